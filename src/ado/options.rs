@@ -1,0 +1,15 @@
+//! Where an organization is found. It must never know the file that it came from.
+
+use url::Url;
+
+/// The addresses of one organization.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The bare name.
+    pub name: String,
+    /// `https://dev.azure.com/{name}`, or a collection of Azure DevOps Server; without a trailing
+    /// slash.
+    pub azure_devops_url: Url,
+    /// `https://vssps.dev.azure.com/{name}`.
+    pub identity_url: Url,
+}

@@ -1,0 +1,4 @@
+//! NEIGHBOUR CI systems.
+mod options;
+pub mod webhook;
+pub use options::Options;

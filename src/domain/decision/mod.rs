@@ -1,0 +1,189 @@
+//! What to do about one delivery, and why: the heart of the gateway.
+//!
+//! A decision leaves nothing to choose for whoever carries it out: which runs to plan, which to
+//! end, what to remember. It must never know how it was asked nor how it is stored.
+
+mod pull_request;
+mod push;
+
+pub use pull_request::{KnownPullRequest, Remembered, on_pull_request};
+pub use push::{KnownRef, RememberedRef, on_push};
+
+use std::time::Duration;
+
+use super::check::Check;
+use super::event::{Event, Repository};
+use super::id::RunId;
+use super::run::{OfPullRequest, Run, State};
+use super::time::Timestamp;
+
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Pending,
+    Started,
+    Ignored,
+    Stale,
+    Duplicate,
+    Quarantined,
+}
+
+impl Outcome {
+    const ALL: [Outcome; 6] = [
+        Outcome::Pending,
+        Outcome::Started,
+        Outcome::Ignored,
+        Outcome::Stale,
+        Outcome::Duplicate,
+        Outcome::Quarantined,
+    ];
+
+    /// The name in answers, logs and the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Pending => "pending",
+            Outcome::Started => "started",
+            Outcome::Ignored => "ignored",
+            Outcome::Stale => "stale",
+            Outcome::Duplicate => "duplicate",
+            Outcome::Quarantined => "quarantined",
+        }
+    }
+
+    /// The outcome of that name.
+    pub fn parse(text: &str) -> Option<Outcome> {
+        Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == text)
+    }
+}
+
+/// How a delivery came to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Hook,
+    CatchUp,
+    Replay,
+}
+
+impl Source {
+    /// The name in answers, logs and the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Source::Hook => "hook",
+            Source::CatchUp => "catch_up",
+            Source::Replay => "replay",
+        }
+    }
+
+    /// The source of that name.
+    pub fn parse(text: &str) -> Option<Source> {
+        [Source::Hook, Source::CatchUp, Source::Replay]
+            .into_iter()
+            .find(|source| source.as_str() == text)
+    }
+}
+
+/// What the one who tells adds to the fact.
+#[derive(Clone, Debug)]
+pub struct Told<'a> {
+    pub organization: &'a str,
+    pub source: Source,
+    /// When it happened, as Azure DevOps says; when we received it where that is not said.
+    pub at: Timestamp,
+    /// Names that the repository had before, as `project/repository`.
+    pub former_names: &'a [String],
+}
+
+/// What to do about one delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    pub outcome: Outcome,
+    pub event: Event,
+    /// One sentence that an operator understands.
+    pub reason: String,
+    pub pull_request: Option<Remembered>,
+    pub refs: Vec<RememberedRef>,
+    pub planned: Vec<Run>,
+    /// Runs as they are after being superseded or cancelled.
+    pub ended: Vec<Run>,
+}
+
+impl Decision {
+    /// Nothing is started, and nothing remembered.
+    pub fn nothing(outcome: Outcome, event: Event, reason: impl Into<String>) -> Self {
+        Self {
+            outcome,
+            event,
+            reason: reason.into(),
+            pull_request: None,
+            refs: Vec::new(),
+            planned: Vec::new(),
+            ended: Vec::new(),
+        }
+    }
+}
+
+/// What a new run is about.
+struct Plan<'a> {
+    organization: &'a str,
+    repository: &'a Repository,
+    commit: &'a str,
+    git_ref: &'a str,
+    pull_request: Option<OfPullRequest>,
+    reason: String,
+}
+
+fn plan(check: &Check, plan: Plan<'_>, id: RunId, now: Timestamp) -> Run {
+    Run {
+        id,
+        number: 0,
+        revision: 0,
+        check: check.name.clone(),
+        genre: check.genre.clone(),
+        organization: plan.organization.to_owned(),
+        repository: plan.repository.clone(),
+        commit: plan.commit.to_owned(),
+        git_ref: plan.git_ref.to_owned(),
+        pull_request: plan.pull_request,
+        ci: check.ci.clone(),
+        targets: check.targets,
+        concurrency: check.concurrency,
+        timeout_ms: u64::try_from(check.timeout.as_millis()).unwrap_or(u64::MAX),
+        state: State::Planned,
+        reason: plan.reason,
+        description: None,
+        url: None,
+        ci_id: None,
+        attempts: 0,
+        created_at: now,
+        updated_at: now,
+        overdue_at: now.plus(Duration::from_millis(
+            u64::try_from(check.timeout.as_millis()).unwrap_or(u64::MAX),
+        )),
+    }
+}
+
+/// Whether `run` is one of `check`.
+fn is_of(run: &Run, check: &Check) -> bool {
+    run.check == check.name && run.genre == check.genre
+}
+
+/// Whether nothing more is to be had from running `check` on `commit`: a run of it goes on, or
+/// has come to a verdict.
+fn is_covered(runs: &[Run], check: &Check, commit: &str) -> bool {
+    runs.iter().any(|run| {
+        is_of(run, check)
+            && run.commit == commit
+            && (!run.state.is_final() || run.state.is_verdict())
+    })
+}
+
+/// `a: b; c: d`, or what to say when there is nothing to list.
+fn sentence(head: &str, findings: &[String], otherwise: &str) -> String {
+    if findings.is_empty() {
+        return format!("{head}: {otherwise}");
+    }
+    format!("{head}: {}", findings.join("; "))
+}
+
+#[cfg(test)]
+mod tests;

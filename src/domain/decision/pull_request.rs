@@ -1,0 +1,236 @@
+//! What to do when a pull request is told to us: compare, match the checks, supersede.
+//!
+//! Level-triggered wherever it can be: the same fact told twice finds nothing left to do. It must
+//! never read message texts to find out what happened.
+
+use super::super::check::{Check, Trigger};
+use super::super::event::{Event, short};
+use super::super::id::RunId;
+use super::super::pull_request::{PullRequest, Status, changes};
+use super::super::run::{self, Advance, OfPullRequest, Run, State};
+use super::super::time::Timestamp;
+use super::{Decision, Outcome, Plan, Source, Told, is_covered, is_of, plan, sentence};
+
+/// A pull request as we keep it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    pub pull_request: PullRequest,
+    /// What happened before this is stale.
+    pub as_of: Timestamp,
+}
+
+/// What we know when a pull request is told to us.
+#[derive(Clone, Debug, Default)]
+pub struct KnownPullRequest {
+    pub remembered: Option<Remembered>,
+    /// The runs of this pull request: those that go on, and the latest ended ones.
+    pub runs: Vec<Run>,
+}
+
+/// Why a check may start now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Occasion {
+    /// There is something new to build: whatever ran before is no answer to it.
+    New,
+    /// Something that kept it from running is gone: run, unless a run already answers.
+    Renewed,
+}
+
+/// Decides about a pull request as `seen`.
+pub fn on_pull_request(
+    checks: &[Check],
+    told: &Told<'_>,
+    seen: &PullRequest,
+    known: &KnownPullRequest,
+    new_id: &mut dyn FnMut() -> RunId,
+    now: Timestamp,
+) -> Decision {
+    let before = known.remembered.as_ref();
+    let events = changes(before.map(|before| &before.pull_request), seen);
+    let event = events.first().copied().unwrap_or(Event::PullRequestUnchanged);
+    if let Some(before) = before.filter(|before| told.at < before.as_of) {
+        let reason = format!(
+            "pull request {}: told of {}, but known as of {} already",
+            seen.id, told.at, before.as_of
+        );
+        return Decision::nothing(Outcome::Stale, event, reason);
+    }
+    let next = PullRequest::remembering(seen, before.map(|before| &before.pull_request));
+    let as_of = before.map_or(told.at, |before| before.as_of.max(told.at));
+    let mut step = Step { told, next: &next, known, events: &events, new_id, now, found: vec![] };
+    let (planned, ended) = match next.status {
+        Status::Active => step.active(checks),
+        Status::Abandoned | Status::Completed => step.closed(checks),
+    };
+    let reason = step.reason(event);
+    Decision {
+        outcome: if planned.is_empty() { Outcome::Ignored } else { Outcome::Started },
+        event,
+        reason,
+        pull_request: Some(Remembered { pull_request: next, as_of }),
+        refs: Vec::new(),
+        planned,
+        ended,
+    }
+}
+
+/// The working set of one decision.
+struct Step<'a> {
+    told: &'a Told<'a>,
+    next: &'a PullRequest,
+    known: &'a KnownPullRequest,
+    events: &'a [Event],
+    new_id: &'a mut dyn FnMut() -> RunId,
+    now: Timestamp,
+    /// What was found about each check, for the reason.
+    found: Vec<String>,
+}
+
+impl Step<'_> {
+    fn active(&mut self, checks: &[Check]) -> (Vec<Run>, Vec<Run>) {
+        let (mut planned, mut ended) = (Vec::new(), Vec::new());
+        for check in self.watching(checks, Trigger::PullRequest) {
+            let Some(occasion) = self.occasion(check) else { continue };
+            match self.start(check, occasion) {
+                Ok(run) => {
+                    if check.supersede {
+                        ended.extend(
+                            self.end_live(check, |old| run::supersede(old, &run, self.now)),
+                        );
+                    }
+                    self.found.push(format!("{} started", check.name));
+                    planned.push(run);
+                }
+                Err(why) => {
+                    if self.events.contains(&Event::PullRequestRetargeted) {
+                        ended.extend(self.end_live(check, |old| {
+                            run::end(old, State::Cancelled, why.clone(), self.now)
+                        }));
+                    }
+                    self.found.push(format!("{} not started, since {why}", check.name));
+                }
+            }
+        }
+        (planned, ended)
+    }
+
+    fn closed(&mut self, checks: &[Check]) -> (Vec<Run>, Vec<Run>) {
+        let (mut planned, mut ended) = (Vec::new(), Vec::new());
+        let newly = self.events.iter().any(|event| {
+            matches!(event, Event::PullRequestAbandoned | Event::PullRequestCompleted)
+        });
+        if self.next.status == Status::Abandoned {
+            for run in self.known.runs.iter().filter(|run| !run.state.is_final()) {
+                let why = "the pull request was abandoned".to_owned();
+                if let Advance::To(run) = run::end(run, State::Cancelled, why, self.now) {
+                    self.found.push(format!("{} cancelled", run.check));
+                    ended.push(*run);
+                }
+            }
+        }
+        for check in self.watching(checks, Trigger::PullRequestClosed) {
+            if !newly {
+                continue;
+            }
+            match self.start(check, Occasion::New) {
+                Ok(run) => {
+                    self.found.push(format!("{} started", check.name));
+                    planned.push(run);
+                }
+                Err(why) => self.found.push(format!("{} not started, since {why}", check.name)),
+            }
+        }
+        (planned, ended)
+    }
+
+    fn watching<'c>(&self, checks: &'c [Check], trigger: Trigger) -> Vec<&'c Check> {
+        let Told { organization, former_names, .. } = self.told;
+        checks
+            .iter()
+            .filter(|check| check.is_on(trigger))
+            .filter(|check| check.watches(organization, &self.next.repository, former_names))
+            .collect()
+    }
+
+    fn occasion(&self, check: &Check) -> Option<Occasion> {
+        let happened = |event: Event| self.events.contains(&event);
+        let new = happened(Event::PullRequestOpened)
+            || happened(Event::PullRequestPushed)
+            || happened(Event::PullRequestRetargeted);
+        let renewed = happened(Event::PullRequestPublished)
+            || happened(Event::PullRequestReactivated)
+            || (happened(Event::PullRequestEdited) && !check.labels.is_empty())
+            || self.told.source == Source::Replay;
+        if new {
+            return Some(Occasion::New);
+        }
+        renewed.then_some(Occasion::Renewed)
+    }
+
+    fn start(&mut self, check: &Check, occasion: Occasion) -> Result<Run, String> {
+        check.admits(self.next)?;
+        let Some(commit) = &self.next.source_commit else {
+            return Err("Azure DevOps has not told its source commit yet".into());
+        };
+        if occasion == Occasion::Renewed && is_covered(&self.known.runs, check, commit) {
+            return Err(format!("it ran on {} already", short(commit)));
+        }
+        let work = Plan {
+            organization: self.told.organization,
+            repository: &self.next.repository,
+            commit,
+            git_ref: &self.next.source_ref,
+            pull_request: Some(of(self.next, commit)),
+            reason: self.headline(self.events.first().copied()),
+        };
+        Ok(plan(check, work, (self.new_id)(), self.now))
+    }
+
+    fn end_live(&self, check: &Check, end: impl Fn(&Run) -> Advance) -> Vec<Run> {
+        let live = self.known.runs.iter().filter(|run| is_of(run, check) && !run.state.is_final());
+        live.filter_map(|run| match end(run) {
+            Advance::To(run) => Some(*run),
+            Advance::Not(_) => None,
+        })
+        .collect()
+    }
+
+    /// `pull request 7 pushed at 1234abcd`.
+    fn headline(&self, event: Option<Event>) -> String {
+        let what = match event {
+            Some(event) => event.as_str().trim_start_matches("pull_request_").replace('_', " "),
+            None => self.told.source.as_str().replace('_', " "),
+        };
+        match &self.next.source_commit {
+            Some(commit) => format!("pull request {} {what} at {}", self.next.id, short(commit)),
+            None => format!("pull request {} {what}", self.next.id),
+        }
+    }
+
+    fn reason(&self, event: Event) -> String {
+        let repository = &self.next.repository;
+        let otherwise = match event {
+            Event::PullRequestUnchanged => "nothing that could start a check".to_owned(),
+            Event::PullRequestVoted | Event::PullRequestEdited | Event::PullRequestDrafted => {
+                "starts no check".to_owned()
+            }
+            _ => format!("no check watches {}/{} for this", repository.project, repository.name),
+        };
+        sentence(&self.headline(Some(event)), &self.found, &otherwise)
+    }
+}
+
+fn of(seen: &PullRequest, commit: &str) -> OfPullRequest {
+    OfPullRequest {
+        id: seen.id,
+        title: seen.title.clone(),
+        source_ref: seen.source_ref.clone(),
+        target_ref: seen.target_ref.clone(),
+        merge_ref: seen.merge_ref(),
+        source_commit: commit.to_owned(),
+        target_commit: seen.target_commit.clone(),
+        merge_commit: seen.merge_commit.clone(),
+        is_draft: seen.is_draft,
+        is_fork: seen.is_fork,
+    }
+}

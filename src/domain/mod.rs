@@ -1,0 +1,24 @@
+//! THE RULES: what the gateway does about what it is told, as pure functions over values.
+//!
+//! They exist apart from everything else so that every branch can be read and tested in
+//! microseconds. They must never know async, I/O, HTTP, SQL, Azure DevOps' field names, the clock
+//! or a source of randomness: `now` and fresh ids are arguments.
+
+/// How long to wait before the next attempt.
+pub mod backoff;
+/// What an operator wants run, and whether it applies.
+pub mod check;
+/// What to do about one event, and why.
+pub mod decision;
+/// What happened, in our words.
+pub mod event;
+/// Identifiers that we give out.
+pub mod id;
+/// A pull request as last seen, and what changed since.
+pub mod pull_request;
+/// One CI execution and the states it moves through.
+pub mod run;
+/// What Azure DevOps should show for a run.
+pub mod status;
+/// Points in time and how people read them.
+pub mod time;

@@ -1,0 +1,153 @@
+//! What Azure DevOps should show for a run: state, words, link, and on what.
+//!
+//! A pure projection of the run, so that what is shown can always be derived again. It must never
+//! know how a status is posted.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::RunId;
+use super::run::{Run, State};
+
+/// Descriptions are cut at this many characters. Azure DevOps does not document its limit; 250 is
+/// within every limit that was ever reported.
+pub const DESCRIPTION_CHARS_MAX: usize = 250;
+
+/// The states that Azure DevOps knows and we use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Shown {
+    Pending,
+    Succeeded,
+    Failed,
+    Error,
+    NotApplicable,
+}
+
+impl Shown {
+    /// The name on the wire, in answers and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Shown::Pending => "pending",
+            Shown::Succeeded => "succeeded",
+            Shown::Failed => "failed",
+            Shown::Error => "error",
+            Shown::NotApplicable => "notApplicable",
+        }
+    }
+
+    /// The state of that name.
+    pub fn parse(text: &str) -> Option<Shown> {
+        use Shown::{Error, Failed, NotApplicable, Pending, Succeeded};
+        [Pending, Succeeded, Failed, Error, NotApplicable]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+    }
+}
+
+/// What a status is attached to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Target {
+    /// The newest iteration of a pull request whose source head is `commit`; without a commit,
+    /// its newest iteration.
+    PullRequest {
+        id: i64,
+        commit: Option<String>,
+    },
+    Commit {
+        commit: String,
+    },
+}
+
+/// The name under which Azure DevOps keeps one status beside others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Context {
+    pub genre: String,
+    pub name: String,
+}
+
+/// One status that we want shown. What is equal need not be posted again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    pub organization: String,
+    /// GUID or name, as known.
+    pub project: String,
+    /// GUID or name, as known.
+    pub repository: String,
+    pub target: Target,
+    pub context: Context,
+    pub state: Shown,
+    pub description: String,
+    pub url: Option<String>,
+    /// The run that it is about; none for a CI that started by itself.
+    pub run: Option<RunId>,
+}
+
+impl Status {
+    /// The place at Azure DevOps where only the newest of our statuses counts.
+    pub fn slot(&self) -> String {
+        let (kind, id) = match &self.target {
+            Target::PullRequest { id, commit } => {
+                ("pull_request", format!("{id}/{}", commit.as_deref().unwrap_or("newest")))
+            }
+            Target::Commit { commit } => ("commit", commit.clone()),
+        };
+        let Context { genre, name } = &self.context;
+        // Genre and name come last and are quoted: they may contain anything.
+        format!("{}/{}/{kind}/{id}/{genre:?}/{name:?}", self.organization, self.repository)
+    }
+}
+
+/// What `run` wants shown now, once per target.
+pub fn of(run: &Run) -> Vec<Status> {
+    let pull_request = run.pull_request.as_ref().filter(|_| run.targets.pull_request);
+    let on_pull_request = pull_request
+        .map(|of| Target::PullRequest { id: of.id, commit: Some(of.source_commit.clone()) });
+    let on_commit = run.targets.commit.then(|| Target::Commit { commit: run.commit.clone() });
+    let (state, description) = shown(run);
+    [on_pull_request, on_commit]
+        .into_iter()
+        .flatten()
+        .map(|target| Status {
+            organization: run.organization.clone(),
+            project: run.repository.project_id.clone(),
+            repository: run.repository.id.clone(),
+            target,
+            context: Context { genre: run.genre.clone(), name: run.check.clone() },
+            state,
+            description: cut(&description, DESCRIPTION_CHARS_MAX),
+            url: run.url.clone(),
+            run: Some(run.id),
+        })
+        .collect()
+}
+
+/// State and words for a run. Never `notApplicable`: that would satisfy a policy without a run.
+fn shown(run: &Run) -> (Shown, String) {
+    let words = |otherwise: &str| run.description.clone().unwrap_or_else(|| otherwise.to_owned());
+    match run.state {
+        State::Planned | State::Dispatched => (Shown::Pending, words("Queued")),
+        State::Running => (Shown::Pending, words("Running")),
+        State::Succeeded => (Shown::Succeeded, words("Succeeded")),
+        State::Failed => (Shown::Failed, words("Failed")),
+        State::Errored => (Shown::Error, words(&format!("Error: {}", run.reason))),
+        State::Cancelled => (Shown::Error, format!("Cancelled: {}", run.reason)),
+        State::TimedOut => (Shown::Error, format!("Timed out: {}", run.reason)),
+        State::Superseded => (Shown::Error, format!("Superseded: {}", run.reason)),
+    }
+}
+
+/// The first `chars_max` characters, the last of them an ellipsis when something was cut off.
+/// Line breaks and other control characters become spaces: a status is one line.
+pub fn cut(text: &str, chars_max: usize) -> String {
+    let line: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if line.chars().count() <= chars_max {
+        return line;
+    }
+    let kept: String = line.chars().take(chars_max.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;

@@ -1,0 +1,3 @@
+//! x
+mod options;
+pub use options::{Engine, Options};
