@@ -1,3 +1,138 @@
-//! x
+//! NEIGHBOUR durable state: what the gateway promises to remember.
+//!
+//! One method is one atomic transition, named after what it means to the business; every write of
+//! a leased row is fenced by a lease number that only grows. It must never know Azure DevOps, CI
+//! systems or HTTP, and it must never decide: callers bring the decision.
+
+mod error;
 mod options;
+mod records;
+pub mod sqlite;
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::decision::{KnownPullRequest, KnownRef};
+use crate::domain::event::Repository;
+use crate::domain::id::{DeliveryId, RunId, StatusId};
+use crate::domain::run::Run;
+use crate::domain::status::Status;
+use crate::domain::time::Timestamp;
+
+pub use error::Error;
 pub use options::{Engine, Options};
+pub use records::{
+    Accepted, Backlog, Claim, Commit, DecisionCommit, Delivery, DeliveryFilter, Health, Lease,
+    LeasedDelivery, LeasedRun, LeasedSlot, NewDelivery, Page, Paged, Posted, Posting,
+    PostingCommit, RunCommit, RunFilter, StatusFilter, StatusRow, Versioned,
+};
+
+/// What every engine does, in the order of the flow.
+#[async_trait]
+pub trait Store: Send + Sync + Debug {
+    /// Stores a delivery, unless it is there already. Returns once it is on disk.
+    ///
+    /// # Errors
+    /// `Busy` when too much waits to be written, `Unavailable` when the disk does not take it.
+    async fn accept(&self, delivery: NewDelivery) -> Result<Accepted, Error>;
+
+    /// Leases deliveries that wait for a decision, oldest first.
+    async fn claim_deliveries(&self, claim: Claim) -> Result<Vec<LeasedDelivery>, Error>;
+
+    /// Gives a leased delivery back, to be claimed again at `due_at`.
+    async fn release_delivery(
+        &self,
+        lease: Lease<DeliveryId>,
+        due_at: Timestamp,
+    ) -> Result<Commit, Error>;
+
+    /// What is known of a pull request, and the revision that a decision about it is based on.
+    async fn known_pull_request(
+        &self,
+        organization: &str,
+        repository: &str,
+        id: i64,
+    ) -> Result<Versioned<KnownPullRequest>, Error>;
+
+    /// What is known of some refs, in the order of `names`.
+    async fn known_refs(
+        &self,
+        organization: &str,
+        repository: &str,
+        names: Vec<String>,
+    ) -> Result<Vec<Versioned<KnownRef>>, Error>;
+
+    /// The names that a repository had before, as `project/repository`.
+    async fn former_names(
+        &self,
+        organization: &str,
+        repository: &Repository,
+    ) -> Result<Vec<String>, Error>;
+
+    /// Marks a delivery decided and does what the decision says, all or nothing.
+    async fn commit_decision(&self, decision: DecisionCommit) -> Result<Commit, Error>;
+
+    /// Leases planned runs that are due, oldest first, within their checks' concurrency.
+    async fn claim_runs(&self, claim: Claim) -> Result<Vec<LeasedRun>, Error>;
+
+    /// One run.
+    async fn run(&self, id: RunId) -> Result<Option<Run>, Error>;
+
+    /// Replaces a run by a later revision of itself and queues what it wants shown.
+    async fn commit_run(&self, commit: RunCommit) -> Result<Commit, Error>;
+
+    /// Ends `old` (where it still goes on) and stores `new` in its place.
+    async fn commit_rerun(&self, old: Option<RunCommit>, new: Run) -> Result<Commit, Error>;
+
+    /// Runs that go on though their time is over.
+    async fn overdue_runs(&self, now: Timestamp, limit: usize) -> Result<Vec<Run>, Error>;
+
+    /// Queues a status that no run of ours wants shown.
+    async fn queue_status(&self, status: Status, now: Timestamp) -> Result<StatusId, Error>;
+
+    /// Leases places at Azure DevOps that do not show what they should, each with the newest
+    /// status for it.
+    async fn claim_slots(&self, claim: Claim) -> Result<Vec<LeasedSlot>, Error>;
+
+    /// Records what became of posting a leased slot.
+    async fn commit_posting(&self, commit: PostingCommit) -> Result<Commit, Error>;
+
+    /// Stores the body of a delivery once more, to be decided anew.
+    async fn replay(&self, id: DeliveryId, now: Timestamp) -> Result<Option<DeliveryId>, Error>;
+
+    /// One delivery.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Error>;
+
+    /// The body of a delivery, as received.
+    async fn delivery_body(&self, id: DeliveryId) -> Result<Option<Vec<u8>>, Error>;
+
+    /// Deliveries, newest first.
+    async fn deliveries(
+        &self,
+        filter: DeliveryFilter,
+        page: Page,
+    ) -> Result<Paged<Delivery>, Error>;
+
+    /// Runs, newest first.
+    async fn runs(&self, filter: RunFilter, page: Page) -> Result<Paged<Run>, Error>;
+
+    /// One status.
+    async fn status(&self, id: StatusId) -> Result<Option<StatusRow>, Error>;
+
+    /// Statuses, newest first.
+    async fn statuses(&self, filter: StatusFilter, page: Page) -> Result<Paged<StatusRow>, Error>;
+
+    /// Deletes up to `limit` finished rows of each kind that are older than `before`.
+    async fn delete_older(&self, before: Timestamp, limit: usize) -> Result<usize, Error>;
+
+    /// How much waits at each stage.
+    async fn backlog(&self) -> Result<Backlog, Error>;
+
+    /// Whether deliveries can be stored now, and if not, why.
+    fn health(&self) -> Health;
+
+    /// Writes what was taken in and stops. Nothing is accepted afterwards.
+    async fn close(&self, within: Duration);
+}

@@ -3,6 +3,8 @@
 //! Every push of a matching ref gets its run, late or not, since each commit wants its status; the
 //! same push told twice gets one. It must never take a head from the list of commits.
 
+use serde::{Deserialize, Serialize};
+
 use super::super::check::{Check, Trigger};
 use super::super::event::{Event, Push, RefUpdate, Repository, short};
 use super::super::id::RunId;
@@ -11,7 +13,7 @@ use super::super::time::Timestamp;
 use super::{Decision, Outcome, Plan, Source, Told, is_of, plan, sentence};
 
 /// A ref as we keep it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RememberedRef {
     pub repository: Repository,
     pub name: String,

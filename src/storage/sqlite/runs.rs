@@ -1,0 +1,185 @@
+//! Runs: planned once, leased to be started, replaced by later revisions of themselves. It must
+//! never know why a run changes.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::outbox;
+use super::rows::{limit, run, to_json};
+use crate::domain::id::{DeliveryId, RunId};
+use crate::domain::run::{Run, State};
+use crate::domain::status;
+use crate::domain::time::Timestamp;
+use crate::storage::{Claim, Commit, Lease, LeasedRun, RunCommit};
+
+pub(super) fn pull_request_subject(repository: &str, id: i64) -> String {
+    format!("pull_request/{repository}/{id}")
+}
+
+pub(super) fn ref_subject(repository: &str, name: &str) -> String {
+    format!("ref/{repository}/{name}")
+}
+
+fn subject(run: &Run) -> String {
+    match &run.pull_request {
+        Some(of) => pull_request_subject(&run.repository.id, of.id),
+        None => ref_subject(&run.repository.id, &run.git_ref),
+    }
+}
+
+fn check_key(run: &Run) -> String {
+    format!("{:?}/{:?}/{:?}", run.organization, run.genre, run.check)
+}
+
+pub(super) fn insert(
+    db: &Connection,
+    run: &Run,
+    delivery: Option<DeliveryId>,
+) -> rusqlite::Result<()> {
+    assert!(run.state == State::Planned, "a run begins as planned");
+    db.prepare_cached(
+        "INSERT INTO run (id, revision, delivery, organization, subject, check_key, state, body,
+            updated_at, overdue_at, due_at)
+         VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0)",
+    )?
+    .execute(params![
+        run.id.0.as_bytes(),
+        delivery.map(|delivery| delivery.0),
+        run.organization,
+        subject(run),
+        check_key(run),
+        run.state.as_str(),
+        to_json(run)?,
+        run.updated_at.micros(),
+        run.overdue_at.micros(),
+    ])?;
+    show(db, run, db.last_insert_rowid())
+}
+
+/// Replaces a run that is at the revision which `run` names.
+pub(super) fn update(
+    db: &Connection,
+    run: &Run,
+    due_at: Option<Timestamp>,
+) -> rusqlite::Result<()> {
+    let is_final = run.state.is_final();
+    let due_at = due_at.filter(|_| run.state == State::Planned);
+    db.prepare_cached(
+        "UPDATE run SET revision = revision + 1, state = ?2, body = ?3, updated_at = ?4,
+            overdue_at = ?5, due_at = CASE WHEN ?2 = 'planned' THEN coalesce(?6, due_at) END
+         WHERE number = ?1",
+    )?
+    .execute(params![
+        run.number,
+        run.state.as_str(),
+        to_json(run)?,
+        run.updated_at.micros(),
+        (!is_final).then_some(run.overdue_at.micros()),
+        due_at.map(Timestamp::micros),
+    ])?;
+    show(db, run, run.number)
+}
+
+/// Whatever a run becomes, what it wants shown is queued in the same transaction.
+fn show(db: &Connection, run: &Run, number: i64) -> rusqlite::Result<()> {
+    for status in status::of(run) {
+        outbox::queue(db, &status, number, run.updated_at)?;
+    }
+    Ok(())
+}
+
+pub(super) fn is_at(db: &Connection, run: &Run) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM run WHERE number = ?1 AND revision = ?2")?
+        .exists([run.number, run.revision])
+}
+
+pub(super) fn find(db: &Connection, id: RunId) -> rusqlite::Result<Option<Run>> {
+    db.prepare_cached("SELECT number, revision, body FROM run WHERE id = ?1")?
+        .query_row([id.0.as_bytes()], run)
+        .optional()
+}
+
+pub(super) fn overdue(db: &Connection, now: Timestamp, count: usize) -> rusqlite::Result<Vec<Run>> {
+    db.prepare_cached(
+        "SELECT number, revision, body FROM run WHERE overdue_at <= ?1
+         ORDER BY overdue_at LIMIT ?2",
+    )?
+    .query_map(params![now.micros(), limit(count)], run)?
+    .collect()
+}
+
+pub(super) fn claim(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<LeasedRun>> {
+    let now = claim.now.micros();
+    // Runs that wait for their check's concurrency stay due; they must not hide the others.
+    let due: Vec<Run> = db
+        .prepare_cached(
+            "SELECT number, revision, body FROM run WHERE due_at <= ?1 AND leased_until <= ?1
+             ORDER BY due_at, number LIMIT ?2",
+        )?
+        .query_map(params![now, limit(claim.limit.saturating_mul(8))], run)?
+        .collect::<Result<_, _>>()?;
+    let mut leased = Vec::new();
+    for run in due {
+        if leased.len() >= claim.limit {
+            break;
+        }
+        if !has_room(db, &run, now)? {
+            continue;
+        }
+        let number = db
+            .prepare_cached(
+                "UPDATE run SET lease = lease + 1, leased_until = ?2 WHERE number = ?1
+                 RETURNING lease",
+            )?
+            .query_row(params![run.number, claim.now.plus(claim.lease).micros()], |row| {
+                row.get(0)
+            })?;
+        leased.push(LeasedRun { lease: Lease { id: run.id, number }, run });
+    }
+    Ok(leased)
+}
+
+/// Whether the check may have one more run at the CI.
+fn has_room(db: &Connection, run: &Run, now: i64) -> rusqlite::Result<bool> {
+    let Some(ceiling) = run.concurrency else { return Ok(true) };
+    let at_ci: i64 = db
+        .prepare_cached(
+            "SELECT count(*) FROM run WHERE check_key = ?1 AND overdue_at IS NOT NULL
+             AND (state IN ('dispatched', 'running') OR leased_until > ?2)",
+        )?
+        .query_row(params![check_key(run), now], |row| row.get(0))?;
+    Ok(at_ci < i64::from(ceiling))
+}
+
+pub(super) fn commit(db: &Connection, commit: &RunCommit) -> rusqlite::Result<Commit> {
+    if let Some(lease) = commit.lease {
+        let held = db
+            .prepare_cached("SELECT 1 FROM run WHERE id = ?1 AND lease = ?2")?
+            .exists(params![lease.id.0.as_bytes(), lease.number])?;
+        if !held {
+            return Ok(Commit::LeaseLost);
+        }
+    }
+    if !is_at(db, &commit.run)? {
+        return Ok(Commit::Conflict);
+    }
+    update(db, &commit.run, commit.due_at)?;
+    if commit.lease.is_some() {
+        db.prepare_cached("UPDATE run SET leased_until = 0 WHERE number = ?1")?
+            .execute([commit.run.number])?;
+    }
+    Ok(Commit::Committed)
+}
+
+pub(super) fn commit_rerun(
+    db: &Connection,
+    old: Option<&RunCommit>,
+    new: &Run,
+) -> rusqlite::Result<Commit> {
+    if let Some(old) = old
+        && commit(db, old)? != Commit::Committed
+    {
+        return Ok(Commit::Conflict);
+    }
+    insert(db, new, None)?;
+    Ok(Commit::Committed)
+}

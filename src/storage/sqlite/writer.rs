@@ -1,0 +1,285 @@
+//! The one connection that writes: a thread of its own that takes whatever waits, runs it in one
+//! transaction, commits it with one fsync and only then answers everybody.
+//!
+//! The time of one fsync builds the next batch, so nothing waits for a timer and durability is
+//! nearly free under load. It must never know what is written.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::oneshot;
+
+use super::connection;
+use crate::storage::{Error, Health};
+
+/// Writes that wait: more are refused.
+const WAITING_MAX: usize = 8_192;
+/// Bytes that wait: more are refused.
+const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Writes in one transaction.
+const BATCH_MAX: usize = 512;
+/// How often an unwritable database is tried, without anybody having to send something.
+const PROBE_EVERY: Duration = Duration::from_millis(500);
+
+type Answer = Box<dyn FnOnce(Result<(), Arc<Failure>>) + Send>;
+type Work = Box<dyn FnOnce(&Connection) -> Result<Answer, (rusqlite::Error, Answer)> + Send>;
+
+/// Why a whole batch was not written.
+#[derive(Debug)]
+struct Failure {
+    advice: String,
+}
+
+struct Job {
+    work: Work,
+    bytes: usize,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    bytes: usize,
+    is_closed: bool,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    health: Mutex<Health>,
+    path: PathBuf,
+}
+
+/// The handle of the writing thread.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Writer").field("path", &self.shared.path).finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    /// Starts the thread on a database that exists.
+    pub(super) fn start(path: PathBuf, db: Connection) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            arrived: Condvar::new(),
+            health: Mutex::new(Health::Writable),
+            path,
+        });
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("sqlite-writer".into())
+            .spawn(move || write_all(&theirs, db))?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Runs `work` in the next transaction and returns once it is on disk. `bytes` is roughly what
+    /// it holds in memory.
+    ///
+    /// Once admitted it is carried out even if the caller goes away.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (answer, answered) = oneshot::channel();
+        let work: Work = Box::new(move |db| {
+            let result = work(db);
+            let answer_with = |value: Option<T>| -> Answer {
+                Box::new(move |committed: Result<(), Arc<Failure>>| {
+                    // The caller may have gone away; what was written stays written.
+                    drop(answer.send(committed.map(|()| value)));
+                })
+            };
+            match result {
+                Ok(value) => Ok(answer_with(Some(value))),
+                Err(error) => Err((error, answer_with(None))),
+            }
+        });
+        self.admit(Job { work, bytes })?;
+        match answered.await {
+            Ok(Ok(Some(value))) => Ok(value),
+            Ok(Ok(None)) => Err(Error::unavailable("the write failed, see the log")),
+            Ok(Err(failure)) => Err(Error::unavailable(failure.advice.clone())),
+            Err(_) => Err(Error::unavailable("the store is closed")),
+        }
+    }
+
+    fn admit(&self, job: Job) -> Result<(), Error> {
+        let mut queue = lock(&self.shared.queue);
+        if queue.is_closed {
+            return Err(Error::unavailable("the store is closed"));
+        }
+        if queue.jobs.len() >= WAITING_MAX || queue.bytes + job.bytes > WAITING_BYTES_MAX {
+            return Err(Error::Busy { waiting: queue.jobs.len() });
+        }
+        queue.bytes += job.bytes;
+        queue.jobs.push_back(job);
+        drop(queue);
+        self.shared.arrived.notify_one();
+        Ok(())
+    }
+
+    pub(super) fn health(&self) -> Health {
+        lock(&self.shared.health).clone()
+    }
+
+    /// Takes nothing more, writes what waits, and ends the thread.
+    pub(super) fn close(&self) {
+        lock(&self.shared.queue).is_closed = true;
+        self.shared.arrived.notify_one();
+        if let Some(thread) = lock(&self.thread).take() {
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// A poisoned lock means that a writer panicked between two complete states of these plain values.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write_all(shared: &Shared, mut db: Connection) {
+    let mut batch = Vec::new();
+    while next_batch(shared, &mut batch) {
+        let (answers, result) = match commit(&db, batch.drain(..)) {
+            Ok(answers) => (answers, Ok(())),
+            Err((answers, error)) => {
+                let failure =
+                    Arc::new(Failure { advice: connection::advice(&error, &shared.path) });
+                recover(shared, &mut db, &failure, &error);
+                (answers, Err(failure))
+            }
+        };
+        if result.is_ok() {
+            set_health(shared, Health::Writable);
+        }
+        for answer in answers {
+            answer(result.clone());
+        }
+    }
+    // The last thing a clean stop does: leave one file behind.
+    if let Err(error) = db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+        tracing::warn!(%error, "the write-ahead log could not be folded into the database");
+    }
+}
+
+/// Waits for work; an empty batch is a probe of an unwritable database. False when closed.
+fn next_batch(shared: &Shared, batch: &mut Vec<Work>) -> bool {
+    let mut queue = lock(&shared.queue);
+    loop {
+        if !queue.jobs.is_empty() {
+            let count = queue.jobs.len().min(BATCH_MAX);
+            let taken: Vec<Job> = queue.jobs.drain(..count).collect();
+            queue.bytes -= taken.iter().map(|job| job.bytes).sum::<usize>();
+            batch.extend(taken.into_iter().map(|job| job.work));
+            return true;
+        }
+        if queue.is_closed {
+            return false;
+        }
+        let is_well = *lock(&shared.health) == Health::Writable;
+        if is_well {
+            queue = shared.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            continue;
+        }
+        let (woken, waited) =
+            shared.arrived.wait_timeout(queue, PROBE_EVERY).unwrap_or_else(PoisonError::into_inner);
+        queue = woken;
+        if waited.timed_out() && queue.jobs.is_empty() {
+            return true;
+        }
+    }
+}
+
+/// One transaction. Work that fails is undone alone; a failure of the whole is told to everybody.
+fn commit(
+    db: &Connection,
+    batch: impl Iterator<Item = Work>,
+) -> Result<Vec<Answer>, (Vec<Answer>, rusqlite::Error)> {
+    let mut answers = Vec::new();
+    let mut failed = db.execute_batch("BEGIN IMMEDIATE").err();
+    for work in batch {
+        failed = failed.or(run(db, "SAVEPOINT step").err());
+        match work(db) {
+            Ok(answer) => {
+                answers.push(answer);
+                failed = failed.or(run(db, "RELEASE step").err());
+            }
+            Err((error, answer)) => {
+                answers.push(answer);
+                // Some errors end the transaction by themselves: then nothing of it is left.
+                if db.is_autocommit() || connection::is_of_the_disk(&error) {
+                    failed = failed.or(Some(error));
+                } else {
+                    tracing::error!(%error, "a write failed and was undone");
+                    failed = failed.or(run(db, "ROLLBACK TO step").err());
+                    failed = failed.or(run(db, "RELEASE step").err());
+                }
+            }
+        }
+    }
+    // The probe of an unwritable database has to write something to find out.
+    if answers.is_empty() && failed.is_none() {
+        let probe = "INSERT INTO meta VALUES ('probe', '') ON CONFLICT DO UPDATE SET value = ''";
+        failed = db.execute_batch(probe).err();
+    }
+    let failed = failed.or_else(|| db.execute_batch("COMMIT").err());
+    match failed {
+        None => Ok(answers),
+        Some(error) => {
+            if !db.is_autocommit() {
+                drop(db.execute_batch("ROLLBACK"));
+            }
+            Err((answers, error))
+        }
+    }
+}
+
+fn run(db: &Connection, statement: &str) -> rusqlite::Result<usize> {
+    db.prepare_cached(statement)?.execute([])
+}
+
+fn recover(shared: &Shared, db: &mut Connection, failure: &Failure, error: &rusqlite::Error) {
+    let was_well = *lock(&shared.health) == Health::Writable;
+    if was_well {
+        let advice = &failure.advice;
+        tracing::error!(%error, "deliveries cannot be stored and are answered 503: {advice}");
+    }
+    set_health(shared, Health::Unwritable(failure.advice.clone()));
+    // After an error of the device, what the connection holds in memory is not to be trusted.
+    let doubtful = matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly)
+    );
+    if doubtful {
+        match connection::open_for_writing(&shared.path) {
+            Ok(fresh) => *db = fresh,
+            Err(error) => tracing::debug!(%error, "the database cannot be opened anew yet"),
+        }
+    }
+}
+
+fn set_health(shared: &Shared, health: Health) {
+    let mut current = lock(&shared.health);
+    if *current != health {
+        if health == Health::Writable {
+            tracing::info!("deliveries can be stored again");
+        }
+        *current = health;
+    }
+}
