@@ -4,9 +4,7 @@ use rusqlite::types::Type;
 use rusqlite::{Error, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use uuid::Uuid;
 
-use crate::domain::id::RunId;
 use crate::domain::run::Run;
 use crate::domain::time::Timestamp;
 
@@ -31,9 +29,6 @@ pub(super) fn time_maybe(row: &Row<'_>, column: usize) -> rusqlite::Result<Optio
     Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_micros))
 }
 
-pub(super) fn run_id(column: usize, bytes: &[u8]) -> rusqlite::Result<RunId> {
-    Uuid::from_slice(bytes).map(RunId).map_err(|error| corrupt(column, error.to_string()))
-}
 
 /// From the columns `number, revision, body`.
 pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
