@@ -1,0 +1,110 @@
+//! What the accept path needs of a delivery: whose it is, and by which key it is told apart.
+//!
+//! The only parsing before the answer to Azure DevOps: one pass, nothing copied but escaped text,
+//! the resource skipped. It must never look into the resource, and never refuse a delivery because
+//! of one odd field.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::lenient::{Raw, is_zero, number, text};
+use crate::domain::time::Timestamp;
+
+/// The outermost fields of a delivery (facts §2.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    /// Lower case; absent in tests of subscriptions that are not saved yet (the zero GUID).
+    pub subscription_id: Option<Cow<'a, str>>,
+    /// Counts upwards within a subscription; with it, the key of a delivery.
+    pub notification_id: Option<i64>,
+    /// Lower case; the same for every subscription that an event is delivered to.
+    pub event_id: Option<Cow<'a, str>>,
+    pub event_type: Option<Cow<'a, str>>,
+    pub created_at: Option<Timestamp>,
+}
+
+/// Why a body is no delivery: what is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotUnderstood {
+    /// Such as `not JSON: expected value at line 1 column 1`; nothing of the body itself.
+    pub reason: String,
+}
+
+impl fmt::Display for NotUnderstood {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for NotUnderstood {}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields<'a> {
+    #[serde(borrow)]
+    subscription_id: Raw<'a>,
+    #[serde(borrow)]
+    notification_id: Raw<'a>,
+    #[serde(borrow)]
+    id: Raw<'a>,
+    #[serde(borrow)]
+    event_type: Raw<'a>,
+    #[serde(borrow)]
+    created_date: Raw<'a>,
+}
+
+/// Reads the outermost fields; those that are absent or of a wrong type are left out.
+///
+/// # Errors
+/// The body is not a JSON object.
+pub fn envelope(body: &[u8]) -> Result<Envelope<'_>, NotUnderstood> {
+    let fields: Fields<'_> = outermost(body)?;
+    Ok(Envelope {
+        subscription_id: key(fields.subscription_id).filter(|id| !is_zero(id)),
+        notification_id: number(fields.notification_id),
+        event_id: key(fields.id),
+        event_type: text(fields.event_type).filter(|event_type| !event_type.is_empty()),
+        created_at: text(fields.created_date).and_then(|at| Timestamp::parse(&at)),
+    })
+}
+
+fn key(raw: Raw<'_>) -> Option<Cow<'_, str>> {
+    let id = text(raw).filter(|id| !id.is_empty())?;
+    if id.contains(|c: char| c.is_ascii_uppercase()) {
+        return Some(Cow::Owned(id.to_ascii_lowercase()));
+    }
+    Some(id)
+}
+
+/// The outermost object of a body, with or without a byte order mark (Azure DevOps Server sends
+/// one at times).
+pub(super) fn outermost<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, NotUnderstood> {
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    let Some(first) = body.iter().find(|byte| !byte.is_ascii_whitespace()) else {
+        return Err(because("empty"));
+    };
+    if *first != b'{' {
+        return Err(match serde_json::from_slice::<IgnoredAny>(body) {
+            Ok(_) => because("not an object: JSON of another kind at line 1 column 1"),
+            Err(error) => refused(&error),
+        });
+    }
+    serde_json::from_slice(body).map_err(|error| refused(&error))
+}
+
+/// The words of `serde_json` hold nothing of the body here: values are kept raw, so that it meets
+/// no value of an unwanted type.
+fn refused(error: &serde_json::Error) -> NotUnderstood {
+    because(&format!("not JSON: {error}"))
+}
+
+fn because(reason: &str) -> NotUnderstood {
+    NotUnderstood { reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+#[path = "envelope_tests.rs"]
+mod tests;

@@ -1,0 +1,77 @@
+//! Pull requests as they stand (facts §2.3).
+//!
+//! The same shape comes with every `git.pullrequest.*` event. It must never find out what changed:
+//! the body does not say, and the English text that does is not for programs.
+
+use super::lenient::{Raw, filled, flag, id, is_zero, number, object, object_id, objects, text};
+use super::push::messages;
+use super::repository::repository;
+use super::wire;
+use crate::domain::pull_request::{PullRequest, Status};
+
+/// Reads a pull request, or says which field lacks.
+pub(super) fn pull_request(
+    resource: Raw<'_>,
+    project: Raw<'_>,
+) -> Result<PullRequest, &'static str> {
+    let wire: wire::PullRequest<'_> = object(resource).ok_or("resource")?;
+    Ok(PullRequest {
+        repository: repository(wire.repository, project)?,
+        id: number(wire.pull_request_id).ok_or("pullRequestId")?,
+        title: owned(wire.title),
+        description: owned(wire.description),
+        source_ref: filled(wire.source_ref_name).ok_or("sourceRefName")?,
+        target_ref: filled(wire.target_ref_name).ok_or("targetRefName")?,
+        source_commit: commit(wire.last_merge_source_commit),
+        target_commit: commit(wire.last_merge_target_commit),
+        merge_commit: commit(wire.last_merge_commit),
+        has_conflicts: is(wire.merge_status, "conflicts"),
+        status: status(wire.status),
+        is_draft: flag(wire.is_draft),
+        is_fork: object::<wire::Repository<'_>>(wire.fork_source).is_some(),
+        votes: votes(wire.reviewers),
+        labels: labels(wire.labels),
+        messages: messages(wire.commits),
+    })
+}
+
+fn owned(raw: Raw<'_>) -> String {
+    text(raw).map(|text| text.into_owned()).unwrap_or_default()
+}
+
+fn is(raw: Raw<'_>, value: &str) -> bool {
+    text(raw).is_some_and(|text| text.eq_ignore_ascii_case(value))
+}
+
+/// `notSet` and whatever comes later count as active: nothing is ended by a guess.
+fn status(raw: Raw<'_>) -> Status {
+    match () {
+        () if is(raw, "abandoned") => Status::Abandoned,
+        () if is(raw, "completed") => Status::Completed,
+        () => Status::Active,
+    }
+}
+
+fn commit(raw: Raw<'_>) -> Option<String> {
+    let commit: wire::Commit<'_> = object(raw)?;
+    object_id(commit.commit_id).filter(|id| !is_zero(id))
+}
+
+fn votes(raw: Raw<'_>) -> Vec<(String, i64)> {
+    let reviewers = objects::<wire::Reviewer<'_>>(raw).unwrap_or_default();
+    let vote = |reviewer: wire::Reviewer<'_>| {
+        Some((id(reviewer.id)?, number(reviewer.vote).unwrap_or_default()))
+    };
+    let mut votes: Vec<_> = reviewers.into_iter().filter_map(vote).collect();
+    votes.sort();
+    votes
+}
+
+fn labels(raw: Raw<'_>) -> Vec<String> {
+    let labels = objects::<wire::Label<'_>>(raw).unwrap_or_default();
+    let is_on = |label: &wire::Label<'_>| label.active.is_none() || flag(label.active);
+    let mut names: Vec<_> =
+        labels.into_iter().filter(is_on).filter_map(|label| filled(label.name)).collect();
+    names.sort();
+    names
+}

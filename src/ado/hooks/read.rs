@@ -1,0 +1,105 @@
+//! From the bytes of a delivery to a fact, whatever the bytes are.
+//!
+//! What starts nothing says why, in words that an operator can act upon. It must never fail, and
+//! never decide what is done about a fact.
+
+use super::envelope::outermost;
+use super::lenient::{filled, text};
+use super::pull_request::pull_request;
+use super::push::push;
+use super::repository::{container_project, elsewhere};
+use super::samples::{is_sample_repository, is_test};
+use super::wire::Body;
+use super::{Delivered, NotUnderstood};
+use crate::domain::event::{Event, Fact, Repository};
+use crate::domain::status::cut;
+use crate::domain::time::Timestamp;
+
+/// Reads a delivery.
+pub fn read(body: &[u8]) -> Delivered {
+    let body: Body<'_> = match outermost(body) {
+        Ok(body) => body,
+        Err(NotUnderstood { reason }) => return unreadable(reason),
+    };
+    let created_at = text(body.created_date).and_then(|at| Timestamp::parse(&at));
+    let Some(event_type) = filled(body.event_type) else {
+        return Delivered { created_at, ..unreadable("a JSON object without eventType".into()) };
+    };
+    let (fact, repository, former_name) =
+        if is_test(&body) { (Fact::Test, None, None) } else { fact(&event_type, &body) };
+    Delivered { event_type: Some(event_type), created_at, fact, repository, former_name }
+}
+
+fn unreadable(reason: String) -> Delivered {
+    Delivered {
+        event_type: None,
+        created_at: None,
+        fact: Fact::Unreadable(reason),
+        repository: None,
+        former_name: None,
+    }
+}
+
+type Found = (Fact, Option<Repository>, Option<String>);
+
+/// Event types by their ids. Microsoft Learn: "Service hooks events"; facts §2.2.
+fn fact(event_type: &str, body: &Body<'_>) -> Found {
+    let project = container_project(body);
+    let read = match event_type {
+        "git.push" => push(body.resource, project).map(Fact::Push),
+        "git.pullrequest.created" | "git.pullrequest.updated" => {
+            pull_request(body.resource, project).map(Fact::PullRequest)
+        }
+        "git.pullrequest.merged" => pull_request(body.resource, project).map(Fact::MergeAttempted),
+        _ => Ok(other(event_type)),
+    };
+    match read {
+        Ok(fact) => located(fact, body),
+        Err(lacking) => (Fact::Untold(untold(event_type, lacking)), None, None),
+    }
+}
+
+fn located(fact: Fact, body: &Body<'_>) -> Found {
+    let (repository, former_name) = match &fact {
+        Fact::Push(push) => (Some(push.repository.clone()), None),
+        Fact::PullRequest(seen) | Fact::MergeAttempted(seen) => {
+            (Some(seen.repository.clone()), None)
+        }
+        _ => elsewhere(body),
+    };
+    if repository.as_ref().is_some_and(|repository| is_sample_repository(&repository.id)) {
+        return (Fact::Test, None, None);
+    }
+    (fact, repository, former_name)
+}
+
+fn other(event_type: &str) -> Fact {
+    Fact::Other(match event_type {
+        "ms.vss-code.git-pullrequest-comment-event" => Event::PullRequestCommented,
+        "build.complete" => Event::BuildCompleted,
+        "git.repo.created" => Event::RepositoryCreated,
+        "git.repo.renamed" => Event::RepositoryRenamed,
+        "git.repo.deleted" => Event::RepositoryDeleted,
+        "git.repo.forked" => Event::RepositoryForked,
+        "git.repo.statuschanged" => Event::RepositoryStatusChanged,
+        _ if event_type.starts_with("ms.vss-pipelines.") => Event::PipelineRunChanged,
+        _ => return Fact::Untold(unknown(event_type)),
+    })
+}
+
+/// Characters of somebody else's text that a reason repeats.
+const REPEATED_CHARS_MAX: usize = 60;
+
+fn unknown(event_type: &str) -> String {
+    let event_type = cut(event_type, REPEATED_CHARS_MAX);
+    format!("no check can be started by the event type {event_type}")
+}
+
+/// Cut down by the subscription's own settings, or by a resource version that Azure DevOps takes
+/// but does not deliver (facts §1.1 and §1.2).
+fn untold(event_type: &str, lacking: &str) -> String {
+    format!(
+        "{event_type} came without {lacking}: the subscription must have \
+         resourceDetailsToSend = all and resourceVersion = 1.0"
+    )
+}

@@ -1,0 +1,81 @@
+//! The fields that we read of a delivery, by their names on the wire (in camel case).
+//!
+//! Everything is optional and raw, since everything is missing somewhere (facts §2.1 to §2.5); what
+//! is not listed is skipped. It must never know what a field means to us.
+
+use serde::Deserialize;
+
+use super::lenient::Raw;
+
+macro_rules! objects {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident),* $(,)? })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug, Default, Deserialize)]
+            #[serde(rename_all = "camelCase")]
+            pub(super) struct $name<'a> {
+                $(#[serde(borrow)] pub(super) $field: Raw<'a>,)*
+            }
+        )*
+    };
+}
+
+objects! {
+    /// The whole body. Microsoft Learn: "Service hooks events".
+    Body { id, subscription_id, event_type, created_date, resource, resource_containers }
+
+    /// Whom it belongs to; in the published samples its project is another one than the resource's.
+    Containers { project }
+
+    /// Of `git.push`.
+    Push { repository, push_id, date, ref_updates, commits }
+
+    /// One ref of a push.
+    RefUpdate { name, old_object_id, new_object_id }
+
+    /// Of a push, and as the heads of a pull request.
+    Commit { commit_id, comment }
+
+    /// Of `git.pullrequest.*`, and within comments of version 2.0.
+    PullRequest {
+        repository,
+        pull_request_id,
+        title,
+        description,
+        source_ref_name,
+        target_ref_name,
+        last_merge_source_commit,
+        last_merge_target_commit,
+        last_merge_commit,
+        merge_status,
+        status,
+        is_draft,
+        fork_source,
+        reviewers,
+        labels,
+        commits,
+    }
+
+    /// A person or a group, and the vote.
+    Reviewer { id, vote }
+
+    /// On a pull request; one that was taken off is not active.
+    Label { name, active }
+
+    /// Of everything that is about git.
+    Repository { id, name, project }
+
+    /// Of a repository, a container or a build.
+    Project { id, name }
+
+    /// Of every event but pushes and pull requests: where it says which repository it is about.
+    Elsewhere {
+        repository,
+        project,
+        pull_request,
+        target_repository,
+        repository_id,
+        repository_name,
+        old_name,
+    }
+}
