@@ -1,5 +1,22 @@
-//! x
+//! NEIGHBOUR Azure DevOps REST: the only place that knows its JSON, its paths and its error shapes.
+//!
+//! URLs are built from configuration and ids, never taken from a payload, and no redirect is
+//! followed with a credential. It must never know the store, the CI systems or the flow.
+
 /// What Azure DevOps delivers, and how it is read.
 pub mod hooks;
+
+mod client;
+mod credential;
+mod error;
 mod options;
+mod statuses;
+mod throttle;
+
+pub(crate) use client::CALL_MAX;
+pub use client::{Client, http_client};
+pub use credential::{Credential, Scope};
+pub use error::Error;
 pub use options::Options;
+pub use statuses::{Iteration, ShownStatus};
+pub use throttle::Throttle;

@@ -2,6 +2,9 @@
 
 use url::Url;
 
+use super::client::under;
+use crate::domain::event::Repository;
+
 /// The addresses of one organization.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -12,4 +15,11 @@ pub struct Options {
     pub azure_devops_url: Url,
     /// `https://vssps.dev.azure.com/{name}`.
     pub identity_url: Url,
+}
+
+impl Options {
+    /// Where git clones a repository from.
+    pub fn clone_url(&self, repository: &Repository) -> Url {
+        under(&self.azure_devops_url, &[&repository.project, "_git", &repository.name])
+    }
 }

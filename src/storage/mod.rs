@@ -4,6 +4,7 @@
 //! a leased row is fenced by a lease number that only grows. It must never know Azure DevOps, CI
 //! systems or HTTP, and it must never decide: callers bring the decision.
 
+mod change;
 mod error;
 mod options;
 mod records;
@@ -21,6 +22,7 @@ use crate::domain::run::Run;
 use crate::domain::status::Status;
 use crate::domain::time::Timestamp;
 
+pub use change::{Changed, change_run};
 pub use error::Error;
 pub use options::{Engine, Options};
 pub use records::{

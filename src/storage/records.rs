@@ -94,6 +94,8 @@ pub struct DecisionCommit {
     pub decision: Decision,
     /// The repository as the delivery names it.
     pub repository: Option<Repository>,
+    /// `project/repository` before the rename that the delivery tells.
+    pub former_name: Option<String>,
     /// Of the pull request, when the decision remembers one.
     pub pull_request_revision: i64,
     /// Of the refs that the decision remembers, by name.

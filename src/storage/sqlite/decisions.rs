@@ -111,7 +111,7 @@ pub(super) fn commit(db: &Connection, commit: &DecisionCommit) -> rusqlite::Resu
         commit.now,
     )?;
     if let Some(repository) = &commit.repository {
-        remember_names(db, &commit.organization, repository)?;
+        remember_names(db, commit, repository)?;
     }
     if let Some(remembered) = &decision.pull_request {
         remember_pull_request(db, &commit.organization, remembered)?;
@@ -171,9 +171,10 @@ fn is_current(db: &Connection, commit: &DecisionCommit) -> rusqlite::Result<bool
 
 fn remember_names(
     db: &Connection,
-    organization: &str,
+    commit: &DecisionCommit,
     repository: &Repository,
 ) -> rusqlite::Result<()> {
+    let organization = commit.organization.as_str();
     if repository.id.is_empty() || repository.name.is_empty() {
         return Ok(());
     }
@@ -190,7 +191,7 @@ fn remember_names(
             former.push(before.clone());
             former
         }
-        None => Vec::new(),
+        None => commit.former_name.iter().cloned().collect(),
     };
     db.prepare_cached(
         "INSERT INTO repository (organization, id, name, former) VALUES (?1, ?2, ?3, ?4)

@@ -29,7 +29,6 @@ pub(super) fn time_maybe(row: &Row<'_>, column: usize) -> rusqlite::Result<Optio
     Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_micros))
 }
 
-
 /// From the columns `number, revision, body`.
 pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
     let body: String = row.get(2)?;

@@ -1,0 +1,247 @@
+//! One call to Azure DevOps: builds the URL, spends the credential, and reads the answer for what
+//! it really is.
+//!
+//! Azure DevOps answers a bad credential with 203 and a sign-in page, or a redirect to one; it
+//! throttles with 200; it drops connections instead of saying 429 (facts §8). It must never log
+//! nor return a credential.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+use super::{Credential, Error, Options, Throttle};
+use crate::clock::Clock;
+use crate::domain::status::cut;
+
+/// The version that every documented call of ours is generally available in.
+const API_VERSION: &str = "7.1";
+/// One call, from connecting to the last byte.
+pub(crate) const CALL_MAX: Duration = Duration::from_secs(7);
+const CONNECT_MAX: Duration = Duration::from_secs(4);
+/// Answers are small; what is larger is not for us.
+const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How much of somebody else's words goes into a reason.
+const REASON_CHARS_MAX: usize = 300;
+
+/// The client that all calls share. It follows no redirect and waits for nothing without end.
+///
+/// # Errors
+/// The TLS set-up of this machine is broken.
+pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_MAX)
+        .timeout(CALL_MAX)
+        .pool_idle_timeout(Duration::from_secs(30))
+        .user_agent(concat!("azdo-gateway/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+/// Calls to one organization.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    options: Options,
+    throttle: Arc<Throttle>,
+    clock: Clock,
+}
+
+/// One call, before it is made.
+pub(super) struct Call<'a> {
+    pub(super) method: Method,
+    pub(super) segments: &'a [&'a str],
+    pub(super) query: &'a [(&'a str, &'a str)],
+    pub(super) body: Option<Value>,
+}
+
+impl Client {
+    /// For the organization of `options`.
+    pub fn new(
+        http: reqwest::Client,
+        options: Options,
+        throttle: Arc<Throttle>,
+        clock: Clock,
+    ) -> Self {
+        Self { http, options, throttle, clock }
+    }
+
+    /// Where the organization is.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Makes the call and reads the JSON of its answer.
+    pub(super) async fn call(
+        &self,
+        credential: Credential,
+        call: Call<'_>,
+    ) -> Result<Value, Error> {
+        let operation = call.segments.last().copied().unwrap_or("").to_lowercase();
+        let method = call.method.to_string();
+        let result = self.attempt(credential, call).await;
+        let outcome = match &result {
+            Ok(_) => "ok",
+            Err(Error::RateLimited { .. }) => "rate_limited",
+            Err(Error::Unauthorized { .. }) => "unauthorized",
+            Err(Error::Forbidden { .. }) => "forbidden",
+            Err(Error::Unavailable { .. }) => "unavailable",
+            Err(_) => "rejected",
+        };
+        metrics::counter!("azdo_gateway_ado_requests_total", "operation" => operation,
+            "method" => method, "outcome" => outcome)
+        .increment(1);
+        result
+    }
+
+    async fn attempt(&self, credential: Credential, call: Call<'_>) -> Result<Value, Error> {
+        let mut url = under(&self.options.azure_devops_url, call.segments);
+        url.query_pairs_mut().extend_pairs(call.query).append_pair("api-version", API_VERSION);
+        let mut request = self
+            .http
+            .request(call.method, url)
+            .header(AUTHORIZATION, authorization(credential)?)
+            .header(ACCEPT, "application/json")
+            // Asks for 401 where Azure DevOps would redirect to its sign-in page.
+            .header("X-TFS-FedAuthRedirect", "Suppress");
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        let mut response = request.send().await.map_err(|error| unavailable(&error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        self.heed(status, &headers);
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| unavailable(&error))? {
+            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+                let reason = format!("its answer is longer than {ANSWER_BYTES_MAX} bytes");
+                return Err(Error::Unavailable { reason, doubtful: true, retry_after: None });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        understand(status, &headers, &body)
+    }
+
+    /// Whatever the answer is, what it says about the pace counts for every later call.
+    fn heed(&self, status: StatusCode, headers: &HeaderMap) {
+        let (wait, now) = (retry_after(headers), self.clock.now());
+        if let Some(left) = number(headers, "x-ratelimit-remaining") {
+            let organization = self.options.name.clone();
+            metrics::gauge!("azdo_gateway_ado_rate_limit_remaining", "organization" => organization)
+                .set(left);
+        }
+        let delayed = number(headers, "x-ratelimit-delay").map(Duration::from_secs_f64);
+        match (status, wait.or(delayed)) {
+            (StatusCode::TOO_MANY_REQUESTS, wait) => {
+                self.throttle.slow_down(&self.options.name, wait, now);
+            }
+            (status, Some(wait)) if status.is_success() => {
+                self.throttle.slow_down(&self.options.name, Some(wait), now);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `base` with further path segments, each percent-encoded.
+pub(super) fn under(base: &Url, segments: &[&str]) -> Url {
+    let mut url = base.clone();
+    // Only `data:` and the like have no segments; the configuration takes http and https.
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}
+
+fn authorization(credential: Credential) -> Result<HeaderValue, Error> {
+    let secret = credential.into_authorization();
+    let mut value = HeaderValue::from_str(secret.expose()).map_err(|_| Error::Unauthorized {
+        reason: "it holds characters that no token has".into(),
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn unavailable(error: &reqwest::Error) -> Error {
+    let reason = match () {
+        () if error.is_timeout() => "no answer in time".to_owned(),
+        () if error.is_connect() => "no connection".to_owned(),
+        () => "the connection broke before the whole answer came".to_owned(),
+    };
+    // Without a connection nothing was sent, so nothing can have been done.
+    Error::Unavailable { reason, doubtful: !error.is_connect(), retry_after: None }
+}
+
+fn understand(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Value, Error> {
+    let is_json = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.starts_with("application/json"));
+    if status == StatusCode::NON_AUTHORITATIVE_INFORMATION || status.is_redirection() {
+        let reason = format!("it answers {status} with its sign-in page");
+        return Err(Error::Unauthorized { reason });
+    }
+    if status.is_success() && status == StatusCode::NO_CONTENT {
+        return Ok(Value::Null);
+    }
+    if status.is_success() && !is_json {
+        let reason = format!("it answers {status} with a page instead of data");
+        return Err(Error::Unauthorized { reason });
+    }
+    if status.is_success() {
+        return serde_json::from_slice(body).map_err(|error| Error::Unavailable {
+            reason: format!("its answer is no whole JSON ({error})"),
+            doubtful: true,
+            retry_after: None,
+        });
+    }
+    Err(refusal(status, headers, body, is_json))
+}
+
+/// The error document of Azure DevOps (facts §8).
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Document {
+    message: String,
+    type_key: String,
+}
+
+fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], is_json: bool) -> Error {
+    let document: Document = if is_json {
+        serde_json::from_slice(body).unwrap_or_default()
+    } else {
+        Document::default()
+    };
+    let reason = if document.message.is_empty() {
+        format!("{status} without an explanation")
+    } else {
+        cut(&document.message, REASON_CHARS_MAX)
+    };
+    match (status.as_u16(), document.type_key.as_str()) {
+        (_, "GitPullRequestStatusNotEditableException") => Error::NotEditable,
+        (_, "GitPullRequestStatusRejectedByPolicyException") => Error::WrongIteration { reason },
+        (401, _) => Error::Unauthorized { reason },
+        (403, _) => Error::Forbidden { reason },
+        (404, _) => Error::NotFound { reason },
+        (429, _) => Error::RateLimited { retry_after: retry_after(headers), reason },
+        (408 | 500..=599, _) => Error::Unavailable {
+            reason,
+            doubtful: !matches!(status.as_u16(), 503),
+            retry_after: retry_after(headers),
+        },
+        (status, _) => Error::Rejected { status, reason },
+    }
+}
+
+/// Retry-After in seconds, the form that Azure DevOps uses.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    number(headers, reqwest::header::RETRY_AFTER).map(Duration::from_secs_f64)
+}
+
+fn number(headers: &HeaderMap, name: impl TryInto<HeaderName>) -> Option<f64> {
+    let value = headers.get(name.try_into().ok()?)?.to_str().ok()?.trim().parse::<f64>().ok()?;
+    (value.is_finite() && (0.0..=86_400.0).contains(&value)).then_some(value)
+}

@@ -1,0 +1,270 @@
+//! Stage 5: Azure DevOps shows what the newest run of each context says.
+//!
+//! One attempt per place at a time; what is shown already is not posted; after an attempt without
+//! an answer we look before we post again. It must never decide what a run's state means.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::dispatch::random;
+use crate::ado::{self, Client, Scope, Throttle};
+use crate::clock::Clock;
+use crate::credentials;
+use crate::domain::backoff::Backoff;
+use crate::domain::status::{Status, Target};
+use crate::storage::{Claim, Error, LeasedSlot, Posted, Posting, PostingCommit, Store};
+use crate::worker::{Flights, Progress, Tick};
+
+const FLIGHTS_MAX: usize = 64;
+const CLAIM_MAX: usize = 64;
+/// Longer than the calls of one attempt may take: iterations, a look, the post.
+const LEASE: Duration = Duration::from_secs(30);
+const _: () = assert!(LEASE.as_secs() > 3 * ado::CALL_MAX.as_secs() + 5);
+const BACKOFF: Backoff =
+    Backoff { base_ms: 1_000, cap_ms: 5 * 60_000, retry_after_ms_max: 60 * 60_000 };
+/// How long a status is tried before it is given up.
+const TRIED_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// Tries to find what may not be there yet, such as an iteration just pushed.
+const LOOKS_MAX: u32 = 8;
+/// How long an identity that is not let in is left alone.
+const LOCKED_OUT: Duration = Duration::from_secs(30);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Publish {
+    posts: Arc<Posts>,
+    flights: Flights,
+}
+
+/// One organization as the stage sees it.
+#[derive(Clone, Debug)]
+pub struct Organization {
+    pub client: Client,
+    pub credentials: Arc<dyn credentials::Source>,
+}
+
+/// What posting needs.
+#[derive(Clone, Debug)]
+pub struct Posts {
+    pub store: Arc<dyn Store>,
+    pub organizations: HashMap<String, Organization>,
+    pub throttle: Arc<Throttle>,
+    pub clock: Clock,
+}
+
+impl Publish {
+    /// A stage that posts like this.
+    pub fn new(posts: Posts) -> Self {
+        Self { posts: Arc::new(posts), flights: Flights::new(FLIGHTS_MAX) }
+    }
+}
+
+#[async_trait]
+impl Tick for Publish {
+    fn name(&self) -> &'static str {
+        "publish"
+    }
+
+    async fn tick(&self) -> Result<Progress, Error> {
+        let limit = self.flights.room().await.min(CLAIM_MAX);
+        let claim = Claim { now: self.posts.clock.now(), limit, lease: LEASE };
+        let claimed = self.posts.store.claim_slots(claim).await?;
+        if claimed.is_empty() {
+            return Ok(Progress::Idle);
+        }
+        for slot in claimed {
+            let posts = Arc::clone(&self.posts);
+            self.flights.begin(async move { posts.make(slot).await }).await;
+        }
+        Ok(Progress::Worked)
+    }
+
+    async fn drain(&self) {
+        self.flights.land().await;
+    }
+}
+
+/// Why an attempt ended without a post.
+enum Failure {
+    Ado(ado::Error),
+    Credential(credentials::Error),
+    /// No iteration of the pull request has the commit.
+    NoIteration,
+}
+
+impl From<ado::Error> for Failure {
+    fn from(error: ado::Error) -> Self {
+        Failure::Ado(error)
+    }
+}
+
+impl From<credentials::Error> for Failure {
+    fn from(error: credentials::Error) -> Self {
+        Failure::Credential(error)
+    }
+}
+
+impl Posts {
+    async fn make(&self, slot: LeasedSlot) {
+        let now = self.clock.now();
+        let organization = &slot.status.organization;
+        let posting = match self.organizations.get(organization) {
+            None => {
+                let reason = format!("organization {organization} is not configured any more");
+                Posting::Refused(reason)
+            }
+            Some(found) => match self.throttle.blocked_until(organization, now) {
+                Some(until) => Posting::Later {
+                    due_at: until.plus(Duration::from_millis(random() % 1_000)),
+                    counts: false,
+                    doubtful: slot.doubtful,
+                    reason: format!("{organization} is left in peace until {until}"),
+                },
+                None => match self.post(found, &slot).await {
+                    Ok(posting) => posting,
+                    Err(failure) => self.judge(&slot, failure),
+                },
+            },
+        };
+        self.finish(slot, posting).await;
+    }
+
+    /// Makes the calls that the status needs, each with a credential of its own.
+    async fn post(&self, to: &Organization, slot: &LeasedSlot) -> Result<Posting, Failure> {
+        let status = &slot.status;
+        let iteration = match (&status.target, slot.iteration) {
+            (Target::Commit { .. }, _) => None,
+            (_, Some(known)) => Some(known),
+            (Target::PullRequest { id, commit }, None) => {
+                let credential = to.credentials.credential(Scope::Code).await?;
+                let iterations = to.client.iterations(credential, status, *id).await?;
+                let newest = iterations
+                    .iter()
+                    .rev()
+                    .find(|found| commit.is_none() || found.source_commit == *commit);
+                Some(newest.ok_or(Failure::NoIteration)?.id)
+            }
+        };
+        if shows(slot.posted.as_ref(), status, iteration) && !slot.doubtful {
+            return Ok(Posting::Unchanged { iteration });
+        }
+        if slot.doubtful {
+            let credential = to.credentials.credential(Scope::CodeStatus).await?;
+            let shown = to.client.shown_status(credential, status, iteration).await?;
+            if shown.is_some_and(|shown| is_same(&shown, status)) {
+                return Ok(Posting::Unchanged { iteration });
+            }
+        }
+        let credential = to.credentials.credential(Scope::CodeStatus).await?;
+        to.client.post_status(credential, status, iteration).await?;
+        Ok(Posting::Posted { iteration })
+    }
+
+    fn judge(&self, slot: &LeasedSlot, failure: Failure) -> Posting {
+        let now = self.clock.now();
+        let organization = &slot.status.organization;
+        let attempts = slot.attempts.saturating_add(1);
+        let later = |retry_after, counts, doubtful, reason: String| {
+            if now.since(slot.queued_at) > TRIED_MAX {
+                return Posting::Refused(format!("given up after a day: {reason}"));
+            }
+            let due_at = now.plus(BACKOFF.wait(attempts, random(), retry_after));
+            Posting::Later { due_at, counts, doubtful, reason }
+        };
+        match failure {
+            Failure::NoIteration if attempts < LOOKS_MAX => {
+                later(None, true, false, "its iteration is not there yet".into())
+            }
+            Failure::NoIteration => Posting::Refused(
+                "no iteration of the pull request has this commit as its source".into(),
+            ),
+            Failure::Credential(error) => later(Some(LOCKED_OUT), false, false, error.to_string()),
+            Failure::Ado(error) => match &error {
+                ado::Error::RateLimited { retry_after, .. } => {
+                    later(*retry_after, false, slot.doubtful, error.to_string())
+                }
+                ado::Error::Unauthorized { .. } => {
+                    self.throttle.slow_down(organization, Some(LOCKED_OUT), now);
+                    tracing::error!(
+                        organization,
+                        "{error}: renew the credential of this organization; its statuses wait"
+                    );
+                    later(Some(LOCKED_OUT), false, false, error.to_string())
+                }
+                ado::Error::Forbidden { .. } => {
+                    tracing::error!(organization, "{error}: grant it; the status waits");
+                    later(Some(LOCKED_OUT), true, false, error.to_string())
+                }
+                ado::Error::NotFound { .. } if attempts < LOOKS_MAX => {
+                    later(None, true, false, error.to_string())
+                }
+                ado::Error::WrongIteration { .. } if attempts < LOOKS_MAX => {
+                    later(None, true, false, error.to_string())
+                }
+                ado::Error::Unavailable { doubtful, retry_after, .. } => {
+                    later(*retry_after, true, *doubtful || slot.doubtful, error.to_string())
+                }
+                ado::Error::NotEditable
+                | ado::Error::NotFound { .. }
+                | ado::Error::WrongIteration { .. }
+                | ado::Error::Rejected { .. } => Posting::Refused(error.to_string()),
+            },
+        }
+    }
+
+    async fn finish(&self, slot: LeasedSlot, posting: Posting) {
+        let LeasedSlot { lease, status_id, status, .. } = slot;
+        let now = self.clock.now();
+        tell(&status, &posting, now.since(slot.queued_at));
+        let commit = PostingCommit { lease, status_id, posting, now };
+        if let Err(error) = self.store.commit_posting(commit).await {
+            // The lease runs out; whoever takes over looks before posting.
+            tracing::warn!(status = status_id.0, "the outcome of a post is lost: {error}");
+        }
+    }
+}
+
+fn shows(posted: Option<&Posted>, status: &Status, iteration: Option<i64>) -> bool {
+    posted.is_some_and(|posted| {
+        posted.state == status.state
+            && posted.description == status.description
+            && posted.url == status.url
+            && posted.iteration == iteration
+    })
+}
+
+fn is_same(shown: &ado::ShownStatus, status: &Status) -> bool {
+    shown.state == status.state.as_str()
+        && shown.description == status.description
+        && shown.url == status.url
+}
+
+fn tell(status: &Status, posting: &Posting, took: Duration) {
+    let (outcome, reason) = match posting {
+        Posting::Posted { .. } => ("posted", ""),
+        Posting::Unchanged { .. } => ("unchanged", ""),
+        Posting::Refused(reason) => ("refused", reason.as_str()),
+        Posting::Later { reason, .. } => ("later", reason.as_str()),
+    };
+    metrics::counter!("azdo_gateway_statuses_total", "outcome" => outcome).increment(1);
+    if outcome == "posted" {
+        metrics::histogram!("azdo_gateway_status_seconds").record(took.as_secs_f64());
+    }
+    let place = match &status.target {
+        Target::PullRequest { id, .. } => format!("pull request {id}"),
+        Target::Commit { commit } => {
+            format!("commit {}", crate::domain::event::short(commit))
+        }
+    };
+    let run = status.run.map(|run| run.to_string()).unwrap_or_default();
+    let (name, state) = (&status.context.name, status.state.as_str());
+    match posting {
+        Posting::Refused(_) => {
+            tracing::warn!(run, outcome, "{place}: {name} {state} not posted: {reason}");
+        }
+        _ => tracing::info!(run, outcome, reason, "{place}: {name} {state}"),
+    }
+}

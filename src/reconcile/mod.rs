@@ -1,0 +1,9 @@
+//! THE UPKEEP: workers that compare what should be with what is, and take no input.
+//!
+//! A signal and a timer run the same code, and the next tick is the retry. It must never know the
+//! HTTP edge, the configuration file or the flow.
+
+/// Runs that nobody reported on in time.
+pub mod reaper;
+/// Rows that are older than anybody wants to keep.
+pub mod retention;

@@ -1,0 +1,44 @@
+//! Ends what nobody will end: runs whose time is over, so that nothing stays pending for ever. It
+//! must never end a run whose time is not over.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::clock::Clock;
+use crate::domain::run::time_out;
+use crate::storage::{Changed, Error, Store, change_run};
+use crate::worker::{Progress, Tick, Wake};
+
+const BATCH_MAX: usize = 100;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Reaper {
+    pub store: Arc<dyn Store>,
+    pub publish: Wake,
+    pub clock: Clock,
+}
+
+#[async_trait]
+impl Tick for Reaper {
+    fn name(&self) -> &'static str {
+        "reaper"
+    }
+
+    async fn tick(&self) -> Result<Progress, Error> {
+        let now = self.clock.now();
+        let overdue = self.store.overdue_runs(now, BATCH_MAX).await?;
+        let mut progress = Progress::Idle;
+        for run in overdue {
+            // Somebody may have reported since: then its time is not over any more.
+            let changed = change_run(self.store.as_ref(), run.id, now, |run| time_out(run, now));
+            if let Changed::To(run) = changed.await? {
+                tracing::warn!(run = %run.id, check = run.check, "timed out: {}", run.reason);
+                self.publish.wake();
+                progress = Progress::Worked;
+            }
+        }
+        Ok(progress)
+    }
+}

@@ -1,0 +1,40 @@
+//! Deletes finished rows that are older than the operator wants to keep, a little at a time. It
+//! must never hold the writer for long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::Clock;
+use crate::storage::{Error, Store};
+use crate::worker::{Progress, Tick};
+
+/// Rows of each kind in one transaction.
+const BATCH_MAX: usize = 200;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Retention {
+    pub store: Arc<dyn Store>,
+    pub keep: Duration,
+    pub clock: Clock,
+}
+
+#[async_trait]
+impl Tick for Retention {
+    fn name(&self) -> &'static str {
+        "retention"
+    }
+
+    async fn tick(&self) -> Result<Progress, Error> {
+        let before = self.clock.now().minus(self.keep);
+        let deleted = self.store.delete_older(before, BATCH_MAX).await?;
+        if deleted == 0 {
+            return Ok(Progress::Idle);
+        }
+        metrics::counter!("azdo_gateway_rows_deleted_total")
+            .increment(u64::try_from(deleted).unwrap_or(u64::MAX));
+        Ok(Progress::Worked)
+    }
+}

@@ -1,0 +1,120 @@
+//! The one loop that drives every stage and reconciler: wake, tick, back off, drain.
+//!
+//! A tick is the unit of progress: the loop calls it when something arrived and on a timer, which
+//! also makes the timer the retry; a test calls it by hand. It must never know what a tick does.
+
+use std::fmt::Debug;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::storage;
+
+/// How long a worker pauses after a tick that failed.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What one turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Something was done, and there may be more.
+    Worked,
+    /// Nothing is due.
+    Idle,
+}
+
+/// One turn of a stage or reconciler.
+#[async_trait]
+pub trait Tick: Send + Sync + Debug {
+    /// For logs and metrics.
+    fn name(&self) -> &'static str;
+
+    /// Does what is due now. Takes no input, so that a signal and a timer do the same.
+    async fn tick(&self) -> Result<Progress, storage::Error>;
+
+    /// Waits until what earlier ticks began has ended.
+    async fn drain(&self) {}
+}
+
+/// Tells a worker that something arrived. A hint: the timer finds it too.
+#[derive(Clone, Debug, Default)]
+pub struct Wake(Arc<Notify>);
+
+impl Wake {
+    /// Something arrived.
+    pub fn wake(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// Runs ticks until told to stop, then drains.
+pub async fn run(tick: Arc<dyn Tick>, wake: Wake, every: Duration, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let wait = match AssertUnwindSafe(tick.tick()).catch_unwind().await {
+            Ok(Ok(Progress::Worked)) => continue,
+            Ok(Ok(Progress::Idle)) => every,
+            Ok(Err(error)) => {
+                tracing::warn!(worker = tick.name(), "nothing done this turn: {error}");
+                PAUSE
+            }
+            Err(_) => {
+                metrics::counter!("azdo_gateway_panics_total", "where" => tick.name()).increment(1);
+                tracing::error!(worker = tick.name(), "a turn panicked; its work is tried again");
+                PAUSE
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = wake.0.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+    tick.drain().await;
+}
+
+/// Network work in flight, at most so much of it: one slow neighbour must not hold up the others.
+#[derive(Debug)]
+pub struct Flights {
+    free: Arc<Semaphore>,
+    tracker: TaskTracker,
+}
+
+impl Flights {
+    /// At most `flights_max` at a time.
+    pub fn new(flights_max: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(flights_max)), tracker: TaskTracker::new() }
+    }
+
+    /// Waits for room, and says for how many there is.
+    pub async fn room(&self) -> usize {
+        // The semaphore is never closed.
+        drop(self.free.acquire().await);
+        self.free.available_permits().max(1)
+    }
+
+    /// Begins one.
+    pub async fn begin(&self, flight: impl Future<Output = ()> + Send + 'static) {
+        let permit: Option<OwnedSemaphorePermit> =
+            Arc::clone(&self.free).acquire_owned().await.ok();
+        self.tracker.spawn(async move {
+            let landed = AssertUnwindSafe(flight).catch_unwind().await;
+            if landed.is_err() {
+                metrics::counter!("azdo_gateway_panics_total", "where" => "flight").increment(1);
+                tracing::error!("an attempt panicked; it is made again when its lease ends");
+            }
+            drop(permit);
+        });
+    }
+
+    /// Waits until none is under way.
+    pub async fn land(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+        self.tracker.reopen();
+    }
+}
