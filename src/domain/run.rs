@@ -269,6 +269,9 @@ pub fn started(run: &Run, answer: &Started, now: Timestamp) -> Advance {
 
 /// Ends a run that nobody reported on in time.
 pub fn time_out(run: &Run, now: Timestamp) -> Advance {
+    if now < run.overdue_at {
+        return Advance::Not("its time is not over".into());
+    }
     let waited = human(Duration::from_millis(run.timeout_ms));
     let reason = match run.state {
         State::Planned => format!("{} could not be asked to start it within {waited}", run.ci),

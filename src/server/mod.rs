@@ -1,3 +1,84 @@
-//! x
+//! EDGE actix-web: whoever calls is authenticated, understood and answered here.
+//!
+//! Handlers are thin: they prove who calls, parse, ask the flow or the store, and render. It must
+//! never know Azure DevOps' REST or a CI system.
+
+mod api;
+mod auth;
+mod health;
+mod hooks;
 mod options;
+mod problem;
+mod reports;
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::{App, HttpServer, web};
+
+use crate::clock::Clock;
+use crate::pipeline::accept::Accept;
+use crate::pipeline::observe::Observe;
+use crate::secret::Keyring;
+use crate::storage::Store;
+
 pub use options::{ApiToken, Options, Role};
+
+/// How long a client may take to send the head of a request.
+const HEAD_MAX: Duration = Duration::from_secs(10);
+/// Longer than load balancers keep a connection, so that they close it and not we.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+const CONNECTIONS_MAX_PER_WORKER: usize = 10_000;
+
+/// What every handler may use.
+#[derive(Debug)]
+pub struct State {
+    pub options: Options,
+    pub tokens: Vec<ApiToken>,
+    pub keys: Keyring,
+    /// Names as configured, by lower-case name.
+    pub organizations: HashMap<String, String>,
+    pub store: Arc<dyn Store>,
+    pub accept: Accept,
+    pub observe: Observe,
+    pub wakes: crate::pipeline::Wakes,
+    pub clock: Clock,
+    /// Set while stopping: not ready any more, and still answering.
+    pub is_draining: AtomicBool,
+    /// Renders what `/metrics` shows.
+    pub metrics: metrics_exporter_prometheus::PrometheusHandle,
+}
+
+/// Serves on `listener` until the returned server is stopped.
+///
+/// # Errors
+/// The listener cannot be used.
+pub fn serve(state: Arc<State>, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
+    let drain_s = state.options.drain.as_secs();
+    let state = web::Data::from(state);
+    let server = HttpServer::new(move || App::new().app_data(state.clone()).configure(routes))
+        .workers(workers)
+        .client_request_timeout(HEAD_MAX)
+        .keep_alive(KEEP_ALIVE)
+        .max_connections(CONNECTIONS_MAX_PER_WORKER)
+        .shutdown_timeout(drain_s)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+/// Every path that there is.
+fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/hooks/azure-devops/{organization}/{hook}", web::post().to(hooks::receive))
+        .route("/v1/runs/{run}/reports", web::post().to(reports::report))
+        .configure(api::routes)
+        .route("/livez", web::get().to(health::live))
+        .route("/readyz", web::get().to(health::ready))
+        .route("/metrics", web::get().to(health::metrics))
+        .default_service(web::to(problem::no_such_path));
+}
