@@ -4,6 +4,8 @@
 pub mod ado;
 /// NEIGHBOUR: CI systems.
 pub mod ci;
+/// TOML and environment → typed options; every error at once.
+pub mod config;
 /// Who we are to Azure DevOps.
 pub mod credentials;
 /// THE RULES: pure decisions about events, checks, runs and statuses.
