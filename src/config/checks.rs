@@ -15,6 +15,8 @@ use super::value::{Range, Value};
 pub(super) struct Defined<'d> {
     pub(super) organizations: Vec<&'d str>,
     pub(super) ci: Vec<&'d str>,
+    /// Every organization has a name: what is not defined is really not there.
+    pub(super) is_complete: bool,
 }
 
 /// The checks that could be read, and the CI systems that any of them names.
@@ -31,13 +33,13 @@ pub(super) fn read(sections: Vec<Section<'_>>, defined: &Defined<'_>) -> Read {
     for mut section in sections {
         let shown = shown(&mut section, defined, &mut contexts);
         let ci = section.required("ci", "\"builder\"");
-        let ci = ci.and_then(|value| reference(&value, &defined.ci, "[ci.NAME]"));
+        let ci = ci.and_then(|value| reference(&value, &defined.ci, "[ci.NAME]", true));
         read.ci_used.extend(ci.clone());
         let started = started(&mut section);
         let run = run(&mut section);
         warn_about_unused(&mut section);
         section.finish();
-        if let (Some(shown), Some(started), Some(run), Some(ci)) = (shown, started, run, ci) {
+        if let (Some(shown), Some(started), Some(ci)) = (shown, started, ci) {
             read.checks.push(assemble(shown, started, run, ci));
         }
     }
@@ -64,8 +66,9 @@ fn shown(
     let genre = section.value("genre", "\"azdo-gateway\"");
     let genre = genre.map_or(Some("azdo-gateway"), |value| value.text_of(0, 100));
     let organization = section.required("organization", "\"my-devops-org\"");
-    let organization = organization
-        .and_then(|value| reference(&value, &defined.organizations, "[[organization]]"));
+    let organization = organization.and_then(|value| {
+        reference(&value, &defined.organizations, "[[organization]]", defined.is_complete)
+    });
     let targets = targets(section.value("statuses", "[\"pull_request\", \"commit\"]"));
     let (name, genre, organization) = (name?, genre?, organization?);
     let context = (organization.to_lowercase(), genre.to_lowercase(), name.to_lowercase());
@@ -142,12 +145,12 @@ struct HowRun {
     timeout: Duration,
 }
 
-fn run(section: &mut Section<'_>) -> Option<HowRun> {
+fn run(section: &mut Section<'_>) -> HowRun {
     let supersede = section.flag("supersede", true);
     let concurrency = section.value("concurrency", "10").map(|value| value.count());
     let range = Range { least: "1s", most: "30d", because: "" };
     let timeout = section.duration("timeout", "2h", range);
-    Some(HowRun { supersede, concurrency: concurrency.flatten(), timeout })
+    HowRun { supersede, concurrency: concurrency.flatten(), timeout }
 }
 
 fn assemble(shown: Shown, started: Started, run: HowRun, ci: String) -> Check {

@@ -16,12 +16,18 @@ use super::section::Section;
 pub(super) struct Read {
     pub(super) options: BTreeMap<String, Options>,
     pub(super) names: Vec<(String, usize)>,
+    /// Names of what is not a table.
+    pub(super) unread: Vec<String>,
 }
 
 /// Everything below `[ci]`.
 pub(super) fn read(section: Option<Section<'_>>) -> Read {
     let mut read = Read::default();
     for (name, section) in section.into_iter().flat_map(|section| section.named("ci.NAME")) {
+        let Some(section) = section else {
+            read.unread.push(name.to_owned());
+            continue;
+        };
         read.names.push((name.to_owned(), section.at));
         if let Some(options) = system(section) {
             read.options.insert(name.to_owned(), options);

@@ -19,13 +19,8 @@ const LATER: [&str; 4] =
 
 /// The table below one `[[organization]]`.
 pub(super) fn read(above: &mut Section<'_>) -> Option<Options> {
-    let Some(mut section) = above.table("credential", "organization.credential") else {
-        if above.value("credential", "a table").is_none() {
-            let help = "add [organization.credential] below it, with kind = \"pat\" and token";
-            above.reader.lacks(above.at, "credential is missing in [[organization]]", help);
-        }
-        return None;
-    };
+    let needed = "kind = \"pat\" and token = { env = \"AZDO_GATEWAY_PAT\" }";
+    let mut section = above.required_table("credential", "organization.credential", needed)?;
     let kind = kind::read(&mut section, "\"pat\"", &[("pat", Kind::Pat)], &LATER);
     pat_upkeep(&mut section, kind);
     match kind? {

@@ -120,17 +120,21 @@ fn read(
     (outcome, known)
 }
 
+const PUBLIC_URL: &str = "public_url = \"https://gateway.example.com\"";
+const ROOT_KEY: &str = "root_key = { env = \"AZDO_GATEWAY_ROOT_KEY\" }";
+
 fn read_root(mut root: Section<'_>) -> Option<Config> {
     let reader = root.reader;
-    let server = server::options(root.table("server", "server"), reader);
+    let server = server::options(root.required_table("server", "server", PUBLIC_URL));
     let storage = server::storage(root.table("storage", "storage"), reader);
-    let secrets = secrets::keyring(root.table("secrets", "secrets"), reader);
+    let secrets = secrets::keyring(root.required_table("secrets", "secrets", ROOT_KEY));
     let api_tokens = server::api_tokens(root.tables("api_token"));
     let organizations = organizations::read(root.tables("organization"));
     let ci = ci::read(root.table("ci", "ci"));
     let defined = checks::Defined {
         organizations: organizations.iter().filter_map(|read| read.name.as_deref()).collect(),
-        ci: ci.names.iter().map(|(name, _)| name.as_str()).collect(),
+        ci: ci.names.iter().map(|(name, _)| name).chain(&ci.unread).map(String::as_str).collect(),
+        is_complete: organizations.iter().all(|read| read.name.is_some()),
     };
     let check_sections = root.tables("check");
     warn_about_nothing(reader, &organizations, &check_sections);

@@ -105,6 +105,8 @@ impl<'r> Reader<'r> {
 fn explained(message: &str) -> (&str, String) {
     match message.split_once(", expected ") {
         Some((what, "nothing")) => (what, "remove what stands here".into()),
+        // What an unquoted word looks like to the parser.
+        Some((what, "literal string" | "`inf`" | "`nan`")) => (what, "put text in quotes".into()),
         Some((what, expected)) => (what, format!("expected here: {expected}")),
         None if message == "duplicate key" => (message, "keep one of the two".into()),
         None => (message, "https://toml.io explains the notation".into()),

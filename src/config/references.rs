@@ -9,13 +9,21 @@ use super::suggestion;
 use super::value::Value;
 
 /// The name of something that stands elsewhere in the file, spelled as it is there.
-pub(super) fn reference(value: &Value<'_>, defined: &[&str], table: &str) -> Option<String> {
+pub(super) fn reference(
+    value: &Value<'_>,
+    defined: &[&str],
+    table: &str,
+    is_complete: bool,
+) -> Option<String> {
     let text = value.text()?;
     let key = value.key;
     let is_organization = key == "organization";
     let same = |name: &&&str| **name == text || is_organization && name.eq_ignore_ascii_case(text);
     if let Some(name) = defined.iter().find(same) {
         return Some((*name).to_owned());
+    }
+    if !is_complete {
+        return None;
     }
     let help = match suggestion::nearest(text, defined.iter().copied()) {
         Some(name) => format!("did you mean {name:?}?"),

@@ -10,7 +10,6 @@ use zeroize::Zeroizing;
 use crate::ci::webhook::SigningSecret;
 use crate::secret::{Keyring, RootKey, Secret};
 
-use super::reader::Reader;
 use super::section::Section;
 use super::value::Value;
 
@@ -22,12 +21,8 @@ pub(super) struct Found {
 }
 
 /// `[secrets]`.
-pub(super) fn keyring(section: Option<Section<'_>>, reader: &Reader<'_>) -> Option<Keyring> {
-    let Some(mut section) = section else {
-        let help = "add [secrets] and root_key = { env = \"AZDO_GATEWAY_ROOT_KEY\" }";
-        reader.lacks(0, "[secrets] is missing", help);
-        return None;
-    };
+pub(super) fn keyring(section: Option<Section<'_>>) -> Option<Keyring> {
+    let mut section = section?;
     let current = section
         .required("root_key", "{ env = \"AZDO_GATEWAY_ROOT_KEY\" }")
         .and_then(|value| root_key(&value, found(&value, KEYGEN)?));
@@ -83,7 +78,8 @@ pub(super) fn found(value: &Value<'_>, to: &str) -> Option<Found> {
         Source::Variable(name) => {
             let found = variable(value, name);
             if found.is_none() {
-                let what = format!("{}: environment variable {name} is not set", value.key);
+                let what =
+                    format!("{}: environment variable {name} is not set, or empty", value.key);
                 value.refuse(what, format!("set {name}{to}"));
             }
             found
@@ -109,7 +105,12 @@ fn source<'r>(value: &Value<'r>) -> Option<Source<'r>> {
     let key = value.key;
     let remedy = format!("write {key} = {}, or {{ file = \"/path\" }}", value.example);
     let Some(table) = value.as_table() else {
-        value.mistyped("{ env = … } or { file = … }", remedy);
+        if value.is_text() {
+            value
+                .refuse(format!("{key} is written into the file, and secrets must not be"), remedy);
+        } else {
+            value.mistyped("{ env = … } or { file = … }", remedy);
+        }
         return None;
     };
     let mut section = Section::new(value.reader, "secret", key, value.at, table);

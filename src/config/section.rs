@@ -83,7 +83,8 @@ impl<'r> Section<'r> {
         let value = self.value(key, "a table")?;
         let title = format!("[{name}]");
         if let Some(array) = value.as_array() {
-            value.refuse(format!("{key} is there as [[{name}]]"), format!("write {title}"));
+            value
+                .refuse(format!("{key} must be one table, not an array"), format!("write {title}"));
             let first = array.first()?;
             return Some(Section::new(self.reader, name, title, first.span().start, table(first)?));
         }
@@ -94,12 +95,26 @@ impl<'r> Section<'r> {
         Some(Section::new(self.reader, name, title, value.at, found))
     }
 
+    /// The table `[key]`, which must be there because of one key in it.
+    pub(super) fn required_table(
+        &mut self,
+        key: &'static str,
+        name: &'static str,
+        needed: &str,
+    ) -> Option<Section<'r>> {
+        if !self.table.contains_key(key) {
+            let what = format!("[{name}] is missing");
+            self.reader.lacks(self.at, what, format!("add [{name}] with {needed}"));
+        }
+        self.table(key, name)
+    }
+
     /// Every `[[key]]`.
     pub(super) fn tables(&mut self, key: &'static str) -> Vec<Section<'r>> {
         let Some(value) = self.value(key, "a table") else { return Vec::new() };
         let title = format!("[[{key}]]");
         if let Some(found) = value.as_table() {
-            value.refuse(format!("{key} is there as [{key}]"), format!("write {title}"));
+            value.refuse(format!("{key} must be an array of tables"), format!("write {title}"));
             return vec![Section::new(self.reader, key, title, value.at, found)];
         }
         let items = value.as_array().into_iter().flatten();
@@ -115,23 +130,19 @@ impl<'r> Section<'r> {
         found.unwrap_or_default()
     }
 
-    /// Every table below this one, whatever its key: `[ci.NAME]`.
-    pub(super) fn named(self, name: &'static str) -> Vec<(&'r str, Section<'r>)> {
+    /// Every table below this one, whatever its key: `[ci.NAME]`; without what is not a table.
+    pub(super) fn named(self, name: &'static str) -> Vec<(&'r str, Option<Section<'r>>)> {
         let mut found = Vec::new();
         for (key, value) in self.table {
             let key: &str = key.get_ref();
             let title = format!("[{}.{key}]", self.name);
             let at = value.span().start;
-            match table(value) {
-                Some(table) => {
-                    found.push((key, Section::new(self.reader, name, title, at, table)));
-                }
-                None => self.reader.refuse(
-                    at,
-                    format!("{}.{key} must be a table", self.name),
-                    format!("write {title} on a line of its own"),
-                ),
+            if table(value).is_none() {
+                let what = format!("{}.{key} must be a table", self.name);
+                self.reader.refuse(at, what, format!("write {title} on a line of its own"));
             }
+            let section = table(value).map(|it| Section::new(self.reader, name, title, at, it));
+            found.push((key, section));
         }
         found
     }

@@ -18,15 +18,8 @@ use super::section::Section;
 use super::value::{Range, Value};
 
 /// `[server]`, and where `public_url` stands.
-pub(super) fn options(
-    section: Option<Section<'_>>,
-    reader: &Reader<'_>,
-) -> Option<(server::Options, usize)> {
-    let Some(mut section) = section else {
-        let help = "add [server] and public_url = \"https://gateway.example.com\"";
-        reader.lacks(0, "[server] is missing", help);
-        return None;
-    };
+pub(super) fn options(section: Option<Section<'_>>) -> Option<(server::Options, usize)> {
+    let mut section = section?;
     let listen = listen(section.value("listen", "\"127.0.0.1:8080\""));
     let public_url = section.required("public_url", "\"https://gateway.example.com\"");
     let public_url = public_url.and_then(|value| Some((address::base(&value)?, value.at)));
@@ -57,7 +50,7 @@ fn body_limit(section: &mut Section<'_>) -> usize {
     let range = Range {
         least: "2MiB",
         most: "64MiB",
-        because: ": Azure DevOps sends up to 2 MB in one delivery",
+        because: ": one delivery of Azure DevOps has up to 2 MB",
     };
     let value = section.value("body_limit", "4MiB");
     value.and_then(|value| value.size(range)).unwrap_or(4 * 1024 * 1024)

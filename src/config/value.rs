@@ -77,6 +77,10 @@ impl<'r> Value<'r> {
         self.value.as_array()
     }
 
+    pub(super) fn is_text(&self) -> bool {
+        self.value.is_str()
+    }
+
     /// Text in quotes.
     pub(super) fn text(&self) -> Option<&'r str> {
         let text = self.value.as_str();
@@ -116,7 +120,7 @@ impl<'r> Value<'r> {
         let count = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
         let count = count.filter(|count| *count > 0);
         if count.is_none() {
-            self.refuse(format!("{} must be at least 1", self.key), self.remedy());
+            self.refuse(format!("{} must be 1 to {}", self.key, u32::MAX), self.remedy());
         }
         count
     }
@@ -187,7 +191,7 @@ impl<'r> Value<'r> {
         let found = words.iter().find(|(word, _)| *word == text);
         if found.is_none() {
             let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-            let what = format!("{} does not know {text:?}", self.key);
+            let what = format!("{} cannot be {text:?}", self.key);
             self.refuse(what, suggestion::help(text, &words));
         }
         found.map(|(_, meaning)| *meaning)

@@ -41,6 +41,8 @@ pub(super) fn given() -> Given {
         ("BUILDER_SECRET", SIGNING),
         ("EMPTY", ""),
         ("SHORT", "short-secret"),
+        ("SPACED", "spaced secret with words"),
+        ("FIVE_BYTES", "c2hvcnQ="),
     ];
     let files = [
         ("/run/root_key", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"),
