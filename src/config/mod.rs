@@ -1,0 +1,177 @@
+//! The configuration: one TOML file and the secrets that it refers to → typed options.
+//!
+//! An operator gets everything that is wrong at once, each with its place and a remedy, so that
+//! one round of corrections is enough. What comes out is right: nobody checks it again. It must
+//! never know what the parts of the gateway do with their options.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::domain::check::Check;
+use crate::{ci as ci_systems, secret, server as http, storage};
+
+/// Where an address may lead.
+mod address;
+/// `[[check]]`.
+mod checks;
+/// `[ci.NAME]`.
+mod ci;
+/// `[organization.credential]`.
+mod credential;
+/// Variables and files.
+mod environment;
+/// What is wrong, where, and the remedy.
+mod finding;
+/// Which of several neighbours a table is about.
+mod kind;
+/// `[[organization]]`.
+mod organizations;
+/// One pass over one file.
+mod reader;
+/// What a check points at.
+mod references;
+/// Values that must never be seen.
+mod secrets;
+/// One table, key by key.
+mod section;
+/// `[server]`, `[storage]`, `[[api_token]]`.
+mod server;
+/// What was probably meant.
+mod suggestion;
+/// Durations and sizes.
+mod units;
+/// One value as the type that its key wants.
+mod value;
+
+pub use environment::{Environment, Process};
+pub use finding::{Errors, Finding};
+pub use organizations::Organization;
+
+use reader::{Known, Reader};
+use section::Section;
+
+/// Everything that an operator sets.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `[server]`.
+    pub server: http::Options,
+    /// `[storage]`.
+    pub storage: storage::Options,
+    /// `[secrets]`.
+    pub secrets: secret::Keyring,
+    /// `[[api_token]]`.
+    pub api_tokens: Vec<http::ApiToken>,
+    /// `[[organization]]`.
+    pub organizations: Vec<Organization>,
+    /// `[[check]]`.
+    pub checks: Vec<Check>,
+    /// `[ci.NAME]`, by name.
+    pub ci: BTreeMap<String, ci_systems::Options>,
+    /// What is accepted and yet may surprise, in the order of the file.
+    pub warnings: Vec<Finding>,
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(path: &Path, environment: &dyn Environment) -> Result<Config, Errors> {
+    let shown = path.display().to_string();
+    match environment.file(path) {
+        Ok(text) => parse(&shown, &text, environment),
+        Err(error) => Err(Errors::new(vec![Finding {
+            path: shown,
+            line: 1,
+            column: 1,
+            what: format!("the configuration cannot be read: {error}"),
+            help: "name another file with --config or AZDO_GATEWAY_CONFIG".into(),
+        }])),
+    }
+}
+
+/// Reads the text of a file that is called `path_shown` in what is said about it.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse(
+    path_shown: &str,
+    text: &str,
+    environment: &dyn Environment,
+) -> Result<Config, Errors> {
+    read(path_shown, text, environment).0
+}
+
+/// The outcome, and every key that was asked for.
+fn read(
+    path_shown: &str,
+    text: &str,
+    environment: &dyn Environment,
+) -> (Result<Config, Errors>, Known) {
+    let (reader, document) = Reader::new(path_shown, text, environment);
+    let config = read_root(Section::new(&reader, "", "the file", 0, document.get_ref()));
+    let (errors, warnings, known) = reader.into_parts();
+    let outcome = match config {
+        Some(config) if errors.is_empty() => Ok(Config { warnings, ..config }),
+        _ => {
+            assert!(!errors.is_empty(), "what is missing in a configuration was recorded");
+            Err(Errors::new(errors))
+        }
+    };
+    (outcome, known)
+}
+
+const PUBLIC_URL: &str = "public_url = \"https://gateway.example.com\"";
+const ROOT_KEY: &str = "root_key = { env = \"AZDO_GATEWAY_ROOT_KEY\" }";
+
+fn read_root(mut root: Section<'_>) -> Option<Config> {
+    let reader = root.reader;
+    let server = server::options(root.required_table("server", "server", PUBLIC_URL));
+    let storage = server::storage(root.table("storage", "storage"), reader);
+    let secrets = secrets::keyring(root.required_table("secrets", "secrets", ROOT_KEY));
+    let api_tokens = server::api_tokens(root.tables("api_token"));
+    let organizations = organizations::read(root.tables("organization"));
+    let ci = ci::read(root.table("ci", "ci"));
+    let defined = checks::Defined {
+        organizations: organizations.iter().filter_map(|read| read.name.as_deref()).collect(),
+        ci: ci.names.iter().map(|(name, _)| name).chain(&ci.unread).map(String::as_str).collect(),
+        is_complete: organizations.iter().all(|read| read.name.is_some()),
+    };
+    let check_sections = root.tables("check");
+    warn_about_nothing(reader, &organizations, &check_sections);
+    let checks = checks::read(check_sections, &defined);
+    root.finish();
+    for (name, at) in ci.names.iter().filter(|(name, _)| !checks.ci_used.contains(name)) {
+        reader.warn(*at, format!("no check names [ci.{name}]"), "remove it, or let a check use it");
+    }
+    let (server, public_url_at) = server?;
+    let outside = organizations.iter().find(|read| read.is_outside);
+    let outside = outside.and_then(|read| read.name.as_deref());
+    server::check_reach(reader, &server.public_url, public_url_at, outside);
+    Some(Config {
+        server,
+        storage,
+        secrets: secrets?,
+        api_tokens,
+        organizations: organizations.into_iter().filter_map(|read| read.organization).collect(),
+        checks: checks.checks,
+        ci: ci.options,
+        warnings: Vec::new(),
+    })
+}
+
+/// Warns where deliveries would be stored and nothing would ever come of them.
+fn warn_about_nothing(
+    reader: &Reader<'_>,
+    organizations: &[organizations::Read],
+    checks: &[Section<'_>],
+) {
+    if organizations.is_empty() {
+        reader.warn(0, "there is no organization: no delivery is accepted", "add [[organization]]");
+    }
+    if checks.is_empty() {
+        reader.warn(0, "there is no check: deliveries are stored, nothing starts", "add [[check]]");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! `[server]`, `[storage]` and `[[api_token]]`: where the gateway listens, stores, and who may ask.
+//!
+//! It must never know organizations or checks.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use url::Url;
+
+use crate::secret::Secret;
+use crate::server::{self, ApiToken, Role};
+use crate::storage::{self, Engine};
+
+use super::address;
+use super::reader::Reader;
+use super::secrets;
+use super::section::Section;
+use super::value::{Range, Value};
+
+/// `[server]`, and where `public_url` stands.
+pub(super) fn options(section: Option<Section<'_>>) -> Option<(server::Options, usize)> {
+    let mut section = section?;
+    let listen = listen(section.value("listen", "\"127.0.0.1:8080\""));
+    let public_url = section.required("public_url", "\"https://gateway.example.com\"");
+    let public_url = public_url.and_then(|value| Some((address::base(&value)?, value.at)));
+    let body_bytes_max = body_limit(&mut section);
+    let drain = Range { least: "0s", most: "1h", because: "" };
+    let drain = section.duration("drain", "20s", drain);
+    section.finish();
+    let (public_url, at) = public_url?;
+    Some((server::Options { listen, public_url, body_bytes_max, drain }, at))
+}
+
+fn listen(value: Option<Value<'_>>) -> SocketAddr {
+    let default = SocketAddr::from(([127, 0, 0, 1], 8080));
+    let Some(value) = value else { return default };
+    let Some(text) = value.text() else { return default };
+    text.parse().unwrap_or_else(|_| {
+        let port = text.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+        let help = match port {
+            Some(port) => format!("write listen = \"127.0.0.1:{port}\" or \"0.0.0.0:{port}\""),
+            None => value.remedy(),
+        };
+        value.refuse("listen must be an IP address and a port", help);
+        default
+    })
+}
+
+fn body_limit(section: &mut Section<'_>) -> usize {
+    let range = Range {
+        least: "2MiB",
+        most: "64MiB",
+        because: ": one delivery of Azure DevOps has up to 2 MB",
+    };
+    let value = section.value("body_limit", "4MiB");
+    value.and_then(|value| value.size(range)).unwrap_or(4 * 1024 * 1024)
+}
+
+/// Refuses a public address that Azure DevOps cannot reach; `outside` is an organization that is
+/// not on this machine.
+pub(super) fn check_reach(reader: &Reader<'_>, public_url: &Url, at: usize, outside: Option<&str>) {
+    let Some(organization) = outside else { return };
+    if address::is_loopback(public_url) {
+        let what = format!(
+            "public_url is this machine only, so Azure DevOps cannot reach it for {organization:?}"
+        );
+        let help = "write the https address that reaches this gateway from outside";
+        reader.refuse(at, what, help);
+    }
+}
+
+/// `[storage]`.
+pub(super) fn storage(section: Option<Section<'_>>, reader: &Reader<'_>) -> storage::Options {
+    let empty = toml::de::DeTable::new();
+    let mut section = match section {
+        Some(section) => section,
+        None => Section::new(reader, "storage", "[storage]", 0, &empty),
+    };
+    let path = section.value("url", "\"sqlite:data/gateway.db\"").and_then(|value| sqlite(&value));
+    let range = Range { least: "1s", most: "3650d", because: "" };
+    let retention = section.duration("retention", "30d", range);
+    section.finish();
+    let path = path.unwrap_or_else(|| PathBuf::from("data/gateway.db"));
+    storage::Options { engine: Engine::Sqlite { path }, retention }
+}
+
+fn sqlite(value: &Value<'_>) -> Option<PathBuf> {
+    let text = value.text()?;
+    if text.starts_with("postgres:") || text.starts_with("postgresql:") {
+        value.refuse(
+            "PostgreSQL is not available in this version",
+            "write url = \"sqlite:data/gateway.db\"",
+        );
+        return None;
+    }
+    let path = text.strip_prefix("sqlite:").filter(|path| !path.starts_with("//"));
+    let path = path.filter(|path| !path.is_empty() && *path != ":memory:");
+    if path.is_none() {
+        value.refuse("url must be sqlite: and the path of a file", value.remedy());
+    }
+    path.map(PathBuf::from)
+}
+
+/// Every `[[api_token]]`.
+pub(super) fn api_tokens(sections: Vec<Section<'_>>) -> Vec<ApiToken> {
+    let mut names: Vec<(String, usize)> = Vec::new();
+    let mut tokens: Vec<(Secret, usize)> = Vec::new();
+    let mut read = Vec::new();
+    for mut section in sections {
+        let name = section.required("name", "\"ops\"");
+        let name = name.and_then(|value| unique_name(&value, &mut names));
+        let role = section.required("role", "\"operator\"").and_then(|value| value.word(&ROLES));
+        let token = section.required("token", "{ env = \"AZDO_GATEWAY_OPERATOR_TOKEN\" }");
+        let token = token.and_then(|value| unique_token(&value, &mut tokens));
+        section.finish();
+        if let (Some(name), Some(role), Some(token)) = (name, role, token) {
+            read.push(ApiToken { name, role, token });
+        }
+    }
+    read
+}
+
+const ROLES: [(&str, Role); 4] = [
+    ("operator", Role::Operator),
+    ("reporter", Role::Reporter),
+    ("runner", Role::Runner),
+    ("viewer", Role::Viewer),
+];
+
+fn unique_name(value: &Value<'_>, names: &mut Vec<(String, usize)>) -> Option<String> {
+    let name = value.text_of(1, 100)?;
+    let line = value.reader.line(value.at);
+    if let Some((_, first)) = names.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)) {
+        let what = format!("name {name:?} is also that of the token in line {first}");
+        value.refuse(what, "give each token its own name");
+        return None;
+    }
+    names.push((name.to_owned(), line));
+    Some(name.to_owned())
+}
+
+fn unique_token(value: &Value<'_>, tokens: &mut Vec<(Secret, usize)>) -> Option<Secret> {
+    let keygen = " to what `azdo-gateway keygen` prints";
+    let secrets::Found { secret, from } = secrets::found(value, keygen)?;
+    let wrong = if secret.expose().chars().count() < 16 {
+        Some("has fewer than 16 characters")
+    } else if !secret.expose().chars().all(|letter| letter.is_ascii_graphic()) {
+        Some("has characters that a bearer token cannot have")
+    } else {
+        None
+    };
+    if let Some(wrong) = wrong {
+        value.refuse(format!("token: {from} {wrong}"), format!("set it{keygen}"));
+        return None;
+    }
+    let same = tokens.iter().find(|(other, _)| other.is(secret.expose()).into());
+    if let Some((_, line)) = same {
+        let what = format!("token: {from} has the same value as the token in line {line}");
+        value.refuse(what, "give each token its own value, so that one can be withdrawn");
+        return None;
+    }
+    tokens.push((secret.clone(), value.reader.line(value.at)));
+    Some(secret)
+}

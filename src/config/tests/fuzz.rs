@@ -1,0 +1,92 @@
+//! Whatever the text is, the outcome is a configuration or errors with a place in it.
+
+use proptest::prelude::*;
+
+use super::{file, given};
+use crate::config::parse;
+
+const GATEWAY: &str = include_str!("../../../config/gateway.toml");
+
+/// Words that mean something to TOML or to the reader.
+const WORDS: [&str; 24] = [
+    "[",
+    "]",
+    "[[",
+    "]]",
+    "{",
+    "}",
+    "\"",
+    "'",
+    "\"\"\"",
+    "=",
+    ".",
+    ",",
+    "\n",
+    "#",
+    "1",
+    "-1",
+    "true",
+    "[check]",
+    "[[server]]",
+    "[ci.builder]",
+    "{ env = \"EMPTY\" }",
+    "[[organization]]",
+    "ä",
+    "1979-05-27",
+];
+
+fn survives(text: &str) {
+    if let Err(errors) = parse("gateway.toml", text, &given()) {
+        assert!(!errors.findings().is_empty());
+        for finding in errors.findings() {
+            assert!(finding.line <= text.split('\n').count(), "{finding}");
+            assert!(finding.column >= 1 && !finding.what.is_empty() && !finding.help.is_empty());
+        }
+    }
+}
+
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap()
+}
+
+/// Cuts a part out and puts a word in its place.
+fn mutate(text: &mut String, at: usize, length: usize, word: &str) {
+    let start = boundary(text, at % (text.len() + 1));
+    let end = boundary(text, start + length);
+    text.replace_range(start..end.max(start), word);
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_text_never_panics(text in any::<String>()) {
+        survives(&text);
+    }
+
+    #[test]
+    fn words_in_any_order_never_panic(words in prop::collection::vec(0..WORDS.len(), 0..40)) {
+        let text: Vec<_> = words.into_iter().map(|at| WORDS[at]).collect();
+        survives(&text.join(" "));
+    }
+
+    #[test]
+    fn a_mutated_file_never_panics(
+        from_reference in any::<bool>(),
+        changes in prop::collection::vec((any::<usize>(), 0..60usize, 0..WORDS.len()), 1..8),
+    ) {
+        let mut text = if from_reference { GATEWAY.to_owned() } else { file(&[]) };
+        for (at, length, word) in changes {
+            mutate(&mut text, at, length, WORDS[word]);
+        }
+        survives(&text);
+    }
+
+    #[test]
+    fn lines_in_any_order_never_panic(order in prop::collection::vec(any::<usize>(), 0..60)) {
+        let uncommented = GATEWAY.replace("\n#", "\n");
+        let is_used = |line: &&str| line.contains(" = ") || line.starts_with('[');
+        let lines: Vec<_> = uncommented.lines().filter(is_used).collect();
+        let text: String =
+            order.into_iter().map(|at| format!("{}\n", lines[at % lines.len()])).collect();
+        survives(&text);
+    }
+}

@@ -1,0 +1,205 @@
+//! Every rule: what breaks it, what an operator reads then, and what is accepted.
+//!
+//! `refusals/*.txt` holds the refusals: after `====` the table of a right file that is replaced,
+//! then what replaces it, and after `----` what is said, without the path.
+
+use std::time::Duration;
+
+use super::*;
+use crate::domain::check::{Forks, Trigger};
+use crate::storage::Engine;
+
+const REFUSALS: [(&str, &str); 8] = [
+    ("server", include_str!("refusals/server.txt")),
+    ("storage", include_str!("refusals/storage.txt")),
+    ("secrets", include_str!("refusals/secrets.txt")),
+    ("tokens", include_str!("refusals/tokens.txt")),
+    ("organizations", include_str!("refusals/organizations.txt")),
+    ("checks", include_str!("refusals/checks.txt")),
+    ("ci", include_str!("refusals/ci.txt")),
+    ("syntax", include_str!("refusals/syntax.txt")),
+];
+
+fn part(name: &str) -> &'static str {
+    match name {
+        "SERVER" => SERVER,
+        "SECRETS" => SECRETS,
+        "ORGANIZATION" => ORGANIZATION,
+        "CREDENTIAL" => CREDENTIAL,
+        "CHECK" => CHECK,
+        "CI" => CI,
+        _ => panic!("no part {name}"),
+    }
+}
+
+#[test]
+fn refuses_what_breaks_a_rule() {
+    for (name, cases) in REFUSALS {
+        for case in cases.split("==== ").skip(1) {
+            let (broken, instead) = case.split_once('\n').unwrap();
+            let (instead, expected) = instead.split_once("----\n").unwrap();
+            let errors = read(&file(&[(part(broken), instead)])).unwrap_err();
+            assert_no_secret(&format!("{errors} {errors:?}"));
+            let said = errors.to_string().replace("gateway.toml:", "");
+            assert_eq!(format!("{said}\n"), expected, "in {name}.txt:\n{instead}");
+        }
+    }
+}
+
+/// What stands in the variables, in the files, or in the wrong place of a file.
+fn assert_no_secret(said: &str) {
+    let secrets = [
+        ROOT_KEY,
+        &SIGNING["whsec_".len()..],
+        TOKEN,
+        PAT,
+        "short-secret",
+        "spaced secret",
+        "c2hvcnQ",
+        "inline-secret",
+        "hidden-password",
+        "pat0123456789",
+        "12345",
+    ];
+    for secret in secrets {
+        assert!(!said.contains(secret), "{secret} is shown: {said}");
+    }
+}
+
+fn accepted(instead: &[(&str, &str)]) -> Config {
+    let config = read(&file(instead)).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_no_secret(&format!("{config:?}"));
+    config
+}
+
+#[test]
+fn fills_in_the_defaults() {
+    let config = accepted(&[]);
+    assert_eq!(config.warnings, []);
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.server.public_url.as_str(), "https://gw.example.com/");
+    assert_eq!(config.server.body_bytes_max, 4 << 20);
+    assert_eq!(config.server.drain, Duration::from_secs(20));
+    assert_eq!(config.storage.retention, Duration::from_hours(30 * 24));
+    let Engine::Sqlite { path } = &config.storage.engine;
+    assert_eq!(path, Path::new("data/gateway.db"));
+    let organization = &config.organizations[0];
+    assert_eq!(organization.ado.azure_devops_url.as_str(), "https://dev.azure.com/fabrikam");
+    assert_eq!(organization.ado.identity_url.as_str(), "https://vssps.dev.azure.com/fabrikam");
+    assert_eq!(organization.catch_up, Duration::from_mins(5));
+    let check = &config.checks[0];
+    assert_eq!((check.name.as_str(), check.genre.as_str()), ("unit", "azdo-gateway"));
+    assert_eq!(check.on, [Trigger::PullRequest]);
+    assert_eq!((check.forks, check.concurrency), (Forks::Approve, None));
+    assert!(check.target_branches.matches("a/b/c") && check.branches.matches("main"));
+    assert!(!check.drafts && check.skip_ci && check.supersede);
+    assert!(check.targets.pull_request && check.targets.commit);
+    assert_eq!(check.timeout, Duration::from_hours(2));
+    assert!(config.api_tokens.is_empty() && config.ci.contains_key("builder"));
+}
+
+#[test]
+fn takes_what_is_given() {
+    let text = "name = \"ado\"\nazure_devops_url = \"https://ado.example.com/tfs/Main//\"\n";
+    let organization = format!("[[organization]]\n{text}");
+    let check = CHECK.replace("fabrikam", "ADO") + "statuses = [\"commit\"]\nconcurrency = 0x10\n";
+    let server = SERVER.replace(".com", ".com/gateway/") + "[storage]\nurl = \"sqlite:x.db\"\n";
+    let config = accepted(&[(ORGANIZATION, &organization), (CHECK, &check), (SERVER, &server)]);
+    assert_eq!(config.server.public_url.as_str(), "https://gw.example.com/gateway");
+    let ado = &config.organizations[0].ado;
+    assert_eq!(ado.azure_devops_url.as_str(), "https://ado.example.com/tfs/Main");
+    assert_eq!(ado.identity_url, ado.azure_devops_url);
+    let check = &config.checks[0];
+    assert_eq!(check.organization, "ado", "as the organization spells it");
+    assert!(!check.targets.pull_request && check.targets.commit);
+    assert_eq!(check.concurrency, Some(16));
+}
+
+#[test]
+fn secrets_come_from_variables_and_files() {
+    let pat = CREDENTIAL.replace("env = \"AZDO_GATEWAY_PAT\"", "file = \"/run/pat\"");
+    let ci = CI.replace(
+        "{ env = \"BUILDER_SECRET\" }",
+        "[{ env = \"BUILDER_SECRET\" }, { env = \"BUILDER_SECRET\" }]",
+    );
+    let secrets = SECRETS.to_owned() + "previous_root_key = { file = \"/run/root_key\" }\n";
+    let config = accepted(&[(CREDENTIAL, &pat), (CI, &ci), (SECRETS, &secrets)]);
+    let crate::credentials::Options::Pat { token } = &config.organizations[0].credential;
+    assert_eq!(token.expose(), PAT, "without the line break");
+    let crate::ci::Options::Webhook { secrets, .. } = &config.ci["builder"];
+    assert_eq!(secrets.len(), 2);
+    assert!(config.secrets.previous.is_some());
+}
+
+#[test]
+fn a_previous_key_that_is_not_set_means_none() {
+    for name in ["MISSING", "EMPTY"] {
+        let secrets = format!("{SECRETS}previous_root_key = {{ env = \"{name}\" }}\n");
+        assert!(accepted(&[(SECRETS, &secrets)]).secrets.previous.is_none());
+    }
+}
+
+#[test]
+fn a_trial_may_stay_on_one_machine() {
+    let server = SERVER.replace("https://gw.example.com", "http://[::1]:8080/");
+    let organization =
+        ORGANIZATION.to_owned() + "azure_devops_url = \"http://localhost:7070/fabrikam\"\n";
+    let config = accepted(&[(SERVER, &server), (ORGANIZATION, &organization)]);
+    assert_eq!(config.server.public_url.as_str(), "http://[::1]:8080/");
+}
+
+fn warned(instead: &[(&str, &str)]) -> Vec<String> {
+    let shown = |finding: &crate::config::Finding| finding.to_string();
+    accepted(instead).warnings.iter().map(shown).collect()
+}
+
+#[test]
+fn warns_about_what_has_no_effect() {
+    let organization = ORGANIZATION.to_owned() + "catch_up = \"1s\"\n";
+    let credential = CREDENTIAL.to_owned() + "pat_use = \"window\"\npat_lifetime = \"1m\"\n";
+    let check = CHECK.to_owned()
+        + "paths = [\"a/**\"]\npaths_ignore = [\"*.md\"]\ncommands = true\nrequired = true\n";
+    let later = "leave it out until a version evaluates it";
+    let no_pat = "leave it out: no PAT is minted";
+    let any_file = "is not evaluated in this version: the check runs whatever files change";
+    let expected = [
+        ("7:12: catch_up is not evaluated in this version: deliveries that never arrived are not \
+          looked for", later),
+        ("11:11: pat_use has no effect with kind = \"pat\"", no_pat),
+        ("12:16: pat_lifetime has no effect with kind = \"pat\"", no_pat),
+        (&format!("18:9: paths {any_file}"), later),
+        (&format!("19:16: paths_ignore {any_file}"), later),
+        ("20:12: commands is not evaluated in this version: comments such as /retest do nothing",
+         later),
+        ("21:12: required is not evaluated in this version: add the status policy to the target \
+          branches by hand", later),
+    ]
+    .map(|(what, help)| format!("gateway.toml:{what}\n  help: {help}"));
+    let parts = [(ORGANIZATION, &*organization), (CREDENTIAL, &credential), (CHECK, &check)];
+    assert_eq!(warned(&parts), expected);
+}
+
+#[test]
+fn warns_about_what_does_nothing_or_is_readable_on_the_way() {
+    let ci = CI.replace("https", "http");
+    assert_eq!(
+        warned(&[(CI, &ci)]),
+        ["gateway.toml:17:7: url is http: whoever listens on the way can read the report \
+             tokens\n  \
+          help: write an https address"]
+    );
+    assert_eq!(
+        warned(&[(ORGANIZATION, ""), (CREDENTIAL, ""), (CHECK, "")]),
+        [
+            "gateway.toml:1:1: there is no organization: no delivery is accepted\n  \
+             help: add [[organization]]",
+            "gateway.toml:1:1: there is no check: deliveries are stored, nothing starts\n  \
+             help: add [[check]]",
+            "gateway.toml:5:1: no check names [ci.builder]\n  \
+             help: remove it, or let a check use it",
+        ]
+    );
+    let local = CI.replace("https://ci.example.com", "http://127.0.0.1:7070");
+    let quiet = CHECK.to_owned() + "commands = false\n";
+    assert!(warned(&[(CI, &local), (CHECK, &quiet)]).is_empty());
+}

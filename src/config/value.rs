@@ -1,0 +1,214 @@
+//! One value of the file, read as the type that its key wants.
+//!
+//! Every reading either gives the value or records what is wrong with it. It must never know what
+//! the keys mean, and shows no text of a value that may be a secret.
+
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::reader::Reader;
+use super::suggestion;
+use super::units;
+
+/// The least and the most of a quantity, with their units, and why.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range {
+    pub(super) least: &'static str,
+    pub(super) most: &'static str,
+    pub(super) because: &'static str,
+}
+
+/// A value, its key, and what could stand there instead.
+#[derive(Clone, Copy)]
+pub(super) struct Value<'r> {
+    pub(super) reader: &'r Reader<'r>,
+    pub(super) key: &'static str,
+    pub(super) example: &'static str,
+    pub(super) at: usize,
+    value: &'r DeValue<'r>,
+}
+
+impl<'r> Value<'r> {
+    pub(super) fn new(
+        reader: &'r Reader<'r>,
+        key: &'static str,
+        example: &'static str,
+        value: &'r Spanned<DeValue<'r>>,
+    ) -> Self {
+        Self { reader, key, example, at: value.span().start, value: value.get_ref() }
+    }
+
+    /// Records that this value will not do.
+    pub(super) fn refuse(&self, what: impl Into<String>, help: impl Into<String>) {
+        self.reader.refuse(self.at, what, help);
+    }
+
+    /// Records that this value is of another type; the value itself is not shown.
+    pub(super) fn mistyped(&self, wanted: &str, help: impl Into<String>) {
+        let found = match self.value {
+            DeValue::String(_) => "text",
+            DeValue::Integer(_) | DeValue::Float(_) => "a bare number",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "an array",
+            DeValue::Table(_) => "a table",
+        };
+        self.refuse(format!("{} must be {wanted}, not {found}", self.key), help);
+    }
+
+    /// Warns that this key is accepted and has no effect; `instead` is what happens.
+    pub(super) fn warn_unused(&self, instead: &str) {
+        let what = format!("{} is not evaluated in this version: {instead}", self.key);
+        self.reader.warn(self.at, what, "leave it out until a version evaluates it");
+    }
+
+    /// `write key = example`.
+    pub(super) fn remedy(&self) -> String {
+        format!("write {} = {}", self.key, self.example)
+    }
+
+    pub(super) fn as_table(&self) -> Option<&'r DeTable<'r>> {
+        self.value.as_table()
+    }
+
+    pub(super) fn as_array(&self) -> Option<&'r DeArray<'r>> {
+        self.value.as_array()
+    }
+
+    pub(super) fn is_text(&self) -> bool {
+        self.value.is_str()
+    }
+
+    /// Text in quotes.
+    pub(super) fn text(&self) -> Option<&'r str> {
+        let text = self.value.as_str();
+        if text.is_none() {
+            self.mistyped("text in quotes", self.remedy());
+        }
+        text
+    }
+
+    /// Text of `least` to `most` characters.
+    pub(super) fn text_of(&self, least: usize, most: usize) -> Option<&'r str> {
+        let text = self.text()?;
+        let length = text.chars().count();
+        if (least..=most).contains(&length) && !text.contains(char::is_control) {
+            return Some(text);
+        }
+        let what = format!("{} must have {least} to {most} printable characters", self.key);
+        self.refuse(what, self.remedy());
+        None
+    }
+
+    /// `true` or `false`, without quotes.
+    pub(super) fn flag(&self) -> Option<bool> {
+        let flag = self.value.as_bool();
+        if flag.is_none() {
+            self.mistyped("true or false without quotes", self.remedy());
+        }
+        flag
+    }
+
+    /// A whole number from 1.
+    pub(super) fn count(&self) -> Option<u32> {
+        let Some(integer) = self.value.as_integer() else {
+            self.mistyped("a whole number without quotes", self.remedy());
+            return None;
+        };
+        let count = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let count = count.filter(|count| *count > 0);
+        if count.is_none() {
+            self.refuse(format!("{} must be 1 to {}", self.key, u32::MAX), self.remedy());
+        }
+        count
+    }
+
+    /// A duration within the range.
+    pub(super) fn duration(&self, range: Range) -> Option<Duration> {
+        self.quantity("a duration", range, units::duration)
+    }
+
+    /// A number of bytes within the range.
+    pub(super) fn size(&self, range: Range) -> Option<usize> {
+        self.quantity("a size", range, units::size)
+    }
+
+    fn quantity<T: PartialOrd>(
+        &self,
+        kind: &str,
+        range: Range,
+        read: fn(&str) -> Result<T, units::Wrong>,
+    ) -> Option<T> {
+        let key = self.key;
+        let Some(text) = self.value.as_str() else {
+            let help = format!("write {key} = \"{}\"", self.example);
+            self.mistyped(&format!("{kind} with its unit"), help);
+            return None;
+        };
+        let quantity = match read(text) {
+            Ok(quantity) => quantity,
+            Err(wrong) => {
+                let what = format!("{key} must be {kind}, and {text:?} {}", wrong.as_str());
+                self.refuse(what, format!("write {key} = \"{}\"", self.example));
+                return None;
+            }
+        };
+        let Range { least, most, because } = range;
+        if read(least).is_ok_and(|least| quantity < least) {
+            let help = format!("write {key} = \"{least}\" or more{because}");
+            self.refuse(format!("{key} is {text:?}, which is too little"), help);
+            return None;
+        }
+        if read(most).is_ok_and(|most| quantity > most) {
+            let help = format!("write {key} = \"{most}\" or less{because}");
+            self.refuse(format!("{key} is {text:?}, which is too much"), help);
+            return None;
+        }
+        Some(quantity)
+    }
+
+    /// The items of an array.
+    pub(super) fn items(&self) -> Option<Vec<Value<'r>>> {
+        let Some(array) = self.as_array() else {
+            self.mistyped("an array", self.remedy());
+            return None;
+        };
+        let item = |item| Value::new(self.reader, self.key, self.example, item);
+        Some(array.iter().map(item).collect())
+    }
+
+    /// An array of texts; those that are not texts are recorded and left out.
+    pub(super) fn texts(&self) -> Option<Vec<(Value<'r>, &'r str)>> {
+        let items = self.items()?;
+        Some(items.into_iter().filter_map(|item| Some((item, item.text()?))).collect())
+    }
+
+    /// One of the words.
+    pub(super) fn word<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
+        let text = self.text()?;
+        let found = words.iter().find(|(word, _)| *word == text);
+        if found.is_none() {
+            let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            let what = format!("{} cannot be {text:?}", self.key);
+            self.refuse(what, suggestion::help(text, &words));
+        }
+        found.map(|(_, meaning)| *meaning)
+    }
+
+    /// An array of some of the words, at least one.
+    pub(super) fn words<T: Copy + PartialEq>(&self, words: &[(&'static str, T)]) -> Option<Vec<T>> {
+        let items = self.items()?;
+        if items.is_empty() {
+            self.refuse(format!("{} is empty", self.key), self.remedy());
+        }
+        let mut meant = Vec::new();
+        for meaning in items.iter().filter_map(|item| item.word(words)) {
+            if !meant.contains(&meaning) {
+                meant.push(meaning);
+            }
+        }
+        Some(meant)
+    }
+}
