@@ -42,3 +42,8 @@ pub struct Delivered {
     /// `project/repository` before a rename (facts §2.5, `git.repo.renamed`).
     pub former_name: Option<String>,
 }
+
+#[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
+mod property_tests;

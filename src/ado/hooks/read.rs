@@ -17,7 +17,9 @@ use crate::domain::time::Timestamp;
 
 /// Reads a delivery.
 pub fn read(body: &[u8]) -> Delivered {
-    let body: Body<'_> = match outermost(body) {
+    // Bytes that are no UTF-8, in a commit message say, must not cost the delivery.
+    let body = String::from_utf8_lossy(body);
+    let body: Body<'_> = match outermost(body.as_bytes()) {
         Ok(body) => body,
         Err(NotUnderstood { reason }) => return unreadable(reason),
     };
