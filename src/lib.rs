@@ -1,32 +1,32 @@
 //! `azdo-gateway` makes any CI a first-class Azure DevOps check. This is the map, in reading order.
 
+/// NEIGHBOUR: Azure DevOps REST.
+pub mod ado;
+/// The composition root: options → store, clients, workers, server; and their ordered stop.
+pub mod app;
+/// NEIGHBOUR: CI systems.
+pub mod ci;
+/// EDGE: the command line, one file per subcommand.
+pub mod cli;
+/// The only place that asks what time it is.
+pub mod clock;
+/// TOML and environment → typed options; every error at once.
+pub mod config;
+/// Who we are to Azure DevOps.
+pub mod credentials;
 /// THE RULES: pure decisions about events, checks, runs and statuses.
 pub mod domain;
 /// THE FLOW: accept, decide, dispatch, observe, publish.
 pub mod pipeline;
 /// THE UPKEEP: what is wanted against what is there.
 pub mod reconcile;
-/// NEIGHBOUR: Azure DevOps REST.
-pub mod ado;
-/// NEIGHBOUR: CI systems.
-pub mod ci;
-/// NEIGHBOUR: durable state.
-pub mod storage;
-/// Who we are to Azure DevOps.
-pub mod credentials;
-/// EDGE: HTTP.
-pub mod server;
-/// EDGE: the command line, one file per subcommand.
-pub mod cli;
-/// TOML and environment → typed options; every error at once.
-pub mod config;
-/// The composition root: options → store, clients, workers, server; and their ordered stop.
-pub mod app;
-/// The one loop that drives every stage and reconciler.
-pub mod worker;
-/// Logs and metrics.
-pub mod telemetry;
 /// Values that must never be seen, and what is derived from the root key.
 pub mod secret;
-/// The only place that asks what time it is.
-pub mod clock;
+/// EDGE: HTTP.
+pub mod server;
+/// NEIGHBOUR: durable state.
+pub mod storage;
+/// Logs and metrics.
+pub mod telemetry;
+/// The one loop that drives every stage and reconciler.
+pub mod worker;

@@ -16,7 +16,9 @@ use super::Wakes;
 use crate::ado::hooks::{Delivered, read};
 use crate::clock::Clock;
 use crate::domain::check::Check;
-use crate::domain::decision::{Decision, Outcome, Told, on_pull_request, on_push};
+use crate::domain::decision::{
+    Decision, KnownPullRequest, KnownRef, Outcome, Source, Told, on_pull_request, on_push,
+};
 use crate::domain::event::{Event, Fact, Push, Repository};
 use crate::domain::id::RunId;
 use crate::domain::pull_request::PullRequest;
@@ -177,6 +179,32 @@ impl Decide {
         if !planned.is_empty() || !ended.is_empty() {
             self.wakes.publish.wake();
         }
+    }
+}
+
+/// What would be decided if nothing were known: for people who ask before it happens.
+pub fn explain(
+    checks: &[Check],
+    organization: &str,
+    delivered: &Delivered,
+    now: Timestamp,
+) -> Decision {
+    let told = Told {
+        organization,
+        source: Source::Hook,
+        at: delivered.created_at.unwrap_or(now),
+        former_names: delivered.former_name.as_slice(),
+    };
+    match &delivered.fact {
+        Fact::PullRequest(seen) => {
+            let known = KnownPullRequest::default();
+            on_pull_request(checks, &told, seen, &known, &mut new_id, now)
+        }
+        Fact::Push(push) => {
+            let known = vec![KnownRef::default(); push.updates.len()];
+            on_push(checks, &told, push, &known, &mut new_id, now)
+        }
+        fact => without_runs(fact, delivered),
     }
 }
 

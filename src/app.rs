@@ -1,0 +1,216 @@
+//! The composition root: typed options become store, clients, workers and server, and stop in an
+//! order in which nothing is lost. It must never hold a rule.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::ado::{self, Throttle};
+use crate::ci;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::credentials::{self, StaticPat};
+use crate::pipeline::Wakes;
+use crate::pipeline::accept::Accept;
+use crate::pipeline::decide::Decide;
+use crate::pipeline::dispatch::{Attempts, Dispatch};
+use crate::pipeline::observe::Observe;
+use crate::pipeline::publish::{Organization, Posts, Publish};
+use crate::reconcile::reaper::Reaper;
+use crate::reconcile::retention::Retention;
+use crate::server;
+use crate::storage::sqlite::Sqlite;
+use crate::storage::{self, Engine, Store};
+use crate::telemetry;
+use crate::worker::{self, Tick, Wake};
+
+/// How often a stage looks by itself; it is woken when something arrives.
+const STAGE_EVERY: Duration = Duration::from_millis(250);
+const REAPER_EVERY: Duration = Duration::from_millis(500);
+const RETENTION_EVERY: Duration = Duration::from_secs(60);
+/// How long a stopping gateway still serves as unready, at most.
+const UNREADY_MAX: Duration = Duration::from_secs(5);
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct App {
+    /// Where it listens.
+    pub address: SocketAddr,
+    store: Arc<dyn Store>,
+    state: Arc<server::State>,
+    server: actix_web::dev::ServerHandle,
+    serving: JoinHandle<std::io::Result<()>>,
+    workers: Vec<JoinHandle<()>>,
+    stop: CancellationToken,
+    drain: Duration,
+}
+
+impl App {
+    /// Opens the store, binds the address and starts everything.
+    ///
+    /// # Errors
+    /// What could not be opened, bound or started, and what to do.
+    pub async fn start(config: Config) -> anyhow::Result<App> {
+        let listener = TcpListener::bind(config.server.listen)
+            .with_context(|| format!("cannot listen on {}", config.server.listen))?;
+        let address = listener.local_addr()?;
+        let store = open(&config.storage).await?;
+        let (clock, wakes) = (Clock::system(), Wakes::default());
+        let ticks = ticks(&config, &store, &wakes, &clock)?;
+        let state = Arc::new(state(&config, &store, &wakes, &clock));
+        let drain = config.server.drain;
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        let server = server::serve(Arc::clone(&state), listener, threads)?;
+        let handle = server.handle();
+        let stop = CancellationToken::new();
+        let workers = ticks
+            .into_iter()
+            .map(|(tick, wake, every)| {
+                tokio::spawn(worker::run(tick, wake, every, stop.child_token()))
+            })
+            .collect();
+        Ok(App {
+            address,
+            store,
+            state,
+            server: handle,
+            serving: tokio::spawn(server),
+            workers,
+            stop,
+            drain,
+        })
+    }
+
+    /// The store, for whoever looks into a running gateway.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Readiness falls first; then nothing more is accepted, what is in flight ends, and what was
+    /// accepted is on disk.
+    pub async fn stop(self) {
+        self.state.is_draining.store(true, Ordering::Relaxed);
+        // Load balancers need a moment to see it; whatever they still send is served.
+        tokio::time::sleep((self.drain / 4).min(UNREADY_MAX)).await;
+        self.server.stop(true).await;
+        self.stop.cancel();
+        let all = futures_util::future::join_all(self.workers);
+        if tokio::time::timeout(self.drain, all).await.is_err() {
+            tracing::warn!("some attempts did not end in time; they are made again after a start");
+        }
+        self.store.close(self.drain).await;
+        drop(self.serving.await);
+    }
+}
+
+/// Opens the store that the options name.
+///
+/// # Errors
+/// It cannot be opened, and what to do about it.
+pub async fn open(options: &storage::Options) -> anyhow::Result<Arc<dyn Store>> {
+    let Engine::Sqlite { path } = options.engine.clone();
+    let open = move || Sqlite::open(&path);
+    let store = tokio::task::spawn_blocking(open).await??;
+    Ok(Arc::new(store))
+}
+
+/// A worker to be: what it does, what wakes it, and how often it looks by itself.
+type Work = (Arc<dyn Tick>, Wake, Duration);
+
+/// Every stage and reconciler.
+fn ticks(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    wakes: &Wakes,
+    clock: &Clock,
+) -> anyhow::Result<Vec<Work>> {
+    let http = ado::http_client().context("cannot set up outgoing connections")?;
+    let throttle = Arc::new(Throttle::default());
+    let decide = Decide {
+        store: Arc::clone(store),
+        checks: config.checks.clone().into(),
+        wakes: wakes.clone(),
+        clock: clock.clone(),
+    };
+    let dispatch = Dispatch::new(Attempts {
+        store: Arc::clone(store),
+        systems: ci::Systems::new(http.clone(), config.ci.clone()),
+        organizations: addresses(config),
+        keys: config.secrets.clone(),
+        public_url: config.server.public_url.clone(),
+        wakes: wakes.clone(),
+        clock: clock.clone(),
+    });
+    let organization = |organization: &crate::config::Organization| {
+        let (options, throttle) = (organization.ado.clone(), Arc::clone(&throttle));
+        let client = ado::Client::new(http.clone(), options, throttle, clock.clone());
+        let credentials = credentials(&organization.credential);
+        (organization.ado.name.clone(), Organization { client, credentials })
+    };
+    let publish = Publish::new(Posts {
+        store: Arc::clone(store),
+        organizations: config.organizations.iter().map(organization).collect(),
+        throttle: Arc::clone(&throttle),
+        clock: clock.clone(),
+    });
+    let reaper =
+        Reaper { store: Arc::clone(store), publish: wakes.publish.clone(), clock: clock.clone() };
+    let retention = Retention {
+        store: Arc::clone(store),
+        keep: config.storage.retention,
+        clock: clock.clone(),
+    };
+    Ok(vec![
+        (Arc::new(decide), wakes.decide.clone(), STAGE_EVERY),
+        (Arc::new(dispatch), wakes.dispatch.clone(), STAGE_EVERY),
+        (Arc::new(publish), wakes.publish.clone(), STAGE_EVERY),
+        (Arc::new(reaper), Wake::default(), REAPER_EVERY),
+        (Arc::new(retention), Wake::default(), RETENTION_EVERY),
+    ])
+}
+
+fn addresses(config: &Config) -> HashMap<String, ado::Options> {
+    config
+        .organizations
+        .iter()
+        .map(|organization| (organization.ado.name.clone(), organization.ado.clone()))
+        .collect()
+}
+
+fn credentials(options: &credentials::Options) -> Arc<dyn credentials::Source> {
+    match options {
+        credentials::Options::Pat { token } => Arc::new(StaticPat::new(token.clone())),
+    }
+}
+
+/// What the API needs where no worker runs.
+pub fn state_of(config: &Config, store: &Arc<dyn Store>) -> Arc<server::State> {
+    Arc::new(state(config, store, &Wakes::default(), &Clock::system()))
+}
+
+fn state(config: &Config, store: &Arc<dyn Store>, wakes: &Wakes, clock: &Clock) -> server::State {
+    let name = |organization: &crate::config::Organization| organization.ado.name.clone();
+    server::State {
+        options: config.server.clone(),
+        tokens: config.api_tokens.clone(),
+        keys: config.secrets.clone(),
+        organizations: config
+            .organizations
+            .iter()
+            .map(|organization| (name(organization).to_ascii_lowercase(), name(organization)))
+            .collect(),
+        store: Arc::clone(store),
+        accept: Accept { store: Arc::clone(store), decide: wakes.decide.clone() },
+        observe: Observe { store: Arc::clone(store), wakes: wakes.clone(), clock: clock.clone() },
+        wakes: wakes.clone(),
+        clock: clock.clone(),
+        is_draining: AtomicBool::new(false),
+        metrics: telemetry::metrics(),
+    }
+}

@@ -1,0 +1,24 @@
+//! `azdo-gateway check-config`: everything that is wrong with the configuration, at once.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::Common;
+
+pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
+    let config = common.load()?;
+    let (organizations, checks) = (config.organizations.len(), config.checks.len());
+    let (ci, path) = (config.ci.len(), common.config.display());
+    if common.json {
+        let warnings: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
+        let counts = json!({ "organizations": organizations, "checks": checks, "ci": ci });
+        println!("{}", json!({ "ok": true, "counts": counts, "warnings": warnings }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    for warning in &config.warnings {
+        println!("warning: {warning}");
+    }
+    println!("{path}: ok ({organizations} organizations, {checks} checks, {ci} CI systems)");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,126 @@
+//! `azdo-gateway explain FILE`: what a payload would start, and why, without a running gateway.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::gateway::Gateway;
+use super::{Common, usage};
+use crate::ado::hooks::{Delivered, read};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::decision::Decision;
+use crate::domain::event::Fact;
+use crate::pipeline::decide;
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// A payload of Azure DevOps as JSON; `-` reads standard input.
+    #[arg(required_unless_present = "delivery")]
+    file: Option<PathBuf>,
+    /// A stored delivery instead of a file.
+    #[arg(long, value_name = "ID", conflicts_with = "file")]
+    delivery: Option<String>,
+    /// The organization that sent it; needed when there are several.
+    #[arg(long)]
+    organization: Option<String>,
+}
+
+impl Explain {
+    pub(super) async fn run(&self, common: &Common) -> anyhow::Result<ExitCode> {
+        let config = common.load()?;
+        let (body, sender) = match (&self.file, &self.delivery) {
+            (_, Some(id)) => {
+                let gateway = Gateway::reach(common).await?;
+                let shown = gateway.get(&format!("/v1/deliveries/{id}")).await;
+                gateway.close().await;
+                let shown = shown?;
+                let sender = shown.get("organization").and_then(Value::as_str).map(str::to_owned);
+                (shown.get("body").map(Value::to_string).unwrap_or_default().into_bytes(), sender)
+            }
+            (Some(file), None) => (bytes_of(file)?, None),
+            (None, None) => return Ok(usage("give a FILE, or --delivery ID")),
+        };
+        let Some(organization) = sender.or_else(|| self.sender(&config)) else {
+            return Ok(usage("there are several organizations: say which with --organization"));
+        };
+        let now = Clock::system().now();
+        let (delivered, is_sample) = understood(&body);
+        let decision = decide::explain(&config.checks, &organization, &delivered, now);
+        if common.json {
+            println!("{}", as_json(&delivered, &decision, is_sample));
+        } else {
+            print(&delivered, &decision, is_sample);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn sender(&self, config: &Config) -> Option<String> {
+        self.organization.clone().or_else(|| match config.organizations.as_slice() {
+            [only] => Some(only.ado.name.clone()),
+            _ => None,
+        })
+    }
+}
+
+fn bytes_of(file: &PathBuf) -> anyhow::Result<Vec<u8>> {
+    if file.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+        return Ok(bytes);
+    }
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// Azure DevOps' own samples start nothing; what they would start if they were real is still worth
+/// knowing for whoever tries out a configuration with them.
+fn understood(body: &[u8]) -> (Delivered, bool) {
+    let delivered = read(body);
+    if delivered.fact != Fact::Test {
+        return (delivered, false);
+    }
+    let Ok(Value::Object(mut fields)) = serde_json::from_slice(body) else {
+        return (delivered, true);
+    };
+    fields.remove("id");
+    fields.remove("subscriptionId");
+    (read(Value::Object(fields).to_string().as_bytes()), true)
+}
+
+fn as_json(delivered: &Delivered, decision: &Decision, is_sample: bool) -> Value {
+    let runs: Vec<Value> = decision
+        .planned
+        .iter()
+        .map(|run| {
+            json!({ "check": run.check, "genre": run.genre, "ci": run.ci, "commit": run.commit,
+                "ref": run.git_ref,
+                "pull_request": run.pull_request.as_ref().map(|of| of.id) })
+        })
+        .collect();
+    json!({
+        "event_type": delivered.event_type,
+        "event": decision.event.as_str(),
+        "outcome": decision.outcome.as_str(),
+        "reason": decision.reason,
+        "sample": is_sample,
+        "runs": runs,
+    })
+}
+
+fn print(delivered: &Delivered, decision: &Decision, is_sample: bool) {
+    if is_sample {
+        println!("note     this is a sample of Azure DevOps itself, which starts nothing;");
+        println!("         were it a real event:");
+    }
+    println!("type     {}", delivered.event_type.as_deref().unwrap_or("not told"));
+    println!("event    {}", decision.event);
+    println!("outcome  {}", decision.outcome.as_str());
+    println!("reason   {}", decision.reason);
+    for run in &decision.planned {
+        println!("run      {} at {}: commit {}, {}", run.check, run.ci, run.commit, run.git_ref);
+    }
+}

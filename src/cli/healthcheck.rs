@@ -1,0 +1,19 @@
+//! `azdo-gateway healthcheck`: 0 when the running gateway answers, so that a container image needs
+//! no other program to find out.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::Common;
+
+pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
+    let url = match &common.url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => format!("http://{}", common.load()?.server.listen),
+    };
+    let http = reqwest::Client::builder().timeout(Duration::from_secs(3)).build()?;
+    let answer = http.get(format!("{url}/livez")).send().await.context("no answer")?;
+    Ok(if answer.status().is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

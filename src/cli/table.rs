@@ -1,0 +1,47 @@
+//! Tables and colour for people. It must never know what is listed.
+
+use std::io::IsTerminal;
+
+/// Rows with a head, columns aligned.
+pub(super) fn print(head: &[&str], rows: &[Vec<String>]) {
+    let head: Vec<String> = head.iter().map(|name| name.to_uppercase()).collect();
+    let width = |column: usize| {
+        let of = |row: &Vec<String>| row.get(column).map_or(0, |cell| cell.chars().count());
+        rows.iter().map(of).chain([of(&head)]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let is_terminal = std::io::stdout().is_terminal();
+    for (number, row) in std::iter::once(&head).chain(rows).enumerate() {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| {
+            let padded = format!("{cell:<width$}");
+            if is_terminal && number > 0 { painted(cell, &padded) } else { padded }
+        });
+        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+}
+
+/// Words that say how something went, in the colour that people expect.
+pub(super) fn painted(word: &str, text: &str) -> String {
+    let colour = match word {
+        "succeeded" | "started" | "posted" => 32,
+        "failed" | "errored" | "timed_out" | "quarantined" | "refused" | "error" => 31,
+        "running" | "dispatched" | "planned" | "pending" | "queued" => 33,
+        "ignored" | "stale" | "duplicate" | "superseded" | "cancelled" | "unchanged" => 90,
+        _ => return text.to_owned(),
+    };
+    format!("\x1b[{colour}m{text}\x1b[0m")
+}
+
+/// A field of a JSON object as text.
+pub(super) fn text(item: &serde_json::Value, field: &str) -> String {
+    match item.get(field) {
+        None | Some(serde_json::Value::Null) => "-".into(),
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// The first eight characters of a commit id.
+pub(super) fn short(item: &serde_json::Value, field: &str) -> String {
+    text(item, field).chars().take(8).collect()
+}
