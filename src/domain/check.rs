@@ -3,6 +3,8 @@
 //! Every refusal carries its reason, since "why did nothing start?" is what people ask most. It
 //! must never know the configuration file, nor what Azure DevOps calls things.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -55,10 +57,17 @@ pub struct Check {
 }
 
 /// Globs, any of which may match. `*` stays within one path segment, `**` does not.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Patterns {
     texts: Vec<String>,
     set: GlobSet,
+    any_case: bool,
+}
+
+impl fmt::Debug for Patterns {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_list().entries(&self.texts).finish()
+    }
 }
 
 impl Patterns {
@@ -85,20 +94,36 @@ impl Patterns {
     fn build(texts: &[String], any_case: bool) -> Result<Self, (usize, String)> {
         let mut set = GlobSetBuilder::new();
         for (at, text) in texts.iter().enumerate() {
-            let glob = GlobBuilder::new(text)
-                .case_insensitive(any_case)
+            // The case folding of globs knows ASCII only.
+            let folded = if any_case { text.to_lowercase() } else { text.clone() };
+            let glob = GlobBuilder::new(&folded)
                 .literal_separator(true)
                 .build()
                 .map_err(|error| (at, error.kind().to_string()))?;
             set.add(glob);
         }
         let set = set.build().map_err(|error| (0, error.kind().to_string()))?;
-        Ok(Self { texts: texts.to_vec(), set })
+        Ok(Self { texts: texts.to_vec(), set, any_case })
     }
 
     /// Whether any of them matches.
     pub fn matches(&self, text: &str) -> bool {
-        self.set.is_match(text)
+        self.set.is_match(self.folded(text).as_ref())
+    }
+
+    /// Whether one matches in which the ids are written out: `*/b*` is about names, not about
+    /// every repository whose id happens to begin with a `b`.
+    fn matches_ids(&self, text: &str, ids: &[&str]) -> bool {
+        let written = |text: &str| {
+            let text = text.to_ascii_lowercase();
+            ids.iter().all(|id| !id.is_empty() && text.contains(&id.to_ascii_lowercase()))
+        };
+        let found = self.set.matches(self.folded(text).as_ref());
+        found.iter().any(|at| self.texts.get(*at).is_some_and(|text| written(text)))
+    }
+
+    fn folded<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.any_case { Cow::Owned(text.to_lowercase()) } else { Cow::Borrowed(text) }
     }
 
     /// As written, for people.
@@ -121,7 +146,9 @@ impl Check {
         }
         let Repository { id, name, project_id, project } = repository;
         self.repositories.matches(&format!("{project}/{name}"))
-            || self.repositories.matches(&format!("{project_id}/{id}"))
+            || self.repositories.matches_ids(&format!("{project_id}/{id}"), &[project_id, id])
+            || self.repositories.matches_ids(&format!("{project_id}/{name}"), &[project_id])
+            || self.repositories.matches_ids(&format!("{project}/{id}"), &[id])
             || former.iter().any(|name| self.repositories.matches(name))
     }
 

@@ -1,1 +1,246 @@
+//! Checks: what they watch, and what they admit, with the reason for each refusal.
 
+use super::*;
+
+const PROJECT_ID: &str = "3e5d9a74-0c1b-4f62-a8d7-94b6e2f1c053";
+const REPOSITORY_ID: &str = "b90f6c2e-7d48-4a15-8c93-61e0d7a2f5b8";
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+fn check() -> Check {
+    Check {
+        name: "unit".into(),
+        genre: "ci".into(),
+        organization: "contoso".into(),
+        repositories: Patterns::of_names(&texts(&["Webshop/storefront"])).unwrap(),
+        on: vec![Trigger::PullRequest],
+        target_branches: Patterns::of_branches(&texts(&["main", "release/*"])).unwrap(),
+        branches: Patterns::of_branches(&texts(&["main"])).unwrap(),
+        drafts: false,
+        forks: Forks::Run,
+        labels: vec![],
+        skip_ci: true,
+        supersede: true,
+        concurrency: None,
+        timeout: Duration::from_secs(3_600),
+        targets: Targets { pull_request: true, commit: false },
+        ci: "jenkins".into(),
+    }
+}
+
+fn storefront() -> Repository {
+    Repository {
+        id: REPOSITORY_ID.into(),
+        name: "storefront".into(),
+        project_id: PROJECT_ID.into(),
+        project: "Webshop".into(),
+    }
+}
+
+fn pull_request() -> PullRequest {
+    PullRequest {
+        repository: storefront(),
+        id: 7,
+        title: "Add search".into(),
+        target_ref: "refs/heads/main".into(),
+        ..PullRequest::default()
+    }
+}
+
+#[test]
+fn repositories_are_named_without_case_segment_by_segment() {
+    let table = [
+        ("Webshop/storefront", true),
+        ("webshop/STOREFRONT", true),
+        ("Webshop/*", true),
+        ("*/storefront", true),
+        ("*/*", true),
+        ("**", true),
+        ("*/store*", true),
+        ("Webshop/store{front,house}", true),
+        ("*", false),
+        ("Webshop*", false),
+        ("Webshop", false),
+        ("storefront", false),
+        ("Webshop/store", false),
+        ("Other/storefront", false),
+    ];
+    for (pattern, expected) in table {
+        let repositories = Patterns::of_names(&texts(&[pattern])).unwrap();
+        let check = Check { repositories, ..check() };
+        assert_eq!(check.watches("contoso", &storefront(), &[]), expected, "{pattern}");
+    }
+}
+
+#[test]
+fn names_are_folded_beyond_ascii() {
+    let repositories = Patterns::of_names(&texts(&["müller/Übersetzung"])).unwrap();
+    let check = Check { repositories, ..check() };
+    let repository =
+        Repository { project: "MÜLLER".into(), name: "übersetzung".into(), ..storefront() };
+    assert!(check.watches("contoso", &repository, &[]));
+}
+
+#[test]
+fn ids_count_where_they_are_written_out() {
+    let upper = format!("{}/{}", PROJECT_ID.to_uppercase(), REPOSITORY_ID.to_uppercase());
+    let table = [
+        (format!("{PROJECT_ID}/{REPOSITORY_ID}"), true),
+        (upper, true),
+        (format!("{PROJECT_ID}/*"), true),
+        (format!("{PROJECT_ID}/store*"), true),
+        (format!("Webshop/{REPOSITORY_ID}"), true),
+        (format!("*/{REPOSITORY_ID}"), true),
+        (format!("{PROJECT_ID}/b*"), false),
+        ("*/b*".to_owned(), false),
+        ("3*/*".to_owned(), false),
+        (format!("Other/{REPOSITORY_ID}"), false),
+    ];
+    for (pattern, expected) in table {
+        let repositories = Patterns::of_names(std::slice::from_ref(&pattern)).unwrap();
+        let check = Check { repositories, ..check() };
+        assert_eq!(check.watches("contoso", &storefront(), &[]), expected, "{pattern}");
+    }
+}
+
+#[test]
+fn a_rename_and_another_organization() {
+    let renamed = Repository { name: "shop-front".into(), ..storefront() };
+    assert!(!check().watches("contoso", &renamed, &[]));
+    assert!(check().watches("contoso", &renamed, &["webshop/Storefront".into()]));
+    assert!(check().watches("Contoso", &storefront(), &[]));
+    assert!(!check().watches("fabrikam", &storefront(), &["Webshop/storefront".into()]));
+}
+
+#[test]
+fn branches_are_named_with_case() {
+    let table = [
+        ("main", "main", true),
+        ("refs/heads/main", "main", true),
+        ("main", "Main", false),
+        ("release/*", "release/1", true),
+        ("release/*", "release/1/hotfix", false),
+        ("release/**", "release/1/hotfix", true),
+        ("**", "a/b/c", true),
+        ("*", "a/b", false),
+        ("übersetzung/*", "übersetzung/日本語", true),
+    ];
+    for (pattern, branch, expected) in table {
+        let patterns = Patterns::of_branches(&texts(&[pattern])).unwrap();
+        assert_eq!(patterns.matches(branch), expected, "{pattern} {branch}");
+    }
+    assert!(!Patterns::of_branches(&[]).unwrap().matches("main"), "none means none");
+}
+
+#[test]
+fn a_pattern_that_is_none_is_named() {
+    let (at, why) = Patterns::of_names(&texts(&["a/b", "a/[b"])).unwrap_err();
+    assert_eq!((at, why.as_str()), (1, "unclosed character class; missing ']'"));
+    let written = texts(&["refs/heads/main", "release/*"]);
+    assert_eq!(Patterns::of_branches(&written).unwrap().listed(), "main, release/*");
+    assert_eq!(Patterns::of_names(&texts(&["A/B"])).unwrap().texts(), ["A/B"]);
+}
+
+#[test]
+fn refusals_say_why() {
+    type Change = fn(&mut Check, &mut PullRequest);
+    let table: [(Change, Result<(), &str>); 12] = [
+        (|_, _| {}, Ok(())),
+        (
+            |_, seen| seen.target_ref = "refs/heads/topic".into(),
+            Err("target branch topic does not match main, release/*"),
+        ),
+        (|_, seen| seen.is_draft = true, Err("it is a draft (drafts = false)")),
+        (
+            |check, seen| {
+                check.drafts = true;
+                seen.is_draft = true;
+            },
+            Ok(()),
+        ),
+        (|_, seen| seen.is_fork = true, Ok(())),
+        (
+            |check, seen| {
+                check.forks = Forks::Ignore;
+                seen.is_fork = true;
+            },
+            Err("it comes from a fork (forks = \"ignore\")"),
+        ),
+        (
+            |check, seen| {
+                check.forks = Forks::Approve;
+                seen.is_fork = true;
+            },
+            Err("it comes from a fork and waits for approval (forks = \"approve\")"),
+        ),
+        (|check, _| check.forks = Forks::Ignore, Ok(())),
+        (
+            |check, seen| {
+                check.labels = vec!["deploy".into(), "e2e".into()];
+                seen.labels = vec!["ui".into()];
+            },
+            Err("it has none of the labels deploy, e2e"),
+        ),
+        (
+            |check, seen| {
+                check.labels = vec!["deploy".into(), "e2e".into()];
+                seen.labels = vec!["E2E".into()];
+            },
+            Ok(()),
+        ),
+        (
+            |_, seen| seen.title = "Fix typo [skip ci]".into(),
+            Err("[skip ci] is asked for (skip_ci = true)"),
+        ),
+        (
+            |check, seen| {
+                check.skip_ci = false;
+                seen.title = "Fix typo [skip ci]".into();
+            },
+            Ok(()),
+        ),
+    ];
+    for (change, expected) in table {
+        let (mut check, mut seen) = (check(), pull_request());
+        change(&mut check, &mut seen);
+        assert_eq!(check.admits(&seen), expected.map_err(str::to_owned), "{seen:?}");
+    }
+}
+
+#[test]
+fn every_spelling_that_skips_ci_is_found_in_any_case() {
+    for spelling in SKIP_CI {
+        for message in [spelling.to_owned(), format!("Fix\n\n{} now", spelling.to_uppercase())] {
+            let refusal = check().admits_branch("main", &[message]).unwrap_err();
+            assert_eq!(refusal, format!("{spelling} is asked for (skip_ci = true)"));
+        }
+    }
+    for message in ["skip ci", "[skipci]", "[ skip ci ]", "NO_CI", ""] {
+        assert_eq!(check().admits_branch("main", &[message.to_owned()]), Ok(()), "{message}");
+    }
+}
+
+#[test]
+fn only_the_newest_commit_of_a_pull_request_asks_for_no_ci() {
+    let newest =
+        PullRequest { messages: texts(&["Fix [ci skip]", "Add search"]), ..pull_request() };
+    assert!(check().admits(&newest).is_err());
+    let older = PullRequest { messages: texts(&["Add search", "Fix [ci skip]"]), ..pull_request() };
+    assert_eq!(check().admits(&older), Ok(()));
+}
+
+#[test]
+fn a_branch_that_does_not_match_is_named() {
+    let refusal = check().admits_branch("topic", &[]).unwrap_err();
+    assert_eq!(refusal, "branch topic does not match main");
+}
+
+#[test]
+fn a_check_is_started_by_what_it_is_on() {
+    assert!(check().is_on(Trigger::PullRequest));
+    for trigger in [Trigger::Push, Trigger::Tag, Trigger::PullRequestClosed] {
+        assert!(!check().is_on(trigger));
+    }
+}

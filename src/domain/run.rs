@@ -194,7 +194,9 @@ pub fn advance(run: &Run, report: &Report, now: Timestamp) -> Advance {
     }
     let mut next = run.clone();
     next.state = state;
-    next.description = report.description.clone().or(next.description);
+    // Words said about one state are not repeated for the next: "step 3 of 5" is no success.
+    let words = if run.state == state { next.description } else { None };
+    next.description = report.description.clone().or(words);
     next.url = report.url.clone().or(next.url);
     if (next.state, &next.description, &next.url) == (run.state, &run.description, &run.url) {
         return Advance::Not(format!("repeat: the run is {state} already"));

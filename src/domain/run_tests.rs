@@ -1,1 +1,296 @@
+//! Runs: who may change a state, and what the answers say.
 
+use proptest::prelude::*;
+use proptest::sample::select;
+use uuid::Uuid;
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_ms(1_790_000_000_000);
+
+fn later(seconds: u64) -> Timestamp {
+    NOW.plus(Duration::from_secs(seconds))
+}
+
+fn run(state: State) -> Run {
+    Run {
+        id: RunId(Uuid::from_u128(1)),
+        number: 5,
+        revision: 2,
+        check: "unit".into(),
+        genre: "ci".into(),
+        organization: "contoso".into(),
+        repository: Repository::default(),
+        commit: "a".repeat(40),
+        git_ref: "refs/heads/main".into(),
+        pull_request: None,
+        ci: "jenkins".into(),
+        targets: Targets { pull_request: true, commit: true },
+        concurrency: None,
+        timeout_ms: 7_200_000,
+        state,
+        reason: "branch main pushed at aaaaaaaa".into(),
+        description: None,
+        url: None,
+        ci_id: None,
+        attempts: 0,
+        created_at: NOW,
+        updated_at: NOW,
+        overdue_at: later(7_200),
+    }
+}
+
+fn report(state: Reported) -> Report {
+    Report { state, description: None, url: None }
+}
+
+fn to(advance: Advance) -> Run {
+    match advance {
+        Advance::To(run) => *run,
+        Advance::Not(why) => panic!("not advanced: {why}"),
+    }
+}
+
+fn not(advance: Advance) -> String {
+    match advance {
+        Advance::Not(why) => why,
+        Advance::To(run) => panic!("advanced to {run:?}"),
+    }
+}
+
+const REPORTED: [Reported; 5] = [
+    Reported::Running,
+    Reported::Succeeded,
+    Reported::Failed,
+    Reported::Errored,
+    Reported::Cancelled,
+];
+
+#[test]
+fn names_and_states_match() {
+    for state in State::ALL {
+        assert_eq!(State::parse(state.as_str()), Some(state));
+        assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+        assert!(!state.is_verdict() || state.is_final());
+    }
+    assert_eq!(State::parse("done"), None);
+}
+
+#[test]
+fn a_report_moves_a_run_that_goes_on() {
+    for state in [State::Planned, State::Dispatched, State::Running] {
+        for reported in REPORTED {
+            if State::from(reported) == state {
+                continue;
+            }
+            let next = to(advance(&run(state), &report(reported), later(9)));
+            let expected = State::from(reported);
+            assert_eq!((next.state, next.updated_at), (expected, later(9)));
+            assert_eq!(next.reason, format!("reported {expected} by the CI"));
+            assert_eq!((next.created_at, next.overdue_at), (NOW, later(7_200)));
+        }
+    }
+}
+
+#[test]
+fn a_repeated_report_is_not_applied_and_says_so() {
+    let running = run(State::Running);
+    let why = not(advance(&running, &report(Reported::Running), later(1)));
+    assert_eq!(why, "repeat: the run is running already");
+    let told = Report {
+        description: Some("step 3 of 5".into()),
+        url: Some("https://ci/9".into()),
+        ..report(Reported::Running)
+    };
+    let next = to(advance(&running, &told, later(1)));
+    assert_eq!(next.reason, running.reason, "no new state, no new reason");
+    assert_eq!(not(advance(&next, &told, later(2))), "repeat: the run is running already");
+    let why = not(advance(&run(State::Failed), &report(Reported::Failed), later(1)));
+    assert_eq!(why, "repeat: the run is failed already");
+}
+
+#[test]
+fn a_late_report_is_not_applied_and_says_why() {
+    let ended = to(end(
+        &run(State::Running),
+        State::Superseded,
+        "superseded by the newer commit bbbbbbbb".into(),
+        later(5),
+    ));
+    let why = not(advance(&ended, &report(Reported::Succeeded), later(9)));
+    assert_eq!(
+        why,
+        "late: the run is superseded, which is final (superseded by the newer commit bbbbbbbb)"
+    );
+}
+
+#[test]
+fn words_about_one_state_are_not_those_of_the_next() {
+    let told = Report { description: Some("step 3 of 5".into()), ..report(Reported::Running) };
+    let running = to(advance(&run(State::Dispatched), &told, NOW));
+    let linked = Report { url: Some("https://ci/9".into()), ..report(Reported::Running) };
+    let linked = to(advance(&running, &linked, NOW));
+    assert_eq!(linked.description.as_deref(), Some("step 3 of 5"));
+    let succeeded = to(advance(&linked, &report(Reported::Succeeded), NOW));
+    assert_eq!(succeeded.description, None);
+    assert_eq!(succeeded.url.as_deref(), Some("https://ci/9"));
+}
+
+#[test]
+fn an_accepted_run_is_dispatched_and_its_time_begins() {
+    let answer = Started::Accepted { ci_id: Some("9".into()), url: Some("https://ci/9".into()) };
+    let next = to(started(&run(State::Planned), &answer, later(60)));
+    assert_eq!((next.state, next.attempts), (State::Dispatched, 1));
+    assert_eq!(next.reason, "started at jenkins");
+    assert_eq!((next.ci_id.as_deref(), next.url.as_deref()), (Some("9"), Some("https://ci/9")));
+    assert_eq!(next.overdue_at, later(60 + 7_200));
+}
+
+#[test]
+fn an_answer_slower_than_the_report_only_adds() {
+    for reported in REPORTED {
+        let told = Report { url: Some("https://ci/9/log".into()), ..report(reported) };
+        let early = to(advance(&run(State::Planned), &told, later(1)));
+        let answer =
+            Started::Accepted { ci_id: Some("9".into()), url: Some("https://ci/9".into()) };
+        let next = to(started(&early, &answer, later(2)));
+        assert_eq!((next.state, &next.reason), (early.state, &early.reason));
+        assert_eq!((next.ci_id.as_deref(), next.attempts), (Some("9"), 1));
+        assert_eq!(next.url.as_deref(), Some("https://ci/9/log"), "the runner knows better");
+        let refused = not(started(&early, &Started::Refused("no".into()), later(2)));
+        assert_eq!(refused, format!("the run is {} already", early.state));
+    }
+}
+
+#[test]
+fn a_refused_run_is_errored_in_the_words_of_the_ci() {
+    let answer = Started::Refused("no such job: unit".into());
+    let next = to(started(&run(State::Planned), &answer, NOW));
+    assert_eq!(next.state, State::Errored);
+    assert_eq!(next.reason, "jenkins refused to start it: no such job: unit");
+}
+
+#[test]
+fn an_overdue_run_says_who_did_not_speak() {
+    let next = to(time_out(&run(State::Planned), NOW));
+    assert_eq!(next.state, State::TimedOut);
+    assert_eq!(next.reason, "jenkins could not be asked to start it within 2h");
+    let next = to(time_out(&run(State::Running), NOW));
+    assert_eq!(next.reason, "no final report within 2h");
+    let why = not(time_out(&run(State::Succeeded), NOW));
+    assert_eq!(why, "the run is succeeded already, which is final");
+}
+
+#[test]
+fn a_superseded_run_names_its_successor() {
+    let newer = Run { commit: "b".repeat(40), ..run(State::Planned) };
+    let next = to(supersede(&run(State::Running), &newer, NOW));
+    assert_eq!(next.reason, "superseded by the newer commit bbbbbbbb");
+    let next = to(supersede(&run(State::Running), &run(State::Planned), NOW));
+    assert_eq!(next.reason, "superseded by a newer run of aaaaaaaa");
+}
+
+#[test]
+fn a_rerun_is_a_run_of_its_own() {
+    let ended = Run {
+        description: Some("2 tests failed".into()),
+        url: Some("https://ci/9".into()),
+        ci_id: Some("9".into()),
+        attempts: 3,
+        ..run(State::Failed)
+    };
+    let next = again(&ended, RunId(Uuid::from_u128(2)), "ada", later(60));
+    assert_eq!((next.state, next.number, next.attempts), (State::Planned, 0, 0));
+    assert_eq!((next.description, next.url, next.ci_id), (None, None, None));
+    assert_eq!(next.reason, "rerun of 00000000-0000-0000-0000-000000000001 by ada");
+    assert_eq!(next.overdue_at, later(60 + 7_200));
+    assert_eq!((&next.commit, &next.git_ref), (&ended.commit, &ended.git_ref));
+}
+
+#[test]
+fn durations_are_said_as_people_say_them() {
+    let table = [
+        (0, "0ms"),
+        (1_500, "1500ms"),
+        (30_000, "30s"),
+        (90_000, "90s"),
+        (5_400_000, "90m"),
+        (7_200_000, "2h"),
+        (86_400_000, "1d"),
+    ];
+    for (ms, expected) in table {
+        assert_eq!(human(Duration::from_millis(ms)), expected);
+    }
+}
+
+/// Anything that may happen to a run.
+#[derive(Clone, Debug)]
+enum Happens {
+    Report(Reported, Option<String>),
+    Accept,
+    Refuse,
+    Supersede,
+    TimeOut,
+    End(State),
+}
+
+fn happens() -> impl Strategy<Value = Happens> {
+    let ends: Vec<State> = State::ALL.into_iter().filter(|state| state.is_final()).collect();
+    prop_oneof![
+        4 => (select(REPORTED.to_vec()), prop::option::of("[a-z]{0,3}"))
+            .prop_map(|(state, words)| Happens::Report(state, words)),
+        1 => Just(Happens::Accept),
+        1 => Just(Happens::Refuse),
+        1 => Just(Happens::Supersede),
+        1 => Just(Happens::TimeOut),
+        1 => select(ends).prop_map(Happens::End),
+    ]
+}
+
+fn apply(run: &Run, happens: &Happens, now: Timestamp) -> Advance {
+    match happens {
+        Happens::Report(state, words) => {
+            advance(run, &Report { description: words.clone(), ..report(*state) }, now)
+        }
+        Happens::Accept => {
+            started(run, &Started::Accepted { ci_id: Some("9".into()), url: None }, now)
+        }
+        Happens::Refuse => started(run, &Started::Refused("no".into()), now),
+        Happens::Supersede => supersede(run, &run.clone(), now),
+        Happens::TimeOut => time_out(run, now),
+        Happens::End(state) => end(run, *state, "because".into(), now),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_leaves_a_final_state(story in prop::collection::vec(happens(), 0..20)) {
+        let mut now_run = run(State::Planned);
+        for (at, happens) in (1..).zip(&story) {
+            let Advance::To(next) = apply(&now_run, happens, later(at)) else { continue };
+            if now_run.state.is_final() {
+                prop_assert_eq!(next.state, now_run.state);
+                prop_assert_eq!(&next.reason, &now_run.reason);
+                prop_assert_eq!(&next.description, &now_run.description);
+            }
+            prop_assert_eq!(next.id, now_run.id);
+            prop_assert_eq!(next.created_at, now_run.created_at);
+            prop_assert_eq!(next.updated_at, later(at));
+            now_run = *next;
+        }
+    }
+
+    #[test]
+    fn a_report_is_applied_once(
+        state in select(State::ALL.to_vec()),
+        reported in select(REPORTED.to_vec()),
+        description in prop::option::of("[a-z]{0,3}"),
+    ) {
+        let told = Report { description, ..report(reported) };
+        if let Advance::To(next) = advance(&run(state), &told, later(1)) {
+            prop_assert!(matches!(advance(&next, &told, later(2)), Advance::Not(_)));
+        }
+    }
+}

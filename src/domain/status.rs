@@ -124,7 +124,9 @@ pub fn of(run: &Run) -> Vec<Status> {
 
 /// State and words for a run. Never `notApplicable`: that would satisfy a policy without a run.
 fn shown(run: &Run) -> (Shown, String) {
-    let words = |otherwise: &str| run.description.clone().unwrap_or_else(|| otherwise.to_owned());
+    let says = |words: &&String| words.chars().any(|c| !c.is_control() && !c.is_whitespace());
+    let said = run.description.as_ref().filter(says);
+    let words = |otherwise: &str| said.cloned().unwrap_or_else(|| otherwise.to_owned());
     match run.state {
         State::Planned | State::Dispatched => (Shown::Pending, words("Queued")),
         State::Running => (Shown::Pending, words("Running")),
@@ -140,7 +142,9 @@ fn shown(run: &Run) -> (Shown, String) {
 /// The first `chars_max` characters, the last of them an ellipsis when something was cut off.
 /// Line breaks and other control characters become spaces: a status is one line.
 pub fn cut(text: &str, chars_max: usize) -> String {
-    let line: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    let line: String = text.chars().map(|c| if breaks(c) { ' ' } else { c }).collect();
+    let line = line.trim().to_owned();
     if line.chars().count() <= chars_max {
         return line;
     }

@@ -15,6 +15,9 @@ use crate::domain::event::{Event, Fact, Repository};
 use crate::domain::status::cut;
 use crate::domain::time::Timestamp;
 
+/// Those of Azure DevOps have at most 50 characters; it is repeated in answers and logs.
+const EVENT_TYPE_CHARS_MAX: usize = 100;
+
 /// Reads a delivery.
 pub fn read(body: &[u8]) -> Delivered {
     // Bytes that are no UTF-8, in a commit message say, must not cost the delivery.
@@ -27,6 +30,7 @@ pub fn read(body: &[u8]) -> Delivered {
     let Some(event_type) = filled(body.event_type) else {
         return Delivered { created_at, ..unreadable("a JSON object without eventType".into()) };
     };
+    let event_type = cut(&event_type, EVENT_TYPE_CHARS_MAX);
     let (fact, repository, former_name) =
         if is_test(&body) { (Fact::Test, None, None) } else { fact(&event_type, &body) };
     Delivered { event_type: Some(event_type), created_at, fact, repository, former_name }
@@ -57,7 +61,7 @@ fn fact(event_type: &str, body: &Body<'_>) -> Found {
     };
     match read {
         Ok(fact) => located(fact, body),
-        Err(lacking) => (Fact::Untold(untold(event_type, lacking)), None, None),
+        Err(lacking) => (Fact::Untold(untold(lacking)), None, None),
     }
 }
 
@@ -85,23 +89,15 @@ fn other(event_type: &str) -> Fact {
         "git.repo.forked" => Event::RepositoryForked,
         "git.repo.statuschanged" => Event::RepositoryStatusChanged,
         _ if event_type.starts_with("ms.vss-pipelines.") => Event::PipelineRunChanged,
-        _ => return Fact::Untold(unknown(event_type)),
+        _ => return Fact::Untold("no check can be started by this event type".into()),
     })
-}
-
-/// Characters of somebody else's text that a reason repeats.
-const REPEATED_CHARS_MAX: usize = 60;
-
-fn unknown(event_type: &str) -> String {
-    let event_type = cut(event_type, REPEATED_CHARS_MAX);
-    format!("no check can be started by the event type {event_type}")
 }
 
 /// Cut down by the subscription's own settings, or by a resource version that Azure DevOps takes
 /// but does not deliver (facts §1.1 and §1.2).
-fn untold(event_type: &str, lacking: &str) -> String {
+fn untold(lacking: &str) -> String {
     format!(
-        "{event_type} came without {lacking}: the subscription must have \
+        "came without {lacking}; the subscription must have \
          resourceDetailsToSend = all and resourceVersion = 1.0"
     )
 }

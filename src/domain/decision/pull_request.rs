@@ -119,7 +119,8 @@ impl Step<'_> {
         let newly = self.events.iter().any(|event| {
             matches!(event, Event::PullRequestAbandoned | Event::PullRequestCompleted)
         });
-        if self.next.status == Status::Abandoned {
+        // Told again, it must not cancel what was started because of it, nor a rerun.
+        if newly && self.next.status == Status::Abandoned {
             for run in self.known.runs.iter().filter(|run| !run.state.is_final()) {
                 let why = "the pull request was abandoned".to_owned();
                 if let Advance::To(run) = run::end(run, State::Cancelled, why, self.now) {

@@ -84,8 +84,13 @@ impl Step<'_, '_> {
 
     /// A push that was overtaken by a later one which we know already.
     fn is_overtaken(&self) -> bool {
-        let known = self.known.remembered.as_ref().and_then(|known| known.push_id);
-        matches!((self.push.push_id, known), (Some(told), Some(known)) if told < known)
+        let Some(known) = &self.known.remembered else { return false };
+        match (self.push.push_id, known.push_id) {
+            (Some(told), Some(known)) => told < known,
+            // Catch-up tells a head without a number: what does not go on from it came before it.
+            (Some(_), None) => self.update.old != known.head,
+            (None, _) => false,
+        }
     }
 
     fn remember(&self) -> Option<RememberedRef> {
@@ -103,6 +108,9 @@ impl Step<'_, '_> {
     fn run(&mut self, decision: &mut Decision) -> Vec<String> {
         let mut found = Vec::new();
         let Some(commit) = self.update.new.as_deref() else {
+            if self.is_overtaken() {
+                return vec!["nothing cancelled, since the ref was created again".into()];
+            }
             for run in self.known.runs.iter().filter(|run| !run.state.is_final()) {
                 let why = format!("{} was deleted", self.update.name);
                 if let Advance::To(run) = run::end(run, State::Cancelled, why, self.now) {
@@ -142,7 +150,8 @@ impl Step<'_, '_> {
         if let Err(why) = admitted {
             return Some(Err(why));
         }
-        let may_repeat = self.is_overtaken() || self.told.source == Source::Replay;
+        // Catch-up may have looked before the push that we know came.
+        let may_repeat = self.is_overtaken() || self.told.source != Source::Hook;
         let ran = |run: &Run| is_of(run, check) && run.commit == commit;
         if may_repeat && self.known.runs.iter().any(ran) {
             return Some(Err(format!("it ran on {} already", short(commit))));
@@ -166,7 +175,8 @@ impl Step<'_, '_> {
             .or_else(|| name.strip_prefix("refs/tags/"))
             .unwrap_or(name);
         let event = self.update.event();
-        let (kind, what) = event.as_str().rsplit_once('_').unwrap_or(("ref", "updated"));
+        let event = event.as_str().replace('_', " ");
+        let (kind, what) = event.rsplit_once(' ').unwrap_or(("ref", "updated"));
         match &self.update.new {
             Some(commit) => format!("{kind} {name} {what} at {}", short(commit)),
             None => format!("{kind} {name} {what}"),

@@ -1,0 +1,427 @@
+//! Pull requests: what starts a check, what ends a run, and the sentences that say so.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::super::super::check::{Forks, Patterns, Trigger};
+use super::super::super::pull_request::{PullRequest, Status};
+use super::super::*;
+use super::world::*;
+
+fn unit() -> Check {
+    check("unit", &[Trigger::PullRequest])
+}
+
+/// A world in which pull request 7 was opened at `a`, and its run goes on.
+fn opened() -> World {
+    let mut world = World::of([unit()]);
+    world.tell(0, &pull_request());
+    world
+}
+
+fn at_commit(c: char) -> PullRequest {
+    PullRequest { source_commit: Some(sha(c)), ..pull_request() }
+}
+
+#[test]
+fn opening_starts_the_check() {
+    let decision = World::of([unit()]).tell(0, &pull_request());
+    assert_eq!(decision.outcome, Outcome::Started);
+    assert_eq!(decision.event, Event::PullRequestOpened);
+    assert_eq!(decision.reason, "pull request 7 opened at aaaaaaaa: unit started");
+    let [run] = decision.planned.as_slice() else { panic!("{decision:?}") };
+    assert_eq!(run.state, State::Planned);
+    assert_eq!(run.reason, "pull request 7 opened at aaaaaaaa");
+    assert_eq!((run.commit.as_str(), run.git_ref.as_str()), (&*sha('a'), "refs/heads/search"));
+    assert_eq!(run.overdue_at, at(3_600));
+    assert_eq!(run.pull_request.as_ref().unwrap().merge_ref, "refs/pull/7/merge");
+}
+
+#[test]
+fn each_change_starts_what_it_should() {
+    type Change = fn(&mut PullRequest);
+    let cases: [(Change, Outcome, &str); 9] = [
+        (
+            |_| {},
+            Outcome::Ignored,
+            "pull request 7 unchanged at aaaaaaaa: nothing that could start a check",
+        ),
+        (
+            |seen| seen.source_commit = Some(sha('b')),
+            Outcome::Started,
+            "pull request 7 pushed at bbbbbbbb: unit started",
+        ),
+        (
+            |seen| seen.title = "Add find".into(),
+            Outcome::Ignored,
+            "pull request 7 edited at aaaaaaaa: starts no check",
+        ),
+        (
+            |seen| seen.votes = vec![("ada".into(), 10)],
+            Outcome::Ignored,
+            "pull request 7 voted at aaaaaaaa: starts no check",
+        ),
+        (
+            |seen| seen.is_draft = true,
+            Outcome::Ignored,
+            "pull request 7 drafted at aaaaaaaa: starts no check",
+        ),
+        (
+            |seen| seen.target_ref = "refs/heads/topic".into(),
+            Outcome::Ignored,
+            "pull request 7 retargeted at aaaaaaaa: unit not started, since target branch topic \
+             does not match main",
+        ),
+        (
+            |seen| seen.status = Status::Abandoned,
+            Outcome::Ignored,
+            "pull request 7 abandoned at aaaaaaaa: unit cancelled",
+        ),
+        (
+            |seen| seen.status = Status::Completed,
+            Outcome::Ignored,
+            "pull request 7 completed at aaaaaaaa: no check watches Webshop/storefront for this",
+        ),
+        (
+            |seen| {
+                seen.source_commit = Some(sha('b'));
+                seen.title = "Add search [skip ci]".into();
+            },
+            Outcome::Ignored,
+            "pull request 7 pushed at bbbbbbbb: unit not started, since [skip ci] is asked for \
+             (skip_ci = true)",
+        ),
+    ];
+    for (change, outcome, reason) in cases {
+        let mut seen = pull_request();
+        change(&mut seen);
+        let decision = opened().tell(1, &seen);
+        assert_eq!((decision.outcome, decision.reason.as_str()), (outcome, reason));
+    }
+}
+
+#[test]
+fn a_push_supersedes_the_run_of_the_older_commit() {
+    let mut world = opened();
+    let decision = world.tell(1, &at_commit('b'));
+    assert_eq!(decision.ended[0].state, State::Superseded);
+    assert_eq!(decision.ended[0].reason, "superseded by the newer commit bbbbbbbb");
+    assert_eq!(named(world.live()), ["unit@b"]);
+}
+
+#[test]
+fn without_supersede_both_go_on() {
+    let mut world = World::of([Check { supersede: false, ..unit() }]);
+    world.tell(0, &pull_request());
+    assert!(world.tell(1, &at_commit('b')).ended.is_empty());
+    assert_eq!(named(world.live()), ["unit@a", "unit@b"]);
+}
+
+#[test]
+fn a_verdict_is_never_superseded() {
+    let mut world = opened();
+    world.end_all(State::Succeeded);
+    assert!(world.tell(1, &at_commit('b')).ended.is_empty());
+}
+
+#[test]
+fn going_back_to_an_older_commit_runs_it_again() {
+    let mut world = opened();
+    world.end_all(State::Failed);
+    world.tell(1, &at_commit('b'));
+    let decision = world.tell(2, &at_commit('a'));
+    assert_eq!(named(&decision.planned), ["unit@a"]);
+    assert_eq!(named(&decision.ended), ["unit@b"]);
+}
+
+#[test]
+fn told_twice_starts_once() {
+    let mut world = opened();
+    for source in [Source::Hook, Source::CatchUp, Source::Replay] {
+        let decision = world.decide(source, at(0), &pull_request());
+        assert_eq!(decision.outcome, Outcome::Ignored, "{}", decision.reason);
+        world.commit(&decision);
+    }
+    assert_eq!(named(&world.runs), ["unit@a"]);
+}
+
+#[test]
+fn a_stale_delivery_changes_nothing() {
+    let mut world = opened();
+    world.tell(10, &at_commit('b'));
+    let decision = world.tell(5, &at_commit('c'));
+    assert_eq!(decision.outcome, Outcome::Stale);
+    assert_eq!(
+        decision.reason,
+        "pull request 7: told of 2026-09-21T14:13:25Z, but known as of 2026-09-21T14:13:30Z already"
+    );
+    let nothing =
+        Decision::nothing(Outcome::Stale, Event::PullRequestPushed, decision.reason.clone());
+    assert_eq!(decision, nothing);
+}
+
+#[test]
+fn a_commit_that_is_not_told_yet_starts_once_it_is() {
+    let mut world = World::of([unit()]);
+    let decision = world.tell(0, &PullRequest { source_commit: None, ..pull_request() });
+    assert_eq!(
+        decision.reason,
+        "pull request 7 opened: unit not started, since Azure DevOps has not told its source \
+         commit yet"
+    );
+    assert_eq!(named(&world.tell(1, &pull_request()).planned), ["unit@a"]);
+    let decision = world.tell(2, &PullRequest { source_commit: None, ..pull_request() });
+    assert_eq!(decision.event, Event::PullRequestUnchanged);
+    assert_eq!(world.remembered.unwrap().pull_request.source_commit, Some(sha('a')));
+}
+
+#[test]
+fn a_draft_waits_until_it_is_published() {
+    let mut world = World::of([unit()]);
+    let draft = PullRequest { is_draft: true, ..pull_request() };
+    let decision = world.tell(0, &draft);
+    assert_eq!(
+        decision.reason,
+        "pull request 7 opened at aaaaaaaa: unit not started, since it is a draft (drafts = false)"
+    );
+    let decision = world.tell(1, &pull_request());
+    assert_eq!(decision.reason, "pull request 7 published at aaaaaaaa: unit started");
+    world.end_all(State::Succeeded);
+    world.tell(2, &draft);
+    let decision = world.tell(3, &pull_request());
+    assert_eq!(
+        decision.reason,
+        "pull request 7 published at aaaaaaaa: unit not started, since it ran on aaaaaaaa already"
+    );
+}
+
+#[test]
+fn abandoning_cancels_and_reactivating_starts_again() {
+    let mut world = opened();
+    let abandoned = PullRequest { status: Status::Abandoned, ..pull_request() };
+    let decision = world.tell(1, &abandoned);
+    assert_eq!(decision.ended[0].reason, "the pull request was abandoned");
+    assert!(world.live().is_empty());
+    let decision = world.tell(2, &pull_request());
+    assert_eq!(decision.reason, "pull request 7 reactivated at aaaaaaaa: unit started");
+}
+
+#[test]
+fn a_retargeted_pull_request_is_built_against_the_new_target() {
+    let any = Patterns::of_branches(&["**".to_owned()]).unwrap();
+    let mut world = World::of([Check { target_branches: any, ..unit() }]);
+    world.tell(0, &pull_request());
+    let topic = PullRequest { target_ref: "refs/heads/topic".into(), ..pull_request() };
+    let decision = world.tell(1, &topic);
+    assert_eq!(decision.reason, "pull request 7 retargeted at aaaaaaaa: unit started");
+    assert_eq!(decision.ended[0].reason, "superseded by a newer run of aaaaaaaa");
+}
+
+#[test]
+fn retargeted_away_the_run_is_cancelled() {
+    let topic = PullRequest { target_ref: "refs/heads/topic".into(), ..pull_request() };
+    let decision = opened().tell(1, &topic);
+    assert_eq!(decision.ended[0].state, State::Cancelled);
+    assert_eq!(decision.ended[0].reason, "target branch topic does not match main");
+}
+
+#[test]
+fn closing_starts_what_is_on_closed() {
+    let mut world = World::of([unit(), check("cleanup", &[Trigger::PullRequestClosed])]);
+    world.tell(0, &pull_request());
+    let completed = PullRequest { status: Status::Completed, ..pull_request() };
+    let decision = world.tell(1, &completed);
+    assert_eq!(decision.reason, "pull request 7 completed at aaaaaaaa: cleanup started");
+    assert_eq!(named(world.live()), ["unit@a", "cleanup@a"]);
+    assert!(world.tell(2, &completed).planned.is_empty());
+}
+
+#[test]
+fn abandoned_told_again_does_not_cancel_what_abandoning_started() {
+    let mut world = World::of([unit(), check("cleanup", &[Trigger::PullRequestClosed])]);
+    world.tell(0, &pull_request());
+    let abandoned = PullRequest { status: Status::Abandoned, ..pull_request() };
+    let decision = world.tell(1, &abandoned);
+    assert_eq!(
+        decision.reason,
+        "pull request 7 abandoned at aaaaaaaa: unit cancelled; cleanup started"
+    );
+    let voted = PullRequest { votes: vec![("ada".into(), 5)], ..abandoned.clone() };
+    for seen in [&abandoned, &voted] {
+        assert!(world.tell(2, seen).ended.is_empty());
+    }
+    assert_eq!(named(world.live()), ["cleanup@a"]);
+}
+
+#[test]
+fn a_label_starts_the_check_that_waits_for_it() {
+    let mut world = World::of([Check { labels: vec!["e2e".into()], ..unit() }]);
+    let decision = world.tell(0, &pull_request());
+    assert_eq!(
+        decision.reason,
+        "pull request 7 opened at aaaaaaaa: unit not started, since it has none of the labels e2e"
+    );
+    let labelled = PullRequest { labels: vec!["e2e".into()], ..pull_request() };
+    let decision = world.tell(1, &labelled);
+    assert_eq!(decision.reason, "pull request 7 edited at aaaaaaaa: unit started");
+    let retitled = PullRequest { title: "Add find".into(), ..labelled };
+    assert!(world.tell(2, &retitled).planned.is_empty());
+}
+
+#[test]
+fn a_replay_runs_again_what_came_to_no_verdict() {
+    for state in [State::Errored, State::TimedOut, State::Cancelled, State::Superseded] {
+        let mut world = opened();
+        world.end_all(state);
+        let decision = world.decide(Source::Replay, at(0), &pull_request());
+        assert_eq!(decision.reason, "pull request 7 unchanged at aaaaaaaa: unit started");
+        assert_eq!(decision.planned[0].reason, "pull request 7 replay at aaaaaaaa");
+    }
+    for state in [State::Succeeded, State::Failed, State::Running] {
+        let mut world = opened();
+        world.end_all(state);
+        assert!(world.decide(Source::Replay, at(0), &pull_request()).planned.is_empty());
+    }
+}
+
+#[test]
+fn of_two_checks_the_one_that_matches_is_started() {
+    let forks = Check { name: "forks".into(), forks: Forks::Ignore, ..unit() };
+    let elsewhere = Check { name: "elsewhere".into(), organization: "fabrikam".into(), ..unit() };
+    let other = Patterns::of_names(&["Other/*".to_owned()]).unwrap();
+    let other = Check { name: "other".into(), repositories: other, ..unit() };
+    let mut world = World::of([forks, unit(), elsewhere, other]);
+    let decision = world.tell(0, &PullRequest { is_fork: true, ..pull_request() });
+    assert_eq!(
+        decision.reason,
+        "pull request 7 opened at aaaaaaaa: forks not started, since it comes from a fork \
+         (forks = \"ignore\"); unit started"
+    );
+    assert_eq!(named(&decision.planned), ["unit@a"]);
+}
+
+#[test]
+fn nobody_watching_is_said() {
+    let elsewhere = Check { organization: "fabrikam".into(), ..unit() };
+    let decision = World::of([elsewhere]).tell(0, &pull_request());
+    assert_eq!(
+        decision.reason,
+        "pull request 7 opened at aaaaaaaa: no check watches Webshop/storefront for this"
+    );
+    assert!(decision.pull_request.is_some(), "remembered all the same");
+}
+
+#[test]
+fn outcomes_and_sources_have_names() {
+    for outcome in Outcome::ALL {
+        assert_eq!(Outcome::parse(outcome.as_str()), Some(outcome));
+    }
+    for source in [Source::Hook, Source::CatchUp, Source::Replay] {
+        assert_eq!(Source::parse(source.as_str()), Some(source));
+    }
+}
+
+fn any_pull_request() -> impl Strategy<Value = PullRequest> {
+    let statuses = vec![Status::Active, Status::Active, Status::Abandoned, Status::Completed];
+    let targets = vec!["refs/heads/main", "refs/heads/topic"];
+    let commits = vec![None, Some('a'), Some('b'), Some('c')];
+    (
+        select(statuses),
+        select(targets),
+        select(commits),
+        (any::<bool>(), any::<bool>()),
+        select(vec!["Add search", "Add search [skip ci]"]),
+        select(vec![vec![], vec!["e2e".to_owned()]]),
+        -1..2_i64,
+    )
+        .prop_map(|(status, target, commit, (is_draft, is_fork), title, labels, vote)| {
+            PullRequest {
+                status,
+                target_ref: target.into(),
+                source_commit: commit.map(sha),
+                is_draft,
+                is_fork,
+                title: title.into(),
+                labels,
+                votes: vec![("ada".into(), vote)],
+                ..pull_request()
+            }
+        })
+}
+
+fn any_check() -> impl Strategy<Value = Check> {
+    let triggers = select(vec![
+        vec![Trigger::PullRequest],
+        vec![Trigger::PullRequestClosed],
+        vec![Trigger::PullRequest, Trigger::PullRequestClosed],
+        vec![Trigger::Push],
+    ]);
+    let forks = select(vec![Forks::Run, Forks::Approve, Forks::Ignore]);
+    let labels = select(vec![vec![], vec!["e2e".to_owned()]]);
+    (triggers, forks, labels, any::<[bool; 3]>()).prop_map(|(on, forks, labels, flags)| {
+        let [drafts, skip_ci, supersede] = flags;
+        Check { on, forks, labels, drafts, skip_ci, supersede, ..unit() }
+    })
+}
+
+fn checks() -> impl Strategy<Value = Vec<Check>> {
+    prop::collection::vec(any_check(), 1..3).prop_map(|checks| {
+        let name = |(at, check): (usize, Check)| Check { name: format!("check{at}"), ..check };
+        checks.into_iter().enumerate().map(name).collect()
+    })
+}
+
+fn told() -> impl Strategy<Value = (Source, i64, PullRequest)> {
+    let sources = vec![Source::Hook, Source::Hook, Source::CatchUp, Source::Replay];
+    (select(sources), 0..20_i64, any_pull_request())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_same_fact_told_twice_plans_nothing_the_second_time(
+        checks in checks(),
+        story in prop::collection::vec((told(), select(State::ALL.to_vec())), 1..12),
+    ) {
+        let mut world = World::of(checks);
+        for ((source, seconds, seen), state) in story {
+            let first = world.decide(source, at(seconds), &seen);
+            prop_assert_eq!(&first, &world.decide(source, at(seconds), &seen), "deterministic");
+            prop_assert_eq!(first.planned.is_empty(), first.outcome != Outcome::Started);
+            prop_assert!(!first.reason.is_empty());
+            world.commit(&first);
+            for source in [source, Source::Hook, Source::CatchUp] {
+                let again = world.decide(source, at(seconds), &seen);
+                prop_assert!(again.planned.is_empty() && again.ended.is_empty(), "{again:?}");
+                world.commit(&again);
+            }
+            if state != State::Planned {
+                world.end_all(state);
+            }
+        }
+    }
+
+    #[test]
+    fn with_supersede_one_run_of_a_check_goes_on(
+        checks in checks(),
+        story in prop::collection::vec(told(), 1..12),
+    ) {
+        let mut world = World::of(checks);
+        for (source, seconds, seen) in story {
+            let decision = world.decide(source, at(seconds), &seen);
+            world.commit(&decision);
+            for check in world.checks.iter().filter(|check| check.supersede) {
+                if check.is_on(Trigger::PullRequestClosed) {
+                    continue;
+                }
+                let live = world.live().into_iter().filter(|run| is_of(run, check)).count();
+                prop_assert!(live <= 1, "{live} runs of {}", check.name);
+            }
+            let abandoned = decision.event == Event::PullRequestAbandoned;
+            if abandoned && decision.outcome == Outcome::Ignored {
+                prop_assert!(world.live().is_empty());
+            }
+        }
+    }
+}

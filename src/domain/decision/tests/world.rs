@@ -1,0 +1,178 @@
+//! A memory that does what a decision says, as the store does, and facts to tell it.
+
+use uuid::Uuid;
+
+use super::super::super::check::{Forks, Patterns, Trigger};
+use super::super::super::event::{Push, RefUpdate};
+use super::super::super::pull_request::PullRequest;
+use super::super::super::run::Targets;
+use super::super::*;
+
+pub(super) const ORGANIZATION: &str = "contoso";
+
+/// A moment, in seconds.
+pub(super) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_ms(1_790_000_000_000 + seconds * 1_000)
+}
+
+/// A commit id of one character, repeated.
+pub(super) fn sha(c: char) -> String {
+    c.to_string().repeat(40)
+}
+
+fn patterns(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+pub(super) fn check(name: &str, on: &[Trigger]) -> Check {
+    Check {
+        name: name.into(),
+        genre: "ci".into(),
+        organization: ORGANIZATION.into(),
+        repositories: Patterns::of_names(&patterns(&["Webshop/*"])).unwrap(),
+        on: on.to_vec(),
+        target_branches: Patterns::of_branches(&patterns(&["main"])).unwrap(),
+        branches: Patterns::of_branches(&patterns(&["**"])).unwrap(),
+        drafts: false,
+        forks: Forks::Run,
+        labels: vec![],
+        skip_ci: true,
+        supersede: true,
+        concurrency: None,
+        timeout: Duration::from_secs(3_600),
+        targets: Targets { pull_request: true, commit: false },
+        ci: "jenkins".into(),
+    }
+}
+
+pub(super) fn repository() -> Repository {
+    Repository {
+        id: "b90f6c2e-7d48-4a15-8c93-61e0d7a2f5b8".into(),
+        name: "storefront".into(),
+        project_id: "3e5d9a74-0c1b-4f62-a8d7-94b6e2f1c053".into(),
+        project: "Webshop".into(),
+    }
+}
+
+pub(super) fn pull_request() -> PullRequest {
+    PullRequest {
+        repository: repository(),
+        id: 7,
+        title: "Add search".into(),
+        source_ref: "refs/heads/search".into(),
+        target_ref: "refs/heads/main".into(),
+        source_commit: Some(sha('a')),
+        ..PullRequest::default()
+    }
+}
+
+/// A push of one branch; `.` stands for no object.
+pub(super) fn push(push_id: Option<i64>, name: &str, old: char, new: char) -> Push {
+    let object = |c: char| (c != '.').then(|| sha(c));
+    Push {
+        repository: repository(),
+        push_id,
+        pushed_at: None,
+        updates: vec![RefUpdate { name: name.into(), old: object(old), new: object(new) }],
+        messages: vec![],
+    }
+}
+
+/// What is known, and what was planned and ended so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct World {
+    pub(super) checks: Vec<Check>,
+    pub(super) remembered: Option<Remembered>,
+    pub(super) refs: Vec<RememberedRef>,
+    pub(super) runs: Vec<Run>,
+}
+
+impl World {
+    pub(super) fn of(checks: impl Into<Vec<Check>>) -> Self {
+        Self { checks: checks.into(), ..Self::default() }
+    }
+
+    /// Decides about a pull request, without remembering it.
+    pub(super) fn decide(&self, source: Source, when: Timestamp, seen: &PullRequest) -> Decision {
+        let told = Told { organization: ORGANIZATION, source, at: when, former_names: &[] };
+        let runs = self.runs.iter().filter(|run| run.pull_request.is_some()).cloned().collect();
+        let known = KnownPullRequest { remembered: self.remembered.clone(), runs };
+        let mut next_id = self.next_id();
+        on_pull_request(&self.checks, &told, seen, &known, &mut next_id, when)
+    }
+
+    /// Decides about a push, without remembering it.
+    pub(super) fn decide_push(&self, source: Source, push: &Push) -> Decision {
+        let told = Told { organization: ORGANIZATION, source, at: at(0), former_names: &[] };
+        let known: Vec<_> = push.updates.iter().map(|update| self.known(&update.name)).collect();
+        on_push(&self.checks, &told, push, &known, &mut self.next_id(), at(0))
+    }
+
+    fn known(&self, name: &str) -> KnownRef {
+        let of_ref = |run: &&Run| run.pull_request.is_none() && run.git_ref == name;
+        KnownRef {
+            remembered: self.refs.iter().find(|known| known.name == name).cloned(),
+            runs: self.runs.iter().filter(of_ref).cloned().collect(),
+        }
+    }
+
+    fn next_id(&self) -> impl FnMut() -> RunId + use<> {
+        let mut count = self.runs.len();
+        move || {
+            count += 1;
+            RunId(Uuid::from_u128(count as u128))
+        }
+    }
+
+    /// Does what a decision says.
+    pub(super) fn commit(&mut self, decision: &Decision) {
+        if let Some(remembered) = &decision.pull_request {
+            self.remembered = Some(remembered.clone());
+        }
+        for told in &decision.refs {
+            self.refs.retain(|known| known.name != told.name);
+            self.refs.push(told.clone());
+        }
+        for ended in &decision.ended {
+            let run = self.runs.iter_mut().find(|run| run.id == ended.id);
+            let run = run.expect("only known runs are ended");
+            assert!(!run.state.is_final(), "{run:?} was final already");
+            *run = ended.clone();
+        }
+        self.runs.extend(decision.planned.iter().cloned());
+    }
+
+    /// Tells a pull request by a hook.
+    pub(super) fn tell(&mut self, seconds: i64, seen: &PullRequest) -> Decision {
+        let decision = self.decide(Source::Hook, at(seconds), seen);
+        self.commit(&decision);
+        decision
+    }
+
+    /// Tells a push by a hook.
+    pub(super) fn tell_push(&mut self, push: &Push) -> Decision {
+        self.tell_push_by(Source::Hook, push)
+    }
+
+    pub(super) fn tell_push_by(&mut self, source: Source, push: &Push) -> Decision {
+        let decision = self.decide_push(source, push);
+        self.commit(&decision);
+        decision
+    }
+
+    /// Puts every run that goes on into a state.
+    pub(super) fn end_all(&mut self, state: State) {
+        for run in self.runs.iter_mut().filter(|run| !run.state.is_final()) {
+            run.state = state;
+        }
+    }
+
+    pub(super) fn live(&self) -> Vec<&Run> {
+        self.runs.iter().filter(|run| !run.state.is_final()).collect()
+    }
+}
+
+/// Names and commits of runs, as `unit@a`.
+pub(super) fn named<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Vec<String> {
+    runs.into_iter().map(|run| format!("{}@{}", run.check, &run.commit[..1])).collect()
+}
