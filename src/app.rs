@@ -59,6 +59,14 @@ impl App {
     pub async fn start(config: Config) -> anyhow::Result<App> {
         let listener = TcpListener::bind(config.server.listen)
             .with_context(|| format!("cannot listen on {}", config.server.listen))?;
+        Self::start_on(config, listener).await
+    }
+
+    /// Like [`App::start`], on an address that is bound already.
+    ///
+    /// # Errors
+    /// What could not be opened or started, and what to do.
+    pub async fn start_on(config: Config, listener: TcpListener) -> anyhow::Result<App> {
         let address = listener.local_addr()?;
         let store = open(&config.storage).await?;
         let (clock, wakes) = (Clock::system(), Wakes::default());

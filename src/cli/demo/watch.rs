@@ -1,0 +1,93 @@
+//! Shows the life of each delivery, run and status as it happens. It must never change anything.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use fakes::ado::World;
+use fakes::ado::model::Status;
+
+use super::neighbours::Neighbours;
+use crate::app::App;
+use crate::cli::table::painted;
+use crate::domain::decision::Outcome;
+use crate::domain::event::short;
+use crate::domain::id::RunId;
+use crate::domain::run::{Run, State};
+use crate::storage::{DeliveryFilter, Page, RunFilter};
+
+/// More than the demo has of anything.
+const ALL: Page = Page { limit: 500, before: None };
+
+/// What was shown already.
+pub(super) struct Watch {
+    began: Instant,
+    delivery: i64,
+    runs: HashMap<RunId, State>,
+    /// How many statuses of each place.
+    statuses: HashMap<String, usize>,
+}
+
+impl Watch {
+    pub(super) fn begin() -> Self {
+        Self { began: Instant::now(), delivery: 0, runs: HashMap::new(), statuses: HashMap::new() }
+    }
+
+    /// A line of the story.
+    pub(super) fn say(&self, line: &str) {
+        println!("\n{:7.3}s {line}", self.began.elapsed().as_secs_f64());
+    }
+
+    fn print(&self, kind: &str, line: &str) {
+        println!("{:7.3}s   {kind:<9} {line}", self.began.elapsed().as_secs_f64());
+    }
+
+    /// Prints what is new since the last look.
+    pub(super) async fn look(&mut self, neighbours: &Neighbours, app: &App) -> anyhow::Result<()> {
+        let deliveries = app.store().deliveries(DeliveryFilter::default(), ALL).await?;
+        for delivery in deliveries.items.into_iter().rev() {
+            let is_decided = delivery.outcome != Outcome::Pending;
+            if delivery.id.0 == self.delivery + 1 && is_decided {
+                self.delivery = delivery.id.0;
+                self.print("delivery", &format!("{}  {}", delivery.id, delivery.reason));
+            }
+        }
+        let runs = app.store().runs(RunFilter::default(), ALL).await?;
+        for run in runs.items.iter().rev() {
+            if self.runs.insert(run.id, run.state) != Some(run.state) {
+                self.print("run", &told(run));
+            }
+        }
+        for (place, lines) in neighbours.shell.ado(|ado| shown(ado, &neighbours.repository)) {
+            let seen = self.statuses.insert(place.clone(), lines.len()).unwrap_or(0);
+            for line in lines.iter().skip(seen) {
+                self.print("ADO shows", &format!("{place}  {line}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn told(run: &Run) -> String {
+    let state = painted(run.state.as_str(), run.state.as_str());
+    format!("{} of {} {state}: {}", run.check, short(&run.commit), run.reason)
+}
+
+/// Every status that Azure DevOps has, by place, in the order of posting.
+fn shown(ado: &World, repository: &str) -> Vec<(String, Vec<String>)> {
+    let line = |status: &Status| {
+        let words = status.description.as_deref().unwrap_or("");
+        let iteration = status.iteration.map(|id| format!(", iteration {id}")).unwrap_or_default();
+        let state = painted(&status.state, &status.state);
+        let link = status.target_url.as_ref().map(|_| ", with a link").unwrap_or_default();
+        format!("{}/{} {state} \"{words}\"{iteration}{link}", status.genre, status.name)
+    };
+    let pull_requests = ado.pull_requests().map(|pull_request| {
+        let lines = pull_request.statuses.iter().map(line).collect();
+        (format!("pull request {}", pull_request.id), lines)
+    });
+    let commits = ado.repository(repository).commits.values().map(|commit| {
+        let lines = commit.statuses.iter().map(line).collect();
+        (format!("commit {}", short(&commit.id)), lines)
+    });
+    pull_requests.chain(commits).collect()
+}

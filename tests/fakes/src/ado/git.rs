@@ -1,0 +1,142 @@
+//! Git over REST: repositories, refs, pushes, commits, pull requests, statuses.
+//!
+//! This file finds the repository and passes the call on. Paths are compared without case, as ADO
+//! does (`pullrequests` and `pullRequests` are one).
+
+/// Repositories, refs, pushes and commits.
+mod code;
+/// Pull requests, iterations, threads.
+mod pull_requests;
+/// Statuses as JSON.
+mod status_body;
+/// Statuses of commits and pull requests.
+mod statuses;
+
+use super::access::{Permission, Scope};
+use super::model::Repository;
+use super::refusal::{
+    bad_request, method_not_allowed, page_not_found, pull_request_unknown, repository_unknown,
+};
+use super::render::list;
+use super::route::{Call, Reply};
+use super::world::World;
+use crate::http::{Request, Response};
+
+impl World {
+    /// Everything below `_apis/git`.
+    pub(crate) fn git_call(&mut self, call: &Call<'_>, tail: &[&str]) -> Reply {
+        if tail.contains(&"statuses") {
+            match call.method() {
+                "GET" => call.needs(&[Scope::Code, Scope::CodeStatus])?,
+                _ => call.needs(&[Scope::CodeWrite, Scope::CodeStatus])?,
+            }
+        } else {
+            call.needs(&[Scope::Code])?;
+        }
+        match tail {
+            ["repositories"] => self.list_repositories(call),
+            ["repositories", repository, rest @ ..] => {
+                let id = self.readable_repository(call, repository)?.id.clone();
+                self.repository_call(call, &id, rest)
+            }
+            ["pullrequests"] => self.list_pull_requests(call, None),
+            ["pullrequests", id] => {
+                let found = self.pull_requests.get(&id.parse().unwrap_or(0));
+                let found = found.filter(|one| self.in_reach(call, &one.repository));
+                let pull_request = found.ok_or_else(|| pull_request_unknown(id))?;
+                let repository = &pull_request.repository;
+                self.readable_repository(call, repository)?;
+                self.get_pull_request(call, pull_request)
+            }
+            ["policy", "configurations"] => self.policies_of_ref(call),
+            _ => Err(page_not_found()),
+        }
+    }
+
+    fn repository_call(&mut self, call: &Call<'_>, id: &str, tail: &[&str]) -> Reply {
+        match (call.method(), tail) {
+            ("GET", []) => Ok(Response::json(200, &self.repository_json(self.repository(id)))),
+            ("GET", ["refs"]) => self.list_refs(call, self.repository(id)),
+            ("GET", ["pushes"]) => self.list_pushes(call, self.repository(id)),
+            ("GET", ["pushes", push]) => self.get_push(call, self.repository(id), push),
+            ("GET", ["commits", sha]) => self.get_commit(self.repository(id), sha),
+            ("GET", ["commits", sha, "changes"]) => self.commit_changes(self.repository(id), sha),
+            (_, ["commits", sha, "statuses"]) => self.commit_statuses_call(call, id, sha),
+            ("GET", ["pullrequests"]) => self.list_pull_requests(call, Some(id)),
+            (_, ["pullrequests", number, rest @ ..]) => {
+                let found = number.parse().ok().and_then(|id| self.pull_requests.get(&id));
+                let found = found.filter(|one| one.repository == id).map(|one| one.id);
+                let found = found.ok_or_else(|| pull_request_unknown(number))?;
+                self.pull_request_call(call, found, rest)
+            }
+            (method, ["refs" | "pushes" | "commits" | "pullrequests", ..] | []) => {
+                Err(method_not_allowed(method))
+            }
+            _ => Err(page_not_found()),
+        }
+    }
+
+    fn list_repositories(&self, call: &Call<'_>) -> Reply {
+        if call.method() != "GET" {
+            return Err(method_not_allowed(call.method()));
+        }
+        let reader = &call.caller.identity;
+        let found = self.repositories.values().filter(|one| {
+            self.in_reach(call, &one.id) && self.may(reader, Permission::GenericRead, Some(&one.id))
+        });
+        Ok(Response::json(200, &list(found.map(|one| self.repository_json(one)).collect())))
+    }
+
+    /// Whether a repository lies in the organization and project of the path.
+    fn in_reach(&self, call: &Call<'_>, repository: &str) -> bool {
+        self.repositories.get(repository).is_some_and(|one| {
+            let in_project = call.project.as_ref().is_none_or(|project| *project == one.project);
+            one.organization == call.organization && in_project
+        })
+    }
+
+    /// The repository of that name or GUID; a name needs a project in the path, as in ADO.
+    fn readable_repository(&self, call: &Call<'_>, wanted: &str) -> Result<&Repository, Response> {
+        let by_id = self.repositories.get(wanted);
+        let by_name = || {
+            let project = call.project.as_ref()?;
+            let mut all = self.repositories.values().filter(|one| one.project == *project);
+            all.find(|one| one.name.eq_ignore_ascii_case(wanted))
+        };
+        let found = by_id.or_else(by_name).filter(|one| self.in_reach(call, &one.id));
+        let reader = &call.caller.identity;
+        let readable = found.filter(|one| self.may(reader, Permission::GenericRead, Some(&one.id)));
+        readable.ok_or_else(|| repository_unknown(wanted))
+    }
+}
+
+/// `$top` or `top`, `$skip` or `skip`; a number that is not one is refused.
+fn paging(request: &Request, default_top: usize) -> Result<(usize, usize), Response> {
+    let number = |name: &str, default: usize| {
+        let given = request.query(&format!("${name}")).or_else(|| request.query(name));
+        match given {
+            None => Ok(default),
+            Some(text) => text.parse().map_err(|_| bad_request(&format!("{name}: not a number."))),
+        }
+    };
+    Ok((number("top", default_top)?, number("skip", 0)?))
+}
+
+/// The first and last moment that the query asks for; what is no moment is refused.
+fn range(request: &Request, from: &str, to: &str) -> Result<(i64, i64), Response> {
+    let bound = |name: &str, open: i64| match request.query(&format!("searchCriteria.{name}")) {
+        None => Ok(open),
+        Some(text) => crate::moment::read(text)
+            .ok_or_else(|| bad_request(&format!("{name}: '{text}' is no moment."))),
+    };
+    Ok((bound(from, i64::MIN)?, bound(to, i64::MAX)?))
+}
+
+/// Whether a query switch is on; anything but true and false is refused.
+fn switch(request: &Request, name: &str) -> Result<bool, Response> {
+    match request.query(name).map(str::to_ascii_lowercase).as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => Err(bad_request(&format!("{name}: '{other}' is neither true nor false."))),
+    }
+}

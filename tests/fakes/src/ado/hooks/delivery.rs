@@ -1,0 +1,177 @@
+//! The queue of notifications: attempts and quick retries.
+//!
+//! The world says what is due and is told what became of it; sending is the shell's work. What
+//! lasting failures do is told next door, in `probation`.
+
+use super::classification::{Class, TRANSIENT_WAITS_S, class, wait_ms};
+use super::event::Event;
+pub use super::notification::{Answer, Attempt, Lost, LostWhy, Notification, Outgoing, Progress};
+use super::subscription::{Inputs, SubscriptionStatus};
+use crate::ado::access::Permission;
+use crate::ado::world::World;
+
+impl World {
+    /// Tells an event to everybody who wants it and can have it.
+    pub(crate) fn announce(&mut self, event: Event) {
+        let wanting = self.hooks.subscriptions.values().filter(|one| self.wants(one, &event));
+        let ids: Vec<_> = wanting.map(|subscription| subscription.id.clone()).collect();
+        for id in ids {
+            match self.why_lost(&id, &event) {
+                Some(why) => self.lose(&id, event.clone(), why),
+                None => {
+                    self.enqueue(&id, event.clone(), None);
+                }
+            }
+        }
+    }
+
+    fn why_lost(&self, id: &str, event: &Event) -> Option<LostWhy> {
+        let subscription = self.hooks.subscriptions.get(id)?;
+        match subscription.status {
+            SubscriptionStatus::Enabled => {
+                let owner = &subscription.modified_by;
+                let may_read = self.may(owner, Permission::GenericRead, Some(&event.repository));
+                (!may_read).then_some(LostWhy::NotPermitted)
+            }
+            SubscriptionStatus::OnProbation => Some(LostWhy::OnProbation),
+            _ => Some(LostWhy::Disabled),
+        }
+    }
+
+    fn lose(&mut self, subscription: &str, event: Event, why: LostWhy) {
+        let subscription = subscription.to_owned();
+        self.hooks.lost.push(Lost { subscription, event, why });
+    }
+
+    /// Queues a notification; with inputs of its own it is a test and changes no subscription.
+    pub(crate) fn enqueue(&mut self, id: &str, event: Event, test: Option<Inputs>) -> u64 {
+        self.hooks.last_token += 1;
+        let token = self.hooks.last_token;
+        let number = match self.hooks.subscriptions.get_mut(id) {
+            Some(subscription) => {
+                subscription.last_notification += 1;
+                subscription.last_notification
+            }
+            None => {
+                self.hooks.last_test_number += 1;
+                self.hooks.last_test_number
+            }
+        };
+        let jitter = self.random.below(self.options.delivery_jitter_ms + 1);
+        let wait_ms = self.options.delivery_delay_ms.saturating_add(jitter);
+        let due_ms = self.now_ms.saturating_add_unsigned(wait_ms);
+        let notification = Notification {
+            number,
+            subscription: id.to_owned(),
+            event,
+            progress: Progress::Waiting,
+            attempts: Vec::new(),
+            request: String::new(),
+            created_ms: self.now_ms,
+            completed_ms: None,
+            due_ms,
+            transient_retries: 0,
+            probation_retries: 0,
+            is_on_probation: false,
+            test_inputs: test,
+        };
+        self.hooks.notifications.insert(token, notification);
+        self.hooks.due.insert((due_ms, token));
+        token
+    }
+
+    /// The deliveries to make now; each must be answered.
+    pub fn due_deliveries(&mut self, now_ms: i64) -> Vec<Outgoing> {
+        self.due_deliveries_at_most(now_ms, usize::MAX)
+    }
+
+    /// The first deliveries to make now, for a shell that has room for so many.
+    pub fn due_deliveries_at_most(&mut self, now_ms: i64, limit: usize) -> Vec<Outgoing> {
+        self.set_now(now_ms);
+        let mut outgoing = Vec::new();
+        while outgoing.len() < limit {
+            let Some(&(due_ms, token)) = self.hooks.due.first() else { break };
+            if due_ms > self.now_ms {
+                break;
+            }
+            self.hooks.due.pop_first();
+            outgoing.extend(self.begin_attempt(token));
+        }
+        outgoing
+    }
+
+    /// When something falls due next, if anything does: a delivery or a queued merge.
+    pub fn next_due_ms(&self) -> Option<i64> {
+        let delivery = self.hooks.due.first().map(|(due_ms, _)| *due_ms);
+        let merge = self.queued_merges.iter().map(|(due_ms, _)| *due_ms).min();
+        delivery.into_iter().chain(merge).min()
+    }
+
+    fn begin_attempt(&mut self, token: u64) -> Option<Outgoing> {
+        let outgoing = self.outgoing(token)?;
+        let notification = self.hooks.notifications.get_mut(&token)?;
+        notification.progress = Progress::InFlight;
+        notification.request = super::payload::masked_request(&outgoing);
+        self.hooks.in_flight.insert(token);
+        Some(outgoing)
+    }
+
+    /// What became of a delivery; answers to unknown or repeated tokens are ignored.
+    pub fn delivery_answered(&mut self, token: u64, answer: Answer, now_ms: i64) {
+        self.set_now(now_ms);
+        if !self.hooks.in_flight.remove(&token) {
+            return;
+        }
+        let Some(notification) = self.hooks.notifications.get_mut(&token) else { return };
+        notification.attempts.push(Attempt { at_ms: now_ms, answer });
+        let is_test = notification.test_inputs.is_some();
+        match class(answer) {
+            Class::Success => self.succeeded(token),
+            _ if is_test => self.finish(token, Progress::Failed),
+            Class::Transient if self.retries_soon(token) => {}
+            Class::Transient | Class::Enduring => self.failed_for_long(token),
+            Class::Terminal => {
+                self.finish(token, Progress::Failed);
+                self.stop_subscription(token, SubscriptionStatus::DisabledBySystem);
+            }
+        }
+    }
+
+    fn succeeded(&mut self, token: u64) {
+        self.finish(token, Progress::Succeeded);
+        let Some(notification) = self.hooks.notifications.get_mut(&token) else { return };
+        notification.is_on_probation = false;
+        if let Some(subscription) = self.hooks.subscriptions.get_mut(&notification.subscription)
+            && subscription.status == SubscriptionStatus::OnProbation
+        {
+            subscription.status = SubscriptionStatus::Enabled;
+        }
+        if self.random.happens(self.options.duplicate_percent) {
+            self.retry(token, 0);
+        }
+    }
+
+    /// Plans one of the quick retries; false when there is none left or it is not the time.
+    fn retries_soon(&mut self, token: u64) -> bool {
+        let time_scale = self.options.time_scale;
+        let Some(notification) = self.hooks.notifications.get_mut(&token) else { return true };
+        let subscription = self.hooks.subscriptions.get(&notification.subscription);
+        let enabled = subscription.is_some_and(|one| one.status == SubscriptionStatus::Enabled);
+        let wait = wait_ms(&TRANSIENT_WAITS_S, notification.transient_retries, time_scale);
+        let Some(wait) = wait.filter(|_| enabled && !notification.is_on_probation) else {
+            return false;
+        };
+        notification.transient_retries += 1;
+        self.retry(token, wait);
+        true
+    }
+
+    pub(super) fn retry(&mut self, token: u64, wait_ms: i64) {
+        let due_ms = self.now_ms + wait_ms;
+        if let Some(notification) = self.hooks.notifications.get_mut(&token) {
+            notification.progress = Progress::Waiting;
+            notification.due_ms = due_ms;
+            self.hooks.due.insert((due_ms, token));
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What happened, and what ADO calls it.
+//!
+//! An event keeps only references: the resource is rendered when it is delivered, not when it
+//! happened (facts §2.3). Nothing here knows subscriptions.
+
+use crate::ado::world::World;
+
+/// The kinds of events that the fake fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `git.push`
+    Push,
+    /// `git.pullrequest.created`
+    Created,
+    /// `git.pullrequest.updated`
+    Updated,
+    /// `git.pullrequest.merged`: a merge was attempted, not: the pull request was completed.
+    Merged,
+    /// `ms.vss-code.git-pullrequest-comment-event`
+    Comment,
+}
+
+impl Kind {
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Push => "git.push",
+            Self::Created => "git.pullrequest.created",
+            Self::Updated => "git.pullrequest.updated",
+            Self::Merged => "git.pullrequest.merged",
+            Self::Comment => "ms.vss-code.git-pullrequest-comment-event",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        let all = [Self::Push, Self::Created, Self::Updated, Self::Merged, Self::Comment];
+        all.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The filters that a subscription may set for it (facts §2.2).
+    pub fn filters(self) -> &'static [&'static str] {
+        const CREATED: &str = "pullrequestCreatedBy";
+        const REVIEWERS: &str = "pullrequestReviewersContains";
+        match self {
+            Self::Push => &["repository", "branch", "pushedBy"],
+            Self::Created => &["repository", "branch", CREATED, REVIEWERS],
+            Self::Updated => &["repository", "branch", CREATED, REVIEWERS, "notificationType"],
+            Self::Merged => &["repository", "branch", CREATED, REVIEWERS, "mergeResult"],
+            Self::Comment => &["repository", "branch"],
+        }
+    }
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// The push of that number.
+    Push(u64),
+    /// The pull request of that number.
+    PullRequest(u64),
+    /// A comment.
+    Comment {
+        /// Number of the pull request.
+        pull_request: u64,
+        /// Number of the thread in it.
+        thread: u64,
+        /// Number of the comment in that.
+        comment: u64,
+    },
+    /// Made-up things of a test notification.
+    Sample,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// GUID, the same for every subscription that is told.
+    pub id: String,
+    /// What it is called.
+    pub kind: Kind,
+    /// Name of the organization.
+    pub organization: String,
+    /// GUID of the project.
+    pub project: String,
+    /// GUID of the repository.
+    pub repository: String,
+    /// What it is about.
+    pub subject: Subject,
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// What people are told.
+    pub text: String,
+    /// Short names of the branches it can be filtered by.
+    pub branches: Vec<String>,
+    /// The filter value for updates; none when only unfiltered subscriptions are told.
+    pub notification_type: Option<&'static str>,
+    /// The filter value for merge attempts.
+    pub merge_result: Option<&'static str>,
+    /// GUID of who pushed, or of who opened the pull request.
+    pub created_by: String,
+}
+
+impl World {
+    /// An event that happens now, without anything to filter by yet.
+    pub(crate) fn event(
+        &mut self,
+        kind: Kind,
+        repository: &str,
+        subject: Subject,
+        text: String,
+    ) -> Event {
+        let id = self.random.guid();
+        let known = self.repository(repository);
+        Event {
+            id,
+            kind,
+            organization: known.organization.clone(),
+            project: known.project.clone(),
+            repository: repository.to_owned(),
+            subject,
+            at_ms: self.now_ms,
+            text,
+            branches: Vec::new(),
+            notification_type: None,
+            merge_result: None,
+            created_by: self.actor.clone(),
+        }
+    }
+}

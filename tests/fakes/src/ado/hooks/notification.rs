@@ -1,0 +1,99 @@
+//! One event on its way to one subscription.
+//!
+//! Plain values, readable by tests. How they move is decided by the delivery queue.
+
+pub use super::classification::Answer;
+use super::event::Event;
+use super::subscription::Inputs;
+
+/// The GUID in deliveries that belong to no saved subscription.
+pub const NO_SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
+
+/// One delivery for the shell to make.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Names this delivery when it is answered.
+    pub token: u64,
+    /// GUID of the subscription; zeros for an unsaved test.
+    pub subscription: String,
+    /// Number of the notification in its subscription.
+    pub notification: u64,
+    /// Where to.
+    pub url: String,
+    /// With which headers.
+    pub headers: Vec<(String, String)>,
+    /// The JSON body.
+    pub body: Vec<u8>,
+    /// Which attempt this is, from one.
+    pub attempt: u32,
+}
+
+/// Where a notification stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It waits for its first attempt or for a retry.
+    Waiting,
+    /// It is being delivered.
+    InFlight,
+    /// It was delivered.
+    Succeeded,
+    /// ADO gave it up.
+    Failed,
+}
+
+/// One attempt that was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// When the answer came, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// What became of it.
+    pub answer: Answer,
+}
+
+/// One event for one subscription.
+#[derive(Debug, Clone)]
+pub struct Notification {
+    /// Number in its subscription, from one.
+    pub number: u64,
+    /// GUID of its subscription.
+    pub subscription: String,
+    /// What happened.
+    pub event: Event,
+    /// Where it stands.
+    pub progress: Progress,
+    /// The attempts, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// The headers and body last sent; the credential is masked.
+    pub request: String,
+    /// When it was queued.
+    pub created_ms: i64,
+    /// When it was delivered or given up.
+    pub completed_ms: Option<i64>,
+    pub(crate) due_ms: i64,
+    pub(crate) transient_retries: u32,
+    pub(crate) probation_retries: u32,
+    pub(crate) is_on_probation: bool,
+    pub(crate) test_inputs: Option<Inputs>,
+}
+
+/// Why an event was not told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LostWhy {
+    /// The subscription was on probation.
+    OnProbation,
+    /// The subscription was disabled.
+    Disabled,
+    /// Its owner may not read the repository.
+    NotPermitted,
+}
+
+/// An event that a subscription wanted and never gets.
+#[derive(Debug, Clone)]
+pub struct Lost {
+    /// GUID of the subscription.
+    pub subscription: String,
+    /// What happened.
+    pub event: Event,
+    /// Why it is lost.
+    pub why: LostWhy,
+}

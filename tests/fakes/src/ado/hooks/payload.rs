@@ -1,0 +1,220 @@
+//! The body and the headers of a delivery.
+//!
+//! Rendered at the time of the attempt: the resource shows the world as it is then, not as it was
+//! when the event happened (facts §2.3). Sentences are our own, keys are the live ones of §2.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::event::{Kind, Subject};
+use super::notification::{Notification, Outgoing};
+use super::subscription::{Inputs, Subscription};
+use crate::ado::model::{Comment, PullRequest};
+use crate::ado::render::{is_nothing, put};
+use crate::ado::world::World;
+use crate::moment::written;
+
+impl World {
+    /// The next attempt of a notification; none when it has nowhere to go any more.
+    pub(super) fn outgoing(&mut self, token: u64) -> Option<Outgoing> {
+        let (activity, request) = (self.random.guid(), self.random.guid());
+        let notification = self.hooks.notifications.get(&token)?;
+        let subscription = self.hooks.subscriptions.get(&notification.subscription);
+        let inputs = match &notification.test_inputs {
+            Some(inputs) => inputs,
+            None => &subscription?.consumer_inputs,
+        };
+        let mut headers = vec![
+            ("Content-Type".to_owned(), "application/json; charset=utf-8".to_owned()),
+            ("X-VSS-ActivityId".to_owned(), activity),
+            ("X-VSS-SubscriptionId".to_owned(), notification.subscription.clone()),
+            ("Request-Id".to_owned(), request),
+        ];
+        headers.extend(configured_headers(inputs));
+        let body = self.body(notification, subscription, inputs);
+        Some(Outgoing {
+            token,
+            subscription: notification.subscription.clone(),
+            notification: notification.number,
+            url: inputs.get("url").cloned().unwrap_or_default(),
+            headers,
+            body: body.to_string().into_bytes(),
+            attempt: notification.attempts.len() as u32 + 1,
+        })
+    }
+
+    fn body(&self, of: &Notification, to: Option<&Subscription>, inputs: &Inputs) -> Value {
+        let event = &of.event;
+        let version = to.map_or("1.0", |subscription| subscription.resource_version.as_str());
+        // Asking for 2.0 where only 1.0 exists has been seen to empty the resource (facts §1.2).
+        let is_empty = version == "2.0" && event.kind != Kind::Comment;
+        let resource = if is_empty { Value::Null } else { self.resource(of, to, inputs) };
+        json!({
+            "subscriptionId": of.subscription,
+            "notificationId": of.number,
+            "id": event.id,
+            "eventType": event.kind.name(),
+            "publisherId": "tfs",
+            "scope": "all",
+            "message": message(&event.text, inputs.get("messagesToSend")),
+            "detailedMessage": message(&event.text, inputs.get("detailedMessagesToSend")),
+            "resource": resource,
+            "resourceVersion": if is_empty { Value::Null } else { json!(version) },
+            "resourceContainers": self.containers(&event.organization, &event.project),
+            "createdDate": written(event.at_ms),
+        })
+    }
+
+    fn containers(&self, organization: &str, project: &str) -> Value {
+        let base = format!("{}/", self.organization_url(organization));
+        let known = self.organization(organization);
+        json!({
+            "collection": {"id": known.collection_id, "baseUrl": base},
+            "account": {"id": known.id, "baseUrl": base},
+            "project": {"id": project, "baseUrl": base},
+        })
+    }
+
+    fn resource(&self, of: &Notification, to: Option<&Subscription>, inputs: &Inputs) -> Value {
+        let wanted = inputs.get("resourceDetailsToSend").map_or("", String::as_str);
+        let full = match &of.event.subject {
+            Subject::Push(push) => self.push_resource(&of.event.repository, *push),
+            Subject::PullRequest(id) => {
+                self.pull_request_resource(self.pull_request(*id), of.event.kind)
+            }
+            Subject::Comment { pull_request, thread, comment } => {
+                self.comment_resource(*pull_request, *thread, *comment)
+            }
+            Subject::Sample => super::sample::resource(of.event.kind),
+        };
+        let is_organization_wide = to.is_some_and(|one| one.filter("projectId").is_none());
+        match wanted {
+            "none" => Value::Null,
+            "minimal" => reduced(&full, &["id", "pushId", "pullRequestId", "url"]),
+            // Seen live: organization-wide push subscriptions that do not say "all" (facts §1.1).
+            "" if is_organization_wide && of.event.kind == Kind::Push => {
+                reduced(&full, &["pushId", "date", "pushedBy", "url"])
+            }
+            _ => full,
+        }
+    }
+
+    fn push_resource(&self, repository: &str, push: u64) -> Value {
+        let repository = self.repository(repository);
+        let found = repository.pushes.binary_search_by_key(&push, |push| push.id).ok();
+        let Some(push) = found.and_then(|at| repository.pushes.get(at)) else {
+            return Value::Null;
+        };
+        let mut value = self.push_json(repository, push);
+        let update = |update: &crate::ado::model::RefUpdate| {
+            json!({
+                "name": update.name,
+                "oldObjectId": update.old,
+                "newObjectId": update.new,
+            })
+        };
+        put(&mut value, "refUpdates", push.ref_updates.iter().map(update).collect());
+        put(&mut value, "repository", self.repository_json(repository));
+        if !push.ref_updates.iter().all(|update| is_nothing(&update.new)) {
+            let known = push.commits.iter().filter_map(|sha| repository.commits.get(sha));
+            let commits = known.map(|commit| self.commit_json(repository, commit)).collect();
+            put(&mut value, "commits", commits);
+        }
+        value
+    }
+
+    fn pull_request_resource(&self, pull_request: &PullRequest, kind: Kind) -> Value {
+        let mut value = self.pull_request_json(pull_request);
+        let repository = self.repository(&pull_request.repository);
+        let web = format!(
+            "{}/{}/_git/{}/pullrequest/{}",
+            self.organization_url(&repository.organization),
+            repository.project,
+            repository.id,
+            pull_request.id,
+        );
+        let statuses = format!("{}/statuses", self.pull_request_url(pull_request));
+        put(&mut value, "_links", json!({"web": {"href": web}, "statuses": {"href": statuses}}));
+        if kind != Kind::Created {
+            let head = self.commit_link(repository, &pull_request.merge_source);
+            put(&mut value, "commits", json!([head]));
+        }
+        value
+    }
+
+    fn comment_resource(&self, id: u64, thread: u64, comment: u64) -> Value {
+        let pull_request = self.pull_request(id);
+        let found = pull_request.threads.iter().find(|one| one.id == thread);
+        let found = found.and_then(|one| one.comments.iter().find(|one| one.id == comment));
+        let comment = found.map(|one| self.comment_json(pull_request, thread, one));
+        let pull_request = self.pull_request_resource(pull_request, Kind::Comment);
+        json!({"comment": comment, "pullRequest": pull_request})
+    }
+
+    pub(crate) fn comment_json(&self, on: &PullRequest, thread: u64, comment: &Comment) -> Value {
+        let repository = self.repository(&on.repository);
+        let url = self.pull_request_url(on);
+        let threads = format!("{url}/threads/{thread}");
+        let mut value = json!({
+            "id": comment.id,
+            "parentCommentId": 0,
+            "author": self.identity_json(&comment.by, &repository.organization),
+            "content": comment.content,
+            "publishedDate": written(comment.published_ms),
+            "lastUpdatedDate": written(comment.updated_ms),
+            "lastContentUpdatedDate": written(comment.updated_ms),
+            "commentType": "text",
+            "_links": {
+                "self": {"href": format!("{threads}/comments/{}", comment.id)},
+                "repository": {"href": self.repository_url(repository)},
+                "threads": {"href": threads},
+                "pullRequests": {"href": url},
+            },
+        });
+        if comment.is_deleted {
+            put(&mut value, "isDeleted", json!(true));
+        }
+        value
+    }
+}
+
+fn message(text: &str, wanted: Option<&String>) -> Value {
+    match wanted.map_or("", String::as_str) {
+        "none" => Value::Null,
+        form @ ("text" | "html" | "markdown") => json!({form: text}),
+        _ => json!({"text": text, "html": text, "markdown": text}),
+    }
+}
+
+fn reduced(full: &Value, keys: &[&str]) -> Value {
+    let pairs = keys.iter().filter_map(|&key| Some((key.to_owned(), full.get(key)?.clone())));
+    Value::Object(pairs.collect())
+}
+
+/// The headers that the subscription asks for: its own, and Basic authentication (facts §1.1).
+fn configured_headers(inputs: &Inputs) -> Vec<(String, String)> {
+    let text = |name: &str| inputs.get(name).map_or("", String::as_str);
+    let lines = text("httpHeaders").lines().filter_map(|line| line.split_once(':'));
+    let mut headers: Vec<_> =
+        lines.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect();
+    let (user, password) = (text("basicAuthUsername"), text("basicAuthPassword"));
+    if !user.is_empty() || !password.is_empty() {
+        let encoded = STANDARD.encode(format!("{user}:{password}"));
+        headers.push(("Authorization".to_owned(), format!("Basic {encoded}")));
+    }
+    headers
+}
+
+/// What the notification history shows of a request: header values are masked (facts §1.1).
+pub(super) fn masked_request(outgoing: &Outgoing) -> String {
+    let mut text =
+        format!("Method: POST\nURI: {}\nHTTP Version: 1.1\nHeaders:\n{{\n", outgoing.url);
+    for (name, value) in &outgoing.headers {
+        let shown = if name == "Authorization" { "********" } else { value };
+        text.push_str(&format!("  {name}: {shown}\n"));
+    }
+    text.push_str("}\nContent:\n");
+    text.push_str(&String::from_utf8_lossy(&outgoing.body));
+    text
+}

@@ -1,0 +1,138 @@
+//! What a lasting failure does to a subscription: probation, disabling, and the end of its queue.
+//!
+//! Only the failed notification is retried, at growing intervals over a day and a half; everything
+//! else that the subscription wanted is lost (facts §1.3).
+
+use super::classification::{PROBATION_WAITS_S, wait_ms};
+use super::notification::{Lost, LostWhy, Notification, Progress};
+use super::subscription::SubscriptionStatus;
+use crate::ado::world::World;
+
+impl World {
+    /// The notifications of a subscription that are remembered, oldest first.
+    pub fn notifications(&self, subscription: &str) -> Vec<&Notification> {
+        let all = self.hooks.notifications.values();
+        all.filter(|notification| notification.subscription == subscription).collect()
+    }
+
+    /// Every notification that is remembered, oldest first.
+    pub fn all_notifications(&self) -> impl Iterator<Item = &Notification> {
+        self.hooks.notifications.values()
+    }
+
+    /// The events that subscriptions wanted and never get, oldest first.
+    pub fn lost(&self) -> &[Lost] {
+        &self.hooks.lost
+    }
+
+    /// How many deliveries wait or are under way.
+    pub fn deliveries_pending(&self) -> usize {
+        self.hooks.due.len() + self.hooks.in_flight.len()
+    }
+
+    /// A failure that quick retries did not mend.
+    pub(super) fn failed_for_long(&mut self, token: u64) {
+        let Some(notification) = self.hooks.notifications.get_mut(&token) else { return };
+        let id = notification.subscription.clone();
+        let Some(subscription) = self.hooks.subscriptions.get_mut(&id) else {
+            return self.finish(token, Progress::Failed);
+        };
+        if notification.is_on_probation {
+            return self.failed_on_probation(token);
+        }
+        if subscription.status != SubscriptionStatus::Enabled {
+            // Another notification is on probation already; this one is not retried.
+            return self.give_up(token, LostWhy::OnProbation);
+        }
+        subscription.probation_retries = 0;
+        notification.is_on_probation = true;
+        self.stop_subscription(token, SubscriptionStatus::OnProbation);
+        self.retry_on_probation(token, 0);
+    }
+
+    fn failed_on_probation(&mut self, token: u64) {
+        let now_ms = self.now_ms;
+        let Some(notification) = self.hooks.notifications.get_mut(&token) else { return };
+        notification.probation_retries += 1;
+        let retries = notification.probation_retries;
+        let id = notification.subscription.clone();
+        if let Some(subscription) = self.hooks.subscriptions.get_mut(&id) {
+            subscription.probation_retries = retries;
+            subscription.last_probation_retry_ms = Some(now_ms);
+        }
+        self.retry_on_probation(token, retries);
+    }
+
+    fn retry_on_probation(&mut self, token: u64, retries: u32) {
+        match wait_ms(&PROBATION_WAITS_S, retries, self.options.time_scale) {
+            Some(wait) => self.retry(token, wait),
+            None => {
+                self.finish(token, Progress::Failed);
+                self.stop_subscription(token, SubscriptionStatus::DisabledBySystem);
+            }
+        }
+    }
+
+    /// Ends the deliveries of the subscription that this notification belongs to; what waited there
+    /// is lost, except the notification itself.
+    pub(super) fn stop_subscription(&mut self, token: u64, status: SubscriptionStatus) {
+        let Some(notification) = self.hooks.notifications.get(&token) else { return };
+        let id = notification.subscription.clone();
+        if let Some(subscription) = self.hooks.subscriptions.get_mut(&id) {
+            subscription.status = status;
+        }
+        let why = match status {
+            SubscriptionStatus::OnProbation => LostWhy::OnProbation,
+            _ => LostWhy::Disabled,
+        };
+        self.drop_waiting(&id, Some(token), why);
+    }
+
+    /// Gives up what waits for a subscription that no longer delivers.
+    pub(super) fn drop_waiting(&mut self, id: &str, except: Option<u64>, why: LostWhy) {
+        let waiting = self.hooks.due.iter().map(|(_, token)| *token);
+        let others: Vec<_> = waiting
+            .filter(|token| Some(*token) != except)
+            .filter(|token| {
+                let notification = self.hooks.notifications.get(token);
+                notification.is_some_and(|one| one.subscription == id && one.test_inputs.is_none())
+            })
+            .collect();
+        for token in others {
+            self.give_up(token, why);
+        }
+    }
+
+    fn give_up(&mut self, token: u64, why: LostWhy) {
+        self.finish(token, Progress::Failed);
+        if let Some(notification) = self.hooks.notifications.get(&token) {
+            let (subscription, event) =
+                (notification.subscription.clone(), notification.event.clone());
+            self.hooks.lost.push(Lost { subscription, event, why });
+        }
+    }
+
+    pub(super) fn finish(&mut self, token: u64, progress: Progress) {
+        let now_ms = self.now_ms;
+        if let Some(notification) = self.hooks.notifications.get_mut(&token) {
+            notification.progress = progress;
+            notification.completed_ms = Some(now_ms);
+            self.hooks.due.remove(&(notification.due_ms, token));
+        }
+        self.forget_old();
+    }
+
+    /// Keeps a load test from filling the memory: the oldest finished notifications go first.
+    fn forget_old(&mut self) {
+        let excess = self.hooks.notifications.len().saturating_sub(self.options.notifications_kept);
+        let finished =
+            |one: &Notification| matches!(one.progress, Progress::Succeeded | Progress::Failed);
+        for _ in 0..excess {
+            let Some(oldest) = self.hooks.notifications.first_entry() else { return };
+            if !finished(oldest.get()) {
+                return;
+            }
+            oldest.remove();
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Subscriptions over REST (facts §3).
+//!
+//! Confidential inputs come back as eight asterisks. Whether a PUT that carries the asterisks keeps
+//! the secret is unknown; the fake overwrites it, which is the reading that hurts.
+
+use serde_json::{Value, json};
+
+use super::notification::LostWhy;
+use super::subscription::{Inputs, Subscription, SubscriptionStatus};
+use crate::ado::access::{Permission, Scope};
+use crate::ado::refusal::{
+    bad_request, hooks_permission_missing, method_not_allowed, not_found, page_not_found,
+};
+use crate::ado::render::{list, put};
+use crate::ado::route::{Call, Reply};
+use crate::ado::world::World;
+use crate::http::{Request, Response};
+use crate::moment::written;
+
+/// What stands for a secret in an answer (facts §1.1).
+pub(super) const MASK: &str = "********";
+
+impl World {
+    /// Everything below `_apis/hooks`.
+    pub(crate) fn hooks_call(&mut self, call: &Call<'_>, tail: &[&str]) -> Reply {
+        if call.project.is_some() {
+            // Hooks belong to the organization; the documented paths name no project (facts §3).
+            return Err(page_not_found());
+        }
+        call.needs(&[Scope::Code, Scope::Build])?;
+        let permission = match (call.method(), tail) {
+            ("GET", _) | (_, ["subscriptionsquery"]) => Permission::ViewSubscriptions,
+            _ => Permission::EditSubscriptions,
+        };
+        if !self.may(&call.caller.identity, permission, None) {
+            return Err(hooks_permission_missing(permission));
+        }
+        match (call.method(), tail) {
+            ("GET", ["subscriptions"]) => Ok(self.list_subscriptions(call)),
+            ("POST", ["subscriptions"]) => self.create_subscription(call),
+            ("POST", ["subscriptionsquery"]) => self.query_subscriptions(call),
+            ("GET", ["subscriptions", id]) => self.get_subscription(call, id),
+            ("PUT", ["subscriptions", id]) => self.replace_subscription(call, id),
+            ("DELETE", ["subscriptions", id]) => self.delete_subscription(call, id),
+            ("GET", ["subscriptions", id, "notifications"]) => self.list_notifications(call, id),
+            ("GET", ["subscriptions", id, "notifications", number]) => {
+                self.get_notification(call, id, number)
+            }
+            ("POST", ["testnotifications"]) => self.test_notification(call),
+            (
+                method,
+                ["subscriptions" | "subscriptionsquery" | "testnotifications"]
+                | ["subscriptions", _],
+            ) => Err(method_not_allowed(method)),
+            _ => Err(page_not_found()),
+        }
+    }
+
+    fn list_subscriptions(&self, call: &Call<'_>) -> Response {
+        let asked = |name: &str, value: &str| {
+            call.request.query(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
+        };
+        let found = self.hooks.subscriptions.values().filter(|one| {
+            one.organization == call.organization
+                && asked("publisherId", "tfs")
+                && asked("eventType", &one.event_type)
+                && asked("consumerId", "webHooks")
+                && asked("consumerActionId", "httpRequest")
+        });
+        let values = found.map(|one| self.subscription_json(one)).collect();
+        Response::json(200, &list(values))
+    }
+
+    fn create_subscription(&mut self, call: &Call<'_>) -> Reply {
+        let wanted = self.wanted(&call.organization, &call.json()?)?;
+        let id = self.random.guid();
+        let mut publisher_inputs = wanted.publisher_inputs;
+        publisher_inputs.insert("tfsSubscriptionId".to_owned(), self.random.guid());
+        let subscription = Subscription {
+            id: id.clone(),
+            organization: call.organization.clone(),
+            event_type: wanted.event_type,
+            resource_version: wanted.resource_version,
+            publisher_inputs,
+            consumer_inputs: wanted.consumer_inputs,
+            status: SubscriptionStatus::Enabled,
+            created_by: call.caller.identity.clone(),
+            modified_by: call.caller.identity.clone(),
+            created_ms: self.now_ms,
+            modified_ms: self.now_ms,
+            probation_retries: 0,
+            last_probation_retry_ms: None,
+            last_notification: 0,
+        };
+        let answer = self.subscription_json(&subscription);
+        self.hooks.subscriptions.insert(id, subscription);
+        Ok(Response::json(200, &answer))
+    }
+
+    fn get_subscription(&self, call: &Call<'_>, id: &str) -> Reply {
+        let subscription = self.known_subscription(call, id)?;
+        Ok(Response::json(200, &self.subscription_json(subscription)))
+    }
+
+    fn replace_subscription(&mut self, call: &Call<'_>, id: &str) -> Reply {
+        let old = self.known_subscription(call, id)?.clone();
+        let body = call.json()?;
+        let wanted = self.wanted(&call.organization, &body)?;
+        let status = match body.get("status") {
+            None | Some(Value::Null) => old.status,
+            Some(Value::String(word)) => SubscriptionStatus::parse(word)
+                .ok_or_else(|| bad_request(&format!("There is no status {word}.")))?,
+            Some(_) => return Err(bad_request("status must be text.")),
+        };
+        let mut publisher_inputs = wanted.publisher_inputs;
+        let hidden = old.publisher_inputs.get("tfsSubscriptionId").cloned();
+        publisher_inputs.insert("tfsSubscriptionId".to_owned(), hidden.unwrap_or_default());
+        let was = old.status;
+        let changed = Subscription {
+            event_type: wanted.event_type,
+            resource_version: wanted.resource_version,
+            publisher_inputs,
+            consumer_inputs: wanted.consumer_inputs,
+            status,
+            modified_by: call.caller.identity.clone(),
+            modified_ms: self.now_ms,
+            ..old
+        };
+        if was != status {
+            // A disabled subscription keeps no queue, and a revived one starts afresh.
+            self.drop_waiting(id, None, LostWhy::Disabled);
+        }
+        let answer = self.subscription_json(&changed);
+        self.hooks.subscriptions.insert(id.to_owned(), changed);
+        Ok(Response::json(200, &answer))
+    }
+
+    fn delete_subscription(&mut self, call: &Call<'_>, id: &str) -> Reply {
+        self.known_subscription(call, id)?;
+        self.drop_waiting(id, None, LostWhy::Disabled);
+        self.hooks.subscriptions.remove(id);
+        Ok(Response::empty(204))
+    }
+
+    pub(super) fn known_subscription(
+        &self,
+        call: &Call<'_>,
+        id: &str,
+    ) -> Result<&Subscription, Response> {
+        let found = self.hooks.subscriptions.get(id);
+        found.filter(|one| one.organization == call.organization).ok_or_else(|| {
+            let text = format!("The subscription {id} does not exist.");
+            not_found("SubscriptionNotFoundException", &text)
+        })
+    }
+
+    pub(super) fn subscription_json(&self, one: &Subscription) -> Value {
+        let url = self.subscription_url(one);
+        let base = self.organization_url(&one.organization);
+        let consumer = format!("{base}/_apis/hooks/consumers/webHooks");
+        let mut value = json!({
+            "id": one.id,
+            "url": url,
+            "status": one.status.name(),
+            "publisherId": "tfs",
+            "eventType": one.event_type,
+            "subscriber": null,
+            "resourceVersion": one.resource_version,
+            "eventDescription": "Matches the filters of this subscription",
+            "consumerId": "webHooks",
+            "consumerActionId": "httpRequest",
+            "actionDescription": "To a web hook",
+            "createdBy": self.identity_json(&one.created_by, &one.organization),
+            "createdDate": written(one.created_ms),
+            "modifiedBy": self.identity_json(&one.modified_by, &one.organization),
+            "modifiedDate": written(one.modified_ms),
+            "publisherInputs": one.publisher_inputs,
+            "consumerInputs": masked(&one.consumer_inputs),
+            "_links": {
+                "self": {"href": url},
+                "consumer": {"href": consumer},
+                "actions": {"href": format!("{consumer}/actions")},
+                "notifications": {"href": format!("{url}/notifications")},
+                "publisher": {"href": format!("{base}/_apis/hooks/publishers/tfs")},
+            },
+        });
+        // A count of retries stays visible after the subscription has recovered (facts §1.4).
+        if one.probation_retries > 0 {
+            put(&mut value, "probationRetries", json!(one.probation_retries));
+        }
+        if let Some(at_ms) = one.last_probation_retry_ms {
+            put(&mut value, "lastProbationRetryDate", json!(written(at_ms)));
+        }
+        value
+    }
+
+    fn subscription_url(&self, one: &Subscription) -> String {
+        let base = self.organization_url(&one.organization);
+        format!("{base}/_apis/hooks/subscriptions/{}", one.id)
+    }
+}
+
+/// The inputs with their secrets masked.
+pub(super) fn masked(inputs: &Inputs) -> Value {
+    let shown = inputs.iter().map(|(name, value)| {
+        let is_secret = name == "basicAuthPassword" && !value.is_empty();
+        (name.clone(), json!(if is_secret { MASK } else { value.as_str() }))
+    });
+    Value::Object(shown.collect())
+}
+
+/// A number in the query, if it is given and one.
+pub(super) fn number(request: &Request, name: &str) -> Option<usize> {
+    request.query(name).and_then(|text| text.parse().ok())
+}

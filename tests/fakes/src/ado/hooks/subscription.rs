@@ -1,0 +1,150 @@
+//! Subscriptions, and which events they want.
+//!
+//! Filters are compared as ADO does: GUIDs without case, branches by their short name only. What a
+//! subscription may look like is decided elsewhere.
+
+use std::collections::BTreeMap;
+
+use super::event::{Event, Kind};
+use crate::ado::world::World;
+
+/// Inputs of a publisher or consumer; ADO has only strings (facts §1.1).
+pub type Inputs = BTreeMap<String, String>;
+
+/// Whether a subscription delivers (facts §1.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubscriptionStatus {
+    /// It does.
+    Enabled,
+    /// One failed notification is retried; other events are lost.
+    OnProbation,
+    /// A person switched it off.
+    DisabledByUser,
+    /// ADO gave up on it.
+    DisabledBySystem,
+    /// Its owner is gone.
+    DisabledByInactiveIdentity,
+}
+
+impl SubscriptionStatus {
+    /// The word on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Enabled => "enabled",
+            Self::OnProbation => "onProbation",
+            Self::DisabledByUser => "disabledByUser",
+            Self::DisabledBySystem => "disabledBySystem",
+            Self::DisabledByInactiveIdentity => "disabledByInactiveIdentity",
+        }
+    }
+
+    /// The status of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        let all = [
+            Self::Enabled,
+            Self::OnProbation,
+            Self::DisabledByUser,
+            Self::DisabledBySystem,
+            Self::DisabledByInactiveIdentity,
+        ];
+        all.into_iter().find(|status| status.name() == word)
+    }
+}
+
+/// A subscription to one type of event.
+#[derive(Debug, Clone)]
+pub struct Subscription {
+    /// GUID.
+    pub id: String,
+    /// Name of its organization.
+    pub organization: String,
+    /// Type of the events.
+    pub event_type: String,
+    /// `1.0`, `2.0`, …
+    pub resource_version: String,
+    /// Filters.
+    pub publisher_inputs: Inputs,
+    /// Where and how to deliver, secrets in the clear.
+    pub consumer_inputs: Inputs,
+    /// Whether it delivers.
+    pub status: SubscriptionStatus,
+    /// GUID of who created it.
+    pub created_by: String,
+    /// GUID of who changed it last; its right to read decides whether events arrive.
+    pub modified_by: String,
+    /// When it was created.
+    pub created_ms: i64,
+    /// When it was last changed.
+    pub modified_ms: i64,
+    /// How often the failed notification was retried on probation.
+    pub probation_retries: u32,
+    /// When that was last.
+    pub last_probation_retry_ms: Option<i64>,
+    /// The number of the last notification.
+    pub last_notification: u64,
+}
+
+impl Subscription {
+    /// An input that is set and not empty; empty means "any" (facts §2.2).
+    pub fn filter(&self, name: &str) -> Option<&str> {
+        self.publisher_inputs.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// A consumer input that is set and not empty.
+    pub fn consumer_input(&self, name: &str) -> Option<&str> {
+        self.consumer_inputs.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+impl World {
+    /// The subscriptions there are, by GUID.
+    pub fn subscriptions(&self) -> impl Iterator<Item = &Subscription> {
+        self.hooks.subscriptions.values()
+    }
+
+    /// The subscription of that GUID.
+    pub fn subscription(&self, id: &str) -> Option<&Subscription> {
+        self.hooks.subscriptions.get(id)
+    }
+
+    /// Changes a subscription behind everybody's back, as an administrator in the portal would.
+    pub fn change_subscription(&mut self, id: &str, change: impl FnOnce(&mut Subscription)) {
+        if let Some(subscription) = self.hooks.subscriptions.get_mut(id) {
+            change(subscription);
+        }
+    }
+
+    /// Whether a subscription wants an event.
+    pub(crate) fn wants(&self, subscription: &Subscription, event: &Event) -> bool {
+        let equals = |name: &str, value: &str| {
+            subscription.filter(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
+        };
+        subscription.organization == event.organization
+            && subscription.event_type == event.kind.name()
+            && equals("projectId", &event.project)
+            && equals("repository", &event.repository)
+            && subscription
+                .filter("branch")
+                .is_none_or(|wanted| event.branches.iter().any(|branch| branch == wanted))
+            && self.wants_details(subscription, event)
+    }
+
+    fn wants_details(&self, subscription: &Subscription, event: &Event) -> bool {
+        let chosen = |name: &str, value: Option<&str>| {
+            subscription.filter(name).is_none_or(|wanted| Some(wanted) == value)
+        };
+        let by = Some(event.created_by.as_str());
+        match event.kind {
+            Kind::Push => chosen("pushedBy", by),
+            Kind::Comment => true,
+            Kind::Created => chosen("pullrequestCreatedBy", by),
+            Kind::Updated => {
+                chosen("pullrequestCreatedBy", by)
+                    && chosen("notificationType", event.notification_type)
+            }
+            Kind::Merged => {
+                chosen("pullrequestCreatedBy", by) && chosen("mergeResult", event.merge_result)
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Finding things in the world.
+//!
+//! Two kinds of look-up: tests ask for what they created, and a slip ends the test with a sentence;
+//! requests ask for anything, and get none. Nothing here changes the world.
+
+use super::access::Identity;
+use super::model::{Organization, Project, PullRequest, Repository};
+use super::world::World;
+
+#[expect(clippy::panic, reason = "a slip of the test's author, best told at once")]
+fn known<T>(found: Option<T>, what: &str, id: &str) -> T {
+    found.unwrap_or_else(|| panic!("the fake has no {what} {id}"))
+}
+
+impl World {
+    /// The repository of that GUID.
+    pub fn repository(&self, id: &str) -> &Repository {
+        known(self.repositories.get(id), "repository", id)
+    }
+
+    /// The repositories there are.
+    pub fn repositories(&self) -> impl Iterator<Item = &Repository> {
+        self.repositories.values()
+    }
+
+    pub(crate) fn repository_mut(&mut self, id: &str) -> &mut Repository {
+        known(self.repositories.get_mut(id), "repository", id)
+    }
+
+    /// The project of that GUID.
+    pub fn project(&self, id: &str) -> &Project {
+        known(self.projects.iter().find(|project| project.id == id), "project", id)
+    }
+
+    /// The organization of that name.
+    pub fn organization(&self, name: &str) -> &Organization {
+        known(self.organizations.iter().find(|one| one.name == name), "organization", name)
+    }
+
+    /// The pull request of that number.
+    pub fn pull_request(&self, id: u64) -> &PullRequest {
+        known(self.pull_requests.get(&id), "pull request", &id.to_string())
+    }
+
+    pub(crate) fn pull_request_mut(&mut self, id: u64) -> &mut PullRequest {
+        known(self.pull_requests.get_mut(&id), "pull request", &id.to_string())
+    }
+
+    /// The pull requests there are, oldest first.
+    pub fn pull_requests(&self) -> impl DoubleEndedIterator<Item = &PullRequest> {
+        self.pull_requests.values()
+    }
+
+    /// The identity of that GUID.
+    pub fn identity(&self, id: &str) -> &Identity {
+        known(self.identities.get(id), "identity", id)
+    }
+
+    /// The repository `project/name`, compared without case, whatever the organization.
+    pub fn find_repository(&self, path: &str) -> Option<&Repository> {
+        let (project, name) = path.split_once('/')?;
+        self.repositories.values().find(|repository| {
+            let same_project = self.project(&repository.project).name.eq_ignore_ascii_case(project);
+            same_project && repository.name.eq_ignore_ascii_case(name)
+        })
+    }
+
+    /// The object id that a ref points at; the name may be short for a branch.
+    pub fn head(&self, repository: &str, name: &str) -> Option<&str> {
+        self.repository(repository).refs.get(&full_name(name)).map(String::as_str)
+    }
+
+    /// Where an organization is reached.
+    pub fn organization_url(&self, name: &str) -> String {
+        format!("{}{}", self.base_url, self.organization(name).path)
+    }
+}
+
+/// The full name of a branch that may be given short.
+pub(crate) fn full_name(name: &str) -> String {
+    if name.starts_with("refs/") { name.to_owned() } else { format!("refs/heads/{name}") }
+}

@@ -1,0 +1,160 @@
+//! From a request to the code that answers it.
+//!
+//! The order of the checks is ADO's: who are you, does the path lead anywhere, is the version
+//! served, may your token do this, may you. Nothing here knows what an answer looks like.
+
+use serde_json::Value;
+
+use super::access::{Caller, Scope};
+use super::refusal::{
+    bad_protocol, bad_request, page_not_found, project_unknown, scope_missing, signed_out,
+};
+use super::world::World;
+use crate::faults::Action;
+use crate::http::{Request, Response};
+
+/// An answer or a refusal; both are responses.
+pub(crate) type Reply = Result<Response, Response>;
+
+/// A request whose caller and place are known.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) caller: Caller,
+    pub(crate) organization: String,
+    /// GUID of the project in the path, if there is one.
+    pub(crate) project: Option<String>,
+    newest_api_version: (u32, u32),
+}
+
+impl Call<'_> {
+    pub(crate) fn method(&self) -> &str {
+        &self.request.method
+    }
+
+    /// Refuses a token that carries none of these scopes.
+    pub(crate) fn needs(&self, scopes: &[Scope]) -> Result<(), Response> {
+        if self.caller.holds_any(scopes) { Ok(()) } else { Err(scope_missing()) }
+    }
+
+    /// Refuses a version without the preview word, for what exists only in preview.
+    pub(crate) fn is_preview(&self) -> Result<(), Response> {
+        super::version::check(self.request, self.newest_api_version, true)
+    }
+
+    /// The body as JSON; anything else is refused.
+    pub(crate) fn json(&self) -> Result<Value, Response> {
+        self.json_as(&["application/json"])
+    }
+
+    /// The body as JSON of one of these media types.
+    pub(crate) fn json_as(&self, types: &[&str]) -> Result<Value, Response> {
+        let given = self.request.header("content-type").unwrap_or_default();
+        let media = given.split(';').next().unwrap_or_default().trim();
+        if !types.iter().any(|one| one.eq_ignore_ascii_case(media)) {
+            let text = format!(
+                "The Content-Type \"{given}\" is not supported for {}; valid are: {}.",
+                self.method(),
+                types.join(", "),
+            );
+            return Err(bad_protocol("VssRequestContentTypeNotSupportedException", &text));
+        }
+        serde_json::from_slice(&self.request.body)
+            .map_err(|_| bad_request("The body could not be read as JSON."))
+    }
+}
+
+impl World {
+    /// Answers a request, and records it. Ask `faults.decide` first where faults may strike.
+    pub fn handle(&mut self, request: &Request, now_ms: i64) -> Response {
+        let response = self.answer(request, now_ms);
+        self.journal.record(request, response.status, None, now_ms);
+        response
+    }
+
+    /// Answers a request while a fault strikes; none when the request is not to be applied.
+    pub fn handle_with_fault(
+        &mut self,
+        request: &Request,
+        fault: &Action,
+        now_ms: i64,
+    ) -> Option<Response> {
+        let response = match fault {
+            Action::Respond(response) => Some(response.clone()),
+            Action::DropBefore => None,
+            Action::AddHeaders(headers) => {
+                let mut response = self.answer(request, now_ms);
+                response.headers.extend(headers.iter().cloned());
+                Some(response)
+            }
+            _ => Some(self.answer(request, now_ms)),
+        };
+        let unanswered = matches!(fault, Action::DropBefore | Action::DropAfter);
+        let status = response.as_ref().filter(|_| !unanswered).map_or(0, |answer| answer.status);
+        self.journal.record(request, status, Some(fault.name()), now_ms);
+        response
+    }
+
+    fn answer(&mut self, request: &Request, now_ms: i64) -> Response {
+        self.set_now(now_ms);
+        let activity = self.random.guid();
+        let response = self.routed(request).unwrap_or_else(|refusal| refusal);
+        response
+            .with_header("activityid", &activity)
+            .with_header("x-vss-e2eid", &activity)
+            .with_header("x-tfs-processid", "3f1d9c1e-5b0c-4a52-8f0e-2f1c7b6a9d10")
+            .with_header("cache-control", "no-cache, no-store, must-revalidate")
+    }
+
+    fn routed(&mut self, request: &Request) -> Reply {
+        let (organization, rest) = self.organization_of(request).ok_or_else(page_not_found)?;
+        let caller = self.caller(request).ok_or_else(|| signed_out(&request.method))?;
+        let at = rest.iter().position(|part| part == "_apis").ok_or_else(page_not_found)?;
+        let (before, tail) = rest.split_at(at);
+        let newest_api_version = self.options.newest_api_version;
+        super::version::check(request, newest_api_version, false)?;
+        let project = match before {
+            [] => None,
+            [name] => Some(self.project_called(&organization, name)?),
+            _ => return Err(page_not_found()),
+        };
+        let call = Call { request, caller, organization, project, newest_api_version };
+        let tail: Vec<&str> = tail.iter().skip(1).map(String::as_str).collect();
+        self.dispatch(&call, &tail)
+    }
+
+    fn dispatch(&mut self, call: &Call<'_>, tail: &[&str]) -> Reply {
+        match tail {
+            ["git", rest @ ..] => self.git_call(call, rest),
+            ["hooks", rest @ ..] => self.hooks_call(call, rest),
+            ["policy", rest @ ..] => self.policy_call(call, rest),
+            ["connectiondata"] => self.connection_data(call),
+            ["projects", rest @ ..] => self.projects_call(call, rest),
+            ["permissions", namespace, bits] => self.permissions(call, namespace, bits),
+            ["security", "permissionevaluationbatch"] => self.permission_batch(call),
+            _ => Err(page_not_found()),
+        }
+    }
+
+    /// The organization whose path the request begins with, and the lower-case segments after it.
+    fn organization_of(&self, request: &Request) -> Option<(String, Vec<String>)> {
+        let segments = request.segments();
+        let lower: Vec<_> = segments.iter().map(|part| part.to_ascii_lowercase()).collect();
+        let depth = |path: &str| {
+            let parts: Vec<_> =
+                path.split('/').filter(|part| !part.is_empty()).map(str::to_lowercase).collect();
+            lower.starts_with(&parts).then_some(parts.len())
+        };
+        let found = self.organizations.iter().filter_map(|one| Some((depth(&one.path)?, one)));
+        let (depth, organization) = found.max_by_key(|(depth, _)| *depth)?;
+        Some((organization.name.clone(), lower.into_iter().skip(depth).collect()))
+    }
+
+    fn project_called(&self, organization: &str, name: &str) -> Result<String, Response> {
+        let found = self.projects.iter().find(|project| {
+            let same = project.id == name || project.name.eq_ignore_ascii_case(name);
+            same && project.organization == organization
+        });
+        found.map(|project| project.id.clone()).ok_or_else(|| project_unknown(name))
+    }
+}

@@ -1,0 +1,101 @@
+//! The rules of the fake ADO, one test for each that the gateway is built around.
+//!
+//! All of them talk to a world directly; time is a number, and nothing waits.
+
+/// Deliveries: retries, probation, loss, filters, rendering.
+mod deliveries;
+/// Iterations and merge attempts.
+mod iterations;
+/// Refusals: versions, tokens, scopes, permissions, things that are not there.
+mod refusals;
+/// Statuses and the policies that watch them.
+mod statuses;
+/// Subscriptions: validation and masking.
+mod subscriptions;
+
+use serde_json::{Value, json};
+
+use super::{NewPullRequest, Options, World};
+use crate::http::{Request, Response};
+
+const PAT: &str = "unit-pat";
+
+/// A world with one repository and a service that may do everything.
+pub(super) struct Scene {
+    pub(super) world: World,
+    pub(super) project: String,
+    pub(super) repository: String,
+    pub(super) service: String,
+}
+
+impl Scene {
+    pub(super) fn new() -> Self {
+        let mut world = World::new(11, Options::default());
+        world.create_organization("fabrikam");
+        let project = world.create_project("fabrikam", "Fabrikam");
+        let repository = world.create_repository(&project, "web");
+        world.push(&repository, "main", "Begin");
+        let service = world.create_identity("Service", "svc@fabrikam.example");
+        world.add_pat(PAT, &service, &["vso.code_write"], i64::MAX);
+        Self { world, project, repository, service }
+    }
+
+    pub(super) fn pull_request(&mut self) -> u64 {
+        self.world.push(&self.repository, "topic", "Change");
+        self.world.open_pull_request(&NewPullRequest::new(&self.repository, "topic", "main"))
+    }
+
+    pub(super) fn ask(&mut self, request: Request) -> Response {
+        let now_ms = self.world.now_ms();
+        self.world.handle(&request.with_pat(PAT), now_ms)
+    }
+
+    pub(super) fn get(&mut self, path: &str) -> Response {
+        let mark = if path.contains('?') { '&' } else { '?' };
+        let place = place_of(path);
+        let target = format!("/fabrikam{place}/_apis/{path}{mark}api-version=7.1-preview.1");
+        self.ask(Request::new("GET", &target))
+    }
+
+    pub(super) fn send(&mut self, method: &str, path: &str, body: &Value) -> Response {
+        let place = place_of(path);
+        let target = format!("/fabrikam{place}/_apis/{path}?api-version=7.1");
+        self.ask(Request::new(method, &target).with_json(body))
+    }
+
+    pub(super) fn subscription_body(&self, event_type: &str) -> Value {
+        json!({
+            "publisherId": "tfs",
+            "eventType": event_type,
+            "resourceVersion": "1.0",
+            "consumerId": "webHooks",
+            "consumerActionId": "httpRequest",
+            "publisherInputs": {"projectId": self.project, "repository": "", "branch": ""},
+            "consumerInputs": {
+                "url": "https://gateway.example.com/hooks",
+                "basicAuthUsername": "azure-devops",
+                "basicAuthPassword": "secret",
+                "resourceDetailsToSend": "all",
+            },
+        })
+    }
+
+    pub(super) fn subscribe(&mut self, event_type: &str, filter: (&str, &str)) -> String {
+        let mut body = self.subscription_body(event_type);
+        body["publisherInputs"][filter.0] = json!(filter.1);
+        let answer = self.send("POST", "hooks/subscriptions", &body);
+        assert_eq!(answer.status, 200, "{}", answer.body_json());
+        answer.body_json()["id"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Hooks belong to the organization, everything else here to the project.
+fn place_of(path: &str) -> &'static str {
+    if path.starts_with("hooks") { "" } else { "/Fabrikam" }
+}
+
+/// The status and the type of a refusal.
+pub(super) fn refusal(response: &Response) -> (u16, String) {
+    let key = response.body_json()["typeKey"].as_str().unwrap_or_default().to_owned();
+    (response.status, key)
+}

@@ -1,0 +1,196 @@
+//! Deliveries: retries, probation, loss, filters, rendering at delivery time.
+
+use serde_json::Value;
+
+use super::Scene;
+use crate::ado::hooks::classification::{Class, class};
+use crate::ado::hooks::{LostWhy, Progress};
+use crate::ado::{Answer, SubscriptionStatus};
+
+impl Scene {
+    fn status_of(&self, id: &str) -> SubscriptionStatus {
+        self.world.subscription(id).unwrap().status
+    }
+
+    /// Answers everything that is due at that time; says how much it was.
+    fn answer_all(&mut self, at_ms: i64, answer: Answer) -> usize {
+        let due = self.world.due_deliveries(at_ms);
+        for outgoing in &due {
+            self.world.delivery_answered(outgoing.token, answer, at_ms);
+        }
+        due.len()
+    }
+
+    /// Fails until nothing is due any more; says the waits in seconds.
+    fn waits(&mut self, answer: Answer) -> Vec<i64> {
+        let mut waits = Vec::new();
+        let mut at_ms = self.world.now_ms();
+        while let Some(due_ms) = self.world.next_due_ms() {
+            waits.push((due_ms - at_ms) / 1_000);
+            at_ms = due_ms;
+            self.answer_all(at_ms, answer);
+        }
+        waits
+    }
+
+    fn bodies(&mut self) -> Vec<Value> {
+        let now_ms = self.world.now_ms();
+        let due = self.world.due_deliveries(now_ms);
+        due.iter().map(|one| serde_json::from_slice(&one.body).unwrap()).collect()
+    }
+}
+
+#[test]
+fn answers_are_classified_as_documented() {
+    let classes = [
+        (200, Class::Success),
+        (202, Class::Success),
+        (204, Class::Success),
+        (302, Class::Enduring),
+        (401, Class::Enduring),
+        (404, Class::Enduring),
+        (408, Class::Transient),
+        (410, Class::Terminal),
+        (429, Class::Enduring),
+        (500, Class::Enduring),
+        (502, Class::Transient),
+        (503, Class::Transient),
+        (504, Class::Transient),
+    ];
+    for (status, expected) in classes {
+        assert_eq!(class(Answer::Status(status)), expected, "{status}");
+    }
+    assert_eq!(class(Answer::Timeout), Class::Enduring);
+    assert_eq!(class(Answer::NoConnection), Class::Enduring);
+}
+
+#[test]
+fn a_transient_failure_is_retried_eight_times_then_seven_more_on_probation() {
+    let mut scene = Scene::new();
+    let id = scene.subscribe("git.push", ("branch", ""));
+    scene.world.push(&scene.repository, "main", "Second");
+    let quick = [0, 1, 2, 4, 8, 16, 32, 60, 60];
+    let slow = [1_200, 2_400, 4_800, 9_600, 19_200, 38_400, 54_000];
+    assert_eq!(scene.waits(Answer::Status(503)), [&quick[..], &slow[..]].concat());
+    assert_eq!(scene.status_of(&id), SubscriptionStatus::DisabledBySystem);
+    assert_eq!(scene.world.subscription(&id).unwrap().probation_retries, 7);
+}
+
+#[test]
+fn events_during_probation_are_lost_and_success_ends_it() {
+    let mut scene = Scene::new();
+    let id = scene.subscribe("git.push", ("branch", ""));
+    scene.world.push(&scene.repository, "main", "Fails");
+    let now_ms = scene.world.now_ms();
+    assert_eq!(scene.answer_all(now_ms, Answer::Status(429)), 1);
+    assert_eq!(scene.status_of(&id), SubscriptionStatus::OnProbation);
+    scene.world.push(&scene.repository, "main", "Lost");
+    assert_eq!(scene.world.lost().len(), 1);
+    assert_eq!(scene.world.lost()[0].why, LostWhy::OnProbation);
+    assert_eq!(scene.answer_all(now_ms + 1_199_999, Answer::Status(202)), 0);
+    assert_eq!(scene.answer_all(now_ms + 1_200_000, Answer::Status(202)), 1);
+    assert_eq!(scene.status_of(&id), SubscriptionStatus::Enabled);
+    scene.world.push(&scene.repository, "main", "Arrives");
+    assert_eq!(scene.world.deliveries_pending(), 1);
+}
+
+#[test]
+fn gone_disables_at_once() {
+    let mut scene = Scene::new();
+    let id = scene.subscribe("git.push", ("branch", ""));
+    scene.world.push(&scene.repository, "main", "Second");
+    scene.world.push(&scene.repository, "main", "Third");
+    let now_ms = scene.world.now_ms();
+    let first = scene.world.due_deliveries_at_most(now_ms, 1).remove(0);
+    scene.world.delivery_answered(first.token, Answer::Status(410), now_ms);
+    assert_eq!(scene.status_of(&id), SubscriptionStatus::DisabledBySystem);
+    assert_eq!(scene.world.deliveries_pending(), 0);
+    assert_eq!(scene.world.lost()[0].why, LostWhy::Disabled);
+}
+
+#[test]
+fn events_of_what_the_owner_may_not_read_are_lost() {
+    let mut scene = Scene::new();
+    scene.subscribe("git.push", ("branch", ""));
+    let (service, read) = (scene.service.clone(), crate::ado::Permission::GenericRead);
+    scene.world.deny(&service, read, Some(&scene.repository));
+    scene.world.push(&scene.repository, "main", "Second");
+    assert_eq!(scene.world.lost()[0].why, LostWhy::NotPermitted);
+}
+
+#[test]
+fn filters_are_honoured() {
+    let mut scene = Scene::new();
+    let branch = scene.subscribe("git.push", ("branch", "main"));
+    let full_name = scene.subscribe("git.push", ("branch", "refs/heads/main"));
+    let pushes = ("notificationType", "PushNotification");
+    let pushes = scene.subscribe("git.pullrequest.updated", pushes);
+    let all = scene.subscribe("git.pullrequest.updated", ("branch", ""));
+    let id = scene.pull_request();
+    scene.world.push(&scene.repository, "topic", "More");
+    scene.world.edit_title(id, "Another title");
+    scene.world.push(&scene.repository, "main", "Second");
+    let counts = [&branch, &full_name, &pushes, &all].map(|id| scene.world.notifications(id).len());
+    assert_eq!(counts, [1, 0, 1, 2]);
+}
+
+#[test]
+fn a_resource_is_rendered_when_it_is_delivered() {
+    let mut scene = Scene::new();
+    scene.subscribe("git.pullrequest.created", ("branch", ""));
+    let id = scene.pull_request();
+    let head = scene.world.push(&scene.repository, "topic", "More");
+    let body = scene.bodies().remove(0);
+    assert_eq!(body["resource"]["pullRequestId"], id);
+    assert_eq!(body["resource"]["lastMergeSourceCommit"]["commitId"], head);
+}
+
+#[test]
+fn a_deleted_branch_has_no_commits_and_no_new_object() {
+    let mut scene = Scene::new();
+    scene.world.push(&scene.repository, "topic", "Change");
+    scene.subscribe("git.push", ("branch", ""));
+    scene.world.delete_branch(&scene.repository, "topic");
+    let body = scene.bodies().remove(0);
+    assert_eq!(body["resource"].get("commits"), None);
+    assert_eq!(body["resource"]["refUpdates"][0]["newObjectId"], "0".repeat(40));
+}
+
+#[test]
+fn one_event_has_one_id_and_each_subscription_counts_for_itself() {
+    let mut scene = Scene::new();
+    scene.subscribe("git.push", ("branch", ""));
+    scene.world.push(&scene.repository, "main", "Second");
+    scene.bodies();
+    scene.subscribe("git.push", ("branch", "main"));
+    scene.world.push(&scene.repository, "main", "Third");
+    let bodies = scene.bodies();
+    assert_eq!(bodies[0]["id"], bodies[1]["id"]);
+    assert_eq!([&bodies[0]["notificationId"], &bodies[1]["notificationId"]], [2, 1]);
+}
+
+#[test]
+fn version_two_of_a_push_has_no_resource() {
+    let mut scene = Scene::new();
+    let mut body = scene.subscription_body("git.push");
+    body["resourceVersion"] = "2.0".into();
+    scene.send("POST", "hooks/subscriptions", &body);
+    scene.world.push(&scene.repository, "main", "Second");
+    let body = scene.bodies().remove(0);
+    assert!(body["resource"].is_null() && body["resourceVersion"].is_null());
+    assert!(body["message"]["text"].is_string());
+}
+
+#[test]
+fn duplicates_are_sent_when_switched_on() {
+    let mut scene = Scene::new();
+    scene.world.options.duplicate_percent = 100;
+    let id = scene.subscribe("git.push", ("branch", ""));
+    scene.world.push(&scene.repository, "main", "Second");
+    let now_ms = scene.world.now_ms();
+    assert_eq!(scene.answer_all(now_ms, Answer::Status(202)), 1);
+    scene.world.options.duplicate_percent = 0;
+    assert_eq!(scene.answer_all(now_ms, Answer::Status(202)), 1);
+    assert_eq!(scene.world.notifications(&id)[0].attempts.len(), 2);
+    assert_eq!(scene.world.notifications(&id)[0].progress, Progress::Succeeded);
+}

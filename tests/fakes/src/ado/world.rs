@@ -1,0 +1,215 @@
+//! The state of ADO as a whole, and how a test sets it up.
+//!
+//! The world has no clock: each input brings the time, and what people do happens at the time of
+//! the last input. It must never do input or output.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::access::{Denial, Identity, Token};
+use super::hooks::Hooks;
+use super::model::{Organization, Project, PullRequest, Repository};
+use super::policy::Policy;
+use crate::faults::Faults;
+use crate::journal::Journal;
+use crate::random::Random;
+
+/// Settings of the world, changeable at any time.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Whether hooks may go to http and to loopback addresses. ADO refuses both (facts §1.3); tests
+    /// and the demo need them.
+    pub allow_http_hooks: bool,
+    /// How much faster than in ADO the waits between delivery attempts pass.
+    pub time_scale: u32,
+    /// How long a merge attempt stays queued.
+    pub merge_delay_ms: i64,
+    /// How long after an event its delivery begins, at least.
+    pub delivery_delay_ms: u64,
+    /// Up to how much more a delivery may be late, by chance: more than the time between two events
+    /// reorders them.
+    pub delivery_jitter_ms: u64,
+    /// How many successful deliveries of a hundred are sent once more.
+    pub duplicate_percent: u8,
+    /// The newest released api-version; the minor version after it exists in preview.
+    pub newest_api_version: (u32, u32),
+    /// How many finished notifications are kept for each subscription.
+    pub notifications_kept: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            allow_http_hooks: false,
+            time_scale: 1,
+            merge_delay_ms: 0,
+            delivery_delay_ms: 0,
+            delivery_jitter_ms: 0,
+            duplicate_percent: 0,
+            newest_api_version: (7, 1),
+            notifications_kept: 10_000,
+        }
+    }
+}
+
+impl Options {
+    /// The settings for a gateway on this machine.
+    pub fn loopback() -> Self {
+        Self { allow_http_hooks: true, ..Self::default() }
+    }
+}
+
+/// Azure DevOps.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// Settings.
+    pub options: Options,
+    /// Misbehaviour towards callers.
+    pub faults: Faults,
+    /// What callers asked.
+    pub journal: Journal,
+    pub(crate) base_url: String,
+    pub(crate) now_ms: i64,
+    pub(crate) random: Random,
+    pub(crate) organizations: Vec<Organization>,
+    pub(crate) projects: Vec<Project>,
+    pub(crate) repositories: BTreeMap<String, Repository>,
+    pub(crate) pull_requests: BTreeMap<u64, PullRequest>,
+    pub(crate) queued_merges: Vec<(i64, u64)>,
+    pub(crate) identities: BTreeMap<String, Identity>,
+    pub(crate) tokens: HashMap<String, Token>,
+    pub(crate) denials: Vec<Denial>,
+    pub(crate) policies: BTreeMap<u64, Policy>,
+    pub(crate) hooks: Hooks,
+    pub(crate) actor: String,
+    pub(crate) last_push: u64,
+    pub(crate) last_policy: u64,
+}
+
+impl World {
+    /// An empty world whose ids follow from the seed, with one person in it.
+    pub fn new(seed: u64, options: Options) -> Self {
+        let mut world = Self {
+            options,
+            faults: Faults::seeded(seed),
+            journal: Journal::default(),
+            base_url: "http://ado.invalid".to_owned(),
+            now_ms: 1_790_000_000_000,
+            random: Random::seeded(seed),
+            organizations: Vec::new(),
+            projects: Vec::new(),
+            repositories: BTreeMap::new(),
+            pull_requests: BTreeMap::new(),
+            queued_merges: Vec::new(),
+            identities: BTreeMap::new(),
+            tokens: HashMap::new(),
+            denials: Vec::new(),
+            policies: BTreeMap::new(),
+            hooks: Hooks::default(),
+            actor: String::new(),
+            last_push: 0,
+            last_policy: 0,
+        };
+        world.actor = world.create_identity("Robin Developer", "robin@fabrikam.example");
+        world
+    }
+
+    /// The time at which people act from now on; it never goes back.
+    pub fn set_now(&mut self, now_ms: i64) {
+        self.now_ms = self.now_ms.max(now_ms);
+        self.finish_due_merges();
+    }
+
+    /// The time of the last input.
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// Where callers reach this world, without a slash at the end; the shell sets it.
+    pub fn set_base_url(&mut self, base_url: &str) {
+        base_url.trim_end_matches('/').clone_into(&mut self.base_url);
+    }
+
+    /// Adds a person or service and returns its GUID.
+    pub fn create_identity(&mut self, display_name: &str, unique_name: &str) -> String {
+        self.add_identity(display_name, unique_name, false)
+    }
+
+    /// Adds a group and returns its GUID.
+    pub fn create_group(&mut self, display_name: &str) -> String {
+        self.add_identity(display_name, &format!("vstfs:///Group/{display_name}"), true)
+    }
+
+    fn add_identity(&mut self, display_name: &str, unique_name: &str, is_group: bool) -> String {
+        let id = self.random.guid();
+        let (display_name, unique_name) = (display_name.to_owned(), unique_name.to_owned());
+        let identity = Identity { id: id.clone(), display_name, unique_name, is_group };
+        self.identities.insert(id.clone(), identity);
+        id
+    }
+
+    /// From now on this identity does what people do.
+    pub fn act_as(&mut self, identity: &str) {
+        assert!(self.identities.contains_key(identity), "there is no identity {identity}");
+        identity.clone_into(&mut self.actor);
+    }
+
+    /// The identity that acts now.
+    pub fn actor(&self) -> &str {
+        &self.actor
+    }
+
+    /// Adds an organization of ADO Services, reached at `/{name}`.
+    pub fn create_organization(&mut self, name: &str) {
+        self.create_organization_at(name, &format!("/{name}"));
+    }
+
+    /// Adds an organization reached at a path such as `/tfs/Collection`, as on an ADO Server.
+    pub fn create_organization_at(&mut self, name: &str, path: &str) {
+        let (id, collection_id) = (self.random.guid(), self.random.guid());
+        let (name, path) = (name.to_owned(), path.trim_end_matches('/').to_owned());
+        self.organizations.push(Organization { id, collection_id, name, path });
+    }
+
+    /// Adds a project and returns its GUID.
+    pub fn create_project(&mut self, organization: &str, name: &str) -> String {
+        let known = self.organizations.iter().any(|one| one.name == organization);
+        assert!(known, "there is no organization {organization}");
+        let id = self.random.guid();
+        let (name, organization) = (name.to_owned(), organization.to_owned());
+        self.projects.push(Project { id: id.clone(), name, organization });
+        id
+    }
+
+    /// Adds an empty repository to a project, given by GUID, and returns its GUID.
+    pub fn create_repository(&mut self, project: &str, name: &str) -> String {
+        let id = self.random.guid();
+        let organization = self.project(project).organization.clone();
+        let repository = Repository {
+            id: id.clone(),
+            name: name.to_owned(),
+            project: project.to_owned(),
+            organization,
+            default_branch: None,
+            parent: None,
+            refs: BTreeMap::new(),
+            tag_objects: BTreeMap::new(),
+            commits: BTreeMap::new(),
+            pushes: Vec::new(),
+        };
+        self.repositories.insert(id.clone(), repository);
+        id
+    }
+
+    /// Forks a repository into a project and returns the GUID of the fork.
+    pub fn create_fork(&mut self, parent: &str, project: &str, name: &str) -> String {
+        let id = self.create_repository(project, name);
+        let origin = self.repository(parent).clone();
+        let fork = self.repository_mut(&id);
+        fork.parent = Some(origin.id);
+        fork.default_branch = origin.default_branch;
+        fork.commits = origin.commits;
+        let is_branch = |(name, _): &(String, String)| name.starts_with("refs/heads/");
+        fork.refs = origin.refs.into_iter().filter(is_branch).collect();
+        id
+    }
+}

@@ -1,0 +1,196 @@
+//! Reports on their way from the CI to the gateway.
+//!
+//! The reports of a run leave in order, each repeated until it is taken, as a careful runner does.
+//! Sending is the shell's work.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde_json::{Value, json};
+
+use super::behaviour::Behaviour;
+use super::start::Start;
+use super::world::World;
+
+/// One report for the shell to POST.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Names this report when it is answered.
+    pub token: u64,
+    /// The gateway's run id.
+    pub run: String,
+    /// Where to, from the trigger.
+    pub url: String,
+    /// The bearer token, from the trigger.
+    pub bearer: String,
+    /// The JSON body.
+    pub body: Vec<u8>,
+}
+
+/// What was answered to one report, once.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// The gateway's run id.
+    pub run: String,
+    /// The state that was reported.
+    pub state: String,
+    /// When.
+    pub at_ms: i64,
+    /// The status answered; none when there was no answer.
+    pub status: Option<u16>,
+    /// The JSON answered; null when there was none.
+    pub body: Value,
+}
+
+#[derive(Debug, Clone)]
+struct Planned {
+    run: String,
+    state: &'static str,
+    due_ms: i64,
+    attempts: u32,
+    is_final: bool,
+}
+
+/// The reports that are planned, and those that were answered.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reports {
+    planned: BTreeMap<u64, Planned>,
+    waiting: BTreeMap<String, VecDeque<u64>>,
+    due: BTreeSet<(i64, u64)>,
+    in_flight: BTreeSet<u64>,
+    answered: Vec<Answered>,
+    finished: BTreeSet<String>,
+    last_token: u64,
+}
+
+impl World {
+    /// Every answer that a report got, oldest first.
+    pub fn answers(&self) -> &[Answered] {
+        &self.reports.answered
+    }
+
+    /// Whether a final report of a run has been taken.
+    pub fn is_reported(&self, run: &str) -> bool {
+        self.reports.finished.contains(run)
+    }
+
+    /// How many reports are still to be taken.
+    pub fn reports_pending(&self) -> usize {
+        self.reports.planned.len()
+    }
+
+    /// Reports a state now, behind what is planned for that run.
+    pub fn report(&mut self, run: &str, state: &'static str, now_ms: i64) {
+        assert!(self.starts.contains_key(run), "there is no run {run}");
+        self.plan(run, state, now_ms);
+    }
+
+    /// Forgets the reports of a run that were not sent yet: its runner died.
+    pub fn forget_reports(&mut self, run: &str) {
+        for token in self.reports.waiting.remove(run).unwrap_or_default() {
+            if let Some(planned) = self.reports.planned.remove(&token) {
+                self.reports.due.remove(&(planned.due_ms, token));
+            }
+        }
+    }
+
+    pub(super) fn plan_reports(&mut self, start: &Start, now_ms: i64) {
+        let at_once = start.behaviour == Behaviour::ReportBeforeAnswer;
+        let is_silent = start.behaviour.final_states().is_empty();
+        if let Some(after_ms) = self.options.running_after_ms.filter(|_| !is_silent) {
+            self.plan(&start.run, "running", now_ms + if at_once { 0 } else { after_ms });
+        }
+        let after_ms = if at_once { 0 } else { self.options.final_after_ms };
+        for (number, state) in (1..).zip(start.behaviour.final_states()) {
+            self.plan(&start.run, state, now_ms + after_ms * number);
+        }
+    }
+
+    fn plan(&mut self, run: &str, state: &'static str, due_ms: i64) {
+        self.reports.last_token += 1;
+        let token = self.reports.last_token;
+        let is_final = state != "running";
+        let planned = Planned { run: run.to_owned(), state, due_ms, attempts: 0, is_final };
+        self.reports.planned.insert(token, planned);
+        let queue = self.reports.waiting.entry(run.to_owned()).or_default();
+        queue.push_back(token);
+        if queue.len() == 1 {
+            self.reports.due.insert((due_ms, token));
+        }
+    }
+
+    /// The reports to send now; each must be answered.
+    pub fn due_reports(&mut self, now_ms: i64) -> Vec<Report> {
+        let mut reports = Vec::new();
+        while let Some(&(due_ms, token)) = self.reports.due.first() {
+            if due_ms > now_ms {
+                break;
+            }
+            self.reports.due.pop_first();
+            let Some(planned) = self.reports.planned.get_mut(&token) else { continue };
+            planned.attempts += 1;
+            let Some(start) = self.starts.get(&planned.run) else { continue };
+            self.reports.in_flight.insert(token);
+            reports.push(report_of(token, planned, start));
+        }
+        reports
+    }
+
+    /// When a report falls due next.
+    pub fn next_due_ms(&self) -> Option<i64> {
+        self.reports.due.first().map(|(due_ms, _)| *due_ms)
+    }
+
+    /// What a report was answered; anything but a 2xx has it repeated.
+    pub fn report_answered(&mut self, token: u64, status: Option<u16>, body: &[u8], now_ms: i64) {
+        if !self.reports.in_flight.remove(&token) {
+            return;
+        }
+        let (retry_ms, limit) = (self.options.report_retry_ms, self.options.report_attempts);
+        let Some(planned) = self.reports.planned.get_mut(&token) else { return };
+        let (run, state) = (planned.run.clone(), planned.state.to_owned());
+        let is_taken = status.is_some_and(|status| (200..300).contains(&status));
+        if !is_taken && planned.attempts < limit {
+            planned.due_ms = now_ms + retry_ms;
+            self.reports.due.insert((planned.due_ms, token));
+        } else {
+            if planned.is_final && is_taken {
+                self.reports.finished.insert(run.clone());
+            }
+            self.reports.planned.remove(&token);
+            self.begin_next(&run, token);
+        }
+        let body = serde_json::from_slice(body).unwrap_or(Value::Null);
+        self.reports.answered.push(Answered { run, state, at_ms: now_ms, status, body });
+    }
+
+    fn begin_next(&mut self, run: &str, done: u64) {
+        let Some(queue) = self.reports.waiting.get_mut(run) else { return };
+        queue.retain(|token| *token != done);
+        match queue.front() {
+            Some(token) => {
+                let due_ms = self.reports.planned.get(token).map_or(0, |planned| planned.due_ms);
+                self.reports.due.insert((due_ms, *token));
+            }
+            None => {
+                self.reports.waiting.remove(run);
+            }
+        }
+    }
+}
+
+fn report_of(token: u64, planned: &Planned, start: &Start) -> Report {
+    let text = |pointer: &str| {
+        start.trigger.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let body = json!({
+        "state": planned.state,
+        "description": format!("build {} is {}", start.number, planned.state),
+    });
+    Report {
+        token,
+        run: planned.run.clone(),
+        url: text("/report/url"),
+        bearer: text("/report/token"),
+        body: body.to_string().into_bytes(),
+    }
+}

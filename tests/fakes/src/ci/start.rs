@@ -1,0 +1,58 @@
+//! One run as the CI knows it, and the settings of the CI.
+//!
+//! Plain values, readable by tests, changed only by the world.
+
+use serde_json::Value;
+
+use super::behaviour::Behaviour;
+
+/// Settings of the CI, changeable at any time.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long after a start the CI reports `running`; none for a CI that reports only the end.
+    pub running_after_ms: Option<i64>,
+    /// How long after a start the final report comes.
+    pub final_after_ms: i64,
+    /// How long a report waits before it is repeated, when it was not taken.
+    pub report_retry_ms: i64,
+    /// How often a report is sent at most.
+    pub report_attempts: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            running_after_ms: Some(0),
+            final_after_ms: 20,
+            report_retry_ms: 100,
+            report_attempts: 1_000,
+        }
+    }
+}
+
+/// One run, as the CI knows it.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The gateway's run id, which is the webhook id.
+    pub run: String,
+    /// The CI's own number.
+    pub number: u64,
+    /// Name of the check.
+    pub check: String,
+    /// The commit to build.
+    pub commit: String,
+    /// The trigger as first received.
+    pub trigger: Value,
+    /// When it was first triggered.
+    pub at_ms: i64,
+    /// How often it was triggered, refusals included.
+    pub attempts: u32,
+    /// Whether the CI took it.
+    pub is_accepted: bool,
+    /// How often it was triggered after it had been taken.
+    pub repeats: u32,
+    /// Keys in which a repeated trigger differed from the first.
+    pub differences: Vec<String>,
+    /// How the CI behaves towards it.
+    pub behaviour: Behaviour,
+}

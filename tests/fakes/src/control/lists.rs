@@ -1,0 +1,108 @@
+//! The lists that a person can look at.
+//!
+//! Read-only, newest first where there may be many, and without secrets.
+
+use serde_json::{Value, json};
+
+use super::Reply;
+use crate::ado::model::Status;
+use crate::moment::written;
+use crate::{ado, ci};
+
+const LIMIT_ENTRIES: usize = 200;
+
+pub(super) fn list(ado: &ado::World, ci: &ci::World, path: &[&str]) -> Reply {
+    Ok(match path {
+        ["pull-requests"] => ado.pull_requests().rev().map(pull_request).collect(),
+        ["pull-requests", id, "statuses"] => {
+            let id = super::known(ado, id)?;
+            ado.pull_request(id).statuses.iter().map(status).collect()
+        }
+        ["commits", sha, "statuses"] => commit_statuses(ado, sha)?,
+        ["subscriptions"] => ado.subscriptions().map(subscription).collect(),
+        ["notifications"] => {
+            let mut all: Vec<_> = ado.all_notifications().map(notification).collect();
+            all.reverse();
+            all.truncate(LIMIT_ENTRIES);
+            Value::Array(all)
+        }
+        ["lost"] => ado.lost().iter().rev().take(LIMIT_ENTRIES).map(lost).collect(),
+        ["runs"] => ci.triggered().map(run).collect(),
+        ["journal"] => {
+            let entries = ado.journal.entries().rev().take(LIMIT_ENTRIES);
+            entries.map(|entry| json!(format!("{entry:?}"))).collect()
+        }
+        _ => return Err(super::HELP.to_owned()),
+    })
+}
+
+fn pull_request(one: &ado::model::PullRequest) -> Value {
+    json!({
+        "id": one.id,
+        "title": one.title,
+        "state": one.state.name(),
+        "draft": one.is_draft,
+        "source": one.source_ref,
+        "target": one.target_ref,
+        "merge_status": one.merge_status,
+        "iterations": one.iterations.len(),
+    })
+}
+
+fn status(one: &Status) -> Value {
+    json!({
+        "id": one.id,
+        "context": format!("{}/{}", one.genre, one.name),
+        "state": one.state,
+        "iteration": one.iteration,
+        "description": one.description,
+        "url": one.target_url,
+        "at": written(one.at_ms),
+    })
+}
+
+fn commit_statuses(ado: &ado::World, sha: &str) -> Reply {
+    let found = ado.repositories().find_map(|repository| repository.commits.get(sha));
+    let commit = found.ok_or_else(|| format!("there is no commit {sha}"))?;
+    Ok(commit.statuses.iter().map(status).collect())
+}
+
+fn subscription(one: &ado::hooks::Subscription) -> Value {
+    json!({
+        "id": one.id,
+        "event_type": one.event_type,
+        "status": one.status.name(),
+        "filters": one.publisher_inputs,
+        "url": one.consumer_inputs.get("url"),
+    })
+}
+
+fn notification(one: &ado::hooks::Notification) -> Value {
+    json!({
+        "number": one.number,
+        "subscription": one.subscription,
+        "event": one.event.text,
+        "event_type": one.event.kind.name(),
+        "progress": format!("{:?}", one.progress),
+        "attempts": one.attempts.iter().map(|one| format!("{:?}", one.answer)).collect::<Vec<_>>(),
+    })
+}
+
+fn lost(one: &ado::hooks::Lost) -> Value {
+    json!({
+        "subscription": one.subscription,
+        "event": one.event.text,
+        "why": format!("{:?}", one.why),
+    })
+}
+
+fn run(one: &ci::Start) -> Value {
+    json!({
+        "run": one.run,
+        "check": one.check,
+        "commit": one.commit,
+        "accepted": one.is_accepted,
+        "attempts": one.attempts,
+        "behaviour": format!("{:?}", one.behaviour),
+    })
+}

@@ -1,0 +1,201 @@
+//! Misbehaviour of the network and of a neighbour on bad days.
+//!
+//! Ordered rules, each with a condition and an action; the first that applies strikes. The world
+//! only decides here; closing, delaying and holding connections is the shell's work.
+
+use crate::http::{Request, Response};
+use crate::random::Random;
+
+/// What happens instead of, or around, the ordinary answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Answer this; the world never sees the request.
+    Respond(Response),
+    /// Apply the request, and answer with these headers added (a success that is rate limited).
+    AddHeaders(Vec<(String, String)>),
+    /// Close the connection; the world never sees the request.
+    DropBefore,
+    /// Apply the request, then close the connection without an answer.
+    DropAfter,
+    /// Apply the request, send half of the body, then close.
+    TruncateBody,
+    /// Wait this long before applying the request.
+    DelayMs(u64),
+    /// Stop at this point until the test releases the request.
+    Hold {
+        /// Whether the request is held before it is applied, or after, before the answer.
+        before: bool,
+    },
+}
+
+impl Action {
+    /// The word under which the journal shows it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Respond(_) => "respond",
+            Self::AddHeaders(_) => "add_headers",
+            Self::DropBefore => "drop_before",
+            Self::DropAfter => "drop_after",
+            Self::TruncateBody => "truncate_body",
+            Self::DelayMs(_) => "delay",
+            Self::Hold { before: true } => "hold_before",
+            Self::Hold { before: false } => "hold_after",
+        }
+    }
+
+    /// Whether the world applies the request although a fault strikes.
+    pub fn applies(&self) -> bool {
+        !matches!(self, Self::Respond(_) | Self::DropBefore)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    Always,
+    Next(u32),
+    Nth(u32),
+    Percent(u8),
+}
+
+/// One rule: which requests, when, and what then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    method: Option<String>,
+    path_part: String,
+    when: When,
+    action: Action,
+}
+
+impl Rule {
+    /// Strikes every request of that method (empty for any) whose path contains `path_part`.
+    pub fn new(method: &str, path_part: &str, action: Action) -> Self {
+        Self {
+            method: (!method.is_empty()).then(|| method.to_ascii_uppercase()),
+            path_part: path_part.to_ascii_lowercase(),
+            when: When::Always,
+            action,
+        }
+    }
+
+    /// Strikes only the next `count` such requests.
+    pub fn next(mut self, count: u32) -> Self {
+        self.when = When::Next(count);
+        self
+    }
+
+    /// Strikes only the `number`-th such request from now, counted from one.
+    pub fn nth(mut self, number: u32) -> Self {
+        self.when = When::Nth(number);
+        self
+    }
+
+    /// Strikes this share of such requests, decided by the seed.
+    pub fn percent(mut self, percent: u8) -> Self {
+        self.when = When::Percent(percent);
+        self
+    }
+
+    fn matches(&self, request: &Request) -> bool {
+        let method = self.method.as_ref().is_none_or(|method| *method == request.method);
+        method && request.path.to_ascii_lowercase().contains(&self.path_part)
+    }
+
+    fn strikes(&mut self, random: &mut Random) -> bool {
+        match &mut self.when {
+            When::Always => true,
+            When::Next(left) | When::Nth(left) if *left == 0 => false,
+            When::Next(left) => {
+                *left -= 1;
+                true
+            }
+            When::Nth(left) => {
+                *left -= 1;
+                *left == 0
+            }
+            When::Percent(percent) => random.happens(*percent),
+        }
+    }
+}
+
+/// The rules of one world, in order.
+#[derive(Debug, Clone)]
+pub struct Faults {
+    rules: Vec<Rule>,
+    random: Random,
+}
+
+impl Faults {
+    /// No rules; chances follow the seed.
+    pub fn seeded(seed: u64) -> Self {
+        Self { rules: Vec::new(), random: Random::seeded(seed ^ 0x00FA_0175) }
+    }
+
+    /// Adds a rule behind the others.
+    pub fn add(&mut self, rule: Rule) {
+        self.rules.push(rule);
+    }
+
+    /// Heals everything.
+    pub fn clear(&mut self) {
+        self.rules.clear();
+    }
+
+    /// What strikes this request, if anything; counts it against the matching rules it meets.
+    pub fn decide(&mut self, request: &Request) -> Option<Action> {
+        let random = &mut self.random;
+        let mut matching = self.rules.iter_mut().filter(|rule| rule.matches(request));
+        matching.find_map(|rule| rule.strikes(random).then(|| rule.action.clone()))
+    }
+}
+
+/// 429 as ADO sends it to a user over the limit (facts §8); zero seconds leaves the header out.
+pub fn too_many_requests(retry_after_s: u32) -> Action {
+    let body = serde_json::json!({
+        "$id": "1",
+        "innerException": null,
+        "message": "TF400733: Too much of a resource has been used; the request was blocked.",
+        "typeName": "Microsoft.TeamFoundation.Framework.Server.RequestBlockedException",
+        "typeKey": "RequestBlockedException",
+        "errorCode": 0,
+        "eventId": 3000,
+    });
+    let response = Response::json(429, &body);
+    Action::Respond(match retry_after_s {
+        0 => response,
+        seconds => response.with_header("retry-after", &seconds.to_string()),
+    })
+}
+
+/// A success that tells the caller to slow down: ADO delays first and refuses later (facts §8).
+pub fn rate_limited_200(retry_after_s: u32) -> Action {
+    let headers = [
+        ("retry-after", retry_after_s.to_string()),
+        ("x-ratelimit-resource", "Core".to_owned()),
+        ("x-ratelimit-delay", format!("{retry_after_s}.000")),
+        ("x-ratelimit-limit", "200".to_owned()),
+        ("x-ratelimit-remaining", "0".to_owned()),
+        ("x-ratelimit-reset", "1893456000".to_owned()),
+    ];
+    Action::AddHeaders(headers.map(|(name, value)| (name.to_owned(), value)).to_vec())
+}
+
+/// The sign-in page that ADO serves for a dead token (facts §8).
+pub fn sign_in_page_203() -> Action {
+    Action::Respond(Response::html(203, "<html><title>Sign In</title></html>"))
+}
+
+/// The redirect to the sign-in page (facts §8); it must not be followed with a credential.
+pub fn redirect_302(location: &str) -> Action {
+    Action::Respond(Response::html(302, "Object moved").with_header("location", location))
+}
+
+/// A server error with an HTML body, as a front door sends it.
+pub fn server_error_500() -> Action {
+    Action::Respond(Response::html(500, "<html><h1>We are sorry</h1></html>"))
+}
+
+/// 503 from the front door.
+pub fn unavailable_503(retry_after_s: u32) -> Action {
+    let response = Response::html(503, "<html><h1>Unavailable</h1></html>");
+    Action::Respond(response.with_header("retry-after", &retry_after_s.to_string()))
+}

@@ -1,0 +1,78 @@
+//! The fakes by themselves, for trying a gateway by hand.
+//!
+//! Prints what a gateway needs to be configured with, and the curl lines that move the worlds. All
+//! secrets are made up and die with the process.
+
+use std::net::SocketAddr;
+
+use clap::Parser;
+use fakes::shell::Shell;
+use fakes::{ado, ci};
+
+/// Stand-ins for Azure DevOps and for a CI system, on one port of this machine.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Port to listen on; 0 takes a free one.
+    #[arg(long, default_value_t = 7070)]
+    port: u16,
+    /// Seed of every id.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How much faster than in Azure DevOps the waits between delivery attempts pass.
+    #[arg(long, default_value_t = 1)]
+    time_scale: u32,
+}
+
+const PAT: &str = "fake-pat-of-the-demo-that-opens-nothing-else";
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let bind = SocketAddr::from(([127, 0, 0, 1], arguments.port));
+    let ado = sample_world(arguments.seed, arguments.time_scale);
+    let shell = Shell::start(ado, ci::World::new(arguments.seed), Some(bind))?;
+    println!("{}", introduction(&shell));
+    tokio::signal::ctrl_c().await?;
+    shell.stop().await;
+    Ok(())
+}
+
+fn sample_world(seed: u64, time_scale: u32) -> ado::World {
+    let options = ado::Options { time_scale, ..ado::Options::loopback() };
+    let mut world = ado::World::new(seed, options);
+    world.create_organization("fabrikam");
+    let project = world.create_project("fabrikam", "Fabrikam");
+    let repository = world.create_repository(&project, "web");
+    world.push(&repository, "main", "Begin");
+    let service = world.create_identity("CI Service", "svc-ci@fabrikam.example");
+    let scopes = ["vso.code_write", "vso.code_status", "vso.build_execute"];
+    world.add_pat(PAT, &service, &scopes, i64::MAX);
+    world
+}
+
+fn introduction(shell: &Shell) -> String {
+    let url = shell.url();
+    let secret = shell.ci(|ci| ci.secret().to_owned());
+    let json = "-H 'content-type: application/json'";
+    let topic = r#"'{"repository":"Fabrikam/web","source":"topic"}'"#;
+    format!(
+        "Azure DevOps: {url}/fabrikam (project Fabrikam, repository web)
+PAT:          {PAT}
+CI trigger:   {url}/ci/start
+CI secret:    {secret}
+
+Open a pull request, push to it, look at its statuses:
+  curl {json} {url}/_fake/pull-requests -d {topic}
+  curl {json} -X POST {url}/_fake/pull-requests/1/push
+  curl {url}/_fake/pull-requests/1/statuses
+Make the next run fail, or the CI unavailable:
+  curl {json} {url}/_fake/ci -d '{{\"behaviour\":\"fail\",\"next\":1}}'
+  curl {json} {url}/_fake/ci -d '{{\"behaviour\":\"unavailable\"}}'
+Look at the hooks and at what was asked:
+  curl {url}/_fake/subscriptions
+  curl {url}/_fake/notifications
+  curl {url}/_fake/journal
+Everything else:
+  curl {url}/_fake/"
+    )
+}

@@ -1,0 +1,30 @@
+//! Moments as ADO writes them.
+//!
+//! ADO prints UTC with up to seven fraction digits, a resolution that careless parsers refuse; the
+//! fake therefore always prints seven. This file must never read a clock.
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// `2026-11-23T09:14:16.1230000Z` for milliseconds since 1970 (facts §2, sample payloads).
+pub fn written(milliseconds: i64) -> String {
+    let nanoseconds = i128::from(milliseconds) * 1_000_000;
+    let moment = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}0000Z",
+        moment.year(),
+        u8::from(moment.month()),
+        moment.day(),
+        moment.hour(),
+        moment.minute(),
+        moment.second(),
+        moment.millisecond(),
+    )
+}
+
+/// Milliseconds since 1970 for a moment as callers write it; none when it is not one.
+pub fn read(text: &str) -> Option<i64> {
+    let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    i64::try_from(moment.unix_timestamp_nanos() / 1_000_000).ok()
+}

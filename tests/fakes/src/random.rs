@@ -1,0 +1,53 @@
+//! Seeded randomness, so that a failing test names its seed and runs again unchanged.
+//!
+//! SplitMix64 is enough for ids and coin tosses. This file must never reach for the system's
+//! randomness.
+
+/// A reproducible source of ids and chances.
+#[derive(Debug, Clone)]
+pub struct Random(u64);
+
+impl Random {
+    /// A source that repeats itself for the same seed.
+    pub fn seeded(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next 64 bits (SplitMix64).
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A GUID in the shape of version 4.
+    pub fn guid(&mut self) -> String {
+        let (high, low) = (self.bits(), self.bits());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+            high >> 32,
+            (high >> 16) & 0xffff,
+            high & 0xfff,
+            (low >> 48) & 0xfff,
+            low & 0xffff_ffff_ffff,
+        )
+    }
+
+    /// A git object id: 40 hexadecimal digits.
+    pub fn sha(&mut self) -> String {
+        let (first, second, third) = (self.bits(), self.bits(), self.bits());
+        format!("{first:016x}{second:016x}{:08x}", third >> 32)
+    }
+
+    /// A number below `limit`; zero when there is no room.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.bits().checked_rem(limit).unwrap_or(0)
+    }
+
+    /// Whether something that happens `percent` times of a hundred happens now.
+    pub fn happens(&mut self, percent: u8) -> bool {
+        percent > 0 && self.below(100) < u64::from(percent)
+    }
+}

@@ -1,0 +1,172 @@
+//! The worlds behind a socket; the only place with a clock.
+//!
+//! One port serves ADO below its organizations' paths, the CI below `/ci`, and the control for
+//! people below `/_fake`. A loop makes the deliveries and reports that fall due. The shell must
+//! never decide anything that a world could decide.
+
+/// Requests that are held until a test lets them go on.
+mod holds;
+/// The loop that sends what falls due.
+mod pump;
+/// From the socket to a world and back.
+mod server;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::{ado, ci};
+
+/// Both worlds, and what their users on threads and tasks share.
+#[derive(Debug)]
+struct Shared {
+    ado: Mutex<ado::World>,
+    ci: Mutex<ci::World>,
+    changes: watch::Sender<u64>,
+    holds: holds::Holds,
+    stopped: CancellationToken,
+}
+
+impl Shared {
+    fn ado(&self) -> MutexGuard<'_, ado::World> {
+        self.ado.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ci(&self) -> MutexGuard<'_, ci::World> {
+        self.ci.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Waits until a condition on both worlds holds, however long it takes.
+    async fn until(&self, mut condition: impl FnMut(&ado::World, &ci::World) -> bool) {
+        let mut changes = self.changes.subscribe();
+        loop {
+            let holds = condition(&self.ado(), &self.ci());
+            if holds || changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Both worlds, reachable over HTTP. It must be started within a tokio runtime of several threads.
+#[derive(Debug)]
+pub struct Shell {
+    shared: Arc<Shared>,
+    url: String,
+    server: ServerHandle,
+    tasks: TaskTracker,
+}
+
+impl Shell {
+    /// Serves both worlds at an address, by default at a free port of the loopback.
+    pub fn start(
+        mut ado: ado::World,
+        mut ci: ci::World,
+        bind: Option<SocketAddr>,
+    ) -> anyhow::Result<Self> {
+        let address = bind.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+        let listener = TcpListener::bind(address)?;
+        let url = format!("http://{}", listener.local_addr()?);
+        ado.set_base_url(&url);
+        ado.set_now(now_ms());
+        ci.set_base_url(&format!("{url}/ci"));
+        let shared = Arc::new(Shared {
+            ado: Mutex::new(ado),
+            ci: Mutex::new(ci),
+            changes: watch::Sender::new(0),
+            holds: holds::Holds::default(),
+            stopped: CancellationToken::new(),
+        });
+        let running = server::listen(&shared, listener)?;
+        let server = running.handle();
+        let tasks = TaskTracker::new();
+        tasks.spawn(running);
+        tasks.spawn(pump::run(Arc::clone(&shared), pump::client()?, tasks.clone()));
+        Ok(Self { shared, url, server, tasks })
+    }
+
+    /// Where the worlds are, without a slash at the end. An organization is at `{url}/{name}`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where the CI is triggered.
+    pub fn ci_url(&self) -> String {
+        format!("{}/ci/start", self.url)
+    }
+
+    /// Reads or changes ADO, at this moment; whoever waits is woken.
+    pub fn ado<T>(&self, act: impl FnOnce(&mut ado::World) -> T) -> T {
+        let result = {
+            let mut world = self.shared.ado();
+            world.set_now(now_ms());
+            act(&mut world)
+        };
+        self.shared.changed();
+        result
+    }
+
+    /// Reads or changes the CI; whoever waits is woken.
+    pub fn ci<T>(&self, act: impl FnOnce(&mut ci::World) -> T) -> T {
+        let result = act(&mut self.shared.ci());
+        self.shared.changed();
+        result
+    }
+
+    /// Changes whenever something has happened in one of the worlds.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
+    }
+
+    /// Waits until a condition holds; false when it does not within this time.
+    #[must_use = "the condition may not hold"]
+    pub async fn wait_until(
+        &self,
+        within: Duration,
+        condition: impl FnMut(&ado::World, &ci::World) -> bool,
+    ) -> bool {
+        tokio::time::timeout(within, self.shared.until(condition)).await.is_ok()
+    }
+
+    /// Waits until so many requests in all have been held; their methods and paths, oldest first.
+    pub async fn wait_for_held(&self, within: Duration, count: usize) -> Option<Vec<String>> {
+        tokio::time::timeout(within, self.shared.holds.until_held(count)).await.ok()
+    }
+
+    /// Lets every request go on that is held now.
+    pub fn release(&self) {
+        self.shared.holds.release();
+    }
+
+    /// Closes the port and ends what is under way.
+    pub async fn stop(self) {
+        self.shared.stopped.cancel();
+        self.shared.holds.release();
+        self.server.stop(false).await;
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for Shell {
+    /// A test that fails leaves no server behind.
+    fn drop(&mut self) {
+        self.shared.stopped.cancel();
+        drop(self.server.stop(false));
+    }
+}
+
+/// The wall clock, in milliseconds since 1970.
+fn now_ms() -> i64 {
+    let nanoseconds = time::OffsetDateTime::now_utc().unix_timestamp_nanos();
+    i64::try_from(nanoseconds / 1_000_000).unwrap_or(i64::MAX)
+}

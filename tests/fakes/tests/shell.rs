@@ -1,0 +1,184 @@
+//! The worlds over real sockets: deliveries arrive, faults do to connections what they promise.
+//!
+//! The receiver of hooks is the CI's side with a rule that answers 202, so that nothing but this
+//! crate takes part. No test sleeps: each waits for what it expects.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, which may panic as tests may"
+)]
+
+use std::time::Duration;
+
+use fakes::ado::hooks::Progress;
+use fakes::faults::{Action, Rule};
+use fakes::http::Response;
+use fakes::shell::Shell;
+use fakes::{ado, ci};
+use serde_json::{Value, json};
+
+const SOON: Duration = Duration::from_secs(10);
+const PAT: &str = "test-pat";
+
+struct Story {
+    shell: Shell,
+    client: reqwest::Client,
+    repository: String,
+}
+
+impl Story {
+    fn begin() -> Self {
+        let mut world = ado::World::new(7, ado::Options::loopback());
+        world.create_organization("fabrikam");
+        let project = world.create_project("fabrikam", "Fabrikam");
+        let repository = world.create_repository(&project, "web");
+        world.push(&repository, "main", "Begin");
+        let service = world.create_identity("Service", "svc@fabrikam.example");
+        world.add_pat(PAT, &service, &["vso.code_write"], i64::MAX);
+        let mut ci = ci::World::new(7);
+        let accepted = Action::Respond(Response::empty(202));
+        ci.faults.add(Rule::new("POST", "/ci/hook", accepted));
+        let shell = Shell::start(world, ci, None).unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { shell, client, repository }
+    }
+
+    async fn subscribe(&self, event_type: &str) -> String {
+        let body = json!({
+            "publisherId": "tfs",
+            "eventType": event_type,
+            "resourceVersion": "1.0",
+            "consumerId": "webHooks",
+            "consumerActionId": "httpRequest",
+            "publisherInputs": {"repository": self.repository},
+            "consumerInputs": {
+                "url": format!("{}/ci/hook", self.shell.url()),
+                "basicAuthUsername": "azure-devops",
+                "basicAuthPassword": "secret",
+                "resourceDetailsToSend": "all",
+            },
+        });
+        let url =
+            format!("{}/fabrikam/_apis/hooks/subscriptions?api-version=7.1", self.shell.url());
+        let request = self.client.post(url).json(&body);
+        let answer = request.basic_auth("", Some(PAT)).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let answer: Value = answer.json().await.unwrap();
+        answer["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn trigger(&self, run: &str) -> Value {
+        let report = json!({"url": format!("{}/ci/reports", self.shell.url()), "token": "t"});
+        let body = json!({
+            "type": "push",
+            "run": run,
+            "check": "unit-tests",
+            "attempt": 1,
+            "organization": "fabrikam",
+            "project": {"id": "p", "name": "Fabrikam"},
+            "repository": {"id": "r", "name": "web", "clone_url": "https://ado.example.com/web"},
+            "commit": "a".repeat(40),
+            "ref": "refs/heads/main",
+            "report": report,
+            "inputs": {},
+        })
+        .to_string();
+        let (secret, now_ms) =
+            (self.shell.ci(|ci| ci.secret().to_owned()), self.shell.ado(|ado| ado.now_ms()));
+        let at_s = now_ms / 1_000;
+        let signature = ci::signature::sign(&secret, run, at_s, body.as_bytes()).unwrap();
+        let request = self.client.post(self.shell.ci_url()).body(body);
+        let request = request.header("webhook-id", run).header("webhook-timestamp", at_s);
+        let request = request.header("webhook-signature", signature);
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    async fn get_repository(&self) -> reqwest::Result<Value> {
+        let url = format!(
+            "{}/fabrikam/_apis/git/repositories/{}?api-version=7.1",
+            self.shell.url(),
+            self.repository,
+        );
+        self.client.get(url).basic_auth("", Some(PAT)).send().await?.json().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_is_delivered_to_who_subscribed() {
+    let story = Story::begin();
+    let subscription = story.subscribe("git.push").await;
+    story.shell.ado(|ado| ado.push(&story.repository, "main", "Second"));
+    let arrived = story.shell.wait_until(SOON, |ado, _| {
+        let all = ado.notifications(&subscription);
+        all.len() == 1 && all.iter().all(|one| one.progress == Progress::Succeeded)
+    });
+    assert!(arrived.await);
+    story.shell.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropped_and_truncated_answers_are_errors_to_the_caller() {
+    let story = Story::begin();
+    for action in [Action::DropBefore, Action::DropAfter, Action::TruncateBody] {
+        story.shell.ado(|ado| ado.faults.add(Rule::new("GET", "/repositories/", action).next(1)));
+        // Clients repeat what failed on a connection that was kept open, so it may take two tries.
+        let answer = story.get_repository().await;
+        assert!(answer.is_err(), "{answer:?}");
+        assert!(story.get_repository().await.is_ok());
+    }
+    story.shell.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_request_waits_for_its_release() {
+    let story = Story::begin();
+    let rule = Rule::new("GET", "/repositories/", Action::Hold { before: true });
+    story.shell.ado(|ado| ado.faults.add(rule.nth(1)));
+    let asking = story.get_repository();
+    let releasing = async {
+        let held = story.shell.wait_for_held(SOON, 1).await.unwrap();
+        assert!(held[0].starts_with("GET /fabrikam/_apis/git/repositories/"));
+        assert_eq!(story.shell.ado(|ado| ado.journal.count("GET", "/repositories/")), 0);
+        story.shell.release();
+    };
+    let (answer, ()) = futures_util::future::join(asking, releasing).await;
+    assert_eq!(answer.unwrap()["name"], "web");
+    story.shell.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_control_moves_the_world() {
+    let story = Story::begin();
+    let url = format!("{}/_fake/pull-requests", story.shell.url());
+    let body = json!({"repository": "fabrikam/web", "source": "topic"});
+    let answer = story.client.post(&url).json(&body).send().await.unwrap();
+    assert_eq!(answer.json::<Value>().await.unwrap(), json!({"pull_request": 1}));
+    let list: Value = story.client.get(&url).send().await.unwrap().json().await.unwrap();
+    assert_eq!(list[0]["merge_status"], "succeeded");
+    story.shell.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_may_wait_for_the_report_and_the_report_for_its_receiver() {
+    let story = Story::begin();
+    // The first report meets an unavailable receiver, and is repeated.
+    story.shell.ci(|ci| {
+        ci.options.report_retry_ms = 1;
+        ci.next(1, &ci::Behaviour::ReportBeforeAnswer);
+        let unavailable = fakes::faults::unavailable_503(0);
+        ci.faults.add(Rule::new("POST", "/ci/reports", unavailable).next(1));
+        let taken = Action::Respond(Response::json(200, &json!({"applied": true})));
+        ci.faults.add(Rule::new("POST", "/ci/reports", taken));
+    });
+    let answer = story.trigger("run-1").await;
+    let states = story.shell.ci(|ci| {
+        ci.answers().iter().map(|one| (one.state.clone(), one.status)).collect::<Vec<_>>()
+    });
+    assert_eq!(answer["id"], "1");
+    let running = "running".to_owned();
+    let expected =
+        [(running.clone(), Some(503)), (running, Some(200)), ("succeeded".to_owned(), Some(200))];
+    assert_eq!(states, expected);
+    story.shell.stop().await;
+}

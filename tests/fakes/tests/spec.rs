@@ -1,0 +1,179 @@
+//! Whether the fake says only what Microsoft's OpenAPI and sample payloads say.
+//!
+//! A fake that invents properties teaches the gateway to rely on them. The documents are not part
+//! of this repository; where they are absent, one line says that nothing was checked.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, which may panic as tests may"
+)]
+
+#[path = "spec/definitions.rs"]
+mod definitions;
+#[path = "spec/scene.rs"]
+mod scene;
+
+use definitions::{Spec, shared};
+use scene::Scene;
+use serde_json::{Value, json};
+
+const GIT: &str = "/{organization}/{project}/_apis/git";
+const POLICY: &str = "/{organization}/{project}/_apis/policy";
+const HOOKS: &str = "/{organization}/_apis/hooks";
+
+#[test]
+fn git_answers_have_only_known_properties() {
+    let Some(spec) = Spec::load("git-7.1.git.json") else { return };
+    let scene = Scene::new();
+    let (repository, commit) = (&scene.repository, &scene.head);
+    let one = "/repositories/{repositoryId}";
+    for (path, target) in [
+        ("/repositories".to_owned(), "/repositories".to_owned()),
+        (one.to_owned(), format!("/repositories/{repository}")),
+        (format!("{one}/refs"), format!("/repositories/{repository}/refs?peelTags=true")),
+        (
+            format!("{one}/pushes"),
+            format!("/repositories/{repository}/pushes?searchCriteria.includeRefUpdates=true"),
+        ),
+        (
+            format!("{one}/pushes/{{pushId}}"),
+            format!("/repositories/{repository}/pushes/1?includeCommits=9"),
+        ),
+        (
+            format!("{one}/commits/{{commitId}}"),
+            format!("/repositories/{repository}/commits/{commit}"),
+        ),
+        (
+            format!("{one}/commits/{{commitId}}/changes"),
+            format!("/repositories/{repository}/commits/{commit}/changes"),
+        ),
+        (
+            format!("{one}/commits/{{commitId}}/statuses"),
+            format!("/repositories/{repository}/commits/{commit}/statuses"),
+        ),
+        (
+            format!("{one}/pullrequests"),
+            format!("/repositories/{repository}/pullrequests?searchCriteria.status=all"),
+        ),
+        ("/pullrequests/{pullRequestId}".to_owned(), format!("/pullrequests/{}", scene.fork)),
+    ] {
+        spec.check("get", &format!("{GIT}{path}"), scene.get(&format!("git{target}")));
+    }
+}
+
+#[test]
+fn pull_request_answers_have_only_known_properties() {
+    let Some(spec) = Spec::load("git-7.1.git.json") else { return };
+    let scene = Scene::new();
+    let repository = &scene.repository;
+    let one = "/repositories/{repositoryId}";
+    for path in ["", "/iterations", "/iterations/{iterationId}", "/statuses", "/threads", "/labels"]
+    {
+        let target = path.replace("{iterationId}", "2");
+        let name = if path.is_empty() { "pullrequests" } else { "pullRequests" };
+        let path = format!("{GIT}{one}/{name}/{{pullRequestId}}{path}");
+        let number = scene.pull_request;
+        let target = format!("git/repositories/{repository}/pullRequests/{number}{target}");
+        spec.check("get", &path, scene.get(&target));
+    }
+}
+
+#[test]
+fn posted_statuses_have_only_known_properties() {
+    let Some(spec) = Spec::load("git-7.1.git.json") else { return };
+    let scene = Scene::new();
+    let body = json!({
+        "state": "succeeded",
+        "description": "it works",
+        "targetUrl": "https://ci.example.com/1",
+        "context": {"name": "unit", "genre": "ci"},
+    });
+    let (repository, number) = (&scene.repository, scene.pull_request);
+    let statuses = format!("git/repositories/{repository}/pullRequests/{number}");
+    let pull_request =
+        format!("{GIT}/repositories/{{repositoryId}}/pullRequests/{{pullRequestId}}");
+    for (path, target) in [
+        ("/statuses", "/statuses"),
+        ("/iterations/{iterationId}/statuses", "/iterations/1/statuses"),
+    ] {
+        let answer = scene.send("POST", &format!("{statuses}{target}"), &body);
+        spec.check("post", &format!("{pull_request}{path}"), answer);
+    }
+    let target = format!("git/repositories/{repository}/commits/{}/statuses", scene.head);
+    let path = format!("{GIT}/repositories/{{repositoryId}}/commits/{{commitId}}/statuses");
+    spec.check("post", &path, scene.send("POST", &target, &body));
+    for method in ["patch", "delete"] {
+        let item = if method == "delete" { "/{statusId}" } else { "" };
+        spec.expect_operation(
+            method,
+            &format!("{pull_request}/iterations/{{iterationId}}/statuses{item}"),
+        );
+    }
+}
+
+#[test]
+fn policy_answers_have_only_known_properties() {
+    let Some(spec) = Spec::load("policy-7.1.policy.json") else { return };
+    let scene = Scene::new();
+    let body = scene.policy();
+    let answer = scene.send("POST", "policy/configurations", &body);
+    spec.check("post", &format!("{POLICY}/configurations"), answer);
+    let one = format!("{POLICY}/configurations/{{configurationId}}");
+    spec.check("get", &format!("{POLICY}/configurations"), scene.get("policy/configurations"));
+    spec.check("get", &one, scene.get("policy/configurations/1"));
+    spec.check("put", &one, scene.send("PUT", "policy/configurations/1", &body));
+    let artifact =
+        format!("vstfs:///CodeReview/CodeReviewId/{}/{}", scene.project, scene.pull_request);
+    let target = format!("policy/evaluations?artifactId={artifact}");
+    spec.check("get", &format!("{POLICY}/evaluations"), scene.get_preview(&target));
+    spec.expect_operation("delete", &one);
+}
+
+#[test]
+fn hook_answers_have_only_known_properties() {
+    let Some(spec) = Spec::load("hooks-7.1.serviceHooks.json") else { return };
+    let scene = Scene::new();
+    let body = scene.subscription_body("git.push", "1.0");
+    let answer = scene.send("POST", "hooks/subscriptions", &body);
+    let id = answer["id"].as_str().unwrap().to_owned();
+    spec.check("post", &format!("{HOOKS}/subscriptions"), answer);
+    let one = format!("{HOOKS}/subscriptions/{{subscriptionId}}");
+    let target = format!("hooks/subscriptions/{id}");
+    spec.check("get", &format!("{HOOKS}/subscriptions"), scene.get("hooks/subscriptions"));
+    spec.check("get", &one, scene.get(&target));
+    spec.check("put", &one, scene.send("PUT", &target, &body));
+    scene.push();
+    let all = scene.get(&format!("{target}/notifications"));
+    assert_eq!(all["count"], 1);
+    spec.check("get", &format!("{one}/notifications"), all);
+    let query = json!({"publisherId": "tfs", "eventType": "git.push"});
+    let answer = scene.send("POST", "hooks/subscriptionsquery", &query);
+    assert_eq!(answer["results"].as_array().unwrap().len(), 1);
+    spec.check("post", &format!("{HOOKS}/subscriptionsquery"), answer);
+    let answer = scene.send("POST", "hooks/testnotifications", &json!({"details": body}));
+    spec.check("post", &format!("{HOOKS}/testnotifications"), answer);
+    spec.expect_operation("delete", &one);
+}
+
+#[test]
+fn deliveries_have_every_key_of_the_published_samples() {
+    let Some(folder) = shared("payloads") else { return };
+    for (event_type, version, sample) in [
+        ("git.push", "1.0", "git.push.rv1.0.docs2018.json"),
+        ("git.pullrequest.created", "1.0", "git.pullrequest.created.rv1.0.docs2018.json"),
+        ("git.pullrequest.updated", "1.0", "git.pullrequest.updated.rv1.0.docs2018.json"),
+        ("git.pullrequest.merged", "1.0", "git.pullrequest.merged.rv1.0.docs2018.json"),
+        (
+            "ms.vss-code.git-pullrequest-comment-event",
+            "2.0",
+            "ms.vss-code.git-pullrequest-comment-event.rv2.0.docs2025.json",
+        ),
+    ] {
+        let text = std::fs::read_to_string(folder.join(sample)).unwrap();
+        let sample: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).unwrap();
+        let ours = Scene::new().delivery(event_type, version);
+        let missing = definitions::missing_keys(&sample, &ours, "");
+        assert!(missing.is_empty(), "{event_type} lacks {missing:?}");
+    }
+}

@@ -1,0 +1,136 @@
+//! Microsoft's OpenAPI documents, read as far as answers need it.
+//!
+//! Knows nothing of the fake: it compares JSON with definitions.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+/// A folder of the shared material; says so once when it is absent.
+pub(crate) fn shared(folder: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("AZDO_SHARED").map(PathBuf::from);
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let path = root.unwrap_or(beside).join(folder);
+    if path.is_dir() {
+        return Some(path);
+    }
+    println!("not checked: {} is absent", path.display());
+    None
+}
+
+/// One OpenAPI document.
+pub(crate) struct Spec(Value);
+
+impl Spec {
+    pub(crate) fn load(file: &str) -> Option<Self> {
+        let text = std::fs::read_to_string(shared("specs")?.join(file)).unwrap();
+        Some(Self(serde_json::from_str(text.trim_start_matches('\u{feff}')).unwrap()))
+    }
+
+    /// The operation must exist.
+    pub(crate) fn expect_operation(&self, method: &str, path: &str) {
+        assert!(self.0["paths"][path][method].is_object(), "{method} {path} is not in the spec");
+    }
+
+    /// The operation must exist, and the answer must have only its properties.
+    pub(crate) fn check(&self, method: &str, path: &str, answer: Value) {
+        self.expect_operation(method, path);
+        let responses = self.0["paths"][path][method]["responses"].as_object().unwrap();
+        let schema = &responses.values().next().unwrap()["schema"];
+        let answer = match (schema["type"] == "array", answer.get("value")) {
+            (true, Some(list)) => {
+                assert_eq!(answer["count"], list.as_array().unwrap().len());
+                assert!(!list.as_array().unwrap().is_empty(), "{path}: nothing to check");
+                list.clone()
+            }
+            _ => answer,
+        };
+        let mut complaints = Vec::new();
+        self.compare(schema, &answer, path, &mut complaints);
+        assert!(complaints.is_empty(), "{method} {path}:\n{}", complaints.join("\n"));
+    }
+
+    fn compare(&self, schema: &Value, value: &Value, at: &str, complaints: &mut Vec<String>) {
+        if schema["$ref"].as_str().is_some_and(|name| name.ends_with("/JObject")) {
+            return;
+        }
+        let schema = self.resolved(schema);
+        if let Some(list) = value.as_array() {
+            for one in list {
+                self.compare(&schema["items"], one, &format!("{at}[]"), complaints);
+            }
+        } else if let Some(object) = value.as_object() {
+            let properties = self.properties(schema);
+            for (key, content) in object {
+                let known = properties.iter().find(|(name, _)| name == key);
+                match known {
+                    // Links and free objects are not described.
+                    Some((name, _)) if *name == "_links" => {}
+                    Some((_, schema)) => {
+                        self.compare(schema, content, &format!("{at}.{key}"), complaints);
+                    }
+                    None if properties.is_empty() => {}
+                    None => complaints.push(format!("{at}.{key} is unknown")),
+                }
+            }
+        } else if let Some(complaint) = scalar_complaint(schema, value) {
+            complaints.push(format!("{at}: {complaint}"));
+        }
+    }
+
+    fn resolved<'a>(&'a self, schema: &'a Value) -> &'a Value {
+        match schema["$ref"].as_str() {
+            Some(name) => &self.0["definitions"][name.trim_start_matches("#/definitions/")],
+            None => schema,
+        }
+    }
+
+    fn properties<'a>(&'a self, schema: &'a Value) -> Vec<(&'a str, &'a Value)> {
+        let own = schema["properties"].as_object().into_iter().flatten();
+        let mut all: Vec<_> = own.map(|(name, schema)| (name.as_str(), schema)).collect();
+        for parent in schema["allOf"].as_array().into_iter().flatten() {
+            all.extend(self.properties(self.resolved(parent)));
+        }
+        all
+    }
+}
+
+fn scalar_complaint(schema: &Value, value: &Value) -> Option<String> {
+    if value.is_null() {
+        return None;
+    }
+    if let Some(words) = schema["enum"].as_array() {
+        // The published statuses lack one word that the service has (facts §5).
+        let legal = words.contains(value) || value == "partiallySucceeded";
+        return (!legal).then(|| format!("{value} is none of {words:?}"));
+    }
+    let fits = match schema["type"].as_str() {
+        // Live answers have a number where the document says byte (facts §1.4).
+        Some("string") => value.is_string() || schema["format"] == "byte",
+        Some("integer") => value.is_i64() || value.is_u64(),
+        Some("number") => value.is_number(),
+        Some("boolean") => value.is_boolean(),
+        _ => true,
+    };
+    (!fits).then(|| format!("{value} is no {}", schema["type"]))
+}
+
+/// The keys of a sample that ours has not, wherever both have the object around.
+pub(crate) fn missing_keys(sample: &Value, ours: &Value, at: &str) -> Vec<String> {
+    match (sample, ours) {
+        (Value::Object(sample), Value::Object(ours)) => sample
+            .iter()
+            .flat_map(|(key, value)| match ours.get(key) {
+                Some(own) => missing_keys(value, own, &format!("{at}.{key}")),
+                None => vec![format!("{at}.{key}")],
+            })
+            .collect(),
+        (Value::Array(sample), Value::Array(ours)) => match (sample.first(), ours.first()) {
+            (Some(first), Some(own)) => missing_keys(first, own, &format!("{at}[]")),
+            (Some(_), None) => vec![format!("{at}[]")],
+            _ => Vec::new(),
+        },
+        (Value::Object(_), _) => vec![format!("{at} is no object")],
+        _ => Vec::new(),
+    }
+}

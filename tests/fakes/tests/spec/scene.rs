@@ -1,0 +1,155 @@
+//! A world with one of everything, asked as a program would.
+//!
+//! Panics on any refusal, as the checks are about what is said on success.
+
+use std::cell::RefCell;
+
+use fakes::ado::{Answer, NewPullRequest, Options, World};
+use fakes::http::Request;
+use serde_json::{Value, json};
+
+const PAT: &str = "scene-pat";
+
+pub(crate) struct Scene {
+    world: RefCell<World>,
+    pub(crate) project: String,
+    pub(crate) repository: String,
+    pub(crate) head: String,
+    pub(crate) pull_request: u64,
+    pub(crate) fork: u64,
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        let mut world = World::new(3, Options::default());
+        world.create_organization("fabrikam");
+        let project = world.create_project("fabrikam", "Fabrikam");
+        let repository = world.create_repository(&project, "web");
+        world.push(&repository, "main", "Begin");
+        let head = world.push(&repository, "topic", "Change");
+        world.create_annotated_tag(&repository, "v1", &head);
+        let service = world.create_identity("Service", "svc@fabrikam.example");
+        world.add_pat(PAT, &service, &["vso.code_write"], i64::MAX);
+        let new = NewPullRequest::new(&repository, "topic", "main");
+        let pull_request = world.open_pull_request(&new);
+        world.push(&repository, "topic", "More");
+        let group = world.create_group("Team");
+        world.add_reviewer(pull_request, &group);
+        world.add_label(pull_request, "ready");
+        world.comment(pull_request, "Looks good");
+        let fork = world.create_fork(&repository, &project, "web-fork");
+        world.push(&fork, "fix", "From outside");
+        let new = NewPullRequest::new(&repository, "fix", "main").from_fork(&fork).conflicting();
+        let fork = world.open_pull_request(&new);
+        let world = RefCell::new(world);
+        let scene = Self { world, project, repository, head, pull_request, fork };
+        scene.post_statuses();
+        scene
+    }
+
+    fn post_statuses(&self) {
+        let body = json!({"state": "pending", "context": {"name": "unit", "genre": "ci"}});
+        let pull_request =
+            format!("git/repositories/{}/pullRequests/{}", self.repository, self.pull_request);
+        self.send("POST", &format!("{pull_request}/iterations/2/statuses"), &body);
+        let commit = format!("git/repositories/{}/commits/{}", self.repository, self.head);
+        self.send("POST", &format!("{commit}/statuses"), &body);
+    }
+
+    pub(crate) fn get(&self, target: &str) -> Value {
+        self.ask(&Request::new("GET", &self.target(target, "7.1")))
+    }
+
+    pub(crate) fn get_preview(&self, target: &str) -> Value {
+        self.ask(&Request::new("GET", &self.target(target, "7.1-preview.1")))
+    }
+
+    pub(crate) fn send(&self, method: &str, target: &str, body: &Value) -> Value {
+        self.ask(&Request::new(method, &self.target(target, "7.1")).with_json(body))
+    }
+
+    fn target(&self, target: &str, version: &str) -> String {
+        let mark = if target.contains('?') { '&' } else { '?' };
+        let place = if target.starts_with("hooks") { "" } else { "/Fabrikam" };
+        format!("/fabrikam{place}/_apis/{target}{mark}api-version={version}")
+    }
+
+    fn ask(&self, request: &Request) -> Value {
+        let now_ms = self.world.borrow().now_ms() + 1;
+        let answer = self.world.borrow_mut().handle(&request.clone().with_pat(PAT), now_ms);
+        assert!((200..300).contains(&answer.status), "{request:?}\n{}", answer.body_json());
+        answer.body_json()
+    }
+
+    pub(crate) fn push(&self) {
+        let mut world = self.world.borrow_mut();
+        world.push(&self.repository, "topic", "Again");
+        let now_ms = world.now_ms();
+        for outgoing in world.due_deliveries(now_ms) {
+            world.delivery_answered(outgoing.token, Answer::Status(500), now_ms);
+        }
+    }
+
+    /// What is delivered for an event of this type.
+    pub(crate) fn delivery(&self, event_type: &str, version: &str) -> Value {
+        self.send("POST", "hooks/subscriptions", &self.subscription_body(event_type, version));
+        let mut world = self.world.borrow_mut();
+        match event_type {
+            "git.pullrequest.created" => {
+                let number = self.pull_request;
+                world.abandon(number);
+                let new = NewPullRequest::new(&self.repository, "topic", "main");
+                let number = world.open_pull_request(&new);
+                let group = world.create_group("Other team");
+                world.add_reviewer(number, &group);
+            }
+            "git.pullrequest.updated" => drop(world.complete(self.pull_request)),
+            "ms.vss-code.git-pullrequest-comment-event" => {
+                world.comment(self.pull_request, "Once more");
+            }
+            _ => {
+                world.push(&self.repository, "topic", "Again");
+                // The published sample of a merge attempt shows a pull request that is closed by
+                // the time of its delivery.
+                world.complete(self.pull_request);
+            }
+        }
+        let now_ms = world.now_ms();
+        let outgoing = world.due_deliveries(now_ms).remove(0);
+        serde_json::from_slice(&outgoing.body).unwrap()
+    }
+
+    pub(crate) fn subscription_body(&self, event_type: &str, version: &str) -> Value {
+        json!({
+            "publisherId": "tfs",
+            "eventType": event_type,
+            "resourceVersion": version,
+            "consumerId": "webHooks",
+            "consumerActionId": "httpRequest",
+            "publisherInputs": {"projectId": self.project, "repository": self.repository},
+            "consumerInputs": {
+                "url": "https://gateway.example.com/hooks",
+                "basicAuthPassword": "secret",
+                "resourceDetailsToSend": "all",
+            },
+        })
+    }
+
+    pub(crate) fn policy(&self) -> Value {
+        json!({
+            "isEnabled": true,
+            "isBlocking": true,
+            "type": {"id": fakes::ado::policy::STATUS_POLICY},
+            "settings": {
+                "statusGenre": "ci",
+                "statusName": "unit",
+                "invalidateOnSourceUpdate": true,
+                "scope": [{
+                    "repositoryId": self.repository,
+                    "refName": "refs/heads/main",
+                    "matchKind": "exact",
+                }],
+            },
+        })
+    }
+}
