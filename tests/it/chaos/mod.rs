@@ -1,0 +1,1 @@
+//! Seeded faults at every neighbour, then quiet: nothing lost, nothing doubled.

@@ -1,0 +1,1 @@
+//! The real process, killed with SIGKILL at any request and started again.

@@ -1,0 +1,48 @@
+//! A gateway in this process: the whole application, its configuration, its server and its
+//! workers, only without a process of its own. It must never replace a part of it.
+
+use std::net::TcpListener;
+
+use azdo_gateway::app::App;
+
+use super::settings::{OPERATOR, Settings};
+use super::{Api, Town};
+
+/// A running gateway.
+pub(crate) struct Inside {
+    pub(crate) app: App,
+    pub(crate) url: String,
+    /// Calls as an operator.
+    pub(crate) api: Api,
+}
+
+impl Inside {
+    /// A gateway with the usual settings and hooks.
+    pub(crate) async fn start(town: &Town) -> Self {
+        Self::start_with(town, |_| {}).await
+    }
+
+    /// A gateway with other settings, and the usual hooks.
+    pub(crate) async fn start_with(town: &Town, change: impl FnOnce(&mut Settings)) -> Self {
+        let gateway = Self::without_hooks(town, change).await;
+        town.subscribe(&gateway.url).await;
+        gateway
+    }
+
+    /// A gateway that Azure DevOps does not know of.
+    pub(crate) async fn without_hooks(town: &Town, change: impl FnOnce(&mut Settings)) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        let mut settings = town.settings(&address);
+        change(&mut settings);
+        let app = App::start_on(settings.config(), listener).await.expect("the gateway starts");
+        let url = format!("http://{address}");
+        let api = Api::new(&url, OPERATOR);
+        Self { app, url, api }
+    }
+
+    /// Ends it as SIGTERM would.
+    pub(crate) async fn stop(self) {
+        self.app.stop().await;
+    }
+}

@@ -1,0 +1,28 @@
+//! A gateway and its played neighbours, ready to be used by a test.
+//!
+//! `Town` is the neighbours with an organization, a project, a repository and the hooks; a gateway
+//! runs in this process (`Inside`) or as the real binary (`Outside`). It must never reach into the
+//! gateway but through its public edges.
+
+mod api;
+mod inside;
+mod invariants;
+mod outside;
+mod settings;
+mod town;
+
+pub(crate) use api::Api;
+pub(crate) use inside::Inside;
+pub(crate) use invariants::{check_invariants, newest_status};
+pub(crate) use outside::{Outside, binary};
+pub(crate) use settings::{OPERATOR, PAT, Settings, VIEWER};
+pub(crate) use town::{ORGANIZATION, Town};
+
+use std::time::Duration;
+
+/// How long a test waits for something that has to happen before it fails. Generous, since it is
+/// only ever waited out by a failure.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often something is asked that cannot tell by itself.
+pub(crate) const PACE: Duration = Duration::from_millis(10);

@@ -1,0 +1,137 @@
+//! The configuration of a gateway under test: real TOML with real secrets from an environment. It
+//! must never configure anything that a user could not.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use azdo_gateway::config::{self, Config, Environment};
+
+/// The token of the identity that the gateway uses.
+pub(crate) const PAT: &str = "test-pat-of-the-played-organization-00000000000000000";
+/// API tokens by role.
+pub(crate) const OPERATOR: &str = "operator-token-of-the-tests";
+pub(crate) const VIEWER: &str = "viewer-token-of-the-tests";
+pub(crate) const REPORTER: &str = "reporter-token-of-the-tests";
+pub(crate) const ROOT_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
+/// What a test may vary. `checks` is TOML; the rest has defaults that work.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) listen: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) organization_url: String,
+    pub(crate) ci_url: String,
+    pub(crate) ci_secret: String,
+    /// `[[check]]` tables.
+    pub(crate) checks: String,
+    /// Further keys of `[server]`.
+    pub(crate) server: String,
+    /// Variables beyond those that the template names.
+    pub(crate) environment: BTreeMap<String, String>,
+}
+
+/// Two checks on pull requests to main and release branches, one of them on pushes to main, too.
+pub(crate) const CHECKS: &str = r#"
+[[check]]
+name = "unit-tests"
+genre = "ci"
+organization = "fabrikam"
+repositories = ["Fabrikam/*"]
+on = ["pull_request", "push"]
+target_branches = ["main", "release/*"]
+branches = ["main"]
+ci = "builder"
+"#;
+
+impl Settings {
+    /// The whole file.
+    pub(crate) fn toml(&self) -> String {
+        format!(
+            r#"
+[server]
+listen = "{listen}"
+public_url = "http://{listen}"
+drain = "400ms"
+{server}
+[storage]
+url = "sqlite:{database}"
+[secrets]
+root_key = {{ env = "ROOT_KEY" }}
+[[api_token]]
+name = "ops"
+role = "operator"
+token = {{ env = "OPERATOR_TOKEN" }}
+[[api_token]]
+name = "eyes"
+role = "viewer"
+token = {{ env = "VIEWER_TOKEN" }}
+[[api_token]]
+name = "builders"
+role = "reporter"
+token = {{ env = "REPORTER_TOKEN" }}
+[[organization]]
+name = "fabrikam"
+azure_devops_url = "{organization_url}"
+[organization.credential]
+kind = "pat"
+token = {{ env = "PAT" }}
+{checks}
+[ci.builder]
+kind = "webhook"
+url = "{ci_url}"
+secret = {{ env = "BUILDER_SECRET" }}
+"#,
+            listen = self.listen,
+            server = self.server,
+            database = self.database().display(),
+            organization_url = self.organization_url,
+            checks = self.checks,
+            ci_url = self.ci_url,
+        )
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.join("gateway.db")
+    }
+
+    /// Every variable that the file names.
+    pub(crate) fn variables(&self) -> BTreeMap<String, String> {
+        let mut variables: BTreeMap<String, String> = [
+            ("ROOT_KEY", ROOT_KEY),
+            ("OPERATOR_TOKEN", OPERATOR),
+            ("VIEWER_TOKEN", VIEWER),
+            ("REPORTER_TOKEN", REPORTER),
+            ("PAT", PAT),
+            ("BUILDER_SECRET", &self.ci_secret),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        variables.extend(self.environment.clone());
+        variables
+    }
+
+    /// As the gateway reads it.
+    pub(crate) fn config(&self) -> Config {
+        config::parse("test.toml", &self.toml(), &Variables(self.variables()))
+            .unwrap_or_else(|errors| panic!("the test's configuration is wrong:\n{errors}"))
+    }
+
+    /// Writes the file for a real process.
+    pub(crate) fn write(&self) -> PathBuf {
+        let path = self.folder.join("gateway.toml");
+        std::fs::write(&path, self.toml()).expect("the temporary folder is writable");
+        path
+    }
+}
+
+struct Variables(BTreeMap<String, String>);
+
+impl Environment for Variables {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.0.get(name).cloned()
+    }
+
+    fn file(&self, path: &Path) -> std::io::Result<String> {
+        std::fs::read_to_string(path)
+    }
+}

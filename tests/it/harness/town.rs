@@ -1,0 +1,157 @@
+//! The played neighbours with what most stories need: an organization, a project, a repository
+//! with a main branch, an identity for the gateway and people who act. It must never know how the
+//! gateway works.
+
+use std::time::Duration;
+
+use azdo_gateway::secret::{Keyring, RootKey};
+use fakes::shell::Shell;
+use fakes::{ado, ci};
+use serde_json::json;
+
+use super::PATIENCE;
+use super::settings::{CHECKS, PAT, ROOT_KEY, Settings};
+
+pub(crate) const ORGANIZATION: &str = "fabrikam";
+/// What operators subscribe to.
+const EVENTS: [&str; 3] = ["git.push", "git.pullrequest.created", "git.pullrequest.updated"];
+
+/// The neighbours of one gateway.
+pub(crate) struct Town {
+    pub(crate) shell: Shell,
+    pub(crate) project: String,
+    pub(crate) repository: String,
+    /// The identity that the gateway uses.
+    pub(crate) identity: String,
+    pub(crate) keys: Keyring,
+    ci_secret: String,
+    folder: tempfile::TempDir,
+}
+
+impl Town {
+    /// A town where everything that is random follows from the seed.
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut ado = ado::World::new(seed, ado::Options::loopback());
+        ado.create_organization(ORGANIZATION);
+        let project = ado.create_project(ORGANIZATION, "Fabrikam");
+        let repository = ado.create_repository(&project, "web");
+        let person = ado.create_identity("Jo Doe", "jo@fabrikam.example");
+        ado.act_as(&person);
+        ado.push(&repository, "main", "Begin");
+        let identity = ado.create_identity("CI Gateway", "svc-ci@fabrikam.example");
+        ado.add_pat(PAT, &identity, &["vso.code", "vso.code_status"], 4_102_444_800_000);
+        let ci = ci::World::new(seed);
+        let ci_secret = ci.secret().to_owned();
+        let shell = Shell::start(ado, ci, None).expect("loopback is there");
+        let root_key = RootKey::parse(ROOT_KEY).expect("it is a key");
+        let keys = Keyring { current: root_key, previous: None };
+        let folder = tempfile::tempdir().expect("there is a temporary folder");
+        Self { shell, project, repository, identity, keys, ci_secret, folder }
+    }
+
+    /// What a gateway of this town is configured with, listening on `listen`.
+    pub(crate) fn settings(&self, listen: &str) -> Settings {
+        Settings {
+            listen: listen.to_owned(),
+            folder: self.folder.path().to_owned(),
+            organization_url: self.shell.ado(|ado| ado.organization_url(ORGANIZATION)),
+            ci_url: self.shell.ci_url(),
+            ci_secret: self.ci_secret.clone(),
+            checks: CHECKS.to_owned(),
+            server: String::new(),
+            environment: Default::default(),
+        }
+    }
+
+    /// The password with which hooks of that name deliver.
+    pub(crate) fn password(&self, hook: &str) -> String {
+        self.keys.hook_password(ORGANIZATION, hook).expose().to_owned()
+    }
+
+    /// Creates the usual hooks, as an operator would: over REST.
+    pub(crate) async fn subscribe(&self, gateway: &str) {
+        for event_type in EVENTS {
+            self.subscribe_to(gateway, event_type, "1.0").await;
+        }
+    }
+
+    /// Creates one hook; its id.
+    pub(crate) async fn subscribe_to(
+        &self,
+        gateway: &str,
+        event_type: &str,
+        resource_version: &str,
+    ) -> String {
+        let organization = self.shell.ado(|ado| ado.organization_url(ORGANIZATION));
+        let hook = event_type.replace('.', "-");
+        let body = json!({
+            "publisherId": "tfs",
+            "eventType": event_type,
+            "resourceVersion": resource_version,
+            "consumerId": "webHooks",
+            "consumerActionId": "httpRequest",
+            "publisherInputs": { "projectId": self.project },
+            "consumerInputs": {
+                "url": format!("{gateway}/hooks/azure-devops/{ORGANIZATION}/{hook}"),
+                "basicAuthUsername": "azure-devops",
+                "basicAuthPassword": self.password(&hook),
+                "resourceDetailsToSend": "all",
+            },
+        });
+        let answer = reqwest::Client::new()
+            .post(format!("{organization}/_apis/hooks/subscriptions?api-version=7.1"))
+            .basic_auth("", Some(PAT))
+            .json(&body)
+            .send()
+            .await
+            .expect("the played Azure DevOps answers");
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap_or_default());
+        let created: serde_json::Value = answer.json().await.expect("it answers JSON");
+        created["id"].as_str().expect("it has an id").to_owned()
+    }
+
+    /// Somebody pushes to a new branch and opens a pull request to main: number and commit.
+    pub(crate) fn open(&self, branch: &str) -> (u64, String) {
+        self.shell.ado(|ado| {
+            let commit = ado.push(&self.repository, branch, "Work");
+            let new = ado::NewPullRequest::new(&self.repository, branch, "main");
+            (ado.open_pull_request(&new), commit)
+        })
+    }
+
+    /// Somebody pushes one more commit.
+    pub(crate) fn push(&self, branch: &str) -> String {
+        self.shell.ado(|ado| ado.push(&self.repository, branch, "More work"))
+    }
+
+    /// Waits until something holds in the worlds; fails the test, saying what did not happen.
+    #[track_caller]
+    pub(crate) fn until<'a>(
+        &'a self,
+        what: &'a str,
+        condition: impl FnMut(&ado::World, &ci::World) -> bool + 'a,
+    ) -> impl Future<Output = ()> + 'a {
+        let caller = std::panic::Location::caller();
+        async move {
+            let happened = self.shell.wait_until(PATIENCE, condition).await;
+            assert!(happened, "{caller}: it never came to pass that {what}");
+        }
+    }
+
+    /// Waits until a pull request shows this state for a check, on the iteration of that commit.
+    pub(crate) async fn until_shown(&self, id: u64, commit: &str, check: &str, state: &str) {
+        let what = format!("pull request {id} at {commit} shows {check} {state}");
+        self.until(&what, |ado, _| {
+            super::newest_status(ado, id, commit, check).is_some_and(|found| found.state == state)
+        })
+        .await;
+    }
+
+    /// Waits until every delivery of Azure DevOps has been answered.
+    pub(crate) async fn until_delivered(&self) {
+        self.until("everything is delivered", |ado, _| ado.deliveries_pending() == 0).await;
+    }
+
+    /// A moment that is long for these worlds, for the few cases where nothing must happen.
+    pub(crate) const MOMENT: Duration = Duration::from_millis(300);
+}

@@ -1,0 +1,1 @@
+//! What every storage engine has to do, checked against a model.

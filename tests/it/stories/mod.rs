@@ -1,0 +1,3 @@
+//! What users and operators see, from event to status, one story a test.
+
+mod life;
