@@ -47,7 +47,7 @@ impl fmt::Debug for Secret {
 pub struct RootKey(Zeroizing<[u8; 32]>);
 
 impl RootKey {
-    /// Reads base64, with or without padding.
+    /// Reads base64, with padding.
     ///
     /// # Errors
     /// What is wrong with it, without showing it.

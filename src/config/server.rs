@@ -46,14 +46,22 @@ fn listen(value: Option<Value<'_>>) -> SocketAddr {
     })
 }
 
+/// Unless the file says otherwise.
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The longest delivery (Microsoft Learn: "Troubleshoot service hooks").
+const DELIVERY_BYTES_MAX: usize = 2 * 1000 * 1000;
+
 fn body_limit(section: &mut Section<'_>) -> usize {
-    let range = Range {
-        least: "2MiB",
-        most: "64MiB",
-        because: ": one delivery of Azure DevOps has up to 2 MB",
-    };
-    let value = section.value("body_limit", "4MiB");
-    value.and_then(|value| value.size(range)).unwrap_or(4 * 1024 * 1024)
+    let because = ": one delivery of Azure DevOps has up to 2 MB";
+    let range = Range { least: "1KiB", most: "64MiB", because };
+    let Some(value) = section.value("body_limit", "4MiB") else { return BODY_BYTES_MAX };
+    let limit = value.size(range).unwrap_or(BODY_BYTES_MAX);
+    if limit < DELIVERY_BYTES_MAX {
+        let what = "body_limit is less than Azure DevOps sends: what is longer is refused, which \
+                    puts its subscription on probation";
+        value.reader.warn(value.at, what, "write body_limit = \"2MiB\" or more");
+    }
+    limit
 }
 
 /// Refuses a public address that Azure DevOps cannot reach; `outside` is an organization that is
