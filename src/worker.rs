@@ -18,12 +18,16 @@ use crate::storage;
 
 /// How long a worker pauses after a tick that failed.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long it rests between two turns of work that nobody waits for.
+const REST: Duration = Duration::from_millis(50);
 
 /// What one turn came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Something was done, and there may be more.
     Worked,
+    /// Something was done; what is left can wait a moment, so that others get their turn.
+    Slowly,
     /// Nothing is due.
     Idle,
 }
@@ -57,6 +61,7 @@ pub async fn run(tick: Arc<dyn Tick>, wake: Wake, every: Duration, stop: Cancell
     while !stop.is_cancelled() {
         let wait = match AssertUnwindSafe(tick.tick()).catch_unwind().await {
             Ok(Ok(Progress::Worked)) => continue,
+            Ok(Ok(Progress::Slowly)) => REST,
             Ok(Ok(Progress::Idle)) => every,
             Ok(Err(error)) => {
                 tracing::warn!(worker = tick.name(), "nothing done this turn: {error}");
