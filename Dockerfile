@@ -11,7 +11,6 @@ RUN mkdir -p src tests/it tests/fakes/src loadtest/src \
     && cp src/main.rs tests/fakes/src/ && cp src/main.rs loadtest/src/ \
     && cargo build --locked --profile dist --no-default-features
 COPY src src
-COPY config config
 RUN touch src/lib.rs src/main.rs \
     && cargo build --locked --profile dist --no-default-features
 

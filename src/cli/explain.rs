@@ -14,7 +14,7 @@ use crate::ado::hooks::{Delivered, read};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::decision::Decision;
-use crate::domain::event::Fact;
+use crate::domain::fact::Fact;
 use crate::pipeline::decide;
 
 #[derive(Debug, Args)]

@@ -12,6 +12,8 @@ pub mod check;
 pub mod decision;
 /// What happened, in our words.
 pub mod event;
+/// What a delivery says, before anybody compares it with what is known.
+pub mod fact;
 /// Identifiers that we give out.
 pub mod id;
 /// A pull request as last seen, and what changed since.

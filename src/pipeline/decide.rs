@@ -19,7 +19,8 @@ use crate::domain::check::Check;
 use crate::domain::decision::{
     Decision, KnownPullRequest, KnownRef, Outcome, Source, Told, on_pull_request, on_push,
 };
-use crate::domain::event::{Event, Fact, Push, Repository};
+use crate::domain::event::{Event, Repository};
+use crate::domain::fact::{Fact, Push};
 use crate::domain::id::RunId;
 use crate::domain::pull_request::PullRequest;
 use crate::domain::run::State;

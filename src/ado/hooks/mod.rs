@@ -25,7 +25,8 @@ mod wire;
 pub use envelope::{Envelope, NotUnderstood, envelope};
 pub use read::read;
 
-use crate::domain::event::{Fact, Repository};
+use crate::domain::event::Repository;
+use crate::domain::fact::Fact;
 use crate::domain::time::Timestamp;
 
 /// A delivery, understood as far as it can be.

@@ -5,7 +5,7 @@
 use super::lenient::{Raw, filled, is_zero, number, object, object_id, objects, text};
 use super::repository::repository;
 use super::wire;
-use crate::domain::event::{Push, RefUpdate};
+use crate::domain::fact::{Push, RefUpdate};
 use crate::domain::time::Timestamp;
 
 /// Reads a push, or says which field lacks.

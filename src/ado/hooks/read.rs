@@ -11,7 +11,8 @@ use super::repository::{container_project, elsewhere};
 use super::samples::{is_sample_repository, is_test};
 use super::wire::Body;
 use super::{Delivered, NotUnderstood};
-use crate::domain::event::{Event, Fact, Repository};
+use crate::domain::event::{Event, Repository};
+use crate::domain::fact::Fact;
 use crate::domain::status::cut;
 use crate::domain::time::Timestamp;
 

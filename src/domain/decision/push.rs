@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::check::{Check, Trigger};
-use super::super::event::{Event, Push, RefUpdate, Repository, short};
+use super::super::event::{Event, Repository, short};
+use super::super::fact::{Push, RefUpdate};
 use super::super::id::RunId;
 use super::super::run::{self, Advance, Run, State};
 use super::super::time::Timestamp;

@@ -5,14 +5,13 @@ use actix_web::web::{Data, Json, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
 
-use super::body_of;
 use super::page::{Parameters, listed, named, only, page, parsed};
 use crate::domain::id::StatusId;
 use crate::domain::status::{Context, DESCRIPTION_CHARS_MAX, Shown, Status, Target, cut};
 use crate::server::State;
 use crate::server::auth::{Right, require};
+use crate::server::body::{body_of, link, text};
 use crate::server::problem::Problem;
-use crate::server::reports::{link, text};
 use crate::storage::{StatusFilter, StatusRow};
 
 const OUTCOMES: [&str; 5] = ["queued", "posted", "unchanged", "superseded", "refused"];
@@ -51,7 +50,7 @@ pub(super) async fn post(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     require(&request, &state, Right::Report)?;
-    let status = understand(&body_of(payload, &state).await?, &state)?;
+    let status = understand(&body_of(payload).await?, &state)?;
     let id = state.store.queue_status(status, state.clock.now()).await?;
     state.wakes.publish.wake();
     Ok(HttpResponse::Accepted().json(json!({ "status": id })))

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::super::check::Trigger;
-use super::super::super::event::{Push, RefUpdate};
+use super::super::super::fact::{Push, RefUpdate};
 use super::super::*;
 use super::world::*;
 

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::super::super::check::{Forks, Patterns, Trigger};
-use super::super::super::event::{Push, RefUpdate};
+use super::super::super::fact::{Push, RefUpdate};
 use super::super::super::pull_request::PullRequest;
 use super::super::super::run::Targets;
 use super::super::*;
