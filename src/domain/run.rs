@@ -213,7 +213,9 @@ pub fn end(run: &Run, state: State, reason: String, now: Timestamp) -> Advance {
     if run.state.is_final() {
         return Advance::Not(format!("the run is {} already, which is final", run.state));
     }
-    Advance::To(Box::new(Run { state, reason, updated_at: now, ..run.clone() }))
+    // What the CI said about an earlier state is no word about this one.
+    let ended = Run { state, reason, description: None, updated_at: now, ..run.clone() };
+    Advance::To(Box::new(ended))
 }
 
 /// The run that comes in place of another: the CI is asked anew, under a new idempotency key.

@@ -172,12 +172,14 @@ fn a_refused_run_is_errored_in_the_words_of_the_ci() {
 
 #[test]
 fn an_overdue_run_says_who_did_not_speak() {
-    let next = to(time_out(&run(State::Planned), NOW));
+    let next = to(time_out(&run(State::Planned), later(7_200)));
     assert_eq!(next.state, State::TimedOut);
     assert_eq!(next.reason, "jenkins could not be asked to start it within 2h");
-    let next = to(time_out(&run(State::Running), NOW));
+    let next = to(time_out(&run(State::Running), later(7_200)));
     assert_eq!(next.reason, "no final report within 2h");
-    let why = not(time_out(&run(State::Succeeded), NOW));
+    let why = not(time_out(&run(State::Running), later(7_199)));
+    assert_eq!(why, "its time is not over");
+    let why = not(time_out(&run(State::Succeeded), later(7_200)));
     assert_eq!(why, "the run is succeeded already, which is final");
 }
 

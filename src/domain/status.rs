@@ -133,10 +133,15 @@ fn shown(run: &Run) -> (Shown, String) {
         State::Succeeded => (Shown::Succeeded, words("Succeeded")),
         State::Failed => (Shown::Failed, words("Failed")),
         State::Errored => (Shown::Error, words(&format!("Error: {}", run.reason))),
-        State::Cancelled => (Shown::Error, format!("Cancelled: {}", run.reason)),
+        State::Cancelled => (Shown::Error, words(&format!("Cancelled: {}", run.reason))),
         State::TimedOut => (Shown::Error, format!("Timed out: {}", run.reason)),
-        State::Superseded => (Shown::Error, format!("Superseded: {}", run.reason)),
+        State::Superseded => (Shown::Error, capitalized(&run.reason)),
     }
+}
+
+fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// The first `chars_max` characters, the last of them an ellipsis when something was cut off.

@@ -62,24 +62,14 @@ fn each_state_has_its_status() {
         (State::Succeeded, Shown::Succeeded, "Succeeded", "3 of 5"),
         (State::Failed, Shown::Failed, "Failed", "3 of 5"),
         (State::Errored, Shown::Error, "Error: no final report within 2h", "3 of 5"),
-        (
-            State::Cancelled,
-            Shown::Error,
-            "Cancelled: no final report within 2h",
-            "Cancelled: no final report within 2h",
-        ),
+        (State::Cancelled, Shown::Error, "Cancelled: no final report within 2h", "3 of 5"),
         (
             State::TimedOut,
             Shown::Error,
             "Timed out: no final report within 2h",
             "Timed out: no final report within 2h",
         ),
-        (
-            State::Superseded,
-            Shown::Error,
-            "Superseded: no final report within 2h",
-            "Superseded: no final report within 2h",
-        ),
+        (State::Superseded, Shown::Error, "No final report within 2h", "No final report within 2h"),
     ];
     for (state, expected, silent, said) in table {
         for status in of(&run(state)) {
