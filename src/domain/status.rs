@@ -135,13 +135,12 @@ fn shown(run: &Run) -> (Shown, String) {
         State::Errored => (Shown::Error, words(&format!("Error: {}", run.reason))),
         State::Cancelled => (Shown::Error, words(&format!("Cancelled: {}", run.reason))),
         State::TimedOut => (Shown::Error, format!("Timed out: {}", run.reason)),
-        State::Superseded => (Shown::Error, capitalized(&run.reason)),
+        // The reason says by what: `superseded by the newer commit 9a79da29`.
+        State::Superseded => {
+            let by = run.reason.strip_prefix("superseded").unwrap_or_default();
+            (Shown::Error, format!("Superseded{by}"))
+        }
     }
-}
-
-fn capitalized(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// The first `chars_max` characters, the last of them an ellipsis when something was cut off.
