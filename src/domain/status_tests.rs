@@ -69,7 +69,7 @@ fn each_state_has_its_status() {
             "Timed out: no final report within 2h",
             "Timed out: no final report within 2h",
         ),
-        (State::Superseded, Shown::Error, "No final report within 2h", "No final report within 2h"),
+        (State::Superseded, Shown::Error, "Superseded", "Superseded"),
     ];
     for (state, expected, silent, said) in table {
         for status in of(&run(state)) {
