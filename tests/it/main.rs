@@ -12,6 +12,8 @@ mod cli;
 mod crash;
 /// A gateway and its played neighbours, ready to be used by a test.
 mod harness;
+/// Our requests to Azure DevOps, held against its OpenAPI documents.
+mod specs;
 /// What every storage engine has to do.
 mod storage;
 /// What users and operators see, from event to status.

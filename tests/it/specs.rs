@@ -1,0 +1,142 @@
+//! Whether our requests to Azure DevOps are what Microsoft's OpenAPI documents describe: verb, path,
+//! and every property of the body. The documents are not part of this repository; where they do
+//! not lie beside it, one line says that nothing was checked.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use azdo_gateway::ado::{Client, Credential, Options, Throttle, http_client};
+use azdo_gateway::clock::Clock;
+use azdo_gateway::domain::status::{Context, Shown, Status, Target};
+use azdo_gateway::secret::Secret;
+use serde_json::Value;
+
+/// What was sent: verb, path without query, query, body.
+type Sent = (String, String, String, Value);
+
+#[tokio::test]
+async fn our_requests_are_in_the_specs() {
+    let Some(spec) = spec() else { return };
+    let (url, recorded) = record(5);
+    let url = url::Url::parse(&format!("{url}/fabrikam")).unwrap();
+    let options =
+        Options { name: "fabrikam".into(), identity_url: url.clone(), azure_devops_url: url };
+    let throttle = Arc::new(Throttle::default());
+    let client = Client::new(http_client().unwrap(), options, throttle, Clock::system());
+    let credential = || Credential::from_pat(&Secret::new("pat".into()));
+    let on_pull_request = status(Target::PullRequest { id: 7, commit: None });
+    let on_commit = status(Target::Commit { commit: "a".repeat(40) });
+
+    client.iterations(credential(), &on_pull_request, 7).await.unwrap();
+    client.post_status(credential(), &on_pull_request, Some(3)).await.unwrap();
+    client.shown_status(credential(), &on_pull_request, Some(3)).await.unwrap();
+    client.post_status(credential(), &on_commit, None).await.unwrap();
+    client.shown_status(credential(), &on_commit, None).await.unwrap();
+
+    for (verb, path, query, body) in recorded.join().unwrap() {
+        let operation = operation(&spec, &verb, &path);
+        let operation = operation.unwrap_or_else(|| panic!("the specs have no {verb} {path}"));
+        assert!(query.contains("api-version=7.1"), "{verb} {path}?{query}");
+        for property in body.as_object().into_iter().flatten().map(|(name, _)| name) {
+            let known = body_definition(&spec, operation);
+            assert!(known.contains(property), "{verb} {path}: the specs have no {property}");
+        }
+        println!("{verb} {path}: as the specs have it");
+    }
+}
+
+fn status(target: Target) -> Status {
+    Status {
+        organization: "fabrikam".into(),
+        project: "Fabrikam Fiber".into(),
+        repository: "web".into(),
+        target,
+        context: Context { genre: "ci".into(), name: "unit-tests".into() },
+        state: Shown::Succeeded,
+        description: "412 tests passed".into(),
+        url: Some("https://ci.example.com/42".into()),
+        run: None,
+    }
+}
+
+fn spec() -> Option<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/specs/git-7.1.git.json");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        println!("not checked against Microsoft's specs: they do not lie beside this checkout");
+        return None;
+    };
+    Some(serde_json::from_str(text.trim_start_matches('\u{feff}')).expect("the spec is JSON"))
+}
+
+/// Answers so many requests with an empty list and keeps what was sent.
+fn record(count: usize) -> (String, JoinHandle<Vec<Sent>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let recorded = std::thread::spawn(move || {
+        let answer = |_| {
+            let (mut stream, _) = listener.accept().expect("somebody connects");
+            let mut reader = BufReader::new(stream.try_clone().expect("a socket can be shared"));
+            let sent = read_request(&mut reader);
+            let body = r#"{"count":0,"value":[]}"#;
+            let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json";
+            let length = body.len();
+            write!(stream, "{head}\r\ncontent-length: {length}\r\n\r\n{body}").expect("it listens");
+            sent
+        };
+        (0..count).map(answer).collect()
+    });
+    (url, recorded)
+}
+
+fn read_request(reader: &mut impl BufRead) -> Sent {
+    let mut lines = reader.by_ref().lines().map(|line| line.expect("the request is whole"));
+    let first = lines.next().expect("there is a request line");
+    let mut words = first.split(' ');
+    let (verb, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let (verb, path, query) = (verb.to_owned(), path.to_owned(), query.to_owned());
+    let length = lines
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| {
+            line.to_lowercase().strip_prefix("content-length:")?.trim().parse::<usize>().ok()
+        })
+        .sum();
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).expect("the body is whole");
+    (verb, path, query, serde_json::from_slice(&body).unwrap_or(Value::Null))
+}
+
+/// The operation whose path has the same segments, whatever stands for its parameters.
+fn operation<'s>(spec: &'s Value, verb: &str, path: &str) -> Option<&'s Value> {
+    let given: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let is_it = |template: &String| {
+        let wanted: Vec<&str> = template.trim_start_matches('/').split('/').collect();
+        let same = |(wanted, given): (&&str, &&str)| {
+            wanted.starts_with('{') || wanted.eq_ignore_ascii_case(given)
+        };
+        wanted.len() == given.len() && wanted.iter().zip(&given).all(same)
+    };
+    let paths = spec["paths"].as_object()?;
+    let found = paths.iter().filter(|(template, _)| is_it(template));
+    found.filter_map(|(_, verbs)| verbs.get(verb.to_lowercase())).next()
+}
+
+/// The names of the properties that the body of an operation may have.
+fn body_definition(spec: &Value, operation: &Value) -> Vec<String> {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let body = parameters.filter(|parameter| parameter["in"] == "body");
+    body.flat_map(|parameter| properties(spec, &parameter["schema"])).collect()
+}
+
+fn properties(spec: &Value, schema: &Value) -> Vec<String> {
+    let referred = schema["$ref"].as_str().and_then(|name| name.strip_prefix("#/definitions/"));
+    if let Some(name) = referred {
+        return properties(spec, &spec["definitions"][name]);
+    }
+    let own = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
+    let inherited = schema["allOf"].as_array().into_iter().flatten();
+    own.chain(inherited.flat_map(|part| properties(spec, part))).collect()
+}
