@@ -27,7 +27,17 @@ impl Scope {
     }
 }
 
-/// Proves who we are, once.
+/// Proves who we are, once: a call takes it by value, so using one twice does not compile.
+///
+/// ```compile_fail,E0382
+/// use azdo_gateway::{ado::Credential, secret::Secret};
+///
+/// fn call(_: Credential) {}
+///
+/// let credential = Credential::from_pat(&Secret::new("a token".into()));
+/// call(credential);
+/// call(credential); // used after move
+/// ```
 pub struct Credential {
     authorization: Secret,
 }
