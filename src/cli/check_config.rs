@@ -19,6 +19,12 @@ pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
     for warning in &config.warnings {
         println!("warning: {warning}");
     }
-    println!("{path}: ok ({organizations} organizations, {checks} checks, {ci} CI systems)");
+    let counted = |count: usize, one: &str| match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {one}s"),
+    };
+    let organizations = counted(organizations, "organization");
+    let (checks, ci) = (counted(checks, "check"), counted(ci, "CI system"));
+    println!("{path}: ok ({organizations}, {checks}, {ci})");
     Ok(ExitCode::SUCCESS)
 }
