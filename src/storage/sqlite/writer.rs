@@ -25,8 +25,10 @@ const BATCH_MAX: usize = 512;
 /// How often an unwritable database is tried, without anybody having to send something.
 const PROBE_EVERY: Duration = Duration::from_millis(500);
 
+/// Tells the caller what became of its write, once the batch is on disk or lost.
 type Answer = Box<dyn FnOnce(Result<(), Arc<Failure>>) + Send>;
-type Work = Box<dyn FnOnce(&Connection) -> Result<Answer, (rusqlite::Error, Answer)> + Send>;
+/// One write. Without a connection it is not carried out, and only its answer is wanted.
+type Work = Box<dyn FnOnce(Option<&Connection>) -> (Answer, Option<rusqlite::Error>) + Send>;
 
 /// Why a whole batch was not written.
 #[derive(Debug)]
@@ -92,17 +94,16 @@ impl Writer {
     ) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
         let work: Work = Box::new(move |db| {
-            let result = work(db);
-            let answer_with = |value: Option<T>| -> Answer {
-                Box::new(move |committed: Result<(), Arc<Failure>>| {
-                    // The caller may have gone away; what was written stays written.
-                    drop(answer.send(committed.map(|()| value)));
-                })
+            let (value, error) = match db.map(work) {
+                Some(Ok(value)) => (Some(value), None),
+                Some(Err(error)) => (None, Some(error)),
+                None => (None, None),
             };
-            match result {
-                Ok(value) => Ok(answer_with(Some(value))),
-                Err(error) => Err((error, answer_with(None))),
-            }
+            let answer: Answer = Box::new(move |committed| {
+                // The caller may have gone away; what was written stays written.
+                drop(answer.send(committed.map(|()| value)));
+            });
+            (answer, error)
         });
         self.admit(Job { work, bytes })?;
         match answered.await {
@@ -206,7 +207,8 @@ fn next_batch(shared: &Shared, batch: &mut Vec<Work>) -> bool {
     }
 }
 
-/// One transaction. Work that fails is undone alone; a failure of the whole is told to everybody.
+/// One transaction. A write that fails is undone alone; a failure of the whole is told to everybody,
+/// and nothing more of the batch is tried.
 fn commit(
     db: &Connection,
     batch: impl Iterator<Item = Work>,
@@ -214,32 +216,19 @@ fn commit(
     let mut answers = Vec::new();
     let mut failed = db.execute_batch("BEGIN IMMEDIATE").err();
     for work in batch {
-        failed = failed.or(run(db, "SAVEPOINT step").err());
-        match work(db) {
-            Ok(answer) => {
-                answers.push(answer);
-                failed = failed.or(run(db, "RELEASE step").err());
-            }
-            Err((error, answer)) => {
-                answers.push(answer);
-                // Some errors end the transaction by themselves: then nothing of it is left.
-                if db.is_autocommit() || connection::is_of_the_disk(&error) {
-                    failed = failed.or(Some(error));
-                } else {
-                    tracing::error!(%error, "a write failed and was undone");
-                    failed = failed.or(run(db, "ROLLBACK TO step").err());
-                    failed = failed.or(run(db, "RELEASE step").err());
-                }
-            }
-        }
+        let (answer, error) = match failed {
+            Some(_) => work(None),
+            None => step(db, work),
+        };
+        answers.push(answer);
+        failed = failed.or(error);
     }
     // The probe of an unwritable database has to write something to find out.
     if answers.is_empty() && failed.is_none() {
         let probe = "INSERT INTO meta VALUES ('probe', '') ON CONFLICT DO UPDATE SET value = ''";
         failed = db.execute_batch(probe).err();
     }
-    let failed = failed.or_else(|| db.execute_batch("COMMIT").err());
-    match failed {
+    match failed.or_else(|| db.execute_batch("COMMIT").err()) {
         None => Ok(answers),
         Some(error) => {
             if !db.is_autocommit() {
@@ -248,6 +237,24 @@ fn commit(
             Err((answers, error))
         }
     }
+}
+
+/// One write within the transaction; the error is one that loses the whole batch.
+fn step(db: &Connection, work: Work) -> (Answer, Option<rusqlite::Error>) {
+    if let Err(error) = run(db, "SAVEPOINT step") {
+        return (work(None).0, Some(error));
+    }
+    let (answer, error) = work(Some(db));
+    let fatal = match error {
+        None => run(db, "RELEASE step").err(),
+        // Some errors end the transaction by themselves: then nothing of it is left.
+        Some(error) if db.is_autocommit() || connection::is_of_the_disk(&error) => Some(error),
+        Some(error) => {
+            tracing::error!(%error, "a write failed and was undone");
+            run(db, "ROLLBACK TO step").and_then(|_| run(db, "RELEASE step")).err()
+        }
+    };
+    (answer, fatal)
 }
 
 fn run(db: &Connection, statement: &str) -> rusqlite::Result<usize> {
