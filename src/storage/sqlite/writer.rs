@@ -5,6 +5,7 @@
 //! nearly free under load. It must never know what is written.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -244,7 +245,15 @@ fn step(db: &Connection, work: Work) -> (Answer, Option<rusqlite::Error>) {
     if let Err(error) = run(db, "SAVEPOINT step") {
         return (work(None).0, Some(error));
     }
-    let (answer, error) = work(Some(db));
+    let (answer, error) = match catch_unwind(AssertUnwindSafe(|| work(Some(db)))) {
+        Ok(done) => done,
+        Err(_) => {
+            tracing::error!("a write panicked and was undone; please report this as a bug");
+            // Its caller learns it from the answer that never comes.
+            let undone = run(db, "ROLLBACK TO step").and_then(|_| run(db, "RELEASE step"));
+            return (Box::new(drop), undone.err());
+        }
+    };
     let fatal = match error {
         None => run(db, "RELEASE step").err(),
         // Some errors end the transaction by themselves: then nothing of it is left.
