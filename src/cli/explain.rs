@@ -45,8 +45,9 @@ impl Explain {
             (Some(file), None) => (bytes_of(file)?, None),
             (None, None) => return Ok(usage("give a FILE, or --delivery ID")),
         };
-        let Some(organization) = sender.or_else(|| self.sender(&config)) else {
-            return Ok(usage("there are several organizations: say which with --organization"));
+        let organization = match sender.map_or_else(|| self.sender(&config), Ok) {
+            Ok(organization) => organization,
+            Err(why) => return Ok(usage(&why)),
         };
         let now = Clock::system().now();
         let (delivered, is_sample) = understood(&body);
@@ -59,11 +60,19 @@ impl Explain {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn sender(&self, config: &Config) -> Option<String> {
-        self.organization.clone().or_else(|| match config.organizations.as_slice() {
-            [only] => Some(only.ado.name.clone()),
-            _ => None,
-        })
+    /// The organization as configured: one that is misspelt would match no check.
+    fn sender(&self, config: &Config) -> Result<String, String> {
+        let mut names = config.organizations.iter().map(|known| &known.ado.name);
+        let found = match (&self.organization, config.organizations.as_slice()) {
+            (Some(given), _) => names
+                .find(|name| name.eq_ignore_ascii_case(given))
+                .ok_or_else(|| format!("there is no organization {given} in the configuration")),
+            (None, [only]) => Ok(&only.ado.name),
+            (None, _) => {
+                Err("there are several organizations: say which with --organization".into())
+            }
+        };
+        found.cloned()
     }
 }
 
