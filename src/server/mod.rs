@@ -81,5 +81,12 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/livez", web::get().to(health::live))
         .route("/readyz", web::get().to(health::ready))
         .route("/metrics", web::get().to(health::metrics))
+        .route("/openapi.json", web::get().to(openapi))
         .default_service(web::to(problem::no_such_path));
+}
+
+/// `/openapi.json`: the contract for programs. A story holds it against what is really answered.
+async fn openapi() -> impl actix_web::Responder {
+    let document = include_str!("openapi.json");
+    actix_web::HttpResponse::Ok().content_type("application/json").body(document)
 }
