@@ -22,6 +22,7 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 
 use crate::clock::Clock;
+use crate::credentials::Standing;
 use crate::pipeline::accept::Accept;
 use crate::pipeline::observe::Observe;
 use crate::secret::Keyring;
@@ -46,6 +47,7 @@ pub struct State {
     pub store: Arc<dyn Store>,
     pub accept: Accept,
     pub observe: Observe,
+    pub standing: Arc<Standing>,
     pub wakes: crate::pipeline::Wakes,
     pub clock: Clock,
     /// Set while stopping: not ready any more, and still answering.
