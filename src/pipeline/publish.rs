@@ -169,11 +169,13 @@ impl Posts {
         let now = self.clock.now();
         let organization = &slot.status.organization;
         let attempts = slot.attempts.saturating_add(1);
-        let later = |retry_after, counts, doubtful, reason: String| {
+        // What an earlier attempt left in doubt stays so until a look is answered.
+        let later = |retry_after, counts, may_be_posted, reason: String| {
             if now.since(slot.queued_at) > TRIED_MAX {
                 return Posting::Refused(format!("given up after a day: {reason}"));
             }
             let due_at = now.plus(BACKOFF.wait(attempts, random(), retry_after));
+            let doubtful = may_be_posted || slot.doubtful;
             Posting::Later { due_at, counts, doubtful, reason }
         };
         match failure {
@@ -186,7 +188,7 @@ impl Posts {
             Failure::Credential(error) => later(Some(LOCKED_OUT), false, false, error.to_string()),
             Failure::Ado(error) => match &error {
                 ado::Error::RateLimited { retry_after, .. } => {
-                    later(*retry_after, false, slot.doubtful, error.to_string())
+                    later(*retry_after, false, false, error.to_string())
                 }
                 ado::Error::Unauthorized { .. } => {
                     self.throttle.slow_down(organization, Some(LOCKED_OUT), now);
@@ -208,7 +210,7 @@ impl Posts {
                     later(None, true, false, error.to_string())
                 }
                 ado::Error::Unavailable { doubtful, retry_after, .. } => {
-                    later(*retry_after, true, *doubtful || slot.doubtful, error.to_string())
+                    later(*retry_after, true, *doubtful, error.to_string())
                 }
                 ado::Error::NotEditable
                 | ado::Error::NotFound { .. }

@@ -115,6 +115,13 @@ fn lease(db: &Connection, slot: i64, claim: Claim) -> rusqlite::Result<LeasedSlo
              RETURNING lease",
         )?
         .query_row([slot, claim.now.plus(claim.lease).micros()], |row| row.get(0))?;
+    // Whoever was posting an older state died before it could say what became of that.
+    db.prepare_cached(
+        "UPDATE status SET outcome = 'superseded', reason = 'a newer state came while it was posted'
+         WHERE slot = ?1 AND outcome = 'queued'
+         AND id < (SELECT newest FROM slot WHERE slot.id = ?1)",
+    )?
+    .execute([slot])?;
     db.prepare_cached(
         "SELECT status.id, status.body, slot.posted, slot.attempts, status.queued_at,
             CASE WHEN slot.iteration_of IS status.run THEN slot.iteration END

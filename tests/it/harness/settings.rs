@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) ci_secret: String,
     /// `[[check]]` tables.
     pub(crate) checks: String,
+    /// How long a stopping gateway waits for what is in flight.
+    pub(crate) drain: &'static str,
     /// Further keys of `[server]`.
     pub(crate) server: String,
     /// Variables beyond those that the template names.
@@ -51,7 +53,7 @@ impl Settings {
 [server]
 listen = "{listen}"
 public_url = "http://{listen}"
-drain = "400ms"
+drain = "{drain}"
 {server}
 [storage]
 url = "sqlite:{database}"
@@ -82,6 +84,7 @@ url = "{ci_url}"
 secret = {{ env = "BUILDER_SECRET" }}
 "#,
             listen = self.listen,
+            drain = self.drain,
             server = self.server,
             database = self.database().display(),
             organization_url = self.organization_url,

@@ -58,6 +58,7 @@ impl Town {
             ci_url: self.shell.ci_url(),
             ci_secret: self.ci_secret.clone(),
             checks: CHECKS.to_owned(),
+            drain: "400ms",
             server: String::new(),
             environment: Default::default(),
         }
