@@ -1,5 +1,6 @@
 //! Tables and colour for people. It must never know what is listed.
 
+use crate::cli::output::say;
 use std::io::IsTerminal;
 
 /// Rows with a head, columns aligned.
@@ -15,7 +16,7 @@ pub(super) fn print(head: &[&str], rows: &[Vec<String>]) {
             let padded = format!("{cell:<width$}");
             if number > 0 { painted(cell, &padded) } else { padded }
         });
-        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        say!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
     }
 }
 
