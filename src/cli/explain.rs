@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::gateway::Gateway;
 use super::{Common, usage};
 use crate::ado::hooks::{Delivered, read};
+use crate::cli::output::say;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::decision::Decision;
@@ -53,7 +54,7 @@ impl Explain {
         let (delivered, is_sample) = understood(&body);
         let decision = decide::explain(&config.checks, &organization, &delivered, now);
         if common.json {
-            println!("{}", as_json(&delivered, &decision, is_sample));
+            say!("{}", as_json(&delivered, &decision, is_sample));
         } else {
             print(&delivered, &decision, is_sample);
         }
@@ -122,14 +123,14 @@ fn as_json(delivered: &Delivered, decision: &Decision, is_sample: bool) -> Value
 
 fn print(delivered: &Delivered, decision: &Decision, is_sample: bool) {
     if is_sample {
-        println!("note     this is a sample of Azure DevOps itself, which starts nothing;");
-        println!("         were it a real event:");
+        say!("note     this is a sample of Azure DevOps itself, which starts nothing;");
+        say!("         were it a real event:");
     }
-    println!("type     {}", delivered.event_type.as_deref().unwrap_or("not told"));
-    println!("event    {}", decision.event);
-    println!("outcome  {}", decision.outcome.as_str());
-    println!("reason   {}", decision.reason);
+    say!("type     {}", delivered.event_type.as_deref().unwrap_or("not told"));
+    say!("event    {}", decision.event);
+    say!("outcome  {}", decision.outcome.as_str());
+    say!("reason   {}", decision.reason);
     for run in &decision.planned {
-        println!("run      {} at {}: commit {}, {}", run.check, run.ci, run.commit, run.git_ref);
+        say!("run      {} at {}: commit {}, {}", run.check, run.ci, run.commit, run.git_ref);
     }
 }

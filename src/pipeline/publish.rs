@@ -52,6 +52,7 @@ pub struct Posts {
     pub store: Arc<dyn Store>,
     pub organizations: HashMap<String, Organization>,
     pub throttle: Arc<Throttle>,
+    pub standing: Arc<credentials::Standing>,
     pub clock: Clock,
 }
 
@@ -160,6 +161,7 @@ impl Posts {
         }
         let credential = to.credentials.credential(Scope::CodeStatus).await?;
         to.client.post_status(credential, status, iteration).await?;
+        self.standing.accepted(&status.organization);
         Ok(Posting::Posted { iteration })
     }
 
@@ -190,6 +192,7 @@ impl Posts {
                 }
                 ado::Error::Unauthorized { .. } => {
                     self.throttle.slow_down(organization, Some(LOCKED_OUT), now);
+                    self.standing.refused(organization, &error.to_string());
                     tracing::error!(
                         organization,
                         "{error}: renew the credential of this organization; its statuses wait"

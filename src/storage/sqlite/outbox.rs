@@ -12,11 +12,12 @@ use crate::domain::time::Timestamp;
 use crate::storage::{Claim, Commit, Lease, LeasedSlot, Posted, Posting, PostingCommit};
 
 /// Queues a status for its slot, unless it is what the slot is to show anyway. `owner` is the
-/// number of its run: a slot belongs to the newest run that wants something shown there.
+/// number of its run: a slot belongs to the newest run that wants something shown there. A status
+/// without a run is shown now, and leaves the slot to whom it belongs.
 pub(super) fn queue(
     db: &Connection,
     status: &Status,
-    owner: i64,
+    owner: Option<i64>,
     now: Timestamp,
 ) -> rusqlite::Result<StatusId> {
     let key = status.slot();
@@ -27,14 +28,15 @@ pub(super) fn queue(
     let Some((slot, slot_owner, newest)) = slot else {
         db.prepare_cached(
             "INSERT INTO slot (key, organization, owner, newest, due_at)
-             VALUES (?1, ?2, ?3, 0, 0)",
+             VALUES (?1, ?2, ?3, 0, ?4)",
         )?
-        .execute(params![key, status.organization, owner])?;
+        .execute(params![key, status.organization, owner.unwrap_or(0), now.micros()])?;
         let slot = db.last_insert_rowid();
         let id = insert(db, slot, status, now, None)?;
         db.prepare_cached("UPDATE slot SET newest = ?2 WHERE id = ?1")?.execute([slot, id.0])?;
         return Ok(id);
     };
+    let owner = owner.unwrap_or(slot_owner);
     if owner < slot_owner {
         return insert(db, slot, status, now, Some("a newer run owns this context"));
     }
@@ -43,18 +45,28 @@ pub(super) fn queue(
     }
     let id = insert(db, slot, status, now, None)?;
     db.prepare_cached(
-        "UPDATE slot SET owner = ?2, newest = ?3, due_at = min(coalesce(due_at, 0), ?4),
+        "UPDATE slot SET owner = ?2, newest = ?3, due_at = min(coalesce(due_at, ?4), ?4),
             attempts = 0 WHERE id = ?1",
     )?
     .execute([slot, owner, id.0, now.micros()])?;
-    // What waits is passed over; what somebody is posting just now gets its own outcome.
+    // What somebody is posting just now gets its own outcome; whoever claims next passes over it.
+    let leased = db
+        .prepare_cached("SELECT 1 FROM slot WHERE id = ?1 AND leased_until > ?2")?
+        .exists([slot, now.micros()])?;
+    if !leased {
+        pass_over(db, slot, id)?;
+    }
+    Ok(id)
+}
+
+/// Ends the statuses of a slot that wait though `newest` came after them.
+fn pass_over(db: &Connection, slot: i64, newest: StatusId) -> rusqlite::Result<()> {
     db.prepare_cached(
         "UPDATE status SET outcome = 'superseded', reason = 'a newer state came before it was posted'
-         WHERE slot = ?1 AND outcome = 'queued' AND id < ?2
-         AND NOT EXISTS (SELECT 1 FROM slot WHERE slot.id = ?1 AND leased_until > ?3)",
+         WHERE slot = ?1 AND outcome = 'queued' AND id < ?2",
     )?
-    .execute([slot, id.0, now.micros()])?;
-    Ok(id)
+    .execute([slot, newest.0])?;
+    Ok(())
 }
 
 fn insert(
@@ -109,19 +121,16 @@ fn lease(db: &Connection, slot: i64, claim: Claim) -> rusqlite::Result<LeasedSlo
     let doubtful = db
         .prepare_cached("SELECT doubtful FROM slot WHERE id = ?1")?
         .query_row([slot], |row| row.get(0))?;
-    let number = db
+    let (number, newest) = db
         .prepare_cached(
             "UPDATE slot SET lease = lease + 1, leased_until = ?2, doubtful = 1 WHERE id = ?1
-             RETURNING lease",
+             RETURNING lease, newest",
         )?
-        .query_row([slot, claim.now.plus(claim.lease).micros()], |row| row.get(0))?;
-    // Whoever was posting an older state died before it could say what became of that.
-    db.prepare_cached(
-        "UPDATE status SET outcome = 'superseded', reason = 'a newer state came while it was posted'
-         WHERE slot = ?1 AND outcome = 'queued'
-         AND id < (SELECT newest FROM slot WHERE slot.id = ?1)",
-    )?
-    .execute([slot])?;
+        .query_row([slot, claim.now.plus(claim.lease).micros()], |row| {
+            Ok((row.get(0)?, StatusId(row.get(1)?)))
+        })?;
+    // What came during an attempt, or whose attempt was abandoned, will not be posted any more.
+    pass_over(db, slot, newest)?;
     db.prepare_cached(
         "SELECT status.id, status.body, slot.posted, slot.attempts, status.queued_at,
             CASE WHEN slot.iteration_of IS status.run THEN slot.iteration END
@@ -150,14 +159,16 @@ pub(super) fn commit(db: &Connection, commit: &PostingCommit) -> rusqlite::Resul
         .optional()?;
     let Some(newest) = held else { return Ok(Commit::LeaseLost) };
     if let Posting::Later { due_at, counts, doubtful, reason } = posting {
-        // A state that came meanwhile has made the slot due by itself, and wins.
-        let due_at = if newest == status_id.0 { due_at.micros() } else { now.micros() };
+        // A state that came meanwhile has made the slot due by itself, and wins; what was counted
+        // against the older one is not its fault.
+        let is_newest = newest == status_id.0;
+        let due_at = if is_newest { due_at.micros() } else { now.micros() };
         db.prepare_cached(
             "UPDATE slot SET leased_until = 0, due_at = ?2, attempts = attempts + ?3,
                 doubtful = ?4 WHERE id = ?1",
         )?
-        .execute(params![lease.id, due_at, i64::from(*counts), doubtful])?;
-        let outcome = if newest == status_id.0 { "queued" } else { "superseded" };
+        .execute(params![lease.id, due_at, i64::from(*counts && is_newest), doubtful])?;
+        let outcome = if is_newest { "queued" } else { "superseded" };
         return finish_status(db, *status_id, outcome, reason, None);
     }
     let due_at = (newest != status_id.0).then_some(now.micros());

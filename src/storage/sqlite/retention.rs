@@ -7,14 +7,18 @@ use super::rows::limit;
 use crate::domain::time::Timestamp;
 
 /// The oldest rows come first, so a look at the first `?2` of them finds all that is old without
-/// reading the table.
+/// reading the table. The newest row of a table always stays: SQLite would give its number out
+/// anew, and what is newer could no longer be told by its number.
 const OLD_DELIVERIES: &str = "SELECT id FROM (SELECT id, received_at FROM delivery ORDER BY id
         LIMIT ?2) AS old WHERE received_at < ?1
-    AND NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.delivery = old.id)";
+    AND NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.delivery = old.id)
+    AND id < (SELECT max(id) FROM delivery)";
 const OLD_RUNS: &str = "SELECT number FROM (SELECT number, updated_at, overdue_at FROM run
-        ORDER BY number LIMIT ?2) WHERE updated_at < ?1 AND overdue_at IS NULL";
+        ORDER BY number LIMIT ?2) WHERE updated_at < ?1 AND overdue_at IS NULL
+    AND number < (SELECT max(number) FROM run)";
 const OLD_STATUSES: &str = "SELECT id FROM (SELECT id, queued_at, outcome FROM status ORDER BY id
-        LIMIT ?2) WHERE queued_at < ?1 AND outcome <> 'queued'";
+        LIMIT ?2) WHERE queued_at < ?1 AND outcome <> 'queued'
+    AND id < (SELECT max(id) FROM status)";
 
 pub(super) fn delete_older(
     db: &Connection,

@@ -1,6 +1,9 @@
 //! Runs: planned once, leased to be started, replaced by later revisions of themselves. It must
 //! never know why a run changes.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::outbox;
@@ -39,7 +42,7 @@ pub(super) fn insert(
     db.prepare_cached(
         "INSERT INTO run (id, revision, delivery, organization, subject, check_key, state, body,
             updated_at, overdue_at, due_at)
-         VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0)",
+         VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?8)",
     )?
     .execute(params![
         run.id.0.as_bytes(),
@@ -82,7 +85,7 @@ pub(super) fn update(
 /// Whatever a run becomes, what it wants shown is queued in the same transaction.
 fn show(db: &Connection, run: &Run, number: i64) -> rusqlite::Result<()> {
     for status in status::of(run) {
-        outbox::queue(db, &status, number, run.updated_at)?;
+        outbox::queue(db, &status, Some(number), run.updated_at)?;
     }
     Ok(())
 }
@@ -109,45 +112,76 @@ pub(super) fn overdue(db: &Connection, now: Timestamp, count: usize) -> rusqlite
 
 pub(super) fn claim(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<LeasedRun>> {
     let now = claim.now.micros();
-    // Runs that wait for their check's concurrency stay due; they must not hide the others.
-    let due: Vec<Run> = db
-        .prepare_cached(
-            "SELECT number, revision, body FROM run WHERE due_at <= ?1 AND leased_until <= ?1
-             ORDER BY due_at, number LIMIT ?2",
-        )?
-        .query_map(params![now, limit(claim.limit.saturating_mul(8))], run)?
-        .collect::<Result<_, _>>()?;
-    let mut leased = Vec::new();
-    for run in due {
-        if leased.len() >= claim.limit {
-            break;
+    // How many more runs each check may have at the CI. Runs of those that have no room stay due,
+    // and must not hide the others.
+    let mut rooms: HashMap<String, i64> = HashMap::new();
+    let (mut leased, mut last) = (Vec::new(), (i64::MIN, 0));
+    loop {
+        let full = rooms.iter().filter(|(_, room)| **room <= 0).map(|(key, _)| key);
+        let full = to_json(&full.collect::<Vec<_>>())?;
+        let wanted = claim.limit.saturating_sub(leased.len());
+        let due = due_after(db, now, last, &full, wanted)?;
+        let is_end = due.len() < wanted;
+        for (due_at, run) in due {
+            last = (due_at, run.number);
+            if let Some(ceiling) = run.concurrency {
+                let room = match rooms.entry(check_key(&run)) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => {
+                        let at_ci = at_ci(db, new.key(), now)?;
+                        new.insert(i64::from(ceiling) - at_ci)
+                    }
+                };
+                *room -= 1;
+                if *room < 0 {
+                    continue;
+                }
+            }
+            leased.push(lease(db, run, claim)?);
         }
-        if !has_room(db, &run, now)? {
-            continue;
+        if is_end || leased.len() >= claim.limit {
+            return Ok(leased);
         }
-        let number = db
-            .prepare_cached(
-                "UPDATE run SET lease = lease + 1, leased_until = ?2 WHERE number = ?1
-                 RETURNING lease",
-            )?
-            .query_row(params![run.number, claim.now.plus(claim.lease).micros()], |row| {
-                row.get(0)
-            })?;
-        leased.push(LeasedRun { lease: Lease { id: run.id, number }, run });
     }
-    Ok(leased)
 }
 
-/// Whether the check may have one more run at the CI.
-fn has_room(db: &Connection, run: &Run, now: i64) -> rusqlite::Result<bool> {
-    let Some(ceiling) = run.concurrency else { return Ok(true) };
-    let at_ci: i64 = db
+/// The runs due after that place in the queue, but for the checks that are `full`.
+fn due_after(
+    db: &Connection,
+    now: i64,
+    (due_at, number): (i64, i64),
+    full: &str,
+    count: usize,
+) -> rusqlite::Result<Vec<(i64, Run)>> {
+    db.prepare_cached(
+        "SELECT number, revision, body, due_at FROM run
+         WHERE due_at <= ?1 AND due_at >= ?2 AND (due_at > ?2 OR number > ?3)
+         AND check_key NOT IN (SELECT value FROM json_each(?4)) AND leased_until <= ?1
+         ORDER BY due_at, number LIMIT ?5",
+    )?
+    .query_map(params![now, due_at, number, full, limit(count)], |row| {
+        Ok((row.get(3)?, run(row)?))
+    })?
+    .collect()
+}
+
+/// How many runs of a check are at the CI, or on their way to it.
+fn at_ci(db: &Connection, check_key: &str, now: i64) -> rusqlite::Result<i64> {
+    db.prepare_cached(
+        "SELECT count(*) FROM run WHERE check_key = ?1 AND overdue_at IS NOT NULL
+         AND (state IN ('dispatched', 'running') OR leased_until > ?2)",
+    )?
+    .query_row(params![check_key, now], |row| row.get(0))
+}
+
+fn lease(db: &Connection, run: Run, claim: Claim) -> rusqlite::Result<LeasedRun> {
+    let number = db
         .prepare_cached(
-            "SELECT count(*) FROM run WHERE check_key = ?1 AND overdue_at IS NOT NULL
-             AND (state IN ('dispatched', 'running') OR leased_until > ?2)",
+            "UPDATE run SET lease = lease + 1, leased_until = ?2 WHERE number = ?1
+             RETURNING lease",
         )?
-        .query_row(params![check_key(run), now], |row| row.get(0))?;
-    Ok(at_ci < i64::from(ceiling))
+        .query_row([run.number, claim.now.plus(claim.lease).micros()], |row| row.get(0))?;
+    Ok(LeasedRun { lease: Lease { id: run.id, number }, run })
 }
 
 pub(super) fn commit(db: &Connection, commit: &RunCommit) -> rusqlite::Result<Commit> {

@@ -94,9 +94,9 @@ CREATE TABLE run (
 ) STRICT;
 CREATE INDEX run_by_subject ON run (organization, subject, number);
 CREATE INDEX run_by_delivery ON run (delivery) WHERE delivery IS NOT NULL;
-CREATE INDEX run_by_due ON run (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX run_by_due ON run (due_at, number, check_key, leased_until) WHERE due_at IS NOT NULL;
 CREATE INDEX run_by_overdue ON run (overdue_at) WHERE overdue_at IS NOT NULL;
-CREATE INDEX run_by_check ON run (check_key, state) WHERE overdue_at IS NOT NULL;
+CREATE INDEX run_by_check ON run (check_key, state, leased_until) WHERE overdue_at IS NOT NULL;
 
 -- A place at Azure DevOps where only the newest status counts; `due_at` is set while it does not
 -- show what it should.
