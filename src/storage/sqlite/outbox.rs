@@ -47,14 +47,24 @@ pub(super) fn queue(
             attempts = 0 WHERE id = ?1",
     )?
     .execute([slot, owner, id.0, now.micros()])?;
-    // What waits is passed over; what somebody is posting just now gets its own outcome.
+    // What somebody is posting just now gets its own outcome, or is passed over by the next claim.
+    let is_leased = db
+        .prepare_cached("SELECT 1 FROM slot WHERE id = ?1 AND leased_until > ?2")?
+        .exists([slot, now.micros()])?;
+    if !is_leased {
+        pass_over(db, slot, id.0)?;
+    }
+    Ok(id)
+}
+
+/// What waits in a slot and is not the newest will never be posted.
+fn pass_over(db: &Connection, slot: i64, newest: i64) -> rusqlite::Result<()> {
     db.prepare_cached(
         "UPDATE status SET outcome = 'superseded', reason = 'a newer state came before it was posted'
-         WHERE slot = ?1 AND outcome = 'queued' AND id < ?2
-         AND NOT EXISTS (SELECT 1 FROM slot WHERE slot.id = ?1 AND leased_until > ?3)",
+         WHERE slot = ?1 AND outcome = 'queued' AND id < ?2",
     )?
-    .execute([slot, id.0, now.micros()])?;
-    Ok(id)
+    .execute([slot, newest])?;
+    Ok(())
 }
 
 fn insert(
@@ -115,24 +125,28 @@ fn lease(db: &Connection, slot: i64, claim: Claim) -> rusqlite::Result<LeasedSlo
              RETURNING lease",
         )?
         .query_row([slot, claim.now.plus(claim.lease).micros()], |row| row.get(0))?;
-    db.prepare_cached(
-        "SELECT status.id, status.body, slot.posted, slot.attempts, status.queued_at,
+    let leased = db
+        .prepare_cached(
+            "SELECT status.id, status.body, slot.posted, slot.attempts, status.queued_at,
             CASE WHEN slot.iteration_of IS status.run THEN slot.iteration END
          FROM slot JOIN status ON status.id = slot.newest WHERE slot.id = ?1",
-    )?
-    .query_row([slot], |row| {
-        let (body, posted): (String, Option<String>) = (row.get(1)?, row.get(2)?);
-        Ok(LeasedSlot {
-            lease: Lease { id: slot, number },
-            status_id: StatusId(row.get(0)?),
-            status: from_json(1, &body)?,
-            posted: posted.map(|posted| from_json(2, &posted)).transpose()?,
-            iteration: row.get(5)?,
-            attempts: row.get(3)?,
-            doubtful,
-            queued_at: time(row, 4)?,
-        })
-    })
+        )?
+        .query_row([slot], |row| {
+            let (body, posted): (String, Option<String>) = (row.get(1)?, row.get(2)?);
+            Ok(LeasedSlot {
+                lease: Lease { id: slot, number },
+                status_id: StatusId(row.get(0)?),
+                status: from_json(1, &body)?,
+                posted: posted.map(|posted| from_json(2, &posted)).transpose()?,
+                iteration: row.get(5)?,
+                attempts: row.get(3)?,
+                doubtful,
+                queued_at: time(row, 4)?,
+            })
+        })?;
+    // Several may have come while the one before was being posted.
+    pass_over(db, slot, leased.status_id.0)?;
+    Ok(leased)
 }
 
 pub(super) fn commit(db: &Connection, commit: &PostingCommit) -> rusqlite::Result<Commit> {
