@@ -111,8 +111,11 @@ async fn a_label_that_is_wanted_starts_the_check_when_it_is_there() {
 async fn a_branch_may_be_named_in_any_script() {
     let town = Town::new(307);
     let gateway = Inside::start_with(&town, |settings| {
-        settings.checks = check("build", r#"on = ["push"]
-branches = ["функция/*", "główna/źródło*", "main"]"#);
+        settings.checks = check(
+            "build",
+            r#"on = ["push"]
+branches = ["функция/*", "główna/źródło*", "main"]"#,
+        );
     })
     .await;
     let commits = [town.push("функция/поиск"), town.push("główna/źródło✓")];

@@ -9,9 +9,9 @@ async fn a_collection_of_an_azure_devops_server_is_served_too() {
     let (id, commit) = town.open("topic");
     town.until_shown(id, &commit, "unit-tests", "succeeded").await;
     town.until_commit_shown(&commit, "unit-tests", "succeeded").await;
-    let clone_url = town.shell.ci(|ci| {
-        ci.started().map(|start| start.trigger["repository"]["clone_url"].clone()).next()
-    });
+    let clone_url = town
+        .shell
+        .ci(|ci| ci.started().map(|start| start.trigger["repository"]["clone_url"].clone()).next());
     let clone_url = clone_url.unwrap();
     let expected = format!("{}/tfs/Collection/Fabrikam/_git/web", town.shell.url());
     assert_eq!(clone_url, expected.as_str());

@@ -80,6 +80,7 @@ async fn a_tag_starts_the_checks_on_tags_only() {
     let town = Town::new(205);
     let gateway = Inside::start_with(&town, tags).await;
     let commit = town.push("main");
+    town.decided(&gateway.api).await;
     town.shell.ado(|ado| ado.create_tag(&town.repository, "v1.0", &commit));
     town.until_commit_shown(&commit, "release", "succeeded").await;
     town.shell.ado(|ado| ado.delete_tag(&town.repository, "v1.0"));

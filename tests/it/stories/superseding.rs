@@ -41,8 +41,11 @@ async fn a_newer_commit_supersedes_the_older() {
     town.until_commit_shown(&newer, "unit-tests", "succeeded").await;
     town.settled(&gateway.api).await;
     assert_eq!(town.commit_statuses(&older, "unit-tests").pop().unwrap().state, "error");
-    let iterations: Vec<_> =
-        town.statuses(id, "unit-tests").iter().map(|one| (one.iteration, &*one.state.clone() == "succeeded")).collect();
+    let iterations: Vec<_> = town
+        .statuses(id, "unit-tests")
+        .iter()
+        .map(|one| (one.iteration, &*one.state.clone() == "succeeded"))
+        .collect();
     assert!(iterations.contains(&(Some(2), true)) && !iterations.contains(&(Some(1), true)));
     town.check_invariants();
     gateway.stop().await;
