@@ -1,5 +1,5 @@
-//! Whether `/openapi.json` says what the gateway really answers: every documented path is there, and
-//! every item has exactly the documented properties.
+//! Whether `/openapi.json` says what the gateway really answers: every documented path is there,
+//! and every item has exactly the documented properties.
 
 use std::collections::BTreeSet;
 

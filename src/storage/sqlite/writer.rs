@@ -208,8 +208,8 @@ fn next_batch(shared: &Shared, batch: &mut Vec<Work>) -> bool {
     }
 }
 
-/// One transaction. A write that fails is undone alone; a failure of the whole is told to everybody,
-/// and nothing more of the batch is tried.
+/// One transaction. A write that fails is undone alone; a failure of the whole is told to
+/// everybody, and nothing more of the batch is tried.
 fn commit(
     db: &Connection,
     batch: impl Iterator<Item = Work>,

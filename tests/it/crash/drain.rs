@@ -30,8 +30,8 @@ async fn until_unready(gateway: &Outside) {
     let asking = async {
         let mut pace = tokio::time::interval(PACE);
         let ready = async || {
-            let answer = reqwest::get(format!("{}/readyz", gateway.url)).await;
-            answer.expect("it still serves").status()
+            let answer = reqwest::Client::new().get(format!("{}/readyz", gateway.url)).send();
+            answer.await.expect("it still serves").status()
         };
         while ready().await != StatusCode::SERVICE_UNAVAILABLE {
             pace.tick().await;
