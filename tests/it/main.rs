@@ -4,6 +4,14 @@
 //! neighbours are played by the crate `fakes`. It must never wait for time to pass, only for
 //! something to happen.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test, as tests do"
+)]
+
 /// Seeded faults at every neighbour, then quiet: nothing lost, nothing doubled, all final.
 mod chaos;
 /// The command line.

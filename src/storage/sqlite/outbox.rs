@@ -154,9 +154,13 @@ fn lease(db: &Connection, slot: i64, claim: Claim) -> rusqlite::Result<LeasedSlo
 
 pub(super) fn commit(db: &Connection, commit: &PostingCommit) -> rusqlite::Result<Commit> {
     let PostingCommit { lease, status_id, posting, now } = commit;
+    // A status that was passed over after the lease had ended may have been deleted since.
     let held: Option<i64> = db
-        .prepare_cached("SELECT newest FROM slot WHERE id = ?1 AND lease = ?2")?
-        .query_row([lease.id, lease.number], |row| row.get(0))
+        .prepare_cached(
+            "SELECT newest FROM slot WHERE id = ?1 AND lease = ?2
+             AND EXISTS (SELECT 1 FROM status WHERE id = ?3)",
+        )?
+        .query_row([lease.id, lease.number, status_id.0], |row| row.get(0))
         .optional()?;
     let Some(newest) = held else { return Ok(Commit::LeaseLost) };
     if let Posting::Later { due_at, counts, doubtful, reason } = posting {

@@ -99,9 +99,9 @@ CREATE INDEX run_by_overdue ON run (overdue_at) WHERE overdue_at IS NOT NULL;
 CREATE INDEX run_by_check ON run (check_key, state, leased_until) WHERE overdue_at IS NOT NULL;
 
 -- A place at Azure DevOps where only the newest status counts; `due_at` is set while it does not
--- show what it should.
+-- show what it should. Numbers are not given out again, since they are what leases name.
 CREATE TABLE slot (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     key TEXT NOT NULL UNIQUE,
     organization TEXT NOT NULL,
     owner INTEGER NOT NULL,

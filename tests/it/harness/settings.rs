@@ -28,6 +28,12 @@ pub(crate) struct Settings {
     pub(crate) drain: &'static str,
     /// Further keys of `[server]`.
     pub(crate) server: String,
+    /// Further keys of `[secrets]`.
+    pub(crate) secrets: String,
+    /// The value of the CI's `secret`.
+    pub(crate) signing: String,
+    /// The file of the database, below `folder`.
+    pub(crate) database: PathBuf,
     /// Variables beyond those that the template names.
     pub(crate) environment: BTreeMap<String, String>,
 }
@@ -45,6 +51,21 @@ branches = ["main"]
 ci = "builder"
 "#;
 
+/// A `[[check]]` of the repositories of Fabrikam with these further keys.
+pub(crate) fn check(name: &str, keys: &str) -> String {
+    format!(
+        r#"
+[[check]]
+name = "{name}"
+genre = "ci"
+organization = "fabrikam"
+repositories = ["Fabrikam/*"]
+ci = "builder"
+{keys}
+"#
+    )
+}
+
 impl Settings {
     /// The whole file.
     pub(crate) fn toml(&self) -> String {
@@ -59,6 +80,7 @@ drain = "{drain}"
 url = "sqlite:{database}"
 [secrets]
 root_key = {{ env = "ROOT_KEY" }}
+{secrets}
 [[api_token]]
 name = "ops"
 role = "operator"
@@ -81,11 +103,13 @@ token = {{ env = "PAT" }}
 [ci.builder]
 kind = "webhook"
 url = "{ci_url}"
-secret = {{ env = "BUILDER_SECRET" }}
+secret = {signing}
 "#,
             listen = self.listen,
             drain = self.drain,
             server = self.server,
+            secrets = self.secrets,
+            signing = self.signing,
             database = self.database().display(),
             organization_url = self.organization_url,
             checks = self.checks,
@@ -94,7 +118,7 @@ secret = {{ env = "BUILDER_SECRET" }}
     }
 
     pub(crate) fn database(&self) -> PathBuf {
-        self.folder.join("gateway.db")
+        self.folder.join(&self.database)
     }
 
     /// Every variable that the file names.

@@ -1,1 +1,163 @@
-//! What every storage engine has to do, checked against a model.
+//! What every storage engine has to do, and a model that says so in plain collections.
+//!
+//! Every test runs on every engine through `dyn Store`; the time is whatever the test says, so
+//! leases end without anybody waiting. It must never ask an engine for more than the trait offers;
+//! what belongs to one engine alone (`sqlite`) says so.
+
+/// Random operations: every engine agrees with the model.
+mod agreement;
+/// Decisions: all or nothing, and only on what still stands.
+mod decisions;
+/// Deliveries: stored once, leased, decided.
+mod inbox;
+/// Pages, filters, and how much waits.
+mod lists;
+/// Values to store.
+mod make;
+/// The model.
+mod model;
+/// Statuses: per place the newest wins, one attempt at a time.
+mod outbox;
+/// Attempts at posting: doubts, counts, turns.
+mod posting;
+/// A store that is closed and opened again.
+mod reopening;
+/// What is old and finished goes, what waits stays.
+mod retention;
+/// Runs: in order, leased, within their ceilings.
+mod runs;
+/// SQLite: full queues, foreign locks, copies of a file that is being written.
+mod sqlite;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use azdo_gateway::domain::id::RunId;
+use azdo_gateway::domain::run::Run;
+use azdo_gateway::domain::time::Timestamp;
+use azdo_gateway::storage::sqlite::Sqlite;
+use azdo_gateway::storage::{
+    Accepted, Claim, Commit, LeasedDelivery, LeasedSlot, Page, Posting, PostingCommit, RunCommit,
+    StatusFilter, StatusRow, Store,
+};
+
+/// How long claims of these tests last.
+pub(super) const LEASE: Duration = Duration::from_secs(30);
+
+/// The engines that the project has.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Engine {
+    Sqlite,
+}
+
+impl Engine {
+    const ALL: [Engine; 1] = [Engine::Sqlite];
+
+    fn open(self, folder: &std::path::Path) -> Arc<dyn Store> {
+        match self {
+            Engine::Sqlite => {
+                Arc::new(Sqlite::open(&folder.join("gateway.db")).expect("the database opens"))
+            }
+        }
+    }
+}
+
+/// A store under test, in a folder of its own.
+pub(super) struct Bench {
+    pub(super) store: Arc<dyn Store>,
+    engine: Engine,
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    /// An empty store of every engine.
+    pub(super) fn all() -> impl Iterator<Item = Bench> {
+        Engine::ALL.into_iter().map(Bench::of)
+    }
+
+    /// An empty store. In memory where the machine has a folder for that: what survives a power
+    /// failure is not to be found out here, and an fsync costs as much as all the rest.
+    pub(super) fn of(engine: Engine) -> Bench {
+        let shared_memory = std::path::Path::new("/dev/shm");
+        let folder = match shared_memory.is_dir() {
+            true => tempfile::tempdir_in(shared_memory),
+            false => tempfile::tempdir(),
+        };
+        let folder = folder.expect("there is a temporary folder");
+        Bench { store: engine.open(folder.path()), engine, folder }
+    }
+
+    /// Closes the store and opens it again, as a restart does.
+    pub(super) async fn reopened(self) -> Bench {
+        let Bench { store, engine, folder } = self;
+        store.close(Duration::from_secs(5)).await;
+        drop(store);
+        Bench { store: engine.open(folder.path()), engine, folder }
+    }
+
+    /// Stores the delivery of that number, and claims it.
+    pub(super) async fn delivered(&self, number: i64) -> LeasedDelivery {
+        let accepted = self.store.accept(make::delivery(number)).await.expect("it is stored");
+        assert!(matches!(accepted, Accepted::Stored(_)), "{accepted:?}");
+        let mut claimed = self.store.claim_deliveries(claim(0, 1)).await.expect("it is there");
+        claimed.pop().expect("what was stored is due")
+    }
+
+    /// Stores a delivery that is decided to plan these runs; the runs as they are stored.
+    pub(super) async fn plan(&self, number: i64, runs: &[Run]) -> Vec<Run> {
+        let leased = self.delivered(number).await;
+        let commit = make::decision(&leased, runs, &[]);
+        assert_eq!(self.store.commit_decision(commit).await.expect("it is"), Commit::Committed);
+        let mut planned = Vec::new();
+        for run in runs {
+            planned.push(self.run(run.id).await);
+        }
+        planned
+    }
+
+    /// A run that is there.
+    pub(super) async fn run(&self, id: RunId) -> Run {
+        self.store.run(id).await.expect("it is read").expect("there is that run")
+    }
+
+    /// Commits a later revision of a run without a lease.
+    pub(super) async fn change(&self, run: Run) -> Commit {
+        let now = run.updated_at;
+        let commit = RunCommit { run, lease: None, due_at: None, now };
+        self.store.commit_run(commit).await.expect("it is written")
+    }
+
+    /// Every slot that is due at that second.
+    pub(super) async fn slots(&self, second: i64) -> Vec<LeasedSlot> {
+        self.store.claim_slots(claim(second, 100)).await.expect("they are claimed")
+    }
+
+    /// Commits what became of a slot, at that second.
+    pub(super) async fn posted(&self, slot: &LeasedSlot, second: i64, posting: Posting) -> Commit {
+        let (lease, status_id) = (slot.lease, slot.status_id);
+        let commit = PostingCommit { lease, status_id, posting, now: at(second) };
+        self.store.commit_posting(commit).await.expect("it is written")
+    }
+
+    /// Every status with its outcome, oldest first.
+    pub(super) async fn statuses(&self) -> Vec<StatusRow> {
+        let page = Page { limit: 1_000, before: None };
+        let found = self.store.statuses(StatusFilter::default(), page).await.expect("a list");
+        found.items.into_iter().rev().collect()
+    }
+
+    /// The outcomes of all statuses, oldest first.
+    pub(super) async fn outcomes(&self) -> Vec<String> {
+        self.statuses().await.into_iter().map(|row| row.outcome).collect()
+    }
+}
+
+/// A moment, in seconds since the tests' beginning.
+pub(super) fn at(second: i64) -> Timestamp {
+    Timestamp::from_ms(1_790_000_000_000 + second * 1_000)
+}
+
+/// A claim at that second.
+pub(super) fn claim(second: i64, limit: usize) -> Claim {
+    Claim { now: at(second), limit, lease: LEASE }
+}

@@ -1,0 +1,241 @@
+//! An engine and the model side by side: every operation goes to both, and both have to answer the
+//! same. What is chosen is often stale, as it is in life.
+
+use azdo_gateway::domain::id::{DeliveryId, RunId};
+use azdo_gateway::domain::run::{Run, State, Targets};
+use azdo_gateway::domain::status::Shown;
+use azdo_gateway::storage::{
+    Commit, Lease, LeasedSlot, NewDelivery, Posting, PostingCommit, RunCommit,
+};
+
+use super::super::model::Model;
+use super::super::{Bench, Engine, at, claim, make};
+use super::Operation;
+
+/// Both, and what somebody who uses them has in hand.
+pub(super) struct Pair {
+    pub(super) bench: Bench,
+    pub(super) model: Model,
+    second: i64,
+    runs_made: u128,
+    deliveries: Vec<Lease<DeliveryId>>,
+    runs: Vec<(Option<Lease<RunId>>, Run)>,
+    slots: Vec<LeasedSlot>,
+}
+
+/// One of the latest, so that much of what is chosen is still valid, and some is not.
+fn pick<T: Clone>(from: &[T], which: usize) -> Option<T> {
+    from.iter().rev().nth(which).or(from.last()).cloned()
+}
+
+impl Pair {
+    pub(super) fn of(engine: Engine) -> Pair {
+        Pair {
+            bench: Bench::of(engine),
+            model: Model::default(),
+            second: 0,
+            runs_made: 0,
+            deliveries: Vec::new(),
+            runs: Vec::new(),
+            slots: Vec::new(),
+        }
+    }
+
+    pub(super) async fn apply(mut self, operation: Operation) -> Pair {
+        use Operation::*;
+        let now = at(self.second);
+        match operation {
+            Accept { organization, subscription, notification, event, is_json } => {
+                let organization = if organization { "fabrikam" } else { "contoso" };
+                let subscription = if subscription { "subscription-a" } else { "subscription-b" };
+                let event = format!("event-{event}");
+                let told = make::delivery_of(organization, subscription, notification, &event);
+                let quarantined = (!is_json).then(|| "no JSON".to_owned());
+                let told = NewDelivery { received_at: now, quarantined, ..told };
+                let expected = self.model.accept(&told);
+                assert_eq!(self.bench.store.accept(told).await.unwrap(), expected);
+            }
+            Replay { which } => {
+                let id = DeliveryId(i64::try_from(which).unwrap());
+                let expected = self.model.replay(id, now);
+                assert_eq!(self.bench.store.replay(id, now).await.unwrap(), expected);
+            }
+            ClaimDeliveries { limit } => {
+                let claim = claim(self.second, limit);
+                let claimed = self.bench.store.claim_deliveries(claim).await.unwrap();
+                let claimed: Vec<_> = claimed.iter().map(|one| (one.lease, one.attempts)).collect();
+                assert_eq!(claimed, self.model.claim_deliveries(claim));
+                self.deliveries.extend(claimed.into_iter().map(|(lease, _)| lease));
+            }
+            Release { which, seconds } => {
+                let Some(lease) = pick(&self.deliveries, which) else { return self };
+                let due_at = at(self.second + seconds);
+                let expected = self.model.release(lease, due_at);
+                let given_back = self.bench.store.release_delivery(lease, due_at).await.unwrap();
+                assert_eq!(given_back, expected);
+            }
+            Decide { .. } => self.decide(operation).await,
+            ClaimRuns { limit } => {
+                let claim = claim(self.second, limit);
+                let claimed = self.bench.store.claim_runs(claim).await.unwrap();
+                let claimed: Vec<_> = claimed.into_iter().map(|one| (one.lease, one.run)).collect();
+                assert_eq!(claimed, self.model.claim_runs(claim));
+                self.runs.extend(claimed.into_iter().map(|(lease, run)| (Some(lease), run)));
+            }
+            Change { which, state, seconds } => self.change(which, state, seconds, false).await,
+            Attempted { which, state, seconds } => self.change(which, state, seconds, true).await,
+            Rerun { which, ends } => {
+                let Some((_, run)) = pick(&self.runs, which) else { return self };
+                let old = make::moved(&run, State::Superseded, self.second);
+                let old = RunCommit { run: old, lease: None, due_at: None, now };
+                let old = Some(old).filter(|_| ends && !run.state.is_final());
+                let new = self.planned(0);
+                let expected = self.model.rerun(old.as_ref(), &new);
+                assert_eq!(self.bench.store.commit_rerun(old, new).await.unwrap(), expected);
+                self.look();
+            }
+            Overdue => {
+                let overdue = self.bench.store.overdue_runs(now, 1_000).await.unwrap();
+                let mut overdue: Vec<_> = overdue.into_iter().map(|run| run.id).collect();
+                let mut expected = self.model.overdue_runs(now);
+                overdue.sort();
+                expected.sort();
+                assert_eq!(overdue, expected);
+            }
+            Queue { name, state } => {
+                let states = [Shown::Pending, Shown::Succeeded, Shown::Failed, Shown::Error];
+                let status = make::status(&format!("scan-{name}"), 'a', states[state]);
+                let expected = self.model.queue(&status, i64::MAX, now);
+                let id = self.bench.store.queue_status(status, now).await.unwrap();
+                assert_eq!(id.0, expected);
+            }
+            ClaimSlots { limit } => self.claim_slots(limit).await,
+            Posted { which, posting, seconds } => self.posted(which, posting, seconds).await,
+            Pass { seconds } => self.second += seconds,
+            DeleteOlder { seconds, limit } => {
+                let before = at(self.second - seconds);
+                let expected = self.model.delete_older(before, limit);
+                let deleted = self.bench.store.delete_older(before, limit).await.unwrap();
+                assert_eq!(deleted, expected);
+            }
+            Reopen => {
+                self.bench = self.bench.reopened().await;
+                self.model.reopen();
+            }
+        }
+        self
+    }
+
+    /// A new run of one of three checks: without a ceiling, with a low one, on two targets.
+    fn planned(&mut self, check: usize) -> Run {
+        self.runs_made += 1;
+        let (name, concurrency) = [("lint", None), ("slow", Some(1)), ("both", Some(3))][check];
+        let run = make::run(self.runs_made, name, if self.runs_made % 3 == 0 { 'b' } else { 'a' });
+        let targets = Targets { pull_request: true, commit: check == 2 };
+        let (now, overdue_at) = (at(self.second), at(self.second + 120));
+        Run { targets, concurrency, created_at: now, updated_at: now, overdue_at, ..run }
+    }
+
+    async fn decide(&mut self, operation: Operation) {
+        let Operation::Decide { which, plan, ended, remember, off, clash } = operation else {
+            return;
+        };
+        let Some(lease) = pick(&self.deliveries, which) else { return };
+        let organization = self.model.deliveries.get(&lease.id.0);
+        let organization = organization.map(|row| row.told.organization.clone());
+        let mut planned: Vec<Run> = (0..plan).map(|check| self.planned(check)).collect();
+        if let (true, Some((_, there))) = (clash, pick(&self.runs, which)) {
+            planned.push(Run { id: there.id, ..self.planned(0) });
+        }
+        let ended = ended.and_then(|which| pick(&self.runs, which)).map(|(_, run)| run);
+        let ended = ended.filter(|run| !run.state.is_final());
+        let ended = ended.map(|run| make::moved(&run, State::Superseded, self.second));
+        let leased = azdo_gateway::storage::LeasedDelivery {
+            lease,
+            organization: organization.unwrap_or_default(),
+            source: azdo_gateway::domain::decision::Source::Hook,
+            received_at: at(0),
+            body: Vec::new(),
+            attempts: 1,
+        };
+        let mut commit = make::decision(&leased, &planned, ended.as_slice());
+        // Pull requests of one organization only: `known_pull_request` is asked about that one.
+        commit.organization = make::ORGANIZATION.into();
+        commit.now = at(self.second);
+        if remember {
+            let remembered = make::remembered(7, &format!("at {}", self.second), at(self.second));
+            commit.decision.pull_request = Some(remembered);
+            commit.pull_request_revision = self.model.revision(7) + i64::from(off);
+        }
+        let expected = self.model.decide(&commit);
+        assert_eq!(self.bench.store.commit_decision(commit).await.ok(), expected);
+        self.look();
+    }
+
+    /// Takes note of the newest runs, as somebody who looks at them does.
+    fn look(&mut self) {
+        let newest = self.model.runs.values().rev().take(3).rev();
+        self.runs.extend(newest.map(|row| (None, row.run.clone())));
+    }
+
+    async fn change(&mut self, which: usize, state: usize, seconds: Option<i64>, leased: bool) {
+        let of_kind = self
+            .runs
+            .iter()
+            .filter(|(lease, run)| lease.is_some() == leased && !run.state.is_final());
+        let Some((lease, run)) = pick(&of_kind.cloned().collect::<Vec<_>>(), which) else { return };
+        let run = make::moved(&run, State::ALL[state], self.second);
+        let due_at = seconds.map(|seconds| at(self.second + seconds));
+        let commit = RunCommit { run, lease, due_at, now: at(self.second) };
+        let expected = self.model.commit_run(&commit);
+        let id = commit.run.id;
+        assert_eq!(self.bench.store.commit_run(commit).await.unwrap(), expected);
+        if expected == Commit::Committed {
+            let run = self.model.find(id).expect("it was just changed").clone();
+            self.runs.push((None, run));
+        }
+    }
+
+    async fn claim_slots(&mut self, limit: usize) {
+        let claim = claim(self.second, limit);
+        let claimed = self.bench.store.claim_slots(claim).await.unwrap();
+        let expected = self.model.claim_slots(claim);
+        assert_eq!(claimed.len(), expected.len());
+        for (slot, expected) in claimed.iter().zip(expected) {
+            assert_eq!(slot.status, self.model.statuses[&expected.status].status);
+            let found = super::super::model::Claimed {
+                slot: slot.status.slot(),
+                lease: slot.lease,
+                status: slot.status_id.0,
+                posted: slot.posted.clone(),
+                iteration: slot.iteration,
+                attempts: slot.attempts,
+                doubtful: slot.doubtful,
+                queued_at: slot.queued_at,
+            };
+            assert_eq!(found, expected);
+        }
+        self.slots.extend(claimed);
+    }
+
+    async fn posted(&mut self, which: usize, posting: u8, seconds: i64) {
+        let Some(slot) = pick(&self.slots, which) else { return };
+        let posting = match posting {
+            0..3 => Posting::Posted { iteration: Some(i64::from(posting)) },
+            3 => Posting::Unchanged { iteration: None },
+            4 => Posting::Refused("never".into()),
+            _ => Posting::Later {
+                due_at: at(self.second + seconds),
+                counts: posting != 5,
+                doubtful: posting == 6,
+                reason: "not now".into(),
+            },
+        };
+        let (lease, status_id, now) = (slot.lease, slot.status_id, at(self.second));
+        let commit = PostingCommit { lease, status_id, posting, now };
+        let expected = self.model.commit_posting(&commit);
+        assert_eq!(self.bench.store.commit_posting(commit).await.unwrap(), expected);
+        // Nobody tells the outcome of one attempt twice.
+        self.slots.retain(|one| one.lease != lease);
+    }
+}

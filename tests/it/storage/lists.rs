@@ -1,0 +1,144 @@
+//! Lists: every page together is everything, once, newest first; filters; and how much waits.
+
+use azdo_gateway::domain::decision::{Outcome, Source};
+use azdo_gateway::domain::run::{Run, State};
+use azdo_gateway::domain::status::Shown;
+use azdo_gateway::storage::{
+    Backlog, Commit, DeliveryFilter, NewDelivery, Page, RunFilter, StatusFilter,
+};
+
+use super::{Bench, at, claim, make};
+
+#[tokio::test]
+async fn pages_are_complete_and_do_not_overlap() {
+    for bench in Bench::all() {
+        for number in 1..=23 {
+            bench.store.accept(make::delivery(number)).await.unwrap();
+        }
+        for limit in [1, 5, 22, 23, 24] {
+            let (mut seen, mut before) = (Vec::new(), None);
+            loop {
+                let page = Page { limit, before };
+                let found = bench.store.deliveries(DeliveryFilter::default(), page).await.unwrap();
+                assert!(found.items.len() <= limit);
+                seen.extend(found.items.iter().map(|item| item.id.0));
+                // What arrives meanwhile is on no later page.
+                bench
+                    .store
+                    .accept(make::delivery(1_000 + i64::try_from(seen.len()).unwrap()))
+                    .await
+                    .unwrap();
+                before = found.next;
+                if before.is_none() {
+                    break;
+                }
+            }
+            let newest = seen[0];
+            assert_eq!(seen, (1..=newest).rev().collect::<Vec<_>>(), "limit {limit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn deliveries_are_found_by_what_they_are() {
+    for bench in Bench::all() {
+        let other = make::delivery_of("contoso", "subscription-a", 1, "event");
+        let other = NewDelivery { event_type: Some("build.complete".into()), ..other };
+        bench.store.accept(other).await.unwrap();
+        bench.store.accept(make::delivery(1)).await.unwrap();
+        bench.plan(2, &[make::run(1, "a", 'a')]).await;
+        let all = DeliveryFilter::default;
+        let found = async |filter: DeliveryFilter| -> Vec<i64> {
+            let page = Page { limit: 9, before: None };
+            let found = bench.store.deliveries(filter, page).await.unwrap();
+            found.items.into_iter().map(|item| item.id.0).collect()
+        };
+        assert_eq!(found(all()).await, [3, 2, 1]);
+        let organization = Some("Contoso".into());
+        assert_eq!(found(DeliveryFilter { organization, ..all() }).await, [1]);
+        let event_type = Some("git.push".into());
+        assert_eq!(found(DeliveryFilter { event_type, ..all() }).await, [3, 2]);
+        // `plan` claims the oldest, whichever that is.
+        let outcome = Some(Outcome::Started);
+        assert_eq!(found(DeliveryFilter { outcome, ..all() }).await, [1]);
+        let outcome = Some(Outcome::Pending);
+        assert_eq!(found(DeliveryFilter { outcome, ..all() }).await, [3, 2]);
+        let source = Some(Source::Replay);
+        assert!(found(DeliveryFilter { source, ..all() }).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn runs_are_found_by_what_they_are() {
+    for bench in Bench::all() {
+        let contoso = Run { organization: "contoso".into(), ..make::push_run(2, "b", 'b') };
+        let runs = bench.plan(1, &[make::run(1, "a", 'a'), contoso]).await;
+        assert_eq!(bench.change(make::moved(&runs[0], State::Failed, 2)).await, Commit::Committed);
+        let all = RunFilter::default;
+        let found = async |filter: RunFilter| -> Vec<String> {
+            let page = Page { limit: 9, before: None };
+            let found = bench.store.runs(filter, page).await.unwrap();
+            found.items.into_iter().map(|item| item.check).collect()
+        };
+        assert_eq!(found(all()).await, ["b", "a"]);
+        assert_eq!(found(RunFilter { check: Some("a".into()), ..all() }).await, ["a"]);
+        assert_eq!(found(RunFilter { organization: Some("CONTOSO".into()), ..all() }).await, ["b"]);
+        assert_eq!(found(RunFilter { commit: Some(make::sha('b')), ..all() }).await, ["b"]);
+        assert_eq!(found(RunFilter { pull_request: Some(7), ..all() }).await, ["a"]);
+        assert_eq!(found(RunFilter { state: Some("failed".into()), ..all() }).await, ["a"]);
+        let repository = Some(make::repository().id);
+        let both = RunFilter { repository, state: Some("planned".into()), ..all() };
+        assert_eq!(found(both).await, ["b"]);
+    }
+}
+
+#[tokio::test]
+async fn statuses_are_found_by_what_they_are() {
+    for bench in Bench::all() {
+        let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
+        let other = make::status("scan", 'a', Shown::Pending);
+        let other = bench.store.queue_status(other, at(1)).await.unwrap();
+        let found = async |filter: StatusFilter| {
+            let page = Page { limit: 9, before: None };
+            let found = bench.store.statuses(filter, page).await.unwrap();
+            found.items.into_iter().map(|item| item.id).collect::<Vec<_>>()
+        };
+        let of_run = found(StatusFilter { run: Some(run.id), ..Default::default() }).await;
+        assert_eq!(of_run.len(), 1);
+        let queued = StatusFilter { outcome: Some("queued".into()), ..Default::default() };
+        assert_eq!(found(queued).await, [other, of_run[0]]);
+        let posted = StatusFilter { outcome: Some("posted".into()), ..Default::default() };
+        assert!(found(posted).await.is_empty());
+        assert_eq!(bench.store.status(other).await.unwrap().unwrap().queued_at, at(1));
+        let unknown = azdo_gateway::domain::id::StatusId(99);
+        assert!(bench.store.status(unknown).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn the_backlog_is_what_waits_at_each_stage() {
+    for bench in Bench::all() {
+        assert_eq!(bench.store.backlog().await.unwrap(), Backlog::default());
+        let runs = [make::run(1, "a", 'a'), make::run(2, "b", 'a'), make::run(3, "c", 'a')];
+        let runs = bench.plan(1, &runs).await;
+        assert_eq!(bench.change(make::moved(&runs[0], State::Running, 1)).await, Commit::Committed);
+        assert_eq!(bench.change(make::moved(&runs[1], State::Failed, 1)).await, Commit::Committed);
+        for (number, second) in [(2, 4), (3, 5)] {
+            let told = NewDelivery { received_at: at(second), ..make::delivery(number) };
+            bench.store.accept(told).await.unwrap();
+        }
+        let expected = Backlog {
+            undecided: 2,
+            planned: 1,
+            at_ci: 1,
+            unposted: 3,
+            oldest_undecided: Some(at(4)),
+        };
+        assert_eq!(bench.store.backlog().await.unwrap(), expected);
+        // What is leased still waits.
+        bench.store.claim_deliveries(claim(5, 9)).await.unwrap();
+        bench.store.claim_runs(claim(5, 9)).await.unwrap();
+        bench.slots(5).await;
+        assert_eq!(bench.store.backlog().await.unwrap(), expected);
+    }
+}

@@ -1,0 +1,174 @@
+//! Values to store: small, numbered, and equal when made from equal numbers. It must never read a
+//! clock nor draw a random number.
+
+use azdo_gateway::domain::decision::{Decision, Outcome, Remembered, RememberedRef, Source};
+use azdo_gateway::domain::event::{Event, Repository};
+use azdo_gateway::domain::id::RunId;
+use azdo_gateway::domain::pull_request::PullRequest;
+use azdo_gateway::domain::run::{OfPullRequest, Run, State, Targets};
+use azdo_gateway::domain::status::{Context, Shown, Status, Target};
+use azdo_gateway::domain::time::Timestamp;
+use azdo_gateway::storage::{DecisionCommit, LeasedDelivery, NewDelivery};
+use uuid::Uuid;
+
+use super::at;
+
+pub(super) const ORGANIZATION: &str = "fabrikam";
+pub(super) const BODY: &[u8] = br#"{"eventType":"git.push"}"#;
+
+/// The notification of that number, from the usual subscription.
+pub(super) fn delivery(number: i64) -> NewDelivery {
+    delivery_of(ORGANIZATION, "subscription-a", number, &format!("event-{number}"))
+}
+
+/// A notification that tells an event.
+pub(super) fn delivery_of(
+    organization: &str,
+    subscription: &str,
+    notification: i64,
+    event: &str,
+) -> NewDelivery {
+    NewDelivery {
+        organization: organization.to_owned(),
+        hook: "git-push".to_owned(),
+        source: Source::Hook,
+        received_at: at(0),
+        subscription: Some(subscription.to_owned()),
+        notification: Some(notification),
+        event_id: Some(event.to_owned()),
+        event_type: Some("git.push".to_owned()),
+        created_at: Some(at(-1)),
+        body: lz4_flex::compress_prepend_size(BODY),
+        body_bytes: BODY.len(),
+        quarantined: None,
+    }
+}
+
+pub(super) fn repository() -> Repository {
+    Repository {
+        id: "b90f6c2e-7d48-4a15-8c93-61e0d7a2f5b8".into(),
+        name: "web".into(),
+        project_id: "3e5d9a74-0c1b-4f62-a8d7-94b6e2f1c053".into(),
+        project: "Fabrikam".into(),
+    }
+}
+
+/// A commit id of one letter.
+pub(super) fn sha(letter: char) -> String {
+    letter.to_string().repeat(40)
+}
+
+/// A planned run of a check on pull request 7 at a commit, shown on the pull request alone.
+pub(super) fn run(number: u128, check: &str, commit: char) -> Run {
+    let commit = sha(commit);
+    Run {
+        id: RunId(Uuid::from_u128(number)),
+        number: 0,
+        revision: 0,
+        check: check.to_owned(),
+        genre: "ci".into(),
+        organization: ORGANIZATION.into(),
+        repository: repository(),
+        commit: commit.clone(),
+        git_ref: "refs/heads/search".into(),
+        pull_request: Some(OfPullRequest {
+            id: 7,
+            title: "Add search".into(),
+            source_ref: "refs/heads/search".into(),
+            target_ref: "refs/heads/main".into(),
+            merge_ref: "refs/pull/7/merge".into(),
+            source_commit: commit,
+            target_commit: None,
+            merge_commit: None,
+            is_draft: false,
+            is_fork: false,
+        }),
+        ci: "builder".into(),
+        targets: Targets { pull_request: true, commit: false },
+        concurrency: None,
+        timeout_ms: 3_600_000,
+        state: State::Planned,
+        reason: "pull request 7 opened".into(),
+        description: None,
+        url: None,
+        ci_id: None,
+        attempts: 0,
+        created_at: at(0),
+        updated_at: at(0),
+        overdue_at: at(3_600),
+    }
+}
+
+/// A run of a push to main.
+pub(super) fn push_run(number: u128, check: &str, commit: char) -> Run {
+    Run {
+        git_ref: "refs/heads/main".into(),
+        pull_request: None,
+        targets: Targets { pull_request: false, commit: true },
+        ..run(number, check, commit)
+    }
+}
+
+/// The run in another state, since that second.
+pub(super) fn moved(run: &Run, state: State, second: i64) -> Run {
+    Run { state, reason: format!("moved to {state}"), updated_at: at(second), ..run.clone() }
+}
+
+/// What a delivery is decided to start and to end, and nothing more.
+pub(super) fn decision(of: &LeasedDelivery, planned: &[Run], ended: &[Run]) -> DecisionCommit {
+    let outcome = if planned.is_empty() { Outcome::Ignored } else { Outcome::Started };
+    let decision = Decision {
+        planned: planned.to_vec(),
+        ended: ended.to_vec(),
+        ..Decision::nothing(outcome, Event::PullRequestPushed, "decided by a test")
+    };
+    DecisionCommit {
+        lease: of.lease,
+        organization: of.organization.clone(),
+        decision,
+        repository: Some(repository()),
+        former_name: None,
+        pull_request_revision: 0,
+        ref_revisions: Vec::new(),
+        now: at(1),
+    }
+}
+
+/// What to remember of a pull request.
+pub(super) fn remembered(id: i64, title: &str, as_of: Timestamp) -> Remembered {
+    let pull_request = PullRequest {
+        repository: repository(),
+        id,
+        title: title.into(),
+        source_ref: "refs/heads/search".into(),
+        target_ref: "refs/heads/main".into(),
+        source_commit: Some(sha('a')),
+        ..PullRequest::default()
+    };
+    Remembered { pull_request, as_of }
+}
+
+/// What to remember of a branch.
+pub(super) fn remembered_ref(branch: &str, commit: char) -> RememberedRef {
+    RememberedRef {
+        repository: repository(),
+        name: format!("refs/heads/{branch}"),
+        head: Some(sha(commit)),
+        push_id: Some(1),
+    }
+}
+
+/// A status of a CI that started by itself.
+pub(super) fn status(name: &str, commit: char, state: Shown) -> Status {
+    Status {
+        organization: ORGANIZATION.into(),
+        project: "Fabrikam".into(),
+        repository: "web".into(),
+        target: Target::Commit { commit: sha(commit) },
+        context: Context { genre: "nightly".into(), name: name.into() },
+        state,
+        description: String::new(),
+        url: None,
+        run: None,
+    }
+}

@@ -1,0 +1,214 @@
+//! The store in plain collections: what each operation means, without a thought for speed, threads
+//! or disks. It must never look at an engine.
+
+/// Statuses and their places.
+mod outbox;
+/// Runs, their leases and ceilings.
+mod runs;
+
+use std::collections::BTreeMap;
+
+use azdo_gateway::domain::decision::{Outcome, Remembered, Source};
+use azdo_gateway::domain::id::{DeliveryId, RunId};
+use azdo_gateway::domain::run::Run;
+use azdo_gateway::domain::time::Timestamp;
+use azdo_gateway::storage::{Accepted, Backlog, Claim, Commit, DecisionCommit, Lease, NewDelivery};
+
+use outbox::{Slot, StatusRow};
+use runs::RunRow;
+
+pub(super) use outbox::Claimed;
+
+/// Everything that is remembered. Numbers are given out by counting on from the highest.
+#[derive(Default)]
+pub(super) struct Model {
+    pub(super) deliveries: BTreeMap<i64, Row>,
+    pub(super) runs: BTreeMap<i64, RunRow>,
+    pub(super) slots: BTreeMap<String, Slot>,
+    pub(super) statuses: BTreeMap<i64, StatusRow>,
+    pub(super) pull_requests: BTreeMap<i64, (Remembered, i64)>,
+    slots_made: i64,
+}
+
+/// A delivery.
+pub(super) struct Row {
+    pub(super) told: NewDelivery,
+    pub(super) outcome: Outcome,
+    /// While it waits for a decision.
+    pub(super) work: Option<Work>,
+}
+
+/// The right to decide a delivery.
+pub(super) struct Work {
+    due_at: Timestamp,
+    lease: i64,
+    attempts: u32,
+}
+
+fn next<T>(rows: &BTreeMap<i64, T>) -> i64 {
+    rows.last_key_value().map_or(1, |(number, _)| number + 1)
+}
+
+impl Model {
+    pub(super) fn accept(&mut self, new: &NewDelivery) -> Accepted {
+        let key = |of: &NewDelivery| {
+            let subscription = of.subscription.clone().zip(of.notification);
+            subscription.map(|subscription| (of.organization.clone(), subscription))
+        };
+        if key(new).is_some() && self.deliveries.values().any(|row| key(&row.told) == key(new)) {
+            return Accepted::AlreadyThere;
+        }
+        let told_before = new.subscription.is_some()
+            && self.deliveries.values().any(|row| {
+                (&row.told.organization, &row.told.event_id) == (&new.organization, &new.event_id)
+                    && row.told.source == Source::Hook
+            });
+        let outcome = match (&new.quarantined, told_before) {
+            (Some(_), _) => Outcome::Quarantined,
+            (None, true) => Outcome::Duplicate,
+            (None, false) => Outcome::Pending,
+        };
+        Accepted::Stored(self.insert(new.clone(), outcome))
+    }
+
+    fn insert(&mut self, told: NewDelivery, outcome: Outcome) -> DeliveryId {
+        let id = next(&self.deliveries);
+        let work = Work { due_at: Timestamp::ZERO, lease: 0, attempts: 0 };
+        let work = (outcome == Outcome::Pending).then_some(work);
+        self.deliveries.insert(id, Row { told, outcome, work });
+        DeliveryId(id)
+    }
+
+    pub(super) fn replay(&mut self, id: DeliveryId, now: Timestamp) -> Option<DeliveryId> {
+        let told = NewDelivery {
+            source: Source::Replay,
+            received_at: now,
+            subscription: None,
+            notification: None,
+            quarantined: None,
+            ..self.deliveries.get(&id.0)?.told.clone()
+        };
+        Some(self.insert(told, Outcome::Pending))
+    }
+
+    /// Leases and attempts, in the order of ids.
+    pub(super) fn claim_deliveries(&mut self, claim: Claim) -> Vec<(Lease<DeliveryId>, u32)> {
+        let mut due: Vec<(Timestamp, i64)> = self
+            .deliveries
+            .iter()
+            .filter_map(|(id, row)| Some((row.work.as_ref()?.due_at, *id)))
+            .filter(|(due_at, _)| *due_at <= claim.now)
+            .collect();
+        due.sort();
+        let mut ids: Vec<i64> = due.into_iter().take(claim.limit).map(|(_, id)| id).collect();
+        ids.sort_unstable();
+        let mut leased = Vec::new();
+        for id in ids {
+            let row = self.deliveries.get_mut(&id).expect("it was found");
+            let work = row.work.as_mut().expect("it waits");
+            work.due_at = claim.now.plus(claim.lease);
+            work.lease += 1;
+            work.attempts += 1;
+            leased.push((Lease { id: DeliveryId(id), number: work.lease }, work.attempts));
+        }
+        leased
+    }
+
+    fn work(&mut self, lease: Lease<DeliveryId>) -> Option<&mut Work> {
+        let work = self.deliveries.get_mut(&lease.id.0)?.work.as_mut()?;
+        (work.lease == lease.number).then_some(work)
+    }
+
+    pub(super) fn release(&mut self, lease: Lease<DeliveryId>, due_at: Timestamp) -> Commit {
+        match self.work(lease) {
+            Some(work) => work.due_at = due_at,
+            None => return Commit::LeaseLost,
+        }
+        Commit::Committed
+    }
+
+    pub(super) fn revision(&self, pull_request: i64) -> i64 {
+        self.pull_requests.get(&pull_request).map_or(0, |(_, revision)| *revision)
+    }
+
+    /// None when the engine has to fail, with nothing changed.
+    pub(super) fn decide(&mut self, commit: &DecisionCommit) -> Option<Commit> {
+        if self.work(commit.lease).is_none() {
+            return Some(Commit::LeaseLost);
+        }
+        let decision = &commit.decision;
+        let remembered = decision.pull_request.as_ref();
+        let stands = remembered.is_none_or(|remembered| {
+            self.revision(remembered.pull_request.id) == commit.pull_request_revision
+        });
+        if !stands || !decision.ended.iter().all(|run| self.is_at(run)) {
+            return Some(Commit::Conflict);
+        }
+        if decision.planned.iter().any(|run| self.find(run.id).is_some()) {
+            return None;
+        }
+        let row = self.deliveries.get_mut(&commit.lease.id.0).expect("its lease is held");
+        (row.outcome, row.work) = (decision.outcome, None);
+        if let Some(remembered) = remembered {
+            let id = remembered.pull_request.id;
+            let revision = self.revision(id) + 1;
+            self.pull_requests.insert(id, (remembered.clone(), revision));
+        }
+        decision.ended.iter().for_each(|run| self.update(run, None));
+        for run in &decision.planned {
+            self.plan(run, Some(commit.lease.id));
+        }
+        Some(Commit::Committed)
+    }
+
+    /// The runs that a delivery started and that are still there.
+    pub(super) fn runs_of(&self, delivery: i64) -> Vec<RunId> {
+        let of = |row: &&RunRow| row.delivery == Some(DeliveryId(delivery));
+        self.runs.values().filter(of).map(|row| row.run.id).collect()
+    }
+
+    pub(super) fn delete_older(&mut self, before: Timestamp, limit: usize) -> usize {
+        let newest = next(&self.deliveries) - 1;
+        let is_old = |id: &i64, row: &Row| {
+            row.told.received_at < before && row.work.is_none() && *id < newest
+        };
+        let first = self.deliveries.iter().take(limit);
+        let old: Vec<i64> = first.filter(|(id, row)| is_old(id, row)).map(|(id, _)| *id).collect();
+        old.iter().for_each(|id| drop(self.deliveries.remove(id)));
+        old.len()
+            + self.delete_older_runs(before, limit)
+            + self.delete_older_statuses(before, limit)
+    }
+
+    pub(super) fn backlog(&self) -> Backlog {
+        let count = |count: usize| u64::try_from(count).expect("it is small");
+        let mut undecided = self.deliveries.values().filter(|row| row.work.is_some());
+        let runs = || self.runs.values();
+        Backlog {
+            oldest_undecided: undecided.clone().next().map(|row| row.told.received_at),
+            undecided: count(undecided.by_ref().count()),
+            planned: count(runs().filter(|row| row.due_at.is_some()).count()),
+            at_ci: count(runs().filter(|row| row.is_live() && row.due_at.is_none()).count()),
+            unposted: count(self.slots.values().filter(|slot| slot.due_at.is_some()).count()),
+        }
+    }
+
+    /// Leases are void; what was leased is due.
+    pub(super) fn reopen(&mut self) {
+        for work in self.deliveries.values_mut().filter_map(|row| row.work.as_mut()) {
+            if work.lease > 0 {
+                work.due_at = Timestamp::ZERO;
+            }
+        }
+        for row in self.runs.values_mut().filter(|row| row.due_at.is_some()) {
+            row.leased_until = Timestamp::ZERO;
+        }
+        for slot in self.slots.values_mut().filter(|slot| slot.due_at.is_some()) {
+            slot.leased_until = Timestamp::ZERO;
+        }
+    }
+
+    pub(super) fn find(&self, id: RunId) -> Option<&Run> {
+        self.runs.values().map(|row| &row.run).find(|run| run.id == id)
+    }
+}

@@ -1,0 +1,132 @@
+//! Statuses: queued with the change that they tell, one attempt at a time for each place at Azure
+//! DevOps, and only the newest counts.
+
+use azdo_gateway::domain::run::{Run, State, Targets};
+use azdo_gateway::domain::status::Shown;
+use azdo_gateway::storage::{Commit, LeasedSlot, Posting};
+
+use super::{Bench, at, make};
+
+fn later(due: i64, counts: bool, doubtful: bool) -> Posting {
+    Posting::Later { due_at: at(due), counts, doubtful, reason: "not now".into() }
+}
+
+const POSTED: Posting = Posting::Posted { iteration: Some(1) };
+
+async fn one(bench: &Bench, second: i64) -> LeasedSlot {
+    let mut slots = bench.slots(second).await;
+    assert_eq!(slots.len(), 1, "{slots:?}");
+    slots.remove(0)
+}
+
+#[tokio::test]
+async fn a_change_of_a_run_queues_what_it_shows() {
+    for bench in Bench::all() {
+        let targets = Targets { pull_request: true, commit: true };
+        let run = Run { targets, ..make::run(1, "a", 'a') };
+        let run = bench.plan(1, &[run]).await.remove(0);
+        assert_eq!(bench.outcomes().await, ["queued", "queued"]);
+        // Planned and dispatched look alike to people.
+        let dispatched = make::moved(&run, State::Dispatched, 1);
+        assert_eq!(bench.change(dispatched).await, Commit::Committed);
+        assert_eq!(bench.outcomes().await, ["queued", "queued"]);
+        let done = make::moved(&bench.run(run.id).await, State::Succeeded, 2);
+        assert_eq!(bench.change(done).await, Commit::Committed);
+        assert_eq!(bench.outcomes().await, ["superseded", "superseded", "queued", "queued"]);
+        let slots = bench.slots(2).await;
+        assert!(slots.iter().all(|slot| slot.status.state == Shown::Succeeded));
+        assert_eq!(slots.len(), 2);
+        assert_eq!(slots[0].queued_at, at(2));
+    }
+}
+
+#[tokio::test]
+async fn what_is_shown_already_is_not_queued_again() {
+    for bench in Bench::all() {
+        let queue = async |state| {
+            bench.store.queue_status(make::status("scan", 'a', state), at(0)).await.unwrap()
+        };
+        let first = queue(Shown::Pending).await;
+        assert_eq!(queue(Shown::Pending).await, first);
+        let slot = one(&bench, 0).await;
+        assert_eq!(queue(Shown::Pending).await, first);
+        assert_eq!(bench.posted(&slot, 1, POSTED).await, Commit::Committed);
+        assert_eq!(queue(Shown::Pending).await, first);
+        assert!(bench.slots(60).await.is_empty());
+        assert!(queue(Shown::Succeeded).await > first);
+        assert!(queue(Shown::Pending).await > first);
+    }
+}
+
+#[tokio::test]
+async fn what_was_refused_may_be_asked_for_again() {
+    for bench in Bench::all() {
+        let status = make::status("scan", 'a', Shown::Pending);
+        bench.store.queue_status(status.clone(), at(0)).await.unwrap();
+        let slot = one(&bench, 0).await;
+        let refused = Posting::Refused("no such commit".into());
+        assert_eq!(bench.posted(&slot, 1, refused).await, Commit::Committed);
+        assert!(bench.slots(60).await.is_empty());
+        bench.store.queue_status(status, at(2)).await.unwrap();
+        assert_eq!(one(&bench, 60).await.attempts, 0);
+        let rows = bench.statuses().await;
+        assert_eq!(
+            (rows[0].outcome.as_str(), rows[0].reason.as_str()),
+            ("refused", "no such commit")
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_older_run_never_takes_the_place_of_a_newer_one() {
+    for bench in Bench::all() {
+        let runs = bench.plan(1, &[make::run(1, "a", 'a'), make::run(2, "a", 'a')]).await;
+        let late = make::moved(&runs[0], State::Failed, 5);
+        assert_eq!(bench.change(late).await, Commit::Committed);
+        let slot = one(&bench, 5).await;
+        assert_eq!(slot.status.run, Some(runs[1].id));
+        assert_eq!(bench.outcomes().await, ["superseded", "queued", "superseded"]);
+        assert!(bench.statuses().await[2].reason.contains("newer run"));
+        assert_eq!(bench.posted(&slot, 6, POSTED).await, Commit::Committed);
+        assert!(bench.slots(60).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_newer_state_waits_for_the_attempt_under_way_and_follows_it() {
+    for bench in Bench::all() {
+        let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
+        let pending = one(&bench, 0).await;
+        let done = make::moved(&run, State::Succeeded, 1);
+        assert_eq!(bench.change(done).await, Commit::Committed);
+        assert!(bench.slots(1).await.is_empty(), "one attempt at a time");
+        assert_eq!(bench.posted(&pending, 2, POSTED).await, Commit::Committed);
+        assert_eq!(bench.outcomes().await, ["posted", "queued"]);
+        let next = one(&bench, 2).await;
+        assert_eq!((next.status.state, next.doubtful), (Shown::Succeeded, false));
+        assert_eq!(next.posted.as_ref().map(|shown| shown.state), Some(Shown::Pending));
+        assert_eq!(next.iteration, Some(1));
+        assert_eq!(bench.posted(&next, 3, POSTED).await, Commit::Committed);
+        assert_eq!(bench.outcomes().await, ["posted", "posted"]);
+        assert_eq!(bench.statuses().await[1].posted_at, Some(at(3)));
+        assert!(bench.slots(60).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_was_passed_over_during_an_attempt_does_not_wait_for_ever() {
+    for bench in Bench::all() {
+        let mut run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
+        let pending = one(&bench, 0).await;
+        for (second, state) in [(1, State::Running), (2, State::Succeeded)] {
+            assert_eq!(bench.change(make::moved(&run, state, second)).await, Commit::Committed);
+            run = bench.run(run.id).await;
+        }
+        assert_eq!(bench.posted(&pending, 3, POSTED).await, Commit::Committed);
+        let done = one(&bench, 3).await;
+        assert_eq!(done.status.state, Shown::Succeeded);
+        assert_eq!(bench.posted(&done, 4, POSTED).await, Commit::Committed);
+        assert_eq!(bench.outcomes().await, ["posted", "superseded", "posted"]);
+        assert_eq!(bench.store.backlog().await.unwrap().unposted, 0);
+    }
+}

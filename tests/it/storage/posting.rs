@@ -1,0 +1,139 @@
+//! Attempts at posting: what an outcome leaves behind for the next one, and who goes first.
+
+use azdo_gateway::domain::run::State;
+use azdo_gateway::domain::status::Shown;
+use azdo_gateway::storage::{Commit, LeasedSlot, Posting};
+
+use super::{Bench, at, make};
+
+fn later(due: i64, counts: bool, doubtful: bool) -> Posting {
+    Posting::Later { due_at: at(due), counts, doubtful, reason: "not now".into() }
+}
+
+const POSTED: Posting = Posting::Posted { iteration: Some(1) };
+
+async fn one(bench: &Bench, second: i64) -> LeasedSlot {
+    let mut slots = bench.slots(second).await;
+    assert_eq!(slots.len(), 1, "{slots:?}");
+    slots.remove(0)
+}
+
+#[tokio::test]
+async fn an_abandoned_attempt_leaves_a_doubt_and_nothing_that_waits_for_ever() {
+    for bench in Bench::all() {
+        let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
+        let abandoned = one(&bench, 0).await;
+        assert!(!abandoned.doubtful);
+        let done = make::moved(&run, State::Succeeded, 1);
+        assert_eq!(bench.change(done).await, Commit::Committed);
+        let next = one(&bench, 30).await;
+        assert_eq!((next.status.state, next.doubtful), (Shown::Succeeded, true));
+        assert_eq!(next.lease.number, abandoned.lease.number + 1);
+        assert_eq!(bench.posted(&abandoned, 31, POSTED).await, Commit::LeaseLost);
+        assert_eq!(bench.posted(&next, 32, POSTED).await, Commit::Committed);
+        assert_eq!(bench.outcomes().await, ["superseded", "posted"]);
+        assert!(bench.slots(90).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_doubt_is_what_the_last_attempt_says_it_is() {
+    for bench in Bench::all() {
+        bench.plan(1, &[make::run(1, "a", 'a')]).await;
+        for (second, doubtful) in [(0, true), (10, false), (20, true)] {
+            let slot = one(&bench, second).await;
+            let posting = later(second + 10, true, doubtful);
+            assert_eq!(bench.posted(&slot, second, posting).await, Commit::Committed);
+            assert!(bench.slots(second + 9).await.is_empty());
+            let again = one(&bench, second + 10).await;
+            assert_eq!(again.doubtful, doubtful);
+            let posting = later(second + 10, false, doubtful);
+            assert_eq!(bench.posted(&again, second + 10, posting).await, Commit::Committed);
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_what_counts_is_counted() {
+    for bench in Bench::all() {
+        let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
+        for (second, counts, attempts) in [(0, true, 0), (1, false, 1), (2, true, 1), (3, true, 2)]
+        {
+            let slot = one(&bench, second).await;
+            assert_eq!(slot.attempts, attempts);
+            let posting = later(second + 1, counts, false);
+            assert_eq!(bench.posted(&slot, second, posting).await, Commit::Committed);
+            assert_eq!(bench.statuses().await[0].reason, "not now");
+        }
+        // Another status has attempts of its own, even if it came during one of the old one's.
+        let slot = one(&bench, 4).await;
+        let done = make::moved(&run, State::Succeeded, 4);
+        assert_eq!(bench.change(done).await, Commit::Committed);
+        assert_eq!(bench.posted(&slot, 5, later(100, true, true)).await, Commit::Committed);
+        // It does not wait for what the old one was put off to.
+        let next = one(&bench, 5).await;
+        assert_eq!((next.attempts, next.doubtful), (0, true));
+        assert_eq!(bench.outcomes().await, ["superseded", "queued"]);
+    }
+}
+
+#[tokio::test]
+async fn the_iteration_is_known_to_later_statuses_of_the_same_run_alone() {
+    for bench in Bench::all() {
+        bench.plan(1, &[make::run(1, "a", 'a')]).await;
+        let slot = one(&bench, 0).await;
+        let posting = Posting::Posted { iteration: Some(3) };
+        assert_eq!(bench.posted(&slot, 0, posting).await, Commit::Committed);
+        bench.plan(2, &[make::run(2, "a", 'a')]).await;
+        let slot = one(&bench, 1).await;
+        assert_eq!(slot.iteration, None);
+        assert_eq!(slot.posted.as_ref().and_then(|shown| shown.iteration), Some(3));
+        let posting = Posting::Unchanged { iteration: Some(4) };
+        assert_eq!(bench.posted(&slot, 1, posting).await, Commit::Committed);
+        assert_eq!(bench.outcomes().await, ["posted", "unchanged"]);
+        let run = bench.run(make::run(2, "a", 'a').id).await;
+        assert_eq!(bench.change(make::moved(&run, State::Failed, 2)).await, Commit::Committed);
+        assert_eq!(one(&bench, 2).await.iteration, Some(4));
+    }
+}
+
+#[tokio::test]
+async fn places_that_are_put_off_hide_nobody() {
+    for bench in Bench::all() {
+        let queue = async |name: String| {
+            let status = make::status(&name, 'a', Shown::Pending);
+            bench.store.queue_status(status, at(0)).await.unwrap()
+        };
+        for number in 0..300 {
+            queue(format!("throttled-{number}")).await;
+        }
+        queue("free".into()).await;
+        let (mut put_off, mut free) = (0, 0);
+        for _ in 0..40 {
+            let claim = super::claim(1, 10);
+            for slot in bench.store.claim_slots(claim).await.unwrap() {
+                let is_free = slot.status.context.name == "free";
+                let posting = if is_free { POSTED } else { later(60, false, false) };
+                assert_eq!(bench.posted(&slot, 1, posting).await, Commit::Committed);
+                if is_free { free += 1 } else { put_off += 1 }
+            }
+        }
+        assert_eq!((put_off, free), (300, 1));
+    }
+}
+
+#[tokio::test]
+async fn what_waited_longest_goes_first() {
+    for bench in Bench::all() {
+        let queue = async |name: &str, second| {
+            let status = make::status(name, 'a', Shown::Pending);
+            bench.store.queue_status(status, at(second)).await.unwrap()
+        };
+        queue("retried", 0).await;
+        let slot = one(&bench, 0).await;
+        assert_eq!(bench.posted(&slot, 1, later(5, true, false)).await, Commit::Committed);
+        queue("newer", 6).await;
+        let first = bench.store.claim_slots(super::claim(7, 1)).await.unwrap();
+        assert_eq!(first[0].status.context.name, "retried", "new work must not starve a retry");
+    }
+}

@@ -1,0 +1,187 @@
+//! Runs: numbered in the order of their planning, leased to be started, within their ceilings.
+
+use azdo_gateway::domain::run::{Run, State};
+use azdo_gateway::storage::{Commit, LeasedRun, RunCommit};
+
+use super::{Bench, at, claim, make};
+
+async fn claimed(bench: &Bench, second: i64, limit: usize) -> Vec<LeasedRun> {
+    bench.store.claim_runs(claim(second, limit)).await.unwrap()
+}
+
+fn checks(leased: &[LeasedRun]) -> Vec<&str> {
+    leased.iter().map(|one| one.run.check.as_str()).collect()
+}
+
+/// Commits what became of an attempt, at that second.
+async fn attempted(bench: &Bench, of: &LeasedRun, run: Run, due: Option<i64>) -> Commit {
+    let now = run.updated_at;
+    let commit = RunCommit { run, lease: Some(of.lease), due_at: due.map(at), now };
+    bench.store.commit_run(commit).await.unwrap()
+}
+
+#[tokio::test]
+async fn runs_are_numbered_and_claimed_in_the_order_of_their_planning() {
+    for bench in Bench::all() {
+        // Ids say nothing about the order.
+        let first = bench.plan(1, &[make::run(9, "a", 'a'), make::run(3, "b", 'a')]).await;
+        let second = bench.plan(2, &[make::run(5, "c", 'a')]).await;
+        assert!(first[0].number < first[1].number && first[1].number < second[0].number);
+        assert_eq!(checks(&claimed(&bench, 0, 2).await), ["a", "b"]);
+        assert_eq!(checks(&claimed(&bench, 0, 2).await), ["c"]);
+        assert!(claimed(&bench, 29, 2).await.is_empty());
+        let again = claimed(&bench, 30, 9).await;
+        assert_eq!(checks(&again), ["a", "b", "c"]);
+        assert_eq!(again[0].lease.number, 2);
+    }
+}
+
+#[tokio::test]
+async fn who_lost_the_lease_changes_nothing() {
+    for bench in Bench::all() {
+        bench.plan(1, &[make::run(1, "a", 'a')]).await;
+        let stale = claimed(&bench, 0, 1).await.remove(0);
+        let holder = claimed(&bench, 30, 1).await.remove(0);
+        let dispatched = make::moved(&stale.run, State::Dispatched, 31);
+        assert_eq!(attempted(&bench, &stale, dispatched.clone(), None).await, Commit::LeaseLost);
+        assert_eq!(bench.run(stale.run.id).await, holder.run);
+        assert_eq!(attempted(&bench, &holder, dispatched, None).await, Commit::Committed);
+        assert_eq!(bench.run(stale.run.id).await.state, State::Dispatched);
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_what_has_changed_is_a_conflict() {
+    for bench in Bench::all() {
+        bench.plan(1, &[make::run(1, "a", 'a')]).await;
+        let leased = claimed(&bench, 0, 1).await.remove(0);
+        let running = make::moved(&leased.run, State::Running, 1);
+        assert_eq!(bench.change(running.clone()).await, Commit::Committed);
+        assert_eq!(bench.change(running).await, Commit::Conflict);
+        let late = make::moved(&leased.run, State::Dispatched, 2);
+        assert_eq!(attempted(&bench, &leased, late, None).await, Commit::Conflict);
+        let current = bench.run(leased.run.id).await;
+        assert_eq!((current.state, current.revision), (State::Running, 2));
+        // The lease still holds: whoever has it looks again and commits that.
+        let next = Run { url: Some("https://ci/1".into()), ..current };
+        assert_eq!(attempted(&bench, &leased, next, None).await, Commit::Committed);
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_that_failed_is_due_when_it_says() {
+    for bench in Bench::all() {
+        bench.plan(1, &[make::run(1, "a", 'a')]).await;
+        let leased = claimed(&bench, 0, 1).await.remove(0);
+        let failed = Run { attempts: 1, ..make::moved(&leased.run, State::Planned, 1) };
+        assert_eq!(attempted(&bench, &leased, failed, Some(10)).await, Commit::Committed);
+        assert!(claimed(&bench, 9, 1).await.is_empty());
+        let again = claimed(&bench, 10, 1).await.remove(0);
+        assert_eq!((again.run.attempts, again.lease.number), (1, 2));
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_ended_while_it_was_leased_is_not_claimed_again() {
+    for bench in Bench::all() {
+        bench.plan(1, &[make::run(1, "a", 'a')]).await;
+        let leased = claimed(&bench, 0, 1).await.remove(0);
+        let ended = make::moved(&leased.run, State::Superseded, 1);
+        assert_eq!(bench.change(ended).await, Commit::Committed);
+        assert!(claimed(&bench, 90, 1).await.is_empty());
+    }
+}
+
+fn limited(number: u128, check: &str, concurrency: u32) -> Run {
+    Run { concurrency: Some(concurrency), ..make::run(number, check, 'a') }
+}
+
+#[tokio::test]
+async fn a_check_has_no_more_runs_at_the_ci_than_its_ceiling() {
+    for bench in Bench::all() {
+        let runs: Vec<_> = (1..=5).map(|number| limited(number, "slow", 2)).collect();
+        bench.plan(1, &runs).await;
+        let first = claimed(&bench, 0, 9).await;
+        assert_eq!(first.len(), 2);
+        assert!(claimed(&bench, 1, 9).await.is_empty());
+        let dispatched = make::moved(&first[0].run, State::Dispatched, 1);
+        assert_eq!(attempted(&bench, &first[0], dispatched, None).await, Commit::Committed);
+        // One is at the CI, and the attempt at the other was abandoned: its place is free again,
+        // and it is the oldest that waits.
+        let second = claimed(&bench, 30, 9).await;
+        assert_eq!(second.len(), 1);
+        assert_eq!(second[0].run.id, first[1].run.id);
+        let ended = make::moved(&bench.run(first[0].run.id).await, State::Failed, 31);
+        assert_eq!(bench.change(ended).await, Commit::Committed);
+        assert_eq!(claimed(&bench, 31, 9).await[0].run.id, runs[2].id);
+    }
+}
+
+#[tokio::test]
+async fn ceilings_are_of_one_check_in_one_organization() {
+    for bench in Bench::all() {
+        let contoso = Run { organization: "contoso".into(), ..limited(2, "slow", 1) };
+        let other_genre = Run { genre: "nightly".into(), ..limited(3, "slow", 1) };
+        bench.plan(1, &[limited(1, "slow", 1), contoso, other_genre]).await;
+        assert_eq!(claimed(&bench, 0, 9).await.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn runs_that_wait_for_their_ceiling_hide_nobody() {
+    for bench in Bench::all() {
+        let mut runs: Vec<_> = (1..=300).map(|number| limited(number, "slow", 1)).collect();
+        runs.push(make::run(1_000, "quick", 'a'));
+        runs.push(limited(1_001, "other", 1));
+        bench.plan(1, &runs).await;
+        assert_eq!(checks(&claimed(&bench, 0, 1).await), ["slow"]);
+        assert_eq!(checks(&claimed(&bench, 0, 1).await), ["quick"]);
+        assert_eq!(checks(&claimed(&bench, 0, 9).await), ["other"]);
+        assert!(claimed(&bench, 0, 9).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn overdue_is_what_goes_on_though_its_time_is_over() {
+    for bench in Bench::all() {
+        let early = Run { overdue_at: at(10), ..make::run(1, "a", 'a') };
+        let late = Run { overdue_at: at(20), ..make::run(2, "b", 'a') };
+        let runs = bench.plan(1, &[late, early]).await;
+        let overdue = async |second, limit| -> Vec<String> {
+            let runs = bench.store.overdue_runs(at(second), limit).await.unwrap();
+            runs.into_iter().map(|run| run.check).collect()
+        };
+        assert!(overdue(9, 9).await.is_empty());
+        assert_eq!(overdue(10, 9).await, ["a"]);
+        assert_eq!(overdue(20, 9).await, ["a", "b"]);
+        assert_eq!(overdue(20, 1).await, ["a"]);
+        let ended = make::moved(&runs[1], State::TimedOut, 11);
+        assert_eq!(bench.change(ended).await, Commit::Committed);
+        assert_eq!(overdue(20, 9).await, ["b"]);
+    }
+}
+
+#[tokio::test]
+async fn a_rerun_takes_the_place_of_its_run_at_once_or_not_at_all() {
+    for bench in Bench::all() {
+        let old = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
+        let ending = |run: &Run| {
+            let run = make::moved(run, State::Superseded, 2);
+            Some(RunCommit { run, lease: None, due_at: None, now: at(2) })
+        };
+        assert_eq!(bench.change(make::moved(&old, State::Running, 1)).await, Commit::Committed);
+        let new = make::run(2, "a", 'a');
+        let stale = bench.store.commit_rerun(ending(&old), new.clone()).await.unwrap();
+        assert_eq!(stale, Commit::Conflict);
+        assert!(bench.store.run(new.id).await.unwrap().is_none());
+        let current = bench.run(old.id).await;
+        let done = bench.store.commit_rerun(ending(&current), new.clone()).await.unwrap();
+        assert_eq!(done, Commit::Committed);
+        assert_eq!(bench.run(old.id).await.state, State::Superseded);
+        assert_eq!(claimed(&bench, 2, 9).await[0].run.id, new.id);
+        // The same place at Azure DevOps: what ended is passed over, what begins is shown.
+        let slots = bench.slots(2).await;
+        assert_eq!(slots.len(), 1);
+        assert_eq!(slots[0].status.run, Some(new.id));
+    }
+}
