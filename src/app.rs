@@ -15,7 +15,7 @@ use crate::ado::{self, Throttle};
 use crate::ci;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::credentials::{self, StaticPat};
+use crate::credentials::{self, Standing, StaticPat};
 use crate::pipeline::Wakes;
 use crate::pipeline::accept::Accept;
 use crate::pipeline::decide::Decide;
@@ -70,8 +70,9 @@ impl App {
         let address = listener.local_addr()?;
         let store = open(&config.storage).await?;
         let (clock, wakes) = (Clock::system(), Wakes::default());
-        let ticks = ticks(&config, &store, &wakes, &clock)?;
-        let state = Arc::new(state(&config, &store, &wakes, &clock));
+        let standing = Arc::new(Standing::default());
+        let ticks = ticks(&config, &store, &standing, &wakes, &clock)?;
+        let state = Arc::new(state(&config, &store, standing, &wakes, &clock));
         let drain = config.server.drain;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let server = server::serve(Arc::clone(&state), listener, threads)?;
@@ -135,6 +136,7 @@ type Work = (Arc<dyn Tick>, Wake, Duration);
 fn ticks(
     config: &Config,
     store: &Arc<dyn Store>,
+    standing: &Arc<Standing>,
     wakes: &Wakes,
     clock: &Clock,
 ) -> anyhow::Result<Vec<Work>> {
@@ -165,6 +167,7 @@ fn ticks(
         store: Arc::clone(store),
         organizations: config.organizations.iter().map(organization).collect(),
         throttle: Arc::clone(&throttle),
+        standing: Arc::clone(standing),
         clock: clock.clone(),
     });
     let reaper =
@@ -199,10 +202,16 @@ fn credentials(options: &credentials::Options) -> Arc<dyn credentials::Source> {
 
 /// What the API needs where no worker runs.
 pub fn state_of(config: &Config, store: &Arc<dyn Store>) -> Arc<server::State> {
-    Arc::new(state(config, store, &Wakes::default(), &Clock::system()))
+    Arc::new(state(config, store, Arc::default(), &Wakes::default(), &Clock::system()))
 }
 
-fn state(config: &Config, store: &Arc<dyn Store>, wakes: &Wakes, clock: &Clock) -> server::State {
+fn state(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    standing: Arc<Standing>,
+    wakes: &Wakes,
+    clock: &Clock,
+) -> server::State {
     let name = |organization: &crate::config::Organization| organization.ado.name.clone();
     server::State {
         options: config.server.clone(),
@@ -216,6 +225,7 @@ fn state(config: &Config, store: &Arc<dyn Store>, wakes: &Wakes, clock: &Clock) 
         store: Arc::clone(store),
         accept: Accept { store: Arc::clone(store), decide: wakes.decide.clone() },
         observe: Observe { store: Arc::clone(store), wakes: wakes.clone(), clock: clock.clone() },
+        standing,
         wakes: wakes.clone(),
         clock: clock.clone(),
         is_draining: AtomicBool::new(false),

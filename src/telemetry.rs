@@ -54,6 +54,7 @@ fn describe() {
     describe_counter!("azdo_gateway_panics_total", "Panics that were contained");
     describe_gauge!("azdo_gateway_backlog", "Rows that wait, by stage");
     describe_gauge!("azdo_gateway_oldest_undecided_seconds", "Age of the oldest in the inbox");
+    describe_gauge!("azdo_gateway_credential_accepted", "0 while we are not let in");
     describe_gauge!("azdo_gateway_store_writable", "1 while deliveries can be stored");
     describe_gauge!("azdo_gateway_ado_rate_limit_remaining", "As last told by Azure DevOps");
     describe_histogram!("azdo_gateway_status_seconds", "From a change to its status posted");

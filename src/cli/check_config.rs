@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::Common;
+use crate::cli::output::say;
 
 pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
     let config = common.load()?;
@@ -13,11 +14,11 @@ pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
     if common.json {
         let warnings: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
         let counts = json!({ "organizations": organizations, "checks": checks, "ci": ci });
-        println!("{}", json!({ "ok": true, "counts": counts, "warnings": warnings }));
+        say!("{}", json!({ "ok": true, "counts": counts, "warnings": warnings }));
         return Ok(ExitCode::SUCCESS);
     }
     for warning in &config.warnings {
-        println!("warning: {warning}");
+        say!("warning: {warning}");
     }
     let counted = |count: usize, one: &str| match count {
         1 => format!("1 {one}"),
@@ -25,6 +26,6 @@ pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
     };
     let organizations = counted(organizations, "organization");
     let (checks, ci) = (counted(checks, "check"), counted(ci, "CI system"));
-    println!("{path}: ok ({organizations}, {checks}, {ci})");
+    say!("{path}: ok ({organizations}, {checks}, {ci})");
     Ok(ExitCode::SUCCESS)
 }

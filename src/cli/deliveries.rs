@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Common;
 use super::gateway::Gateway;
 use super::table::{print, text};
+use crate::cli::output::say;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Deliveries {
@@ -54,9 +55,9 @@ impl Deliveries {
         match self {
             Deliveries::List(_) if !common.json => print_list(&answer),
             Deliveries::Replay { .. } if !common.json => {
-                println!("replayed as delivery {}", text(&answer, "delivery"));
+                say!("replayed as delivery {}", text(&answer, "delivery"));
             }
-            _ => println!("{answer:#}"),
+            _ => say!("{answer:#}"),
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -91,6 +92,6 @@ fn print_list(answer: &Value) {
         .collect();
     print(&["id", "received", "organization", "type", "event", "outcome", "reason"], &rows);
     if let Some(next) = answer.get("next").and_then(Value::as_str) {
-        println!("more: --cursor {next}");
+        say!("more: --cursor {next}");
     }
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::gateway::Gateway;
 use super::{Common, usage};
 use crate::ado::hooks::{Delivered, read};
+use crate::cli::output::say;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::decision::Decision;
@@ -45,25 +46,34 @@ impl Explain {
             (Some(file), None) => (bytes_of(file)?, None),
             (None, None) => return Ok(usage("give a FILE, or --delivery ID")),
         };
-        let Some(organization) = sender.or_else(|| self.sender(&config)) else {
-            return Ok(usage("there are several organizations: say which with --organization"));
+        let organization = match sender.map_or_else(|| self.sender(&config), Ok) {
+            Ok(organization) => organization,
+            Err(why) => return Ok(usage(&why)),
         };
         let now = Clock::system().now();
         let (delivered, is_sample) = understood(&body);
         let decision = decide::explain(&config.checks, &organization, &delivered, now);
         if common.json {
-            println!("{}", as_json(&delivered, &decision, is_sample));
+            say!("{}", as_json(&delivered, &decision, is_sample));
         } else {
             print(&delivered, &decision, is_sample);
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    fn sender(&self, config: &Config) -> Option<String> {
-        self.organization.clone().or_else(|| match config.organizations.as_slice() {
-            [only] => Some(only.ado.name.clone()),
-            _ => None,
-        })
+    /// The organization as configured: one that is misspelt would match no check.
+    fn sender(&self, config: &Config) -> Result<String, String> {
+        let mut names = config.organizations.iter().map(|known| &known.ado.name);
+        let found = match (&self.organization, config.organizations.as_slice()) {
+            (Some(given), _) => names
+                .find(|name| name.eq_ignore_ascii_case(given))
+                .ok_or_else(|| format!("there is no organization {given} in the configuration")),
+            (None, [only]) => Ok(&only.ado.name),
+            (None, _) => {
+                Err("there are several organizations: say which with --organization".into())
+            }
+        };
+        found.cloned()
     }
 }
 
@@ -113,14 +123,14 @@ fn as_json(delivered: &Delivered, decision: &Decision, is_sample: bool) -> Value
 
 fn print(delivered: &Delivered, decision: &Decision, is_sample: bool) {
     if is_sample {
-        println!("note     this is a sample of Azure DevOps itself, which starts nothing;");
-        println!("         were it a real event:");
+        say!("note     this is a sample of Azure DevOps itself, which starts nothing;");
+        say!("         were it a real event:");
     }
-    println!("type     {}", delivered.event_type.as_deref().unwrap_or("not told"));
-    println!("event    {}", decision.event);
-    println!("outcome  {}", decision.outcome.as_str());
-    println!("reason   {}", decision.reason);
+    say!("type     {}", delivered.event_type.as_deref().unwrap_or("not told"));
+    say!("event    {}", decision.event);
+    say!("outcome  {}", decision.outcome.as_str());
+    say!("reason   {}", decision.reason);
     for run in &decision.planned {
-        println!("run      {} at {}: commit {}, {}", run.check, run.ci, run.commit, run.git_ref);
+        say!("run      {} at {}: commit {}, {}", run.check, run.ci, run.commit, run.git_ref);
     }
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{Common, usage};
 use crate::ci::webhook::SigningSecret;
+use crate::cli::output::say;
 use crate::secret::RootKey;
 
 #[derive(Debug, Args)]
@@ -31,7 +32,7 @@ impl Keygen {
         } else {
             RootKey::generate().context("no randomness")?.to_base64()
         };
-        println!("{}", secret.expose());
+        say!("{}", secret.expose());
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -52,9 +53,9 @@ fn print_hook(common: &Common, hook: &str) -> anyhow::Result<ExitCode> {
     let password = config.secrets.hook_password(organization, name);
     if common.json {
         let user = "azure-devops";
-        println!("{}", json!({ "url": url, "user": user, "password": password.expose() }));
+        say!("{}", json!({ "url": url, "user": user, "password": password.expose() }));
     } else {
-        println!("url       {url}\nuser      azure-devops\npassword  {}", password.expose());
+        say!("url       {url}\nuser      azure-devops\npassword  {}", password.expose());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ mod explain;
 mod gateway;
 mod healthcheck;
 mod keygen;
+mod output;
 mod runs;
 mod serve;
 mod table;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Common;
 use super::gateway::Gateway;
 use super::table::{print, short, text};
+use crate::cli::output::say;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Runs {
@@ -63,9 +64,9 @@ impl Runs {
         match self {
             Runs::List(_) if !common.json => print_list(&answer),
             Runs::Cancel { .. } | Runs::Rerun { .. } if !common.json => {
-                println!("run {} is {}", text(&answer, "id"), text(&answer, "state"));
+                say!("run {} is {}", text(&answer, "id"), text(&answer, "state"));
             }
-            _ => println!("{answer:#}"),
+            _ => say!("{answer:#}"),
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -106,6 +107,6 @@ fn print_list(answer: &Value) {
     let head = ["id", "created", "check", "repository", "pr", "commit", "state", "reason"];
     print(&head, &rows);
     if let Some(next) = answer.get("next").and_then(Value::as_str) {
-        println!("more: --cursor {next}");
+        say!("more: --cursor {next}");
     }
 }

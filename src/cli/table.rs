@@ -1,5 +1,6 @@
 //! Tables and colour for people. It must never know what is listed.
 
+use crate::cli::output::say;
 use std::io::IsTerminal;
 
 /// Rows with a head, columns aligned.
@@ -10,18 +11,20 @@ pub(super) fn print(head: &[&str], rows: &[Vec<String>]) {
         rows.iter().map(of).chain([of(&head)]).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let is_terminal = std::io::stdout().is_terminal();
     for (number, row) in std::iter::once(&head).chain(rows).enumerate() {
         let cells = row.iter().zip(&widths).map(|(cell, width)| {
             let padded = format!("{cell:<width$}");
-            if is_terminal && number > 0 { painted(cell, &padded) } else { padded }
+            if number > 0 { painted(cell, &padded) } else { padded }
         });
-        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        say!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
     }
 }
 
-/// Words that say how something went, in the colour that people expect.
+/// Words that say how something went, in the colour that people expect; on a terminal only.
 pub(super) fn painted(word: &str, text: &str) -> String {
+    if !std::io::stdout().is_terminal() {
+        return text.to_owned();
+    }
     let colour = match word {
         "succeeded" | "started" | "posted" => 32,
         "failed" | "errored" | "timed_out" | "quarantined" | "refused" | "error" => 31,

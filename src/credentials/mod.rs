@@ -5,6 +5,7 @@
 
 mod options;
 mod pat;
+mod standing;
 
 use std::fmt::Debug;
 
@@ -14,6 +15,7 @@ use crate::ado::{Credential, Scope};
 
 pub use options::Options;
 pub use pat::StaticPat;
+pub use standing::Standing;
 
 /// Lends credentials for one organization.
 #[async_trait]

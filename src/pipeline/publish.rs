@@ -52,6 +52,7 @@ pub struct Posts {
     pub store: Arc<dyn Store>,
     pub organizations: HashMap<String, Organization>,
     pub throttle: Arc<Throttle>,
+    pub standing: Arc<credentials::Standing>,
     pub clock: Clock,
 }
 
@@ -160,6 +161,7 @@ impl Posts {
         }
         let credential = to.credentials.credential(Scope::CodeStatus).await?;
         to.client.post_status(credential, status, iteration).await?;
+        self.standing.accepted(&status.organization);
         Ok(Posting::Posted { iteration })
     }
 
@@ -167,11 +169,13 @@ impl Posts {
         let now = self.clock.now();
         let organization = &slot.status.organization;
         let attempts = slot.attempts.saturating_add(1);
-        let later = |retry_after, counts, doubtful, reason: String| {
+        // What an earlier attempt left in doubt stays so until a look is answered.
+        let later = |retry_after, counts, may_be_posted, reason: String| {
             if now.since(slot.queued_at) > TRIED_MAX {
                 return Posting::Refused(format!("given up after a day: {reason}"));
             }
             let due_at = now.plus(BACKOFF.wait(attempts, random(), retry_after));
+            let doubtful = may_be_posted || slot.doubtful;
             Posting::Later { due_at, counts, doubtful, reason }
         };
         match failure {
@@ -184,10 +188,11 @@ impl Posts {
             Failure::Credential(error) => later(Some(LOCKED_OUT), false, false, error.to_string()),
             Failure::Ado(error) => match &error {
                 ado::Error::RateLimited { retry_after, .. } => {
-                    later(*retry_after, false, slot.doubtful, error.to_string())
+                    later(*retry_after, false, false, error.to_string())
                 }
                 ado::Error::Unauthorized { .. } => {
                     self.throttle.slow_down(organization, Some(LOCKED_OUT), now);
+                    self.standing.refused(organization, &error.to_string());
                     tracing::error!(
                         organization,
                         "{error}: renew the credential of this organization; its statuses wait"
@@ -205,7 +210,7 @@ impl Posts {
                     later(None, true, false, error.to_string())
                 }
                 ado::Error::Unavailable { doubtful, retry_after, .. } => {
-                    later(*retry_after, true, *doubtful || slot.doubtful, error.to_string())
+                    later(*retry_after, true, *doubtful, error.to_string())
                 }
                 ado::Error::NotEditable
                 | ado::Error::NotFound { .. }

@@ -22,6 +22,7 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 
 use crate::clock::Clock;
+use crate::credentials::Standing;
 use crate::pipeline::accept::Accept;
 use crate::pipeline::observe::Observe;
 use crate::secret::Keyring;
@@ -46,6 +47,7 @@ pub struct State {
     pub store: Arc<dyn Store>,
     pub accept: Accept,
     pub observe: Observe,
+    pub standing: Arc<Standing>,
     pub wakes: crate::pipeline::Wakes,
     pub clock: Clock,
     /// Set while stopping: not ready any more, and still answering.
@@ -81,5 +83,12 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/livez", web::get().to(health::live))
         .route("/readyz", web::get().to(health::ready))
         .route("/metrics", web::get().to(health::metrics))
+        .route("/openapi.json", web::get().to(openapi))
         .default_service(web::to(problem::no_such_path));
+}
+
+/// `/openapi.json`: the contract for programs. A story holds it against what is really answered.
+async fn openapi() -> impl actix_web::Responder {
+    let document = include_str!("openapi.json");
+    actix_web::HttpResponse::Ok().content_type("application/json").body(document)
 }

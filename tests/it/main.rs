@@ -20,6 +20,8 @@ mod cli;
 mod crash;
 /// A gateway and its played neighbours, ready to be used by a test.
 mod harness;
+/// The contract for programs, held against the answers.
+mod openapi;
 /// Our requests to Azure DevOps, held against its OpenAPI documents.
 mod specs;
 /// What every storage engine has to do.

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::ci::webhook::SigningSecret;
+use crate::cli::output::say;
 use crate::config::{self, Config, Environment};
 use crate::secret::{RootKey, Secret};
 use neighbours::Neighbours;
@@ -43,18 +44,18 @@ impl Demo {
         let keys = config.secrets.clone();
         let url = config.server.public_url.as_str().trim_end_matches('/').to_owned();
         let app = App::start_on(config, listener).await?;
-        println!("gateway       {url}");
-        println!("Azure DevOps  {}  (played)", neighbours.organization_url());
-        println!("CI            {}  (played)\n", neighbours.shell.ci_url());
+        say!("gateway       {url}");
+        say!("Azure DevOps  {}  (played)", neighbours.organization_url());
+        say!("CI            {}  (played)\n", neighbours.shell.ci_url());
         neighbours.subscribe(&url, &keys).await?;
         let mut watch = Watch::begin();
         let expected = story::tell(&neighbours, &app, &mut watch).await?;
         let is_right = verdict::print(&neighbours, &expected);
         if self.keep {
-            println!("\nOperator token: {}", secrets.operator.expose());
-            println!("Try: curl -H 'Authorization: Bearer …' {url}/v1/runs");
-            println!("and: curl {}/_fake", neighbours.shell.url());
-            println!("Everything is left running; press Ctrl-C to end it.");
+            say!("\nOperator token: {}", secrets.operator.expose());
+            say!("Try: curl -H 'Authorization: Bearer …' {url}/v1/runs");
+            say!("and: curl {}/_fake", neighbours.shell.url());
+            say!("Everything is left running; press Ctrl-C to end it.");
             tokio::signal::ctrl_c().await?;
         }
         app.stop().await;

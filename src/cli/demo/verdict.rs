@@ -5,6 +5,7 @@ use fakes::ado::World;
 use fakes::ado::model::Status;
 
 use super::neighbours::Neighbours;
+use crate::cli::output::say;
 use crate::cli::table;
 use crate::domain::event::short;
 
@@ -67,13 +68,13 @@ pub(super) fn print(neighbours: &Neighbours, expected: &[Expected]) -> bool {
         vec![place, one.check.into(), one.state.clone(), shown, verdict.into()]
     };
     let rows: Vec<Vec<String>> = expected.iter().map(row).collect();
-    println!();
+    say!("");
     table::print(&["where", "check", "expected", "Azure DevOps shows", ""], &rows);
     let wrong = rows.iter().filter(|row| row.last().is_some_and(|cell| cell != "ok")).count();
     let count = rows.len();
     match wrong {
-        0 => println!("\nAll {count} statuses are what they should be."),
-        _ => println!("\n{wrong} of {count} statuses are not what they should be."),
+        0 => say!("\nAll {count} statuses are what they should be."),
+        _ => say!("\n{wrong} of {count} statuses are not what they should be."),
     }
     wrong == 0
 }

@@ -8,6 +8,7 @@ use fakes::ado::model::Status;
 
 use super::neighbours::Neighbours;
 use crate::app::App;
+use crate::cli::output::say;
 use crate::cli::table::painted;
 use crate::domain::decision::Outcome;
 use crate::domain::event::short;
@@ -34,11 +35,11 @@ impl Watch {
 
     /// A line of the story.
     pub(super) fn say(&self, line: &str) {
-        println!("\n{:7.3}s {line}", self.began.elapsed().as_secs_f64());
+        say!("\n{:7.3}s {line}", self.began.elapsed().as_secs_f64());
     }
 
     fn print(&self, kind: &str, line: &str) {
-        println!("{:7.3}s   {kind:<9} {line}", self.began.elapsed().as_secs_f64());
+        say!("{:7.3}s   {kind:<9} {line}", self.began.elapsed().as_secs_f64());
     }
 
     /// Prints what is new since the last look.

@@ -206,7 +206,7 @@ impl Store for Sqlite {
     }
 
     async fn queue_status(&self, status: Status, now: Timestamp) -> Result<StatusId, Error> {
-        self.writer.write(1024, move |db| outbox::queue(db, &status, i64::MAX, now)).await
+        self.writer.write(1024, move |db| outbox::queue(db, &status, None, now)).await
     }
 
     async fn claim_slots(&self, claim: Claim) -> Result<Vec<LeasedSlot>, Error> {

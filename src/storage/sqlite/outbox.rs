@@ -12,11 +12,12 @@ use crate::domain::time::Timestamp;
 use crate::storage::{Claim, Commit, Lease, LeasedSlot, Posted, Posting, PostingCommit};
 
 /// Queues a status for its slot, unless it is what the slot is to show anyway. `owner` is the
-/// number of its run: a slot belongs to the newest run that wants something shown there.
+/// number of its run: a slot belongs to the newest run that wants something shown there. A status
+/// without a run is shown now, and leaves the slot to whom it belongs.
 pub(super) fn queue(
     db: &Connection,
     status: &Status,
-    owner: i64,
+    owner: Option<i64>,
     now: Timestamp,
 ) -> rusqlite::Result<StatusId> {
     let key = status.slot();
@@ -29,12 +30,13 @@ pub(super) fn queue(
             "INSERT INTO slot (key, organization, owner, newest, due_at)
              VALUES (?1, ?2, ?3, 0, ?4)",
         )?
-        .execute(params![key, status.organization, owner, now.micros()])?;
+        .execute(params![key, status.organization, owner.unwrap_or(0), now.micros()])?;
         let slot = db.last_insert_rowid();
         let id = insert(db, slot, status, now, None)?;
         db.prepare_cached("UPDATE slot SET newest = ?2 WHERE id = ?1")?.execute([slot, id.0])?;
         return Ok(id);
     };
+    let owner = owner.unwrap_or(slot_owner);
     if owner < slot_owner {
         return insert(db, slot, status, now, Some("a newer run owns this context"));
     }

@@ -85,7 +85,7 @@ pub(super) fn update(
 /// Whatever a run becomes, what it wants shown is queued in the same transaction.
 fn show(db: &Connection, run: &Run, number: i64) -> rusqlite::Result<()> {
     for status in status::of(run) {
-        outbox::queue(db, &status, number, run.updated_at)?;
+        outbox::queue(db, &status, Some(number), run.updated_at)?;
     }
     Ok(())
 }

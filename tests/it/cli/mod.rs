@@ -1,1 +1,15 @@
-//! The command line as people and scripts use it: output, exit codes, errors.
+//! The command line as people and scripts use it: the real binary, its output and its exit codes.
+//! It must never look at anything else.
+
+/// Running the binary.
+mod call;
+/// `check-config`.
+mod check_config;
+/// `explain`.
+mod explain;
+/// `keygen`.
+mod keygen;
+/// `deliveries` and `runs`, with a running gateway and without.
+mod lists;
+/// `serve`, `healthcheck`, `demo`, and help.
+mod process;

@@ -5,8 +5,11 @@
 //! gateway but through its public edges.
 
 mod api;
+mod deeds;
 mod inside;
 mod invariants;
+/// Bodies of deliveries that the played Azure DevOps does not send by itself.
+pub(crate) mod letters;
 mod outside;
 mod settings;
 mod town;
@@ -15,7 +18,7 @@ pub(crate) use api::Api;
 pub(crate) use inside::Inside;
 pub(crate) use invariants::{check_invariants, check_lasting, newest_status};
 pub(crate) use outside::{Outside, binary};
-pub(crate) use settings::{OPERATOR, PAT, Settings, VIEWER};
+pub(crate) use settings::{OPERATOR, PAT, REPORTER, ROOT_KEY, Settings, VIEWER, check};
 pub(crate) use town::{ORGANIZATION, Town};
 
 use std::time::Duration;

@@ -29,6 +29,13 @@ impl Outside {
 
     /// Starts it with other settings, and the usual hooks.
     pub(crate) async fn start_with(town: &Town, change: impl FnOnce(&mut Settings)) -> Self {
+        let gateway = Self::without_hooks(town, change).await;
+        town.subscribe(&gateway.url).await;
+        gateway
+    }
+
+    /// Starts it where Azure DevOps does not know of it.
+    pub(crate) async fn without_hooks(town: &Town, change: impl FnOnce(&mut Settings)) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
         let address = free.local_addr().expect("it is bound").to_string();
         drop(free);
@@ -39,7 +46,6 @@ impl Outside {
         let child = spawn(&settings);
         let gateway = Self { child, settings, url, api };
         gateway.until_alive().await;
-        town.subscribe(&gateway.url).await;
         gateway
     }
 
@@ -55,9 +61,11 @@ impl Outside {
         self.until_alive().await;
     }
 
-    /// The number of the process, for signals.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+    /// SIGTERM: it is asked to stop.
+    pub(crate) fn terminate(&self) {
+        let id = self.child.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status().expect("kill is there");
+        assert!(told.success(), "the gateway was gone already");
     }
 
     /// Waits for the end of the process.

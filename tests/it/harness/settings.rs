@@ -24,8 +24,16 @@ pub(crate) struct Settings {
     pub(crate) ci_secret: String,
     /// `[[check]]` tables.
     pub(crate) checks: String,
+    /// How long a stopping gateway waits for what is in flight.
+    pub(crate) drain: &'static str,
     /// Further keys of `[server]`.
     pub(crate) server: String,
+    /// Further keys of `[secrets]`.
+    pub(crate) secrets: String,
+    /// The value of the CI's `secret`.
+    pub(crate) signing: String,
+    /// The file of the database, below `folder`.
+    pub(crate) database: PathBuf,
     /// Variables beyond those that the template names.
     pub(crate) environment: BTreeMap<String, String>,
 }
@@ -43,6 +51,21 @@ branches = ["main"]
 ci = "builder"
 "#;
 
+/// A `[[check]]` of the repositories of Fabrikam with these further keys.
+pub(crate) fn check(name: &str, keys: &str) -> String {
+    format!(
+        r#"
+[[check]]
+name = "{name}"
+genre = "ci"
+organization = "fabrikam"
+repositories = ["Fabrikam/*"]
+ci = "builder"
+{keys}
+"#
+    )
+}
+
 impl Settings {
     /// The whole file.
     pub(crate) fn toml(&self) -> String {
@@ -51,12 +74,13 @@ impl Settings {
 [server]
 listen = "{listen}"
 public_url = "http://{listen}"
-drain = "400ms"
+drain = "{drain}"
 {server}
 [storage]
 url = "sqlite:{database}"
 [secrets]
 root_key = {{ env = "ROOT_KEY" }}
+{secrets}
 [[api_token]]
 name = "ops"
 role = "operator"
@@ -79,10 +103,13 @@ token = {{ env = "PAT" }}
 [ci.builder]
 kind = "webhook"
 url = "{ci_url}"
-secret = {{ env = "BUILDER_SECRET" }}
+secret = {signing}
 "#,
             listen = self.listen,
+            drain = self.drain,
             server = self.server,
+            secrets = self.secrets,
+            signing = self.signing,
             database = self.database().display(),
             organization_url = self.organization_url,
             checks = self.checks,
@@ -91,7 +118,7 @@ secret = {{ env = "BUILDER_SECRET" }}
     }
 
     pub(crate) fn database(&self) -> PathBuf {
-        self.folder.join("gateway.db")
+        self.folder.join(&self.database)
     }
 
     /// Every variable that the file names.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use azdo_gateway::secret::{Keyring, RootKey};
 use fakes::shell::Shell;
 use fakes::{ado, ci};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::PATIENCE;
 use super::settings::{CHECKS, PAT, ROOT_KEY, Settings};
@@ -31,8 +31,13 @@ pub(crate) struct Town {
 impl Town {
     /// A town where everything that is random follows from the seed.
     pub(crate) fn new(seed: u64) -> Self {
+        Self::at(seed, "/fabrikam")
+    }
+
+    /// The same, with the organization at another path, as on an Azure DevOps Server.
+    pub(crate) fn at(seed: u64, path: &str) -> Self {
         let mut ado = ado::World::new(seed, ado::Options::loopback());
-        ado.create_organization(ORGANIZATION);
+        ado.create_organization_at(ORGANIZATION, path);
         let project = ado.create_project(ORGANIZATION, "Fabrikam");
         let repository = ado.create_repository(&project, "web");
         let person = ado.create_identity("Jo Doe", "jo@fabrikam.example");
@@ -58,7 +63,11 @@ impl Town {
             ci_url: self.shell.ci_url(),
             ci_secret: self.ci_secret.clone(),
             checks: CHECKS.to_owned(),
+            drain: "400ms",
             server: String::new(),
+            secrets: String::new(),
+            signing: r#"{ env = "BUILDER_SECRET" }"#.to_owned(),
+            database: "gateway.db".into(),
             environment: Default::default(),
         }
     }
@@ -82,9 +91,20 @@ impl Town {
         event_type: &str,
         resource_version: &str,
     ) -> String {
-        let organization = self.shell.ado(|ado| ado.organization_url(ORGANIZATION));
+        let body = self.hook(gateway, event_type, resource_version);
+        let created = self.ask_ado("POST", "_apis/hooks/subscriptions", &body).await;
+        created["id"].as_str().expect("it has an id").to_owned()
+    }
+
+    /// Presses the "Test" button of a hook that is not saved yet.
+    pub(crate) async fn test_hook(&self, gateway: &str, event_type: &str) {
+        let body = json!({ "details": self.hook(gateway, event_type, "1.0") });
+        self.ask_ado("POST", "_apis/hooks/testnotifications", &body).await;
+    }
+
+    fn hook(&self, gateway: &str, event_type: &str, resource_version: &str) -> Value {
         let hook = event_type.replace('.', "-");
-        let body = json!({
+        json!({
             "publisherId": "tfs",
             "eventType": event_type,
             "resourceVersion": resource_version,
@@ -97,17 +117,22 @@ impl Town {
                 "basicAuthPassword": self.password(&hook),
                 "resourceDetailsToSend": "all",
             },
-        });
+        })
+    }
+
+    /// A call of an operator to the played Azure DevOps, which has to succeed.
+    pub(crate) async fn ask_ado(&self, method: &str, path: &str, body: &Value) -> Value {
+        let organization = self.shell.ado(|ado| ado.organization_url(ORGANIZATION));
+        let method = method.parse().expect("it is a method");
         let answer = reqwest::Client::new()
-            .post(format!("{organization}/_apis/hooks/subscriptions?api-version=7.1"))
+            .request(method, format!("{organization}/{path}?api-version=7.1"))
             .basic_auth("", Some(PAT))
-            .json(&body)
+            .json(body)
             .send()
             .await
             .expect("the played Azure DevOps answers");
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap_or_default());
-        let created: serde_json::Value = answer.json().await.expect("it answers JSON");
-        created["id"].as_str().expect("it has an id").to_owned()
+        answer.json().await.expect("it answers JSON")
     }
 
     /// Somebody pushes to a new branch and opens a pull request to main: number and commit.

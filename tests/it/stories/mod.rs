@@ -1,3 +1,22 @@
 //! What users and operators see, from event to status, one story a test.
 
+mod accepting;
+mod ending;
+mod foreign;
 mod life;
+mod matching;
+mod oddities;
+mod operators;
+mod outages;
+mod places;
+mod policies;
+mod probes;
+mod publishing;
+mod pull_requests;
+mod refs;
+mod reporting;
+mod rotating;
+mod secrecy;
+mod starting;
+mod superseding;
+mod throttling;

@@ -1,0 +1,10 @@
+//! One file per profile: what it does to the gateway, and which budgets it judges.
+
+/// Durable accepts per second against a handler that stores nothing.
+pub(crate) mod accept;
+/// Both servers of `accept`, and a round of it.
+mod bench;
+/// The budgets of `accept`, and what is printed.
+mod verdicts;
+/// Whether everything that was acknowledged is stored, once.
+mod verification;

@@ -1,0 +1,118 @@
+//! `check-config`: everything that is wrong at once, each with its place and a remedy.
+
+use super::call::{Desk, run};
+
+#[test]
+fn the_delivered_file_is_right() {
+    let desk = Desk::new();
+    let out = desk.run(&["check-config"]).done();
+    assert_eq!(out, format!("{}: ok (1 organization, 1 check, 1 CI system)\n", desk.config()));
+    let json = desk.run(&["check-config", "--json"]).json();
+    assert_eq!(json["ok"], true);
+    assert_eq!(json["counts"]["checks"], 1);
+}
+
+#[test]
+fn the_file_may_be_named_by_a_variable() {
+    let mut desk = Desk::new();
+    desk.variables.insert("AZDO_GATEWAY_CONFIG".to_owned(), desk.config());
+    assert!(run(&desk.variables, &["check-config"], b"").done().starts_with(&desk.config()));
+}
+
+/// Where `text` stands in the line that begins with `line`, as messages have it.
+fn place(desk: &Desk, line: &str, text: &str) -> String {
+    let file = std::fs::read_to_string(desk.config()).expect("it is there");
+    let mut numbered = (1..).zip(file.lines());
+    let (number, line) = numbered.find(|(_, one)| one.starts_with(line)).expect("there is one");
+    let column = line[..line.find(text).expect("it is in this line")].chars().count() + 1;
+    format!("{}:{number}:{column}: ", desk.config())
+}
+
+/// What is replaced by what, where the mistake is, what is said, and how it helps.
+type Mistake = (&'static str, &'static str, &'static str, &'static str, &'static str);
+
+const MISTAKES: [Mistake; 6] = [
+    (
+        "name = \"my-devops-org\"",
+        "name = \"dev.azure.com/my-devops-org\"",
+        "\"dev.azure.com",
+        "name must be the bare name",
+        "write name = \"my-devops-org\"",
+    ),
+    (
+        "public_url = \"https://gateway.example.com\"",
+        "public_url = \"http://127.0.0.1:8080\"",
+        "\"http:",
+        "public_url is this machine only",
+        "write the https address",
+    ),
+    (
+        "ci = \"builder\"",
+        "ci = \"bilder\"",
+        "\"bilder\"",
+        "ci \"bilder\" is not defined",
+        "did you mean \"builder\"?",
+    ),
+    (
+        "#drain = \"20s\"",
+        "drian = \"20s\"",
+        "drian",
+        "unknown key \"drian\" in [server]",
+        "did you mean \"drain\"?",
+    ),
+    ("#body_limit = \"4MiB\"", "body_limit = 4", "4", "body_limit", "help: "),
+    (
+        "secret = { env = \"BUILDER_SECRET\" }",
+        "secret = \"hunter2\"",
+        "\"hunter2\"",
+        "secret",
+        "{ env = ",
+    ),
+];
+
+#[test]
+fn each_mistake_is_told_with_its_place_and_a_remedy() {
+    for (from, to, at, what, help) in MISTAKES {
+        let desk = Desk::edited(&[(&format!("\n{from}"), &format!("\n{to}"))]);
+        let place = place(&desk, to, at);
+        desk.run(&["check-config"]).refused(2, &[&format!("{place}{what}"), help]);
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_and_no_secret() {
+    let edits = MISTAKES.map(|(from, to, ..)| (format!("\n{from}"), format!("\n{to}")));
+    let edits: Vec<(&str, &str)> =
+        edits.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
+    let desk = Desk::edited(&edits);
+    let err = desk.run(&["check-config"]).with(2).err;
+    let (config, mut lines) = (desk.config(), err.lines());
+    let mut count = 0;
+    while let (Some(what), Some(help)) = (lines.next(), lines.next()) {
+        assert!(what.starts_with(&config) && help.starts_with("  help: "), "{what}\n{help}");
+        count += 1;
+    }
+    assert_eq!(count, MISTAKES.len(), "{err}");
+    assert!(!err.contains("hunter2"), "a secret is printed: {err}");
+}
+
+#[test]
+fn two_checks_with_one_context_are_told() {
+    let twice = "\n[[check]]\nname = \"Unit-Tests\"\norganization = \"my-devops-org\"\n\
+        repositories = [\"a/b\"]\non = [\"push\"]\nci = \"builder\"\n\n[[check]]";
+    let desk = Desk::edited(&[("\n[[check]]", twice)]);
+    let place = place(&desk, "name = \"unit-tests\"", "\"unit-tests\"");
+    desk.run(&["check-config"]).refused(2, &[&place, "help: "]);
+}
+
+#[test]
+fn a_missing_file_and_a_missing_variable_are_told() {
+    let mut desk = Desk::new();
+    let missing = desk.path("nowhere.toml").display().to_string();
+    run(&desk.variables, &["--config", &missing, "check-config"], b"")
+        .refused(2, &[&format!("{missing}:1:1: "), "cannot be read", "help: name another file"]);
+    desk.variables.remove("BUILDER_SECRET");
+    let place = place(&desk, "secret = ", "{ env");
+    let what = "environment variable BUILDER_SECRET is not set";
+    desk.run(&["check-config"]).refused(2, &[&place, what, "keygen --webhook"]);
+}

@@ -1,0 +1,57 @@
+//! `keygen`: secrets that the configuration takes, and hooks that the server takes.
+
+use base64::Engine as _;
+use reqwest::StatusCode;
+
+use super::call::{Desk, ask, run};
+use crate::harness::{Outside, Town};
+
+#[test]
+fn a_root_key_needs_no_configuration_and_is_new_every_time() {
+    let nothing = std::collections::BTreeMap::new();
+    let keys = [(); 2].map(|()| run(&nothing, &["keygen"], b"").done());
+    assert_ne!(keys[0], keys[1]);
+    let bytes = base64::engine::general_purpose::STANDARD.decode(keys[0].trim());
+    assert_eq!(bytes.expect("it is base64").len(), 32);
+    let mut desk = Desk::new();
+    desk.variables.insert("AZDO_GATEWAY_ROOT_KEY".to_owned(), keys[0].trim().to_owned());
+    desk.run(&["check-config"]).done();
+}
+
+#[test]
+fn a_secret_for_a_webhook_is_one_that_the_configuration_takes() {
+    let mut desk = Desk::new();
+    let secret = desk.run(&["keygen", "--webhook"]).done().trim().to_owned();
+    assert!(secret.starts_with("whsec_"), "{secret}");
+    desk.variables.insert("BUILDER_SECRET".to_owned(), secret);
+    desk.run(&["check-config"]).done();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_made_by_hand_is_one_that_the_server_takes() {
+    let town = Town::new(1);
+    let gateway = Outside::without_hooks(&town, |_| {}).await;
+    let hook = ask(&gateway.settings, &["keygen", "--hook", "FABRIKAM/by-hand", "--json"]).json();
+    let text = |name: &str| hook[name].as_str().expect("it is a text").to_owned();
+    let deliver = async |password: String| {
+        let request = reqwest::Client::new().post(text("url")).body("{}");
+        request.basic_auth(text("user"), Some(password)).send().await.expect("it answers").status()
+    };
+    assert_eq!(deliver(text("password")).await, StatusCode::ACCEPTED);
+    assert_eq!(deliver("another".to_owned()).await, StatusCode::UNAUTHORIZED);
+    let table = ask(&gateway.settings, &["keygen", "--hook", "fabrikam/by-hand"]).done();
+    for value in ["url", "user", "password"].map(text) {
+        assert!(table.contains(&value), "{value} is not in {table}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_told() {
+    let desk = Desk::new();
+    let usage = "ORGANIZATION/NAME";
+    desk.run(&["keygen", "--hook", "my-devops-org"]).refused(2, &[usage]);
+    desk.run(&["keygen", "--hook", "my-devops-org/"]).refused(2, &[usage]);
+    desk.run(&["keygen", "--hook", "my-devops-org/a/b"]).refused(2, &[usage]);
+    desk.run(&["keygen", "--hook", "other/push"]).refused(2, &["there is no organization other"]);
+    desk.run(&["keygen", "--webhook", "--hook", "a/b"]).refused(2, &["cannot be used with"]);
+}

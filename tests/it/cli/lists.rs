@@ -1,0 +1,142 @@
+//! `deliveries` and `runs`: the running gateway is asked over HTTP, and where none runs the store
+//! is opened; people see the same either way.
+
+use fakes::ci::Behaviour;
+use serde_json::Value;
+
+use super::call::{Ended, ask, run};
+use crate::harness::{OPERATOR, Outside, Settings, Town, VIEWER};
+
+/// A gateway with one pull request that got its check.
+async fn with_a_pull_request(seed: u64) -> (Town, Outside) {
+    let town = Town::new(seed);
+    let gateway = Outside::start(&town).await;
+    let (id, commit) = town.open("feature/search");
+    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    town.until_delivered().await;
+    let pending = "/v1/deliveries?outcome=pending";
+    gateway.api.until(pending, |left| left["items"].as_array().is_some_and(Vec::is_empty)).await;
+    (town, gateway)
+}
+
+fn items(answer: &Value) -> &Vec<Value> {
+    answer["items"].as_array().expect("a list has items")
+}
+
+/// The id of the delivery that started something.
+fn started(settings: &Settings) -> String {
+    let list = ask(settings, &["deliveries", "list", "--outcome", "started", "--json"]).json();
+    items(&list)[0]["id"].to_string().trim_matches('"').to_owned()
+}
+
+fn only_run(settings: &Settings) -> String {
+    let list = ask(settings, &["runs", "list", "--json"]).json();
+    assert_eq!(items(&list).len(), 1);
+    items(&list)[0]["id"].as_str().expect("it has an id").to_owned()
+}
+
+/// Reading works the same with a running gateway and without.
+fn reads(settings: &Settings) {
+    let table = ask(settings, &["deliveries", "list"]).done();
+    let head: Vec<&str> = table.lines().next().expect("it has a head").split_whitespace().collect();
+    let wanted = ["ID", "RECEIVED", "ORGANIZATION", "TYPE", "EVENT", "OUTCOME", "REASON"];
+    assert_eq!(head, wanted);
+    assert_eq!(table.lines().count(), 3, "{table}");
+    assert!(table.contains("git.pullrequest.created") && table.contains("started"), "{table}");
+    assert!(!table.contains('\x1b'), "colour is for terminals: {table}");
+    let page = ask(settings, &["deliveries", "list", "--limit", "1"]).done();
+    let (_, cursor) = page.split_once("more: --cursor ").expect("there is one more");
+    let rest = ["deliveries", "list", "--cursor", cursor.trim(), "--json"];
+    assert_eq!(items(&ask(settings, &rest).json()).len(), 1);
+    let shown = ask(settings, &["deliveries", "show", &started(settings)]).json();
+    assert_eq!(shown["body"]["eventType"], "git.pullrequest.created");
+    let run = only_run(settings);
+    let table = ask(settings, &["runs", "list", "--state", "succeeded"]).done();
+    assert!(table.contains(&run) && table.contains("Fabrikam/web"), "{table}");
+    assert_eq!(ask(settings, &["runs", "show", &run]).json()["state"], "succeeded");
+}
+
+fn refuses(settings: &Settings) {
+    ask(settings, &["deliveries", "show", "99999"]).refused(1, &["delivery", "99999", "404"]);
+    ask(settings, &["deliveries", "replay", "99999"]).refused(1, &["delivery", "99999", "404"]);
+    ask(settings, &["runs", "show", "nonsense"]).refused(1, &["run", "nonsense", "404"]);
+    ask(settings, &["runs", "cancel", &only_run(settings)]).refused(1, &["409"]);
+    ask(settings, &["deliveries", "list", "--outcome", "bad"]).refused(1, &["outcome", "started"]);
+    ask(settings, &["runs", "list", "--limit", "0"]).refused(1, &["limit", "1 to 500"]);
+    ask(settings, &["runs", "list", "--limit", "many"]).refused(2, &["--limit"]);
+    ask(settings, &["runs"]).refused(2, &["Usage: azdo-gateway runs"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_gateway_is_asked() {
+    let (town, gateway) = with_a_pull_request(1).await;
+    let settings = &gateway.settings;
+    reads(settings);
+    refuses(settings);
+    let replayed = ask(settings, &["deliveries", "replay", &started(settings)]).done();
+    let id = replayed.trim().strip_prefix("replayed as delivery ").expect("it says as which");
+    let decided = |one: &Value| one["decided_at"].is_string();
+    let shown = gateway.api.until(&format!("/v1/deliveries/{id}"), decided).await;
+    assert_eq!(shown["source"], "replay");
+    town.shell.ci(|ci| ci.set_default(Behaviour::NeverReport));
+    let again = ask(settings, &["runs", "rerun", &only_run(settings)]).done();
+    assert!(again.starts_with("run ") && again.trim().ends_with(" is planned"), "{again}");
+    let new = again.split(' ').nth(1).expect("it names the run");
+    let at_ci = |run: &Value| run["state"] == "dispatched";
+    gateway.api.until(&format!("/v1/runs/{new}"), at_ci).await;
+    let cancelled = ask(settings, &["runs", "cancel", new]).done();
+    assert_eq!(cancelled, format!("run {new} is cancelled\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_none_runs_the_store_is_asked() {
+    let (town, mut gateway) = with_a_pull_request(2).await;
+    gateway.terminate();
+    assert_eq!(gateway.wait().code(), Some(0));
+    let settings = gateway.settings.clone();
+    reads(&settings);
+    refuses(&settings);
+    let run = only_run(&settings);
+    let again = ask(&settings, &["runs", "rerun", &run, "--json"]).json();
+    assert_eq!(again["state"], "planned");
+    let replayed = ask(&settings, &["deliveries", "replay", &started(&settings), "--json"]).json();
+    // Whoever starts next does it.
+    gateway.restart().await;
+    let ended = |run: &Value| run["state"] == "succeeded";
+    gateway.api.until(&format!("/v1/runs/{}", text(&again, "id")), ended).await;
+    let decided = |one: &Value| one["decided_at"].is_string();
+    let replayed = replayed["delivery"].to_string();
+    gateway.api.until(&format!("/v1/deliveries/{}", replayed.trim_matches('"')), decided).await;
+    assert_eq!(town.shell.ci(|ci| ci.starts()), 2);
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().expect("it is a text")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_ones_own_counts() {
+    let (_town, gateway) = with_a_pull_request(3).await;
+    let with = |token: &str, arguments: &[&str]| -> Ended {
+        let mut settings = gateway.settings.clone();
+        settings.environment.insert("AZDO_GATEWAY_TOKEN".to_owned(), token.to_owned());
+        ask(&settings, arguments)
+    };
+    with("a-token-that-is-not-known", &["runs", "list"]).refused(1, &["valid", "401"]);
+    let run = only_run(&gateway.settings);
+    with(VIEWER, &["runs", "list"]).done();
+    with(VIEWER, &["runs", "rerun", &run]).refused(1, &["operator", "403"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_url_and_token_no_configuration_is_needed() {
+    let (_town, gateway) = with_a_pull_request(4).await;
+    let token = ("AZDO_GATEWAY_TOKEN".to_owned(), OPERATOR.to_owned());
+    let url = format!("{}/", gateway.url);
+    let list = ["--config", "/nowhere.toml", "--url", &url, "runs", "list", "--json"];
+    assert_eq!(items(&run(&[token.clone()].into(), &list, b"").json()).len(), 1);
+    let nobody = ["--url", "http://127.0.0.1:1", "runs", "list"];
+    run(&[token].into(), &nobody, b"").refused(1, &["does not answer"]);
+    // Only a gateway that was asked for is asked: never the store instead.
+    ask(&gateway.settings, &nobody).refused(1, &["http://127.0.0.1:1 does not answer"]);
+}

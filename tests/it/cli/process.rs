@@ -1,0 +1,88 @@
+//! `serve`, `healthcheck`, `demo`, and help.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+
+use super::call::{Desk, ask, run};
+use crate::harness::{Outside, Town};
+
+#[test]
+fn a_wrong_configuration_starts_nothing() {
+    let desk = Desk::edited(&[("ci = \"builder\"", "ci = \"bilder\"")]);
+    let place = format!("{}:", desk.config());
+    desk.run(&["serve"]).refused(2, &[&place, "ci \"bilder\" is not defined", "help: "]);
+    let left = std::fs::read_dir(desk.path(".")).expect("it is there").count();
+    assert_eq!(left, 1, "something was created beside the configuration");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_in_use_is_told() {
+    let town = Town::new(1);
+    let taken = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let settings = town.settings(&address);
+    let told = format!("cannot listen on {address}");
+    ask(&settings, &["serve"]).refused(1, &[&told, "in use"]);
+    assert!(!settings.database().exists(), "the database was created");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_health_of_a_gateway_is_its_exit_code() {
+    let town = Town::new(2);
+    let mut gateway = Outside::start(&town).await;
+    assert_eq!(ask(&gateway.settings, &["healthcheck"]).done(), "");
+    let url = ["healthcheck", "--url", &gateway.url];
+    run(&BTreeMap::new(), &url, b"").done();
+    gateway.kill();
+    ask(&gateway.settings, &["healthcheck"]).refused(1, &["no answer"]);
+}
+
+/// The demo, as a newcomer runs it: no configuration, no environment.
+#[test]
+fn the_demo_shows_the_main_job() {
+    let out = run(&BTreeMap::new(), &["demo"], b"").done();
+    for word in ["(played)", "succeeded", "failed", "EXPECTED", "AZURE DEVOPS SHOWS"] {
+        assert!(out.contains(word), "{word:?} is not in {out}");
+    }
+    let last = out.lines().last().expect("it prints");
+    assert!(last.ends_with("statuses are what they should be."), "{last}");
+    assert!(!out.contains("WRONG"), "{out}");
+}
+
+#[test]
+fn every_command_says_what_it_does() {
+    let nothing = BTreeMap::new();
+    for (command, does) in [
+        ("serve", "Run the gateway"),
+        ("demo", "no account, no configuration"),
+        ("check-config", "everything that is wrong"),
+        ("keygen", "root key"),
+        ("explain", "what a payload would start"),
+        ("deliveries", "what became of it"),
+        ("deliveries list", "latest deliveries"),
+        ("deliveries show", "with its body"),
+        ("deliveries replay", "once more"),
+        ("runs", "CI executions"),
+        ("runs list", "latest runs"),
+        ("runs show", "One run"),
+        ("runs cancel", "End a run"),
+        ("runs rerun", "anew"),
+        ("healthcheck", "whether it lives"),
+    ] {
+        let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let out = run(&nothing, &words, b"").done();
+        assert!(out.contains(does), "{command}: {does:?} is not in {out}");
+        assert!(out.contains("--config"), "{command}: {out}");
+        let first = command.split(' ').next().expect("it has one");
+        assert!(run(&nothing, &["--help"], b"").done().contains(first), "{first} is not listed");
+    }
+    assert!(run(&nothing, &["--version"], b"").done().starts_with("azdo-gateway 0."));
+}
+
+#[test]
+fn a_command_that_is_not_there_is_told() {
+    let nothing = BTreeMap::new();
+    run(&nothing, &["serv"], b"").refused(2, &["unrecognized subcommand 'serv'", "serve"]);
+    run(&nothing, &[], b"").refused(2, &["Usage: azdo-gateway"]);
+    run(&nothing, &["serve", "--quick"], b"").refused(2, &["--quick"]);
+}

@@ -1,0 +1,112 @@
+//! SIGTERM: readiness falls first, what is in flight is answered, what was accepted is on disk in
+//! one file, and whoever starts next goes on at once.
+
+use fakes::faults::{Action, Rule};
+use reqwest::StatusCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::books::Books;
+use crate::harness::{Outside, PACE, PATIENCE, Town};
+
+/// Half of a delivery, so that the gateway waits for the rest of it.
+async fn begin_delivery(town: &Town, gateway: &Outside, body: &[u8]) -> TcpStream {
+    use base64::Engine as _;
+    let pair = format!("azure-devops:{}", town.password("by-hand"));
+    let basic = base64::engine::general_purpose::STANDARD.encode(pair);
+    let address = gateway.settings.listen.as_str();
+    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    let head = format!(
+        "POST /hooks/azure-devops/fabrikam/by-hand HTTP/1.1\r\nhost: {address}\r\n\
+         authorization: Basic {basic}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.expect("it reads");
+    stream.write_all(&body[..body.len() / 2]).await.expect("it reads");
+    stream
+}
+
+async fn until_unready(gateway: &Outside) {
+    let asking = async {
+        let mut pace = tokio::time::interval(PACE);
+        let ready = async || {
+            let answer = reqwest::get(format!("{}/readyz", gateway.url)).await;
+            answer.expect("it still serves").status()
+        };
+        while ready().await != StatusCode::SERVICE_UNAVAILABLE {
+            pace.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking).await.expect("it becomes unready while it serves");
+}
+
+async fn until_closed(gateway: &Outside) {
+    let asking = async {
+        let mut pace = tokio::time::interval(PACE);
+        while TcpStream::connect(gateway.settings.listen.as_str()).await.is_ok() {
+            pace.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking).await.expect("it stops listening");
+}
+
+/// How many bytes are outside of the one file.
+fn log_bytes(gateway: &Outside) -> u64 {
+    let mut log = gateway.settings.database().into_os_string();
+    log.push("-wal");
+    std::fs::metadata(log).map_or(0, |found| found.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_flight_is_answered_before_it_ends() {
+    let town = Town::new(1);
+    let mut gateway = Outside::start_with(&town, |settings| settings.drain = "4s").await;
+    let (id, commit) = town.open("feature/search");
+    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let body = br#"{"eventType": "git.push", "resource": null}"#;
+    let mut delivery = begin_delivery(&town, &gateway, body).await;
+    gateway.terminate();
+    until_unready(&gateway).await;
+    // Not ready, and still no delivery is refused.
+    let another = reqwest::Client::new()
+        .post(format!("{}/hooks/azure-devops/fabrikam/by-hand", gateway.url))
+        .basic_auth("azure-devops", Some(town.password("by-hand")))
+        .body("not JSON at all")
+        .send()
+        .await;
+    assert_eq!(another.expect("it still accepts").status(), StatusCode::ACCEPTED);
+    until_closed(&gateway).await;
+    delivery.write_all(&body[body.len() / 2..]).await.expect("it still reads");
+    let mut answer = vec![0; 12];
+    delivery.read_exact(&mut answer).await.expect("it answers");
+    assert_eq!(answer, b"HTTP/1.1 202");
+    drop(delivery);
+    assert_eq!(gateway.wait().code(), Some(0));
+    assert_eq!(log_bytes(&gateway), 0, "rows are left outside of the one file");
+    gateway.restart().await;
+    let deliveries = gateway.api.items("/v1/deliveries?outcome=quarantined").await;
+    assert_eq!(deliveries.len(), 1, "what was accepted while stopping is gone");
+    Books::close(&town, &gateway.api).await;
+    assert_eq!(gateway.api.items("/v1/deliveries").await.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_that_does_not_end_is_made_again_at_once() {
+    let town = Town::new(2);
+    let mut gateway = Outside::start(&town).await;
+    town.shell.ci(|ci| {
+        ci.faults.add(Rule::new("POST", "/ci/start", Action::Hold { before: true }).next(1));
+    });
+    let (id, commit) = town.open("feature/search");
+    assert!(town.shell.wait_for_held(PATIENCE, 1).await.is_some());
+    town.until_delivered().await;
+    gateway.terminate();
+    assert_eq!(gateway.wait().code(), Some(0));
+    assert_eq!(log_bytes(&gateway), 0, "rows are left outside of the one file");
+    // Its lease of 30 seconds would still run; the test has less patience than that.
+    let begun = std::time::Instant::now();
+    gateway.restart().await;
+    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    println!("shown {:?} after the start", begun.elapsed());
+    Books::close(&town, &gateway.api).await.check(&town);
+}

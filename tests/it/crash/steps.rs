@@ -1,0 +1,170 @@
+//! Killed once at each single step of one pull request's life: the end is the same every time.
+//!
+//! How long it takes until the gateway works again is printed, not asserted: a busy machine must
+//! not fail a test.
+
+use std::time::Instant;
+
+use fakes::ci::Behaviour;
+use fakes::faults::{Action, Rule};
+use fakes::http::Response;
+
+use super::books::{Books, all, posted_twice};
+use crate::harness::{Outside, PATIENCE, Town, newest_status};
+
+/// When the request is made that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    /// As soon as the pull request is opened.
+    Opened,
+    /// When the CI reports that the run succeeded.
+    Reported,
+}
+use When::{Opened, Reported};
+
+/// `(when, method, part of the path, held before it is applied)`; no method holds nothing.
+type Step = (When, &'static str, &'static str, bool);
+
+const STEPS: [Step; 13] = [
+    (Opened, "", "", true),
+    (Opened, "POST", "/ci/start", true),
+    (Opened, "POST", "/ci/start", false),
+    (Opened, "GET", "/iterations", true),
+    (Opened, "GET", "/iterations", false),
+    (Opened, "POST", "/pullrequests/", true),
+    (Opened, "POST", "/pullrequests/", false),
+    (Opened, "POST", "/commits/", true),
+    (Opened, "POST", "/commits/", false),
+    (Reported, "POST", "/pullrequests/", true),
+    (Reported, "POST", "/pullrequests/", false),
+    (Reported, "POST", "/commits/", true),
+    (Reported, "POST", "/commits/", false),
+];
+
+/// What there is in the end: outcomes of deliveries, states of runs, what Azure DevOps shows.
+type End = (Vec<String>, Vec<String>, String, String);
+
+fn hold(town: &Town, (_, method, path, before): Step) {
+    if method.is_empty() {
+        return;
+    }
+    let rule = Rule::new(method, path, Action::Hold { before }).next(1);
+    town.shell.ado(|ado| ado.faults.add(rule.clone()));
+    town.shell.ci(|ci| ci.faults.add(rule));
+}
+
+async fn until_held(town: &Town, (_, method, ..): Step) {
+    if !method.is_empty() {
+        let held = town.shell.wait_for_held(PATIENCE, 1).await;
+        assert!(held.is_some(), "the request was never made");
+    }
+    // A delivery that is cut off puts its subscription on probation, which is another story.
+    town.until_delivered().await;
+}
+
+fn requests_seen(town: &Town) -> u64 {
+    town.shell.ado(|ado| ado.journal.seen()) + town.shell.ci(|ci| ci.journal.seen())
+}
+
+fn commit_state(ado: &fakes::ado::World, repository: &str, commit: &str) -> String {
+    let commit = ado.repository(repository).commits.get(commit);
+    let newest = commit.and_then(|commit| commit.statuses.last());
+    newest.map(|status| status.state.clone()).unwrap_or_default()
+}
+
+/// A gateway that was killed at a step.
+struct Killed {
+    town: Town,
+    gateway: Outside,
+    pull_request: u64,
+    commit: String,
+}
+
+/// Kills the gateway at this step.
+async fn killed_at(step: Step) -> Killed {
+    let town = Town::new(7);
+    let mut gateway = Outside::start(&town).await;
+    if step.0 == Opened {
+        hold(&town, step);
+    } else {
+        town.shell.ci(|ci| ci.set_default(Behaviour::NeverReport));
+    }
+    let (pull_request, commit) = town.open("feature/search");
+    if step.0 == Reported {
+        let is_shown = |ado: &fakes::ado::World, _: &fakes::ci::World| {
+            commit_state(ado, &town.repository, &commit) == "pending"
+        };
+        town.until("the commit is pending", is_shown).await;
+        // Whatever else was to be said is said before the report comes.
+        let queued = "/v1/statuses?outcome=queued";
+        gateway.api.until(queued, |left| left["items"].as_array().is_some_and(Vec::is_empty)).await;
+        hold(&town, step);
+        town.shell.ci(|ci| {
+            let run = ci.started().next().expect("it was started").run.clone();
+            ci.report(&run, "succeeded", 0);
+        });
+    }
+    until_held(&town, step).await;
+    gateway.kill();
+    Killed { town, gateway, pull_request, commit }
+}
+
+impl Killed {
+    /// Starts the gateway again, and says how it ends and how many posts were looked for.
+    async fn revived(mut self, step: Step) -> (End, usize) {
+        let (town, before, begun) = (&self.town, requests_seen(&self.town), Instant::now());
+        self.gateway.restart().await;
+        let works = |ado: &fakes::ado::World, ci: &fakes::ci::World| {
+            ado.journal.seen() + ci.journal.seen() > before
+        };
+        town.until("the gateway works again", works).await;
+        let took = begun.elapsed();
+        town.until_shown(self.pull_request, &self.commit, "unit-tests", "succeeded").await;
+        Books::close(town, &self.gateway.api).await.check(town);
+        let (twice, looks) =
+            town.shell.ado(|ado| (posted_twice(ado), ado.journal.count("GET", "/statuses")));
+        println!("{step:?}: works again after {took:?}, {looks} looks, {twice} posted twice");
+        assert_eq!(twice, 0, "{step:?}: a status was posted although it was shown already");
+        (self.end().await, looks)
+    }
+
+    async fn end(&self) -> End {
+        let column = |rows: Vec<serde_json::Value>, name: &str| {
+            let mut values: Vec<String> = rows.iter().map(|row| row[name].to_string()).collect();
+            values.sort();
+            values
+        };
+        let deliveries = column(all(&self.gateway.api, "/v1/deliveries").await, "outcome");
+        let runs = column(all(&self.gateway.api, "/v1/runs").await, "state");
+        self.town.shell.ado(|ado| {
+            let shown = newest_status(ado, self.pull_request, &self.commit, "unit-tests");
+            let shown = shown.expect("it was waited for").state.clone();
+            (deliveries, runs, shown, commit_state(ado, &self.town.repository, &self.commit))
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_single_step_it_ends_the_same() {
+    let quoted = |words: &[&str]| words.iter().map(|word| format!("\"{word}\"")).collect();
+    let (deliveries, runs) = (quoted(&["ignored", "started"]), quoted(&["succeeded"]));
+    let wanted: End = (deliveries, runs, "succeeded".into(), "succeeded".into());
+    for step in STEPS {
+        let (end, looks) = killed_at(step).await.revived(step).await;
+        assert_eq!(end, wanted, "{step:?}");
+        let is_post = step.1 == "POST" && step.2 != "/ci/start";
+        assert!(looks > 0 || !is_post, "{step:?}: nobody looked what became of the post");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doubt_outlives_a_look_that_failed() {
+    let step = (Reported, "POST", "/pullrequests/", false);
+    let killed = killed_at(step).await;
+    killed.town.shell.ado(|ado| {
+        let missing = Action::Respond(Response::json(404, &serde_json::json!({})));
+        ado.faults.add(Rule::new("GET", "/statuses", missing).next(1));
+    });
+    let (_, looks) = killed.revived(step).await;
+    assert!(looks > 1, "after the look that failed nobody looked again");
+}

@@ -1,0 +1,176 @@
+//! A stream of 200 pull request events, during which the gateway is killed again and again.
+//!
+//! Azure DevOps stays patient because it delivers to a load balancer (see `front`), whose 502 it
+//! repeats after waits that pass 20 times as fast as they really would. So no event is lost to a
+//! subscription on probation, and all 200 are within the promises.
+
+use std::time::{Duration, Instant};
+
+use fakes::faults::{Action, Rule};
+use fakes::random::Random;
+
+use super::books::{Books, posted_twice};
+use super::front::{Front, Trap};
+use super::team::Team;
+use crate::harness::{Outside, PATIENCE, Town};
+
+const EVENTS: usize = 200;
+/// Deliveries that wait or are under way before people pause.
+const PENDING_MAX: usize = 8;
+
+/// Where the gateway is killed.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// A request of the gateway, before or after it is applied.
+    Ours { side: Side, method: &'static str, path: &'static str, before: bool },
+    /// A delivery to the gateway.
+    Theirs(Trap),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Ado,
+    Ci,
+}
+
+const fn ado(method: &'static str, path: &'static str, before: bool) -> Place {
+    Place::Ours { side: Side::Ado, method, path, before }
+}
+
+const fn ci(before: bool) -> Place {
+    Place::Ours { side: Side::Ci, method: "POST", path: "/ci/start", before }
+}
+
+const PLACES: [Place; 10] = [
+    ci(true),
+    ci(false),
+    ado("GET", "/iterations", true),
+    ado("GET", "/iterations", false),
+    ado("POST", "/pullrequests/", true),
+    ado("POST", "/pullrequests/", false),
+    ado("POST", "/commits/", true),
+    ado("POST", "/commits/", false),
+    Place::Theirs(Trap::UnderWay),
+    Place::Theirs(Trap::AnswerLost),
+];
+
+/// The stream, and what strikes it.
+struct Stream {
+    town: Town,
+    front: Front,
+    gateway: Outside,
+    team: Team,
+    random: Random,
+    held: usize,
+}
+
+impl Stream {
+    async fn begin(seed: u64) -> Self {
+        let town = Town::new(seed);
+        town.shell.ado(|ado| ado.options.time_scale = 20);
+        let gateway = Outside::without_hooks(&town, |_| {}).await;
+        let front = Front::before(&gateway.url);
+        town.subscribe(&front.url).await;
+        let (team, random) = (Team::new(seed), Random::seeded(seed ^ 0xDEAD));
+        Self { town, front, gateway, team, random, held: 0 }
+    }
+
+    fn events(&self) -> usize {
+        self.town.shell.ado(|ado| ado.all_notifications().count())
+    }
+
+    /// People act until so much has happened.
+    async fn flow_until(&mut self, events: usize) {
+        while self.events() < events {
+            self.team.act(&self.town);
+            self.until_calm().await;
+        }
+    }
+
+    async fn until_calm(&self) {
+        let is_calm =
+            |ado: &fakes::ado::World, _: &fakes::ci::World| ado.deliveries_pending() < PENDING_MAX;
+        self.town.until("the deliveries go on", is_calm).await;
+    }
+
+    /// People act until the n-th request of that kind is held; then the gateway dies and rises.
+    /// How long it took until it answered again.
+    async fn strike(&mut self, place: Place) -> Duration {
+        let number = 1 + self.random.below(4);
+        match place {
+            Place::Theirs(trap) => self.front.set(trap, number - 1),
+            Place::Ours { side, method, path, before } => {
+                let nth = u32::try_from(number).expect("it is small");
+                let rule = Rule::new(method, path, Action::Hold { before }).nth(nth);
+                match side {
+                    Side::Ado => self.town.shell.ado(|ado| ado.faults.add(rule)),
+                    Side::Ci => self.town.shell.ci(|ci| ci.faults.add(rule)),
+                }
+                self.held += 1;
+            }
+        }
+        loop {
+            self.team.act(&self.town);
+            tokio::select! {
+                biased;
+                () = self.sprung(place) => break,
+                () = self.until_calm() => {}
+            }
+        }
+        self.gateway.kill();
+        let begun = Instant::now();
+        self.town.shell.ado(|ado| ado.faults.clear());
+        self.town.shell.ci(|ci| ci.faults.clear());
+        self.gateway.restart().await;
+        begun.elapsed()
+    }
+
+    async fn sprung(&self, place: Place) {
+        match place {
+            Place::Theirs(_) => self.front.sprung().await,
+            Place::Ours { .. } => {
+                drop(self.town.shell.wait_for_held(PATIENCE, self.held).await);
+            }
+        }
+    }
+}
+
+async fn survives(seed: u64) {
+    let mut stream = Stream::begin(seed).await;
+    let mut places = PLACES;
+    for last in (1..places.len()).rev() {
+        let other = stream.random.below(last as u64 + 1);
+        places.swap(last, usize::try_from(other).expect("it is small"));
+    }
+    let mut down = Duration::ZERO;
+    for (round, place) in places.into_iter().enumerate() {
+        stream.flow_until(EVENTS * (round + 1) / (PLACES.len() + 1)).await;
+        down = down.max(stream.strike(place).await);
+    }
+    stream.flow_until(EVENTS).await;
+    let books = Books::close(&stream.town, &stream.gateway.api).await;
+    books.check(&stream.town);
+    let (events, attempts, lost, twice) = stream.town.shell.ado(|ado| {
+        let attempts: usize = ado.all_notifications().map(|one| one.attempts.len()).sum();
+        (ado.all_notifications().count(), attempts, ado.lost().len(), posted_twice(ado))
+    });
+    let repeats: u32 = stream.town.shell.ci(|ci| ci.started().map(|start| start.repeats).sum());
+    let runs = stream.town.shell.ci(|ci| ci.starts());
+    println!(
+        "seed {seed}: {events} events in {attempts} attempts, {} kills, {runs} runs, {repeats} \
+         triggers repeated under their key, {twice} statuses posted twice, down for {down:?} at most",
+        PLACES.len(),
+    );
+    assert!(events >= EVENTS && lost == 0, "{lost} of {events} events were lost on the way");
+    assert_eq!(twice, 0, "a status was posted although it was shown already");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_200_pull_request_events_with_reports() {
+    survives(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_stream_of_200_events_with_other_places_to_die_at() {
+    survives(2).await;
+}

@@ -1,0 +1,65 @@
+//! Bodies of deliveries that the played Azure DevOps does not send by itself, in the shape of its
+//! documentation. Every letter is a notification of its own unless a test says otherwise.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+
+use super::Town;
+
+fn envelope(event_type: &str, resource: Value) -> Value {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+    json!({
+        "subscriptionId": "5f1d5e3c-0b5e-4a57-9f4e-6b1f2d3c4e5a",
+        "notificationId": number,
+        "id": format!("7b1e0c7a-31d5-4c1e-8a44-{number:012x}"),
+        "eventType": event_type,
+        "publisherId": "tfs",
+        "resource": resource,
+        "resourceVersion": "1.0",
+    })
+}
+
+fn repository(town: &Town) -> Value {
+    json!({
+        "id": town.repository,
+        "name": "web",
+        "project": { "id": town.project, "name": "Fabrikam" },
+    })
+}
+
+/// A push of one branch; `push` counts upwards.
+pub(crate) fn push(town: &Town, branch: &str, old: &str, new: &str, push: u64) -> Value {
+    let resource = json!({
+        "pushId": push,
+        "refUpdates": [{
+            "name": format!("refs/heads/{branch}"), "oldObjectId": old, "newObjectId": new,
+        }],
+        "commits": [],
+        "repository": repository(town),
+    });
+    envelope("git.push", resource)
+}
+
+/// A pull request as it stands, to main.
+pub(crate) fn pull_request(town: &Town, id: u64, branch: &str, commit: &str) -> Value {
+    let resource = json!({
+        "repository": repository(town),
+        "pullRequestId": id,
+        "status": "active",
+        "title": "A pull request",
+        "sourceRefName": format!("refs/heads/{branch}"),
+        "targetRefName": "refs/heads/main",
+        "mergeStatus": "succeeded",
+        "isDraft": false,
+        "lastMergeSourceCommit": { "commitId": commit },
+        "reviewers": [],
+    });
+    envelope("git.pullrequest.updated", resource)
+}
+
+/// Any other event.
+pub(crate) fn other(event_type: &str) -> Value {
+    envelope(event_type, json!({ "id": 7 }))
+}

@@ -1,0 +1,131 @@
+//! Who may deliver: the secret of the hook decides, and a refusal says nothing.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::StatusCode;
+
+use crate::harness::{Inside, Town, letters};
+
+async fn knock(url: String, authorization: Option<String>, body: String) -> reqwest::Response {
+    let mut request = reqwest::Client::new().post(url).body(body);
+    if let Some(value) = authorization {
+        request = request.header("authorization", value);
+    }
+    request.send().await.unwrap_or_else(|error| panic!("the gateway answers: {error}"))
+}
+
+fn basic(scheme: &str, user: &str, password: &str) -> Option<String> {
+    Some(format!("{scheme} {}", STANDARD.encode(format!("{user}:{password}"))))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_no_right_secret_gets_401_and_not_a_word() {
+    let town = Town::new(601);
+    let gateway = Inside::without_hooks(&town, |_| {}).await;
+    let hooks = format!("{}/hooks/azure-devops", gateway.url);
+    let right = town.password("git-push");
+    let of_another_hook = town.password("git-pullrequest-created");
+    let refused = [
+        ("fabrikam/git-push", None),
+        ("fabrikam/git-push", basic("Basic", "azure-devops", "wrong")),
+        ("fabrikam/git-push", basic("Basic", "azure-devops", "")),
+        ("fabrikam/git-push", basic("Basic", "azure-devops", &of_another_hook)),
+        ("fabrikam/git-push", basic("Basic", "somebody", &right)),
+        ("fabrikam/git-push", basic("Bearer", "azure-devops", &right)),
+        ("fabrikam/git-push", Some(format!("Basic {right}"))),
+        ("fabrikam/git-push", Some("Basic".into())),
+        ("fabrikam/git-push", Some("Basic ====".into())),
+        ("contoso/git-push", basic("Basic", "azure-devops", &right)),
+        ("contoso/git-push", basic("Basic", "azure-devops", &contoso(&town))),
+    ];
+    for (path, authorization) in refused {
+        let shown = format!("{path} {authorization:?}");
+        let letter = letters::other("git.push").to_string();
+        let answer = knock(format!("{hooks}/{path}"), authorization, letter).await;
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{shown}");
+        assert!(answer.headers().contains_key("www-authenticate"), "{shown}");
+        assert!(answer.bytes().await.unwrap().is_empty(), "{shown}");
+    }
+    assert!(gateway.api.items("/v1/deliveries").await.is_empty());
+    gateway.stop().await;
+}
+
+/// The right password of an organization that is not configured.
+fn contoso(town: &Town) -> String {
+    town.keys.hook_password("contoso", "git-push").expose().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_the_right_secret_gets_202_and_not_a_word() {
+    let town = Town::new(602);
+    let gateway = Inside::without_hooks(&town, |_| {}).await;
+    let hooks = format!("{}/hooks/azure-devops", gateway.url);
+    let right = town.password("git-push");
+    let accepted = [
+        ("fabrikam/git-push", basic("Basic", "azure-devops", &right)),
+        ("fabrikam/git-push", basic("basic", "azure-devops", &right)),
+        ("Fabrikam/git-push", basic("BASIC", "azure-devops", &right)),
+    ];
+    for (path, authorization) in accepted {
+        let letter = letters::other("workitem.created").to_string();
+        let answer = knock(format!("{hooks}/{path}"), authorization, letter).await;
+        assert_eq!(answer.status(), StatusCode::ACCEPTED, "{path}");
+        assert!(answer.bytes().await.unwrap().is_empty());
+    }
+    let stored = gateway.api.items("/v1/deliveries").await;
+    assert_eq!(stored.len(), 3);
+    assert!(stored.iter().all(|delivery| delivery["organization"] == "fabrikam"));
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_that_nobody_knows_but_with_its_own_secret_is_taken_and_ignored() {
+    let town = Town::new(603);
+    let gateway = Inside::start(&town).await;
+    let letter = letters::other("workitem.updated").to_string();
+    let answer = town.deliver(&gateway.url, "made-by-hand", letter).await;
+    assert_eq!(answer, StatusCode::ACCEPTED);
+    town.decided(&gateway.api).await;
+    let told = &gateway.api.items("/v1/deliveries").await[0];
+    assert_eq!((&told["outcome"], &told["hook"]), (&"ignored".into(), &"made-by-hand".into()));
+    assert_eq!(told["event_type"], "workitem.updated");
+    assert!(told["reason"].as_str().unwrap().contains("no check can be started"), "{told}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_notification_twice_is_one_delivery() {
+    let town = Town::new(604);
+    let gateway = Inside::without_hooks(&town, |_| {}).await;
+    let old = town.shell.ado(|ado| ado.head(&town.repository, "main").unwrap().to_owned());
+    let commit = town.push("main");
+    let letter = letters::push(&town, "main", &old, &commit, 7).to_string();
+    for _ in 0..2 {
+        let answer = town.deliver(&gateway.url, "git-push", letter.clone()).await;
+        assert_eq!(answer, StatusCode::ACCEPTED);
+    }
+    town.until_commit_shown(&commit, "unit-tests", "succeeded").await;
+    assert_eq!(gateway.api.items("/v1/deliveries").await.len(), 1);
+    assert_eq!(town.starts(), 1);
+    town.check_invariants();
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_the_limit_gets_413_and_is_not_stored() {
+    const LIMIT: usize = 2 * 1024 * 1024;
+    let town = Town::new(605);
+    let gateway = Inside::without_hooks(&town, |settings| {
+        settings.server = "body_limit = \"2MiB\"".into();
+    })
+    .await;
+    for size in [LIMIT + 1, 8 * LIMIT] {
+        let answer = town.deliver(&gateway.url, "git-push", vec![b' '; size]).await;
+        assert_eq!(answer, StatusCode::PAYLOAD_TOO_LARGE, "{size} bytes");
+    }
+    assert!(gateway.api.items("/v1/deliveries").await.is_empty());
+    let answer = town.deliver(&gateway.url, "git-push", vec![b' '; LIMIT]).await;
+    assert_eq!(answer, StatusCode::ACCEPTED);
+    assert_eq!(gateway.api.items("/v1/deliveries").await[0]["body_bytes"], LIMIT);
+    gateway.stop().await;
+}

@@ -1,0 +1,149 @@
+//! A database that is locked or full: Azure DevOps is told to come again, nobody loses anything,
+//! and nobody has to restart anything.
+
+use std::path::Path;
+use std::process::Command;
+
+use fakes::ado::{Answer, SubscriptionStatus};
+use reqwest::StatusCode;
+
+use crate::harness::{Outside, Town, letters};
+
+async fn get(url: String) -> (StatusCode, String) {
+    let answer = reqwest::Client::new().get(url).send().await;
+    let answer = answer.unwrap_or_else(|error| panic!("the gateway answers: {error}"));
+    (answer.status(), answer.text().await.unwrap_or_default())
+}
+
+/// Waits until Azure DevOps was told so often to come again.
+async fn until_put_off(town: &Town, times: usize) {
+    town.until("deliveries are put off", |ado, _| {
+        let attempts = ado.all_notifications().flat_map(|one| &one.attempts);
+        attempts.filter(|attempt| attempt.answer == Answer::Status(503)).count() >= times
+    })
+    .await;
+}
+
+async fn until_unready(gateway: &Outside, advice: &str) {
+    let (status, body) = get(format!("{}/readyz", gateway.url)).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(body.contains(advice), "{body}");
+    let log = std::fs::read_to_string(gateway.settings.folder.join("gateway.log")).unwrap();
+    assert!(log.lines().any(|line| line.contains("503") && line.contains(advice)), "{log}");
+    let (alive, _) = get(format!("{}/livez", gateway.url)).await;
+    assert_eq!(alive, StatusCode::OK);
+}
+
+/// Everything is as if nothing had happened.
+async fn until_recovered(town: &Town, gateway: &Outside, id: u64, commit: &str) {
+    town.until_shown(id, commit, "unit-tests", "succeeded").await;
+    town.until_commit_shown(commit, "unit-tests", "succeeded").await;
+    town.settled(&gateway.api).await;
+    assert_eq!(gateway.api.get("/readyz").await["status"], "ready");
+    town.shell.ado(|ado| {
+        assert!(ado.lost().is_empty());
+        assert!(ado.subscriptions().all(|one| one.status == SubscriptionStatus::Enabled));
+    });
+    town.check_invariants();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_locked_deliveries_are_put_off_and_nothing_is_lost() {
+    let town = Town::new(901);
+    town.shell.ado(|ado| ado.options.time_scale = 10);
+    let gateway = Outside::start(&town).await;
+    let blocker = rusqlite::Connection::open(gateway.settings.database()).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (id, commit) = town.open("topic");
+    until_put_off(&town, 2).await;
+    until_unready(&gateway, "locked by another process").await;
+    let letter = letters::other("git.push").to_string();
+    let answer = reqwest::Client::new()
+        .post(format!("{}/hooks/azure-devops/fabrikam/git-push", gateway.url))
+        .basic_auth("azure-devops", Some(town.password("git-push")))
+        .body(letter)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.headers().contains_key("retry-after"));
+    assert!(answer.bytes().await.unwrap().is_empty());
+    blocker.execute_batch("ROLLBACK").unwrap();
+    until_recovered(&town, &gateway, id, &commit).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_cannot_be_stored_is_repeated_until_it_is() {
+    let town = Town::new(902);
+    town.silence_ci();
+    let gateway = Outside::start(&town).await;
+    let (id, commit) = town.open("topic");
+    let run = town.until_started("unit-tests", &commit).await;
+    town.settled(&gateway.api).await;
+    let blocker = rusqlite::Connection::open(gateway.settings.database()).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    town.report(&run, "succeeded");
+    town.until("the report is put off", |_, ci| {
+        ci.answers().iter().any(|answered| answered.status == Some(503))
+    })
+    .await;
+    let detail = town.shell.ci(|ci| ci.answers()[0].body["detail"].clone());
+    assert!(detail.as_str().unwrap().starts_with("try again"), "{detail}");
+    blocker.execute_batch("ROLLBACK").unwrap();
+    until_recovered(&town, &gateway, id, &commit).await;
+}
+
+/// A disk of its own, taken away at the end.
+struct Disk<'a>(&'a Path);
+
+impl<'a> Disk<'a> {
+    /// None where mounting is not permitted.
+    fn mount(path: &'a Path, size: &str) -> Option<Self> {
+        std::fs::create_dir_all(path).ok()?;
+        let options = format!("size={size}");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(path)
+            .output()
+            .is_ok_and(|output| output.status.success());
+        mounted.then_some(Self(path))
+    }
+
+    /// Fills it to the last byte.
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.0.join("ballast")).unwrap();
+        while std::io::Write::write(&mut file, &[0; 4096]).is_ok_and(|written| written > 0) {}
+    }
+
+    fn clear(&self) {
+        std::fs::remove_file(self.0.join("ballast")).unwrap();
+    }
+}
+
+impl Drop for Disk<'_> {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("--lazy").arg(self.0).status());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_disk_is_full_deliveries_are_put_off_and_nothing_is_lost() {
+    let town = Town::new(903);
+    town.shell.ado(|ado| ado.options.time_scale = 10);
+    let place = town.settings("127.0.0.1:1").folder.join("disk");
+    let Some(disk) = Disk::mount(&place, "2m") else {
+        println!("skipped: a full disk needs a small one, and mounting is not permitted here");
+        return;
+    };
+    let gateway = Outside::start_with(&town, |settings| {
+        settings.database = "disk/gateway.db".into();
+    })
+    .await;
+    disk.fill();
+    let (id, commit) = town.open("topic");
+    until_put_off(&town, 2).await;
+    until_unready(&gateway, "is full: free some space").await;
+    disk.clear();
+    until_recovered(&town, &gateway, id, &commit).await;
+    drop(gateway);
+}
