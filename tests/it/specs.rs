@@ -2,7 +2,7 @@
 //! path, and every property of the body. The documents are not part of this repository; where they
 //! do not lie beside it, one line says that nothing was checked.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use super::super::fact::{Push, RefUpdate};
 use super::super::id::RunId;
 use super::super::run::{self, Advance, Run, State};
 use super::super::time::Timestamp;
-use super::{Decision, Outcome, Plan, Source, Told, is_of, plan, sentence};
+use super::{Decision, Outcome, Plan, Source, Told, is_covered, is_of, plan, sentence};
 
 /// A ref as we keep it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,10 +151,15 @@ impl Step<'_, '_> {
         if let Err(why) = admitted {
             return Some(Err(why));
         }
-        // Catch-up may have looked before the push that we know came.
-        let may_repeat = self.is_overtaken() || self.told.source != Source::Hook;
         let ran = |run: &Run| is_of(run, check) && run.commit == commit;
-        if may_repeat && self.known.runs.iter().any(ran) {
+        let has_run = match self.told.source {
+            // Whoever replays wants what has no answer yet: what was cancelled or broke, too.
+            Source::Replay => is_covered(&self.known.runs, check, commit),
+            // It may have looked before the push that we know came.
+            Source::CatchUp => self.known.runs.iter().any(ran),
+            Source::Hook => self.is_overtaken() && self.known.runs.iter().any(ran),
+        };
+        if has_run {
             return Some(Err(format!("it ran on {} already", short(commit))));
         }
         let work = Plan {

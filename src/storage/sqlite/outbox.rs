@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{from_json, limit, time, to_json};
 use crate::domain::id::StatusId;
-use crate::domain::status::Status;
+use crate::domain::status::{Status, Target};
 use crate::domain::time::Timestamp;
 use crate::storage::{Claim, Commit, Lease, LeasedSlot, Posted, Posting, PostingCommit};
 
@@ -40,7 +40,7 @@ pub(super) fn queue(
     if owner < slot_owner {
         return insert(db, slot, status, now, Some("a newer run owns this context"));
     }
-    if owner == slot_owner && is_wanted_already(db, newest, status)? {
+    if owner == slot_owner && !may_move(status) && is_wanted_already(db, newest, status)? {
         return Ok(StatusId(newest));
     }
     let id = insert(db, slot, status, now, None)?;
@@ -57,6 +57,12 @@ pub(super) fn queue(
         pass_over(db, slot, id)?;
     }
     Ok(id)
+}
+
+/// Whether the same status may be meant for another place by now: what a CI that started by itself
+/// says of a pull request is about the iteration of that moment.
+fn may_move(status: &Status) -> bool {
+    status.run.is_none() && matches!(status.target, Target::PullRequest { .. })
 }
 
 /// Ends the statuses of a slot that wait though `newest` came after them.
@@ -134,7 +140,7 @@ fn lease(db: &Connection, slot: i64, claim: Claim) -> rusqlite::Result<LeasedSlo
     pass_over(db, slot, newest)?;
     db.prepare_cached(
         "SELECT status.id, status.body, slot.posted, slot.attempts, status.queued_at,
-            CASE WHEN slot.iteration_of IS status.run THEN slot.iteration END
+            CASE WHEN slot.iteration_of = status.run THEN slot.iteration END
          FROM slot JOIN status ON status.id = slot.newest WHERE slot.id = ?1",
     )?
     .query_row([slot], |row| {

@@ -61,6 +61,11 @@ impl Outside {
         self.until_alive().await;
     }
 
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGTERM: it is asked to stop.
     pub(crate) fn terminate(&self) {
         let id = self.child.id().to_string();

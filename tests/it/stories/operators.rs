@@ -1,1 +1,238 @@
-//! To come.
+//! The API that operators use: who may, what is listed, and what replaying does.
+
+use std::collections::BTreeSet;
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::harness::{Api, Inside, OPERATOR, REPORTER, Town, VIEWER, check, letters};
+
+const LISTS: [&str; 3] = ["/v1/deliveries", "/v1/runs", "/v1/statuses"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_role_may_do_its_part() {
+    let town = Town::new(1701);
+    let gateway = Inside::start(&town).await;
+    let (id, commit) = town.open("topic");
+    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    town.settled(&gateway.api).await;
+    let run = town.until_started("unit-tests", &commit).await;
+    let started = &gateway.api.items("/v1/deliveries?outcome=started").await[0];
+    let may_look = LISTS.iter().map(|path| (Method::GET, (*path).to_owned()));
+    let may_operate = [
+        (Method::POST, format!("/v1/deliveries/{}/replay", started["id"])),
+        (Method::POST, format!("/v1/runs/{run}/cancel")),
+        (Method::POST, format!("/v1/runs/{run}/rerun")),
+    ];
+    let calls = may_look.map(|call| (call, true)).chain(may_operate.map(|call| (call, false)));
+    for ((method, path), is_look) in calls {
+        for (token, may) in [
+            (OPERATOR, StatusCode::OK),
+            (VIEWER, if is_look { StatusCode::OK } else { StatusCode::FORBIDDEN }),
+            (REPORTER, StatusCode::FORBIDDEN),
+            ("somebody's", StatusCode::UNAUTHORIZED),
+            ("", StatusCode::UNAUTHORIZED),
+        ] {
+            let api = Api::new(&gateway.url, token);
+            let (status, answer) = api.call(method.clone(), &path, None).await;
+            let expected = match may {
+                StatusCode::OK if path.ends_with("/cancel") => StatusCode::CONFLICT,
+                StatusCode::OK if !is_look => StatusCode::ACCEPTED,
+                other => other,
+            };
+            assert_eq!(status, expected, "{method} {path} with {token:?}: {answer}");
+        }
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_list_is_read_page_by_page() {
+    let town = Town::new(1702);
+    let gateway = Inside::without_hooks(&town, |_| {}).await;
+    for _ in 0..25 {
+        let letter = letters::other("workitem.created").to_string();
+        town.deliver(&gateway.url, "items", letter).await;
+    }
+    town.decided(&gateway.api).await;
+    let (mut seen, mut pages, mut cursor) = (Vec::new(), 0, String::new());
+    loop {
+        let page = gateway.api.get(&format!("/v1/deliveries?limit=7{cursor}")).await;
+        pages += 1;
+        let items = page["items"].as_array().unwrap();
+        seen.extend(items.iter().map(|item| item["id"].as_i64().unwrap()));
+        // What arrives meanwhile does not shift the pages.
+        let letter = letters::other("workitem.created").to_string();
+        town.deliver(&gateway.url, "items", letter).await;
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(pages, 4);
+    assert_eq!(seen.len(), 25);
+    assert!(seen.is_sorted_by(|newer, older| newer > older), "{seen:?}");
+    assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), 25);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parameter_that_is_misspelt_or_wrong_is_named() {
+    let town = Town::new(1703);
+    let gateway = Inside::without_hooks(&town, |_| {}).await;
+    for (path, field) in [
+        ("/v1/deliveries?outcom=started", "outcom"),
+        ("/v1/deliveries?outcome=begun", "outcome"),
+        ("/v1/deliveries?source=pigeon", "source"),
+        ("/v1/deliveries?limit=0", "limit"),
+        ("/v1/deliveries?limit=501", "limit"),
+        ("/v1/deliveries?limit=many", "limit"),
+        ("/v1/deliveries?cursor=!", "cursor"),
+        ("/v1/runs?branch=main", "branch"),
+        ("/v1/runs?state=green", "state"),
+        ("/v1/runs?pull_request=seven", "pull_request"),
+        ("/v1/statuses?outcome=green", "outcome"),
+        ("/v1/statuses?run=7", "run"),
+    ] {
+        let (status, problem) = gateway.api.call(Method::GET, path, None).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(problem["errors"][0]["field"], field, "{path}: {problem}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_can_be_filtered() {
+    let town = Town::new(1704);
+    let gateway = Inside::start_with(&town, |settings| {
+        settings.checks = check("build", "") + &check("lint", "");
+    })
+    .await;
+    let (one, first) = town.open("one");
+    let (two, second) = town.open("two");
+    for (id, commit) in [(one, &first), (two, &second)] {
+        town.until_shown(id, commit, "build", "succeeded").await;
+        town.until_shown(id, commit, "lint", "succeeded").await;
+    }
+    town.settled(&gateway.api).await;
+    let run = town.until_started("lint", &second).await;
+    for (path, expected) in [
+        ("/v1/runs".to_owned(), 4),
+        ("/v1/runs?check=lint".to_owned(), 2),
+        (format!("/v1/runs?commit={first}"), 2),
+        (format!("/v1/runs?commit={first}&check=build"), 1),
+        (format!("/v1/runs?pull_request={two}"), 2),
+        (format!("/v1/runs?repository_id={}", town.repository), 4),
+        ("/v1/runs?state=failed".to_owned(), 0),
+        ("/v1/runs?organization=FABRIKAM".to_owned(), 4),
+        ("/v1/runs?organization=contoso".to_owned(), 0),
+        ("/v1/deliveries?event_type=git.pullrequest.created".to_owned(), 2),
+        ("/v1/deliveries?event_type=git.pullrequest.created&outcome=started".to_owned(), 2),
+        ("/v1/deliveries?source=replay".to_owned(), 0),
+    ] {
+        assert_eq!(gateway.api.items(&path).await.len(), expected, "{path}");
+    }
+    let of_run = gateway.api.items(&format!("/v1/statuses?run={run}&outcome=posted")).await;
+    assert!(of_run.len() >= 2 && of_run.iter().all(|status| status["run"] == run.as_str()));
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_is_shown_with_its_body_and_its_runs() {
+    let town = Town::new(1705);
+    let gateway = Inside::start(&town).await;
+    let (id, commit) = town.open("topic");
+    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let started = &gateway.api.items("/v1/deliveries?outcome=started").await[0];
+    let shown = gateway.api.get(&format!("/v1/deliveries/{}", started["id"])).await;
+    assert_eq!(shown["body"]["eventType"], "git.pullrequest.created");
+    assert_eq!(shown["body"]["resource"]["pullRequestId"], id);
+    let run = town.until_started("unit-tests", &commit).await;
+    assert_eq!(shown["runs"], json!([run]));
+    for missing in ["/v1/deliveries/999999", "/v1/deliveries/x", "/v1/statuses/999999"] {
+        let (status, problem) = gateway.api.call(Method::GET, missing, None).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{missing}");
+        assert!(problem["detail"].as_str().unwrap().starts_with("there is no"), "{problem}");
+    }
+    gateway.stop().await;
+}
+
+/// Replays a delivery and waits for its decision.
+async fn replay(town: &Town, gateway: &Inside, delivery: &Value) -> Value {
+    let path = format!("/v1/deliveries/{}/replay", delivery["id"]);
+    let (status, answer) = gateway.api.post(&path, None).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
+    town.settled(&gateway.api).await;
+    let replayed = gateway.api.get(&format!("/v1/deliveries/{}", answer["delivery"])).await;
+    assert_eq!(replayed["source"], "replay");
+    replayed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replaying_a_pull_request_starts_what_is_missing_and_nothing_twice() {
+    let town = Town::new(1706);
+    town.silence_ci();
+    let gateway = Inside::start(&town).await;
+    let (id, commit) = town.open("topic");
+    let cancelled = town.until_started("unit-tests", &commit).await;
+    town.settled(&gateway.api).await;
+    let delivery = gateway.api.items("/v1/deliveries?outcome=started").await.remove(0);
+    let again = replay(&town, &gateway, &delivery).await;
+    assert_eq!((again["outcome"].as_str(), town.starts()), (Some("ignored"), 1));
+    gateway.api.post(&format!("/v1/runs/{cancelled}/cancel"), None).await;
+    let again = replay(&town, &gateway, &delivery).await;
+    assert_eq!(again["outcome"], "started");
+    let run = town.until_started_times("unit-tests", &commit, 2).await;
+    assert_eq!(again["runs"], json!([run]));
+    town.report(&run, "succeeded");
+    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let again = replay(&town, &gateway, &delivery).await;
+    assert_eq!((again["outcome"].as_str(), town.starts()), (Some("ignored"), 2));
+    assert!(again["reason"].as_str().unwrap().contains("it ran on"), "{again}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replaying_a_push_starts_what_is_missing_and_nothing_twice() {
+    let town = Town::new(1707);
+    town.silence_ci();
+    let gateway = Inside::start(&town).await;
+    let commit = town.push("main");
+    let cancelled = town.until_started("unit-tests", &commit).await;
+    town.settled(&gateway.api).await;
+    let delivery = gateway.api.items("/v1/deliveries?outcome=started").await.remove(0);
+    let again = replay(&town, &gateway, &delivery).await;
+    assert_eq!((again["outcome"].as_str(), town.starts()), (Some("ignored"), 1));
+    gateway.api.post(&format!("/v1/runs/{cancelled}/cancel"), None).await;
+    let again = replay(&town, &gateway, &delivery).await;
+    assert_eq!(again["outcome"], "started", "{again}");
+    let run = town.until_started_times("unit-tests", &commit, 2).await;
+    town.report(&run, "succeeded");
+    town.until_commit_shown(&commit, "unit-tests", "succeeded").await;
+    replay(&town, &gateway, &delivery).await;
+    assert_eq!(town.starts(), 2);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_was_added_later_is_started_by_replaying() {
+    let town = Town::new(1708);
+    let gateway = Inside::start_with(&town, |settings| {
+        settings.checks = check("elsewhere", "").replace("Fabrikam/*", "Other/*");
+    })
+    .await;
+    let (id, commit) = town.open("topic");
+    town.settled(&gateway.api).await;
+    let told = gateway.api.items("/v1/deliveries?event_type=git.pullrequest.created").await;
+    assert_eq!((told[0]["outcome"].as_str(), town.starts()), (Some("ignored"), 0));
+    let address = gateway.url.replace("http://", "");
+    gateway.stop().await;
+    let listener = std::net::TcpListener::bind(&address).unwrap();
+    let config = town.settings(&address).config();
+    let app = azdo_gateway::app::App::start_on(config, listener).await.unwrap();
+    let api = Api::new(&format!("http://{address}"), OPERATOR);
+    api.post(&format!("/v1/deliveries/{}/replay", told[0]["id"]), None).await;
+    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    town.check_invariants();
+    app.stop().await;
+}

@@ -113,7 +113,7 @@ impl Model {
             slot.lease += 1;
             slot.leased_until = claim.now.plus(claim.lease);
             let row = &self.statuses[&slot.newest];
-            let of_run = slot.iteration.filter(|(run, _)| *run == row.status.run);
+            let of_run = slot.iteration.filter(|(run, _)| run.is_some() && *run == row.status.run);
             claimed.push(Claimed {
                 slot: key.clone(),
                 lease: Lease { id: slot.number, number: slot.lease },
