@@ -141,7 +141,8 @@ pub(super) fn started_no_more_than_there_was_cause_for(
         });
         assert!(
             count <= causes,
-            "pull request {pull_request:?}: {check} ran {count} times at {commit}, for {causes} causes"
+            "pull request {pull_request:?}: {check} ran {count} times at {commit}, \
+             for {causes} causes"
         );
     }
 }
