@@ -1,7 +1,8 @@
 //! What is wrong with our identity in each organization, as last experienced.
 //!
-//! A dead credential must not turn deliveries away, and must not stay hidden either: it shows in the
-//! body of `/readyz` and in a metric until a call succeeds again. It must never know a credential.
+//! A dead credential must not turn deliveries away, and must not stay hidden either: it shows in
+//! the body of `/readyz` and in a metric until a call succeeds again. It must never know a
+//! credential.
 
 use std::collections::BTreeMap;
 

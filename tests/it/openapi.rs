@@ -1,5 +1,5 @@
-//! Whether `/openapi.json` says what the gateway really answers: every documented path is there, and
-//! every item has exactly the documented properties.
+//! Whether `/openapi.json` says what the gateway really answers: every documented path is there,
+//! and every item has exactly the documented properties.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ async fn the_contract_is_what_is_answered() {
     for (path, verbs) in document["paths"].as_object().unwrap() {
         for (verb, operation) in verbs.as_object().unwrap() {
             let method: Method = verb.to_uppercase().parse().unwrap();
-            let concrete = path.replace("{id}", "1").replace('{', "").replace('}', "");
+            let concrete = path.replace("{id}", "1").replace(['{', '}'], "");
             let (status, _) = nobody.call(method, &concrete, None).await;
             // Without a token or a path that is there, the answers differ: 401 and 404.
             let needs_token = operation["security"] != serde_json::json!([]);

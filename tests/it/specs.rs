@@ -1,8 +1,8 @@
-//! Whether our requests to Azure DevOps are what Microsoft's OpenAPI documents describe: verb, path,
-//! and every property of the body. The documents are not part of this repository; where they do
-//! not lie beside it, one line says that nothing was checked.
+//! Whether our requests to Azure DevOps are what Microsoft's OpenAPI documents describe: verb,
+//! path, and every property of the body. The documents are not part of this repository; where they
+//! do not lie beside it, one line says that nothing was checked.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;

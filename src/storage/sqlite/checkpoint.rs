@@ -36,7 +36,7 @@ impl Checkpointer {
                     if db.is_none() {
                         db = connection::open_for_writing(&path).ok();
                     }
-                    // A failure shows at the writer, who tells the operator; here it only costs space.
+                    // A failure shows at the writer, who tells the operator; here it costs space.
                     if db.as_ref().is_some_and(|db| fold(db).is_err()) {
                         db = None;
                     }

@@ -68,7 +68,8 @@ fn may_move(status: &Status) -> bool {
 /// Ends the statuses of a slot that wait though `newest` came after them.
 fn pass_over(db: &Connection, slot: i64, newest: StatusId) -> rusqlite::Result<()> {
     db.prepare_cached(
-        "UPDATE status SET outcome = 'superseded', reason = 'a newer state came before it was posted'
+        "UPDATE status SET outcome = 'superseded',
+            reason = 'a newer state came before it was posted'
          WHERE slot = ?1 AND outcome = 'queued' AND id < ?2",
     )?
     .execute([slot, newest.0])?;

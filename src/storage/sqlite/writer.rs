@@ -212,9 +212,9 @@ fn next_batch(shared: &Shared, batch: &mut Vec<Work>) -> bool {
     }
 }
 
-/// One transaction. A write that fails is undone alone; a failure of the whole is told to everybody,
-/// and nothing more of the batch is tried. Where it is doubted that anything can be written, it has
-/// to be shown: a batch that finds nothing to do writes nothing, and would prove nothing.
+/// One transaction. A write that fails is undone alone; a failure of the whole is told to
+/// everybody, and nothing more of the batch is tried. Where it is doubted that anything can be
+/// written, it has to be shown: a batch that finds nothing to do writes nothing, and proves nothing.
 fn commit(
     db: &Connection,
     batch: impl Iterator<Item = Work>,

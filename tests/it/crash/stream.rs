@@ -158,7 +158,7 @@ async fn survives(seed: u64) {
     let runs = stream.town.shell.ci(|ci| ci.starts());
     println!(
         "seed {seed}: {events} events in {attempts} attempts, {} kills, {runs} runs, {repeats} \
-         triggers repeated under their key, {twice} statuses posted twice, down for {down:?} at most",
+         triggers repeated under their key, {twice} posted twice, down for {down:?} at most",
         PLACES.len(),
     );
     assert!(events >= EVENTS && lost == 0, "{lost} of {events} events were lost on the way");

@@ -26,6 +26,12 @@ pub(crate) fn check_invariants(ado: &World, ci: &ci::World) {
     assert!(broken.is_empty(), "these promises are broken:\n{}", broken.join("\n"));
 }
 
+/// The same where people go back and forth, so that one commit is built more than once.
+pub(crate) fn check_lasting(ado: &World, ci: &ci::World) {
+    let broken = [unchanged_when_repeated(ci), final_stays_final(ado)].concat();
+    assert!(broken.is_empty(), "these promises are broken:\n{}", broken.join("\n"));
+}
+
 /// Promise 4 and 6: one fact starts one run per check, once.
 fn started_once(ci: &ci::World) -> Vec<String> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();

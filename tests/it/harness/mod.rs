@@ -16,7 +16,7 @@ mod town;
 
 pub(crate) use api::Api;
 pub(crate) use inside::Inside;
-pub(crate) use invariants::{check_invariants, newest_status};
+pub(crate) use invariants::{check_invariants, check_lasting, newest_status};
 pub(crate) use outside::{Outside, binary};
 pub(crate) use settings::{OPERATOR, PAT, REPORTER, ROOT_KEY, Settings, VIEWER, check};
 pub(crate) use town::{ORGANIZATION, Town};

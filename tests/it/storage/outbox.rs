@@ -7,10 +7,6 @@ use azdo_gateway::storage::{Commit, LeasedSlot, Posting};
 
 use super::{Bench, at, make};
 
-fn later(due: i64, counts: bool, doubtful: bool) -> Posting {
-    Posting::Later { due_at: at(due), counts, doubtful, reason: "not now".into() }
-}
-
 const POSTED: Posting = Posting::Posted { iteration: Some(1) };
 
 async fn one(bench: &Bench, second: i64) -> LeasedSlot {

@@ -130,7 +130,11 @@ impl Pair {
     fn planned(&mut self, check: usize) -> Run {
         self.runs_made += 1;
         let (name, concurrency) = [("lint", None), ("slow", Some(1)), ("both", Some(3))][check];
-        let run = make::run(self.runs_made, name, if self.runs_made % 3 == 0 { 'b' } else { 'a' });
+        let run = make::run(
+            self.runs_made,
+            name,
+            if self.runs_made.is_multiple_of(3) { 'b' } else { 'a' },
+        );
         let targets = Targets { pull_request: true, commit: check == 2 };
         let (now, overdue_at) = (at(self.second), at(self.second + 120));
         Run { targets, concurrency, created_at: now, updated_at: now, overdue_at, ..run }

@@ -1,0 +1,150 @@
+//! What people do, drawn from a seed: open, push, push by force, retarget, draft, publish, abandon,
+//! reactivate, vote, edit, complete, and things beside any pull request.
+//!
+//! Deliveries show how a pull request stands when they are made, so a change that is taken back
+//! before it was delivered leaves no trace in any of them. Who takes something back therefore waits
+//! until it was delivered; everything else happens at any time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fakes::ado::NewPullRequest;
+use fakes::ado::model::PullRequestState;
+use fakes::random::Random;
+
+use crate::harness::Town;
+
+const PULL_REQUESTS_MAX: usize = 5;
+const TARGETS: [&str; 3] = ["main", "release/1", "experiment"];
+
+/// Everybody who acts in a town.
+pub(super) struct People<'a> {
+    town: &'a Town,
+    /// Pull requests and their branches.
+    opened: Vec<(u64, String)>,
+    /// How often something was removed that kept a pull request from being checked.
+    pub(super) renewals: BTreeMap<u64, usize>,
+    made: usize,
+}
+
+impl<'a> People<'a> {
+    pub(super) fn new(town: &'a Town) -> Self {
+        town.shell.ado(|ado| {
+            for branch in ["release/1", "experiment"] {
+                ado.push(&town.repository, branch, "Branch off");
+            }
+        });
+        Self { town, opened: Vec::new(), renewals: BTreeMap::new(), made: 0 }
+    }
+
+    /// Somebody does something, after thinking for a moment.
+    pub(super) async fn act(&mut self, random: &mut Random) {
+        let thought = Duration::from_millis(2 + random.below(40));
+        let mut thinking = tokio::time::interval_at(tokio::time::Instant::now() + thought, thought);
+        thinking.tick().await;
+        if self.opened.len() < 2 || (random.happens(15) && self.opened.len() < PULL_REQUESTS_MAX) {
+            return self.open(random);
+        }
+        if random.happens(20) {
+            return self.elsewhere(random);
+        }
+        let at = usize::try_from(random.below(self.opened.len() as u64)).unwrap_or(0);
+        let Some((id, branch)) = self.opened.get(at).cloned() else { return };
+        match self.town.shell.ado(|ado| ado.pull_request(id).state) {
+            PullRequestState::Active => self.change(id, &branch, random).await,
+            PullRequestState::Abandoned => {
+                self.town.until_delivered().await;
+                *self.renewals.entry(id).or_default() += 1;
+                self.town.shell.ado(|ado| ado.reactivate(id));
+            }
+            PullRequestState::Completed => {
+                let repository = &self.town.repository;
+                self.town.shell.ado(|ado| {
+                    if ado.head(repository, &branch).is_some() {
+                        ado.delete_branch(repository, &branch);
+                    }
+                });
+            }
+        }
+    }
+
+    fn open(&mut self, random: &mut Random) {
+        self.made += 1;
+        let branch = format!("feature/{}", self.made);
+        let is_draft = random.happens(20);
+        let id = self.town.shell.ado(|ado| {
+            ado.push(&self.town.repository, &branch, "Work");
+            let new = NewPullRequest::new(&self.town.repository, &branch, "main");
+            ado.open_pull_request(&if is_draft { new.draft() } else { new })
+        });
+        self.opened.push((id, branch));
+    }
+
+    fn elsewhere(&mut self, random: &mut Random) {
+        self.made += 1;
+        let (repository, name) = (&self.town.repository, format!("thing-{}", self.made));
+        self.town.shell.ado(|ado| match random.below(4) {
+            0 | 1 => drop(ado.push(repository, "main", "Straight to main")),
+            2 => {
+                let commit = ado.push(repository, &name, "Nothing to merge");
+                ado.create_tag(repository, &name, &commit);
+            }
+            _ => {
+                ado.push(repository, &name, "A short life");
+                ado.delete_branch(repository, &name);
+            }
+        });
+    }
+
+    async fn change(&mut self, id: u64, branch: &str, random: &mut Random) {
+        let (town, repository) = (self.town, &self.town.repository);
+        match random.below(14) {
+            0..=3 => drop(town.push(branch)),
+            4 => drop(town.shell.ado(|ado| ado.force_push(repository, branch, "Start over"))),
+            5 => self.force_back(id, branch, random).await,
+            6 | 7 => {
+                town.until_delivered().await;
+                let at = usize::try_from(random.below(TARGETS.len() as u64)).unwrap_or(0);
+                let target = TARGETS.get(at).copied().unwrap_or("main");
+                town.shell.ado(|ado| {
+                    let is_other = !ado.pull_request(id).target_ref.ends_with(target);
+                    is_other.then(|| ado.retarget(id, target))
+                });
+            }
+            8 | 9 => {
+                town.until_delivered().await;
+                let was_draft = town.shell.ado(|ado| {
+                    let is_draft = ado.pull_request(id).is_draft;
+                    if is_draft {
+                        ado.publish(id)
+                    } else {
+                        ado.set_draft(id)
+                    }
+                    is_draft
+                });
+                *self.renewals.entry(id).or_default() += usize::from(was_draft);
+            }
+            10 => town.shell.ado(|ado| ado.abandon(id)),
+            11 => town.shell.ado(|ado| ado.vote(id, &town.identity, 10)),
+            12 => {
+                self.made += 1;
+                let title = format!("Better title {}", self.made);
+                town.shell.ado(|ado| ado.edit_title(id, &title));
+            }
+            _ => drop(town.shell.ado(|ado| ado.complete(id))),
+        }
+    }
+
+    /// Back to a commit that the pull request had before.
+    async fn force_back(&self, id: u64, branch: &str, random: &mut Random) {
+        self.town.until_delivered().await;
+        self.town.shell.ado(|ado| {
+            let iterations = &ado.pull_request(id).iterations;
+            let at = usize::try_from(random.below(iterations.len() as u64)).unwrap_or(0);
+            let before = iterations.get(at).map(|one| one.source.clone()).unwrap_or_default();
+            if ado.head(&self.town.repository, branch) != Some(before.as_str()) {
+                ado.force_push_to(&self.town.repository, branch, &before);
+            }
+        });
+    }
+}

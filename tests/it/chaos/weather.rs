@@ -1,0 +1,87 @@
+//! How the neighbours misbehave, drawn from a seed: what Azure DevOps answers and when it delivers,
+//! and how the CI treats its runs. Answers that make the gateway leave an organization in peace for
+//! long (a sign-in page, 429 without a time) are left to tests of their own.
+
+use fakes::ado::World;
+use fakes::ci::Behaviour;
+use fakes::faults::{
+    Action, Rule, rate_limited_200, server_error_500, too_many_requests, unavailable_503,
+};
+use fakes::random::Random;
+
+use crate::harness::Town;
+
+const BEHAVIOURS: [Behaviour; 9] = [
+    Behaviour::Fail,
+    Behaviour::Error,
+    Behaviour::Cancel,
+    Behaviour::ReportBeforeAnswer,
+    Behaviour::ReportTwice,
+    Behaviour::ContradictLate,
+    Behaviour::AnswerWithoutId,
+    Behaviour::GarbageAnswer,
+    Behaviour::Unavailable { times: 1, retry_after_s: 1 },
+];
+
+/// From now on nothing can be relied on.
+pub(super) fn break_out(town: &Town, random: &mut Random) {
+    let percent =
+        |random: &mut Random, most: u64| u8::try_from(random.below(most + 1)).unwrap_or(0);
+    town.shell.ado(|ado| {
+        ado.options.duplicate_percent = percent(random, 40);
+        ado.options.delivery_jitter_ms = random.below(300);
+        for path in ["/statuses", "/iterations"] {
+            for (action, most) in [
+                (server_error_500(), 8),
+                (unavailable_503(0), 8),
+                (unavailable_503(1), 4),
+                (too_many_requests(1), 2),
+                (rate_limited_200(1), 2),
+                (Action::DropBefore, 8),
+                (Action::DropAfter, 8),
+                (Action::TruncateBody, 8),
+                (Action::DelayMs(random.below(60)), 30),
+            ] {
+                ado.faults.add(Rule::new("", path, action).percent(percent(random, most)));
+            }
+        }
+    });
+    town.shell.ci(|ci| {
+        for (action, most) in [
+            (server_error_500(), 8),
+            (unavailable_503(1), 4),
+            (Action::DropBefore, 8),
+            (Action::DropAfter, 8),
+            (Action::TruncateBody, 8),
+            (Action::DelayMs(random.below(60)), 30),
+        ] {
+            ci.faults.add(Rule::new("", "/start", action).percent(percent(random, most)));
+        }
+        let refuse = Behaviour::Refuse { status: 422, text: "no such pipeline".to_owned() };
+        for _ in 0..60 {
+            let one = match random.below(20) {
+                one @ 0..9 => BEHAVIOURS.get(usize::try_from(one).unwrap_or(0)).unwrap_or(&refuse),
+                9 => &refuse,
+                _ => &Behaviour::Succeed,
+            };
+            ci.next(1, one);
+        }
+        ci.options.final_after_ms = i64::try_from(random.below(200)).unwrap_or(0);
+    });
+}
+
+/// From now on everybody does what they should.
+pub(super) fn clear(town: &Town) {
+    town.shell.ado(|ado| {
+        ado.faults.clear();
+        ado.options.duplicate_percent = 0;
+        ado.options.delivery_jitter_ms = 0;
+    });
+    town.shell.ci(|ci| ci.faults.clear());
+}
+
+/// How many deliveries were attempted.
+pub(super) fn deliveries(ado: &World) -> usize {
+    let attempts = ado.subscriptions().flat_map(|one| ado.notifications(&one.id));
+    attempts.map(|notification| notification.attempts.len()).sum()
+}
