@@ -26,6 +26,9 @@ const BATCH_MAX: usize = 512;
 /// How often an unwritable database is tried, without anybody having to send something.
 const PROBE_EVERY: Duration = Duration::from_millis(500);
 
+/// What has to fit before the database counts as writable again.
+const PROBE_BYTES: usize = 64 * 1024;
+
 /// Tells the caller what became of its write, once the batch is on disk or lost.
 type Answer = Box<dyn FnOnce(Result<(), Arc<Failure>>) + Send>;
 /// One write. Without a connection it is not carried out, and only its answer is wanted.
@@ -158,7 +161,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn write_all(shared: &Shared, mut db: Connection) {
     let mut batch = Vec::new();
     while next_batch(shared, &mut batch) {
-        let (answers, result) = match commit(&db, batch.drain(..)) {
+        let is_well = *lock(&shared.health) == Health::Writable;
+        let (answers, result) = match commit(&db, batch.drain(..), !is_well) {
             Ok(answers) => (answers, Ok(())),
             Err((answers, error)) => {
                 let failure =
@@ -208,11 +212,18 @@ fn next_batch(shared: &Shared, batch: &mut Vec<Work>) -> bool {
     }
 }
 
+<<<<<<< HEAD
 /// One transaction. A write that fails is undone alone; a failure of the whole is told to
 /// everybody, and nothing more of the batch is tried.
+=======
+/// One transaction. A write that fails is undone alone; a failure of the whole is told to everybody,
+/// and nothing more of the batch is tried. Where it is doubted that anything can be written, it has
+/// to be shown: a batch that finds nothing to do writes nothing, and would prove nothing.
+>>>>>>> wip-stories
 fn commit(
     db: &Connection,
     batch: impl Iterator<Item = Work>,
+    is_doubted: bool,
 ) -> Result<Vec<Answer>, (Vec<Answer>, rusqlite::Error)> {
     let mut answers = Vec::new();
     let mut failed = db.execute_batch("BEGIN IMMEDIATE").err();
@@ -224,10 +235,8 @@ fn commit(
         answers.push(answer);
         failed = failed.or(error);
     }
-    // The probe of an unwritable database has to write something to find out.
-    if answers.is_empty() && failed.is_none() {
-        let probe = "INSERT INTO meta VALUES ('probe', '') ON CONFLICT DO UPDATE SET value = ''";
-        failed = db.execute_batch(probe).err();
+    if is_doubted && failed.is_none() {
+        failed = probe(db).err();
     }
     match failed.or_else(|| db.execute_batch("COMMIT").err()) {
         None => Ok(answers),
@@ -264,6 +273,12 @@ fn step(db: &Connection, work: Work) -> (Answer, Option<rusqlite::Error>) {
         }
     };
     (answer, fatal)
+}
+
+/// Writes about as much as a large delivery: on a disk that is nearly full a little would still fit.
+fn probe(db: &Connection) -> rusqlite::Result<usize> {
+    db.prepare_cached("INSERT INTO meta VALUES ('probe', ?1) ON CONFLICT DO UPDATE SET value = ?1")?
+        .execute([" ".repeat(PROBE_BYTES)])
 }
 
 fn run(db: &Connection, statement: &str) -> rusqlite::Result<usize> {

@@ -100,7 +100,8 @@ impl Town {
         hook: &str,
         body: impl Into<Vec<u8>>,
     ) -> StatusCode {
-        let answer = reqwest::Client::new()
+        let answer = self
+            .http
             .post(format!("{gateway}/hooks/azure-devops/{ORGANIZATION}/{hook}"))
             .basic_auth("azure-devops", Some(self.password(hook)))
             .header("content-type", "application/json; charset=utf-8")

@@ -24,6 +24,7 @@ pub(crate) struct Town {
     /// The identity that the gateway uses.
     pub(crate) identity: String,
     pub(crate) keys: Keyring,
+    pub(super) http: reqwest::Client,
     ci_secret: String,
     folder: tempfile::TempDir,
 }
@@ -51,7 +52,8 @@ impl Town {
         let root_key = RootKey::parse(ROOT_KEY).expect("it is a key");
         let keys = Keyring { current: root_key, previous: None };
         let folder = tempfile::tempdir().expect("there is a temporary folder");
-        Self { shell, project, repository, identity, keys, ci_secret, folder }
+        let http = reqwest::Client::new();
+        Self { shell, project, repository, identity, keys, http, ci_secret, folder }
     }
 
     /// What a gateway of this town is configured with, listening on `listen`.
@@ -124,7 +126,8 @@ impl Town {
     pub(crate) async fn ask_ado(&self, method: &str, path: &str, body: &Value) -> Value {
         let organization = self.shell.ado(|ado| ado.organization_url(ORGANIZATION));
         let method = method.parse().expect("it is a method");
-        let answer = reqwest::Client::new()
+        let answer = self
+            .http
             .request(method, format!("{organization}/{path}?api-version=7.1"))
             .basic_auth("", Some(PAT))
             .json(body)

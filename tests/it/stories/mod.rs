@@ -14,6 +14,7 @@ mod probes;
 mod publishing;
 mod pull_requests;
 mod refs;
+mod replaying;
 mod reporting;
 mod rotating;
 mod secrecy;

@@ -24,11 +24,15 @@ async fn until_put_off(town: &Town, times: usize) {
     .await;
 }
 
-async fn until_unready(gateway: &Outside, advice: &str) {
+fn log(gateway: &Outside) -> String {
+    std::fs::read_to_string(gateway.settings.folder.join("gateway.log")).unwrap_or_default()
+}
+
+async fn is_unready(gateway: &Outside, advice: &str) {
     let (status, body) = get(format!("{}/readyz", gateway.url)).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(body.contains(advice), "{body}");
-    let log = std::fs::read_to_string(gateway.settings.folder.join("gateway.log")).unwrap();
+    let log = log(gateway);
     assert!(log.lines().any(|line| line.contains("503") && line.contains(advice)), "{log}");
     let (alive, _) = get(format!("{}/livez", gateway.url)).await;
     assert_eq!(alive, StatusCode::OK);
@@ -40,6 +44,11 @@ async fn until_recovered(town: &Town, gateway: &Outside, id: u64, commit: &str) 
     town.until_commit_shown(commit, "unit-tests", "succeeded").await;
     town.settled(&gateway.api).await;
     assert_eq!(gateway.api.get("/readyz").await["status"], "ready");
+    // Somebody may be paged for each: the outage began once and ended once.
+    let log = log(gateway);
+    for line in ["deliveries cannot be stored", "deliveries can be stored again"] {
+        assert_eq!(log.matches(line).count(), 1, "{line}: {log}");
+    }
     town.shell.ado(|ado| {
         assert!(ado.lost().is_empty());
         assert!(ado.subscriptions().all(|one| one.status == SubscriptionStatus::Enabled));
@@ -56,7 +65,7 @@ async fn while_the_database_is_locked_deliveries_are_put_off_and_nothing_is_lost
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
     let (id, commit) = town.open("topic");
     until_put_off(&town, 2).await;
-    until_unready(&gateway, "locked by another process").await;
+    is_unready(&gateway, "locked by another process").await;
     let letter = letters::other("git.push").to_string();
     let answer = reqwest::Client::new()
         .post(format!("{}/hooks/azure-devops/fabrikam/git-push", gateway.url))
@@ -140,9 +149,21 @@ async fn while_the_disk_is_full_deliveries_are_put_off_and_nothing_is_lost() {
     })
     .await;
     disk.fill();
+    // What the database has set aside takes some more; bytes that nothing can press together.
+    let mut noise = 1_u64;
+    let mut byte = || {
+        noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        noise.to_be_bytes()[0]
+    };
+    let mut answer = StatusCode::ACCEPTED;
+    while answer == StatusCode::ACCEPTED {
+        let letter: Vec<u8> = (0..100_000).map(|_| byte()).collect();
+        answer = town.deliver(&gateway.url, "by-hand", letter).await;
+    }
+    assert_eq!(answer, StatusCode::SERVICE_UNAVAILABLE);
     let (id, commit) = town.open("topic");
-    until_put_off(&town, 2).await;
-    until_unready(&gateway, "is full: free some space").await;
+    until_put_off(&town, 6).await;
+    is_unready(&gateway, "is full: free some space").await;
     disk.clear();
     until_recovered(&town, &gateway, id, &commit).await;
     drop(gateway);

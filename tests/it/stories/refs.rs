@@ -107,3 +107,19 @@ async fn every_push_is_built_even_where_the_next_came_soon() {
     town.check_invariants();
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_annotated_tag_is_built() {
+    let town = Town::new(207);
+    let gateway = Inside::start_with(&town, tags).await;
+    let commit = town.push("main");
+    let object = town.shell.ado(|ado| ado.create_annotated_tag(&town.repository, "v2.0", &commit));
+    town.until_started("release", &object).await;
+    let runs = gateway.api.items("/v1/runs").await;
+    assert_eq!(runs[0]["ref"], "refs/tags/v2.0");
+    let statuses =
+        gateway.api.until("/v1/statuses", |s| s["items"].to_string().contains("TF401175")).await;
+    println!("{statuses}");
+    town.check_invariants();
+    gateway.stop().await;
+}
