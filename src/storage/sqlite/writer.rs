@@ -212,14 +212,10 @@ fn next_batch(shared: &Shared, batch: &mut Vec<Work>) -> bool {
     }
 }
 
-<<<<<<< HEAD
 /// One transaction. A write that fails is undone alone; a failure of the whole is told to
-/// everybody, and nothing more of the batch is tried.
-=======
-/// One transaction. A write that fails is undone alone; a failure of the whole is told to everybody,
-/// and nothing more of the batch is tried. Where it is doubted that anything can be written, it has
-/// to be shown: a batch that finds nothing to do writes nothing, and would prove nothing.
->>>>>>> wip-stories
+/// everybody, and nothing more of the batch is tried. Where it is doubted that anything can be
+/// written, it has to be shown: a batch that finds nothing to do writes nothing, and would prove
+/// nothing.
 fn commit(
     db: &Connection,
     batch: impl Iterator<Item = Work>,
