@@ -171,6 +171,13 @@ fn is_of(run: &Run, check: &Check) -> bool {
     run.check == check.name && run.genre == check.genre
 }
 
+/// Whether nothing more is to be had from running `check` on `commit` than this run gives: it goes
+/// on, or has come to a verdict.
+fn answers(run: &Run, check: &Check, commit: &str) -> bool {
+    let lasts = !run.state.is_final() || run.state.is_verdict();
+    is_of(run, check) && run.commit == commit && lasts
+}
+
 /// `a: b; c: d`, or what to say when there is nothing to list.
 fn sentence(head: &str, findings: &[String], otherwise: &str) -> String {
     if findings.is_empty() {
