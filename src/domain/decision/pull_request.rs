@@ -9,7 +9,7 @@ use super::super::id::RunId;
 use super::super::pull_request::{PullRequest, Status, changes};
 use super::super::run::{self, Advance, OfPullRequest, Run, State};
 use super::super::time::Timestamp;
-use super::{Decision, Outcome, Plan, Source, Told, is_of, plan, sentence};
+use super::{Decision, Outcome, Plan, Source, Told, answers, is_of, plan, sentence};
 
 /// A pull request as we keep it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,8 +209,7 @@ impl Step<'_> {
         let of_commit = |run: &&Run| is_of(run, check) && run.commit == commit;
         let newest = self.known.runs.iter().filter(of_commit).max_by_key(|run| run.id)?;
         let into_target = newest.pull_request.as_ref().is_some_and(|of| of.target_ref == *target);
-        let answers = !newest.state.is_final() || newest.state.is_verdict();
-        Some(newest).filter(|_| into_target && answers)
+        Some(newest).filter(|_| into_target && answers(newest, check, commit))
     }
 
     fn end_live(&self, check: &Check, end: impl Fn(&Run) -> Advance) -> Vec<Run> {

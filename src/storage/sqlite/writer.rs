@@ -213,9 +213,8 @@ fn next_batch(shared: &Shared, batch: &mut Vec<Work>) -> bool {
 }
 
 /// One transaction. A write that fails is undone alone; a failure of the whole is told to
-/// everybody, and nothing more of the batch is tried. Where it is doubted that anything can be
-/// written, it has to be shown: a batch that finds nothing to do writes nothing, and would prove
-/// nothing.
+/// everybody, and nothing more of the batch is tried. While it is doubted that anything can be
+/// written, every batch has to write: one that finds nothing to do would prove nothing.
 fn commit(
     db: &Connection,
     batch: impl Iterator<Item = Work>,
@@ -271,7 +270,7 @@ fn step(db: &Connection, work: Work) -> (Answer, Option<rusqlite::Error>) {
     (answer, fatal)
 }
 
-/// Writes about as much as a large delivery: on a disk that is nearly full a little would still fit.
+/// Writes as much as a large delivery: on a disk that is nearly full a little would still fit.
 fn probe(db: &Connection) -> rusqlite::Result<usize> {
     db.prepare_cached("INSERT INTO meta VALUES ('probe', ?1) ON CONFLICT DO UPDATE SET value = ?1")?
         .execute([" ".repeat(PROBE_BYTES)])

@@ -95,8 +95,15 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => which().prop_map(|which| Replay { which }),
         4 => (1..5_usize).prop_map(|limit| ClaimDeliveries { limit }),
         1 => (which(), 0..40_i64).prop_map(|(which, seconds)| Release { which, seconds }),
-        8 => (which(), 0..4_usize, prop::option::of(which()), prop::option::weighted(0.3, which()), any::<bool>(),
-            prop::bool::weighted(0.1), prop::bool::weighted(0.05)).prop_map(
+        8 => (
+            which(),
+            0..4_usize,
+            prop::option::of(which()),
+            prop::option::weighted(0.3, which()),
+            any::<bool>(),
+            prop::bool::weighted(0.1),
+            prop::bool::weighted(0.05),
+        ).prop_map(
             |(which, plan, ended, again, remember, off, clash)| {
                 Decide { which, plan, ended, again, remember, off, clash }
             }

@@ -96,6 +96,8 @@ async fn a_post_that_was_applied_but_not_answered_is_looked_up_and_not_repeated(
         let rule = Rule::new("POST", "/statuses", fault).next(2);
         town.shell.ado(|ado| ado.faults.add(rule));
         town.report(&run, "succeeded");
+        town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        town.until_commit_shown(&commit, "unit-tests", "succeeded").await;
         town.settled(&gateway.api).await;
         for shown in [town.statuses(id, "unit-tests"), town.commit_statuses(&commit, "unit-tests")]
         {

@@ -1,7 +1,7 @@
 //! Statuses in the model: per slot the newest of the newest run, one attempt at a time.
 
 use azdo_gateway::domain::id::{RunId, StatusId};
-use azdo_gateway::domain::status::Status;
+use azdo_gateway::domain::status::{Status, Target};
 use azdo_gateway::domain::time::Timestamp;
 use azdo_gateway::storage::{Claim, Commit, Lease, Posted, Posting, PostingCommit};
 
@@ -86,7 +86,10 @@ impl Model {
             return id;
         }
         let newest = &self.statuses[&known.newest];
-        if owner == known.owner && newest.status == *status && newest.outcome != "refused" {
+        let is_wanted = newest.status == *status && newest.outcome != "refused";
+        // What comes from outside about a pull request is about the iteration of that moment.
+        let may_move = status.run.is_none() && matches!(status.target, Target::PullRequest { .. });
+        if owner == known.owner && is_wanted && !may_move {
             return known.newest;
         }
         self.take(status, owner, now)
