@@ -142,28 +142,29 @@ async fn what_waited_longest_goes_first() {
 async fn what_is_to_be_shown_again_looks_for_its_iteration_again() {
     for bench in Bench::all() {
         let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
-        let slot = one(&bench, 0).await;
-        // The first decision comes while an attempt is under way, the second after a refusal.
-        for (second, posting) in [(1, POSTED), (2, Posting::Refused("abandoned".into()))] {
-            let leased = bench.delivered(second + 1).await;
-            let mut commit = make::decision(&leased, &[], &[]);
-            (commit.decision.shown_again, commit.now) = (vec![run.clone()], at(second));
+        let show_again = async |number| {
+            let mut commit = make::decision(&bench.delivered(number).await, &[], &[]);
+            commit.decision.shown_again = vec![run.clone()];
             assert_eq!(bench.store.commit_decision(commit).await.unwrap(), Commit::Committed);
-            let slot = if second == 1 { slot.clone() } else { one(&bench, second).await };
-            assert_eq!(bench.posted(&slot, second, posting).await, Commit::Committed);
-        }
-        let rows = bench.statuses().await;
-        assert!(rows.iter().all(|row| row.status == rows[0].status));
-        assert_eq!(bench.outcomes().await, ["posted", "superseded", "refused"]);
-        let leased = bench.delivered(9).await;
-        let mut commit = make::decision(&leased, &[], &[]);
-        commit.decision.shown_again = vec![run.clone()];
-        assert_eq!(bench.store.commit_decision(commit).await.unwrap(), Commit::Committed);
+        };
+        let slot = one(&bench, 0).await;
+        show_again(2).await;
+        // What the attempt under way found was found too early.
+        assert_eq!(bench.posted(&slot, 1, POSTED).await, Commit::Committed);
+        let slot = one(&bench, 2).await;
+        assert_eq!((slot.iteration, slot.attempts), (None, 0));
+        let refused = Posting::Refused("abandoned".into());
+        assert_eq!(bench.posted(&slot, 2, refused).await, Commit::Committed);
+        show_again(3).await;
         let again = one(&bench, 10).await;
-        assert_eq!((again.iteration, again.attempts), (None, 0));
+        assert_eq!(again.iteration, None);
         assert_eq!(again.posted.as_ref().and_then(|shown| shown.iteration), Some(1));
         let found = Posting::Posted { iteration: Some(2) };
         assert_eq!(bench.posted(&again, 11, found).await, Commit::Committed);
+        assert_eq!(bench.outcomes().await, ["posted", "refused", "posted"]);
+        let rows = bench.statuses().await;
+        assert!(rows.iter().all(|row| row.status == rows[0].status));
+        // Later states of the run know where to go.
         let ended = make::moved(&run, State::Failed, 12);
         assert_eq!(bench.change(ended).await, Commit::Committed);
         assert_eq!(one(&bench, 12).await.iteration, Some(2));
