@@ -33,8 +33,8 @@ async fn a_report_token_is_good_for_its_own_run_only() {
     }
     let (status, answer) = report(&gateway, &token_of_two, &two, body).await;
     assert_eq!((status, &answer["applied"]), (StatusCode::OK, &json!(true)));
-    let first = gateway.api.get(&format!("/v1/runs/{one}")).await;
-    assert_eq!(first["state"], "dispatched");
+    let untouched = |run: &Value| run["state"] == "dispatched";
+    gateway.api.until(&format!("/v1/runs/{one}"), untouched).await;
     gateway.stop().await;
 }
 
@@ -82,8 +82,8 @@ async fn a_report_that_is_not_understood_is_told_which_field_is_wrong() {
         assert_eq!(problem["errors"][0]["field"], field, "{body}: {problem}");
         assert!(problem["detail"].as_str().unwrap().contains(field), "{body}: {problem}");
     }
-    let shown = gateway.api.get(&format!("/v1/runs/{run}")).await;
-    assert_eq!(shown["state"], "dispatched");
+    let untouched = |run: &Value| run["state"] == "dispatched";
+    gateway.api.until(&format!("/v1/runs/{run}"), untouched).await;
     gateway.stop().await;
 }
 
