@@ -232,7 +232,12 @@ pub(super) fn commit(db: &Connection, commit: &PostingCommit) -> rusqlite::Resul
             show(db, lease.id, *status_id, *iteration)?;
             finish_status(db, *status_id, "unchanged", "Azure DevOps shows it already", None)
         }
-        Posting::Refused(reason) => finish_status(db, *status_id, "refused", reason, None),
+        Posting::Refused(reason) => {
+            // An earlier try without an answer may have been taken: what is shown is not known.
+            db.prepare_cached("UPDATE slot SET posted = NULL WHERE id = ?1")?
+                .execute([lease.id])?;
+            finish_status(db, *status_id, "refused", reason, None)
+        }
         Posting::Later { .. } => Ok(Commit::Committed),
     }
 }

@@ -193,6 +193,9 @@ impl Model {
             let counts = *id >= slot.renewed;
             slot.iteration = iteration.filter(|_| counts).map(|iteration| (run, iteration));
         }
+        if let Posting::Refused(_) = posting {
+            slot.posted = None;
+        }
         row.outcome = match posting {
             Posting::Posted { .. } => "posted",
             Posting::Unchanged { .. } => "unchanged",
