@@ -2,17 +2,27 @@
 
 use std::process::ExitCode;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Common;
 use crate::cli::output::say;
+use crate::config::Finding;
 
 pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
-    let config = common.load()?;
+    let config = match common.load() {
+        Ok(config) => config,
+        Err(errors) => {
+            // For programs; people read the same on standard error.
+            if common.json {
+                say!("{}", json!({ "ok": false, "errors": listed(errors.findings()) }));
+            }
+            return Err(errors.into());
+        }
+    };
     let (organizations, checks) = (config.organizations.len(), config.checks.len());
     let (ci, path) = (config.ci.len(), common.config.display());
     if common.json {
-        let warnings: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
+        let warnings = listed(&config.warnings);
         let counts = json!({ "organizations": organizations, "checks": checks, "ci": ci });
         say!("{}", json!({ "ok": true, "counts": counts, "warnings": warnings }));
         return Ok(ExitCode::SUCCESS);
@@ -28,4 +38,11 @@ pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
     let (checks, ci) = (counted(checks, "check"), counted(ci, "CI system"));
     say!("{path}: ok ({organizations}, {checks}, {ci})");
     Ok(ExitCode::SUCCESS)
+}
+
+fn listed(findings: &[Finding]) -> Vec<Value> {
+    let each = findings.iter().map(|Finding { path, line, column, what, help }| {
+        json!({ "path": path, "line": line, "column": column, "what": what, "help": help })
+    });
+    each.collect()
 }

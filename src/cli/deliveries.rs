@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::Common;
 use super::gateway::Gateway;
-use super::table::{print, text};
+use super::listing::{self, Listing};
+use super::table::text;
 use crate::cli::output::say;
 
 #[derive(Debug, Subcommand)]
@@ -28,18 +29,11 @@ pub(super) enum Deliveries {
 
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// How many, up to 500.
-    #[arg(long, default_value_t = 50)]
-    limit: usize,
-    /// Where an earlier page ended.
-    #[arg(long)]
-    cursor: Option<String>,
+    #[command(flatten)]
+    listing: Listing,
     /// started, ignored, stale, duplicate, quarantined or pending.
     #[arg(long)]
     outcome: Option<String>,
-    /// Of one organization.
-    #[arg(long)]
-    organization: Option<String>,
 }
 
 impl Deliveries {
@@ -65,33 +59,12 @@ impl Deliveries {
 
 impl List {
     fn path(&self) -> String {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.append_pair("limit", &self.limit.to_string());
-        let filters = [
-            ("cursor", &self.cursor),
-            ("outcome", &self.outcome),
-            ("organization", &self.organization),
-        ];
-        for (name, value) in filters {
-            query.extend_pairs(value.iter().map(|value| (name, value)));
-        }
-        format!("/v1/deliveries?{}", query.finish())
+        self.listing.path("/v1/deliveries", &[("outcome", &self.outcome)])
     }
 }
 
 fn print_list(answer: &Value) {
-    let items = answer.get("items").and_then(Value::as_array);
-    let rows: Vec<Vec<String>> = items
-        .into_iter()
-        .flatten()
-        .map(|item| {
-            ["id", "received_at", "organization", "event_type", "event", "outcome", "reason"]
-                .map(|field| text(item, field))
-                .to_vec()
-        })
-        .collect();
-    print(&["id", "received", "organization", "type", "event", "outcome", "reason"], &rows);
-    if let Some(next) = answer.get("next").and_then(Value::as_str) {
-        say!("more: --cursor {next}");
-    }
+    let fields = ["id", "received_at", "organization", "event_type", "event", "outcome", "reason"];
+    let head = ["id", "received", "organization", "type", "event", "outcome", "reason"];
+    listing::print(answer, &head, |item| fields.map(|field| text(item, field)).to_vec());
 }

@@ -9,6 +9,7 @@ mod explain;
 mod gateway;
 mod healthcheck;
 mod keygen;
+mod listing;
 mod output;
 mod runs;
 mod serve;

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::Common;
 use super::gateway::Gateway;
-use super::table::{print, short, text};
+use super::listing::{self, Listing};
+use super::table::{short, text};
 use crate::cli::output::say;
 
 #[derive(Debug, Subcommand)]
@@ -33,21 +34,14 @@ pub(super) enum Runs {
 
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// How many, up to 500.
-    #[arg(long, default_value_t = 50)]
-    limit: usize,
-    /// Where an earlier page ended.
-    #[arg(long)]
-    cursor: Option<String>,
+    #[command(flatten)]
+    listing: Listing,
     /// planned, dispatched, running, succeeded, failed, errored, cancelled, timed_out, superseded.
     #[arg(long)]
     state: Option<String>,
     /// Of one check.
     #[arg(long)]
     check: Option<String>,
-    /// Of one organization.
-    #[arg(long)]
-    organization: Option<String>,
 }
 
 impl Runs {
@@ -74,24 +68,13 @@ impl Runs {
 
 impl List {
     fn path(&self) -> String {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.append_pair("limit", &self.limit.to_string());
-        let filters = [
-            ("cursor", &self.cursor),
-            ("state", &self.state),
-            ("check", &self.check),
-            ("organization", &self.organization),
-        ];
-        for (name, value) in filters {
-            query.extend_pairs(value.iter().map(|value| (name, value)));
-        }
-        format!("/v1/runs?{}", query.finish())
+        self.listing.path("/v1/runs", &[("state", &self.state), ("check", &self.check)])
     }
 }
 
 fn print_list(answer: &Value) {
-    let items = answer.get("items").and_then(Value::as_array);
-    let row = |item: &Value| {
+    let head = ["id", "created", "check", "repository", "pr", "commit", "state", "reason"];
+    listing::print(answer, &head, |item| {
         vec![
             text(item, "id"),
             text(item, "created_at"),
@@ -102,11 +85,5 @@ fn print_list(answer: &Value) {
             text(item, "state"),
             text(item, "reason"),
         ]
-    };
-    let rows: Vec<Vec<String>> = items.into_iter().flatten().map(row).collect();
-    let head = ["id", "created", "check", "repository", "pr", "commit", "state", "reason"];
-    print(&head, &rows);
-    if let Some(next) = answer.get("next").and_then(Value::as_str) {
-        say!("more: --cursor {next}");
-    }
+    });
 }

@@ -158,7 +158,7 @@ impl Decide {
 
     /// One line that a person understands, and who works on.
     fn tell(&self, delivery: &LeasedDelivery, decision: &Decision) {
-        let Decision { outcome, event, reason, planned, ended, .. } = decision;
+        let Decision { outcome, event, reason, planned, ended, shown_again, .. } = decision;
         metrics::counter!("azdo_gateway_decisions_total", "outcome" => outcome.as_str())
             .increment(1);
         tracing::info!(
@@ -177,7 +177,7 @@ impl Decide {
         if !planned.is_empty() {
             self.wakes.dispatch.wake();
         }
-        if !planned.is_empty() || !ended.is_empty() {
+        if !planned.is_empty() || !ended.is_empty() || !shown_again.is_empty() {
             self.wakes.publish.wake();
         }
     }

@@ -61,7 +61,9 @@ pub struct State {
 /// # Errors
 /// The listener cannot be used.
 pub fn serve(state: Arc<State>, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
-    let drain_s = state.options.drain.as_secs();
+    // Whole seconds are all that the server takes; less than one must not become none.
+    let drain_s = state.options.drain.as_millis().div_ceil(1_000);
+    let drain_s = u64::try_from(drain_s).unwrap_or(u64::MAX);
     let state = web::Data::from(state);
     let server = HttpServer::new(move || App::new().app_data(state.clone()).configure(routes))
         .workers(workers)

@@ -105,6 +105,9 @@ pub struct Decision {
     pub planned: Vec<Run>,
     /// Runs as they are after being superseded or cancelled.
     pub ended: Vec<Run>,
+    /// Runs that answer already, as they are: what they show is to be shown again, since it may
+    /// have been refused meanwhile, or lie on an iteration that is not the newest any more.
+    pub shown_again: Vec<Run>,
 }
 
 impl Decision {
@@ -118,6 +121,7 @@ impl Decision {
             refs: Vec::new(),
             planned: Vec::new(),
             ended: Vec::new(),
+            shown_again: Vec::new(),
         }
     }
 }
@@ -167,14 +171,11 @@ fn is_of(run: &Run, check: &Check) -> bool {
     run.check == check.name && run.genre == check.genre
 }
 
-/// Whether nothing more is to be had from running `check` on `commit`: a run of it goes on, or
-/// has come to a verdict.
-fn is_covered(runs: &[Run], check: &Check, commit: &str) -> bool {
-    runs.iter().any(|run| {
-        is_of(run, check)
-            && run.commit == commit
-            && (!run.state.is_final() || run.state.is_verdict())
-    })
+/// Whether nothing more is to be had from running `check` on `commit` than this run gives: it goes
+/// on, or has come to a verdict.
+fn answers(run: &Run, check: &Check, commit: &str) -> bool {
+    let lasts = !run.state.is_final() || run.state.is_verdict();
+    is_of(run, check) && run.commit == commit && lasts
 }
 
 /// `a: b; c: d`, or what to say when there is nothing to list.

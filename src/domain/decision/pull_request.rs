@@ -9,7 +9,7 @@ use super::super::id::RunId;
 use super::super::pull_request::{PullRequest, Status, changes};
 use super::super::run::{self, Advance, OfPullRequest, Run, State};
 use super::super::time::Timestamp;
-use super::{Decision, Outcome, Plan, Source, Told, is_covered, is_of, plan, sentence};
+use super::{Decision, Outcome, Plan, Source, Told, answers, is_of, plan, sentence};
 
 /// A pull request as we keep it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,12 +57,21 @@ pub fn on_pull_request(
     }
     let next = PullRequest::remembering(seen, before.map(|before| &before.pull_request));
     let as_of = before.map_or(told.at, |before| before.as_of.max(told.at));
-    let mut step = Step { told, next: &next, known, events: &events, new_id, now, found: vec![] };
+    let mut step = Step {
+        told,
+        next: &next,
+        known,
+        events: &events,
+        new_id,
+        now,
+        shown_again: vec![],
+        found: vec![],
+    };
     let (planned, ended) = match next.status {
         Status::Active => step.active(checks),
         Status::Abandoned | Status::Completed => step.closed(checks),
     };
-    let reason = step.reason(event);
+    let (reason, shown_again) = (step.reason(event), step.shown_again);
     Decision {
         outcome: if planned.is_empty() { Outcome::Ignored } else { Outcome::Started },
         event,
@@ -71,6 +80,7 @@ pub fn on_pull_request(
         refs: Vec::new(),
         planned,
         ended,
+        shown_again,
     }
 }
 
@@ -82,6 +92,7 @@ struct Step<'a> {
     events: &'a [Event],
     new_id: &'a mut dyn FnMut() -> RunId,
     now: Timestamp,
+    shown_again: Vec<Run>,
     /// What was found about each check, for the reason.
     found: Vec<String>,
 }
@@ -173,8 +184,12 @@ impl Step<'_> {
         let Some(commit) = &self.next.source_commit else {
             return Err("Azure DevOps has not told its source commit yet".into());
         };
-        if occasion == Occasion::Renewed && is_covered(&self.known.runs, check, commit) {
-            return Err(format!("it ran on {} already", short(commit)));
+        if occasion == Occasion::Renewed
+            && let Some(run) = self.answer(check, commit)
+        {
+            let why = format!("it ran on {} already", short(commit));
+            self.shown_again.push(run.clone());
+            return Err(why);
         }
         let work = Plan {
             organization: self.told.organization,
@@ -185,6 +200,16 @@ impl Step<'_> {
             reason: self.headline(self.events.first().copied()),
         };
         Ok(plan(check, work, (self.new_id)(), self.now))
+    }
+
+    /// The run that leaves nothing to be had from another one: the newest of this commit, if it was
+    /// into this branch, and goes on or has come to a verdict. Run ids sort by time.
+    fn answer(&self, check: &Check, commit: &str) -> Option<&Run> {
+        let target = &self.next.target_ref;
+        let of_commit = |run: &&Run| is_of(run, check) && run.commit == commit;
+        let newest = self.known.runs.iter().filter(of_commit).max_by_key(|run| run.id)?;
+        let into_target = newest.pull_request.as_ref().is_some_and(|of| of.target_ref == *target);
+        Some(newest).filter(|_| into_target && answers(newest, check, commit))
     }
 
     fn end_live(&self, check: &Check, end: impl Fn(&Run) -> Advance) -> Vec<Run> {

@@ -11,7 +11,7 @@ use super::super::fact::{Push, RefUpdate};
 use super::super::id::RunId;
 use super::super::run::{self, Advance, Run, State};
 use super::super::time::Timestamp;
-use super::{Decision, Outcome, Plan, Source, Told, is_covered, is_of, plan, sentence};
+use super::{Decision, Outcome, Plan, Source, Told, answers, is_of, plan, sentence};
 
 /// A ref as we keep it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,7 +154,7 @@ impl Step<'_, '_> {
         let ran = |run: &Run| is_of(run, check) && run.commit == commit;
         let has_run = match self.told.source {
             // Whoever replays wants what has no answer yet: what was cancelled or broke, too.
-            Source::Replay => is_covered(&self.known.runs, check, commit),
+            Source::Replay => self.known.runs.iter().any(|run| answers(run, check, commit)),
             // It may have looked before the push that we know came.
             Source::CatchUp => self.known.runs.iter().any(ran),
             Source::Hook => self.is_overtaken() && self.known.runs.iter().any(ran),

@@ -125,6 +125,9 @@ pub(super) fn commit(db: &Connection, commit: &DecisionCommit) -> rusqlite::Resu
     for planned in &decision.planned {
         runs::insert(db, planned, Some(commit.lease.id))?;
     }
+    for run in &decision.shown_again {
+        runs::show_again(db, run, commit.now)?;
+    }
     Ok(Commit::Committed)
 }
 
@@ -161,8 +164,8 @@ fn is_current(db: &Connection, commit: &DecisionCommit) -> rusqlite::Result<bool
             return Ok(false);
         }
     }
-    for ended in &commit.decision.ended {
-        if !runs::is_at(db, ended)? {
+    for run in commit.decision.ended.iter().chain(&commit.decision.shown_again) {
+        if !runs::is_at(db, run)? {
             return Ok(false);
         }
     }

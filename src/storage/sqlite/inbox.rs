@@ -135,7 +135,11 @@ pub(super) fn claim(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<Lease
                 organization: row.get(0)?,
                 source: parsed(1, &source, Source::parse(&source))?,
                 received_at: time(row, 2)?,
-                body: unpack(&row.get::<_, Vec<u8>>(3)?)?,
+                body: unpack(&row.get::<_, Vec<u8>>(3)?).unwrap_or_else(|error| {
+                    // It is decided as what it is now, unreadable, and must not stop the others.
+                    tracing::error!(delivery = id, %error, "a stored body is damaged");
+                    Vec::new()
+                }),
                 attempts,
             })
         })?);

@@ -43,6 +43,42 @@ pub(super) fn queue(
     if owner == slot_owner && !may_move(status) && is_wanted_already(db, newest, status)? {
         return Ok(StatusId(newest));
     }
+    take(db, slot, owner, status, now)
+}
+
+/// Queues what the owner of a slot shows once more, though it may be shown already. The iteration
+/// is looked for again: there may be a newer one with the same commit.
+pub(super) fn queue_again(
+    db: &Connection,
+    status: &Status,
+    owner: i64,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let slot: Option<(i64, i64)> = db
+        .prepare_cached("SELECT id, owner FROM slot WHERE key = ?1")?
+        .query_row([status.slot()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match slot {
+        None => queue(db, status, Some(owner), now).map(drop),
+        Some((slot, slot_owner)) if slot_owner == owner => {
+            let id = take(db, slot, owner, status, now)?;
+            db.prepare_cached("UPDATE slot SET iteration = NULL, renewed = ?2 WHERE id = ?1")?
+                .execute([slot, id.0])?;
+            Ok(())
+        }
+        // It has become a newer run's place.
+        Some(_) => Ok(()),
+    }
+}
+
+/// Makes a status the one that its slot is to show.
+fn take(
+    db: &Connection,
+    slot: i64,
+    owner: i64,
+    status: &Status,
+    now: Timestamp,
+) -> rusqlite::Result<StatusId> {
     let id = insert(db, slot, status, now, None)?;
     db.prepare_cached(
         "UPDATE slot SET owner = ?2, newest = ?3, due_at = min(coalesce(due_at, ?4), ?4),
@@ -196,7 +232,12 @@ pub(super) fn commit(db: &Connection, commit: &PostingCommit) -> rusqlite::Resul
             show(db, lease.id, *status_id, *iteration)?;
             finish_status(db, *status_id, "unchanged", "Azure DevOps shows it already", None)
         }
-        Posting::Refused(reason) => finish_status(db, *status_id, "refused", reason, None),
+        Posting::Refused(reason) => {
+            // An earlier try without an answer may have been taken: what is shown is not known.
+            db.prepare_cached("UPDATE slot SET posted = NULL WHERE id = ?1")?
+                .execute([lease.id])?;
+            finish_status(db, *status_id, "refused", reason, None)
+        }
         Posting::Later { .. } => Ok(Commit::Committed),
     }
 }
@@ -209,13 +250,15 @@ fn show(db: &Connection, slot: i64, id: StatusId, iteration: Option<i64>) -> rus
     let Status { state, description, url, run, .. } = from_json(0, &body)?;
     let posted = Posted { state, description, url, iteration };
     db.prepare_cached(
-        "UPDATE slot SET posted = ?2, iteration = ?3, iteration_of = ?4 WHERE id = ?1",
+        "UPDATE slot SET posted = ?2, iteration = CASE WHEN ?5 >= renewed THEN ?3 END,
+            iteration_of = ?4 WHERE id = ?1",
     )?
     .execute(params![
         slot,
         to_json(&posted)?,
         iteration,
-        run.as_ref().map(|run| run.0.as_bytes())
+        run.as_ref().map(|run| run.0.as_bytes()),
+        id.0,
     ])?;
     Ok(())
 }

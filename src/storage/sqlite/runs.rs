@@ -10,7 +10,7 @@ use super::outbox;
 use super::rows::{limit, run, to_json};
 use crate::domain::id::{DeliveryId, RunId};
 use crate::domain::run::{Run, State};
-use crate::domain::status;
+use crate::domain::status::{self, Status, Target};
 use crate::domain::time::Timestamp;
 use crate::storage::{Claim, Commit, Lease, LeasedRun, RunCommit};
 
@@ -86,6 +86,15 @@ pub(super) fn update(
 fn show(db: &Connection, run: &Run, number: i64) -> rusqlite::Result<()> {
     for status in status::of(run) {
         outbox::queue(db, &status, Some(number), run.updated_at)?;
+    }
+    Ok(())
+}
+
+/// Has the pull request show the run once more.
+pub(super) fn show_again(db: &Connection, run: &Run, now: Timestamp) -> rusqlite::Result<()> {
+    let on_pull_request = |status: &Status| matches!(status.target, Target::PullRequest { .. });
+    for status in status::of(run).iter().filter(|status| on_pull_request(status)) {
+        outbox::queue_again(db, status, run.number, now)?;
     }
     Ok(())
 }

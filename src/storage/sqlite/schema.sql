@@ -109,6 +109,7 @@ CREATE TABLE slot (
     posted TEXT,
     iteration INTEGER,
     iteration_of BLOB,
+    renewed INTEGER NOT NULL DEFAULT 0,
     due_at INTEGER,
     leased_until INTEGER NOT NULL DEFAULT 0,
     lease INTEGER NOT NULL DEFAULT 0,

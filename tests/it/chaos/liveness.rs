@@ -31,7 +31,11 @@ impl Ends<'_> {
             }
         };
         if tokio::time::timeout(within, coming).await.is_err() {
-            let missing = self.missing().await.join("\n");
+            let mut missing = self.missing().await;
+            for refused in self.gateway.api.items("/v1/statuses?outcome=refused").await {
+                missing.push(format!("refused: {refused}"));
+            }
+            let missing = missing.join("\n");
             panic!("AZDO_GATEWAY_SEED={}: this never became right:\n{missing}", self.seed);
         }
     }
@@ -70,10 +74,11 @@ fn wrong(ado: &World, ci: &ci::World, repository: &str) -> Vec<String> {
             let found = newest_status(ado, pull_request.id, head, check);
             let found = found.map(|status| status.state.as_str());
             if expected.is_none() || found != expected {
-                let iterations = pull_request.iterations.len();
+                let iterations = pull_request.iterations.iter();
+                let iterations: Vec<_> = iterations.map(|one| (one.reason, &one.source)).collect();
                 wrong.push(format!(
-                    "pull request {} iteration {iterations} at {head}: {check} shows {found:?}, \
-                     and should {expected:?}",
+                    "pull request {} at {head}: {check} shows {found:?}, and should {expected:?}; \
+                     its iterations are {iterations:?}",
                     pull_request.id
                 ));
             }

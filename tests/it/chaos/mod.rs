@@ -66,7 +66,7 @@ fn seeds() -> Vec<u64> {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     match number("AZDO_GATEWAY_SEED") {
         Some(seed) => vec![seed],
-        None => (1..=number("AZDO_GATEWAY_SEEDS").unwrap_or(24)).collect(),
+        None => (1..=number("AZDO_GATEWAY_SEEDS").unwrap_or(48)).collect(),
     }
 }
 

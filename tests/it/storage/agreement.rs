@@ -37,6 +37,7 @@ pub(super) enum Operation {
         which: usize,
         plan: usize,
         ended: Option<usize>,
+        again: Option<usize>,
         remember: bool,
         off: bool,
         clash: bool,
@@ -94,10 +95,17 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => which().prop_map(|which| Replay { which }),
         4 => (1..5_usize).prop_map(|limit| ClaimDeliveries { limit }),
         1 => (which(), 0..40_i64).prop_map(|(which, seconds)| Release { which, seconds }),
-        8 => (which(), 0..4_usize, prop::option::of(which()), any::<bool>(),
-            prop::bool::weighted(0.1), prop::bool::weighted(0.05)).prop_map(
-            |(which, plan, ended, remember, off, clash)| {
-                Decide { which, plan, ended, remember, off, clash }
+        8 => (
+            which(),
+            0..4_usize,
+            prop::option::of(which()),
+            prop::option::weighted(0.3, which()),
+            any::<bool>(),
+            prop::bool::weighted(0.1),
+            prop::bool::weighted(0.05),
+        ).prop_map(
+            |(which, plan, ended, again, remember, off, clash)| {
+                Decide { which, plan, ended, again, remember, off, clash }
             }
         ),
         4 => (1..4_usize).prop_map(|limit| ClaimRuns { limit }),
@@ -107,7 +115,7 @@ fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(which, state, seconds)| Attempted { which, state, seconds }),
         1 => (which(), any::<bool>()).prop_map(|(which, ends)| Rerun { which, ends }),
         1 => Just(Overdue),
-        2 => (0..3_u8, 0..4_usize).prop_map(|(name, state)| Queue { name, state }),
+        2 => (0..4_u8, 0..4_usize).prop_map(|(name, state)| Queue { name, state }),
         5 => (1..5_usize).prop_map(|limit| ClaimSlots { limit }),
         6 => (which(), 0..8_u8, 0..40_i64)
             .prop_map(|(which, posting, seconds)| Posted { which, posting, seconds }),

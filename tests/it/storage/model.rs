@@ -141,7 +141,8 @@ impl Model {
         let stands = remembered.is_none_or(|remembered| {
             self.revision(remembered.pull_request.id) == commit.pull_request_revision
         });
-        if !stands || !decision.ended.iter().all(|run| self.is_at(run)) {
+        let mut looked_at = decision.ended.iter().chain(&decision.shown_again);
+        if !stands || !looked_at.all(|run| self.is_at(run)) {
             return Some(Commit::Conflict);
         }
         if decision.planned.iter().any(|run| self.find(run.id).is_some()) {
@@ -158,6 +159,7 @@ impl Model {
         for run in &decision.planned {
             self.plan(run, Some(commit.lease.id));
         }
+        decision.shown_again.iter().for_each(|run| self.show_again(run, commit.now));
         Some(Commit::Committed)
     }
 

@@ -137,3 +137,36 @@ async fn what_waited_longest_goes_first() {
         assert_eq!(first[0].status.context.name, "retried", "new work must not starve a retry");
     }
 }
+
+#[tokio::test]
+async fn what_is_to_be_shown_again_looks_for_its_iteration_again() {
+    for bench in Bench::all() {
+        let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
+        let show_again = async |number| {
+            let mut commit = make::decision(&bench.delivered(number).await, &[], &[]);
+            commit.decision.shown_again = vec![run.clone()];
+            assert_eq!(bench.store.commit_decision(commit).await.unwrap(), Commit::Committed);
+        };
+        let slot = one(&bench, 0).await;
+        show_again(2).await;
+        // What the attempt under way found was found too early.
+        assert_eq!(bench.posted(&slot, 1, POSTED).await, Commit::Committed);
+        let slot = one(&bench, 2).await;
+        assert_eq!((slot.iteration, slot.attempts), (None, 0));
+        let refused = Posting::Refused("abandoned".into());
+        assert_eq!(bench.posted(&slot, 2, refused).await, Commit::Committed);
+        show_again(3).await;
+        let again = one(&bench, 10).await;
+        assert_eq!(again.iteration, None);
+        assert!(again.posted.is_none(), "after a refusal it is not known what is shown");
+        let found = Posting::Posted { iteration: Some(2) };
+        assert_eq!(bench.posted(&again, 11, found).await, Commit::Committed);
+        assert_eq!(bench.outcomes().await, ["posted", "refused", "posted"]);
+        let rows = bench.statuses().await;
+        assert!(rows.iter().all(|row| row.status == rows[0].status));
+        // Later states of the run know where to go.
+        let ended = make::moved(&run, State::Failed, 12);
+        assert_eq!(bench.change(ended).await, Commit::Committed);
+        assert_eq!(one(&bench, 12).await.iteration, Some(2));
+    }
+}

@@ -158,3 +158,15 @@ async fn check_copy(path: &Path, promised: i64) -> i64 {
     assert_eq!(ids, (1..=waiting).collect::<Vec<_>>(), "a prefix, without holes");
     waiting
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_body_holds_up_nobody() {
+    let bench = Bench::of(Engine::Sqlite);
+    bench.store.accept(make::delivery(1)).await.unwrap();
+    bench.store.accept(make::delivery(2)).await.unwrap();
+    let other = Connection::open(file(&bench)).unwrap();
+    other.execute("UPDATE delivery SET body = x'00' WHERE id = 1", []).unwrap();
+    let claimed = bench.store.claim_deliveries(claim(1, 10)).await.unwrap();
+    let empty: Vec<bool> = claimed.iter().map(|delivery| delivery.body.is_empty()).collect();
+    assert_eq!(empty, [true, false]);
+}

@@ -193,6 +193,39 @@ fn a_draft_waits_until_it_is_published() {
 }
 
 #[test]
+fn a_verdict_is_shown_again_when_the_pull_request_is_open_again() {
+    let mut world = World::of([check("unit", &[Trigger::PullRequest])]);
+    world.tell(1, &pull_request());
+    world.end_all(State::Succeeded);
+    world.tell(2, &PullRequest { status: Status::Abandoned, ..pull_request() });
+    let decision = world.tell(3, &pull_request());
+    assert_eq!(decision.outcome, Outcome::Ignored);
+    assert_eq!(named(&decision.shown_again), ["unit@a"]);
+    assert!(world.tell(4, &pull_request()).shown_again.is_empty());
+}
+
+#[test]
+fn only_the_newest_run_into_the_same_branch_is_an_answer() {
+    let drafted = PullRequest { is_draft: true, ..pull_request() };
+    let elsewhere = PullRequest { target_ref: "refs/heads/next".into(), ..drafted.clone() };
+    let mut unit = check("unit", &[Trigger::PullRequest]);
+    unit.target_branches = Patterns::of_branches(&["main".into(), "next".into()]).unwrap();
+    let mut world = World::of([unit]);
+    world.tell(1, &pull_request());
+    world.end_all(State::Succeeded);
+    world.tell(2, &drafted);
+    // What is into another branch now is built anew, even if it could not be at once.
+    world.tell(3, &elsewhere);
+    let decision = world.tell(4, &PullRequest { is_draft: false, ..elsewhere.clone() });
+    assert_eq!(named(&decision.planned), ["unit@a"]);
+    // That one was cancelled: the older verdict is not what is shown.
+    world.tell(5, &PullRequest { status: Status::Abandoned, is_draft: false, ..elsewhere.clone() });
+    let decision = world.tell(6, &PullRequest { is_draft: false, ..elsewhere });
+    assert_eq!(named(&decision.planned), ["unit@a"]);
+    assert!(decision.shown_again.is_empty());
+}
+
+#[test]
 fn abandoning_cancels_and_reactivating_starts_again() {
     let mut world = opened();
     let abandoned = PullRequest { status: Status::Abandoned, ..pull_request() };

@@ -3,7 +3,7 @@
 
 use azdo_gateway::domain::id::{DeliveryId, RunId};
 use azdo_gateway::domain::run::{Run, State, Targets};
-use azdo_gateway::domain::status::Shown;
+use azdo_gateway::domain::status::{self, Shown, Status};
 use azdo_gateway::storage::{
     Commit, Lease, LeasedSlot, NewDelivery, Posting, PostingCommit, RunCommit,
 };
@@ -104,8 +104,12 @@ impl Pair {
             }
             Queue { name, state } => {
                 let states = [Shown::Pending, Shown::Succeeded, Shown::Failed, Shown::Error];
-                let status = make::status(&format!("scan-{name}"), 'a', states[state]);
-                let expected = self.model.queue(&status, i64::MAX, now);
+                let mut status = make::status(&format!("scan-{name}"), 'a', states[state]);
+                if let (3, Some(first)) = (name, status::of(&make::run(0, "lint", 'a')).first()) {
+                    // Where the runs of a check are shown, too.
+                    status = Status { state: states[state], run: None, ..first.clone() };
+                }
+                let expected = self.model.queue(&status, None, now);
                 let id = self.bench.store.queue_status(status, now).await.unwrap();
                 assert_eq!(id.0, expected);
             }
@@ -141,7 +145,8 @@ impl Pair {
     }
 
     async fn decide(&mut self, operation: Operation) {
-        let Operation::Decide { which, plan, ended, remember, off, clash } = operation else {
+        let Operation::Decide { which, plan, ended, again, remember, off, clash } = operation
+        else {
             return;
         };
         let Some(lease) = pick(&self.deliveries, which) else { return };
@@ -166,6 +171,8 @@ impl Pair {
         // Pull requests of one organization only: `known_pull_request` is asked about that one.
         commit.organization = make::ORGANIZATION.into();
         commit.now = at(self.second);
+        let again = again.and_then(|which| pick(&self.runs, which)).map(|(_, run)| run);
+        commit.decision.shown_again.extend(again);
         if remember {
             let remembered = make::remembered(7, &format!("at {}", self.second), at(self.second));
             commit.decision.pull_request = Some(remembered);

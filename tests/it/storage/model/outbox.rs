@@ -1,7 +1,7 @@
 //! Statuses in the model: per slot the newest of the newest run, one attempt at a time.
 
 use azdo_gateway::domain::id::{RunId, StatusId};
-use azdo_gateway::domain::status::Status;
+use azdo_gateway::domain::status::{Status, Target};
 use azdo_gateway::domain::time::Timestamp;
 use azdo_gateway::storage::{Claim, Commit, Lease, Posted, Posting, PostingCommit};
 
@@ -14,6 +14,8 @@ pub(in super::super) struct Slot {
     newest: i64,
     posted: Option<Posted>,
     iteration: Option<(Option<RunId>, i64)>,
+    /// Iterations found for earlier statuses do not count any more.
+    renewed: i64,
     pub(super) due_at: Option<Timestamp>,
     pub(super) leased_until: Timestamp,
     lease: i64,
@@ -44,7 +46,13 @@ pub(in super::super) struct Claimed {
 }
 
 impl Model {
-    pub(in super::super) fn queue(&mut self, status: &Status, owner: i64, now: Timestamp) -> i64 {
+    /// A status without an owner is shown now, and leaves the slot to whom it belongs.
+    pub(in super::super) fn queue(
+        &mut self,
+        status: &Status,
+        owner: Option<i64>,
+        now: Timestamp,
+    ) -> i64 {
         let (slot, id) = (status.slot(), next(&self.statuses));
         let row = |outcome| StatusRow {
             slot: slot.clone(),
@@ -57,10 +65,11 @@ impl Model {
             self.slots_made += 1;
             let new = Slot {
                 number: self.slots_made,
-                owner,
+                owner: owner.unwrap_or(0),
                 newest: id,
                 posted: None,
                 iteration: None,
+                renewed: 0,
                 due_at: Some(now),
                 leased_until: Timestamp::ZERO,
                 lease: 0,
@@ -71,18 +80,47 @@ impl Model {
             self.statuses.insert(id, row("queued"));
             return id;
         };
+        let owner = owner.unwrap_or(known.owner);
         if owner < known.owner {
             self.statuses.insert(id, row("superseded"));
             return id;
         }
         let newest = &self.statuses[&known.newest];
-        if owner == known.owner && newest.status == *status && newest.outcome != "refused" {
+        let is_wanted = newest.status == *status && newest.outcome != "refused";
+        // What comes from outside about a pull request is about the iteration of that moment.
+        let may_move = status.run.is_none() && matches!(status.target, Target::PullRequest { .. });
+        if owner == known.owner && is_wanted && !may_move {
             return known.newest;
         }
+        self.take(status, owner, now)
+    }
+
+    pub(super) fn queue_again(&mut self, status: &Status, owner: i64, now: Timestamp) {
+        match self.slots.get(&status.slot()).map(|slot| slot.owner) {
+            None => drop(self.queue(status, Some(owner), now)),
+            Some(of) if of == owner => {
+                let id = self.take(status, owner, now);
+                let slot = self.slots.get_mut(&status.slot()).expect("it was found");
+                (slot.iteration, slot.renewed) = (None, id);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn take(&mut self, status: &Status, owner: i64, now: Timestamp) -> i64 {
+        let (slot, id) = (status.slot(), next(&self.statuses));
+        let row = StatusRow {
+            slot: slot.clone(),
+            status: status.clone(),
+            queued_at: now,
+            posted_at: None,
+            outcome: "queued",
+        };
+        let known = self.slots.get_mut(&slot).expect("it was found");
         (known.owner, known.newest, known.attempts) = (owner, id, 0);
         known.due_at = Some(known.due_at.map_or(now, |due_at| due_at.min(now)));
         let is_leased = known.leased_until > now;
-        self.statuses.insert(id, row("queued"));
+        self.statuses.insert(id, row);
         if !is_leased {
             self.pass_over(&slot, id);
         }
@@ -152,7 +190,11 @@ impl Model {
         if let Posting::Posted { iteration } | Posting::Unchanged { iteration } = posting {
             let Status { state, description, url, run, .. } = row.status.clone();
             slot.posted = Some(Posted { state, description, url, iteration: *iteration });
-            slot.iteration = iteration.map(|iteration| (run, iteration));
+            let counts = *id >= slot.renewed;
+            slot.iteration = iteration.filter(|_| counts).map(|iteration| (run, iteration));
+        }
+        if let Posting::Refused(_) = posting {
+            slot.posted = None;
         }
         row.outcome = match posting {
             Posting::Posted { .. } => "posted",
