@@ -136,10 +136,20 @@ impl Client {
         let delayed = number(headers, "x-ratelimit-delay").map(Duration::from_secs_f64);
         match (status, wait.or(delayed)) {
             (StatusCode::TOO_MANY_REQUESTS, wait) => {
-                self.throttle.slow_down(&self.options.name, wait, now);
+                self.throttle.slow_down(
+                    &self.options.name,
+                    wait,
+                    "Azure DevOps limits the rate",
+                    now,
+                );
             }
             (status, Some(wait)) if status.is_success() => {
-                self.throttle.slow_down(&self.options.name, Some(wait), now);
+                self.throttle.slow_down(
+                    &self.options.name,
+                    Some(wait),
+                    "Azure DevOps asks to slow down",
+                    now,
+                );
             }
             _ => {}
         }

@@ -19,4 +19,4 @@ pub use credential::{Credential, Scope};
 pub use error::Error;
 pub use options::Options;
 pub use statuses::{Iteration, ShownStatus};
-pub use throttle::Throttle;
+pub use throttle::{Pause, Throttle};

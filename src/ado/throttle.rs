@@ -18,20 +18,37 @@ const WAIT_MAX: Duration = Duration::from_secs(3_600);
 /// See the module. Keyed by organization.
 #[derive(Debug, Default)]
 pub struct Throttle {
-    until: DashMap<String, Timestamp>,
+    pauses: DashMap<String, Pause>,
+}
+
+/// A time in which no call is to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    pub until: Timestamp,
+    /// For the people whose statuses wait meanwhile.
+    pub reason: String,
 }
 
 impl Throttle {
     /// Leaves the organization in peace for this long, or for what is usual when untold.
-    pub fn slow_down(&self, organization: &str, wait: Option<Duration>, now: Timestamp) {
+    pub fn slow_down(
+        &self,
+        organization: &str,
+        wait: Option<Duration>,
+        reason: &str,
+        now: Timestamp,
+    ) {
         let until = now.plus(wait.unwrap_or(UNTOLD).min(WAIT_MAX));
-        let mut entry = self.until.entry(organization.to_owned()).or_insert(until);
-        *entry = until.max(*entry);
+        let pause = Pause { until, reason: reason.to_owned() };
+        let mut entry = self.pauses.entry(organization.to_owned()).or_insert_with(|| pause.clone());
+        if entry.until < until {
+            *entry = pause;
+        }
     }
 
-    /// Until when no call should be made; none when calls may be made.
-    pub fn blocked_until(&self, organization: &str, now: Timestamp) -> Option<Timestamp> {
-        let until = self.until.get(organization).map(|until| *until)?;
-        (until > now).then_some(until)
+    /// The pause that goes on now; none when calls may be made.
+    pub fn pause(&self, organization: &str, now: Timestamp) -> Option<Pause> {
+        let pause = self.pauses.get(organization).map(|pause| pause.clone())?;
+        (pause.until > now).then_some(pause)
     }
 }

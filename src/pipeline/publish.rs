@@ -117,12 +117,15 @@ impl Posts {
                 let reason = format!("organization {organization} is not configured any more");
                 Posting::Refused(reason)
             }
-            Some(found) => match self.throttle.blocked_until(organization, now) {
-                Some(until) => Posting::Later {
-                    due_at: until.plus(Duration::from_millis(random() % 1_000)),
+            Some(found) => match self.throttle.pause(organization, now) {
+                Some(pause) => Posting::Later {
+                    due_at: pause.until.plus(Duration::from_millis(random() % 1_000)),
                     counts: false,
                     doubtful: slot.doubtful,
-                    reason: format!("{organization} is left in peace until {until}"),
+                    reason: format!(
+                        "{organization} is left in peace until {}: {}",
+                        pause.until, pause.reason
+                    ),
                 },
                 None => match self.post(found, &slot).await {
                     Ok(posting) => posting,
@@ -191,8 +194,9 @@ impl Posts {
                     later(*retry_after, false, false, error.to_string())
                 }
                 ado::Error::Unauthorized { .. } => {
-                    self.throttle.slow_down(organization, Some(LOCKED_OUT), now);
-                    self.standing.refused(organization, &error.to_string());
+                    let reason = error.to_string();
+                    self.throttle.slow_down(organization, Some(LOCKED_OUT), &reason, now);
+                    self.standing.refused(organization, &reason);
                     tracing::error!(
                         organization,
                         "{error}: renew the credential of this organization; its statuses wait"
