@@ -58,13 +58,24 @@ impl Wake {
 
 /// Runs ticks until told to stop, then drains.
 pub async fn run(tick: Arc<dyn Tick>, wake: Wake, every: Duration, stop: CancellationToken) {
+    // An outage lasts many turns; its cause is told once.
+    let mut told = String::new();
     while !stop.is_cancelled() {
         let wait = match AssertUnwindSafe(tick.tick()).catch_unwind().await {
-            Ok(Ok(Progress::Worked)) => continue,
-            Ok(Ok(Progress::Slowly)) => REST,
-            Ok(Ok(Progress::Idle)) => every,
+            Ok(Ok(progress)) => {
+                told.clear();
+                match progress {
+                    Progress::Worked => continue,
+                    Progress::Slowly => REST,
+                    Progress::Idle => every,
+                }
+            }
             Ok(Err(error)) => {
-                tracing::warn!(worker = tick.name(), "nothing done this turn: {error}");
+                let cause = error.to_string();
+                if cause != told {
+                    tracing::warn!(worker = tick.name(), "nothing is done for now: {cause}");
+                    told = cause;
+                }
                 PAUSE
             }
             Err(_) => {
