@@ -281,12 +281,13 @@ fn run(db: &Connection, statement: &str) -> rusqlite::Result<usize> {
 }
 
 fn recover(shared: &Shared, db: &mut Connection, failure: &Failure, error: &rusqlite::Error) {
-    let was_well = *lock(&shared.health) == Health::Writable;
-    if was_well {
+    let unwritable = Health::Unwritable(failure.advice.clone());
+    // Told once per cause: what to do may change while the fault lasts.
+    if *lock(&shared.health) != unwritable {
         let advice = &failure.advice;
         tracing::error!(%error, "deliveries cannot be stored and are answered 503: {advice}");
     }
-    set_health(shared, Health::Unwritable(failure.advice.clone()));
+    set_health(shared, unwritable);
     // After an error of the device, what the connection holds in memory is not to be trusted.
     let doubtful = matches!(
         error.sqlite_error_code(),
