@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use uuid::Uuid;
 
@@ -77,7 +78,12 @@ impl Decide {
     async fn decide(&self, delivery: &LeasedDelivery, told: &Delivered) -> Result<(), Error> {
         loop {
             let now = self.clock.now();
-            let commit = self.load_and_decide(delivery, told, now).await?;
+            let deciding = AssertUnwindSafe(self.load_and_decide(delivery, told, now));
+            let commit = match deciding.catch_unwind().await {
+                Ok(commit) => commit?,
+                // Left in the inbox it would take its whole batch with it, every time.
+                Err(_) => set_aside(delivery, now),
+            };
             let decision = commit.decision.clone();
             match self.store.commit_decision(commit).await? {
                 Commit::Committed => {
@@ -109,14 +115,9 @@ impl Decide {
             former_names: &former_names,
         };
         let mut commit = DecisionCommit {
-            lease: delivery.lease,
-            organization: organization.clone(),
-            decision: Decision::nothing(Outcome::Ignored, Event::Unknown, ""),
             repository: delivered.repository.clone(),
             former_name: delivered.former_name.clone(),
-            pull_request_revision: 0,
-            ref_revisions: Vec::new(),
-            now,
+            ..set_aside(delivery, now)
         };
         match &delivered.fact {
             Fact::PullRequest(seen) => self.pull_request(&mut commit, &told, seen).await?,
@@ -211,6 +212,21 @@ pub fn explain(
 
 fn new_id() -> RunId {
     RunId(Uuid::now_v7())
+}
+
+/// The decision about a delivery that cannot be decided.
+fn set_aside(delivery: &LeasedDelivery, now: Timestamp) -> DecisionCommit {
+    let why = "deciding it failed: please report this delivery as a bug";
+    DecisionCommit {
+        lease: delivery.lease,
+        organization: delivery.organization.clone(),
+        decision: Decision::nothing(Outcome::Quarantined, Event::Unknown, why),
+        repository: None,
+        former_name: None,
+        pull_request_revision: 0,
+        ref_revisions: Vec::new(),
+        now,
+    }
 }
 
 /// A body that makes the reader panic must not stop the others: it is set aside with the reason.
