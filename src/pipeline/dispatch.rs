@@ -97,7 +97,7 @@ impl Attempts {
         loop {
             let now = self.clock.now();
             let (next, due_at) = after(&current, &answer, now);
-            let commit = RunCommit { run: next.clone(), lease: Some(lease), due_at, now };
+            let commit = RunCommit { run: next.clone(), lease: Some(lease), due_at };
             match self.store.commit_run(commit).await {
                 Ok(Commit::Committed) => return self.tell(&next),
                 Ok(Commit::LeaseLost) => return,

@@ -29,7 +29,7 @@ impl Observe {
     pub async fn report(&self, id: RunId, report: &Report) -> Result<Changed, Error> {
         let now = self.clock.now();
         let decide = |run: &Run| run::advance(run, report, now);
-        let changed = change_run(self.store.as_ref(), id, now, decide).await?;
+        let changed = change_run(self.store.as_ref(), id, decide).await?;
         let applied = matches!(changed, Changed::To(_));
         metrics::counter!("azdo_gateway_reports_total", "applied" => applied.to_string())
             .increment(1);
@@ -44,7 +44,7 @@ impl Observe {
     pub async fn cancel(&self, id: RunId, who: &str) -> Result<Changed, Error> {
         let now = self.clock.now();
         let decide = |run: &Run| run::end(run, State::Cancelled, format!("by {who}"), now);
-        let changed = change_run(self.store.as_ref(), id, now, decide).await?;
+        let changed = change_run(self.store.as_ref(), id, decide).await?;
         self.told("cancel", &changed);
         Ok(changed)
     }
@@ -59,7 +59,7 @@ impl Observe {
             let Some(old) = self.store.run(id).await? else { return Ok(None) };
             let new = run::again(&old, RunId(Uuid::now_v7()), who, now);
             let ended = match run::supersede(&old, &new, now) {
-                Advance::To(run) => Some(RunCommit { run: *run, lease: None, due_at: None, now }),
+                Advance::To(run) => Some(RunCommit { run: *run, lease: None, due_at: None }),
                 Advance::Not(_) => None,
             };
             if self.store.commit_rerun(ended, new.clone()).await? == Commit::Committed {

@@ -32,7 +32,7 @@ impl Tick for Reaper {
         let mut progress = Progress::Idle;
         for run in overdue {
             // Somebody may have reported since: then its time is not over any more.
-            let changed = change_run(self.store.as_ref(), run.id, now, |run| time_out(run, now));
+            let changed = change_run(self.store.as_ref(), run.id, |run| time_out(run, now));
             if let Changed::To(run) = changed.await? {
                 tracing::warn!(run = %run.id, check = run.check, "timed out: {}", run.reason);
                 self.publish.wake();

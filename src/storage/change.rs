@@ -4,7 +4,6 @@
 use super::{Commit, Error, RunCommit, Store};
 use crate::domain::id::RunId;
 use crate::domain::run::{Advance, Run};
-use crate::domain::time::Timestamp;
 
 /// Tries before a run that changes all the time is left alone.
 const TRIES_MAX: usize = 16;
@@ -27,7 +26,6 @@ pub enum Changed {
 pub async fn change_run(
     store: &dyn Store,
     id: RunId,
-    now: Timestamp,
     decide: impl Fn(&Run) -> Advance + Send + Sync,
 ) -> Result<Changed, Error> {
     for _ in 0..TRIES_MAX {
@@ -36,7 +34,7 @@ pub async fn change_run(
             Advance::To(next) => next,
             Advance::Not(why) => return Ok(Changed::Not(Box::new(run), why)),
         };
-        let commit = RunCommit { run: *next.clone(), lease: None, due_at: None, now };
+        let commit = RunCommit { run: *next.clone(), lease: None, due_at: None };
         match store.commit_run(commit).await? {
             Commit::Committed => return Ok(Changed::To(next)),
             Commit::Conflict | Commit::LeaseLost => {}

@@ -119,7 +119,6 @@ pub struct RunCommit {
     pub lease: Option<Lease<RunId>>,
     /// When to try again to start it, if it is still to be started.
     pub due_at: Option<Timestamp>,
-    pub now: Timestamp,
 }
 
 /// A place at Azure DevOps and what it should show.

@@ -15,8 +15,7 @@ fn checks(leased: &[LeasedRun]) -> Vec<&str> {
 
 /// Commits what became of an attempt, at that second.
 async fn attempted(bench: &Bench, of: &LeasedRun, run: Run, due: Option<i64>) -> Commit {
-    let now = run.updated_at;
-    let commit = RunCommit { run, lease: Some(of.lease), due_at: due.map(at), now };
+    let commit = RunCommit { run, lease: Some(of.lease), due_at: due.map(at) };
     bench.store.commit_run(commit).await.unwrap()
 }
 
@@ -167,7 +166,7 @@ async fn a_rerun_takes_the_place_of_its_run_at_once_or_not_at_all() {
         let old = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         let ending = |run: &Run| {
             let run = make::moved(run, State::Superseded, 2);
-            Some(RunCommit { run, lease: None, due_at: None, now: at(2) })
+            Some(RunCommit { run, lease: None, due_at: None })
         };
         assert_eq!(bench.change(make::moved(&old, State::Running, 1)).await, Commit::Committed);
         let new = make::run(2, "a", 'a');

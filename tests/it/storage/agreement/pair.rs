@@ -87,7 +87,7 @@ impl Pair {
             Rerun { which, ends } => {
                 let Some((_, run)) = pick(&self.runs, which) else { return self };
                 let old = make::moved(&run, State::Superseded, self.second);
-                let old = RunCommit { run: old, lease: None, due_at: None, now };
+                let old = RunCommit { run: old, lease: None, due_at: None };
                 let old = Some(old).filter(|_| ends && !run.state.is_final());
                 let new = self.planned(0);
                 let expected = self.model.rerun(old.as_ref(), &new);
@@ -197,7 +197,7 @@ impl Pair {
         let Some((lease, run)) = pick(&of_kind.cloned().collect::<Vec<_>>(), which) else { return };
         let run = make::moved(&run, State::ALL[state], self.second);
         let due_at = seconds.map(|seconds| at(self.second + seconds));
-        let commit = RunCommit { run, lease, due_at, now: at(self.second) };
+        let commit = RunCommit { run, lease, due_at };
         let expected = self.model.commit_run(&commit);
         let id = commit.run.id;
         assert_eq!(self.bench.store.commit_run(commit).await.unwrap(), expected);
