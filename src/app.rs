@@ -175,6 +175,7 @@ fn ticks(
     let retention = Retention {
         store: Arc::clone(store),
         keep: config.storage.retention,
+        keep_audit: config.storage.audit_retention,
         clock: clock.clone(),
     };
     Ok(vec![
@@ -197,6 +198,7 @@ fn addresses(config: &Config) -> HashMap<String, ado::Options> {
 fn credentials(options: &credentials::Options) -> Arc<dyn credentials::Source> {
     match options {
         credentials::Options::Pat { token } => Arc::new(StaticPat::new(token.clone())),
+        _ => unreachable!("not offered yet"),
     }
 }
 

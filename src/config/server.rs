@@ -89,7 +89,8 @@ pub(super) fn storage(section: Option<Section<'_>>, reader: &Reader<'_>) -> stor
     let retention = section.duration("retention", "30d", range);
     section.finish();
     let path = path.unwrap_or_else(|| PathBuf::from("data/gateway.db"));
-    storage::Options { engine: Engine::Sqlite { path }, retention }
+    let audit_retention = retention.max(std::time::Duration::from_secs(365 * 86_400));
+    storage::Options { engine: Engine::Sqlite { path }, retention, audit_retention }
 }
 
 fn sqlite(value: &Value<'_>) -> Option<PathBuf> {

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 
 use crate::ado::{Credential, Scope};
 
-pub use options::Options;
+pub use options::{App, Options, PatUse, Proof, ServiceUser};
 pub use pat::StaticPat;
 pub use standing::Standing;
 

@@ -4,6 +4,8 @@
 //! microseconds. They must never know async, I/O, HTTP, SQL, Azure DevOps' field names, the clock
 //! or a source of randomness: `now` and fresh ids are arguments.
 
+/// What was done with our identity.
+pub mod audit;
 /// How long to wait before the next attempt.
 pub mod backoff;
 /// What an operator wants run, and whether it applies.

@@ -18,6 +18,8 @@ const BATCH_MAX: usize = 200;
 pub struct Retention {
     pub store: Arc<dyn Store>,
     pub keep: Duration,
+    /// For the audit log.
+    pub keep_audit: Duration,
     pub clock: Clock,
 }
 
@@ -28,8 +30,9 @@ impl Tick for Retention {
     }
 
     async fn tick(&self) -> Result<Progress, Error> {
-        let before = self.clock.now().minus(self.keep);
-        let deleted = self.store.delete_older(before, BATCH_MAX).await?;
+        let now = self.clock.now();
+        let (before, audit_before) = (now.minus(self.keep), now.minus(self.keep_audit));
+        let deleted = self.store.delete_older(before, audit_before, BATCH_MAX).await?;
         if deleted == 0 {
             return Ok(Progress::Idle);
         }

@@ -6,6 +6,7 @@
 
 mod change;
 mod error;
+mod identity;
 mod options;
 mod records;
 pub mod sqlite;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::domain::audit::Entry;
 use crate::domain::decision::{KnownPullRequest, KnownRef};
 use crate::domain::event::Repository;
 use crate::domain::id::{DeliveryId, RunId, StatusId};
@@ -24,6 +26,10 @@ use crate::domain::time::Timestamp;
 
 pub use change::{Changed, change_run};
 pub use error::Error;
+pub use identity::{
+    AuditFilter, AuditRow, Link, LinkChange, LinkTo, Login, Refresh, RefreshCommit, Refreshed,
+    Ticket,
+};
 pub use options::{Engine, Options};
 pub use records::{
     Accepted, Backlog, Claim, Commit, DecisionCommit, Delivery, DeliveryFilter, Health, Lease,
@@ -126,8 +132,70 @@ pub trait Store: Send + Sync + Debug {
     /// Statuses, newest first.
     async fn statuses(&self, filter: StatusFilter, page: Page) -> Result<Paged<StatusRow>, Error>;
 
-    /// Deletes up to `limit` finished rows of each kind that are older than `before`.
-    async fn delete_older(&self, before: Timestamp, limit: usize) -> Result<usize, Error>;
+    /// Keeps a ticket until it is used or out of date.
+    async fn issue_ticket(&self, ticket: Ticket) -> Result<(), Error>;
+
+    /// Uses a ticket up: true once, for its organization, before it is out of date.
+    async fn take_ticket(
+        &self,
+        digest: [u8; 32],
+        organization: &str,
+        now: Timestamp,
+    ) -> Result<bool, Error>;
+
+    /// Remembers a sign-in that was begun. Those that are out of date are forgotten.
+    async fn begin_login(&self, login: Login, now: Timestamp) -> Result<(), Error>;
+
+    /// Ends a sign-in that this very browser began, once; none when there is none such, or it is
+    /// out of date.
+    async fn take_login(
+        &self,
+        state: [u8; 32],
+        browser: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<Login>, Error>;
+
+    /// The service user of an organization.
+    async fn link(&self, organization: &str) -> Result<Option<Link>, Error>;
+
+    /// Every service user, by organization.
+    async fn links(&self) -> Result<Vec<Link>, Error>;
+
+    /// Links or unlinks, with the entry that says so. Whoever refreshes the link meanwhile loses
+    /// its lease.
+    async fn commit_link(&self, change: LinkChange) -> Result<Commit, Error>;
+
+    /// Leases the renewal of a link, so that one replica does it.
+    async fn claim_refresh(
+        &self,
+        organization: &str,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<Refresh, Error>;
+
+    /// Stores what a renewal brought and ends its lease.
+    async fn commit_refresh(&self, commit: RefreshCommit) -> Result<Commit, Error>;
+
+    /// Makes every status of an organization that waits be due now.
+    async fn hurry_slots(&self, organization: &str, now: Timestamp) -> Result<usize, Error>;
+
+    /// Appends entries to the audit log, all or none.
+    async fn record(&self, entries: Vec<Entry>) -> Result<(), Error>;
+
+    /// The audit log, newest first.
+    async fn audit(&self, filter: AuditFilter, page: Page) -> Result<Paged<AuditRow>, Error>;
+
+    /// One entry of the audit log.
+    async fn audit_entry(&self, id: i64) -> Result<Option<AuditRow>, Error>;
+
+    /// Deletes up to `limit` finished rows of each kind that are older than `before`, and entries
+    /// of the audit log that are older than `audit_before`.
+    async fn delete_older(
+        &self,
+        before: Timestamp,
+        audit_before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, Error>;
 
     /// How much waits at each stage.
     async fn backlog(&self) -> Result<Backlog, Error>;

@@ -9,6 +9,8 @@ pub struct Options {
     pub engine: Engine,
     /// Decided deliveries, ended runs and posted statuses are kept this long.
     pub retention: Duration,
+    /// Entries of the audit log are kept this long, which is not shorter.
+    pub audit_retention: Duration,
 }
 
 /// `url` of `[storage]`.

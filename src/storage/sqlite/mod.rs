@@ -249,8 +249,63 @@ impl Store for Sqlite {
         self.readers.read(move |db| lists::statuses(db, &filter, page)).await
     }
 
-    async fn delete_older(&self, before: Timestamp, limit: usize) -> Result<usize, Error> {
+    async fn delete_older(
+        &self,
+        before: Timestamp,
+        _audit_before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, Error> {
         self.writer.write(0, move |db| retention::delete_older(db, before, limit)).await
+    }
+
+    async fn issue_ticket(&self, _: super::Ticket) -> Result<(), Error> {
+        Err(Error::unavailable("later"))
+    }
+    async fn take_ticket(&self, _: [u8; 32], _: &str, _: Timestamp) -> Result<bool, Error> {
+        Err(Error::unavailable("later"))
+    }
+    async fn begin_login(&self, _: super::Login, _: Timestamp) -> Result<(), Error> {
+        Err(Error::unavailable("later"))
+    }
+    async fn take_login(
+        &self,
+        _: [u8; 32],
+        _: [u8; 32],
+        _: Timestamp,
+    ) -> Result<Option<super::Login>, Error> {
+        Err(Error::unavailable("later"))
+    }
+    async fn link(&self, _: &str) -> Result<Option<super::Link>, Error> {
+        Err(Error::unavailable("later"))
+    }
+    async fn links(&self) -> Result<Vec<super::Link>, Error> {
+        Err(Error::unavailable("later"))
+    }
+    async fn commit_link(&self, _: super::LinkChange) -> Result<Commit, Error> {
+        Err(Error::unavailable("later"))
+    }
+    async fn claim_refresh(
+        &self,
+        _: &str,
+        _: Timestamp,
+        _: Duration,
+    ) -> Result<super::Refresh, Error> {
+        Err(Error::unavailable("later"))
+    }
+    async fn commit_refresh(&self, _: super::RefreshCommit) -> Result<Commit, Error> {
+        Err(Error::unavailable("later"))
+    }
+    async fn hurry_slots(&self, _: &str, _: Timestamp) -> Result<usize, Error> {
+        Err(Error::unavailable("later"))
+    }
+    async fn record(&self, _: Vec<crate::domain::audit::Entry>) -> Result<(), Error> {
+        Err(Error::unavailable("later"))
+    }
+    async fn audit(&self, _: super::AuditFilter, _: Page) -> Result<Paged<super::AuditRow>, Error> {
+        Err(Error::unavailable("later"))
+    }
+    async fn audit_entry(&self, _: i64) -> Result<Option<super::AuditRow>, Error> {
+        Err(Error::unavailable("later"))
     }
 
     async fn backlog(&self) -> Result<Backlog, Error> {

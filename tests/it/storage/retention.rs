@@ -18,7 +18,7 @@ async fn counts(bench: &Bench) -> (usize, usize, usize) {
 
 /// Deletes until there is nothing left to delete, as the reconciler does.
 async fn delete_older(bench: &Bench, second: i64) {
-    while bench.store.delete_older(at(second), 2).await.unwrap() > 0 {}
+    while bench.store.delete_older(at(second), at(second), 2).await.unwrap() > 0 {}
 }
 
 /// Plans a run, ends it and posts what it shows.

@@ -119,7 +119,7 @@ impl Pair {
             DeleteOlder { seconds, limit } => {
                 let before = at(self.second - seconds);
                 let expected = self.model.delete_older(before, limit);
-                let deleted = self.bench.store.delete_older(before, limit).await.unwrap();
+                let deleted = self.bench.store.delete_older(before, before, limit).await.unwrap();
                 assert_eq!(deleted, expected);
             }
             Reopen => {

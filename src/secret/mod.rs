@@ -4,6 +4,8 @@
 //! HMACs of what they are for, so any replica verifies them without a look-up and nothing readable
 //! is stored. It must never know who asks.
 
+mod seal;
+
 use std::fmt;
 
 use base64::Engine as _;
@@ -14,6 +16,8 @@ use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use crate::domain::id::RunId;
+
+pub use seal::{Opened, Sealed, Unreadable};
 
 /// Text that is shown to nobody.
 #[derive(Clone)]
