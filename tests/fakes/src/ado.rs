@@ -3,7 +3,7 @@
 //! It stands in for the REST API and the service hooks that the gateway relies on, and is as strict
 //! as the documented behaviour, or stricter where that is unknown. It must never know the gateway.
 
-/// Who may do what: identities, tokens, scopes, permissions.
+/// Who is calling: identities, PATs, bearers.
 pub mod access;
 /// Repositories, refs, pushes, commits, pull requests and statuses over REST.
 mod git;
@@ -17,6 +17,10 @@ mod merging;
 pub mod model;
 /// Who am I, which projects, may I.
 mod organization_api;
+/// PATs that were minted, and how they are used.
+pub mod pats;
+/// What an identity may do, and where.
+pub mod permission;
 /// Branch policies and what they think of a pull request.
 pub mod policy;
 /// Branch policies over REST.
@@ -33,15 +37,21 @@ mod render;
 mod reviewing;
 /// From a request to the code that answers it.
 mod route;
+/// What a token may be used for.
+pub mod scope;
+/// Permissions over REST.
+mod security_api;
 /// Which api-version a request asks for.
 mod version;
 /// The state as a whole and how it is set up.
 pub mod world;
 
-pub use access::{Permission, Scope};
 pub use hooks::delivery::{Answer, Outgoing};
 pub use hooks::subscription::SubscriptionStatus;
 pub use model::{NewPullRequest, PullRequestState};
+pub use pats::{Pat, PatRules, PatState};
+pub use permission::Permission;
+pub use scope::Scope;
 pub use world::{Options, World};
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! A thin translation to the worlds' methods, for the demo and for trying things by hand. It must
 //! never offer what the worlds' methods do not.
 
+/// What can be done to Entra and to PATs.
+mod credentials;
 /// The lists that a person can look at.
 mod lists;
 
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::ado::NewPullRequest;
 use crate::http::{Request, Response};
-use crate::{ado, ci};
+use crate::{ado, ci, entra};
 
 /// What can be done, one line each.
 pub const HELP: &str = "\
@@ -19,6 +21,13 @@ POST /_fake/pull-requests {repository, source, target?, title?, draft?, conflict
 POST /_fake/pull-requests/{id}/{push|force-push|abandon|reactivate|complete|draft|publish} {}
 POST /_fake/pull-requests/{id}/{comment|title|retarget} {text}
 POST /_fake/ci {behaviour, check?, next?}
+POST /_fake/entra/{sign-in|revoke} {user}       POST /_fake/entra/sign-out {}
+POST /_fake/entra/users {user, name?}           POST /_fake/entra/users/{user} {trouble?, consent?}
+POST /_fake/entra/token-error {number, error?, status?, count?}
+POST /_fake/entra/heal {}                       POST /_fake/entra/forge {how}
+POST /_fake/pats/error {error, count?}          POST /_fake/pats/{id}/revoke {}
+POST /_fake/pats/rules {delay_ms?, signed_in?, single_use?}
+GET  /_fake/{pats|violations|entra|token-calls}
 GET  /_fake/{pull-requests|subscriptions|notifications|lost|runs|journal}
 GET  /_fake/pull-requests/{id}/statuses   GET /_fake/commits/{sha}/statuses
 ";
@@ -26,13 +35,21 @@ GET  /_fake/pull-requests/{id}/statuses   GET /_fake/commits/{sha}/statuses
 type Reply = Result<Value, String>;
 
 /// Answers a request below `/_fake`.
-pub fn handle(ado: &mut ado::World, ci: &mut ci::World, request: &Request) -> Response {
+pub fn handle(
+    ado: &mut ado::World,
+    ci: &mut ci::World,
+    entra: &mut entra::World,
+    request: &Request,
+) -> Response {
     let segments = request.segments();
     let path: Vec<&str> = segments.iter().skip(1).map(String::as_str).collect();
     let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
     let reply = match (request.method.as_str(), path.as_slice()) {
         ("GET", []) => return text(HELP),
+        ("GET", ["entra" | "token-calls"]) => credentials::tenant(entra, &path),
         ("GET", path) => lists::list(ado, ci, path),
+        ("POST", ["entra", rest @ ..]) => credentials::change_entra(entra, rest, &body),
+        ("POST", ["pats", rest @ ..]) => credentials::change_pats(ado, rest, &body),
         ("POST", ["push"]) => push(ado, &body),
         ("POST", ["pull-requests"]) => open(ado, &body),
         ("POST", ["pull-requests", id, verb]) => change(ado, id, verb, &body),

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use clap::Parser;
 use fakes::shell::Shell;
-use fakes::{ado, ci};
+use fakes::{ado, bearers, ci, entra};
 
 /// Stand-ins for Azure DevOps and for a CI system, on one port of this machine.
 #[derive(Debug, Parser)]
@@ -21,16 +21,30 @@ struct Arguments {
     /// How much faster than in Azure DevOps the waits between delivery attempts pass.
     #[arg(long, default_value_t = 1)]
     time_scale: u32,
+    /// Where people are sent back to after they have signed in.
+    #[arg(
+        long,
+        default_value = "http://localhost:8080/complete/azure_active_directory_service_user"
+    )]
+    redirect_uri: String,
 }
 
+const CLIENT_SECRET: &str = "fake-client-secret-of-the-demo";
 const PAT: &str = "fake-pat-of-the-demo-that-opens-nothing-else";
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let bind = SocketAddr::from(([127, 0, 0, 1], arguments.port));
-    let ado = sample_world(arguments.seed, arguments.time_scale);
-    let shell = Shell::start(ado, ci::World::new(arguments.seed), Some(bind))?;
+    let mut ado = sample_world(arguments.seed, arguments.time_scale);
+    let mut entra = entra::World::new(arguments.seed);
+    let client_id = entra.add_app();
+    entra.add_secret(&client_id, CLIENT_SECRET);
+    entra.add_redirect_uri(&client_id, &arguments.redirect_uri);
+    let mail = "svc-pat@fabrikam.example";
+    bearers::add_service_user(&mut ado, &mut entra, "PAT Minter", mail);
+    let ci = ci::World::new(arguments.seed);
+    let shell = Shell::start_with_entra(ado, ci, entra, Some(bind))?;
     println!("{}", introduction(&shell));
     tokio::signal::ctrl_c().await?;
     shell.stop().await;
@@ -53,11 +67,16 @@ fn sample_world(seed: u64, time_scale: u32) -> ado::World {
 fn introduction(shell: &Shell) -> String {
     let url = shell.url();
     let secret = shell.ci(|ci| ci.secret().to_owned());
+    let (tenant, client_id) = shell.entra(|entra| {
+        (entra.tenant().to_owned(), entra.client_ids().next().unwrap_or_default().to_owned())
+    });
     let json = "-H 'content-type: application/json'";
     let topic = r#"'{"repository":"Fabrikam/web","source":"topic"}'"#;
     format!(
         "Azure DevOps: {url}/fabrikam (project Fabrikam, repository web)
 PAT:          {PAT}
+Entra:        {url}/{tenant} (signed in: svc-pat@fabrikam.example)
+Client:       {client_id} with secret {CLIENT_SECRET}
 CI trigger:   {url}/ci/start
 CI secret:    {secret}
 

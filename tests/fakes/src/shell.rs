@@ -1,7 +1,7 @@
 //! The worlds behind a socket; the only place with a clock.
 //!
-//! One port serves ADO below its organizations' paths, the CI below `/ci`, and the control for
-//! people below `/_fake`. A loop makes the deliveries and reports that fall due. The shell must
+//! One port serves ADO below its organizations' paths, Entra below its tenant's, the CI below `/ci`,
+//! and the control for people below `/_fake`. What Entra issues is carried to ADO at once. A loop makes the deliveries and reports that fall due. The shell must
 //! never decide anything that a world could decide.
 
 /// Requests that are held until a test lets them go on.
@@ -20,13 +20,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{ado, ci};
+use crate::{ado, bearers, ci, entra};
 
-/// Both worlds, and what their users on threads and tasks share.
+/// The worlds, and what their users on threads and tasks share.
 #[derive(Debug)]
 struct Shared {
     ado: Mutex<ado::World>,
     ci: Mutex<ci::World>,
+    entra: Mutex<entra::World>,
     changes: watch::Sender<u64>,
     holds: holds::Holds,
     stopped: CancellationToken,
@@ -39,6 +40,17 @@ impl Shared {
 
     fn ci(&self) -> MutexGuard<'_, ci::World> {
         self.ci.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn entra(&self) -> MutexGuard<'_, entra::World> {
+        self.entra.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells ADO of the tokens that Entra has issued, before anybody can use them. The order of the
+    /// locks is Entra, then ADO, here and everywhere.
+    fn carry_bearers(&self) {
+        let mut entra = self.entra();
+        bearers::carry(&mut entra, &mut self.ado());
     }
 
     fn changed(&self) {
@@ -57,7 +69,7 @@ impl Shared {
     }
 }
 
-/// Both worlds, reachable over HTTP. It must be started within a tokio runtime of several threads.
+/// The worlds, reachable over HTTP. It must be started within a tokio runtime of several threads.
 #[derive(Debug)]
 pub struct Shell {
     shared: Arc<Shared>,
@@ -67,10 +79,17 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// Serves both worlds at an address, by default at a free port of the loopback.
-    pub fn start(
+    /// Serves ADO and a CI at an address, by default at a free port of the loopback, beside a
+    /// tenant with nobody in it.
+    pub fn start(ado: ado::World, ci: ci::World, bind: Option<SocketAddr>) -> anyhow::Result<Self> {
+        Self::start_with_entra(ado, ci, entra::World::new(0), bind)
+    }
+
+    /// Serves all worlds at an address, by default at a free port of the loopback.
+    pub fn start_with_entra(
         mut ado: ado::World,
         mut ci: ci::World,
+        mut entra: entra::World,
         bind: Option<SocketAddr>,
     ) -> anyhow::Result<Self> {
         let address = bind.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -79,9 +98,12 @@ impl Shell {
         ado.set_base_url(&url);
         ado.set_now(now_ms());
         ci.set_base_url(&format!("{url}/ci"));
+        entra.set_base_url(&url);
+        bearers::carry(&mut entra, &mut ado);
         let shared = Arc::new(Shared {
             ado: Mutex::new(ado),
             ci: Mutex::new(ci),
+            entra: Mutex::new(entra),
             changes: watch::Sender::new(0),
             holds: holds::Holds::default(),
             stopped: CancellationToken::new(),
@@ -118,6 +140,18 @@ impl Shell {
     /// Reads or changes the CI; whoever waits is woken.
     pub fn ci<T>(&self, act: impl FnOnce(&mut ci::World) -> T) -> T {
         let result = act(&mut self.shared.ci());
+        self.shared.changed();
+        result
+    }
+
+    /// Reads or changes Entra, at this moment; whoever waits is woken.
+    pub fn entra<T>(&self, act: impl FnOnce(&mut entra::World) -> T) -> T {
+        let result = {
+            let mut world = self.shared.entra();
+            world.set_now(now_ms());
+            act(&mut world)
+        };
+        self.shared.carry_bearers();
         self.shared.changed();
         result
     }

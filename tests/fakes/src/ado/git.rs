@@ -12,13 +12,14 @@ mod status_body;
 /// Statuses of commits and pull requests.
 mod statuses;
 
-use super::access::{Permission, Scope};
 use super::model::Repository;
+use super::permission::Permission;
 use super::refusal::{
     bad_request, method_not_allowed, page_not_found, pull_request_unknown, repository_unknown,
 };
 use super::render::list;
 use super::route::{Call, Reply};
+use super::scope::Scope;
 use super::world::World;
 use crate::http::{Request, Response};
 
@@ -111,7 +112,7 @@ impl World {
 }
 
 /// `$top` or `top`, `$skip` or `skip`; a number that is not one is refused.
-fn paging(request: &Request, default_top: usize) -> Result<(usize, usize), Response> {
+pub(super) fn paging(request: &Request, default_top: usize) -> Result<(usize, usize), Response> {
     let number = |name: &str, default: usize| {
         let given = request.query(&format!("${name}")).or_else(|| request.query(name));
         match given {

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::access::{Permission, Scope};
+use super::permission::Permission;
 use super::policy::{Policy, STATUS_POLICY, Verdict};
 use super::refusal::{
     bad_request, method_not_allowed, not_found, page_not_found, permission_missing,
@@ -12,6 +12,7 @@ use super::refusal::{
 };
 use super::render::{list, put};
 use super::route::{Call, Reply};
+use super::scope::Scope;
 use super::world::World;
 use crate::http::Response;
 use crate::moment::written;
@@ -23,7 +24,7 @@ impl World {
         call.needs(&[scope])?;
         let project = call.project.clone().ok_or_else(page_not_found)?;
         if call.method() != "GET"
-            && !self.may(&call.caller.identity, Permission::EditPolicies, None)
+            && !self.may_in_project(&call.caller.identity, Permission::EditPolicies, &project)
         {
             let name = &self.identity(&call.caller.identity).unique_name;
             return Err(permission_missing(Permission::EditPolicies, name));

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::access::Permission;
+use super::permission::Permission;
 use crate::http::Response;
 
 const GIT: &str = "Microsoft.TeamFoundation.Git.Server";
@@ -41,10 +41,24 @@ pub(crate) fn scope_missing() -> Response {
     unauthorized("TF400813: The token does not carry the scope that this call needs.")
 }
 
-fn unauthorized(message: &str) -> Response {
+/// 401, for what no sign-in page would mend.
+pub(crate) fn unauthorized(message: &str) -> Response {
     let assembly = "Microsoft.TeamFoundation.Framework.Server";
     refusal(401, assembly, "UnauthorizedRequestException", message)
         .with_header("www-authenticate", "Basic realm=\"https://fakes.invalid/\"")
+}
+
+/// How an application is turned away from what is for people: to a page (facts §4.1).
+pub(crate) fn redirected_to_sign_in() -> Response {
+    let location = "https://fakes.vssps.visualstudio.invalid/_signin?realm=vssps.dev.azure.com";
+    let page = "<html><head><title>Object moved</title></head>\
+                <body><h2>Object moved</h2></body></html>";
+    Response::html(302, page).with_header("location", location)
+}
+
+/// A missing permission outside git: 403.
+pub(crate) fn forbidden(message: &str) -> Response {
+    refusal(403, CORE, "AccessCheckException", message)
 }
 
 /// A missing permission in git: 403 with TF401027 (facts §5).

@@ -3,12 +3,17 @@
 //! The order of the checks is ADO's: who are you, does the path lead anywhere, is the version
 //! served, may your token do this, may you. Nothing here knows what an answer looks like.
 
+use std::cell::RefCell;
+
 use serde_json::Value;
 
-use super::access::{Caller, Scope};
+use super::access::{Caller, Stranger};
+use super::permission::Permission;
 use super::refusal::{
     bad_protocol, bad_request, page_not_found, project_unknown, scope_missing, signed_out,
+    unauthorized,
 };
+use super::scope::Scope;
 use super::world::World;
 use crate::faults::Action;
 use crate::http::{Request, Response};
@@ -25,6 +30,7 @@ pub(crate) struct Call<'a> {
     /// GUID of the project in the path, if there is one.
     pub(crate) project: Option<String>,
     newest_api_version: (u32, u32),
+    needed: RefCell<Option<Vec<Scope>>>,
 }
 
 impl Call<'_> {
@@ -34,6 +40,7 @@ impl Call<'_> {
 
     /// Refuses a token that carries none of these scopes.
     pub(crate) fn needs(&self, scopes: &[Scope]) -> Result<(), Response> {
+        self.needed.replace(Some(scopes.to_vec()));
         if self.caller.holds_any(scopes) { Ok(()) } else { Err(scope_missing()) }
     }
 
@@ -49,19 +56,24 @@ impl Call<'_> {
 
     /// The body as JSON of one of these media types.
     pub(crate) fn json_as(&self, types: &[&str]) -> Result<Value, Response> {
-        let given = self.request.header("content-type").unwrap_or_default();
-        let media = given.split(';').next().unwrap_or_default().trim();
-        if !types.iter().any(|one| one.eq_ignore_ascii_case(media)) {
-            let text = format!(
-                "The Content-Type \"{given}\" is not supported for {}; valid are: {}.",
-                self.method(),
-                types.join(", "),
-            );
-            return Err(bad_protocol("VssRequestContentTypeNotSupportedException", &text));
-        }
-        serde_json::from_slice(&self.request.body)
-            .map_err(|_| bad_request("The body could not be read as JSON."))
+        json_body(self.request, types)
     }
+}
+
+/// The body of a request as JSON of one of these media types; anything else is refused.
+pub(crate) fn json_body(request: &Request, types: &[&str]) -> Result<Value, Response> {
+    let given = request.header("content-type").unwrap_or_default();
+    let media = given.split(';').next().unwrap_or_default().trim();
+    if !types.iter().any(|one| one.eq_ignore_ascii_case(media)) {
+        let text = format!(
+            "The Content-Type \"{given}\" is not supported for {}; valid are: {}.",
+            request.method,
+            types.join(", "),
+        );
+        return Err(bad_protocol("VssRequestContentTypeNotSupportedException", &text));
+    }
+    serde_json::from_slice(&request.body)
+        .map_err(|_| bad_request("The body could not be read as JSON."))
 }
 
 impl World {
@@ -98,7 +110,13 @@ impl World {
     fn answer(&mut self, request: &Request, now_ms: i64) -> Response {
         self.set_now(now_ms);
         let activity = self.random.guid();
+        let pat = self.presented_pat(request);
+        self.needed = None;
         let response = self.routed(request).unwrap_or_else(|refusal| refusal);
+        if let Some(pat) = pat {
+            let needed = self.needed.take();
+            self.pat_was_used(pat, request, &response, needed.as_deref());
+        }
         response
             .with_header("activityid", &activity)
             .with_header("x-vss-e2eid", &activity)
@@ -108,19 +126,33 @@ impl World {
 
     fn routed(&mut self, request: &Request) -> Reply {
         let (organization, rest) = self.organization_of(request).ok_or_else(page_not_found)?;
-        let caller = self.caller(request).ok_or_else(|| signed_out(&request.method))?;
+        if let [apis, tokens, tail @ ..] = rest.as_slice()
+            && apis == "_apis"
+            && tokens == "tokens"
+        {
+            return self.pats_call(request, &organization, tail);
+        }
+        let caller = self.caller(request, &organization).map_err(|stranger| match stranger {
+            Stranger::SignedOut => signed_out(&request.method),
+            Stranger::Refused => {
+                unauthorized("TF400813: The user is not authorized to access this resource.")
+            }
+        })?;
         let at = rest.iter().position(|part| part == "_apis").ok_or_else(page_not_found)?;
         let (before, tail) = rest.split_at(at);
         let newest_api_version = self.options.newest_api_version;
         super::version::check(request, newest_api_version, false)?;
         let project = match before {
             [] => None,
-            [name] => Some(self.project_called(&organization, name)?),
+            [name] => Some(self.project_called(&organization, name, &caller.identity)?),
             _ => return Err(page_not_found()),
         };
-        let call = Call { request, caller, organization, project, newest_api_version };
+        let needed = RefCell::default();
+        let call = Call { request, caller, organization, project, newest_api_version, needed };
         let tail: Vec<&str> = tail.iter().skip(1).map(String::as_str).collect();
-        self.dispatch(&call, &tail)
+        let reply = self.dispatch(&call, &tail);
+        self.needed = call.needed.take();
+        reply
     }
 
     fn dispatch(&mut self, call: &Call<'_>, tail: &[&str]) -> Reply {
@@ -132,6 +164,10 @@ impl World {
             ["projects", rest @ ..] => self.projects_call(call, rest),
             ["permissions", namespace, bits] => self.permissions(call, namespace, bits),
             ["security", "permissionevaluationbatch"] => self.permission_batch(call),
+            ["accesscontrolentries", namespace] if call.method() == "POST" => {
+                self.change_entries(call, namespace)
+            }
+            ["identities"] if call.method() == "GET" => self.find_identities(call),
             _ => Err(page_not_found()),
         }
     }
@@ -150,10 +186,17 @@ impl World {
         Some((organization.name.clone(), lower.into_iter().skip(depth).collect()))
     }
 
-    fn project_called(&self, organization: &str, name: &str) -> Result<String, Response> {
+    /// The project of that name or GUID; one that the caller may not see does not exist.
+    pub(super) fn project_called(
+        &self,
+        organization: &str,
+        name: &str,
+        caller: &str,
+    ) -> Result<String, Response> {
         let found = self.projects.iter().find(|project| {
             let same = project.id == name || project.name.eq_ignore_ascii_case(name);
             same && project.organization == organization
+                && self.may_in_project(caller, Permission::ReadProject, &project.id)
         });
         found.map(|project| project.id.clone()).ok_or_else(|| project_unknown(name))
     }

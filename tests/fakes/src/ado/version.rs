@@ -37,6 +37,21 @@ pub(crate) fn check(
     Ok(())
 }
 
+/// Refuses everything but these versions, for what exists in preview only and with few numbers;
+/// answers with the one that was asked for.
+pub(crate) fn check_one_of(
+    request: &Request,
+    newest: (u32, u32),
+    served: &[&str],
+) -> Result<String, Response> {
+    let asked = asked_version(request).ok_or_else(|| unspecified(&request.method))?;
+    check(request, newest, true)?;
+    if served.contains(&asked.as_str()) {
+        return Ok(asked);
+    }
+    Err(bad_protocol("VssVersionOutOfRangeException", &out_of_range(&asked, newest)))
+}
+
 fn asked_version(request: &Request) -> Option<String> {
     if let Some(version) = request.query("api-version") {
         return Some(version.to_owned());

@@ -3,12 +3,15 @@
 //! The world has no clock: each input brings the time, and what people do happens at the time of
 //! the last input. It must never do input or output.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::access::{Denial, Identity, Token};
+use super::access::{Identity, Token};
 use super::hooks::Hooks;
 use super::model::{Organization, Project, PullRequest, Repository};
+use super::pats::{PatRules, Pats};
+use super::permission::Rule;
 use super::policy::Policy;
+use super::scope::Scope;
 use crate::faults::Faults;
 use crate::journal::Journal;
 use crate::random::Random;
@@ -67,7 +70,13 @@ pub struct World {
     pub faults: Faults,
     /// What callers asked.
     pub journal: Journal,
+    /// How the organization deals with PATs.
+    pub pat_rules: PatRules,
+    pub(crate) pats: Pats,
+    /// The scopes that the call being answered was open to.
+    pub(crate) needed: Option<Vec<Scope>>,
     pub(crate) base_url: String,
+    pub(crate) tenant: String,
     pub(crate) now_ms: i64,
     pub(crate) random: Random,
     pub(crate) organizations: Vec<Organization>,
@@ -77,7 +86,9 @@ pub struct World {
     pub(crate) queued_merges: Vec<(i64, u64)>,
     pub(crate) identities: BTreeMap<String, Identity>,
     pub(crate) tokens: HashMap<String, Token>,
-    pub(crate) denials: Vec<Denial>,
+    pub(crate) outsiders: BTreeSet<String>,
+    pub(crate) denials: Vec<Rule>,
+    pub(crate) grants: Vec<Rule>,
     pub(crate) policies: BTreeMap<u64, Policy>,
     pub(crate) hooks: Hooks,
     pub(crate) actor: String,
@@ -92,6 +103,10 @@ impl World {
             options,
             faults: Faults::seeded(seed),
             journal: Journal::default(),
+            pat_rules: PatRules::default(),
+            pats: Pats::default(),
+            needed: None,
+            tenant: "fakes".to_owned(),
             base_url: "http://ado.invalid".to_owned(),
             now_ms: 1_790_000_000_000,
             random: Random::seeded(seed),
@@ -102,7 +117,9 @@ impl World {
             queued_merges: Vec::new(),
             identities: BTreeMap::new(),
             tokens: HashMap::new(),
+            outsiders: BTreeSet::new(),
             denials: Vec::new(),
+            grants: Vec::new(),
             policies: BTreeMap::new(),
             hooks: Hooks::default(),
             actor: String::new(),
@@ -127,6 +144,11 @@ impl World {
     /// Where callers reach this world, without a slash at the end; the shell sets it.
     pub fn set_base_url(&mut self, base_url: &str) {
         base_url.trim_end_matches('/').clone_into(&mut self.base_url);
+    }
+
+    /// The tenant that identities come from, as their descriptors show it.
+    pub fn set_tenant(&mut self, tenant: &str) {
+        tenant.clone_into(&mut self.tenant);
     }
 
     /// Adds a person or service and returns its GUID.

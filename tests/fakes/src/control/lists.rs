@@ -28,11 +28,29 @@ pub(super) fn list(ado: &ado::World, ci: &ci::World, path: &[&str]) -> Reply {
         }
         ["lost"] => ado.lost().iter().rev().take(LIMIT_ENTRIES).map(lost).collect(),
         ["runs"] => ci.triggered().map(run).collect(),
+        ["pats"] => ado.pats().iter().rev().map(|one| pat(ado, one)).collect(),
+        ["violations"] => ado.violations().iter().map(|text| json!(text)).collect(),
         ["journal"] => {
             let entries = ado.journal.entries().rev().take(LIMIT_ENTRIES);
             entries.map(|entry| json!(format!("{entry:?}"))).collect()
         }
         _ => return Err(super::HELP.to_owned()),
+    })
+}
+
+fn pat(ado: &ado::World, one: &ado::Pat) -> Value {
+    json!({
+        "id": one.authorization_id,
+        "name": one.display_name,
+        "user": ado.identity(&one.identity).unique_name,
+        "scope": one.scope,
+        "all_orgs": one.all_orgs,
+        "state": format!("{:?}", one.state(ado.now_ms())).to_lowercase(),
+        "used": one.used,
+        "refused_uses": one.refused_uses,
+        "valid_from": written(one.valid_from_ms),
+        "valid_to": written(one.valid_to_ms),
+        "revoked_at": one.revoked_at_ms.map(written),
     })
 }
 

@@ -17,7 +17,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use super::{Shared, now_ms};
 use crate::faults::{Action, Faults};
 use crate::http::{Release, Request, Response};
-use crate::{ado, ci, control};
+use crate::{ado, ci, control, entra};
 
 const BODY_LIMIT_BYTES: usize = 8 * 1024 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -49,11 +49,13 @@ macro_rules! is_a_world {
 
 is_a_world!(ado::World);
 is_a_world!(ci::World);
+is_a_world!(entra::World);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Ado,
     Ci,
+    Entra,
 }
 
 impl Shared {
@@ -61,6 +63,11 @@ impl Shared {
         match side {
             Side::Ado => act(&mut *self.ado()),
             Side::Ci => act(&mut *self.ci()),
+            Side::Entra => {
+                let result = act(&mut *self.entra());
+                self.carry_bearers();
+                result
+            }
         }
     }
 }
@@ -103,6 +110,7 @@ async fn serve(http: HttpRequest, body: web::Bytes, shared: web::Data<Shared>) -
     let side = match first {
         "_fake" => return controlled(&shared, &request),
         "ci" => Side::Ci,
+        _ if entra::World::serves(&request) => Side::Entra,
         _ => Side::Ado,
     };
     let fault = shared.with(side, |world| world.faults().decide(&request));
@@ -153,9 +161,11 @@ async fn struck(
 
 fn controlled(shared: &Shared, request: &Request) -> HttpResponse {
     let response = {
+        let mut entra = shared.entra();
         let (mut ado, mut ci) = (shared.ado(), shared.ci());
         ado.set_now(now_ms());
-        control::handle(&mut ado, &mut ci, request)
+        entra.set_now(now_ms());
+        control::handle(&mut ado, &mut ci, &mut entra, request)
     };
     shared.changed();
     rendered(&response).body(response.body)

@@ -7,7 +7,7 @@ use super::classification::{Class, TRANSIENT_WAITS_S, class, wait_ms};
 use super::event::Event;
 pub use super::notification::{Answer, Attempt, Lost, LostWhy, Notification, Outgoing, Progress};
 use super::subscription::{Inputs, SubscriptionStatus};
-use crate::ado::access::Permission;
+use crate::ado::permission::Permission;
 use crate::ado::world::World;
 
 impl World {

@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 
 use super::notification::LostWhy;
 use super::subscription::{Inputs, Subscription, SubscriptionStatus};
-use crate::ado::access::{Permission, Scope};
+use crate::ado::permission::{Permission, Place};
 use crate::ado::refusal::{
     bad_request, hooks_permission_missing, method_not_allowed, not_found, page_not_found,
 };
 use crate::ado::render::{list, put};
 use crate::ado::route::{Call, Reply};
+use crate::ado::scope::Scope;
 use crate::ado::world::World;
 use crate::http::{Request, Response};
 use crate::moment::written;
@@ -32,7 +33,7 @@ impl World {
             ("GET", _) | (_, ["subscriptionsquery"]) => Permission::ViewSubscriptions,
             _ => Permission::EditSubscriptions,
         };
-        if !self.may(&call.caller.identity, permission, None) {
+        if !self.may_somewhere(&call.caller.identity, permission) {
             return Err(hooks_permission_missing(permission));
         }
         match (call.method(), tail) {
@@ -66,6 +67,7 @@ impl World {
                 && asked("eventType", &one.event_type)
                 && asked("consumerId", "webHooks")
                 && asked("consumerActionId", "httpRequest")
+                && self.may_with(call, Permission::ViewSubscriptions, &one.publisher_inputs)
         });
         let values = found.map(|one| self.subscription_json(one)).collect();
         Response::json(200, &list(values))
@@ -73,6 +75,7 @@ impl World {
 
     fn create_subscription(&mut self, call: &Call<'_>) -> Reply {
         let wanted = self.wanted(&call.organization, &call.json()?)?;
+        self.check_may(call, Permission::EditSubscriptions, &wanted.publisher_inputs)?;
         let id = self.random.guid();
         let mut publisher_inputs = wanted.publisher_inputs;
         publisher_inputs.insert("tfsSubscriptionId".to_owned(), self.random.guid());
@@ -106,6 +109,7 @@ impl World {
         let old = self.known_subscription(call, id)?.clone();
         let body = call.json()?;
         let wanted = self.wanted(&call.organization, &body)?;
+        self.check_may(call, Permission::EditSubscriptions, &wanted.publisher_inputs)?;
         let status = match body.get("status") {
             None | Some(Value::Null) => old.status,
             Some(Value::String(word)) => SubscriptionStatus::parse(word)
@@ -148,10 +152,28 @@ impl World {
         id: &str,
     ) -> Result<&Subscription, Response> {
         let found = self.hooks.subscriptions.get(id);
-        found.filter(|one| one.organization == call.organization).ok_or_else(|| {
+        let found = found.filter(|one| one.organization == call.organization);
+        let found = found.ok_or_else(|| {
             let text = format!("The subscription {id} does not exist.");
             not_found("SubscriptionNotFoundException", &text)
-        })
+        })?;
+        let permission = match call.method() {
+            "GET" => Permission::ViewSubscriptions,
+            _ => Permission::EditSubscriptions,
+        };
+        self.check_may(call, permission, &found.publisher_inputs)?;
+        Ok(found)
+    }
+
+    /// Whether the caller has a permission where a subscription with these inputs lies.
+    pub(super) fn may_with(&self, call: &Call<'_>, permission: Permission, at: &Inputs) -> bool {
+        let project = at.get("projectId").filter(|id| !id.is_empty());
+        let place = project.map(|id| Place::of_project(id)).unwrap_or_default();
+        self.may_at(&call.caller.identity, permission, &place)
+    }
+
+    fn check_may(&self, call: &Call<'_>, it: Permission, at: &Inputs) -> Result<(), Response> {
+        if self.may_with(call, it, at) { Ok(()) } else { Err(hooks_permission_missing(it)) }
     }
 
     pub(super) fn subscription_json(&self, one: &Subscription) -> Value {

@@ -1,0 +1,100 @@
+//! Whether a PAT may be minted as asked (facts §4.1, §4.2).
+//!
+//! Refusals are words in a successful answer, which is ADO's way. Nothing here knows who asks.
+
+use serde_json::Value;
+
+use super::{Pat, PatRules};
+use crate::ado::scope::Scope;
+use crate::ado::world::World;
+use crate::moment;
+
+const YEAR_MS: i64 = 366 * 24 * 3_600_000;
+/// How much of a PAT's text lies before its signature (facts §4.1).
+const BEFORE_SIGNATURE: usize = 76;
+
+/// What a caller asked for, once it was found good.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) display_name: String,
+    pub(super) scope: String,
+    pub(super) valid_to_ms: i64,
+    pub(super) all_orgs: bool,
+}
+
+/// What a PAT without any terms of its own has: nothing, so that creation must name all.
+impl Terms {
+    pub(super) fn none() -> Self {
+        let (display_name, scope) = (String::new(), String::new());
+        Self { display_name, scope, valid_to_ms: i64::MIN, all_orgs: false }
+    }
+
+    pub(super) fn of(pat: &Pat) -> Self {
+        Self {
+            display_name: pat.display_name.clone(),
+            scope: pat.scope.clone(),
+            valid_to_ms: pat.valid_to_ms,
+            all_orgs: pat.all_orgs,
+        }
+    }
+}
+
+impl World {
+    /// The terms asked for, where a body leaves out what stands already; or a `patTokenError`.
+    pub(super) fn terms(&self, body: &Value, old: Terms) -> Result<Terms, &'static str> {
+        let text = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_owned);
+        let display_name = text("displayName").unwrap_or(old.display_name);
+        let scope = text("scope").unwrap_or(old.scope);
+        let all_orgs = body.get("allOrgs").and_then(Value::as_bool).unwrap_or(old.all_orgs);
+        if display_name.trim().is_empty() || display_name.len() > 256 {
+            return Err("invalidDisplayName");
+        }
+        let scopes: Option<Vec<_>> = scope.split_whitespace().map(Scope::parse).collect();
+        let scopes = scopes.filter(|scopes| !scopes.is_empty()).ok_or("invalidScope")?;
+        if scopes.iter().any(|one| matches!(one, Scope::Pats | Scope::PatsManage)) {
+            return Err("invalidScope");
+        }
+        let rules = &self.pat_rules;
+        if scopes.contains(&Scope::Full) && !rules.allows_full_scope {
+            return Err("fullScopePatPolicyViolation");
+        }
+        if all_orgs && !rules.allows_global {
+            return Err("globalPatPolicyViolation");
+        }
+        let valid_to_ms = match text("validTo") {
+            None => old.valid_to_ms,
+            Some(written) => moment::read(&written).ok_or("invalidValidTo")?,
+        };
+        let valid_to_ms = self.permitted_end(rules, valid_to_ms)?;
+        Ok(Terms { display_name, scope, valid_to_ms, all_orgs })
+    }
+
+    fn permitted_end(&self, rules: &PatRules, asked_ms: i64) -> Result<i64, &'static str> {
+        let life_ms = asked_ms.saturating_sub(self.now_ms);
+        if life_ms <= 0 || life_ms > YEAR_MS || life_ms < rules.shortest_ms {
+            return Err("invalidValidTo");
+        }
+        match rules.longest_ms {
+            Some(longest_ms) if life_ms > longest_ms => {
+                let cut = rules.cuts_silently.then_some(self.now_ms + longest_ms);
+                cut.ok_or("patLifespanPolicyViolation")
+            }
+            _ => Ok(asked_ms),
+        }
+    }
+
+    /// 84 characters, with `AZDO` before the last four (facts §4.1).
+    pub(super) fn another_secret(&mut self) -> String {
+        let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        let random = &mut self.random;
+        let mut take = |count: usize| -> String {
+            let mut next = || {
+                let at = usize::try_from(random.below(alphabet.len() as u64)).unwrap_or(0);
+                alphabet.get(at).copied().map_or('A', char::from)
+            };
+            (0..count).map(|_| next()).collect()
+        };
+        let (head, tail) = (take(BEFORE_SIGNATURE), take(4));
+        format!("{head}AZDO{tail}")
+    }
+}

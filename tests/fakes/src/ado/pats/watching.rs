@@ -1,0 +1,78 @@
+//! How PATs are used, and what is wrong with that.
+//!
+//! The real neighbour would let all of this pass; whoever promises one narrow, short-lived PAT for
+//! each call is held to it here. Watching must never change an answer.
+
+use super::{Pat, PatState};
+use crate::ado::access::presented;
+use crate::ado::scope::Scope;
+use crate::ado::world::World;
+use crate::http::{Request, Response};
+
+impl World {
+    /// Which minted PAT a request presents, as its place among all.
+    pub(in crate::ado) fn presented_pat(&self, request: &Request) -> Option<usize> {
+        let (is_bearer, secret) = presented(request)?;
+        let found = || self.pats.all.iter().rposition(|pat| pat.secret == secret);
+        (!is_bearer).then(found).flatten()
+    }
+
+    /// Writes down a use; `needed` is what the call was open to, when it came that far.
+    pub(in crate::ado) fn pat_was_used(
+        &mut self,
+        place: usize,
+        request: &Request,
+        response: &Response,
+        needed: Option<&[Scope]>,
+    ) {
+        let (now_ms, single) = (self.now_ms, self.pat_rules.expects_single_use);
+        let Some(pat) = self.pats.all.get_mut(place) else { return };
+        let call = format!("{} {}", request.method, request.path);
+        let mut wrong = Vec::new();
+        match pat.state(now_ms) {
+            PatState::Active => {}
+            PatState::Revoked => wrong.push(format!("used after its revocation: {call}")),
+            PatState::Expired => wrong.push(format!("used after its end: {call}")),
+        }
+        if matches!(response.status, 203 | 302 | 401) {
+            pat.refused_uses += 1;
+        } else {
+            pat.used += 1;
+            if single && pat.used > 1 {
+                wrong.push(format!("used {} times: {call}", pat.used));
+            }
+            // A path that leads nowhere needs no scope, and says nothing about the minter.
+            let needed = needed.or((response.status < 400).then_some(&[]));
+            let is_broader = |needed| pat.scopes().iter().any(|own| own.is_broader_than(needed));
+            if needed.is_some_and(is_broader) {
+                wrong.push(format!("scope {} is more than {call} needs", pat.scope));
+            }
+        }
+        let wrong: Vec<_> = wrong.into_iter().map(|text| described(pat, &text)).collect();
+        self.pats.violations.extend(wrong);
+    }
+
+    /// Judges a PAT that was just minted or changed.
+    pub(super) fn watch_terms(&mut self, pat: &Pat) {
+        let rules = &self.pat_rules;
+        let mut wrong = Vec::new();
+        if pat.valid_to_ms - self.now_ms > rules.expected_life_ms {
+            wrong.push(format!("lives {} ms", pat.valid_to_ms - self.now_ms));
+        }
+        if pat.all_orgs {
+            wrong.push("is for all organizations".to_owned());
+        }
+        if pat.scopes().len() != 1 {
+            wrong.push(format!("has several scopes: {}", pat.scope));
+        }
+        if !pat.display_name.starts_with(&rules.expected_prefix) {
+            wrong.push(format!("has a name without {}", rules.expected_prefix));
+        }
+        let wrong: Vec<_> = wrong.into_iter().map(|text| described(pat, &text)).collect();
+        self.pats.violations.extend(wrong);
+    }
+}
+
+fn described(pat: &Pat, text: &str) -> String {
+    format!("PAT {} '{}' {text}", pat.authorization_id, pat.display_name)
+}

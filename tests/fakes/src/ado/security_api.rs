@@ -1,0 +1,168 @@
+//! Permissions over REST: may I, who is that, let them (facts §7).
+//!
+//! Asking needs no scope; changing needs one of its own. What anybody may is decided next door.
+
+use serde_json::{Value, json};
+
+use super::access::Identity;
+use super::permission::{Permission, is_namespace};
+use super::refusal::{bad_request, forbidden, not_found};
+use super::render::{list, put};
+use super::route::{Call, Reply};
+use super::scope::Scope;
+use super::world::World;
+use crate::http::Response;
+
+impl World {
+    /// `GET _apis/permissions/{namespace}/{bits}?tokens=`: what the caller may.
+    pub(super) fn permissions(&self, call: &Call<'_>, namespace: &str, bits: &str) -> Reply {
+        known_namespace(namespace)?;
+        let bits = bits.parse().map_err(|_| bad_request("The permissions must be a number."))?;
+        let tokens = call.request.query("tokens").unwrap_or_default();
+        let delimiter = call.request.query("delimiter").unwrap_or(",");
+        let answers: Vec<_> = tokens
+            .split(delimiter)
+            .map(|token| self.caller_has(call, namespace, bits, token))
+            .collect();
+        Ok(Response::json(200, &json!({"count": answers.len(), "value": answers})))
+    }
+
+    /// `POST _apis/security/permissionevaluationbatch`: the same for several at once.
+    pub(super) fn permission_batch(&self, call: &Call<'_>) -> Reply {
+        let mut body = call.json()?;
+        let evaluations = body.get_mut("evaluations").and_then(Value::as_array_mut);
+        let evaluations = evaluations.ok_or_else(|| bad_request("evaluations is missing."))?;
+        for one in evaluations {
+            let text = |key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default();
+            let bits = one.get("permissions").and_then(Value::as_u64);
+            let bits = bits.and_then(|bits| u32::try_from(bits).ok());
+            let bits = bits.ok_or_else(|| bad_request("permissions must be a number."))?;
+            let namespace = text("securityNamespaceId").to_ascii_lowercase();
+            known_namespace(&namespace)?;
+            let has = self.caller_has(call, &namespace, bits, text("token"));
+            put(one, "value", json!(has));
+        }
+        Ok(Response::json(200, &body))
+    }
+
+    fn caller_has(&self, call: &Call<'_>, namespace: &str, bits: u32, token: &str) -> bool {
+        self.has_bits(&call.organization, &call.caller.identity, namespace, bits, token)
+    }
+
+    /// `POST _apis/accesscontrolentries/{namespace}`: gives and takes bits by identity descriptor.
+    pub(super) fn change_entries(&mut self, call: &Call<'_>, namespace: &str) -> Reply {
+        call.needs(&[Scope::SecurityManage])?;
+        known_namespace(namespace)?;
+        let body = call.json()?;
+        let token = body.get("token").and_then(Value::as_str).unwrap_or_default();
+        let place = self.place_named(&call.organization, namespace, token);
+        let place = place.ok_or_else(|| bad_request("The token names nothing."))?;
+        if !self.may_at(&call.caller.identity, Permission::ManagePermissions, &place) {
+            return Err(forbidden("Access denied: ManagePermissions is needed."));
+        }
+        let merge = body.get("merge").and_then(Value::as_bool).unwrap_or(false);
+        let entries = body.get("accessControlEntries").and_then(Value::as_array);
+        let entries = entries.ok_or_else(|| bad_request("accessControlEntries is missing."))?;
+        let mut values = Vec::new();
+        for entry in entries {
+            let descriptor = entry.get("descriptor").and_then(Value::as_str).unwrap_or_default();
+            let identity = self.identity_described(descriptor)?.id.clone();
+            let bits = |key: &str| {
+                let number = entry.get(key).and_then(Value::as_u64).unwrap_or(0);
+                u32::try_from(number).map_err(|_| bad_request("allow and deny must be bits."))
+            };
+            let (allow, deny) = (bits("allow")?, bits("deny")?);
+            for permission in Permission::ALL {
+                let (of, bit) = permission.bit();
+                if of == namespace && allow & bit != 0 {
+                    self.grant_at(&identity, permission, place.clone());
+                }
+                if of == namespace && deny & bit != 0 {
+                    self.deny_at(&identity, permission, place.clone());
+                }
+            }
+            let before = if merge { self.bits_at(&identity, namespace, &place) } else { 0 };
+            values.push(json!({
+                "descriptor": descriptor,
+                "allow": (before | allow) & !deny,
+                "deny": deny,
+                "extendedInfo": {},
+            }));
+        }
+        Ok(Response::json(200, &list(values)))
+    }
+
+    /// `GET _apis/identities`: who is that. It lives on the host of the PAT API.
+    pub(super) fn find_identities(&self, call: &Call<'_>) -> Reply {
+        call.needs(&[Scope::Identity])?;
+        let given = |name: &str| call.request.query(name);
+        let found: Vec<_> = if let Some(wanted) = given("descriptors") {
+            self.identities.values().filter(|one| self.descriptor(one) == wanted).collect()
+        } else if let Some(wanted) = given("subjectDescriptors") {
+            self.identities.values().filter(|one| subject_descriptor(one) == wanted).collect()
+        } else {
+            let wanted = given("filterValue").unwrap_or_default().to_lowercase();
+            if wanted.is_empty() || !is_search(given("searchFilter").unwrap_or_default()) {
+                return Err(bad_request("searchFilter and filterValue are needed."));
+            }
+            let fits = |one: &&Identity| {
+                one.unique_name.to_lowercase() == wanted
+                    || one.display_name.to_lowercase().starts_with(&wanted)
+            };
+            self.identities.values().filter(fits).collect()
+        };
+        let values = found.into_iter().map(|one| self.described_identity(one)).collect();
+        Ok(Response::json(200, &list(values)))
+    }
+
+    fn described_identity(&self, one: &Identity) -> Value {
+        let text = |value: &str| json!({"$type": "System.String", "$value": value});
+        json!({
+            "id": one.id,
+            "descriptor": self.descriptor(one),
+            "subjectDescriptor": subject_descriptor(one),
+            "providerDisplayName": one.display_name,
+            "isActive": true,
+            "isContainer": one.is_group,
+            "members": [],
+            "memberOf": [],
+            "memberIds": [],
+            "resourceVersion": 2,
+            "metaTypeId": 0,
+            "properties": {"Account": text(&one.unique_name), "Mail": text(&one.unique_name)},
+        })
+    }
+
+    /// The descriptor by which permissions are given (facts §7).
+    pub(super) fn descriptor(&self, identity: &Identity) -> String {
+        let (tenant, name) = (&self.tenant, &identity.unique_name);
+        format!("Microsoft.IdentityModel.Claims.ClaimsIdentity;{tenant}\\{name}")
+    }
+
+    fn identity_described(&self, descriptor: &str) -> Result<&Identity, Response> {
+        let mut all = self.identities.values();
+        let found = all.find(|one| self.descriptor(one).eq_ignore_ascii_case(descriptor));
+        found.ok_or_else(|| {
+            let text = format!("TF50605: There is no identity {descriptor}.");
+            not_found("IdentityNotFoundException", &text)
+        })
+    }
+}
+
+/// The descriptor by which graphs name an identity.
+pub(super) fn subject_descriptor(identity: &Identity) -> String {
+    format!("aad.{}", identity.id.replace('-', ""))
+}
+
+fn is_search(name: &str) -> bool {
+    let known = ["General", "AccountName", "MailAddress", "DisplayName"];
+    known.iter().any(|one| one.eq_ignore_ascii_case(name))
+}
+
+fn known_namespace(id: &str) -> Result<(), Response> {
+    if is_namespace(id) {
+        return Ok(());
+    }
+    let text = format!("There is no security namespace {id}.");
+    Err(not_found("InvalidSecurityNamespaceException", &text))
+}

@@ -1,0 +1,129 @@
+//! The page at which people sign in.
+//!
+//! What could send a browser to a place of an attacker's choosing is told on a page; everything
+//! else goes back to the application. PKCE and a state are demanded although Entra only advises
+//! them to confidential clients.
+
+use super::model::{Code, Consent};
+use super::refusal::{page, sentence};
+use super::world::World;
+use crate::http::{Request, Response};
+
+/// What a sign-in was asked with, once it is known where to answer.
+struct Asked {
+    client_id: String,
+    redirect_uri: String,
+    state: String,
+}
+
+/// An `error` for the application and its AADSTS number.
+type Complaint = (&'static str, u32);
+
+impl World {
+    pub(super) fn authorize(&mut self, request: &Request) -> Response {
+        if request.method != "GET" {
+            return page(405, 900_561);
+        }
+        let given = |name: &str| request.query(name).unwrap_or_default().to_owned();
+        let asked = Asked {
+            client_id: given("client_id"),
+            redirect_uri: given("redirect_uri"),
+            state: given("state"),
+        };
+        let Some(app) = self.apps.get(&asked.client_id) else { return page(400, 700_016) };
+        if !app.redirect_uris.contains(&asked.redirect_uri) {
+            return page(400, 50011);
+        }
+        if let Some((error, number)) = self.ordered_sign_in_error() {
+            return asked.refused(&error, number);
+        }
+        let scopes = match self.check_sign_in(request) {
+            Ok(scopes) => scopes,
+            Err((error, number)) => return asked.refused(error, number),
+        };
+        let Some(name) = self.browser_user(request.query("login_hint")) else {
+            return match request.query("prompt") {
+                Some("none") => asked.refused("login_required", 50058),
+                _ => Response::html(200, "<html><title>Sign in to your account</title></html>"),
+            };
+        };
+        let Some(user) = self.user(&name) else { return page(400, 50020) };
+        if let Some(number) = user.trouble {
+            return page(200, number);
+        }
+        match user.consent {
+            Consent::Given => self.signed_in(request, &asked, &name, scopes),
+            Consent::Declined => asked.refused("access_denied", 65004),
+            Consent::NeedsAdministrator => asked.refused("access_denied", 90094),
+        }
+    }
+
+    /// The scopes asked for, when everything that the application sent is right.
+    fn check_sign_in(&self, request: &Request) -> Result<Vec<String>, Complaint> {
+        let given = |name: &str| request.query(name).unwrap_or_default();
+        if given("response_type") != "code" {
+            return Err(("unsupported_response_type", 70016));
+        }
+        if !matches!(given("response_mode"), "" | "query") {
+            return Err(("invalid_request", 90014));
+        }
+        let challenge = given("code_challenge");
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let is_digest = challenge.len() == 43 && challenge.bytes().all(plain);
+        if given("code_challenge_method") != "S256" || !is_digest || given("state").is_empty() {
+            return Err(("invalid_request", 90014));
+        }
+        let scopes: Vec<_> = given("scope").split_whitespace().map(str::to_owned).collect();
+        let needed = ["vso.pats", "vso.pats_manage"];
+        let resource = &self.options.resource;
+        let has = |name: &&str| scopes.contains(&format!("{resource}/{name}"));
+        if needed.iter().all(has) { Ok(scopes) } else { Err(("invalid_scope", 70011)) }
+    }
+
+    /// Who is at the browser: a hint chooses among those who are signed in, and nobody else.
+    fn browser_user(&self, hint: Option<&str>) -> Option<String> {
+        let hint = hint.map(str::to_lowercase);
+        let hinted = hint.and_then(|hint| self.sessions.iter().find(|one| **one == hint));
+        hinted.or(self.sessions.last()).cloned()
+    }
+
+    fn signed_in(
+        &mut self,
+        request: &Request,
+        asked: &Asked,
+        user: &str,
+        scopes: Vec<String>,
+    ) -> Response {
+        let secret = self.opaque("1.code.", 120);
+        let code = Code {
+            client_id: asked.client_id.clone(),
+            user: user.to_owned(),
+            redirect_uri: asked.redirect_uri.clone(),
+            scopes,
+            challenge: request.query("code_challenge").unwrap_or_default().to_owned(),
+            nonce: request.query("nonce").map(str::to_owned),
+            valid_until_ms: self.now_ms + self.options.code_ms,
+            is_redeemed: false,
+        };
+        self.codes.insert(secret.clone(), code);
+        let session = self.random.guid();
+        asked.back(&[("code", &secret), ("state", &asked.state), ("session_state", &session)])
+    }
+}
+
+impl Asked {
+    fn refused(&self, error: &str, number: u32) -> Response {
+        let description = format!("AADSTS{number}: {}", sentence(number));
+        let pairs = [("error", error), ("error_description", &description), ("state", &self.state)];
+        self.back(&pairs)
+    }
+
+    fn back(&self, pairs: &[(&str, &str)]) -> Response {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(pairs);
+        let mark = if self.redirect_uri.contains('?') { '&' } else { '?' };
+        let location = format!("{}{mark}{}", self.redirect_uri, query.finish());
+        Response::html(302, "<html><title>Object moved</title></html>")
+            .with_header("location", &location)
+    }
+}

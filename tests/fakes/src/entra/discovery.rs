@@ -1,0 +1,82 @@
+//! Documents that say where everything is and which keys sign, and the way from a request to them.
+//!
+//! URLs follow the Host header, so that they work at whatever port the caller reached.
+
+use serde_json::json;
+
+use super::keys;
+use super::refusal::Refused;
+use super::world::World;
+use crate::http::{Request, Response};
+
+impl World {
+    /// Whether a request is for this world: its paths are unlike any of ADO's, whatever the tenant.
+    pub fn serves(request: &Request) -> bool {
+        let segments = request.segments();
+        let segments: Vec<_> = segments.iter().map(String::as_str).collect();
+        matches!(
+            segments.as_slice(),
+            [_, "oauth2", "v2.0", _]
+                | [_, "discovery", "v2.0", "keys"]
+                | [_, "v2.0", ".well-known", "openid-configuration"]
+                | ["metadata", "identity", "oauth2", "token"]
+        )
+    }
+
+    pub(super) fn answer(&mut self, request: &Request, now_ms: i64) -> Response {
+        self.set_now(now_ms);
+        let segments = request.segments();
+        let segments: Vec<_> = segments.iter().map(String::as_str).collect();
+        let response = match segments.as_slice() {
+            ["metadata", "identity", "oauth2", "token"] => self.managed_identity(request),
+            // `common` and `organizations` are refused too: the gateway's app has one tenant.
+            [tenant, ..] if !tenant.eq_ignore_ascii_case(&self.tenant) => {
+                self.refusal(&Refused::request(90002))
+            }
+            [_, "oauth2", "v2.0", "authorize"] => self.authorize(request),
+            [_, "oauth2", "v2.0", "token"] => self.token(request),
+            [_, "discovery", "v2.0", "keys"] => self.key_document(request),
+            [_, "v2.0", ".well-known", "openid-configuration"] => self.configuration(request),
+            _ => Response::html(404, "<html><title>Not found</title></html>"),
+        };
+        let request_id = self.random.guid();
+        response
+            .with_header("x-ms-request-id", &request_id)
+            .with_header("cache-control", "no-store, no-cache")
+    }
+
+    /// Where the caller reached the tenant.
+    pub(super) fn authority(&self, request: &Request) -> String {
+        let base = match request.header("host") {
+            Some(host) => format!("http://{host}"),
+            None => self.base_url.clone(),
+        };
+        format!("{base}/{}", self.tenant)
+    }
+
+    fn key_document(&self, request: &Request) -> Response {
+        let issuer = format!("{}/v2.0", self.authority(request));
+        let key = keys::described(self.signing_key, &issuer);
+        Response::json(200, &json!({"keys": [key]}))
+    }
+
+    fn configuration(&self, request: &Request) -> Response {
+        let authority = self.authority(request);
+        let body = json!({
+            "issuer": format!("{authority}/v2.0"),
+            "authorization_endpoint": format!("{authority}/oauth2/v2.0/authorize"),
+            "token_endpoint": format!("{authority}/oauth2/v2.0/token"),
+            "jwks_uri": format!("{authority}/discovery/v2.0/keys"),
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "subject_types_supported": ["pairwise"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "token_endpoint_auth_methods_supported":
+                ["client_secret_post", "client_secret_basic", "private_key_jwt"],
+            "scopes_supported": ["openid", "profile", "email", "offline_access"],
+            "claims_supported":
+                ["sub", "iss", "aud", "exp", "iat", "nonce", "preferred_username", "name", "tid"],
+        });
+        Response::json(200, &body)
+    }
+}

@@ -1,0 +1,157 @@
+//! ID tokens, honest and forged.
+//!
+//! Forgeries are one step away from an honest token each, so that a check that is missing is found
+//! by exactly one of them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
+
+use super::keys;
+use super::model::User;
+use super::world::World;
+
+type Claims = Map<String, Value>;
+
+/// What is wrong with an ID token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgery {
+    /// Signed by a key that is not announced, under the name of the one that is.
+    OtherKey,
+    /// Names a key that is not announced.
+    UnknownKey,
+    /// A claim was changed after signing.
+    Tampered,
+    /// Answers another sign-in.
+    WrongNonce,
+    /// Answers no sign-in.
+    NoNonce,
+    /// For another application.
+    WrongAudience,
+    /// From another tenant.
+    WrongTenant,
+    /// From another issuer.
+    WrongIssuer,
+    /// Too old.
+    Expired,
+    /// Not valid yet.
+    NotYetValid,
+    /// Unsigned.
+    AlgorithmNone,
+    /// Says HS256, which a verifier that lets the token choose would follow.
+    AlgorithmHs256,
+    /// No ID token in the answer.
+    Missing,
+}
+
+impl Forgery {
+    /// Every forgery, for tests that try all of them.
+    pub const ALL: [Self; 13] = [
+        Self::OtherKey,
+        Self::UnknownKey,
+        Self::Tampered,
+        Self::WrongNonce,
+        Self::NoNonce,
+        Self::WrongAudience,
+        Self::WrongTenant,
+        Self::WrongIssuer,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::AlgorithmNone,
+        Self::AlgorithmHs256,
+        Self::Missing,
+    ];
+
+    /// The forgery of that name, compared without case.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| format!("{one:?}").eq_ignore_ascii_case(name))
+    }
+}
+
+impl World {
+    /// The ID token for a redeemed code or refreshed session; none when it is to be missing.
+    pub(super) fn id_token(
+        &mut self,
+        authority: &str,
+        client_id: &str,
+        user: &User,
+        nonce: Option<&str>,
+    ) -> Option<String> {
+        let forgery = self.forgery.take();
+        let mut claims = self.claims(authority, client_id, user, nonce);
+        let (other_tenant, other_client) = (self.random.guid(), self.random.guid());
+        let seconds = self.now_ms.div_euclid(1_000);
+        let mut put = |key: &str, value: Value| drop(claims.insert(key.to_owned(), value));
+        match forgery {
+            Some(Forgery::WrongNonce) => put("nonce", json!("another-nonce")),
+            Some(Forgery::NoNonce) => drop(claims.remove("nonce")),
+            Some(Forgery::WrongAudience) => put("aud", json!(other_client)),
+            Some(Forgery::WrongTenant) => put("tid", json!(other_tenant)),
+            Some(Forgery::WrongIssuer) => put("iss", json!("https://issuer.invalid/v2.0")),
+            Some(Forgery::Expired) => {
+                put("exp", json!(seconds - 3_600));
+                put("nbf", json!(seconds - 7_200));
+                put("iat", json!(seconds - 7_200));
+            }
+            Some(Forgery::NotYetValid) => put("nbf", json!(seconds + 3_600)),
+            Some(Forgery::Missing) => return None,
+            _ => {}
+        }
+        Some(self.sealed(&Value::Object(claims), forgery))
+    }
+
+    fn claims(&self, authority: &str, client: &str, user: &User, nonce: Option<&str>) -> Claims {
+        let seconds = self.now_ms.div_euclid(1_000);
+        let claims = json!({
+            "ver": "2.0",
+            "iss": format!("{authority}/v2.0"),
+            "aud": client,
+            // Entra dates its tokens five minutes back, for clocks that are late.
+            "iat": seconds - 300,
+            "nbf": seconds - 300,
+            "exp": seconds + 3_600,
+            "sub": format!("sub-{}", user.object_id.replace('-', "")),
+            "oid": user.object_id,
+            "tid": self.tenant,
+            "name": user.display_name,
+            "preferred_username": user.principal_name,
+            "email": user.email,
+        });
+        let mut claims = claims.as_object().cloned().unwrap_or_default();
+        claims.extend(nonce.map(|nonce| ("nonce".to_owned(), json!(nonce))));
+        claims
+    }
+
+    fn sealed(&self, claims: &Value, forgery: Option<Forgery>) -> String {
+        let kid = match forgery {
+            Some(Forgery::UnknownKey) => keys::name(keys::FORGER),
+            _ => keys::name(self.signing_key),
+        };
+        let algorithm = match forgery {
+            Some(Forgery::AlgorithmNone) => "none",
+            Some(Forgery::AlgorithmHs256) => "HS256",
+            _ => "RS256",
+        };
+        let header = json!({"typ": "JWT", "alg": algorithm, "kid": kid});
+        let encoded = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let message = format!("{}.{}", encoded(&header), encoded(claims));
+        let key = match forgery {
+            Some(Forgery::OtherKey | Forgery::UnknownKey) => keys::FORGER,
+            _ => self.signing_key,
+        };
+        match forgery {
+            Some(Forgery::AlgorithmNone) => format!("{message}."),
+            Some(Forgery::Tampered) => {
+                let signature = keys::signed(key, message.as_bytes());
+                let mut changed = claims.as_object().cloned().unwrap_or_default();
+                let name = json!("somebody.else@fabrikam.example");
+                changed.insert("preferred_username".to_owned(), name);
+                format!("{}.{}.{signature}", encoded(&header), encoded(&Value::Object(changed)))
+            }
+            _ => {
+                let signature = keys::signed(key, message.as_bytes());
+                format!("{message}.{signature}")
+            }
+        }
+    }
+}

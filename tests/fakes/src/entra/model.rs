@@ -1,0 +1,95 @@
+//! What exists in Entra: applications, people, codes, refresh tokens.
+//!
+//! Plain values, changed only by the world. Nothing here knows HTTP.
+
+/// What a person answers when asked for consent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Consent {
+    /// Agrees.
+    #[default]
+    Given,
+    /// Declines: `access_denied`, AADSTS65004.
+    Declined,
+    /// Cannot: an administrator must (`access_denied`, AADSTS90094).
+    NeedsAdministrator,
+}
+
+/// A client secret.
+#[derive(Debug, Clone)]
+pub(crate) struct Secret {
+    pub(crate) text: String,
+    pub(crate) is_expired: bool,
+}
+
+/// A certificate that an application signs its assertions with.
+#[derive(Debug, Clone)]
+pub(crate) struct Certificate {
+    /// SHA-256 of its DER, base64url without padding.
+    pub(crate) thumbprint: String,
+    /// The RSA public key, as PKCS#1 DER.
+    pub(crate) public_key: Vec<u8>,
+}
+
+/// A registered application with its service principal.
+#[derive(Debug, Clone)]
+pub(crate) struct App {
+    pub(crate) object_id: String,
+    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) secrets: Vec<Secret>,
+    pub(crate) certificates: Vec<Certificate>,
+    pub(crate) federated_tokens: Vec<String>,
+}
+
+/// A person of the tenant.
+#[derive(Debug, Clone)]
+pub(crate) struct User {
+    pub(crate) object_id: String,
+    pub(crate) display_name: String,
+    pub(crate) principal_name: String,
+    pub(crate) email: String,
+    pub(crate) consent: Consent,
+    /// The AADSTS number that meets this person everywhere: 50057 disabled, 50076 MFA required.
+    pub(crate) trouble: Option<u32>,
+}
+
+/// An authorization code that was handed out.
+#[derive(Debug, Clone)]
+pub(crate) struct Code {
+    pub(crate) client_id: String,
+    pub(crate) user: String,
+    pub(crate) redirect_uri: String,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) challenge: String,
+    pub(crate) nonce: Option<String>,
+    pub(crate) valid_until_ms: i64,
+    pub(crate) is_redeemed: bool,
+}
+
+/// A refresh token that was handed out.
+#[derive(Debug, Clone)]
+pub(crate) struct RefreshToken {
+    pub(crate) client_id: String,
+    pub(crate) user: String,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) issued_ms: i64,
+    pub(crate) is_revoked: bool,
+}
+
+/// A managed identity of the machine.
+#[derive(Debug, Clone)]
+pub(crate) struct ManagedIdentity {
+    pub(crate) client_id: String,
+    pub(crate) object_id: String,
+}
+
+/// One call of the token endpoint, or of the managed identity endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenCall {
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// `authorization_code`, `refresh_token`, `client_credentials`, `managed_identity`, or what
+    /// was asked for.
+    pub grant: String,
+    /// The AADSTS number of the refusal; none when a token was issued.
+    pub refused: Option<u32>,
+}

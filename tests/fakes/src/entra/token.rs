@@ -1,0 +1,46 @@
+//! The token endpoint: which grant is asked for, who asks, and what is recorded of it.
+//!
+//! What each grant yields is next door.
+
+use super::client::Form;
+use super::model::TokenCall;
+use super::refusal::Refused;
+use super::world::World;
+use crate::http::{Request, Response};
+
+impl World {
+    pub(super) fn token(&mut self, request: &Request) -> Response {
+        let form = Form::read(request);
+        let grant = form.as_ref().and_then(|form| form.get("grant_type"));
+        let grant = grant.unwrap_or_default().to_owned();
+        let outcome = self.granted_or_refused(request, form.as_ref(), &grant);
+        let refused = outcome.as_ref().err().map(|refused| refused.number);
+        self.calls.push(TokenCall { at_ms: self.now_ms, grant, refused });
+        outcome.unwrap_or_else(|refused| self.refusal(&refused))
+    }
+
+    fn granted_or_refused(
+        &mut self,
+        request: &Request,
+        form: Option<&Form>,
+        grant: &str,
+    ) -> Result<Response, Refused> {
+        if request.method != "POST" {
+            return Err(Refused::request(900_561));
+        }
+        let form = form.ok_or_else(|| Refused::request(900_144))?;
+        form.need("grant_type")?;
+        if let Some(refused) = self.ordered_refusal() {
+            return Err(refused);
+        }
+        let client_id = self.client(request, form)?;
+        let authority = self.authority(request);
+        let body = match grant {
+            "authorization_code" => self.redeem_code(&authority, &client_id, form)?,
+            "refresh_token" => self.refresh(&authority, &client_id, form)?,
+            "client_credentials" => self.for_application(&client_id, form)?,
+            _ => return Err(Refused::new(400, "unsupported_grant_type", 70003)),
+        };
+        Ok(Response::json(200, &body))
+    }
+}
