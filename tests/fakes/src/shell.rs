@@ -1,8 +1,9 @@
 //! The worlds behind a socket; the only place with a clock.
 //!
-//! One port serves ADO below its organizations' paths, Entra below its tenant's, the CI below `/ci`,
-//! and the control for people below `/_fake`. What Entra issues is carried to ADO at once. A loop makes the deliveries and reports that fall due. The shell must
-//! never decide anything that a world could decide.
+//! One port serves ADO below its organizations' paths, Entra below its tenant's, the CI below
+//! `/ci`, and the control for people below `/_fake`. What Entra issues is carried to ADO at once. A
+//! loop makes the deliveries and reports that fall due. The shell must never decide anything that a
+//! world could decide.
 
 /// Requests that are held until a test lets them go on.
 mod holds;

@@ -157,6 +157,59 @@ fn hook_answers_have_only_known_properties() {
 }
 
 #[test]
+fn token_answers_have_only_known_properties() {
+    let scene = Scene::new();
+    let path = "/{organization}/_apis/tokens/pats";
+    let created = scene.mint("7.1-preview.1", "vso.code");
+    let id = created["patToken"]["authorizationId"].as_str().unwrap();
+    let one = scene.pats("7.1-preview.1", "GET", &format!("&authorizationId={id}"), None);
+    let all = scene.pats("7.1-preview.1", "GET", "&displayFilterOption=all", None);
+    let change = json!({"authorizationId": id, "displayName": "azdo-gateway/changed"});
+    let changed = scene.pats("7.1-preview.1", "PUT", "", Some(&change));
+    let refused = scene.mint("7.1-preview.1", "vso.nothing");
+    if let Some(spec) = Spec::load("tokens-7.1.tokens.json") {
+        spec.check("post", path, created);
+        spec.check("post", path, refused);
+        spec.check("get", path, one);
+        spec.check("put", path, changed);
+        spec.expect_operation("delete", path);
+        spec.check_other("get", &format!("{path}?"), all);
+    }
+    let refused = scene.mint("7.2-preview.1", "vso.nothing");
+    assert!(refused["patTokenErrorMessage"].is_string());
+    if let Some(spec) = Spec::load("tokens-7.2.tokens.json") {
+        spec.check("post", path, refused);
+    }
+}
+
+#[test]
+fn security_answers_have_only_known_properties() {
+    let Some(spec) = Spec::load("security-7.1.security.json") else { return };
+    let scene = Scene::new();
+    let namespace = "2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87";
+    let token = format!("repoV2/{}", scene.project);
+    let one = json!({"securityNamespaceId": namespace, "token": token, "permissions": 2});
+    let answer = scene.at_organization(
+        "POST",
+        "security/permissionevaluationbatch",
+        Some(&json!({"alwaysAllowAdministrators": false, "evaluations": [one]})),
+    );
+    assert_eq!(answer["evaluations"][0]["value"], true);
+    spec.check("post", "/{organization}/_apis/security/permissionevaluationbatch", answer);
+    let found = scene.at_organization(
+        "GET",
+        "identities?searchFilter=General&filterValue=svc@fabrikam.example",
+        None,
+    );
+    let entry = json!({"descriptor": found["value"][0]["descriptor"], "allow": 2, "deny": 0});
+    let body = json!({"token": token, "merge": true, "accessControlEntries": [entry]});
+    let target = format!("accesscontrolentries/{namespace}");
+    let answer = scene.at_organization("POST", &target, Some(&body));
+    let path = "/{organization}/_apis/accesscontrolentries/{securityNamespaceId}";
+    spec.check("post", path, answer);
+}
+
+#[test]
 fn deliveries_have_every_key_of_the_published_samples() {
     let Some(folder) = shared("payloads") else { return };
     for (event_type, version, sample) in [

@@ -110,7 +110,8 @@ impl World {
     fn answer(&mut self, request: &Request, now_ms: i64) -> Response {
         self.set_now(now_ms);
         let activity = self.random.guid();
-        let pat = self.presented_pat(request);
+        // Where there is no organization, nobody looks at a token.
+        let pat = self.organization_of(request).and_then(|_| self.presented_pat(request));
         self.needed = None;
         let response = self.routed(request).unwrap_or_else(|refusal| refusal);
         if let Some(pat) = pat {

@@ -6,6 +6,10 @@
 mod deliveries;
 /// Iterations and merge attempts.
 mod iterations;
+/// The PAT lifecycle API: who may, what is refused, what is watched.
+mod pats;
+/// What identities may do and see, and how that is changed.
+mod permissions;
 /// Refusals: versions, tokens, scopes, permissions, things that are not there.
 mod refusals;
 /// Statuses and the policies that watch them.

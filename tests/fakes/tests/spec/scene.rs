@@ -9,6 +9,8 @@ use fakes::http::Request;
 use serde_json::{Value, json};
 
 const PAT: &str = "scene-pat";
+const FULL: &str = "scene-pat-for-everything";
+const BEARER: &str = "scene-bearer";
 
 pub(crate) struct Scene {
     world: RefCell<World>,
@@ -30,6 +32,9 @@ impl Scene {
         world.create_annotated_tag(&repository, "v1", &head);
         let service = world.create_identity("Service", "svc@fabrikam.example");
         world.add_pat(PAT, &service, &["vso.code_write"], i64::MAX);
+        world.add_pat(FULL, &service, &["app_token"], i64::MAX);
+        let scopes = ["vso.pats", "vso.pats_manage"];
+        world.add_user_bearer(BEARER, &service, &scopes, i64::MAX);
         let new = NewPullRequest::new(&repository, "topic", "main");
         let pull_request = world.open_pull_request(&new);
         world.push(&repository, "topic", "More");
@@ -66,6 +71,53 @@ impl Scene {
 
     pub(crate) fn send(&self, method: &str, target: &str, body: &Value) -> Value {
         self.ask(&Request::new(method, &self.target(target, "7.1")).with_json(body))
+    }
+
+    /// An answer of the PAT lifecycle API to a person.
+    pub(crate) fn pats(
+        &self,
+        version: &str,
+        method: &str,
+        query: &str,
+        body: Option<&Value>,
+    ) -> Value {
+        let target = format!("/fabrikam/_apis/tokens/pats?api-version={version}{query}");
+        let mut request =
+            Request::new(method, &target).with_header("authorization", &format!("Bearer {BEARER}"));
+        if let Some(body) = body {
+            request = request.with_json(body);
+        }
+        let now_ms = self.world.borrow().now_ms() + 1;
+        let answer = self.world.borrow_mut().handle(&request, now_ms);
+        assert_eq!(answer.status, 200, "{}", answer.body_json());
+        answer.body_json()
+    }
+
+    pub(crate) fn mint(&self, version: &str, scope: &str) -> Value {
+        let end_ms = self.world.borrow().now_ms() + 60_000;
+        let body = json!({
+            "displayName": "azdo-gateway/spec",
+            "scope": scope,
+            "validTo": fakes::moment::written(end_ms),
+            "allOrgs": false,
+        });
+        self.pats(version, "POST", "", Some(&body))
+    }
+
+    /// An answer to somebody who may do everything, without a project in the path.
+    pub(crate) fn at_organization(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        let mark = if path.contains('?') { '&' } else { '?' };
+        let target = format!("/fabrikam/_apis/{path}{mark}api-version=7.1");
+        let request = Request::new(method, &target);
+        let request = match body {
+            Some(body) => request.with_json(body),
+            None => request,
+        };
+        let now_ms = self.world.borrow().now_ms() + 1;
+        let request = request.with_pat(FULL);
+        let answer = self.world.borrow_mut().handle(&request, now_ms);
+        assert_eq!(answer.status, 200, "{}", answer.body_json());
+        answer.body_json()
     }
 
     fn target(&self, target: &str, version: &str) -> String {

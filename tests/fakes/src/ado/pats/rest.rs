@@ -114,6 +114,7 @@ impl World {
             refused_uses: 0,
         };
         self.watch_terms(&pat);
+        self.pats.by_secret.insert(pat.secret.clone(), self.pats.all.len());
         self.pats.all.push(pat);
         Ok(self.result(self.pats.all.len() - 1, true))
     }
@@ -153,10 +154,9 @@ impl World {
 
     fn own_pat(&self, id: Option<&str>, owner: &str) -> Result<usize, Response> {
         let id = id.ok_or_else(|| bad_request("authorizationId is missing."))?;
-        let found =
-            self.pats.all.iter().position(|pat| {
-                pat.authorization_id.eq_ignore_ascii_case(id) && pat.identity == owner
-            });
+        let found = self.pats.all.iter().rposition(|pat| {
+            pat.authorization_id.eq_ignore_ascii_case(id) && pat.identity == owner
+        });
         found.ok_or_else(|| {
             not_found("TokenNotFoundException", &format!("There is no authorization {id}."))
         })

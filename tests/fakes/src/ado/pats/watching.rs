@@ -13,8 +13,8 @@ impl World {
     /// Which minted PAT a request presents, as its place among all.
     pub(in crate::ado) fn presented_pat(&self, request: &Request) -> Option<usize> {
         let (is_bearer, secret) = presented(request)?;
-        let found = || self.pats.all.iter().rposition(|pat| pat.secret == secret);
-        (!is_bearer).then(found).flatten()
+        let found = self.pats.by_secret.get(&secret).copied();
+        found.filter(|_| !is_bearer)
     }
 
     /// Writes down a use; `needed` is what the call was open to, when it came that far.

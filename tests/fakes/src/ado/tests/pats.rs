@@ -1,0 +1,254 @@
+//! The PAT lifecycle API: who may, what is refused, what is watched.
+
+use serde_json::{Value, json};
+
+use super::{Scene, refusal};
+use crate::ado::PatState;
+use crate::http::{Request, Response};
+use crate::moment::written;
+
+const PATS: &str = "/fabrikam/_apis/tokens/pats";
+const BEARER: &str = "bearer of a person";
+const REPOSITORIES: &str = "/fabrikam/_apis/git/repositories";
+
+impl Scene {
+    fn with_bearer() -> Self {
+        let mut scene = Self::new();
+        let service = scene.service.clone();
+        scene.world.add_user_bearer(BEARER, &service, &["vso.pats", "vso.pats_manage"], i64::MAX);
+        scene
+    }
+
+    fn pats(&mut self, method: &str, query: &str, body: Option<&Value>) -> Response {
+        let mark = if query.is_empty() { "" } else { "&" };
+        let target = format!("{PATS}?api-version=7.1-preview.1{mark}{query}");
+        let mut request =
+            Request::new(method, &target).with_header("authorization", &format!("Bearer {BEARER}"));
+        if let Some(body) = body {
+            request = request.with_json(body);
+        }
+        let now_ms = self.world.now_ms();
+        self.world.handle(&request, now_ms)
+    }
+
+    fn wish(&self, scope: &str) -> Value {
+        json!({
+            "displayName": "azdo-gateway/one",
+            "scope": scope,
+            "validTo": written(self.world.now_ms() + 240_000),
+            "allOrgs": false,
+        })
+    }
+
+    fn mint(&mut self, scope: &str) -> Value {
+        let wish = self.wish(scope);
+        let answer = self.pats("POST", "", Some(&wish));
+        assert_eq!(answer.status, 200, "{}", answer.body_json());
+        assert_eq!(answer.body_json()["patTokenError"], "none");
+        answer.body_json()["patToken"].clone()
+    }
+
+    fn refused(&mut self, key: &str, value: Value) -> String {
+        let mut wish = self.wish("vso.code");
+        wish[key] = value;
+        let body = self.pats("POST", "", Some(&wish)).body_json();
+        assert!(body["patToken"].is_null(), "{body}");
+        body["patTokenError"].as_str().unwrap().to_owned()
+    }
+
+    fn use_pat(&mut self, secret: &str, target: &str) -> u16 {
+        let now_ms = self.world.now_ms();
+        self.world.handle(&Request::new("GET", target).with_pat(secret), now_ms).status
+    }
+}
+
+#[test]
+fn a_pat_is_minted_used_once_and_revoked() {
+    let mut scene = Scene::with_bearer();
+    let token = scene.mint("vso.code");
+    let secret = token["token"].as_str().unwrap();
+    assert_eq!((secret.len(), &secret[76..80]), (84, "AZDO"));
+    let account = scene.world.organization("fabrikam").id.clone();
+    assert_eq!(token["targetAccounts"], json!([account]));
+    assert_eq!(scene.use_pat(secret, REPOSITORIES), 200);
+    let id = token["authorizationId"].as_str().unwrap();
+    let one = scene.pats("GET", &format!("authorizationId={id}"), None).body_json();
+    assert!(one["patToken"]["token"].is_null());
+    assert_eq!(scene.world.active_pats().count(), 1);
+    let answer = scene.pats("DELETE", &format!("authorizationId={id}"), None);
+    assert_eq!((answer.status, answer.body.len()), (204, 0));
+    assert_eq!(scene.world.active_pats().count(), 0);
+    assert_eq!(scene.world.violations(), [""; 0]);
+    let pat = &scene.world.pats()[0];
+    assert_eq!((pat.used, pat.refused_uses, pat.state(0)), (1, 0, PatState::Revoked));
+}
+
+#[test]
+fn only_people_with_both_scopes_may_mint() {
+    let mut scene = Scene::with_bearer();
+    let (now_ms, service, wish) =
+        (scene.world.now_ms(), scene.service.clone(), scene.wish("vso.code"));
+    scene.world.add_bearer("application", &service, i64::MAX);
+    scene.world.add_user_bearer("manages", &service, &["vso.pats_manage"], i64::MAX);
+    scene.world.add_user_bearer("sees", &service, &["vso.pats"], i64::MAX);
+    scene.world.add_user_bearer("impersonates", &service, &["user_impersonation"], i64::MAX);
+    scene.world.add_user_bearer("expired", &service, &["vso.pats"], now_ms);
+    let target = format!("{PATS}?api-version=7.1-preview.1");
+    let post = Request::new("POST", &target).with_json(&wish);
+    for (bearer, status, suppressed) in [
+        ("application", 302, 401),
+        ("manages", 401, 401),
+        ("sees", 401, 401),
+        ("impersonates", 401, 401),
+        ("expired", 203, 401),
+        ("unknown", 203, 401),
+    ] {
+        let request = post.clone().with_header("authorization", &format!("Bearer {bearer}"));
+        assert_eq!(scene.world.handle(&request, now_ms).status, status, "{bearer}");
+        let request = request.with_header("X-TFS-FedAuthRedirect", "Suppress");
+        assert_eq!(scene.world.handle(&request, now_ms).status, suppressed, "{bearer}");
+    }
+    assert_eq!(scene.ask(post).status, 401, "a PAT mints no PAT");
+    let request = Request::new("GET", REPOSITORIES);
+    let request = request.with_header("authorization", &format!("Bearer {BEARER}"));
+    assert_eq!(scene.world.handle(&request, now_ms).status, 401, "it only manages PATs");
+    assert!(scene.world.pats().is_empty());
+}
+
+#[test]
+fn it_exists_in_preview_only() {
+    let mut scene = Scene::with_bearer();
+    let now_ms = scene.world.now_ms();
+    for (version, key) in [
+        ("?api-version=7.1", "VssInvalidPreviewVersionException"),
+        ("?api-version=6.1-preview.1", "VssVersionOutOfRangeException"),
+        ("", "VssVersionNotSpecifiedException"),
+    ] {
+        let request = Request::new("GET", &format!("{PATS}{version}"));
+        let request = request.with_header("authorization", &format!("Bearer {BEARER}"));
+        let answer = scene.world.handle(&request, now_ms);
+        assert_eq!(refusal(&answer), (400, key.to_owned()));
+    }
+}
+
+#[test]
+fn refusals_are_words_in_a_successful_answer() {
+    let mut scene = Scene::with_bearer();
+    let now_ms = scene.world.now_ms();
+    for (key, value, error) in [
+        ("displayName", json!(" "), "invalidDisplayName"),
+        ("scope", json!("vso.everything"), "invalidScope"),
+        ("scope", json!(""), "invalidScope"),
+        ("validTo", json!(written(now_ms)), "invalidValidTo"),
+        ("validTo", json!(written(now_ms + 400 * 24 * 3_600_000)), "invalidValidTo"),
+        ("validTo", json!("tomorrow"), "invalidValidTo"),
+        ("validTo", Value::Null, "invalidValidTo"),
+    ] {
+        assert_eq!(scene.refused(key, value), error, "{key}");
+    }
+    scene.world.pat_rules.allows_full_scope = false;
+    assert_eq!(scene.refused("scope", json!("app_token")), "fullScopePatPolicyViolation");
+    scene.world.pat_rules.allows_global = false;
+    assert_eq!(scene.refused("allOrgs", json!(true)), "globalPatPolicyViolation");
+    scene.world.pat_rules.longest_ms = Some(60_000);
+    let token = scene.mint("vso.code");
+    assert_eq!(token["validTo"], written(now_ms + 60_000));
+    scene.world.pat_rules.cuts_silently = false;
+    assert_eq!(scene.refused("allOrgs", json!(false)), "patLifespanPolicyViolation");
+    scene.world.pat_rules.allows_creation = false;
+    assert_eq!(scene.refused("allOrgs", json!(false)), "disablePatCreationPolicyViolation");
+    scene.world.fail_minting("failedToIssueAccessToken", 1);
+    assert_eq!(scene.refused("allOrgs", json!(false)), "failedToIssueAccessToken");
+    assert_eq!(scene.refused("allOrgs", json!(false)), "disablePatCreationPolicyViolation");
+}
+
+#[test]
+fn a_pat_may_not_work_at_once_or_at_all() {
+    let mut scene = Scene::with_bearer();
+    scene.world.pat_rules.delay_ms = 500;
+    let token = scene.mint("vso.code");
+    let secret = token["token"].as_str().unwrap();
+    assert_eq!(scene.use_pat(secret, REPOSITORIES), 401);
+    let now_ms = scene.world.now_ms();
+    scene.world.set_now(now_ms + 500);
+    scene.world.pat_rules.has_signed_in = false;
+    assert_eq!(scene.use_pat(secret, REPOSITORIES), 401);
+    scene.world.pat_rules.has_signed_in = true;
+    assert_eq!(scene.use_pat(secret, "/other/_apis/connectionData"), 404);
+    assert_eq!(scene.use_pat(secret, REPOSITORIES), 200);
+    assert_eq!(scene.world.violations(), [""; 0]);
+    scene.world.set_now(now_ms + 240_000);
+    assert_eq!(scene.use_pat(secret, REPOSITORIES), 203);
+    assert!(scene.world.violations()[0].contains("used after its end"));
+}
+
+#[test]
+fn careless_minting_and_use_are_remembered() {
+    let mut scene = Scene::with_bearer();
+    let careless = json!({
+        "displayName": "mine",
+        "scope": "vso.code vso.code_status",
+        "validTo": written(scene.world.now_ms() + 300_001),
+        "allOrgs": true,
+    });
+    scene.pats("POST", "", Some(&careless));
+    assert_eq!(scene.world.violations().len(), 4);
+    let token = scene.mint("vso.code_write");
+    let secret = token["token"].as_str().unwrap();
+    scene.use_pat(secret, REPOSITORIES);
+    assert!(scene.world.violations()[4].contains("is more than GET"));
+    scene.use_pat(secret, "/fabrikam/_apis/connectionData");
+    assert!(scene.world.violations()[5].contains("used 2 times"));
+    let id = token["authorizationId"].as_str().unwrap();
+    assert!(scene.world.revoke_pat(id));
+    scene.use_pat(secret, REPOSITORIES);
+    assert!(scene.world.violations().last().unwrap().contains("used after its revocation"));
+    assert_eq!((scene.world.pats()[1].used, scene.world.pats()[1].refused_uses), (2, 1));
+}
+
+#[test]
+fn narrow_scopes_are_no_violation() {
+    let mut scene = Scene::with_bearer();
+    let number = scene.pull_request();
+    let pull_request = format!("{REPOSITORIES}/{}/pullRequests/{number}", scene.repository);
+    for (scope, target) in [
+        ("vso.code", "/fabrikam/_apis/hooks/subscriptions".to_owned()),
+        ("vso.code", pull_request.clone()),
+        ("vso.code_status", format!("{pull_request}/statuses")),
+        ("vso.code", "/fabrikam/_apis/projects".to_owned()),
+        ("vso.code", "/fabrikam/_apis/connectionData".to_owned()),
+    ] {
+        let token = scene.mint(scope);
+        assert_eq!(scene.use_pat(token["token"].as_str().unwrap(), &target), 200, "{target}");
+    }
+    assert_eq!(scene.world.violations(), [""; 0]);
+}
+
+#[test]
+fn lists_come_in_pages_without_secrets() {
+    let mut scene = Scene::with_bearer();
+    let ids: Vec<_> = (0..5).map(|_| scene.mint("vso.code")["authorizationId"].clone()).collect();
+    scene.world.revoke_pat(ids[3].as_str().unwrap());
+    let mut seen = Vec::new();
+    let mut token = String::new();
+    loop {
+        let query = format!("displayFilterOption=active&$top=2&continuationToken={token}");
+        let body = scene.pats("GET", &query, None).body_json();
+        let page = body["patTokens"].as_array().unwrap();
+        assert!(page.len() <= 2 && page.iter().all(|one| one["token"].is_null()));
+        seen.extend(page.iter().map(|one| one["authorizationId"].clone()));
+        body["continuationToken"].as_str().unwrap().clone_into(&mut token);
+        if token.is_empty() {
+            break;
+        }
+        // What vanishes between two pages makes none be skipped.
+        scene.world.revoke_pat(ids[0].as_str().unwrap());
+    }
+    assert_eq!(seen, [&ids[0], &ids[1], &ids[2], &ids[4]].map(Clone::clone));
+    let revoked = scene.pats("GET", "displayFilterOption=revoked", None).body_json();
+    assert_eq!(revoked["patTokens"].as_array().unwrap().len(), 2);
+    assert_eq!(scene.pats("GET", "$top=101", None).status, 400);
+    let update = json!({"authorizationId": ids[0], "displayName": "azdo-gateway/new"});
+    let answer = scene.pats("PUT", "", Some(&update)).body_json();
+    assert_eq!(answer["patTokenError"], "expiredPatCannotBeExtended");
+}

@@ -1,0 +1,201 @@
+//! A person signs in, an application mints a PAT as that person, and it works: all over sockets.
+//!
+//! What one world issues must be known to the other before anybody can use it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, which may panic as tests may"
+)]
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use fakes::bearers::{add_service_principal, add_service_user};
+use fakes::faults::{Action, Rule, unavailable_503};
+use fakes::shell::Shell;
+use fakes::{ado, ci, entra, moment};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+const USER: &str = "svc-ci@fabrikam.example";
+const REDIRECT: &str = "http://gateway.invalid/complete/azure_active_directory_service_user";
+const RESOURCE: &str = "499b84ac-1321-427f-aa17-267ca6975798";
+const VERIFIER: &str = "a-verifier-that-is-long-enough-to-be-one-of-43-characters";
+const VERSION: &str = "api-version=7.1-preview.1";
+
+struct Story {
+    shell: Shell,
+    client: reqwest::Client,
+    tenant: String,
+    client_id: String,
+}
+
+impl Story {
+    fn begin() -> Self {
+        let mut ado = ado::World::new(9, ado::Options::loopback());
+        ado.create_organization("fabrikam");
+        let project = ado.create_project("fabrikam", "Fabrikam");
+        ado.create_repository(&project, "web");
+        let mut entra = entra::World::new(9);
+        let client_id = entra.add_app();
+        entra.add_secret(&client_id, "secret");
+        entra.add_redirect_uri(&client_id, REDIRECT);
+        add_service_user(&mut ado, &mut entra, "CI Service", USER);
+        add_service_principal(&mut ado, &entra, "Gateway", &client_id);
+        let tenant = entra.tenant().to_owned();
+        let shell = Shell::start_with_entra(ado, ci::World::new(9), entra, None).unwrap();
+        let policy = reqwest::redirect::Policy::none();
+        let client = reqwest::Client::builder().no_proxy().redirect(policy).build().unwrap();
+        Self { shell, client, tenant, client_id }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.shell.url())
+    }
+
+    async fn code(&self) -> String {
+        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER));
+        let scope = format!("{RESOURCE}/vso.pats {RESOURCE}/vso.pats_manage offline_access openid");
+        let base = self.url(&format!("/{}/oauth2/v2.0/authorize", self.tenant));
+        let pairs = [
+            ("client_id", self.client_id.as_str()),
+            ("response_type", "code"),
+            ("redirect_uri", REDIRECT),
+            ("scope", &scope),
+            ("state", "state"),
+            ("nonce", "nonce"),
+            ("code_challenge", &challenge),
+            ("code_challenge_method", "S256"),
+        ];
+        let url = url::Url::parse_with_params(&base, pairs).unwrap();
+        let answer = self.client.get(url.as_str()).send().await.unwrap();
+        assert_eq!(answer.status(), 302);
+        let location = answer.headers()["location"].to_str().unwrap();
+        let location = url::Url::parse(location).unwrap();
+        let mut pairs = location.query_pairs();
+        pairs.find(|(key, _)| key == "code").unwrap().1.into_owned()
+    }
+
+    async fn token(&self, fields: &[(&str, &str)]) -> reqwest::Response {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(fields);
+        form.extend_pairs([("client_id", self.client_id.as_str()), ("client_secret", "secret")]);
+        let url = self.url(&format!("/{}/oauth2/v2.0/token", self.tenant));
+        let request = self.client.post(url).body(form.finish());
+        let kind = "application/x-www-form-urlencoded";
+        request.header("content-type", kind).send().await.unwrap()
+    }
+
+    async fn bearer_of_person(&self) -> String {
+        let code = self.code().await;
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("code", code.as_str()),
+            ("redirect_uri", REDIRECT),
+            ("code_verifier", VERIFIER),
+        ];
+        let body: Value = self.token(&fields).await.json().await.unwrap();
+        body["access_token"].as_str().unwrap().to_owned()
+    }
+
+    fn mint(&self, bearer: &str) -> reqwest::RequestBuilder {
+        let end_ms = self.shell.ado(|ado| ado.now_ms()) + 120_000;
+        let body = json!({
+            "displayName": "azdo-gateway/story",
+            "scope": "vso.code",
+            "validTo": moment::written(end_ms),
+            "allOrgs": false,
+        });
+        let url = self.url(&format!("/fabrikam/_apis/tokens/pats?{VERSION}"));
+        self.client.post(url).bearer_auth(bearer).json(&body)
+    }
+
+    async fn control(&self, path: &str, body: Option<Value>) -> Value {
+        let url = self.url(&format!("/_fake/{path}"));
+        let request = match body {
+            Some(body) => self.client.post(url).json(&body),
+            None => self.client.get(url),
+        };
+        request.send().await.unwrap().json().await.unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_mints_and_the_pat_works() {
+    let story = Story::begin();
+    let bearer = story.bearer_of_person().await;
+    let minted: Value = story.mint(&bearer).send().await.unwrap().json().await.unwrap();
+    let secret = minted["patToken"]["token"].as_str().unwrap();
+    let url = story.url("/fabrikam/_apis/git/repositories?api-version=7.1");
+    let answer = story.client.get(&url).basic_auth("", Some(secret)).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let refused = story.client.get(&url).bearer_auth(&bearer).send().await.unwrap();
+    assert_eq!(refused.status(), 401);
+    let listed = story.control("pats", None).await;
+    assert_eq!((&listed[0]["state"], &listed[0]["used"]), (&json!("active"), &json!(1)));
+    assert_eq!(story.control("violations", None).await, json!([]));
+    let id = listed[0]["id"].as_str().unwrap();
+    story.control(&format!("pats/{id}/revoke"), Some(json!({}))).await;
+    assert_eq!(story.shell.ado(|ado| ado.active_pats().count()), 0);
+    story.shell.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_reads_code_and_mints_nothing() {
+    let story = Story::begin();
+    let scope = format!("{RESOURCE}/.default");
+    let fields = [("grant_type", "client_credentials"), ("scope", scope.as_str())];
+    let body: Value = story.token(&fields).await.json().await.unwrap();
+    let bearer = body["access_token"].as_str().unwrap();
+    let url = story.url("/fabrikam/_apis/git/repositories?api-version=7.1");
+    let answer = story.client.get(url).bearer_auth(bearer).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let refused = story.mint(bearer).send().await.unwrap();
+    assert_eq!(refused.status(), 302);
+    let request = story.mint(bearer).header("X-TFS-FedAuthRedirect", "Suppress");
+    assert_eq!(request.send().await.unwrap().status(), 401);
+    story.shell.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_strike_entra_and_the_pat_api() {
+    let story = Story::begin();
+    let unavailable = Rule::new("POST", "/oauth2/v2.0/token", unavailable_503(7)).next(1);
+    story.shell.entra(|entra| entra.faults.add(unavailable));
+    let answer = story.token(&[("grant_type", "refresh_token")]).await;
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["retry-after"]),
+        (503, &"7".parse().unwrap())
+    );
+    let bearer = story.bearer_of_person().await;
+    let lost = Rule::new("POST", "/tokens/pats", Action::DropAfter).nth(1);
+    story.shell.ado(|ado| ado.faults.add(lost));
+    assert!(story.mint(&bearer).send().await.is_err());
+    assert_eq!(story.shell.ado(|ado| ado.active_pats().count()), 1, "it was minted and is lost");
+    story.shell.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_control_moves_entra() {
+    let story = Story::begin();
+    story.control("entra/token-error", Some(json!({"number": 50173, "count": 1}))).await;
+    let answer = story.token(&[("grant_type", "refresh_token")]).await;
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!(body["error_codes"], json!([50173]));
+    story.bearer_of_person().await;
+    let state = story.control("entra", None).await;
+    assert_eq!((&state["signed_in"], &state["live_refresh_tokens"]), (&json!(USER), &json!(1)));
+    let revoked = story.control("entra/revoke", Some(json!({"user": USER}))).await;
+    assert_eq!(revoked, json!({"revoked": 1}));
+    story.control("pats/error", Some(json!({"error": "invalidScope"}))).await;
+    let bearer = story.bearer_of_person().await;
+    let refused: Value = story.mint(&bearer).send().await.unwrap().json().await.unwrap();
+    assert_eq!(refused, json!({"patToken": null, "patTokenError": "invalidScope"}));
+    assert!(
+        story.control("entra/sign-in", Some(json!({"user": "nobody"}))).await["complaint"]
+            .is_string()
+    );
+    story.control("entra/sign-out", Some(json!({}))).await;
+    assert_eq!(story.control("entra", None).await["signed_in"], Value::Null);
+    story.shell.stop().await;
+}
