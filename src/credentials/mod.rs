@@ -3,6 +3,7 @@
 //! One interface for all kinds of identity, so that the flow cannot tell them apart. It must never
 //! know the HTTP edge nor the flow.
 
+pub mod entra;
 mod options;
 mod pat;
 mod standing;

@@ -1,0 +1,71 @@
+//! An interactive sign-in from its beginning: the random values that bind its parts together, and
+//! the address that the browser is sent to.
+//!
+//! Authorization code with PKCE: RFC 6749 §4.1, RFC 7636, OpenID Connect Core §3.1.2.1. It must
+//! never know how the values are kept until the browser comes back.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::{App, PAT_SCOPES};
+use crate::secret::Secret;
+
+/// What one sign-in is recognised by. Each value is 32 random bytes in base64url.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Comes back in the redirect: says which sign-in it belongs to (RFC 6749 §10.12).
+    pub state: Secret,
+    /// Comes back in the ID token: says that it was made for this sign-in.
+    pub nonce: Secret,
+    /// Never leaves us until the code is redeemed: a stolen code is worth nothing without it.
+    pub verifier: Secret,
+    /// For a cookie: says that the browser which comes back is the one that was sent away.
+    pub browser: Secret,
+}
+
+impl Login {
+    /// A new one.
+    ///
+    /// # Errors
+    /// The operating system gives no randomness.
+    pub fn begin() -> Result<Self, getrandom::Error> {
+        Ok(Self { state: random()?, nonce: random()?, verifier: random()?, browser: random()? })
+    }
+
+    /// What the verifier hashes to (RFC 7636 §4.2, `S256`).
+    pub fn challenge(&self) -> String {
+        URL_SAFE_NO_PAD.encode(Sha256::digest(self.verifier.expose().as_bytes()))
+    }
+
+    /// Where the browser signs in. The account is always asked for: the administrator who links
+    /// is seldom the service user.
+    pub(super) fn url(&self, app: &App, redirect_uri: &Url, login_hint: Option<&str>) -> Url {
+        let mut url = app.authority.at(&["oauth2", "v2.0", "authorize"]);
+        let challenge = self.challenge();
+        url.query_pairs_mut().extend_pairs([
+            ("client_id", app.client_id.as_str()),
+            ("response_type", "code"),
+            ("response_mode", "query"),
+            ("redirect_uri", redirect_uri.as_str()),
+            ("scope", PAT_SCOPES),
+            ("state", self.state.expose()),
+            ("nonce", self.nonce.expose()),
+            ("code_challenge", &challenge),
+            ("code_challenge_method", "S256"),
+            ("prompt", "select_account"),
+        ]);
+        if let Some(hint) = login_hint {
+            url.query_pairs_mut().append_pair("login_hint", hint);
+        }
+        url
+    }
+}
+
+fn random() -> Result<Secret, getrandom::Error> {
+    let mut bytes = Zeroizing::new([0_u8; 32]);
+    getrandom::fill(bytes.as_mut())?;
+    Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
+}
