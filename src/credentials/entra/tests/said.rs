@@ -7,7 +7,7 @@ use crate::credentials::entra::said::error;
 
 fn refusal(text: &str, codes: &[u32], secrets: &[&Secret]) -> Refusal {
     match outcome("invalid_grant", text, codes, secrets) {
-        Error::Refused(refusal) => *refusal,
+        Error::Refused(refusal) => refusal,
         other => panic!("{other:?}"),
     }
 }
