@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 /// How long a writer waits for another process that holds the lock.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 /// Cached statements of one connection.
-const STATEMENTS_MAX: usize = 64;
+const STATEMENTS_MAX: usize = 128;
 
 /// The connection that writes.
 ///

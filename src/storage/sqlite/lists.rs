@@ -15,13 +15,13 @@ use crate::storage::{
 
 /// Conditions joined by AND, with their values.
 #[derive(Default)]
-struct Where {
+pub(super) struct Where {
     conditions: Vec<&'static str>,
     values: Vec<Value>,
 }
 
 impl Where {
-    fn and(mut self, condition: &'static str, value: Option<impl Into<Value>>) -> Self {
+    pub(super) fn and(mut self, condition: &'static str, value: Option<impl Into<Value>>) -> Self {
         if let Some(value) = value {
             self.conditions.push(condition);
             self.values.push(value.into());
@@ -29,7 +29,7 @@ impl Where {
         self
     }
 
-    fn page<T>(
+    pub(super) fn page<T>(
         mut self,
         db: &Connection,
         select: &str,

@@ -3,11 +3,15 @@
 //! One process owns the file; a lock beside it says so. That also makes every lease of an earlier
 //! process void, so that work goes on at once after a crash. It must never decide anything.
 
+mod audit;
 mod checkpoint;
 mod connection;
 mod decisions;
 mod inbox;
+mod links;
 mod lists;
+mod logins;
+mod migration;
 mod outbox;
 mod readers;
 mod retention;
@@ -22,10 +26,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Accepted, Backlog, Claim, Commit, DecisionCommit, Delivery, DeliveryFilter, Error, Health,
-    Lease, LeasedDelivery, LeasedRun, LeasedSlot, NewDelivery, Page, Paged, PostingCommit,
-    RunCommit, RunFilter, StatusFilter, StatusRow, Store, Versioned,
+    Accepted, AuditFilter, AuditRow, Backlog, Claim, Commit, DecisionCommit, Delivery,
+    DeliveryFilter, Error, Health, Lease, LeasedDelivery, LeasedRun, LeasedSlot, Link, LinkChange,
+    Login, NewDelivery, Page, Paged, PostingCommit, Refresh, RefreshCommit, RunCommit, RunFilter,
+    StatusFilter, StatusRow, Store, Ticket, Versioned,
 };
+use crate::domain::audit::Entry;
 use crate::domain::decision::{KnownPullRequest, KnownRef};
 use crate::domain::event::Repository;
 use crate::domain::id::{DeliveryId, RunId, StatusId};
@@ -35,9 +41,6 @@ use crate::domain::time::Timestamp;
 use checkpoint::Checkpointer;
 use readers::Readers;
 use writer::Writer;
-
-/// The version of `schema.sql`.
-const SCHEMA_VERSION: i64 = 1;
 
 /// See the module.
 #[derive(Debug)]
@@ -67,8 +70,8 @@ impl Sqlite {
             source: Some(source),
         };
         let db = connection::open_for_writing(path).map_err(failed)?;
-        migrate(&db).map_err(failed)?.map_err(Error::unavailable)?;
-        void_leases(&db).map_err(failed)?;
+        migration::migrate(&db).map_err(failed)?.map_err(Error::unavailable)?;
+        migration::void_leases(&db).map_err(failed)?;
         let threads = |error| Error::unavailable(format!("no thread could be started: {error}"));
         Ok(Self {
             writer: Writer::start(path.to_owned(), db).map_err(threads)?,
@@ -96,32 +99,6 @@ fn lock(path: &Path) -> Result<File, Error> {
             path.display()
         ))),
     }
-}
-
-fn migrate(db: &rusqlite::Connection) -> rusqlite::Result<Result<(), String>> {
-    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if version > SCHEMA_VERSION {
-        return Ok(Err(format!(
-            "the database has schema version {version}, and this gateway knows {SCHEMA_VERSION}: \
-             run the newer gateway, or restore a backup"
-        )));
-    }
-    if version == 0 {
-        let schema = include_str!("schema.sql");
-        db.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        ))?;
-    }
-    Ok(Ok(()))
-}
-
-/// Whoever held a lease is dead: we hold the lock. Lease numbers stay, so that they keep growing.
-fn void_leases(db: &rusqlite::Connection) -> rusqlite::Result<()> {
-    db.execute_batch(
-        "UPDATE inbox SET due_at = 0 WHERE lease > 0;
-         UPDATE run SET leased_until = 0 WHERE leased_until > 0 AND due_at IS NOT NULL;
-         UPDATE slot SET leased_until = 0 WHERE leased_until > 0 AND due_at IS NOT NULL;",
-    )
 }
 
 /// The body is most of what a delivery holds in memory.
@@ -249,63 +226,94 @@ impl Store for Sqlite {
         self.readers.read(move |db| lists::statuses(db, &filter, page)).await
     }
 
+    async fn issue_ticket(&self, ticket: Ticket) -> Result<(), Error> {
+        self.writer.write(512, move |db| logins::issue_ticket(db, &ticket)).await
+    }
+
+    async fn take_ticket(
+        &self,
+        digest: [u8; 32],
+        organization: &str,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let organization = organization.to_owned();
+        self.writer.write(512, move |db| logins::take_ticket(db, &digest, &organization, now)).await
+    }
+
+    async fn begin_login(&self, login: Login, now: Timestamp) -> Result<(), Error> {
+        self.writer.write(1024, move |db| logins::begin(db, &login, now)).await
+    }
+
+    async fn take_login(
+        &self,
+        state: [u8; 32],
+        browser: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<Login>, Error> {
+        self.writer.write(512, move |db| logins::take(db, &state, &browser, now)).await
+    }
+
+    async fn link(&self, organization: &str) -> Result<Option<Link>, Error> {
+        let organization = organization.to_owned();
+        self.readers.read(move |db| links::find(db, &organization)).await
+    }
+
+    async fn links(&self) -> Result<Vec<Link>, Error> {
+        self.readers.read(links::all).await
+    }
+
+    async fn commit_link(&self, change: LinkChange) -> Result<Commit, Error> {
+        self.writer.write(8192, move |db| links::commit(db, &change)).await
+    }
+
+    async fn claim_refresh(
+        &self,
+        organization: &str,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<Refresh, Error> {
+        let (organization, until) = (organization.to_owned(), now.plus(lease));
+        self.writer.write(512, move |db| links::claim_refresh(db, &organization, now, until)).await
+    }
+
+    async fn commit_refresh(&self, commit: RefreshCommit) -> Result<Commit, Error> {
+        self.writer.write(8192, move |db| links::commit_refresh(db, &commit)).await
+    }
+
+    async fn hurry_slots(&self, organization: &str, now: Timestamp) -> Result<usize, Error> {
+        let organization = organization.to_owned();
+        self.writer.write(512, move |db| outbox::hurry(db, &organization, now)).await
+    }
+
+    async fn record(&self, entries: Vec<Entry>) -> Result<(), Error> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let bytes = audit::bytes_of(&entries);
+        let insert = move |db: &rusqlite::Connection| {
+            entries.iter().try_for_each(|entry| audit::insert(db, entry))
+        };
+        self.writer.write(bytes, insert).await
+    }
+
+    async fn audit(&self, filter: AuditFilter, page: Page) -> Result<Paged<AuditRow>, Error> {
+        self.readers.read(move |db| audit::list(db, &filter, page)).await
+    }
+
+    async fn audit_entry(&self, id: i64) -> Result<Option<AuditRow>, Error> {
+        self.readers.read(move |db| audit::find(db, id)).await
+    }
+
     async fn delete_older(
         &self,
         before: Timestamp,
-        _audit_before: Timestamp,
+        audit_before: Timestamp,
         limit: usize,
     ) -> Result<usize, Error> {
-        self.writer.write(0, move |db| retention::delete_older(db, before, limit)).await
-    }
-
-    async fn issue_ticket(&self, _: super::Ticket) -> Result<(), Error> {
-        Err(Error::unavailable("later"))
-    }
-    async fn take_ticket(&self, _: [u8; 32], _: &str, _: Timestamp) -> Result<bool, Error> {
-        Err(Error::unavailable("later"))
-    }
-    async fn begin_login(&self, _: super::Login, _: Timestamp) -> Result<(), Error> {
-        Err(Error::unavailable("later"))
-    }
-    async fn take_login(
-        &self,
-        _: [u8; 32],
-        _: [u8; 32],
-        _: Timestamp,
-    ) -> Result<Option<super::Login>, Error> {
-        Err(Error::unavailable("later"))
-    }
-    async fn link(&self, _: &str) -> Result<Option<super::Link>, Error> {
-        Err(Error::unavailable("later"))
-    }
-    async fn links(&self) -> Result<Vec<super::Link>, Error> {
-        Err(Error::unavailable("later"))
-    }
-    async fn commit_link(&self, _: super::LinkChange) -> Result<Commit, Error> {
-        Err(Error::unavailable("later"))
-    }
-    async fn claim_refresh(
-        &self,
-        _: &str,
-        _: Timestamp,
-        _: Duration,
-    ) -> Result<super::Refresh, Error> {
-        Err(Error::unavailable("later"))
-    }
-    async fn commit_refresh(&self, _: super::RefreshCommit) -> Result<Commit, Error> {
-        Err(Error::unavailable("later"))
-    }
-    async fn hurry_slots(&self, _: &str, _: Timestamp) -> Result<usize, Error> {
-        Err(Error::unavailable("later"))
-    }
-    async fn record(&self, _: Vec<crate::domain::audit::Entry>) -> Result<(), Error> {
-        Err(Error::unavailable("later"))
-    }
-    async fn audit(&self, _: super::AuditFilter, _: Page) -> Result<Paged<super::AuditRow>, Error> {
-        Err(Error::unavailable("later"))
-    }
-    async fn audit_entry(&self, _: i64) -> Result<Option<super::AuditRow>, Error> {
-        Err(Error::unavailable("later"))
+        let delete = move |db: &rusqlite::Connection| {
+            retention::delete_older(db, before, audit_before, limit)
+        };
+        self.writer.write(0, delete).await
     }
 
     async fn backlog(&self) -> Result<Backlog, Error> {

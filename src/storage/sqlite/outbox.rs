@@ -194,6 +194,19 @@ fn lease(db: &Connection, slot: i64, claim: Claim) -> rusqlite::Result<LeasedSlo
     })
 }
 
+/// What waits for its time waits no longer; whoever has a lease finds out by itself.
+pub(super) fn hurry(
+    db: &Connection,
+    organization: &str,
+    now: Timestamp,
+) -> rusqlite::Result<usize> {
+    db.prepare_cached(
+        "UPDATE slot SET due_at = ?2 WHERE due_at > ?2 AND leased_until <= ?2
+         AND organization = ?1 COLLATE NOCASE",
+    )?
+    .execute(params![organization, now.micros()])
+}
+
 pub(super) fn commit(db: &Connection, commit: &PostingCommit) -> rusqlite::Result<Commit> {
     let PostingCommit { lease, status_id, posting, now } = commit;
     // A status that was passed over after the lease had ended may have been deleted since.

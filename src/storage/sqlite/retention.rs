@@ -19,17 +19,21 @@ const OLD_RUNS: &str = "SELECT number FROM (SELECT number, updated_at, overdue_a
 const OLD_STATUSES: &str = "SELECT id FROM (SELECT id, queued_at, outcome FROM status ORDER BY id
         LIMIT ?2) WHERE queued_at < ?1 AND outcome <> 'queued'
     AND id < (SELECT max(id) FROM status)";
+/// Its numbers are never given out anew, so that even the newest entry may go.
+const OLD_ENTRIES: &str = "SELECT id FROM audit WHERE at < ?1 ORDER BY at LIMIT ?2";
 
 pub(super) fn delete_older(
     db: &Connection,
     before: Timestamp,
+    audit_before: Timestamp,
     count: usize,
 ) -> rusqlite::Result<usize> {
-    let old = |select: &str| -> rusqlite::Result<Vec<i64>> {
+    let older = |before: Timestamp, select: &str| -> rusqlite::Result<Vec<i64>> {
         db.prepare_cached(select)?
             .query_map(params![before.micros(), limit(count)], |row| row.get(0))?
             .collect()
     };
+    let old = |select| older(before, select);
     let delete = |statements: &[&str], ids: Vec<i64>| -> rusqlite::Result<usize> {
         for id in &ids {
             for statement in statements {
@@ -51,5 +55,6 @@ pub(super) fn delete_older(
         ],
         old(OLD_STATUSES)?,
     )?;
-    Ok(deliveries + runs + statuses)
+    let entries = delete(&["DELETE FROM audit WHERE id = ?1"], older(audit_before, OLD_ENTRIES)?)?;
+    Ok(deliveries + runs + statuses + entries)
 }

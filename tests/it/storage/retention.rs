@@ -41,7 +41,10 @@ async fn what_is_finished_and_old_goes() {
         assert_eq!(counts(&bench).await, (5, 5, 10));
         delete_older(&bench, -1).await;
         assert_eq!(counts(&bench).await, (5, 5, 10));
-        assert!(bench.store.delete_older(at(100), 2).await.unwrap() <= 6, "a little at a time");
+        assert!(
+            bench.store.delete_older(at(100), at(100), 2).await.unwrap() <= 6,
+            "a little at a time"
+        );
         delete_older(&bench, 100).await;
         let (deliveries, runs, statuses) = counts(&bench).await;
         assert!(deliveries <= 1 && runs <= 1 && statuses <= 1, "{:?}", counts(&bench).await);

@@ -1,0 +1,84 @@
+//! The audit log: appended, read newest first, deleted when it is old. It must never change an
+//! entry.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+use super::lists::Where;
+use super::rows::{parsed, time};
+use crate::domain::audit::{Action, Entry, Outcome};
+use crate::domain::id::RunId;
+use crate::storage::{AuditFilter, AuditRow, Page, Paged};
+
+/// Roughly what entries hold in memory.
+pub(super) fn bytes_of(entries: &[Entry]) -> usize {
+    entries.iter().map(|entry| size_of::<Entry>() + entry.detail.len() + 256).sum()
+}
+
+pub(super) fn insert(db: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO audit (at, organization, action, outcome, identity, actor, run, pat, scope,
+            lifetime_s, activity_id, detail)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    )?
+    .execute(params![
+        entry.at.micros(),
+        entry.organization,
+        entry.action.as_str(),
+        entry.outcome.as_str(),
+        entry.identity,
+        entry.actor,
+        entry.run.as_ref().map(|run| run.0.as_bytes()),
+        entry.pat,
+        entry.scope,
+        entry.lifetime_s,
+        entry.activity_id,
+        entry.detail,
+    ])?;
+    Ok(())
+}
+
+const AUDIT: &str = "SELECT id, at, organization, action, outcome, identity, actor, run, pat,
+        scope, lifetime_s, activity_id, detail
+    FROM audit";
+
+fn audit_row(row: &Row<'_>) -> rusqlite::Result<(i64, AuditRow)> {
+    let id = row.get(0)?;
+    let (action, outcome): (String, String) = (row.get(3)?, row.get(4)?);
+    let run: Option<[u8; 16]> = row.get(7)?;
+    let entry = Entry {
+        at: time(row, 1)?,
+        organization: row.get(2)?,
+        action: parsed(3, &action, Action::parse(&action))?,
+        outcome: parsed(4, &outcome, Outcome::parse(&outcome))?,
+        identity: row.get(5)?,
+        actor: row.get(6)?,
+        run: run.map(|run| RunId(Uuid::from_bytes(run))),
+        pat: row.get(8)?,
+        scope: row.get(9)?,
+        lifetime_s: row.get(10)?,
+        activity_id: row.get(11)?,
+        detail: row.get(12)?,
+    };
+    Ok((id, AuditRow { id, entry }))
+}
+
+pub(super) fn find(db: &Connection, id: i64) -> rusqlite::Result<Option<AuditRow>> {
+    db.prepare_cached(&format!("{AUDIT} WHERE id = ?"))?
+        .query_row([id], |row| audit_row(row).map(|(_, row)| row))
+        .optional()
+}
+
+pub(super) fn list(
+    db: &Connection,
+    filter: &AuditFilter,
+    page: Page,
+) -> rusqlite::Result<Paged<AuditRow>> {
+    Where::default()
+        .and("organization = ? COLLATE NOCASE", filter.organization.clone())
+        .and("action = ?", filter.action.map(|action| action.as_str().to_owned()))
+        .and("outcome = ?", filter.outcome.map(|outcome| outcome.as_str().to_owned()))
+        .and("run = ?", filter.run.map(|run| run.0.as_bytes().to_vec()))
+        .and("pat = ?", filter.pat.clone())
+        .page(db, AUDIT, "id", page, audit_row)
+}

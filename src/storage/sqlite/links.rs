@@ -1,0 +1,159 @@
+//! Service users: linked, renewed under a lease, taken away, each with the entry that says so.
+//!
+//! Revisions and leases are counted beside the links and outlive them, so that whoever works on a
+//! link that was made anew meanwhile finds out. It must never open a seal.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::audit;
+use super::rows::time;
+use crate::domain::time::Timestamp;
+use crate::secret::Sealed;
+use crate::storage::{Commit, Link, LinkChange, LinkTo, Refresh, RefreshCommit, Refreshed};
+
+const LINK: &str = "SELECT link.organization, revision, tenant_id, object_id, user_name, email,
+        linked_at, linked_by, signed_in_at, refresh_token, access_token, access_expires_at,
+        refreshed_at, retry_at, failures, trouble
+    FROM link JOIN link_fence ON link_fence.organization = link.organization";
+
+fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
+    let access_token: Option<Vec<u8>> = row.get(10)?;
+    Ok(Link {
+        organization: row.get(0)?,
+        revision: row.get(1)?,
+        tenant_id: row.get(2)?,
+        object_id: row.get(3)?,
+        user_name: row.get(4)?,
+        email: row.get(5)?,
+        linked_at: time(row, 6)?,
+        linked_by: row.get(7)?,
+        signed_in_at: time(row, 8)?,
+        refresh_token: Sealed(row.get(9)?),
+        access_token: access_token.map(Sealed),
+        access_expires_at: time(row, 11)?,
+        refreshed_at: time(row, 12)?,
+        retry_at: time(row, 13)?,
+        failures: row.get(14)?,
+        trouble: row.get(15)?,
+    })
+}
+
+pub(super) fn find(db: &Connection, organization: &str) -> rusqlite::Result<Option<Link>> {
+    db.prepare_cached(&format!("{LINK} WHERE link.organization = ?1"))?
+        .query_row([organization], link)
+        .optional()
+}
+
+pub(super) fn all(db: &Connection) -> rusqlite::Result<Vec<Link>> {
+    db.prepare_cached(&format!("{LINK} ORDER BY link.organization"))?.query_map([], link)?.collect()
+}
+
+pub(super) fn commit(db: &Connection, change: &LinkChange) -> rusqlite::Result<Commit> {
+    let organization = change.organization.as_str();
+    // Replaced as a whole: the spelling of the organization may have changed, too.
+    let removed =
+        db.prepare_cached("DELETE FROM link WHERE organization = ?1")?.execute([organization])?;
+    match &change.to {
+        LinkTo::Linked(link) => insert(db, organization, link)?,
+        LinkTo::Unlinked if removed == 0 => return Ok(Commit::Conflict),
+        LinkTo::Unlinked => {}
+    }
+    // Ends the lease of whoever renews what is no longer there.
+    db.prepare_cached(
+        "INSERT INTO link_fence (organization, revision) VALUES (?1, 1)
+         ON CONFLICT DO UPDATE SET revision = revision + 1, leased_until = 0",
+    )?
+    .execute([organization])?;
+    audit::insert(db, &change.entry)?;
+    Ok(Commit::Committed)
+}
+
+fn insert(db: &Connection, organization: &str, link: &Link) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO link (organization, tenant_id, object_id, user_name, email, linked_at,
+            linked_by, signed_in_at, refresh_token, access_token, access_expires_at, refreshed_at,
+            retry_at, failures, trouble)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    )?
+    .execute(params![
+        organization,
+        link.tenant_id,
+        link.object_id,
+        link.user_name,
+        link.email,
+        link.linked_at.micros(),
+        link.linked_by,
+        link.signed_in_at.micros(),
+        link.refresh_token.0,
+        link.access_token.as_ref().map(|token| &token.0),
+        link.access_expires_at.micros(),
+        link.refreshed_at.micros(),
+        link.retry_at.micros(),
+        link.failures,
+        link.trouble,
+    ])?;
+    Ok(())
+}
+
+pub(super) fn claim_refresh(
+    db: &Connection,
+    organization: &str,
+    now: Timestamp,
+    until: Timestamp,
+) -> rusqlite::Result<Refresh> {
+    let Some(link) = find(db, organization)? else { return Ok(Refresh::NotLinked) };
+    let lease: Option<i64> = db
+        .prepare_cached(
+            "UPDATE link_fence SET lease = lease + 1, leased_until = ?3
+             WHERE organization = ?1 AND leased_until <= ?2 RETURNING lease",
+        )?
+        .query_row(params![organization, now.micros(), until.micros()], |row| row.get(0))
+        .optional()?;
+    if let Some(lease) = lease {
+        return Ok(Refresh::Leased { link: Box::new(link), lease });
+    }
+    db.prepare_cached("SELECT leased_until FROM link_fence WHERE organization = ?1")?
+        .query_row([organization], |row| time(row, 0))
+        .map(Refresh::Busy)
+}
+
+pub(super) fn commit_refresh(db: &Connection, commit: &RefreshCommit) -> rusqlite::Result<Commit> {
+    let organization = commit.organization.as_str();
+    let grows = !matches!(commit.refreshed, Refreshed::Kept);
+    // A lease that was ended, by its holder or by a new link, cannot be used any more.
+    let held = db
+        .prepare_cached(
+            "UPDATE link_fence SET leased_until = 0, revision = revision + ?3
+             WHERE organization = ?1 AND lease = ?2 AND leased_until > 0",
+        )?
+        .execute(params![organization, commit.lease, grows])?;
+    if held == 0 {
+        return Ok(Commit::LeaseLost);
+    }
+    match &commit.refreshed {
+        Refreshed::Renewed { refresh_token, access_token, access_expires_at, at } => db
+            .prepare_cached(
+                "UPDATE link SET refresh_token = ?2, access_token = ?3, access_expires_at = ?4,
+                    refreshed_at = ?5, retry_at = 0, failures = 0, trouble = NULL
+                 WHERE organization = ?1",
+            )?
+            .execute(params![
+                organization,
+                refresh_token.0,
+                access_token.0,
+                access_expires_at.micros(),
+                at.micros(),
+            ])?,
+        Refreshed::Failed { trouble, retry_at } => db
+            .prepare_cached(
+                "UPDATE link SET trouble = ?2, retry_at = ?3, failures = failures + 1
+                 WHERE organization = ?1",
+            )?
+            .execute(params![organization, trouble, retry_at.micros()])?,
+        Refreshed::Kept => 0,
+    };
+    if let Some(entry) = &commit.entry {
+        audit::insert(db, entry)?;
+    }
+    Ok(Commit::Committed)
+}

@@ -1,0 +1,37 @@
+//! Brings a database to the schema that this gateway knows, step by step, and ends what a process
+//! that is gone was at. It must never change a step that was released: databases hold it already.
+
+use rusqlite::Connection;
+
+/// What leads from each version to the next; the first makes version 1 of an empty file.
+const STEPS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+/// The version after the last step.
+const SCHEMA_VERSION: i64 = 2;
+const _: () = assert!(STEPS.len() == 2, "every step makes one version");
+
+/// Applies the steps that are missing. A step and its number are written together or not at all.
+pub(super) fn migrate(db: &Connection) -> rusqlite::Result<Result<(), String>> {
+    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version > SCHEMA_VERSION {
+        return Ok(Err(format!(
+            "the database has schema version {version}, and this gateway knows {SCHEMA_VERSION}: \
+             run the newer gateway, or restore a backup"
+        )));
+    }
+    for (step, number) in STEPS.into_iter().zip(1_i64..).filter(|(_, number)| *number > version) {
+        db.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;"
+        ))?;
+    }
+    Ok(Ok(()))
+}
+
+/// Whoever held a lease is dead: we hold the lock. Lease numbers stay, so that they keep growing.
+pub(super) fn void_leases(db: &Connection) -> rusqlite::Result<()> {
+    db.execute_batch(
+        "UPDATE inbox SET due_at = 0 WHERE lease > 0;
+         UPDATE run SET leased_until = 0 WHERE leased_until > 0 AND due_at IS NOT NULL;
+         UPDATE slot SET leased_until = 0 WHERE leased_until > 0 AND due_at IS NOT NULL;
+         UPDATE link_fence SET leased_until = 0 WHERE leased_until > 0;",
+    )
+}
