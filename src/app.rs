@@ -15,13 +15,14 @@ use crate::ado::{self, Throttle};
 use crate::ci;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::credentials::{self, Standing, StaticPat};
+use crate::credentials::{Identities, Means, Ours, Source, Standing};
 use crate::pipeline::Wakes;
 use crate::pipeline::accept::Accept;
 use crate::pipeline::decide::Decide;
 use crate::pipeline::dispatch::{Attempts, Dispatch};
 use crate::pipeline::observe::Observe;
 use crate::pipeline::publish::{Organization, Posts, Publish};
+use crate::reconcile::identity::Identity;
 use crate::reconcile::reaper::Reaper;
 use crate::reconcile::retention::Retention;
 use crate::server;
@@ -33,6 +34,7 @@ use crate::worker::{self, Tick, Wake};
 /// How often a stage looks by itself; it is woken when something arrives.
 const STAGE_EVERY: Duration = Duration::from_millis(250);
 const REAPER_EVERY: Duration = Duration::from_millis(500);
+const IDENTITY_EVERY: Duration = Duration::from_secs(1);
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
 /// How long a stopping gateway still serves as unready, at most.
 const UNREADY_MAX: Duration = Duration::from_secs(5);
@@ -44,6 +46,7 @@ pub struct App {
     pub address: SocketAddr,
     store: Arc<dyn Store>,
     state: Arc<server::State>,
+    sources: Vec<Arc<dyn Source>>,
     server: actix_web::dev::ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
     workers: Vec<JoinHandle<()>>,
@@ -70,9 +73,13 @@ impl App {
         let address = listener.local_addr()?;
         let store = open(&config.storage).await?;
         let (clock, wakes) = (Clock::system(), Wakes::default());
-        let standing = Arc::new(Standing::default());
-        let ticks = ticks(&config, &store, &standing, &wakes, &clock)?;
-        let state = Arc::new(state(&config, &store, standing, &wakes, &clock));
+        let (throttle, standing) = (Arc::new(Throttle::default()), Arc::new(Standing::default()));
+        let http = ado::http_client().context("cannot set up outgoing connections")?;
+        let identities = identities(&config, &http, &store, &throttle, &standing, &clock).await?;
+        let sources = identities.sources();
+        let shared = Shared { http, store: Arc::clone(&store), throttle, standing, wakes, clock };
+        let ticks = ticks(&config, &identities, &shared);
+        let state = Arc::new(state(&config, identities, &shared));
         let drain = config.server.drain;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let server = server::serve(Arc::clone(&state), listener, threads)?;
@@ -88,6 +95,7 @@ impl App {
             address,
             store,
             state,
+            sources,
             server: handle,
             serving: tokio::spawn(server),
             workers,
@@ -113,6 +121,10 @@ impl App {
         if tokio::time::timeout(self.drain, all).await.is_err() {
             tracing::warn!("some attempts did not end in time; they are made again after a start");
         }
+        let all = futures_util::future::join_all(self.sources.iter().map(|source| source.close()));
+        if tokio::time::timeout(self.drain, all).await.is_err() {
+            tracing::warn!("some tokens are not revoked yet; that is done after a start");
+        }
         self.store.close(self.drain).await;
         drop(self.serving.await);
     }
@@ -129,19 +141,50 @@ pub async fn open(options: &storage::Options) -> anyhow::Result<Arc<dyn Store>> 
     Ok(Arc::new(store))
 }
 
+/// What most parts of a gateway share.
+struct Shared {
+    http: reqwest::Client,
+    store: Arc<dyn Store>,
+    throttle: Arc<Throttle>,
+    standing: Arc<Standing>,
+    wakes: Wakes,
+    clock: Clock,
+}
+
+/// Who we are to each organization.
+async fn identities(
+    config: &Config,
+    http: &reqwest::Client,
+    store: &Arc<dyn Store>,
+    throttle: &Arc<Throttle>,
+    standing: &Arc<Standing>,
+    clock: &Clock,
+) -> anyhow::Result<Identities> {
+    let mut process = [0; 4];
+    getrandom::fill(&mut process).context("there is no randomness")?;
+    let means = Means {
+        http: http.clone(),
+        store: Arc::clone(store),
+        keys: config.secrets.clone(),
+        throttle: Arc::clone(throttle),
+        standing: Arc::clone(standing),
+        clock: clock.clone(),
+        ours: Ours {
+            gateway: store.gateway().await?,
+            process: format!("{:08x}", u32::from_be_bytes(process)),
+        },
+    };
+    let organizations = config.organizations.iter().map(|one| (&one.ado, &one.credential));
+    let public_url = config.server.public_url.clone();
+    Identities::new(organizations, public_url, &means).map_err(anyhow::Error::msg)
+}
+
 /// A worker to be: what it does, what wakes it, and how often it looks by itself.
 type Work = (Arc<dyn Tick>, Wake, Duration);
 
 /// Every stage and reconciler.
-fn ticks(
-    config: &Config,
-    store: &Arc<dyn Store>,
-    standing: &Arc<Standing>,
-    wakes: &Wakes,
-    clock: &Clock,
-) -> anyhow::Result<Vec<Work>> {
-    let http = ado::http_client().context("cannot set up outgoing connections")?;
-    let throttle = Arc::new(Throttle::default());
+fn ticks(config: &Config, identities: &Identities, shared: &Shared) -> Vec<Work> {
+    let Shared { http, store, throttle, standing, wakes, clock } = shared;
     let decide = Decide {
         store: Arc::clone(store),
         checks: config.checks.clone().into(),
@@ -157,16 +200,14 @@ fn ticks(
         wakes: wakes.clone(),
         clock: clock.clone(),
     });
-    let organization = |organization: &crate::config::Organization| {
-        let (options, throttle) = (organization.ado.clone(), Arc::clone(&throttle));
-        let client = ado::Client::new(http.clone(), options, throttle, clock.clone());
-        let credentials = credentials(&organization.credential);
-        (organization.ado.name.clone(), Organization { client, credentials })
-    };
+    let organizations = identities.by_organization.iter().map(|(name, identity)| {
+        let (client, credentials) = (identity.client.clone(), Arc::clone(&identity.source));
+        (name.clone(), Organization { client, credentials })
+    });
     let publish = Publish::new(Posts {
         store: Arc::clone(store),
-        organizations: config.organizations.iter().map(organization).collect(),
-        throttle: Arc::clone(&throttle),
+        organizations: organizations.collect(),
+        throttle: Arc::clone(throttle),
         standing: Arc::clone(standing),
         clock: clock.clone(),
     });
@@ -178,13 +219,14 @@ fn ticks(
         keep_audit: config.storage.audit_retention,
         clock: clock.clone(),
     };
-    Ok(vec![
+    vec![
         (Arc::new(decide), wakes.decide.clone(), STAGE_EVERY),
         (Arc::new(dispatch), wakes.dispatch.clone(), STAGE_EVERY),
         (Arc::new(publish), wakes.publish.clone(), STAGE_EVERY),
+        (Arc::new(Identity { sources: identities.sources() }), Wake::default(), IDENTITY_EVERY),
         (Arc::new(reaper), Wake::default(), REAPER_EVERY),
         (Arc::new(retention), Wake::default(), RETENTION_EVERY),
-    ])
+    ]
 }
 
 fn addresses(config: &Config) -> HashMap<String, ado::Options> {
@@ -195,25 +237,24 @@ fn addresses(config: &Config) -> HashMap<String, ado::Options> {
         .collect()
 }
 
-fn credentials(options: &credentials::Options) -> Arc<dyn credentials::Source> {
-    match options {
-        credentials::Options::Pat { token } => Arc::new(StaticPat::new(token.clone())),
-        _ => unreachable!("not offered yet"),
-    }
-}
-
 /// What the API needs where no worker runs.
-pub fn state_of(config: &Config, store: &Arc<dyn Store>) -> Arc<server::State> {
-    Arc::new(state(config, store, Arc::default(), &Wakes::default(), &Clock::system()))
-}
-
-fn state(
+///
+/// # Errors
+/// What could not be set up.
+pub async fn state_of(
     config: &Config,
     store: &Arc<dyn Store>,
-    standing: Arc<Standing>,
-    wakes: &Wakes,
-    clock: &Clock,
-) -> server::State {
+) -> anyhow::Result<Arc<server::State>> {
+    let (throttle, standing, clock) = (Arc::default(), Arc::default(), Clock::system());
+    let http = ado::http_client().context("cannot set up outgoing connections")?;
+    let identities = identities(config, &http, store, &throttle, &standing, &clock).await?;
+    let (store, wakes) = (Arc::clone(store), Wakes::default());
+    let shared = Shared { http, store, throttle, standing, wakes, clock };
+    Ok(Arc::new(state(config, identities, &shared)))
+}
+
+fn state(config: &Config, identities: Identities, shared: &Shared) -> server::State {
+    let Shared { store, standing, wakes, clock, .. } = shared;
     let name = |organization: &crate::config::Organization| organization.ado.name.clone();
     server::State {
         options: config.server.clone(),
@@ -227,7 +268,8 @@ fn state(
         store: Arc::clone(store),
         accept: Accept { store: Arc::clone(store), decide: wakes.decide.clone() },
         observe: Observe { store: Arc::clone(store), wakes: wakes.clone(), clock: clock.clone() },
-        standing,
+        identities,
+        standing: Arc::clone(standing),
         wakes: wakes.clone(),
         clock: clock.clone(),
         is_draining: AtomicBool::new(false),

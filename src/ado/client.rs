@@ -14,9 +14,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
+use super::credential::Usage;
 use super::{Credential, Error, Options, Throttle};
 use crate::clock::Clock;
 use crate::domain::status::cut;
+use crate::secret::Secret;
 
 /// The version that every documented call of ours is generally available in.
 const API_VERSION: &str = "7.1";
@@ -51,12 +53,31 @@ pub struct Client {
     clock: Clock,
 }
 
+/// Which of the two addresses of an organization.
+#[derive(Clone, Copy)]
+pub(super) enum Host {
+    /// Code, hooks, policies, builds.
+    AzureDevOps,
+    /// Tokens and people.
+    Identity,
+}
+
 /// One call, before it is made.
 pub(super) struct Call<'a> {
+    pub(super) host: Host,
     pub(super) method: Method,
     pub(super) segments: &'a [&'a str],
     pub(super) query: &'a [(&'a str, &'a str)],
     pub(super) body: Option<Value>,
+    pub(super) api_version: &'static str,
+}
+
+impl<'a> Call<'a> {
+    /// A call with neither query nor body, in the version that is generally available.
+    pub(super) fn new(method: Method, segments: &'a [&'a str]) -> Self {
+        let (host, api_version) = (Host::AzureDevOps, API_VERSION);
+        Self { host, method, segments, query: &[], body: None, api_version }
+    }
 }
 
 impl Client {
@@ -75,15 +96,17 @@ impl Client {
         &self.options
     }
 
-    /// Makes the call and reads the JSON of its answer.
+    /// Makes the call and reads the JSON of its answer. Whoever lent the credential is told.
     pub(super) async fn call(
         &self,
         credential: Credential,
         call: Call<'_>,
     ) -> Result<Value, Error> {
+        let (authorization, receipt) = credential.spend();
         let operation = call.segments.last().copied().unwrap_or("").to_lowercase();
         let method = call.method.to_string();
-        let result = self.attempt(credential, call).await;
+        let mut activity_id = None;
+        let result = self.attempt(&authorization, call, &mut activity_id).await;
         let outcome = match &result {
             Ok(_) => "ok",
             Err(Error::RateLimited { .. }) => "rate_limited",
@@ -92,19 +115,33 @@ impl Client {
             Err(Error::Unavailable { .. }) => "unavailable",
             Err(_) => "rejected",
         };
+        if let Some(receipt) = receipt {
+            let operation = format!("{method} {operation}");
+            let error = result.as_ref().err().cloned();
+            receipt.used(Usage { operation, error, activity_id });
+        }
         metrics::counter!("azdo_gateway_ado_requests_total", "operation" => operation,
             "method" => method, "outcome" => outcome)
         .increment(1);
         result
     }
 
-    async fn attempt(&self, credential: Credential, call: Call<'_>) -> Result<Value, Error> {
-        let mut url = under(&self.options.azure_devops_url, call.segments);
-        url.query_pairs_mut().extend_pairs(call.query).append_pair("api-version", API_VERSION);
+    async fn attempt(
+        &self,
+        secret: &Secret,
+        call: Call<'_>,
+        activity_id: &mut Option<String>,
+    ) -> Result<Value, Error> {
+        let base = match call.host {
+            Host::AzureDevOps => &self.options.azure_devops_url,
+            Host::Identity => &self.options.identity_url,
+        };
+        let mut url = under(base, call.segments);
+        url.query_pairs_mut().extend_pairs(call.query).append_pair("api-version", call.api_version);
         let mut request = self
             .http
             .request(call.method, url)
-            .header(AUTHORIZATION, authorization(credential)?)
+            .header(AUTHORIZATION, authorization(secret)?)
             .header(ACCEPT, "application/json")
             // Asks for 401 where Azure DevOps would redirect to its sign-in page.
             .header("X-TFS-FedAuthRedirect", "Suppress");
@@ -113,6 +150,7 @@ impl Client {
         }
         let mut response = request.send().await.map_err(|error| unavailable(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
+        *activity_id = headers.get("activityid").and_then(|id| id.to_str().ok()).map(short);
         self.heed(status, &headers);
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| unavailable(&error))? {
@@ -166,8 +204,12 @@ pub(super) fn under(base: &Url, segments: &[&str]) -> Url {
     url
 }
 
-fn authorization(credential: Credential) -> Result<HeaderValue, Error> {
-    let secret = credential.into_authorization();
+/// Ids are short; what is longer is none.
+fn short(id: &str) -> String {
+    cut(id, 64)
+}
+
+fn authorization(secret: &Secret) -> Result<HeaderValue, Error> {
     let mut value = HeaderValue::from_str(secret.expose()).map_err(|_| Error::Unauthorized {
         reason: "it holds characters that no token has".into(),
     })?;

@@ -6,6 +6,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::Error;
 use crate::secret::Secret;
 
 /// The least that a call needs. Source: Microsoft Learn, "Available scopes".
@@ -15,6 +16,11 @@ pub enum Scope {
     Code,
     /// Read and post statuses, and nothing else.
     CodeStatus,
+}
+
+impl Scope {
+    /// Every scope that the gateway asks for.
+    pub const ALL: [Scope; 2] = [Scope::Code, Scope::CodeStatus];
 }
 
 impl Scope {
@@ -40,6 +46,25 @@ impl Scope {
 /// ```
 pub struct Credential {
     authorization: Secret,
+    receipt: Option<Box<dyn Receipt>>,
+}
+
+/// Whoever lent a credential and wants to know what became of it. One that is dropped untold was
+/// not spent, or the call was given up half-way.
+pub trait Receipt: Send + Sync {
+    /// The call has ended.
+    fn used(self: Box<Self>, usage: Usage);
+}
+
+/// What became of a call.
+#[derive(Clone, Debug)]
+pub struct Usage {
+    /// Method and last word of the path.
+    pub operation: String,
+    /// Nothing, where it worked.
+    pub error: Option<Error>,
+    /// What Azure DevOps calls the request, for its support.
+    pub activity_id: Option<String>,
 }
 
 impl Credential {
@@ -47,12 +72,25 @@ impl Credential {
     pub fn from_pat(token: &Secret) -> Self {
         let pair = Secret::new(format!(":{}", token.expose()));
         let encoded = Secret::new(STANDARD.encode(pair.expose()));
-        Self { authorization: Secret::new(format!("Basic {}", encoded.expose())) }
+        let authorization = Secret::new(format!("Basic {}", encoded.expose()));
+        Self { authorization, receipt: None }
     }
 
-    /// The value of the `Authorization` header.
-    pub(super) fn into_authorization(self) -> Secret {
-        self.authorization
+    /// From an access token of Entra.
+    pub fn from_bearer(token: &Secret) -> Self {
+        let authorization = Secret::new(format!("Bearer {}", token.expose()));
+        Self { authorization, receipt: None }
+    }
+
+    /// The same, with somebody who is told what became of it.
+    #[must_use]
+    pub fn with_receipt(self, receipt: Box<dyn Receipt>) -> Self {
+        Self { receipt: Some(receipt), ..self }
+    }
+
+    /// The value of the `Authorization` header, and who is to be told.
+    pub(super) fn spend(self) -> (Secret, Option<Box<dyn Receipt>>) {
+        (self.authorization, self.receipt)
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use super::PatError;
+
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -24,6 +26,9 @@ pub enum Error {
     /// A status policy wants another iteration than the one named.
     #[error("a status policy wants the newest iteration: {reason}")]
     WrongIteration { reason: String },
+    /// No personal access token is minted.
+    #[error("Azure DevOps mints no personal access token: {0}")]
+    NoPat(PatError),
     /// It will never be accepted like this.
     #[error("Azure DevOps rejects it ({status}): {reason}")]
     Rejected { status: u16, reason: String },

@@ -10,13 +10,17 @@ mod client;
 mod credential;
 mod error;
 mod options;
+mod pat_error;
 mod statuses;
 mod throttle;
+mod tokens;
 
 pub(crate) use client::CALL_MAX;
 pub use client::{Client, http_client};
-pub use credential::{Credential, Scope};
+pub use credential::{Credential, Receipt, Scope, Usage};
 pub use error::Error;
 pub use options::Options;
+pub use pat_error::{PatError, PatRemedy};
 pub use statuses::{Iteration, ShownStatus};
 pub use throttle::{Pause, Throttle};
+pub use tokens::{ListedPat, MintedPat, PatPage, WantedPat};

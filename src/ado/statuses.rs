@@ -61,7 +61,7 @@ impl Client {
     ) -> Result<Vec<Iteration>, Error> {
         let id = pull_request.to_string();
         let segments = [&repository(status)[..], &["pullRequests", &id, "iterations"]].concat();
-        let call = Call { method: Method::GET, segments: &segments, query: &[], body: None };
+        let call = Call::new(Method::GET, &segments);
         let answer = self.call(credential, call).await?;
         let mut iterations: Vec<Iteration> = list(&answer)
             .filter_map(|item| {
@@ -97,7 +97,7 @@ impl Client {
             fields.extend(status.url.iter().map(|url| ("targetUrl".into(), json!(url))));
             fields.extend(iteration.map(|id| ("iterationId".into(), json!(id))));
         }
-        let call = Call { method: Method::POST, segments: &segments, query: &[], body: Some(body) };
+        let call = Call { body: Some(body), ..Call::new(Method::POST, &segments) };
         self.call(credential, call).await.map(drop)
     }
 
@@ -117,7 +117,7 @@ impl Client {
             Target::Commit { .. } => &[("latestOnly", "true")],
             Target::PullRequest { .. } => &[],
         };
-        let call = Call { method: Method::GET, segments: &segments, query, body: None };
+        let call = Call { query, ..Call::new(Method::GET, &segments) };
         let answer = self.call(credential, call).await?;
         let newest = list(&answer)
             .filter_map(|item| Wire::deserialize(item).ok())

@@ -73,7 +73,7 @@ impl Gateway {
         let store = app::open(&config.storage).await?;
         let listener = TcpListener::bind("127.0.0.1:0").context("cannot bind loopback")?;
         let url = format!("http://{}", listener.local_addr()?);
-        let server = server::serve(app::state_of(&config, &store), listener, 1)?;
+        let server = server::serve(app::state_of(&config, &store).await?, listener, 1)?;
         let handle = server.handle();
         tokio::spawn(server);
         Ok(Self { http, url, token, own: Some(Own { server: handle, store }) })
@@ -87,6 +87,10 @@ impl Gateway {
         self.call(Method::POST, path).await
     }
 
+    pub(super) async fn delete(&self, path: &str) -> anyhow::Result<()> {
+        self.call(Method::DELETE, path).await.map(drop)
+    }
+
     async fn call(&self, method: Method, path: &str) -> anyhow::Result<Value> {
         let request = self
             .http
@@ -94,6 +98,9 @@ impl Gateway {
             .bearer_auth(self.token.expose());
         let response = request.send().await.context("the gateway does not answer")?;
         let status = response.status();
+        if status == reqwest::StatusCode::NO_CONTENT {
+            return Ok(Value::Null);
+        }
         let answer: Value = response.json().await.context("the gateway answers no JSON")?;
         if !status.is_success() {
             let detail = answer.get("detail").and_then(Value::as_str).unwrap_or("no explanation");

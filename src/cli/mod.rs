@@ -9,6 +9,7 @@ mod explain;
 mod gateway;
 mod healthcheck;
 mod keygen;
+mod link;
 mod listing;
 mod output;
 mod runs;
@@ -57,6 +58,8 @@ enum Command {
     CheckConfig,
     /// Print a new root key, a new CI secret, or the address and password of a hook.
     Keygen(keygen::Keygen),
+    /// Show who the gateway is in an organization, and print a link to sign somebody in.
+    Link(link::Link),
     /// Say what a payload would start, and why.
     Explain(explain::Explain),
     /// What came in, and what became of it.
@@ -78,6 +81,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Demo(demo) => demo.run().await,
         Command::CheckConfig => check_config::run(&common),
         Command::Keygen(keygen) => keygen.run(&common),
+        Command::Link(link) => link.run(&common).await,
         Command::Explain(explain) => explain.run(&common).await,
         Command::Deliveries(deliveries) => deliveries.run(&common).await,
         Command::Runs(runs) => runs.run(&common).await,

@@ -3,20 +3,38 @@
 //! One interface for all kinds of identity, so that the flow cannot tell them apart. It must never
 //! know the HTTP edge nor the flow.
 
+mod bearer;
 pub mod entra;
+mod identities;
+mod lending;
+mod linking;
+mod minter;
 mod options;
 mod pat;
+mod receipt;
+mod session;
+mod shelf;
+mod single_use;
 mod standing;
+mod sweep;
+mod window;
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::ado::{Credential, Scope};
+use crate::domain::id::RunId;
 
+pub use identities::{Identities, Identity, Means};
+pub use lending::{CallError, call};
+pub use linking::{Begun, LinkError, LinkState, Linking, Return};
+pub use minter::Ours;
 pub use options::{App, Options, PatUse, Proof, ServiceUser};
-pub use pat::StaticPat;
-pub use standing::Standing;
+use pat::StaticPat;
+use receipt::Books;
+pub use standing::{Aspect, Standing};
 
 /// Lends credentials for one organization.
 #[async_trait]
@@ -25,7 +43,44 @@ pub trait Source: Send + Sync + Debug {
     ///
     /// # Errors
     /// No credential is to be had now.
-    async fn credential(&self, scope: Scope) -> Result<Credential, Error>;
+    async fn credential(&self, scope: Scope, purpose: Purpose) -> Result<Credential, Error>;
+
+    /// Whether a credential may be so new that Azure DevOps does not know it yet.
+    fn is_fresh(&self) -> bool {
+        false
+    }
+
+    /// What has to be done from time to time: renew, revoke what is left over, warn.
+    async fn upkeep(&self) {}
+
+    /// Makes worthless what is not lent, before the identity changes.
+    async fn empty(&self) {}
+
+    /// Makes worthless what was not spent, for good, and waits for what is being made worthless.
+    async fn close(&self) {}
+}
+
+/// What a credential is for: the name of a minted token and the audit log say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purpose {
+    /// One word.
+    pub what: &'static str,
+    pub run: Option<RunId>,
+    /// How long a minted token is left to become known before it is spent.
+    pub settle: Duration,
+}
+
+impl Purpose {
+    /// For no run in particular.
+    pub const fn new(what: &'static str) -> Self {
+        Self { what, run: None, settle: Duration::ZERO }
+    }
+
+    /// For that run.
+    #[must_use]
+    pub const fn of_run(self, run: Option<RunId>) -> Self {
+        Self { run, ..self }
+    }
 }
 
 /// Why no credential is lent.
@@ -34,4 +89,11 @@ pub trait Source: Send + Sync + Debug {
 pub struct Error {
     /// What an operator can do about it.
     pub reason: String,
+}
+
+impl Error {
+    /// For this reason.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into() }
+    }
 }

@@ -3,26 +3,28 @@
 
 use async_trait::async_trait;
 
-use super::{Error, Source};
+use super::{Books, Error, Purpose, Source};
 use crate::ado::{Credential, Scope};
 use crate::secret::Secret;
 
 /// See the module.
 #[derive(Debug)]
-pub struct StaticPat {
+pub(super) struct StaticPat {
     token: Secret,
+    books: Books,
 }
 
 impl StaticPat {
     /// Lends this token to every call.
-    pub fn new(token: Secret) -> Self {
-        Self { token }
+    pub(super) fn new(token: Secret, books: Books) -> Self {
+        Self { token, books }
     }
 }
 
 #[async_trait]
 impl Source for StaticPat {
-    async fn credential(&self, _scope: Scope) -> Result<Credential, Error> {
-        Ok(Credential::from_pat(&self.token))
+    async fn credential(&self, scope: Scope, purpose: Purpose) -> Result<Credential, Error> {
+        let receipt = self.books.receipt(scope, purpose, None);
+        Ok(Credential::from_pat(&self.token).with_receipt(Box::new(receipt)))
     }
 }

@@ -1,42 +1,86 @@
-//! What is wrong with our identity in each organization, as last experienced.
+//! What is wrong with our identity in each organization, as last experienced, and what soon will
+//! be.
 //!
 //! A dead credential must not turn deliveries away, and must not stay hidden either: it shows in
-//! the body of `/readyz` and in a metric until a call succeeds again. It must never know a
-//! credential.
+//! the body of `/readyz` and in a metric until it works again. It must never know a credential.
 
 use std::collections::BTreeMap;
 
 use dashmap::DashMap;
 
-/// See the module. Keyed by organization.
+/// What a trouble is about; each has its own end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Aspect {
+    /// The link, or whatever else gives us access tokens.
+    Link,
+    /// Minting.
+    Mint,
+    /// Calls with what was lent.
+    Calls,
+    /// Will be wrong: the client secret ends.
+    ClientSecret,
+    /// Will be wrong: nobody has signed in interactively for long.
+    SignIn,
+}
+
+impl Aspect {
+    fn is_warning(self) -> bool {
+        matches!(self, Aspect::ClientSecret | Aspect::SignIn)
+    }
+}
+
+/// See the module. Keyed by organization and aspect.
 #[derive(Debug, Default)]
 pub struct Standing {
-    refused: DashMap<String, String>,
+    wrong: DashMap<(String, Aspect), String>,
 }
 
 impl Standing {
-    /// Azure DevOps did not let us in, for this reason.
-    pub fn refused(&self, organization: &str, reason: &str) {
-        self.refused.insert(organization.to_owned(), reason.to_owned());
-        gauge(organization, 0.0);
+    /// Something does not work, or soon will not, for this reason. Says whether that is news.
+    pub fn wrong(&self, organization: &str, aspect: Aspect, reason: &str) -> bool {
+        let before = self.wrong.insert((organization.to_owned(), aspect), reason.to_owned());
+        self.gauge(organization);
+        before.as_deref() != Some(reason)
     }
 
-    /// A call got through.
-    pub fn accepted(&self, organization: &str) {
-        self.refused.remove(organization);
-        gauge(organization, 1.0);
+    /// It works.
+    pub fn fine(&self, organization: &str, aspect: Aspect) {
+        self.wrong.remove(&(organization.to_owned(), aspect));
+        self.gauge(organization);
     }
 
     /// What is wrong, by organization; nothing about those where all is well.
     pub fn troubles(&self) -> BTreeMap<String, String> {
-        let copied = |entry: dashmap::mapref::multiple::RefMulti<'_, String, String>| {
-            (entry.key().clone(), entry.value().clone())
-        };
-        self.refused.iter().map(copied).collect()
+        self.told(|aspect| !aspect.is_warning())
     }
-}
 
-fn gauge(organization: &str, value: f64) {
-    metrics::gauge!("azdo_gateway_credential_accepted", "organization" => organization.to_owned())
-        .set(value);
+    /// What will be wrong unless somebody acts, by organization.
+    pub fn warnings(&self) -> BTreeMap<String, String> {
+        self.told(Aspect::is_warning)
+    }
+
+    fn told(&self, is_wanted: impl Fn(Aspect) -> bool) -> BTreeMap<String, String> {
+        let mut rows: Vec<_> = self
+            .wrong
+            .iter()
+            .filter(|entry| is_wanted(entry.key().1))
+            .map(|entry| (entry.key().clone(), entry.value().clone()))
+            .collect();
+        rows.sort();
+        let mut told: BTreeMap<String, String> = BTreeMap::new();
+        for ((organization, _), reason) in rows {
+            match told.get_mut(&organization) {
+                Some(before) => *before = format!("{before}; {reason}"),
+                None => drop(told.insert(organization, reason)),
+            }
+        }
+        told
+    }
+
+    fn gauge(&self, organization: &str) {
+        let is_wrong = self.troubles().contains_key(organization);
+        let organization = organization.to_owned();
+        metrics::gauge!("azdo_gateway_credential_accepted", "organization" => organization)
+            .set(if is_wrong { 0.0 } else { 1.0 });
+    }
 }

@@ -18,6 +18,8 @@ pub mod event;
 pub mod fact;
 /// Identifiers that we give out.
 pub mod id;
+/// What personal access tokens are called, and which are left over.
+pub mod pat;
 /// A pull request as last seen, and what changed since.
 pub mod pull_request;
 /// One CI execution and the states it moves through.

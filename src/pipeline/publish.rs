@@ -10,9 +10,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::dispatch::random;
-use crate::ado::{self, Client, Scope, Throttle};
+use crate::ado::{self, Client, Credential, Scope, Throttle};
 use crate::clock::Clock;
-use crate::credentials;
+use crate::credentials::{self, Aspect, CallError, Purpose};
 use crate::domain::backoff::Backoff;
 use crate::domain::status::{Status, Target};
 use crate::storage::{Claim, Error, LeasedSlot, Posted, Posting, PostingCommit, Store};
@@ -20,9 +20,11 @@ use crate::worker::{Flights, Progress, Tick};
 
 const FLIGHTS_MAX: usize = 64;
 const CLAIM_MAX: usize = 64;
-/// Longer than the calls of one attempt may take: iterations, a look, the post.
+/// Longer than one attempt may take: iterations, a look, the post, and minting for each.
 const LEASE: Duration = Duration::from_secs(30);
-const _: () = assert!(LEASE.as_secs() > 3 * ado::CALL_MAX.as_secs() + 5);
+const POST_MAX: Duration = Duration::from_secs(25);
+const _: () = assert!(LEASE.as_secs() > POST_MAX.as_secs());
+const _: () = assert!(POST_MAX.as_secs() > 3 * ado::CALL_MAX.as_secs());
 const BACKOFF: Backoff =
     Backoff { base_ms: 1_000, cap_ms: 5 * 60_000, retry_after_ms_max: 60 * 60_000 };
 /// How long a status is tried before it is given up.
@@ -54,6 +56,23 @@ pub struct Posts {
     pub throttle: Arc<Throttle>,
     pub standing: Arc<credentials::Standing>,
     pub clock: Clock,
+}
+
+impl Organization {
+    /// One call with a credential of its own.
+    async fn call<T, F>(
+        &self,
+        scope: Scope,
+        what: &'static str,
+        status: &Status,
+        make: impl Fn(Credential) -> F,
+    ) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, ado::Error>>,
+    {
+        let purpose = Purpose::new(what).of_run(status.run);
+        credentials::call(self.credentials.as_ref(), scope, purpose, make).await
+    }
 }
 
 impl Publish {
@@ -90,21 +109,16 @@ impl Tick for Publish {
 
 /// Why an attempt ended without a post.
 enum Failure {
-    Ado(ado::Error),
-    Credential(credentials::Error),
+    Call(CallError),
     /// No iteration of the pull request has the commit.
     NoIteration,
+    /// All of it took too long.
+    TooLong,
 }
 
-impl From<ado::Error> for Failure {
-    fn from(error: ado::Error) -> Self {
-        Failure::Ado(error)
-    }
-}
-
-impl From<credentials::Error> for Failure {
-    fn from(error: credentials::Error) -> Self {
-        Failure::Credential(error)
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        Failure::Call(error)
     }
 }
 
@@ -127,9 +141,10 @@ impl Posts {
                         pause.until, pause.reason
                     ),
                 },
-                None => match self.post(found, &slot).await {
-                    Ok(posting) => posting,
-                    Err(failure) => self.judge(&slot, failure),
+                None => match tokio::time::timeout(POST_MAX, self.post(found, &slot)).await {
+                    Ok(Ok(posting)) => posting,
+                    Ok(Err(failure)) => self.judge(&slot, failure),
+                    Err(_) => self.judge(&slot, Failure::TooLong),
                 },
             },
         };
@@ -143,8 +158,10 @@ impl Posts {
             (Target::Commit { .. }, _) => None,
             (_, Some(known)) => Some(known),
             (Target::PullRequest { id, commit }, None) => {
-                let credential = to.credentials.credential(Scope::Code).await?;
-                let iterations = to.client.iterations(credential, status, *id).await?;
+                let iterations = to.call(Scope::Code, "iterations", status, |credential| {
+                    to.client.iterations(credential, status, *id)
+                });
+                let iterations = iterations.await?;
                 let newest = iterations
                     .iter()
                     .rev()
@@ -156,15 +173,18 @@ impl Posts {
             return Ok(Posting::Unchanged { iteration });
         }
         if slot.doubtful {
-            let credential = to.credentials.credential(Scope::CodeStatus).await?;
-            let shown = to.client.shown_status(credential, status, iteration).await?;
-            if shown.is_some_and(|shown| is_same(&shown, status)) {
+            let shown = to.call(Scope::CodeStatus, "look", status, |credential| {
+                to.client.shown_status(credential, status, iteration)
+            });
+            if shown.await?.is_some_and(|shown| is_same(&shown, status)) {
                 return Ok(Posting::Unchanged { iteration });
             }
         }
-        let credential = to.credentials.credential(Scope::CodeStatus).await?;
-        to.client.post_status(credential, status, iteration).await?;
-        self.standing.accepted(&status.organization);
+        let post = to.call(Scope::CodeStatus, "status", status, |credential| {
+            to.client.post_status(credential, status, iteration)
+        });
+        post.await?;
+        self.standing.fine(&status.organization, Aspect::Calls);
         Ok(Posting::Posted { iteration })
     }
 
@@ -188,15 +208,23 @@ impl Posts {
             Failure::NoIteration => Posting::Refused(
                 "no iteration of the pull request has this commit as its source".into(),
             ),
-            Failure::Credential(error) => later(Some(LOCKED_OUT), false, false, error.to_string()),
-            Failure::Ado(error) => match &error {
+            // It may have been posted: whoever tries again looks first.
+            Failure::TooLong => later(None, true, true, "it took too long".into()),
+            // Nothing is given up for want of a link, however long that takes.
+            Failure::Call(CallError::Credential(error)) => Posting::Later {
+                due_at: now.plus(BACKOFF.wait(attempts, random(), Some(LOCKED_OUT))),
+                counts: false,
+                doubtful: slot.doubtful,
+                reason: error.to_string(),
+            },
+            Failure::Call(CallError::Ado(error)) => match &error {
                 ado::Error::RateLimited { retry_after, .. } => {
                     later(*retry_after, false, false, error.to_string())
                 }
                 ado::Error::Unauthorized { .. } => {
                     let reason = error.to_string();
                     self.throttle.slow_down(organization, Some(LOCKED_OUT), &reason, now);
-                    self.standing.refused(organization, &reason);
+                    self.standing.wrong(organization, Aspect::Calls, &reason);
                     tracing::error!(
                         organization,
                         "{error}: renew the credential of this organization; its statuses wait"
@@ -219,6 +247,7 @@ impl Posts {
                 ado::Error::NotEditable
                 | ado::Error::NotFound { .. }
                 | ado::Error::WrongIteration { .. }
+                | ado::Error::NoPat(_)
                 | ado::Error::Rejected { .. } => Posting::Refused(error.to_string()),
             },
         }

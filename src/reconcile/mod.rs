@@ -3,6 +3,8 @@
 //! A signal and a timer run the same code, and the next tick is the retry. It must never know the
 //! HTTP edge, the configuration file or the flow.
 
+/// Access tokens, leftovers and warnings.
+pub mod identity;
 /// Runs that nobody reported on in time.
 pub mod reaper;
 /// Rows that are older than anybody wants to keep.

@@ -24,8 +24,11 @@ pub(super) async fn ready(state: Data<State>) -> HttpResponse {
         return HttpResponse::ServiceUnavailable().json(body);
     }
     match state.store.health() {
-        Health::Writable => HttpResponse::Ok()
-            .json(json!({ "status": "ready", "troubles": state.standing.troubles() })),
+        Health::Writable => HttpResponse::Ok().json(json!({
+            "status": "ready",
+            "troubles": state.standing.troubles(),
+            "warnings": state.standing.warnings(),
+        })),
         Health::Unwritable(reason) => HttpResponse::ServiceUnavailable()
             .json(json!({ "status": "unready", "reason": reason })),
     }

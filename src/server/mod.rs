@@ -6,9 +6,11 @@
 mod api;
 mod auth;
 mod body;
+mod connect;
 mod health;
 mod hooks;
 mod options;
+mod page;
 mod problem;
 mod reports;
 
@@ -22,7 +24,7 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 
 use crate::clock::Clock;
-use crate::credentials::Standing;
+use crate::credentials::{Identities, Standing};
 use crate::pipeline::accept::Accept;
 use crate::pipeline::observe::Observe;
 use crate::secret::Keyring;
@@ -47,6 +49,7 @@ pub struct State {
     pub store: Arc<dyn Store>,
     pub accept: Accept,
     pub observe: Observe,
+    pub identities: Identities,
     pub standing: Arc<Standing>,
     pub wakes: crate::pipeline::Wakes,
     pub clock: Clock,
@@ -82,6 +85,8 @@ fn routes(config: &mut web::ServiceConfig) {
         .route("/hooks/azure-devops/{organization}/{hook}", web::post().to(hooks::receive))
         .route("/v1/runs/{run}/reports", web::post().to(reports::report))
         .configure(api::routes)
+        .route("/connect/{organization}", web::get().to(connect::begin))
+        .route("/complete/azure_active_directory_service_user", web::get().to(connect::complete))
         .route("/livez", web::get().to(health::live))
         .route("/readyz", web::get().to(health::ready))
         .route("/metrics", web::get().to(health::metrics))

@@ -132,6 +132,10 @@ pub trait Store: Send + Sync + Debug {
     /// Statuses, newest first.
     async fn statuses(&self, filter: StatusFilter, page: Page) -> Result<Paged<StatusRow>, Error>;
 
+    /// What this installation is called: eight hexadecimal digits, the same for every process that
+    /// uses this store, for ever.
+    async fn gateway(&self) -> Result<String, Error>;
+
     /// Keeps a ticket until it is used or out of date.
     async fn issue_ticket(&self, ticket: Ticket) -> Result<(), Error>;
 

@@ -15,7 +15,7 @@ pub enum Error {
     Transient { reason: String, retry_after: Option<Duration> },
     /// Trying again changes nothing until somebody acts.
     #[error("{0}")]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// The ID token does not prove who signed in: that sign-in is void.
     #[error("the ID token is not to be trusted: {reason}")]
     Forged { reason: String },
@@ -48,6 +48,19 @@ impl fmt::Display for Refusal {
 }
 
 impl Error {
+    /// Whether it may go away by itself.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Error::Transient { .. })
+    }
+
+    /// How long to wait at least before asking again, where Entra says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Error::Transient { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     pub(super) fn transient(reason: impl Into<String>) -> Self {
         Self::Transient { reason: reason.into(), retry_after: None }
     }
@@ -62,12 +75,12 @@ impl Error {
 
     /// Something of the operator's that never got as far as Entra.
     pub(super) fn configuration(error: &str, advice: String) -> Self {
-        Self::Refused(Refusal {
+        Self::Refused(Box::new(Refusal {
             code: None,
             error: error.to_owned(),
             remedy: Remedy::Configuration,
             advice,
             said: String::new(),
-        })
+        }))
     }
 }

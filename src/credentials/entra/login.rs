@@ -32,7 +32,12 @@ impl Login {
     /// # Errors
     /// The operating system gives no randomness.
     pub fn begin() -> Result<Self, getrandom::Error> {
-        Ok(Self { state: random()?, nonce: random()?, verifier: random()?, browser: random()? })
+        Ok(Self {
+            state: random_text()?,
+            nonce: random_text()?,
+            verifier: random_text()?,
+            browser: random_text()?,
+        })
     }
 
     /// What the verifier hashes to (RFC 7636 §4.2, `S256`).
@@ -64,7 +69,11 @@ impl Login {
     }
 }
 
-fn random() -> Result<Secret, getrandom::Error> {
+/// 32 random bytes in base64url: a name that nobody guesses.
+///
+/// # Errors
+/// The operating system gives no randomness.
+pub fn random_text() -> Result<Secret, getrandom::Error> {
     let mut bytes = Zeroizing::new([0_u8; 32]);
     getrandom::fill(bytes.as_mut())?;
     Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))

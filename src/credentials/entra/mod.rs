@@ -27,7 +27,7 @@ pub use advice::{Advice, Context, Remedy};
 pub use certificate::{Certificate, CertificateError};
 pub use error::{Error, Refusal};
 pub use id_token::Account;
-pub use login::Login;
+pub use login::{Login, random_text};
 pub use managed_identity::managed_identity;
 pub use proof::Proof;
 

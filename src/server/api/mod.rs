@@ -1,6 +1,8 @@
 //! What operators look at and ask for. It must never know how any of it is stored.
 
+mod audit;
 mod deliveries;
+mod link;
 mod page;
 mod runs;
 mod statuses;
@@ -18,5 +20,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .route("/v1/runs/{id}/rerun", web::post().to(runs::rerun))
         .route("/v1/statuses", web::get().to(statuses::list))
         .route("/v1/statuses", web::post().to(statuses::post))
-        .route("/v1/statuses/{id}", web::get().to(statuses::show));
+        .route("/v1/statuses/{id}", web::get().to(statuses::show))
+        .route("/v1/organizations/{name}/link", web::post().to(link::ticket))
+        .route("/v1/organizations/{name}/link", web::delete().to(link::unlink))
+        .route("/v1/audit", web::get().to(audit::list))
+        .route("/v1/audit/{id}", web::get().to(audit::show));
 }

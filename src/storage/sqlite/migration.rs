@@ -26,6 +26,11 @@ pub(super) fn migrate(db: &Connection) -> rusqlite::Result<Result<(), String>> {
     Ok(Ok(()))
 }
 
+/// What this installation is called.
+pub(super) fn gateway(db: &Connection) -> rusqlite::Result<String> {
+    db.query_row("SELECT value FROM meta WHERE key = 'gateway'", [], |row| row.get(0))
+}
+
 /// Whoever held a lease is dead: we hold the lock. Lease numbers stay, so that they keep growing.
 pub(super) fn void_leases(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch(

@@ -226,6 +226,10 @@ impl Store for Sqlite {
         self.readers.read(move |db| lists::statuses(db, &filter, page)).await
     }
 
+    async fn gateway(&self) -> Result<String, Error> {
+        self.readers.read(migration::gateway).await
+    }
+
     async fn issue_ticket(&self, ticket: Ticket) -> Result<(), Error> {
         self.writer.write(512, move |db| logins::issue_ticket(db, &ticket)).await
     }

@@ -10,6 +10,7 @@ mod inside;
 mod invariants;
 /// Bodies of deliveries that the played Azure DevOps does not send by itself.
 pub(crate) mod letters;
+mod linking;
 mod outside;
 mod settings;
 mod town;
@@ -17,9 +18,12 @@ mod town;
 pub(crate) use api::Api;
 pub(crate) use inside::Inside;
 pub(crate) use invariants::{check_invariants, check_lasting, newest_status};
+pub(crate) use linking::Browser;
 pub(crate) use outside::{Outside, binary};
-pub(crate) use settings::{OPERATOR, PAT, REPORTER, ROOT_KEY, Settings, VIEWER, check};
-pub(crate) use town::{ORGANIZATION, Town};
+pub(crate) use settings::{
+    BY_HAND, CLIENT_SECRET, OPERATOR, PAT, REPORTER, ROOT_KEY, Settings, VIEWER, check,
+};
+pub(crate) use town::{ORGANIZATION, SERVICE_USER, Town};
 
 use std::time::Duration;
 

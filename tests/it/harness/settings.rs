@@ -8,6 +8,10 @@ use azdo_gateway::config::{self, Config, Environment};
 
 /// The token of the identity that the gateway uses.
 pub(crate) const PAT: &str = "test-pat-of-the-played-organization-00000000000000000";
+/// The client secret of the app that the service user is linked through.
+pub(crate) const CLIENT_SECRET: &str = "client-secret-of-the-played-app-0000";
+/// A token that was made by hand.
+pub(crate) const BY_HAND: &str = "kind = \"pat\"\ntoken = { env = \"PAT\" }";
 /// API tokens by role.
 pub(crate) const OPERATOR: &str = "operator-token-of-the-tests";
 pub(crate) const VIEWER: &str = "viewer-token-of-the-tests";
@@ -22,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) organization_url: String,
     pub(crate) ci_url: String,
     pub(crate) ci_secret: String,
+    /// The keys of `[organization.credential]`.
+    pub(crate) credential: String,
     /// `[[check]]` tables.
     pub(crate) checks: String,
     /// How long a stopping gateway waits for what is in flight.
@@ -97,8 +103,7 @@ token = {{ env = "REPORTER_TOKEN" }}
 name = "fabrikam"
 azure_devops_url = "{organization_url}"
 [organization.credential]
-kind = "pat"
-token = {{ env = "PAT" }}
+{credential}
 {checks}
 [ci.builder]
 kind = "webhook"
@@ -112,6 +117,7 @@ secret = {signing}
             signing = self.signing,
             database = self.database().display(),
             organization_url = self.organization_url,
+            credential = self.credential,
             checks = self.checks,
             ci_url = self.ci_url,
         )
@@ -129,6 +135,7 @@ secret = {signing}
             ("VIEWER_TOKEN", VIEWER),
             ("REPORTER_TOKEN", REPORTER),
             ("PAT", PAT),
+            ("CLIENT_SECRET", CLIENT_SECRET),
             ("BUILDER_SECRET", &self.ci_secret),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))

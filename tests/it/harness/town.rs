@@ -5,14 +5,17 @@
 use std::time::Duration;
 
 use azdo_gateway::secret::{Keyring, RootKey};
+use fakes::bearers::add_service_user;
 use fakes::shell::Shell;
-use fakes::{ado, ci};
+use fakes::{ado, ci, entra};
 use serde_json::{Value, json};
 
 use super::PATIENCE;
-use super::settings::{CHECKS, PAT, ROOT_KEY, Settings};
+use super::settings::{BY_HAND, CHECKS, CLIENT_SECRET, PAT, ROOT_KEY, Settings};
 
 pub(crate) const ORGANIZATION: &str = "fabrikam";
+/// The account that is linked.
+pub(crate) const SERVICE_USER: &str = "svc-ci@fabrikam.example";
 /// What operators subscribe to.
 const EVENTS: [&str; 3] = ["git.push", "git.pullrequest.created", "git.pullrequest.updated"];
 
@@ -23,6 +26,8 @@ pub(crate) struct Town {
     pub(crate) repository: String,
     /// The identity that the gateway uses.
     pub(crate) identity: String,
+    /// The app through which that identity is linked.
+    pub(crate) client_id: String,
     pub(crate) keys: Keyring,
     pub(super) http: reqwest::Client,
     ci_secret: String,
@@ -44,16 +49,20 @@ impl Town {
         let person = ado.create_identity("Jo Doe", "jo@fabrikam.example");
         ado.act_as(&person);
         ado.push(&repository, "main", "Begin");
-        let identity = ado.create_identity("CI Gateway", "svc-ci@fabrikam.example");
+        let mut entra = entra::World::new(seed);
+        let client_id = entra.add_app();
+        entra.add_secret(&client_id, CLIENT_SECRET);
+        let user = add_service_user(&mut ado, &mut entra, "CI Gateway", SERVICE_USER);
+        let identity = user.identity;
         ado.add_pat(PAT, &identity, &["vso.code", "vso.code_status"], 4_102_444_800_000);
         let ci = ci::World::new(seed);
         let ci_secret = ci.secret().to_owned();
-        let shell = Shell::start(ado, ci, None).expect("loopback is there");
+        let shell = Shell::start_with_entra(ado, ci, entra, None).expect("loopback is there");
         let root_key = RootKey::parse(ROOT_KEY).expect("it is a key");
         let keys = Keyring { current: root_key, previous: None };
         let folder = tempfile::tempdir().expect("there is a temporary folder");
         let http = reqwest::Client::new();
-        Self { shell, project, repository, identity, keys, http, ci_secret, folder }
+        Self { shell, project, repository, identity, client_id, keys, http, ci_secret, folder }
     }
 
     /// What a gateway of this town is configured with, listening on `listen`.
@@ -64,6 +73,7 @@ impl Town {
             organization_url: self.shell.ado(|ado| ado.organization_url(ORGANIZATION)),
             ci_url: self.shell.ci_url(),
             ci_secret: self.ci_secret.clone(),
+            credential: BY_HAND.to_owned(),
             checks: CHECKS.to_owned(),
             drain: "400ms",
             server: String::new(),
@@ -182,4 +192,14 @@ impl Town {
 
     /// A moment that is long for these worlds, for the few cases where nothing must happen.
     pub(crate) const MOMENT: Duration = Duration::from_millis(300);
+}
+
+impl Drop for Town {
+    /// Whatever a test is about: no token is used twice, too broad, or lives too long.
+    fn drop(&mut self) {
+        let violations = self.shell.ado(|ado| ado.violations().to_vec());
+        if !std::thread::panicking() {
+            assert!(violations.is_empty(), "misused tokens:\n{}", violations.join("\n"));
+        }
+    }
 }

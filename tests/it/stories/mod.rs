@@ -4,6 +4,7 @@ mod accepting;
 mod ending;
 mod foreign;
 mod life;
+mod linking;
 mod matching;
 mod oddities;
 mod operators;

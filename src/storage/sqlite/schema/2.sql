@@ -1,6 +1,9 @@
 -- What is remembered of our identities. Organizations compare without case, as Azure DevOps has
 -- it. Tokens and verifiers are sealed; tickets, states and browsers are SHA-256.
 
+-- What this installation is called.
+INSERT INTO meta (key, value) VALUES ('gateway', lower(hex(randomblob(4))));
+
 CREATE TABLE ticket (
     digest BLOB PRIMARY KEY,
     organization TEXT NOT NULL COLLATE NOCASE,

@@ -1,0 +1,413 @@
+//! Linking a service user: a browser signs in at Entra and comes back with a code (facts §4.4).
+//!
+//! Every sign-in is bound to the browser that began it, ends once, and is thrown away when
+//! anything about it is not as it was begun. It must never store anything of a refused one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use super::Source;
+use super::entra::{self, Account, Tokens};
+use super::session::Session;
+use crate::domain::audit::{Action, Entry, Outcome};
+use crate::domain::time::Timestamp;
+use crate::secret::Secret;
+use crate::storage::{self, Commit, Link, LinkChange, LinkTo, Login, Ticket};
+
+/// How long a person may take to sign in.
+const LOGIN_MAX: Duration = Duration::from_secs(600);
+/// How long a printed link can be opened.
+const TICKET_MAX: Duration = Duration::from_secs(900);
+/// How long tokens of the user before may take to be revoked.
+const EMPTY_MAX: Duration = Duration::from_secs(5);
+/// Where Entra sends the browser back to, below the public address.
+const REDIRECT: &str = "complete/azure_active_directory_service_user";
+
+/// See the module.
+#[derive(Debug)]
+pub struct Linking {
+    organizations: HashMap<String, Linkable>,
+    public_url: Url,
+}
+
+/// An organization that a service user can be linked to.
+#[derive(Clone, Debug)]
+pub struct Linkable {
+    pub session: Arc<Session>,
+    pub source: Arc<dyn Source>,
+}
+
+/// A sign-in that was begun.
+#[derive(Debug)]
+pub struct Begun {
+    /// Where the browser is to go.
+    pub authorize_url: Url,
+    /// What the browser has to bring back in a cookie.
+    pub browser: Secret,
+}
+
+/// What the browser came back with.
+#[derive(Clone, Debug, Default)]
+pub struct Return {
+    pub state: Option<Secret>,
+    pub code: Option<Secret>,
+    pub error: Option<String>,
+    pub error_description: Option<String>,
+    /// The cookie.
+    pub browser: Option<Secret>,
+}
+
+/// Whether somebody is linked, and who.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkState {
+    pub user_name: String,
+    pub email: Option<String>,
+    pub tenant_id: String,
+    pub linked_at: Timestamp,
+    pub linked_by: String,
+    pub signed_in_at: Timestamp,
+    pub refreshed_at: Timestamp,
+    pub trouble: Option<String>,
+}
+
+/// Why nothing was linked.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// There is no such organization, or it has no service user.
+    #[error("{0}")]
+    NotLinkable(String),
+    /// Whoever asks has no right to, or no longer.
+    #[error("{0}")]
+    NotAllowed(String),
+    /// Something about the sign-in is not as it has to be.
+    #[error("{0}")]
+    Refused(String),
+    /// It may work later.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<storage::Error> for LinkError {
+    fn from(error: storage::Error) -> Self {
+        LinkError::Unavailable(error.to_string())
+    }
+}
+
+impl Linking {
+    /// Links these organizations; Entra sends browsers back to `public_url`.
+    pub fn new(organizations: Vec<Linkable>, public_url: Url) -> Self {
+        let key = |linkable: &Linkable| linkable.session.organization().to_ascii_lowercase();
+        let organizations = organizations.into_iter().map(|one| (key(&one), one)).collect();
+        Self { organizations, public_url }
+    }
+
+    fn find(&self, organization: &str) -> Result<&Linkable, LinkError> {
+        self.organizations.get(&organization.to_ascii_lowercase()).ok_or_else(|| {
+            let kind = "[organization.credential] kind = \"service_user\"";
+            LinkError::NotLinkable(format!(
+                "{organization} is not an organization with {kind}: nobody can be linked to it"
+            ))
+        })
+    }
+
+    /// Whether the organization has a service user at all.
+    pub fn is_linkable(&self, organization: &str) -> bool {
+        self.find(organization).is_ok()
+    }
+
+    /// A one-time link that begins a sign-in, and when it goes out of date.
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub async fn ticket(&self, organization: &str) -> Result<(Secret, Timestamp), LinkError> {
+        let session = &self.find(organization)?.session;
+        let now = session.books.clock.now();
+        let ticket = entra::random_text().map_err(|error| unavailable(&error))?;
+        let expires_at = now.plus(TICKET_MAX);
+        let organization = session.organization().to_owned();
+        let (digest, name) = (digest(&ticket), organization.clone());
+        session.books.store.issue_ticket(Ticket { digest, organization, expires_at }).await?;
+        let mut url = below(&self.public_url, &["connect", &name]);
+        url.query_pairs_mut().append_pair("ticket", ticket.expose());
+        Ok((Secret::new(url.into()), expires_at))
+    }
+
+    /// Begins a sign-in for the bearer of a ticket.
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub async fn begin_with(
+        &self,
+        organization: &str,
+        ticket: &Secret,
+    ) -> Result<Begun, LinkError> {
+        let session = &self.find(organization)?.session;
+        let now = session.books.clock.now();
+        let (digest, name) = (digest(ticket), session.organization());
+        if !session.books.store.take_ticket(digest, name, now).await? {
+            let reason = format!(
+                "this link was used before, is out of date, or is not for {name}: run \
+                 `azdo-gateway link {name}` for a new one"
+            );
+            self.note(session, "somebody with a link", &reason).await;
+            return Err(LinkError::NotAllowed(reason));
+        }
+        self.begin(organization, "somebody with a link").await
+    }
+
+    /// Begins a sign-in for somebody whose right to do so was checked.
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub async fn begin(&self, organization: &str, actor: &str) -> Result<Begun, LinkError> {
+        let session = &self.find(organization)?.session;
+        let now = session.books.clock.now();
+        let login = entra::Login::begin().map_err(|error| unavailable(&error))?;
+        let expected = session.user.expected_user.as_deref();
+        let authorize_url = session.entra.authorize_url(&login, &self.redirect(), expected);
+        let kept = Login {
+            state: digest(&login.state),
+            browser: digest(&login.browser),
+            organization: session.organization().to_owned(),
+            nonce: login.nonce.expose().to_owned(),
+            verifier: session.seal("verifier", &login.verifier).map_err(|e| unavailable(&e))?,
+            actor: actor.to_owned(),
+            expires_at: now.plus(LOGIN_MAX),
+        };
+        session.books.store.begin_login(kept, now).await?;
+        Ok(Begun { authorize_url, browser: login.browser })
+    }
+
+    /// Ends a sign-in: checks everything, and links whoever signed in. Says to which organization.
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub async fn complete(&self, back: Return) -> Result<(String, LinkState), LinkError> {
+        let Some(any) = self.organizations.values().next() else {
+            return Err(LinkError::NotLinkable("no organization has a service user".into()));
+        };
+        let (store, now) = (&any.session.books.store, any.session.books.clock.now());
+        let login = match (&back.state, &back.browser) {
+            (Some(state), Some(browser)) => {
+                store.take_login(digest(state), digest(browser), now).await?
+            }
+            _ => None,
+        };
+        let Some(login) = login else {
+            let reason = "this sign-in was not begun in this browser, has been completed already, \
+                or took longer than ten minutes: open the link from `azdo-gateway link` again, \
+                and stay in one browser";
+            self.note_unknown(any, reason).await;
+            return Err(LinkError::Refused(reason.into()));
+        };
+        let linkable = self.find(&login.organization)?;
+        match self.link(linkable, &login, &back).await {
+            Ok(state) => Ok((login.organization, state)),
+            Err(error) => {
+                self.note(&linkable.session, &login.actor, &error.to_string()).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn link(
+        &self,
+        linkable: &Linkable,
+        login: &Login,
+        back: &Return,
+    ) -> Result<LinkState, LinkError> {
+        let session = &linkable.session;
+        if let Some(error) = &back.error {
+            let said = back.error_description.as_deref().unwrap_or_default();
+            return Err(LinkError::Refused(session.entra.explain(error, said).to_string()));
+        }
+        let Some(code) = &back.code else {
+            return Err(LinkError::Refused("the answer of Entra has no code".into()));
+        };
+        let place = session.place("verifier");
+        let verifier = session.keys.open(&place, &login.verifier);
+        let verifier = verifier.map_err(|error| LinkError::Refused(error.to_string()))?.secret;
+        let redeemed = session.entra.redeem_code(code.expose(), &verifier, &self.redirect()).await;
+        let tokens = redeemed.map_err(entra_refused)?;
+        let id_token = tokens.id_token.as_ref();
+        let id_token = id_token.ok_or_else(|| LinkError::Refused("there is no ID token".into()))?;
+        let verified = session.entra.verify_id_token(id_token, &login.nonce).await;
+        let account = verified.map_err(entra_refused)?;
+        check_user(session, &account)?;
+        self.store(linkable, login, account, tokens).await
+    }
+
+    async fn store(
+        &self,
+        linkable: &Linkable,
+        login: &Login,
+        account: Account,
+        tokens: Tokens,
+    ) -> Result<LinkState, LinkError> {
+        let session = &linkable.session;
+        let now = session.books.clock.now();
+        let refresh_token = tokens.refresh_token.ok_or_else(|| {
+            LinkError::Refused(
+                "Entra gave no refresh token: let the app have offline_access, and register the \
+                 redirect address for the platform \"Web\""
+                    .into(),
+            )
+        })?;
+        let seal = |what, secret| session.seal(what, secret).map_err(|error| unavailable(&error));
+        let link = Link {
+            organization: session.organization().to_owned(),
+            revision: 0,
+            tenant_id: account.tenant_id,
+            object_id: account.object_id,
+            user_name: account.user_name,
+            email: account.email,
+            linked_at: now,
+            linked_by: login.actor.clone(),
+            signed_in_at: account.signed_in_at.unwrap_or(now),
+            refresh_token: seal("refresh", &refresh_token)?,
+            access_token: Some(seal("access", &tokens.access_token)?),
+            access_expires_at: tokens.expires_at,
+            refreshed_at: now,
+            retry_at: Timestamp::ZERO,
+            failures: 0,
+            trouble: None,
+        };
+        // What was minted for the user before is worth nothing to the next one.
+        drop(tokio::time::timeout(EMPTY_MAX, linkable.source.empty()).await);
+        let state = LinkState::from(&link);
+        let entry = Entry {
+            identity: Some(state.user_name.clone()),
+            actor: login.actor.clone(),
+            detail: state.email.clone().unwrap_or_default(),
+            ..session.books.entry(Action::Link, Outcome::Done)
+        };
+        self.change(session, LinkTo::Linked(Box::new(link)), entry).await?;
+        session.books.store.hurry_slots(session.organization(), now).await?;
+        tracing::info!(organization = session.organization(), "linked {}", state.user_name);
+        Ok(state)
+    }
+
+    async fn change(
+        &self,
+        session: &Session,
+        to: LinkTo,
+        entry: Entry,
+    ) -> Result<Commit, LinkError> {
+        let organization = session.organization().to_owned();
+        let change = LinkChange { organization, to, entry };
+        let committed = session.books.store.commit_link(change).await?;
+        session.forget().await;
+        // So that `/readyz` tells it from now on.
+        session.upkeep().await;
+        Ok(committed)
+    }
+
+    /// Takes the service user away; says whether there was one.
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub async fn unlink(&self, organization: &str, actor: &str) -> Result<bool, LinkError> {
+        let linkable = self.find(organization)?;
+        let session = &linkable.session;
+        drop(tokio::time::timeout(EMPTY_MAX, linkable.source.empty()).await);
+        let identity = session.books.store.link(session.organization()).await?;
+        let entry = Entry {
+            identity: identity.map(|link| link.user_name),
+            actor: actor.to_owned(),
+            ..session.books.entry(Action::Unlink, Outcome::Done)
+        };
+        let committed = self.change(session, LinkTo::Unlinked, entry).await?;
+        Ok(committed == Commit::Committed)
+    }
+
+    /// Who is linked.
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub async fn state(&self, organization: &str) -> Result<Option<LinkState>, LinkError> {
+        let session = &self.find(organization)?.session;
+        let link = session.books.store.link(session.organization()).await?;
+        Ok(link.as_ref().map(LinkState::from))
+    }
+
+    fn redirect(&self) -> Url {
+        let parts: Vec<_> = REDIRECT.split('/').collect();
+        below(&self.public_url, &parts)
+    }
+
+    /// A refusal is a security event: it is logged, counted and written down.
+    async fn note(&self, session: &Session, actor: &str, reason: &str) {
+        tracing::warn!(organization = session.organization(), "nobody was linked: {reason}");
+        let entry = session.books.entry(Action::Link, Outcome::Refused);
+        let (actor, detail) = (actor.to_owned(), reason.to_owned());
+        session.books.record(vec![Entry { actor, detail, ..entry }]).await;
+    }
+
+    /// The same where it is not known for which organization it was.
+    async fn note_unknown(&self, any: &Linkable, reason: &str) {
+        tracing::warn!("nobody was linked: {reason}");
+        let entry = any.session.books.entry(Action::Link, Outcome::Refused);
+        let (actor, detail) = ("a browser".to_owned(), reason.to_owned());
+        let entry = Entry { organization: String::new(), actor, detail, ..entry };
+        any.session.books.record(vec![entry]).await;
+    }
+}
+
+/// The account must be the one that the operator expects: browsers sign in silently with whatever
+/// account they have.
+fn check_user(session: &Session, account: &Account) -> Result<(), LinkError> {
+    let Some(expected) = &session.user.expected_user else { return Ok(()) };
+    let is = |name: &str| name.to_lowercase() == expected.to_lowercase();
+    if is(&account.user_name) || account.email.as_deref().is_some_and(is) {
+        return Ok(());
+    }
+    Err(LinkError::Refused(format!(
+        "{} signed in, and {expected} is expected: sign in with that account, in a private window \
+         if your browser keeps choosing another one; or change [organization.credential] \
+         expected_user",
+        account.user_name
+    )))
+}
+
+fn entra_refused(error: entra::Error) -> LinkError {
+    match error.is_transient() {
+        true => LinkError::Unavailable(error.to_string()),
+        false => LinkError::Refused(error.to_string()),
+    }
+}
+
+fn unavailable(error: &impl ToString) -> LinkError {
+    LinkError::Unavailable(error.to_string())
+}
+
+fn digest(secret: &Secret) -> [u8; 32] {
+    Sha256::digest(secret.expose().as_bytes()).into()
+}
+
+fn below(base: &Url, segments: &[&str]) -> Url {
+    let mut url = base.clone();
+    // The configuration takes http and https alone, which have segments.
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}
+
+impl From<&Link> for LinkState {
+    fn from(link: &Link) -> Self {
+        Self {
+            user_name: link.user_name.clone(),
+            email: link.email.clone(),
+            tenant_id: link.tenant_id.clone(),
+            linked_at: link.linked_at,
+            linked_by: link.linked_by.clone(),
+            signed_in_at: link.signed_in_at,
+            refreshed_at: link.refreshed_at,
+            trouble: link.trouble.clone(),
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! Mints personal access tokens, holds them for one call, and makes them worthless afterwards.
+//!
+//! A [`Pat`] that goes out of scope, spent or not, is revoked: there is no way to forget one but
+//! to die, and for that there is the sweep. It must never lend one twice.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use super::session::{Access, Session};
+use super::sweep::Watch;
+use super::{Aspect, Books, Error, Purpose, Standing};
+use crate::ado::{
+    self, Client, Credential, MintedPat, PatRemedy, Receipt, Scope, Throttle, Usage, WantedPat,
+};
+use crate::domain::audit::{Action, Entry, Outcome};
+use crate::domain::pat::Name;
+use crate::domain::time::Timestamp;
+use crate::secret::Secret;
+
+/// Tries at one token before the caller is told why there is none.
+const TRIES_MAX: u32 = 3;
+const TRY_AGAIN: Duration = Duration::from_millis(150);
+/// Tokens that live or wait to be revoked; beyond, none is minted.
+const HELD_MAX: usize = 2_000;
+const REVOKING_MAX: usize = 16;
+const REVOKE_AGAIN: Duration = Duration::from_millis(250);
+const REVOKE_AGAIN_MAX: Duration = Duration::from_secs(10);
+/// How far Azure DevOps may round the end of a life.
+const ROUNDED: Duration = Duration::from_secs(1);
+
+/// What tells our tokens from those of other gateways and of earlier processes.
+#[derive(Clone, Debug)]
+pub struct Ours {
+    /// Of this installation.
+    pub gateway: String,
+    /// Of this start of this process.
+    pub process: String,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Minter {
+    pub(super) client: Client,
+    pub(super) session: Arc<Session>,
+    pub(super) books: Books,
+    pub(super) ours: Ours,
+    pub(super) watch: Watch,
+    pub(super) lifetime: Duration,
+    pub(super) tracker: TaskTracker,
+    throttle: Arc<Throttle>,
+    standing: Arc<Standing>,
+    /// Serials of tokens that somebody here will revoke.
+    held: DashMap<u64, ()>,
+    serial: AtomicU64,
+    revoking: Semaphore,
+    runtime: Handle,
+}
+
+/// A living token, good for one call. Dropping it revokes it.
+pub(super) struct Pat {
+    pub(super) minted_at: Timestamp,
+    pub(super) valid_to: Timestamp,
+    token: Secret,
+    scope: Scope,
+    minter: Arc<Minter>,
+    /// Taken when it is dropped.
+    spent: Option<Spent>,
+}
+
+/// A token that is worth nothing to us any more.
+pub(super) struct Spent {
+    pub(super) authorization_id: String,
+    pub(super) serial: Option<u64>,
+    pub(super) valid_to: Timestamp,
+    pub(super) entry: Entry,
+    /// What it was used for, where it was lent.
+    pub(super) used: Option<Entry>,
+}
+
+impl Minter {
+    /// Mints for the organization of `session` with tokens of this lifetime.
+    ///
+    /// # Panics
+    /// Outside of a runtime: revoking goes on in the background.
+    pub(super) fn new(
+        client: Client,
+        session: Arc<Session>,
+        throttle: Arc<Throttle>,
+        ours: Ours,
+    ) -> Self {
+        let (books, standing) = (session.books.clone(), Arc::clone(&session.standing));
+        Self {
+            client,
+            lifetime: session.user.pat_lifetime,
+            watch: Watch::new(books.clock.now()),
+            session,
+            books,
+            ours,
+            tracker: TaskTracker::new(),
+            throttle,
+            standing,
+            held: DashMap::new(),
+            serial: AtomicU64::new(1),
+            revoking: Semaphore::new(REVOKING_MAX),
+            runtime: Handle::current(),
+        }
+    }
+
+    /// Mints a token for one call.
+    ///
+    /// # Errors
+    /// Why there is none, and what to do about it.
+    pub(super) async fn mint(
+        self: &Arc<Self>,
+        scope: Scope,
+        purpose: Purpose,
+    ) -> Result<Pat, Error> {
+        if self.held.len() >= HELD_MAX {
+            return Err(Error::new(format!("{HELD_MAX} tokens wait to be revoked")));
+        }
+        let organization = self.session.organization();
+        if let Some(pause) = self.throttle.pause(organization, self.books.clock.now()) {
+            let (until, reason) = (pause.until, pause.reason);
+            return Err(Error::new(format!(
+                "{organization} is left in peace until {until}: {reason}"
+            )));
+        }
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let access = self.session.access().await?;
+            let error = match self.mint_once(&access, scope, purpose).await {
+                Ok(pat) => {
+                    self.standing.fine(organization, Aspect::Mint);
+                    tokio::time::sleep(purpose.settle).await;
+                    return Ok(pat);
+                }
+                Err(error) => error,
+            };
+            if matches!(error, ado::Error::Unauthorized { .. }) {
+                self.session.refused(&access).await;
+            }
+            if tries == TRIES_MAX || !may_pass(&error) {
+                return Err(self.refused(&error));
+            }
+            tokio::time::sleep(TRY_AGAIN * tries).await;
+        }
+    }
+
+    async fn mint_once(
+        self: &Arc<Self>,
+        access: &Access,
+        scope: Scope,
+        purpose: Purpose,
+    ) -> Result<Pat, ado::Error> {
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        // Before it is asked for: the sweep must not take it for one whose answer was lost.
+        self.held.insert(serial, ());
+        let Ours { gateway, process } = self.ours.clone();
+        let what = purpose.what.to_owned();
+        let name = Name { gateway, process, serial, what, run: purpose.run }.display();
+        let minted_at = self.books.clock.now();
+        let valid_to = minted_at.plus(self.lifetime);
+        let wanted = WantedPat { display_name: &name, scope: scope.as_str(), valid_to };
+        let told = Told::default();
+        let credential = Credential::from_bearer(&access.token).with_receipt(told.receipt());
+        let minted = self.client.mint_pat(credential, &wanted).await;
+        let entry = Entry {
+            identity: Some(access.identity.clone()),
+            run: purpose.run,
+            scope: Some(scope.as_str().to_owned()),
+            lifetime_s: i64::try_from(self.lifetime.as_secs()).ok(),
+            activity_id: told.activity_id(),
+            detail: name.clone(),
+            ..self.books.entry(Action::Mint, Outcome::Done)
+        };
+        match minted {
+            Ok(minted) => self.take_in(minted, serial, scope, valid_to, entry).await,
+            Err(error) => {
+                self.held.remove(&serial);
+                if matches!(error, ado::Error::Unavailable { doubtful: true, .. }) {
+                    self.watch.suspect(minted_at);
+                }
+                let outcome = match error {
+                    ado::Error::Unavailable { .. } => Outcome::Failed,
+                    _ => Outcome::Refused,
+                };
+                let detail = format!("{}: {error}", entry.detail);
+                self.books.record(vec![Entry { outcome, detail, ..entry }]).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// From here on the token is held, whatever happens.
+    async fn take_in(
+        self: &Arc<Self>,
+        minted: MintedPat,
+        serial: u64,
+        scope: Scope,
+        wanted: Timestamp,
+        entry: Entry,
+    ) -> Result<Pat, ado::Error> {
+        let entry = Entry { pat: Some(minted.authorization_id.clone()), ..entry };
+        let spent = Spent {
+            authorization_id: minted.authorization_id,
+            serial: Some(serial),
+            valid_to: minted.valid_to,
+            entry: Entry { lifetime_s: None, activity_id: None, ..entry.clone() },
+            used: None,
+        };
+        let pat = Pat {
+            minted_at: entry.at,
+            valid_to: minted.valid_to,
+            token: minted.token,
+            scope,
+            minter: Arc::clone(self),
+            spent: Some(spent),
+        };
+        // No token is used that the audit log does not know.
+        self.books.record(vec![entry]).await;
+        if minted.valid_to > wanted.plus(ROUNDED) {
+            let reason = format!("it would live until {}, longer than asked", minted.valid_to);
+            return Err(ado::Error::Rejected { status: 200, reason });
+        }
+        Ok(pat)
+    }
+
+    fn refused(&self, error: &ado::Error) -> Error {
+        let organization = self.session.organization();
+        let reason = match error {
+            ado::Error::NoPat(error) => error.to_string(),
+            ado::Error::Unauthorized { reason } => format!(
+                "Azure DevOps does not let the linked user mint tokens ({reason}): link it again, \
+                 and check that the app has the permissions vso.pats and vso.pats_manage"
+            ),
+            ado::Error::Forbidden { reason } => format!(
+                "Azure DevOps does not let the linked user in ({reason}): add it to the \
+                 organization {organization} with a Basic licence"
+            ),
+            other => format!("no token is minted: {other}"),
+        };
+        if self.standing.wrong(organization, Aspect::Mint, &reason) {
+            tracing::error!(organization, "{reason}; statuses wait until then");
+        }
+        Error { reason }
+    }
+
+    pub(super) fn is_held(&self, serial: u64) -> bool {
+        self.held.contains_key(&serial)
+    }
+
+    /// Revokes in the background.
+    pub(super) fn revoke_later(self: &Arc<Self>, spent: Spent) {
+        let minter = Arc::clone(self);
+        self.tracker.spawn_on(async move { minter.revoke(spent).await }, &self.runtime);
+    }
+
+    /// Revokes, until it worked or the token has ended by itself.
+    pub(super) async fn revoke(&self, spent: Spent) {
+        // The semaphore is never closed.
+        let _permit = self.revoking.acquire().await;
+        let mut entries: Vec<Entry> = spent.used.into_iter().collect();
+        let mut wait = REVOKE_AGAIN;
+        loop {
+            let error = self.revoke_once(&spent.authorization_id).await.err();
+            let now = self.books.clock.now();
+            let is_over = now >= spent.valid_to;
+            let (outcome, detail) = match &error {
+                None => (Outcome::Done, spent.entry.detail.clone()),
+                Some(_) if is_over => (Outcome::Failed, "it has ended by itself".to_owned()),
+                Some(error) => (Outcome::Failed, format!("tried again: {error}")),
+            };
+            // The use is told at once, failed tries at revoking once.
+            if error.is_none() || is_over || wait == REVOKE_AGAIN {
+                let action = Action::Revoke;
+                entries.push(Entry { at: now, action, outcome, detail, ..spent.entry.clone() });
+                self.books.record(std::mem::take(&mut entries)).await;
+            }
+            if error.is_none() || is_over {
+                break;
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(REVOKE_AGAIN_MAX);
+        }
+        if let Some(serial) = spent.serial {
+            self.held.remove(&serial);
+        }
+    }
+
+    async fn revoke_once(&self, authorization_id: &str) -> Result<(), String> {
+        let organization = self.session.organization();
+        if let Some(pause) = self.throttle.pause(organization, self.books.clock.now()) {
+            return Err(pause.reason);
+        }
+        let access = self.session.access().await.map_err(|error| error.reason)?;
+        let credential = Credential::from_bearer(&access.token);
+        let revoked = self.client.revoke_pat(credential, authorization_id).await;
+        if let Err(ado::Error::Unauthorized { .. }) = &revoked {
+            self.session.refused(&access).await;
+        }
+        revoked.map_err(|error| error.to_string())
+    }
+
+    /// Waits until everything that was dropped is revoked.
+    pub(super) async fn settle(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+        self.tracker.reopen();
+    }
+}
+
+/// Whether trying again at once makes sense.
+fn may_pass(error: &ado::Error) -> bool {
+    match error {
+        ado::Error::NoPat(error) => error.remedy == PatRemedy::Wait,
+        ado::Error::Unauthorized { .. } | ado::Error::Unavailable { .. } => true,
+        _ => false,
+    }
+}
+
+impl Pat {
+    /// Lends it to one call; it is revoked when that call has ended.
+    pub(super) fn lend(self, purpose: Purpose) -> Credential {
+        let credential = Credential::from_pat(&self.token);
+        credential.with_receipt(Box::new(Lent { pat: self, purpose, usage: None }))
+    }
+
+    /// The same token once more, for those who chose to use one for all calls of a while.
+    pub(super) fn credential(&self) -> Credential {
+        Credential::from_pat(&self.token)
+    }
+
+    pub(super) fn authorization_id(&self) -> Option<String> {
+        self.spent.as_ref().map(|spent| spent.authorization_id.clone())
+    }
+
+    pub(super) fn minter(&self) -> &Arc<Minter> {
+        &self.minter
+    }
+
+    pub(super) fn identity(&self) -> Option<String> {
+        self.spent.as_ref().and_then(|spent| spent.entry.identity.clone())
+    }
+}
+
+impl Drop for Pat {
+    fn drop(&mut self) {
+        if let Some(spent) = self.spent.take() {
+            self.minter.revoke_later(spent);
+        }
+    }
+}
+
+impl fmt::Debug for Pat {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Pat({:?}, until {})", self.authorization_id(), self.valid_to)
+    }
+}
+
+/// A token on its way through one call.
+struct Lent {
+    pat: Pat,
+    purpose: Purpose,
+    usage: Option<Usage>,
+}
+
+impl Receipt for Lent {
+    fn used(mut self: Box<Self>, usage: Usage) {
+        self.usage = Some(usage);
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let books = &self.pat.minter.books;
+        let entry = books.used(self.pat.scope, self.purpose, self.usage.take());
+        if let Some(spent) = &mut self.pat.spent {
+            let (identity, pat) = (spent.entry.identity.clone(), spent.entry.pat.clone());
+            spent.entry.run = self.purpose.run;
+            spent.used = Some(Entry { identity, pat, ..entry });
+        }
+    }
+}
+
+/// Keeps the id that Azure DevOps gave to a request of our own.
+#[derive(Clone, Default)]
+struct Told(Arc<std::sync::Mutex<Option<String>>>);
+
+impl Told {
+    fn receipt(&self) -> Box<dyn Receipt> {
+        Box::new(self.clone())
+    }
+
+    fn activity_id(&self) -> Option<String> {
+        self.0.lock().ok().and_then(|mut id| id.take())
+    }
+}
+
+impl Receipt for Told {
+    fn used(self: Box<Self>, usage: Usage) {
+        if let Ok(mut id) = self.0.lock() {
+            *id = usage.activity_id;
+        }
+    }
+}

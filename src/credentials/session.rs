@@ -1,0 +1,322 @@
+//! The access token of a linked service user: kept alive, renewed once however many ask for it.
+//!
+//! In one process a mutex lets one caller renew while the others wait for what it brings; between
+//! processes a lease in the store does. Tokens rest sealed. It must never know what the access is
+//! used for.
+
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use super::entra::{self, Entra};
+use super::{Aspect, Books, Error, ServiceUser, Standing};
+use crate::domain::audit::{Action, Entry, Outcome};
+use crate::domain::backoff::Backoff;
+use crate::domain::time::Timestamp;
+use crate::secret::{Keyring, Sealed, Secret, Unreadable};
+use crate::storage::{Link, Refresh, RefreshCommit, Refreshed};
+
+/// How long a renewal may take before another process tries.
+const LEASE: Duration = Duration::from_secs(20);
+/// How often we look whether another process is done, and how many times.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const LOOKS_MAX: usize = 100;
+/// How long a cached token is used before the store is asked whether it is still linked.
+const TRUSTED: Duration = Duration::from_secs(1);
+const BACKOFF: Backoff =
+    Backoff { base_ms: 2_000, cap_ms: 15 * 60_000, retry_after_ms_max: 60 * 60_000 };
+const DAY: Duration = Duration::from_secs(86_400);
+/// Azure DevOps stops taking the tokens of an account that nobody signs in to for 30 days.
+const SIGN_IN_WARNED: Duration = Duration::from_secs(25 * 86_400);
+const CLIENT_SECRET_WARNED: Duration = Duration::from_secs(30 * 86_400);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) user: ServiceUser,
+    pub(super) entra: Entra,
+    pub(super) keys: Keyring,
+    pub(super) books: Books,
+    pub(super) standing: std::sync::Arc<Standing>,
+    pub(super) cache: Mutex<Cache>,
+}
+
+/// What this process knows of the token.
+#[derive(Debug, Default)]
+pub(super) struct Cache {
+    known: Option<Known>,
+    /// The revision whose token Azure DevOps refused.
+    refused: Option<i64>,
+}
+
+#[derive(Debug)]
+struct Known {
+    access: Access,
+    usable_until: Timestamp,
+    looked_at: Timestamp,
+}
+
+/// The right to ask for tokens.
+#[derive(Clone, Debug)]
+pub struct Access {
+    pub(super) token: Secret,
+    /// Whose it is.
+    pub(super) identity: String,
+    revision: i64,
+}
+
+impl Session {
+    /// The session of one organization.
+    pub fn new(
+        user: ServiceUser,
+        entra: Entra,
+        keys: Keyring,
+        books: Books,
+        standing: std::sync::Arc<Standing>,
+    ) -> Self {
+        Self { user, entra, keys, books, standing, cache: Mutex::default() }
+    }
+
+    pub(super) fn organization(&self) -> &str {
+        &self.books.organization
+    }
+
+    /// An access token that works, renewed if need be.
+    ///
+    /// # Errors
+    /// Nobody is linked, or the link does not work, and what to do about it.
+    pub async fn access(&self) -> Result<Access, Error> {
+        let mut cache = self.cache.lock().await;
+        let now = self.books.clock.now();
+        if let Some(known) = &cache.known
+            && known.usable_until > now
+            && now.since(known.looked_at) < TRUSTED
+        {
+            return Ok(known.access.clone());
+        }
+        cache.known = None;
+        let loaded = self.load(cache.refused, usable_until).await;
+        self.tell(loaded.as_ref().err());
+        let (access, usable_until) = loaded?;
+        let known = Known { access: access.clone(), usable_until, looked_at: now };
+        cache.known = Some(known);
+        Ok(access)
+    }
+
+    /// Azure DevOps refuses this token although its time is not over: the next one is renewed.
+    pub(super) async fn refused(&self, access: &Access) {
+        let mut cache = self.cache.lock().await;
+        cache.known = None;
+        cache.refused = Some(access.revision);
+    }
+
+    /// Forgets what is cached: the link has changed.
+    pub(super) async fn forget(&self) {
+        *self.cache.lock().await = Cache::default();
+    }
+
+    /// Renews in good time, so that no call waits for it and 90 idle days never happen; and warns
+    /// of what will end.
+    pub(super) async fn upkeep(&self) {
+        let mut cache = self.cache.lock().await;
+        let loaded = self.load(cache.refused, renewed_until).await;
+        self.tell(loaded.as_ref().err());
+        if let Ok((access, _)) = &loaded
+            && cache.known.as_ref().is_some_and(|known| known.access.revision != access.revision)
+        {
+            cache.known = None;
+        }
+        drop(cache);
+        self.warn().await;
+    }
+
+    async fn load(
+        &self,
+        refused: Option<i64>,
+        until: fn(&Link) -> Timestamp,
+    ) -> Result<(Access, Timestamp), Error> {
+        let store = &self.books.store;
+        let unavailable = |error: crate::storage::Error| Error::new(error.to_string());
+        for _ in 0..LOOKS_MAX {
+            let now = self.books.clock.now();
+            let link = store.link(self.organization()).await.map_err(unavailable)?;
+            let link = link.ok_or_else(|| self.not_linked())?;
+            let found = self.stored(&link, refused);
+            if let Some(access) = found.as_ref().filter(|_| until(&link) > now) {
+                return Ok((access.clone(), until(&link)));
+            }
+            if link.retry_at > now {
+                let reason = link.trouble.clone().unwrap_or_default();
+                let still = found.filter(|_| usable_until(&link) > now);
+                return still.map(|access| (access, usable_until(&link))).ok_or(Error { reason });
+            }
+            match store.claim_refresh(self.organization(), now, LEASE).await.map_err(unavailable)? {
+                Refresh::NotLinked => return Err(self.not_linked()),
+                Refresh::Busy(_) => tokio::time::sleep(LOOK_AGAIN).await,
+                // Whoever held the lease before us may have renewed it since we looked.
+                Refresh::Leased { link: now_there, lease }
+                    if now_there.revision != link.revision =>
+                {
+                    self.commit(lease, Refreshed::Kept, None).await?;
+                }
+                Refresh::Leased { link, lease } => self.renew(&link, lease).await?,
+            }
+        }
+        Err(Error::new("another process has been renewing the access token for too long"))
+    }
+
+    /// The token in the store, where it can be used.
+    fn stored(&self, link: &Link, refused: Option<i64>) -> Option<Access> {
+        let sealed = link.access_token.as_ref().filter(|_| refused != Some(link.revision))?;
+        let opened = self.keys.open(&self.place("access"), sealed).ok();
+        let opened = opened.filter(|opened| !opened.is_stale)?;
+        let (identity, revision) = (link.user_name.clone(), link.revision);
+        Some(Access { token: opened.secret, identity, revision })
+    }
+
+    async fn renew(&self, link: &Link, lease: i64) -> Result<(), Error> {
+        let now = self.books.clock.now();
+        let opened = self.keys.open(&self.place("refresh"), &link.refresh_token);
+        let renewed = match opened {
+            Ok(opened) => match self.entra.refresh(&opened.secret).await {
+                Ok(tokens) => Ok((opened.secret, tokens)),
+                Err(error) => Err(error),
+            },
+            Err(Unreadable) => Err(entra::Error::Answer { reason: Unreadable.to_string() }),
+        };
+        let identity = Some(link.user_name.clone());
+        let entry = |outcome, detail: String| Entry {
+            identity: identity.clone(),
+            detail,
+            ..self.books.entry(Action::Refresh, outcome)
+        };
+        let (refreshed, entry) = match renewed {
+            Ok((before, tokens)) => {
+                let life_s = i64::try_from(tokens.expires_at.since(now).as_secs()).ok();
+                let refreshed = Refreshed::Renewed {
+                    refresh_token: self
+                        .seal("refresh", tokens.refresh_token.as_ref().unwrap_or(&before))?,
+                    access_token: self.seal("access", &tokens.access_token)?,
+                    access_expires_at: tokens.expires_at,
+                    at: now,
+                };
+                (refreshed, Entry { lifetime_s: life_s, ..entry(Outcome::Done, String::new()) })
+            }
+            Err(error) => {
+                let wait = BACKOFF.wait(link.failures + 1, random(), error.retry_after());
+                let trouble = format!("the access token cannot be renewed: {error}");
+                let outcome = match error.is_transient() {
+                    true => Outcome::Failed,
+                    false => Outcome::Refused,
+                };
+                let retry_at = now.plus(wait);
+                (Refreshed::Failed { trouble: trouble.clone(), retry_at }, entry(outcome, trouble))
+            }
+        };
+        self.commit(lease, refreshed, Some(entry)).await
+    }
+
+    async fn commit(
+        &self,
+        lease: i64,
+        refreshed: Refreshed,
+        entry: Option<Entry>,
+    ) -> Result<(), Error> {
+        let organization = self.organization().to_owned();
+        let commit = RefreshCommit { organization, lease, refreshed, entry };
+        // A lost lease means that somebody linked anew: what is there now is read next.
+        let committed = self.books.store.commit_refresh(commit).await;
+        committed.map(drop).map_err(|error| Error::new(error.to_string()))
+    }
+
+    pub(super) fn seal(&self, what: &str, secret: &Secret) -> Result<Sealed, Error> {
+        let sealed = self.keys.seal(&self.place(what), secret);
+        sealed.map_err(|error| Error::new(format!("no randomness: {error}")))
+    }
+
+    pub(super) fn place(&self, what: &str) -> String {
+        format!("link/{}/{what}", self.organization().to_ascii_lowercase())
+    }
+
+    fn not_linked(&self) -> Error {
+        let organization = self.organization();
+        Error::new(format!(
+            "no service user is linked: run `azdo-gateway link {organization}` and open the \
+             address that it prints"
+        ))
+    }
+
+    fn tell(&self, error: Option<&Error>) {
+        let organization = self.organization();
+        metrics::gauge!("azdo_gateway_linked", "organization" => organization.to_owned())
+            .set(if error.is_none() { 1.0 } else { 0.0 });
+        match error {
+            None => self.standing.fine(organization, Aspect::Link),
+            Some(Error { reason }) => {
+                if self.standing.wrong(organization, Aspect::Link, reason) {
+                    tracing::error!(organization, "{reason}; statuses wait until then");
+                }
+            }
+        }
+    }
+
+    async fn warn(&self) {
+        let (now, organization) = (self.books.clock.now(), self.organization());
+        let ends = self.user.client_secret_expires;
+        let secret = ends.filter(|ends| ends.minus(CLIENT_SECRET_WARNED) <= now).map(|ends| {
+            let day = ends.to_string();
+            let day = day.split('T').next().unwrap_or_default();
+            format!(
+                "the client secret ends on {day}: make a new one in Entra, put both into \
+                 client_secret, and take the old one out when it has ended"
+            )
+        });
+        self.warning(Aspect::ClientSecret, secret);
+        let link = self.books.store.link(organization).await.ok().flatten();
+        let idle = link.map(|link| (now.since(link.signed_in_at), link.user_name));
+        let sign_in = idle.filter(|(idle, _)| *idle >= SIGN_IN_WARNED).map(|(idle, user)| {
+            format!(
+                "as far as the gateway knows, {user} last signed in through a browser {} days \
+                 ago, and Azure DevOps stops taking its personal access tokens after 30: run \
+                 `azdo-gateway link {organization}` and sign in again",
+                idle.as_secs() / DAY.as_secs()
+            )
+        });
+        self.warning(Aspect::SignIn, sign_in);
+    }
+
+    fn warning(&self, aspect: Aspect, text: Option<String>) {
+        let organization = self.organization();
+        match text {
+            None => self.standing.fine(organization, aspect),
+            Some(text) => {
+                if self.standing.wrong(organization, aspect, &text) {
+                    tracing::warn!(organization, "{text}");
+                }
+            }
+        }
+    }
+}
+
+/// Until when calls use the token; a token in its last minute may die on the way.
+fn usable_until(link: &Link) -> Timestamp {
+    before_end(link, Duration::from_secs(60), 10)
+}
+
+/// Until when nobody renews it.
+fn renewed_until(link: &Link) -> Timestamp {
+    before_end(link, Duration::from_secs(600), 4)
+}
+
+/// This long before its end, or this part of its life, whatever is shorter.
+fn before_end(link: &Link, margin: Duration, part: u32) -> Timestamp {
+    let life = link.access_expires_at.since(link.refreshed_at);
+    link.access_expires_at.minus(margin.min(life / part))
+}
+
+pub(super) fn random() -> u64 {
+    let mut bytes = [0; 8];
+    // Without randomness waits are merely less spread.
+    let _ = getrandom::fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}

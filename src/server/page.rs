@@ -1,0 +1,68 @@
+//! A page that says one thing to a person. Everything in it is text: whatever others wrote is
+//! escaped. It must never load anything, nor run a script.
+
+use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
+
+/// What the page says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Text<'a> {
+    pub(super) title: &'a str,
+    /// One paragraph each.
+    pub(super) lines: &'a [&'a str],
+}
+
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; \
+                      base-uri 'none'; form-action 'none'";
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:38rem;margin:12vh auto;\
+    padding:0 1.5rem;color:#1b1f24;background:#fff;overflow-wrap:anywhere}\
+    h1{font-size:1.5rem;line-height:1.25}p{margin:.75rem 0}\
+    .mark{display:inline-block;width:.75rem;height:.75rem;border-radius:50%;margin-right:.6rem}\
+    .good{background:#1a7f37}.bad{background:#cf222e}small{color:#57606a}\
+    @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}small{color:#8b949e}}";
+
+/// The page, never kept by a cache, never shown inside another.
+pub(super) fn page(status: StatusCode, text: &Text<'_>) -> HttpResponse {
+    let title = escaped(text.title);
+    let mark = if status.is_success() { "good" } else { "bad" };
+    let lines: String = text.lines.iter().map(|line| format!("<p>{}</p>", escaped(line))).collect();
+    let body = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <title>{title} · azdo-gateway</title><style>{STYLE}</style></head><body><main>\
+         <h1><span class=\"mark {mark}\"></span>{title}</h1>{lines}\
+         <small>azdo-gateway</small></main></body></html>\n"
+    );
+    HttpResponse::build(status)
+        .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(body)
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_is_text() {
+        assert_eq!(escaped("<b onclick='x'>&\""), "&lt;b onclick=&#39;x&#39;&gt;&amp;&quot;");
+    }
+}

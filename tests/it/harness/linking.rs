@@ -1,0 +1,122 @@
+//! Linking the service user as a person does it: in a browser that keeps cookies, through the
+//! played Entra. It must never put anything into the gateway's store.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use reqwest::{StatusCode, header};
+use url::Url;
+
+use super::settings::OPERATOR;
+use super::{Inside, SERVICE_USER, Settings, Town};
+
+/// A browser: it keeps cookies by name, and goes where it is told, one step at a time.
+pub(crate) struct Browser {
+    http: reqwest::Client,
+    cookies: Mutex<BTreeMap<String, String>>,
+}
+
+/// What a browser was shown.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) status: StatusCode,
+    pub(crate) location: Option<Url>,
+    pub(crate) headers: header::HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Browser {
+    pub(crate) fn new() -> Self {
+        let redirects = reqwest::redirect::Policy::none();
+        let http = reqwest::Client::builder().redirect(redirects).build().expect("it is set up");
+        Self { http, cookies: Mutex::default() }
+    }
+
+    /// One step. The token is what a person who is no browser would send.
+    pub(crate) async fn open(&self, url: &str, token: Option<&str>) -> Shown {
+        let cookies = self.cookies.lock().expect("nobody panicked").clone();
+        let cookies: Vec<_> =
+            cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut request = self.http.get(url).header(header::COOKIE, cookies.join("; "));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send().await.expect("it answers");
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        for set in headers.get_all(header::SET_COOKIE) {
+            let pair = set.to_str().expect("it is text").split(';').next().unwrap_or_default();
+            let (name, value) = pair.split_once('=').expect("it is a pair");
+            let mut cookies = self.cookies.lock().expect("nobody panicked");
+            cookies.insert(name.to_owned(), value.to_owned());
+        }
+        let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+        let location = location.map(|url| Url::parse(url).expect("it is absolute"));
+        let text = answer.text().await.expect("the page is whole");
+        Shown { status, location, headers, text }
+    }
+
+    /// From the gateway to Entra, up to the address that Entra sends the browser back to.
+    pub(crate) async fn sign_in(&self, gateway: &str, token: Option<&str>) -> Url {
+        let begun = self.open(gateway, token).await;
+        assert_eq!(begun.status, StatusCode::FOUND, "{}", begun.text);
+        let authorize = begun.location.expect("it leads to Entra");
+        let signed_in = self.open(authorize.as_str(), None).await;
+        assert_eq!(signed_in.status, StatusCode::FOUND, "{}", signed_in.text);
+        signed_in.location.expect("it leads back")
+    }
+}
+
+impl Town {
+    /// The credential of a service user, with further keys.
+    pub(crate) fn service_user(&self, keys: &str) -> String {
+        let (tenant, client_id) =
+            (self.shell.entra(|entra| entra.tenant().to_owned()), &self.client_id);
+        format!(
+            r#"kind = "service_user"
+tenant_id = "{tenant}"
+client_id = "{client_id}"
+client_secret = {{ env = "CLIENT_SECRET" }}
+authority_url = "{authority}"
+expected_user = "{SERVICE_USER}"
+{keys}"#,
+            authority = self.shell.url(),
+        )
+    }
+
+    /// Lets Entra send browsers back to this gateway.
+    pub(crate) fn register(&self, gateway: &str) {
+        let uri = format!("{gateway}/complete/azure_active_directory_service_user");
+        self.shell.entra(|entra| entra.add_redirect_uri(&self.client_id, &uri));
+    }
+
+    /// Signs the service user in, as an operator.
+    pub(crate) async fn link(&self, gateway: &str) {
+        self.register(gateway);
+        let browser = Browser::new();
+        let begin = format!("{gateway}/connect/fabrikam");
+        let back = browser.sign_in(&begin, Some(OPERATOR)).await;
+        let shown = browser.open(back.as_str(), None).await;
+        assert_eq!(shown.status, StatusCode::OK, "{}", shown.text);
+    }
+
+    /// A gateway whose service user is linked, with the usual hooks.
+    pub(crate) async fn linked(&self, change: impl FnOnce(&mut Settings)) -> Inside {
+        let gateway = self.unlinked(change).await;
+        self.link(&gateway.url).await;
+        gateway
+    }
+
+    /// The same before anybody is linked.
+    pub(crate) async fn unlinked(&self, change: impl FnOnce(&mut Settings)) -> Inside {
+        Inside::start_with(self, |settings| {
+            settings.credential = self.service_user("");
+            change(settings);
+        })
+        .await
+    }
+
+    /// Waits until no token that was minted works any more.
+    pub(crate) async fn until_all_revoked(&self) {
+        self.until("every token is revoked", |ado, _| ado.active_pats().next().is_none()).await;
+    }
+}

@@ -1,0 +1,253 @@
+//! How the service user is linked: by whom, as whom, and everything that is refused.
+
+use fakes::entra::Forgery;
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+use crate::harness::{Api, Browser, Inside, OPERATOR, SERVICE_USER, Town, VIEWER};
+
+fn connect(gateway: &Inside) -> String {
+    format!("{}/connect/fabrikam", gateway.url)
+}
+
+async fn linked_user(gateway: &Inside) -> Value {
+    let path = "/v1/organizations/fabrikam/link";
+    let (status, answer) = gateway.api.post(path, None).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
+    answer["linked"]["user_name"].clone()
+}
+
+/// Nobody is linked, and the audit log has so many refusals.
+async fn refused(gateway: &Inside, count: usize) {
+    assert_eq!(linked_user(gateway).await, Value::Null);
+    let entries = gateway.api.items("/v1/audit?action=link&outcome=refused").await;
+    assert_eq!(entries.len(), count, "{entries:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_links_the_service_user_and_sees_who_it_is() {
+    let town = Town::new(1501);
+    let gateway = town.unlinked(|_| {}).await;
+    assert_eq!(linked_user(&gateway).await, Value::Null);
+    town.register(&gateway.url);
+    let browser = Browser::new();
+    let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
+    assert_eq!(back.path(), "/complete/azure_active_directory_service_user");
+    let shown = browser.open(back.as_str(), None).await;
+    assert_eq!(shown.status, StatusCode::OK, "{}", shown.text);
+    assert!(shown.text.contains(SERVICE_USER), "{}", shown.text);
+    assert_eq!(shown.headers["cache-control"], "no-store");
+    assert_eq!(linked_user(&gateway).await, SERVICE_USER);
+    let entries = gateway.api.items("/v1/audit?action=link&organization=fabrikam").await;
+    assert_eq!(entries[0]["outcome"], "done");
+    assert_eq!(entries[0]["identity"], SERVICE_USER);
+    assert_eq!(entries[0]["actor"], "ops");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_one_time_link_works_once_and_for_its_organization() {
+    let town = Town::new(1502);
+    let gateway = town.unlinked(|_| {}).await;
+    town.register(&gateway.url);
+    let (status, answer) = gateway.api.post("/v1/organizations/fabrikam/link", None).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
+    let url = answer["url"].as_str().expect("it is a link").to_owned();
+    let browser = Browser::new();
+    let back = browser.sign_in(&url, None).await;
+    assert_eq!(browser.open(back.as_str(), None).await.status, StatusCode::OK);
+    let again = Browser::new().open(&url, None).await;
+    assert_eq!(again.status, StatusCode::FORBIDDEN);
+    assert!(again.text.contains("azdo-gateway link fabrikam"), "{}", again.text);
+    assert_eq!(linked_user(&gateway).await, SERVICE_USER);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_no_operator_is_told_how_to_become_one() {
+    let town = Town::new(1503);
+    let gateway = town.unlinked(|_| {}).await;
+    for token in [None, Some(VIEWER), Some("no token of ours")] {
+        let shown = Browser::new().open(&connect(&gateway), token).await;
+        assert_eq!(shown.status, StatusCode::UNAUTHORIZED, "{token:?}");
+        assert!(shown.text.contains("azdo-gateway link"), "{}", shown.text);
+        assert_eq!(shown.location, None);
+    }
+    let viewer = Api::new(&gateway.url, VIEWER);
+    let link = "/v1/organizations/fabrikam/link";
+    assert_eq!(viewer.post(link, None).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(viewer.call(Method::DELETE, link, None).await.0, StatusCode::FORBIDDEN);
+    let elsewhere = "/v1/organizations/contoso/link";
+    assert_eq!(gateway.api.post(elsewhere, None).await.0, StatusCode::NOT_FOUND);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_ends_once_and_in_the_browser_that_began_it() {
+    let town = Town::new(1504);
+    let gateway = town.unlinked(|_| {}).await;
+    town.register(&gateway.url);
+    let browser = Browser::new();
+    let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
+    // Somebody who saw the address, in a browser of their own.
+    let stolen = Browser::new().open(back.as_str(), None).await;
+    assert_eq!(stolen.status, StatusCode::BAD_REQUEST, "{}", stolen.text);
+    let other = back.as_str().replace("state=", "state=x");
+    assert_eq!(browser.open(&other, None).await.status, StatusCode::BAD_REQUEST);
+    refused(&gateway, 2).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replayed_answer_changes_nothing() {
+    let town = Town::new(1505);
+    let gateway = town.unlinked(|_| {}).await;
+    town.register(&gateway.url);
+    let browser = Browser::new();
+    let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
+    assert_eq!(browser.open(back.as_str(), None).await.status, StatusCode::OK);
+    // A new sign-in gives the browser its cookie again, and the old answer is still no good.
+    browser.open(&connect(&gateway), Some(OPERATOR)).await;
+    let replayed = browser.open(back.as_str(), None).await;
+    assert_eq!(replayed.status, StatusCode::BAD_REQUEST);
+    let entries = gateway.api.items("/v1/audit?action=link&outcome=refused").await;
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    assert_eq!(linked_user(&gateway).await, SERVICE_USER, "the link stays");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_forged_id_token_links_anybody() {
+    let town = Town::new(1506);
+    let gateway = town.unlinked(|_| {}).await;
+    town.register(&gateway.url);
+    for (count, forgery) in (1..).zip(Forgery::ALL) {
+        let browser = Browser::new();
+        let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
+        town.shell.entra(|entra| entra.forge_next_id_token(forgery));
+        let shown = browser.open(back.as_str(), None).await;
+        assert!(shown.status.is_client_error(), "{forgery:?}: {} {}", shown.status, shown.text);
+        refused(&gateway, count).await;
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_of_another_sign_in_is_refused() {
+    let town = Town::new(1507);
+    let gateway = town.unlinked(|_| {}).await;
+    town.register(&gateway.url);
+    let value = |url: &url::Url, name: &str| {
+        url.query_pairs().find(|(key, _)| key == name).expect("it is there").1.into_owned()
+    };
+    let theirs = Browser::new().sign_in(&connect(&gateway), Some(OPERATOR)).await;
+    let browser = Browser::new();
+    let ours = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
+    let mixed = ours.as_str().replace(&value(&ours, "code"), &value(&theirs, "code"));
+    let shown = browser.open(&mixed, None).await;
+    assert_eq!(shown.status, StatusCode::BAD_REQUEST, "the verifier does not fit: {}", shown.text);
+    refused(&gateway, 1).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn anybody_but_the_expected_user_is_refused_by_name() {
+    let town = Town::new(1508);
+    let gateway = town.unlinked(|_| {}).await;
+    town.register(&gateway.url);
+    town.shell.entra(|entra| {
+        entra.add_user("Jo Doe", "jo@fabrikam.example");
+        entra.sign_out();
+        entra.sign_in("jo@fabrikam.example");
+    });
+    let browser = Browser::new();
+    let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
+    let shown = browser.open(back.as_str(), None).await;
+    assert_eq!(shown.status, StatusCode::BAD_REQUEST);
+    for said in ["jo@fabrikam.example", SERVICE_USER, "expected_user"] {
+        assert!(shown.text.contains(said), "{said} is not in {}", shown.text);
+    }
+    refused(&gateway, 1).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_entra_refuses_is_explained() {
+    let town = Town::new(1509);
+    let gateway = town.unlinked(|_| {}).await;
+    town.register(&gateway.url);
+    town.shell.entra(|entra| entra.set_consent(SERVICE_USER, fakes::entra::Consent::Declined));
+    let browser = Browser::new();
+    let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
+    let shown = browser.open(back.as_str(), None).await;
+    assert_eq!(shown.status, StatusCode::BAD_REQUEST);
+    assert!(shown.text.contains("AADSTS65004"), "{}", shown.text);
+    refused(&gateway, 1).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_the_address_is_never_more_than_text() {
+    let town = Town::new(1510);
+    let gateway = town.unlinked(|_| {}).await;
+    town.register(&gateway.url);
+    let browser = Browser::new();
+    let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
+    let state = back.query_pairs().find(|(key, _)| key == "state").expect("it is there").1;
+    let script = "%3Cscript%3Ealert(1)%3C/script%3E";
+    let url = format!(
+        "{}{}?state={state}&error={script}&error_description={script}",
+        gateway.url,
+        back.path()
+    );
+    let shown = browser.open(&url, None).await;
+    assert_eq!(shown.status, StatusCode::BAD_REQUEST);
+    assert!(!shown.text.contains("<script"), "{}", shown.text);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn until_somebody_is_linked_statuses_wait_and_nothing_is_lost() {
+    let town = Town::new(1511);
+    let gateway = town.unlinked(|_| {}).await;
+    let ready = gateway.api.until("/readyz", |body| body["troubles"]["fabrikam"].is_string()).await;
+    assert_eq!(ready["status"], "ready", "deliveries are accepted");
+    let trouble = ready["troubles"]["fabrikam"].as_str().expect("it is text");
+    assert!(trouble.contains("azdo-gateway link fabrikam"), "{trouble}");
+    let (id, commit) = town.open("topic");
+    town.until_started("unit-tests", &commit).await;
+    let waits = |statuses: &Value| {
+        let first = &statuses["items"][0];
+        first["reason"].as_str().is_some_and(|reason| reason.contains("azdo-gateway link"))
+    };
+    gateway.api.until("/v1/statuses?outcome=queued", waits).await;
+    town.link(&gateway.url).await;
+    // Long before the time that a failed try waits: linking makes them due.
+    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let ready = gateway.api.get("/readyz").await;
+    assert_eq!(ready["troubles"], serde_json::json!({}));
+    gateway.stop().await;
+    town.until_all_revoked().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unlinking_revokes_and_holds_and_linking_again_goes_on() {
+    let town = Town::new(1512);
+    let gateway = town.linked(|_| {}).await;
+    let (id, commit) = town.open("topic");
+    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let link = "/v1/organizations/fabrikam/link";
+    let (status, _) = gateway.api.call(Method::DELETE, link, None).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    town.until_all_revoked().await;
+    let minted = town.shell.ado(|ado| ado.pats().len());
+    let (other, commit) = town.open("other");
+    town.until_started("unit-tests", &commit).await;
+    gateway.api.until("/readyz", |body| body["troubles"]["fabrikam"].is_string()).await;
+    assert_eq!(town.shell.ado(|ado| ado.pats().len()), minted, "nothing is minted any more");
+    let (status, _) = gateway.api.call(Method::DELETE, link, None).await;
+    assert_eq!(status, StatusCode::NO_CONTENT, "taking nobody away is no error");
+    town.link(&gateway.url).await;
+    town.until_shown(other, &commit, "unit-tests", "succeeded").await;
+    gateway.stop().await;
+}
