@@ -121,7 +121,7 @@ impl App {
         if tokio::time::timeout(self.drain, all).await.is_err() {
             tracing::warn!("some attempts did not end in time; they are made again after a start");
         }
-        let all = futures_util::future::join_all(self.sources.iter().map(|source| source.close()));
+        let all = futures_util::future::join_all(self.sources.iter().map(|source| source.pause()));
         if tokio::time::timeout(self.drain, all).await.is_err() {
             tracing::warn!("some tokens are not revoked yet; that is done after a start");
         }

@@ -132,4 +132,8 @@ impl Source for Bearer {
         // What is wrong shows before the first status waits for it.
         drop(self.token().await);
     }
+
+    async fn pause(&self) {
+        self.books.written().await;
+    }
 }

@@ -95,9 +95,8 @@ impl Means {
         options: &Options,
         linkable: &mut Vec<Linkable>,
     ) -> Result<Identity, String> {
-        let organization = client.options().name.clone();
-        let books =
-            Books { organization, store: Arc::clone(&self.store), clock: self.clock.clone() };
+        let (store, clock) = (Arc::clone(&self.store), self.clock.clone());
+        let books = Books::new(&client.options().name, store, clock);
         let bearer = |issuer, name: &str| -> Arc<dyn Source> {
             let standing = Arc::clone(&self.standing);
             Arc::new(Bearer::new(issuer, name.to_owned(), books.clone(), standing))

@@ -23,7 +23,7 @@ const LOGIN_MAX: Duration = Duration::from_secs(600);
 /// How long a printed link can be opened.
 const TICKET_MAX: Duration = Duration::from_secs(900);
 /// How long tokens of the user before may take to be revoked.
-const EMPTY_MAX: Duration = Duration::from_secs(5);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Where Entra sends the browser back to, below the public address.
 const REDIRECT: &str = "complete/azure_active_directory_service_user";
 
@@ -277,7 +277,7 @@ impl Linking {
             trouble: None,
         };
         // What was minted for the user before is worth nothing to the next one.
-        drop(tokio::time::timeout(EMPTY_MAX, linkable.source.empty()).await);
+        drop(tokio::time::timeout(PAUSE_MAX, linkable.source.pause()).await);
         let state = LinkState::from(&link);
         let entry = Entry {
             identity: Some(state.user_name.clone()),
@@ -285,7 +285,7 @@ impl Linking {
             detail: state.email.clone().unwrap_or_default(),
             ..session.books.entry(Action::Link, Outcome::Done)
         };
-        self.change(session, LinkTo::Linked(Box::new(link)), entry).await?;
+        self.change(linkable, LinkTo::Linked(Box::new(link)), entry).await?;
         session.books.store.hurry_slots(session.organization(), now).await?;
         tracing::info!(organization = session.organization(), "linked {}", state.user_name);
         Ok(state)
@@ -293,17 +293,19 @@ impl Linking {
 
     async fn change(
         &self,
-        session: &Session,
+        linkable: &Linkable,
         to: LinkTo,
         entry: Entry,
     ) -> Result<Commit, LinkError> {
+        let session = &linkable.session;
         let organization = session.organization().to_owned();
         let change = LinkChange { organization, to, entry };
-        let committed = session.books.store.commit_link(change).await?;
+        let committed = session.books.store.commit_link(change).await;
         session.forget().await;
+        linkable.source.resume();
         // So that `/readyz` tells it from now on.
         session.upkeep().await;
-        Ok(committed)
+        Ok(committed?)
     }
 
     /// Takes the service user away; says whether there was one.
@@ -313,14 +315,14 @@ impl Linking {
     pub async fn unlink(&self, organization: &str, actor: &str) -> Result<bool, LinkError> {
         let linkable = self.find(organization)?;
         let session = &linkable.session;
-        drop(tokio::time::timeout(EMPTY_MAX, linkable.source.empty()).await);
+        drop(tokio::time::timeout(PAUSE_MAX, linkable.source.pause()).await);
         let identity = session.books.store.link(session.organization()).await?;
         let entry = Entry {
             identity: identity.map(|link| link.user_name),
             actor: actor.to_owned(),
             ..session.books.entry(Action::Unlink, Outcome::Done)
         };
-        let committed = self.change(session, LinkTo::Unlinked, entry).await?;
+        let committed = self.change(linkable, LinkTo::Unlinked, entry).await?;
         Ok(committed == Commit::Committed)
     }
 

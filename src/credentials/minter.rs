@@ -5,13 +5,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use tokio_util::task::TaskTracker;
 
 use super::session::{Access, Session};
 use super::sweep::Watch;
@@ -30,6 +29,9 @@ const TRY_AGAIN: Duration = Duration::from_millis(150);
 /// Tokens that live or wait to be revoked; beyond, none is minted.
 const HELD_MAX: usize = 2_000;
 const REVOKING_MAX: usize = 16;
+const PAUSED: &str = "the service user is being changed, or the gateway stops";
+/// How often it is looked whether all are revoked.
+const PACE: Duration = Duration::from_millis(10);
 const REVOKE_AGAIN: Duration = Duration::from_millis(250);
 const REVOKE_AGAIN_MAX: Duration = Duration::from_secs(10);
 /// How far Azure DevOps may round the end of a life.
@@ -53,12 +55,13 @@ pub(super) struct Minter {
     pub(super) ours: Ours,
     pub(super) watch: Watch,
     pub(super) lifetime: Duration,
-    pub(super) tracker: TaskTracker,
     throttle: Arc<Throttle>,
     standing: Arc<Standing>,
     /// Serials of tokens that somebody here will revoke.
     held: DashMap<u64, ()>,
     serial: AtomicU64,
+    /// Nothing is minted: the service user changes, or the gateway stops.
+    is_paused: AtomicBool,
     revoking: Semaphore,
     runtime: Handle,
 }
@@ -103,11 +106,11 @@ impl Minter {
             session,
             books,
             ours,
-            tracker: TaskTracker::new(),
             throttle,
             standing,
             held: DashMap::new(),
             serial: AtomicU64::new(1),
+            is_paused: AtomicBool::new(false),
             revoking: Semaphore::new(REVOKING_MAX),
             runtime: Handle::current(),
         }
@@ -122,6 +125,9 @@ impl Minter {
         scope: Scope,
         purpose: Purpose,
     ) -> Result<Pat, Error> {
+        if self.is_paused.load(Ordering::SeqCst) {
+            return Err(Error::new(PAUSED));
+        }
         if self.held.len() >= HELD_MAX {
             return Err(Error::new(format!("{HELD_MAX} tokens wait to be revoked")));
         }
@@ -147,6 +153,9 @@ impl Minter {
             if matches!(error, ado::Error::Unauthorized { .. }) {
                 self.session.refused(&access).await;
             }
+            if self.is_paused.load(Ordering::SeqCst) {
+                return Err(Error::new(PAUSED));
+            }
             if tries == TRIES_MAX || !may_pass(&error) {
                 return Err(self.refused(&error));
             }
@@ -163,6 +172,10 @@ impl Minter {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         // Before it is asked for: the sweep must not take it for one whose answer was lost.
         self.held.insert(serial, ());
+        if self.is_paused.load(Ordering::SeqCst) {
+            self.held.remove(&serial);
+            return Err(ado::Error::Rejected { status: 0, reason: PAUSED.to_owned() });
+        }
         let Ours { gateway, process } = self.ours.clone();
         let what = purpose.what.to_owned();
         let name = Name { gateway, process, serial, what, run: purpose.run }.display();
@@ -260,7 +273,7 @@ impl Minter {
     /// Revokes in the background.
     pub(super) fn revoke_later(self: &Arc<Self>, spent: Spent) {
         let minter = Arc::clone(self);
-        self.tracker.spawn_on(async move { minter.revoke(spent).await }, &self.runtime);
+        drop(self.runtime.spawn(async move { minter.revoke(spent).await }));
     }
 
     /// Revokes, until it worked or the token has ended by itself.
@@ -309,11 +322,19 @@ impl Minter {
         revoked.map_err(|error| error.to_string())
     }
 
-    /// Waits until everything that was dropped is revoked.
-    pub(super) async fn settle(&self) {
-        self.tracker.close();
-        self.tracker.wait().await;
-        self.tracker.reopen();
+    /// Mints nothing more, and waits until whatever was minted is revoked.
+    pub(super) async fn pause(&self) {
+        // Whoever mints puts itself among the held before it looks at this, so none slips through.
+        self.is_paused.store(true, Ordering::SeqCst);
+        let mut pace = tokio::time::interval(PACE);
+        while !self.held.is_empty() {
+            pace.tick().await;
+        }
+    }
+
+    /// Goes on.
+    pub(super) fn resume(&self) {
+        self.is_paused.store(false, Ordering::SeqCst);
     }
 }
 

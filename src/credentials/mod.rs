@@ -53,11 +53,11 @@ pub trait Source: Send + Sync + Debug {
     /// What has to be done from time to time: renew, revoke what is left over, warn.
     async fn upkeep(&self) {}
 
-    /// Makes worthless what is not lent, before the identity changes.
-    async fn empty(&self) {}
+    /// Lends nothing more and makes worthless whatever was minted; waits until it is.
+    async fn pause(&self) {}
 
-    /// Makes worthless what was not spent, for good, and waits for what is being made worthless.
-    async fn close(&self) {}
+    /// Lends again.
+    fn resume(&self) {}
 }
 
 /// What a credential is for: the name of a minted token and the audit log say it.

@@ -27,4 +27,8 @@ impl Source for StaticPat {
         let receipt = self.books.receipt(scope, purpose, None);
         Ok(Credential::from_pat(&self.token).with_receipt(Box::new(receipt)))
     }
+
+    async fn pause(&self) {
+        self.books.written().await;
+    }
 }

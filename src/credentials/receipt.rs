@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use tokio_util::task::TaskTracker;
+
 use crate::ado::{Receipt, Scope, Usage};
 use crate::clock::Clock;
 use crate::domain::audit::{Action, Entry, Outcome};
@@ -14,12 +16,32 @@ use super::Purpose;
 /// Writes entries of one organization.
 #[derive(Clone, Debug)]
 pub struct Books {
-    pub organization: String,
-    pub store: Arc<dyn Store>,
-    pub clock: Clock,
+    pub(super) organization: String,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Clock,
+    writing: TaskTracker,
 }
 
 impl Books {
+    /// The books of one organization.
+    pub fn new(organization: &str, store: Arc<dyn Store>, clock: Clock) -> Self {
+        let organization = organization.to_owned();
+        Self { organization, store, clock, writing: TaskTracker::new() }
+    }
+
+    /// Writes an entry in the background.
+    pub fn record_later(&self, entry: Entry) {
+        let books = self.clone();
+        self.writing.spawn(async move { books.record(vec![entry]).await });
+    }
+
+    /// Waits until everything is written.
+    pub async fn written(&self) {
+        self.writing.close();
+        self.writing.wait().await;
+        self.writing.reopen();
+    }
+
     /// An entry that begins now.
     pub fn entry(&self, action: Action, outcome: Outcome) -> Entry {
         Entry::new(self.clock.now(), &self.organization, action, outcome)
@@ -79,8 +101,6 @@ pub struct Plain {
 impl Receipt for Plain {
     fn used(self: Box<Self>, usage: Usage) {
         let entry = self.books.used(self.scope, self.purpose, Some(usage));
-        let entry = Entry { identity: self.identity, ..entry };
-        let books = self.books;
-        tokio::spawn(async move { books.record(vec![entry]).await });
+        self.books.record_later(Entry { identity: self.identity, ..entry });
     }
 }

@@ -28,7 +28,6 @@ struct Inner {
     asked: VecDeque<Timestamp>,
     minting: usize,
     rests_until: Timestamp,
-    is_closed: bool,
 }
 
 impl Shelf {
@@ -54,9 +53,7 @@ impl Shelf {
     pub(super) fn put(&self, pat: Pat) {
         let mut inner = self.inner();
         inner.minting = inner.minting.saturating_sub(1);
-        if !inner.is_closed {
-            inner.ready.push_back(pat);
-        }
+        inner.ready.push_back(pat);
     }
 
     /// A mint that did not work.
@@ -73,14 +70,7 @@ impl Shelf {
         inner.begin(now)
     }
 
-    /// Lets go of everything. Afterwards nothing is kept any more.
-    pub(super) fn close(&self) {
-        let mut inner = self.inner();
-        inner.is_closed = true;
-        inner.ready.clear();
-    }
-
-    /// Lets go of everything, and goes on.
+    /// Lets go of everything.
     pub(super) fn empty(&self) {
         let mut inner = self.inner();
         inner.ready.clear();
@@ -107,7 +97,7 @@ impl Inner {
 
     /// How many to mint now; they count as being minted from here on.
     fn begin(&mut self, now: Timestamp) -> usize {
-        if self.is_closed || now < self.rests_until {
+        if now < self.rests_until {
             return 0;
         }
         let wanted = ready_wanted(self.asked.len());

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -11,6 +12,9 @@ use super::minter::Minter;
 use super::shelf::Shelf;
 use super::{Error, Purpose, Source};
 use crate::ado::{Credential, Scope};
+
+/// How often the shelves are emptied while what was minted comes in.
+const PACE: Duration = Duration::from_millis(10);
 
 /// See the module.
 #[derive(Debug)]
@@ -35,7 +39,7 @@ impl SingleUse {
     fn mint_ahead(&self, scope: Scope, shelf: &Arc<Shelf>, count: usize) {
         for _ in 0..count {
             let (minter, shelf) = (Arc::clone(&self.minter), Arc::clone(shelf));
-            self.minter.tracker.spawn(async move {
+            tokio::spawn(async move {
                 match minter.mint(scope, Purpose::new("ahead")).await {
                     Ok(pat) => shelf.put(pat),
                     Err(_) => shelf.failed(minter.books.clock.now()),
@@ -74,13 +78,22 @@ impl Source for SingleUse {
         self.minter.sweep().await;
     }
 
-    async fn empty(&self) {
-        self.shelves.values().for_each(|shelf| shelf.empty());
-        self.minter.settle().await;
+    async fn pause(&self) {
+        let emptying = async {
+            // What is being minted ahead comes a moment later.
+            let mut pace = tokio::time::interval(PACE);
+            loop {
+                self.shelves.values().for_each(|shelf| shelf.empty());
+                pace.tick().await;
+            }
+        };
+        tokio::select! {
+            () = self.minter.pause() => {}
+            () = emptying => {}
+        }
     }
 
-    async fn close(&self) {
-        self.shelves.values().for_each(|shelf| shelf.close());
-        self.minter.settle().await;
+    fn resume(&self) {
+        self.minter.resume();
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
@@ -15,6 +16,9 @@ use super::{Error, Purpose, Source};
 use crate::ado::{Credential, Receipt, Scope, Usage};
 use crate::domain::audit::Entry;
 use crate::domain::pat::life_needed;
+
+/// How often the window is emptied while what was minted comes in.
+const PACE: Duration = Duration::from_millis(10);
 
 /// See the module.
 #[derive(Debug)]
@@ -63,13 +67,23 @@ impl Source for Window {
         self.minter.sweep().await;
     }
 
-    async fn empty(&self) {
-        self.current.lock().await.clear();
-        self.minter.settle().await;
+    async fn pause(&self) {
+        let emptying = async {
+            let mut pace = tokio::time::interval(PACE);
+            loop {
+                self.current.lock().await.clear();
+                pace.tick().await;
+            }
+        };
+        tokio::select! {
+            () = self.minter.pause() => {}
+            () = emptying => {}
+        }
+        self.minter.books.written().await;
     }
 
-    async fn close(&self) {
-        self.empty().await;
+    fn resume(&self) {
+        self.minter.resume();
     }
 }
 
@@ -85,7 +99,6 @@ impl Receipt for Shared {
         let minter = self.pat.minter();
         let (identity, pat) = (self.pat.identity(), self.pat.authorization_id());
         let entry = minter.books.used(self.scope, self.purpose, Some(usage));
-        let (entry, books) = (Entry { identity, pat, ..entry }, minter.books.clone());
-        minter.tracker.spawn(async move { books.record(vec![entry]).await });
+        minter.books.record_later(Entry { identity, pat, ..entry });
     }
 }

@@ -15,7 +15,7 @@ pub enum Error {
     Transient { reason: String, retry_after: Option<Duration> },
     /// Trying again changes nothing until somebody acts.
     #[error("{0}")]
-    Refused(Box<Refusal>),
+    Refused(Refusal),
     /// The ID token does not prove who signed in: that sign-in is void.
     #[error("the ID token is not to be trusted: {reason}")]
     Forged { reason: String },
@@ -75,12 +75,12 @@ impl Error {
 
     /// Something of the operator's that never got as far as Entra.
     pub(super) fn configuration(error: &str, advice: String) -> Self {
-        Self::Refused(Box::new(Refusal {
+        Self::Refused(Refusal {
             code: None,
             error: error.to_owned(),
             remedy: Remedy::Configuration,
             advice,
             said: String::new(),
-        }))
+        })
     }
 }

@@ -39,13 +39,13 @@ pub(super) fn error(
         let retry_after = (code == Some(LOOP)).then_some(LOOP_WAIT);
         return Error::Transient { reason, retry_after };
     }
-    Error::Refused(Box::new(Refusal {
+    Error::Refused(Refusal {
         code,
         error: clean(error, secrets, ERROR_CHARS_MAX),
         remedy: advice.remedy,
         advice: advice.to_string(),
         said,
-    }))
+    })
 }
 
 /// The first `AADSTS` with a number behind it.

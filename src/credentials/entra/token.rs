@@ -9,7 +9,6 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 use url::form_urlencoded;
-use zeroize::Zeroizing;
 
 use super::answer::Answer;
 use super::proof::Field;
@@ -50,19 +49,17 @@ async fn once(
     public: &[(&str, &str)],
     hidden: &[&Field],
 ) -> Result<Tokens, Error> {
-    let body = Zeroizing::new(
-        form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([("client_id", &entra.app.client_id)])
-            .extend_pairs(public)
-            .extend_pairs(hidden.iter().map(|(name, value)| (name, value.expose())))
-            .finish(),
-    );
+    let body = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("client_id", &entra.app.client_id)])
+        .extend_pairs(public)
+        .extend_pairs(hidden.iter().map(|(name, value)| (name, value.expose())))
+        .finish();
     let request = entra
         .http
         .post(url.clone())
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
         .header(ACCEPT, "application/json")
-        .body(body.to_string());
+        .body(body);
     // The life of a token is counted from before the call: it is never believed too long.
     let asked_at = entra.clock.now();
     let answer = Answer::of(request).await?;

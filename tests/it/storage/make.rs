@@ -1,6 +1,7 @@
 //! Values to store: small, numbered, and equal when made from equal numbers. It must never read a
 //! clock nor draw a random number.
 
+use azdo_gateway::domain::audit::{Action, Entry, Outcome as Ended};
 use azdo_gateway::domain::decision::{Decision, Outcome, Remembered, RememberedRef, Source};
 use azdo_gateway::domain::event::{Event, Repository};
 use azdo_gateway::domain::id::RunId;
@@ -8,7 +9,8 @@ use azdo_gateway::domain::pull_request::PullRequest;
 use azdo_gateway::domain::run::{OfPullRequest, Run, State, Targets};
 use azdo_gateway::domain::status::{Context, Shown, Status, Target};
 use azdo_gateway::domain::time::Timestamp;
-use azdo_gateway::storage::{DecisionCommit, LeasedDelivery, NewDelivery};
+use azdo_gateway::secret::Sealed;
+use azdo_gateway::storage::{DecisionCommit, LeasedDelivery, Link, Login, NewDelivery};
 use uuid::Uuid;
 
 use super::at;
@@ -171,4 +173,61 @@ pub(super) fn status(name: &str, commit: char, state: Shown) -> Status {
         url: None,
         run: None,
     }
+}
+
+/// An entry of that second, with every field filled.
+pub(super) fn entry(second: i64, action: Action) -> Entry {
+    Entry {
+        identity: Some("ci@fabrikam.example".into()),
+        actor: "stage/post".into(),
+        run: Some(RunId(Uuid::from_u128(1))),
+        pat: Some("0f2c7c7e-9c8c-4d4a-8d7b-5b0e6f1d2a3c".into()),
+        scope: Some("vso.code_status".into()),
+        lifetime_s: Some(3_600),
+        activity_id: Some("5d1f6d0b-3f4e-4f0a-9a54-c2f6f2f7b8a1".into()),
+        detail: "to post a status".into(),
+        ..Entry::new(at(second), ORGANIZATION, action, Ended::Done)
+    }
+}
+
+/// A service user whose tokens are sealed with nothing.
+pub(super) fn link(organization: &str, token: u8) -> Link {
+    Link {
+        organization: organization.into(),
+        revision: 0,
+        tenant_id: "7c1b0c5e-52a1-4b0b-8f0e-2d6c2f1f6a10".into(),
+        object_id: "b3f6f6c8-0b57-4c39-9d3c-3c5b0f0ad7a2".into(),
+        user_name: "ci@fabrikam.example".into(),
+        email: Some("team@fabrikam.example".into()),
+        linked_at: at(1),
+        linked_by: "browser".into(),
+        signed_in_at: at(2),
+        refresh_token: Sealed(vec![token; 60]),
+        access_token: Some(Sealed(vec![token, 0, 255])),
+        access_expires_at: at(3),
+        refreshed_at: at(4),
+        retry_at: Timestamp::ZERO,
+        failures: 0,
+        trouble: None,
+    }
+}
+
+/// The sign-in of that number, by the browser of that number, until that second.
+pub(super) fn login(number: u32, browser: u32, until: i64) -> Login {
+    Login {
+        state: digest(number),
+        browser: digest(browser),
+        organization: ORGANIZATION.into(),
+        nonce: format!("nonce-{number}"),
+        verifier: Sealed(vec![1, 0, 255]),
+        actor: "token/alice".into(),
+        expires_at: at(until),
+    }
+}
+
+/// Something of the length of a SHA-256.
+pub(super) fn digest(number: u32) -> [u8; 32] {
+    let mut digest = [7; 32];
+    digest[..4].copy_from_slice(&number.to_be_bytes());
+    digest
 }

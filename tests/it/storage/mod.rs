@@ -6,14 +6,22 @@
 
 /// Random operations: every engine agrees with the model.
 mod agreement;
+/// The audit log: appended, filtered, deleted when it is old.
+mod audit;
 /// Decisions: all or nothing, and only on what still stands.
 mod decisions;
 /// Deliveries: stored once, leased, decided.
 mod inbox;
+/// Service users: linked, renewed by one at a time, taken away.
+mod links;
 /// Pages, filters, and how much waits.
 mod lists;
+/// Tickets and sign-ins: used once.
+mod logins;
 /// Values to store.
 mod make;
+/// SQLite: databases of earlier versions.
+mod migration;
 /// The model.
 mod model;
 /// Statuses: per place the newest wins, one attempt at a time.
@@ -26,6 +34,8 @@ mod reopening;
 mod retention;
 /// Runs: in order, leased, within their ceilings.
 mod runs;
+/// Nothing that opens something is readable on disk.
+mod secrets;
 /// SQLite: full queues, foreign locks, copies of a file that is being written.
 mod sqlite;
 

@@ -8,6 +8,7 @@ mod runs;
 
 use std::collections::BTreeMap;
 
+use azdo_gateway::domain::audit::Entry;
 use azdo_gateway::domain::decision::{Outcome, Remembered, Source};
 use azdo_gateway::domain::id::{DeliveryId, RunId};
 use azdo_gateway::domain::run::Run;
@@ -27,7 +28,10 @@ pub(super) struct Model {
     pub(super) slots: BTreeMap<String, Slot>,
     pub(super) statuses: BTreeMap<i64, StatusRow>,
     pub(super) pull_requests: BTreeMap<i64, (Remembered, i64)>,
+    /// In the order of their numbers, which is that of their times.
+    pub(super) audit: BTreeMap<i64, Entry>,
     slots_made: i64,
+    entries_made: i64,
 }
 
 /// A delivery.
@@ -180,6 +184,21 @@ impl Model {
         old.len()
             + self.delete_older_runs(before, limit)
             + self.delete_older_statuses(before, limit)
+            + self.delete_older_entries(before, limit)
+    }
+
+    pub(super) fn record(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            self.entries_made += 1;
+            self.audit.insert(self.entries_made, entry.clone());
+        }
+    }
+
+    fn delete_older_entries(&mut self, before: Timestamp, limit: usize) -> usize {
+        let old = self.audit.iter().filter(|(_, entry)| entry.at < before).take(limit);
+        let old: Vec<i64> = old.map(|(id, _)| *id).collect();
+        old.iter().for_each(|id| drop(self.audit.remove(id)));
+        old.len()
     }
 
     pub(super) fn backlog(&self) -> Backlog {

@@ -1,7 +1,7 @@
 //! Attempts at posting: what an outcome leaves behind for the next one, and who goes first.
 
 use azdo_gateway::domain::run::State;
-use azdo_gateway::domain::status::Shown;
+use azdo_gateway::domain::status::{Shown, Status};
 use azdo_gateway::storage::{Commit, LeasedSlot, Posting};
 
 use super::{Bench, at, make};
@@ -168,5 +168,34 @@ async fn what_is_to_be_shown_again_looks_for_its_iteration_again() {
         let ended = make::moved(&run, State::Failed, 12);
         assert_eq!(bench.change(ended).await, Commit::Committed);
         assert_eq!(one(&bench, 12).await.iteration, Some(2));
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_its_time_can_be_hurried() {
+    for bench in Bench::all() {
+        for (name, organization) in [("a", "fabrikam"), ("b", "Fabrikam"), ("c", "contoso")] {
+            let status = make::status(name, 'a', Shown::Pending);
+            let status = Status { organization: organization.into(), ..status };
+            bench.store.queue_status(status, at(0)).await.unwrap();
+        }
+        let hurry = |second| bench.store.hurry_slots("FABRIKAM", at(second));
+        assert_eq!(hurry(0).await.unwrap(), 0, "they are due already");
+        let slots = bench.slots(0).await;
+        assert_eq!(hurry(1).await.unwrap(), 0, "somebody is at it");
+        for slot in &slots {
+            assert_eq!(bench.posted(slot, 1, later(500, true, false)).await, Commit::Committed);
+        }
+        assert!(bench.slots(2).await.is_empty());
+        assert_eq!(hurry(2).await.unwrap(), 2);
+        assert_eq!(hurry(2).await.unwrap(), 0);
+        let hurried = bench.slots(2).await;
+        let names: Vec<_> = hurried.iter().map(|slot| slot.status.context.name.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert!(hurried.iter().all(|slot| slot.attempts == 1), "what was counted stays counted");
+        for slot in &hurried {
+            assert_eq!(bench.posted(slot, 3, POSTED).await, Commit::Committed);
+        }
+        assert_eq!(hurry(4).await.unwrap(), 0, "what is shown is not shown again");
     }
 }

@@ -7,7 +7,8 @@ use super::{Bench, at, claim, make};
 
 const ALL: Page = Page { limit: 500, before: None };
 
-async fn everything(bench: &Bench) -> String {
+/// All that can be read of deliveries and what came of them.
+pub(super) async fn everything(bench: &Bench) -> String {
     let deliveries = bench.store.deliveries(DeliveryFilter::default(), ALL).await.unwrap();
     let runs = bench.store.runs(RunFilter::default(), ALL).await.unwrap();
     let (statuses, backlog) = (bench.statuses().await, bench.store.backlog().await.unwrap());

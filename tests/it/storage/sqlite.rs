@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use azdo_gateway::domain::audit::Action;
 use azdo_gateway::storage::sqlite::Sqlite;
-use azdo_gateway::storage::{Accepted, Error, Health, NewDelivery, Store};
+use azdo_gateway::storage::{Accepted, AuditFilter, Error, Health, NewDelivery, Page, Store};
 use rusqlite::Connection;
 
-use super::{Bench, Engine, claim, make};
+use super::{Bench, Engine, at, claim, make};
 
 fn file(bench: &Bench) -> PathBuf {
     bench.folder.path().join("gateway.db")
@@ -63,6 +64,28 @@ async fn while_another_process_locks_the_file_everybody_is_told_soon_and_why() {
     // What was refused was not written by halves.
     assert!(bench.store.claim_deliveries(claim(0, 1_000)).await.unwrap().is_empty());
     assert!(matches!(bench.store.accept(make::delivery(1)).await, Ok(Accepted::Stored(_))));
+}
+
+/// A sign-in must not seem to work, nor an entry to be kept, while nothing can be written.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_nothing_can_be_written_no_right_is_given_or_used() {
+    let bench = Bench::of(Engine::Sqlite);
+    bench.store.begin_login(make::login(1, 5, 60), at(0)).await.unwrap();
+    let other = locked(&file(&bench));
+    let take = || bench.store.take_login(make::digest(1), make::digest(5), at(1));
+    let refused = |error: Error| matches!(error, Error::Unavailable { .. });
+    assert!(take().await.is_err_and(refused));
+    let entries = vec![make::entry(1, Action::Use)];
+    assert!(bench.store.record(entries).await.is_err_and(refused));
+    assert!(matches!(bench.store.health(), Health::Unwritable(_)));
+    // What is read needs no lock.
+    assert_eq!(bench.store.link(make::ORGANIZATION).await.unwrap(), None);
+    other.execute_batch("ROLLBACK").unwrap();
+    until("it is well again", || bench.store.health() == Health::Writable).await;
+    assert!(take().await.unwrap().is_some(), "the try that failed did not use it up");
+    let page = Page { limit: 9, before: None };
+    let kept = bench.store.audit(AuditFilter::default(), page).await.unwrap();
+    assert!(kept.items.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

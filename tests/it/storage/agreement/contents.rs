@@ -1,7 +1,7 @@
 //! Everything that the engine shows of its contents is what the model holds.
 
 use azdo_gateway::domain::decision::Remembered;
-use azdo_gateway::storage::{DeliveryFilter, Page, RunFilter};
+use azdo_gateway::storage::{AuditFilter, DeliveryFilter, Page, RunFilter};
 
 use super::super::make;
 use super::pair::Pair;
@@ -45,6 +45,10 @@ impl Pair {
             .iter()
             .map(|(id, row)| (*id, &row.status, row.queued_at, row.posted_at, row.outcome))
             .collect();
+        assert_eq!(found, expected);
+        let entries = store.audit(AuditFilter::default(), page).await.unwrap().items;
+        let found: Vec<_> = entries.iter().rev().map(|row| (row.id, &row.entry)).collect();
+        let expected: Vec<_> = model.audit.iter().map(|(id, entry)| (*id, entry)).collect();
         assert_eq!(found, expected);
         assert_eq!(store.backlog().await.unwrap(), model.backlog());
         let id = make::repository().id;

@@ -1,6 +1,7 @@
 //! An engine and the model side by side: every operation goes to both, and both have to answer the
 //! same. What is chosen is often stale, as it is in life.
 
+use azdo_gateway::domain::audit::Action;
 use azdo_gateway::domain::id::{DeliveryId, RunId};
 use azdo_gateway::domain::run::{Run, State, Targets};
 use azdo_gateway::domain::status::{self, Shown, Status};
@@ -115,6 +116,16 @@ impl Pair {
             }
             ClaimSlots { limit } => self.claim_slots(limit).await,
             Posted { which, posting, seconds } => self.posted(which, posting, seconds).await,
+            Hurry => {
+                let expected = self.model.hurry_slots(now);
+                let hurried = self.bench.store.hurry_slots("Fabrikam", now).await.unwrap();
+                assert_eq!(hurried, expected);
+            }
+            Record { entries } => {
+                let entries = vec![make::entry(self.second, Action::Use); entries];
+                self.model.record(&entries);
+                self.bench.store.record(entries).await.unwrap();
+            }
             Pass { seconds } => self.second += seconds,
             DeleteOlder { seconds, limit } => {
                 let before = at(self.second - seconds);

@@ -168,6 +168,15 @@ impl Model {
         claimed
     }
 
+    /// All of them belong to one organization.
+    pub(in super::super) fn hurry_slots(&mut self, now: Timestamp) -> usize {
+        let waits = |slot: &&mut Slot| {
+            slot.due_at.is_some_and(|due_at| due_at > now) && slot.leased_until <= now
+        };
+        let hurried = self.slots.values_mut().filter(waits);
+        hurried.map(|slot| slot.due_at = Some(now)).count()
+    }
+
     pub(in super::super) fn commit_posting(&mut self, commit: &PostingCommit) -> Commit {
         let PostingCommit { lease, status_id: StatusId(id), posting, now } = commit;
         let held = |slot: &&mut Slot| (slot.number, slot.lease) == (lease.id, lease.number);

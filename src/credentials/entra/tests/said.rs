@@ -1,0 +1,71 @@
+//! What Entra says comes out clean. It must never need a network.
+
+use std::time::Duration;
+
+use super::*;
+use crate::credentials::entra::said::error;
+
+fn refusal(text: &str, codes: &[u32], secrets: &[&Secret]) -> Refusal {
+    match outcome("invalid_grant", text, codes, secrets) {
+        Error::Refused(refusal) => refusal,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn outcome(name: &str, text: &str, codes: &[u32], secrets: &[&Secret]) -> Error {
+    let url = Url::parse("https://login.microsoftonline.com").expect("it is an address");
+    let app = App { authority: authority(&url), client_id: CLIENT.into() };
+    error(name, text, codes, &Context { app: &app, organization: None }, secrets)
+}
+
+#[test]
+fn words_are_one_line_without_traces_and_cut() {
+    let text = "AADSTS700082: The refresh token has expired.\r\nTrace ID: 1\r\nTimestamp: 2";
+    assert_eq!(refusal(text, &[700_082], &[]).said, "AADSTS700082: The refresh token has expired.");
+    let text = "AADSTS50173: \u{1b}[31mRevoked. Trace ID: 1 Correlation ID: 2";
+    assert_eq!(refusal(text, &[], &[]).said, "AADSTS50173:  [31mRevoked.");
+    assert_eq!(refusal(&"x".repeat(5_000), &[], &[]).said.chars().count(), 300);
+}
+
+#[test]
+fn words_lose_the_secrets_that_were_sent() {
+    let sent = secret("a~b/c+d=");
+    let text = "bad 'a~b/c+d=' as a%7Eb%2Fc%2Bd%3D";
+    let said = refusal(text, &[], &[&sent, &secret("")]).said;
+    assert_eq!(said, "bad '[secret]' as [secret]");
+    // A cut must not leave the beginning of one.
+    let text = format!("{} a~b/c+d=", "x".repeat(295));
+    assert!(!refusal(&text, &[], &[&sent]).said.contains("a~"));
+}
+
+#[test]
+fn the_number_is_found_wherever_it_stands() {
+    assert_eq!(refusal("AADSTS70008: expired", &[], &[]).code, Some(70_008));
+    assert_eq!(refusal("AADSTS: nothing", &[], &[]).code, None);
+    assert_eq!(refusal("AADSTS99999999999: too long", &[], &[]).code, None);
+    assert_eq!(refusal("", &[1, 50_076], &[]).code, Some(50_076), "the known one is chosen");
+    assert_eq!(refusal("", &[1, 2], &[]).code, Some(1));
+}
+
+#[test]
+fn what_passes_is_no_refusal() {
+    let waits = |codes: &[u32]| match outcome("invalid_grant", "", codes, &[]) {
+        Error::Transient { retry_after, .. } => retry_after,
+        other => panic!("{other:?}"),
+    };
+    for code in [50_033, 50_087, 50_088, 40_010, 90_033] {
+        assert_eq!(waits(&[code]), None, "{code}");
+    }
+    assert_eq!(waits(&[50_196]), Some(Duration::from_secs(300)), "a loop has to end first");
+}
+
+#[test]
+fn the_browser_may_bring_back_anything() {
+    let url = Url::parse("https://login.microsoftonline.com").expect("it is an address");
+    let app = App { authority: authority(&url), client_id: CLIENT.into() };
+    let entra = Entra::new(http(), app, Proof::Secrets(vec![]), Clock::new(|| NOW));
+    let error = entra.explain("access_denied", "AADSTS65004: User declined.\nSet-Cookie: x");
+    let Error::Refused(refusal) = error else { panic!("{error:?}") };
+    assert_eq!((refusal.code, refusal.remedy), (Some(65_004), Remedy::SignIn));
+    assert_eq!(refusal.said, "AADSTS65004: User declined.");
+}

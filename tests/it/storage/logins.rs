@@ -1,0 +1,122 @@
+//! Tickets and sign-ins: each is used once, by whom it is for, before it is out of date; and a
+//! flood of them does not grow the disk.
+
+use std::sync::Arc;
+
+use azdo_gateway::storage::Ticket;
+
+use super::make::{ORGANIZATION, digest, login};
+use super::{Bench, at};
+
+fn ticket(number: u32, until: i64) -> Ticket {
+    Ticket { digest: digest(number), organization: ORGANIZATION.into(), expires_at: at(until) }
+}
+
+async fn take(bench: &Bench, number: u32, organization: &str, second: i64) -> bool {
+    bench.store.take_ticket(digest(number), organization, at(second)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_ticket_works_once_for_its_organization() {
+    for bench in Bench::all() {
+        bench.store.issue_ticket(ticket(1, 60)).await.unwrap();
+        assert!(!take(&bench, 2, ORGANIZATION, 0).await, "nobody issued it");
+        assert!(!take(&bench, 1, "contoso", 0).await);
+        assert!(take(&bench, 1, "Fabrikam", 0).await, "another's try does not use it up");
+        assert!(!take(&bench, 1, ORGANIZATION, 0).await);
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_out_of_date_is_worth_nothing() {
+    for bench in Bench::all() {
+        bench.store.issue_ticket(ticket(1, 60)).await.unwrap();
+        bench.store.issue_ticket(ticket(2, 60)).await.unwrap();
+        assert!(take(&bench, 1, ORGANIZATION, 59).await);
+        assert!(!take(&bench, 2, ORGANIZATION, 60).await);
+        assert!(!take(&bench, 2, ORGANIZATION, 0).await, "it is gone");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_take_one_ticket_one_gets_it() {
+    for bench in Bench::all() {
+        bench.store.issue_ticket(ticket(1, 60)).await.unwrap();
+        let takes = (0..8).map(|_| {
+            let store = Arc::clone(&bench.store);
+            tokio::spawn(async move { store.take_ticket(digest(1), ORGANIZATION, at(0)).await })
+        });
+        let taken = futures_util::future::join_all(takes.collect::<Vec<_>>()).await;
+        let count = taken.into_iter().filter(|one| *one.as_ref().unwrap().as_ref().unwrap());
+        assert_eq!(count.count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_ends_once_in_the_browser_that_began_it() {
+    for bench in Bench::all() {
+        let begun = login(1, 5, 60);
+        bench.store.begin_login(begun.clone(), at(0)).await.unwrap();
+        let take = |state, browser| bench.store.take_login(digest(state), digest(browser), at(1));
+        assert_eq!(take(1, 6).await.unwrap(), None, "another browser");
+        assert_eq!(take(2, 5).await.unwrap(), None, "another sign-in");
+        assert_eq!(take(1, 5).await.unwrap(), Some(begun), "which hurts nobody");
+        assert_eq!(take(1, 5).await.unwrap(), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_end_one_sign_in_one_does() {
+    for bench in Bench::all() {
+        bench.store.begin_login(login(1, 5, 60), at(0)).await.unwrap();
+        let takes = (0..8).map(|_| {
+            let store = Arc::clone(&bench.store);
+            tokio::spawn(async move { store.take_login(digest(1), digest(5), at(0)).await })
+        });
+        let taken = futures_util::future::join_all(takes.collect::<Vec<_>>()).await;
+        let count =
+            taken.into_iter().filter(|one| one.as_ref().unwrap().as_ref().unwrap().is_some());
+        assert_eq!(count.count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_that_is_out_of_date_is_forgotten() {
+    for bench in Bench::all() {
+        bench.store.begin_login(login(1, 5, 60), at(0)).await.unwrap();
+        bench.store.begin_login(login(2, 5, 60), at(0)).await.unwrap();
+        assert_eq!(bench.store.take_login(digest(1), digest(5), at(60)).await.unwrap(), None);
+        bench.store.begin_login(login(3, 5, 120), at(61)).await.unwrap();
+        assert_eq!(bench.store.take_login(digest(2), digest(5), at(0)).await.unwrap(), None);
+        assert!(bench.store.take_login(digest(3), digest(5), at(62)).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_flood_pushes_out_the_oldest() {
+    for bench in Bench::all() {
+        for number in 0..1_010 {
+            let until = 60 + i64::from(number);
+            bench.store.issue_ticket(ticket(number, until)).await.unwrap();
+            bench.store.begin_login(login(number, 5, until), at(0)).await.unwrap();
+        }
+        for number in 0..1_010 {
+            let is_kept = number >= 10;
+            assert_eq!(take(&bench, number, ORGANIZATION, 0).await, is_kept, "{number}");
+            let taken = bench.store.take_login(digest(number), digest(5), at(0)).await.unwrap();
+            assert_eq!(taken.is_some(), is_kept, "{number}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_begun_before_a_restart_ends_after_it() {
+    for bench in Bench::all() {
+        bench.store.issue_ticket(ticket(1, 60)).await.unwrap();
+        bench.store.begin_login(login(1, 5, 60), at(0)).await.unwrap();
+        let bench = bench.reopened().await;
+        assert!(take(&bench, 1, ORGANIZATION, 1).await);
+        let taken = bench.store.take_login(digest(1), digest(5), at(1)).await.unwrap();
+        assert_eq!(taken, Some(login(1, 5, 60)));
+    }
+}
