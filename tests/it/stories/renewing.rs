@@ -1,0 +1,191 @@
+//! The access token of the linked user: renewed once, kept over restarts, and said in plain words
+//! when it cannot be.
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::harness::{Inside, SERVICE_USER, Town};
+
+async fn show(town: &Town, gateway: &Inside, context: &str) -> String {
+    let commit = town.push("main");
+    let status = json!({
+        "organization": "fabrikam", "project": town.project, "repository": town.repository,
+        "commit": commit, "context": { "name": context }, "state": "succeeded",
+    });
+    let (answered, _) = gateway.api.post("/v1/statuses", Some(&status)).await;
+    assert_eq!(answered, StatusCode::ACCEPTED);
+    commit
+}
+
+fn refreshed(town: &Town) -> usize {
+    town.shell.entra(|entra| entra.asked("refresh_token"))
+}
+
+async fn trouble(gateway: &Inside, words: &str) -> String {
+    let says = |body: &Value| {
+        body["troubles"]["fabrikam"].as_str().is_some_and(|told| told.contains(words))
+    };
+    let ready = gateway.api.until("/readyz", says).await;
+    ready["troubles"]["fabrikam"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_need_it_it_is_renewed_once() {
+    let town = Town::new(1701);
+    let gateway = town.linked(|_| {}).await;
+    assert_eq!(refreshed(&town), 0);
+    town.shell.ado(|ado| ado.end_bearers());
+    let mut commits = Vec::new();
+    for number in 0..30 {
+        let context = format!("scan-{number}");
+        commits.push((show(&town, &gateway, &context).await, context));
+    }
+    for (commit, context) in commits {
+        town.until_commit_shown(&commit, &context, "succeeded").await;
+    }
+    assert_eq!(refreshed(&town), 1);
+    let renewed = gateway.api.items("/v1/audit?action=refresh").await;
+    assert_eq!(renewed.len(), 1, "{renewed:?}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_lived_token_is_renewed_before_it_ends() {
+    let town = Town::new(1702);
+    town.shell.entra(|entra| entra.options.access_token_s = (2, 2));
+    let gateway = town.linked(|_| {}).await;
+    town.until("it is renewed", |_, _| refreshed(&town) >= 2).await;
+    let commit = show(&town, &gateway, "scan").await;
+    town.until_commit_shown(&commit, "scan", "succeeded").await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_keeps_the_link_and_asks_nobody() {
+    let town = Town::new(1703);
+    let gateway = town.linked(|_| {}).await;
+    gateway.stop().await;
+    let gateway = town.unlinked(|_| {}).await;
+    let commit = show(&town, &gateway, "scan").await;
+    town.until_commit_shown(&commit, "scan", "succeeded").await;
+    assert_eq!(refreshed(&town), 0, "the access token was kept, too");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_root_key_can_be_exchanged_without_linking_again() {
+    let town = Town::new(1704);
+    let gateway = town.linked(|_| {}).await;
+    gateway.stop().await;
+    let rotated = |settings: &mut crate::harness::Settings| {
+        let new = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=";
+        settings.environment.insert("PREVIOUS".into(), crate::harness::ROOT_KEY.into());
+        settings.environment.insert("ROOT_KEY".into(), new.into());
+    };
+    let gateway = town
+        .unlinked(|settings| {
+            rotated(settings);
+            settings.secrets = "previous_root_key = { env = \"PREVIOUS\" }".into();
+        })
+        .await;
+    town.until("it is sealed anew", |_, _| refreshed(&town) == 1).await;
+    gateway.api.until("/v1/audit?action=refresh", |list| list["items"] != json!([])).await;
+    gateway.stop().await;
+    // The previous key is gone.
+    let gateway = town.unlinked(rotated).await;
+    let commit = show(&town, &gateway, "scan").await;
+    town.until_commit_shown(&commit, "scan", "succeeded").await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_lost_is_said_and_linking_again_heals() {
+    let town = Town::new(1705);
+    let gateway = town.linked(|_| {}).await;
+    gateway.stop().await;
+    let gateway = town
+        .unlinked(|settings| {
+            let new = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=";
+            settings.environment.insert("ROOT_KEY".into(), new.into());
+        })
+        .await;
+    let told = trouble(&gateway, "previous_root_key").await;
+    assert!(told.contains("link the service user again"), "{told}");
+    town.link(&gateway.url).await;
+    gateway.api.until("/readyz", |body| body["troubles"] == json!({})).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_entra_says_no_to_is_told_with_what_to_do() {
+    // A number, and words of the advice that only its row has.
+    let rows = [
+        (50173, "invalid_grant", "revoked"),
+        (50076, "interaction_required", "multi-factor"),
+        (65001, "invalid_grant", "adminconsent"),
+        (7_000_222, "invalid_client", "client_secret"),
+        (53003, "invalid_grant", "Conditional Access"),
+        (50057, "invalid_grant", "disabled"),
+    ];
+    for (seed, (number, error, words)) in (1710..).zip(rows) {
+        let town = Town::new(seed);
+        let gateway = town.linked(|_| {}).await;
+        town.shell.entra(|entra| entra.fail_token(number, error, 400, None));
+        town.shell.ado(|ado| ado.end_bearers());
+        let commit = show(&town, &gateway, "scan").await;
+        let told = trouble(&gateway, &format!("AADSTS{number}")).await;
+        assert!(told.contains(words), "{number}: {told}");
+        town.shell.entra(|entra| entra.heal_tokens());
+        town.link(&gateway.url).await;
+        town.until_commit_shown(&commit, "scan", "succeeded").await;
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passing_fault_of_entra_heals_by_itself() {
+    let town = Town::new(1706);
+    let gateway = town.linked(|_| {}).await;
+    town.shell.entra(|entra| entra.fail_token(90033, "temporarily_unavailable", 503, Some(1)));
+    town.shell.ado(|ado| ado.end_bearers());
+    show(&town, &gateway, "scan").await;
+    trouble(&gateway, "AADSTS90033").await;
+    gateway.api.until("/readyz", |body| body["troubles"] == json!({})).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_client_secrets_are_tried_while_they_are_exchanged() {
+    let town = Town::new(1707);
+    let credential = town.service_user("");
+    let two = credential.replace(
+        r#"{ env = "CLIENT_SECRET" }"#,
+        r#"[{ env = "OLD_SECRET" }, { env = "CLIENT_SECRET" }]"#,
+    );
+    let gateway = town
+        .linked(|settings| {
+            settings.credential = two;
+            settings.environment.insert("OLD_SECRET".into(), "a secret that has ended".into());
+        })
+        .await;
+    town.shell.ado(|ado| ado.end_bearers());
+    let commit = show(&town, &gateway, "scan").await;
+    town.until_commit_shown(&commit, "scan", "succeeded").await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_secret_that_ends_soon_is_warned_about() {
+    let town = Town::new(1708);
+    let soon = azdo_gateway::clock::Clock::system().now();
+    let soon = soon.plus(std::time::Duration::from_secs(20 * 86_400)).to_string();
+    let day = soon.split('T').next().expect("it has a day").to_owned();
+    let keys = format!("client_secret_expires = {day}");
+    let gateway = town.linked(|settings| settings.credential = town.service_user(&keys)).await;
+    let says = |body: &Value| {
+        body["warnings"]["fabrikam"].as_str().is_some_and(|told| told.contains(&day))
+    };
+    let ready = gateway.api.until("/readyz", says).await;
+    assert_eq!(ready["troubles"], json!({}), "it still works for {SERVICE_USER}");
+    gateway.stop().await;
+}
