@@ -27,9 +27,17 @@ pub struct Pause {
     pub until: Timestamp,
     /// For the people whose statuses wait meanwhile.
     pub reason: String,
+    /// Azure DevOps asked for it; otherwise it does not let us in, which tokens may still be
+    /// revoked in.
+    pub is_limit: bool,
 }
 
 impl Throttle {
+    /// Leaves the organization in peace for this long: it does not let us in.
+    pub fn lock_out(&self, organization: &str, wait: Duration, reason: &str, now: Timestamp) {
+        self.pause_for(organization, wait, reason, false, now);
+    }
+
     /// Leaves the organization in peace for this long, or for what is usual when untold.
     pub fn slow_down(
         &self,
@@ -38,8 +46,19 @@ impl Throttle {
         reason: &str,
         now: Timestamp,
     ) {
-        let until = now.plus(wait.unwrap_or(UNTOLD).min(WAIT_MAX));
-        let pause = Pause { until, reason: reason.to_owned() };
+        self.pause_for(organization, wait.unwrap_or(UNTOLD), reason, true, now);
+    }
+
+    fn pause_for(
+        &self,
+        organization: &str,
+        wait: Duration,
+        reason: &str,
+        is_limit: bool,
+        now: Timestamp,
+    ) {
+        let until = now.plus(wait.min(WAIT_MAX));
+        let pause = Pause { until, reason: reason.to_owned(), is_limit };
         let mut entry = self.pauses.entry(organization.to_owned()).or_insert_with(|| pause.clone());
         if entry.until < until {
             *entry = pause;

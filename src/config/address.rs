@@ -10,6 +10,16 @@ use super::value::Value;
 /// An address that paths are appended to: https, or http on this machine; no query; without a
 /// trailing slash (a host alone keeps the one that `Url` insists on).
 pub(super) fn base(value: &Value<'_>) -> Option<Url> {
+    base_with_http(value, "this machine", is_loopback)
+}
+
+/// The same, where http also leads to the metadata service that a cloud gives a machine.
+pub(super) fn metadata(value: &Value<'_>) -> Option<Url> {
+    let is_near = |url: &Url| is_loopback(url) || is_link_local(url);
+    base_with_http(value, "this machine and its metadata service", is_near)
+}
+
+fn base_with_http(value: &Value<'_>, near: &str, is_near: impl Fn(&Url) -> bool) -> Option<Url> {
     let mut url = any(value)?;
     let key = value.key;
     if url.query().is_some() {
@@ -17,9 +27,9 @@ pub(super) fn base(value: &Value<'_>) -> Option<Url> {
             .refuse(format!("{key} has a query"), format!("leave out what follows the ? in {key}"));
         return None;
     }
-    if url.scheme() == "http" && !is_loopback(&url) {
+    if url.scheme() == "http" && !is_near(&url) {
         let help = format!("write {key} = \"https{}\"", url.as_str().trim_start_matches("http"));
-        value.refuse(format!("{key} is http, which is for this machine only"), help);
+        value.refuse(format!("{key} is http, which is for {near} only"), help);
         return None;
     }
     let path = url.path().trim_end_matches('/').to_owned();
@@ -57,5 +67,14 @@ pub(super) fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
+    }
+}
+
+/// Whether only this machine and its nearest neighbours can reach it.
+fn is_link_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_link_local(),
+        Some(Host::Ipv6(address)) => address.is_unicast_link_local(),
+        Some(Host::Domain(_)) | None => false,
     }
 }

@@ -45,7 +45,9 @@ const LATER: [&str; 6] =
     ["azure_pipelines", "jenkins", "dbt_cloud", "github_actions", "buildkite", "runner"];
 
 fn system(mut section: Section<'_>) -> Option<Options> {
-    match kind::read(&mut section, "\"webhook\"", &[("webhook", Kind::Webhook)], &LATER)? {
+    let kinds = [("webhook", Kind::Webhook)];
+    let (kind, _) = kind::read(&mut section, "\"webhook\"", &kinds, &LATER)?;
+    match kind {
         Kind::Webhook => webhook(section),
     }
 }

@@ -6,18 +6,18 @@
 use super::section::Section;
 use super::suggestion;
 
-/// Reads `kind`. What this version lacks, and what does not exist, is refused; the keys of such a
-/// table are not looked at any further, since nobody here can know them.
+/// Reads `kind`, and where it stands. What this version lacks, and what does not exist, is refused;
+/// the keys of such a table are not looked at any further, since nobody here can know them.
 pub(super) fn read<T: Copy>(
     section: &mut Section<'_>,
     example: &'static str,
     available: &[(&'static str, T)],
     later: &[&'static str],
-) -> Option<T> {
+) -> Option<(T, usize)> {
     let value = section.required("kind", example)?;
     let text = value.text()?;
     if let Some((_, kind)) = available.iter().find(|(word, _)| *word == text) {
-        return Some(*kind);
+        return Some((*kind, value.at));
     }
     let here: Vec<_> = available.iter().map(|(word, _)| *word).collect();
     if later.contains(&text) {
@@ -27,6 +27,7 @@ pub(super) fn read<T: Copy>(
     let all: Vec<_> = here.iter().chain(later).copied().collect();
     let help = match suggestion::nearest(text, all.iter().copied()) {
         Some(word) => format!("did you mean {word:?}?"),
+        None if later.is_empty() => format!("write one of {}", suggestion::quoted(&here)),
         None => format!(
             "write one of {}; this version has {}",
             suggestion::quoted(&all),

@@ -57,7 +57,8 @@ fn organization(mut section: Section<'_>, names: &mut Vec<(String, usize)>) -> R
         .value("identity_url", "\"https://vssps.dev.azure.com/my-devops-org\"")
         .map(|value| address::base(&value));
     let catch_up = catch_up(&mut section);
-    let credential = credential::read(&mut section);
+    let is_server = url.iter().flatten().any(is_server);
+    let credential = credential::read(&mut section, is_server);
     section.finish();
     let ado = name.as_deref().and_then(|name| addresses(name, url, identity_url));
     let is_outside = ado.as_ref().is_some_and(|ado| !address::is_loopback(&ado.azure_devops_url));
@@ -123,6 +124,12 @@ fn azure_devops_url(value: &Value<'_>, name: Option<&str>) -> Option<Url> {
         return None;
     }
     Some(url)
+}
+
+/// Whether it is neither Azure DevOps Services nor one that is played on this machine.
+fn is_server(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    host != SERVICES && !host.ends_with(".visualstudio.com") && !address::is_loopback(url)
 }
 
 /// The addresses, where `Some(None)` is one that was given and is wrong.

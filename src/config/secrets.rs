@@ -49,15 +49,23 @@ fn root_key(value: &Value<'_>, found: Found) -> Option<RootKey> {
 
 /// One signing secret, or up to two while they are being exchanged.
 pub(super) fn signing(value: &Value<'_>) -> Vec<SigningSecret> {
+    one_or_two(value, signing_secret)
+}
+
+/// One secret, or up to two while they are being exchanged, each read with `one`.
+pub(super) fn one_or_two<'r, T>(
+    value: &Value<'r>,
+    one: impl Fn(&Value<'r>) -> Option<T>,
+) -> Vec<T> {
     if value.as_array().is_none() {
-        return signing_secret(value).into_iter().collect();
+        return one(value).into_iter().collect();
     }
     let items = value.items().unwrap_or_default();
     if !(1..=2).contains(&items.len()) {
         let what = format!("{} has {} secrets", value.key, items.len());
         value.refuse(what, "give one, or two while they are being exchanged");
     }
-    items.iter().filter_map(signing_secret).collect()
+    items.iter().filter_map(one).collect()
 }
 
 fn signing_secret(value: &Value<'_>) -> Option<SigningSecret> {

@@ -25,6 +25,8 @@ pub(super) struct Section<'r> {
     pub(super) at: usize,
     table: &'r DeTable<'r>,
     asked: Vec<&'static str>,
+    /// Known, and not to be suggested here.
+    elsewhere: Vec<&'static str>,
 }
 
 impl<'r> Section<'r> {
@@ -35,7 +37,15 @@ impl<'r> Section<'r> {
         at: usize,
         table: &'r DeTable<'r>,
     ) -> Self {
-        Self { reader, name, title: title.into(), at, table, asked: Vec::new() }
+        Self {
+            reader,
+            name,
+            title: title.into(),
+            at,
+            table,
+            asked: Vec::new(),
+            elsewhere: Vec::new(),
+        }
     }
 
     /// The value of a key, when it is given; `example` is what could stand there.
@@ -54,10 +64,35 @@ impl<'r> Section<'r> {
     ) -> Option<Value<'r>> {
         let value = self.value(key, example);
         if value.is_none() {
-            let what = format!("{key} is missing in {}", self.title);
-            self.reader.lacks(self.at, what, format!("add {key} = {example}"));
+            self.lacks(key, format!("add {key} = {example}"));
         }
         value
+    }
+
+    /// The same, where `known_from` says how to find out what to write.
+    pub(super) fn required_with(
+        &mut self,
+        key: &'static str,
+        example: &'static str,
+        known_from: &str,
+    ) -> Option<Value<'r>> {
+        let value = self.value(key, example);
+        if value.is_none() {
+            self.lacks(key, format!("add {key}; {known_from}"));
+        }
+        value
+    }
+
+    /// Records that a key that must be given is not.
+    pub(super) fn lacks(&self, key: &str, help: impl Into<String>) {
+        self.reader.lacks(self.at, format!("{key} is missing in {}", self.title), help);
+    }
+
+    /// Where a key stands that only a neighbour of this table can have, when it is given.
+    pub(super) fn belongs_elsewhere(&mut self, key: &'static str) -> Option<usize> {
+        self.reader.knows(self.name, key);
+        self.elsewhere.push(key);
+        self.table.get_key_value(key).map(|(key, _)| key.span().start)
     }
 
     /// `true` or `false`.
@@ -149,7 +184,7 @@ impl<'r> Section<'r> {
 
     /// Ends the reading: whatever was not asked for is unknown.
     pub(super) fn finish(self) {
-        let allowed: BTreeSet<&str> = self.asked.iter().copied().collect();
+        let allowed: BTreeSet<&str> = self.asked.iter().chain(&self.elsewhere).copied().collect();
         for key in self.table.keys().filter(|key| !allowed.contains(key.get_ref().as_ref())) {
             let word: &str = key.get_ref();
             let what = format!("unknown key {word:?} in {}", self.title);

@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::Url;
 
@@ -85,12 +86,33 @@ pub(super) fn storage(section: Option<Section<'_>>, reader: &Reader<'_>) -> stor
         None => Section::new(reader, "storage", "[storage]", 0, &empty),
     };
     let path = section.value("url", "\"sqlite:data/gateway.db\"").and_then(|value| sqlite(&value));
-    let range = Range { least: "1s", most: "3650d", because: "" };
-    let retention = section.duration("retention", "30d", range);
+    let (retention, audit_retention) = retentions(&mut section);
     section.finish();
     let path = path.unwrap_or_else(|| PathBuf::from("data/gateway.db"));
-    let audit_retention = retention.max(std::time::Duration::from_secs(365 * 86_400));
     storage::Options { engine: Engine::Sqlite { path }, retention, audit_retention }
+}
+
+/// Unless the file says otherwise.
+const RETENTION: Duration = Duration::from_hours(30 * 24);
+const AUDIT_RETENTION: Duration = Duration::from_hours(365 * 24);
+
+/// How long things are kept, and how long the audit log, which tells what was done with them.
+fn retentions(section: &mut Section<'_>) -> (Duration, Duration) {
+    let range = Range { least: "1s", most: "3650d", because: "" };
+    let things = section.value("retention", "30d");
+    let retention = things.map_or(Some(RETENTION), |value| value.duration(range));
+    let audit = section.value("audit_retention", "365d");
+    let audit_retention = audit.map(|value| value.duration(range));
+    if let (Some(value), Some(Some(given)), Some(least)) = (audit, audit_retention, retention)
+        && given < least
+    {
+        let least = things.and_then(|value| value.text()).unwrap_or("30d");
+        let help = format!("write audit_retention = {least:?} or more");
+        value.refuse("audit_retention is shorter than retention", help);
+    }
+    let retention = retention.unwrap_or(RETENTION);
+    let default = retention.max(AUDIT_RETENTION);
+    (retention, audit_retention.flatten().unwrap_or(default))
 }
 
 fn sqlite(value: &Value<'_>) -> Option<PathBuf> {

@@ -8,6 +8,8 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
+use crate::domain::time::Timestamp;
+
 use super::reader::Reader;
 use super::suggestion;
 use super::units;
@@ -123,6 +125,20 @@ impl<'r> Value<'r> {
             self.refuse(format!("{} must be 1 to {}", self.key, u32::MAX), self.remedy());
         }
         count
+    }
+
+    /// A day, without quotes and without a time: its first moment in UTC.
+    pub(super) fn day(&self) -> Option<Timestamp> {
+        let Some(found) = self.value.as_datetime() else {
+            self.mistyped("a date without quotes", self.remedy());
+            return None;
+        };
+        let date = found.date.filter(|_| found.time.is_none());
+        let day = date.and_then(|date| Timestamp::parse(&format!("{date}T00:00:00Z")));
+        if day.is_none() {
+            self.refuse(format!("{} must be a date without a time", self.key), self.remedy());
+        }
+        day
     }
 
     /// A duration within the range.

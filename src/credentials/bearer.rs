@@ -128,6 +128,10 @@ impl Source for Bearer {
         Ok(Credential::from_bearer(&token).with_receipt(Box::new(receipt)))
     }
 
+    fn when_refused(&self) -> &'static str {
+        "Add the app or managed identity to Organization settings > Users, with a Basic licence."
+    }
+
     async fn upkeep(&self) {
         // What is wrong shows before the first status waits for it.
         drop(self.token().await);

@@ -40,9 +40,14 @@ where
     loop {
         let credential = source.credential(scope, purpose).await?;
         match make(credential).await {
-            Err(error @ ado::Error::Unauthorized { .. }) if source.is_fresh() => {
-                let Some(settle) = settles.next() else { return Err(error.into()) };
-                purpose.settle = settle;
+            Err(ado::Error::Unauthorized { reason }) => {
+                match settles.next().filter(|_| source.is_fresh()) {
+                    Some(settle) => purpose.settle = settle,
+                    None => {
+                        let reason = format!("{reason} {}", source.when_refused());
+                        return Err(ado::Error::Unauthorized { reason }.into());
+                    }
+                }
             }
             other => return Ok(other?),
         }

@@ -30,6 +30,10 @@ const TRY_AGAIN: Duration = Duration::from_millis(150);
 const HELD_MAX: usize = 2_000;
 const REVOKING_MAX: usize = 16;
 const PAUSED: &str = "the service user is being changed, or the gateway stops";
+/// Where fresh tokens are refused one after the other (facts §4.1).
+pub(super) const REFUSED: &str = "Several fresh tokens were refused, so it is the account: sign \
+    in to Azure DevOps through a browser as the service user, since tokens die when nobody has \
+    for 30 days; and check that conditional access lets this address in.";
 /// How often it is looked whether all are revoked.
 const PACE: Duration = Duration::from_millis(10);
 const REVOKE_AGAIN: Duration = Duration::from_millis(250);
@@ -310,7 +314,8 @@ impl Minter {
 
     async fn revoke_once(&self, authorization_id: &str) -> Result<(), String> {
         let organization = self.session.organization();
-        if let Some(pause) = self.throttle.pause(organization, self.books.clock.now()) {
+        let pause = self.throttle.pause(organization, self.books.clock.now());
+        if let Some(pause) = pause.filter(|pause| pause.is_limit) {
             return Err(pause.reason);
         }
         let access = self.session.access().await.map_err(|error| error.reason)?;

@@ -50,6 +50,9 @@ pub trait Source: Send + Sync + Debug {
         false
     }
 
+    /// What an operator can do when Azure DevOps does not let in what was lent.
+    fn when_refused(&self) -> &'static str;
+
     /// What has to be done from time to time: renew, revoke what is left over, warn.
     async fn upkeep(&self) {}
 

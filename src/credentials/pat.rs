@@ -28,6 +28,10 @@ impl Source for StaticPat {
         Ok(Credential::from_pat(&self.token).with_receipt(Box::new(receipt)))
     }
 
+    fn when_refused(&self) -> &'static str {
+        "The token has ended, was revoked, or lacks a scope: make a new one."
+    }
+
     async fn pause(&self) {
         self.books.written().await;
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::minter::Minter;
+use super::minter::{Minter, REFUSED};
 use super::shelf::Shelf;
 use super::{Error, Purpose, Source};
 use crate::ado::{Credential, Scope};
@@ -67,6 +67,10 @@ impl Source for SingleUse {
 
     fn is_fresh(&self) -> bool {
         true
+    }
+
+    fn when_refused(&self) -> &'static str {
+        REFUSED
     }
 
     async fn upkeep(&self) {

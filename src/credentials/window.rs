@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use super::minter::{Minter, Pat};
+use super::minter::{Minter, Pat, REFUSED};
 use super::{Error, Purpose, Source};
 use crate::ado::{Credential, Receipt, Scope, Usage};
 use crate::domain::audit::Entry;
@@ -58,6 +58,10 @@ impl Source for Window {
 
     fn is_fresh(&self) -> bool {
         true
+    }
+
+    fn when_refused(&self) -> &'static str {
+        REFUSED
     }
 
     async fn upkeep(&self) {

@@ -223,7 +223,7 @@ impl Posts {
                 }
                 ado::Error::Unauthorized { .. } => {
                     let reason = error.to_string();
-                    self.throttle.slow_down(organization, Some(LOCKED_OUT), &reason, now);
+                    self.throttle.lock_out(organization, LOCKED_OUT, &reason, now);
                     self.standing.wrong(organization, Aspect::Calls, &reason);
                     tracing::error!(
                         organization,

@@ -124,7 +124,9 @@ fn secrets_come_from_variables_and_files() {
     );
     let secrets = SECRETS.to_owned() + "previous_root_key = { file = \"/run/root_key\" }\n";
     let config = accepted(&[(CREDENTIAL, &pat), (CI, &ci), (SECRETS, &secrets)]);
-    let crate::credentials::Options::Pat { token } = &config.organizations[0].credential;
+    let crate::credentials::Options::Pat { token } = &config.organizations[0].credential else {
+        panic!("the kind is pat");
+    };
     assert_eq!(token.expose(), PAT, "without the line break");
     let crate::ci::Options::Webhook { secrets, .. } = &config.ci["builder"];
     assert_eq!(secrets.len(), 2);

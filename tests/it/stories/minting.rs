@@ -88,7 +88,10 @@ async fn the_audit_log_tells_the_life_of_every_token() {
     let path = format!("/v1/audit?pat={}", pat.authorization_id);
     let life = gateway.api.until(&path, |list| list["items"].as_array().unwrap().len() == 3).await;
     let told = |at: usize, field: &str| life["items"][at][field].clone();
-    assert_eq!([told(2, "action"), told(1, "action"), told(0, "action")], ["mint", "use", "revoke"]);
+    assert_eq!(
+        [told(2, "action"), told(1, "action"), told(0, "action")],
+        ["mint", "use", "revoke"]
+    );
     for at in 0..3 {
         assert_eq!(told(at, "outcome"), "done", "{life}");
         assert_eq!(told(at, "identity"), SERVICE_USER, "{life}");

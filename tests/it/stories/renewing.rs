@@ -54,7 +54,8 @@ async fn a_short_lived_token_is_renewed_before_it_ends() {
     let town = Town::new(1702);
     town.shell.entra(|entra| entra.options.access_token_s = (2, 2));
     let gateway = town.linked(|_| {}).await;
-    town.until("it is renewed", |_, _| refreshed(&town) >= 2).await;
+    let twice = |list: &Value| list["items"].as_array().is_some_and(|items| items.len() >= 2);
+    gateway.api.until("/v1/audit?action=refresh&outcome=done", twice).await;
     let commit = show(&town, &gateway, "scan").await;
     town.until_commit_shown(&commit, "scan", "succeeded").await;
     gateway.stop().await;
@@ -88,8 +89,8 @@ async fn the_root_key_can_be_exchanged_without_linking_again() {
             settings.secrets = "previous_root_key = { env = \"PREVIOUS\" }".into();
         })
         .await;
-    town.until("it is sealed anew", |_, _| refreshed(&town) == 1).await;
-    gateway.api.until("/v1/audit?action=refresh", |list| list["items"] != json!([])).await;
+    let renewed = |list: &Value| list["items"] != json!([]);
+    gateway.api.until("/v1/audit?action=refresh&outcome=done", renewed).await;
     gateway.stop().await;
     // The previous key is gone.
     let gateway = town.unlinked(rotated).await;
@@ -148,9 +149,12 @@ async fn a_passing_fault_of_entra_heals_by_itself() {
     let gateway = town.linked(|_| {}).await;
     town.shell.entra(|entra| entra.fail_token(90033, "temporarily_unavailable", 503, Some(1)));
     town.shell.ado(|ado| ado.end_bearers());
-    show(&town, &gateway, "scan").await;
-    trouble(&gateway, "AADSTS90033").await;
+    let commit = show(&town, &gateway, "scan").await;
+    let failed = |list: &Value| list["items"].to_string().contains("AADSTS90033");
+    gateway.api.until("/v1/audit?action=refresh&outcome=failed", failed).await;
     gateway.api.until("/readyz", |body| body["troubles"] == json!({})).await;
+    town.link(&gateway.url).await;
+    town.until_commit_shown(&commit, "scan", "succeeded").await;
     gateway.stop().await;
 }
 
