@@ -25,6 +25,7 @@ use crate::pipeline::publish::{Organization, Posts, Publish};
 use crate::reconcile::identity::Identity;
 use crate::reconcile::reaper::Reaper;
 use crate::reconcile::retention::Retention;
+use crate::reconcile::survey::{Surveyed, Surveys};
 use crate::server;
 use crate::storage::sqlite::Sqlite;
 use crate::storage::{self, Engine, Store};
@@ -256,6 +257,7 @@ pub async fn state_of(
 fn state(config: &Config, identities: Identities, shared: &Shared) -> server::State {
     let Shared { store, standing, wakes, clock, .. } = shared;
     let name = |organization: &crate::config::Organization| organization.ado.name.clone();
+    let surveys = Arc::new(surveys(config, &identities, shared));
     server::State {
         options: config.server.clone(),
         tokens: config.api_tokens.clone(),
@@ -270,9 +272,23 @@ fn state(config: &Config, identities: Identities, shared: &Shared) -> server::St
         observe: Observe { store: Arc::clone(store), wakes: wakes.clone(), clock: clock.clone() },
         identities,
         standing: Arc::clone(standing),
+        surveys,
         wakes: wakes.clone(),
         clock: clock.clone(),
         is_draining: AtomicBool::new(false),
         metrics: telemetry::metrics(),
+    }
+}
+
+fn surveys(config: &Config, identities: &Identities, shared: &Shared) -> Surveys {
+    let surveyed = identities.by_organization.iter().map(|(name, identity)| {
+        let (client, source) = (identity.client.clone(), Arc::clone(&identity.source));
+        (name.clone(), Surveyed::new(client, source, identity.kind))
+    });
+    Surveys {
+        organizations: surveyed.collect(),
+        checks: config.checks.clone(),
+        throttle: Arc::clone(&shared.throttle),
+        clock: shared.clock.clone(),
     }
 }

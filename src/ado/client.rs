@@ -25,7 +25,7 @@ const API_VERSION: &str = "7.1";
 /// One call, from connecting to the last byte.
 pub(crate) const CALL_MAX: Duration = Duration::from_secs(7);
 const CONNECT_MAX: Duration = Duration::from_secs(4);
-/// Answers are small; what is larger is not for us.
+/// Answers are small; what is larger is not for us, but for the one list that has no pages.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How much of somebody else's words goes into a reason.
 const REASON_CHARS_MAX: usize = 300;
@@ -70,13 +70,15 @@ pub(super) struct Call<'a> {
     pub(super) query: &'a [(&'a str, &'a str)],
     pub(super) body: Option<Value>,
     pub(super) api_version: &'static str,
+    pub(super) answer_bytes_max: usize,
 }
 
 impl<'a> Call<'a> {
     /// A call with neither query nor body, in the version that is generally available.
     pub(super) fn new(method: Method, segments: &'a [&'a str]) -> Self {
         let (host, api_version) = (Host::AzureDevOps, API_VERSION);
-        Self { host, method, segments, query: &[], body: None, api_version }
+        let answer_bytes_max = ANSWER_BYTES_MAX;
+        Self { host, method, segments, query: &[], body: None, api_version, answer_bytes_max }
     }
 }
 
@@ -154,8 +156,8 @@ impl Client {
         self.heed(status, &headers);
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| unavailable(&error))? {
-            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                let reason = format!("its answer is longer than {ANSWER_BYTES_MAX} bytes");
+            if body.len() + chunk.len() > call.answer_bytes_max {
+                let reason = format!("its answer is longer than {} bytes", call.answer_bytes_max);
                 return Err(Error::Unavailable { reason, doubtful: true, retry_after: None });
             }
             body.extend_from_slice(&chunk);

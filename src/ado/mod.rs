@@ -6,21 +6,25 @@
 /// What Azure DevOps delivers, and how it is read.
 pub mod hooks;
 
+mod access;
 mod client;
 mod credential;
 mod error;
 mod options;
 mod pat_error;
+mod places;
 mod statuses;
 mod throttle;
 mod tokens;
 
+pub use access::{Connection, EVALUATIONS_MAX};
 pub(crate) use client::CALL_MAX;
 pub use client::{Client, http_client};
 pub use credential::{Credential, Receipt, Scope, Usage};
 pub use error::Error;
 pub use options::Options;
 pub use pat_error::{PatError, PatRemedy};
+pub use places::PROJECTS_PER_PAGE;
 pub use statuses::{Iteration, ShownStatus};
 pub use throttle::{Pause, Throttle};
 pub use tokens::{ListedPat, MintedPat, PatPage, WantedPat};

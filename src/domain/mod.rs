@@ -20,6 +20,8 @@ pub mod fact;
 pub mod id;
 /// What personal access tokens are called, and which are left over.
 pub mod pat;
+/// What our identity has to be allowed.
+pub mod permission;
 /// A pull request as last seen, and what changed since.
 pub mod pull_request;
 /// One CI execution and the states it moves through.

@@ -9,3 +9,5 @@ pub mod identity;
 pub mod reaper;
 /// Rows that are older than anybody wants to keep.
 pub mod retention;
+/// What our identity sees and may, for people who ask.
+pub mod survey;

@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::credentials::{Identities, Standing};
 use crate::pipeline::accept::Accept;
 use crate::pipeline::observe::Observe;
+use crate::reconcile::survey::Surveys;
 use crate::secret::Keyring;
 use crate::storage::Store;
 
@@ -51,6 +52,7 @@ pub struct State {
     pub observe: Observe,
     pub identities: Identities,
     pub standing: Arc<Standing>,
+    pub surveys: Arc<Surveys>,
     pub wakes: crate::pipeline::Wakes,
     pub clock: Clock,
     /// Set while stopping: not ready any more, and still answering.

@@ -21,8 +21,8 @@ pub(super) const TABLE: [(&str, &str); 16] = [
     ("reconcile", PIPELINE),
     (
         "server",
-        "domain, storage, pipeline::{accept, observe, Wakes}, credentials, telemetry, clock, \
-         secret",
+        "domain, storage, pipeline::{accept, observe, Wakes}, reconcile::survey, credentials, \
+         telemetry, clock, secret",
     ),
     (
         "config",

@@ -1,0 +1,180 @@
+//! Who the credential belongs to, what that identity may, and letting it (facts §7).
+//!
+//! The least that it may is asked without the rights that administrators have anyway: those are
+//! not what an operator wants to rely on. It must never decide what is to be allowed.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::client::{Call, Host};
+use super::{Client, Credential, Error};
+use crate::domain::event::Repository;
+use crate::domain::permission::{Grant, Identity, Needed};
+
+/// It was never generally available.
+const CONNECTION_VERSION: &str = "7.1-preview";
+/// How many permissions one call asks for, at most.
+pub const EVALUATIONS_MAX: usize = 100;
+/// A commit that is in no repository.
+const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
+
+/// The answer to "who am I?".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    pub identity: Identity,
+    /// Azure DevOps Server instead of Services.
+    pub is_server: bool,
+}
+
+impl Client {
+    /// Who the credential belongs to.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn connection(&self, credential: Credential) -> Result<Connection, Error> {
+        let call = Call {
+            query: &[("connectOptions", "none")],
+            api_version: CONNECTION_VERSION,
+            ..Call::new(Method::GET, &["_apis", "connectionData"])
+        };
+        let answer = self.call(credential, call).await?;
+        let identity = answer.get("authenticatedUser").and_then(identity);
+        let identity = identity.ok_or_else(|| nonsense("who we are"))?;
+        // Organizations with public projects let everybody in, as nobody in particular.
+        if identity.descriptor.as_ref().is_some_and(|name| name.starts_with("System:Public")) {
+            let reason = "it takes us for an anonymous visitor".into();
+            return Err(Error::Unauthorized { reason });
+        }
+        let deployment = text(&answer, "/deploymentType").unwrap_or_default();
+        Ok(Connection { identity, is_server: deployment.eq_ignore_ascii_case("onPremises") })
+    }
+
+    /// Whether the identity has each of these, at most [`EVALUATIONS_MAX`].
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn has(&self, credential: Credential, needed: &[Needed]) -> Result<Vec<bool>, Error> {
+        let evaluation = |one: &Needed| {
+            json!({
+                "securityNamespaceId": one.permission.namespace,
+                "token": one.token,
+                "permissions": one.permission.bit,
+            })
+        };
+        let evaluations: Vec<Value> = needed.iter().map(evaluation).collect();
+        let body = json!({ "alwaysAllowAdministrators": false, "evaluations": evaluations });
+        let segments = ["_apis", "security", "permissionevaluationbatch"];
+        let call = Call { body: Some(body), ..Call::new(Method::POST, &segments) };
+        let answer = self.call(credential, call).await?;
+        let told = needed.iter().map(|one| value_of(&answer, one));
+        told.collect::<Option<_>>().ok_or_else(|| nonsense("what we may"))
+    }
+
+    /// Tries to post a status that cannot be one, on a commit that is not there: whoever may not
+    /// post any is told so first, anybody else what is wrong with it.
+    ///
+    /// # Errors
+    /// That posting is not allowed, or that it could not be tried; see [`Error`].
+    pub async fn probe_statuses(
+        &self,
+        credential: Credential,
+        repository: &Repository,
+    ) -> Result<(), Error> {
+        let Repository { id, project_id, .. } = repository;
+        let git = [project_id, "_apis", "git", "repositories", id];
+        let segments = [&git[..], &["commits", NO_COMMIT, "statuses"]].concat();
+        let call = Call { body: Some(json!({})), ..Call::new(Method::POST, &segments) };
+        match self.call(credential, call).await {
+            Ok(_) | Err(Error::NotFound { .. } | Error::Rejected { status: 400, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What access control entries name the identity of this account by.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn descriptor_of(
+        &self,
+        credential: Credential,
+        account: &str,
+    ) -> Result<Option<String>, Error> {
+        let query = [("searchFilter", "General"), ("filterValue", account)];
+        let call = Call {
+            host: Host::Identity,
+            query: &query,
+            ..Call::new(Method::GET, &["_apis", "identities"])
+        };
+        let answer = self.call(credential, call).await?;
+        let found = answer.get("value").and_then(Value::as_array).into_iter().flatten();
+        // The search takes anything that looks like it.
+        let is_it = |one: &&Value| {
+            ["/properties/Account/$value", "/properties/Mail/$value"].iter().any(|property| {
+                text(one, property).is_some_and(|text| text.eq_ignore_ascii_case(account))
+            })
+        };
+        let mut descriptors = found.filter(is_it).filter_map(|one| text(one, "/descriptor"));
+        let first = descriptors.next();
+        // Two of that name: nobody knows which one is meant.
+        Ok(first.filter(|_| descriptors.next().is_none()))
+    }
+
+    /// Allows an identity this, beside what it is allowed already.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn allow(
+        &self,
+        credential: Credential,
+        grant: &Grant,
+        descriptor: &str,
+    ) -> Result<(), Error> {
+        let entry = json!({
+            "descriptor": descriptor, "allow": grant.bits, "deny": 0, "extendedinfo": {},
+        });
+        let body = json!({
+            "token": grant.token, "merge": true, "accessControlEntries": [entry],
+        });
+        let segments = ["_apis", "accesscontrolentries", &grant.namespace];
+        let call = Call { body: Some(body), ..Call::new(Method::POST, &segments) };
+        self.call(credential, call).await.map(drop)
+    }
+}
+
+fn text(value: &Value, pointer: &str) -> Option<String> {
+    let text = value.pointer(pointer)?.as_str()?;
+    Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
+fn identity(user: &Value) -> Option<Identity> {
+    let account = text(user, "/properties/Account/$value");
+    Some(Identity {
+        id: text(user, "/id")?,
+        descriptor: text(user, "/descriptor"),
+        subject_descriptor: text(user, "/subjectDescriptor"),
+        display_name: text(user, "/providerDisplayName").or(account.clone()).unwrap_or_default(),
+        account,
+    })
+}
+
+/// By what was asked, since nobody promises the order. Tokens are compared without case.
+fn value_of(answer: &Value, asked: &Needed) -> Option<bool> {
+    let same = |one: &&Value, key: &str, wanted: &str| {
+        one.get(key).and_then(Value::as_str).is_some_and(|found| found.eq_ignore_ascii_case(wanted))
+    };
+    let is_it = |one: &&Value| {
+        same(one, "securityNamespaceId", asked.permission.namespace)
+            && same(one, "token", &asked.token)
+            && one.get("permissions").and_then(Value::as_u64) == Some(asked.permission.bit.into())
+    };
+    answer.get("evaluations")?.as_array()?.iter().find(is_it)?.get("value")?.as_bool()
+}
+
+fn nonsense(about: &str) -> Error {
+    let reason = format!("its answer does not say {about}");
+    Error::Unavailable { reason, doubtful: false, retry_after: None }
+}
+
+#[cfg(test)]
+#[path = "access_tests.rs"]
+mod tests;

@@ -1,0 +1,86 @@
+//! The projects and repositories that an identity sees. It must never know what they are wanted
+//! for.
+
+use reqwest::Method;
+use serde::Deserialize;
+
+use super::client::Call;
+use super::{Client, Credential, Error};
+use crate::domain::event::Repository;
+
+/// How many projects one call lists.
+pub const PROJECTS_PER_PAGE: usize = 100;
+/// Repositories come in one list without pages, with a kilobyte each.
+const REPOSITORIES_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+#[derive(Deserialize)]
+struct List<T> {
+    value: Vec<T>,
+}
+
+#[derive(Deserialize)]
+struct WireProject {
+    id: String,
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireRepository {
+    id: String,
+    name: String,
+    project: WireProject,
+    #[serde(default)]
+    is_disabled: bool,
+}
+
+impl Client {
+    /// Ids and names of the projects after the first `skip`.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn projects(
+        &self,
+        credential: Credential,
+        skip: usize,
+    ) -> Result<Vec<(String, String)>, Error> {
+        let (top, skip) = (PROJECTS_PER_PAGE.to_string(), skip.to_string());
+        let query = [("stateFilter", "wellFormed"), ("$top", &top), ("$skip", &skip)];
+        let call = Call { query: &query, ..Call::new(Method::GET, &["_apis", "projects"]) };
+        let answer = self.call(credential, call).await?;
+        let list = List::<WireProject>::deserialize(answer);
+        let list = list.map_err(|error| nonsense("projects", &error))?;
+        let project = |project: WireProject| (project.id.to_lowercase(), project.name);
+        Ok(list.value.into_iter().map(project).collect())
+    }
+
+    /// The repositories of the whole organization that are in use: a disabled one takes nothing.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn repositories(&self, credential: Credential) -> Result<Vec<Repository>, Error> {
+        let call = Call {
+            answer_bytes_max: REPOSITORIES_BYTES_MAX,
+            ..Call::new(Method::GET, &["_apis", "git", "repositories"])
+        };
+        let answer = self.call(credential, call).await?;
+        let list = List::<WireRepository>::deserialize(answer);
+        let list = list.map_err(|error| nonsense("repositories", &error))?;
+        let in_use = list.value.into_iter().filter(|repository| !repository.is_disabled);
+        let repository = |repository: WireRepository| Repository {
+            id: repository.id.to_lowercase(),
+            name: repository.name,
+            project_id: repository.project.id.to_lowercase(),
+            project: repository.project.name,
+        };
+        Ok(in_use.map(repository).collect())
+    }
+}
+
+fn nonsense(what: &str, error: &serde_json::Error) -> Error {
+    Error::Unavailable {
+        reason: format!("its answer is no list of {what} ({error})"),
+        doubtful: false,
+        retry_after: None,
+    }
+}

@@ -1,0 +1,343 @@
+//! What our identity has to be allowed so that the checks of an organization work, and what came
+//! of asking.
+//!
+//! Only what some check really needs is asked for, so that nobody grants more. Namespaces, bits
+//! and tokens are those of Microsoft Learn, "Security namespaces and permissions reference". It
+//! must never ask anybody itself.
+
+use super::check::{Check, Trigger};
+use super::event::Repository;
+
+/// One thing that can be allowed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// As Azure DevOps calls it.
+    pub name: &'static str,
+    /// GUID of its security namespace.
+    pub namespace: &'static str,
+    pub bit: u32,
+    /// What we do with it, in plain words.
+    pub purpose: &'static str,
+    /// Nothing fails without it.
+    pub is_optional: bool,
+}
+
+const fn of(name: &'static str, namespace: &'static str, bit: u32) -> Permission {
+    Permission { name, namespace, bit, purpose: "", is_optional: false }
+}
+
+impl Permission {
+    const fn for_(self, purpose: &'static str) -> Self {
+        Self { purpose, ..self }
+    }
+}
+
+const PROJECT: &str = "52d39943-cb85-4d7f-8fa8-c6baac873819";
+const HOOKS: &str = "cb594ebe-87dd-4fc9-ac2c-6a10a4c92046";
+const GIT: &str = "2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87";
+
+static READ_PROJECT: Permission = of("GENERIC_READ", PROJECT, 1).for_("see the project");
+static VIEW_HOOKS: Permission =
+    of("ViewSubscriptions", HOOKS, 1).for_("see which service hooks there are");
+static EDIT_HOOKS: Permission =
+    of("EditSubscriptions", HOOKS, 2).for_("create, change and delete service hooks");
+/// Services does not use it any more: whoever may edit may delete.
+static DELETE_HOOKS: Permission = Permission {
+    is_optional: true,
+    ..of("DeleteSubscriptions", HOOKS, 4).for_("delete service hooks, where editing is not enough")
+};
+static READ: Permission = of("GenericRead", GIT, 2).for_("read pull requests, branches and pushes");
+static CONTRIBUTE: Permission =
+    of("GenericContribute", GIT, 4).for_("post statuses of commits (statuses = [\"commit\"])");
+static PULL_REQUESTS: Permission = of("PullRequestContribute", GIT, 16_384)
+    .for_("post statuses of pull requests (statuses = [\"pull_request\"])");
+
+/// A permission at one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needed {
+    pub permission: &'static Permission,
+    /// The place, as the namespace writes it.
+    pub token: String,
+    pub project: String,
+    /// None where it is about the whole project.
+    pub repository: Option<String>,
+}
+
+/// A permission at one place, and whether our identity has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub needed: Needed,
+    pub has: bool,
+}
+
+impl Row {
+    /// Whether something will fail for want of it.
+    pub fn is_missing(&self) -> bool {
+        !self.has && !self.needed.permission.is_optional
+    }
+}
+
+/// Who we are to an organization.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// GUID.
+    pub id: String,
+    /// What access control entries name it by.
+    pub descriptor: Option<String>,
+    /// What the command line of Azure DevOps names it by, where it has no account.
+    pub subject_descriptor: Option<String>,
+    pub display_name: String,
+    /// Mostly a mail address.
+    pub account: Option<String>,
+}
+
+impl Identity {
+    /// What `az devops … --subject` takes.
+    pub fn subject(&self) -> Option<&str> {
+        let account = self.account.as_deref();
+        let mail = account.filter(|account| account.contains('@'));
+        mail.or(self.subject_descriptor.as_deref()).or(account)
+    }
+}
+
+/// A project that our identity sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    pub id: String,
+    pub name: String,
+    pub repositories: Vec<Seen>,
+}
+
+/// A repository that our identity sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub id: String,
+    pub name: String,
+    /// Names of the checks that watch it.
+    pub checks: Vec<String>,
+}
+
+/// What came of trying to post a status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    pub project: String,
+    pub repository: String,
+    /// None where it could not be tried.
+    pub allowed: Option<bool>,
+    /// What Azure DevOps said, where it was not allowed.
+    pub detail: String,
+}
+
+/// What our identity is, sees and may in one organization.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    pub organization: String,
+    /// Without a trailing slash.
+    pub url: String,
+    /// What kind of identity it is, in the word of the configuration.
+    pub kind: &'static str,
+    /// Azure DevOps Server instead of Services.
+    pub is_server: bool,
+    /// None where Azure DevOps did not let us in.
+    pub identity: Option<Identity>,
+    pub projects: Vec<Project>,
+    pub permissions: Vec<Row>,
+    pub probes: Vec<Probe>,
+    /// What an operator has to do something about.
+    pub problems: Vec<String>,
+}
+
+impl Findings {
+    /// The command that grants what is missing at the place of `row`; none where nothing is, or
+    /// where that command does not work: it knows no Azure DevOps Server.
+    pub fn grant_line(&self, row: &Row) -> Option<String> {
+        let Permission { namespace, .. } = row.needed.permission;
+        let grants = grants(&self.permissions);
+        let grant = grants.iter().find(|grant| {
+            row.is_missing() && grant.namespace == *namespace && grant.token == row.needed.token
+        });
+        let subject = self.identity.as_ref()?.subject()?;
+        grant.filter(|_| !self.is_server).map(|grant| grant.az_line(&self.url, subject))
+    }
+}
+
+/// Everything that is missing at one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub namespace: String,
+    pub token: String,
+    /// And no other bit.
+    pub bits: u32,
+}
+
+impl Grant {
+    /// Adds a bit at a place to what is to be granted.
+    pub fn add(grants: &mut Vec<Grant>, namespace: &str, token: &str, bit: u32) {
+        let same = |grant: &&mut Grant| grant.namespace == namespace && grant.token == token;
+        match grants.iter_mut().find(same) {
+            Some(grant) => grant.bits |= bit,
+            None => {
+                let (namespace, token) = (namespace.to_owned(), token.to_owned());
+                grants.push(Grant { namespace, token, bits: bit });
+            }
+        }
+    }
+
+    /// The command that grants this and nothing else.
+    pub fn az_line(&self, organization_url: &str, subject: &str) -> String {
+        let Self { namespace, token, bits } = self;
+        let (url, subject, token) = (quoted(organization_url), quoted(subject), quoted(token));
+        format!(
+            "az devops security permission update --org {url} --namespace-id {namespace} \
+             --subject {subject} --token {token} --allow-bit {bits}"
+        )
+    }
+}
+
+/// Everything that is missing, place by place.
+pub fn grants(rows: &[Row]) -> Vec<Grant> {
+    let mut grants = Vec::new();
+    for Row { needed, .. } in rows.iter().filter(|row| row.is_missing()) {
+        let Permission { namespace, bit, .. } = needed.permission;
+        Grant::add(&mut grants, namespace, &needed.token, *bit);
+    }
+    grants
+}
+
+/// For a shell: project tokens begin with a dollar sign.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/:@._-+=,".contains(c);
+    match text.chars().all(is_plain) && !text.is_empty() {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
+/// What the checks need in these repositories, project by project.
+pub fn needed(
+    checks: &[Check],
+    organization: &str,
+    repositories: &[Repository],
+    is_server: bool,
+) -> Vec<Needed> {
+    let watching = |repository| -> Vec<&Check> {
+        checks.iter().filter(|check| check.watches(organization, repository, &[])).collect()
+    };
+    let mut watched: Vec<(&Repository, Vec<&Check>)> = repositories
+        .iter()
+        .map(|repository| (repository, watching(repository)))
+        .filter(|(_, checks)| !checks.is_empty())
+        .collect();
+    watched.sort_by_key(|(of, _)| (of.project.to_lowercase(), of.name.to_lowercase()));
+    let (mut needed, mut project) = (Vec::new(), None);
+    for (repository, checks) in watched {
+        if project != Some(&repository.project_id) {
+            project = Some(&repository.project_id);
+            needed.extend(in_project(repository, is_server));
+        }
+        needed.extend(in_repository(repository, &checks));
+    }
+    needed
+}
+
+fn in_project(repository: &Repository, is_server: bool) -> Vec<Needed> {
+    let id = &repository.project_id;
+    let project = format!("$PROJECT:vstfs:///Classification/TeamProject/{id}");
+    let hooks = format!("PublisherSecurity/{id}");
+    let mut rows = vec![(&READ_PROJECT, &project), (&VIEW_HOOKS, &hooks), (&EDIT_HOOKS, &hooks)];
+    rows.extend(is_server.then_some((&DELETE_HOOKS, &hooks)));
+    let needed = |(permission, token): (&'static Permission, &String)| Needed {
+        permission,
+        token: token.clone(),
+        project: repository.project.clone(),
+        repository: None,
+    };
+    rows.into_iter().map(needed).collect()
+}
+
+fn in_repository(repository: &Repository, checks: &[&Check]) -> Vec<Needed> {
+    let on_commits = |check: &&Check| check.targets.commit;
+    // A push has no pull request to show anything on, whatever `statuses` says.
+    let on_pull_requests = |check: &&Check| {
+        let is_about_one =
+            check.is_on(Trigger::PullRequest) || check.is_on(Trigger::PullRequestClosed);
+        check.targets.pull_request && is_about_one
+    };
+    let mut permissions = vec![&READ];
+    permissions.extend(checks.iter().any(on_commits).then_some(&CONTRIBUTE));
+    permissions.extend(checks.iter().any(on_pull_requests).then_some(&PULL_REQUESTS));
+    let needed = |permission| Needed {
+        permission,
+        token: format!("repoV2/{}/{}", repository.project_id, repository.id),
+        project: repository.project.clone(),
+        repository: Some(repository.name.clone()),
+    };
+    permissions.into_iter().map(needed).collect()
+}
+
+/// The repositories whose commits some check shows statuses on.
+pub fn with_commit_statuses<'r>(
+    checks: &[Check],
+    organization: &str,
+    repositories: &'r [Repository],
+) -> Vec<&'r Repository> {
+    let wanted = |repository: &&Repository| {
+        let watches = |check: &Check| check.watches(organization, repository, &[]);
+        checks.iter().any(|check| check.targets.commit && watches(check))
+    };
+    repositories.iter().filter(wanted).collect()
+}
+
+/// The projects, each with its repositories and the checks that watch them. `projects` are ids
+/// and names; a project of which only a repository is seen is there as well.
+pub fn seen(
+    checks: &[Check],
+    organization: &str,
+    projects: Vec<(String, String)>,
+    repositories: &[Repository],
+) -> Vec<Project> {
+    let project = |(id, name)| Project { id, name, repositories: Vec::new() };
+    let mut projects: Vec<Project> = projects.into_iter().map(project).collect();
+    for repository in repositories {
+        let watching = checks.iter().filter(|check| check.watches(organization, repository, &[]));
+        let seen = Seen {
+            id: repository.id.clone(),
+            name: repository.name.clone(),
+            checks: watching.map(|check| check.name.clone()).collect(),
+        };
+        match projects.iter_mut().find(|project| project.id == repository.project_id) {
+            Some(project) => project.repositories.push(seen),
+            None => projects.push(Project {
+                id: repository.project_id.clone(),
+                name: repository.project.clone(),
+                repositories: vec![seen],
+            }),
+        }
+    }
+    for project in &mut projects {
+        project.repositories.sort_by_key(|repository| repository.name.to_lowercase());
+    }
+    projects.sort_by_key(|project| project.name.to_lowercase());
+    projects
+}
+
+/// The checks that watch none of these repositories, as problems.
+pub fn idle(checks: &[Check], organization: &str, repositories: &[Repository]) -> Vec<String> {
+    let of_here =
+        checks.iter().filter(|check| check.organization.eq_ignore_ascii_case(organization));
+    let watches_none = |check: &&Check| {
+        !repositories.iter().any(|repository| check.watches(organization, repository, &[]))
+    };
+    let told = |check: &Check| {
+        let (name, globs) = (&check.name, check.repositories.listed());
+        format!(
+            "check {name}: no repository that the identity sees matches {globs}: correct \
+             `repositories`, or let the identity read them"
+        )
+    };
+    of_here.filter(watches_none).map(told).collect()
+}
+
+#[cfg(test)]
+#[path = "permission_tests.rs"]
+mod tests;

@@ -1,0 +1,171 @@
+//! Permissions: what a set of checks needs, and the command that grants it.
+
+use std::time::Duration;
+
+use super::*;
+use crate::domain::check::{Forks, Patterns};
+use crate::domain::run::Targets;
+
+fn check(name: &str, repositories: &str, targets: Targets, on: Trigger) -> Check {
+    let any = || Patterns::of_branches(&["**".to_owned()]).unwrap();
+    Check {
+        name: name.into(),
+        genre: "ci".into(),
+        organization: "Fabrikam".into(),
+        repositories: Patterns::of_names(&[repositories.to_owned()]).unwrap(),
+        on: vec![on],
+        target_branches: any(),
+        branches: any(),
+        drafts: false,
+        forks: Forks::Run,
+        labels: vec![],
+        skip_ci: true,
+        supersede: true,
+        concurrency: None,
+        timeout: Duration::from_secs(60),
+        targets,
+        ci: "builder".into(),
+    }
+}
+
+fn repository(project: &str, name: &str) -> Repository {
+    Repository {
+        id: format!("id-of-{name}"),
+        name: name.into(),
+        project_id: format!("id-of-{project}"),
+        project: project.into(),
+    }
+}
+
+const PULL_REQUEST: Targets = Targets { pull_request: true, commit: false };
+const COMMIT: Targets = Targets { pull_request: false, commit: true };
+const BOTH: Targets = Targets { pull_request: true, commit: true };
+
+fn names(needed: &[Needed]) -> Vec<String> {
+    let place = |one: &Needed| match &one.repository {
+        Some(repository) => format!("{}/{repository}", one.project),
+        None => one.project.clone(),
+    };
+    needed.iter().map(|one| format!("{} {}", place(one), one.permission.name)).collect()
+}
+
+const OF_PROJECT: [&str; 3] =
+    ["Web GENERIC_READ", "Web ViewSubscriptions", "Web EditSubscriptions"];
+
+#[test]
+fn only_what_a_check_does_is_needed() {
+    let here = [repository("Web", "shop"), repository("Ops", "tools")];
+    for (targets, on, of_repository) in [
+        (PULL_REQUEST, Trigger::PullRequest, vec!["GenericRead", "PullRequestContribute"]),
+        (COMMIT, Trigger::Push, vec!["GenericRead", "GenericContribute"]),
+        (BOTH, Trigger::Push, vec!["GenericRead", "GenericContribute"]),
+        (
+            BOTH,
+            Trigger::PullRequest,
+            vec!["GenericRead", "GenericContribute", "PullRequestContribute"],
+        ),
+    ] {
+        let checks = [check("unit", "Web/*", targets, on)];
+        let mut expected: Vec<String> = OF_PROJECT.map(str::to_owned).into();
+        expected.extend(of_repository.iter().map(|name| format!("Web/shop {name}")));
+        assert_eq!(names(&needed(&checks, "fabrikam", &here, false)), expected);
+    }
+}
+
+#[test]
+fn a_project_is_asked_about_once_and_others_not_at_all() {
+    let here = [repository("Web", "b"), repository("Ops", "tools"), repository("Web", "a")];
+    let one = check("unit", "Web/*", COMMIT, Trigger::Push);
+    let two = check("lint", "Web/a", PULL_REQUEST, Trigger::PullRequest);
+    let found = names(&needed(&[one, two], "fabrikam", &here, false));
+    let mut expected: Vec<String> = OF_PROJECT.map(str::to_owned).into();
+    expected.extend(
+        [
+            "Web/a GenericRead",
+            "Web/a GenericContribute",
+            "Web/a PullRequestContribute",
+            "Web/b GenericRead",
+            "Web/b GenericContribute",
+        ]
+        .map(str::to_owned),
+    );
+    assert_eq!(found, expected);
+    let elsewhere = check("unit", "**", BOTH, Trigger::Push);
+    assert_eq!(needed(&[elsewhere], "contoso", &here, false), []);
+}
+
+#[test]
+fn what_only_a_server_knows_is_never_missing() {
+    let checks = [check("unit", "Web/*", COMMIT, Trigger::Push)];
+    let found = needed(&checks, "fabrikam", &[repository("Web", "shop")], true);
+    let deletes: Vec<&Needed> =
+        found.iter().filter(|one| one.permission.name == "DeleteSubscriptions").collect();
+    let [delete] = deletes[..] else { panic!("{deletes:?}") };
+    assert!(!Row { needed: delete.clone(), has: false }.is_missing());
+}
+
+/// What is found where nothing is allowed.
+fn findings() -> Findings {
+    let checks = [check("unit", "Web/*", BOTH, Trigger::PullRequest)];
+    let needed = needed(&checks, "fabrikam", &[repository("Web", "shop")], false);
+    let account = Some("svc@fabrikam.example".to_owned());
+    Findings {
+        url: "https://dev.azure.com/fabrikam".into(),
+        identity: Some(Identity { account, ..Identity::default() }),
+        permissions: needed.into_iter().map(|needed| Row { needed, has: false }).collect(),
+        ..Findings::default()
+    }
+}
+
+#[test]
+fn one_line_grants_everything_at_a_place() {
+    let mut findings = findings();
+    let lines: Vec<Option<String>> =
+        findings.permissions.iter().map(|row| findings.grant_line(row)).collect();
+    let line = |namespace: &str, token: &str, bits: u32| {
+        Some(format!(
+            "az devops security permission update --org https://dev.azure.com/fabrikam \
+             --namespace-id {namespace} --subject svc@fabrikam.example --token {token} \
+             --allow-bit {bits}"
+        ))
+    };
+    let project = "'$PROJECT:vstfs:///Classification/TeamProject/id-of-Web'";
+    let hooks = line("cb594ebe-87dd-4fc9-ac2c-6a10a4c92046", "PublisherSecurity/id-of-Web", 3);
+    let git = "repoV2/id-of-Web/id-of-shop";
+    let git = line("2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87", git, 16_390);
+    let project = line("52d39943-cb85-4d7f-8fa8-c6baac873819", project, 1);
+    assert_eq!(lines, [&[project, hooks.clone(), hooks][..], &vec![git; 3]].concat());
+    // What is there already is not granted again.
+    findings.permissions[2].has = true;
+    assert_eq!(findings.grant_line(&findings.permissions[2]), None);
+    let line = findings.grant_line(&findings.permissions[1]).unwrap();
+    assert!(line.ends_with("--allow-bit 1"), "{line}");
+    findings.is_server = true;
+    assert_eq!(findings.grant_line(&findings.permissions[1]), None);
+}
+
+#[test]
+fn a_shell_takes_every_token_as_one_word() {
+    let grant = Grant { namespace: "n".into(), token: "a b's".into(), bits: 1 };
+    let line = grant.az_line("https://ado.example/Default Collection", "x");
+    assert!(line.contains("--org 'https://ado.example/Default Collection' "), "{line}");
+    assert!(line.contains("--token 'a b'\\''s' "), "{line}");
+}
+
+#[test]
+fn what_is_seen_is_told_with_its_checks() {
+    let checks =
+        [check("unit", "Web/*", BOTH, Trigger::Push), check("lost", "Wep/*", BOTH, Trigger::Push)];
+    let here = [repository("Web", "shop"), repository("Ops", "tools")];
+    let projects = vec![("id-of-Web".to_owned(), "Web".to_owned())];
+    let found = seen(&checks, "fabrikam", projects, &here);
+    let told: Vec<_> = found
+        .iter()
+        .flat_map(|project| project.repositories.iter().map(move |one| (&project.name, one)))
+        .map(|(project, one)| format!("{project}/{}: {}", one.name, one.checks.join(" ")))
+        .collect();
+    assert_eq!(told, ["Ops/tools: ", "Web/shop: unit"]);
+    let idle = idle(&checks, "fabrikam", &here);
+    assert_eq!(idle.len(), 1);
+    assert!(idle[0].starts_with("check lost: ") && idle[0].contains("Wep/*"), "{idle:?}");
+}
