@@ -12,6 +12,7 @@ mod keygen;
 mod link;
 mod listing;
 mod output;
+mod permissions;
 mod runs;
 mod serve;
 mod table;
@@ -68,6 +69,9 @@ enum Command {
     /// CI executions: how they go, ending one, starting one anew.
     #[command(subcommand)]
     Runs(runs::Runs),
+    /// Whether the gateway may do in Azure DevOps what the checks need, and letting it.
+    #[command(subcommand)]
+    Permissions(permissions::Permissions),
     /// Ask the running gateway whether it lives: for container health checks.
     Healthcheck,
 }
@@ -85,6 +89,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Explain(explain) => explain.run(&common).await,
         Command::Deliveries(deliveries) => deliveries.run(&common).await,
         Command::Runs(runs) => runs.run(&common).await,
+        Command::Permissions(permissions) => permissions.run(&common).await,
         Command::Healthcheck => healthcheck::run(&common).await,
     };
     match done {

@@ -126,10 +126,14 @@ fn azure_devops_url(value: &Value<'_>, name: Option<&str>) -> Option<Url> {
     Some(url)
 }
 
-/// Whether it is neither Azure DevOps Services nor one that is played on this machine.
+/// Azure DevOps Services, under either of its names.
+fn is_services(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| host == SERVICES || host.ends_with(".visualstudio.com"))
+}
+
+/// An Azure DevOps Server, and not one that is played on this machine.
 fn is_server(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    host != SERVICES && !host.ends_with(".visualstudio.com") && !address::is_loopback(url)
+    !is_services(url) && !address::is_loopback(url)
 }
 
 /// The addresses, where `Some(None)` is one that was given and is wrong.
@@ -144,7 +148,7 @@ fn addresses(
     };
     let identity_url = match identity_url {
         Some(given) => given?,
-        None if azure_devops_url.host_str() == Some(SERVICES) => {
+        None if is_services(&azure_devops_url) => {
             Url::parse(&format!("https://vssps.{SERVICES}/{name}")).ok()?
         }
         None => azure_devops_url.clone(),

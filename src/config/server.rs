@@ -93,8 +93,8 @@ pub(super) fn storage(section: Option<Section<'_>>, reader: &Reader<'_>) -> stor
 }
 
 /// Unless the file says otherwise.
-const RETENTION: Duration = Duration::from_hours(30 * 24);
-const AUDIT_RETENTION: Duration = Duration::from_hours(365 * 24);
+const RETENTION: Duration = Duration::from_secs(30 * 86_400);
+const AUDIT_RETENTION: Duration = Duration::from_secs(365 * 86_400);
 
 /// How long things are kept, and how long the audit log, which tells what was done with them.
 fn retentions(section: &mut Section<'_>) -> (Duration, Duration) {

@@ -15,13 +15,27 @@ async fn the_contract_is_what_is_answered() {
     let (id, commit) = town.open("topic");
     town.until_shown(id, &commit, "unit-tests", "succeeded").await;
     let document = gateway.api.get("/openapi.json").await;
-    for (schema, path) in
-        [("Delivery", "/v1/deliveries"), ("Run", "/v1/runs"), ("Status", "/v1/statuses")]
-    {
-        let documented = names(&document["components"]["schemas"][schema]["properties"]);
-        for item in gateway.api.items(path).await {
+    let schemas = &document["components"]["schemas"];
+    for (schema, path) in [
+        ("Delivery", "/v1/deliveries"),
+        ("Run", "/v1/runs"),
+        ("Status", "/v1/statuses"),
+        ("Organization", "/v1/organizations"),
+        ("Permission", "/v1/permissions"),
+    ] {
+        let documented = names(&schemas[schema]["properties"]);
+        let items = gateway.api.items(path).await;
+        assert!(!items.is_empty(), "{path}");
+        for item in items {
             assert_eq!(names(&item), documented, "{schema}");
         }
+    }
+    let probes = &gateway.api.get("/v1/permissions").await["probes"];
+    assert_eq!(names(&probes[0]), names(&schemas["Probe"]["properties"]));
+    let shown = gateway.api.get("/v1/organizations/fabrikam").await;
+    for (found, schema) in [("/identity", "Identity"), ("/projects/0", "Project")] {
+        let found = shown.pointer(found).unwrap_or(&Value::Null);
+        assert_eq!(names(found), names(&schemas[schema]["properties"]), "{schema}");
     }
     let nobody = Api::new(&gateway.url, "");
     for (path, verbs) in document["paths"].as_object().unwrap() {

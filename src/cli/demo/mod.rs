@@ -3,6 +3,7 @@
 //! The gateway is the real one, configured through its real configuration and reached over HTTP;
 //! only its neighbours are played. It must never need an account, a file or the network.
 
+mod linking;
 mod neighbours;
 mod story;
 mod verdict;
@@ -48,6 +49,8 @@ impl Demo {
         say!("Azure DevOps  {}  (played)", neighbours.organization_url());
         say!("CI            {}  (played)\n", neighbours.shell.ci_url());
         neighbours.subscribe(&url, &keys).await?;
+        linking::link(&neighbours, &url, &secrets.operator).await?;
+        say!("Jo links {} through a browser and a played Entra", neighbours::SERVICE_USER);
         let mut watch = Watch::begin();
         let expected = story::tell(&neighbours, &app, &mut watch).await?;
         let is_right = verdict::print(&neighbours, &expected);
@@ -59,8 +62,9 @@ impl Demo {
             tokio::signal::ctrl_c().await?;
         }
         app.stop().await;
+        let is_clean = verdict::print_tokens(&neighbours);
         neighbours.shell.stop().await;
-        Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if is_right && is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
@@ -109,6 +113,9 @@ impl Secrets {
         let text = include_str!("demo.toml")
             .replace("{address}", &address.to_string())
             .replace("{database}", &database.display().to_string())
+            .replace("{tenant_id}", &neighbours.shell.entra(|entra| entra.tenant().to_owned()))
+            .replace("{client_id}", &neighbours.client_id)
+            .replace("{authority_url}", neighbours.shell.url())
             .replace("{organization_url}", &neighbours.organization_url())
             .replace("{ci_url}", &neighbours.shell.ci_url());
         match config::parse("demo.toml", &text, self) {
@@ -124,7 +131,7 @@ impl Environment for Secrets {
             "ROOT_KEY" => self.root_key.expose(),
             "OPERATOR_TOKEN" => self.operator.expose(),
             "BUILDER_SECRET" => self.ci.expose(),
-            "PAT" => neighbours::PAT,
+            "CLIENT_SECRET" => neighbours::CLIENT_SECRET,
             _ => return None,
         };
         Some(secret.to_owned())

@@ -2,21 +2,27 @@
 //! the gateway: it only knows its address and the passwords of its hooks, as Azure DevOps does.
 
 use anyhow::{Context, bail};
+use fakes::bearers::add_service_user;
 use fakes::shell::Shell;
-use fakes::{ado, ci};
+use fakes::{ado, ci, entra};
 use serde_json::json;
 
 use crate::secret::Keyring;
 
-/// The token of the identity that the gateway uses; it opens nothing but the played organization.
-pub(super) const PAT: &str = "demo-pat-of-the-played-organization-0000000000000000";
-const ORGANIZATION: &str = "fabrikam";
+/// Of the app that the gateway is in Entra.
+pub(super) const CLIENT_SECRET: &str = "client-secret-of-the-played-app-0000";
+/// The account in whose name the gateway acts.
+pub(super) const SERVICE_USER: &str = "svc-ci@fabrikam.example";
+/// Jo's own token, to make hooks by hand; it opens nothing but the played organization.
+const PAT: &str = "demo-pat-of-the-played-organization-0000000000000000";
+pub(super) const ORGANIZATION: &str = "fabrikam";
 /// Long enough for a demo.
 const VALID_UNTIL_MS: i64 = 4_102_444_800_000;
 
-/// Azure DevOps and the CI behind one port.
+/// Azure DevOps, Entra and the CI behind one port.
 pub(super) struct Neighbours {
     pub(super) shell: Shell,
+    pub(super) client_id: String,
     pub(super) repository: String,
     project: String,
 }
@@ -30,11 +36,15 @@ impl Neighbours {
         let person = ado.create_identity("Jo Doe", "jo@fabrikam.example");
         ado.act_as(&person);
         ado.push(&repository, "main", "Begin");
-        let identity = ado.create_identity("CI Gateway", "svc-ci@fabrikam.example");
-        ado.add_pat(PAT, &identity, &["vso.code", "vso.code_status"], VALID_UNTIL_MS);
+        ado.add_pat(PAT, &person, &["vso.code"], VALID_UNTIL_MS);
+        let mut entra = entra::World::new(7);
+        let client_id = entra.add_app();
+        entra.add_secret(&client_id, CLIENT_SECRET);
+        add_service_user(&mut ado, &mut entra, "CI Gateway", SERVICE_USER);
         let mut ci = ci::World::new(7);
         ci.set_secrets(&[ci_secret]);
-        Ok(Self { shell: Shell::start(ado, ci, None)?, repository, project })
+        let shell = Shell::start_with_entra(ado, ci, entra, None)?;
+        Ok(Self { shell, client_id, repository, project })
     }
 
     pub(super) fn organization_url(&self) -> String {

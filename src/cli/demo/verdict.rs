@@ -3,6 +3,7 @@
 
 use fakes::ado::World;
 use fakes::ado::model::Status;
+use fakes::ado::pats::Pat;
 
 use super::neighbours::Neighbours;
 use crate::cli::output::say;
@@ -77,4 +78,25 @@ pub(super) fn print(neighbours: &Neighbours, expected: &[Expected]) -> bool {
         _ => say!("\n{wrong} of {count} statuses are not what they should be."),
     }
     wrong == 0
+}
+
+/// What became of the tokens that the gateway minted; true when each was good for one call.
+pub(super) fn print_tokens(neighbours: &Neighbours) -> bool {
+    let (minted, used, twice, alive, violations) = neighbours.shell.ado(|ado| {
+        let count = |is: fn(&Pat) -> bool| ado.pats().iter().filter(|pat| is(pat)).count();
+        (
+            ado.pats().len(),
+            count(|pat| pat.used == 1),
+            count(|pat| pat.used > 1),
+            ado.active_pats().count(),
+            ado.violations().to_vec(),
+        )
+    });
+    say!(
+        "{minted} tokens were minted: {used} spent on one call each, {twice} on more, {} minted \
+         ahead and not needed; {alive} are still alive.",
+        minted - used - twice
+    );
+    violations.iter().for_each(|violation| say!("WRONG: {violation}"));
+    twice == 0 && alive == 0 && violations.is_empty()
 }

@@ -37,10 +37,10 @@ pub(super) fn word(kind: Kind) -> &'static str {
     found.map_or("", |(word, _)| *word)
 }
 
-/// Lets every key pass, where it is not known whose it would be.
+/// Takes note of every key, where it is not known whose it would be.
 pub(super) fn pass_all(section: &mut Section<'_>) {
     for (key, _) in KEYS {
-        section.belongs_elsewhere(key);
+        section.value(key, "");
     }
 }
 

@@ -1,4 +1,4 @@
-//! `kind = "service_user"`: an account of Entra that is linked once, and how PATs are minted for it.
+//! `kind = "service_user"`: an account of Entra that is linked once, and for which PATs are minted.
 //!
 //! It must never know how a user is linked, nor what a PAT is used for.
 
@@ -11,9 +11,9 @@ use crate::credentials::{Options, PatUse, ServiceUser};
 use super::app;
 
 /// Unless the file says otherwise.
-const PAT_LIFETIME: Duration = Duration::from_mins(5);
+const PAT_LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// Shorter than this, a difference between two clocks is a good part of it.
-const PAT_LIFETIME_LEAST: Duration = Duration::from_mins(1);
+const PAT_LIFETIME_LEAST: Duration = Duration::from_secs(60);
 
 pub(super) fn read(section: &mut Section<'_>) -> Option<Options> {
     let app = app::read(section);

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::{Config, Environment, Errors, parse};
 
+mod credentials;
 mod fuzz;
 mod golden;
 mod reference;
@@ -15,6 +16,12 @@ pub(super) const ROOT_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 pub(super) const SIGNING: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub(super) const TOKEN: &str = "token-0123456789abcdef";
 pub(super) const PAT: &str = "pat-value-that-nobody-sees";
+pub(super) const CLIENT_SECRET: &str = "client~secret-that-nobody-sees";
+pub(super) const NEXT_CLIENT_SECRET: &str = "next~client~secret";
+pub(super) const CLIENT_SECRET_ID: &str = "5ec2e701-d000-4000-8000-000000000001";
+/// No certificate at all: the reader looks at the lines that begin one.
+pub(super) const PEM: &str = "-----BEGIN CERTIFICATE-----\npem-body\n-----END CERTIFICATE-----\n\
+                              -----BEGIN PRIVATE KEY-----\npem-body\n-----END PRIVATE KEY-----\n";
 
 /// Variables and files of a test.
 pub(super) struct Given {
@@ -39,6 +46,9 @@ pub(super) fn given() -> Given {
         ("AZDO_GATEWAY_OPERATOR_TOKEN", TOKEN),
         ("AZDO_GATEWAY_PAT", PAT),
         ("BUILDER_SECRET", SIGNING),
+        ("ENTRA_CLIENT_SECRET", CLIENT_SECRET),
+        ("ENTRA_CLIENT_SECRET_NEXT", NEXT_CLIENT_SECRET),
+        ("ENTRA_CLIENT_SECRET_ID", CLIENT_SECRET_ID),
         ("EMPTY", ""),
         ("SHORT", "short-secret"),
         ("SPACED", "spaced secret with words"),
@@ -48,6 +58,11 @@ pub(super) fn given() -> Given {
         ("/run/root_key", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"),
         ("/run/pat", "pat-value-that-nobody-sees\r\n"),
         ("/run/empty", "\n"),
+        ("/run/secrets/entra.pem", PEM),
+        ("/run/rsa.pem", "-----BEGIN RSA PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n"),
+        ("/run/certificate.pem", "-----BEGIN CERTIFICATE-----\npem-body\n"),
+        ("/run/key.pem", "-----BEGIN PRIVATE KEY-----\npem-body\n"),
+        ("/run/locked.pem", "-----BEGIN CERTIFICATE-----\n-----BEGIN ENCRYPTED PRIVATE KEY-----"),
     ];
     Given { variables: variables.into(), files: files.into() }
 }

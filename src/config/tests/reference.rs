@@ -11,6 +11,9 @@ const GATEWAY: &str = include_str!("../../../config/gateway.toml");
 const DEMO: &str = include_str!("../../../config/demo.toml");
 const SCHEMA: &str = include_str!("../../../config/gateway.schema.json");
 
+const KINDS: [&str; 5] =
+    ["service_user", "service_principal", "managed_identity", "workload_identity", "pat"];
+
 type Keys = BTreeMap<String, BTreeSet<String>>;
 
 /// What the reader asks for, without the root and the two keys of every secret.
@@ -44,6 +47,30 @@ fn of_reference() -> Keys {
         }
     }
     keys
+}
+
+/// Every key in use.
+fn uncommented(text: &str) -> String {
+    let line = |line: &str| {
+        let is_key = line.starts_with('#') && !line.starts_with("# ") && line.contains(" = ");
+        if is_key { format!("{}\n", &line[1..]) } else { format!("{line}\n") }
+    };
+    text.lines().map(line).collect()
+}
+
+/// The reference with every key of one kind of credential in use, and none of the others.
+fn with_kind(kind: &str) -> String {
+    let (before, rest) = GATEWAY.split_once("[organization.credential]\n").unwrap();
+    let (kinds, after) = rest.split_once("[[check]]\n").unwrap();
+    let line = format!("kind = \"{kind}\"\n");
+    let block = kinds.split("\n# --- ").find(|block| block.contains(&line)).unwrap();
+    let block = uncommented(&format!("# {block}"));
+    format!("{before}[organization.credential]\n{block}[[check]]\n{after}")
+}
+
+fn without_key(text: &str, key: &str) -> String {
+    let others = text.lines().filter(|line| !line.starts_with(&format!("{key} = ")));
+    others.map(|line| format!("{line}\n")).collect()
 }
 
 fn resolve<'s>(schema: &'s Value, node: &'s Value) -> &'s Value {
@@ -108,21 +135,21 @@ fn defaults_are_what_the_schema_says() {
         config.warnings.clear();
         format!("{config:?}")
     };
-    let bare: String =
-        GATEWAY.lines().filter(|line| !line.starts_with('#')).map(|l| format!("{l}\n")).collect();
     let mut tried = 0;
     for header in ["server", "storage", "organization", "organization.credential", "check"] {
         let pointer = format!("/$defs/{}/properties", header.rsplit('.').next().unwrap());
         for (key, property) in schema.pointer(&pointer).unwrap().as_object().unwrap() {
             let Some(default) = property.get("default") else { continue };
+            let text = match (header, key.as_str()) {
+                ("organization.credential", "endpoint_url") => with_kind("managed_identity"),
+                ("organization.credential", _) => with_kind("service_user"),
+                _ => GATEWAY.to_owned(),
+            };
+            let used = text.lines().filter(|line| !line.starts_with('#'));
+            let bare: String = used.map(|line| format!("{line}\n")).collect();
             // These are set in gateway.toml; there, another value takes the default's place.
             let (above, ci) = bare.split_once("[ci.builder]").unwrap();
-            let without: String = above
-                .lines()
-                .filter(|line| !line.starts_with(&format!("{key} = ")))
-                .map(|line| format!("{line}\n"))
-                .collect();
-            let without = format!("{without}[ci.builder]{ci}");
+            let without = format!("{}[ci.builder]{ci}", without_key(above, key));
             let line = [format!("[{header}]"), format!("[[{header}]]")]
                 .into_iter()
                 .find(|line| without.contains(&format!("{line}\n")))
@@ -140,16 +167,45 @@ fn defaults_are_what_the_schema_says() {
 /// The commented-out keys of the reference are written as they could be used.
 #[test]
 fn commented_out_keys_are_right_as_well() {
-    let text: String = GATEWAY
-        .lines()
-        .map(|line| {
-            let is_key = line.starts_with('#') && !line.starts_with("# ") && line.contains(" = ");
-            if is_key { format!("{}\n", &line[1..]) } else { format!("{line}\n") }
-        })
-        .collect();
-    let config = parse("gateway.toml", &text, &given()).unwrap();
-    let warned: BTreeSet<_> =
-        config.warnings.iter().map(|finding| finding.what.split(' ').next().unwrap()).collect();
-    let unused = ["catch_up", "commands", "pat_lifetime", "pat_use"];
-    assert_eq!(warned, BTreeSet::from(unused));
+    for kind in KINDS {
+        let text = uncommented(&with_kind(kind));
+        let texts = match kind {
+            "service_principal" => {
+                ["client_secret", "client_certificate"].map(|key| without_key(&text, key)).to_vec()
+            }
+            _ => vec![text],
+        };
+        for text in texts {
+            let config =
+                parse("gateway.toml", &text, &given()).unwrap_or_else(|e| panic!("{kind}: {e}"));
+            let warned = config.warnings.iter().map(|it| it.what.split(' ').next().unwrap());
+            assert_eq!(warned.collect::<BTreeSet<_>>(), BTreeSet::from(["catch_up", "commands"]));
+        }
+    }
+}
+
+#[test]
+fn the_schema_refuses_the_same_keys_for_each_kind() {
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let credential = &schema["$defs"]["credential"];
+    let kinds = credential["oneOf"].as_array().unwrap();
+    let names = kinds.iter().map(|kind| kind["properties"]["kind"]["const"].as_str().unwrap());
+    assert_eq!(names.clone().collect::<Vec<_>>(), KINDS);
+    for (name, kind) in names.zip(kinds) {
+        let keys = credential["properties"].as_object().unwrap().keys();
+        for key in keys.filter(|key| *key != "kind") {
+            let header = "[organization.credential]\n";
+            let text = without_key(&with_kind(name), key);
+            let text = text.replace(header, &format!("{header}{key} = 1\n"));
+            let errors = parse("gateway.toml", &text, &given()).unwrap_err().to_string();
+            let is_refused = errors.contains(&format!("{key} has no place with"));
+            assert_eq!(is_refused, kind["properties"][key] == false, "{key} of {name}: {errors}");
+        }
+        for key in kind["required"].as_array().into_iter().flatten() {
+            let key = key.as_str().unwrap();
+            let text = without_key(&with_kind(name), key);
+            let errors = parse("gateway.toml", &text, &given()).unwrap_err().to_string();
+            assert!(errors.contains(&format!("{key} is missing")), "{key} of {name}: {errors}");
+        }
+    }
 }

@@ -9,12 +9,15 @@ use super::*;
 use crate::domain::check::{Forks, Trigger};
 use crate::storage::Engine;
 
-const REFUSALS: [(&str, &str); 8] = [
+const REFUSALS: [(&str, &str); 11] = [
     ("server", include_str!("refusals/server.txt")),
     ("storage", include_str!("refusals/storage.txt")),
     ("secrets", include_str!("refusals/secrets.txt")),
     ("tokens", include_str!("refusals/tokens.txt")),
     ("organizations", include_str!("refusals/organizations.txt")),
+    ("service_user", include_str!("refusals/service_user.txt")),
+    ("service_principal", include_str!("refusals/service_principal.txt")),
+    ("platform", include_str!("refusals/platform.txt")),
     ("checks", include_str!("refusals/checks.txt")),
     ("ci", include_str!("refusals/ci.txt")),
     ("syntax", include_str!("refusals/syntax.txt")),
@@ -53,6 +56,10 @@ fn assert_no_secret(said: &str) {
         &SIGNING["whsec_".len()..],
         TOKEN,
         PAT,
+        CLIENT_SECRET,
+        NEXT_CLIENT_SECRET,
+        CLIENT_SECRET_ID,
+        "pem-body",
         "short-secret",
         "spaced secret",
         "c2hvcnQ",
@@ -66,7 +73,7 @@ fn assert_no_secret(said: &str) {
     }
 }
 
-fn accepted(instead: &[(&str, &str)]) -> Config {
+pub(super) fn accepted(instead: &[(&str, &str)]) -> Config {
     let config = read(&file(instead)).unwrap_or_else(|errors| panic!("{errors}"));
     assert_no_secret(&format!("{config:?}"));
     config
@@ -81,6 +88,7 @@ fn fills_in_the_defaults() {
     assert_eq!(config.server.body_bytes_max, 4 << 20);
     assert_eq!(config.server.drain, Duration::from_secs(20));
     assert_eq!(config.storage.retention, Duration::from_hours(30 * 24));
+    assert_eq!(config.storage.audit_retention, Duration::from_hours(365 * 24));
     let Engine::Sqlite { path } = &config.storage.engine;
     assert_eq!(path, Path::new("data/gateway.db"));
     let organization = &config.organizations[0];
@@ -113,6 +121,27 @@ fn takes_what_is_given() {
     assert_eq!(check.organization, "ado", "as the organization spells it");
     assert!(!check.targets.pull_request && check.targets.commit);
     assert_eq!(check.concurrency, Some(16));
+}
+
+#[test]
+fn identities_are_at_one_place_under_both_names_of_the_service() {
+    let url = "azure_devops_url = \"https://fabrikam.visualstudio.com\"\n";
+    let organization = format!("{ORGANIZATION}{url}");
+    let ado = &accepted(&[(ORGANIZATION, &organization)]).organizations[0].ado;
+    assert_eq!(ado.azure_devops_url.as_str(), "https://fabrikam.visualstudio.com/");
+    assert_eq!(ado.identity_url.as_str(), "https://vssps.dev.azure.com/fabrikam");
+}
+
+#[test]
+fn the_audit_log_is_kept_as_long_as_everything_else() {
+    for (given, days) in [
+        ("retention = \"1000d\"", 1000),
+        ("retention = \"7d\"\naudit_retention = \"7d\"", 7),
+        ("audit_retention = \"3650d\"", 3650),
+    ] {
+        let config = accepted(&[(SERVER, &format!("{SERVER}[storage]\n{given}\n"))]);
+        assert_eq!(config.storage.audit_retention, Duration::from_hours(days * 24), "{given}");
+    }
 }
 
 #[test]
@@ -150,7 +179,7 @@ fn a_trial_may_stay_on_one_machine() {
     assert_eq!(config.server.public_url.as_str(), "http://[::1]:8080/");
 }
 
-fn warned(instead: &[(&str, &str)]) -> Vec<String> {
+pub(super) fn warned(instead: &[(&str, &str)]) -> Vec<String> {
     let shown = |finding: &crate::config::Finding| finding.to_string();
     accepted(instead).warnings.iter().map(shown).collect()
 }

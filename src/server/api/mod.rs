@@ -3,6 +3,7 @@
 mod audit;
 mod deliveries;
 mod link;
+mod organizations;
 mod page;
 mod runs;
 mod statuses;
@@ -14,6 +15,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .route("/v1/deliveries", web::get().to(deliveries::list))
         .route("/v1/deliveries/{id}", web::get().to(deliveries::show))
         .route("/v1/deliveries/{id}/replay", web::post().to(deliveries::replay))
+        .route("/v1/organizations", web::get().to(organizations::list))
+        .route("/v1/organizations/{name}", web::get().to(organizations::show))
+        .route("/v1/permissions", web::get().to(organizations::permissions))
         .route("/v1/runs", web::get().to(runs::list))
         .route("/v1/runs/{id}", web::get().to(runs::show))
         .route("/v1/runs/{id}/cancel", web::post().to(runs::cancel))

@@ -116,3 +116,30 @@ fn a_missing_file_and_a_missing_variable_are_told() {
     let what = "environment variable BUILDER_SECRET is not set";
     desk.run(&["check-config"]).refused(2, &[&place, what, "keygen --webhook"]);
 }
+
+const PAT: &str = "\nkind = \"pat\"\n# Required.\ntoken = { env = \"AZDO_GATEWAY_PAT\" }\n";
+
+#[test]
+fn a_linked_user_is_described_without_its_secret() {
+    let user = "\nkind = \"service_user\"\n\
+        tenant_id = \"11111111-2222-3333-4444-555555555555\"\n\
+        client_id = \"66666666-7777-8888-9999-aaaaaaaaaaaa\"\n\
+        client_secret = { env = \"ENTRA_CLIENT_SECRET\" }\n\
+        client_secret_expires = 2027-01-31\n";
+    let mut desk = Desk::edited(&[(PAT, user)]);
+    let at = place(&desk, "client_secret = ", "{ env");
+    let what = "environment variable ENTRA_CLIENT_SECRET is not set";
+    desk.run(&["check-config"]).refused(2, &[&at, what, "Certificates & secrets"]);
+    desk.variables.insert("ENTRA_CLIENT_SECRET".to_owned(), "hunter2".to_owned());
+    let out = desk.run(&["check-config"]).done();
+    assert!(out.contains(": ok (") && !out.contains("hunter2"), "{out}");
+}
+
+#[test]
+fn a_key_of_another_kind_is_told_with_the_reason() {
+    let machine = "\nkind = \"managed_identity\"\npat_use = \"window\"\n";
+    let desk = Desk::edited(&[(PAT, machine)]);
+    let at = place(&desk, "pat_use", "pat_use");
+    let why = "only a linked user can mint personal access tokens";
+    desk.run(&["check-config"]).refused(2, &[&at, "pat_use has no place", why]);
+}

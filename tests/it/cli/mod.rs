@@ -11,5 +11,7 @@ mod explain;
 mod keygen;
 /// `deliveries` and `runs`, with a running gateway and without.
 mod lists;
+/// `permissions`.
+mod permissions;
 /// `serve`, `healthcheck`, `demo`, and help.
 mod process;

@@ -67,6 +67,9 @@ fn every_command_says_what_it_does() {
         ("runs show", "One run"),
         ("runs cancel", "End a run"),
         ("runs rerun", "anew"),
+        ("permissions", "what the checks need"),
+        ("permissions check", "may not do"),
+        ("permissions grant", "Grant what is missing"),
         ("healthcheck", "whether it lives"),
     ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();

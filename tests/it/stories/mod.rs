@@ -10,6 +10,7 @@ mod minting;
 mod oddities;
 mod operators;
 mod outages;
+mod permissions;
 mod places;
 mod policies;
 mod probes;

@@ -7,7 +7,14 @@ use serde_json::json;
 
 use crate::harness::{Api, Inside, OPERATOR, REPORTER, Town, VIEWER, check, letters};
 
-const LISTS: [&str; 3] = ["/v1/deliveries", "/v1/runs", "/v1/statuses"];
+const LISTS: [&str; 6] = [
+    "/v1/deliveries",
+    "/v1/runs",
+    "/v1/statuses",
+    "/v1/organizations",
+    "/v1/organizations/fabrikam",
+    "/v1/permissions",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_role_may_do_its_part() {

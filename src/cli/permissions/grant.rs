@@ -1,0 +1,164 @@
+//! `azdo-gateway permissions grant`: sets what is missing with the personal access token of an
+//! administrator, which only this process ever sees, and looks again. It must never grant more
+//! than the gateway says is missing.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde_json::Value;
+
+use super::Surveyed;
+use super::check::{exit_code, print};
+use crate::ado::{self, Client, Credential, Throttle};
+use crate::cli::gateway::Gateway;
+use crate::cli::output::say;
+use crate::cli::table::text;
+use crate::cli::{Common, usage};
+use crate::clock::Clock;
+use crate::config::{Environment, Process};
+use crate::domain::permission;
+use crate::secret::Secret;
+
+const REMEDY: &str = "granting needs the personal access token of an administrator of the \
+    projects, with the scopes \"Security (Manage)\" and \"Identity (Read)\": name the environment \
+    variable that holds it with --pat-env, or its file with --pat-file";
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Grant {
+    organization: String,
+    /// The environment variable with the administrator's personal access token.
+    #[arg(long, value_name = "NAME")]
+    pat_env: Option<String>,
+    /// The file with the administrator's personal access token.
+    #[arg(long, value_name = "FILE", conflicts_with = "pat_env")]
+    pat_file: Option<PathBuf>,
+}
+
+impl Grant {
+    pub(super) async fn run(&self, common: &Common) -> anyhow::Result<ExitCode> {
+        let pat = match self.pat() {
+            Ok(pat) => pat,
+            Err(why) => return Ok(usage(&why)),
+        };
+        let config = common.load()?;
+        let mut known = config.organizations.iter().map(|organization| &organization.ado);
+        let wanted = |ado: &&ado::Options| ado.name.eq_ignore_ascii_case(&self.organization);
+        let Some(options) = known.find(wanted).cloned() else {
+            let name = &self.organization;
+            return Ok(usage(&format!("there is no organization {name} in the configuration")));
+        };
+        let name = options.name.clone();
+        let (throttle, clock) = (Arc::new(Throttle::default()), Clock::system());
+        let client = Client::new(ado::http_client()?, options, throttle, clock);
+        let administrator = Administrator { client, pat };
+        let gateway = Gateway::reach(common).await?;
+        let done = administrator.grant_missing(&gateway, &name, common.json).await;
+        gateway.close().await;
+        done
+    }
+
+    fn pat(&self) -> Result<Secret, String> {
+        let text = match (&self.pat_env, &self.pat_file) {
+            (Some(name), _) => Process
+                .variable(name)
+                .ok_or_else(|| format!("the environment variable {name} is not set; {REMEDY}"))?,
+            (None, Some(path)) => Process
+                .file(path)
+                .map_err(|error| format!("{} cannot be read: {error}", path.display()))?,
+            (None, None) => return Err(REMEDY.to_owned()),
+        };
+        let pat = Secret::new(text.trim().to_owned());
+        match pat.expose().is_empty() {
+            true => Err(format!("the personal access token is empty; {REMEDY}")),
+            false => Ok(pat),
+        }
+    }
+}
+
+struct Administrator {
+    client: Client,
+    pat: Secret,
+}
+
+impl Administrator {
+    async fn grant_missing(
+        &self,
+        gateway: &Gateway,
+        name: &str,
+        as_json: bool,
+    ) -> anyhow::Result<ExitCode> {
+        let before = Surveyed::ask(gateway, name).await?;
+        let grants = grants(&before)?;
+        if !grants.is_empty() {
+            let descriptor = self.descriptor(&before.shown).await?;
+            for grant in &grants {
+                self.set(grant, &descriptor, as_json).await?;
+            }
+        }
+        let after = match grants.is_empty() {
+            true => before,
+            false => Surveyed::ask(gateway, name).await?,
+        };
+        if as_json {
+            say!("{:#}", after.rights);
+        } else {
+            print(&after);
+        }
+        if !grants.is_empty() && after.missing().next().is_some() {
+            eprintln!(
+                "error: something is still missing: Azure DevOps may take a minute to heed what \
+                 was granted; if it stays so, somebody denied it explicitly, which wins"
+            );
+        }
+        Ok(exit_code(after.is_fine()))
+    }
+
+    /// The gateway is told by Azure DevOps itself who it is; where it was not, people are searched.
+    async fn descriptor(&self, shown: &Value) -> anyhow::Result<String> {
+        let identity = shown.get("identity").cloned().unwrap_or_default();
+        if let Some(descriptor) = identity.get("descriptor").and_then(Value::as_str) {
+            return Ok(descriptor.to_owned());
+        }
+        let Some(account) = identity.get("account").and_then(Value::as_str) else {
+            bail!("Azure DevOps does not say who the gateway is, so nothing can be granted to it");
+        };
+        let found = self.client.descriptor_of(Credential::from_pat(&self.pat), account).await;
+        let found = found.context("the administrator may not look people up")?;
+        found.with_context(|| format!("Azure DevOps knows nobody, or several, called {account}"))
+    }
+
+    async fn set(
+        &self,
+        grant: &permission::Grant,
+        descriptor: &str,
+        as_json: bool,
+    ) -> anyhow::Result<()> {
+        let permission::Grant { namespace, token, bits } = grant;
+        let what = format!("namespace {namespace}, bits {bits}, token {token}");
+        let done = self.client.allow(Credential::from_pat(&self.pat), grant, descriptor).await;
+        done.with_context(|| format!("cannot grant {what}; {REMEDY}"))?;
+        if !as_json {
+            say!("granted       {what}");
+        }
+        Ok(())
+    }
+}
+
+/// What is missing, place by place.
+fn grants(surveyed: &Surveyed) -> anyhow::Result<Vec<permission::Grant>> {
+    let mut grants = Vec::new();
+    for row in surveyed.missing() {
+        let bit = row.get("bit").and_then(Value::as_u64).and_then(|bit| u32::try_from(bit).ok());
+        let bit = bit.context("the gateway does not say which bit is missing")?;
+        let (namespace, token) = (text(row, "namespace"), text(row, "token"));
+        permission::Grant::add(&mut grants, &namespace, &token, bit);
+    }
+    let problems = surveyed.problems();
+    if surveyed.rows().next().is_none() && !problems.is_empty() {
+        bail!("it is not known what is missing:\n  {}", problems.join("\n  "));
+    }
+    Ok(grants)
+}

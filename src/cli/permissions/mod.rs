@@ -1,0 +1,89 @@
+//! `azdo-gateway permissions check|grant`: whether the gateway's identity may do what the checks
+//! need, and letting it.
+
+mod check;
+mod grant;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::Common;
+use super::gateway::Gateway;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Permissions {
+    /// Say what the gateway's identity is, sees, and may not do.
+    Check(check::Check),
+    /// Grant what is missing, with an administrator's personal access token.
+    Grant(grant::Grant),
+}
+
+impl Permissions {
+    pub(super) async fn run(&self, common: &Common) -> anyhow::Result<ExitCode> {
+        match self {
+            Permissions::Check(check) => check.run(common).await,
+            Permissions::Grant(grant) => grant.run(common).await,
+        }
+    }
+}
+
+/// What the gateway says about one organization.
+struct Surveyed {
+    /// What its identity is and sees.
+    shown: Value,
+    /// What it may.
+    rights: Value,
+}
+
+impl Surveyed {
+    async fn ask(gateway: &Gateway, name: &str) -> anyhow::Result<Self> {
+        let mut path = url::Url::parse("http://gateway/v1/organizations")?;
+        path.path_segments_mut().ok().context("it has a path")?.push(name);
+        let shown = gateway.get(path.path()).await?;
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("organization", name);
+        let rights = gateway.get(&format!("/v1/permissions?{}", query.finish())).await?;
+        Ok(Self { shown, rights })
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &Value> {
+        list(&self.rights, "items")
+    }
+
+    fn missing(&self) -> impl Iterator<Item = &Value> {
+        let is = |row: &Value, field: &str| row.get(field) == Some(&Value::Bool(true));
+        self.rows().filter(move |row| !is(row, "has") && !is(row, "optional"))
+    }
+
+    fn probes(&self) -> impl Iterator<Item = &Value> {
+        list(&self.rights, "probes")
+    }
+
+    /// Those of both answers: what is seen may have changed in between.
+    fn problems(&self) -> Vec<&str> {
+        let mut problems: Vec<&str> = Vec::new();
+        let name = self.shown.get("name").and_then(Value::as_str).unwrap_or_default();
+        for found in [&self.shown, &self.rights] {
+            for problem in list(found, "problems").filter_map(Value::as_str) {
+                let bare = problem.strip_prefix(name).and_then(|rest| rest.strip_prefix(": "));
+                let problem = bare.unwrap_or(problem);
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
+            }
+        }
+        problems
+    }
+
+    fn is_fine(&self) -> bool {
+        let refused = |probe: &Value| probe.get("allowed") != Some(&Value::Bool(true));
+        self.missing().next().is_none() && self.problems().is_empty() && !self.probes().any(refused)
+    }
+}
+
+fn list<'v>(value: &'v Value, field: &str) -> impl Iterator<Item = &'v Value> {
+    value.get(field).and_then(Value::as_array).into_iter().flatten()
+}

@@ -1,0 +1,62 @@
+//! `permissions check|grant`, where a gateway runs and where none does.
+
+use fakes::ado::Permission;
+
+use super::call::{ask, run};
+use crate::harness::{Outside, PAT, Town};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_is_told_and_counts() {
+    let town = Town::new(41);
+    let mut gateway = Outside::without_hooks(&town, |_| {}).await;
+    let settings = gateway.settings.clone();
+    let check = ["permissions", "check"];
+    let fine = ask(&settings, &check).done();
+    for line in [
+        "organization  fabrikam (pat)",
+        "identity      CI Gateway, svc-ci@fabrikam.example",
+        "sees          1 project, 1 repository",
+        "              Fabrikam/web  (unit-tests)",
+        "tried         Fabrikam/web: a commit status is taken",
+        "nothing is missing",
+    ] {
+        assert!(fine.lines().any(|found| found == line), "{line:?} is not in {fine}");
+    }
+    let identity = &town.identity;
+    town.shell.ado(|ado| ado.deny(identity, Permission::PullRequestContribute, None));
+    let token = format!("token repoV2/{}/{}", town.project, town.repository);
+    for _ in 0..2 {
+        let missing = ask(&settings, &[&check[..], &["Fabrikam"]].concat()).with(1).out;
+        for words in
+            ["PullRequestContribute at Fabrikam/web", "bit 16384", &token, "--allow-bit 16384"]
+        {
+            assert!(missing.contains(words), "{words:?} is not in {missing}");
+        }
+        let json = ask(&settings, &[&check[..], &["--json"]].concat()).with(1).out;
+        let json: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
+        assert_eq!(json["items"][0]["organization"]["name"], "fabrikam");
+        // The second time nobody runs who could be asked.
+        gateway.kill();
+    }
+    ask(&settings, &[&check[..], &["contoso"]].concat()).refused(1, &["contoso", "404"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn granting_needs_an_administrator() {
+    let town = Town::new(42);
+    let settings = town.settings("127.0.0.1:1");
+    let grant = ["permissions", "grant", "fabrikam"];
+    ask(&settings, &grant).refused(2, &["administrator", "--pat-env"]);
+    let unset = [&grant[..], &["--pat-env", "NOBODY_SET_IT"]].concat();
+    ask(&settings, &unset).refused(2, &["NOBODY_SET_IT is not set", "Security (Manage)"]);
+    let lost = [&grant[..], &["--pat-file", "/nowhere/pat"]].concat();
+    ask(&settings, &lost).refused(2, &["/nowhere/pat cannot be read"]);
+    run(&[].into(), &grant[..2], b"").refused(2, &["ORGANIZATION"]);
+    let mut settings = settings;
+    settings.environment.insert("ADMINISTRATOR".into(), PAT.into());
+    let with = ["permissions", "grant", "contoso", "--pat-env", "ADMINISTRATOR"];
+    ask(&settings, &with).refused(2, &["no organization contoso"]);
+    // Where nothing is missing nothing is granted.
+    let out = ask(&settings, &[&grant[..], &["--pat-env", "ADMINISTRATOR"]].concat()).done();
+    assert!(!out.contains("granted") && out.contains("nothing is missing"), "{out}");
+}
