@@ -59,8 +59,8 @@ impl Link {
             }
         }
         say!(
-            "\nOpen this in a browser, and sign in with the account whose rights are to be used:\n\n  \
-             {}\n\nIt works once, until {}.",
+            "\nOpen this in a browser, and sign in with the account whose rights are to be used:\n\n\
+             \x20 {}\n\nIt works once, until {}.",
             text(answer, "url"),
             text(answer, "expires_at")
         );

@@ -13,10 +13,11 @@ use url::Url;
 use super::Source;
 use super::entra::{self, Account, Tokens};
 use super::session::Session;
+use super::sign_in::{Begun, LinkError, LinkState, Return};
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::time::Timestamp;
 use crate::secret::Secret;
-use crate::storage::{self, Commit, Link, LinkChange, LinkTo, Login, Ticket};
+use crate::storage::{Commit, Link, LinkChange, LinkTo, Login, Ticket};
 
 /// How long a person may take to sign in.
 const LOGIN_MAX: Duration = Duration::from_secs(600);
@@ -39,62 +40,6 @@ pub struct Linking {
 pub struct Linkable {
     pub session: Arc<Session>,
     pub source: Arc<dyn Source>,
-}
-
-/// A sign-in that was begun.
-#[derive(Debug)]
-pub struct Begun {
-    /// Where the browser is to go.
-    pub authorize_url: Url,
-    /// What the browser has to bring back in a cookie.
-    pub browser: Secret,
-}
-
-/// What the browser came back with.
-#[derive(Clone, Debug, Default)]
-pub struct Return {
-    pub state: Option<Secret>,
-    pub code: Option<Secret>,
-    pub error: Option<String>,
-    pub error_description: Option<String>,
-    /// The cookie.
-    pub browser: Option<Secret>,
-}
-
-/// Whether somebody is linked, and who.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LinkState {
-    pub user_name: String,
-    pub email: Option<String>,
-    pub tenant_id: String,
-    pub linked_at: Timestamp,
-    pub linked_by: String,
-    pub signed_in_at: Timestamp,
-    pub refreshed_at: Timestamp,
-    pub trouble: Option<String>,
-}
-
-/// Why nothing was linked.
-#[derive(Debug, thiserror::Error)]
-pub enum LinkError {
-    /// There is no such organization, or it has no service user.
-    #[error("{0}")]
-    NotLinkable(String),
-    /// Whoever asks has no right to, or no longer.
-    #[error("{0}")]
-    NotAllowed(String),
-    /// Something about the sign-in is not as it has to be.
-    #[error("{0}")]
-    Refused(String),
-    /// It may work later.
-    #[error("{0}")]
-    Unavailable(String),
-}
-
-impl From<storage::Error> for LinkError {
-    fn from(error: storage::Error) -> Self {
-        LinkError::Unavailable(error.to_string())
-    }
 }
 
 impl Linking {
@@ -123,14 +68,23 @@ impl Linking {
     ///
     /// # Errors
     /// See [`LinkError`].
-    pub async fn ticket(&self, organization: &str) -> Result<(Secret, Timestamp), LinkError> {
+    pub async fn ticket(
+        &self,
+        organization: &str,
+        actor: &str,
+    ) -> Result<(Secret, Timestamp), LinkError> {
         let session = &self.find(organization)?.session;
         let now = session.books.clock.now();
         let ticket = entra::random_text().map_err(|error| unavailable(&error))?;
         let expires_at = now.plus(TICKET_MAX);
         let organization = session.organization().to_owned();
         let (digest, name) = (digest(&ticket), organization.clone());
-        session.books.store.issue_ticket(Ticket { digest, organization, expires_at }).await?;
+        let actor = actor.to_owned();
+        session
+            .books
+            .store
+            .issue_ticket(Ticket { digest, organization, actor, expires_at })
+            .await?;
         let mut url = below(&self.public_url, &["connect", &name]);
         url.query_pairs_mut().append_pair("ticket", ticket.expose());
         Ok((Secret::new(url.into()), expires_at))
@@ -148,15 +102,15 @@ impl Linking {
         let session = &self.find(organization)?.session;
         let now = session.books.clock.now();
         let (digest, name) = (digest(ticket), session.organization());
-        if !session.books.store.take_ticket(digest, name, now).await? {
+        let Some(actor) = session.books.store.take_ticket(digest, name, now).await? else {
             let reason = format!(
                 "this link was used before, is out of date, or is not for {name}: run \
                  `azdo-gateway link {name}` for a new one"
             );
             self.note(session, "somebody with a link", &reason).await;
             return Err(LinkError::NotAllowed(reason));
-        }
-        self.begin(organization, "somebody with a link").await
+        };
+        self.begin(organization, &actor).await
     }
 
     /// Begins a sign-in for somebody whose right to do so was checked.
@@ -397,19 +351,4 @@ fn below(base: &Url, segments: &[&str]) -> Url {
         path.pop_if_empty().extend(segments);
     }
     url
-}
-
-impl From<&Link> for LinkState {
-    fn from(link: &Link) -> Self {
-        Self {
-            user_name: link.user_name.clone(),
-            email: link.email.clone(),
-            tenant_id: link.tenant_id.clone(),
-            linked_at: link.linked_at,
-            linked_by: link.linked_by.clone(),
-            signed_in_at: link.signed_in_at,
-            refreshed_at: link.refreshed_at,
-            trouble: link.trouble.clone(),
-        }
-    }
 }

@@ -1,9 +1,8 @@
 //! Mints personal access tokens, holds them for one call, and makes them worthless afterwards.
 //!
-//! A [`Pat`] that goes out of scope, spent or not, is revoked: there is no way to forget one but
-//! to die, and for that there is the sweep. It must never lend one twice.
+//! What goes out of scope comes back here to be revoked, spent or not: there is no way to forget a
+//! token but to die, and for that there is the sweep. It must never lend one itself.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use dashmap::DashMap;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use super::minted::{Pat, Spent};
 use super::session::{Access, Session};
 use super::sweep::Watch;
 use super::{Aspect, Books, Error, Purpose, Standing};
@@ -21,7 +21,6 @@ use crate::ado::{
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::pat::Name;
 use crate::domain::time::Timestamp;
-use crate::secret::Secret;
 
 /// Tries at one token before the caller is told why there is none.
 const TRIES_MAX: u32 = 3;
@@ -68,27 +67,6 @@ pub(super) struct Minter {
     is_paused: AtomicBool,
     revoking: Semaphore,
     runtime: Handle,
-}
-
-/// A living token, good for one call. Dropping it revokes it.
-pub(super) struct Pat {
-    pub(super) minted_at: Timestamp,
-    pub(super) valid_to: Timestamp,
-    token: Secret,
-    scope: Scope,
-    minter: Arc<Minter>,
-    /// Taken when it is dropped.
-    spent: Option<Spent>,
-}
-
-/// A token that is worth nothing to us any more.
-pub(super) struct Spent {
-    pub(super) authorization_id: String,
-    pub(super) serial: Option<u64>,
-    pub(super) valid_to: Timestamp,
-    pub(super) entry: Entry,
-    /// What it was used for, where it was lent.
-    pub(super) used: Option<Entry>,
 }
 
 impl Minter {
@@ -349,70 +327,6 @@ fn may_pass(error: &ado::Error) -> bool {
         ado::Error::NoPat(error) => error.remedy == PatRemedy::Wait,
         ado::Error::Unauthorized { .. } | ado::Error::Unavailable { .. } => true,
         _ => false,
-    }
-}
-
-impl Pat {
-    /// Lends it to one call; it is revoked when that call has ended.
-    pub(super) fn lend(self, purpose: Purpose) -> Credential {
-        let credential = Credential::from_pat(&self.token);
-        credential.with_receipt(Box::new(Lent { pat: self, purpose, usage: None }))
-    }
-
-    /// The same token once more, for those who chose to use one for all calls of a while.
-    pub(super) fn credential(&self) -> Credential {
-        Credential::from_pat(&self.token)
-    }
-
-    pub(super) fn authorization_id(&self) -> Option<String> {
-        self.spent.as_ref().map(|spent| spent.authorization_id.clone())
-    }
-
-    pub(super) fn minter(&self) -> &Arc<Minter> {
-        &self.minter
-    }
-
-    pub(super) fn identity(&self) -> Option<String> {
-        self.spent.as_ref().and_then(|spent| spent.entry.identity.clone())
-    }
-}
-
-impl Drop for Pat {
-    fn drop(&mut self) {
-        if let Some(spent) = self.spent.take() {
-            self.minter.revoke_later(spent);
-        }
-    }
-}
-
-impl fmt::Debug for Pat {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Pat({:?}, until {})", self.authorization_id(), self.valid_to)
-    }
-}
-
-/// A token on its way through one call.
-struct Lent {
-    pat: Pat,
-    purpose: Purpose,
-    usage: Option<Usage>,
-}
-
-impl Receipt for Lent {
-    fn used(mut self: Box<Self>, usage: Usage) {
-        self.usage = Some(usage);
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        let books = &self.pat.minter.books;
-        let entry = books.used(self.pat.scope, self.purpose, self.usage.take());
-        if let Some(spent) = &mut self.pat.spent {
-            let (identity, pat) = (spent.entry.identity.clone(), spent.entry.pat.clone());
-            spent.entry.run = self.purpose.run;
-            spent.used = Some(Entry { identity, pat, ..entry });
-        }
     }
 }
 

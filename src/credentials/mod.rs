@@ -8,12 +8,14 @@ pub mod entra;
 mod identities;
 mod lending;
 mod linking;
+mod minted;
 mod minter;
 mod options;
 mod pat;
 mod receipt;
 mod session;
 mod shelf;
+mod sign_in;
 mod single_use;
 mod standing;
 mod sweep;
@@ -29,11 +31,12 @@ use crate::domain::id::RunId;
 
 pub use identities::{Identities, Identity, Means};
 pub use lending::{CallError, call};
-pub use linking::{Begun, LinkError, LinkState, Linking, Return};
+pub use linking::Linking;
 pub use minter::Ours;
 pub use options::{App, Options, PatUse, Proof, ServiceUser};
 use pat::StaticPat;
 use receipt::Books;
+pub use sign_in::{Begun, LinkError, LinkState, Return};
 pub use standing::{Aspect, Standing};
 
 /// Lends credentials for one organization.

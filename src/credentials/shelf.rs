@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::minter::Pat;
+use super::minted::Pat;
 use crate::domain::pat::{DEMAND_WINDOW, READY_MAX, life_needed, ready_wanted};
 use crate::domain::time::Timestamp;
 

@@ -9,7 +9,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::Error;
-use super::minter::{Minter, Spent};
+use super::minted::Spent;
+use super::minter::Minter;
 use crate::ado::{self, Credential, ListedPat};
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::pat::{Name, is_left_over};

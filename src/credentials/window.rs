@@ -11,7 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use super::minter::{Minter, Pat, REFUSED};
+use super::minted::Pat;
+use super::minter::{Minter, REFUSED};
 use super::{Error, Purpose, Source};
 use crate::ado::{Credential, Receipt, Scope, Usage};
 use crate::domain::audit::Entry;

@@ -36,7 +36,7 @@ pub(super) async fn begin(
         None => match require(&request, &state, Right::Operate) {
             Ok(caller) => linking.begin(&path, &caller.name).await,
             Err(_) => {
-                let unproven = "Open the link that \"azdo-gateway link\" prints: it proves that \
+                let unproven = "Open the link that `azdo-gateway link` prints: it proves that \
                                 you may do this, and works once.";
                 let text = Text { title: "This needs an operator", lines: &[unproven] };
                 return page::page(StatusCode::UNAUTHORIZED, &text);
@@ -103,10 +103,10 @@ fn success(organization: &str, linked: &LinkState) -> HttpResponse {
              permissions of that account."
         ),
         format!(
-            "If that is not the account you meant, run \"azdo-gateway link {organization}\" again \
+            "If that is not the account you meant, run `azdo-gateway link {organization}` again \
              and choose another one."
         ),
-        format!("\"azdo-gateway permissions check {organization}\" shows what it may do."),
+        format!("`azdo-gateway permissions check {organization}` shows what it may do."),
         "You can close this page.".to_owned(),
     ];
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();

@@ -16,7 +16,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ances
                       base-uri 'none'; form-action 'none'";
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:38rem;margin:12vh auto;\
     padding:0 1.5rem;color:#1b1f24;background:#fff;overflow-wrap:anywhere}\
-    h1{font-size:1.5rem;line-height:1.25}p{margin:.75rem 0}\
+    h1{font-size:1.5rem;line-height:1.25}p{margin:.75rem 0}code{white-space:nowrap}\
     .mark{display:inline-block;width:.75rem;height:.75rem;border-radius:50%;margin-right:.6rem}\
     .good{background:#1a7f37}.bad{background:#cf222e}small{color:#57606a}\
     @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}small{color:#8b949e}}";
@@ -25,7 +25,7 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:38rem;mar
 pub(super) fn page(status: StatusCode, text: &Text<'_>) -> HttpResponse {
     let title = escaped(text.title);
     let mark = if status.is_success() { "good" } else { "bad" };
-    let lines: String = text.lines.iter().map(|line| format!("<p>{}</p>", escaped(line))).collect();
+    let lines: String = text.lines.iter().map(|line| paragraph(line)).collect();
     let body = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
@@ -40,6 +40,20 @@ pub(super) fn page(status: StatusCode, text: &Text<'_>) -> HttpResponse {
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .body(body)
+}
+
+/// A sentence; what stands between backticks is to be typed.
+fn paragraph(line: &str) -> String {
+    let mut letters = line.chars();
+    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+    let sentence: String = first.chain(letters).collect();
+    let end = if sentence.ends_with(['.', '?', '!']) { "" } else { "." };
+    let words = escaped(&sentence);
+    let parts = words.split('`').enumerate().map(|(number, part)| match number % 2 {
+        0 => part.to_owned(),
+        _ => format!("<code>{part}</code>"),
+    });
+    format!("<p>{}{end}</p>", parts.collect::<String>())
 }
 
 fn escaped(text: &str) -> String {
@@ -60,6 +74,11 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_is_a_sentence() {
+        assert_eq!(paragraph("run `a b` & wait"), "<p>Run <code>a b</code> &amp; wait.</p>");
+    }
 
     #[test]
     fn what_others_wrote_is_text() {

@@ -13,6 +13,8 @@ pub struct Ticket {
     /// SHA-256 of the ticket: what is stored opens nothing.
     pub digest: [u8; 32],
     pub organization: String,
+    /// Who asked for it.
+    pub actor: String,
     pub expires_at: Timestamp,
 }
 

@@ -139,13 +139,13 @@ pub trait Store: Send + Sync + Debug {
     /// Keeps a ticket until it is used or out of date.
     async fn issue_ticket(&self, ticket: Ticket) -> Result<(), Error>;
 
-    /// Uses a ticket up: true once, for its organization, before it is out of date.
+    /// Uses a ticket up: who asked for it, once, for its organization, before it is out of date.
     async fn take_ticket(
         &self,
         digest: [u8; 32],
         organization: &str,
         now: Timestamp,
-    ) -> Result<bool, Error>;
+    ) -> Result<Option<String>, Error>;
 
     /// Remembers a sign-in that was begun. Those that are out of date are forgotten.
     async fn begin_login(&self, login: Login, now: Timestamp) -> Result<(), Error>;

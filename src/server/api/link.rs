@@ -29,10 +29,10 @@ pub(super) async fn ticket(
     path: Path<String>,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    require(&request, &state, Right::Operate)?;
+    let caller = require(&request, &state, Right::Operate)?;
     let linking = &state.identities.linking;
     let linked = linking.state(&path).await?;
-    let (url, expires_at) = linking.ticket(&path).await?;
+    let (url, expires_at) = linking.ticket(&path, &caller.name).await?;
     let linked = linked.as_ref().map(render);
     let answer = json!({ "url": url.expose(), "expires_at": expires_at, "linked": linked });
     Ok(HttpResponse::Created().json(answer))

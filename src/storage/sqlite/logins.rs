@@ -21,9 +21,15 @@ pub(super) fn issue_ticket(db: &Connection, ticket: &Ticket) -> rusqlite::Result
     )?
     .execute([LIVE_MAX - 1])?;
     db.prepare_cached(
-        "INSERT OR REPLACE INTO ticket (digest, organization, expires_at) VALUES (?1, ?2, ?3)",
+        "INSERT OR REPLACE INTO ticket (digest, organization, actor, expires_at)
+            VALUES (?1, ?2, ?3, ?4)",
     )?
-    .execute(params![ticket.digest, ticket.organization, ticket.expires_at.micros()])?;
+    .execute(params![
+        ticket.digest,
+        ticket.organization,
+        ticket.actor,
+        ticket.expires_at.micros()
+    ])?;
     Ok(())
 }
 
@@ -33,12 +39,11 @@ pub(super) fn take_ticket(
     digest: &[u8; 32],
     organization: &str,
     now: Timestamp,
-) -> rusqlite::Result<bool> {
+) -> rusqlite::Result<Option<String>> {
     db.prepare_cached("DELETE FROM ticket WHERE expires_at <= ?1")?.execute([now.micros()])?;
-    let taken = db
-        .prepare_cached("DELETE FROM ticket WHERE digest = ?1 AND organization = ?2")?
-        .execute(params![digest, organization])?;
-    Ok(taken == 1)
+    let sql = "DELETE FROM ticket WHERE digest = ?1 AND organization = ?2 RETURNING actor";
+    let mut statement = db.prepare_cached(sql)?;
+    statement.query_row(params![digest, organization], |row| row.get(0)).optional()
 }
 
 pub(super) fn begin(db: &Connection, login: &Login, now: Timestamp) -> rusqlite::Result<()> {

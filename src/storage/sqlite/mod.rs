@@ -239,7 +239,7 @@ impl Store for Sqlite {
         digest: [u8; 32],
         organization: &str,
         now: Timestamp,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<String>, Error> {
         let organization = organization.to_owned();
         self.writer.write(512, move |db| logins::take_ticket(db, &digest, &organization, now)).await
     }

@@ -45,7 +45,8 @@ fn the_demo_shows_the_main_job() {
         assert!(out.contains(word), "{word:?} is not in {out}");
     }
     let last = out.lines().last().expect("it prints");
-    assert!(last.ends_with("statuses are what they should be."), "{last}");
+    assert!(last.ends_with("0 are still alive."), "{last}");
+    assert!(out.contains("statuses are what they should be."), "{out}");
     assert!(!out.contains("WRONG"), "{out}");
 }
 

@@ -9,11 +9,13 @@ use super::make::{ORGANIZATION, digest, login};
 use super::{Bench, at};
 
 fn ticket(number: u32, until: i64) -> Ticket {
-    Ticket { digest: digest(number), organization: ORGANIZATION.into(), expires_at: at(until) }
+    let (organization, actor) = (ORGANIZATION.into(), "ops".into());
+    Ticket { digest: digest(number), organization, actor, expires_at: at(until) }
 }
 
 async fn take(bench: &Bench, number: u32, organization: &str, second: i64) -> bool {
     bench.store.take_ticket(digest(number), organization, at(second)).await.unwrap()
+        == Some("ops".into())
 }
 
 #[tokio::test]

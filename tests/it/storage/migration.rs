@@ -55,10 +55,11 @@ async fn a_database_of_version_1_is_taken_over_with_everything_in_it() {
     let db = version_1(&path);
     let source = source.path().join("gateway.db").display().to_string();
     db.execute("ATTACH ?1 AS source", [&source]).unwrap();
-    for table in tables(&db) {
+    // Version 1 kept nothing in `meta`.
+    for table in tables(&db).into_iter().filter(|table| table != "meta") {
         let copy = format!("INSERT INTO main.\"{table}\" SELECT * FROM source.\"{table}\"");
         let rows = db.execute(&copy, []).unwrap();
-        assert!(rows > 0 || table == "meta", "{table} is filled");
+        assert!(rows > 0, "{table} is filled");
     }
     drop(db);
     assert_eq!(version_of(&path), 1);

@@ -26,7 +26,8 @@ pub(super) const TABLE: [(&str, &str); 16] = [
     ),
     (
         "config",
-        "domain, secret, ado::Options, ci::{Options, webhook}, credentials::{Options, App, Proof, PatUse, ServiceUser}, \
+        "domain, secret, ado::Options, ci::{Options, webhook}, \
+         credentials::{Options, App, Proof, PatUse, ServiceUser}, \
          server::{Options, ApiToken, Role}, storage::{Options, Engine}",
     ),
     ("app", "*"),

@@ -7,6 +7,7 @@ INSERT INTO meta (key, value) VALUES ('gateway', lower(hex(randomblob(4))));
 CREATE TABLE ticket (
     digest BLOB PRIMARY KEY,
     organization TEXT NOT NULL COLLATE NOCASE,
+    actor TEXT NOT NULL,
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX ticket_by_expiry ON ticket (expires_at);
