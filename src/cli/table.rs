@@ -26,8 +26,8 @@ pub(super) fn painted(word: &str, text: &str) -> String {
         return text.to_owned();
     }
     let colour = match word {
-        "succeeded" | "started" | "posted" => 32,
-        "failed" | "errored" | "timed_out" | "quarantined" | "refused" | "error" => 31,
+        "succeeded" | "started" | "posted" | "yes" => 32,
+        "failed" | "errored" | "timed_out" | "quarantined" | "refused" | "error" | "NO" => 31,
         "running" | "dispatched" | "planned" | "pending" | "queued" => 33,
         "ignored" | "stale" | "duplicate" | "superseded" | "cancelled" | "unchanged" => 90,
         _ => return text.to_owned(),

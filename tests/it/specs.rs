@@ -10,6 +10,8 @@ use std::thread::JoinHandle;
 
 use azdo_gateway::ado::{Client, Credential, Options, Throttle, http_client};
 use azdo_gateway::clock::Clock;
+use azdo_gateway::domain::event::Repository;
+use azdo_gateway::domain::permission::Grant;
 use azdo_gateway::domain::status::{Context, Shown, Status, Target};
 use azdo_gateway::secret::Secret;
 use serde_json::Value;
@@ -19,13 +21,8 @@ type Sent = (String, String, String, Value);
 
 #[tokio::test]
 async fn our_requests_are_in_the_specs() {
-    let Some(spec) = spec() else { return };
-    let (url, recorded) = record(5);
-    let url = url::Url::parse(&format!("{url}/fabrikam")).unwrap();
-    let options =
-        Options { name: "fabrikam".into(), identity_url: url.clone(), azure_devops_url: url };
-    let throttle = Arc::new(Throttle::default());
-    let client = Client::new(http_client().unwrap(), options, throttle, Clock::system());
+    let Some(spec) = spec("git-7.1.git.json") else { return };
+    let (client, recorded) = recorded_client(5);
     let credential = || Credential::from_pat(&Secret::new("pat".into()));
     let on_pull_request = status(Target::PullRequest { id: 7, commit: None });
     let on_commit = status(Target::Commit { commit: "a".repeat(40) });
@@ -36,12 +33,47 @@ async fn our_requests_are_in_the_specs() {
     client.post_status(credential(), &on_commit, None).await.unwrap();
     client.shown_status(credential(), &on_commit, None).await.unwrap();
 
-    for (verb, path, query, body) in recorded.join().unwrap() {
-        let operation = operation(&spec, &verb, &path);
+    are_in(&spec, recorded.join().unwrap());
+}
+
+#[tokio::test]
+async fn our_questions_about_permissions_are_in_the_specs() {
+    let Some(security) = spec("security-7.1.security.json") else { return };
+    let Some(git) = spec("git-7.1.git.json") else { return };
+    let credential = || Credential::from_pat(&Secret::new("pat".into()));
+    let (client, recorded) = recorded_client(2);
+    client.has(credential(), &[]).await.unwrap();
+    let grant = Grant { namespace: "2e9eb7ed".into(), token: "repoV2/a".into(), bits: 2 };
+    client.allow(credential(), &grant, "descriptor").await.unwrap();
+    let mut sent = recorded.join().unwrap();
+    // Of the body of this one the document says only that it is an object.
+    sent[1].3.take();
+    are_in(&security, sent);
+    let (client, recorded) = recorded_client(1);
+    let repository =
+        Repository { id: "web".into(), project_id: "fiber".into(), ..Repository::default() };
+    client.probe_statuses(credential(), &repository).await.unwrap();
+    are_in(&git, recorded.join().unwrap());
+}
+
+/// A client whose calls, so many, are recorded.
+fn recorded_client(count: usize) -> (Client, JoinHandle<Vec<Sent>>) {
+    let (url, recorded) = record(count);
+    let url = url::Url::parse(&format!("{url}/fabrikam")).unwrap();
+    let options =
+        Options { name: "fabrikam".into(), identity_url: url.clone(), azure_devops_url: url };
+    let throttle = Arc::new(Throttle::default());
+    (Client::new(http_client().unwrap(), options, throttle, Clock::system()), recorded)
+}
+
+/// Fails the test unless the document describes everything that was sent.
+fn are_in(spec: &Value, sent: Vec<Sent>) {
+    for (verb, path, query, body) in sent {
+        let operation = operation(spec, &verb, &path);
         let operation = operation.unwrap_or_else(|| panic!("the specs have no {verb} {path}"));
         assert!(query.contains("api-version=7.1"), "{verb} {path}?{query}");
         for property in body.as_object().into_iter().flatten().map(|(name, _)| name) {
-            let known = body_definition(&spec, operation);
+            let known = body_definition(spec, operation);
             assert!(known.contains(property), "{verb} {path}: the specs have no {property}");
         }
         println!("{verb} {path}: as the specs have it");
@@ -62,8 +94,8 @@ fn status(target: Target) -> Status {
     }
 }
 
-fn spec() -> Option<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/specs/git-7.1.git.json");
+fn spec(name: &str) -> Option<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/specs").join(name);
     let Ok(text) = std::fs::read_to_string(&path) else {
         println!("not checked against Microsoft's specs: they do not lie beside this checkout");
         return None;

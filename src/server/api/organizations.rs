@@ -6,13 +6,12 @@ use actix_web::web::{Data, Json, Path};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use super::link;
 use super::page::{Parameters, only};
-use crate::credentials::LinkState;
 use crate::domain::permission::{Findings, Identity, Probe, Project, Row, Seen};
 use crate::server::State;
 use crate::server::auth::{Right, require};
 use crate::server::problem::Problem;
-use crate::storage;
 
 pub(super) async fn list(
     request: HttpRequest,
@@ -87,10 +86,7 @@ fn unknown(name: &str) -> Problem {
 async fn summary(state: &State, name: &str) -> Result<Value, Problem> {
     let linking = &state.identities.linking;
     let link = match linking.is_linkable(name) {
-        true => linking
-            .state(name)
-            .await
-            .map_err(|error| Problem::from(storage::Error::unavailable(error.to_string())))?,
+        true => linking.state(name).await?,
         false => None,
     };
     let identity = state.identities.by_organization.get(name);
@@ -99,22 +95,9 @@ async fn summary(state: &State, name: &str) -> Result<Value, Problem> {
     Ok(json!({
         "name": name,
         "kind": identity.map(|identity| identity.kind),
-        "link": link.as_ref().map(linked),
+        "link": link.as_ref().map(link::render),
         "troubles": troubles,
     }))
-}
-
-fn linked(link: &LinkState) -> Value {
-    json!({
-        "user_name": link.user_name,
-        "email": link.email,
-        "tenant_id": link.tenant_id,
-        "linked_at": link.linked_at,
-        "linked_by": link.linked_by,
-        "signed_in_at": link.signed_in_at,
-        "refreshed_at": link.refreshed_at,
-        "trouble": link.trouble,
-    })
 }
 
 fn identity(identity: &Identity) -> Value {

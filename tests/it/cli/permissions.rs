@@ -60,3 +60,37 @@ async fn granting_needs_an_administrator() {
     let out = ask(&settings, &[&grant[..], &["--pat-env", "ADMINISTRATOR"]].concat()).done();
     assert!(!out.contains("granted") && out.contains("nothing is missing"), "{out}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_grants_what_is_missing_and_nothing_else() {
+    let town = Town::new(43);
+    let mut gateway = Outside::without_hooks(&town, |_| {}).await;
+    let settings = &mut gateway.settings;
+    settings.environment.insert("ADMINISTRATOR".into(), "administrator".into());
+    let identity = &town.identity;
+    let wanted = [Permission::ViewSubscriptions, Permission::EditSubscriptions];
+    town.shell.ado(|ado| {
+        let administrator = ado.create_identity("Root", "root@fabrikam.example");
+        let scopes = ["vso.security_manage", "vso.identity"];
+        ado.add_pat("administrator", &administrator, &scopes, 4_102_444_800_000);
+        for permission in wanted.into_iter().chain([Permission::EditPolicies]) {
+            ado.deny_in_project(identity, permission, &town.project);
+        }
+    });
+    let own = ["permissions", "grant", "fabrikam", "--pat-env", "PAT"];
+    let refused = ask(settings, &own).with(1).err;
+    assert!(refused.contains("cannot grant") && !refused.contains("granted"), "{refused}");
+    let grant = ["permissions", "grant", "FABRIKAM", "--pat-env", "ADMINISTRATOR"];
+    let out = ask(settings, &grant).done();
+    let granted: Vec<&str> = out.lines().filter(|line| line.starts_with("granted")).collect();
+    let place = format!("bits 3, token PublisherSecurity/{}", town.project);
+    assert!(granted.len() == 1 && granted[0].ends_with(&place), "{out}");
+    assert!(!out.contains("administrator"), "{out}");
+    town.shell.ado(|ado| {
+        for permission in wanted {
+            assert!(ado.may_in_project(identity, permission, &town.project));
+        }
+        assert!(!ado.may_in_project(identity, Permission::EditPolicies, &town.project));
+    });
+    ask(settings, &["permissions", "check"]).done();
+}

@@ -4,7 +4,7 @@ use fakes::ado::Permission;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Inside, PAT, Town, check};
+use crate::harness::{Inside, PAT, SERVICE_USER, Town, check};
 
 const ALL: &str = "/v1/permissions?organization=Fabrikam";
 
@@ -125,5 +125,35 @@ async fn what_is_wrong_is_told_in_words_that_help() {
     told("conditional access").await;
     let answer = gateway.api.get(ALL).await;
     assert_eq!((&answer["items"], &answer["probes"]), (&json!([]), &json!([])));
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_user_looks_with_tokens_of_its_own() {
+    for (seed, keys) in [(2305, ""), (2306, "mint_ahead = false")] {
+        let town = Town::new(seed);
+        let gateway = town.linked(|settings| settings.credential = town.service_user(keys)).await;
+        let answer = gateway.api.get(ALL).await;
+        assert_eq!(answer["problems"], json!([]), "{keys}");
+        assert_eq!(missing(&answer), Vec::<&Value>::new());
+        assert_eq!(answer["probes"][0]["allowed"], true, "{answer}");
+        let shown = gateway.api.get("/v1/organizations/fabrikam").await;
+        assert_eq!(shown["kind"], "service_user");
+        assert_eq!(shown["link"]["user_name"], SERVICE_USER);
+        assert_eq!(shown["identity"]["account"], SERVICE_USER);
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_is_linked_it_says_how() {
+    let town = Town::new(2308);
+    let gateway = town.unlinked(|_| {}).await;
+    let list = gateway.api.items("/v1/organizations").await;
+    assert_eq!((&list[0]["kind"], &list[0]["link"]), (&json!("service_user"), &Value::Null));
+    for path in [ALL, "/v1/organizations/fabrikam"] {
+        let problems = gateway.api.get(path).await["problems"].to_string();
+        assert!(problems.contains("azdo-gateway link fabrikam"), "{problems}");
+    }
     gateway.stop().await;
 }
