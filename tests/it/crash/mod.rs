@@ -14,6 +14,8 @@ mod databases;
 mod drain;
 /// The load balancer before the gateway.
 mod front;
+/// Killed while it mints tokens.
+mod minting;
 /// Killed at each single step of one pull request's life.
 mod steps;
 /// Killed again and again during a stream of events.
