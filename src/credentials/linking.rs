@@ -4,7 +4,7 @@
 //! anything about it is not as it was begun. It must never store anything of a refused one.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -25,6 +25,9 @@ const LOGIN_MAX: Duration = Duration::from_secs(600);
 const TICKET_MAX: Duration = Duration::from_secs(900);
 /// How long tokens of the user before may take to be revoked.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Refusals that anybody can cause and that are written down, within so long.
+const NOTED_MAX: usize = 30;
+const NOTED_WITHIN: Duration = Duration::from_secs(60);
 /// Where Entra sends the browser back to, below the public address.
 const REDIRECT: &str = "complete/azure_active_directory_service_user";
 
@@ -33,6 +36,8 @@ const REDIRECT: &str = "complete/azure_active_directory_service_user";
 pub struct Linking {
     organizations: HashMap<String, Linkable>,
     public_url: Url,
+    /// When refusals that anybody can cause were lately written down.
+    noted: Mutex<Vec<Timestamp>>,
 }
 
 /// An organization that a service user can be linked to.
@@ -47,7 +52,7 @@ impl Linking {
     pub fn new(organizations: Vec<Linkable>, public_url: Url) -> Self {
         let key = |linkable: &Linkable| linkable.session.organization().to_ascii_lowercase();
         let organizations = organizations.into_iter().map(|one| (key(&one), one)).collect();
-        Self { organizations, public_url }
+        Self { organizations, public_url, noted: Mutex::default() }
     }
 
     fn find(&self, organization: &str) -> Result<&Linkable, LinkError> {
@@ -107,7 +112,9 @@ impl Linking {
                 "this link was used before, is out of date, or is not for {name}: run \
                  `azdo-gateway link {name}` for a new one"
             );
-            self.note(session, "somebody with a link", &reason).await;
+            if self.may_note(now) {
+                self.note(session, "somebody with a link", &reason).await;
+            }
             return Err(LinkError::NotAllowed(reason));
         };
         self.begin(organization, &actor).await
@@ -295,6 +302,17 @@ impl Linking {
         below(&self.public_url, &parts)
     }
 
+    /// What anybody can cause is written down so many times a minute: nobody must fill the disk.
+    fn may_note(&self, now: Timestamp) -> bool {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.retain(|at| now.since(*at) < NOTED_WITHIN);
+        let may = noted.len() < NOTED_MAX;
+        if may {
+            noted.push(now);
+        }
+        may
+    }
+
     /// A refusal is a security event: it is logged, counted and written down.
     async fn note(&self, session: &Session, actor: &str, reason: &str) {
         tracing::warn!(organization = session.organization(), "nobody was linked: {reason}");
@@ -303,8 +321,11 @@ impl Linking {
         session.books.record(vec![Entry { actor, detail, ..entry }]).await;
     }
 
-    /// The same where it is not known for which organization it was.
+    /// The same where nobody proved anything, so it is not known for which organization it was.
     async fn note_unknown(&self, any: &Linkable, reason: &str) {
+        if !self.may_note(any.session.books.clock.now()) {
+            return;
+        }
         tracing::warn!("nobody was linked: {reason}");
         let entry = any.session.books.entry(Action::Link, Outcome::Refused);
         let (actor, detail) = ("a browser".to_owned(), reason.to_owned());

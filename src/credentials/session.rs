@@ -12,6 +12,7 @@ use super::entra::{self, Entra};
 use super::{Aspect, Books, Error, ServiceUser, Standing};
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::backoff::Backoff;
+use crate::domain::ending;
 use crate::domain::time::Timestamp;
 use crate::secret::{Keyring, Sealed, Secret, Unreadable};
 use crate::storage::{Link, Refresh, RefreshCommit, Refreshed};
@@ -25,10 +26,6 @@ const LOOKS_MAX: usize = 100;
 const TRUSTED: Duration = Duration::from_secs(1);
 const BACKOFF: Backoff =
     Backoff { base_ms: 2_000, cap_ms: 15 * 60_000, retry_after_ms_max: 60 * 60_000 };
-const DAY: Duration = Duration::from_secs(86_400);
-/// Azure DevOps stops taking the tokens of an account that nobody signs in to for 30 days.
-const SIGN_IN_WARNED: Duration = Duration::from_secs(25 * 86_400);
-const CLIENT_SECRET_WARNED: Duration = Duration::from_secs(30 * 86_400);
 
 /// See the module.
 #[derive(Debug)]
@@ -263,24 +260,11 @@ impl Session {
     async fn warn(&self) {
         let (now, organization) = (self.books.clock.now(), self.organization());
         let ends = self.user.client_secret_expires;
-        let secret = ends.filter(|ends| ends.minus(CLIENT_SECRET_WARNED) <= now).map(|ends| {
-            let day = ends.to_string();
-            let day = day.split('T').next().unwrap_or_default();
-            format!(
-                "the client secret ends on {day}: make a new one in Entra, put both into \
-                 client_secret, and take the old one out when it has ended"
-            )
-        });
+        let secret = ends.and_then(|ends| ending::client_secret(ends, now));
         self.warning(Aspect::ClientSecret, secret);
         let link = self.books.store.link(organization).await.ok().flatten();
-        let idle = link.map(|link| (now.since(link.signed_in_at), link.user_name));
-        let sign_in = idle.filter(|(idle, _)| *idle >= SIGN_IN_WARNED).map(|(idle, user)| {
-            format!(
-                "as far as the gateway knows, {user} last signed in through a browser {} days \
-                 ago, and Azure DevOps stops taking its personal access tokens after 30: run \
-                 `azdo-gateway link {organization}` and sign in again",
-                idle.as_secs() / DAY.as_secs()
-            )
+        let sign_in = link.and_then(|link| {
+            ending::sign_in(&link.user_name, link.signed_in_at, organization, now)
         });
         self.warning(Aspect::SignIn, sign_in);
     }

@@ -24,21 +24,12 @@ pub enum Action {
     Unlink,
     /// An access token was renewed.
     Refresh,
-    /// Permissions were given with an administrator's token.
-    Grant,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 7] = [
-        Action::Mint,
-        Action::Use,
-        Action::Revoke,
-        Action::Link,
-        Action::Unlink,
-        Action::Refresh,
-        Action::Grant,
-    ];
+    pub const ALL: [Action; 6] =
+        [Action::Mint, Action::Use, Action::Revoke, Action::Link, Action::Unlink, Action::Refresh];
 
     /// The word in the API and in the store.
     pub fn as_str(self) -> &'static str {
@@ -49,7 +40,6 @@ impl Action {
             Action::Link => "link",
             Action::Unlink => "unlink",
             Action::Refresh => "refresh",
-            Action::Grant => "grant",
         }
     }
 

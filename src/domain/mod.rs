@@ -12,6 +12,8 @@ pub mod backoff;
 pub mod check;
 /// What to do about one event, and why.
 pub mod decision;
+/// What will end unless somebody acts.
+pub mod ending;
 /// What happened, in our words.
 pub mod event;
 /// What a delivery says, before anybody compares it with what is known.

@@ -20,7 +20,9 @@ pub(crate) use inside::Inside;
 pub(crate) use invariants::{check_invariants, check_lasting, newest_status};
 pub(crate) use linking::Browser;
 pub(crate) use outside::{Outside, binary};
-pub(crate) use settings::{OPERATOR, PAT, REPORTER, ROOT_KEY, Settings, VIEWER, check};
+pub(crate) use settings::{
+    BY_HAND, CLIENT_SECRET, OPERATOR, PAT, REPORTER, ROOT_KEY, Settings, VIEWER, check,
+};
 pub(crate) use town::{ORGANIZATION, SERVICE_USER, Town};
 
 use std::time::Duration;

@@ -99,6 +99,22 @@ async fn a_sign_in_ends_once_and_in_the_browser_that_began_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_knocks_all_day_does_not_fill_the_disk() {
+    let town = Town::new(1513);
+    let gateway = town.unlinked(|_| {}).await;
+    let browser = Browser::new();
+    for number in 0..50 {
+        let ticket = format!("{}/connect/fabrikam?ticket=guess-{number}", gateway.url);
+        assert_eq!(browser.open(&ticket, None).await.status, StatusCode::FORBIDDEN);
+        let state = format!("/complete/azure_active_directory_service_user?state=guess-{number}");
+        let shown = browser.open(&format!("{}{state}", gateway.url), None).await;
+        assert_eq!(shown.status, StatusCode::BAD_REQUEST);
+    }
+    refused(&gateway, 30).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_replayed_answer_changes_nothing() {
     let town = Town::new(1505);
     let gateway = town.unlinked(|_| {}).await;

@@ -1,0 +1,69 @@
+//! What will end unless somebody acts, said early enough: client secrets, and accounts that nobody
+//! signs in to. It must never know who is told.
+
+use std::time::Duration;
+
+use super::time::Timestamp;
+
+const DAY_S: u64 = 86_400;
+/// Making a secret needs a person with rights in Entra, who may be away.
+const CLIENT_SECRET_WARNED: Duration = Duration::from_secs(30 * DAY_S);
+/// Azure DevOps stops taking the tokens of an account that nobody signs in to for 30 days
+/// (facts §4.1).
+const SIGN_IN_WARNED: Duration = Duration::from_secs(25 * DAY_S);
+
+/// What to do about a client secret that ends soon, or has ended.
+pub fn client_secret(ends: Timestamp, now: Timestamp) -> Option<String> {
+    if ends.minus(CLIENT_SECRET_WARNED) > now {
+        return None;
+    }
+    let day = ends.to_string();
+    let day = day.split('T').next().unwrap_or_default();
+    let verb = if ends <= now { "ended" } else { "ends" };
+    Some(format!(
+        "the client secret {verb} on {day}: make a new one in Entra, put both into client_secret, \
+         and take the old one out when it has ended"
+    ))
+}
+
+/// What to do about an account that nobody has signed in to for long.
+pub fn sign_in(
+    user_name: &str,
+    signed_in_at: Timestamp,
+    organization: &str,
+    now: Timestamp,
+) -> Option<String> {
+    let idle = now.since(signed_in_at);
+    (idle >= SIGN_IN_WARNED).then(|| {
+        format!(
+            "as far as the gateway knows, {user_name} last signed in through a browser {} days \
+             ago, and Azure DevOps stops taking its personal access tokens after 30: run \
+             `azdo-gateway link {organization}` and sign in again",
+            idle.as_secs() / DAY_S
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(number: u64) -> Timestamp {
+        Timestamp::ZERO.plus(Duration::from_secs(number * DAY_S))
+    }
+
+    #[test]
+    fn a_client_secret_is_warned_about_thirty_days_before() {
+        assert_eq!(client_secret(day(100), day(69)), None);
+        let told = client_secret(day(100), day(70)).expect("30 days are left");
+        assert!(told.contains("ends on 1970-04-11"), "{told}");
+        assert!(client_secret(day(100), day(101)).is_some_and(|told| told.contains("ended on")));
+    }
+
+    #[test]
+    fn an_account_that_nobody_signs_in_to_is_warned_about_after_twenty_five_days() {
+        assert_eq!(sign_in("svc", day(10), "fabrikam", day(34)), None);
+        let told = sign_in("svc", day(10), "fabrikam", day(35)).expect("25 days have passed");
+        assert!(told.contains("25 days") && told.contains("link fabrikam"), "{told}");
+    }
+}
