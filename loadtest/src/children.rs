@@ -3,7 +3,7 @@
 //! A child ends with us in every case, paused or not. It must never know what a child does.
 
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -39,7 +39,7 @@ impl Server {
         } else {
             Command::new(command.get_program())
         };
-        started.args(command.get_args()).stderr(errors_to);
+        started.args(command.get_args()).stdout(Stdio::null()).stderr(errors_to);
         started.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
         let child = started.spawn().with_context(|| format!("cannot start {name}"))?;
         Ok(Self { name, child, address })
@@ -47,13 +47,18 @@ impl Server {
 
     /// Waits until `/livez` answers 200.
     pub(crate) async fn wait_until_alive(&mut self) -> anyhow::Result<()> {
+        self.wait_until_found("/livez").await
+    }
+
+    /// Waits until this path is answered 200.
+    pub(crate) async fn wait_until_found(&mut self, path: &str) -> anyhow::Result<()> {
         let begun = Instant::now();
         while begun.elapsed() < READY_MAX {
             if let Some(status) = self.child.try_wait()? {
                 bail!("{} ended before it listened ({status})", self.name);
             }
             if let Ok(mut connection) = Connection::open(self.address).await
-                && connection.get("/livez").await.is_ok_and(|response| response.status == 200)
+                && connection.get(path).await.is_ok_and(|response| response.status == 200)
             {
                 return Ok(());
             }

@@ -35,6 +35,22 @@ impl Connection {
         self.send(format!("GET {path} HTTP/1.1\r\nhost: loadtest\r\n\r\n").as_bytes()).await
     }
 
+    /// Any request; each of `headers` ends with a line break.
+    pub(crate) async fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &str,
+    ) -> std::io::Result<Response> {
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: loadtest\r\n{headers}\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        self.send(request.as_bytes()).await
+    }
+
     pub(crate) async fn send(&mut self, request: &[u8]) -> std::io::Result<Response> {
         self.stream.write_all(request).await?;
         self.reader.next(&mut self.stream).await

@@ -13,19 +13,46 @@ use serde_json::Value;
 
 use crate::children::{Server, free_address};
 
-const ORGANIZATION: &str = "contoso";
 const HOOK: &str = "loadtest";
 const CONFIG: &str = "gateway.toml";
 const DATABASE: &str = "gateway.db";
 /// Deliveries of one page of the list.
 const PAGE: usize = 500;
 
+/// The token of an operator.
+pub(crate) const OPERATOR: &str = "operator-token-of-the-loadtest";
+
+/// What profiles vary.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    pub(crate) address: SocketAddr,
+    pub(crate) organization: &'static str,
+    pub(crate) azure_devops_url: String,
+    /// The keys of `[organization.credential]`.
+    pub(crate) credential: String,
+    /// Whatever secrets `credential` names.
+    pub(crate) environment: Vec<(&'static str, String)>,
+}
+
+impl Setting {
+    /// An organization that nobody asks for anything.
+    pub(crate) fn of_nobody() -> anyhow::Result<Self> {
+        Ok(Self {
+            address: free_address()?,
+            organization: "contoso",
+            azure_devops_url: "http://127.0.0.1:9/contoso".to_owned(),
+            credential: "kind = \"pat\"\ntoken = { env = \"AZDO_GATEWAY_PAT\" }\n".to_owned(),
+            environment: vec![("AZDO_GATEWAY_PAT", "not-a-token-and-never-sent".to_owned())],
+        })
+    }
+}
+
 /// A gateway to be run in a folder.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     program: PathBuf,
     folder: PathBuf,
-    address: SocketAddr,
+    setting: Setting,
     root_key: String,
 }
 
@@ -38,33 +65,36 @@ pub(crate) struct Hook {
 
 impl Gateway {
     /// Writes the configuration into `folder`.
-    pub(crate) fn prepare(program: &Path, folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn prepare(program: &Path, folder: &Path, setting: Setting) -> anyhow::Result<Self> {
         ensure!(
             program.is_file(),
             "there is no {}: build it with `cargo build --release --no-default-features --bin \
              azdo-gateway`, or name it with --gateway",
             program.display()
         );
-        let address = free_address()?;
         let database = folder.join(DATABASE);
+        let Setting { address, organization, azure_devops_url, credential, .. } = &setting;
         let config = format!(
             "[server]\nlisten = \"{address}\"\npublic_url = \"http://{address}\"\ndrain = \"8s\"\n\
              [storage]\nurl = \"sqlite:{}\"\n\
              [secrets]\nroot_key = {{ env = \"AZDO_GATEWAY_ROOT_KEY\" }}\n\
-             [[organization]]\nname = \"{ORGANIZATION}\"\n\
-             azure_devops_url = \"http://127.0.0.1:9/{ORGANIZATION}\"\n\
-             [organization.credential]\nkind = \"pat\"\ntoken = {{ env = \"AZDO_GATEWAY_PAT\" }}\n",
+             [[api_token]]\nname = \"loadtest\"\nrole = \"operator\"\n\
+             token = {{ env = \"AZDO_GATEWAY_OPERATOR_TOKEN\" }}\n\
+             [[organization]]\nname = \"{organization}\"\n\
+             azure_devops_url = \"{azure_devops_url}\"\n\
+             [organization.credential]\n{credential}",
             database.display()
         );
         std::fs::write(folder.join(CONFIG), config)?;
         let (program, folder) = (program.to_owned(), folder.to_owned());
-        let mut gateway = Self { program, folder, address, root_key: String::new() };
+        let mut gateway = Self { program, folder, setting, root_key: String::new() };
         gateway.root_key = gateway.ask(&["keygen"])?.trim().to_owned();
         Ok(gateway)
     }
 
     pub(crate) fn hook(&self) -> anyhow::Result<Hook> {
-        let hook = self.ask(&["keygen", "--json", "--hook", &format!("{ORGANIZATION}/{HOOK}")])?;
+        let hook = format!("{}/{HOOK}", self.setting.organization);
+        let hook = self.ask(&["keygen", "--json", "--hook", &hook])?;
         let hook: Value = serde_json::from_str(&hook).context("keygen printed no JSON")?;
         let field = |name| hook.get(name).and_then(Value::as_str).context("keygen: a field lacks");
         let path = url::Url::parse(field("url")?)?.path().to_owned();
@@ -74,7 +104,8 @@ impl Gateway {
 
     pub(crate) fn serve(&self, pinned: bool) -> anyhow::Result<Server> {
         let log = File::create(self.log())?;
-        Server::start("the gateway", &self.command(&["serve"]), self.address, pinned, log)
+        let address = self.setting.address;
+        Server::start("the gateway", &self.command(&["serve"]), address, pinned, log)
     }
 
     /// Where the running gateway writes its log.
@@ -109,7 +140,8 @@ impl Gateway {
             .args(arguments)
             .env("AZDO_GATEWAY_CONFIG", self.folder.join(CONFIG))
             .env("AZDO_GATEWAY_ROOT_KEY", &self.root_key)
-            .env("AZDO_GATEWAY_PAT", "not-a-token-and-never-sent");
+            .env("AZDO_GATEWAY_OPERATOR_TOKEN", OPERATOR)
+            .envs(self.setting.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 }

@@ -5,9 +5,11 @@
 
 mod bare;
 mod bodies;
+mod caller;
 mod children;
 mod connections;
 mod disk;
+mod fakes;
 mod gateway;
 mod gauges;
 mod phase;
@@ -34,6 +36,8 @@ struct Cli {
 enum Command {
     /// Durable accepts per second, in turns with a handler that stores nothing.
     Accept(profiles::accept::Options),
+    /// What a token of its own costs each status, in turns with a token made by hand.
+    Status(profiles::status::Options),
     /// The handler that stores nothing; other profiles start it.
     #[command(hide = true)]
     Bare(bare::Options),
@@ -56,6 +60,9 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
             // Before there are threads, so that all of them inherit it.
             let pinned = processor::can_pin() && processor::pin_generator();
             runtime()?.block_on(until_interrupted(profiles::accept::run(options, pinned)))
+        }
+        Command::Status(options) => {
+            runtime()?.block_on(until_interrupted(profiles::status::run(options)))
         }
         Command::Bare(options) => {
             runtime()?.block_on(bare::run(options))?;

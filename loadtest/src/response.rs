@@ -14,6 +14,10 @@ const READ_BYTES: usize = 4096;
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
+    /// Where a browser would go now.
+    pub(crate) location: Option<String>,
+    /// What a browser would bring along there, without its attributes.
+    pub(crate) cookie: Option<String>,
 }
 
 /// Keeps what was read, so that nothing is allocated for a response without a body.
@@ -57,17 +61,23 @@ fn parse(read: &[u8]) -> std::io::Result<Option<Response>> {
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).map(str::parse);
     let Some(Ok(status)) = status else { return Err(unreadable("no status")) };
-    let mut length = 0;
+    let (mut length, mut location, mut cookie) = (0, None, None);
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse().map_err(|_| unreadable("no length"))?;
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
             return Err(unreadable("a body in chunks"));
+        } else if name.eq_ignore_ascii_case("location") {
+            location = Some(value.trim().to_owned());
+        } else if name.eq_ignore_ascii_case("set-cookie") {
+            cookie = value.split(';').next().map(|pair| pair.trim().to_owned());
         }
     }
     match body.len() {
         shorter if shorter < length => Ok(None),
-        same if same == length => Ok(Some(Response { status, body: body.to_vec() })),
+        same if same == length => {
+            Ok(Some(Response { status, body: body.to_vec(), location, cookie }))
+        }
         _ => Err(unreadable("more than was asked for")),
     }
 }
@@ -84,14 +94,17 @@ mod tests {
 
     #[tokio::test]
     async fn split_reads_make_one_response() {
-        let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\nx: y\r\n\r\nhello\r\n\r\nyo";
+        let bytes =
+            b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\nSet-Cookie: a=b; c\r\n\r\nhello\r\n\r\nyo";
         for size in 1..bytes.len() {
             let (mut ours, mut theirs) = tokio::io::duplex(size);
             let write = async move { theirs.write_all(bytes).await.map(|()| theirs) };
             let mut reader = Reader::default();
             let (response, written) = tokio::join!(reader.next(&mut ours), write);
             let body = b"hello\r\n\r\nyo".to_vec();
-            assert_eq!(response.unwrap(), Response { status: 200, body });
+            let cookie = Some("a=b".to_owned());
+            let expected = Response { status: 200, body, location: None, cookie };
+            assert_eq!(response.unwrap(), expected);
             drop(written.unwrap());
         }
     }

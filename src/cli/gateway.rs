@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::Value;
 
@@ -16,6 +17,7 @@ use crate::secret::{RootKey, Secret};
 use crate::server::{self, ApiToken, Role};
 
 const ANSWER_MAX: Duration = Duration::from_secs(30);
+const CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// A gateway to ask.
 pub(super) struct Gateway {
@@ -28,6 +30,7 @@ pub(super) struct Gateway {
 
 struct Own {
     server: actix_web::dev::ServerHandle,
+    state: Arc<server::State>,
     store: Arc<dyn crate::storage::Store>,
 }
 
@@ -73,10 +76,11 @@ impl Gateway {
         let store = app::open(&config.storage).await?;
         let listener = TcpListener::bind("127.0.0.1:0").context("cannot bind loopback")?;
         let url = format!("http://{}", listener.local_addr()?);
-        let server = server::serve(app::state_of(&config, &store).await?, listener, 1)?;
+        let state = app::state_of(&config, &store).await?;
+        let server = server::serve(Arc::clone(&state), listener, 1)?;
         let handle = server.handle();
         tokio::spawn(server);
-        Ok(Self { http, url, token, own: Some(Own { server: handle, store }) })
+        Ok(Self { http, url, token, own: Some(Own { server: handle, state, store }) })
     }
 
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
@@ -111,9 +115,13 @@ impl Gateway {
 
     /// Lets the store go again, if it was ours.
     pub(super) async fn close(self) {
-        if let Some(Own { server, store }) = self.own {
+        if let Some(Own { server, state, store }) = self.own {
             server.stop(false).await;
-            store.close(Duration::from_secs(5)).await;
+            // What was minted for calls to Azure DevOps and not spent is worth nothing any more.
+            let sources = state.identities.sources();
+            let closing = join_all(sources.iter().map(|source| source.pause()));
+            drop(tokio::time::timeout(CLOSE_MAX, closing).await);
+            store.close(CLOSE_MAX).await;
         }
     }
 }

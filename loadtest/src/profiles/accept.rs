@@ -16,7 +16,7 @@ use super::bench::{Bench, Round};
 use super::verdicts;
 use super::verification::Verification;
 use crate::bodies::Bodies;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Setting};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -59,7 +59,7 @@ pub(crate) async fn run(options: &Options, pinned: bool) -> anyhow::Result<ExitC
         Some(program) => program.clone(),
         None => std::env::current_exe()?.with_file_name("azdo-gateway"),
     };
-    let gateway = Gateway::prepare(&program, folder.path())?;
+    let gateway = Gateway::prepare(&program, folder.path(), Setting::of_nobody()?)?;
     let bodies = Rc::new(Bodies::new());
     let body_bytes = bodies.sizes();
     verdicts::print_setting(pinned, options.connections, body_bytes);

@@ -4,6 +4,8 @@
 pub(crate) mod accept;
 /// Both servers of `accept`, and a round of it.
 mod bench;
+/// What a token of its own costs each status.
+pub(crate) mod status;
 /// The budgets of `accept`, and what is printed.
 mod verdicts;
 /// Whether everything that was acknowledged is stored, once.

@@ -18,15 +18,10 @@ pub(super) fn explain(what: &str, error: &CallError) -> String {
              (TF400813)"
                 .to_owned()
         }
-        CallError::Ado(Error::Unauthorized { reason }) => format!(
-            "Azure DevOps refuses the token ({reason}): a conditional access policy may forbid \
-             it here, nobody may have signed in interactively as this identity for too long \
-             (sign in once with a browser), or the token is revoked or out of date"
-        ),
         CallError::Ado(Error::Forbidden { reason }) => {
             format!("the identity may not ({reason}): grant it what is missing")
         }
-        // What keeps a credential from being lent is explained where it is known.
+        // Whoever lends credentials says what to do when none is lent, or one is refused.
         other => other.to_string(),
     };
     format!("{what}: {told}")
@@ -46,10 +41,9 @@ mod tests {
     fn every_refusal_says_what_to_do() {
         let unauthorized = |reason: &str| Error::Unauthorized { reason: reason.into() }.into();
         let forbidden = |reason: &str| Error::Forbidden { reason: reason.into() }.into();
-        let table: [(CallError, &str); 5] = [
+        let table: [(CallError, &str); 4] = [
             (unauthorized("TF400813: The user is not authorized"), "Users with a Basic licence"),
-            (unauthorized("it answers 203"), "conditional access"),
-            (unauthorized("it answers 203"), "signed in interactively"),
+            (unauthorized("it answers 203. Sign in."), "Sign in."),
             (forbidden("TF401027: You need"), "TF401027"),
             (credentials::Error::new("nobody is linked: run `azdo-gateway link x`").into(), "link"),
         ];

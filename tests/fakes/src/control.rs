@@ -30,6 +30,7 @@ POST /_fake/pats/rules {delay_ms?, signed_in?, single_use?}
 GET  /_fake/{pats|violations|entra|token-calls}
 GET  /_fake/{pull-requests|subscriptions|notifications|lost|runs|journal}
 GET  /_fake/pull-requests/{id}/statuses   GET /_fake/commits/{sha}/statuses
+GET  /_fake/journal/{from}
 ";
 
 type Reply = Result<Value, String>;

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 
 use clap::Parser;
+use fakes::faults::{Action, Rule};
 use fakes::shell::Shell;
 use fakes::{ado, bearers, ci, entra};
 
@@ -27,44 +28,55 @@ struct Arguments {
         default_value = "http://localhost:8080/complete/azure_active_directory_service_user"
     )]
     redirect_uri: String,
+    /// How long Azure DevOps takes for each call before it does anything.
+    #[arg(long, default_value_t = 0)]
+    delay_ms: u64,
+    /// The secret of the client.
+    #[arg(long, default_value = "fake-client-secret-of-the-demo")]
+    client_secret: String,
+    /// A personal access token that somebody made by hand.
+    #[arg(long, default_value = "fake-pat-of-the-demo-that-opens-nothing-else")]
+    pat: String,
 }
-
-const CLIENT_SECRET: &str = "fake-client-secret-of-the-demo";
-const PAT: &str = "fake-pat-of-the-demo-that-opens-nothing-else";
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let bind = SocketAddr::from(([127, 0, 0, 1], arguments.port));
-    let mut ado = sample_world(arguments.seed, arguments.time_scale);
+    let mut ado = sample_world(&arguments);
+    if arguments.delay_ms > 0 {
+        ado.faults.add(Rule::new("", "", Action::DelayMs(arguments.delay_ms)));
+    }
     let mut entra = entra::World::new(arguments.seed);
     let client_id = entra.add_app();
-    entra.add_secret(&client_id, CLIENT_SECRET);
+    entra.add_secret(&client_id, &arguments.client_secret);
     entra.add_redirect_uri(&client_id, &arguments.redirect_uri);
     let mail = "svc-pat@fabrikam.example";
     bearers::add_service_user(&mut ado, &mut entra, "PAT Minter", mail);
     let ci = ci::World::new(arguments.seed);
     let shell = Shell::start_with_entra(ado, ci, entra, Some(bind))?;
-    println!("{}", introduction(&shell));
+    println!("{}", introduction(&shell, &arguments));
     tokio::signal::ctrl_c().await?;
     shell.stop().await;
     Ok(())
 }
 
-fn sample_world(seed: u64, time_scale: u32) -> ado::World {
-    let options = ado::Options { time_scale, ..ado::Options::loopback() };
-    let mut world = ado::World::new(seed, options);
+fn sample_world(arguments: &Arguments) -> ado::World {
+    let Arguments { seed, time_scale, pat, .. } = arguments;
+    let options = ado::Options { time_scale: *time_scale, ..ado::Options::loopback() };
+    let mut world = ado::World::new(*seed, options);
     world.create_organization("fabrikam");
     let project = world.create_project("fabrikam", "Fabrikam");
     let repository = world.create_repository(&project, "web");
     world.push(&repository, "main", "Begin");
     let service = world.create_identity("CI Service", "svc-ci@fabrikam.example");
     let scopes = ["vso.code_write", "vso.code_status", "vso.build_execute"];
-    world.add_pat(PAT, &service, &scopes, i64::MAX);
+    world.add_pat(pat, &service, &scopes, i64::MAX);
     world
 }
 
-fn introduction(shell: &Shell) -> String {
+fn introduction(shell: &Shell, arguments: &Arguments) -> String {
+    let Arguments { pat, client_secret, .. } = arguments;
     let url = shell.url();
     let secret = shell.ci(|ci| ci.secret().to_owned());
     let (tenant, client_id) = shell.entra(|entra| {
@@ -74,9 +86,9 @@ fn introduction(shell: &Shell) -> String {
     let topic = r#"'{"repository":"Fabrikam/web","source":"topic"}'"#;
     format!(
         "Azure DevOps: {url}/fabrikam (project Fabrikam, repository web)
-PAT:          {PAT}
+PAT:          {pat}
 Entra:        {url}/{tenant} (signed in: svc-pat@fabrikam.example)
-Client:       {client_id} with secret {CLIENT_SECRET}
+Client:       {client_id} with secret {client_secret}
 CI trigger:   {url}/ci/start
 CI secret:    {secret}
 

@@ -122,7 +122,7 @@ async fn what_is_wrong_is_told_in_words_that_help() {
     });
     told("Users with a Basic licence").await;
     town.shell.ado(|ado| ado.revoke_token(PAT));
-    told("conditional access").await;
+    told("The token has ended, was revoked, or lacks a scope: make a new one.").await;
     let answer = gateway.api.get(ALL).await;
     assert_eq!((&answer["items"], &answer["probes"]), (&json!([]), &json!([])));
     gateway.stop().await;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Reply;
 use crate::ado::model::Status;
+use crate::journal::{Entry, Journal};
 use crate::moment::written;
 use crate::{ado, ci};
 
@@ -34,7 +35,26 @@ pub(super) fn list(ado: &ado::World, ci: &ci::World, path: &[&str]) -> Reply {
             let entries = ado.journal.entries().rev().take(LIMIT_ENTRIES);
             entries.map(|entry| json!(format!("{entry:?}"))).collect()
         }
+        ["journal", from] => journal_from(&ado.journal, from)?,
         _ => return Err(super::HELP.to_owned()),
+    })
+}
+
+/// For programs: what was asked from that request on, counted from zero, oldest first.
+fn journal_from(journal: &Journal, from: &str) -> Reply {
+    let from: u64 = from.parse().map_err(|_| format!("{from} is no number"))?;
+    let wanted = usize::try_from(journal.seen().saturating_sub(from)).unwrap_or(usize::MAX);
+    let kept = journal.entries().len();
+    let entries = journal.entries().skip(kept.saturating_sub(wanted)).map(entry);
+    Ok(json!({"seen": journal.seen(), "entries": entries.collect::<Vec<_>>()}))
+}
+
+fn entry(one: &Entry) -> Value {
+    json!({
+        "at_ms": one.at_ms,
+        "method": one.method,
+        "target": one.target,
+        "status": one.status,
     })
 }
 
