@@ -37,6 +37,9 @@ const STAGE_EVERY: Duration = Duration::from_millis(250);
 const REAPER_EVERY: Duration = Duration::from_millis(500);
 const IDENTITY_EVERY: Duration = Duration::from_secs(1);
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
+/// How long a stopping gateway waits until its tokens are revoked, at most: the next start does it,
+/// too.
+const REVOKED_MAX: Duration = Duration::from_secs(5);
 /// How long a stopping gateway still serves as unready, at most.
 const UNREADY_MAX: Duration = Duration::from_secs(5);
 
@@ -123,7 +126,7 @@ impl App {
             tracing::warn!("some attempts did not end in time; they are made again after a start");
         }
         let all = futures_util::future::join_all(self.sources.iter().map(|source| source.pause()));
-        if tokio::time::timeout(self.drain, all).await.is_err() {
+        if tokio::time::timeout(REVOKED_MAX, all).await.is_err() {
             tracing::warn!("some tokens are not revoked yet; that is done after a start");
         }
         self.store.close(self.drain).await;

@@ -83,6 +83,11 @@ impl Gateway {
         Ok(Self { http, url, token, own: Some(Own { server: handle, state, store }) })
     }
 
+    /// Whether it is a gateway that runs, and not the store alone.
+    pub(super) fn is_running(&self) -> bool {
+        self.own.is_none()
+    }
+
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
         self.call(Method::GET, path).await
     }

@@ -23,6 +23,7 @@ pub(super) struct Link {
 impl Link {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<ExitCode> {
         let gateway = Gateway::reach(common).await?;
+        let is_running = gateway.is_running();
         let path = format!("/v1/organizations/{}/link", self.organization);
         let answer = match self.remove {
             true => gateway.delete(&path).await.map(|()| Value::Null),
@@ -36,7 +37,12 @@ impl Link {
                 say!("Nobody is linked to {} any more; its statuses wait.", self.organization);
             }
             (false, true) => say!("{answer:#}"),
-            (false, false) => self.print(&answer),
+            (false, false) => {
+                self.print(&answer);
+                if !is_running {
+                    say!("No gateway is running: start it first.");
+                }
+            }
         }
         Ok(ExitCode::SUCCESS)
     }

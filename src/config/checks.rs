@@ -37,10 +37,11 @@ pub(super) fn read(sections: Vec<Section<'_>>, defined: &Defined<'_>) -> Read {
         read.ci_used.extend(ci.clone());
         let started = started(&mut section);
         let run = run(&mut section);
+        let required = required(&mut section);
         warn_about_unused(&mut section);
         section.finish();
         if let (Some(shown), Some(started), Some(ci)) = (shown, started, ci) {
-            read.checks.push(assemble(shown, started, run, ci));
+            read.checks.push(Check { required, ..assemble(shown, started, run, ci) });
         }
     }
     read
@@ -170,6 +171,7 @@ fn assemble(shown: Shown, started: Started, run: HowRun, ci: String) -> Check {
         forks,
         labels,
         skip_ci,
+        required: false,
         supersede,
         concurrency,
         timeout,
@@ -194,10 +196,13 @@ fn warn_about_unused(section: &mut Section<'_>) {
     {
         value.warn_unused("comments such as /retest do nothing");
     }
-    let required = section.value("required", "false");
-    if required.and_then(|value| value.flag()) == Some(true)
-        && let Some(value) = required
-    {
+}
+
+fn required(section: &mut Section<'_>) -> bool {
+    let given = section.value("required", "false");
+    let is_required = given.and_then(|value| value.flag()).unwrap_or(false);
+    if let Some(value) = given.filter(|_| is_required) {
         value.warn_unused("add the status policy to the target branches by hand");
     }
+    is_required
 }

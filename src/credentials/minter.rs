@@ -219,7 +219,7 @@ impl Minter {
             minter: Arc::clone(self),
             spent: Some(spent),
         };
-        // No token is used that the audit log does not know.
+        // The audit log knows a token before anybody uses it.
         self.books.record(vec![entry]).await;
         if minted.valid_to > wanted.plus(ROUNDED) {
             let reason = format!("it would live until {}, longer than asked", minted.valid_to);

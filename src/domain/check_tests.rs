@@ -22,6 +22,7 @@ fn check() -> Check {
         forks: Forks::Run,
         labels: vec![],
         skip_ci: true,
+        required: false,
         supersede: true,
         concurrency: None,
         timeout: Duration::from_secs(3_600),

@@ -51,6 +51,8 @@ static CONTRIBUTE: Permission =
     of("GenericContribute", GIT, 4).for_("post statuses of commits (statuses = [\"commit\"])");
 static PULL_REQUESTS: Permission = of("PullRequestContribute", GIT, 16_384)
     .for_("post statuses of pull requests (statuses = [\"pull_request\"])");
+static POLICIES: Permission =
+    of("EditPolicies", GIT, 2_048).for_("keep the policies of required checks (required = true)");
 
 /// A permission at one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -266,6 +268,7 @@ fn in_repository(repository: &Repository, checks: &[&Check]) -> Vec<Needed> {
     let mut permissions = vec![&READ];
     permissions.extend(checks.iter().any(on_commits).then_some(&CONTRIBUTE));
     permissions.extend(checks.iter().any(on_pull_requests).then_some(&PULL_REQUESTS));
+    permissions.extend(checks.iter().any(|check| check.required).then_some(&POLICIES));
     let needed = |permission| Needed {
         permission,
         token: format!("repoV2/{}/{}", repository.project_id, repository.id),

@@ -20,6 +20,7 @@ fn check(name: &str, repositories: &str, targets: Targets, on: Trigger) -> Check
         forks: Forks::Run,
         labels: vec![],
         skip_ci: true,
+        required: false,
         supersede: true,
         concurrency: None,
         timeout: Duration::from_secs(60),
@@ -70,6 +71,13 @@ fn only_what_a_check_does_is_needed() {
         expected.extend(of_repository.iter().map(|name| format!("Web/shop {name}")));
         assert_eq!(names(&needed(&checks, "fabrikam", &here, false)), expected);
     }
+}
+
+#[test]
+fn a_required_check_needs_policies() {
+    let check = Check { required: true, ..check("unit", "Web/*", COMMIT, Trigger::Push) };
+    let found = names(&needed(&[check], "fabrikam", &[repository("Web", "shop")], false));
+    assert_eq!(found.last().map(String::as_str), Some("Web/shop EditPolicies"));
 }
 
 #[test]
