@@ -2,12 +2,15 @@
 //!
 //! Each seed is a town of its own with a whole gateway in it: people act, deliveries come late,
 //! twice and out of order, Azure DevOps and the CI fail in every way. Then everything heals, and
-//! what people see has to become right by itself.
+//! what people see has to become right by itself. In every odd seed the gateway is a linked user,
+//! and mints a token for each call; in the end none of them works any more.
 
 /// What everybody has to see in the end.
 mod liveness;
 /// What people do.
 mod people;
+/// What became of the tokens that were minted.
+mod tokens;
 /// How the neighbours misbehave.
 mod weather;
 
@@ -16,7 +19,7 @@ use std::time::{Duration, Instant};
 use fakes::random::Random;
 use futures_util::StreamExt;
 
-use crate::harness::{Inside, Town, check_lasting};
+use crate::harness::{Inside, Settings, Town, check_lasting};
 use liveness::Ends;
 use people::People;
 
@@ -24,8 +27,9 @@ use people::People;
 const TOWNS_MAX: usize = 12;
 const ACTIONS: usize = 30;
 /// How long all may take to become right after everything healed: the longest backoff of an attempt
-/// that failed a few times, some times over.
-const HEALING: Duration = Duration::from_secs(60);
+/// that failed a few times, some times over, or the 30 seconds that a status waits for which no
+/// token was to be had, twice.
+const HEALING: Duration = Duration::from_secs(90);
 
 /// What happened to one seed.
 #[derive(Default)]
@@ -35,6 +39,7 @@ struct Tally {
     starts: usize,
     statuses: usize,
     faults: usize,
+    minted: usize,
 }
 
 const CHECKS: &str = r#"
@@ -86,11 +91,12 @@ async fn whatever_fails_everything_ends_right() {
         all.starts += tally.starts;
         all.statuses += tally.statuses;
         all.faults += tally.faults;
+        all.minted += tally.minted;
     }
-    let Tally { actions, deliveries, starts, statuses, faults } = all;
+    let Tally { actions, deliveries, starts, statuses, faults, minted } = all;
     println!(
         "{} seeds in {:?}: {actions} actions, {deliveries} deliveries, {starts} runs started, \
-         {statuses} statuses posted, {faults} faults",
+         {statuses} statuses posted, {minted} tokens minted, {faults} faults",
         seeds.len(),
         began.elapsed(),
     );
@@ -101,9 +107,16 @@ async fn whatever_fails_everything_ends_right() {
 async fn play(seed: u64) -> Tally {
     let mut random = Random::seeded(seed ^ 0x00C4_A050);
     let town = Town::new(seed);
-    let gateway =
-        Inside::start_with(&town, |settings| CHECKS.clone_into(&mut settings.checks)).await;
+    let is_linked = seed % 2 == 1;
+    let checks = |settings: &mut Settings| CHECKS.clone_into(&mut settings.checks);
+    let gateway = match is_linked {
+        true => town.linked(checks).await,
+        false => Inside::start_with(&town, checks).await,
+    };
     weather::break_out(&town, &mut random);
+    if is_linked {
+        weather::break_out_for_linked(&town, &mut random);
+    }
     let mut people = People::new(&town);
     for _ in 0..ACTIONS {
         people.act(&mut random).await;
@@ -124,9 +137,11 @@ async fn play(seed: u64) -> Tally {
                 starts: ci.starts(),
                 statuses: posts.filter(|one| one.method == "POST").count(),
                 faults: strikes.filter(|one| one.fault.is_some()).count(),
+                minted: ado.pats().len(),
             }
         })
     });
     gateway.stop().await;
+    tokens::are_spent(&town).await;
     tally
 }

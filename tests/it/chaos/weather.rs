@@ -11,6 +11,7 @@ use fakes::random::Random;
 
 use crate::harness::Town;
 
+const PATS: &str = "/_apis/tokens/pats";
 const BEHAVIOURS: [Behaviour; 9] = [
     Behaviour::Fail,
     Behaviour::Error,
@@ -70,14 +71,57 @@ pub(super) fn break_out(town: &Town, random: &mut Random) {
     });
 }
 
+/// The same for what a linked user needs: minting, revoking, and renewing the access token.
+pub(super) fn break_out_for_linked(town: &Town, random: &mut Random) {
+    let strikes = |random: &mut Random| {
+        [
+            (server_error_500(), 8),
+            (unavailable_503(0), 8),
+            (unavailable_503(1), 4),
+            (Action::DropBefore, 8),
+            (Action::DropAfter, 8),
+            (Action::TruncateBody, 8),
+            (Action::DelayMs(random.below(60)), 30),
+        ]
+        .map(|(action, most)| (action, u8::try_from(random.below(most + 1)).unwrap_or(0)))
+    };
+    town.shell.ado(|ado| {
+        for (action, percent) in strikes(random) {
+            ado.faults.add(Rule::new("", PATS, action).percent(percent));
+        }
+        // Fresh tokens are not known at once, and the access token ends early.
+        ado.pat_rules.delay_ms = i64::try_from(random.below(250)).unwrap_or(0);
+        ado.fail_minting("failedToIssueAccessToken", 2);
+        ado.end_bearers();
+    });
+    town.shell.entra(|entra| {
+        for (action, percent) in strikes(random) {
+            entra.faults.add(Rule::new("", "/oauth2/v2.0/token", action).percent(percent));
+        }
+        entra.options.access_token_s = (1, 3);
+    });
+}
+
 /// From now on everybody does what they should.
 pub(super) fn clear(town: &Town) {
     town.shell.ado(|ado| {
         ado.faults.clear();
         ado.options.duplicate_percent = 0;
         ado.options.delivery_jitter_ms = 0;
+        ado.pat_rules.delay_ms = 0;
+    });
+    town.shell.entra(|entra| {
+        entra.faults.clear();
+        entra.options.access_token_s = (3_600, 5_400);
     });
     town.shell.ci(|ci| ci.faults.clear());
+}
+
+/// How many tokens were minted of which the gateway may know nothing: their answer was lost.
+pub(super) fn minted_unheard(ado: &World) -> usize {
+    let lost = ["drop_after", "truncate_body"].map(Some);
+    let mints = ado.journal.entries().filter(|one| one.method == "POST");
+    mints.filter(|one| one.target.contains(PATS) && lost.contains(&one.fault)).count()
 }
 
 /// How many deliveries were attempted.

@@ -32,6 +32,11 @@ impl Browser {
         Self { http, cookies: Mutex::default() }
     }
 
+    /// The values of its cookies.
+    pub(crate) fn cookies(&self) -> Vec<String> {
+        self.cookies.lock().expect("nobody panicked").values().cloned().collect()
+    }
+
     /// One step. The token is what a person who is no browser would send.
     pub(crate) async fn open(&self, url: &str, token: Option<&str>) -> Shown {
         let cookies = self.cookies.lock().expect("nobody panicked").clone();

@@ -3,11 +3,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fakes::ci::Behaviour;
-use fakes::faults::{Rule, server_error_500, too_many_requests};
-use reqwest::Method;
+use fakes::entra::Forgery;
+use fakes::faults::{Action, Rule, server_error_500, too_many_requests};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Api, OPERATOR, Outside, PAT, REPORTER, ROOT_KEY, Town, VIEWER};
+use crate::harness::{
+    Api, Browser, CLIENT_SECRET, OPERATOR, Outside, PAT, REPORTER, ROOT_KEY, Town, VIEWER,
+};
 
 /// Every byte string that must not be found, by the name of what it is.
 fn secrets(town: &Town) -> Vec<(String, Vec<u8>)> {
@@ -44,18 +47,24 @@ fn secrets(town: &Town) -> Vec<(String, Vec<u8>)> {
     found
 }
 
+/// Bytes as text, one letter each, since text is searched fast.
+fn latin(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
+
 fn search(place: &str, content: &[u8], secrets: &[(String, Vec<u8>)]) {
     assert!(!content.is_empty(), "{place} is empty");
+    let content = latin(content);
     for (name, secret) in secrets {
-        let found = content.windows(secret.len()).any(|window| window == secret);
-        assert!(!found, "{name} is in {place}");
+        assert!(secret.len() >= 16, "{name} is too short to be looked for");
+        assert!(!content.contains(&latin(secret)), "{name} is in {place}");
     }
 }
 
 /// Every list and every detail, as text.
 async fn every_answer(gateway: &Outside) -> String {
     let mut all = String::new();
-    for list in ["/v1/deliveries", "/v1/runs", "/v1/statuses"] {
+    for list in ["/v1/deliveries", "/v1/runs", "/v1/statuses", "/v1/audit"] {
         let items = gateway.api.items(&format!("{list}?limit=500")).await;
         assert!(!items.is_empty(), "{list}");
         for item in items {
@@ -130,16 +139,150 @@ async fn nobody_ever_sees_a_secret() {
     .await;
     live(&town, &gateway).await;
     let secrets = secrets(&town);
-    search("an answer", every_answer(&gateway).await.as_bytes(), &secrets);
+    nowhere(&mut gateway, &secrets, "").await;
+}
+
+/// None of the secrets is in an answer, the process list, or, after a sudden death, a file.
+async fn nowhere(gateway: &mut Outside, secrets: &[(String, Vec<u8>)], pages: &str) {
+    let answers = every_answer(gateway).await + pages;
+    search("an answer", answers.as_bytes(), secrets);
     let process = format!("/proc/{}/cmdline", gateway.id());
-    search("the process list", &std::fs::read(process).unwrap(), &secrets);
+    search("the process list", &std::fs::read(process).unwrap(), secrets);
     let folder = gateway.settings.folder.clone();
     gateway.kill();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let content = std::fs::read(&path).unwrap();
         if !content.is_empty() {
-            search(&path.display().to_string(), &content, &secrets);
+            search(&path.display().to_string(), &content, secrets);
         }
     }
+}
+
+/// Somebody who links, and what they have in their hands and on their screen meanwhile.
+#[derive(Default)]
+struct Linker {
+    held: Vec<(String, Vec<u8>)>,
+    pages: String,
+}
+
+impl Linker {
+    fn holds(&mut self, name: &str, secret: &str) {
+        self.held.push((name.to_owned(), secret.as_bytes().to_vec()));
+    }
+
+    async fn open(&mut self, browser: &Browser, url: &str) -> StatusCode {
+        let shown = browser.open(url, None).await;
+        self.pages += &shown.text;
+        shown.status
+    }
+
+    /// Up to where Entra sends the browser back; whoever holds the link may sign in.
+    async fn sign_in(&mut self, gateway: &Outside) -> (Browser, String) {
+        let (status, answer) = gateway.api.post("/v1/organizations/fabrikam/link", None).await;
+        assert_eq!(status, StatusCode::CREATED);
+        let url = answer["url"].as_str().unwrap();
+        let (_, ticket) = url.split_once("ticket=").unwrap();
+        self.holds("ticket", ticket);
+        let browser = Browser::new();
+        let back = browser.sign_in(url, None).await;
+        for cookie in browser.cookies() {
+            self.holds("cookie", &cookie);
+        }
+        assert_eq!(self.open(&Browser::new(), url).await, StatusCode::FORBIDDEN);
+        (browser, back.into())
+    }
+
+    /// Links, after somebody else has tried with what they overheard.
+    async fn link(&mut self, gateway: &Outside) {
+        let (browser, back) = self.sign_in(gateway).await;
+        assert_eq!(self.open(&Browser::new(), &back).await, StatusCode::BAD_REQUEST);
+        let (browser, back) = match self.open(&browser, &back).await {
+            StatusCode::OK => return,
+            _ => self.sign_in(gateway).await,
+        };
+        assert_eq!(self.open(&browser, &back).await, StatusCode::OK);
+    }
+}
+
+async fn shows(town: &Town, branch: &str) {
+    let (id, commit) = town.open(branch);
+    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+}
+
+/// A linked life: tokens are renewed, refused and lost, and the user is exchanged.
+async fn live_linked(town: &Town, gateway: &Outside) -> Linker {
+    let mut linker = Linker::default();
+    let (browser, back) = linker.sign_in(gateway).await;
+    town.shell.entra(|entra| entra.forge_next_id_token(Forgery::WrongNonce));
+    assert_ne!(linker.open(&browser, &back).await, StatusCode::OK, "its ID token is forged");
+    linker.link(gateway).await;
+    shows(town, "one").await;
+    town.shell.ado(|ado| ado.end_bearers());
+    shows(town, "two").await;
+    assert!(town.shell.entra(|entra| entra.granted("refresh_token")) > 0);
+    town.shell.ado(|ado| {
+        for (method, action) in [("POST", Action::DropAfter), ("DELETE", Action::DropAfter)] {
+            ado.faults.add(Rule::new(method, "/_apis/tokens/pats", action).next(1));
+        }
+        ado.faults.add(Rule::new("POST", "/_apis/tokens/pats", Action::TruncateBody).next(1));
+        ado.fail_minting("failedToIssueAccessToken", 1);
+    });
+    shows(town, "three").await;
+    town.shell.entra(|entra| entra.fail_token(50173, "invalid_grant", 400, None));
+    town.shell.ado(|ado| ado.end_bearers());
+    town.open("four");
+    let says = |body: &Value| body["troubles"].to_string().contains("AADSTS50173");
+    gateway.api.until("/readyz", says).await;
+    let (browser, back) = linker.sign_in(gateway).await;
+    assert_ne!(linker.open(&browser, &back).await, StatusCode::OK, "its code is refused");
+    town.shell.entra(|entra| entra.heal_tokens());
+    linker.link(gateway).await;
+    let unlinked = gateway.api.call(Method::DELETE, "/v1/organizations/fabrikam/link", None).await;
+    assert_eq!(unlinked.0, StatusCode::NO_CONTENT);
+    linker.link(gateway).await;
+    shows(town, "five").await;
+    // One more is signed in, and never comes back.
+    linker.sign_in(gateway).await;
+    linker
+}
+
+/// What was confided to Entra and Azure DevOps, and what the linker held.
+fn linked_secrets(town: &Town, linker: &Linker) -> Vec<(String, Vec<u8>)> {
+    let mut found = linker.held.clone();
+    let mut add = |name: &str, secret: &str| {
+        found.push((name.to_owned(), secret.as_bytes().to_vec()));
+        let encoded = STANDARD.encode(secret);
+        found.push((format!("{name} in base64"), encoded.trim_end_matches('=').into()));
+    };
+    add("client secret", CLIENT_SECRET);
+    let confided = town.shell.entra(|entra| entra.confided().to_vec());
+    for name in ["code", "state", "verifier", "ID token", "access token", "refresh token"] {
+        assert!(confided.iter().any(|(one, _)| *one == name), "there was no {name}");
+    }
+    for (name, secret) in &confided {
+        add(name, secret);
+    }
+    let pats = town.shell.ado(|ado| ado.pats().to_vec());
+    assert!(pats.len() >= 8, "only {} tokens were minted", pats.len());
+    for pat in pats {
+        add("minted token", &pat.secret);
+        add("minted token as sent", &format!(":{}", pat.secret));
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_ever_sees_a_secret_of_the_service_user() {
+    let town = Town::new(1902);
+    let mut gateway = Outside::start_with(&town, |settings| {
+        settings.credential = town.service_user("");
+        settings.environment.insert("AZDO_GATEWAY_LOG".into(), "trace".into());
+    })
+    .await;
+    town.register(&gateway.url);
+    let linker = live_linked(&town, &gateway).await;
+    town.settled(&gateway.api).await;
+    let found = [secrets(&town), linked_secrets(&town, &linker)].concat();
+    nowhere(&mut gateway, &found, &linker.pages).await;
 }

@@ -105,6 +105,8 @@ impl World {
             valid_until_ms: self.now_ms + self.options.code_ms,
             is_redeemed: false,
         };
+        self.confided.push(("code", secret.clone()));
+        self.confided.push(("state", asked.state.clone()));
         self.codes.insert(secret.clone(), code);
         let session = self.random.guid();
         asked.back(&[("code", &secret), ("state", &asked.state), ("session_state", &session)])

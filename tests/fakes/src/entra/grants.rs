@@ -35,6 +35,7 @@ impl World {
         }
         code.is_redeemed = true;
         let code = code.clone();
+        self.confided.push(("verifier", verifier.unwrap_or_default().to_owned()));
         let user = self.healthy_user(&code.user)?;
         let nonce = code.nonce.as_deref();
         Ok(self.delegated(authority, client_id, &user, &code.scopes, nonce))
@@ -121,6 +122,7 @@ impl World {
         if asked("openid")
             && let Some(id_token) = self.id_token(authority, client_id, user, nonce)
         {
+            self.confided.push(("ID token", id_token.clone()));
             put("id_token", json!(id_token));
         }
         Value::Object(body)
@@ -135,6 +137,7 @@ impl World {
             issued_ms: self.now_ms,
             is_revoked: false,
         };
+        self.confided.push(("refresh token", secret.clone()));
         self.refresh_tokens.insert(secret.clone(), token);
         secret
     }
@@ -146,6 +149,7 @@ impl World {
         let secret = self.opaque("access.", 220);
         let lifetime_ms = i64::try_from(lifetime_s.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let valid_until_ms = self.now_ms.saturating_add(lifetime_ms);
+        self.confided.push(("access token", secret.clone()));
         self.issued.push(Bearer { secret: secret.clone(), subject, valid_until_ms });
         (secret, lifetime_s)
     }

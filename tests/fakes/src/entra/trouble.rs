@@ -57,6 +57,12 @@ impl World {
         &self.calls
     }
 
+    /// Every code, state, verifier and token that was handed out or sent here, oldest first, by the
+    /// name of what it is: what must not be found anywhere.
+    pub fn confided(&self) -> &[(&'static str, String)] {
+        &self.confided
+    }
+
     /// How many calls asked for this grant, and were granted.
     pub fn granted(&self, grant: &str) -> usize {
         let granted = |call: &&TokenCall| call.grant == grant && call.refused.is_none();

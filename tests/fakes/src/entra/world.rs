@@ -59,6 +59,8 @@ pub struct World {
     pub(super) refresh_tokens: BTreeMap<String, RefreshToken>,
     pub(super) issued: Vec<Bearer>,
     pub(super) calls: Vec<TokenCall>,
+    /// Whatever must be seen by nobody, by the name of what it is.
+    pub(super) confided: Vec<(&'static str, String)>,
     pub(super) scripted: Scripted,
     pub(super) forgery: Option<Forgery>,
     pub(super) signing_key: usize,
@@ -84,6 +86,7 @@ impl World {
             refresh_tokens: BTreeMap::new(),
             issued: Vec::new(),
             calls: Vec::new(),
+            confided: Vec::new(),
             scripted: Scripted::default(),
             forgery: None,
             signing_key: 0,
