@@ -37,8 +37,8 @@ pub(super) fn read(sections: Vec<Section<'_>>, defined: &Defined<'_>) -> Read {
         read.ci_used.extend(ci.clone());
         let started = started(&mut section);
         let run = run(&mut section);
-        let required = required(&mut section);
         warn_about_unused(&mut section);
+        let required = required(&mut section);
         section.finish();
         if let (Some(shown), Some(started), Some(ci)) = (shown, started, ci) {
             read.checks.push(Check { required, ..assemble(shown, started, run, ci) });

@@ -102,8 +102,9 @@ impl Bearer {
                 };
                 let entry = self.books.entry(Action::Refresh, outcome);
                 self.books.record(vec![Entry { identity, detail: reason.clone(), ..entry }]).await;
-                let error = Error { reason };
-                state.rests = Some((error.clone(), now.plus(wait)));
+                let until = now.plus(wait);
+                let error = Error::until(reason, until);
+                state.rests = Some((error.clone(), until));
                 Err(error)
             }
         }

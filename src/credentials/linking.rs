@@ -237,8 +237,7 @@ impl Linking {
             failures: 0,
             trouble: None,
         };
-        // What was minted for the user before is worth nothing to the next one.
-        drop(tokio::time::timeout(PAUSE_MAX, linkable.source.pause()).await);
+        linkable.pause().await;
         let state = LinkState::from(&link);
         let entry = Entry {
             identity: Some(state.user_name.clone()),
@@ -276,7 +275,7 @@ impl Linking {
     pub async fn unlink(&self, organization: &str, actor: &str) -> Result<bool, LinkError> {
         let linkable = self.find(organization)?;
         let session = &linkable.session;
-        drop(tokio::time::timeout(PAUSE_MAX, linkable.source.pause()).await);
+        linkable.pause().await;
         let identity = session.books.store.link(session.organization()).await?;
         let entry = Entry {
             identity: identity.map(|link| link.user_name),
@@ -334,6 +333,16 @@ impl Linking {
     }
 }
 
+impl Linkable {
+    /// What was minted for one user is worth nothing to the next: it is revoked first, where that
+    /// is still possible. What is not ends by itself.
+    async fn pause(&self) {
+        let works = self.session.access().await.is_ok();
+        let wait = if works { PAUSE_MAX } else { Duration::ZERO };
+        drop(tokio::time::timeout(wait, self.source.pause()).await);
+    }
+}
+
 /// The account must be the one that the operator expects: browsers sign in silently with whatever
 /// account they have.
 fn check_user(session: &Session, account: &Account) -> Result<(), LinkError> {
@@ -343,9 +352,9 @@ fn check_user(session: &Session, account: &Account) -> Result<(), LinkError> {
         return Ok(());
     }
     Err(LinkError::Refused(format!(
-        "{} signed in, and {expected} is expected: sign in with that account, in a private window \
-         if your browser keeps choosing another one; or change [organization.credential] \
-         expected_user",
+        "the account {} signed in, and {expected} is expected: sign in with that one, in a private \
+         window if your browser keeps choosing another; or change expected_user in the \
+         configuration",
         account.user_name
     )))
 }

@@ -29,6 +29,8 @@ const TRY_AGAIN: Duration = Duration::from_millis(150);
 const HELD_MAX: usize = 2_000;
 const REVOKING_MAX: usize = 16;
 const PAUSED: &str = "the service user is being changed, or the gateway stops";
+/// When what will pass by itself is tried again.
+const PASSES_SOON: Duration = Duration::from_secs(2);
 /// Where fresh tokens are refused one after the other (facts §4.1).
 pub(super) const REFUSED: &str = "Several fresh tokens were refused, so it is the account: sign \
     in to Azure DevOps through a browser as the service user, since tokens die when nobody has \
@@ -107,18 +109,18 @@ impl Minter {
         scope: Scope,
         purpose: Purpose,
     ) -> Result<Pat, Error> {
+        let (organization, now) = (self.session.organization(), self.books.clock.now());
         if self.is_paused.load(Ordering::SeqCst) {
-            return Err(Error::new(PAUSED));
+            return Err(Error::until(PAUSED, now.plus(PASSES_SOON)));
         }
         if self.held.len() >= HELD_MAX {
-            return Err(Error::new(format!("{HELD_MAX} tokens wait to be revoked")));
+            let reason = format!("{HELD_MAX} tokens wait to be revoked");
+            return Err(Error::until(reason, now.plus(PASSES_SOON)));
         }
-        let organization = self.session.organization();
-        if let Some(pause) = self.throttle.pause(organization, self.books.clock.now()) {
+        if let Some(pause) = self.throttle.pause(organization, now) {
             let (until, reason) = (pause.until, pause.reason);
-            return Err(Error::new(format!(
-                "{organization} is left in peace until {until}: {reason}"
-            )));
+            let reason = format!("{organization} is left in peace until {until}: {reason}");
+            return Err(Error::until(reason, until));
         }
         let mut tries = 0;
         loop {
@@ -136,7 +138,7 @@ impl Minter {
                 self.session.refused(&access).await;
             }
             if self.is_paused.load(Ordering::SeqCst) {
-                return Err(Error::new(PAUSED));
+                return Err(Error::until(PAUSED, now.plus(PASSES_SOON)));
             }
             if tries == TRIES_MAX || !may_pass(&error) {
                 return Err(self.refused(&error));
@@ -245,7 +247,16 @@ impl Minter {
         if self.standing.wrong(organization, Aspect::Mint, &reason) {
             tracing::error!(organization, "{reason}; statuses wait until then");
         }
-        Error { reason }
+        // What has passed by then, has; everything else waits for somebody.
+        let wait = match error {
+            ado::Error::RateLimited { retry_after, .. } => *retry_after,
+            ado::Error::Unavailable { retry_after, .. } => {
+                Some(retry_after.unwrap_or_default().max(PASSES_SOON))
+            }
+            ado::Error::NoPat(error) if error.remedy == PatRemedy::Wait => Some(PASSES_SOON),
+            _ => None,
+        };
+        Error { reason, until: wait.map(|wait| self.books.clock.now().plus(wait)) }
     }
 
     pub(super) fn is_held(&self, serial: u64) -> bool {

@@ -28,6 +28,7 @@ use async_trait::async_trait;
 
 use crate::ado::{Credential, Scope};
 use crate::domain::id::RunId;
+use crate::domain::time::Timestamp;
 
 pub use identities::{Identities, Identity, Means};
 pub use lending::{CallError, call};
@@ -95,11 +96,18 @@ impl Purpose {
 pub struct Error {
     /// What an operator can do about it.
     pub reason: String,
+    /// When asking again makes sense, where that is known.
+    pub until: Option<Timestamp>,
 }
 
 impl Error {
-    /// For this reason.
+    /// For this reason, until somebody does something.
     pub fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into() }
+        Self { reason: reason.into(), until: None }
+    }
+
+    /// For this reason, which will have passed by then.
+    pub fn until(reason: impl Into<String>, until: Timestamp) -> Self {
+        Self { reason: reason.into(), until: Some(until) }
     }
 }

@@ -145,7 +145,9 @@ impl Session {
             if link.retry_at > now {
                 let reason = link.trouble.clone().unwrap_or_default();
                 let still = found.filter(|_| usable_until(&link) > now);
-                return still.map(|access| (access, usable_until(&link))).ok_or(Error { reason });
+                return still
+                    .map(|access| (access, usable_until(&link)))
+                    .ok_or(Error::until(reason, link.retry_at));
             }
             match store.claim_refresh(self.organization(), now, LEASE).await.map_err(unavailable)? {
                 Refresh::NotLinked => return Err(self.not_linked()),
@@ -249,7 +251,7 @@ impl Session {
             .set(if error.is_none() { 1.0 } else { 0.0 });
         match error {
             None => self.standing.fine(organization, Aspect::Link),
-            Some(Error { reason }) => {
+            Some(Error { reason, .. }) => {
                 if self.standing.wrong(organization, Aspect::Link, reason) {
                     tracing::error!(organization, "{reason}; statuses wait until then");
                 }

@@ -212,7 +212,10 @@ impl Posts {
             Failure::TooLong => later(None, true, true, "it took too long".into()),
             // Nothing is given up for want of a link, however long that takes.
             Failure::Call(CallError::Credential(error)) => Posting::Later {
-                due_at: now.plus(BACKOFF.wait(attempts, random(), Some(LOCKED_OUT))),
+                due_at: match error.until {
+                    Some(until) => until.max(now).plus(Duration::from_millis(random() % 1_000)),
+                    None => now.plus(BACKOFF.wait(attempts, random(), Some(LOCKED_OUT))),
+                },
                 counts: false,
                 doubtful: slot.doubtful,
                 reason: error.to_string(),
