@@ -64,11 +64,8 @@ impl Link {
                 }
             }
         }
-        say!(
-            "\nOpen this in a browser, and sign in with the account whose rights are to be used:\n\n\
-             \x20 {}\n\nIt works once, until {}.",
-            text(answer, "url"),
-            text(answer, "expires_at")
-        );
+        say!("\nOpen this in a browser, and sign in with the account whose rights are to be used:");
+        say!("\n  {}", text(answer, "url"));
+        say!("\nIt works once, until {}.", text(answer, "expires_at"));
     }
 }

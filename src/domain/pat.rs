@@ -77,8 +77,12 @@ const MINT_TIME_S: usize = 2;
 /// The most tokens of one scope that lie ready.
 pub const READY_MAX: usize = 16;
 
-/// How many tokens are to lie ready, when this many were asked for within [`DEMAND_WINDOW`].
+/// How many tokens are to lie ready, when this many were asked for within [`DEMAND_WINDOW`]. One
+/// alone tells nothing about the next: a token for it would mostly be minted in vain.
 pub fn ready_wanted(asked: usize) -> usize {
+    if asked < 2 {
+        return 0;
+    }
     let window_s = usize::try_from(DEMAND_WINDOW.as_secs()).unwrap_or(usize::MAX);
     (asked * MINT_TIME_S).div_ceil(window_s).min(READY_MAX)
 }
@@ -121,7 +125,8 @@ mod tests {
     #[test]
     fn nothing_lies_ready_where_nothing_is_asked_for() {
         assert_eq!(ready_wanted(0), 0);
-        assert_eq!(ready_wanted(1), 1);
+        assert_eq!(ready_wanted(1), 0);
+        assert_eq!(ready_wanted(2), 1);
         assert_eq!(ready_wanted(75), 10);
         assert_eq!(ready_wanted(10_000), READY_MAX);
     }

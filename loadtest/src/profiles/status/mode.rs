@@ -1,11 +1,14 @@
 //! The ways in which the gateway can come by a token. It must never know how fast they are.
 
+use std::fmt;
+
+use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::fakes::{App, CLIENT_SECRET, PAT, SERVICE_USER};
 
 /// See the module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Mode {
     /// Made by hand: the call alone, with which the others are compared.
@@ -16,6 +19,14 @@ pub(crate) enum Mode {
     OnDemand,
     /// One token for many calls.
     Window,
+}
+
+impl fmt::Display for Mode {
+    /// As the command line takes it.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        out.write_str(value.as_ref().map_or("", |value| value.get_name()))
+    }
 }
 
 impl Mode {

@@ -54,13 +54,18 @@ impl<'a> Posting<'a> {
 
     /// Posts for that long; what the gateway called the statuses.
     pub(super) async fn load(&mut self, time: Duration) -> anyhow::Result<HashSet<String>> {
-        let every = Duration::from_secs(1) * self.load.burst / self.load.rate;
+        let every = Duration::from_secs_f64(f64::from(self.load.burst) / self.load.rate);
         let mut pace = tokio::time::interval(every);
         pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut accepted = HashSet::new();
         let begun = Instant::now();
         while begun.elapsed() < time {
-            pace.tick().await;
+            if tokio::time::timeout(time.saturating_sub(begun.elapsed()), pace.tick())
+                .await
+                .is_err()
+            {
+                break;
+            }
             for _ in 0..self.load.burst {
                 accepted.insert(self.post().await?);
             }

@@ -26,7 +26,7 @@ const LOOKS_MAX: usize = 20;
 /// How a mode is loaded.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Load {
-    pub(crate) rate: u32,
+    pub(crate) rate: f64,
     pub(crate) burst: u32,
     pub(crate) seconds: u64,
     pub(crate) warm_up_seconds: u64,

@@ -90,7 +90,8 @@ fn verdicts(measured: &Measured) -> Vec<Verdict> {
     let median: fn(&Turn) -> f64 = |turn| turn.latency.median_ms;
     let p99: fn(&Turn) -> f64 = |turn| turn.latency.p99_ms;
     let mut verdicts = Vec::new();
-    for mode in Mode::ALL {
+    let is_compared = turns_of(measured, Mode::ByHand).count() > 0;
+    for mode in Mode::ALL.into_iter().filter(|mode| turns_of(measured, *mode).count() > 0) {
         let name = mode.name();
         let most = match mode.is_single() {
             true => Limit::AtMost(REQUESTS_MAX),
@@ -103,7 +104,7 @@ fn verdicts(measured: &Measured) -> Vec<Verdict> {
         };
         verdicts.push(for_reader("p50", "ms", spread(mode, median)));
         verdicts.push(for_reader("p99", "ms", spread(mode, p99)));
-        if mode != Mode::ByHand {
+        if mode != Mode::ByHand && is_compared {
             // What is minted on demand cannot be as fast; the budget is about the usual way.
             let most = match mode {
                 Mode::Ahead => Limit::AtMost(LATENCY_RATIO_MAX),
