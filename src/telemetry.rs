@@ -52,6 +52,9 @@ fn describe() {
     describe_counter!("azdo_gateway_ado_requests_total", "Calls to Azure DevOps, by outcome");
     describe_counter!("azdo_gateway_rows_deleted_total", "Rows deleted by retention");
     describe_counter!("azdo_gateway_panics_total", "Panics that were contained");
+    describe_counter!("azdo_gateway_audit_total", "What was done with our identities, by outcome");
+    describe_counter!("azdo_gateway_pats_left_over_total", "Tokens found that nobody held");
+    describe_gauge!("azdo_gateway_linked", "1 while the service user's link works");
     describe_gauge!("azdo_gateway_backlog", "Rows that wait, by stage");
     describe_gauge!("azdo_gateway_oldest_undecided_seconds", "Age of the oldest in the inbox");
     describe_gauge!("azdo_gateway_credential_accepted", "0 while we are not let in");

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::Source;
 use super::entra::{self, Account, Tokens};
+use super::receipt::count;
 use super::session::Session;
 use super::sign_in::{Begun, LinkError, LinkState, Return};
 use crate::domain::audit::{Action, Entry, Outcome};
@@ -259,6 +260,7 @@ impl Linking {
     ) -> Result<Commit, LinkError> {
         let session = &linkable.session;
         let organization = session.organization().to_owned();
+        count(&entry);
         let change = LinkChange { organization, to, entry };
         let committed = session.books.store.commit_link(change).await;
         session.forget().await;

@@ -49,11 +49,7 @@ impl Books {
 
     /// Writes entries; where the store does not take them, the log does.
     pub async fn record(&self, entries: Vec<Entry>) {
-        for entry in &entries {
-            metrics::counter!("azdo_gateway_audit_total",
-                "action" => entry.action.as_str(), "outcome" => entry.outcome.as_str())
-            .increment(1);
-        }
+        entries.iter().for_each(count);
         let told = entries.clone();
         if let Err(error) = self.store.record(entries).await {
             for entry in told {
@@ -87,6 +83,13 @@ impl Books {
     pub fn receipt(&self, scope: Scope, purpose: Purpose, identity: Option<String>) -> Plain {
         Plain { books: self.clone(), scope, purpose, identity }
     }
+}
+
+/// Tells the metric of an entry, also of those that are stored with what they are about.
+pub(super) fn count(entry: &Entry) {
+    metrics::counter!("azdo_gateway_audit_total",
+        "action" => entry.action.as_str(), "outcome" => entry.outcome.as_str())
+    .increment(1);
 }
 
 /// See [`Books::receipt`].

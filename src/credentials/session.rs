@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::entra::{self, Entra};
+use super::receipt::count;
 use super::{Aspect, Books, Error, ServiceUser, Standing};
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::backoff::Backoff;
@@ -222,6 +223,7 @@ impl Session {
         entry: Option<Entry>,
     ) -> Result<(), Error> {
         let organization = self.organization().to_owned();
+        entry.iter().for_each(count);
         let commit = RefreshCommit { organization, lease, refreshed, entry };
         // A lost lease means that somebody linked anew: what is there now is read next.
         let committed = self.books.store.commit_refresh(commit).await;

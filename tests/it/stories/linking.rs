@@ -203,6 +203,32 @@ async fn what_entra_refuses_is_explained() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_way_back_is_that_of_the_configuration_whatever_the_request_says() {
+    let town = Town::new(1514);
+    let gateway = town.unlinked(|_| {}).await;
+    let asked = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let answer = asked
+        .build()
+        .expect("it is set up")
+        .get(format!("{}?redirect_uri=https://evil.example/complete", connect(&gateway)))
+        .header(reqwest::header::HOST, "evil.example")
+        .header("x-forwarded-host", "evil.example")
+        .bearer_auth(OPERATOR)
+        .send()
+        .await
+        .expect("the gateway answers");
+    let location = answer.headers()["location"].to_str().expect("it is text").to_owned();
+    assert!(location.starts_with(town.shell.url()), "{location}");
+    assert!(!location.contains("evil"), "{location}");
+    // Entra sends nobody to an address that is not registered for the app.
+    let shown = Browser::new().open(&location, None).await;
+    assert_eq!(shown.status, StatusCode::BAD_REQUEST, "{}", shown.text);
+    assert_eq!(shown.location, None);
+    refused(&gateway, 0).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_stands_in_the_address_is_never_more_than_text() {
     let town = Town::new(1510);
     let gateway = town.unlinked(|_| {}).await;

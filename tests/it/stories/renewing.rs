@@ -1,6 +1,10 @@
 //! The access token of the linked user: renewed once, kept over restarts, and said in plain words
 //! when it cannot be.
 
+use std::sync::Arc;
+
+use azdo_gateway::ado::Scope;
+use azdo_gateway::credentials::{Identities, Means, Ours, Purpose};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -46,6 +50,43 @@ async fn however_many_need_it_it_is_renewed_once() {
     assert_eq!(refreshed(&town), 1);
     let renewed = gateway.api.items("/v1/audit?action=refresh").await;
     assert_eq!(renewed.len(), 1, "{renewed:?}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_processes_on_one_store_renew_it_once() {
+    let town = Town::new(1709);
+    let gateway = town.linked(|_| {}).await;
+    let mut settings = town.settings("127.0.0.1:1");
+    settings.credential = town.service_user("mint_ahead = false");
+    let config = settings.config();
+    // What other processes would have, with everything of their own but the store.
+    let others: Vec<Identities> = (0..3)
+        .map(|number| {
+            let means = Means {
+                http: azdo_gateway::ado::http_client().expect("it is set up"),
+                store: Arc::clone(gateway.app.store()),
+                keys: config.secrets.clone(),
+                throttle: Arc::default(),
+                standing: Arc::default(),
+                clock: azdo_gateway::clock::Clock::system(),
+                ours: Ours { gateway: "another0".into(), process: number.to_string() },
+            };
+            let organizations = config.organizations.iter().map(|one| (&one.ado, &one.credential));
+            let public_url = config.server.public_url.clone();
+            Identities::new(organizations, public_url, &means).expect("they are set up")
+        })
+        .collect();
+    town.shell.ado(|ado| ado.end_bearers());
+    let sources: Vec<_> = others.iter().flat_map(Identities::sources).collect();
+    let asking = sources.iter().cycle().take(30).map(|source| async move {
+        source.credential(Scope::CodeStatus, Purpose::new("test")).await.map(drop)
+    });
+    for lent in futures_util::future::join_all(asking).await {
+        lent.expect("everybody gets one");
+    }
+    assert_eq!(refreshed(&town), 1);
+    town.until_all_revoked().await;
     gateway.stop().await;
 }
 
