@@ -4,6 +4,7 @@
 //! processes a lease in the store does. Tokens rest sealed. It must never know what the access is
 //! used for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -23,6 +24,8 @@ const LEASE: Duration = Duration::from_secs(20);
 /// How often we look whether another process is done, and how many times.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const LOOKS_MAX: usize = 100;
+/// How often a refused token is renewed before its time.
+const REFUSED_EVERY: Duration = Duration::from_secs(10);
 /// How long a cached token is used before the store is asked whether it is still linked.
 const TRUSTED: Duration = Duration::from_secs(1);
 const BACKOFF: Backoff =
@@ -35,7 +38,7 @@ pub struct Session {
     pub(super) entra: Entra,
     pub(super) keys: Keyring,
     pub(super) books: Books,
-    pub(super) standing: std::sync::Arc<Standing>,
+    pub(super) standing: Arc<Standing>,
     pub(super) cache: Mutex<Cache>,
 }
 
@@ -43,8 +46,8 @@ pub struct Session {
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     known: Option<Known>,
-    /// The revision whose token Azure DevOps refused.
-    refused: Option<i64>,
+    /// The token that Azure DevOps refused, by when it was made, and when that was.
+    refused: Option<(Timestamp, Timestamp)>,
 }
 
 #[derive(Debug)]
@@ -60,7 +63,7 @@ pub struct Access {
     pub(super) token: Secret,
     /// Whose it is.
     pub(super) identity: String,
-    revision: i64,
+    made_at: Timestamp,
 }
 
 impl Session {
@@ -70,7 +73,7 @@ impl Session {
         entra: Entra,
         keys: Keyring,
         books: Books,
-        standing: std::sync::Arc<Standing>,
+        standing: Arc<Standing>,
     ) -> Self {
         Self { user, entra, keys, books, standing, cache: Mutex::default() }
     }
@@ -83,7 +86,7 @@ impl Session {
     ///
     /// # Errors
     /// Nobody is linked, or the link does not work, and what to do about it.
-    pub async fn access(&self) -> Result<Access, Error> {
+    pub async fn access(self: &Arc<Self>) -> Result<Access, Error> {
         let mut cache = self.cache.lock().await;
         let now = self.books.clock.now();
         if let Some(known) = &cache.known
@@ -103,9 +106,12 @@ impl Session {
 
     /// Azure DevOps refuses this token although its time is not over: the next one is renewed.
     pub(super) async fn refused(&self, access: &Access) {
-        let mut cache = self.cache.lock().await;
-        cache.known = None;
-        cache.refused = Some(access.revision);
+        let (mut cache, now) = (self.cache.lock().await, self.books.clock.now());
+        // A token that is refused right after the one before it was is not the cause.
+        if cache.refused.is_none_or(|(_, at)| now.since(at) >= REFUSED_EVERY) {
+            cache.known = None;
+            cache.refused = Some((access.made_at, now));
+        }
     }
 
     /// Forgets what is cached: the link has changed.
@@ -115,32 +121,34 @@ impl Session {
 
     /// Renews in good time, so that no call waits for it and 90 idle days never happen; and warns
     /// of what will end.
-    pub(super) async fn upkeep(&self) {
-        let mut cache = self.cache.lock().await;
-        let loaded = self.load(cache.refused, renewed_until).await;
+    pub(super) async fn upkeep(self: &Arc<Self>) {
+        // Without the lock: a token that is still good is lent meanwhile.
+        let refused = self.cache.lock().await.refused;
+        let loaded = self.load(refused, renewed_until).await;
         self.tell(loaded.as_ref().err());
-        if let Ok((access, _)) = &loaded
-            && cache.known.as_ref().is_some_and(|known| known.access.revision != access.revision)
-        {
-            cache.known = None;
+        if let Ok((access, _)) = &loaded {
+            let mut cache = self.cache.lock().await;
+            cache.known.take_if(|known| known.access.made_at != access.made_at);
         }
-        drop(cache);
         self.warn().await;
     }
 
     async fn load(
-        &self,
-        refused: Option<i64>,
+        self: &Arc<Self>,
+        refused: Option<(Timestamp, Timestamp)>,
         until: fn(&Link) -> Timestamp,
     ) -> Result<(Access, Timestamp), Error> {
+        let began = self.books.clock.now();
         let store = &self.books.store;
         let unavailable = |error: crate::storage::Error| Error::new(error.to_string());
         for _ in 0..LOOKS_MAX {
             let now = self.books.clock.now();
             let link = store.link(self.organization()).await.map_err(unavailable)?;
             let link = link.ok_or_else(|| self.not_linked())?;
-            let found = self.stored(&link, refused);
-            if let Some(access) = found.as_ref().filter(|_| until(&link) > now) {
+            let found = self.stored(&link, refused.map(|(made_at, _)| made_at));
+            // However short-lived Entra makes it, what was just renewed is not renewed again.
+            let is_good = until(&link) > now || link.refreshed_at >= began;
+            if let Some(access) = found.as_ref().filter(|_| is_good) {
                 return Ok((access.clone(), until(&link)));
             }
             if link.retry_at > now {
@@ -152,26 +160,34 @@ impl Session {
             }
             match store.claim_refresh(self.organization(), now, LEASE).await.map_err(unavailable)? {
                 Refresh::NotLinked => return Err(self.not_linked()),
-                Refresh::Busy(_) => tokio::time::sleep(LOOK_AGAIN).await,
+                Refresh::Busy(_) => match found.filter(|_| usable_until(&link) > now) {
+                    Some(access) => return Ok((access, usable_until(&link))),
+                    None => tokio::time::sleep(LOOK_AGAIN).await,
+                },
                 // Whoever held the lease before us may have renewed it since we looked.
                 Refresh::Leased { link: now_there, lease }
                     if now_there.revision != link.revision =>
                 {
                     self.commit(lease, Refreshed::Kept, None).await?;
                 }
-                Refresh::Leased { link, lease } => self.renew(&link, lease).await?,
+                Refresh::Leased { link, lease } => {
+                    // By itself: whoever waits for it may give up, and the lease must end.
+                    let session = Arc::clone(self);
+                    let renewing = tokio::spawn(async move { session.renew(&link, lease).await });
+                    renewing.await.map_err(|error| Error::new(error.to_string()))??;
+                }
             }
         }
         Err(Error::new("another process has been renewing the access token for too long"))
     }
 
     /// The token in the store, where it can be used.
-    fn stored(&self, link: &Link, refused: Option<i64>) -> Option<Access> {
-        let sealed = link.access_token.as_ref().filter(|_| refused != Some(link.revision))?;
+    fn stored(&self, link: &Link, refused: Option<Timestamp>) -> Option<Access> {
+        let sealed = link.access_token.as_ref().filter(|_| refused != Some(link.refreshed_at))?;
         let opened = self.keys.open(&self.place("access"), sealed).ok();
         let opened = opened.filter(|opened| !opened.is_stale)?;
-        let (identity, revision) = (link.user_name.clone(), link.revision);
-        Some(Access { token: opened.secret, identity, revision })
+        let (identity, made_at) = (link.user_name.clone(), link.refreshed_at);
+        Some(Access { token: opened.secret, identity, made_at })
     }
 
     async fn renew(&self, link: &Link, lease: i64) -> Result<(), Error> {
@@ -209,7 +225,7 @@ impl Session {
                     true => Outcome::Failed,
                     false => Outcome::Refused,
                 };
-                let retry_at = now.plus(wait);
+                let retry_at = self.books.clock.now().plus(wait);
                 (Refreshed::Failed { trouble: trouble.clone(), retry_at }, entry(outcome, trouble))
             }
         };

@@ -103,6 +103,18 @@ async fn a_short_lived_token_is_renewed_before_it_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_end_at_once_do_not_make_a_loop() {
+    let town = Town::new(1715);
+    let gateway = town.linked(|_| {}).await;
+    town.shell.entra(|entra| entra.options.access_token_s = (0, 0));
+    town.shell.ado(|ado| ado.end_bearers());
+    show(&town, &gateway, "scan").await;
+    gateway.api.until("/readyz", |body| body["troubles"]["fabrikam"].is_string()).await;
+    assert!(refreshed(&town) <= 10, "{} renewals", refreshed(&town));
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restart_keeps_the_link_and_asks_nobody() {
     let town = Town::new(1703);
     let gateway = town.linked(|_| {}).await;
