@@ -3,6 +3,7 @@
 //! What goes out of scope comes back here to be revoked, spent or not: there is no way to forget a
 //! token but to die, and for that there is the sweep. It must never lend one itself.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -65,6 +66,8 @@ pub(super) struct Minter {
     /// Serials of tokens that somebody here will revoke.
     held: DashMap<u64, ()>,
     serial: AtomicU64,
+    /// Left over, and being revoked.
+    sweeping: DashMap<String, ()>,
     /// Nothing is minted: the service user changes, or the gateway stops.
     is_paused: AtomicBool,
     revoking: Semaphore,
@@ -94,6 +97,7 @@ impl Minter {
             standing,
             held: DashMap::new(),
             serial: AtomicU64::new(1),
+            sweeping: DashMap::new(),
             is_paused: AtomicBool::new(false),
             revoking: Semaphore::new(REVOKING_MAX),
             runtime: Handle::current(),
@@ -126,7 +130,11 @@ impl Minter {
         loop {
             tries += 1;
             let access = self.session.access().await?;
-            let error = match self.mint_once(&access, scope, purpose).await {
+            // By itself: whoever waits for it may give up, and the token must still be taken in.
+            let (minter, lent) = (Arc::clone(self), access.clone());
+            let minting = async move { minter.mint_once(&lent, scope, purpose).await };
+            let minted = self.runtime.spawn(minting).await;
+            let error = match minted.map_err(|error| Error::new(error.to_string()))? {
                 Ok(pat) => {
                     self.standing.fine(organization, Aspect::Mint);
                     tokio::time::sleep(purpose.settle).await;
@@ -259,8 +267,19 @@ impl Minter {
         Error { reason, until: wait.map(|wait| self.books.clock.now().plus(wait)) }
     }
 
-    pub(super) fn is_held(&self, serial: u64) -> bool {
-        self.held.contains_key(&serial)
+    /// What is held now, and the serial from which on it is not known.
+    pub(super) fn held(&self) -> (HashSet<u64>, u64) {
+        let next = self.serial.load(Ordering::SeqCst);
+        (self.held.iter().map(|entry| *entry.key()).collect(), next)
+    }
+
+    /// Revokes what was left over, unless that is under way.
+    pub(super) fn revoke_left_over(self: &Arc<Self>, spent: Spent) {
+        if self.sweeping.insert(spent.authorization_id.clone(), ()).is_none() {
+            tracing::warn!("revoking a token: {}", spent.entry.detail);
+            metrics::counter!("azdo_gateway_pats_left_over_total").increment(1);
+            self.revoke_later(spent);
+        }
     }
 
     /// Revokes in the background.
@@ -270,13 +289,13 @@ impl Minter {
     }
 
     /// Revokes, until it worked or the token has ended by itself.
-    pub(super) async fn revoke(&self, spent: Spent) {
+    async fn revoke(&self, mut spent: Spent) {
         // The semaphore is never closed.
         let _permit = self.revoking.acquire().await;
-        let mut entries: Vec<Entry> = spent.used.into_iter().collect();
+        let mut entries: Vec<Entry> = spent.used.take().into_iter().collect();
         let mut wait = REVOKE_AGAIN;
         loop {
-            let error = self.revoke_once(&spent.authorization_id).await.err();
+            let error = self.revoke_once(&spent).await.err();
             let now = self.books.clock.now();
             let is_over = now >= spent.valid_to;
             let (outcome, detail) = match &error {
@@ -296,20 +315,25 @@ impl Minter {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(REVOKE_AGAIN_MAX);
         }
+        self.sweeping.remove(&spent.authorization_id);
         if let Some(serial) = spent.serial {
             self.held.remove(&serial);
         }
     }
 
-    async fn revoke_once(&self, authorization_id: &str) -> Result<(), String> {
+    async fn revoke_once(&self, spent: &Spent) -> Result<(), String> {
         let organization = self.session.organization();
         let pause = self.throttle.pause(organization, self.books.clock.now());
         if let Some(pause) = pause.filter(|pause| pause.is_limit) {
             return Err(pause.reason);
         }
         let access = self.session.access().await.map_err(|error| error.reason)?;
+        // To anybody else Azure DevOps says that there is no such token.
+        if spent.entry.identity.as_ref().is_some_and(|owner| *owner != access.identity) {
+            return Err(format!("{} is linked now", access.identity));
+        }
         let credential = Credential::from_bearer(&access.token);
-        let revoked = self.client.revoke_pat(credential, authorization_id).await;
+        let revoked = self.client.revoke_pat(credential, &spent.authorization_id).await;
         if let Err(ado::Error::Unauthorized { .. }) = &revoked {
             self.session.refused(&access).await;
         }

@@ -83,18 +83,16 @@ impl Minter {
         if !self.watch.is_due(now) {
             return;
         }
+        // Before Azure DevOps is asked: what is revoked meanwhile was alive when it answered.
+        let (held, next) = self.held();
         let Ok(living) = self.living().await else { return };
         self.watch.looked(now);
         let (gateway, process) = (&self.ours.gateway, &self.ours.process);
         let left_over = living.into_iter().filter(|pat| {
-            is_left_over(&pat.display_name, gateway, process, |serial| self.is_held(serial))
+            let is_held = |serial| serial >= next || held.contains(&serial);
+            is_left_over(&pat.display_name, gateway, process, is_held)
         });
-        let revoked = left_over.map(|pat| {
-            tracing::warn!("revoking a token that was left over: {}", pat.display_name);
-            metrics::counter!("azdo_gateway_pats_left_over_total").increment(1);
-            self.revoke(self.spent(pat))
-        });
-        futures_util::future::join_all(revoked).await;
+        left_over.for_each(|pat| self.revoke_left_over(self.spent(pat)));
     }
 
     fn spent(&self, pat: ListedPat) -> Spent {

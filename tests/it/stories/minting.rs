@@ -1,7 +1,11 @@
 //! One token, one call: minted with the least scope, spent once, revoked, whatever happens.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use azdo_gateway::ado::Scope;
+use azdo_gateway::clock::Clock;
+use azdo_gateway::credentials::{Identities, Means, Ours, Purpose};
 use fakes::ado::pats::{Pat, PatState};
 use fakes::faults::{Action, Rule, unavailable_503};
 use reqwest::StatusCode;
@@ -152,6 +156,41 @@ async fn a_token_whose_answer_was_lost_is_found_and_revoked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_nobody_waits_for_any_more_is_revoked_all_the_same() {
+    let town = Town::new(1614);
+    let gateway = town.linked(|_| {}).await;
+    let mut settings = town.settings("127.0.0.1:1");
+    settings.credential = town.service_user("mint_ahead = false");
+    let config = settings.config();
+    let means = Means {
+        http: azdo_gateway::ado::http_client().expect("it is set up"),
+        store: Arc::clone(gateway.app.store()),
+        keys: config.secrets.clone(),
+        throttle: Arc::default(),
+        standing: Arc::default(),
+        clock: Clock::system(),
+        ours: Ours { gateway: "another0".into(), process: "1".into() },
+    };
+    let organizations = config.organizations.iter().map(|one| (&one.ado, &one.credential));
+    let public_url = config.server.public_url.clone();
+    let identities = Identities::new(organizations, public_url, &means).expect("it is set up");
+    let source = identities.sources().remove(0);
+    let rule = Rule::new("POST", PATS, Action::Hold { before: false }).next(1);
+    town.shell.ado(|ado| ado.faults.add(rule));
+    let asking = source.credential(Scope::CodeStatus, Purpose::new("test"));
+    let held = town.shell.wait_for_held(Duration::from_secs(20), 1);
+    tokio::select! {
+        lent = asking => panic!("it is held back: {lent:?}"),
+        held = held => assert!(held.is_some(), "it is being minted"),
+    }
+    town.shell.release();
+    town.until_all_revoked().await;
+    assert_eq!(pats(&town).len(), 1);
+    tokio::time::timeout(Duration::from_secs(5), source.pause()).await.expect("none is held");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tokens_of_others_are_left_alone() {
     let town = Town::new(1607);
     let bearer = "a-bearer-of-the-same-user";
@@ -166,7 +205,7 @@ async fn tokens_of_others_are_left_alone() {
         ado.pat_rules.expected_prefix = String::new();
     });
     let organization = town.shell.ado(|ado| ado.organization_url("fabrikam"));
-    let valid_to = azdo_gateway::clock::Clock::system().now().plus(Duration::from_secs(200));
+    let valid_to = Clock::system().now().plus(Duration::from_secs(200));
     for name in names {
         let body = json!({
             "displayName": name, "scope": "vso.code", "validTo": valid_to, "allOrgs": false,
