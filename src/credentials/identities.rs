@@ -9,7 +9,8 @@ use url::Url;
 
 use super::bearer::{Bearer, Issuer};
 use super::entra::{self, Entra};
-use super::linking::{Linkable, Linking};
+use super::linkable::Linkable;
+use super::linking::Linking;
 use super::minter::{Minter, Ours};
 use super::session::Session;
 use super::single_use::SingleUse;
@@ -104,7 +105,7 @@ impl Means {
         let (kind, source) = match options {
             Options::ServiceUser(user) => {
                 let (source, session) = self.service_user(&client, user, books);
-                linkable.push(Linkable { session, source: Arc::clone(&source) });
+                linkable.push(Linkable::new(session, Arc::clone(&source)));
                 ("service_user", source)
             }
             Options::ServicePrincipal { app, proof } => {

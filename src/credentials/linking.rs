@@ -4,14 +4,14 @@
 //! anything about it is not as it was begun. It must never store anything of a refused one.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::Source;
 use super::entra::{self, Account, Tokens};
+use super::linkable::Linkable;
 use super::receipt::count;
 use super::session::Session;
 use super::sign_in::{Begun, LinkError, LinkState, Return};
@@ -24,8 +24,6 @@ use crate::storage::{Commit, Link, LinkChange, LinkTo, Login, Ticket};
 const LOGIN_MAX: Duration = Duration::from_secs(600);
 /// How long a printed link can be opened.
 const TICKET_MAX: Duration = Duration::from_secs(900);
-/// How long tokens of the user before may take to be revoked.
-const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Refusals that anybody can cause and that are written down, within so long.
 const NOTED_MAX: usize = 30;
 const NOTED_WITHIN: Duration = Duration::from_secs(60);
@@ -39,13 +37,6 @@ pub struct Linking {
     public_url: Url,
     /// When refusals that anybody can cause were lately written down.
     noted: Mutex<Vec<Timestamp>>,
-}
-
-/// An organization that a service user can be linked to.
-#[derive(Clone, Debug)]
-pub struct Linkable {
-    pub session: Arc<Session>,
-    pub source: Arc<dyn Source>,
 }
 
 impl Linking {
@@ -238,7 +229,8 @@ impl Linking {
             failures: 0,
             trouble: None,
         };
-        linkable.pause().await;
+        let _turn = linkable.changing.lock().await;
+        let _paused = linkable.pause().await;
         let state = LinkState::from(&link);
         let entry = Entry {
             identity: Some(state.user_name.clone()),
@@ -264,7 +256,6 @@ impl Linking {
         let change = LinkChange { organization, to, entry };
         let committed = session.books.store.commit_link(change).await;
         session.forget().await;
-        linkable.source.resume();
         // So that `/readyz` tells it from now on.
         session.upkeep().await;
         Ok(committed?)
@@ -277,7 +268,8 @@ impl Linking {
     pub async fn unlink(&self, organization: &str, actor: &str) -> Result<bool, LinkError> {
         let linkable = self.find(organization)?;
         let session = &linkable.session;
-        linkable.pause().await;
+        let _turn = linkable.changing.lock().await;
+        let _paused = linkable.pause().await;
         let identity = session.books.store.link(session.organization()).await?;
         let entry = Entry {
             identity: identity.map(|link| link.user_name),
@@ -332,16 +324,6 @@ impl Linking {
         let (actor, detail) = ("a browser".to_owned(), reason.to_owned());
         let entry = Entry { organization: String::new(), actor, detail, ..entry };
         any.session.books.record(vec![entry]).await;
-    }
-}
-
-impl Linkable {
-    /// What was minted for one user is worth nothing to the next: it is revoked first, where that
-    /// is still possible. What is not ends by itself.
-    async fn pause(&self) {
-        let works = self.session.access().await.is_ok();
-        let wait = if works { PAUSE_MAX } else { Duration::ZERO };
-        drop(tokio::time::timeout(wait, self.source.pause()).await);
     }
 }
 

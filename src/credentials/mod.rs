@@ -7,6 +7,7 @@ mod bearer;
 pub mod entra;
 mod identities;
 mod lending;
+mod linkable;
 mod linking;
 mod minted;
 mod minter;

@@ -131,7 +131,10 @@ fn cookie(state: &State, value: &str, age_s: u32) -> String {
         "https" => "; Secure",
         _ => "",
     };
-    format!("{COOKIE}={value}; Path=/complete; Max-Age={age_s}; HttpOnly; SameSite=Lax{secure}")
+    let below = state.options.public_url.path().trim_end_matches('/');
+    format!(
+        "{COOKIE}={value}; Path={below}/complete; Max-Age={age_s}; HttpOnly; SameSite=Lax{secure}"
+    )
 }
 
 fn browser(request: &HttpRequest) -> Option<Secret> {
