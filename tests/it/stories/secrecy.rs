@@ -283,6 +283,11 @@ async fn nobody_ever_sees_a_secret_of_the_service_user() {
     town.register(&gateway.url);
     let linker = live_linked(&town, &gateway).await;
     town.settled(&gateway.api).await;
+    // It was looked where something can be found.
+    let known = town.shell.ado(|ado| ado.pats()[0].authorization_id.clone());
+    assert!(every_answer(&gateway).await.contains(&known), "the audit log knows every token");
+    let log = std::fs::read_to_string(gateway.settings.folder.join("gateway.log")).unwrap();
+    assert!(log.contains("TRACE"), "the log tells everything");
     let found = [secrets(&town), linked_secrets(&town, &linker)].concat();
     nowhere(&mut gateway, &found, &linker.pages).await;
 }
