@@ -137,6 +137,7 @@ impl Minter {
             let error = match minted.map_err(|error| Error::new(error.to_string()))? {
                 Ok(pat) => {
                     self.standing.fine(organization, Aspect::Mint);
+                    self.session.accepted(&access);
                     tokio::time::sleep(purpose.settle).await;
                     return Ok(pat);
                 }
@@ -334,8 +335,10 @@ impl Minter {
         }
         let credential = Credential::from_bearer(&access.token);
         let revoked = self.client.revoke_pat(credential, &spent.authorization_id).await;
-        if let Err(ado::Error::Unauthorized { .. }) = &revoked {
-            self.session.refused(&access).await;
+        match &revoked {
+            Err(ado::Error::Unauthorized { .. }) => self.session.refused(&access).await,
+            Err(_) => {}
+            Ok(()) => self.session.accepted(&access),
         }
         revoked.map_err(|error| error.to_string())
     }

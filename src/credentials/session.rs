@@ -24,8 +24,9 @@ const LEASE: Duration = Duration::from_secs(20);
 /// How often we look whether another process is done, and how many times.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const LOOKS_MAX: usize = 100;
-/// How often a refused token is renewed before its time.
-const REFUSED_EVERY: Duration = Duration::from_secs(10);
+/// How long a refused token is not renewed before its time after the one before it was.
+const REFUSED_WAIT: Duration = Duration::from_secs(1);
+const REFUSED_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long a cached token is used before the store is asked whether it is still linked.
 const TRUSTED: Duration = Duration::from_secs(1);
 const BACKOFF: Backoff =
@@ -46,8 +47,16 @@ pub struct Session {
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     known: Option<Known>,
-    /// The token that Azure DevOps refused, by when it was made, and when that was.
-    refused: Option<(Timestamp, Timestamp)>,
+    refused: Option<Refused>,
+}
+
+/// A token that Azure DevOps refused although its time was not over.
+#[derive(Clone, Copy, Debug)]
+struct Refused {
+    made_at: Timestamp,
+    /// When the next one that is refused will be renewed before its time.
+    again_at: Timestamp,
+    wait: Duration,
 }
 
 #[derive(Debug)]
@@ -96,7 +105,7 @@ impl Session {
             return Ok(known.access.clone());
         }
         cache.known = None;
-        let loaded = self.load(cache.refused, usable_until).await;
+        let loaded = self.load(cache.refused.map(|one| one.made_at), usable_until).await;
         self.tell(loaded.as_ref().err());
         let (access, usable_until) = loaded?;
         let known = Known { access: access.clone(), usable_until, looked_at: now };
@@ -107,10 +116,23 @@ impl Session {
     /// Azure DevOps refuses this token although its time is not over: the next one is renewed.
     pub(super) async fn refused(&self, access: &Access) {
         let (mut cache, now) = (self.cache.lock().await, self.books.clock.now());
+        let before = cache.refused.take();
+        let is_known = |before: &Refused| before.made_at == access.made_at;
         // A token that is refused right after the one before it was is not the cause.
-        if cache.refused.is_none_or(|(_, at)| now.since(at) >= REFUSED_EVERY) {
-            cache.known = None;
-            cache.refused = Some((access.made_at, now));
+        if let Some(before) = before.filter(|one| is_known(one) || now < one.again_at) {
+            cache.refused = Some(before);
+            return;
+        }
+        let wait = before.map_or(REFUSED_WAIT, |before| (before.wait * 2).min(REFUSED_WAIT_MAX));
+        cache.known = None;
+        cache.refused = Some(Refused { made_at: access.made_at, again_at: now.plus(wait), wait });
+    }
+
+    /// Azure DevOps takes this token: what was refused before is over.
+    pub(super) fn accepted(&self, access: &Access) {
+        // Whoever holds the lock is about to look anyway.
+        if let Ok(mut cache) = self.cache.try_lock() {
+            cache.refused.take_if(|refused| refused.made_at != access.made_at);
         }
     }
 
@@ -123,7 +145,7 @@ impl Session {
     /// of what will end.
     pub(super) async fn upkeep(self: &Arc<Self>) {
         // Without the lock: a token that is still good is lent meanwhile.
-        let refused = self.cache.lock().await.refused;
+        let refused = self.cache.lock().await.refused.map(|one| one.made_at);
         let loaded = self.load(refused, renewed_until).await;
         self.tell(loaded.as_ref().err());
         if let Ok((access, _)) = &loaded {
@@ -135,7 +157,7 @@ impl Session {
 
     async fn load(
         self: &Arc<Self>,
-        refused: Option<(Timestamp, Timestamp)>,
+        refused: Option<Timestamp>,
         until: fn(&Link) -> Timestamp,
     ) -> Result<(Access, Timestamp), Error> {
         let began = self.books.clock.now();
@@ -145,7 +167,7 @@ impl Session {
             let now = self.books.clock.now();
             let link = store.link(self.organization()).await.map_err(unavailable)?;
             let link = link.ok_or_else(|| self.not_linked())?;
-            let found = self.stored(&link, refused.map(|(made_at, _)| made_at));
+            let found = self.stored(&link, refused);
             // However short-lived Entra makes it, what was just renewed is not renewed again.
             let is_good = until(&link) > now || link.refreshed_at >= began;
             if let Some(access) = found.as_ref().filter(|_| is_good) {
