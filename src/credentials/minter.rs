@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use super::minted::{Pat, Spent};
 use super::session::{Access, Session};
@@ -71,6 +71,8 @@ pub(super) struct Minter {
     /// Nothing is minted: the service user changes, or the gateway stops.
     is_paused: AtomicBool,
     revoking: Semaphore,
+    /// Revocations that wait for another try make it now.
+    hurry: Notify,
     runtime: Handle,
 }
 
@@ -100,6 +102,7 @@ impl Minter {
             sweeping: DashMap::new(),
             is_paused: AtomicBool::new(false),
             revoking: Semaphore::new(REVOKING_MAX),
+            hurry: Notify::new(),
             runtime: Handle::current(),
         }
     }
@@ -313,8 +316,10 @@ impl Minter {
             if error.is_none() || is_over {
                 break;
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(REVOKE_AGAIN_MAX);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => wait = (wait * 2).min(REVOKE_AGAIN_MAX),
+                () = self.hurry.notified() => wait = REVOKE_AGAIN,
+            }
         }
         self.sweeping.remove(&spent.authorization_id);
         if let Some(serial) = spent.serial {
@@ -347,6 +352,7 @@ impl Minter {
     pub(super) async fn pause(&self) {
         // Whoever mints puts itself among the held before it looks at this, so none slips through.
         self.is_paused.store(true, Ordering::SeqCst);
+        self.hurry.notify_waiters();
         let mut pace = tokio::time::interval(PACE);
         while !self.held.is_empty() {
             pace.tick().await;
