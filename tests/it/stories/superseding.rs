@@ -87,6 +87,9 @@ async fn going_back_by_force_runs_the_first_commit_anew_on_the_newest_iteration(
     town.decided(&gateway.api).await;
     town.shell.ado(|ado| ado.force_push_to(&town.repository, "topic", &first));
     let run = town.until_started_times("unit-tests", &first, 2).await;
+    // Later, the CI's answer would add its link to a status that is shown already.
+    let path = format!("/v1/runs/{run}");
+    gateway.api.until(&path, |run| run["state"] == "dispatched").await;
     town.report(&run, "succeeded");
     town.until_shown(id, &first, "unit-tests", "succeeded").await;
     town.until_commit_shown(&first, "unit-tests", "succeeded").await;
