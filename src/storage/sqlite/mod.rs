@@ -21,6 +21,7 @@ mod writer;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -48,8 +49,8 @@ pub struct Sqlite {
     writer: Writer,
     readers: Readers,
     checkpointer: Checkpointer,
-    /// Held as long as the process lives.
-    _lock: File,
+    /// Held until it is closed: work in the background may keep the rest of this for longer.
+    lock: Mutex<Option<File>>,
 }
 
 impl Sqlite {
@@ -77,7 +78,7 @@ impl Sqlite {
             writer: Writer::start(path.to_owned(), db).map_err(threads)?,
             readers: Readers::new(path),
             checkpointer: Checkpointer::start(path).map_err(threads)?,
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         })
     }
 }
@@ -331,5 +332,6 @@ impl Store for Sqlite {
     async fn close(&self, _within: Duration) {
         self.checkpointer.stop();
         self.writer.close();
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
