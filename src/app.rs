@@ -1,6 +1,8 @@
 //! The composition root: typed options become store, clients, workers and server, and stop in an
 //! order in which nothing is lost. It must never hold a rule.
 
+mod upkeep;
+
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -28,15 +30,18 @@ use crate::reconcile::retention::Retention;
 use crate::reconcile::survey::{Surveyed, Surveys};
 use crate::server;
 use crate::storage::sqlite::Sqlite;
-use crate::storage::{self, Engine, Store};
+use crate::storage::{self, Arrivals, Engine, Store};
 use crate::telemetry;
 use crate::worker::{self, Tick, Wake};
+use upkeep::{Upkeep, upkeep};
 
 /// How often a stage looks by itself; it is woken when something arrives.
 const STAGE_EVERY: Duration = Duration::from_millis(250);
 const REAPER_EVERY: Duration = Duration::from_millis(500);
 const IDENTITY_EVERY: Duration = Duration::from_secs(1);
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
+/// How often upkeep looks whether a turn is due.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long a stopping gateway waits until its tokens are revoked, at most: the next start does it,
 /// too.
 const REVOKED_MAX: Duration = Duration::from_secs(5);
@@ -76,19 +81,22 @@ impl App {
     pub async fn start_on(config: Config, listener: TcpListener) -> anyhow::Result<App> {
         let address = listener.local_addr()?;
         let store = open(&config.storage).await?;
-        let (clock, wakes) = (Clock::system(), Wakes::default());
-        let (throttle, standing) = (Arc::new(Throttle::default()), Arc::new(Standing::default()));
-        let http = ado::http_client().context("cannot set up outgoing connections")?;
-        let identities = identities(&config, &http, &store, &throttle, &standing, &clock).await?;
+        let clock = Clock::system();
+        let stop = CancellationToken::new();
+        let shared = Shared::new(Arc::clone(&store), clock, stop.clone())?;
+        let identities = identities(&config, &shared).await?;
         let sources = identities.sources();
-        let shared = Shared { http, store: Arc::clone(&store), throttle, standing, wakes, clock };
-        let ticks = ticks(&config, &identities, &shared);
-        let state = Arc::new(state(&config, identities, &shared));
+        for organization in &config.organizations {
+            // Which secrets have ended has to be known before the first delivery.
+            shared.arrivals.exchange(store.as_ref(), &organization.ado.name).await?;
+        }
+        let upkeep = upkeep(&config, &identities, &shared);
+        let ticks = ticks(&config, &identities, &upkeep, &shared);
+        let state = Arc::new(state(&config, identities, upkeep, &shared));
         let drain = config.server.drain;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let server = server::serve(Arc::clone(&state), listener, threads)?;
         let handle = server.handle();
-        let stop = CancellationToken::new();
         let workers = ticks
             .into_iter()
             .map(|(tick, wake, every)| {
@@ -129,6 +137,11 @@ impl App {
         if tokio::time::timeout(REVOKED_MAX, all).await.is_err() {
             tracing::warn!("some tokens are not revoked yet; that is done after a start");
         }
+        for organization in self.state.organizations.values() {
+            if let Err(error) = self.state.arrivals.exchange(&*self.store, organization).await {
+                tracing::warn!(organization, "when it last delivered is forgotten: {error}");
+            }
+        }
         self.store.close(self.drain).await;
         drop(self.serving.await);
     }
@@ -153,19 +166,34 @@ struct Shared {
     standing: Arc<Standing>,
     wakes: Wakes,
     clock: Clock,
+    arrivals: Arc<Arrivals>,
+    /// Names this process.
+    process: String,
+    /// Ends what is under way.
+    stop: CancellationToken,
+}
+
+impl Shared {
+    fn new(store: Arc<dyn Store>, clock: Clock, stop: CancellationToken) -> anyhow::Result<Self> {
+        let mut process = [0; 4];
+        getrandom::fill(&mut process).context("there is no randomness")?;
+        Ok(Self {
+            http: ado::http_client().context("cannot set up outgoing connections")?,
+            store,
+            throttle: Arc::default(),
+            standing: Arc::default(),
+            wakes: Wakes::default(),
+            clock,
+            arrivals: Arc::default(),
+            process: format!("{:08x}", u32::from_be_bytes(process)),
+            stop,
+        })
+    }
 }
 
 /// Who we are to each organization.
-async fn identities(
-    config: &Config,
-    http: &reqwest::Client,
-    store: &Arc<dyn Store>,
-    throttle: &Arc<Throttle>,
-    standing: &Arc<Standing>,
-    clock: &Clock,
-) -> anyhow::Result<Identities> {
-    let mut process = [0; 4];
-    getrandom::fill(&mut process).context("there is no randomness")?;
+async fn identities(config: &Config, shared: &Shared) -> anyhow::Result<Identities> {
+    let Shared { http, store, throttle, standing, clock, process, .. } = shared;
     let means = Means {
         http: http.clone(),
         store: Arc::clone(store),
@@ -173,10 +201,7 @@ async fn identities(
         throttle: Arc::clone(throttle),
         standing: Arc::clone(standing),
         clock: clock.clone(),
-        ours: Ours {
-            gateway: store.gateway().await?,
-            process: format!("{:08x}", u32::from_be_bytes(process)),
-        },
+        ours: Ours { gateway: store.gateway().await?, process: process.clone() },
     };
     let organizations = config.organizations.iter().map(|one| (&one.ado, &one.credential));
     let public_url = config.server.public_url.clone();
@@ -187,8 +212,8 @@ async fn identities(
 type Work = (Arc<dyn Tick>, Wake, Duration);
 
 /// Every stage and reconciler.
-fn ticks(config: &Config, identities: &Identities, shared: &Shared) -> Vec<Work> {
-    let Shared { http, store, throttle, standing, wakes, clock } = shared;
+fn ticks(config: &Config, identities: &Identities, upkeep: &Upkeep, shared: &Shared) -> Vec<Work> {
+    let Shared { http, store, throttle, standing, wakes, clock, .. } = shared;
     let decide = Decide {
         store: Arc::clone(store),
         checks: config.checks.clone().into(),
@@ -230,6 +255,11 @@ fn ticks(config: &Config, identities: &Identities, shared: &Shared) -> Vec<Work>
         (Arc::new(Identity { sources: identities.sources() }), Wake::default(), IDENTITY_EVERY),
         (Arc::new(reaper), Wake::default(), REAPER_EVERY),
         (Arc::new(retention), Wake::default(), RETENTION_EVERY),
+        (
+            Arc::clone(&upkeep.subscriptions) as Arc<dyn Tick>,
+            upkeep.subscriptions.wake(),
+            LOOK_EVERY,
+        ),
     ]
 }
 
@@ -249,16 +279,19 @@ pub async fn state_of(
     config: &Config,
     store: &Arc<dyn Store>,
 ) -> anyhow::Result<Arc<server::State>> {
-    let (throttle, standing, clock) = (Arc::default(), Arc::default(), Clock::system());
-    let http = ado::http_client().context("cannot set up outgoing connections")?;
-    let identities = identities(config, &http, store, &throttle, &standing, &clock).await?;
-    let (store, wakes) = (Arc::clone(store), Wakes::default());
-    let shared = Shared { http, store, throttle, standing, wakes, clock };
-    Ok(Arc::new(state(config, identities, &shared)))
+    let shared = Shared::new(Arc::clone(store), Clock::system(), CancellationToken::new())?;
+    let identities = identities(config, &shared).await?;
+    let upkeep = upkeep(config, &identities, &shared);
+    Ok(Arc::new(state(config, identities, upkeep, &shared)))
 }
 
-fn state(config: &Config, identities: Identities, shared: &Shared) -> server::State {
-    let Shared { store, standing, wakes, clock, .. } = shared;
+fn state(
+    config: &Config,
+    identities: Identities,
+    upkeep: Upkeep,
+    shared: &Shared,
+) -> server::State {
+    let Shared { store, standing, wakes, clock, arrivals, .. } = shared;
     let name = |organization: &crate::config::Organization| organization.ado.name.clone();
     let surveys = Arc::new(surveys(config, &identities, shared));
     server::State {
@@ -276,6 +309,8 @@ fn state(config: &Config, identities: Identities, shared: &Shared) -> server::St
         identities,
         standing: Arc::clone(standing),
         surveys,
+        arrivals: Arc::clone(arrivals),
+        subscriptions: upkeep.subscriptions,
         wakes: wakes.clone(),
         clock: clock.clone(),
         is_draining: AtomicBool::new(false),

@@ -14,6 +14,7 @@ mod options;
 mod pat_error;
 mod places;
 mod statuses;
+mod subscriptions;
 mod throttle;
 mod tokens;
 
@@ -26,5 +27,6 @@ pub use options::Options;
 pub use pat_error::{PatError, PatRemedy};
 pub use places::PROJECTS_PER_PAGE;
 pub use statuses::{Iteration, ShownStatus};
-pub use throttle::{Pause, Throttle};
+pub use subscriptions::{hook_of, hook_url, settings};
+pub use throttle::{Lane, Pause, Throttle};
 pub use tokens::{ListedPat, MintedPat, PatPage, WantedPat};

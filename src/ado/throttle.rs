@@ -15,6 +15,16 @@ const UNTOLD: Duration = Duration::from_secs(60);
 /// The longest wait that is believed.
 const WAIT_MAX: Duration = Duration::from_secs(3_600);
 
+/// What a call is for: the ones above are never held up by those below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    Statuses,
+    /// Starting runs, where that is a call to Azure DevOps.
+    Triggers,
+    Subscriptions,
+    CatchUp,
+}
+
 /// See the module. Keyed by organization.
 #[derive(Debug, Default)]
 pub struct Throttle {
@@ -65,8 +75,8 @@ impl Throttle {
         }
     }
 
-    /// The pause that goes on now; none when calls may be made.
-    pub fn pause(&self, organization: &str, now: Timestamp) -> Option<Pause> {
+    /// The pause that goes on now in a lane; none when calls may be made.
+    pub fn pause(&self, organization: &str, _lane: Lane, now: Timestamp) -> Option<Pause> {
         let pause = self.pauses.get(organization).map(|pause| pause.clone())?;
         (pause.until > now).then_some(pause)
     }

@@ -37,11 +37,11 @@ pub(super) fn read(sections: Vec<Section<'_>>, defined: &Defined<'_>) -> Read {
         read.ci_used.extend(ci.clone());
         let started = started(&mut section);
         let run = run(&mut section);
-        warn_about_unused(&mut section);
-        let required = required(&mut section);
+        let commands = warn_about_unused(&mut section);
+        let required = section.flag("required", false);
         section.finish();
         if let (Some(shown), Some(started), Some(ci)) = (shown, started, ci) {
-            read.checks.push(Check { required, ..assemble(shown, started, run, ci) });
+            read.checks.push(Check { commands, required, ..assemble(shown, started, run, ci) });
         }
     }
     read
@@ -171,6 +171,7 @@ fn assemble(shown: Shown, started: Started, run: HowRun, ci: String) -> Check {
         forks,
         labels,
         skip_ci,
+        commands: false,
         required: false,
         supersede,
         concurrency,
@@ -180,8 +181,9 @@ fn assemble(shown: Shown, started: Started, run: HowRun, ci: String) -> Check {
     }
 }
 
-/// What is accepted, since other versions do it, and has no effect in this one.
-fn warn_about_unused(section: &mut Section<'_>) {
+/// What is accepted, since other versions do it, and has no effect in this one. Says whether
+/// commands are on: their comments are subscribed to.
+fn warn_about_unused(section: &mut Section<'_>) -> bool {
     for key in ["paths", "paths_ignore"] {
         if let Some(value) = section.value(key, "[\"src/**\"]") {
             let patterns = path_patterns(&value);
@@ -190,19 +192,10 @@ fn warn_about_unused(section: &mut Section<'_>) {
             }
         }
     }
-    let commands = section.value("commands", "true");
-    if commands.and_then(|value| value.flag()) == Some(true)
-        && let Some(value) = commands
-    {
-        value.warn_unused("comments such as /retest do nothing");
+    let given = section.value("commands", "true");
+    let commands = given.map_or(Some(true), |value| value.flag()).unwrap_or(false);
+    if let Some(value) = given.filter(|_| commands) {
+        value.warn_unused("comments such as /retest are received and do nothing");
     }
-}
-
-fn required(section: &mut Section<'_>) -> bool {
-    let given = section.value("required", "false");
-    let is_required = given.and_then(|value| value.flag()).unwrap_or(false);
-    if let Some(value) = given.filter(|_| is_required) {
-        value.warn_unused("add the status policy to the target branches by hand");
-    }
-    is_required
+    commands
 }

@@ -23,8 +23,12 @@ pub struct Organization {
     pub ado: ado::Options,
     /// Who the gateway is to it.
     pub credential: credentials::Options,
-    /// How often deliveries that never arrived are looked for.
-    pub catch_up: Duration,
+    /// Whether its service-hook subscriptions are kept by the gateway.
+    pub hooks: bool,
+    /// How often subscriptions and policies are compared with what they should be.
+    pub reconcile: Duration,
+    /// How often what no delivery told is looked for; never where none.
+    pub catch_up: Option<Duration>,
 }
 
 /// What is known of one table: its name counts even where the rest is wrong.
@@ -56,6 +60,8 @@ fn organization(mut section: Section<'_>, names: &mut Vec<(String, usize)>) -> R
     let identity_url = section
         .value("identity_url", "\"https://vssps.dev.azure.com/my-devops-org\"")
         .map(|value| address::base(&value));
+    let hooks = section.flag("hooks", true);
+    let reconcile = section.duration("reconcile", "5m", EVERY);
     let catch_up = catch_up(&mut section);
     let is_server = url.iter().flatten().any(is_server);
     let credential = credential::read(&mut section, is_server);
@@ -63,7 +69,9 @@ fn organization(mut section: Section<'_>, names: &mut Vec<(String, usize)>) -> R
     let ado = name.as_deref().and_then(|name| addresses(name, url, identity_url));
     let is_outside = ado.as_ref().is_some_and(|ado| !address::is_loopback(&ado.azure_devops_url));
     let organization = match (is_good, ado, credential) {
-        (true, Some(ado), Some(credential)) => Some(Organization { ado, credential, catch_up }),
+        (true, Some(ado), Some(credential)) => {
+            Some(Organization { ado, credential, hooks, reconcile, catch_up })
+        }
         _ => None,
     };
     Read { name, is_outside, organization }
@@ -156,12 +164,14 @@ fn addresses(
     Some(ado::Options { name: name.to_owned(), azure_devops_url, identity_url })
 }
 
-const CATCH_UP: Range = Range { least: "1s", most: "1d", because: "" };
+const EVERY: Range = Range { least: "1s", most: "1d", because: "" };
 
-fn catch_up(section: &mut Section<'_>) -> Duration {
+/// A duration, or `"off"`.
+fn catch_up(section: &mut Section<'_>) -> Option<Duration> {
     let given = section.value("catch_up", "5m");
-    if let Some(value) = given {
-        value.warn_unused("deliveries that never arrived are not looked for");
+    if let Some(value) = given.filter(|value| value.is_word("off")) {
+        value.warn("what Azure DevOps drops is never looked for", "write catch_up = \"5m\"");
+        return None;
     }
-    section.duration("catch_up", "5m", CATCH_UP)
+    Some(section.duration("catch_up", "5m", EVERY))
 }

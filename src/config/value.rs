@@ -66,6 +66,16 @@ impl<'r> Value<'r> {
         self.reader.warn(self.at, what, "leave it out until a version evaluates it");
     }
 
+    /// Warns about a value that is accepted, and what to write instead.
+    pub(super) fn warn(&self, what: &str, help: &str) {
+        self.reader.warn(self.at, format!("{}: {what}", self.key), help);
+    }
+
+    /// Whether it is this very text.
+    pub(super) fn is_word(&self, word: &str) -> bool {
+        self.value.as_str() == Some(word)
+    }
+
     /// `write key = example`.
     pub(super) fn remedy(&self) -> String {
         format!("write {} = {}", self.key, self.example)

@@ -17,7 +17,8 @@ use super::session::{Access, Session};
 use super::sweep::Watch;
 use super::{Aspect, Books, Error, Purpose, Standing};
 use crate::ado::{
-    self, Client, Credential, MintedPat, PatRemedy, Receipt, Scope, Throttle, Usage, WantedPat,
+    self, Client, Credential, Lane, MintedPat, PatRemedy, Receipt, Scope, Throttle, Usage,
+    WantedPat,
 };
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::pat::Name;
@@ -124,7 +125,7 @@ impl Minter {
             let reason = format!("{HELD_MAX} tokens wait to be revoked");
             return Err(Error::until(reason, now.plus(PASSES_SOON)));
         }
-        if let Some(pause) = self.throttle.pause(organization, now) {
+        if let Some(pause) = self.throttle.pause(organization, Lane::Statuses, now) {
             let (until, reason) = (pause.until, pause.reason);
             let reason = format!("{organization} is left in peace until {until}: {reason}");
             return Err(Error::until(reason, until));
@@ -329,7 +330,7 @@ impl Minter {
 
     async fn revoke_once(&self, spent: &Spent) -> Result<(), String> {
         let organization = self.session.organization();
-        let pause = self.throttle.pause(organization, self.books.clock.now());
+        let pause = self.throttle.pause(organization, Lane::Statuses, self.books.clock.now());
         if let Some(pause) = pause.filter(|pause| pause.is_limit) {
             return Err(pause.reason);
         }

@@ -17,6 +17,12 @@ pub enum Aspect {
     Mint,
     /// Calls with what was lent.
     Calls,
+    /// Subscriptions: on probation, disabled, silent, or not to be looked at.
+    Hooks,
+    /// Looking for what no delivery told.
+    CatchUp,
+    /// The policies of required checks.
+    Policies,
     /// Will be wrong: the client secret ends.
     ClientSecret,
     /// Will be wrong: nobody has signed in interactively for long.

@@ -47,6 +47,8 @@ pub struct Check {
     /// A pull request needs one of them; none named means any.
     pub labels: Vec<String>,
     pub skip_ci: bool,
+    /// Comments on pull requests may command it.
+    pub commands: bool,
     /// Merging waits for it.
     pub required: bool,
     pub supersede: bool,

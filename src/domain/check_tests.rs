@@ -22,6 +22,7 @@ fn check() -> Check {
         forks: Forks::Run,
         labels: vec![],
         skip_ci: true,
+        commands: false,
         required: false,
         supersede: true,
         concurrency: None,

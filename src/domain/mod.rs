@@ -30,5 +30,7 @@ pub mod pull_request;
 pub mod run;
 /// What Azure DevOps should show for a run.
 pub mod status;
+/// Service-hook subscriptions: wanted, found, and the difference.
+pub mod subscription;
 /// Points in time and how people read them.
 pub mod time;

@@ -20,6 +20,7 @@ fn check(name: &str, repositories: &str, targets: Targets, on: Trigger) -> Check
         forks: Forks::Run,
         labels: vec![],
         skip_ci: true,
+        commands: false,
         required: false,
         supersede: true,
         concurrency: None,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::dispatch::random;
-use crate::ado::{self, Client, Credential, Scope, Throttle};
+use crate::ado::{self, Client, Credential, Lane, Scope, Throttle};
 use crate::clock::Clock;
 use crate::credentials::{self, Aspect, CallError, Purpose};
 use crate::domain::backoff::Backoff;
@@ -131,7 +131,7 @@ impl Posts {
                 let reason = format!("organization {organization} is not configured any more");
                 Posting::Refused(reason)
             }
-            Some(found) => match self.throttle.pause(organization, now) {
+            Some(found) => match self.throttle.pause(organization, Lane::Statuses, now) {
                 Some(pause) => Posting::Later {
                     due_at: pause.until.plus(Duration::from_millis(random() % 1_000)),
                     counts: false,

@@ -9,5 +9,9 @@ pub mod identity;
 pub mod reaper;
 /// Rows that are older than anybody wants to keep.
 pub mod retention;
+/// Service-hook subscriptions: wanted against there.
+pub mod subscriptions;
 /// What our identity sees and may, for people who ask.
 pub mod survey;
+/// The turn of one replica at upkeep that talks to Azure DevOps.
+pub mod turn;

@@ -115,6 +115,14 @@ impl Keyring {
         hook_password(&self.current, organization, hook)
     }
 
+    /// What tells in the name of a hook under which key its password is derived: eight hexadecimal
+    /// digits that say nothing else.
+    pub fn hook_tag(&self, organization: &str, untagged: &str) -> String {
+        let organization = organization.to_ascii_lowercase();
+        let bytes = self.current.derive("hook tag", &[&organization, untagged]);
+        bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Whether `candidate` is the password of that hook, under either key.
     pub fn verifies_hook(&self, organization: &str, hook: &str, candidate: &str) -> bool {
         self.verifies(candidate, |key| hook_password(key, organization, hook))

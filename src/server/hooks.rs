@@ -60,14 +60,19 @@ async fn store(
     // Computed for unknown organizations too, so that the time taken tells nothing.
     let proved = password(request)
         .is_some_and(|password| state.keys.verifies_hook(organization, hook, password.expose()));
-    let (Some(organization), true) = (known, proved) else { return Err(Refusal::WrongSecret) };
+    let is_live = proved && !state.arrivals.is_retired(organization, hook);
+    let (Some(organization), true) = (known, is_live) else { return Err(Refusal::WrongSecret) };
     let reading = read(payload, state.options.body_bytes_max);
     let body = match tokio::time::timeout(BODY_MAX, reading).await {
         Ok(body) => body?,
         Err(_) => return Err(Refusal::Again("slow_body")),
     };
-    match state.accept.accept(organization, hook, &body, state.clock.now()).await {
-        Ok(_) => Ok(()),
+    let now = state.clock.now();
+    match state.accept.accept(organization, hook, &body, now).await {
+        Ok(_) => {
+            state.arrivals.note(organization, hook, now);
+            Ok(())
+        }
         Err(crate::storage::Error::Busy { .. }) => Err(Refusal::Again("busy")),
         Err(_) => Err(Refusal::Again("store")),
     }

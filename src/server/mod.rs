@@ -27,9 +27,10 @@ use crate::clock::Clock;
 use crate::credentials::{Identities, Standing};
 use crate::pipeline::accept::Accept;
 use crate::pipeline::observe::Observe;
+use crate::reconcile::subscriptions::Subscriptions;
 use crate::reconcile::survey::Surveys;
 use crate::secret::Keyring;
-use crate::storage::Store;
+use crate::storage::{Arrivals, Store};
 
 pub use options::{ApiToken, Options, Role};
 
@@ -53,6 +54,8 @@ pub struct State {
     pub identities: Identities,
     pub standing: Arc<Standing>,
     pub surveys: Arc<Surveys>,
+    pub arrivals: Arc<Arrivals>,
+    pub subscriptions: Arc<Subscriptions>,
     pub wakes: crate::pipeline::Wakes,
     pub clock: Clock,
     /// Set while stopping: not ready any more, and still answering.

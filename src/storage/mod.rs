@@ -4,12 +4,14 @@
 //! a leased row is fenced by a lease number that only grows. It must never know Azure DevOps, CI
 //! systems or HTTP, and it must never decide: callers bring the decision.
 
+mod arrivals;
 mod change;
 mod error;
 mod identity;
 mod options;
 mod records;
 pub mod sqlite;
+mod upkeep;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -24,6 +26,7 @@ use crate::domain::run::Run;
 use crate::domain::status::Status;
 use crate::domain::time::Timestamp;
 
+pub use arrivals::Arrivals;
 pub use change::{Changed, change_run};
 pub use error::Error;
 pub use identity::{
@@ -36,10 +39,14 @@ pub use records::{
     LeasedDelivery, LeasedRun, LeasedSlot, NewDelivery, Page, Paged, Posted, Posting,
     PostingCommit, RunCommit, RunFilter, StatusFilter, StatusRow, Versioned,
 };
+pub use upkeep::{
+    Arrival, Duty, HookBooks, HookRow, KnownRepository, PolicyRow, SubscriptionFilter,
+    SubscriptionRow, Upkeep, WatchRow, Watermark,
+};
 
 /// What every engine does, in the order of the flow.
 #[async_trait]
-pub trait Store: Send + Sync + Debug {
+pub trait Store: Upkeep + Debug {
     /// Stores a delivery, unless it is there already. Returns once it is on disk.
     ///
     /// # Errors

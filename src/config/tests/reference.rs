@@ -179,7 +179,7 @@ fn commented_out_keys_are_right_as_well() {
             let config =
                 parse("gateway.toml", &text, &given()).unwrap_or_else(|e| panic!("{kind}: {e}"));
             let warned = config.warnings.iter().map(|it| it.what.split(' ').next().unwrap());
-            assert_eq!(warned.collect::<BTreeSet<_>>(), BTreeSet::from(["catch_up", "commands"]));
+            assert_eq!(warned.collect::<BTreeSet<_>>(), BTreeSet::from(["commands"]));
         }
     }
 }

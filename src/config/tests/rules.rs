@@ -94,7 +94,7 @@ fn fills_in_the_defaults() {
     let organization = &config.organizations[0];
     assert_eq!(organization.ado.azure_devops_url.as_str(), "https://dev.azure.com/fabrikam");
     assert_eq!(organization.ado.identity_url.as_str(), "https://vssps.dev.azure.com/fabrikam");
-    assert_eq!(organization.catch_up, Duration::from_mins(5));
+    assert_eq!(organization.catch_up, Some(Duration::from_mins(5)));
     let check = &config.checks[0];
     assert_eq!((check.name.as_str(), check.genre.as_str()), ("unit", "azdo-gateway"));
     assert_eq!(check.on, [Trigger::PullRequest]);
@@ -186,24 +186,24 @@ pub(super) fn warned(instead: &[(&str, &str)]) -> Vec<String> {
 
 #[test]
 fn warns_about_what_has_no_effect() {
-    let organization = ORGANIZATION.to_owned() + "catch_up = \"1s\"\n";
+    let organization = ORGANIZATION.to_owned() + "catch_up = \"off\"\n";
     let credential = CREDENTIAL.to_owned() + "pat_use = \"window\"\npat_lifetime = \"1m\"\n";
-    let check = CHECK.to_owned()
-        + "paths = [\"a/**\"]\npaths_ignore = [\"*.md\"]\ncommands = true\nrequired = true\n";
+    let check =
+        CHECK.to_owned() + "paths = [\"a/**\"]\npaths_ignore = [\"*.md\"]\ncommands = true\n";
     let later = "leave it out until a version evaluates it";
     let no_pat = "leave it out: no PAT is minted";
     let any_file = "is not evaluated in this version: the check runs whatever files change";
     let expected = [
-        ("7:12: catch_up is not evaluated in this version: deliveries that never arrived are not \
-          looked for", later),
+        ("7:12: catch_up: what Azure DevOps drops is never looked for", "write catch_up = \"5m\""),
         ("11:11: pat_use has no effect with kind = \"pat\"", no_pat),
         ("12:16: pat_lifetime has no effect with kind = \"pat\"", no_pat),
         (&format!("18:9: paths {any_file}"), later),
         (&format!("19:16: paths_ignore {any_file}"), later),
-        ("20:12: commands is not evaluated in this version: comments such as /retest do nothing",
-         later),
-        ("21:12: required is not evaluated in this version: add the status policy to the target \
-          branches by hand", later),
+        (
+            "20:12: commands is not evaluated in this version: comments such as /retest are \
+          received and do nothing",
+            later,
+        ),
     ]
     .map(|(what, help)| format!("gateway.toml:{what}\n  help: {help}"));
     let parts = [(ORGANIZATION, &*organization), (CREDENTIAL, &credential), (CHECK, &check)];
@@ -233,4 +233,15 @@ fn warns_about_what_does_nothing_or_is_readable_on_the_way() {
     let local = CI.replace("https://ci.example.com", "http://127.0.0.1:7070");
     let quiet = CHECK.to_owned() + "commands = false\n";
     assert!(warned(&[(CI, &local), (CHECK, &quiet)]).is_empty());
+}
+
+#[test]
+fn hooks_and_looks_have_their_keys() {
+    let keys = "hooks = false\nreconcile = \"1s\"\ncatch_up = \"1s\"\n";
+    let organization = ORGANIZATION.to_owned() + keys;
+    let config = accepted(&[(ORGANIZATION, &organization)]);
+    let organization = &config.organizations[0];
+    assert!(!organization.hooks);
+    assert_eq!(organization.reconcile, Duration::from_secs(1));
+    assert_eq!(organization.catch_up, Some(Duration::from_secs(1)));
 }

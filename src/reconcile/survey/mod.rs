@@ -15,7 +15,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::Mutex;
 
-use crate::ado::{Client, Connection, EVALUATIONS_MAX, PROJECTS_PER_PAGE, Scope, Throttle};
+use crate::ado::{Client, Connection, EVALUATIONS_MAX, Lane, PROJECTS_PER_PAGE, Scope, Throttle};
 use crate::clock::Clock;
 use crate::credentials::{CallError, Purpose, Source, call};
 use crate::domain::check::Check;
@@ -109,7 +109,9 @@ impl Surveys {
         surveyed: &Surveyed,
         findings: &mut Findings,
     ) -> Option<Vec<Repository>> {
-        if let Some(pause) = self.throttle.pause(&findings.organization, self.clock.now()) {
+        if let Some(pause) =
+            self.throttle.pause(&findings.organization, Lane::Subscriptions, self.clock.now())
+        {
             let told = format!("not asked: {} until {}", pause.reason, pause.until);
             findings.problems.push(told);
             return None;

@@ -3,9 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{from_json, run, time, to_json};
-use super::{inbox, runs};
+use super::{inbox, names, runs};
 use crate::domain::decision::{KnownPullRequest, KnownRef, Remembered, RememberedRef};
-use crate::domain::event::Repository;
 use crate::domain::run::Run;
 use crate::storage::{Commit, DecisionCommit, Versioned};
 
@@ -69,27 +68,6 @@ fn runs_of(db: &Connection, organization: &str, subject: &str) -> rusqlite::Resu
     .collect()
 }
 
-pub(super) fn former_names(
-    db: &Connection,
-    organization: &str,
-    repository: &Repository,
-) -> rusqlite::Result<Vec<String>> {
-    let found: Option<(String, String)> = db
-        .prepare_cached("SELECT name, former FROM repository WHERE organization = ?1 AND id = ?2")?
-        .query_row([organization, &repository.id], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((name, former)) = found else { return Ok(Vec::new()) };
-    let mut names: Vec<String> = from_json(1, &former)?;
-    if name != full_name(repository) {
-        names.push(name);
-    }
-    Ok(names)
-}
-
-fn full_name(repository: &Repository) -> String {
-    format!("{}/{}", repository.project, repository.name)
-}
-
 pub(super) fn commit(db: &Connection, commit: &DecisionCommit) -> rusqlite::Result<Commit> {
     let held = db
         .prepare_cached("SELECT 1 FROM inbox WHERE delivery = ?1 AND lease = ?2")?
@@ -111,7 +89,8 @@ pub(super) fn commit(db: &Connection, commit: &DecisionCommit) -> rusqlite::Resu
         commit.now,
     )?;
     if let Some(repository) = &commit.repository {
-        remember_names(db, commit, repository)?;
+        let before = commit.former_name.as_deref();
+        names::remember(db, &commit.organization, repository, before)?;
     }
     if let Some(remembered) = &decision.pull_request {
         remember_pull_request(db, &commit.organization, remembered)?;
@@ -170,38 +149,6 @@ fn is_current(db: &Connection, commit: &DecisionCommit) -> rusqlite::Result<bool
         }
     }
     Ok(true)
-}
-
-fn remember_names(
-    db: &Connection,
-    commit: &DecisionCommit,
-    repository: &Repository,
-) -> rusqlite::Result<()> {
-    let organization = commit.organization.as_str();
-    if repository.id.is_empty() || repository.name.is_empty() {
-        return Ok(());
-    }
-    let name = full_name(repository);
-    let known: Option<(String, String)> = db
-        .prepare_cached("SELECT name, former FROM repository WHERE organization = ?1 AND id = ?2")?
-        .query_row([organization, &repository.id], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let former = match &known {
-        Some((before, _)) if *before == name => return Ok(()),
-        Some((before, former)) => {
-            let mut former: Vec<String> = from_json(1, former)?;
-            former.retain(|known| known != before && *known != name);
-            former.push(before.clone());
-            former
-        }
-        None => commit.former_name.iter().cloned().collect(),
-    };
-    db.prepare_cached(
-        "INSERT INTO repository (organization, id, name, former) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT DO UPDATE SET name = excluded.name, former = excluded.former",
-    )?
-    .execute(params![organization, repository.id, name, to_json(&former)?])?;
-    Ok(())
 }
 
 fn remember_pull_request(

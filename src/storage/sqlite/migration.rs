@@ -4,10 +4,11 @@
 use rusqlite::Connection;
 
 /// What leads from each version to the next; the first makes version 1 of an empty file.
-const STEPS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const STEPS: [&str; 3] =
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 /// The version after the last step.
-const SCHEMA_VERSION: i64 = 2;
-const _: () = assert!(STEPS.len() == 2, "every step makes one version");
+const SCHEMA_VERSION: i64 = 3;
+const _: () = assert!(STEPS.len() == 3, "every step makes one version");
 
 /// Applies the steps that are missing. A step and its number are written together or not at all.
 pub(super) fn migrate(db: &Connection) -> rusqlite::Result<Result<(), String>> {
@@ -37,6 +38,7 @@ pub(super) fn void_leases(db: &Connection) -> rusqlite::Result<()> {
         "UPDATE inbox SET due_at = 0 WHERE lease > 0;
          UPDATE run SET leased_until = 0 WHERE leased_until > 0 AND due_at IS NOT NULL;
          UPDATE slot SET leased_until = 0 WHERE leased_until > 0 AND due_at IS NOT NULL;
-         UPDATE link_fence SET leased_until = 0 WHERE leased_until > 0;",
+         UPDATE link_fence SET leased_until = 0 WHERE leased_until > 0;
+         UPDATE duty SET leased_until = 0 WHERE leased_until > 0;",
     )
 }

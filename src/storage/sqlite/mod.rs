@@ -7,16 +7,23 @@ mod audit;
 mod checkpoint;
 mod connection;
 mod decisions;
+mod duties;
+mod hooks;
 mod inbox;
 mod links;
 mod lists;
 mod logins;
 mod migration;
+mod names;
 mod outbox;
+mod policies;
 mod readers;
 mod retention;
 mod rows;
 mod runs;
+mod subscriptions;
+mod upkeep;
+mod watching;
 mod writer;
 
 use std::fs::File;
@@ -156,7 +163,7 @@ impl Store for Sqlite {
         repository: &Repository,
     ) -> Result<Vec<String>, Error> {
         let (organization, repository) = (organization.to_owned(), repository.clone());
-        self.readers.read(move |db| decisions::former_names(db, &organization, &repository)).await
+        self.readers.read(move |db| names::former(db, &organization, &repository)).await
     }
 
     async fn commit_decision(&self, commit: DecisionCommit) -> Result<Commit, Error> {

@@ -12,6 +12,8 @@ pub(crate) const PAT: &str = "test-pat-of-the-played-organization-00000000000000
 pub(crate) const CLIENT_SECRET: &str = "client-secret-of-the-played-app-0000";
 /// A token that was made by hand.
 pub(crate) const BY_HAND: &str = "kind = \"pat\"\ntoken = { env = \"PAT\" }";
+/// Hooks are made by hand, and nothing is looked for.
+pub(crate) const TOLD_ONLY: &str = "hooks = false\ncatch_up = \"off\"";
 /// API tokens by role.
 pub(crate) const OPERATOR: &str = "operator-token-of-the-tests";
 pub(crate) const VIEWER: &str = "viewer-token-of-the-tests";
@@ -26,6 +28,9 @@ pub(crate) struct Settings {
     pub(crate) organization_url: String,
     pub(crate) ci_url: String,
     pub(crate) ci_secret: String,
+    /// Further keys of `[[organization]]`: hooks by hand and nothing looked for, unless it is
+    /// about that.
+    pub(crate) organization: String,
     /// The keys of `[organization.credential]`.
     pub(crate) credential: String,
     /// `[[check]]` tables.
@@ -102,6 +107,7 @@ token = {{ env = "REPORTER_TOKEN" }}
 [[organization]]
 name = "fabrikam"
 azure_devops_url = "{organization_url}"
+{organization}
 [organization.credential]
 {credential}
 {checks}
@@ -117,6 +123,7 @@ secret = {signing}
             signing = self.signing,
             database = self.database().display(),
             organization_url = self.organization_url,
+            organization = self.organization,
             credential = self.credential,
             checks = self.checks,
             ci_url = self.ci_url,

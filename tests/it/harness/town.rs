@@ -11,7 +11,7 @@ use fakes::{ado, ci, entra};
 use serde_json::{Value, json};
 
 use super::PATIENCE;
-use super::settings::{BY_HAND, CHECKS, CLIENT_SECRET, PAT, ROOT_KEY, Settings};
+use super::settings::{BY_HAND, CHECKS, CLIENT_SECRET, PAT, ROOT_KEY, Settings, TOLD_ONLY};
 
 pub(crate) const ORGANIZATION: &str = "fabrikam";
 /// The account that is linked.
@@ -73,6 +73,7 @@ impl Town {
             organization_url: self.shell.ado(|ado| ado.organization_url(ORGANIZATION)),
             ci_url: self.shell.ci_url(),
             ci_secret: self.ci_secret.clone(),
+            organization: TOLD_ONLY.to_owned(),
             credential: BY_HAND.to_owned(),
             checks: CHECKS.to_owned(),
             drain: "400ms",

@@ -5,18 +5,26 @@ use std::sync::Arc;
 
 use azdo_gateway::domain::audit::Action;
 use azdo_gateway::storage::sqlite::Sqlite;
-use azdo_gateway::storage::{AuditFilter, Page, Posting};
+use azdo_gateway::storage::{AuditFilter, Duty, Link, LinkChange, LinkTo, Page, Posting, Ticket};
 use rusqlite::Connection;
 
+use super::make::ORGANIZATION;
 use super::reopening::everything;
-use super::{Bench, Engine, at, make};
+use super::{Bench, Engine, LEASE, at, make};
 
-/// As version 1 was released; it never changes.
-const VERSION_1: &str = include_str!("../../../src/storage/sqlite/schema/1.sql");
+/// As each version was released; they never change.
+const RELEASED: [&str; 2] = [
+    include_str!("../../../src/storage/sqlite/schema/1.sql"),
+    include_str!("../../../src/storage/sqlite/schema/2.sql"),
+];
+/// What this gateway makes of them.
+const PRESENT: i64 = 3;
 
-fn version_1(path: &Path) -> Connection {
+/// An empty database of that version.
+fn released(path: &Path, version: usize) -> Connection {
     let db = Connection::open(path).unwrap();
-    db.execute_batch(&format!("BEGIN; {VERSION_1} PRAGMA user_version = 1; COMMIT;")).unwrap();
+    let steps = RELEASED[..version].concat();
+    db.execute_batch(&format!("BEGIN; {steps} PRAGMA user_version = {version}; COMMIT;")).unwrap();
     db
 }
 
@@ -31,7 +39,7 @@ fn tables(db: &Connection) -> Vec<String> {
     names.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 
-/// A store with something in every table of version 1, closed.
+/// A store with something in every table of the released versions, closed.
 async fn filled() -> (String, tempfile::TempDir) {
     let bench = Bench::of(Engine::Sqlite);
     let leased = bench.delivered(1).await;
@@ -42,54 +50,96 @@ async fn filled() -> (String, tempfile::TempDir) {
     let slot = bench.slots(1).await.remove(0);
     bench.posted(&slot, 2, Posting::Posted { iteration: Some(1) }).await;
     bench.store.accept(make::delivery(2)).await.unwrap();
+    let (organization, actor) = (ORGANIZATION.to_owned(), "ops".to_owned());
+    let (digest, expires_at) = (make::digest(1), at(60));
+    bench.store.issue_ticket(Ticket { digest, organization, actor, expires_at }).await.unwrap();
+    bench.store.begin_login(make::login(1, 5, 60), at(0)).await.unwrap();
+    let to = LinkTo::Linked(Box::new(make::link(ORGANIZATION, 1)));
+    let (organization, entry) = (ORGANIZATION.to_owned(), make::entry(0, Action::Link));
+    bench.store.commit_link(LinkChange { organization, to, entry }).await.unwrap();
     let held = everything(&bench).await;
     bench.store.close(std::time::Duration::from_secs(5)).await;
     (held, bench.folder)
 }
 
-#[tokio::test]
-async fn a_database_of_version_1_is_taken_over_with_everything_in_it() {
+/// A database of that version with what a filled one holds in the tables that there are, opened.
+async fn taken_over(version: usize) -> (String, Bench) {
     let (held, source) = filled().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gateway.db");
-    let db = version_1(&path);
+    let db = released(&path, version);
     let source = source.path().join("gateway.db").display().to_string();
     db.execute("ATTACH ?1 AS source", [&source]).unwrap();
-    // Version 1 kept nothing in `meta`.
+    // What is in `meta` is of the database itself.
     for table in tables(&db).into_iter().filter(|table| table != "meta") {
         let copy = format!("INSERT INTO main.\"{table}\" SELECT * FROM source.\"{table}\"");
         let rows = db.execute(&copy, []).unwrap();
         assert!(rows > 0, "{table} is filled");
     }
     drop(db);
-    assert_eq!(version_of(&path), 1);
-    let bench =
-        Bench { store: Arc::new(Sqlite::open(&path).unwrap()), engine: Engine::Sqlite, folder };
+    assert_eq!(version_of(&path), i64::try_from(version).unwrap());
+    let store = Arc::new(Sqlite::open(&path).unwrap());
+    assert_eq!(version_of(&path), PRESENT);
+    (held, Bench { store, engine: Engine::Sqlite, folder })
+}
+
+async fn entries(bench: &Bench) -> usize {
+    let page = Page { limit: 9, before: None };
+    bench.store.audit(AuditFilter::default(), page).await.unwrap().items.len()
+}
+
+#[tokio::test]
+async fn a_database_of_version_1_is_taken_over_with_everything_in_it() {
+    let (held, bench) = taken_over(1).await;
     assert_eq!(everything(&bench).await, held);
     bench.store.record(vec![make::entry(1, Action::Use)]).await.unwrap();
     // The second time there is nothing to be done.
     let bench = bench.reopened().await;
     assert_eq!(everything(&bench).await, held);
-    let page = Page { limit: 9, before: None };
-    let entries = bench.store.audit(AuditFilter::default(), page).await.unwrap();
-    assert_eq!(entries.items.len(), 1);
-    assert_eq!(version_of(&path), 2);
+    assert_eq!(entries(&bench).await, 1);
+    assert_eq!(version_of(&bench.folder.path().join("gateway.db")), PRESENT);
+}
+
+#[tokio::test]
+async fn a_database_of_version_2_is_taken_over_with_everything_in_it() {
+    let (held, bench) = taken_over(2).await;
+    let called = bench.store.gateway().await.unwrap();
+    assert_eq!(everything(&bench).await, held);
+    assert_eq!(entries(&bench).await, 1);
+    let link = bench.store.link(ORGANIZATION).await.unwrap().expect("it is linked");
+    assert_eq!(link, Link { revision: 1, ..make::link(ORGANIZATION, 1) });
+    let bench = bench.reopened().await;
+    assert_eq!(bench.store.gateway().await.unwrap(), called);
+    let taken = bench.store.take_ticket(make::digest(1), ORGANIZATION, at(1)).await.unwrap();
+    assert_eq!(taken.as_deref(), Some("ops"));
+    let login = bench.store.take_login(make::digest(1), make::digest(5), at(1)).await.unwrap();
+    assert!(login.is_some());
+    // Of what was told before there was any upkeep, too.
+    let id = make::repository().id;
+    let known = bench.store.known_repository(ORGANIZATION, &id).await.unwrap();
+    assert_eq!(known.pull_requests, [make::remembered(7, "Add search", at(3))]);
+    assert_eq!(known.refs, [make::remembered_ref("main", 'a')]);
+    let claim = |holder| bench.store.claim_duty(ORGANIZATION, Duty::CatchUp, holder, at(0), LEASE);
+    assert!(claim("a").await.unwrap());
+    assert!(!claim("b").await.unwrap());
 }
 
 #[test]
 fn a_step_that_fails_leaves_the_database_as_it_was() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("gateway.db");
-    let db = version_1(&path);
-    // In the way of one of the last tables that the step makes.
-    db.execute_batch("CREATE TABLE audit (nobody TEXT)").unwrap();
-    let before = tables(&db);
-    let why = Sqlite::open(&path).expect_err("it cannot be taken over").to_string();
-    assert!(why.contains("already exists"), "{why}");
-    assert_eq!(tables(&db), before);
-    assert_eq!(version_of(&path), 1);
-    db.execute_batch("DROP TABLE audit").unwrap();
-    drop(db);
-    drop(Sqlite::open(&path).expect("nothing is in the way any more"));
-    assert_eq!(version_of(&path), 2);
+    // In the way of one of the last tables that a step makes.
+    for (version, table) in [(1, "audit"), (2, "policy")] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.db");
+        let db = released(&path, version);
+        db.execute_batch(&format!("CREATE TABLE {table} (nobody TEXT)")).unwrap();
+        let before = tables(&db);
+        let why = Sqlite::open(&path).expect_err("it cannot be taken over").to_string();
+        assert!(why.contains("already exists"), "{why}");
+        assert_eq!(tables(&db), before);
+        assert_eq!(version_of(&path), i64::try_from(version).unwrap());
+        db.execute_batch(&format!("DROP TABLE {table}")).unwrap();
+        drop(db);
+        drop(Sqlite::open(&path).expect("nothing is in the way any more"));
+        assert_eq!(version_of(&path), PRESENT);
+    }
 }

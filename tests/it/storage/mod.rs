@@ -10,6 +10,8 @@ mod agreement;
 mod audit;
 /// Decisions: all or nothing, and only on what still stands.
 mod decisions;
+/// Hooks: secrets that are counted, arrivals, and a stop.
+mod hooks;
 /// Deliveries: stored once, leased, decided.
 mod inbox;
 /// Service users: linked, renewed by one at a time, taken away.
@@ -38,6 +40,12 @@ mod runs;
 mod secrets;
 /// SQLite: full queues, foreign locks, copies of a file that is being written.
 mod sqlite;
+/// Subscriptions as last seen.
+mod subscriptions;
+/// Turns at duties, and policies of ours.
+mod upkeep;
+/// Repositories: watched, read, known.
+mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -37,6 +37,7 @@ pub(super) fn check(name: &str, on: &[Trigger]) -> Check {
         forks: Forks::Run,
         labels: vec![],
         skip_ci: true,
+        commands: false,
         required: false,
         supersede: true,
         concurrency: None,

@@ -1,0 +1,313 @@
+//! Service-hook subscriptions over REST (facts §1.1, §2.2, §3).
+//!
+//! Lists are always asked for by event type: without one they time out in large organizations. What
+//! comes back is never sent again, since its secrets are masked: who replaces a subscription brings
+//! the whole of it. It must never decide which subscriptions there are to be.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use super::client::{Call, under};
+use super::{Client, Credential, Error};
+use crate::domain::subscription::{Found, Place, Settings, State, Topic, Wanted};
+use crate::domain::time::Timestamp;
+use crate::secret::Secret;
+
+const PUBLISHER: &str = "tfs";
+const CONSUMER: &str = "webHooks";
+const ACTION: &str = "httpRequest";
+/// The user name of every hook of ours.
+const USER: &str = "azure-devops";
+/// A subscription is two kilobytes, and there may be thousands of others'.
+const LIST_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Stands for a secret that is there.
+const SET: &str = "(set)";
+
+const PASSWORD: &str = "basicAuthPassword";
+const VERSION: &str = "resourceVersion";
+/// What the consumer is told; the rest of the settings are filters of the publisher.
+const CONSUMER_INPUTS: [&str; 6] = [
+    "url",
+    "basicAuthUsername",
+    PASSWORD,
+    "resourceDetailsToSend",
+    "messagesToSend",
+    "detailedMessagesToSend",
+];
+
+fn event_type(topic: Topic) -> &'static str {
+    match topic {
+        Topic::Pushes => "git.push",
+        Topic::PullRequestsCreated => "git.pullrequest.created",
+        Topic::PullRequestsUpdated => "git.pullrequest.updated",
+        Topic::Comments => "ms.vss-code.git-pullrequest-comment-event",
+    }
+}
+
+/// Filters that a person may have set; empty means any.
+fn filters(topic: Topic) -> &'static [&'static str] {
+    const CREATED: [&str; 4] =
+        ["repository", "branch", "pullrequestCreatedBy", "pullrequestReviewersContains"];
+    match topic {
+        Topic::Pushes => &["repository", "branch", "pushedBy"],
+        Topic::PullRequestsCreated => &CREATED,
+        Topic::PullRequestsUpdated => &[
+            "repository",
+            "branch",
+            "pullrequestCreatedBy",
+            "pullrequestReviewersContains",
+            "notificationType",
+        ],
+        Topic::Comments => &["repository", "branch"],
+    }
+}
+
+/// The address of a hook.
+pub fn hook_url(public_url: &Url, organization: &str, hook: &str) -> Url {
+    under(public_url, &["hooks", "azure-devops", organization, hook])
+}
+
+/// The hook that an address is of, where it is one of ours; addresses are compared as the web does.
+pub fn hook_of(public_url: &Url, organization: &str, url: &str) -> Option<String> {
+    let url = Url::parse(url.trim()).ok()?;
+    let found: Vec<&str> = url.path_segments()?.collect();
+    let (hook, found) = found.split_last()?;
+    let expected = hook_url(public_url, organization, hook);
+    let mut wanted: Vec<&str> = expected.path_segments()?.collect();
+    wanted.pop();
+    let same_place = (url.scheme(), url.host_str(), url.port_or_known_default())
+        == (expected.scheme(), expected.host_str(), expected.port_or_known_default());
+    let same_path = found.len() == wanted.len()
+        && found.iter().zip(&wanted).all(|(found, wanted)| found.eq_ignore_ascii_case(wanted));
+    (same_place && same_path && !hook.is_empty()).then(|| (*hook).to_owned())
+}
+
+/// Everything that we set in a subscription of this place that delivers there.
+pub fn settings(place: &Place, url: &Url) -> Settings {
+    // Other versions are taken and then deliver nothing (facts §1.2); comments have no pull request
+    // before 2.0.
+    let version = if place.topic == Topic::Comments { "2.0" } else { "1.0" };
+    let set = [
+        ("projectId", place.project_id.as_str()),
+        (VERSION, version),
+        ("url", url.as_str()),
+        ("basicAuthUsername", USER),
+        (PASSWORD, SET),
+        // Without it a push may come without its refs (facts §1.1).
+        ("resourceDetailsToSend", "all"),
+        // Nobody reads them.
+        ("messagesToSend", "none"),
+        ("detailedMessagesToSend", "none"),
+    ];
+    let any = filters(place.topic).iter().map(|filter| (*filter, ""));
+    set.into_iter().chain(any).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[derive(Deserialize)]
+struct Results {
+    #[serde(default)]
+    results: Option<Vec<Value>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    id: String,
+    status: Option<Value>,
+    resource_version: Option<String>,
+    publisher_inputs: Option<BTreeMap<String, Value>>,
+    consumer_inputs: Option<BTreeMap<String, Value>>,
+    created_date: Option<String>,
+    created_by: Option<Person>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Person {
+    display_name: Option<String>,
+}
+
+impl Client {
+    /// The web hooks of the organization about one topic, whoever's they are.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn subscriptions(
+        &self,
+        credential: Credential,
+        topic: Topic,
+    ) -> Result<Vec<Found>, Error> {
+        let query = json!({
+            "publisherId": PUBLISHER,
+            "eventType": event_type(topic),
+            "consumerId": CONSUMER,
+            "consumerActionId": ACTION,
+        });
+        let call = Call {
+            body: Some(query),
+            answer_bytes_max: LIST_BYTES_MAX,
+            ..Call::new(Method::POST, &["_apis", "hooks", "subscriptionsquery"])
+        };
+        let answer = self.call(credential, call).await?;
+        // An answer without the list is no empty list: what is there would be made twice.
+        let found = Results::deserialize(answer).map_err(|error| nonsense(&error))?.results;
+        let found = found.ok_or_else(|| nonsense(&"it has no results"))?;
+        found.iter().map(|value| read(value, topic)).collect()
+    }
+
+    /// Creates a subscription.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn create_subscription(
+        &self,
+        credential: Credential,
+        wanted: &Wanted,
+        password: &Secret,
+    ) -> Result<Found, Error> {
+        let call = Call {
+            body: Some(body(wanted, password)),
+            ..Call::new(Method::POST, &["_apis", "hooks", "subscriptions"])
+        };
+        let answer = self.call(credential, call).await?;
+        read(&answer, wanted.place.topic)
+    }
+
+    /// Replaces a subscription as a whole.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn replace_subscription(
+        &self,
+        credential: Credential,
+        id: &str,
+        wanted: &Wanted,
+        password: &Secret,
+    ) -> Result<Found, Error> {
+        let mut body = body(wanted, password);
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert("id".into(), json!(id));
+            fields.insert("status".into(), json!("enabled"));
+        }
+        let segments = ["_apis", "hooks", "subscriptions", id];
+        let call = Call { body: Some(body), ..Call::new(Method::PUT, &segments) };
+        let answer = self.call(credential, call).await?;
+        read(&answer, wanted.place.topic)
+    }
+
+    /// Deletes a subscription; one that is gone is what was wanted.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn delete_subscription(&self, credential: Credential, id: &str) -> Result<(), Error> {
+        let segments = ["_apis", "hooks", "subscriptions", id];
+        match self.call(credential, Call::new(Method::DELETE, &segments)).await {
+            Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Has a made-up event delivered the way a subscription delivers.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn test_subscription(
+        &self,
+        credential: Credential,
+        id: &str,
+        wanted: &Wanted,
+        password: &Secret,
+    ) -> Result<(), Error> {
+        let details = body(wanted, password);
+        let call = Call {
+            body: Some(json!({ "subscriptionId": id, "details": details })),
+            ..Call::new(Method::POST, &["_apis", "hooks", "testnotifications"])
+        };
+        self.call(credential, call).await.map(drop)
+    }
+}
+
+/// A subscription as Azure DevOps takes it, the secret in the one field that it masks.
+fn body(wanted: &Wanted, password: &Secret) -> Value {
+    let (mut publisher, mut consumer) = (Map::new(), Map::new());
+    for (name, value) in wanted.settings.iter().filter(|(name, _)| *name != VERSION) {
+        let is_consumers = CONSUMER_INPUTS.contains(&name.as_str());
+        let inputs = if is_consumers { &mut consumer } else { &mut publisher };
+        let value = if name == PASSWORD { password.expose() } else { value };
+        inputs.insert(name.clone(), json!(value));
+    }
+    json!({
+        "publisherId": PUBLISHER,
+        "eventType": event_type(wanted.place.topic),
+        "resourceVersion": wanted.settings.get(VERSION),
+        "consumerId": CONSUMER,
+        "consumerActionId": ACTION,
+        "publisherInputs": publisher,
+        "consumerInputs": consumer,
+    })
+}
+
+fn read(value: &Value, topic: Topic) -> Result<Found, Error> {
+    let wire = Wire::deserialize(value).map_err(|error| nonsense(&error))?;
+    let mut settings = Settings::new();
+    let inputs = [wire.publisher_inputs, wire.consumer_inputs].into_iter().flatten().flatten();
+    for (name, value) in inputs {
+        // There are only strings; what others managed to set otherwise must not end the list.
+        let value = value.as_str().unwrap_or_default().to_owned();
+        let is_secret = name == PASSWORD && !value.is_empty();
+        let value = match name.as_str() {
+            _ if is_secret => SET.to_owned(),
+            // Headers may hold others' secrets, and are none of ours.
+            "httpHeaders" => continue,
+            "projectId" => value.to_ascii_lowercase(),
+            _ => value,
+        };
+        settings.insert(name, value);
+    }
+    // The two that Azure DevOps takes as one.
+    if settings.get("resourceDetailsToSend").is_some_and(|details| details == "All") {
+        settings.insert("resourceDetailsToSend".into(), "all".into());
+    }
+    settings.extend(wire.resource_version.map(|version| (VERSION.to_owned(), version)));
+    Ok(Found {
+        id: wire.id.to_ascii_lowercase(),
+        topic,
+        project_id: settings.get("projectId").filter(|id| !id.is_empty()).cloned(),
+        url: settings.get("url").cloned().unwrap_or_default(),
+        state: state(wire.status.as_ref()),
+        settings,
+        created_at: wire.created_date.as_deref().and_then(Timestamp::parse),
+        created_by: wire.created_by.and_then(|by| by.display_name).unwrap_or_default(),
+    })
+}
+
+/// Old ones have no status, which means that they deliver (facts §1.4).
+fn state(status: Option<&Value>) -> State {
+    match status.map(|status| status.as_str().unwrap_or_default()) {
+        None => State::Enabled,
+        Some(word) if word.eq_ignore_ascii_case("enabled") => State::Enabled,
+        Some(word) if word.eq_ignore_ascii_case("onProbation") => State::OnProbation,
+        Some(word) if word.eq_ignore_ascii_case("disabledByUser") => State::DisabledByUser,
+        Some(word) if word.eq_ignore_ascii_case("disabledBySystem") => State::DisabledBySystem,
+        Some(word) if word.eq_ignore_ascii_case("disabledByInactiveIdentity") => {
+            State::DisabledByInactiveIdentity
+        }
+        Some(_) => State::Unknown,
+    }
+}
+
+fn nonsense(error: &dyn std::fmt::Display) -> Error {
+    Error::Unavailable {
+        reason: format!("its answer is no list of subscriptions ({error})"),
+        doubtful: true,
+        retry_after: None,
+    }
+}
+
+#[cfg(test)]
+#[path = "subscriptions_tests.rs"]
+mod tests;

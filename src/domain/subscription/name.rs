@@ -1,0 +1,66 @@
+//! What our hooks are called in their URLs: topic, project, the number of the secret, and a tag
+//! that tells under which root key the secret was derived.
+//!
+//! So a look at a subscription says whether its secret is the one it should have, though secrets
+//! themselves are never shown. It must never know how a tag is made.
+
+use std::fmt;
+
+use super::{Place, Topic};
+
+/// See the module. `pushes-<project>-<generation>-<tag>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookName {
+    pub place: Place,
+    /// Counts the secrets of this place, from 1.
+    pub generation: u32,
+    /// Eight hexadecimal digits.
+    pub tag: String,
+}
+
+impl HookName {
+    /// What a tag is made of: the name without it.
+    pub fn untagged(place: &Place, generation: u32) -> String {
+        format!("{}-{}-{generation}", place.topic, place.project_id)
+    }
+
+    /// Reads a name that we gave; anything else is none of ours.
+    pub fn parse(text: &str) -> Option<HookName> {
+        let (topic, rest) = text.split_once('-')?;
+        let (project_id, rest) = rest.split_at_checked(36)?;
+        let (generation, tag) = rest.strip_prefix('-')?.split_once('-')?;
+        let name = HookName {
+            place: Place { project_id: project_id.to_owned(), topic: Topic::parse(topic)? },
+            generation: generation.parse().ok()?,
+            tag: tag.to_owned(),
+        };
+        // One spelling only: what is compared as text must not have two.
+        (name.to_string() == text).then_some(name)
+    }
+}
+
+impl fmt::Display for HookName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}-{}", HookName::untagged(&self.place, self.generation), self.tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_read_back_and_nothing_else_is() {
+        let place = Place {
+            project_id: "6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c".into(),
+            topic: Topic::PullRequestsUpdated,
+        };
+        let name = HookName { place, generation: 12, tag: "0a1b2c3d".into() };
+        let text = name.to_string();
+        assert_eq!(text, "updated-6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c-12-0a1b2c3d");
+        assert_eq!(HookName::parse(&text), Some(name));
+        for other in ["", "git-push", "updated-", "pushes-x-1-a", &text.replace("-12-", "-012-")] {
+            assert_eq!(HookName::parse(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! From the checks to the fewest subscriptions that tell them everything.
+
+use std::collections::BTreeMap;
+
+use super::super::check::{Check, Trigger};
+use super::super::event::Repository;
+use super::{Place, Topic};
+
+/// A repository that our identity sees, and the names that it had before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    pub repository: Repository,
+    pub former_names: Vec<String>,
+}
+
+impl Check {
+    /// What it has to be told about.
+    fn topics(&self) -> Vec<Topic> {
+        let on_pull_requests =
+            self.is_on(Trigger::PullRequest) || self.is_on(Trigger::PullRequestClosed);
+        let mut topics = Vec::new();
+        if self.is_on(Trigger::Push) || self.is_on(Trigger::Tag) {
+            topics.push(Topic::Pushes);
+        }
+        if on_pull_requests {
+            topics.extend([Topic::PullRequestsCreated, Topic::PullRequestsUpdated]);
+        }
+        if on_pull_requests && self.commands {
+            topics.push(Topic::Comments);
+        }
+        topics
+    }
+}
+
+/// The places that need a subscription, each with the name of its project and of its checks: one
+/// for each project with a watched repository and each topic, unfiltered, since a filter would
+/// have to be changed whenever a repository or a branch comes.
+pub fn wanted(
+    checks: &[Check],
+    organization: &str,
+    seen: &[Watched],
+) -> BTreeMap<Place, (String, Vec<String>)> {
+    let mut places: BTreeMap<Place, (String, Vec<String>)> = BTreeMap::new();
+    for Watched { repository, former_names } in seen {
+        let watching =
+            checks.iter().filter(|check| check.watches(organization, repository, former_names));
+        for check in watching {
+            for topic in check.topics() {
+                let place = Place { project_id: repository.project_id.clone(), topic };
+                let (_, names) =
+                    places.entry(place).or_insert_with(|| (repository.project.clone(), Vec::new()));
+                if !names.contains(&check.name) {
+                    names.push(check.name.clone());
+                }
+            }
+        }
+    }
+    places
+}

@@ -1,0 +1,163 @@
+//! Carries a plan out, one step after the other. A step that fails is found again by the next
+//! look; one whose answer never came is not repeated before it.
+
+use std::collections::BTreeSet;
+
+use super::picture::{Picture, Wish};
+use crate::ado::{self, Scope, hook_url, settings};
+use crate::credentials::CallError;
+use crate::domain::subscription::{Act, HookName, Kind, Place, Step, Wanted};
+use crate::reconcile::turn::{Stop, Turn, Upkept};
+use crate::secret::Secret;
+
+/// What became of a plan.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// Something was changed at Azure DevOps.
+    pub(super) changes: usize,
+    /// A place has a new subscription: what came before it was lost.
+    pub(super) created: bool,
+    /// The first thing that did not work, in words for people.
+    pub(super) problem: Option<String>,
+}
+
+/// One plan being carried out.
+pub(super) struct Carrying<'a> {
+    pub(super) turn: &'a Turn<'a>,
+    pub(super) at: &'a Upkept,
+    pub(super) wish: &'a Wish,
+    pub(super) picture: &'a Picture,
+}
+
+impl Carrying<'_> {
+    /// Every step that is due.
+    ///
+    /// # Errors
+    /// The turn has to end here. Whatever is done already stays done.
+    pub(super) async fn carry_out(&self, steps: &[Step]) -> Result<Done, Stop> {
+        let mut done = Done::default();
+        // A place where something failed is left for the next look.
+        let mut failed: BTreeSet<Option<Place>> = BTreeSet::new();
+        for step in steps {
+            if failed.contains(&step.place) {
+                continue;
+            }
+            match self.step(step).await {
+                Ok(did) => {
+                    self.tell(step, did);
+                    done.changes += usize::from(did && step.kind != Kind::Wait);
+                    done.created |= matches!(step.act, Act::Create | Act::Renew);
+                }
+                Err(Stop::Call(error)) if !ends_the_turn(&error) => {
+                    failed.insert(step.place.clone());
+                    let project = self.picture.project(step.place.as_ref());
+                    let told = format!(
+                        "hook {} of project {}: {error}",
+                        step.kind.as_str(),
+                        project.map_or("?", String::as_str)
+                    );
+                    done.problem.get_or_insert(told);
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
+        Ok(done)
+    }
+
+    /// Whether anything was asked for at Azure DevOps.
+    async fn step(&self, step: &Step) -> Result<bool, Stop> {
+        let wanted = self.picture.wanted_at(step.place.as_ref());
+        match (&step.act, wanted) {
+            (Act::Remove { id }, _) => {
+                let delete = |credential| self.at.client.delete_subscription(credential, id);
+                self.turn.call(Scope::Code, "hooks", delete).await?;
+            }
+            (Act::Create, Some(wanted)) => {
+                if super::picture::row(&self.picture.books, &wanted.place).is_none() {
+                    self.renew(&wanted.place, false).await?;
+                }
+                self.create(wanted).await?;
+            }
+            (Act::Renew, Some(wanted)) => {
+                self.renew(&wanted.place, true).await?;
+                self.create(&self.renewed(wanted)).await?;
+            }
+            (Act::Change { id, .. }, Some(wanted)) => {
+                let password = self.password(wanted);
+                let replace = |credential| {
+                    self.at.client.replace_subscription(credential, id, wanted, &password)
+                };
+                self.turn.call(Scope::Code, "hooks", replace).await?;
+            }
+            (Act::Test { id }, Some(wanted)) => {
+                let password = self.password(wanted);
+                let test = |credential| {
+                    self.at.client.test_subscription(credential, id, wanted, &password)
+                };
+                self.turn.call(Scope::Code, "hooks", test).await?;
+            }
+            (Act::Nothing, _) | (_, None) => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    async fn renew(&self, place: &Place, heals: bool) -> Result<(), Stop> {
+        let Upkept { organization, store, clock, .. } = self.at;
+        let places = vec![place.clone()];
+        Ok(store.renew_hooks(organization, places, heals, clock.now()).await?)
+    }
+
+    async fn create(&self, wanted: &Wanted) -> Result<(), Stop> {
+        let password = self.password(wanted);
+        let create = |credential| self.at.client.create_subscription(credential, wanted, &password);
+        self.turn.call(Scope::Code, "hooks", create).await.map(drop)
+    }
+
+    /// The same with the next secret.
+    fn renewed(&self, wanted: &Wanted) -> Wanted {
+        let place = &wanted.place;
+        let row = super::picture::row(&self.picture.books, place);
+        let generation = row.map_or(1, |row| row.generation.saturating_add(1));
+        let organization = &self.at.organization;
+        let hook = self.wish.hook(organization, place, generation);
+        let url = hook_url(&self.wish.public_url, organization, &hook);
+        Wanted { hook, settings: settings(place, &url), ..wanted.clone() }
+    }
+
+    fn password(&self, wanted: &Wanted) -> Secret {
+        self.wish.keys.hook_password(&self.at.organization, &wanted.hook)
+    }
+
+    fn tell(&self, step: &Step, did: bool) {
+        let organization = &self.at.organization;
+        let project = self.picture.project(step.place.as_ref()).map_or("", String::as_str);
+        let topic = step.place.as_ref().map_or("", |place| place.topic.as_str());
+        let (subscription, why) = (step.id.as_deref().unwrap_or(""), &step.why);
+        let kind = step.kind.as_str();
+        if did && step.kind != Kind::Wait {
+            metrics::counter!("azdo_gateway_subscription_changes_total", "kind" => kind)
+                .increment(1);
+            tracing::info!(organization, project, topic, subscription, "hook {kind}: {why}");
+        } else {
+            tracing::debug!(organization, project, topic, subscription, "hook {kind}: {why}");
+        }
+    }
+}
+
+/// What every further call would meet, too.
+fn ends_the_turn(error: &CallError) -> bool {
+    match error {
+        CallError::Credential(_) => true,
+        CallError::Ado(error) => matches!(
+            error,
+            ado::Error::Unauthorized { .. }
+                | ado::Error::RateLimited { .. }
+                | ado::Error::Unavailable { .. }
+        ),
+    }
+}
+
+/// Whether a hook has the secret of an older number than `generation`.
+pub(super) fn is_older(hook: &str, place: &Place, generation: u32) -> bool {
+    HookName::parse(hook).is_some_and(|name| name.place == *place && name.generation < generation)
+}

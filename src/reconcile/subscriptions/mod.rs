@@ -1,0 +1,315 @@
+//! Keeps the service-hook subscriptions of every organization as its checks need them: creates
+//! what lacks, changes what drifted, heals what Azure DevOps stopped, removes what nobody needs.
+//!
+//! Azure DevOps loses every event of a subscription on probation (facts §1.3), so each healing is
+//! followed by a catch-up. Whatever goes wrong half-way, the next turn looks anew. It must never
+//! touch what does not deliver to us.
+
+mod carrying;
+mod picture;
+mod report;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use url::Url;
+
+use super::turn::{Stop, Turn, Upkept};
+use crate::credentials::{Aspect, Standing};
+use crate::domain::check::Check;
+use crate::domain::subscription::{HookName, Kind, Place, Step};
+use crate::domain::time::Timestamp;
+use crate::secret::Keyring;
+use crate::storage::{self, Arrivals, Duty};
+use crate::worker::{Progress, Tick, Wake};
+
+use carrying::{Carrying, Done, is_older};
+use picture::{Picture, Wish, picture};
+
+/// The pause between two turns while something goes on, doubled up to the usual time.
+const SOON: Duration = Duration::from_secs(1);
+/// How long an old secret is taken after it was last used: longer than Azure DevOps repeats a
+/// delivery (183 s, facts §1.3).
+const RETIRE_AFTER: Duration = Duration::from_secs(240);
+
+/// One organization whose hooks are kept.
+#[derive(Debug)]
+pub struct Kept {
+    pub upkept: Upkept,
+    pub every: Duration,
+    /// Otherwise they are made by hand, or there are none.
+    pub is_managed: bool,
+}
+
+/// When an organization has its next turn.
+#[derive(Clone, Copy, Debug)]
+struct Next {
+    due_at: Timestamp,
+    /// Turns in a row that left something to do.
+    in_a_row: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Subscriptions {
+    organizations: Vec<Kept>,
+    wish: Wish,
+    arrivals: Arc<Arrivals>,
+    standing: Arc<Standing>,
+    next: Mutex<HashMap<String, Next>>,
+    wake: Wake,
+}
+
+/// A plan for people.
+#[derive(Debug)]
+pub struct Plan {
+    pub steps: Vec<Planned>,
+    /// Ours that are as they should be.
+    pub kept: usize,
+    /// Others' web hooks, which are left alone.
+    pub foreign: usize,
+    /// An operator took the hooks away.
+    pub is_held: bool,
+    /// Otherwise they are made by hand, and nothing is planned.
+    pub is_managed: bool,
+}
+
+/// A step and the name of the project that it is about.
+#[derive(Debug)]
+pub struct Planned {
+    pub step: Step,
+    pub project: String,
+}
+
+impl Subscriptions {
+    /// Keeps the hooks of these organizations for these checks; hooks deliver to `public_url`.
+    pub fn new(
+        organizations: Vec<Kept>,
+        checks: Vec<Check>,
+        (keys, public_url): (Keyring, Url),
+        arrivals: Arc<Arrivals>,
+        standing: Arc<Standing>,
+    ) -> Self {
+        let wish = Wish { checks, keys, public_url };
+        let (next, wake) = (Mutex::default(), Wake::default());
+        Self { organizations, wish, arrivals, standing, next, wake }
+    }
+
+    /// What wakes it.
+    pub fn wake(&self) -> Wake {
+        self.wake.clone()
+    }
+
+    /// The organization of that name.
+    pub fn of(&self, organization: &str) -> Option<&Kept> {
+        let is_it = |kept: &&Kept| kept.upkept.organization == organization;
+        self.organizations.iter().find(is_it)
+    }
+
+    /// Has a turn at once.
+    pub fn ask(&self, organization: &str) {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        next.remove(organization);
+        drop(next);
+        self.wake.wake();
+    }
+
+    /// What would be done now; changes nothing.
+    ///
+    /// # Errors
+    /// Something could not be looked at.
+    pub async fn plan(&self, kept: &Kept) -> Result<Plan, Stop> {
+        let Upkept { organization, clock, .. } = &kept.upkept;
+        let turn = kept.upkept.look(Duty::Subscriptions);
+        self.arrivals.exchange(kept.upkept.store.as_ref(), organization).await?;
+        let picture = picture(&turn, &kept.upkept, &self.wish).await?;
+        let is_managed = kept.is_managed || picture.books.is_held;
+        let steps = match is_managed {
+            true => picture.plan(organization, &self.arrivals, clock.now()),
+            false => Vec::new(),
+        };
+        let touched = picture
+            .ours
+            .iter()
+            .filter(|one| steps.iter().any(|step| step.id.as_ref() == Some(&one.found.id)));
+        let kept = picture.ours.len() - touched.count();
+        let (foreign, is_held) = (picture.foreign, picture.books.is_held);
+        let planned = |step: Step| {
+            let project = picture.project(step.place.as_ref()).cloned();
+            let hidden = || step.place.as_ref().map(|place| place.project_id.clone());
+            Planned { project: project.or_else(hidden).unwrap_or_default(), step }
+        };
+        let steps = steps.into_iter().map(planned).collect();
+        Ok(Plan { steps, kept, foreign, is_held, is_managed })
+    }
+
+    /// Gives every hook of an organization a new secret, or those of one project; how many. The old
+    /// ones are taken until the new ones have proved themselves.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn rotate(
+        &self,
+        kept: &Kept,
+        project: Option<&str>,
+    ) -> Result<usize, storage::Error> {
+        let Upkept { organization, store, clock, .. } = &kept.upkept;
+        let books = store.hooks(organization).await?;
+        let places: Vec<Place> = books
+            .places
+            .into_iter()
+            .map(|row| row.place)
+            .filter(|place| project.is_none_or(|id| id.eq_ignore_ascii_case(&place.project_id)))
+            .collect();
+        let count = places.len();
+        store.renew_hooks(organization, places, false, clock.now()).await?;
+        self.ask(organization);
+        Ok(count)
+    }
+
+    /// Takes the hooks of an organization away, or lets them be made again.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn hold(&self, kept: &Kept, is_held: bool) -> Result<(), storage::Error> {
+        kept.upkept.store.hold_hooks(&kept.upkept.organization, is_held).await?;
+        self.ask(&kept.upkept.organization);
+        Ok(())
+    }
+
+    /// One turn at one organization, whether it is due or not. Says whether there is more to do.
+    ///
+    /// # Errors
+    /// See [`Stop`].
+    pub async fn keep(&self, kept: &Kept) -> Result<bool, Stop> {
+        let Some(turn) = kept.upkept.turn(Duty::Subscriptions).await? else { return Ok(false) };
+        let goes_on = self.turn(&turn, kept).await;
+        turn.end().await;
+        goes_on
+    }
+
+    async fn turn(&self, turn: &Turn<'_>, kept: &Kept) -> Result<bool, Stop> {
+        let at = &kept.upkept;
+        let (organization, store) = (&at.organization, at.store.as_ref());
+        self.arrivals.exchange(store, organization).await?;
+        let picture = picture(turn, at, &self.wish).await?;
+        let now = at.clock.now();
+        let steps = picture.plan(organization, &self.arrivals, now);
+        let rows = report::rows(organization, &picture, &steps, now);
+        store.keep_subscriptions(organization, rows).await?;
+        let done = if let Some(problem) = blindness(&picture) {
+            Done { problem: Some(problem), ..Done::default() }
+        } else {
+            let carrying = Carrying { turn, at, wish: &self.wish, picture: &picture };
+            carrying.carry_out(&steps).await?
+        };
+        let retiring = self.retire(at, &picture, now).await?;
+        report::ages(organization, &picture, &self.arrivals, now);
+        report::alarm(&self.standing, organization, &picture, &steps, None, done.problem.clone());
+        let waits = steps.iter().any(|step| step.kind == Kind::Wait);
+        Ok(done.changes > 0 || done.problem.is_some() || waits || retiring)
+    }
+
+    /// Ends the secrets that were replaced by one that delivers, once nothing can come with them
+    /// any more. Says whether some still wait for that.
+    async fn retire(
+        &self,
+        at: &Upkept,
+        picture: &Picture,
+        now: Timestamp,
+    ) -> Result<bool, storage::Error> {
+        let organization = &at.organization;
+        let mut waits = false;
+        for row in picture.books.places.iter().filter(|row| row.live_from < row.generation) {
+            let (place, generation) = (&row.place, row.generation);
+            let newest = self.wish.hook(organization, place, generation);
+            let is_used = picture.ours.iter().any(|one| is_older(&one.hook, place, generation));
+            if is_used || !self.arrivals.is_proved(organization, &newest) {
+                continue;
+            }
+            let older = |hook: &str| is_older(hook, place, generation);
+            let last_at = self.arrivals.last_of(organization, &older);
+            if last_at.is_some_and(|last_at| now.since(last_at) < RETIRE_AFTER) {
+                waits = true;
+                continue;
+            }
+            at.store.retire_hooks(organization, place.clone(), generation).await?;
+            self.arrivals.exchange(at.store.as_ref(), organization).await?;
+            let hook = HookName::untagged(place, generation);
+            tracing::info!(
+                organization,
+                hook,
+                "the secrets before this one are not taken any more"
+            );
+        }
+        Ok(waits)
+    }
+
+    async fn due(&self, kept: &Kept) -> Result<(), storage::Error> {
+        let Upkept { organization, store, .. } = &kept.upkept;
+        if !kept.is_managed && !store.hooks(organization).await?.is_held {
+            self.schedule(kept, false);
+            return Ok(());
+        }
+        let goes_on = match self.keep(kept).await {
+            Ok(goes_on) => goes_on,
+            Err(Stop::Store(error)) => return Err(error),
+            Err(Stop::Overtaken | Stop::Stopping) => false,
+            Err(stop) => {
+                let told = format!("subscriptions could not be looked after: {stop}");
+                if self.standing.wrong(organization, Aspect::Hooks, &told) {
+                    tracing::warn!(organization, "{told}");
+                }
+                true
+            }
+        };
+        self.schedule(kept, goes_on);
+        Ok(())
+    }
+
+    fn schedule(&self, kept: &Kept, goes_on: bool) {
+        let Upkept { organization, clock, .. } = &kept.upkept;
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = next.get(organization).map_or(0, |next| next.in_a_row);
+        let in_a_row = if goes_on { before.saturating_add(1) } else { 0 };
+        let wait = match in_a_row {
+            0 => kept.every,
+            some => SOON.saturating_mul(1 << some.min(12)).min(kept.every),
+        };
+        let due_at = clock.now().plus(wait);
+        next.insert(organization.clone(), Next { due_at, in_a_row });
+    }
+
+    fn is_due(&self, kept: &Kept) -> bool {
+        let next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = next.get(&kept.upkept.organization);
+        next.is_none_or(|next| next.due_at <= kept.upkept.clock.now())
+    }
+}
+
+/// Who sees nothing at all must not take it for nothing being there.
+fn blindness(picture: &Picture) -> Option<String> {
+    let is_blind = picture.projects.is_empty() && !picture.ours.is_empty();
+    (is_blind && !picture.books.is_held).then(|| {
+        "the identity sees no repository any more: nothing is removed until it does; let it read \
+         them"
+            .to_owned()
+    })
+}
+
+#[async_trait]
+impl Tick for Subscriptions {
+    fn name(&self) -> &'static str {
+        "subscriptions"
+    }
+
+    async fn tick(&self) -> Result<Progress, storage::Error> {
+        // Side by side: one organization that does not answer must not hold up the others.
+        let due = self.organizations.iter().filter(|kept| self.is_due(kept));
+        let turns = futures_util::future::join_all(due.map(|kept| self.due(kept))).await;
+        turns.into_iter().collect::<Result<(), storage::Error>>()?;
+        Ok(Progress::Idle)
+    }
+}

@@ -1,0 +1,106 @@
+//! What people see of the subscriptions: rows for lists, alarms for what does not deliver, ages of
+//! the last deliveries.
+//!
+//! Probation and disabling lose events, so they are never only a line in a list. It must never
+//! change anything.
+
+use std::collections::BTreeMap;
+
+use super::picture::Picture;
+use crate::credentials::{Aspect, Standing};
+use crate::domain::subscription::{Kind, Ours, State, Step};
+use crate::domain::time::Timestamp;
+use crate::storage::{Arrivals, SubscriptionRow};
+
+const STATES: [State; 6] = [
+    State::Enabled,
+    State::OnProbation,
+    State::DisabledByUser,
+    State::DisabledBySystem,
+    State::DisabledByInactiveIdentity,
+    State::Unknown,
+];
+
+/// Ours as they were found, each with what the plan does about it.
+pub(super) fn rows(
+    organization: &str,
+    picture: &Picture,
+    steps: &[Step],
+    seen_at: Timestamp,
+) -> Vec<SubscriptionRow> {
+    let row = |one: &Ours| {
+        let step = steps.iter().find(|step| step.id.as_ref() == Some(&one.found.id));
+        let wanted = picture.wanted.iter().find(|wanted| {
+            wanted.place.topic == one.found.topic
+                && Some(&wanted.place.project_id) == one.found.project_id.as_ref()
+        });
+        let project_id = one.found.project_id.as_ref();
+        SubscriptionRow {
+            organization: organization.to_owned(),
+            project: project_id.and_then(|id| picture.projects.get(id)).cloned(),
+            found: one.found.clone(),
+            hook: one.hook.clone(),
+            action: step.map_or("keep", |step| step.kind.as_str()).to_owned(),
+            reason: step.map_or(String::new(), |step| step.why.clone()),
+            checks: wanted.map(|wanted| wanted.checks.clone()).unwrap_or_default(),
+            seen_at,
+        }
+    };
+    picture.ours.iter().map(row).collect()
+}
+
+/// Says what is wrong with ours, once, and what ended being so.
+pub(super) fn alarm(
+    standing: &Standing,
+    organization: &str,
+    picture: &Picture,
+    steps: &[Step],
+    silent: Option<String>,
+    problem: Option<String>,
+) {
+    let mut counts: BTreeMap<&str, usize> =
+        STATES.iter().map(|state| (state.as_str(), 0)).collect();
+    for one in &picture.ours {
+        *counts.entry(one.found.state.as_str()).or_default() += 1;
+    }
+    for (state, count) in &counts {
+        let (organization, count) = (organization.to_owned(), u32::try_from(*count));
+        metrics::gauge!("azdo_gateway_subscriptions", "organization" => organization,
+            "state" => *state)
+        .set(f64::from(count.unwrap_or(u32::MAX)));
+    }
+    let broken: Vec<String> = counts
+        .iter()
+        .filter(|(state, count)| **state != State::Enabled.as_str() && **count > 0)
+        .map(|(state, count)| format!("{count} {}", state.replace('_', " ")))
+        .collect();
+    let mut told = Vec::new();
+    if !broken.is_empty() && !picture.books.is_held {
+        let left = steps.iter().find(|step| step.kind == Kind::Report);
+        let what = left.map_or("they are being healed", |step| step.why.as_str());
+        told.push(format!("subscriptions that lose every event: {} ({what})", broken.join(", ")));
+    }
+    told.extend(silent);
+    told.extend(problem);
+    if told.is_empty() {
+        standing.fine(organization, Aspect::Hooks);
+    } else if standing.wrong(organization, Aspect::Hooks, &told.join("; ")) {
+        tracing::error!(organization, "{}", told.join("; "));
+    }
+}
+
+/// How long ago each of ours last delivered; never since it was created counts from then.
+pub(super) fn ages(organization: &str, picture: &Picture, arrivals: &Arrivals, now: Timestamp) {
+    for wanted in &picture.wanted {
+        let ours = picture.ours.iter().find(|one| one.hook == wanted.hook);
+        let since = arrivals
+            .last_at(organization, &wanted.hook)
+            .or(ours.and_then(|one| one.found.created_at));
+        let Some(since) = since else { continue };
+        let (organization, project) = (organization.to_owned(), wanted.project.clone());
+        metrics::gauge!("azdo_gateway_hook_last_delivery_age_seconds",
+            "organization" => organization, "project" => project,
+            "topic" => wanted.place.topic.as_str())
+        .set(now.since(since).as_secs_f64());
+    }
+}

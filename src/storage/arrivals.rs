@@ -1,0 +1,147 @@
+//! When deliveries last came to each hook, and which secrets are not taken any more: in memory,
+//! since every delivery asks, and written down from time to time.
+//!
+//! A crash loses the times of the last moments, which only delays what waits for them. It must
+//! never hold a delivery up.
+
+use dashmap::DashMap;
+
+use super::{Arrival, Error, HookRow, Store};
+use crate::domain::subscription::{HookName, Place};
+use crate::domain::time::Timestamp;
+
+/// Hooks that are remembered: a password is needed to add one.
+const HOOKS_MAX: usize = 10_000;
+
+/// See the module. Organizations are keyed in lower case.
+#[derive(Debug, Default)]
+pub struct Arrivals {
+    seen: DashMap<(String, String), Seen>,
+    live_from: DashMap<(String, Place), u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    first_at: Timestamp,
+    last_at: Timestamp,
+    is_written: bool,
+}
+
+impl Arrivals {
+    /// A delivery came to `hook`.
+    pub fn note(&self, organization: &str, hook: &str, now: Timestamp) {
+        let key = (organization.to_ascii_lowercase(), hook.to_owned());
+        if let Some(mut seen) = self.seen.get_mut(&key) {
+            seen.last_at = seen.last_at.max(now);
+            seen.is_written = false;
+            return;
+        }
+        if self.seen.len() < HOOKS_MAX {
+            self.seen.insert(key, Seen { first_at: now, last_at: now, is_written: false });
+        }
+    }
+
+    /// Whether the secret of this hook was replaced by one that has proved itself.
+    pub fn is_retired(&self, organization: &str, hook: &str) -> bool {
+        let Some(HookName { place, generation, .. }) = HookName::parse(hook) else { return false };
+        let key = (organization.to_ascii_lowercase(), place);
+        self.live_from.get(&key).is_some_and(|live_from| generation < *live_from)
+    }
+
+    /// When something last came to a hook.
+    pub fn last_at(&self, organization: &str, hook: &str) -> Option<Timestamp> {
+        let key = (organization.to_ascii_lowercase(), hook.to_owned());
+        self.seen.get(&key).map(|seen| seen.last_at)
+    }
+
+    /// When something last came to any of the hooks that `is_meant`.
+    pub fn last_of(
+        &self,
+        organization: &str,
+        is_meant: &dyn Fn(&str) -> bool,
+    ) -> Option<Timestamp> {
+        let organization = organization.to_ascii_lowercase();
+        let of = |entry: &dashmap::mapref::multiple::RefMulti<'_, (String, String), Seen>| {
+            entry.key().0 == organization && is_meant(&entry.key().1)
+        };
+        self.seen.iter().filter(of).map(|entry| entry.value().last_at).max()
+    }
+
+    /// Whether anything ever came to a hook.
+    pub fn is_proved(&self, organization: &str, hook: &str) -> bool {
+        self.last_at(organization, hook).is_some()
+    }
+
+    /// Writes down what is new for an organization, and reads what others wrote.
+    ///
+    /// # Errors
+    /// The store does not answer; nothing is forgotten then.
+    pub async fn exchange(&self, store: &dyn Store, organization: &str) -> Result<(), Error> {
+        let lower = organization.to_ascii_lowercase();
+        let new: Vec<Arrival> = self
+            .seen
+            .iter()
+            .filter(|entry| entry.key().0 == lower && !entry.value().is_written)
+            .map(|entry| Arrival {
+                hook: entry.key().1.clone(),
+                first_at: entry.value().first_at,
+                last_at: entry.value().last_at,
+            })
+            .collect();
+        if !new.is_empty() {
+            store.note_arrivals(organization, new.clone()).await?;
+        }
+        for arrival in new {
+            let key = (lower.clone(), arrival.hook);
+            if let Some(mut seen) = self.seen.get_mut(&key)
+                && seen.last_at == arrival.last_at
+            {
+                seen.is_written = true;
+            }
+        }
+        let books = store.hooks(organization).await?;
+        for HookRow { place, live_from, .. } in books.places {
+            self.live_from.insert((lower.clone(), place), live_from);
+        }
+        for Arrival { hook, first_at, last_at } in books.arrivals {
+            let read = Seen { first_at, last_at, is_written: true };
+            let mut seen = self.seen.entry((lower.clone(), hook)).or_insert(read);
+            seen.first_at = seen.first_at.min(first_at);
+            seen.last_at = seen.last_at.max(last_at);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::subscription::Topic;
+
+    #[test]
+    fn only_what_is_older_than_the_first_live_secret_is_retired() {
+        let arrivals = Arrivals::default();
+        let project_id = "6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c".to_owned();
+        let place = Place { project_id, topic: Topic::Pushes };
+        let name = |generation| {
+            let (place, tag) = (place.clone(), "00000000".into());
+            HookName { place, generation, tag }.to_string()
+        };
+        assert!(!arrivals.is_retired("Fabrikam", &name(1)), "nothing is known yet");
+        arrivals.live_from.insert(("fabrikam".into(), place.clone()), 3);
+        assert!(arrivals.is_retired("Fabrikam", &name(2)));
+        assert!(!arrivals.is_retired("Fabrikam", &name(3)));
+        assert!(!arrivals.is_retired("contoso", &name(2)));
+        assert!(!arrivals.is_retired("Fabrikam", "made-by-hand"));
+    }
+
+    #[test]
+    fn the_last_time_is_kept() {
+        let arrivals = Arrivals::default();
+        let at = Timestamp::from_ms;
+        assert!(!arrivals.is_proved("Fabrikam", "push"));
+        arrivals.note("Fabrikam", "push", at(20));
+        arrivals.note("fabrikam", "push", at(10));
+        assert_eq!(arrivals.last_at("FABRIKAM", "push"), Some(at(20)));
+    }
+}

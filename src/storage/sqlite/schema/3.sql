@@ -1,0 +1,77 @@
+-- What the upkeep remembers. Organizations compare without case, as Azure DevOps has it; GUIDs are
+-- lower case.
+
+-- Whose turn it is. `leased_until` is 0 when the process that had it is gone.
+CREATE TABLE duty (
+    organization TEXT NOT NULL COLLATE NOCASE,
+    duty TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    leased_until INTEGER NOT NULL,
+    PRIMARY KEY (organization, duty)
+) STRICT, WITHOUT ROWID;
+
+-- Organizations whose hooks an operator took away.
+CREATE TABLE hook_hold (
+    organization TEXT PRIMARY KEY COLLATE NOCASE
+) STRICT, WITHOUT ROWID;
+
+-- The numbers of the secrets of each place. Secrets themselves are derived, never stored. A row is
+-- never deleted, so that no number is given out twice.
+CREATE TABLE hook_place (
+    organization TEXT NOT NULL COLLATE NOCASE,
+    project_id TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    live_from INTEGER NOT NULL,
+    renewed_at INTEGER NOT NULL,
+    healings INTEGER NOT NULL,
+    PRIMARY KEY (organization, project_id, topic)
+) STRICT, WITHOUT ROWID;
+
+-- When deliveries came to a hook.
+CREATE TABLE hook_arrival (
+    id INTEGER PRIMARY KEY,
+    organization TEXT NOT NULL COLLATE NOCASE,
+    hook TEXT NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    UNIQUE (organization, hook)
+) STRICT;
+CREATE INDEX hook_arrival_by_time ON hook_arrival (last_at);
+
+-- Subscriptions as last seen at Azure DevOps; `subscription` only interns whatever delivers to us.
+-- One that is seen again keeps its number, so that pages stay where they are.
+CREATE TABLE seen_subscription (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    organization TEXT NOT NULL COLLATE NOCASE,
+    guid TEXT NOT NULL COLLATE NOCASE,
+    project TEXT,
+    found TEXT NOT NULL,
+    hook TEXT NOT NULL,
+    action TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    checks TEXT NOT NULL,
+    seen_at INTEGER NOT NULL,
+    UNIQUE (guid, organization)
+) STRICT;
+
+-- Repositories that checks watch. `since` is set once; `read_until` only grows.
+CREATE TABLE watch (
+    organization TEXT NOT NULL COLLATE NOCASE,
+    repository TEXT NOT NULL,
+    since INTEGER,
+    read_until INTEGER,
+    PRIMARY KEY (organization, repository)
+) STRICT, WITHOUT ROWID;
+
+-- Of all pull requests ever told of, the few that are active.
+CREATE INDEX pull_request_active ON pull_request (organization, repository, id)
+    WHERE json_extract(body, '$.status') = 'active';
+
+-- Status policies that we created.
+CREATE TABLE policy (
+    organization TEXT NOT NULL COLLATE NOCASE,
+    project_id TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    PRIMARY KEY (organization, project_id, id)
+) STRICT, WITHOUT ROWID;

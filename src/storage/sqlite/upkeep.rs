@@ -1,0 +1,168 @@
+//! What the upkeep remembers, handed to whoever keeps it. It must never hold a query.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Sqlite, bytes_of, duties, hooks, policies, subscriptions, watching};
+use crate::domain::event::Repository;
+use crate::domain::id::DeliveryId;
+use crate::domain::subscription::Place;
+use crate::domain::time::Timestamp;
+use crate::storage::{
+    Arrival, Duty, Error, HookBooks, KnownRepository, NewDelivery, Page, Paged, PolicyRow,
+    SubscriptionFilter, SubscriptionRow, Upkeep, WatchRow, Watermark,
+};
+
+/// Roughly what a short row holds in memory.
+const ROW_BYTES: usize = 256;
+
+#[async_trait]
+impl Upkeep for Sqlite {
+    async fn claim_duty(
+        &self,
+        organization: &str,
+        duty: Duty,
+        holder: &str,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<bool, Error> {
+        let (organization, holder) = (organization.to_owned(), holder.to_owned());
+        let claim = move |db: &rusqlite::Connection| {
+            duties::claim(db, &organization, duty, &holder, now, now.plus(lease))
+        };
+        self.writer.write(ROW_BYTES, claim).await
+    }
+
+    async fn release_duty(
+        &self,
+        organization: &str,
+        duty: Duty,
+        holder: &str,
+    ) -> Result<(), Error> {
+        let (organization, holder) = (organization.to_owned(), holder.to_owned());
+        let release =
+            move |db: &rusqlite::Connection| duties::release(db, &organization, duty, &holder);
+        self.writer.write(ROW_BYTES, release).await
+    }
+
+    async fn hooks(&self, organization: &str) -> Result<HookBooks, Error> {
+        let organization = organization.to_owned();
+        self.readers.read(move |db| hooks::books(db, &organization)).await
+    }
+
+    async fn renew_hooks(
+        &self,
+        organization: &str,
+        places: Vec<Place>,
+        heals: bool,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let (organization, bytes) = (organization.to_owned(), places.len() * ROW_BYTES);
+        let renew =
+            move |db: &rusqlite::Connection| hooks::renew(db, &organization, &places, heals, now);
+        self.writer.write(bytes, renew).await
+    }
+
+    async fn retire_hooks(
+        &self,
+        organization: &str,
+        place: Place,
+        live_from: u32,
+    ) -> Result<(), Error> {
+        let organization = organization.to_owned();
+        let retire =
+            move |db: &rusqlite::Connection| hooks::retire(db, &organization, &place, live_from);
+        self.writer.write(ROW_BYTES, retire).await
+    }
+
+    async fn hold_hooks(&self, organization: &str, is_held: bool) -> Result<(), Error> {
+        let organization = organization.to_owned();
+        self.writer.write(ROW_BYTES, move |db| hooks::hold(db, &organization, is_held)).await
+    }
+
+    async fn note_arrivals(&self, organization: &str, arrivals: Vec<Arrival>) -> Result<(), Error> {
+        let (organization, bytes) = (organization.to_owned(), arrivals.len() * ROW_BYTES);
+        let note =
+            move |db: &rusqlite::Connection| hooks::note_arrivals(db, &organization, &arrivals);
+        self.writer.write(bytes, note).await
+    }
+
+    async fn keep_subscriptions(
+        &self,
+        organization: &str,
+        seen: Vec<SubscriptionRow>,
+    ) -> Result<(), Error> {
+        let (organization, bytes) = (organization.to_owned(), subscriptions::bytes_of(&seen));
+        self.writer.write(bytes, move |db| subscriptions::keep(db, &organization, &seen)).await
+    }
+
+    async fn subscriptions(
+        &self,
+        filter: SubscriptionFilter,
+        page: Page,
+    ) -> Result<Paged<SubscriptionRow>, Error> {
+        self.readers.read(move |db| subscriptions::list(db, &filter, page)).await
+    }
+
+    async fn subscription(&self, id: &str) -> Result<Option<SubscriptionRow>, Error> {
+        let id = id.to_owned();
+        self.readers.read(move |db| subscriptions::find(db, &id)).await
+    }
+
+    async fn watch(
+        &self,
+        organization: &str,
+        repositories: Vec<Repository>,
+        now: Timestamp,
+    ) -> Result<Vec<WatchRow>, Error> {
+        let (organization, bytes) = (organization.to_owned(), repositories.len() * ROW_BYTES);
+        let watch =
+            move |db: &rusqlite::Connection| watching::watch(db, &organization, repositories, now);
+        self.writer.write(bytes, watch).await
+    }
+
+    async fn watched_since(
+        &self,
+        organization: &str,
+        repository: &str,
+    ) -> Result<Option<Timestamp>, Error> {
+        let (organization, repository) = (organization.to_owned(), repository.to_owned());
+        self.readers.read(move |db| watching::since(db, &organization, &repository)).await
+    }
+
+    async fn known_repository(
+        &self,
+        organization: &str,
+        repository: &str,
+    ) -> Result<KnownRepository, Error> {
+        let (organization, repository) = (organization.to_owned(), repository.to_owned());
+        self.readers.read(move |db| watching::known(db, &organization, &repository)).await
+    }
+
+    async fn enter(
+        &self,
+        found: Vec<NewDelivery>,
+        watermarks: Vec<Watermark>,
+    ) -> Result<Vec<DeliveryId>, Error> {
+        let bytes = found.iter().map(bytes_of).sum::<usize>() + watermarks.len() * ROW_BYTES;
+        self.writer.write(bytes, move |db| watching::enter(db, &found, &watermarks)).await
+    }
+
+    async fn policies(&self, organization: &str) -> Result<Vec<PolicyRow>, Error> {
+        let organization = organization.to_owned();
+        self.readers.read(move |db| policies::all(db, &organization)).await
+    }
+
+    async fn keep_policy(
+        &self,
+        organization: &str,
+        policy: PolicyRow,
+        is_kept: bool,
+    ) -> Result<(), Error> {
+        let organization = organization.to_owned();
+        let keep =
+            move |db: &rusqlite::Connection| policies::keep(db, &organization, &policy, is_kept);
+        self.writer.write(ROW_BYTES, keep).await
+    }
+}

@@ -1,0 +1,172 @@
+//! Hooks: secrets are counted on and never back, arrivals are kept from the first to the last, and
+//! an operator may hold all of them back.
+
+use azdo_gateway::domain::subscription::{Place, Topic};
+use azdo_gateway::storage::{Arrival, HookBooks, HookRow};
+
+use super::make::ORGANIZATION;
+use super::{Bench, at};
+
+impl Bench {
+    async fn hook_books(&self) -> HookBooks {
+        self.store.hooks(ORGANIZATION).await.unwrap()
+    }
+
+    async fn renewed(&self, places: &[Place], heals: bool, second: i64) {
+        self.store.renew_hooks(ORGANIZATION, places.to_vec(), heals, at(second)).await.unwrap();
+    }
+
+    async fn retired(&self, place: &Place, live_from: u32) {
+        self.store.retire_hooks(ORGANIZATION, place.clone(), live_from).await.unwrap();
+    }
+
+    async fn arrived(&self, arrivals: &[Arrival]) {
+        self.store.note_arrivals(ORGANIZATION, arrivals.to_vec()).await.unwrap();
+    }
+}
+
+fn place(project: char, topic: Topic) -> Place {
+    Place { project_id: project.to_string().repeat(36), topic }
+}
+
+fn row(place: &Place, generation: u32, live_from: u32, second: i64, healings: u32) -> HookRow {
+    HookRow { place: place.clone(), generation, live_from, renewed_at: at(second), healings }
+}
+
+fn arrival(hook: &str, first: i64, last: i64) -> Arrival {
+    Arrival { hook: hook.into(), first_at: at(first), last_at: at(last) }
+}
+
+#[tokio::test]
+async fn the_secrets_of_each_place_are_counted() {
+    for bench in Bench::all() {
+        assert_eq!(bench.hook_books().await, HookBooks::default());
+        let pushes = place('a', Topic::Pushes);
+        let comments = place('a', Topic::Comments);
+        let other = place('b', Topic::Pushes);
+        bench.renewed(&[other.clone(), pushes.clone(), comments.clone()], false, 1).await;
+        bench.renewed(std::slice::from_ref(&pushes), false, 2).await;
+        bench.renewed(&[other.clone(), pushes.clone()], false, 3).await;
+        bench.renewed(&[], true, 4).await;
+        let expected =
+            [row(&comments, 1, 1, 1, 0), row(&pushes, 3, 1, 3, 0), row(&other, 2, 1, 3, 0)];
+        assert_eq!(bench.hook_books().await.places, expected, "by project and topic");
+        let bench = bench.reopened().await;
+        assert_eq!(bench.hook_books().await.places, expected);
+    }
+}
+
+#[tokio::test]
+async fn healings_are_counted_until_something_else_happens() {
+    for bench in Bench::all() {
+        let pushes = place('a', Topic::Pushes);
+        for (second, heals, healings) in
+            [(1, true, 1), (2, true, 2), (3, false, 0), (4, true, 1), (5, true, 2)]
+        {
+            bench.renewed(std::slice::from_ref(&pushes), heals, second).await;
+            let generation = u32::try_from(second).unwrap();
+            let expected = [row(&pushes, generation, 1, second, healings)];
+            assert_eq!(bench.hook_books().await.places, expected);
+        }
+        bench.retired(&pushes, 5).await;
+        assert_eq!(bench.hook_books().await.places, [row(&pushes, 5, 5, 5, 0)]);
+        bench.renewed(std::slice::from_ref(&pushes), true, 6).await;
+        assert_eq!(bench.hook_books().await.places, [row(&pushes, 6, 5, 6, 1)]);
+    }
+}
+
+#[tokio::test]
+async fn what_was_retired_stays_retired() {
+    for bench in Bench::all() {
+        let (pushes, other) = (place('a', Topic::Pushes), place('b', Topic::Pushes));
+        for second in 1..=4 {
+            bench.renewed(&[pushes.clone(), other.clone()], false, second).await;
+        }
+        for (live_from, expected) in [(2, 2), (1, 2), (4, 4), (3, 4)] {
+            bench.retired(&pushes, live_from).await;
+            let expected = [row(&pushes, 4, expected, 4, 0), row(&other, 4, 1, 4, 0)];
+            assert_eq!(bench.hook_books().await.places, expected);
+        }
+        let unknown = place('c', Topic::Comments);
+        bench.retired(&unknown, 3).await;
+        assert_eq!(
+            bench.hook_books().await.places.len(),
+            2,
+            "a place begins with its first secret"
+        );
+        bench.renewed(std::slice::from_ref(&unknown), false, 5).await;
+        assert_eq!(bench.hook_books().await.places[2], row(&unknown, 1, 1, 5, 0));
+    }
+}
+
+#[tokio::test]
+async fn the_first_and_the_last_arrival_are_kept() {
+    for bench in Bench::all() {
+        bench.arrived(&[]).await;
+        bench.arrived(&[arrival("b", 10, 12), arrival("a", 5, 5)]).await;
+        bench.arrived(&[arrival("b", 11, 20)]).await;
+        let bench = bench.reopened().await;
+        bench.arrived(&[arrival("b", 8, 15), arrival("a", 5, 6), arrival("B", 1, 1)]).await;
+        let expected = [arrival("B", 1, 1), arrival("a", 5, 6), arrival("b", 8, 20)];
+        assert_eq!(bench.hook_books().await.arrivals, expected);
+    }
+}
+
+#[tokio::test]
+async fn hooks_that_nothing_came_to_for_long_are_forgotten() {
+    for bench in Bench::all() {
+        let (old, newer) = (arrival("c", 1, 9), arrival("d", 0, 10));
+        bench.arrived(&[arrival("a", 1, 7), arrival("b", 1, 8), old.clone(), newer.clone()]).await;
+        let delete =
+            async |second| bench.store.delete_older(at(second), at(second), 2).await.unwrap();
+        assert_eq!(delete(7).await, 0);
+        assert_eq!(delete(10).await, 2, "a little at a time");
+        assert_eq!(bench.hook_books().await.arrivals, [old, newer.clone()], "the oldest first");
+        assert_eq!(delete(10).await, 1);
+        assert_eq!(delete(10).await, 0);
+        assert_eq!(bench.hook_books().await.arrivals, [newer]);
+    }
+}
+
+#[tokio::test]
+async fn hooks_are_held_back_until_somebody_asks_for_them() {
+    for bench in Bench::all() {
+        let hold = async |bench: &Bench, organization: &str, is_held| {
+            bench.store.hold_hooks(organization, is_held).await.unwrap();
+        };
+        hold(&bench, ORGANIZATION, false).await;
+        assert!(!bench.hook_books().await.is_held);
+        hold(&bench, "Fabrikam", true).await;
+        hold(&bench, ORGANIZATION, true).await;
+        let bench = bench.reopened().await;
+        assert!(bench.hook_books().await.is_held);
+        assert!(!bench.store.hooks("contoso").await.unwrap().is_held);
+        hold(&bench, "contoso", false).await;
+        assert!(bench.hook_books().await.is_held);
+        hold(&bench, "FABRIKAM", false).await;
+        assert!(!bench.hook_books().await.is_held);
+    }
+}
+
+#[tokio::test]
+async fn an_organization_has_hooks_of_its_own_however_it_is_spelled() {
+    for bench in Bench::all() {
+        let pushes = place('a', Topic::Pushes);
+        for (organization, second) in [("fabrikam", 1), ("Fabrikam", 2), ("contoso", 3)] {
+            let (places, now) = (vec![pushes.clone()], at(second));
+            bench.store.renew_hooks(organization, places, true, now).await.unwrap();
+            let arrivals = vec![arrival("a", second, second)];
+            bench.store.note_arrivals(organization, arrivals).await.unwrap();
+        }
+        bench.store.retire_hooks("FABRIKAM", pushes.clone(), 2).await.unwrap();
+        let expected = |places, arrivals| HookBooks { is_held: false, places, arrivals };
+        assert_eq!(
+            bench.store.hooks("FABRIKAM").await.unwrap(),
+            expected(vec![row(&pushes, 2, 2, 2, 0)], vec![arrival("a", 1, 2)])
+        );
+        assert_eq!(
+            bench.store.hooks("contoso").await.unwrap(),
+            expected(vec![row(&pushes, 1, 1, 3, 1)], vec![arrival("a", 3, 3)])
+        );
+    }
+}

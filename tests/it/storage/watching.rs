@@ -1,0 +1,230 @@
+//! Watched repositories: since when, under which names, how far they were read, and what is known
+//! of them.
+
+use azdo_gateway::domain::decision::{Outcome, RememberedRef, Source};
+use azdo_gateway::domain::event::Repository;
+use azdo_gateway::domain::pull_request::{PullRequest, Status};
+use azdo_gateway::storage::{Commit, NewDelivery, WatchRow, Watermark};
+
+use super::make::{BODY, ORGANIZATION, delivery_of, remembered, remembered_ref, repository};
+use super::{Bench, at, claim, make};
+
+impl Bench {
+    async fn watched(&self, repositories: &[Repository], second: i64) -> Vec<WatchRow> {
+        self.store.watch(ORGANIZATION, repositories.to_vec(), at(second)).await.unwrap()
+    }
+
+    async fn since(&self, organization: &str, repository: &str) -> Option<i64> {
+        let since = self.store.watched_since(organization, repository).await.unwrap();
+        since.map(|since| since.since(at(0)).as_secs().try_into().unwrap())
+    }
+}
+
+/// The repository of that number under that name.
+fn named(number: u8, name: &str) -> Repository {
+    Repository { id: format!("repository-{number}"), name: name.into(), ..repository() }
+}
+
+fn row(repository: Repository, since: i64, read_until: Option<i64>, former: &[&str]) -> WatchRow {
+    let former_names = former.iter().map(|name| (*name).to_owned()).collect();
+    WatchRow { repository, since: at(since), read_until: read_until.map(at), former_names }
+}
+
+/// Something that catch-up found, without the key of a notification.
+fn found(organization: &str, number: i64) -> NewDelivery {
+    let told = delivery_of(organization, "", 0, &format!("found-{number}"));
+    NewDelivery { source: Source::CatchUp, subscription: None, notification: None, ..told }
+}
+
+fn read(number: u8, second: i64) -> Watermark {
+    let (organization, repository) = (ORGANIZATION.into(), format!("repository-{number}"));
+    Watermark { organization, repository, read_until: at(second) }
+}
+
+#[tokio::test]
+async fn a_repository_is_watched_since_it_was_first_watched() {
+    for bench in Bench::all() {
+        assert_eq!(bench.since(ORGANIZATION, "repository-1").await, None);
+        let (web, api) = (named(1, "web"), named(2, "api"));
+        let rows = bench.watched(&[web.clone()], 10).await;
+        assert_eq!(rows, [row(web.clone(), 10, None, &[])]);
+        let bench = bench.reopened().await;
+        let rows = bench.watched(&[api.clone(), web.clone()], 20).await;
+        let expected = [row(api.clone(), 20, None, &[]), row(web.clone(), 10, None, &[])];
+        assert_eq!(rows, expected, "in the order asked for");
+        // Neither a clock that was set back nor a look that left it out changes it.
+        bench.watched(&[web.clone()], 5).await;
+        bench.watched(&[], 30).await;
+        assert_eq!(bench.watched(&[api, web], 40).await, expected);
+        assert_eq!(bench.since("Fabrikam", "repository-1").await, Some(10));
+        assert_eq!(bench.since("contoso", "repository-1").await, None);
+    }
+}
+
+#[tokio::test]
+async fn the_names_before_are_remembered() {
+    for bench in Bench::all() {
+        let api = named(2, "api");
+        for (name, former) in [
+            ("web", vec![]),
+            ("site", vec!["Fabrikam/web"]),
+            ("site", vec!["Fabrikam/web"]),
+            ("shop", vec!["Fabrikam/web", "Fabrikam/site"]),
+            ("web", vec!["Fabrikam/site", "Fabrikam/shop"]),
+        ] {
+            let rows = bench.watched(&[named(1, name), api.clone()], 1).await;
+            let expected = [row(named(1, name), 1, None, &former), row(api.clone(), 1, None, &[])];
+            assert_eq!(rows, expected);
+            let known = bench.store.former_names(ORGANIZATION, &named(1, name)).await.unwrap();
+            assert_eq!(known, former, "decisions see the same");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_a_delivery_told_of_is_a_name_before() {
+    for bench in Bench::all() {
+        let mut commit = make::decision(&bench.delivered(1).await, &[], &[]);
+        commit.former_name = Some("Fabrikam/old".into());
+        assert_eq!(bench.store.commit_decision(commit).await.unwrap(), Commit::Committed);
+        let moved = Repository { project: "Contoso".into(), ..repository() };
+        let rows = bench.watched(std::slice::from_ref(&moved), 1).await;
+        assert_eq!(rows, [row(moved, 1, None, &["Fabrikam/old", "Fabrikam/web"])]);
+    }
+}
+
+#[tokio::test]
+async fn what_was_found_is_decided_like_any_other_in_its_order() {
+    for bench in Bench::all() {
+        let (web, api) = (named(1, "web"), named(2, "api"));
+        bench.watched(&[web.clone(), api.clone()], 1).await;
+        let ids = bench
+            .store
+            .enter((1..=3).map(|number| found(ORGANIZATION, number)).collect(), vec![read(1, 50)])
+            .await
+            .unwrap();
+        assert_eq!(ids.len(), 3);
+        assert!(ids.is_sorted(), "{ids:?}");
+        let bench = bench.reopened().await;
+        let claimed = bench.store.claim_deliveries(claim(2, 10)).await.unwrap();
+        let claimed: Vec<_> =
+            claimed.iter().map(|one| (one.lease.id, one.source, one.body.as_slice())).collect();
+        let expected: Vec<_> = ids.iter().map(|id| (*id, Source::CatchUp, BODY)).collect();
+        assert_eq!(claimed, expected);
+        let rows = bench.watched(&[web.clone(), api.clone()], 60).await;
+        assert_eq!(rows, [row(web, 1, Some(50), &[]), row(api, 1, None, &[])]);
+    }
+}
+
+#[tokio::test]
+async fn the_same_thing_may_be_found_again() {
+    for bench in Bench::all() {
+        let ids = bench
+            .store
+            .enter(vec![found(ORGANIZATION, 1), found(ORGANIZATION, 1)], vec![])
+            .await
+            .unwrap();
+        for id in &ids {
+            let stored = bench.store.delivery(*id).await.unwrap().unwrap();
+            assert_eq!((stored.outcome, stored.subscription), (Outcome::Pending, None));
+        }
+        assert_eq!(bench.store.backlog().await.unwrap().undecided, 2);
+    }
+}
+
+#[tokio::test]
+async fn how_far_was_read_never_goes_back() {
+    for bench in Bench::all() {
+        let web = named(1, "web");
+        bench.watched(std::slice::from_ref(&web), 1).await;
+        for (second, expected) in [(50, 50), (40, 50), (50, 50), (60, 60)] {
+            let ids = bench.store.enter(vec![], vec![read(1, second)]).await.unwrap();
+            assert_eq!(ids, []);
+            let rows = bench.watched(std::slice::from_ref(&web), 70).await;
+            assert_eq!(rows, [row(web.clone(), 1, Some(expected), &[])]);
+        }
+        let elsewhere = Watermark { organization: "FABRIKAM".into(), ..read(1, 80) };
+        bench.store.enter(vec![], vec![elsewhere]).await.unwrap();
+        let rows = bench.watched(std::slice::from_ref(&web), 90).await;
+        assert_eq!(rows, [row(web, 1, Some(80), &[])], "however it is spelled");
+    }
+}
+
+#[tokio::test]
+async fn what_is_read_before_it_is_watched_is_not_watched_by_that() {
+    for bench in Bench::all() {
+        bench.store.enter(vec![], vec![read(1, 50)]).await.unwrap();
+        assert_eq!(bench.since(ORGANIZATION, "repository-1").await, None);
+        let rows = bench.watched(&[named(1, "web")], 60).await;
+        assert_eq!(rows, [row(named(1, "web"), 60, Some(50), &[])]);
+    }
+}
+
+#[tokio::test]
+async fn what_was_found_and_how_far_was_read_are_kept_together_or_not_at_all() {
+    for bench in Bench::all() {
+        let web = named(1, "web");
+        bench.watched(std::slice::from_ref(&web), 1).await;
+        // More than may ever wait to be written.
+        let body = vec![0; 40 * 1024 * 1024];
+        let large = |number| NewDelivery { body: body.clone(), ..found(ORGANIZATION, number) };
+        let entered = bench.store.enter(vec![large(1), large(2)], vec![read(1, 50)]).await;
+        assert!(entered.is_err(), "{entered:?}");
+        assert_eq!(bench.store.backlog().await.unwrap().undecided, 0);
+        let rows = bench.watched(std::slice::from_ref(&web), 2).await;
+        assert_eq!(rows, [row(web, 1, None, &[])]);
+    }
+}
+
+#[tokio::test]
+async fn active_pull_requests_and_existing_refs_are_known() {
+    for bench in Bench::all() {
+        let in_state = |id, status| {
+            let known = remembered(id, "Add search", at(3));
+            let pull_request = PullRequest { status, ..known.pull_request.clone() };
+            azdo_gateway::domain::decision::Remembered { pull_request, ..known }
+        };
+        let mut notes = vec![
+            in_state(9, Status::Active),
+            in_state(7, Status::Active),
+            in_state(8, Status::Abandoned),
+            in_state(6, Status::Completed),
+        ];
+        let tag = RememberedRef { name: "refs/tags/v1".into(), ..remembered_ref("", 'b') };
+        let refs = [
+            remembered_ref("main", 'a'),
+            tag.clone(),
+            RememberedRef { head: None, ..remembered_ref("gone", 'a') },
+            RememberedRef { name: "refs/pull/7/merge".into(), ..remembered_ref("", 'c') },
+            RememberedRef { name: "refs/headstrong".into(), ..remembered_ref("", 'c') },
+            remembered_ref("feature/search", 'd'),
+        ];
+        for (number, note) in (1..).zip(notes.clone()) {
+            let mut commit = make::decision(&bench.delivered(number).await, &[], &[]);
+            commit.decision.pull_request = Some(note);
+            commit.decision.refs = if number == 1 { refs.to_vec() } else { Vec::new() };
+            assert_eq!(bench.store.commit_decision(commit).await.unwrap(), Commit::Committed);
+        }
+        let id = repository().id;
+        let known = bench.store.known_repository(ORGANIZATION, &id).await.unwrap();
+        assert_eq!(known.pull_requests, [notes.remove(1), notes.remove(0)], "by number");
+        let expected = [remembered_ref("feature/search", 'd'), remembered_ref("main", 'a'), tag];
+        assert_eq!(known.refs, expected, "by name");
+        for (organization, repository) in [("contoso", id.as_str()), (ORGANIZATION, "another")] {
+            let known = bench.store.known_repository(organization, repository).await.unwrap();
+            assert_eq!(known, Default::default());
+        }
+        // What ends is not known as active any more; what is reactivated is again.
+        for (number, id, status, expected) in
+            [(11, 7, Status::Completed, vec![9]), (12, 8, Status::Active, vec![8, 9])]
+        {
+            let mut commit = make::decision(&bench.delivered(number).await, &[], &[]);
+            commit.decision.pull_request = Some(in_state(id, status));
+            commit.pull_request_revision = 1;
+            assert_eq!(bench.store.commit_decision(commit).await.unwrap(), Commit::Committed);
+            let known = bench.store.known_repository(ORGANIZATION, &repository().id).await.unwrap();
+            let ids: Vec<_> = known.pull_requests.iter().map(|one| one.pull_request.id).collect();
+            assert_eq!(ids, expected);
+        }
+    }
+}
