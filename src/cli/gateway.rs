@@ -15,6 +15,7 @@ use crate::app;
 use crate::config::Config;
 use crate::secret::{RootKey, Secret};
 use crate::server::{self, ApiToken, Role};
+use crate::worker::Tick;
 
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 const CLOSE_MAX: Duration = Duration::from_secs(5);
@@ -98,6 +99,19 @@ impl Gateway {
 
     pub(super) async fn delete(&self, path: &str) -> anyhow::Result<()> {
         self.call(Method::DELETE, path).await.map(drop)
+    }
+
+    /// A deletion that is answered.
+    pub(super) async fn remove(&self, path: &str) -> anyhow::Result<Value> {
+        self.call(Method::DELETE, path).await
+    }
+
+    /// Does the upkeep that was asked for, where no gateway runs that does it.
+    pub(super) async fn work_off(&self) -> anyhow::Result<()> {
+        if let Some(Own { state, .. }) = &self.own {
+            state.subscriptions.tick().await?;
+        }
+        Ok(())
     }
 
     async fn call(&self, method: Method, path: &str) -> anyhow::Result<Value> {

@@ -8,6 +8,7 @@ mod demo;
 mod explain;
 mod gateway;
 mod healthcheck;
+mod hooks;
 mod keygen;
 mod link;
 mod listing;
@@ -69,6 +70,9 @@ enum Command {
     /// CI executions: how they go, ending one, starting one anew.
     #[command(subcommand)]
     Runs(runs::Runs),
+    /// The service-hook subscriptions: as they are, as they should be, and making them so.
+    #[command(subcommand)]
+    Hooks(hooks::Hooks),
     /// Whether the gateway may do in Azure DevOps what the checks need, and letting it.
     #[command(subcommand)]
     Permissions(permissions::Permissions),
@@ -89,6 +93,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Explain(explain) => explain.run(&common).await,
         Command::Deliveries(deliveries) => deliveries.run(&common).await,
         Command::Runs(runs) => runs.run(&common).await,
+        Command::Hooks(hooks) => hooks.run(&common).await,
         Command::Permissions(permissions) => permissions.run(&common).await,
         Command::Healthcheck => healthcheck::run(&common).await,
     };

@@ -63,6 +63,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, detail)
     }
 
+    /// 502: Azure DevOps, whom we asked, did not answer as it should.
+    pub(super) fn bad_gateway(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, detail)
+    }
+
     /// 413.
     pub(super) fn too_large(bytes_max: usize) -> Self {
         Self::new(

@@ -16,7 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use url::Url;
 
-use super::turn::{Stop, Turn, Upkept};
+use super::turn::{Stop, Turn, Turned, Upkept};
 use crate::credentials::{Aspect, Standing};
 use crate::domain::check::Check;
 use crate::domain::subscription::{HookName, Kind, Place, Step};
@@ -43,12 +43,13 @@ pub struct Kept {
     pub is_managed: bool,
 }
 
-/// When an organization has its next turn.
-#[derive(Clone, Copy, Debug)]
+/// When an organization has its next turn, and what became of the last.
+#[derive(Clone, Debug, Default)]
 struct Next {
     due_at: Timestamp,
     /// Turns in a row that left something to do.
     in_a_row: u32,
+    last: Option<Turned>,
 }
 
 /// See the module.
@@ -111,9 +112,17 @@ impl Subscriptions {
     /// Has a turn at once.
     pub fn ask(&self, organization: &str) {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        next.remove(organization);
+        if let Some(next) = next.get_mut(organization) {
+            next.due_at = Timestamp::ZERO;
+        }
         drop(next);
         self.wake.wake();
+    }
+
+    /// What became of the last turn; none before the first.
+    pub fn last(&self, organization: &str) -> Option<Turned> {
+        let next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        next.get(organization)?.last.clone()
     }
 
     /// What would be done now; changes nothing.
@@ -179,18 +188,15 @@ impl Subscriptions {
         Ok(())
     }
 
-    /// One turn at one organization, whether it is due or not. Says whether there is more to do.
-    ///
-    /// # Errors
-    /// See [`Stop`].
-    pub async fn keep(&self, kept: &Kept) -> Result<bool, Stop> {
-        let Some(turn) = kept.upkept.turn(Duty::Subscriptions).await? else { return Ok(false) };
-        let goes_on = self.turn(&turn, kept).await;
+    /// One turn at one organization.
+    async fn keep(&self, kept: &Kept) -> Result<Turned, Stop> {
+        let turn = kept.upkept.turn(Duty::Subscriptions).await?.ok_or(Stop::Overtaken)?;
+        let turned = self.turn(&turn, kept).await;
         turn.end().await;
-        goes_on
+        turned
     }
 
-    async fn turn(&self, turn: &Turn<'_>, kept: &Kept) -> Result<bool, Stop> {
+    async fn turn(&self, turn: &Turn<'_>, kept: &Kept) -> Result<Turned, Stop> {
         let at = &kept.upkept;
         let (organization, store) = (&at.organization, at.store.as_ref());
         self.arrivals.exchange(store, organization).await?;
@@ -209,7 +215,8 @@ impl Subscriptions {
         report::ages(organization, &picture, &self.arrivals, now);
         report::alarm(&self.standing, organization, &picture, &steps, None, done.problem.clone());
         let waits = steps.iter().any(|step| step.kind == Kind::Wait);
-        Ok(done.changes > 0 || done.problem.is_some() || waits || retiring)
+        let goes_on = done.changes > 0 || done.problem.is_some() || waits || retiring;
+        Ok(Turned { at: now, changes: done.changes, goes_on, problem: done.problem })
     }
 
     /// Ends the secrets that were replaced by one that delivers, once nothing can come with them
@@ -248,38 +255,40 @@ impl Subscriptions {
     }
 
     async fn due(&self, kept: &Kept) -> Result<(), storage::Error> {
-        let Upkept { organization, store, .. } = &kept.upkept;
+        let Upkept { organization, store, clock, .. } = &kept.upkept;
         if !kept.is_managed && !store.hooks(organization).await?.is_held {
-            self.schedule(kept, false);
+            self.schedule(kept, None);
             return Ok(());
         }
-        let goes_on = match self.keep(kept).await {
-            Ok(goes_on) => goes_on,
+        let turned = match self.keep(kept).await {
+            Ok(turned) => Some(turned),
             Err(Stop::Store(error)) => return Err(error),
-            Err(Stop::Overtaken | Stop::Stopping) => false,
+            Err(Stop::Overtaken | Stop::Stopping) => None,
             Err(stop) => {
                 let told = format!("subscriptions could not be looked after: {stop}");
                 if self.standing.wrong(organization, Aspect::Hooks, &told) {
                     tracing::warn!(organization, "{told}");
                 }
-                true
+                let (at, problem) = (clock.now(), Some(told));
+                Some(Turned { at, changes: 0, goes_on: true, problem })
             }
         };
-        self.schedule(kept, goes_on);
+        self.schedule(kept, turned);
         Ok(())
     }
 
-    fn schedule(&self, kept: &Kept, goes_on: bool) {
+    fn schedule(&self, kept: &Kept, turned: Option<Turned>) {
         let Upkept { organization, clock, .. } = &kept.upkept;
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = next.get(organization).map_or(0, |next| next.in_a_row);
-        let in_a_row = if goes_on { before.saturating_add(1) } else { 0 };
-        let wait = match in_a_row {
+        let next = next.entry(organization.clone()).or_default();
+        let goes_on = turned.as_ref().is_some_and(|turned| turned.goes_on);
+        next.in_a_row = if goes_on { next.in_a_row.saturating_add(1) } else { 0 };
+        let wait = match next.in_a_row {
             0 => kept.every,
-            some => SOON.saturating_mul(1 << some.min(12)).min(kept.every),
+            some => SOON.saturating_mul(1 << (some - 1).min(12)).min(kept.every),
         };
-        let due_at = clock.now().plus(wait);
-        next.insert(organization.clone(), Next { due_at, in_a_row });
+        next.due_at = clock.now().plus(wait);
+        next.last = turned.or(next.last.take());
     }
 
     fn is_due(&self, kept: &Kept) -> bool {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod deliveries;
+mod hooks;
 mod link;
 mod organizations;
 mod page;
@@ -27,6 +28,13 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .route("/v1/statuses/{id}", web::get().to(statuses::show))
         .route("/v1/organizations/{name}/link", web::post().to(link::ticket))
         .route("/v1/organizations/{name}/link", web::delete().to(link::unlink))
+        .route("/v1/organizations/{name}/plan", web::get().to(hooks::plan))
+        .route("/v1/organizations/{name}/reconcile", web::get().to(hooks::turns))
+        .route("/v1/organizations/{name}/reconcile", web::post().to(hooks::reconcile))
+        .route("/v1/organizations/{name}/rotate", web::post().to(hooks::rotate))
+        .route("/v1/organizations/{name}/hooks", web::delete().to(hooks::remove))
+        .route("/v1/subscriptions", web::get().to(hooks::list))
+        .route("/v1/subscriptions/{id}", web::get().to(hooks::show))
         .route("/v1/audit", web::get().to(audit::list))
         .route("/v1/audit/{id}", web::get().to(audit::show));
 }

@@ -21,7 +21,8 @@ pub(super) const TABLE: [(&str, &str); 16] = [
     ("reconcile", PIPELINE),
     (
         "server",
-        "domain, storage, pipeline::{accept, observe, Wakes}, reconcile::survey, credentials, \
+        "domain, storage, pipeline::{accept, observe, Wakes}, reconcile::{survey, subscriptions, turn}, \
+         credentials,
          telemetry, clock, secret",
     ),
     (

@@ -1,0 +1,84 @@
+//! A plan as a difference that people read: `+` added, `~` changed, `!` healed, `-` removed,
+//! `…` waited for, `?` left to a person.
+
+use serde_json::Value;
+
+use crate::cli::output::say;
+use crate::cli::table::text;
+
+/// Whether there is something to do that is not left to a person.
+pub(super) fn is_due(plan: &Value) -> bool {
+    items(plan).any(|item| text(item, "action") != "leave")
+}
+
+fn items(plan: &Value) -> impl Iterator<Item = &Value> {
+    plan.get("items").and_then(Value::as_array).into_iter().flatten()
+}
+
+/// The whole plan of one organization.
+pub(super) fn print(plan: &Value) {
+    say!("{}", text(plan, "organization"));
+    let is = |field: &str| plan.get(field) == Some(&Value::Bool(true));
+    if is("held") {
+        say!("  the hooks were taken away: `azdo-gateway hooks apply` creates them again");
+    } else if !is("managed") {
+        say!("  hooks are made by hand here (hooks = false)");
+    }
+    for item in items(plan) {
+        print_step(item);
+    }
+    print_counts(plan);
+}
+
+/// What was done: the plan before, what is left of it, and what went wrong.
+pub(super) fn print_done(before: &Value, after: &Value, problem: Option<&str>) {
+    print(before);
+    if let Some(problem) = problem {
+        say!("  problem: {problem}");
+    }
+    let left: Vec<&Value> = items(after).filter(|item| text(item, "action") != "leave").collect();
+    if left.is_empty() {
+        say!("  done");
+        return;
+    }
+    say!("  still to be done; the gateway goes on with it:");
+    left.into_iter().for_each(print_step);
+}
+
+fn print_step(item: &Value) {
+    let action = text(item, "action");
+    let sign = match action.as_str() {
+        "add" => "+",
+        "change" => "~",
+        "heal" => "!",
+        "remove" => "-",
+        "wait" => "…",
+        _ => "?",
+    };
+    let (kind, project, what) = (text(item, "kind"), text(item, "project"), text(item, "what"));
+    let id = match text(item, "id") {
+        id if id == "-" => String::new(),
+        id => format!(" {id}"),
+    };
+    say!("  {sign} {action:<6} {kind} {project} {what}{id}: {}", text(item, "reason"));
+    let changes = item.get("changes").and_then(Value::as_array);
+    for change in changes.into_iter().flatten() {
+        let (from, to) = (text(change, "from"), text(change, "to"));
+        say!("             {}: {from:?} -> {to:?}", text(change, "field"));
+    }
+}
+
+fn print_counts(plan: &Value) {
+    let count = |action: &str| items(plan).filter(|item| text(item, "action") == action).count();
+    say!(
+        "  {} to add, {} to change, {} to heal, {} to remove, {} left to a person; {} as they \
+         should be, {} of others not touched",
+        count("add"),
+        count("change"),
+        count("heal"),
+        count("remove"),
+        count("leave"),
+        text(plan, "kept"),
+        text(plan, "foreign")
+    );
+}

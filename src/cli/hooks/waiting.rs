@@ -1,0 +1,38 @@
+//! Waits until the upkeep has done what it was asked for; where no gateway runs, does it here.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::cli::gateway::Gateway;
+use crate::cli::table::text;
+use crate::domain::time::Timestamp;
+
+const LOOKS_MAX: usize = 200;
+const BETWEEN: Duration = Duration::from_millis(300);
+
+/// What went wrong; none when all is done, or goes on without a problem after a minute.
+pub(super) async fn until_done(
+    gateway: &Gateway,
+    organization: &str,
+    asked_at: &str,
+) -> anyhow::Result<Option<String>> {
+    let asked_at = Timestamp::parse(asked_at).unwrap_or_default();
+    let mut problem = None;
+    for _ in 0..LOOKS_MAX {
+        gateway.work_off().await?;
+        let turns = gateway.get(&format!("/v1/organizations/{organization}/reconcile")).await?;
+        let items = turns.get("items").and_then(Value::as_array);
+        let since =
+            |turn: &&Value| Timestamp::parse(&text(turn, "at")).is_some_and(|at| at >= asked_at);
+        let fresh: Vec<&Value> = items.into_iter().flatten().filter(since).collect();
+        let said = |turn: &&Value| turn.get("problem").and_then(Value::as_str).map(str::to_owned);
+        problem = fresh.iter().find_map(said);
+        let goes_on = |turn: &&Value| turn.get("goes_on") == Some(&Value::Bool(true));
+        if !fresh.is_empty() && !fresh.iter().any(goes_on) {
+            return Ok(problem);
+        }
+        tokio::time::sleep(BETWEEN).await;
+    }
+    Ok(problem)
+}

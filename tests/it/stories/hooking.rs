@@ -1,0 +1,242 @@
+//! Subscriptions that the gateway keeps itself: created, healed, changed, rotated, removed, and
+//! never anybody else's touched.
+
+use std::collections::BTreeSet;
+
+use fakes::ado::SubscriptionStatus;
+use fakes::ado::hooks::Subscription;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::harness::{Inside, Settings, Town, check};
+
+const KEPT: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"";
+
+fn kept(settings: &mut Settings) {
+    settings.organization = KEPT.to_owned();
+}
+
+/// Ours, by type of event.
+fn ours(town: &Town, gateway: &Inside) -> Vec<Subscription> {
+    let prefix = format!("{}/hooks/azure-devops/fabrikam/", gateway.url);
+    town.shell.ado(|ado| {
+        let is_ours = |one: &&Subscription| one.consumer_inputs["url"].starts_with(&prefix);
+        ado.subscriptions().filter(is_ours).cloned().collect()
+    })
+}
+
+fn types(found: &[Subscription]) -> BTreeSet<&str> {
+    found.iter().map(|one| one.event_type.as_str()).collect()
+}
+
+async fn until_ours(town: &Town, gateway: &Inside, count: usize) -> Vec<Subscription> {
+    let prefix = format!("{}/hooks/azure-devops/fabrikam/", gateway.url);
+    town.until(&format!("there are {count} hooks of ours, all enabled"), |ado, _| {
+        let all = ado.subscriptions().filter(|one| one.consumer_inputs["url"].starts_with(&prefix));
+        let all: Vec<_> = all.collect();
+        all.len() == count && all.iter().all(|one| one.status == SubscriptionStatus::Enabled)
+    })
+    .await;
+    ours(town, gateway)
+}
+
+async fn plan(gateway: &Inside) -> Value {
+    gateway.api.get("/v1/organizations/fabrikam/plan").await
+}
+
+/// `add pushes`, `remove …`: what a plan does, without ids.
+fn told(plan: &Value) -> Vec<String> {
+    let items = plan["items"].as_array().expect("a plan has items").iter();
+    let word = |item: &Value, field: &str| item[field].as_str().unwrap_or("-").to_owned();
+    items.map(|item| format!("{} {}", word(item, "action"), word(item, "what"))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hooks_that_the_checks_need_are_made_and_deliver() {
+    let town = Town::new(4001);
+    let gateway = Inside::without_hooks(&town, kept).await;
+    let found = until_ours(&town, &gateway, 4).await;
+    let expected = BTreeSet::from([
+        "git.push",
+        "git.pullrequest.created",
+        "git.pullrequest.updated",
+        "ms.vss-code.git-pullrequest-comment-event",
+    ]);
+    assert_eq!(types(&found), expected);
+    for one in &found {
+        assert_eq!(one.publisher_inputs["projectId"], town.project, "one for the whole project");
+        assert_eq!(one.filter("repository").or(one.filter("notificationType")), None);
+        assert_eq!(one.consumer_inputs["resourceDetailsToSend"], "all");
+        let password = &one.consumer_inputs["basicAuthPassword"];
+        let others = one.consumer_inputs.iter().filter(|(name, _)| *name != "basicAuthPassword");
+        assert!(others.clone().all(|(_, value)| !value.contains(password.as_str())));
+    }
+    let (id, commit) = town.open("topic");
+    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    assert_eq!(told(&plan(&gateway).await), Vec::<String>::new());
+    let listed = gateway.api.items("/v1/subscriptions").await;
+    assert_eq!(listed.len(), 4);
+    let created = listed.iter().find(|item| item["topic"] == "created").expect("it is listed");
+    assert_eq!(created["state"], "enabled");
+    assert_ne!(created["last_delivery_at"], Value::Null);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_without_pushes_and_commands_needs_two() {
+    let town = Town::new(4002);
+    let gateway = Inside::without_hooks(&town, |settings| {
+        kept(settings);
+        settings.checks = check("lint", "commands = false");
+    })
+    .await;
+    let found = until_ours(&town, &gateway, 2).await;
+    assert_eq!(
+        types(&found),
+        BTreeSet::from(["git.pullrequest.created", "git.pullrequest.updated"])
+    );
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_azure_devops_stopped_is_made_anew_and_the_old_one_goes_last() {
+    for (seed, status) in [
+        (4011, SubscriptionStatus::OnProbation),
+        (4012, SubscriptionStatus::DisabledBySystem),
+        (4013, SubscriptionStatus::DisabledByInactiveIdentity),
+    ] {
+        let town = Town::new(seed);
+        let gateway = Inside::without_hooks(&town, kept).await;
+        let before = until_ours(&town, &gateway, 4).await;
+        let stopped = before.iter().find(|one| one.event_type == "git.push").unwrap().id.clone();
+        town.shell.ado(|ado| ado.change_subscription(&stopped, |one| one.status = status));
+        town.until("the stopped one is gone", |ado, _| ado.subscription(&stopped).is_none()).await;
+        let after = until_ours(&town, &gateway, 4).await;
+        let new = after.iter().find(|one| one.event_type == "git.push").expect("it is there");
+        assert_ne!(new.consumer_inputs["url"], before[0].consumer_inputs["url"]);
+        let push = town.push("main");
+        town.until_started("unit-tests", &push).await;
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_switched_off_is_left_and_told() {
+    let town = Town::new(4003);
+    let gateway = Inside::without_hooks(&town, kept).await;
+    let found = until_ours(&town, &gateway, 4).await;
+    let off = found[0].id.clone();
+    let by_user = SubscriptionStatus::DisabledByUser;
+    town.shell.ado(|ado| ado.change_subscription(&off, |one| one.status = by_user));
+    gateway
+        .api
+        .until("/readyz", |ready| ready.to_string().contains("a person switched it off"))
+        .await;
+    assert_eq!(ours(&town, &gateway).len(), 4, "nothing is made in its place");
+    assert_eq!(town.shell.ado(|ado| ado.subscription(&off).unwrap().status), by_user);
+    let plan = plan(&gateway).await;
+    assert!(plan["items"][0]["action"] == "leave", "{plan}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_tells_foreign_duplicate_drifted_and_disabled_ones_apart() {
+    let town = Town::new(4004);
+    let gateway = Inside::without_hooks(&town, |settings| {
+        settings.organization = "hooks = true\nreconcile = \"1d\"\ncatch_up = \"off\"".to_owned();
+    })
+    .await;
+    let found = until_ours(&town, &gateway, 4).await;
+    let foreign = town.subscribe_to("http://127.0.0.1:1", "git.push", "1.0").await;
+    let of = |event_type: &str| {
+        found.iter().find(|one| one.event_type == event_type).expect("it is there").clone()
+    };
+    let (push, created) = (of("git.push"), of("git.pullrequest.created"));
+    let duplicate = copy(&town, &push).await;
+    let comments = of("ms.vss-code.git-pullrequest-comment-event").id;
+    let updated = of("git.pullrequest.updated").id;
+    town.shell.ado(|ado| {
+        ado.change_subscription(&created.id, |one| {
+            one.publisher_inputs.insert("branch".into(), "main".into());
+        });
+        let off = SubscriptionStatus::DisabledBySystem;
+        ado.change_subscription(&updated, |one| one.status = off);
+        let by_user = SubscriptionStatus::DisabledByUser;
+        ado.change_subscription(&comments, |one| one.status = by_user);
+    });
+    let shown = plan(&gateway).await;
+    let mut steps = told(&shown);
+    steps.sort();
+    assert_eq!(steps, ["change created", "heal updated", "leave comments", "remove pushes"]);
+    assert_eq!(shown["foreign"], 1);
+    let (status, _) =
+        gateway.api.call(Method::POST, "/v1/organizations/fabrikam/reconcile", None).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    town.until("all is as planned", |ado, _| {
+        let unfiltered =
+            ado.subscription(&created.id).is_some_and(|one| one.filter("branch").is_none());
+        unfiltered && ado.subscription(&duplicate).is_none() && ado.subscription(&updated).is_none()
+    })
+    .await;
+    assert!(town.shell.ado(|ado| ado.subscription(&foreign).is_some()), "it is somebody else's");
+    gateway.stop().await;
+}
+
+/// The same subscription once more.
+async fn copy(town: &Town, one: &Subscription) -> String {
+    let body = json!({
+        "publisherId": "tfs",
+        "eventType": one.event_type,
+        "resourceVersion": one.resource_version,
+        "consumerId": "webHooks",
+        "consumerActionId": "httpRequest",
+        "publisherInputs": { "projectId": one.publisher_inputs["projectId"] },
+        "consumerInputs": one.consumer_inputs,
+    });
+    let created = town.ask_ado("POST", "_apis/hooks/subscriptions", &body).await;
+    created["id"].as_str().expect("it has an id").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removed_hooks_stay_away_until_they_are_asked_for() {
+    let town = Town::new(4005);
+    let gateway = Inside::without_hooks(&town, kept).await;
+    until_ours(&town, &gateway, 4).await;
+    let foreign = town.subscribe_to("http://127.0.0.1:1", "git.push", "1.0").await;
+    let (status, _) =
+        gateway.api.call(Method::DELETE, "/v1/organizations/fabrikam/hooks", None).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    until_ours(&town, &gateway, 0).await;
+    assert_eq!(plan(&gateway).await["held"], true);
+    assert!(town.shell.ado(|ado| ado.subscription(&foreign).is_some()));
+    let ask = gateway.api.call(Method::POST, "/v1/organizations/fabrikam/reconcile", None);
+    assert_eq!(ask.await.0, StatusCode::ACCEPTED);
+    until_ours(&town, &gateway, 4).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_changes_every_secret_and_refuses_nothing() {
+    let town = Town::new(4006);
+    let gateway = Inside::without_hooks(&town, kept).await;
+    let before = until_ours(&town, &gateway, 4).await;
+    let (id, commit) = town.open("topic");
+    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let rotate = gateway.api.call(Method::POST, "/v1/organizations/fabrikam/rotate", None);
+    assert_eq!(rotate.await.0, StatusCode::ACCEPTED);
+    let old: BTreeSet<String> =
+        before.iter().map(|one| one.consumer_inputs["basicAuthPassword"].clone()).collect();
+    town.until("every hook has a new secret", |ado, _| {
+        ado.subscriptions().all(|one| !old.contains(&one.consumer_inputs["basicAuthPassword"]))
+    })
+    .await;
+    let after = until_ours(&town, &gateway, 4).await;
+    let ids = |all: &[Subscription]| all.iter().map(|one| one.id.clone()).collect::<BTreeSet<_>>();
+    assert_eq!(ids(&after), ids(&before), "none is made anew");
+    let pushed = town.push("topic");
+    town.until_shown(id, &pushed, "unit-tests", "succeeded").await;
+    town.until_delivered().await;
+    let refused = town.shell.ado(|ado| ado.lost().len());
+    assert_eq!(refused, 0);
+    gateway.stop().await;
+}
