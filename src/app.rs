@@ -260,6 +260,7 @@ fn ticks(config: &Config, identities: &Identities, upkeep: &Upkeep, shared: &Sha
             upkeep.subscriptions.wake(),
             LOOK_EVERY,
         ),
+        (Arc::clone(&upkeep.policies) as Arc<dyn Tick>, upkeep.policies.wake(), LOOK_EVERY),
     ]
 }
 
@@ -311,6 +312,7 @@ fn state(
         surveys,
         arrivals: Arc::clone(arrivals),
         subscriptions: upkeep.subscriptions,
+        policies: upkeep.policies,
         wakes: wakes.clone(),
         clock: clock.clone(),
         is_draining: AtomicBool::new(false),

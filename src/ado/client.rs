@@ -104,11 +104,24 @@ impl Client {
         credential: Credential,
         call: Call<'_>,
     ) -> Result<Value, Error> {
+        self.call_page(credential, call).await.map(|(answer, _)| answer)
+    }
+
+    /// The same for one page of a list, and what the next one is asked for with.
+    pub(super) async fn call_page(
+        &self,
+        credential: Credential,
+        call: Call<'_>,
+    ) -> Result<(Value, Option<String>), Error> {
         let (authorization, receipt) = credential.spend();
         let operation = call.segments.last().copied().unwrap_or("").to_lowercase();
         let method = call.method.to_string();
-        let mut activity_id = None;
-        let result = self.attempt(&authorization, call, &mut activity_id).await;
+        let mut told = HeaderMap::new();
+        let result = self.attempt(&authorization, call, &mut told).await;
+        let header = |name: &str| told.get(name).and_then(|value| value.to_str().ok());
+        let activity_id = header("activityid").map(short);
+        let next = header("x-ms-continuationtoken").filter(|token| !token.is_empty());
+        let result = result.map(|answer| (answer, next.map(str::to_owned)));
         let outcome = match &result {
             Ok(_) => "ok",
             Err(Error::RateLimited { .. }) => "rate_limited",
@@ -132,7 +145,7 @@ impl Client {
         &self,
         secret: &Secret,
         call: Call<'_>,
-        activity_id: &mut Option<String>,
+        told: &mut HeaderMap,
     ) -> Result<Value, Error> {
         let base = match call.host {
             Host::AzureDevOps => &self.options.azure_devops_url,
@@ -152,7 +165,7 @@ impl Client {
         }
         let mut response = request.send().await.map_err(|error| unavailable(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        *activity_id = headers.get("activityid").and_then(|id| id.to_str().ok()).map(short);
+        told.clone_from(&headers);
         self.heed(status, &headers);
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| unavailable(&error))? {

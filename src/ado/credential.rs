@@ -16,11 +16,13 @@ pub enum Scope {
     Code,
     /// Read and post statuses, and nothing else.
     CodeStatus,
+    /// Write code, and the policies of its branches: there is no narrower one for those.
+    CodeWrite,
 }
 
 impl Scope {
     /// Every scope that the gateway asks for.
-    pub const ALL: [Scope; 2] = [Scope::Code, Scope::CodeStatus];
+    pub const ALL: [Scope; 3] = [Scope::Code, Scope::CodeStatus, Scope::CodeWrite];
 }
 
 impl Scope {
@@ -29,6 +31,7 @@ impl Scope {
         match self {
             Scope::Code => "vso.code",
             Scope::CodeStatus => "vso.code_status",
+            Scope::CodeWrite => "vso.code_write",
         }
     }
 }

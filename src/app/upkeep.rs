@@ -5,12 +5,14 @@ use std::sync::Arc;
 use super::Shared;
 use crate::config::Config;
 use crate::credentials::Identities;
+use crate::reconcile::policies::{self, Policies};
 use crate::reconcile::subscriptions::{Kept, Subscriptions};
 use crate::reconcile::turn::Upkept;
 
 /// What looks after things at Azure DevOps.
 pub(super) struct Upkeep {
     pub(super) subscriptions: Arc<Subscriptions>,
+    pub(super) policies: Arc<Policies>,
 }
 
 pub(super) fn upkeep(config: &Config, identities: &Identities, shared: &Shared) -> Upkeep {
@@ -23,7 +25,13 @@ pub(super) fn upkeep(config: &Config, identities: &Identities, shared: &Shared) 
     let (arrivals, standing) = (Arc::clone(&shared.arrivals), Arc::clone(&shared.standing));
     let checks = config.checks.clone();
     let subscriptions = Subscriptions::new(kept.collect(), checks, place, arrivals, standing);
-    Upkeep { subscriptions: Arc::new(subscriptions) }
+    let kept = config.organizations.iter().filter_map(|organization| {
+        let upkept = upkept(&organization.ado.name, identities, shared)?;
+        Some(policies::Kept { upkept, every: organization.reconcile })
+    });
+    let standing = Arc::clone(&shared.standing);
+    let policies = Policies::new(kept.collect(), config.checks.clone(), standing);
+    Upkeep { subscriptions: Arc::new(subscriptions), policies: Arc::new(policies) }
 }
 
 fn upkept(organization: &str, identities: &Identities, shared: &Shared) -> Option<Upkept> {

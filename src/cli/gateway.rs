@@ -110,6 +110,7 @@ impl Gateway {
     pub(super) async fn work_off(&self) -> anyhow::Result<()> {
         if let Some(Own { state, .. }) = &self.own {
             state.subscriptions.tick().await?;
+            state.policies.tick().await?;
         }
         Ok(())
     }

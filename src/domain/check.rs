@@ -141,6 +141,24 @@ impl Patterns {
     }
 }
 
+/// Why an active pull request is no case for a check.
+struct Refusal {
+    /// As the end of a sentence.
+    why: String,
+    /// The check has nothing to do with it; otherwise it may still come to run.
+    is_for_good: bool,
+}
+
+impl Refusal {
+    fn for_good(why: impl Into<String>) -> Result<(), Self> {
+        Err(Self { why: why.into(), is_for_good: true })
+    }
+
+    fn for_now(why: impl Into<String>) -> Result<(), Self> {
+        Err(Self { why: why.into(), is_for_good: false })
+    }
+}
+
 impl Check {
     /// Whether this check watches a repository, by its GUIDs, its name, or a name that it had
     /// before (`former`, as `project/repository`): a rename must not end a check.
@@ -166,22 +184,47 @@ impl Check {
     /// # Errors
     /// Why it is not, as the end of a sentence.
     pub fn admits(&self, pull_request: &PullRequest) -> Result<(), String> {
+        self.judge(pull_request).map_err(|refusal| refusal.why)?;
+        // Anybody could switch off what merging waits for in a commit message.
+        match self.skips(pull_request).filter(|_| !self.required) {
+            Some(spelling) => Err(format!("{spelling} is asked for (skip_ci = true)")),
+            None => Ok(()),
+        }
+    }
+
+    /// Why merging an active pull request need not wait for this check, though it is required: as
+    /// the end of a sentence. Nothing where it is a case for it, or may become one by itself: a
+    /// draft that is published, a fork that is approved.
+    pub fn exempts(&self, pull_request: &PullRequest) -> Option<String> {
+        let may_be_published = pull_request.is_draft && !self.drafts;
+        let refusal = self.judge(pull_request).err()?;
+        (refusal.is_for_good && !may_be_published).then_some(refusal.why)
+    }
+
+    /// The spelling in which a pull request asks for no CI, where that would be honoured if the
+    /// check were not required.
+    pub fn skips(&self, pull_request: &PullRequest) -> Option<&'static str> {
+        let mut told = [&pull_request.title].into_iter().chain(pull_request.messages.first());
+        let found = told.find_map(|message| skips_ci(message));
+        found.filter(|_| self.skip_ci)
+    }
+
+    fn judge(&self, pull_request: &PullRequest) -> Result<(), Refusal> {
         let branch = pull_request.target_branch();
         if !self.target_branches.matches(branch) {
             let wanted = self.target_branches.listed();
-            return Err(format!("target branch {branch} does not match {wanted}"));
+            return Refusal::for_good(format!("target branch {branch} does not match {wanted}"));
         }
         if pull_request.is_draft && !self.drafts {
-            return Err("it is a draft (drafts = false)".into());
+            return Refusal::for_now("it is a draft (drafts = false)");
         }
         match self.forks {
             Forks::Ignore if pull_request.is_fork => {
-                return Err("it comes from a fork (forks = \"ignore\")".into());
+                return Refusal::for_good("it comes from a fork (forks = \"ignore\")");
             }
             Forks::Approve if pull_request.is_fork => {
-                return Err(
-                    "it comes from a fork and waits for approval (forks = \"approve\")".into()
-                );
+                let why = "it comes from a fork and waits for approval (forks = \"approve\")";
+                return Refusal::for_now(why);
             }
             _ => {}
         }
@@ -189,10 +232,10 @@ impl Check {
             pull_request.labels.iter().any(|found| found.eq_ignore_ascii_case(label))
         };
         if !self.labels.is_empty() && !self.labels.iter().any(labelled) {
-            return Err(format!("it has none of the labels {}", self.labels.join(", ")));
+            let wanted = self.labels.join(", ");
+            return Refusal::for_good(format!("it has none of the labels {wanted}"));
         }
-        let told = [&pull_request.title].into_iter().chain(pull_request.messages.first());
-        self.admits_messages(told)
+        Ok(())
     }
 
     /// Whether a push to a branch of a watched repository is a case for it.

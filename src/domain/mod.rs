@@ -24,6 +24,8 @@ pub mod id;
 pub mod pat;
 /// What our identity has to be allowed.
 pub mod permission;
+/// Branch policies of required checks: wanted, found, and the difference.
+pub mod policy;
 /// A pull request as last seen, and what changed since.
 pub mod pull_request;
 /// One CI execution and the states it moves through.

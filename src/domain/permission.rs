@@ -7,6 +7,7 @@
 
 use super::check::{Check, Trigger};
 use super::event::Repository;
+use super::policy::Verdict;
 
 /// One thing that can be allowed.
 #[derive(Debug, PartialEq, Eq)]
@@ -145,6 +146,8 @@ pub struct Findings {
     pub projects: Vec<Project>,
     pub permissions: Vec<Row>,
     pub probes: Vec<Probe>,
+    /// Whether merging waits for the required checks.
+    pub policies: Vec<Verdict>,
     /// What an operator has to do something about.
     pub problems: Vec<String>,
 }

@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::check::Check;
 use super::id::RunId;
+use super::pull_request::PullRequest;
 use super::run::{Run, State};
 
 /// Descriptions are cut at this many characters. Azure DevOps does not document its limit; 250 is
@@ -120,6 +122,28 @@ pub fn of(run: &Run) -> Vec<Status> {
             run: Some(run.id),
         })
         .collect()
+}
+
+/// What a check shows on a commit of a pull request that it does not run on. It takes the place that
+/// a run would have.
+pub fn without_run(
+    organization: &str,
+    check: &Check,
+    pull_request: &PullRequest,
+    commit: &str,
+    (state, description): (Shown, &str),
+) -> Status {
+    Status {
+        organization: organization.to_owned(),
+        project: pull_request.repository.project_id.clone(),
+        repository: pull_request.repository.id.clone(),
+        target: Target::PullRequest { id: pull_request.id, commit: Some(commit.to_owned()) },
+        context: Context { genre: check.genre.clone(), name: check.name.clone() },
+        state,
+        description: cut(description, DESCRIPTION_CHARS_MAX),
+        url: None,
+        run: None,
+    }
 }
 
 /// State and words for a run. Never `notApplicable`: that would satisfy a policy without a run.

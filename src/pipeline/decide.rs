@@ -159,7 +159,8 @@ impl Decide {
 
     /// One line that a person understands, and who works on.
     fn tell(&self, delivery: &LeasedDelivery, decision: &Decision) {
-        let Decision { outcome, event, reason, planned, ended, shown_again, .. } = decision;
+        let Decision { outcome, event, reason, planned, ended, .. } = decision;
+        let Decision { shown_again, without_run, .. } = decision;
         metrics::counter!("azdo_gateway_decisions_total", "outcome" => outcome.as_str())
             .increment(1);
         tracing::info!(
@@ -178,7 +179,8 @@ impl Decide {
         if !planned.is_empty() {
             self.wakes.dispatch.wake();
         }
-        if !planned.is_empty() || !ended.is_empty() || !shown_again.is_empty() {
+        let is_shown = !shown_again.is_empty() || !without_run.is_empty();
+        if !planned.is_empty() || !ended.is_empty() || is_shown {
             self.wakes.publish.wake();
         }
     }

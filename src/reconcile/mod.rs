@@ -5,10 +5,14 @@
 
 /// Access tokens, leftovers and warnings.
 pub mod identity;
+/// Branch policies of required checks: wanted against there.
+pub mod policies;
 /// Runs that nobody reported on in time.
 pub mod reaper;
 /// Rows that are older than anybody wants to keep.
 pub mod retention;
+/// When turns are due, and what became of the last.
+pub mod schedule;
 /// Service-hook subscriptions: wanted against there.
 pub mod subscriptions;
 /// What our identity sees and may, for people who ask.

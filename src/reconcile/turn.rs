@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 use crate::ado::{self, Client, Credential, Lane, Pause, Scope, Throttle};
 use crate::clock::Clock;
 use crate::credentials::{self, CallError, Purpose, Source};
-use crate::domain::time::Timestamp;
 use crate::storage::{self, Duty, Store};
 
 /// Longer than one call may take, minting and repeating included.
@@ -48,18 +47,6 @@ pub enum Stop {
     Stopping,
     #[error(transparent)]
     Store(#[from] storage::Error),
-}
-
-/// What became of the last turn at an organization.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Turned {
-    pub at: Timestamp,
-    /// What was changed at Azure DevOps, or found there.
-    pub changes: usize,
-    /// There is more to do soon.
-    pub goes_on: bool,
-    /// What did not work, and what to do about it.
-    pub problem: Option<String>,
 }
 
 /// See the module.

@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::credentials::{Identities, Standing};
 use crate::pipeline::accept::Accept;
 use crate::pipeline::observe::Observe;
+use crate::reconcile::policies::Policies;
 use crate::reconcile::subscriptions::Subscriptions;
 use crate::reconcile::survey::Surveys;
 use crate::secret::Keyring;
@@ -56,6 +57,7 @@ pub struct State {
     pub surveys: Arc<Surveys>,
     pub arrivals: Arc<Arrivals>,
     pub subscriptions: Arc<Subscriptions>,
+    pub policies: Arc<Policies>,
     pub wakes: crate::pipeline::Wakes,
     pub clock: Clock,
     /// Set while stopping: not ready any more, and still answering.

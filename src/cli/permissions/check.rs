@@ -69,6 +69,7 @@ pub(super) fn print(surveyed: &Surveyed) {
     print_identity(&surveyed.shown);
     print_places(&surveyed.shown);
     print_rights(surveyed);
+    print_policies(surveyed);
     for problem in surveyed.problems() {
         say!("problem       {problem}");
     }
@@ -157,6 +158,18 @@ fn print_rights(surveyed: &Surveyed) {
             _ => format!("not known: {}", text(probe, "detail")),
         };
         say!("tried         {}: {outcome}", place(probe));
+    }
+}
+
+/// Whether merging waits for the required checks, and where it does not.
+fn print_policies(surveyed: &Surveyed) {
+    for policy in surveyed.policies() {
+        let branches = policy.get("branches").and_then(Value::as_str).unwrap_or("every branch");
+        let at = format!("{} at {} {branches}", text(policy, "context"), place(policy));
+        match policy.get("problem").and_then(Value::as_str) {
+            None => say!("required      {at}: policy {} waits for it", text(policy, "policy")),
+            Some(problem) => say!("NOT required  {at}: {problem}"),
+        }
     }
 }
 

@@ -62,6 +62,11 @@ impl Surveyed {
         list(&self.rights, "probes")
     }
 
+    /// Whether merging waits for the required checks.
+    fn policies(&self) -> impl Iterator<Item = &Value> {
+        list(&self.rights, "policies")
+    }
+
     /// Those of both answers: what is seen may have changed in between.
     fn problems(&self) -> Vec<&str> {
         let mut problems: Vec<&str> = Vec::new();
@@ -80,7 +85,9 @@ impl Surveyed {
 
     fn is_fine(&self) -> bool {
         let refused = |probe: &Value| probe.get("allowed") != Some(&Value::Bool(true));
-        self.missing().next().is_none() && self.problems().is_empty() && !self.probes().any(refused)
+        let is_wrong = |policy: &Value| policy.get("problem").is_some_and(Value::is_string);
+        let may = self.missing().next().is_none() && !self.probes().any(refused);
+        may && self.problems().is_empty() && !self.policies().any(is_wrong)
     }
 }
 

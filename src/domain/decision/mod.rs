@@ -15,6 +15,7 @@ use super::check::Check;
 use super::event::{Event, Repository};
 use super::id::RunId;
 use super::run::{OfPullRequest, Run, State};
+use super::status::Status;
 use super::time::Timestamp;
 
 /// What became of a delivery.
@@ -108,6 +109,9 @@ pub struct Decision {
     /// Runs that answer already, as they are: what they show is to be shown again, since it may
     /// have been refused meanwhile, or lie on an iteration that is not the newest any more.
     pub shown_again: Vec<Run>,
+    /// What required checks show where they do not run: that merging need not wait for them, or
+    /// that it still has to. A run that goes on in the same place wins.
+    pub without_run: Vec<Status>,
 }
 
 impl Decision {
@@ -122,6 +126,7 @@ impl Decision {
             planned: Vec::new(),
             ended: Vec::new(),
             shown_again: Vec::new(),
+            without_run: Vec::new(),
         }
     }
 }

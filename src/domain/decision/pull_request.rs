@@ -8,6 +8,7 @@ use super::super::event::{Event, short};
 use super::super::id::RunId;
 use super::super::pull_request::{PullRequest, Status, changes};
 use super::super::run::{self, Advance, OfPullRequest, Run, State};
+use super::super::status::{self, Shown};
 use super::super::time::Timestamp;
 use super::{Decision, Outcome, Plan, Source, Told, answers, is_of, plan, sentence};
 
@@ -26,6 +27,9 @@ pub struct KnownPullRequest {
     /// The runs of this pull request: those that go on, and the latest ended ones.
     pub runs: Vec<Run>,
 }
+
+/// How a reason says that a check shows itself as not applicable.
+const EXEMPT: &str = " and shown as not applicable";
 
 /// Why a check may start now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +69,7 @@ pub fn on_pull_request(
         new_id,
         now,
         shown_again: vec![],
+        without_run: vec![],
         found: vec![],
     };
     let (planned, ended) = match next.status {
@@ -72,6 +77,7 @@ pub fn on_pull_request(
         Status::Abandoned | Status::Completed => step.closed(checks),
     };
     let (reason, shown_again) = (step.reason(event), step.shown_again);
+    let without_run = step.without_run;
     Decision {
         outcome: if planned.is_empty() { Outcome::Ignored } else { Outcome::Started },
         event,
@@ -81,6 +87,7 @@ pub fn on_pull_request(
         planned,
         ended,
         shown_again,
+        without_run,
     }
 }
 
@@ -93,6 +100,7 @@ struct Step<'a> {
     new_id: &'a mut dyn FnMut() -> RunId,
     now: Timestamp,
     shown_again: Vec<Run>,
+    without_run: Vec<status::Status>,
     /// What was found about each check, for the reason.
     found: Vec<String>,
 }
@@ -109,20 +117,82 @@ impl Step<'_> {
                             self.end_live(check, |old| run::supersede(old, &run, self.now)),
                         );
                     }
-                    self.found.push(format!("{} started", check.name));
+                    self.found.push(format!("{} started{}", check.name, self.although(check)));
                     planned.push(run);
                 }
                 Err(why) => {
-                    if self.events.contains(&Event::PullRequestRetargeted) {
-                        ended.extend(self.end_live(check, |old| {
-                            run::end(old, State::Cancelled, why.clone(), self.now)
-                        }));
-                    }
-                    self.found.push(format!("{} not started, since {why}", check.name));
+                    let cancelled = self.cancelled(check, &why);
+                    let shown = self.show_without_run(check, &cancelled);
+                    ended.extend(cancelled);
+                    self.found.push(format!("{} not started{shown}, since {why}", check.name));
                 }
             }
         }
         (planned, ended)
+    }
+
+    /// The runs that go on though the pull request is no case for them any more.
+    fn cancelled(&self, check: &Check, why: &str) -> Vec<Run> {
+        let is_retargeted = self.events.contains(&Event::PullRequestRetargeted);
+        let is_unlabelled =
+            check.required && self.is_relabelled() && check.exempts(self.next).is_some();
+        if !is_retargeted && !is_unlabelled {
+            return Vec::new();
+        }
+        self.end_live(check, |old| run::end(old, State::Cancelled, why.to_owned(), self.now))
+    }
+
+    /// Says at Azure DevOps whether merging waits for a required check that was not started; for
+    /// the reason, what is shown.
+    fn show_without_run(&mut self, check: &Check, cancelled: &[Run]) -> &'static str {
+        let (true, Some(commit)) = (check.required && check.targets.pull_request, self.commit())
+        else {
+            return "";
+        };
+        let goes_on = |run: &&Run| is_of(run, check) && run.commit == commit && is_live(run);
+        let is_cancelled = |run: &&Run| cancelled.iter().any(|ended| ended.id == run.id);
+        if self.known.runs.iter().any(|run| goes_on(&run) && !is_cancelled(&run)) {
+            return "";
+        }
+        let (state, why, told) = match (check.exempts(self.next), check.admits(self.next)) {
+            (Some(why), _) => (Shown::NotApplicable, format!("Not applicable: {why}"), EXEMPT),
+            // Shown as not applicable before, it must not be when it is published or approved.
+            (None, Err(why)) if self.may_be_shown_as_exempt() => {
+                if let Some(run) = self.answer(check, &commit).cloned() {
+                    self.shown_again.push(run);
+                    return "";
+                }
+                (Shown::Pending, format!("Waits: {why}"), "")
+            }
+            _ => return "",
+        };
+        let organization = self.told.organization;
+        let shown = status::without_run(organization, check, self.next, &commit, (state, &why));
+        self.without_run.push(shown);
+        told
+    }
+
+    /// Something that decides about exemptions has changed, and the commit has not: what was shown
+    /// of it still stands.
+    fn may_be_shown_as_exempt(&self) -> bool {
+        self.is_relabelled() || self.events.contains(&Event::PullRequestRetargeted)
+    }
+
+    fn is_relabelled(&self) -> bool {
+        let before = self.known.remembered.as_ref();
+        before.is_some_and(|before| before.pull_request.labels != self.next.labels)
+    }
+
+    fn commit(&self) -> Option<String> {
+        self.next.source_commit.clone()
+    }
+
+    /// What a required check does not heed.
+    fn although(&self, check: &Check) -> String {
+        match check.skips(self.next).filter(|_| check.required) {
+            Some(spelling) => format!(" although {spelling} is asked for, since it is required"),
+            None => String::new(),
+        }
     }
 
     fn closed(&mut self, checks: &[Check]) -> (Vec<Run>, Vec<Run>) {
@@ -197,7 +267,7 @@ impl Step<'_> {
             commit,
             git_ref: &self.next.source_ref,
             pull_request: Some(of(self.next, commit)),
-            reason: self.headline(self.events.first().copied()),
+            reason: self.headline(self.events.first().copied()) + &self.although(check),
         };
         Ok(plan(check, work, (self.new_id)(), self.now))
     }
@@ -244,6 +314,10 @@ impl Step<'_> {
         };
         sentence(&self.headline(Some(event)), &self.found, &otherwise)
     }
+}
+
+fn is_live(run: &Run) -> bool {
+    !run.state.is_final()
 }
 
 fn of(seen: &PullRequest, commit: &str) -> OfPullRequest {

@@ -9,14 +9,14 @@ mod carrying;
 mod picture;
 mod report;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use url::Url;
 
-use super::turn::{Stop, Turn, Turned, Upkept};
+use super::schedule::{Schedule, Turned};
+use super::turn::{Stop, Turn, Upkept};
 use crate::credentials::{Aspect, Standing};
 use crate::domain::check::Check;
 use crate::domain::subscription::{HookName, Kind, Place, Step};
@@ -28,8 +28,6 @@ use crate::worker::{Progress, Tick, Wake};
 use carrying::{Carrying, Done, is_older};
 use picture::{Picture, Wish, picture};
 
-/// The pause between two turns while something goes on, doubled up to the usual time.
-const SOON: Duration = Duration::from_secs(1);
 /// How long an old secret is taken after it was last used: longer than Azure DevOps repeats a
 /// delivery (183 s, facts §1.3).
 const RETIRE_AFTER: Duration = Duration::from_secs(240);
@@ -43,15 +41,6 @@ pub struct Kept {
     pub is_managed: bool,
 }
 
-/// When an organization has its next turn, and what became of the last.
-#[derive(Clone, Debug, Default)]
-struct Next {
-    due_at: Timestamp,
-    /// Turns in a row that left something to do.
-    in_a_row: u32,
-    last: Option<Turned>,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct Subscriptions {
@@ -59,8 +48,7 @@ pub struct Subscriptions {
     wish: Wish,
     arrivals: Arc<Arrivals>,
     standing: Arc<Standing>,
-    next: Mutex<HashMap<String, Next>>,
-    wake: Wake,
+    schedule: Schedule,
 }
 
 /// A plan for people.
@@ -94,13 +82,12 @@ impl Subscriptions {
         standing: Arc<Standing>,
     ) -> Self {
         let wish = Wish { checks, keys, public_url };
-        let (next, wake) = (Mutex::default(), Wake::default());
-        Self { organizations, wish, arrivals, standing, next, wake }
+        Self { organizations, wish, arrivals, standing, schedule: Schedule::default() }
     }
 
     /// What wakes it.
     pub fn wake(&self) -> Wake {
-        self.wake.clone()
+        self.schedule.wake()
     }
 
     /// The organization of that name.
@@ -111,18 +98,12 @@ impl Subscriptions {
 
     /// Has a turn at once.
     pub fn ask(&self, organization: &str) {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(next) = next.get_mut(organization) {
-            next.due_at = Timestamp::ZERO;
-        }
-        drop(next);
-        self.wake.wake();
+        self.schedule.ask(organization);
     }
 
     /// What became of the last turn; none before the first.
     pub fn last(&self, organization: &str) -> Option<Turned> {
-        let next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        next.get(organization)?.last.clone()
+        self.schedule.last(organization)
     }
 
     /// What would be done now; changes nothing.
@@ -257,7 +238,7 @@ impl Subscriptions {
     async fn due(&self, kept: &Kept) -> Result<(), storage::Error> {
         let Upkept { organization, store, clock, .. } = &kept.upkept;
         if !kept.is_managed && !store.hooks(organization).await?.is_held {
-            self.schedule(kept, None);
+            self.schedule.turned(organization, None, (kept.every, kept.every), clock.now());
             return Ok(());
         }
         let turned = match self.keep(kept).await {
@@ -273,28 +254,13 @@ impl Subscriptions {
                 Some(Turned { at, changes: 0, goes_on: true, problem })
             }
         };
-        self.schedule(kept, turned);
+        self.schedule.turned(organization, turned, (kept.every, kept.every), clock.now());
         Ok(())
     }
 
-    fn schedule(&self, kept: &Kept, turned: Option<Turned>) {
-        let Upkept { organization, clock, .. } = &kept.upkept;
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = next.entry(organization.clone()).or_default();
-        let goes_on = turned.as_ref().is_some_and(|turned| turned.goes_on);
-        next.in_a_row = if goes_on { next.in_a_row.saturating_add(1) } else { 0 };
-        let wait = match next.in_a_row {
-            0 => kept.every,
-            some => SOON.saturating_mul(1 << (some - 1).min(12)).min(kept.every),
-        };
-        next.due_at = clock.now().plus(wait);
-        next.last = turned.or(next.last.take());
-    }
-
     fn is_due(&self, kept: &Kept) -> bool {
-        let next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = next.get(&kept.upkept.organization);
-        next.is_none_or(|next| next.due_at <= kept.upkept.clock.now())
+        let Upkept { organization, clock, .. } = &kept.upkept;
+        self.schedule.is_due(organization, clock.now())
     }
 }
 

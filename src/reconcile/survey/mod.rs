@@ -6,6 +6,7 @@
 //! anything, nor decide what is needed.
 
 mod explaining;
+mod policies;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -86,6 +87,7 @@ impl Surveys {
             let _turn = surveyed.turn.lock().await;
             if let Some(repositories) = self.places(surveyed, &mut findings).await {
                 self.rights(surveyed, &repositories, &mut findings).await;
+                self.policies(surveyed, &repositories, &mut findings).await;
                 self.probes(surveyed, &repositories, &mut findings).await;
             }
         };

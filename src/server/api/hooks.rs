@@ -8,9 +8,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use super::page::{Parameters, listed, only, page};
+use crate::domain::policy;
 use crate::domain::subscription::{Act, Change};
+use crate::reconcile::schedule::Turned;
 use crate::reconcile::subscriptions::{Kept, Planned};
-use crate::reconcile::turn::{Stop, Turned};
+use crate::reconcile::turn::Stop;
 use crate::server::State;
 use crate::server::auth::{Right, require};
 use crate::server::problem::Problem;
@@ -51,7 +53,11 @@ pub(super) async fn plan(
     let kept = kept(&state, &path)?;
     let organization = &kept.upkept.organization;
     let plan = state.subscriptions.plan(kept).await.map_err(unseen)?;
-    let items: Vec<Value> = plan.steps.iter().map(|step| planned(organization, step)).collect();
+    let mut items: Vec<Value> = plan.steps.iter().map(|step| planned(organization, step)).collect();
+    if let Some(kept) = state.policies.of(organization) {
+        let plan = state.policies.plan(kept).await.map_err(unseen)?;
+        items.extend(plan.steps.iter().map(|step| policy(organization, step)));
+    }
     Ok(Json(json!({
         "organization": organization,
         "items": items,
@@ -70,7 +76,10 @@ pub(super) async fn turns(
 ) -> Result<Json<Value>, Problem> {
     require(&request, &state, Right::Look)?;
     let organization = &kept(&state, &path)?.upkept.organization;
-    let turns = [("subscriptions", state.subscriptions.last(organization))];
+    let turns = [
+        ("subscriptions", state.subscriptions.last(organization)),
+        ("policies", state.policies.last(organization)),
+    ];
     let items: Vec<Value> = turns
         .iter()
         .filter_map(|(duty, turned)| turned.as_ref().map(|turned| render_turn(duty, turned)))
@@ -86,8 +95,10 @@ pub(super) async fn reconcile(
 ) -> Result<HttpResponse, Problem> {
     require(&request, &state, Right::Operate)?;
     let kept = kept(&state, &path)?;
+    let asked = asked(&state, kept);
+    state.policies.ask(&kept.upkept.organization);
     state.subscriptions.hold(kept, false).await?;
-    Ok(asked(&state, kept))
+    Ok(asked)
 }
 
 /// `POST /v1/organizations/{name}/rotate`: new secrets for all hooks, or for those of a project.
@@ -103,12 +114,13 @@ pub(super) async fn rotate(
     if !kept.is_managed {
         return Err(by_hand());
     }
+    let asked = asked(&state, kept);
     let project = parameters.get("project").map(String::as_str);
     if state.subscriptions.rotate(kept, project).await? == 0 {
         let what = "there is no hook to rotate: create them with `azdo-gateway hooks apply`";
         return Err(Problem::conflict(what));
     }
-    Ok(asked(&state, kept))
+    Ok(asked)
 }
 
 /// `DELETE /v1/organizations/{name}/hooks`: takes ours away, until a reconcile is asked for.
@@ -119,8 +131,9 @@ pub(super) async fn remove(
 ) -> Result<HttpResponse, Problem> {
     require(&request, &state, Right::Operate)?;
     let kept = kept(&state, &path)?;
+    let asked = asked(&state, kept);
     state.subscriptions.hold(kept, true).await?;
-    Ok(asked(&state, kept))
+    Ok(asked)
 }
 
 fn asked(state: &State, kept: &Kept) -> HttpResponse {
@@ -184,6 +197,21 @@ fn planned(organization: &str, planned: &Planned) -> Value {
         "id": step.id,
         "reason": step.why,
         "changes": changes,
+    })
+}
+
+fn policy(organization: &str, step: &policy::Step) -> Value {
+    let change = |change: &policy::Change| json!({ "field": change.field, "from": change.from, "to": change.to });
+    let repository = step.repository.as_deref().unwrap_or("*");
+    json!({
+        "organization": organization,
+        "kind": "policy",
+        "action": step.kind.as_str(),
+        "project": step.project,
+        "what": format!("{repository} {} waits for {}", step.branches, step.context),
+        "id": step.policy.map(|id| id.to_string()),
+        "reason": step.why,
+        "changes": step.changes.iter().map(change).collect::<Vec<Value>>(),
     })
 }
 

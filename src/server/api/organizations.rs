@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::link;
 use super::page::{Parameters, only};
 use crate::domain::permission::{Findings, Identity, Probe, Project, Row, Seen};
+use crate::domain::policy::Verdict;
 use crate::server::State;
 use crate::server::auth::{Right, require};
 use crate::server::problem::Problem;
@@ -58,15 +59,22 @@ pub(super) async fn permissions(
         None => names(&state),
     };
     let surveys = join_all(asked.iter().map(|name| state.surveys.survey(name))).await;
-    let (mut items, mut probes, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut items, mut probes) = (Vec::new(), Vec::new());
+    let (mut policies, mut problems) = (Vec::new(), Vec::new());
     for findings in surveys.iter().flatten() {
         items.extend(findings.permissions.iter().map(|row| permission(findings, row)));
         probes.extend(findings.probes.iter().map(|one| probe(findings, one)));
+        policies.extend(findings.policies.iter().map(|one| policy(findings, one)));
         let told = findings.problems.iter();
         problems.extend(told.map(|problem| format!("{}: {problem}", findings.organization)));
     }
-    let answer = json!({ "items": items, "next": null, "probes": probes, "problems": problems });
-    Ok(Json(answer))
+    Ok(Json(json!({
+        "items": items,
+        "next": null,
+        "probes": probes,
+        "policies": policies,
+        "problems": problems,
+    })))
 }
 
 fn names(state: &State) -> Vec<&String> {
@@ -139,5 +147,17 @@ fn probe(findings: &Findings, probe: &Probe) -> Value {
         "repository": probe.repository,
         "allowed": probe.allowed,
         "detail": probe.detail,
+    })
+}
+
+fn policy(findings: &Findings, verdict: &Verdict) -> Value {
+    json!({
+        "organization": findings.organization,
+        "project": verdict.project,
+        "repository": verdict.repository,
+        "branches": verdict.branches,
+        "context": verdict.context,
+        "policy": verdict.policy,
+        "problem": verdict.problem,
     })
 }

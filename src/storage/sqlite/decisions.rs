@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{from_json, run, time, to_json};
-use super::{inbox, names, runs};
+use super::{inbox, names, outbox, runs};
 use crate::domain::decision::{KnownPullRequest, KnownRef, Remembered, RememberedRef};
 use crate::domain::run::Run;
 use crate::storage::{Commit, DecisionCommit, Versioned};
@@ -106,6 +106,9 @@ pub(super) fn commit(db: &Connection, commit: &DecisionCommit) -> rusqlite::Resu
     }
     for run in &decision.shown_again {
         runs::show_again(db, run, commit.now)?;
+    }
+    for status in &decision.without_run {
+        outbox::queue_unless_running(db, status, commit.now)?;
     }
     Ok(Commit::Committed)
 }

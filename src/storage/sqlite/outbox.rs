@@ -46,6 +46,26 @@ pub(super) fn queue(
     take(db, slot, owner, status, now)
 }
 
+/// Queues what a check shows where it does not run, unless a run that goes on has the place by now:
+/// somebody may have asked for one after this was decided.
+pub(super) fn queue_unless_running(
+    db: &Connection,
+    status: &Status,
+    now: Timestamp,
+) -> rusqlite::Result<StatusId> {
+    let running: Option<i64> = db
+        .prepare_cached(
+            "SELECT slot.id FROM slot JOIN run ON run.number = slot.owner
+             WHERE slot.key = ?1 AND run.overdue_at IS NOT NULL",
+        )?
+        .query_row([status.slot()], |row| row.get(0))
+        .optional()?;
+    match running {
+        Some(slot) => insert(db, slot, status, now, Some("a run goes on in this context")),
+        None => queue(db, status, None, now),
+    }
+}
+
 /// Queues what the owner of a slot shows once more, though it may be shown already. The iteration
 /// is looked for again: there may be a newer one with the same commit.
 pub(super) fn queue_again(

@@ -60,8 +60,9 @@ pub(super) fn known(
     let db = db.unchecked_transaction()?;
     let pull_requests = db
         .prepare_cached(
-            // The condition is that of the index `pull_request_active`, to the letter.
-            "SELECT as_of, body FROM pull_request
+            // The condition is that of the index, to the letter; without statistics SQLite would
+            // rather read every pull request there ever was.
+            "SELECT as_of, body FROM pull_request INDEXED BY pull_request_active
              WHERE organization = ?1 AND repository = ?2
                 AND json_extract(body, '$.status') = 'active' ORDER BY id",
         )?
@@ -72,11 +73,9 @@ pub(super) fn known(
         .collect::<Result<_, _>>()?;
     let refs = db
         .prepare_cached(
-            // `0` is what follows `/`: whatever begins with these two folders, by the key.
             "SELECT body FROM ref
              WHERE organization = ?1 AND repository = ?2 AND head IS NOT NULL
-                AND (name > 'refs/heads/' AND name < 'refs/heads0'
-                    OR name > 'refs/tags/' AND name < 'refs/tags0') ORDER BY name",
+                AND (name GLOB 'refs/heads/*' OR name GLOB 'refs/tags/*') ORDER BY name",
         )?
         .query_map([organization, repository], |row| {
             let body: String = row.get(0)?;

@@ -25,6 +25,8 @@ pub mod permission;
 pub mod policy;
 /// Branch policies over REST.
 mod policy_api;
+/// Whether a policy may be configured as asked.
+mod policy_checking;
 /// What a pull request consists of.
 mod pull_request;
 /// Changes by people to branches and tags.
@@ -33,6 +35,8 @@ mod pushing;
 mod refusal;
 /// Things as JSON.
 mod render;
+/// Changes by administrators to projects and repositories.
+mod reorganizing;
 /// Changes by people to pull requests.
 mod reviewing;
 /// From a request to the code that answers it.
@@ -47,6 +51,7 @@ mod version;
 pub mod world;
 
 pub use hooks::delivery::{Answer, Outgoing};
+pub use hooks::query::Unfiltered;
 pub use hooks::subscription::SubscriptionStatus;
 pub use model::{NewPullRequest, PullRequestState};
 pub use pats::{Pat, PatRules, PatState};

@@ -7,6 +7,8 @@
 mod credentials;
 /// The lists that a person can look at.
 mod lists;
+/// What administrators do in the portal.
+mod portal;
 
 use serde_json::{Value, json};
 
@@ -20,6 +22,13 @@ POST /_fake/push {repository, branch, comment?}
 POST /_fake/pull-requests {repository, source, target?, title?, draft?, conflicts?}
 POST /_fake/pull-requests/{id}/{push|force-push|abandon|reactivate|complete|draft|publish} {}
 POST /_fake/pull-requests/{id}/{comment|title|retarget} {text}
+POST /_fake/pull-requests/{id}/try-complete {}  (as the policies let)
+POST /_fake/clock {seconds}                     (lets time pass, with what falls due in it)
+POST /_fake/subscriptions {event_type, project, url, password?, owner?}
+POST /_fake/subscriptions/{id}/{disable|enable|give-up|delete} {}
+POST /_fake/projects/{name}/{rename|delete} {name?}
+POST /_fake/repositories/{rename|disable|enable|delete} {repository, name?}
+POST /_fake/identities/{user}/deactivate {}     POST /_fake/policies/{id}/delete {}
 POST /_fake/ci {behaviour, check?, next?}
 POST /_fake/entra/{sign-in|revoke} {user}       POST /_fake/entra/sign-out {}
 POST /_fake/entra/users {user, name?}           POST /_fake/entra/users/{user} {trouble?, consent?}
@@ -28,7 +37,8 @@ POST /_fake/entra/heal {}                       POST /_fake/entra/forge {how}
 POST /_fake/pats/error {error, count?}          POST /_fake/pats/{id}/revoke {}
 POST /_fake/pats/rules {delay_ms?, signed_in?, single_use?}
 GET  /_fake/{pats|violations|entra|token-calls}
-GET  /_fake/{pull-requests|subscriptions|notifications|lost|runs|journal}
+GET  /_fake/{pull-requests|subscriptions|notifications|lost|policies|runs|journal}
+GET  /_fake/unfiltered-lists
 GET  /_fake/pull-requests/{id}/statuses   GET /_fake/commits/{sha}/statuses
 GET  /_fake/journal/{from}
 ";
@@ -54,6 +64,10 @@ pub fn handle(
         ("POST", ["push"]) => push(ado, &body),
         ("POST", ["pull-requests"]) => open(ado, &body),
         ("POST", ["pull-requests", id, verb]) => change(ado, id, verb, &body),
+        (
+            "POST",
+            ["subscriptions" | "projects" | "repositories" | "identities" | "policies", ..],
+        ) => portal::change(ado, &path, &body),
         ("POST", ["ci"]) => behave(ci, &body),
         _ => Err(HELP.to_owned()),
     };
@@ -121,6 +135,7 @@ fn change(ado: &mut ado::World, id: &str, verb: &str, body: &Value) -> Reply {
             return Ok(json!({"commit": ado.force_push(&origin, &source, "Start over")}));
         }
         "complete" => return Ok(json!({"commit": ado.complete(id)})),
+        "try-complete" => return Ok(json!({"commit": ado.try_complete(id)?})),
         "abandon" => ado.abandon(id),
         "reactivate" => ado.reactivate(id),
         "draft" => ado.set_draft(id),

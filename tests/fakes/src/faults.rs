@@ -184,6 +184,23 @@ pub fn sign_in_page_203() -> Action {
     Action::Respond(Response::html(203, "<html><title>Sign In</title></html>"))
 }
 
+/// A page with status 200, as a front door sends it in place of data (facts §8).
+pub fn page_200() -> Action {
+    Action::Respond(Response::html(200, "<html><title>Azure DevOps</title></html>"))
+}
+
+/// A success that tells how much of the budget is left, as ADO does only near the limit (facts §8);
+/// `reset_s` is in seconds since 1970.
+pub fn budget_left(limit: u32, remaining: u32, reset_s: i64) -> Action {
+    let headers = [
+        ("x-ratelimit-resource", "Core".to_owned()),
+        ("x-ratelimit-limit", limit.to_string()),
+        ("x-ratelimit-remaining", remaining.to_string()),
+        ("x-ratelimit-reset", reset_s.to_string()),
+    ];
+    Action::AddHeaders(headers.map(|(name, value)| (name.to_owned(), value)).to_vec())
+}
+
 /// The redirect to the sign-in page (facts §8); it must not be followed with a credential.
 pub fn redirect_302(location: &str) -> Action {
     Action::Respond(Response::html(302, "Object moved").with_header("location", location))

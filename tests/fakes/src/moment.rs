@@ -23,6 +23,23 @@ pub fn written(milliseconds: i64) -> String {
     )
 }
 
+/// `Mon, 23 Nov 2026 09:14:16 GMT`, as the `Date` header has it (RFC 9110 §5.6.7).
+pub fn http(milliseconds: i64) -> String {
+    let moment = OffsetDateTime::from_unix_timestamp(milliseconds.div_euclid(1_000))
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (day, month) = (moment.weekday().to_string(), moment.month().to_string());
+    format!(
+        "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
+        day.get(..3).unwrap_or_default(),
+        moment.day(),
+        month.get(..3).unwrap_or_default(),
+        moment.year(),
+        moment.hour(),
+        moment.minute(),
+        moment.second(),
+    )
+}
+
 /// Milliseconds since 1970 for a moment as callers write it; none when it is not one.
 pub fn read(text: &str) -> Option<i64> {
     let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;

@@ -5,6 +5,8 @@
 //! loop makes the deliveries and reports that fall due. The shell must never decide anything that a
 //! world could decide.
 
+/// The clock of the worlds, which a test can move on.
+mod clock;
 /// Requests that are held until a test lets them go on.
 mod holds;
 /// The loop that sends what falls due.
@@ -31,6 +33,7 @@ struct Shared {
     entra: Mutex<entra::World>,
     changes: watch::Sender<u64>,
     holds: holds::Holds,
+    clock: clock::Clock,
     stopped: CancellationToken,
 }
 
@@ -97,7 +100,8 @@ impl Shell {
         let listener = TcpListener::bind(address)?;
         let url = format!("http://{}", listener.local_addr()?);
         ado.set_base_url(&url);
-        ado.set_now(now_ms());
+        let clock = clock::Clock::default();
+        ado.set_now(clock.now_ms());
         ci.set_base_url(&format!("{url}/ci"));
         entra.set_base_url(&url);
         bearers::carry(&mut entra, &mut ado);
@@ -107,6 +111,7 @@ impl Shell {
             entra: Mutex::new(entra),
             changes: watch::Sender::new(0),
             holds: holds::Holds::default(),
+            clock,
             stopped: CancellationToken::new(),
         });
         let running = server::listen(&shared, listener)?;
@@ -131,7 +136,7 @@ impl Shell {
     pub fn ado<T>(&self, act: impl FnOnce(&mut ado::World) -> T) -> T {
         let result = {
             let mut world = self.shared.ado();
-            world.set_now(now_ms());
+            world.set_now(self.shared.now_ms());
             act(&mut world)
         };
         self.shared.changed();
@@ -149,7 +154,7 @@ impl Shell {
     pub fn entra<T>(&self, act: impl FnOnce(&mut entra::World) -> T) -> T {
         let result = {
             let mut world = self.shared.entra();
-            world.set_now(now_ms());
+            world.set_now(self.shared.now_ms());
             act(&mut world)
         };
         self.shared.carry_bearers();
@@ -182,6 +187,13 @@ impl Shell {
         self.shared.holds.release();
     }
 
+    /// Lets this much time pass for all worlds at once: step by step, so that every delivery, retry
+    /// and report that falls due meanwhile is sent and answered at its time, before the next one.
+    /// Whoever talks to the worlds keeps the clock of the machine, and sees theirs ahead of it.
+    pub async fn pass(&self, by: Duration) {
+        self.shared.pass(by).await;
+    }
+
     /// Closes the port and ends what is under way.
     pub async fn stop(self) {
         self.shared.stopped.cancel();
@@ -198,10 +210,4 @@ impl Drop for Shell {
         self.shared.stopped.cancel();
         drop(self.server.stop(false));
     }
-}
-
-/// The wall clock, in milliseconds since 1970.
-fn now_ms() -> i64 {
-    let nanoseconds = time::OffsetDateTime::now_utc().unix_timestamp_nanos();
-    i64::try_from(nanoseconds / 1_000_000).unwrap_or(i64::MAX)
 }

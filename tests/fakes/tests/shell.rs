@@ -182,3 +182,78 @@ async fn an_answer_may_wait_for_the_report_and_the_report_for_its_receiver() {
     assert_eq!(states, expected);
     story.shell.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_passes_with_every_retry_at_its_time() {
+    let story = Story::begin();
+    let subscription = story.subscribe("git.push").await;
+    let broken = fakes::faults::server_error_500();
+    story.shell.ci(|ci| {
+        ci.faults.clear();
+        ci.faults.add(Rule::new("POST", "/ci/hook", broken));
+    });
+    let begun_ms = story.shell.ado(|ado| {
+        ado.push(&story.repository, "main", "Second");
+        ado.now_ms()
+    });
+    story.shell.pass(Duration::from_secs(3_600)).await;
+    let (now_ms, minutes, status) = story.shell.ado(|ado| {
+        let one = ado.notifications(&subscription)[0].clone();
+        let minutes: Vec<_> =
+            one.attempts.iter().map(|attempt| (attempt.at_ms - begun_ms) / 60_000).collect();
+        (ado.now_ms(), minutes, ado.subscription(&subscription).unwrap().status)
+    });
+    assert!(now_ms - begun_ms >= 3_600_000);
+    assert_eq!(minutes[..2], [0, 20]);
+    assert_eq!(status, ado::SubscriptionStatus::OnProbation);
+    let url = format!("{}/_fake/clock", story.shell.url());
+    let request = story.client.post(&url).json(&json!({"seconds": 200_000}));
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    let (attempts, status) = story.shell.ado(|ado| {
+        let attempts = ado.notifications(&subscription)[0].attempts.len();
+        (attempts, ado.subscription(&subscription).unwrap().status)
+    });
+    assert_eq!((attempts, status), (8, ado::SubscriptionStatus::DisabledBySystem));
+    story.shell.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_carry_the_time_of_the_worlds() {
+    let story = Story::begin();
+    story.shell.pass(Duration::from_secs(86_400)).await;
+    let url = format!("{}/fabrikam/_apis/projects?api-version=7.1", story.shell.url());
+    let answer = story.client.get(url).basic_auth("", Some(PAT)).send().await.unwrap();
+    let dates: Vec<_> = answer.headers().get_all("date").iter().collect();
+    let now_ms = story.shell.ado(|ado| ado.now_ms());
+    let around = [now_ms - 2_000, now_ms - 1_000, now_ms].map(fakes::moment::http);
+    assert_eq!(dates.len(), 1);
+    assert!(around.iter().any(|one| *one == dates[0].to_str().unwrap()), "{dates:?}");
+    story.shell.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_control_does_what_administrators_do() {
+    let story = Story::begin();
+    let base = format!("{}/_fake", story.shell.url());
+    let post = async |path: &str, body: Value| {
+        let answer = story.client.post(format!("{base}/{path}")).json(&body).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.json::<Value>().await.unwrap())
+    };
+    let wanted =
+        json!({"event_type": "git.push", "project": "fabrikam", "url": "http://a.example"});
+    let (status, created) = post("subscriptions", wanted).await;
+    assert_eq!(status, 200, "{created}");
+    let id = created["subscription"].as_str().unwrap().to_owned();
+    let (_, answer) = post(&format!("subscriptions/{id}/disable"), json!({})).await;
+    assert_eq!(answer, json!({"status": "disabledByUser"}));
+    let renamed = json!({"repository": "fabrikam/web", "name": "site"});
+    assert_eq!(post("repositories/rename", renamed).await.0, 200);
+    assert_eq!(post("projects/fabrikam/rename", json!({"name": "Contoso"})).await.0, 200);
+    assert!(story.shell.ado(|ado| ado.find_repository("contoso/site").is_some()));
+    assert_eq!(post("identities/svc@fabrikam.example/deactivate", json!({})).await.0, 200);
+    let refused = story.get_repository().await.unwrap();
+    assert_eq!(refused["typeKey"], "UnauthorizedRequestException");
+    assert_eq!(post("subscriptions/nothing/disable", json!({})).await.0, 400);
+    story.shell.stop().await;
+}

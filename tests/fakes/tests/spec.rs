@@ -128,6 +128,9 @@ fn policy_answers_have_only_known_properties() {
     let target = format!("policy/evaluations?artifactId={artifact}");
     spec.check("get", &format!("{POLICY}/evaluations"), scene.get_preview(&target));
     spec.expect_operation("delete", &one);
+    let Some(spec) = Spec::load("git-7.1.git.json") else { return };
+    let target = format!("git/policy/configurations?repositoryId={}", scene.repository);
+    spec.check("get", &format!("{GIT}/policy/configurations"), scene.get(&target));
 }
 
 #[test]
@@ -151,6 +154,10 @@ fn hook_answers_have_only_known_properties() {
     let answer = scene.send("POST", "hooks/subscriptionsquery", &query);
     assert_eq!(answer["results"].as_array().unwrap().len(), 1);
     spec.check("post", &format!("{HOOKS}/subscriptionsquery"), answer);
+    let query = json!({"subscriptionIds": [id], "includeDetails": true});
+    let answer = scene.send("POST", "hooks/notificationsquery", &query);
+    assert_eq!(answer["summary"][0]["results"][0]["notificationCount"], 1);
+    spec.check("post", &format!("{HOOKS}/notificationsquery"), answer);
     let answer = scene.send("POST", "hooks/testnotifications", &json!({"details": body}));
     spec.check("post", &format!("{HOOKS}/testnotifications"), answer);
     spec.expect_operation("delete", &one);

@@ -12,6 +12,8 @@ mod invariants;
 pub(crate) mod letters;
 mod linking;
 mod outside;
+/// Parts of a gateway on their own.
+pub(crate) mod parts;
 mod settings;
 mod town;
 

@@ -129,6 +129,7 @@ async fn policies_are_remembered_until_they_are_forgotten() {
         assert_eq!(bench.store.policies("FABRIKAM").await.unwrap(), expected);
         // Numbers count within their project.
         keep("fabrikam", policy("a", 1), false).await;
+        assert_eq!(bench.store.policies("fabrikam").await.unwrap(), expected);
         keep("FABRIKAM", policy("b", 1), false).await;
         let bench = bench.reopened().await;
         let expected = [policy("a", 7), policy("b", 2)];

@@ -1,17 +1,16 @@
 //! One token, one call: minted with the least scope, spent once, revoked, whatever happens.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use azdo_gateway::ado::Scope;
 use azdo_gateway::clock::Clock;
-use azdo_gateway::credentials::{Identities, Means, Ours, Purpose};
+use azdo_gateway::credentials::Purpose;
 use fakes::ado::pats::{Pat, PatState};
 use fakes::faults::{Action, Rule, unavailable_503};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Inside, SERVICE_USER, Town};
+use crate::harness::{Inside, SERVICE_USER, Town, parts};
 
 const PATS: &str = "/_apis/tokens/pats";
 
@@ -162,18 +161,7 @@ async fn a_token_that_nobody_waits_for_any_more_is_revoked_all_the_same() {
     let mut settings = town.settings("127.0.0.1:1");
     settings.credential = town.service_user("mint_ahead = false");
     let config = settings.config();
-    let means = Means {
-        http: azdo_gateway::ado::http_client().expect("it is set up"),
-        store: Arc::clone(gateway.app.store()),
-        keys: config.secrets.clone(),
-        throttle: Arc::default(),
-        standing: Arc::default(),
-        clock: Clock::system(),
-        ours: Ours { gateway: "another0".into(), process: "1".into() },
-    };
-    let organizations = config.organizations.iter().map(|one| (&one.ado, &one.credential));
-    let public_url = config.server.public_url.clone();
-    let identities = Identities::new(organizations, public_url, &means).expect("it is set up");
+    let identities = parts::identities(&config, gateway.app.store(), "1");
     let source = identities.sources().remove(0);
     let rule = Rule::new("POST", PATS, Action::Hold { before: false }).next(1);
     town.shell.ado(|ado| ado.faults.add(rule));

@@ -3,6 +3,7 @@
 mod accepting;
 mod ending;
 mod foreign;
+mod healing;
 mod hooking;
 mod identities;
 mod life;

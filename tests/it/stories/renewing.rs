@@ -1,14 +1,12 @@
 //! The access token of the linked user: renewed once, kept over restarts, and said in plain words
 //! when it cannot be.
 
-use std::sync::Arc;
-
 use azdo_gateway::ado::Scope;
-use azdo_gateway::credentials::{Identities, Means, Ours, Purpose};
+use azdo_gateway::credentials::{Identities, Purpose};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Inside, SERVICE_USER, Town};
+use crate::harness::{Inside, SERVICE_USER, Town, parts};
 
 async fn show(town: &Town, gateway: &Inside, context: &str) -> String {
     let commit = town.push("main");
@@ -62,20 +60,7 @@ async fn several_processes_on_one_store_renew_it_once() {
     let config = settings.config();
     // What other processes would have, with everything of their own but the store.
     let others: Vec<Identities> = (0..3)
-        .map(|number| {
-            let means = Means {
-                http: azdo_gateway::ado::http_client().expect("it is set up"),
-                store: Arc::clone(gateway.app.store()),
-                keys: config.secrets.clone(),
-                throttle: Arc::default(),
-                standing: Arc::default(),
-                clock: azdo_gateway::clock::Clock::system(),
-                ours: Ours { gateway: "another0".into(), process: number.to_string() },
-            };
-            let organizations = config.organizations.iter().map(|one| (&one.ado, &one.credential));
-            let public_url = config.server.public_url.clone();
-            Identities::new(organizations, public_url, &means).expect("they are set up")
-        })
+        .map(|number| parts::identities(&config, gateway.app.store(), &number.to_string()))
         .collect();
     town.shell.ado(|ado| ado.end_bearers());
     let sources: Vec<_> = others.iter().flat_map(Identities::sources).collect();

@@ -157,7 +157,7 @@ impl World {
     }
 
     /// The GUID of the identity of that GUID or unique name.
-    fn identity_named(&self, name: &str) -> Option<String> {
+    pub(crate) fn identity_named(&self, name: &str) -> Option<String> {
         if self.identities.contains_key(name) {
             return Some(name.to_owned());
         }

@@ -43,7 +43,7 @@ impl World {
             ["pullrequests"] => self.list_pull_requests(call, None),
             ["pullrequests", id] => {
                 let found = self.pull_requests.get(&id.parse().unwrap_or(0));
-                let found = found.filter(|one| self.in_reach(call, &one.repository));
+                let found = found.filter(|one| self.has_content(call, &one.repository));
                 let pull_request = found.ok_or_else(|| pull_request_unknown(id))?;
                 let repository = &pull_request.repository;
                 self.readable_repository(call, repository)?;
@@ -55,6 +55,10 @@ impl World {
     }
 
     fn repository_call(&mut self, call: &Call<'_>, id: &str, tail: &[&str]) -> Reply {
+        if self.repository(id).is_disabled && !tail.is_empty() {
+            // How ADO words this is unknown; what is in there does not exist for anybody.
+            return Err(repository_unknown(id));
+        }
         match (call.method(), tail) {
             ("GET", []) => Ok(Response::json(200, &self.repository_json(self.repository(id)))),
             ("GET", ["refs"]) => self.list_refs(call, self.repository(id)),
@@ -92,8 +96,14 @@ impl World {
     fn in_reach(&self, call: &Call<'_>, repository: &str) -> bool {
         self.repositories.get(repository).is_some_and(|one| {
             let in_project = call.project.as_ref().is_none_or(|project| *project == one.project);
-            one.organization == call.organization && in_project
+            one.organization == call.organization && in_project && !one.is_deleted
         })
+    }
+
+    /// The same, and it is not switched off.
+    fn has_content(&self, call: &Call<'_>, repository: &str) -> bool {
+        let is_disabled = self.repositories.get(repository).is_none_or(|one| one.is_disabled);
+        !is_disabled && self.in_reach(call, repository)
     }
 
     /// The repository of that name or GUID; a name needs a project in the path, as in ADO.

@@ -17,14 +17,20 @@ mod history;
 pub mod notification;
 /// The body of a delivery.
 mod payload;
+/// What people do to subscriptions in the portal.
+mod portal;
 /// What lasting failures do to a subscription.
 mod probation;
+/// Looking for subscriptions over REST.
+pub mod query;
 /// Subscriptions over REST.
 mod rest;
 /// The body of a test delivery.
 mod sample;
 /// Subscriptions, and which events they want.
 pub mod subscription;
+/// Test notifications over REST.
+mod testing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,4 +47,5 @@ pub(crate) struct Hooks {
     pub(crate) lost: Vec<Lost>,
     pub(crate) last_token: u64,
     pub(crate) last_test_number: u64,
+    pub(crate) unfiltered_lists: u64,
 }

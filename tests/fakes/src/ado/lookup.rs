@@ -8,7 +8,7 @@ use super::model::{Organization, Project, PullRequest, Repository};
 use super::world::World;
 
 #[expect(clippy::panic, reason = "a slip of the test's author, best told at once")]
-fn known<T>(found: Option<T>, what: &str, id: &str) -> T {
+pub(super) fn known<T>(found: Option<T>, what: &str, id: &str) -> T {
     found.unwrap_or_else(|| panic!("the fake has no {what} {id}"))
 }
 
@@ -61,8 +61,14 @@ impl World {
         let (project, name) = path.split_once('/')?;
         self.repositories.values().find(|repository| {
             let same_project = self.project(&repository.project).name.eq_ignore_ascii_case(project);
-            same_project && repository.name.eq_ignore_ascii_case(name)
+            !repository.is_deleted && same_project && repository.name.eq_ignore_ascii_case(name)
         })
+    }
+
+    /// The project of that name, compared without case, whatever the organization.
+    pub fn find_project(&self, name: &str) -> Option<&Project> {
+        let mut all = self.projects.iter().filter(|project| !project.is_deleted);
+        all.find(|project| project.name.eq_ignore_ascii_case(name))
     }
 
     /// The object id that a ref points at; the name may be short for a branch.

@@ -34,6 +34,8 @@ pub struct Project {
     pub name: String,
     /// Name of its organization.
     pub organization: String,
+    /// Whether it was deleted; it stays here for what was said of it before.
+    pub is_deleted: bool,
 }
 
 /// A git repository.
@@ -51,6 +53,10 @@ pub struct Repository {
     pub default_branch: Option<String>,
     /// GUID of the repository it was forked from.
     pub parent: Option<String>,
+    /// Whether an administrator switched it off: it is shown, and nothing in it is.
+    pub is_disabled: bool,
+    /// Whether it was deleted; it stays here for what was said of it before.
+    pub is_deleted: bool,
     /// Full ref name to object id.
     pub refs: BTreeMap<String, String>,
     /// Annotated tag object to the commit it points at.

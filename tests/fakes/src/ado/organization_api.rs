@@ -63,6 +63,7 @@ impl World {
         let caller = &call.caller.identity;
         let own = self.projects.iter().filter(|one| {
             one.organization == call.organization
+                && !one.is_deleted
                 && self.may_in_project(caller, Permission::ReadProject, &one.id)
         });
         let mut rest = own.skip(skip);

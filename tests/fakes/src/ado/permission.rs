@@ -197,13 +197,16 @@ impl World {
             // Only these two have a token for the whole organization.
             return matches!(namespace, GIT | HOOKS).then(Place::default);
         };
-        let project = self.projects.iter().find(|one| one.id == project)?;
+        let project = self.projects.iter().find(|one| one.id == project && !one.is_deleted)?;
         if project.organization != organization {
             return None;
         }
         let repository = parts.next().filter(|_| namespace == GIT).map(str::to_owned);
-        let is_there =
-            |id: &String| self.repositories.get(id).is_some_and(|one| one.project == project.id);
+        let is_there = |id: &String| {
+            self.repositories
+                .get(id)
+                .is_some_and(|one| one.project == project.id && !one.is_deleted)
+        };
         if repository.as_ref().is_some_and(|id| !is_there(id)) {
             return None;
         }

@@ -77,12 +77,25 @@ impl Policy {
             && self.text("statusGenre").eq_ignore_ascii_case(&status.genre)
     }
 
+    /// Its scopes.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &Value> {
+        self.settings.get("scope").and_then(Value::as_array).into_iter().flatten()
+    }
+
+    /// Whether one of its scopes lies in a repository, or in all of them when none is given.
+    pub(crate) fn is_about_repository(&self, repository: Option<&str>) -> bool {
+        self.scopes().any(|scope| match (repository_of(scope), repository) {
+            (None, _) => true,
+            (Some(id), Some(repository)) => id.eq_ignore_ascii_case(repository),
+            (Some(_), None) => false,
+        })
+    }
+
     /// Whether a branch lies in one of its scopes.
     pub(crate) fn covers(&self, repository: &str, branch: &str, default: Option<&str>) -> bool {
-        let scopes = self.settings.get("scope").and_then(Value::as_array);
-        scopes.into_iter().flatten().any(|scope| {
+        self.scopes().any(|scope| {
             let text = |key: &str| scope.get(key).and_then(Value::as_str);
-            let here = text("repositoryId").is_none_or(|id| id.eq_ignore_ascii_case(repository));
+            let here = repository_of(scope).is_none_or(|id| id.eq_ignore_ascii_case(repository));
             let name = text("refName").unwrap_or_default();
             let kind = text("matchKind").unwrap_or("exact").to_ascii_lowercase();
             here && match kind.as_str() {
@@ -94,10 +107,28 @@ impl Policy {
     }
 }
 
+/// The GUID of the repository that a scope names; none means every one of the project.
+pub(crate) fn repository_of(scope: &Value) -> Option<&str> {
+    scope.get("repositoryId").and_then(Value::as_str)
+}
+
 impl World {
     /// The policies there are, by number.
     pub fn policies(&self) -> impl Iterator<Item = &Policy> {
         self.policies.values()
+    }
+
+    /// Changes a policy behind everybody's back, as an administrator in the portal would.
+    pub fn change_policy(&mut self, id: u64, change: impl FnOnce(&mut Policy)) {
+        if let Some(policy) = self.policies.get_mut(&id) {
+            change(policy);
+            policy.revision += 1;
+        }
+    }
+
+    /// Deletes a policy; false when there is none of that number.
+    pub fn remove_policy(&mut self, id: u64) -> bool {
+        self.policies.remove(&id).is_some()
     }
 
     /// What each status policy thinks of a pull request.
@@ -113,9 +144,15 @@ impl World {
 
     /// Whether every blocking policy lets a pull request be completed.
     pub fn policies_satisfied(&self, id: u64) -> bool {
-        self.evaluations(id).iter().all(|(policy, verdict)| {
-            !policy.is_blocking || matches!(verdict, Verdict::Approved | Verdict::NotApplicable)
-        })
+        self.blocking_policies(id).is_empty()
+    }
+
+    /// The policies that keep a pull request from being completed.
+    pub fn blocking_policies(&self, id: u64) -> Vec<(&Policy, Verdict)> {
+        let is_content =
+            |verdict: &Verdict| matches!(verdict, Verdict::Approved | Verdict::NotApplicable);
+        let all = self.evaluations(id).into_iter();
+        all.filter(|(policy, verdict)| policy.is_blocking && !is_content(verdict)).collect()
     }
 
     /// Whether a status must name an iteration: a blocking policy that resets on new changes is

@@ -1,14 +1,14 @@
 //! Branch policies over REST (facts §5).
 //!
-//! Configurations are checked as far as the status policy needs it; the rest is stored as given.
+//! What a configuration must look like is checked next door.
 
 use serde_json::{Value, json};
 
 use super::permission::Permission;
-use super::policy::{Policy, STATUS_POLICY, Verdict};
+use super::policy::{Policy, STATUS_POLICY, Verdict, repository_of};
 use super::refusal::{
     bad_request, method_not_allowed, not_found, page_not_found, permission_missing,
-    pull_request_unknown,
+    pull_request_unknown, repository_unknown,
 };
 use super::render::{list, put};
 use super::route::{Call, Reply};
@@ -23,12 +23,6 @@ impl World {
         let scope = if call.method() == "GET" { Scope::Code } else { Scope::CodeWrite };
         call.needs(&[scope])?;
         let project = call.project.clone().ok_or_else(page_not_found)?;
-        if call.method() != "GET"
-            && !self.may_in_project(&call.caller.identity, Permission::EditPolicies, &project)
-        {
-            let name = &self.identity(&call.caller.identity).unique_name;
-            return Err(permission_missing(Permission::EditPolicies, name));
-        }
         match (call.method(), tail) {
             ("GET", ["configurations"]) => self.list_policies(call, &project),
             ("POST", ["configurations"]) => self.create_policy(call, &project),
@@ -38,7 +32,9 @@ impl World {
             }
             ("PUT", ["configurations", id]) => self.replace_policy(call, &project, id),
             ("DELETE", ["configurations", id]) => {
-                let id = self.known_policy(&project, id)?.id;
+                let policy = self.known_policy(&project, id)?;
+                let id = policy.id;
+                self.check_may_edit(call, policy)?;
                 self.policies.remove(&id);
                 Ok(Response::empty(204))
             }
@@ -51,15 +47,55 @@ impl World {
     }
 
     fn list_policies(&self, call: &Call<'_>, project: &str) -> Reply {
+        self.policies_page(call, |policy| policy.project == project)
+    }
+
+    /// `GET _apis/git/policy/configurations?repositoryId=&refName=`: what applies to a branch, to a
+    /// repository, or, without a repository, to the whole project (policy-7.1, its description).
+    pub(crate) fn policies_of_ref(&self, call: &Call<'_>) -> Reply {
+        if call.method() != "GET" {
+            return Err(method_not_allowed(call.method()));
+        }
+        let project = call.project.as_ref().ok_or_else(page_not_found)?;
+        let given = |name: &str| call.request.query(name).filter(|text| !text.is_empty());
+        let repository = given("repositoryId").map(str::to_ascii_lowercase);
+        let repository = repository.as_deref();
+        let known = repository.and_then(|id| self.repositories.get(id));
+        let known = known.filter(|one| one.project == *project && !one.is_deleted);
+        if let Some(id) = repository.filter(|_| known.is_none()) {
+            return Err(repository_unknown(id));
+        }
+        let default = known.and_then(|one| one.default_branch.as_deref());
+        self.policies_page(call, |policy| {
+            policy.project == *project
+                && match (repository, given("refName")) {
+                    (Some(id), Some(branch)) => policy.covers(id, branch, default),
+                    // Only policies for all repositories are of the project; one of a branch there
+                    // is named too, whatever its branch.
+                    (repository, _) => policy.is_about_repository(repository),
+                }
+        })
+    }
+
+    /// A page of the policies that fit, and of the type that is asked for.
+    fn policies_page(&self, call: &Call<'_>, fits: impl Fn(&Policy) -> bool) -> Reply {
+        let number = |name: &str| match call.request.query(name) {
+            None => Ok(None),
+            Some(text) => text
+                .parse::<u64>()
+                .map(Some)
+                .map_err(|_| bad_request(&format!("{name}: '{text}' is no number."))),
+        };
         let wanted = call.request.query("policyType").map(str::to_ascii_lowercase);
-        let top = call.request.query("$top").and_then(|text| text.parse().ok());
-        let after = call.request.query("continuationToken").and_then(|text| text.parse().ok());
+        let top = number("$top")?.and_then(|top| usize::try_from(top).ok());
+        let after = number("continuationToken")?.unwrap_or(0);
         let mut found = self.policies.values().filter(|policy| {
-            policy.project == project
-                && policy.id > after.unwrap_or(0)
+            policy.id > after
                 && wanted.as_ref().is_none_or(|wanted| *wanted == policy.policy_type)
+                && fits(policy)
         });
-        let page: Vec<_> = found.by_ref().take(top.unwrap_or(usize::MAX)).collect();
+        let largest = self.options.policies_per_page;
+        let page: Vec<_> = found.by_ref().take(top.unwrap_or(largest).min(largest)).collect();
         let last = page.last().map(|policy| policy.id.to_string());
         let values = page.into_iter().map(|policy| self.policy_json(policy)).collect();
         let response = Response::json(200, &list(values));
@@ -69,23 +105,21 @@ impl World {
         })
     }
 
-    /// `GET _apis/git/policy/configurations?repositoryId=&refName=`: what covers a branch.
-    pub(crate) fn policies_of_ref(&self, call: &Call<'_>) -> Reply {
-        let project = call.project.as_ref().ok_or_else(page_not_found)?;
-        let repository = call.request.query("repositoryId").unwrap_or_default();
-        let branch = call.request.query("refName");
-        let default =
-            self.repositories.get(repository).and_then(|one| one.default_branch.as_deref());
-        let found = self.policies.values().filter(|policy| {
-            policy.project == *project
-                && branch.is_none_or(|branch| policy.covers(repository, branch, default))
+    /// Whoever changes a policy needs the permission wherever it applies: in the repositories that
+    /// its scopes name, or in the whole project where one names none (facts §7).
+    fn check_may_edit(&self, call: &Call<'_>, policy: &Policy) -> Result<(), Response> {
+        let (by, edit) = (&call.caller.identity, Permission::EditPolicies);
+        let may = policy.scopes().all(|scope| match repository_of(scope) {
+            Some(id) => self.may(by, edit, Some(&id.to_ascii_lowercase())),
+            None => self.may_in_project(by, edit, &policy.project),
         });
-        Ok(Response::json(200, &list(found.map(|policy| self.policy_json(policy)).collect())))
+        if may { Ok(()) } else { Err(permission_missing(edit, &self.identity(by).unique_name)) }
     }
 
     fn create_policy(&mut self, call: &Call<'_>, project: &str) -> Reply {
         let id = self.last_policy + 1;
         let policy = self.policy_of(call, project, id)?;
+        self.check_may_edit(call, &policy)?;
         self.last_policy = id;
         let answer = self.policy_json(&policy);
         self.policies.insert(id, policy);
@@ -96,7 +130,13 @@ impl World {
         let old = self.known_policy(project, id)?;
         let (id, revision) = (old.id, old.revision + 1);
         let (created_by, created_ms) = (old.created_by.clone(), old.created_ms);
+        let was = old.policy_type.clone();
+        self.check_may_edit(call, old)?;
         let given = self.policy_of(call, project, id)?;
+        self.check_may_edit(call, &given)?;
+        if given.policy_type != was {
+            return Err(bad_request("The type of a policy cannot be changed."));
+        }
         let policy = Policy { revision, created_by, created_ms, ..given };
         let answer = self.policy_json(&policy);
         self.policies.insert(id, policy);
@@ -120,9 +160,9 @@ impl World {
         let policy_type = body.pointer("/type/id").and_then(Value::as_str);
         let policy_type = policy_type.ok_or_else(|| bad_request("type.id is missing."))?;
         let mut settings = body.get("settings").cloned().unwrap_or(Value::Null);
-        check_scopes(&mut settings)?;
+        self.check_scopes(project, &mut settings)?;
         if policy_type.eq_ignore_ascii_case(STATUS_POLICY) {
-            check_status_settings(&mut settings)?;
+            self.check_status_settings(&mut settings)?;
         }
         Ok(Policy {
             id,
@@ -146,7 +186,8 @@ impl World {
             .ok_or_else(|| bad_request("artifactId does not name a code review."))?;
         let known = number.parse().ok().filter(|id| self.pull_requests.contains_key(id));
         let id = known.ok_or_else(|| pull_request_unknown(number))?;
-        let in_project = self.repository(&self.pull_request(id).repository).project == project;
+        let repository = self.repository(&self.pull_request(id).repository);
+        let in_project = repository.project == project && !repository.is_deleted;
         if !in_project || !of_project.eq_ignore_ascii_case(project) {
             return Err(pull_request_unknown(number));
         }
@@ -196,39 +237,4 @@ impl World {
             "type": {"id": policy.policy_type, "url": type_url, "displayName": name},
         })
     }
-}
-
-/// Every policy covers something; kinds come back capitalised, as ADO's examples show.
-fn check_scopes(settings: &mut Value) -> Result<(), Response> {
-    let scopes = settings.get_mut("scope").and_then(Value::as_array_mut);
-    let scopes = scopes.filter(|scopes| !scopes.is_empty());
-    for scope in scopes.ok_or_else(|| bad_request("settings.scope must not be empty."))? {
-        let kind = scope.get("matchKind").and_then(Value::as_str).unwrap_or("exact");
-        let canonical = ["Exact", "Prefix", "DefaultBranch"];
-        let known = canonical.iter().find(|name| name.eq_ignore_ascii_case(kind));
-        let known = known.ok_or_else(|| bad_request(&format!("There is no matchKind {kind}.")))?;
-        put(scope, "matchKind", json!(known));
-    }
-    Ok(())
-}
-
-fn check_status_settings(settings: &mut Value) -> Result<(), Response> {
-    let name = settings.get("statusName").and_then(Value::as_str).unwrap_or_default();
-    if name.trim().is_empty() {
-        return Err(bad_request("settings.statusName must be given."));
-    }
-    let defaults = json!({
-        "statusGenre": "",
-        "authorId": null,
-        "invalidateOnSourceUpdate": false,
-        "defaultDisplayName": null,
-        "policyApplicability": null,
-        "filenamePatterns": [],
-    });
-    for (key, value) in defaults.as_object().into_iter().flatten() {
-        if settings.get(key).is_none() {
-            put(settings, key, value.clone());
-        }
-    }
-    Ok(())
 }

@@ -59,7 +59,7 @@ impl World {
             "remoteUrl": web,
             "sshUrl": format!("git@ssh.fakes.invalid:v3/{}", repository.id),
             "webUrl": web,
-            "isDisabled": false,
+            "isDisabled": repository.is_disabled,
             "isInMaintenance": false,
         });
         if let Some(branch) = &repository.default_branch {

@@ -65,6 +65,29 @@ impl World {
         self.attempt_merge(id);
     }
 
+    /// Completes a pull request as the button in the portal does: only an active one that merges,
+    /// and whose blocking policies are content.
+    ///
+    /// # Errors
+    /// Why it cannot be completed, for people.
+    pub fn try_complete(&mut self, id: u64) -> Result<String, String> {
+        let pull_request = self.pull_request(id);
+        if pull_request.state != PullRequestState::Active {
+            return Err(format!("pull request {id} is {}", pull_request.state.name()));
+        }
+        if pull_request.is_draft {
+            return Err(format!("pull request {id} is a draft"));
+        }
+        if pull_request.merge_status != "succeeded" {
+            return Err(format!("the merge attempt is {}", pull_request.merge_status));
+        }
+        let blocking = self.blocking_policies(id);
+        if let Some((policy, verdict)) = blocking.first() {
+            return Err(format!("policy {} is {}", policy.id, verdict.name()));
+        }
+        Ok(self.complete(id))
+    }
+
     /// Completes a pull request, whatever the policies say, which pushes to the target branch;
     /// returns the merge commit.
     pub fn complete(&mut self, id: u64) -> String {

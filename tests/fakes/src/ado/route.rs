@@ -119,6 +119,7 @@ impl World {
             self.pat_was_used(pat, request, &response, needed.as_deref());
         }
         response
+            .with_header("date", &crate::moment::http(self.now_ms))
             .with_header("activityid", &activity)
             .with_header("x-vss-e2eid", &activity)
             .with_header("x-tfs-processid", "3f1d9c1e-5b0c-4a52-8f0e-2f1c7b6a9d10")
@@ -196,7 +197,8 @@ impl World {
     ) -> Result<String, Response> {
         let found = self.projects.iter().find(|project| {
             let same = project.id == name || project.name.eq_ignore_ascii_case(name);
-            same && project.organization == organization
+            same && !project.is_deleted
+                && project.organization == organization
                 && self.may_in_project(caller, Permission::ReadProject, &project.id)
         });
         found.map(|project| project.id.clone()).ok_or_else(|| project_unknown(name))

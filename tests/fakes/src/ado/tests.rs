@@ -4,18 +4,24 @@
 
 /// Deliveries: retries, probation, loss, filters, rendering.
 mod deliveries;
+/// The notification history.
+mod history;
 /// Iterations and merge attempts.
 mod iterations;
 /// The PAT lifecycle API: who may, what is refused, what is watched.
 mod pats;
 /// What identities may do and see, and how that is changed.
 mod permissions;
+/// Policies over REST.
+mod policies;
 /// Refusals: versions, tokens, scopes, permissions, things that are not there.
 mod refusals;
 /// Statuses and the policies that watch them.
 mod statuses;
-/// Subscriptions: validation and masking.
+/// Subscriptions: validation, masking, looking them up.
 mod subscriptions;
+/// People who leave; projects and repositories that change.
+mod upheavals;
 
 use serde_json::{Value, json};
 

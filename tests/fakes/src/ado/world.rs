@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::access::{Identity, Token};
 use super::hooks::Hooks;
+use super::hooks::query::Unfiltered;
 use super::model::{Organization, Project, PullRequest, Repository};
 use super::pats::{PatRules, Pats};
 use super::permission::Rule;
@@ -35,6 +36,12 @@ pub struct Options {
     pub duplicate_percent: u8,
     /// The newest released api-version; the minor version after it exists in preview.
     pub newest_api_version: (u32, u32),
+    /// How many policies a page holds at most.
+    pub policies_per_page: usize,
+    /// From more subscriptions than this on, a look-up of them that names no event type fails.
+    pub unfiltered_list_limit: usize,
+    /// How it fails.
+    pub unfiltered_lists: Unfiltered,
     /// How many finished notifications are kept for each subscription.
     pub notifications_kept: usize,
 }
@@ -49,6 +56,9 @@ impl Default for Options {
             delivery_jitter_ms: 0,
             duplicate_percent: 0,
             newest_api_version: (7, 1),
+            policies_per_page: 100,
+            unfiltered_list_limit: 100,
+            unfiltered_lists: Unfiltered::Silence,
             notifications_kept: 10_000,
         }
     }
@@ -198,7 +208,7 @@ impl World {
         assert!(known, "there is no organization {organization}");
         let id = self.random.guid();
         let (name, organization) = (name.to_owned(), organization.to_owned());
-        self.projects.push(Project { id: id.clone(), name, organization });
+        self.projects.push(Project { id: id.clone(), name, organization, is_deleted: false });
         id
     }
 
@@ -213,6 +223,8 @@ impl World {
             organization,
             default_branch: None,
             parent: None,
+            is_disabled: false,
+            is_deleted: false,
             refs: BTreeMap::new(),
             tag_objects: BTreeMap::new(),
             commits: BTreeMap::new(),

@@ -28,6 +28,8 @@ pub(super) fn list(ado: &ado::World, ci: &ci::World, path: &[&str]) -> Reply {
             Value::Array(all)
         }
         ["lost"] => ado.lost().iter().rev().take(LIMIT_ENTRIES).map(lost).collect(),
+        ["unfiltered-lists"] => json!(ado.unfiltered_lists()),
+        ["policies"] => ado.policies().map(policy).collect(),
         ["runs"] => ci.triggered().map(run).collect(),
         ["pats"] => ado.pats().iter().rev().map(|one| pat(ado, one)).collect(),
         ["violations"] => ado.violations().iter().map(|text| json!(text)).collect(),
@@ -112,6 +114,17 @@ fn subscription(one: &ado::hooks::Subscription) -> Value {
         "status": one.status.name(),
         "filters": one.publisher_inputs,
         "url": one.consumer_inputs.get("url"),
+    })
+}
+
+fn policy(one: &ado::policy::Policy) -> Value {
+    json!({
+        "id": one.id,
+        "revision": one.revision,
+        "type": one.policy_type,
+        "enabled": one.is_enabled,
+        "blocking": one.is_blocking,
+        "settings": one.settings,
     })
 }
 

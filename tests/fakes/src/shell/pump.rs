@@ -10,7 +10,7 @@ use reqwest::redirect::Policy;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use super::{Shared, now_ms};
+use super::Shared;
 use crate::ado::{Answer, Outgoing};
 use crate::ci::Report;
 
@@ -48,7 +48,7 @@ fn send_due(
     slots: &Arc<Semaphore>,
 ) {
     let room = slots.available_permits();
-    let deliveries = shared.ado().due_deliveries_at_most(now_ms(), room);
+    let deliveries = shared.ado().due_deliveries_at_most(shared.now_ms(), room);
     for outgoing in deliveries {
         let permit = Arc::clone(slots).try_acquire_owned();
         let (shared, client) = (Arc::clone(shared), client.clone());
@@ -60,7 +60,7 @@ fn send_due(
             }
         });
     }
-    let reports = shared.ci().due_reports(now_ms());
+    let reports = shared.ci().due_reports(shared.now_ms());
     for report in reports {
         let (shared, client) = (Arc::clone(shared), client.clone());
         tasks.spawn(async move {
@@ -77,7 +77,7 @@ fn nap_ms(shared: &Shared, has_room: bool) -> u64 {
     let delivery = shared.ado().next_due_ms().filter(|_| has_room);
     let report = shared.ci().next_due_ms();
     let next = delivery.into_iter().chain(report).min();
-    let wait_ms = next.map_or(LONGEST_NAP_MS, |due_ms| due_ms - now_ms());
+    let wait_ms = next.map_or(LONGEST_NAP_MS, |due_ms| due_ms - shared.now_ms());
     wait_ms.clamp(1, LONGEST_NAP_MS).unsigned_abs()
 }
 
@@ -92,7 +92,7 @@ async fn deliver(shared: &Shared, client: &reqwest::Client, outgoing: Outgoing) 
         Err(error) if error.is_connect() => Answer::NoConnection,
         Err(_) => Answer::DroppedAfterSend,
     };
-    shared.ado().delivery_answered(outgoing.token, answer, now_ms());
+    shared.ado().delivery_answered(outgoing.token, answer, shared.now_ms());
 }
 
 async fn tell(shared: &Shared, client: &reqwest::Client, report: Report) {
@@ -108,5 +108,5 @@ async fn tell(shared: &Shared, client: &reqwest::Client, report: Report) {
         }
         Err(_) => (None, Vec::new()),
     };
-    shared.ci().report_answered(report.token, status, &body, now_ms());
+    shared.ci().report_answered(report.token, status, &body, shared.now_ms());
 }

@@ -13,8 +13,9 @@ use actix_web::body::SizedStream;
 use actix_web::dev::{Extensions, Server};
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use serde_json::{Value, json};
 
-use super::{Shared, now_ms};
+use super::Shared;
 use crate::faults::{Action, Faults};
 use crate::http::{Release, Request, Response};
 use crate::{ado, ci, control, entra};
@@ -108,6 +109,9 @@ async fn serve(http: HttpRequest, body: web::Bytes, shared: web::Data<Shared>) -
     let request = plain(&http, &body);
     let first = request.path.split('/').nth(1).unwrap_or_default();
     let side = match first {
+        "_fake" if request.path == "/_fake/clock" && request.method == "POST" => {
+            return passed(&shared, &request).await;
+        }
         "_fake" => return controlled(&shared, &request),
         "ci" => Side::Ci,
         _ if entra::World::serves(&request) => Side::Entra,
@@ -115,7 +119,7 @@ async fn serve(http: HttpRequest, body: web::Bytes, shared: web::Data<Shared>) -
     };
     let fault = shared.with(side, |world| world.faults().decide(&request));
     let Some(fault) = fault else {
-        let response = shared.with(side, |world| world.handle(&request, now_ms()));
+        let response = shared.with(side, |world| world.handle(&request, shared.now_ms()));
         shared.changed();
         return finished(&shared, response).await;
     };
@@ -140,7 +144,7 @@ async fn struck(
         Action::Hold { before: true } => shared.holds.hold(name.clone()).await,
         _ => {}
     }
-    let response = shared.with(side, |world| world.faulty(request, &fault, now_ms()));
+    let response = shared.with(side, |world| world.faulty(request, &fault, shared.now_ms()));
     shared.changed();
     if fault == (Action::Hold { before: false }) {
         shared.holds.hold(name).await;
@@ -163,11 +167,25 @@ fn controlled(shared: &Shared, request: &Request) -> HttpResponse {
     let response = {
         let mut entra = shared.entra();
         let (mut ado, mut ci) = (shared.ado(), shared.ci());
-        ado.set_now(now_ms());
-        entra.set_now(now_ms());
+        ado.set_now(shared.now_ms());
+        entra.set_now(shared.now_ms());
         control::handle(&mut ado, &mut ci, &mut entra, request)
     };
     shared.changed();
+    rendered(&response).body(response.body)
+}
+
+/// Lets time pass for the worlds, which only the shell can.
+async fn passed(shared: &Shared, request: &Request) -> HttpResponse {
+    let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+    let response = match body.get("seconds").and_then(Value::as_u64) {
+        Some(seconds) => {
+            let by = Duration::from_secs(seconds);
+            shared.stopped.run_until_cancelled(shared.pass(by)).await.unwrap_or_default();
+            Response::json(200, &json!({"now": crate::moment::written(shared.now_ms())}))
+        }
+        None => Response::json(400, &json!({"complaint": "seconds is missing"})),
+    };
     rendered(&response).body(response.body)
 }
 

@@ -31,7 +31,7 @@ impl World {
         let newest_first = self.pull_requests.values().rev();
         let found = newest_first.filter(|one| {
             repository.is_none_or(|id| one.repository == id)
-                && self.in_reach(call, &one.repository)
+                && self.has_content(call, &one.repository)
                 && (status == "all" || one.state.name() == status.replace("notset", "active"))
                 && in_time(one)
                 && matches(call.request, one)

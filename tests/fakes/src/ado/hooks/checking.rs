@@ -96,14 +96,16 @@ impl World {
         let project = set("projectId");
         if let Some(wanted) = project {
             let found = self.projects.iter().any(|project| {
-                project.organization == organization && project.id.eq_ignore_ascii_case(wanted)
+                !project.is_deleted
+                    && project.organization == organization
+                    && project.id.eq_ignore_ascii_case(wanted)
             });
             refuse_unless(found, || format!("There is no project {wanted}."))?;
         }
         if let Some(wanted) = set("repository") {
             let found = self.repositories.get(&wanted.to_ascii_lowercase()).is_some_and(|one| {
                 let in_project = project.is_none_or(|id| one.project.eq_ignore_ascii_case(id));
-                in_project && one.organization == organization
+                in_project && one.organization == organization && !one.is_deleted
             });
             refuse_unless(found, || format!("There is no repository {wanted} there."))?;
         }

@@ -5,8 +5,9 @@
 
 use super::classification::{Class, TRANSIENT_WAITS_S, class, wait_ms};
 use super::event::Event;
+use super::notification::Test;
 pub use super::notification::{Answer, Attempt, Lost, LostWhy, Notification, Outgoing, Progress};
-use super::subscription::{Inputs, SubscriptionStatus};
+use super::subscription::SubscriptionStatus;
 use crate::ado::permission::Permission;
 use crate::ado::world::World;
 
@@ -43,8 +44,8 @@ impl World {
         self.hooks.lost.push(Lost { subscription, event, why });
     }
 
-    /// Queues a notification; with inputs of its own it is a test and changes no subscription.
-    pub(crate) fn enqueue(&mut self, id: &str, event: Event, test: Option<Inputs>) -> u64 {
+    /// Queues a notification; a test changes no subscription.
+    pub(crate) fn enqueue(&mut self, id: &str, event: Event, test: Option<Test>) -> u64 {
         self.hooks.last_token += 1;
         let token = self.hooks.last_token;
         let number = match self.hooks.subscriptions.get_mut(id) {
@@ -73,7 +74,7 @@ impl World {
             transient_retries: 0,
             probation_retries: 0,
             is_on_probation: false,
-            test_inputs: test,
+            test,
         };
         self.hooks.notifications.insert(token, notification);
         self.hooks.due.insert((due_ms, token));
@@ -102,9 +103,14 @@ impl World {
 
     /// When something falls due next, if anything does: a delivery or a queued merge.
     pub fn next_due_ms(&self) -> Option<i64> {
-        let delivery = self.hooks.due.first().map(|(due_ms, _)| *due_ms);
+        let delivery = self.next_delivery_ms();
         let merge = self.queued_merges.iter().map(|(due_ms, _)| *due_ms).min();
         delivery.into_iter().chain(merge).min()
+    }
+
+    /// When a delivery falls due next.
+    pub fn next_delivery_ms(&self) -> Option<i64> {
+        self.hooks.due.first().map(|(due_ms, _)| *due_ms)
     }
 
     fn begin_attempt(&mut self, token: u64) -> Option<Outgoing> {
@@ -124,8 +130,9 @@ impl World {
         }
         let Some(notification) = self.hooks.notifications.get_mut(&token) else { return };
         notification.attempts.push(Attempt { at_ms: now_ms, answer });
-        let is_test = notification.test_inputs.is_some();
+        let is_test = notification.test.is_some();
         match class(answer) {
+            Class::Success if is_test => self.finish(token, Progress::Succeeded),
             Class::Success => self.succeeded(token),
             _ if is_test => self.finish(token, Progress::Failed),
             Class::Transient if self.retries_soon(token) => {}

@@ -1,14 +1,14 @@
-//! The notification history, test notifications and the subscriptions query over REST (facts §3).
+//! The notification history over REST (facts §3).
 //!
-//! What probation lost is not in the history: it was never queued. Nothing here changes a
-//! subscription.
+//! It goes back seven days (facts §1.4). What probation lost is not in it: that was never queued.
+//! Nothing here changes a subscription.
 
 use serde_json::{Value, json};
 
-use super::event::{Event, Kind, Subject};
 use super::notification::{Answer, NO_SUBSCRIPTION, Notification, Progress};
 use super::rest::{masked, number};
 use super::subscription::{Inputs, Subscription};
+use crate::ado::permission::Permission;
 use crate::ado::refusal::{bad_request, not_found};
 use crate::ado::render::{list, put};
 use crate::ado::route::{Call, Reply};
@@ -16,15 +16,24 @@ use crate::ado::world::World;
 use crate::http::Response;
 use crate::moment::written;
 
+/// How long a notification can be looked at.
+const HISTORY_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+
 impl World {
+    /// What can still be looked at of a subscription, newest first.
+    fn history(&self, id: &str) -> impl Iterator<Item = &Notification> {
+        let since_ms = self.now_ms - HISTORY_MS;
+        let all = self.notifications(id).into_iter().rev();
+        all.filter(move |one| one.created_ms >= since_ms)
+    }
+
     pub(super) fn list_notifications(&self, call: &Call<'_>, id: &str) -> Reply {
         let subscription = self.known_subscription(call, id)?;
         let limit = number(call.request, "maxResults").unwrap_or(100);
         let wanted = |name: &str, word: &str| {
             call.request.query(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(word))
         };
-        let all = self.notifications(id).into_iter().rev();
-        let found = all.filter(|one| {
+        let found = self.history(id).filter(|one| {
             let (status, result) = words(one);
             wanted("status", status) && wanted("result", result)
         });
@@ -34,74 +43,121 @@ impl World {
 
     pub(super) fn get_notification(&self, call: &Call<'_>, id: &str, wanted: &str) -> Reply {
         let subscription = self.known_subscription(call, id)?;
-        let mut all = self.notifications(id).into_iter();
-        let found = all.find(|one| one.number.to_string() == wanted).ok_or_else(|| {
-            let text = format!("The notification {wanted} does not exist.");
-            not_found("NotificationNotFoundException", &text)
-        })?;
+        let found =
+            self.history(id).find(|one| one.number.to_string() == wanted).ok_or_else(|| {
+                let text = format!("The notification {wanted} does not exist.");
+                not_found("NotificationNotFoundException", &text)
+            })?;
         Ok(Response::json(200, &notification_of(found, subscription)))
     }
 
-    /// Queues a made-up notification; its subscription is all zeros unless saved (facts §1.3).
-    pub(super) fn test_notification(&mut self, call: &Call<'_>) -> Reply {
-        let body = call.json()?;
-        let details = body.get("details").cloned().unwrap_or(Value::Null);
-        let wanted = self.wanted(&call.organization, &details)?;
-        let kind = Kind::parse(&wanted.event_type)
-            .ok_or_else(|| bad_request("This event type has no test notification."))?;
-        let saved = body.get("subscriptionId").and_then(Value::as_str).unwrap_or(NO_SUBSCRIPTION);
-        if saved != NO_SUBSCRIPTION {
-            self.known_subscription(call, saved)?;
-        }
-        let event = self.sample_event(call, kind);
-        let (publisher, consumer) = (wanted.publisher_inputs, wanted.consumer_inputs);
-        let token = self.enqueue(saved, event, Some(consumer.clone()));
-        let queued = self.hooks.notifications.get(&token);
-        let answer = queued.map(|one| notification_json(one, &publisher, &consumer));
-        Ok(Response::json(200, &answer.unwrap_or(Value::Null)))
-    }
-
-    fn sample_event(&self, call: &Call<'_>, kind: Kind) -> Event {
-        let project = self.projects.iter().find(|one| one.organization == call.organization);
-        Event {
-            id: super::sample::event_id(kind).to_owned(),
-            kind,
-            organization: call.organization.clone(),
-            project: project.map_or(NO_SUBSCRIPTION.to_owned(), |project| project.id.clone()),
-            repository: String::new(),
-            subject: Subject::Sample,
-            at_ms: self.now_ms,
-            text: "This is a test of a service hook".to_owned(),
-            branches: Vec::new(),
-            notification_type: None,
-            merge_result: None,
-            created_by: call.caller.identity.clone(),
-        }
-    }
-
-    pub(super) fn query_subscriptions(&self, call: &Call<'_>) -> Reply {
+    /// `POST _apis/hooks/notificationsquery`: the history of several subscriptions at once.
+    pub(super) fn query_notifications(&self, call: &Call<'_>) -> Reply {
         let mut body = call.json()?;
+        let query = Query::of(&body)?;
+        let (mut results, mut summary, mut associated) = (Vec::new(), Vec::new(), Vec::new());
+        for one in self.hooks.subscriptions.values() {
+            let wanted = query.subscriptions.as_ref().is_none_or(|ids| ids.contains(&one.id));
+            if !wanted
+                || one.organization != call.organization
+                || !self.may_with(call, Permission::ViewSubscriptions, &one.publisher_inputs)
+            {
+                continue;
+            }
+            let found: Vec<_> = self.history(&one.id).filter(|each| query.wants(each)).collect();
+            summary.push(json!({"subscriptionId": one.id, "results": counts(&found)}));
+            associated.push(self.subscription_json(one));
+            let newest = found.into_iter().take(query.of_each);
+            results.extend(newest.map(|each| (each.created_ms, query.shown(each, one))));
+        }
+        results.sort_by_key(|(created_ms, _)| std::cmp::Reverse(*created_ms));
+        let results = results.into_iter().take(query.of_all).map(|(_, value)| value);
+        put(&mut body, "results", results.collect());
+        put(&mut body, "summary", Value::Array(summary));
+        put(&mut body, "associatedSubscriptions", Value::Array(associated));
+        Ok(Response::json(200, &body))
+    }
+}
+
+/// What a query of the history asks for.
+struct Query {
+    subscriptions: Option<Vec<String>>,
+    from_ms: i64,
+    to_ms: i64,
+    of_all: usize,
+    of_each: usize,
+    status: Option<String>,
+    result: Option<String>,
+    with_details: bool,
+}
+
+impl Query {
+    fn of(body: &Value) -> Result<Self, Response> {
         if !body.is_object() {
             return Err(bad_request("A query must be an object."));
         }
-        let own = |one: &&Subscription| one.organization == call.organization;
-        let all = self.hooks.subscriptions.values().filter(own);
-        let mut results = Vec::new();
-        for one in all {
-            if matches_query(one, &body)? {
-                results.push(self.subscription_json(one));
-            }
-        }
-        put(&mut body, "results", Value::Array(results));
-        Ok(Response::json(200, &body))
+        let moment = |key: &str, open: i64| match body.get(key).and_then(Value::as_str) {
+            None => Ok(open),
+            Some(text) => crate::moment::read(text)
+                .ok_or_else(|| bad_request(&format!("{key}: '{text}' is no moment."))),
+        };
+        let number = |key: &str| {
+            let given = body.get(key).and_then(Value::as_u64);
+            given.and_then(|number| usize::try_from(number).ok())
+        };
+        let text = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_owned);
+        let ids = body.get("subscriptionIds").and_then(Value::as_array);
+        let ids = ids
+            .filter(|ids| !ids.is_empty())
+            .map(|ids| ids.iter().filter_map(Value::as_str).map(str::to_ascii_lowercase).collect());
+        Ok(Self {
+            subscriptions: ids,
+            from_ms: moment("minCreatedDate", i64::MIN)?,
+            to_ms: moment("maxCreatedDate", i64::MAX)?,
+            of_all: number("maxResults").unwrap_or(100),
+            of_each: number("maxResultsPerSubscription").unwrap_or(usize::MAX),
+            status: text("status"),
+            result: text("resultType"),
+            with_details: body.get("includeDetails").and_then(Value::as_bool) == Some(true),
+        })
     }
+
+    fn wants(&self, one: &Notification) -> bool {
+        let (status, result) = words(one);
+        let is = |wanted: &Option<String>, word: &str| {
+            wanted.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(word))
+        };
+        (self.from_ms..=self.to_ms).contains(&one.created_ms)
+            && is(&self.status, status)
+            && is(&self.result, result)
+    }
+
+    fn shown(&self, one: &Notification, of: &Subscription) -> Value {
+        let mut value = notification_of(one, of);
+        if !self.with_details {
+            put(&mut value, "details", Value::Null);
+        }
+        value
+    }
+}
+
+/// How many notifications there are of each result.
+fn counts(found: &[&Notification]) -> Value {
+    let count = |result| found.iter().filter(|one| words(one).1 == result).count();
+    let all = ["pending", "succeeded", "failed"].map(|result| (result, count(result)));
+    let some = all.into_iter().filter(|(_, count)| *count > 0);
+    some.map(|(result, count)| json!({"result": result, "notificationCount": count})).collect()
 }
 
 fn notification_of(one: &Notification, of: &Subscription) -> Value {
     notification_json(one, &of.publisher_inputs, &of.consumer_inputs)
 }
 
-fn notification_json(one: &Notification, publisher: &Inputs, consumer: &Inputs) -> Value {
+pub(super) fn notification_json(
+    one: &Notification,
+    publisher: &Inputs,
+    consumer: &Inputs,
+) -> Value {
     let (status, result) = words(one);
     let mut details = json!({
         "eventType": one.event.kind.name(),
@@ -153,41 +209,4 @@ fn response_text(answer: Answer) -> String {
         Answer::Timeout => "The request was not answered in time".to_owned(),
         Answer::DroppedAfterSend => "The connection was closed".to_owned(),
     }
-}
-
-fn matches_query(one: &Subscription, query: &Value) -> Result<bool, Response> {
-    let asked = |key: &str, value: &str| {
-        query.get(key).and_then(Value::as_str).is_none_or(|wanted| wanted == value)
-    };
-    Ok(asked("publisherId", "tfs")
-        && asked("eventType", &one.event_type)
-        && asked("consumerId", "webHooks")
-        && asked("consumerActionId", "httpRequest")
-        && matches_filters(query.get("publisherInputFilters"), &one.publisher_inputs)?
-        && matches_filters(query.get("consumerInputFilters"), &one.consumer_inputs)?)
-}
-
-/// Any filter may match; a filter matches when all of its conditions do.
-fn matches_filters(filters: Option<&Value>, inputs: &Inputs) -> Result<bool, Response> {
-    let Some(filters) = filters.and_then(Value::as_array).filter(|all| !all.is_empty()) else {
-        return Ok(true);
-    };
-    let mut any = false;
-    for filter in filters {
-        let mut all = true;
-        for condition in filter.get("conditions").and_then(Value::as_array).into_iter().flatten() {
-            let text = |key: &str| condition.get(key).and_then(Value::as_str).unwrap_or_default();
-            let equal = inputs
-                .get(text("inputId"))
-                .map_or("", String::as_str)
-                .eq_ignore_ascii_case(text("inputValue"));
-            all &= match text("operator") {
-                "equals" => equal,
-                "notEquals" => !equal,
-                other => return Err(bad_request(&format!("There is no operator {other}."))),
-            };
-        }
-        any |= all;
-    }
-    Ok(any)
 }

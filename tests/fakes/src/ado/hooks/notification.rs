@@ -28,6 +28,13 @@ pub struct Outgoing {
     pub attempt: u32,
 }
 
+/// What a test notification is delivered with, whatever its subscription says.
+#[derive(Debug, Clone)]
+pub(crate) struct Test {
+    pub(crate) inputs: Inputs,
+    pub(crate) resource_version: String,
+}
+
 /// Where a notification stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
@@ -73,7 +80,7 @@ pub struct Notification {
     pub(crate) transient_retries: u32,
     pub(crate) probation_retries: u32,
     pub(crate) is_on_probation: bool,
-    pub(crate) test_inputs: Option<Inputs>,
+    pub(crate) test: Option<Test>,
 }
 
 /// Why an event was not told.

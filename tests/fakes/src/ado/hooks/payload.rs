@@ -21,8 +21,8 @@ impl World {
         let (activity, request) = (self.random.guid(), self.random.guid());
         let notification = self.hooks.notifications.get(&token)?;
         let subscription = self.hooks.subscriptions.get(&notification.subscription);
-        let inputs = match &notification.test_inputs {
-            Some(inputs) => inputs,
+        let inputs = match &notification.test {
+            Some(test) => &test.inputs,
             None => &subscription?.consumer_inputs,
         };
         let mut headers = vec![
@@ -46,7 +46,10 @@ impl World {
 
     fn body(&self, of: &Notification, to: Option<&Subscription>, inputs: &Inputs) -> Value {
         let event = &of.event;
-        let version = to.map_or("1.0", |subscription| subscription.resource_version.as_str());
+        let version = match (&of.test, to) {
+            (Some(test), _) => test.resource_version.as_str(),
+            (None, to) => to.map_or("1.0", |one| one.resource_version.as_str()),
+        };
         // Asking for 2.0 where only 1.0 exists has been seen to empty the resource (facts §1.2).
         let is_empty = version == "2.0" && event.kind != Kind::Comment;
         let resource = if is_empty { Value::Null } else { self.resource(of, to, inputs) };

@@ -30,6 +30,11 @@ impl World {
         self.hooks.due.len() + self.hooks.in_flight.len()
     }
 
+    /// How many deliveries were sent and not answered yet.
+    pub fn deliveries_under_way(&self) -> usize {
+        self.hooks.in_flight.len()
+    }
+
     /// A failure that quick retries did not mend.
     pub(super) fn failed_for_long(&mut self, token: u64) {
         let Some(notification) = self.hooks.notifications.get_mut(&token) else { return };
@@ -89,13 +94,13 @@ impl World {
     }
 
     /// Gives up what waits for a subscription that no longer delivers.
-    pub(super) fn drop_waiting(&mut self, id: &str, except: Option<u64>, why: LostWhy) {
+    pub(in crate::ado) fn drop_waiting(&mut self, id: &str, except: Option<u64>, why: LostWhy) {
         let waiting = self.hooks.due.iter().map(|(_, token)| *token);
         let others: Vec<_> = waiting
             .filter(|token| Some(*token) != except)
             .filter(|token| {
                 let notification = self.hooks.notifications.get(token);
-                notification.is_some_and(|one| one.subscription == id && one.test_inputs.is_none())
+                notification.is_some_and(|one| one.subscription == id && one.test.is_none())
             })
             .collect();
         for token in others {

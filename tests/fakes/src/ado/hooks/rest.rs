@@ -1,17 +1,19 @@
 //! Subscriptions over REST (facts §3).
 //!
 //! Confidential inputs come back as eight asterisks. Whether a PUT that carries the asterisks keeps
-//! the secret is unknown; the fake overwrites it, which is the reading that hurts.
+//! the secret is unknown; the fake overwrites it, which is the reading that hurts. Which changes of
+//! status a caller may ask for is told at `asked_for`.
 
 use serde_json::{Value, json};
 
+use super::checking::Wanted;
 use super::notification::LostWhy;
 use super::subscription::{Inputs, Subscription, SubscriptionStatus};
 use crate::ado::permission::{Permission, Place};
 use crate::ado::refusal::{
     bad_request, hooks_permission_missing, method_not_allowed, not_found, page_not_found,
 };
-use crate::ado::render::{list, put};
+use crate::ado::render::put;
 use crate::ado::route::{Call, Reply};
 use crate::ado::scope::Scope;
 use crate::ado::world::World;
@@ -30,7 +32,9 @@ impl World {
         }
         call.needs(&[Scope::Code, Scope::Build])?;
         let permission = match (call.method(), tail) {
-            ("GET", _) | (_, ["subscriptionsquery"]) => Permission::ViewSubscriptions,
+            ("GET", _) | (_, ["subscriptionsquery" | "notificationsquery"]) => {
+                Permission::ViewSubscriptions
+            }
             _ => Permission::EditSubscriptions,
         };
         if !self.may_somewhere(&call.caller.identity, permission) {
@@ -47,57 +51,56 @@ impl World {
             ("GET", ["subscriptions", id, "notifications", number]) => {
                 self.get_notification(call, id, number)
             }
+            ("POST", ["notificationsquery"]) => self.query_notifications(call),
             ("POST", ["testnotifications"]) => self.test_notification(call),
             (
                 method,
-                ["subscriptions" | "subscriptionsquery" | "testnotifications"]
+                [
+                    "subscriptions" | "subscriptionsquery" | "notificationsquery"
+                    | "testnotifications",
+                ]
                 | ["subscriptions", _],
             ) => Err(method_not_allowed(method)),
             _ => Err(page_not_found()),
         }
     }
 
-    fn list_subscriptions(&self, call: &Call<'_>) -> Response {
-        let asked = |name: &str, value: &str| {
-            call.request.query(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
-        };
-        let found = self.hooks.subscriptions.values().filter(|one| {
-            one.organization == call.organization
-                && asked("publisherId", "tfs")
-                && asked("eventType", &one.event_type)
-                && asked("consumerId", "webHooks")
-                && asked("consumerActionId", "httpRequest")
-                && self.may_with(call, Permission::ViewSubscriptions, &one.publisher_inputs)
-        });
-        let values = found.map(|one| self.subscription_json(one)).collect();
-        Response::json(200, &list(values))
-    }
-
     fn create_subscription(&mut self, call: &Call<'_>) -> Reply {
         let wanted = self.wanted(&call.organization, &call.json()?)?;
         self.check_may(call, Permission::EditSubscriptions, &wanted.publisher_inputs)?;
+        let by = &call.caller.identity;
+        let subscription = self.subscription_of(&call.organization, by, wanted);
+        let answer = self.subscription_json(&subscription);
+        self.hooks.subscriptions.insert(subscription.id.clone(), subscription);
+        Ok(Response::json(200, &answer))
+    }
+
+    /// A new subscription; ADO adds an input of its own (facts §3).
+    pub(super) fn subscription_of(
+        &mut self,
+        organization: &str,
+        by: &str,
+        wanted: Wanted,
+    ) -> Subscription {
         let id = self.random.guid();
         let mut publisher_inputs = wanted.publisher_inputs;
         publisher_inputs.insert("tfsSubscriptionId".to_owned(), self.random.guid());
-        let subscription = Subscription {
-            id: id.clone(),
-            organization: call.organization.clone(),
+        Subscription {
+            id,
+            organization: organization.to_owned(),
             event_type: wanted.event_type,
             resource_version: wanted.resource_version,
             publisher_inputs,
             consumer_inputs: wanted.consumer_inputs,
             status: SubscriptionStatus::Enabled,
-            created_by: call.caller.identity.clone(),
-            modified_by: call.caller.identity.clone(),
+            created_by: by.to_owned(),
+            modified_by: by.to_owned(),
             created_ms: self.now_ms,
             modified_ms: self.now_ms,
             probation_retries: 0,
             last_probation_retry_ms: None,
             last_notification: 0,
-        };
-        let answer = self.subscription_json(&subscription);
-        self.hooks.subscriptions.insert(id, subscription);
-        Ok(Response::json(200, &answer))
+        }
     }
 
     fn get_subscription(&self, call: &Call<'_>, id: &str) -> Reply {
@@ -113,6 +116,7 @@ impl World {
         let status = match body.get("status") {
             None | Some(Value::Null) => old.status,
             Some(Value::String(word)) => SubscriptionStatus::parse(word)
+                .map(|wanted| asked_for(old.status, wanted))
                 .ok_or_else(|| bad_request(&format!("There is no status {word}.")))?,
             Some(_) => return Err(bad_request("status must be text.")),
         };
@@ -131,7 +135,7 @@ impl World {
             ..old
         };
         if was != status {
-            // A disabled subscription keeps no queue, and a revived one starts afresh.
+            // A disabled subscription keeps no queue.
             self.drop_waiting(id, None, LostWhy::Disabled);
         }
         let answer = self.subscription_json(&changed);
@@ -219,6 +223,18 @@ impl World {
     fn subscription_url(&self, one: &Subscription) -> String {
         let base = self.organization_url(&one.organization);
         format!("{base}/_apis/hooks/subscriptions/{}", one.id)
+    }
+}
+
+/// The status after a caller asked for one. Only what a person did can be undone: an update does
+/// not revive what ADO disabled (measured by Sentry, getsentry/sentry#10407), and probation ends
+/// only by a retry that arrives (facts §1.3).
+fn asked_for(is: SubscriptionStatus, wanted: SubscriptionStatus) -> SubscriptionStatus {
+    use SubscriptionStatus::{DisabledByUser, Enabled, OnProbation};
+    match (is, wanted) {
+        (DisabledByUser, Enabled) => Enabled,
+        (Enabled | OnProbation, DisabledByUser) => DisabledByUser,
+        _ => is,
     }
 }
 

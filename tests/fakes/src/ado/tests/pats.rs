@@ -225,6 +225,44 @@ fn narrow_scopes_are_no_violation() {
 }
 
 #[test]
+fn hooks_want_code_and_policies_want_code_write_and_nothing_broader() {
+    let mut scene = Scene::with_bearer();
+    let subscription = scene.subscription_body("git.push");
+    let policy = json!({
+        "isEnabled": true,
+        "isBlocking": true,
+        "type": {"id": crate::ado::policy::STATUS_POLICY},
+        "settings": {
+            "statusName": "unit",
+            "scope": [{"refName": "refs/heads/main", "matchKind": "exact"}],
+        },
+    });
+    let policies = "/fabrikam/Fabrikam/_apis/policy/configurations?api-version=7.1";
+    let hooks = "/fabrikam/_apis/hooks/subscriptions?api-version=7.1";
+    let listed = "/fabrikam/_apis/hooks/subscriptions?eventType=git.push&api-version=7.1";
+    for (method, target, body, narrow, broad) in [
+        ("POST", hooks, Some(&subscription), "vso.code", "vso.code_write"),
+        ("GET", listed, None, "vso.code", "vso.code_write"),
+        ("POST", policies, Some(&policy), "vso.code_write", "vso.code_manage"),
+        ("GET", policies, None, "vso.code", "vso.code_write"),
+    ] {
+        for (scope, violations) in [(narrow, 0), (broad, 1)] {
+            let token = scene.mint(scope);
+            let request = Request::new(method, target).with_pat(token["token"].as_str().unwrap());
+            let request = match body {
+                Some(body) => request.with_json(body),
+                None => request,
+            };
+            let before = scene.world.violations().len();
+            let now_ms = scene.world.now_ms();
+            assert_eq!(scene.world.handle(&request, now_ms).status, 200, "{method} {target}");
+            let found = scene.world.violations().len() - before;
+            assert_eq!(found, violations, "{scope} for {method} {target}");
+        }
+    }
+}
+
+#[test]
 fn lists_come_in_pages_without_secrets() {
     let mut scene = Scene::with_bearer();
     let ids: Vec<_> = (0..5).map(|_| scene.mint("vso.code")["authorizationId"].clone()).collect();

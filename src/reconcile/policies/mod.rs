@@ -1,0 +1,153 @@
+//! Keeps the branch policies that make merging wait for required checks: adds what lacks, repairs
+//! what drifted, removes what nobody requires any more.
+//!
+//! Azure DevOps is only asked where a check is required or a policy of ours is left. Whatever goes
+//! wrong half-way, the next turn looks anew. It must never change what somebody else made.
+
+mod carrying;
+mod picture;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::schedule::{Schedule, Turned};
+use super::turn::{Stop, Turn, Upkept};
+use crate::credentials::{Aspect, Standing};
+use crate::domain::check::Check;
+use crate::domain::policy::{Kind, Plan};
+use crate::storage::{self, Duty};
+use crate::worker::{Progress, Tick, Wake};
+
+use carrying::carry_out;
+use picture::{Picture, picture};
+
+/// The longest pause where a person has to do something first.
+const AGAIN_MAX: Duration = Duration::from_secs(3_600);
+
+/// One organization whose policies are kept.
+#[derive(Debug)]
+pub struct Kept {
+    pub upkept: Upkept,
+    pub every: Duration,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Policies {
+    organizations: Vec<Kept>,
+    checks: Vec<Check>,
+    standing: Arc<Standing>,
+    schedule: Schedule,
+}
+
+impl Policies {
+    /// Keeps the policies of these organizations for these checks.
+    pub fn new(organizations: Vec<Kept>, checks: Vec<Check>, standing: Arc<Standing>) -> Self {
+        Self { organizations, checks, standing, schedule: Schedule::default() }
+    }
+
+    /// What wakes it.
+    pub fn wake(&self) -> Wake {
+        self.schedule.wake()
+    }
+
+    /// The organization of that name.
+    pub fn of(&self, organization: &str) -> Option<&Kept> {
+        let is_it = |kept: &&Kept| kept.upkept.organization == organization;
+        self.organizations.iter().find(is_it)
+    }
+
+    /// Has a turn at once.
+    pub fn ask(&self, organization: &str) {
+        self.schedule.ask(organization);
+    }
+
+    /// What became of the last turn; none before the first.
+    pub fn last(&self, organization: &str) -> Option<Turned> {
+        self.schedule.last(organization)
+    }
+
+    /// What would be done now; changes nothing.
+    ///
+    /// # Errors
+    /// Something could not be looked at.
+    pub async fn plan(&self, kept: &Kept) -> Result<Plan, Stop> {
+        let turn = kept.upkept.look(Duty::Policies);
+        let picture = picture(&turn, &kept.upkept, &self.checks).await?;
+        Ok(picture.map(|picture| picture.plan(kept, &self.checks)).unwrap_or_default())
+    }
+
+    /// One turn at one organization.
+    async fn keep(&self, kept: &Kept) -> Result<Turned, Stop> {
+        let turn = kept.upkept.turn(Duty::Policies).await?.ok_or(Stop::Overtaken)?;
+        let turned = self.turn(&turn, kept).await;
+        turn.end().await;
+        turned
+    }
+
+    async fn turn(&self, turn: &Turn<'_>, kept: &Kept) -> Result<Turned, Stop> {
+        let Upkept { clock, .. } = &kept.upkept;
+        let (mut changes, mut problem) = (0, None);
+        if let Some(picture) = picture(turn, &kept.upkept, &self.checks).await? {
+            let plan = picture.plan(kept, &self.checks);
+            changes = plan.steps.iter().filter(|step| step.kind != Kind::Report).count();
+            problem = carry_out(turn, &kept.upkept, &plan).await?;
+        }
+        Ok(Turned { at: clock.now(), changes, goes_on: problem.is_some(), problem })
+    }
+
+    async fn due(&self, kept: &Kept) -> Result<(), storage::Error> {
+        let Upkept { organization, clock, .. } = &kept.upkept;
+        let mut longest = AGAIN_MAX.max(kept.every);
+        let turned = match self.keep(kept).await {
+            Ok(turned) => turned,
+            Err(Stop::Store(error)) => return Err(error),
+            Err(Stop::Overtaken | Stop::Stopping) => {
+                self.schedule.turned(organization, None, (kept.every, longest), clock.now());
+                return Ok(());
+            }
+            Err(stop) => {
+                longest = kept.every;
+                let told = format!("the policies of required checks could not be kept: {stop}");
+                Turned { at: clock.now(), changes: 0, goes_on: true, problem: Some(told) }
+            }
+        };
+        match &turned.problem {
+            None => self.standing.fine(organization, Aspect::Policies),
+            Some(told) if self.standing.wrong(organization, Aspect::Policies, told) => {
+                tracing::error!(organization, "{told}");
+            }
+            Some(_) => {}
+        }
+        self.schedule.turned(organization, Some(turned), (kept.every, longest), clock.now());
+        Ok(())
+    }
+
+    fn is_due(&self, kept: &Kept) -> bool {
+        let Upkept { organization, clock, .. } = &kept.upkept;
+        self.schedule.is_due(organization, clock.now())
+    }
+}
+
+impl Picture {
+    fn plan(&self, kept: &Kept, checks: &[Check]) -> Plan {
+        crate::domain::policy::plan(&self.view(&kept.upkept.organization, checks))
+    }
+}
+
+#[async_trait]
+impl Tick for Policies {
+    fn name(&self) -> &'static str {
+        "policies"
+    }
+
+    async fn tick(&self) -> Result<Progress, storage::Error> {
+        // Side by side: one organization that does not answer must not hold up the others.
+        let due = self.organizations.iter().filter(|kept| self.is_due(kept));
+        let turns = futures_util::future::join_all(due.map(|kept| self.due(kept))).await;
+        turns.into_iter().collect::<Result<(), storage::Error>>()?;
+        Ok(Progress::Idle)
+    }
+}

@@ -1,0 +1,62 @@
+//! What people do to subscriptions in the portal, and what their leaving does.
+//!
+//! For tests, which play those people; a slip of theirs ends the test with a sentence. Nothing here
+//! is reached over REST.
+
+use serde_json::Value;
+
+use super::notification::LostWhy;
+use super::subscription::SubscriptionStatus;
+use crate::ado::world::World;
+use crate::http::Response;
+
+impl World {
+    /// Creates a subscription by the hand of an identity, with the body of a create call; returns
+    /// its GUID.
+    pub fn add_subscription(&mut self, organization: &str, owner: &str, body: &Value) -> String {
+        let id = self.try_add_subscription(organization, owner, body);
+        assert!(id.is_ok(), "ADO refuses this subscription: {id:?}");
+        id.unwrap_or_default()
+    }
+
+    /// The same, for whoever cannot know whether ADO takes it.
+    pub(crate) fn try_add_subscription(
+        &mut self,
+        organization: &str,
+        owner: &str,
+        body: &Value,
+    ) -> Result<String, Response> {
+        let wanted = self.wanted(organization, body)?;
+        let subscription = self.subscription_of(organization, owner, wanted);
+        let id = subscription.id.clone();
+        self.hooks.subscriptions.insert(id.clone(), subscription);
+        Ok(id)
+    }
+
+    /// Deletes a subscription; false when there is none of that GUID.
+    pub fn remove_subscription(&mut self, id: &str) -> bool {
+        self.drop_waiting(id, None, LostWhy::Disabled);
+        self.hooks.subscriptions.remove(id).is_some()
+    }
+
+    /// Sets the status of a subscription; what waited for one that is disabled is lost.
+    pub fn set_subscription_status(&mut self, id: &str, status: SubscriptionStatus) {
+        assert!(self.hooks.subscriptions.contains_key(id), "there is no subscription {id}");
+        self.change_subscription(id, |one| one.status = status);
+        if !matches!(status, SubscriptionStatus::Enabled | SubscriptionStatus::OnProbation) {
+            self.drop_waiting(id, None, LostWhy::Disabled);
+        }
+    }
+
+    /// An identity leaves: it is no member any more, and its subscriptions end. Whether ADO means
+    /// the creator or the last to change it is unknown; both end it here.
+    pub fn deactivate(&mut self, identity: &str) {
+        self.remove_member(identity);
+        let all = self.hooks.subscriptions.values();
+        let own = all.filter(|one| one.created_by == identity || one.modified_by == identity);
+        let ids: Vec<_> = own.map(|one| one.id.clone()).collect();
+        for id in ids {
+            self.set_subscription_status(&id, SubscriptionStatus::DisabledByInactiveIdentity);
+        }
+    }
+}

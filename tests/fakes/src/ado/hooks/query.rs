@@ -1,0 +1,123 @@
+//! Looking for subscriptions over REST, and what happens to whoever asks for too much.
+//!
+//! A look-up that names no event type times out on large organizations (facts §3); the fake counts
+//! every one, and answers none beyond a size. Nothing here changes a subscription.
+
+use serde_json::Value;
+
+use super::subscription::{Inputs, Subscription};
+use crate::ado::permission::Permission;
+use crate::ado::refusal::bad_request;
+use crate::ado::render::{list, put};
+use crate::ado::route::{Call, Reply};
+use crate::ado::world::World;
+use crate::http::{Release, Response};
+
+/// What becomes of a look-up without an event type in a large organization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfiltered {
+    /// It is never answered.
+    Silence,
+    /// It is answered 500 with a page.
+    Error,
+}
+
+impl World {
+    /// How many look-ups of subscriptions named no event type.
+    pub fn unfiltered_lists(&self) -> u64 {
+        self.hooks.unfiltered_lists
+    }
+
+    pub(super) fn list_subscriptions(&mut self, call: &Call<'_>) -> Response {
+        if let Some(trouble) = self.unfiltered(call, call.request.query("eventType")) {
+            return trouble;
+        }
+        let asked = |name: &str, value: &str| {
+            call.request.query(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
+        };
+        let found = self.hooks.subscriptions.values().filter(|one| {
+            one.organization == call.organization
+                && asked("publisherId", "tfs")
+                && asked("eventType", &one.event_type)
+                && asked("consumerId", "webHooks")
+                && asked("consumerActionId", "httpRequest")
+                && self.may_with(call, Permission::ViewSubscriptions, &one.publisher_inputs)
+        });
+        let values = found.map(|one| self.subscription_json(one)).collect();
+        Response::json(200, &list(values))
+    }
+
+    pub(super) fn query_subscriptions(&mut self, call: &Call<'_>) -> Reply {
+        let mut body = call.json()?;
+        if !body.is_object() {
+            return Err(bad_request("A query must be an object."));
+        }
+        if let Some(trouble) = self.unfiltered(call, body.get("eventType").and_then(Value::as_str))
+        {
+            return Err(trouble);
+        }
+        let mut results = Vec::new();
+        for one in self.hooks.subscriptions.values() {
+            if one.organization == call.organization
+                && self.may_with(call, Permission::ViewSubscriptions, &one.publisher_inputs)
+                && matches_query(one, &body)?
+            {
+                results.push(self.subscription_json(one));
+            }
+        }
+        put(&mut body, "results", Value::Array(results));
+        Ok(Response::json(200, &body))
+    }
+
+    /// Counts a look-up without an event type, and says what it meets in a large organization.
+    fn unfiltered(&mut self, call: &Call<'_>, event_type: Option<&str>) -> Option<Response> {
+        if event_type.is_some_and(|name| !name.is_empty()) {
+            return None;
+        }
+        self.hooks.unfiltered_lists += 1;
+        let all = self.hooks.subscriptions.values();
+        let own = all.filter(|one| one.organization == call.organization).count();
+        let page = Response::html(500, "<html><title>The request took too long</title></html>");
+        (own > self.options.unfiltered_list_limit).then_some(match self.options.unfiltered_lists {
+            Unfiltered::Silence => Response { release: Release::Never, ..page },
+            Unfiltered::Error => page,
+        })
+    }
+}
+
+fn matches_query(one: &Subscription, query: &Value) -> Result<bool, Response> {
+    let asked = |key: &str, value: &str| {
+        query.get(key).and_then(Value::as_str).is_none_or(|wanted| wanted == value)
+    };
+    Ok(asked("publisherId", "tfs")
+        && asked("eventType", &one.event_type)
+        && asked("consumerId", "webHooks")
+        && asked("consumerActionId", "httpRequest")
+        && matches_filters(query.get("publisherInputFilters"), &one.publisher_inputs)?
+        && matches_filters(query.get("consumerInputFilters"), &one.consumer_inputs)?)
+}
+
+/// Any filter may match; a filter matches when all of its conditions do.
+fn matches_filters(filters: Option<&Value>, inputs: &Inputs) -> Result<bool, Response> {
+    let Some(filters) = filters.and_then(Value::as_array).filter(|all| !all.is_empty()) else {
+        return Ok(true);
+    };
+    let mut any = false;
+    for filter in filters {
+        let mut all = true;
+        for condition in filter.get("conditions").and_then(Value::as_array).into_iter().flatten() {
+            let text = |key: &str| condition.get(key).and_then(Value::as_str).unwrap_or_default();
+            let equal = inputs
+                .get(text("inputId"))
+                .map_or("", String::as_str)
+                .eq_ignore_ascii_case(text("inputValue"));
+            all &= match text("operator") {
+                "equals" => equal,
+                "notEquals" => !equal,
+                other => return Err(bad_request(&format!("There is no operator {other}."))),
+            };
+        }
+        any |= all;
+    }
+    Ok(any)
+}

@@ -1,0 +1,57 @@
+//! Test notifications over REST (facts §1.3, §3).
+//!
+//! They are delivered with the details that the caller gave, not with those of the subscription, so
+//! that whoever echoes a masked secret sends the asterisks. Whether a failing test puts a saved
+//! subscription on probation is undocumented; a "Test" button that did so would be a trap, so it
+//! does not. Nor does a test that arrives end a probation.
+
+use serde_json::Value;
+
+use super::event::{Event, Kind, Subject};
+use super::history::notification_json;
+use super::notification::{NO_SUBSCRIPTION, Test};
+use crate::ado::refusal::bad_request;
+use crate::ado::route::{Call, Reply};
+use crate::ado::world::World;
+use crate::http::Response;
+
+impl World {
+    /// Queues a made-up notification; its subscription is all zeros unless saved (facts §1.3).
+    pub(super) fn test_notification(&mut self, call: &Call<'_>) -> Reply {
+        let body = call.json()?;
+        let details = body.get("details").cloned().unwrap_or(Value::Null);
+        let wanted = self.wanted(&call.organization, &details)?;
+        let kind = Kind::parse(&wanted.event_type)
+            .ok_or_else(|| bad_request("This event type has no test notification."))?;
+        let saved = body.get("subscriptionId").and_then(Value::as_str).unwrap_or(NO_SUBSCRIPTION);
+        if saved != NO_SUBSCRIPTION {
+            self.known_subscription(call, saved)?;
+        }
+        let event = self.sample_event(call, kind);
+        let (publisher, inputs) = (wanted.publisher_inputs, wanted.consumer_inputs);
+        let test = Test { inputs: inputs.clone(), resource_version: wanted.resource_version };
+        let token = self.enqueue(saved, event, Some(test));
+        let queued = self.hooks.notifications.get(&token);
+        let answer = queued.map(|one| notification_json(one, &publisher, &inputs));
+        Ok(Response::json(200, &answer.unwrap_or(Value::Null)))
+    }
+
+    fn sample_event(&self, call: &Call<'_>, kind: Kind) -> Event {
+        let mut all = self.projects.iter().filter(|one| !one.is_deleted);
+        let project = all.find(|one| one.organization == call.organization);
+        Event {
+            id: super::sample::event_id(kind).to_owned(),
+            kind,
+            organization: call.organization.clone(),
+            project: project.map_or(NO_SUBSCRIPTION.to_owned(), |project| project.id.clone()),
+            repository: String::new(),
+            subject: Subject::Sample,
+            at_ms: self.now_ms,
+            text: "This is a test of a service hook".to_owned(),
+            branches: Vec::new(),
+            notification_type: None,
+            merge_result: None,
+            created_by: call.caller.identity.clone(),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Whether a policy may be configured as asked (facts §5).
+//!
+//! Checked as far as the status policy needs it, and strictly where ADO's rules are unknown; the
+//! rest is stored as given.
+
+use serde_json::{Value, json};
+
+use super::refusal::bad_request;
+use super::render::put;
+use super::world::World;
+use crate::http::Response;
+
+impl World {
+    /// Every policy covers something; kinds come back capitalised, as ADO's examples show.
+    pub(super) fn check_scopes(&self, project: &str, settings: &mut Value) -> Verdict {
+        let scopes = settings.get_mut("scope").and_then(Value::as_array_mut);
+        let scopes = scopes.filter(|scopes| !scopes.is_empty());
+        for scope in scopes.ok_or_else(|| bad_request("settings.scope must not be empty."))? {
+            let text = |key: &str| scope.get(key).and_then(Value::as_str);
+            let repository = text("repositoryId").map(str::to_ascii_lowercase);
+            let found = repository.as_ref().is_none_or(|id| {
+                let known = self.repositories.get(id);
+                known.is_some_and(|one| one.project == project && !one.is_deleted)
+            });
+            refuse_unless(found, "settings.scope names a repository that is not there.")?;
+            let kind = text("matchKind").unwrap_or("exact");
+            let canonical = ["Exact", "Prefix", "DefaultBranch"];
+            let known = canonical.iter().find(|name| name.eq_ignore_ascii_case(kind));
+            let known =
+                known.ok_or_else(|| bad_request(&format!("There is no matchKind {kind}.")))?;
+            let branch = text("refName");
+            let is_named = branch.is_some_and(|name| name.starts_with("refs/heads/"));
+            let named = if *known == "DefaultBranch" { branch.is_none() } else { is_named };
+            refuse_unless(named, "settings.scope.refName does not go with its matchKind.")?;
+            put(scope, "matchKind", json!(known));
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_status_settings(&self, settings: &mut Value) -> Verdict {
+        let name = settings.get("statusName").and_then(Value::as_str).unwrap_or_default();
+        refuse_unless(!name.trim().is_empty(), "settings.statusName must be given.")?;
+        let author = settings.get("authorId").filter(|id| !id.is_null());
+        let known = author.is_none_or(|id| {
+            let id = id.as_str().map(str::to_ascii_lowercase);
+            id.is_some_and(|id| self.identities.contains_key(&id))
+        });
+        refuse_unless(known, "settings.authorId is no identity.")?;
+        let applicability = settings.get("policyApplicability").unwrap_or(&Value::Null);
+        let legal = applicability.is_null() || [json!(0), json!(1)].contains(applicability);
+        refuse_unless(legal, "settings.policyApplicability is null, 0 or 1.")?;
+        let resets = settings.get("invalidateOnSourceUpdate").unwrap_or(&Value::Null);
+        let legal = resets.is_null() || resets.is_boolean();
+        refuse_unless(legal, "settings.invalidateOnSourceUpdate is true or false.")?;
+        let defaults = json!({
+            "statusGenre": "",
+            "authorId": null,
+            "invalidateOnSourceUpdate": false,
+            "defaultDisplayName": null,
+            "policyApplicability": null,
+            "filenamePatterns": [],
+        });
+        for (key, value) in defaults.as_object().into_iter().flatten() {
+            if settings.get(key).is_none() {
+                put(settings, key, value.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+type Verdict = Result<(), Response>;
+
+fn refuse_unless(condition: bool, why: &str) -> Verdict {
+    if condition { Ok(()) } else { Err(bad_request(why)) }
+}

@@ -1,0 +1,63 @@
+//! Changes by administrators to projects and repositories: renamed, switched off, deleted.
+//!
+//! A rename changes names, never GUIDs (facts §10). What is deleted leaves every answer and is kept
+//! only for what was queued before. Nothing here knows HTTP.
+
+use super::hooks::LostWhy;
+use super::model::Project;
+use super::world::World;
+
+impl World {
+    /// Gives a project another name.
+    pub fn rename_project(&mut self, id: &str, name: &str) {
+        name.clone_into(&mut self.project_mut(id).name);
+    }
+
+    /// Gives a repository another name.
+    pub fn rename_repository(&mut self, id: &str, name: &str) {
+        name.clone_into(&mut self.repository_mut(id).name);
+    }
+
+    /// Switches a repository off, or on again: off, it is listed, and nothing in it is reached.
+    pub fn set_disabled(&mut self, repository: &str, is_disabled: bool) {
+        self.repository_mut(repository).is_disabled = is_disabled;
+    }
+
+    /// Deletes a repository. Subscriptions to it stay and are never told anything again.
+    pub fn delete_repository(&mut self, id: &str) {
+        self.repository_mut(id).is_deleted = true;
+        let gone = |one: &str| one.eq_ignore_ascii_case(id);
+        let filtered = self.hooks.subscriptions.values();
+        let ids: Vec<_> = filtered
+            .filter(|one| one.filter("repository").is_some_and(gone))
+            .map(|one| one.id.clone())
+            .collect();
+        for id in ids {
+            self.drop_waiting(&id, None, LostWhy::NotPermitted);
+        }
+    }
+
+    /// Deletes a project with its repositories, its policies and the subscriptions to it.
+    pub fn delete_project(&mut self, id: &str) {
+        self.project_mut(id).is_deleted = true;
+        let all = self.repositories.values().filter(|one| one.project == id);
+        let repositories: Vec<_> = all.map(|one| one.id.clone()).collect();
+        for repository in repositories {
+            self.delete_repository(&repository);
+        }
+        self.policies.retain(|_, policy| policy.project != id);
+        let subscriptions = self.hooks.subscriptions.values();
+        let own = |one: &&super::hooks::Subscription| {
+            one.filter("projectId").is_some_and(|project| project.eq_ignore_ascii_case(id))
+        };
+        let subscriptions: Vec<_> = subscriptions.filter(own).map(|one| one.id.clone()).collect();
+        for subscription in subscriptions {
+            self.remove_subscription(&subscription);
+        }
+    }
+
+    fn project_mut(&mut self, id: &str) -> &mut Project {
+        let found = self.projects.iter_mut().find(|project| project.id == id);
+        super::lookup::known(found, "project", id)
+    }
+}

@@ -1,0 +1,135 @@
+//! Policies over REST: who may change them, how they are listed, and what they keep from merging.
+
+use serde_json::{Value, json};
+
+use super::{Scene, refusal};
+use crate::ado::Permission;
+use crate::ado::policy::STATUS_POLICY;
+
+const BUILD_POLICY: &str = "0609b952-1397-4640-95ec-e00a01b2c241";
+
+fn policy(kind: &str, repository: Option<&str>, branch: &str) -> Value {
+    json!({
+        "isEnabled": true,
+        "isBlocking": true,
+        "type": {"id": kind},
+        "settings": {
+            "statusGenre": "ci",
+            "statusName": "unit",
+            "scope": [{"repositoryId": repository, "refName": branch, "matchKind": "exact"}],
+        },
+    })
+}
+
+impl Scene {
+    fn create(&mut self, body: &Value) -> u64 {
+        let answer = self.send("POST", "policy/configurations", body);
+        assert_eq!(answer.status, 200, "{}", answer.body_json());
+        answer.body_json()["id"].as_u64().unwrap()
+    }
+
+    fn ids(&mut self, path: &str) -> Vec<u64> {
+        let answer = self.get(path);
+        assert_eq!(answer.status, 200, "{}", answer.body_json());
+        let list = answer.body_json()["value"].as_array().unwrap().clone();
+        list.iter().map(|one| one["id"].as_u64().unwrap()).collect()
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_status_policy_is_refused() {
+    let mut scene = Scene::new();
+    let repository = scene.repository.clone();
+    let good = policy(STATUS_POLICY, Some(&repository), "refs/heads/main");
+    for (pointer, value) in [
+        ("/settings/statusName", json!(" ")),
+        ("/settings/authorId", json!("3b5f0c34-4aec-4bf4-8708-1d36f0dbc468")),
+        ("/settings/policyApplicability", json!(2)),
+        ("/settings/policyApplicability", json!("conditional")),
+        ("/settings/invalidateOnSourceUpdate", json!("yes")),
+        ("/settings/scope", json!([])),
+        ("/settings/scope/0/matchKind", json!("regex")),
+        ("/settings/scope/0/refName", json!("main")),
+        ("/settings/scope/0/refName", Value::Null),
+        ("/settings/scope/0/repositoryId", json!("3b5f0c34-4aec-4bf4-8708-1d36f0dbc468")),
+        ("/isBlocking", Value::Null),
+    ] {
+        let mut body = good.clone();
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        body.pointer_mut(parent).unwrap()[key] = value.clone();
+        let answer = scene.send("POST", "policy/configurations", &body);
+        assert_eq!(answer.status, 400, "{pointer} {value}");
+    }
+    scene.create(&good);
+}
+
+#[test]
+fn a_change_keeps_the_type_and_the_creator() {
+    let mut scene = Scene::new();
+    let repository = scene.repository.clone();
+    let id = scene.create(&policy(STATUS_POLICY, Some(&repository), "refs/heads/main"));
+    let path = format!("policy/configurations/{id}");
+    let other = policy(BUILD_POLICY, Some(&repository), "refs/heads/main");
+    assert_eq!(scene.send("PUT", &path, &other).status, 400);
+    let mut changed = policy(STATUS_POLICY, Some(&repository), "refs/heads/release");
+    changed["isBlocking"] = json!(false);
+    let answer = scene.send("PUT", &path, &changed).body_json();
+    assert_eq!((&answer["revision"], &answer["isBlocking"]), (&json!(2), &json!(false)));
+    assert_eq!(answer["createdBy"]["id"], scene.service);
+}
+
+#[test]
+fn who_may_edit_one_repository_may_edit_policies_of_that_one_only() {
+    let mut scene = Scene::new();
+    let (first, service) = (scene.repository.clone(), scene.service.clone());
+    let second = scene.world.create_repository(&scene.project.clone(), "api");
+    let id = scene.create(&policy(STATUS_POLICY, Some(&second), "refs/heads/main"));
+    scene.world.deny(&service, Permission::EditPolicies, Some(&second));
+    scene.create(&policy(STATUS_POLICY, Some(&first), "refs/heads/main"));
+    let missing = (403, "GitNeedsPermissionException".to_owned());
+    let body = policy(STATUS_POLICY, Some(&second), "refs/heads/main");
+    assert_eq!(refusal(&scene.send("POST", "policy/configurations", &body)), missing);
+    let path = format!("policy/configurations/{id}");
+    // Not even by moving it away to where they may.
+    let moved = policy(STATUS_POLICY, Some(&first), "refs/heads/main");
+    assert_eq!(refusal(&scene.send("PUT", &path, &moved)), missing);
+    assert_eq!(refusal(&scene.send("DELETE", &path, &json!({}))), missing);
+}
+
+#[test]
+fn policies_are_listed_by_branch_by_repository_and_by_type_in_pages() {
+    let mut scene = Scene::new();
+    let repository = scene.repository.clone();
+    let here = Some(repository.as_str());
+    let main = scene.create(&policy(STATUS_POLICY, here, "refs/heads/main"));
+    let release = scene.create(&policy(STATUS_POLICY, here, "refs/heads/release"));
+    let all = scene.create(&policy(STATUS_POLICY, None, "refs/heads/main"));
+    let build = scene.create(&policy(BUILD_POLICY, here, "refs/heads/main"));
+    let path = format!("git/policy/configurations?repositoryId={repository}");
+    assert_eq!(scene.ids(&path), [main, release, all, build]);
+    let of_main = format!("{path}&refName=refs/heads/main");
+    assert_eq!(scene.ids(&of_main), [main, all, build]);
+    assert_eq!(scene.ids(&format!("{of_main}&policyType={BUILD_POLICY}")), [build]);
+    assert_eq!(scene.ids("git/policy/configurations"), [all]);
+    let first = scene.get(&format!("{of_main}&$top=2"));
+    let next = first.header("x-ms-continuationtoken").unwrap().to_owned();
+    assert_eq!(scene.ids(&format!("{of_main}&$top=2&continuationToken={next}")), [build]);
+    scene.world.options.policies_per_page = 3;
+    assert_eq!(scene.ids("policy/configurations").len(), 3);
+    let nowhere = "git/policy/configurations?repositoryId=3b5f0c34-4aec-4bf4-8708-1d36f0dbc468";
+    assert_eq!(scene.get(nowhere).status, 404);
+}
+
+#[test]
+fn a_blocking_policy_keeps_a_pull_request_from_being_completed() {
+    let mut scene = Scene::new();
+    let repository = scene.repository.clone();
+    let policy = scene.create(&policy(STATUS_POLICY, Some(&repository), "refs/heads/main"));
+    let id = scene.pull_request();
+    assert_eq!(scene.world.try_complete(id), Err(format!("policy {policy} is queued")));
+    let body = json!({"state": "notApplicable", "context": {"name": "unit", "genre": "ci"}});
+    let path = format!("git/repositories/web/pullRequests/{id}/statuses");
+    assert_eq!(scene.send("POST", &path, &body).status, 200);
+    assert!(scene.world.try_complete(id).is_ok());
+    assert_eq!(scene.world.try_complete(id), Err(format!("pull request {id} is completed")));
+}

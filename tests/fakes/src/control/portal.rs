@@ -1,0 +1,99 @@
+//! What administrators do in the portal: to subscriptions, projects, repositories, people.
+//!
+//! A thin translation to the world's methods, with names where those take GUIDs.
+
+use serde_json::{Value, json};
+
+use super::{HELP, Reply, repository, word};
+use crate::ado::{SubscriptionStatus, World};
+
+pub(super) fn change(ado: &mut World, path: &[&str], body: &Value) -> Reply {
+    match path {
+        ["subscriptions"] => subscribe(ado, body),
+        ["subscriptions", id, verb] => change_subscription(ado, id, verb),
+        ["projects", name, verb] => change_project(ado, name, verb, body),
+        ["repositories", verb] => change_repository(ado, verb, body),
+        ["identities", user, "deactivate"] => {
+            let id = identity(ado, user)?;
+            ado.deactivate(&id);
+            Ok(json!({"deactivated": user}))
+        }
+        ["policies", id, "delete"] => {
+            let known = id.parse().is_ok_and(|id| ado.remove_policy(id));
+            if known { Ok(json!({})) } else { Err(format!("there is no policy {id}")) }
+        }
+        _ => Err(HELP.to_owned()),
+    }
+}
+
+/// Somebody's own subscription, which is none of the gateway's business.
+fn subscribe(ado: &mut World, body: &Value) -> Reply {
+    let (id, organization) = project(ado, word(body, "project")?)?;
+    let owner = match word(body, "owner") {
+        Ok(user) => identity(ado, user)?,
+        Err(_) => ado.actor().to_owned(),
+    };
+    let wanted = json!({
+        "publisherId": "tfs",
+        "eventType": word(body, "event_type")?,
+        "consumerId": "webHooks",
+        "consumerActionId": "httpRequest",
+        "publisherInputs": {"projectId": id},
+        "consumerInputs": {
+            "url": word(body, "url")?,
+            "basicAuthPassword": word(body, "password").unwrap_or_default(),
+        },
+    });
+    let created = ado.try_add_subscription(&organization, &owner, &wanted);
+    Ok(json!({"subscription": created.map_err(|refusal| refusal.body_json().to_string())?}))
+}
+
+fn change_subscription(ado: &mut World, id: &str, verb: &str) -> Reply {
+    if ado.subscription(id).is_none() {
+        return Err(format!("there is no subscription {id}"));
+    }
+    let status = match verb {
+        "disable" => SubscriptionStatus::DisabledByUser,
+        "enable" => SubscriptionStatus::Enabled,
+        "give-up" => SubscriptionStatus::DisabledBySystem,
+        "delete" => {
+            return Ok(json!({"deleted": ado.remove_subscription(id)}));
+        }
+        _ => return Err(HELP.to_owned()),
+    };
+    ado.set_subscription_status(id, status);
+    Ok(json!({"status": status.name()}))
+}
+
+fn change_project(ado: &mut World, name: &str, verb: &str, body: &Value) -> Reply {
+    let (id, _) = project(ado, name)?;
+    match verb {
+        "rename" => ado.rename_project(&id, word(body, "name")?),
+        "delete" => ado.delete_project(&id),
+        _ => return Err(HELP.to_owned()),
+    }
+    Ok(json!({"project": id}))
+}
+
+fn change_repository(ado: &mut World, verb: &str, body: &Value) -> Reply {
+    let id = repository(ado, body)?;
+    match verb {
+        "rename" => ado.rename_repository(&id, word(body, "name")?),
+        "disable" => ado.set_disabled(&id, true),
+        "enable" => ado.set_disabled(&id, false),
+        "delete" => ado.delete_repository(&id),
+        _ => return Err(HELP.to_owned()),
+    }
+    Ok(json!({"repository": id}))
+}
+
+/// The GUID and the organization of a project.
+fn project(ado: &World, name: &str) -> Result<(String, String), String> {
+    let found = ado.find_project(name).map(|one| (one.id.clone(), one.organization.clone()));
+    found.ok_or_else(|| format!("there is no project {name}"))
+}
+
+/// The GUID of a person or service.
+fn identity(ado: &World, name: &str) -> Result<String, String> {
+    ado.identity_named(name).ok_or_else(|| format!("there is no identity {name}"))
+}

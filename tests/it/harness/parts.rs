@@ -1,0 +1,53 @@
+//! Parts of a gateway on their own, set up as the gateway sets them up: for what several processes
+//! on one store do. It must never be used where a whole gateway would do.
+
+use std::sync::Arc;
+
+use azdo_gateway::clock::Clock;
+use azdo_gateway::config::Config;
+use azdo_gateway::credentials::{Identities, Means, Ours};
+use azdo_gateway::reconcile::subscriptions::{Kept, Subscriptions};
+use azdo_gateway::reconcile::turn::Upkept;
+use azdo_gateway::storage::Store;
+
+/// Who another process of this configuration is.
+pub(crate) fn identities(config: &Config, store: &Arc<dyn Store>, process: &str) -> Identities {
+    let means = Means {
+        http: azdo_gateway::ado::http_client().expect("it is set up"),
+        store: Arc::clone(store),
+        keys: config.secrets.clone(),
+        throttle: Arc::default(),
+        standing: Arc::default(),
+        clock: Clock::system(),
+        ours: Ours { gateway: "another0".into(), process: process.to_owned() },
+    };
+    let organizations = config.organizations.iter().map(|one| (&one.ado, &one.credential));
+    let public_url = config.server.public_url.clone();
+    Identities::new(organizations, public_url, &means).expect("it is set up")
+}
+
+/// What another process of this configuration looks after subscriptions with.
+pub(crate) fn subscriptions(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    process: &str,
+) -> Subscriptions {
+    let identities = identities(config, store, process);
+    let kept = config.organizations.iter().map(|organization| {
+        let identity = &identities.by_organization[&organization.ado.name];
+        let upkept = Upkept {
+            organization: organization.ado.name.clone(),
+            client: identity.client.clone(),
+            source: Arc::clone(&identity.source),
+            throttle: Arc::default(),
+            store: Arc::clone(store),
+            clock: Clock::system(),
+            holder: process.to_owned(),
+            stop: tokio_util::sync::CancellationToken::new(),
+        };
+        Kept { upkept, every: organization.reconcile, is_managed: true }
+    });
+    let place = (config.secrets.clone(), config.server.public_url.clone());
+    let (arrivals, standing) = (Arc::default(), Arc::default());
+    Subscriptions::new(kept.collect(), config.checks.clone(), place, arrivals, standing)
+}
