@@ -60,5 +60,7 @@ fn describe() {
     describe_gauge!("azdo_gateway_credential_accepted", "0 while we are not let in");
     describe_gauge!("azdo_gateway_store_writable", "1 while deliveries can be stored");
     describe_gauge!("azdo_gateway_ado_rate_limit_remaining", "As last told by Azure DevOps");
+    describe_gauge!("azdo_gateway_ado_rate_limit_share", "Of the limit, 0 to 1; NaN: not told");
+    describe_counter!("azdo_gateway_ado_pauses_total", "Times Azure DevOps was spared, by cause");
     describe_histogram!("azdo_gateway_status_seconds", "From a change to its status posted");
 }

@@ -8,13 +8,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
 use super::credential::Usage;
+use super::pace::{Pace, retry_after};
 use super::{Credential, Error, Options, Throttle};
 use crate::clock::Clock;
 use crate::domain::status::cut;
@@ -122,6 +123,9 @@ impl Client {
         let activity_id = header("activityid").map(short);
         let next = header("x-ms-continuationtoken").filter(|token| !token.is_empty());
         let result = result.map(|answer| (answer, next.map(str::to_owned)));
+        if result.is_ok() {
+            self.throttle.succeeded(&self.options.name);
+        }
         let outcome = match &result {
             Ok(_) => "ok",
             Err(Error::RateLimited { .. }) => "rate_limited",
@@ -163,12 +167,12 @@ impl Client {
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        let mut response = request.send().await.map_err(|error| unavailable(&error))?;
+        let mut response = request.send().await.map_err(|error| self.broken(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         told.clone_from(&headers);
-        self.heed(status, &headers);
+        self.throttle.heed(&self.options.name, &Pace::of(status, &headers), self.clock.now());
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| unavailable(&error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
             if body.len() + chunk.len() > call.answer_bytes_max {
                 let reason = format!("its answer is longer than {} bytes", call.answer_bytes_max);
                 return Err(Error::Unavailable { reason, doubtful: true, retry_after: None });
@@ -178,34 +182,13 @@ impl Client {
         understand(status, &headers, &body)
     }
 
-    /// Whatever the answer is, what it says about the pace counts for every later call.
-    fn heed(&self, status: StatusCode, headers: &HeaderMap) {
-        let (wait, now) = (retry_after(headers), self.clock.now());
-        if let Some(left) = number(headers, "x-ratelimit-remaining") {
-            let organization = self.options.name.clone();
-            metrics::gauge!("azdo_gateway_ado_rate_limit_remaining", "organization" => organization)
-                .set(left);
+    /// A connection that broke: three of them are a limit that is not told (facts §8). One that
+    /// was never made, or an answer that takes too long, says nothing about the budget.
+    fn broken(&self, error: &reqwest::Error) -> Error {
+        if !error.is_connect() && !error.is_timeout() && !error.is_builder() {
+            self.throttle.broke(&self.options.name, self.clock.now());
         }
-        let delayed = number(headers, "x-ratelimit-delay").map(Duration::from_secs_f64);
-        match (status, wait.or(delayed)) {
-            (StatusCode::TOO_MANY_REQUESTS, wait) => {
-                self.throttle.slow_down(
-                    &self.options.name,
-                    wait,
-                    "Azure DevOps limits the rate",
-                    now,
-                );
-            }
-            (status, Some(wait)) if status.is_success() => {
-                self.throttle.slow_down(
-                    &self.options.name,
-                    Some(wait),
-                    "Azure DevOps asks to slow down",
-                    now,
-                );
-            }
-            _ => {}
-        }
+        unavailable(error)
     }
 }
 
@@ -301,14 +284,4 @@ fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], is_json: bool) 
         },
         (status, _) => Error::Rejected { status, reason },
     }
-}
-
-/// Retry-After in seconds, the form that Azure DevOps uses.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    number(headers, reqwest::header::RETRY_AFTER).map(Duration::from_secs_f64)
-}
-
-fn number(headers: &HeaderMap, name: impl TryInto<HeaderName>) -> Option<f64> {
-    let value = headers.get(name.try_into().ok()?)?.to_str().ok()?.trim().parse::<f64>().ok()?;
-    (value.is_finite() && (0.0..=86_400.0).contains(&value)).then_some(value)
 }

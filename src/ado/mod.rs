@@ -7,10 +7,12 @@
 pub mod hooks;
 
 mod access;
+mod budget;
 mod client;
 mod credential;
 mod error;
 mod options;
+mod pace;
 mod pat_error;
 mod places;
 mod policies;

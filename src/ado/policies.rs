@@ -234,3 +234,7 @@ fn nonsense(what: &str, error: &serde_json::Error) -> Error {
         retry_after: None,
     }
 }
+
+#[cfg(test)]
+#[path = "policies_tests.rs"]
+mod tests;

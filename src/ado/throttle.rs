@@ -1,83 +1,78 @@
-//! Until when an organization is left in peace: one answer that says "slow down" counts for every
-//! call of the identity, since they all share its budget.
+//! Until when an organization is left in peace, and by whom: one answer that says "slow down"
+//! counts for every call of the identity, since they all share its budget.
 //!
-//! Source: Microsoft Learn, "Rate and usage limits": Retry-After also comes on successes, and a
-//! block may come without any header. It must never wait itself.
+//! An organization has one identity here, so that its name is the key. Source: Microsoft Learn,
+//! "Rate and usage limits": Retry-After also comes on successes, and a block may come without any
+//! header. It must never wait itself.
 
 use std::time::Duration;
 
 use dashmap::DashMap;
 
+use super::budget::{Budget, Cause};
+pub use super::budget::{Lane, Pause};
+use super::pace::Pace;
 use crate::domain::time::Timestamp;
-
-/// How long to wait after a 429 that does not say how long.
-const UNTOLD: Duration = Duration::from_secs(60);
-/// The longest wait that is believed.
-const WAIT_MAX: Duration = Duration::from_secs(3_600);
-
-/// What a call is for: the ones above are never held up by those below.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Lane {
-    Statuses,
-    /// Starting runs, where that is a call to Azure DevOps.
-    Triggers,
-    Subscriptions,
-    CatchUp,
-}
 
 /// See the module. Keyed by organization.
 #[derive(Debug, Default)]
 pub struct Throttle {
-    pauses: DashMap<String, Pause>,
-}
-
-/// A time in which no call is to be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pause {
-    pub until: Timestamp,
-    /// For the people whose statuses wait meanwhile.
-    pub reason: String,
-    /// Azure DevOps asked for it; otherwise it does not let us in, which tokens may still be
-    /// revoked in.
-    pub is_limit: bool,
+    budgets: DashMap<String, Budget>,
 }
 
 impl Throttle {
     /// Leaves the organization in peace for this long: it does not let us in.
     pub fn lock_out(&self, organization: &str, wait: Duration, reason: &str, now: Timestamp) {
-        self.pause_for(organization, wait, reason, false, now);
-    }
-
-    /// Leaves the organization in peace for this long, or for what is usual when untold.
-    pub fn slow_down(
-        &self,
-        organization: &str,
-        wait: Option<Duration>,
-        reason: &str,
-        now: Timestamp,
-    ) {
-        self.pause_for(organization, wait.unwrap_or(UNTOLD), reason, true, now);
-    }
-
-    fn pause_for(
-        &self,
-        organization: &str,
-        wait: Duration,
-        reason: &str,
-        is_limit: bool,
-        now: Timestamp,
-    ) {
-        let until = now.plus(wait.min(WAIT_MAX));
-        let pause = Pause { until, reason: reason.to_owned(), is_limit };
-        let mut entry = self.pauses.entry(organization.to_owned()).or_insert_with(|| pause.clone());
-        if entry.until < until {
-            *entry = pause;
-        }
+        self.of(organization, |budget| budget.lock_out(wait, reason, now));
+        count(organization, Cause::LockedOut);
     }
 
     /// The pause that goes on now in a lane; none when calls may be made.
-    pub fn pause(&self, organization: &str, _lane: Lane, now: Timestamp) -> Option<Pause> {
-        let pause = self.pauses.get(organization).map(|pause| pause.clone())?;
-        (pause.until > now).then_some(pause)
+    pub fn pause(&self, organization: &str, lane: Lane, now: Timestamp) -> Option<Pause> {
+        self.budgets.get(organization)?.pause(lane, now)
     }
+
+    /// Now by the clock of Azure DevOps, to the second, as its last answer told it; `now` while
+    /// nothing is known. For comparing with times that it writes.
+    pub fn their_now(&self, organization: &str, now: Timestamp) -> Timestamp {
+        self.budgets.get(organization).map_or(now, |budget| budget.their_now(now))
+    }
+
+    /// Whatever an answer is, what it says about the pace counts for every later call.
+    pub(super) fn heed(&self, organization: &str, pace: &Pace, now: Timestamp) {
+        let (causes, left) =
+            self.of(organization, |budget| (budget.heed(pace, now), budget.left(now)));
+        causes.into_iter().for_each(|cause| count(organization, cause));
+        // Unknown is no number: what was told has faded, which does not mean that all is well.
+        let (remaining, share) = left.map_or((f64::NAN, f64::NAN), |it| (it.remaining, it.share));
+        let name = || organization.to_owned();
+        metrics::gauge!("azdo_gateway_ado_rate_limit_remaining", "organization" => name())
+            .set(remaining);
+        metrics::gauge!("azdo_gateway_ado_rate_limit_share", "organization" => name()).set(share);
+    }
+
+    /// A call succeeded, to the last byte.
+    pub(super) fn succeeded(&self, organization: &str) {
+        self.of(organization, Budget::succeeded);
+    }
+
+    /// A connection broke before the whole answer came.
+    pub(super) fn broke(&self, organization: &str, now: Timestamp) {
+        if let Some(cause) = self.of(organization, |budget| budget.broke(now)) {
+            count(organization, cause);
+        }
+    }
+
+    fn of<T>(&self, organization: &str, act: impl FnOnce(&mut Budget) -> T) -> T {
+        if let Some(mut budget) = self.budgets.get_mut(organization) {
+            return act(&mut budget);
+        }
+        act(&mut self.budgets.entry(organization.to_owned()).or_default())
+    }
+}
+
+fn count(organization: &str, cause: Cause) {
+    metrics::counter!("azdo_gateway_ado_pauses_total", "organization" => organization.to_owned(),
+        "cause" => cause.as_str())
+    .increment(1);
 }

@@ -1,7 +1,7 @@
 //! When each organization has its next turn, and what became of the last.
 //!
-//! Usually every so often; sooner while a turn leaves something to do, ever more seldom while it
-//! cannot do it; at once when asked. It must never know what a turn does.
+//! Usually every so often; sooner while something goes on, more seldom where a person has to do
+//! something first; at once when asked. It must never know what a turn does.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,10 +12,15 @@ use crate::worker::Wake;
 
 /// The pause after a first turn that leaves something to do, doubled with each further one.
 const SOON: Duration = Duration::from_secs(1);
+/// The pause after another replica had the turn: it may die.
+const AFTER_ANOTHER: Duration = Duration::from_secs(5);
+/// The longest pause where a person has to do something first.
+const REFUSED_MAX: Duration = Duration::from_secs(3_600);
 
 /// What became of a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turned {
+    /// When it began.
     pub at: Timestamp,
     /// What was changed at Azure DevOps, or found there.
     pub changes: usize,
@@ -28,7 +33,9 @@ pub struct Turned {
 #[derive(Clone, Debug, Default)]
 struct Next {
     due_at: Timestamp,
-    /// Turns in a row that left something to do.
+    /// Somebody asked since the turn began that goes on.
+    is_asked: bool,
+    /// Turns in a row that left something to do, or could not do it.
     in_a_row: u32,
     last: Option<Turned>,
 }
@@ -48,7 +55,7 @@ impl Schedule {
 
     /// The next turn is at once.
     pub(super) fn ask(&self, organization: &str) {
-        self.change(organization, |next| next.due_at = Timestamp::ZERO);
+        self.change(organization, |next| (next.due_at, next.is_asked) = (Timestamp::ZERO, true));
         self.wake.wake();
     }
 
@@ -62,23 +69,33 @@ impl Schedule {
         self.change(organization, |next| next.last.clone())
     }
 
-    /// A turn is over; nothing is known of it where another replica had it. The next one is usually
-    /// `every` so often, and where something goes on `longest` at most after a row of others.
+    /// A turn begins: it does what was asked for until now.
+    pub(super) fn begin(&self, organization: &str) {
+        self.change(organization, |next| next.is_asked = false);
+    }
+
+    /// A turn is over, one that comes `every` so often when all is well; none where another replica
+    /// had it.
     pub(super) fn turned(
         &self,
         organization: &str,
         turned: Option<Turned>,
-        (every, longest): (Duration, Duration),
+        every: Duration,
         now: Timestamp,
     ) {
         self.change(organization, |next| {
             let goes_on = turned.as_ref().is_some_and(|turned| turned.goes_on);
-            next.in_a_row = if goes_on { next.in_a_row.saturating_add(1) } else { 0 };
-            let wait = match next.in_a_row.checked_sub(1) {
-                None => every,
-                Some(doublings) => SOON.saturating_mul(1 << doublings.min(16)).min(longest),
+            let is_refused = turned.as_ref().is_some_and(|turned| turned.problem.is_some());
+            next.in_a_row = if goes_on || is_refused { next.in_a_row.saturating_add(1) } else { 0 };
+            let doubled =
+                |wait: Duration| wait.saturating_mul(1 << next.in_a_row.saturating_sub(1).min(16));
+            let wait = match () {
+                () if turned.is_none() => AFTER_ANOTHER.min(every),
+                () if goes_on => doubled(SOON).min(every),
+                () if is_refused => doubled(every).min(REFUSED_MAX.max(every)),
+                () => every,
             };
-            next.due_at = now.plus(wait);
+            next.due_at = if next.is_asked { Timestamp::ZERO } else { now.plus(wait) };
             next.last = turned.or(next.last.take());
         });
     }
@@ -106,12 +123,21 @@ mod tests {
         (0..100_000).find(is_due).expect("it is due some day")
     }
 
+    /// The waits after turns like this one.
+    fn waits(schedule: &Schedule, like: &Option<Turned>, turns: usize) -> Vec<u64> {
+        let wait = |_| {
+            schedule.begin("x");
+            schedule.turned("x", like.clone(), EVERY, NOW);
+            wait_s(schedule)
+        };
+        (0..turns).map(wait).collect()
+    }
+
     #[test]
     fn a_turn_is_due_at_once_then_every_so_often_and_when_asked() {
         let schedule = Schedule::default();
         assert_eq!(wait_s(&schedule), 0);
-        schedule.turned("x", turned(false), (EVERY, EVERY), NOW);
-        assert_eq!(wait_s(&schedule), 300);
+        assert_eq!(waits(&schedule, &turned(false), 3), [300, 300, 300]);
         assert!(schedule.is_due("y", NOW), "others are not held up");
         schedule.ask("x");
         assert_eq!(wait_s(&schedule), 0);
@@ -120,24 +146,35 @@ mod tests {
     #[test]
     fn what_goes_on_comes_soon_and_then_ever_more_seldom() {
         let schedule = Schedule::default();
-        let mut waits = Vec::new();
-        for _ in 0..11 {
-            schedule.turned("x", turned(true), (EVERY, 2 * EVERY), NOW);
-            waits.push(wait_s(&schedule));
-        }
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600]);
-        schedule.turned("x", turned(false), (EVERY, EVERY), NOW);
-        schedule.turned("x", turned(true), (EVERY, EVERY), NOW);
-        assert_eq!(wait_s(&schedule), 1);
+        let seldom = [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300];
+        assert_eq!(waits(&schedule, &turned(true), 11), seldom);
+        assert_eq!(waits(&schedule, &turned(false), 1), [300]);
+        assert_eq!(waits(&schedule, &turned(true), 1), [1]);
+    }
+
+    #[test]
+    fn what_a_person_has_to_mend_is_tried_ever_more_seldom() {
+        let schedule = Schedule::default();
+        let refused = Turned { at: NOW, changes: 0, goes_on: false, problem: Some("no".into()) };
+        assert_eq!(waits(&schedule, &Some(refused), 6), [300, 600, 1200, 2400, 3600, 3600]);
     }
 
     #[test]
     fn what_another_replica_did_is_not_known() {
         let schedule = Schedule::default();
         assert_eq!(schedule.last("x"), None);
-        schedule.turned("x", turned(true), (EVERY, EVERY), NOW);
-        schedule.turned("x", None, (EVERY, EVERY), NOW);
+        assert_eq!(waits(&schedule, &turned(true), 1), [1]);
+        assert_eq!(waits(&schedule, &None, 1), [5]);
         assert_eq!(schedule.last("x"), turned(true));
-        assert_eq!(wait_s(&schedule), 300);
+    }
+
+    #[test]
+    fn whoever_asks_during_a_turn_gets_another_one() {
+        let schedule = Schedule::default();
+        schedule.begin("x");
+        schedule.ask("x");
+        schedule.turned("x", turned(false), EVERY, NOW);
+        assert_eq!(wait_s(&schedule), 0);
+        assert_eq!(waits(&schedule, &turned(false), 1), [300]);
     }
 }

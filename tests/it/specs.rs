@@ -12,6 +12,7 @@ use azdo_gateway::ado::{Client, Credential, Options, Throttle, http_client};
 use azdo_gateway::clock::Clock;
 use azdo_gateway::domain::event::Repository;
 use azdo_gateway::domain::permission::Grant;
+use azdo_gateway::domain::policy::Settings;
 use azdo_gateway::domain::status::{Context, Shown, Status, Target};
 use azdo_gateway::secret::Secret;
 use serde_json::Value;
@@ -54,6 +55,34 @@ async fn our_questions_about_permissions_are_in_the_specs() {
         Repository { id: "web".into(), project_id: "fiber".into(), ..Repository::default() };
     client.probe_statuses(credential(), &repository).await.unwrap();
     are_in(&git, recorded.join().unwrap());
+}
+
+#[tokio::test]
+async fn our_policies_are_in_the_specs() {
+    let Some(spec) = spec("policy-7.1.policy.json") else { return };
+    let (client, recorded) = recorded_client(4);
+    let credential = || Credential::from_pat(&Secret::new("pat".into()));
+    let settings = Settings {
+        is_enabled: true,
+        is_blocking: true,
+        context: Context { genre: "ci".into(), name: "unit-tests".into() },
+        author_id: None,
+        resets_on_push: true,
+        is_conditional: false,
+        display_name: "ci/unit-tests".into(),
+        file_patterns: Vec::new(),
+        scopes: Vec::new(),
+    };
+    client.policies(credential(), "fiber", Some("17")).await.unwrap();
+    // The answer that it gets is none: only what was asked counts here.
+    client.create_policy(credential(), "fiber", &settings).await.unwrap_err();
+    client.replace_policy(credential(), "fiber", 17, &settings).await.unwrap();
+    client.delete_policy(credential(), "fiber", 17).await.unwrap();
+    let sent = recorded.join().unwrap();
+    let query = &sent[0].2;
+    assert!(query.contains("policyType=cbdc66da-9728-4af8-aada-9a5a32e4a226"), "{query}");
+    assert!(query.contains("continuationToken=17") && !query.contains("scope="), "{query}");
+    are_in(&spec, sent);
 }
 
 /// A client whose calls, so many, are recorded.

@@ -1,6 +1,7 @@
 //! Decisions: stories about pull requests and pushes, told to a small memory, and what must hold
 //! whatever is told.
 
+mod exemptions;
 mod pull_request_properties;
 mod pull_requests;
 mod pushes;

@@ -123,3 +123,6 @@ fn title(context: &Context) -> String {
         false => format!("{}/{}", context.genre, context.name),
     }
 }
+
+#[cfg(test)]
+mod tests;

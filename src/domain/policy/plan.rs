@@ -69,6 +69,12 @@ pub struct Step {
 }
 
 impl Step {
+    /// `ci/unit-tests for web main`.
+    pub fn what(&self) -> String {
+        let repository = self.repository.as_deref().unwrap_or("*");
+        format!("{} for {repository} {}", self.context, self.branches)
+    }
+
     /// `Fabrikam/web main`.
     pub fn place(&self) -> String {
         let repository = self.repository.as_deref().unwrap_or("*");
@@ -148,8 +154,8 @@ fn assign<'f>(
     };
     let has_context = |one: &Wanted, found: &Found| is_same(&found.settings.context, &one.context);
     let is_in = |one: &Wanted, found: &Found| {
-        let id = Some(one.repository_id.as_str());
-        found.settings.scopes.iter().any(|scope| scope.repository_id.as_deref() == id)
+        let here = |id: &String| *id == one.repository_id;
+        found.settings.scopes.iter().any(|scope| scope.repository_id.as_ref().is_none_or(here))
     };
     type Near<'n> = &'n dyn Fn(&Wanted, &Found) -> bool;
     let rounds: [Near<'_>; 3] = [

@@ -14,12 +14,16 @@ const CHANGE: &str = "policy";
 /// Reasons of one turn that are told.
 const TOLD_MAX: usize = 3;
 
-/// Carries the plan out; what was refused and what to do, if anything was.
-pub(super) async fn carry_out(
-    turn: &Turn<'_>,
-    at: &Upkept,
-    plan: &Plan,
-) -> Result<Option<String>, Stop> {
+/// What was done.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) changes: usize,
+    /// What was refused, and what to do about it.
+    pub(super) problem: Option<String>,
+}
+
+/// Carries the plan out.
+pub(super) async fn carry_out(turn: &Turn<'_>, at: &Upkept, plan: &Plan) -> Result<Done, Stop> {
     for (keys, is_kept) in [(&plan.adopted, true), (&plan.forgotten, false)] {
         for (project, id) in keys {
             remember(at, project, *id, is_kept).await?;
@@ -28,7 +32,7 @@ pub(super) async fn carry_out(
     let guards = |step: &&Step| matches!(step.kind, Kind::Addition | Kind::Change);
     let mut unguarded = plan.steps.iter().filter(guards).count();
     tell_unguarded(at, unguarded);
-    let mut refused: Vec<String> = Vec::new();
+    let (mut changes, mut refused) = (0_usize, Vec::new());
     for step in &plan.steps {
         if step.kind == Kind::Report {
             tracing::debug!(organization = at.organization, policy = step.policy, "{step}");
@@ -37,6 +41,7 @@ pub(super) async fn carry_out(
         match carry(turn, at, step).await {
             Ok(id) => {
                 unguarded = unguarded.saturating_sub(usize::from(guards(&step)));
+                changes += 1;
                 tell(at, step, id, "done");
             }
             Err(stop) => {
@@ -46,7 +51,7 @@ pub(super) async fn carry_out(
         }
     }
     tell_unguarded(at, unguarded);
-    Ok(summary(&refused))
+    Ok(Done { changes, problem: summary(&refused) })
 }
 
 /// Does what a step says; the policy that it was done to.

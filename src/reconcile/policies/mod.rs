@@ -16,15 +16,12 @@ use super::schedule::{Schedule, Turned};
 use super::turn::{Stop, Turn, Upkept};
 use crate::credentials::{Aspect, Standing};
 use crate::domain::check::Check;
-use crate::domain::policy::{Kind, Plan};
+use crate::domain::policy::Plan;
 use crate::storage::{self, Duty};
 use crate::worker::{Progress, Tick, Wake};
 
-use carrying::carry_out;
+use carrying::{Done, carry_out};
 use picture::{Picture, picture};
-
-/// The longest pause where a person has to do something first.
-const AGAIN_MAX: Duration = Duration::from_secs(3_600);
 
 /// One organization whose policies are kept.
 #[derive(Debug)]
@@ -88,41 +85,42 @@ impl Policies {
     }
 
     async fn turn(&self, turn: &Turn<'_>, kept: &Kept) -> Result<Turned, Stop> {
-        let Upkept { clock, .. } = &kept.upkept;
-        let (mut changes, mut problem) = (0, None);
-        if let Some(picture) = picture(turn, &kept.upkept, &self.checks).await? {
-            let plan = picture.plan(kept, &self.checks);
-            changes = plan.steps.iter().filter(|step| step.kind != Kind::Report).count();
-            problem = carry_out(turn, &kept.upkept, &plan).await?;
-        }
-        Ok(Turned { at: clock.now(), changes, goes_on: problem.is_some(), problem })
+        let at = kept.upkept.clock.now();
+        let Some(picture) = picture(turn, &kept.upkept, &self.checks).await? else {
+            return Ok(Turned { at, changes: 0, goes_on: false, problem: None });
+        };
+        let plan = picture.plan(kept, &self.checks);
+        let Done { changes, problem } = carry_out(turn, &kept.upkept, &plan).await?;
+        Ok(Turned { at, changes, goes_on: false, problem })
     }
 
     async fn due(&self, kept: &Kept) -> Result<(), storage::Error> {
         let Upkept { organization, clock, .. } = &kept.upkept;
-        let mut longest = AGAIN_MAX.max(kept.every);
+        self.schedule.begin(organization);
         let turned = match self.keep(kept).await {
-            Ok(turned) => turned,
+            Ok(turned) => Some(turned),
             Err(Stop::Store(error)) => return Err(error),
-            Err(Stop::Overtaken | Stop::Stopping) => {
-                self.schedule.turned(organization, None, (kept.every, longest), clock.now());
-                return Ok(());
-            }
+            Err(Stop::Overtaken | Stop::Stopping) => None,
             Err(stop) => {
-                longest = kept.every;
                 let told = format!("the policies of required checks could not be kept: {stop}");
-                Turned { at: clock.now(), changes: 0, goes_on: true, problem: Some(told) }
+                let (at, problem) = (clock.now(), Some(told));
+                Some(Turned { at, changes: 0, goes_on: true, problem })
             }
         };
-        match &turned.problem {
-            None => self.standing.fine(organization, Aspect::Policies),
-            Some(told) if self.standing.wrong(organization, Aspect::Policies, told) => {
-                tracing::error!(organization, "{told}");
-            }
-            Some(_) => {}
+        if let Some(Turned { problem, .. }) = &turned {
+            self.judge(organization, problem.as_deref());
         }
-        self.schedule.turned(organization, Some(turned), (kept.every, longest), clock.now());
+        self.schedule.turned(organization, turned, kept.every, clock.now());
         Ok(())
+    }
+
+    fn judge(&self, organization: &str, problem: Option<&str>) {
+        let Some(problem) = problem else {
+            return self.standing.fine(organization, Aspect::Policies);
+        };
+        if self.standing.wrong(organization, Aspect::Policies, problem) {
+            tracing::warn!(organization, "{problem}");
+        }
     }
 
     fn is_due(&self, kept: &Kept) -> bool {

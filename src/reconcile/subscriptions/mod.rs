@@ -180,6 +180,7 @@ impl Subscriptions {
     async fn turn(&self, turn: &Turn<'_>, kept: &Kept) -> Result<Turned, Stop> {
         let at = &kept.upkept;
         let (organization, store) = (&at.organization, at.store.as_ref());
+        let began_at = at.clock.now();
         self.arrivals.exchange(store, organization).await?;
         let picture = picture(turn, at, &self.wish).await?;
         let now = at.clock.now();
@@ -196,8 +197,8 @@ impl Subscriptions {
         report::ages(organization, &picture, &self.arrivals, now);
         report::alarm(&self.standing, organization, &picture, &steps, None, done.problem.clone());
         let waits = steps.iter().any(|step| step.kind == Kind::Wait);
-        let goes_on = done.changes > 0 || done.problem.is_some() || waits || retiring;
-        Ok(Turned { at: now, changes: done.changes, goes_on, problem: done.problem })
+        let goes_on = done.changes > 0 || waits || retiring;
+        Ok(Turned { at: began_at, changes: done.changes, goes_on, problem: done.problem })
     }
 
     /// Ends the secrets that were replaced by one that delivers, once nothing can come with them
@@ -237,8 +238,9 @@ impl Subscriptions {
 
     async fn due(&self, kept: &Kept) -> Result<(), storage::Error> {
         let Upkept { organization, store, clock, .. } = &kept.upkept;
+        self.schedule.begin(organization);
         if !kept.is_managed && !store.hooks(organization).await?.is_held {
-            self.schedule.turned(organization, None, (kept.every, kept.every), clock.now());
+            self.schedule.turned(organization, None, kept.every, clock.now());
             return Ok(());
         }
         let turned = match self.keep(kept).await {
@@ -254,7 +256,7 @@ impl Subscriptions {
                 Some(Turned { at, changes: 0, goes_on: true, problem })
             }
         };
-        self.schedule.turned(organization, turned, (kept.every, kept.every), clock.now());
+        self.schedule.turned(organization, turned, kept.every, clock.now());
         Ok(())
     }
 

@@ -55,8 +55,8 @@ pub(super) async fn plan(
     let plan = state.subscriptions.plan(kept).await.map_err(unseen)?;
     let mut items: Vec<Value> = plan.steps.iter().map(|step| planned(organization, step)).collect();
     if let Some(kept) = state.policies.of(organization) {
-        let plan = state.policies.plan(kept).await.map_err(unseen)?;
-        items.extend(plan.steps.iter().map(|step| policy(organization, step)));
+        let policies = state.policies.plan(kept).await.map_err(unseen)?;
+        items.extend(policies.steps.iter().map(|step| planned_policy(organization, step)));
     }
     Ok(Json(json!({
         "organization": organization,
@@ -200,18 +200,18 @@ fn planned(organization: &str, planned: &Planned) -> Value {
     })
 }
 
-fn policy(organization: &str, step: &policy::Step) -> Value {
-    let change = |change: &policy::Change| json!({ "field": change.field, "from": change.from, "to": change.to });
-    let repository = step.repository.as_deref().unwrap_or("*");
+fn planned_policy(organization: &str, step: &policy::Step) -> Value {
+    let change =
+        |one: &policy::Change| json!({ "field": one.field, "from": one.from, "to": one.to });
     json!({
         "organization": organization,
         "kind": "policy",
         "action": step.kind.as_str(),
         "project": step.project,
-        "what": format!("{repository} {} waits for {}", step.branches, step.context),
+        "what": step.what(),
         "id": step.policy.map(|id| id.to_string()),
         "reason": step.why,
-        "changes": step.changes.iter().map(change).collect::<Vec<Value>>(),
+        "changes": step.changes.iter().map(change).collect::<Vec<_>>(),
     })
 }
 

@@ -67,7 +67,8 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Strikes every request of that method (empty for any) whose path contains `path_part`.
+    /// Strikes every request of that method (empty for any) whose path contains `path_part`. A part
+    /// like `eventType=git.push` is looked for in the decoded query instead.
     pub fn new(method: &str, path_part: &str, action: Action) -> Self {
         Self {
             method: (!method.is_empty()).then(|| method.to_ascii_uppercase()),
@@ -97,7 +98,14 @@ impl Rule {
 
     fn matches(&self, request: &Request) -> bool {
         let method = self.method.as_ref().is_none_or(|method| *method == request.method);
-        method && request.path.to_ascii_lowercase().contains(&self.path_part)
+        let in_query = |(name, value): &(String, String)| {
+            format!("{name}={value}").to_ascii_lowercase().contains(&self.path_part)
+        };
+        method
+            && match self.path_part.contains('=') {
+                true => request.query.iter().any(in_query),
+                false => request.path.to_ascii_lowercase().contains(&self.path_part),
+            }
     }
 
     fn strikes(&mut self, random: &mut Random) -> bool {

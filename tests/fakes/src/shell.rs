@@ -187,9 +187,11 @@ impl Shell {
         self.shared.holds.release();
     }
 
-    /// Lets this much time pass for all worlds at once: step by step, so that every delivery, retry
-    /// and report that falls due meanwhile is sent and answered at its time, before the next one.
-    /// Whoever talks to the worlds keeps the clock of the machine, and sees theirs ahead of it.
+    /// Lets this much time pass for Azure DevOps and Entra: step by step, so that every delivery
+    /// and retry that falls due meanwhile is sent and answered at its time, before the next one.
+    /// The CI, and whoever talks to the worlds, keep the clock of the machine; answers of Azure
+    /// DevOps tell its time in `Date`. What a program lets end by its own clock may have ended
+    /// there already.
     pub async fn pass(&self, by: Duration) {
         self.shared.pass(by).await;
     }

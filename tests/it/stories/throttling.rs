@@ -1,7 +1,7 @@
 //! Azure DevOps says "slow down", or shows its sign-in page: it is left in peace, nothing is lost.
 
 use fakes::faults::{
-    Action, Rule, rate_limited_200, redirect_302, sign_in_page_203, too_many_requests,
+    Action, Rule, budget_left, rate_limited_200, redirect_302, sign_in_page_203, too_many_requests,
 };
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -93,6 +93,48 @@ async fn a_limit_on_a_success_counts_too() {
     town.until_commit_shown(&second, "scan", "succeeded").await;
     let asked: Vec<_> = town.shell.ado(|ado| ado.journal.entries().map(|one| one.at_ms).collect());
     assert!(asked[1] - asked[0] >= 1_000, "Retry-After was not obeyed: {asked:?}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_break_are_a_limit_and_nothing_is_lost() {
+    let town = Town::new(1408);
+    strike(&town, Action::TruncateBody, 3);
+    let gateway = Inside::without_hooks(&town, |_| {}).await;
+    let mut commits = Vec::new();
+    for _ in 0..3 {
+        commits.push(show(&town, &gateway).await);
+    }
+    let left = waits_for("Azure DevOps breaks the connections");
+    gateway.api.until("/v1/statuses?outcome=queued", left).await;
+    for commit in commits {
+        town.until_commit_shown(&commit, "scan", "succeeded").await;
+        gateway
+            .api
+            .until("/v1/statuses?outcome=queued", |statuses| {
+                statuses["items"].as_array().unwrap().is_empty()
+            })
+            .await;
+        // Looked up instead of posted twice, since the answer had been lost.
+        assert_eq!(town.commit_statuses(&commit, "scan").len(), 1);
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_is_measured_and_holds_no_status() {
+    let town = Town::new(1409);
+    let reset_s = town.shell.ado(|ado| ado.now_ms()) / 1_000 + 600;
+    strike(&town, budget_left(200, 10, reset_s), 1);
+    let gateway = Inside::without_hooks(&town, |_| {}).await;
+    for _ in 0..2 {
+        let commit = show(&town, &gateway).await;
+        town.until_commit_shown(&commit, "scan", "succeeded").await;
+    }
+    let answer = reqwest::Client::new().get(format!("{}/metrics", gateway.url)).send().await;
+    let metrics = answer.unwrap().text().await.unwrap();
+    let share = "azdo_gateway_ado_rate_limit_share{organization=\"fabrikam\"} 0.05";
+    assert!(metrics.contains(share), "{metrics}");
     gateway.stop().await;
 }
 

@@ -78,11 +78,6 @@ impl World {
         self.reports.planned.len()
     }
 
-    /// How many reports were sent and not answered yet.
-    pub fn reports_under_way(&self) -> usize {
-        self.reports.in_flight.len()
-    }
-
     /// Reports a state now, behind what is planned for that run.
     pub fn report(&mut self, run: &str, state: &'static str, now_ms: i64) {
         assert!(self.starts.contains_key(run), "there is no run {run}");

@@ -1,14 +1,15 @@
-//! The clock of the worlds: that of the machine, and what a test has let pass besides.
+//! The clock of Azure DevOps and Entra: that of the machine, and what a test has let pass besides.
 //!
-//! Time passes step by step, from one thing that falls due to the next, so that hours of retries
-//! take moments and still happen in order. Nothing here sends anything.
+//! Time passes step by step, from one delivery that falls due to the next, so that hours of retries
+//! take moments and still happen in order. The CI keeps the clock of the machine, as whoever calls
+//! it does: it checks their signatures by the time. Nothing here sends anything.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use super::Shared;
 
-/// How far ahead of the machine the worlds are.
+/// How far ahead of the machine Azure DevOps and Entra are.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
     ahead_ms: AtomicI64,
@@ -17,9 +18,7 @@ pub(super) struct Clock {
 impl Clock {
     /// Now, in milliseconds since 1970.
     pub(super) fn now_ms(&self) -> i64 {
-        let nanoseconds = time::OffsetDateTime::now_utc().unix_timestamp_nanos();
-        let machine_ms = i64::try_from(nanoseconds / 1_000_000).unwrap_or(i64::MAX);
-        machine_ms.saturating_add(self.ahead_ms.load(Ordering::SeqCst))
+        machine_ms().saturating_add(self.ahead_ms.load(Ordering::SeqCst))
     }
 
     /// Moves on to that moment, unless it is past.
@@ -31,8 +30,14 @@ impl Clock {
     }
 }
 
+/// The wall clock, in milliseconds since 1970.
+pub(super) fn machine_ms() -> i64 {
+    let nanoseconds = time::OffsetDateTime::now_utc().unix_timestamp_nanos();
+    i64::try_from(nanoseconds / 1_000_000).unwrap_or(i64::MAX)
+}
+
 impl Shared {
-    /// Now, in milliseconds since 1970.
+    /// Now at Azure DevOps and Entra, in milliseconds since 1970.
     pub(super) fn now_ms(&self) -> i64 {
         self.clock.now_ms()
     }
@@ -45,15 +50,13 @@ impl Shared {
         loop {
             // Merges are attempted by the tick; sending is the loop's work, and answers may make
             // further things due at once.
-            self.until(|ado, ci| {
-                let now_ms = self.clock.now_ms();
-                let next = ado.next_delivery_ms().into_iter().chain(ci.next_due_ms()).min();
-                let waits = next.is_some_and(|due_ms| due_ms <= now_ms);
-                !waits && ado.deliveries_under_way() == 0 && ci.reports_under_way() == 0
+            self.until(|ado, _| {
+                let next = ado.next_delivery_ms();
+                let waits = next.is_some_and(|due_ms| due_ms <= self.clock.now_ms());
+                !waits && ado.deliveries_under_way() == 0
             })
             .await;
-            let (delivery, report) = (self.ado().next_due_ms(), self.ci().next_due_ms());
-            let next = delivery.into_iter().chain(report).min().filter(|due_ms| *due_ms <= end_ms);
+            let next = self.ado().next_due_ms().filter(|due_ms| *due_ms <= end_ms);
             let Some(due_ms) = next else { break };
             self.clock.move_to(due_ms);
             self.tick();

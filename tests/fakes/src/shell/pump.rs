@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::Shared;
+use super::clock::machine_ms;
 use crate::ado::{Answer, Outgoing};
 use crate::ci::Report;
 
@@ -60,7 +61,7 @@ fn send_due(
             }
         });
     }
-    let reports = shared.ci().due_reports(shared.now_ms());
+    let reports = shared.ci().due_reports(machine_ms());
     for report in reports {
         let (shared, client) = (Arc::clone(shared), client.clone());
         tasks.spawn(async move {
@@ -75,9 +76,9 @@ fn send_due(
 /// How long nothing falls due. Without room, only a change makes a difference.
 fn nap_ms(shared: &Shared, has_room: bool) -> u64 {
     let delivery = shared.ado().next_due_ms().filter(|_| has_room);
-    let report = shared.ci().next_due_ms();
-    let next = delivery.into_iter().chain(report).min();
-    let wait_ms = next.map_or(LONGEST_NAP_MS, |due_ms| due_ms - shared.now_ms());
+    let delivery = delivery.map(|due_ms| due_ms - shared.now_ms());
+    let report = shared.ci().next_due_ms().map(|due_ms| due_ms - machine_ms());
+    let wait_ms = delivery.into_iter().chain(report).min().unwrap_or(LONGEST_NAP_MS);
     wait_ms.clamp(1, LONGEST_NAP_MS).unsigned_abs()
 }
 
@@ -108,5 +109,5 @@ async fn tell(shared: &Shared, client: &reqwest::Client, report: Report) {
         }
         Err(_) => (None, Vec::new()),
     };
-    shared.ci().report_answered(report.token, status, &body, shared.now_ms());
+    shared.ci().report_answered(report.token, status, &body, machine_ms());
 }

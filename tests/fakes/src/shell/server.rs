@@ -16,6 +16,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 
 use super::Shared;
+use super::clock::machine_ms;
 use crate::faults::{Action, Faults};
 use crate::http::{Release, Request, Response};
 use crate::{ado, ci, control, entra};
@@ -60,6 +61,11 @@ enum Side {
 }
 
 impl Shared {
+    /// Now, by the clock of that side.
+    fn time_of(&self, side: Side) -> i64 {
+        if side == Side::Ci { machine_ms() } else { self.now_ms() }
+    }
+
     fn with<T>(&self, side: Side, act: impl FnOnce(&mut dyn World) -> T) -> T {
         match side {
             Side::Ado => act(&mut *self.ado()),
@@ -119,7 +125,7 @@ async fn serve(http: HttpRequest, body: web::Bytes, shared: web::Data<Shared>) -
     };
     let fault = shared.with(side, |world| world.faults().decide(&request));
     let Some(fault) = fault else {
-        let response = shared.with(side, |world| world.handle(&request, shared.now_ms()));
+        let response = shared.with(side, |world| world.handle(&request, shared.time_of(side)));
         shared.changed();
         return finished(&shared, response).await;
     };
@@ -144,7 +150,7 @@ async fn struck(
         Action::Hold { before: true } => shared.holds.hold(name.clone()).await,
         _ => {}
     }
-    let response = shared.with(side, |world| world.faulty(request, &fault, shared.now_ms()));
+    let response = shared.with(side, |world| world.faulty(request, &fault, shared.time_of(side)));
     shared.changed();
     if fault == (Action::Hold { before: false }) {
         shared.holds.hold(name).await;

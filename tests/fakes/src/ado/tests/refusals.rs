@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{Scene, refusal};
 use crate::ado::Permission;
+use crate::faults::Rule;
 use crate::http::Request;
 
 const REPOSITORIES: &str = "/fabrikam/_apis/git/repositories";
@@ -93,4 +94,21 @@ fn an_organization_may_be_a_collection_of_a_server() {
     let answer = scene.ask(request).body_json();
     assert_eq!(answer["id"], repository);
     assert!(answer["url"].as_str().unwrap().contains("/tfs/Collection/"));
+}
+
+#[test]
+fn a_fault_strikes_the_request_that_it_is_meant_for() {
+    let mut scene = Scene::new();
+    let part = "eventType=git.pullrequest.created";
+    let broken = crate::faults::page_200();
+    scene.world.faults.add(Rule::new("GET", part, broken.clone()).nth(2));
+    let mut decide = |method: &str, event_type: &str| {
+        let target = format!("/fabrikam/_apis/hooks/subscriptions?eventType={event_type}");
+        scene.world.faults.decide(&Request::new(method, &target))
+    };
+    assert_eq!(decide("GET", "git.push"), None);
+    assert_eq!(decide("POST", "git.pullrequest.created"), None);
+    assert_eq!(decide("GET", "git.pullrequest.created"), None);
+    assert_eq!(decide("GET", "git.pullrequest.created"), Some(broken));
+    assert_eq!(decide("GET", "git.pullrequest.created"), None);
 }

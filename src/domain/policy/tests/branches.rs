@@ -1,0 +1,72 @@
+//! Globs and the branches of policies.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::super::super::check::Patterns;
+use super::super::*;
+
+fn listed(globs: &[&str]) -> String {
+    let globs: Vec<String> = globs.iter().map(|glob| (*glob).to_owned()).collect();
+    branches(&globs).iter().map(Branches::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn globs_become_names_and_beginnings_of_names() {
+    let table: [(&[&str], &str); 10] = [
+        (&["main"], "main"),
+        (&["refs/heads/main"], "main"),
+        (&["main", "release/*"], "main, release/*"),
+        (&["release/**"], "release/*"),
+        (&["**"], "all branches"),
+        (&["main", "*"], "all branches"),
+        (&["release/*", "release/1", "release/1/**", "releases"], "releases, release/*"),
+        (&["v?", "v1"], "v*"),
+        (&["{main,dev}"], "all branches"),
+        (&[], ""),
+    ];
+    for (globs, expected) in table {
+        assert_eq!(listed(globs), expected, "{globs:?}");
+    }
+}
+
+#[test]
+fn the_end_of_a_folder_may_be_written_either_way() {
+    let prefix = |name: &str| Branches::Prefix(name.into());
+    assert!(prefix("refs/heads/release").is_same(&prefix("refs/heads/release/")));
+    assert!(!prefix("refs/heads/release").is_same(&Branches::Exact("refs/heads/release".into())));
+    assert!(prefix("refs/heads").are_all());
+}
+
+#[test]
+fn what_is_not_known_covers_nothing_and_may_meet_everything() {
+    let main = Branches::Exact("refs/heads/main".into());
+    for other in [Branches::Default, Branches::Unknown("Other".into())] {
+        assert!(!other.cover(&main) && !main.cover(&other));
+        assert!(other.may_meet(&main) && main.may_meet(&other));
+    }
+    assert!(!main.may_meet(&Branches::Prefix("refs/heads/release/".into())));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_branch_that_a_check_admits_is_always_covered_and_nothing_twice(
+        globs in prop::collection::vec(
+            select(vec!["main", "re*", "release/*", "release/**", "**", "*/1", "r[ae]*", "release/1"]),
+            0..4,
+        ),
+        branch in "(main|release|ra)(/[12](/3)?)?",
+    ) {
+        let globs: Vec<String> = globs.into_iter().map(str::to_owned).collect();
+        let found = branches(&globs);
+        let it = Branches::Exact(format!("refs/heads/{branch}"));
+        if Patterns::of_branches(&globs).unwrap().matches(&branch) {
+            prop_assert!(found.iter().any(|one| one.cover(&it)), "{branch}: {found:?}");
+        }
+        for one in &found {
+            prop_assert_eq!(found.iter().filter(|other| other.cover(one)).count(), 1);
+        }
+    }
+}
