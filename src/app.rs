@@ -214,6 +214,7 @@ type Work = (Arc<dyn Tick>, Wake, Duration);
 /// Every stage and reconciler.
 fn ticks(config: &Config, identities: &Identities, upkeep: &Upkeep, shared: &Shared) -> Vec<Work> {
     let Shared { http, store, throttle, standing, wakes, clock, .. } = shared;
+    let Upkeep { subscriptions, policies, catch_up } = upkeep;
     let decide = Decide {
         store: Arc::clone(store),
         checks: config.checks.clone().into(),
@@ -255,12 +256,9 @@ fn ticks(config: &Config, identities: &Identities, upkeep: &Upkeep, shared: &Sha
         (Arc::new(Identity { sources: identities.sources() }), Wake::default(), IDENTITY_EVERY),
         (Arc::new(reaper), Wake::default(), REAPER_EVERY),
         (Arc::new(retention), Wake::default(), RETENTION_EVERY),
-        (
-            Arc::clone(&upkeep.subscriptions) as Arc<dyn Tick>,
-            upkeep.subscriptions.wake(),
-            LOOK_EVERY,
-        ),
-        (Arc::clone(&upkeep.policies) as Arc<dyn Tick>, upkeep.policies.wake(), LOOK_EVERY),
+        (Arc::clone(subscriptions) as Arc<dyn Tick>, subscriptions.wake(), LOOK_EVERY),
+        (Arc::clone(policies) as Arc<dyn Tick>, policies.wake(), LOOK_EVERY),
+        (Arc::clone(catch_up) as Arc<dyn Tick>, catch_up.wake(), LOOK_EVERY),
     ]
 }
 
@@ -313,6 +311,7 @@ fn state(
         arrivals: Arc::clone(arrivals),
         subscriptions: upkeep.subscriptions,
         policies: upkeep.policies,
+        catch_up: upkeep.catch_up,
         wakes: wakes.clone(),
         clock: clock.clone(),
         is_draining: AtomicBool::new(false),

@@ -120,11 +120,17 @@ pub(super) struct Budget {
     ahead_micros: i64,
 }
 
+/// Clocks that differ by less are the same.
+const SAME_MICROS: u64 = 5_000_000;
+
 impl Budget {
     /// Takes in what an answer told; says which pauses began with it.
     pub(super) fn heed(&mut self, pace: &Pace, now: Timestamp) -> Vec<Cause> {
         if let Some(date) = pace.date {
-            self.ahead_micros = date.micros().saturating_sub(now.micros());
+            // A date has whole seconds, and took some time to come: clocks that differ by less
+            // are taken for one, or what happened now would lie after what comes next.
+            let ahead = date.micros().saturating_sub(now.micros());
+            self.ahead_micros = if ahead.unsigned_abs() < SAME_MICROS { 0 } else { ahead };
         }
         let mut causes = Vec::new();
         if let Some(left) = pace.left {

@@ -28,6 +28,8 @@ pub(crate) const CALL_MAX: Duration = Duration::from_secs(7);
 const CONNECT_MAX: Duration = Duration::from_secs(4);
 /// Answers are small; what is larger is not for us, but for the one list that has no pages.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What the next page of some lists is asked for by (facts §8).
+const CONTINUATION: &str = "x-ms-continuationtoken";
 /// How much of somebody else's words goes into a reason.
 const REASON_CHARS_MAX: usize = 300;
 
@@ -121,7 +123,7 @@ impl Client {
         let result = self.attempt(&authorization, call, &mut told).await;
         let header = |name: &str| told.get(name).and_then(|value| value.to_str().ok());
         let activity_id = header("activityid").map(short);
-        let next = header("x-ms-continuationtoken").filter(|token| !token.is_empty());
+        let next = header(CONTINUATION).filter(|token| !token.is_empty());
         let result = result.map(|answer| (answer, next.map(str::to_owned)));
         if result.is_ok() {
             self.throttle.succeeded(&self.options.name);

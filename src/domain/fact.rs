@@ -26,6 +26,15 @@ pub enum Fact {
     Unreadable(String),
 }
 
+/// What catch-up says beside a fact that it tells; nothing where a hook tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Aside {
+    /// Refs of a push that were pushed to again before it was found.
+    pub passed_over: Vec<String>,
+    /// The source branch of the pull request moved and came back to where it was.
+    pub came_back: bool,
+}
+
 /// Refs moved by one push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {

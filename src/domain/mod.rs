@@ -8,6 +8,8 @@
 pub mod audit;
 /// How long to wait before the next attempt.
 pub mod backoff;
+/// What hooks never told: known compared with seen.
+pub mod catch_up;
 /// What an operator wants run, and whether it applies.
 pub mod check;
 /// What to do about one event, and why.

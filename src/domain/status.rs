@@ -124,8 +124,8 @@ pub fn of(run: &Run) -> Vec<Status> {
         .collect()
 }
 
-/// What a check shows on a commit of a pull request that it does not run on. It takes the place that
-/// a run would have.
+/// What a check shows on a commit of a pull request that it does not run on. It takes the place
+/// that a run would have.
 pub fn without_run(
     organization: &str,
     check: &Check,

@@ -18,10 +18,10 @@ use crate::ado::hooks::{Delivered, read};
 use crate::clock::Clock;
 use crate::domain::check::Check;
 use crate::domain::decision::{
-    Decision, KnownPullRequest, KnownRef, Outcome, Source, Told, on_pull_request, on_push,
+    CaughtUp, Decision, KnownPullRequest, KnownRef, Outcome, Source, Told, on_pull_request, on_push,
 };
 use crate::domain::event::{Event, Repository};
-use crate::domain::fact::{Fact, Push};
+use crate::domain::fact::{Aside, Fact, Push};
 use crate::domain::id::RunId;
 use crate::domain::pull_request::PullRequest;
 use crate::domain::run::State;
@@ -113,6 +113,7 @@ impl Decide {
             source: delivery.source,
             at: delivered.created_at.unwrap_or(delivery.received_at),
             former_names: &former_names,
+            caught_up: self.caught_up(delivery, delivered).await?,
         };
         let mut commit = DecisionCommit {
             repository: delivered.repository.clone(),
@@ -125,6 +126,21 @@ impl Decide {
             fact => commit.decision = without_runs(fact, delivered),
         }
         Ok(commit)
+    }
+
+    /// Only what catch-up itself put into the inbox is believed to be from catch-up.
+    async fn caught_up<'a>(
+        &self,
+        delivery: &LeasedDelivery,
+        delivered: &'a Delivered,
+    ) -> Result<Option<CaughtUp<'a>>, Error> {
+        let Some(repository) = delivered.repository.as_ref() else { return Ok(None) };
+        if delivery.source != Source::CatchUp {
+            return Ok(None);
+        }
+        let watched_since =
+            self.store.watched_since(&delivery.organization, &repository.id).await?;
+        Ok(Some(CaughtUp { watched_since, aside: &delivered.aside }))
     }
 
     async fn pull_request(
@@ -198,6 +214,7 @@ pub fn explain(
         source: Source::Hook,
         at: delivered.created_at.unwrap_or(now),
         former_names: delivered.former_name.as_slice(),
+        caught_up: None,
     };
     match &delivered.fact {
         Fact::PullRequest(seen) => {
@@ -239,6 +256,7 @@ fn understand(body: &[u8]) -> Delivered {
         fact: Fact::Unreadable("reading it failed: please report this delivery as a bug".into()),
         repository: None,
         former_name: None,
+        aside: Aside::default(),
     })
 }
 

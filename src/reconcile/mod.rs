@@ -3,6 +3,8 @@
 //! A signal and a timer run the same code, and the next tick is the retry. It must never know the
 //! HTTP edge, the configuration file or the flow.
 
+/// What hooks never told.
+pub mod catch_up;
 /// Access tokens, leftovers and warnings.
 pub mod identity;
 /// Branch policies of required checks: wanted against there.

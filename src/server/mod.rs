@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::credentials::{Identities, Standing};
 use crate::pipeline::accept::Accept;
 use crate::pipeline::observe::Observe;
+use crate::reconcile::catch_up::CatchUp;
 use crate::reconcile::policies::Policies;
 use crate::reconcile::subscriptions::Subscriptions;
 use crate::reconcile::survey::Surveys;
@@ -58,6 +59,7 @@ pub struct State {
     pub arrivals: Arc<Arrivals>,
     pub subscriptions: Arc<Subscriptions>,
     pub policies: Arc<Policies>,
+    pub catch_up: Arc<CatchUp>,
     pub wakes: crate::pipeline::Wakes,
     pub clock: Clock,
     /// Set while stopping: not ready any more, and still answering.

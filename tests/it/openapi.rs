@@ -6,12 +6,15 @@ use std::collections::BTreeSet;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::harness::{Api, Town};
+use crate::harness::{Api, Settings, Town};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_is_what_is_answered() {
     let town = Town::new(71);
-    let gateway = town.linked(|_| {}).await;
+    let required = |settings: &mut Settings| {
+        settings.checks = settings.checks.replace("ci = ", "required = true\nci = ");
+    };
+    let gateway = town.linked(required).await;
     let (id, commit) = town.open("topic");
     town.until_shown(id, &commit, "unit-tests", "succeeded").await;
     let document = gateway.api.get("/openapi.json").await;
@@ -31,8 +34,10 @@ async fn the_contract_is_what_is_answered() {
             assert_eq!(names(&item), documented, "{schema}");
         }
     }
-    let probes = &gateway.api.get("/v1/permissions").await["probes"];
-    assert_eq!(names(&probes[0]), names(&schemas["Probe"]["properties"]));
+    let permissions = gateway.api.get("/v1/permissions").await;
+    for (list, schema) in [("probes", "Probe"), ("policies", "RequiredCheck")] {
+        assert_eq!(names(&permissions[list][0]), names(&schemas[schema]["properties"]), "{schema}");
+    }
     let shown = gateway.api.get("/v1/organizations/fabrikam").await;
     for (found, schema) in [("/identity", "Identity"), ("/projects/0", "Project")] {
         let found = shown.pointer(found).unwrap_or(&Value::Null);

@@ -8,12 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use azdo_gateway::ado::{Client, Credential, Options, Throttle, http_client};
+use azdo_gateway::ado::{Client, Credential, Options, Throttle, Which, http_client};
 use azdo_gateway::clock::Clock;
 use azdo_gateway::domain::event::Repository;
 use azdo_gateway::domain::permission::Grant;
 use azdo_gateway::domain::policy::Settings;
 use azdo_gateway::domain::status::{Context, Shown, Status, Target};
+use azdo_gateway::domain::time::Timestamp;
 use azdo_gateway::secret::Secret;
 use serde_json::Value;
 
@@ -35,6 +36,38 @@ async fn our_requests_are_in_the_specs() {
     client.shown_status(credential(), &on_commit, None).await.unwrap();
 
     are_in(&spec, recorded.join().unwrap());
+}
+
+#[tokio::test]
+async fn what_catch_up_reads_is_in_the_specs() {
+    let Some(git) = spec("git-7.1.git.json") else { return };
+    let (client, recorded) = recorded_client(7);
+    let credential = || Credential::from_pat(&Secret::new("pat".into()));
+    let repository =
+        Repository { id: "web".into(), project_id: "fiber".into(), ..Repository::default() };
+    let (at, closed) = (Timestamp::ZERO, Which::ClosedSince(Timestamp::ZERO));
+    client.pull_requests(credential(), "fiber", Which::Active, 0).await.unwrap();
+    client.pull_requests(credential(), "fiber", closed, 100).await.unwrap();
+    client.pull_request(credential(), "fiber", 7).await.unwrap();
+    client.refs(credential(), &repository, "heads/", None).await.unwrap();
+    client.refs(credential(), &repository, "heads/", Some("after")).await.unwrap();
+    client.pushes(credential(), &repository, at, 0).await.unwrap();
+    client.commits_of_push(credential(), &repository, 3).await.unwrap();
+    let sent = recorded.join().unwrap();
+    queries_are_in(&git, &sent);
+    are_in(&git, sent);
+}
+
+/// Fails the test unless the document knows every key of every query.
+fn queries_are_in(spec: &Value, sent: &[Sent]) {
+    for (verb, path, query, _) in sent {
+        let operation = operation(spec, verb, path).expect("the specs have it");
+        let known: Vec<_> = operation["parameters"].as_array().into_iter().flatten().collect();
+        for (key, _) in url::form_urlencoded::parse(query.as_bytes()) {
+            let is_known = known.iter().any(|one| one["name"] == *key) || key == "api-version";
+            assert!(is_known, "{verb} {path}: the specs have no {key}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -108,7 +108,7 @@ fn printed(body: &[u8]) -> String {
         }
         Err(refusal) => writeln!(out, "refused: {refusal}").unwrap(),
     }
-    let Delivered { event_type, created_at, fact, repository, former_name } = read(body);
+    let Delivered { event_type, created_at, fact, repository, former_name, .. } = read(body);
     let created_at = created_at.map(|at| at.to_string());
     writeln!(out, "type {event_type:?} created {created_at:?}").unwrap();
     if let Some(Repository { id, name, project_id, project }) = repository {

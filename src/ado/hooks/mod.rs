@@ -5,6 +5,8 @@
 //! cannot be done without is named when it lacks. It must never know checks or the store, and it
 //! never keeps a URL: what a payload points at is nothing to be called (facts §2.4).
 
+/// The bodies of what catch-up found.
+pub mod caught;
 /// What the accept path needs, and no more.
 mod envelope;
 /// Values of whatever type they came in.
@@ -26,7 +28,7 @@ pub use envelope::{Envelope, NotUnderstood, envelope};
 pub use read::read;
 
 use crate::domain::event::Repository;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{Aside, Fact};
 use crate::domain::time::Timestamp;
 
 /// A delivery, understood as far as it can be.
@@ -42,6 +44,8 @@ pub struct Delivered {
     pub repository: Option<Repository>,
     /// `project/repository` before a rename (facts §2.5, `git.repo.renamed`).
     pub former_name: Option<String>,
+    /// What catch-up wrote beside it. Whoever reads a hook's delivery must not believe it.
+    pub aside: Aside,
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! What starts nothing says why, in words that an operator can act upon. It must never fail, and
 //! never decide what is done about a fact.
 
+use super::caught;
 use super::envelope::outermost;
 use super::lenient::{filled, text};
 use super::pull_request::pull_request;
@@ -12,7 +13,7 @@ use super::samples::{is_sample_repository, is_test};
 use super::wire::Body;
 use super::{Delivered, NotUnderstood};
 use crate::domain::event::{Event, Repository};
-use crate::domain::fact::Fact;
+use crate::domain::fact::{Aside, Fact};
 use crate::domain::status::cut;
 use crate::domain::time::Timestamp;
 
@@ -34,7 +35,8 @@ pub fn read(body: &[u8]) -> Delivered {
     let event_type = cut(&event_type, EVENT_TYPE_CHARS_MAX);
     let (fact, repository, former_name) =
         if is_test(&body) { (Fact::Test, None, None) } else { fact(&event_type, &body) };
-    Delivered { event_type: Some(event_type), created_at, fact, repository, former_name }
+    let aside = caught::aside(body.catch_up);
+    Delivered { event_type: Some(event_type), created_at, fact, repository, former_name, aside }
 }
 
 fn unreadable(reason: String) -> Delivered {
@@ -44,6 +46,7 @@ fn unreadable(reason: String) -> Delivered {
         fact: Fact::Unreadable(reason),
         repository: None,
         former_name: None,
+        aside: Aside::default(),
     }
 }
 

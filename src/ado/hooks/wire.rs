@@ -22,7 +22,18 @@ macro_rules! objects {
 
 objects! {
     /// The whole body. Microsoft Learn: "Service hooks events".
-    Body { id, subscription_id, event_type, created_date, resource, resource_containers }
+    Body {
+        id,
+        subscription_id,
+        event_type,
+        created_date,
+        resource,
+        resource_containers,
+        catch_up,
+    }
+
+    /// Our own, beside what Azure DevOps would have sent.
+    CatchUp { passed_over, came_back }
 
     /// Whom it belongs to; in the published samples its project is another one than the resource's.
     Containers { project }

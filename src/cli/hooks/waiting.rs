@@ -23,13 +23,16 @@ pub(super) async fn until_done(
         gateway.work_off().await?;
         let turns = gateway.get(&format!("/v1/organizations/{organization}/reconcile")).await?;
         let items = turns.get("items").and_then(Value::as_array);
-        let since =
-            |turn: &&Value| Timestamp::parse(&text(turn, "at")).is_some_and(|at| at >= asked_at);
-        let fresh: Vec<&Value> = items.into_iter().flatten().filter(since).collect();
+        let is_meant = |turn: &&Value| text(turn, "duty") != "catch_up";
+        let meant: Vec<&Value> = items.into_iter().flatten().filter(is_meant).collect();
+        let is_done = |turn: &&Value| {
+            let at = Timestamp::parse(&text(turn, "at"));
+            let goes_on = turn.get("goes_on") == Some(&Value::Bool(true));
+            at.is_some_and(|at| at >= asked_at) && !goes_on
+        };
         let said = |turn: &&Value| turn.get("problem").and_then(Value::as_str).map(str::to_owned);
-        problem = fresh.iter().find_map(said);
-        let goes_on = |turn: &&Value| turn.get("goes_on") == Some(&Value::Bool(true));
-        if !fresh.is_empty() && !fresh.iter().any(goes_on) {
+        problem = meant.iter().find_map(said);
+        if meant.iter().all(is_done) {
             return Ok(problem);
         }
         tokio::time::sleep(BETWEEN).await;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::check::Check;
 use super::event::{Event, Repository};
+use super::fact::Aside;
 use super::id::RunId;
 use super::run::{OfPullRequest, Run, State};
 use super::status::Status;
@@ -92,6 +93,23 @@ pub struct Told<'a> {
     pub at: Timestamp,
     /// Names that the repository had before, as `project/repository`.
     pub former_names: &'a [String],
+    /// Where catch-up tells it.
+    pub caught_up: Option<CaughtUp<'a>>,
+}
+
+/// What there is to say about a fact that was found, and not told when it happened.
+#[derive(Clone, Copy, Debug)]
+pub struct CaughtUp<'a> {
+    /// When its repository was first watched: what happened before is past.
+    pub watched_since: Option<Timestamp>,
+    pub aside: &'a Aside,
+}
+
+impl Told<'_> {
+    /// Since when the repository is watched, where the fact is older than that.
+    fn is_past(&self) -> Option<Timestamp> {
+        self.caught_up?.watched_since.filter(|since| self.at < *since)
+    }
 }
 
 /// What to do about one delivery.

@@ -4,7 +4,7 @@
 //! never read message texts to find out what happened.
 
 use super::super::check::{Check, Trigger};
-use super::super::event::{Event, short};
+use super::super::event::{Event, Repository, short};
 use super::super::id::RunId;
 use super::super::pull_request::{PullRequest, Status, changes};
 use super::super::run::{self, Advance, OfPullRequest, Run, State};
@@ -61,6 +61,16 @@ pub fn on_pull_request(
     }
     let next = PullRequest::remembering(seen, before.map(|before| &before.pull_request));
     let as_of = before.map_or(told.at, |before| before.as_of.max(told.at));
+    if let Some(since) = told.is_past() {
+        let Repository { project, name, .. } = &seen.repository;
+        let reason = format!(
+            "pull request {} was there before {project}/{name} was watched (since {since}): \
+             recorded",
+            seen.id
+        );
+        let pull_request = Some(Remembered { pull_request: next, as_of });
+        return Decision { pull_request, ..Decision::nothing(Outcome::Ignored, event, reason) };
+    }
     let mut step = Step {
         told,
         next: &next,
@@ -242,11 +252,19 @@ impl Step<'_> {
         let renewed = happened(Event::PullRequestPublished)
             || happened(Event::PullRequestReactivated)
             || (happened(Event::PullRequestEdited) && !check.labels.is_empty())
+            || self.came_back()
             || self.told.source == Source::Replay;
         if new {
             return Some(Occasion::New);
         }
         renewed.then_some(Occasion::Renewed)
+    }
+
+    /// Catch-up found that the source branch moved and came back, since we last knew.
+    fn came_back(&self) -> bool {
+        let is_news =
+            self.known.remembered.as_ref().is_none_or(|before| before.as_of < self.told.at);
+        is_news && self.told.caught_up.is_some_and(|found| found.aside.came_back)
     }
 
     fn start(&mut self, check: &Check, occasion: Occasion) -> Result<Run, String> {

@@ -21,7 +21,14 @@ pub struct RememberedRef {
     /// None once deleted.
     pub head: Option<String>,
     pub push_id: Option<i64>,
+    /// Ids of the latest pushes that catch-up told, in their order: nothing is left for a hook that
+    /// tells them late.
+    #[serde(default)]
+    pub settled: Vec<i64>,
 }
+
+/// A hook is hardly later than so many pushes of one ref.
+const SETTLED_MAX: usize = 64;
 
 /// What we know of a ref when a push to it is told to us.
 #[derive(Clone, Debug, Default)]
@@ -40,19 +47,22 @@ pub fn on_push(
     new_id: &mut dyn FnMut() -> RunId,
     now: Timestamp,
 ) -> Decision {
+    if let Some(since) = told.is_past() {
+        return past(told, push, known, since);
+    }
     let event = push.updates.first().map_or(Event::OtherRefUpdated, RefUpdate::event);
     let mut decision = Decision::nothing(Outcome::Ignored, event, "the push moves no ref");
     let (mut findings, mut repeats) = (Vec::new(), 0_usize);
     for (update, known) in push.updates.iter().zip(known) {
-        let mut step = Step { checks, told, push, update, known, now, new_id };
-        if step.is_repeat() {
+        let mut step = Step { checks, at: At { told, push, update, known }, now, new_id };
+        if step.at.is_repeat() {
             repeats += 1;
-            findings.push(format!("{} known already", step.headline()));
+            findings.push(format!("{} known already", headline(update)));
             continue;
         }
-        decision.refs.extend(step.remember());
+        decision.refs.extend(step.at.remember());
         let found = step.run(&mut decision);
-        findings.push(sentence(&step.headline(), &found, &step.otherwise()));
+        findings.push(sentence(&headline(update), &found, &step.otherwise()));
     }
     if !findings.is_empty() {
         decision.reason = findings.join(". ");
@@ -65,22 +75,56 @@ pub fn on_push(
     decision
 }
 
-/// The working set for one ref of the push.
-struct Step<'a, 'n> {
-    checks: &'a [Check],
+/// What was there before anybody watched: remembered, so that it is no news later.
+fn past(told: &Told<'_>, push: &Push, known: &[KnownRef], since: Timestamp) -> Decision {
+    let event = push.updates.first().map_or(Event::OtherRefUpdated, RefUpdate::event);
+    let Repository { project, name, .. } = &push.repository;
+    let what = match push.updates.as_slice() {
+        [only] => headline(only),
+        several => format!("{} refs", several.len()),
+    };
+    let reason = format!("{what}: before {project}/{name} was watched (since {since}): recorded");
+    let updates = push.updates.iter().zip(known);
+    let updates = updates.map(|(update, known)| At { told, push, update, known });
+    Decision {
+        refs: updates.filter(|at| !at.is_repeat()).filter_map(|at| at.remember()).collect(),
+        ..Decision::nothing(Outcome::Ignored, event, reason)
+    }
+}
+
+/// `branch main pushed at 1234abcd`.
+fn headline(update: &RefUpdate) -> String {
+    let name = update.name.as_str();
+    let name = name
+        .strip_prefix("refs/heads/")
+        .or_else(|| name.strip_prefix("refs/tags/"))
+        .unwrap_or(name);
+    let event = update.event();
+    let event = event.as_str().replace('_', " ");
+    let (kind, what) = event.rsplit_once(' ').unwrap_or(("ref", "updated"));
+    match &update.new {
+        Some(commit) => format!("{kind} {name} {what} at {}", short(commit)),
+        None => format!("{kind} {name} {what}"),
+    }
+}
+
+/// One ref of a push, and what is known of it.
+#[derive(Clone, Copy)]
+struct At<'a> {
     told: &'a Told<'a>,
     push: &'a Push,
     update: &'a RefUpdate,
     known: &'a KnownRef,
-    now: Timestamp,
-    new_id: &'n mut dyn FnMut() -> RunId,
 }
 
-impl Step<'_, '_> {
-    /// The ref stands where this push put it: somebody told us before.
+impl At<'_> {
+    /// The ref stands where this push put it, or catch-up told this push: somebody told us before.
     fn is_repeat(&self) -> bool {
-        let same_head = |known: &RememberedRef| known.head == self.update.new;
-        self.told.source != Source::Replay && self.known.remembered.as_ref().is_some_and(same_head)
+        let is_told = |known: &RememberedRef| {
+            let is_settled = self.push.push_id.is_some_and(|told| known.settled.contains(&told));
+            known.head == self.update.new || is_settled
+        };
+        self.told.source != Source::Replay && self.known.remembered.as_ref().is_some_and(is_told)
     }
 
     /// A push that was overtaken by a later one which we know already.
@@ -90,30 +134,58 @@ impl Step<'_, '_> {
             (Some(told), Some(known)) => told < known,
             // Catch-up tells a head without a number: what does not go on from it came before it.
             (Some(_), None) => self.update.old != known.head,
-            (None, _) => false,
+            // It compared with a head that is not the one we know any more.
+            (None, _) => self.told.source != Source::Hook && self.update.old != known.head,
         }
     }
 
     fn remember(&self) -> Option<RememberedRef> {
+        let known = self.known.remembered.as_ref();
+        let is_caught_up = self.told.source == Source::CatchUp;
+        let news = self.push.push_id.filter(|_| is_caught_up);
+        let mut settled = known.map_or_else(Vec::new, |known| known.settled.clone());
+        settled.extend(news);
+        settled.sort_unstable();
+        settled.drain(..settled.len().saturating_sub(SETTLED_MAX));
         if self.is_overtaken() {
-            return None;
+            // The head is known better; that nothing is left of this push is new.
+            let known = known.filter(|_| news.is_some());
+            return known.map(|known| RememberedRef { settled, ..known.clone() });
         }
         Some(RememberedRef {
             repository: self.push.repository.clone(),
             name: self.update.name.clone(),
             head: self.update.new.clone(),
             push_id: self.push.push_id,
+            settled,
         })
     }
 
+    /// It was pushed to again before catch-up found this push.
+    fn is_passed_over(&self) -> bool {
+        let is_it = |name: &String| *name == self.update.name;
+        self.told.caught_up.is_some_and(|found| found.aside.passed_over.iter().any(is_it))
+    }
+}
+
+/// The working set for one ref of the push.
+struct Step<'a, 'n> {
+    checks: &'a [Check],
+    at: At<'a>,
+    now: Timestamp,
+    new_id: &'n mut dyn FnMut() -> RunId,
+}
+
+impl Step<'_, '_> {
     fn run(&mut self, decision: &mut Decision) -> Vec<String> {
+        let At { told, push, update, known } = self.at;
         let mut found = Vec::new();
-        let Some(commit) = self.update.new.as_deref() else {
-            if self.is_overtaken() {
+        let Some(commit) = update.new.as_deref() else {
+            if self.at.is_overtaken() {
                 return vec!["nothing cancelled, since the ref was created again".into()];
             }
-            for run in self.known.runs.iter().filter(|run| !run.state.is_final()) {
-                let why = format!("{} was deleted", self.update.name);
+            for run in known.runs.iter().filter(|run| !run.state.is_final()) {
+                let why = format!("{} was deleted", update.name);
                 if let Advance::To(run) = run::end(run, State::Cancelled, why, self.now) {
                     found.push(format!("{} cancelled", run.check));
                     decision.ended.push(*run);
@@ -121,9 +193,12 @@ impl Step<'_, '_> {
             }
             return found;
         };
-        let Told { organization, former_names, .. } = self.told;
+        if self.at.is_passed_over() {
+            return vec!["passed over, since it was pushed to again before it was found".into()];
+        }
+        let Told { organization, former_names, .. } = told;
         for check in self.checks {
-            if !check.watches(organization, &self.push.repository, former_names) {
+            if !check.watches(organization, &push.repository, former_names) {
                 continue;
             }
             match self.start(check, commit) {
@@ -139,12 +214,13 @@ impl Step<'_, '_> {
     }
 
     fn start(&mut self, check: &Check, commit: &str) -> Option<Result<Run, String>> {
-        let admitted = match self.update.branch() {
+        let At { told, push, update, known } = self.at;
+        let admitted = match update.branch() {
             Some(branch) if check.is_on(Trigger::Push) => {
-                check.admits_branch(branch, &self.push.messages)
+                check.admits_branch(branch, &push.messages)
             }
-            None if check.is_on(Trigger::Tag) && self.update.name.starts_with("refs/tags/") => {
-                check.admits_messages(self.push.messages.iter())
+            None if check.is_on(Trigger::Tag) && update.name.starts_with("refs/tags/") => {
+                check.admits_messages(push.messages.iter())
             }
             _ => return None,
         };
@@ -152,48 +228,35 @@ impl Step<'_, '_> {
             return Some(Err(why));
         }
         let ran = |run: &Run| is_of(run, check) && run.commit == commit;
-        let has_run = match self.told.source {
+        let is_answered = || known.runs.iter().any(|run| answers(run, check, commit));
+        let late = self.at.is_overtaken() && known.runs.iter().any(ran);
+        let has_run = match told.source {
             // Whoever replays wants what has no answer yet: what was cancelled or broke, too.
-            Source::Replay => self.known.runs.iter().any(|run| answers(run, check, commit)),
+            Source::Replay => is_answered(),
+            Source::CatchUp if push.push_id.is_some() => late || is_answered(),
             // It may have looked before the push that we know came.
-            Source::CatchUp => self.known.runs.iter().any(ran),
-            Source::Hook => self.is_overtaken() && self.known.runs.iter().any(ran),
+            Source::CatchUp => known.runs.iter().any(ran),
+            Source::Hook => late,
         };
         if has_run {
             return Some(Err(format!("it ran on {} already", short(commit))));
         }
         let work = Plan {
-            organization: self.told.organization,
-            repository: &self.push.repository,
+            organization: told.organization,
+            repository: &push.repository,
             commit,
-            git_ref: &self.update.name,
+            git_ref: &update.name,
             pull_request: None,
-            reason: self.headline(),
+            reason: headline(update),
         };
         Some(Ok(plan(check, work, (self.new_id)(), self.now)))
     }
 
-    /// `branch main pushed at 1234abcd`.
-    fn headline(&self) -> String {
-        let name = self.update.name.as_str();
-        let name = name
-            .strip_prefix("refs/heads/")
-            .or_else(|| name.strip_prefix("refs/tags/"))
-            .unwrap_or(name);
-        let event = self.update.event();
-        let event = event.as_str().replace('_', " ");
-        let (kind, what) = event.rsplit_once(' ').unwrap_or(("ref", "updated"));
-        match &self.update.new {
-            Some(commit) => format!("{kind} {name} {what} at {}", short(commit)),
-            None => format!("{kind} {name} {what}"),
-        }
-    }
-
     fn otherwise(&self) -> String {
-        if self.update.new.is_none() {
+        if self.at.update.new.is_none() {
             return "nothing to run".into();
         }
-        let Repository { project, name, .. } = &self.push.repository;
+        let Repository { project, name, .. } = &self.at.push.repository;
         format!("no check watches {project}/{name} for this")
     }
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use url::Url;
 
+use super::catch_up::CatchUp;
 use super::schedule::{Schedule, Turned};
 use super::turn::{Stop, Turn, Upkept};
 use crate::credentials::{Aspect, Standing};
@@ -46,9 +47,19 @@ pub struct Kept {
 pub struct Subscriptions {
     organizations: Vec<Kept>,
     wish: Wish,
-    arrivals: Arc<Arrivals>,
-    standing: Arc<Standing>,
+    beside: Beside,
     schedule: Schedule,
+}
+
+/// What it works with.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// When deliveries came.
+    pub arrivals: Arc<Arrivals>,
+    /// Where it says what is wrong.
+    pub standing: Arc<Standing>,
+    /// Looks for what was lost meanwhile, and for hooks that are silent.
+    pub catch_up: Arc<CatchUp>,
 }
 
 /// A plan for people.
@@ -78,11 +89,10 @@ impl Subscriptions {
         organizations: Vec<Kept>,
         checks: Vec<Check>,
         (keys, public_url): (Keyring, Url),
-        arrivals: Arc<Arrivals>,
-        standing: Arc<Standing>,
+        beside: Beside,
     ) -> Self {
         let wish = Wish { checks, keys, public_url };
-        Self { organizations, wish, arrivals, standing, schedule: Schedule::default() }
+        Self { organizations, wish, beside, schedule: Schedule::default() }
     }
 
     /// What wakes it.
@@ -113,11 +123,11 @@ impl Subscriptions {
     pub async fn plan(&self, kept: &Kept) -> Result<Plan, Stop> {
         let Upkept { organization, clock, .. } = &kept.upkept;
         let turn = kept.upkept.look(Duty::Subscriptions);
-        self.arrivals.exchange(kept.upkept.store.as_ref(), organization).await?;
+        self.beside.arrivals.exchange(kept.upkept.store.as_ref(), organization).await?;
         let picture = picture(&turn, &kept.upkept, &self.wish).await?;
         let is_managed = kept.is_managed || picture.books.is_held;
         let steps = match is_managed {
-            true => picture.plan(organization, &self.arrivals, clock.now()),
+            true => picture.plan(organization, &self.beside.arrivals, clock.now()),
             false => Vec::new(),
         };
         let touched = picture
@@ -181,10 +191,10 @@ impl Subscriptions {
         let at = &kept.upkept;
         let (organization, store) = (&at.organization, at.store.as_ref());
         let began_at = at.clock.now();
-        self.arrivals.exchange(store, organization).await?;
+        self.beside.arrivals.exchange(store, organization).await?;
         let picture = picture(turn, at, &self.wish).await?;
         let now = at.clock.now();
-        let steps = picture.plan(organization, &self.arrivals, now);
+        let steps = picture.plan(organization, &self.beside.arrivals, now);
         let rows = report::rows(organization, &picture, &steps, now);
         store.keep_subscriptions(organization, rows).await?;
         let done = if let Some(problem) = blindness(&picture) {
@@ -193,9 +203,15 @@ impl Subscriptions {
             let carrying = Carrying { turn, at, wish: &self.wish, picture: &picture };
             carrying.carry_out(&steps).await?
         };
+        if done.created {
+            // What came before it was told to nobody.
+            self.beside.catch_up.after_healing(organization);
+        }
         let retiring = self.retire(at, &picture, now).await?;
-        report::ages(organization, &picture, &self.arrivals, now);
-        report::alarm(&self.standing, organization, &picture, &steps, None, done.problem.clone());
+        report::ages(organization, &picture, &self.beside.arrivals, now);
+        let silent = report::silence(&self.beside, organization, &picture);
+        let told = [silent, done.problem.clone()].into_iter().flatten().collect();
+        report::alarm(&self.beside.standing, organization, &picture, &steps, told);
         let waits = steps.iter().any(|step| step.kind == Kind::Wait);
         let goes_on = done.changes > 0 || waits || retiring;
         Ok(Turned { at: began_at, changes: done.changes, goes_on, problem: done.problem })
@@ -215,17 +231,17 @@ impl Subscriptions {
             let (place, generation) = (&row.place, row.generation);
             let newest = self.wish.hook(organization, place, generation);
             let is_used = picture.ours.iter().any(|one| is_older(&one.hook, place, generation));
-            if is_used || !self.arrivals.is_proved(organization, &newest) {
+            if is_used || !self.beside.arrivals.is_proved(organization, &newest) {
                 continue;
             }
             let older = |hook: &str| is_older(hook, place, generation);
-            let last_at = self.arrivals.last_of(organization, &older);
+            let last_at = self.beside.arrivals.last_of(organization, &older);
             if last_at.is_some_and(|last_at| now.since(last_at) < RETIRE_AFTER) {
                 waits = true;
                 continue;
             }
             at.store.retire_hooks(organization, place.clone(), generation).await?;
-            self.arrivals.exchange(at.store.as_ref(), organization).await?;
+            self.beside.arrivals.exchange(at.store.as_ref(), organization).await?;
             let hook = HookName::untagged(place, generation);
             tracing::info!(
                 organization,
@@ -249,7 +265,7 @@ impl Subscriptions {
             Err(Stop::Overtaken | Stop::Stopping) => None,
             Err(stop) => {
                 let told = format!("subscriptions could not be looked after: {stop}");
-                if self.standing.wrong(organization, Aspect::Hooks, &told) {
+                if self.beside.standing.wrong(organization, Aspect::Hooks, &told) {
                     tracing::warn!(organization, "{told}");
                 }
                 let (at, problem) = (clock.now(), Some(told));

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Beside;
 use super::picture::Picture;
 use crate::credentials::{Aspect, Standing};
 use crate::domain::subscription::{Kind, Ours, State, Step};
@@ -55,8 +56,7 @@ pub(super) fn alarm(
     organization: &str,
     picture: &Picture,
     steps: &[Step],
-    silent: Option<String>,
-    problem: Option<String>,
+    mut told: Vec<String>,
 ) {
     let mut counts: BTreeMap<&str, usize> =
         STATES.iter().map(|state| (state.as_str(), 0)).collect();
@@ -74,19 +74,38 @@ pub(super) fn alarm(
         .filter(|(state, count)| **state != State::Enabled.as_str() && **count > 0)
         .map(|(state, count)| format!("{count} {}", state.replace('_', " ")))
         .collect();
-    let mut told = Vec::new();
     if !broken.is_empty() && !picture.books.is_held {
         let left = steps.iter().find(|step| step.kind == Kind::Report);
         let what = left.map_or("they are being healed", |step| step.why.as_str());
         told.push(format!("subscriptions that lose every event: {} ({what})", broken.join(", ")));
     }
-    told.extend(silent);
-    told.extend(problem);
     if told.is_empty() {
         standing.fine(organization, Aspect::Hooks);
     } else if standing.wrong(organization, Aspect::Hooks, &told.join("; ")) {
         tracing::error!(organization, "{}", told.join("; "));
     }
+}
+
+/// The hooks that seem to deliver and do not tell what catch-up finds.
+pub(super) fn silence(beside: &Beside, organization: &str, picture: &Picture) -> Option<String> {
+    let pass = beside.catch_up.last(organization)?;
+    let silent = pass.missed_by_hooks.iter().filter_map(|(project, count)| {
+        let ours = picture.wanted.iter().filter(|wanted| wanted.place.project_id == *project);
+        let hooks: Vec<&str> = ours.map(|wanted| wanted.hook.as_str()).collect();
+        let last_at = beside.arrivals.last_of(organization, &|hook| hooks.contains(&hook));
+        // One that is new, or has spoken since, is not blamed for what was before.
+        if hooks.is_empty() || last_at.is_some_and(|last_at| last_at > pass.at) {
+            return None;
+        }
+        let name = picture.projects.get(project).unwrap_or(project);
+        let since = last_at.map_or("never".to_owned(), |last_at| last_at.to_string());
+        Some(format!(
+            "hooks of project {name} are silent: catch-up found {count} events that they did not \
+             tell; they last delivered: {since}; look at their history in Azure DevOps"
+        ))
+    });
+    let told: Vec<String> = silent.collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// How long ago each of ours last delivered; never since it was created counts from then.

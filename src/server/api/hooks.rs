@@ -75,15 +75,16 @@ pub(super) async fn turns(
     state: Data<State>,
 ) -> Result<Json<Value>, Problem> {
     require(&request, &state, Right::Look)?;
-    let organization = &kept(&state, &path)?.upkept.organization;
-    let turns = [
-        ("subscriptions", state.subscriptions.last(organization)),
+    let kept = kept(&state, &path)?;
+    let organization = &kept.upkept.organization;
+    let has_hooks = kept.is_managed || state.store.hooks(organization).await?.is_held;
+    let hooks = has_hooks.then(|| ("subscriptions", state.subscriptions.last(organization)));
+    let others = [
         ("policies", state.policies.last(organization)),
+        ("catch_up", state.catch_up.turned(organization)),
     ];
-    let items: Vec<Value> = turns
-        .iter()
-        .filter_map(|(duty, turned)| turned.as_ref().map(|turned| render_turn(duty, turned)))
-        .collect();
+    let turns = hooks.into_iter().chain(others);
+    let items: Vec<Value> = turns.map(|(duty, turned)| turn(duty, turned.as_ref())).collect();
     Ok(Json(json!({ "organization": organization, "items": items })))
 }
 
@@ -98,6 +99,19 @@ pub(super) async fn reconcile(
     let asked = asked(&state, kept);
     state.policies.ask(&kept.upkept.organization);
     state.subscriptions.hold(kept, false).await?;
+    Ok(asked)
+}
+
+/// `POST /v1/organizations/{name}/catch-up`: looks at once for what no hook told.
+pub(super) async fn catch_up(
+    request: HttpRequest,
+    path: Path<String>,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    require(&request, &state, Right::Operate)?;
+    let kept = kept(&state, &path)?;
+    let asked = asked(&state, kept);
+    state.catch_up.ask(&kept.upkept.organization);
     Ok(asked)
 }
 
@@ -219,12 +233,12 @@ fn change(change: &Change) -> Value {
     json!({ "field": change.field, "from": change.from, "to": change.to })
 }
 
-fn render_turn(duty: &str, turned: &Turned) -> Value {
+fn turn(duty: &str, turned: Option<&Turned>) -> Value {
     json!({
         "duty": duty,
-        "at": turned.at,
-        "changes": turned.changes,
-        "goes_on": turned.goes_on,
-        "problem": turned.problem,
+        "at": turned.map(|turned| turned.at),
+        "changes": turned.map_or(0, |turned| turned.changes),
+        "goes_on": turned.is_some_and(|turned| turned.goes_on),
+        "problem": turned.and_then(|turned| turned.problem.as_deref()),
     })
 }

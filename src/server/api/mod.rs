@@ -31,6 +31,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .route("/v1/organizations/{name}/plan", web::get().to(hooks::plan))
         .route("/v1/organizations/{name}/reconcile", web::get().to(hooks::turns))
         .route("/v1/organizations/{name}/reconcile", web::post().to(hooks::reconcile))
+        .route("/v1/organizations/{name}/catch-up", web::post().to(hooks::catch_up))
         .route("/v1/organizations/{name}/rotate", web::post().to(hooks::rotate))
         .route("/v1/organizations/{name}/hooks", web::delete().to(hooks::remove))
         .route("/v1/subscriptions", web::get().to(hooks::list))

@@ -180,7 +180,7 @@ fn remember_ref(
     organization: &str,
     remembered: &RememberedRef,
 ) -> rusqlite::Result<()> {
-    let RememberedRef { repository, name, head, push_id } = remembered;
+    let RememberedRef { repository, name, head, push_id, .. } = remembered;
     db.prepare_cached(
         "INSERT INTO ref (organization, repository, name, head, push_id, revision, body)
          VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6) ON CONFLICT DO UPDATE

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use azdo_gateway::clock::Clock;
 use azdo_gateway::config::Config;
 use azdo_gateway::credentials::{Identities, Means, Ours};
-use azdo_gateway::reconcile::subscriptions::{Kept, Subscriptions};
+use azdo_gateway::reconcile::catch_up::CatchUp;
+use azdo_gateway::reconcile::subscriptions::{Beside, Kept, Subscriptions};
 use azdo_gateway::reconcile::turn::Upkept;
 use azdo_gateway::storage::Store;
+use azdo_gateway::worker::Wake;
 
 /// Who another process of this configuration is.
 pub(crate) fn identities(config: &Config, store: &Arc<dyn Store>, process: &str) -> Identities {
@@ -48,6 +50,8 @@ pub(crate) fn subscriptions(
         Kept { upkept, every: organization.reconcile, is_managed: true }
     });
     let place = (config.secrets.clone(), config.server.public_url.clone());
-    let (arrivals, standing) = (Arc::default(), Arc::default());
-    Subscriptions::new(kept.collect(), config.checks.clone(), place, arrivals, standing)
+    let catch_up = CatchUp::new(Vec::new(), Wake::default(), Arc::default());
+    let beside =
+        Beside { arrivals: Arc::default(), standing: Arc::default(), catch_up: Arc::new(catch_up) };
+    Subscriptions::new(kept.collect(), config.checks.clone(), place, beside)
 }

@@ -157,6 +157,7 @@ pub(super) fn remembered_ref(branch: &str, commit: char) -> RememberedRef {
         name: format!("refs/heads/{branch}"),
         head: Some(sha(commit)),
         push_id: Some(1),
+        settled: vec![],
     }
 }
 

@@ -164,6 +164,9 @@ impl Model {
             self.plan(run, Some(commit.lease.id));
         }
         decision.shown_again.iter().for_each(|run| self.show_again(run, commit.now));
+        for status in &decision.without_run {
+            self.queue_unless_running(status, commit.now);
+        }
         Some(Commit::Committed)
     }
 

@@ -1,7 +1,7 @@
 //! Attempts at posting: what an outcome leaves behind for the next one, and who goes first.
 
 use azdo_gateway::domain::run::State;
-use azdo_gateway::domain::status::{Shown, Status};
+use azdo_gateway::domain::status::{self, Shown, Status};
 use azdo_gateway::storage::{Commit, LeasedSlot, Posting};
 
 use super::{Bench, at, make};
@@ -197,5 +197,31 @@ async fn what_waits_for_its_time_can_be_hurried() {
             assert_eq!(bench.posted(slot, 3, POSTED).await, Commit::Committed);
         }
         assert_eq!(hurry(4).await.unwrap(), 0, "what is shown is not shown again");
+    }
+}
+
+#[tokio::test]
+async fn what_is_shown_without_a_run_gives_way_to_one_that_goes_on() {
+    for bench in Bench::all() {
+        let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
+        let shown = status::of(&run).remove(0);
+        let exempt = Status { run: None, state: Shown::NotApplicable, ..shown };
+        let exempt_by = async |number, ended: &[_]| {
+            let mut commit = make::decision(&bench.delivered(number).await, &[], ended);
+            commit.decision.without_run = vec![exempt.clone()];
+            assert_eq!(bench.store.commit_decision(commit).await.unwrap(), Commit::Committed);
+        };
+        exempt_by(2, &[]).await;
+        let slot = one(&bench, 2).await;
+        assert_eq!(slot.status.state, Shown::Pending);
+        assert_eq!(bench.posted(&slot, 2, POSTED).await, Commit::Committed);
+        // It ends in the same moment: that it was cancelled is not what counts.
+        exempt_by(3, &[make::moved(&run, State::Cancelled, 3)]).await;
+        let slot = one(&bench, 3).await;
+        assert_eq!((slot.status.state, slot.status.run), (Shown::NotApplicable, None));
+        assert_eq!(bench.posted(&slot, 3, POSTED).await, Commit::Committed);
+        // A run that comes later takes the place.
+        bench.plan(4, &[make::run(2, "a", 'a')]).await;
+        assert_eq!(one(&bench, 4).await.status.state, Shown::Pending);
     }
 }

@@ -1,6 +1,7 @@
 //! What users and operators see, from event to status, one story a test.
 
 mod accepting;
+mod catching_up;
 mod ending;
 mod foreign;
 mod healing;
@@ -23,6 +24,7 @@ mod refs;
 mod renewing;
 mod replaying;
 mod reporting;
+mod requiring;
 mod rotating;
 mod secrecy;
 mod starting;

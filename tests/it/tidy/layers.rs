@@ -21,7 +21,7 @@ pub(super) const TABLE: [(&str, &str); 16] = [
     ("reconcile", PIPELINE),
     (
         "server",
-        "domain, storage, pipeline::{accept, observe, Wakes}, reconcile::{policies, schedule, subscriptions, survey, turn}, \
+        "domain, storage, pipeline::{accept, observe, Wakes}, reconcile::{catch_up, policies, schedule, subscriptions, survey, turn}, \
          credentials,
          telemetry, clock, secret",
     ),

@@ -168,6 +168,10 @@ fn any_pull_request() -> impl Strategy<Value = PullRequest> {
     )
 }
 
+fn any_source() -> impl Strategy<Value = Source> {
+    select(vec![Source::Hook, Source::Replay])
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -179,7 +183,7 @@ proptest! {
         labels in select(vec![vec![], vec!["e2e".to_owned()]]),
         [drafts, supersede, reruns] in any::<[bool; 3]>(),
         story in prop::collection::vec(
-            (any_pull_request(), select(State::ALL.to_vec()), select(vec![Source::Hook, Source::Replay])),
+            (any_pull_request(), select(State::ALL.to_vec()), any_source()),
             1..12,
         ),
     ) {

@@ -80,6 +80,11 @@ pub(super) fn push(push_id: Option<i64>, name: &str, old: char, new: char) -> Pu
     }
 }
 
+/// How something is told.
+pub(super) fn told(source: Source, at: Timestamp, caught_up: Option<CaughtUp<'_>>) -> Told<'_> {
+    Told { organization: ORGANIZATION, source, at, former_names: &[], caught_up }
+}
+
 /// What is known, and what was planned and ended so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct World {
@@ -96,18 +101,25 @@ impl World {
 
     /// Decides about a pull request, without remembering it.
     pub(super) fn decide(&self, source: Source, when: Timestamp, seen: &PullRequest) -> Decision {
-        let told = Told { organization: ORGANIZATION, source, at: when, former_names: &[] };
+        self.decide_told(&told(source, when, None), seen)
+    }
+
+    /// The same, with whatever catch-up adds.
+    pub(super) fn decide_told(&self, told: &Told<'_>, seen: &PullRequest) -> Decision {
         let runs = self.runs.iter().filter(|run| run.pull_request.is_some()).cloned().collect();
         let known = KnownPullRequest { remembered: self.remembered.clone(), runs };
-        let mut next_id = self.next_id();
-        on_pull_request(&self.checks, &told, seen, &known, &mut next_id, when)
+        on_pull_request(&self.checks, told, seen, &known, &mut self.next_id(), told.at)
     }
 
     /// Decides about a push, without remembering it.
     pub(super) fn decide_push(&self, source: Source, push: &Push) -> Decision {
-        let told = Told { organization: ORGANIZATION, source, at: at(0), former_names: &[] };
+        self.decide_push_told(&told(source, at(0), None), push)
+    }
+
+    /// The same, with whatever catch-up adds.
+    pub(super) fn decide_push_told(&self, told: &Told<'_>, push: &Push) -> Decision {
         let known: Vec<_> = push.updates.iter().map(|update| self.known(&update.name)).collect();
-        on_push(&self.checks, &told, push, &known, &mut self.next_id(), at(0))
+        on_push(&self.checks, told, push, &known, &mut self.next_id(), at(0))
     }
 
     fn known(&self, name: &str) -> KnownRef {

@@ -183,6 +183,10 @@ impl Pair {
         commit.organization = make::ORGANIZATION.into();
         commit.now = at(self.second);
         let again = again.and_then(|which| pick(&self.runs, which)).map(|(_, run)| run);
+        // Where nothing is planned, a check may say that it has nothing to do with it.
+        let exempt = again.iter().filter(|_| plan == 0).flat_map(status::of);
+        let exempt = exempt.map(|shown| Status { run: None, state: Shown::NotApplicable, ..shown });
+        commit.decision.without_run.extend(exempt);
         commit.decision.shown_again.extend(again);
         if remember {
             let remembered = make::remembered(7, &format!("at {}", self.second), at(self.second));

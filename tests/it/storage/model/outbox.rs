@@ -95,6 +95,20 @@ impl Model {
         self.take(status, owner, now)
     }
 
+    /// What a check shows where it does not run gives way to a run that goes on in its place.
+    pub(super) fn queue_unless_running(&mut self, status: &Status, now: Timestamp) {
+        let slot = status.slot();
+        let owner = self.slots.get(&slot).and_then(|slot| self.runs.get(&slot.owner));
+        if owner.is_none_or(|row| row.run.state.is_final()) {
+            self.queue(status, None, now);
+            return;
+        }
+        let (id, status) = (next(&self.statuses), status.clone());
+        let row =
+            StatusRow { slot, status, queued_at: now, posted_at: None, outcome: "superseded" };
+        self.statuses.insert(id, row);
+    }
+
     pub(super) fn queue_again(&mut self, status: &Status, owner: i64, now: Timestamp) {
         match self.slots.get(&status.slot()).map(|slot| slot.owner) {
             None => drop(self.queue(status, Some(owner), now)),

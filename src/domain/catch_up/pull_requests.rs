@@ -1,0 +1,84 @@
+//! Pull requests: which one is not what we know, and since when. Votes, titles and descriptions
+//! start nothing and are left to the hooks. It must never tell anything that is known as of later
+//! than Azure DevOps was asked.
+
+use super::super::decision::Remembered;
+use super::super::pull_request::{PullRequest, Status};
+use super::super::time::Timestamp;
+use super::{Frame, Pushes};
+
+/// A pull request as Azure DevOps lists it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenPullRequest {
+    pub pull_request: PullRequest,
+    pub created_at: Option<Timestamp>,
+    pub closed_at: Option<Timestamp>,
+}
+
+/// A difference that nobody told us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// When the latest change happened; where Azure DevOps does not say, the earliest moment at
+    /// which it can have.
+    pub at: Timestamp,
+    /// Azure DevOps says when it happened.
+    pub is_dated: bool,
+    /// The source branch moved and came back to where it was.
+    pub came_back: bool,
+}
+
+/// What of a pull request was missed, given the pushes to its repository as far as they were read.
+pub fn missed(
+    known: Option<&Remembered>,
+    seen: &SeenPullRequest,
+    pushes: &Pushes,
+    frame: &Frame,
+) -> Option<Missed> {
+    let Some(known) = known else { return unknown(seen, pushes, frame) };
+    if known.as_of >= frame.asked_at {
+        return None;
+    }
+    let (before, now) = (&known.pull_request, &seen.pull_request);
+    if now.status != Status::Active {
+        let at = seen.closed_at;
+        return (before.status != now.status).then(|| dated(at, known.as_of, frame));
+    }
+    let has_moved = now.source_commit.is_some() && now.source_commit != before.source_commit;
+    if has_moved {
+        return Some(dated(pushed_at(seen, pushes), known.as_of, frame));
+    }
+    let differs = before.status != now.status
+        || before.target_ref != now.target_ref
+        || before.is_draft != now.is_draft
+        || (frame.follows_labels && before.labels != now.labels);
+    if differs {
+        return Some(dated(None, known.as_of, frame));
+    }
+    let back_at = pushed_at(seen, pushes).filter(|at| frame.is_thorough && known.as_of < *at)?;
+    Some(Missed { at: back_at, is_dated: true, came_back: true })
+}
+
+/// One that we never heard of counts by its own dates alone, so that telling it again later says
+/// the same.
+fn unknown(seen: &SeenPullRequest, pushes: &Pushes, frame: &Frame) -> Option<Missed> {
+    if seen.pull_request.status == Status::Active {
+        let at = seen.created_at.max(pushed_at(seen, pushes));
+        let past = Timestamp::ZERO;
+        return Some(Missed { at: at.unwrap_or(past), is_dated: at.is_some(), came_back: false });
+    }
+    let at = seen.closed_at.filter(|at| frame.follows_closing && *at >= frame.since)?;
+    Some(Missed { at, is_dated: true, came_back: false })
+}
+
+/// Never before what is known: it would be taken for stale.
+fn dated(at: Option<Timestamp>, as_of: Timestamp, frame: &Frame) -> Missed {
+    let happened_at = at.unwrap_or_else(|| frame.earliest());
+    Missed { at: happened_at.max(as_of), is_dated: at.is_some(), came_back: false }
+}
+
+/// When its source branch came to the head that it has. The branch of a fork is elsewhere.
+fn pushed_at(seen: &SeenPullRequest, pushes: &Pushes) -> Option<Timestamp> {
+    let PullRequest { source_ref, source_commit, is_fork, .. } = &seen.pull_request;
+    let (at, head) = pushes.last_of(source_ref).filter(|_| !is_fork)?;
+    (head.is_some() && head == source_commit.as_deref()).then_some(at)
+}

@@ -1,0 +1,159 @@
+//! What catch-up tells: what is past starts nothing, what was passed over neither, and a hook that
+//! comes late finds nothing left.
+
+use super::super::super::check::Trigger;
+use super::super::super::fact::{Aside, Push, RefUpdate};
+use super::super::super::pull_request::{PullRequest, Status};
+use super::super::*;
+use super::world::*;
+
+const MAIN: &str = "refs/heads/main";
+
+/// Told by catch-up of a repository that is watched since second 0.
+fn found(seconds: i64, aside: &Aside) -> Told<'_> {
+    let caught_up = CaughtUp { watched_since: Some(at(0)), aside };
+    told(Source::CatchUp, at(seconds), Some(caught_up))
+}
+
+fn nothing() -> Aside {
+    Aside::default()
+}
+
+fn passed_over() -> Aside {
+    Aside { passed_over: vec![MAIN.into()], came_back: false }
+}
+
+fn opened() -> World {
+    let mut world = World::of([check("unit", &[Trigger::PullRequest])]);
+    world.tell(0, &pull_request());
+    world
+}
+
+#[test]
+fn what_was_there_before_is_recorded() {
+    let mut world = World::of([check("unit", &[Trigger::PullRequest])]);
+    let decision = world.decide_told(&found(-1, &nothing()), &pull_request());
+    assert_eq!((decision.outcome, decision.planned.len()), (Outcome::Ignored, 0));
+    assert_eq!(
+        decision.reason,
+        "pull request 7 was there before Webshop/storefront was watched (since \
+         2026-09-21T14:13:20Z): recorded"
+    );
+    world.commit(&decision);
+    assert_eq!(world.tell(2, &pull_request()).event, Event::PullRequestUnchanged);
+    let moved = PullRequest { source_commit: Some(sha('b')), ..pull_request() };
+    assert_eq!(named(&world.tell(3, &moved).planned), ["unit@b"], "what happens later runs");
+}
+
+#[test]
+fn what_happened_since_runs_however_late() {
+    let world = World::of([check("unit", &[Trigger::PullRequest])]);
+    let decision = world.decide_told(&found(0, &nothing()), &pull_request());
+    assert_eq!(named(&decision.planned), ["unit@a"]);
+}
+
+#[test]
+fn a_hook_is_never_past() {
+    let world = World::of([check("unit", &[Trigger::PullRequest])]);
+    let decision = world.decide(Source::Hook, at(-1), &pull_request());
+    assert_eq!(named(&decision.planned), ["unit@a"]);
+}
+
+#[test]
+fn a_hook_that_comes_late_changes_nothing() {
+    let mut world = opened();
+    let moved = PullRequest { source_commit: Some(sha('b')), ..pull_request() };
+    let decision = world.decide_told(&found(20, &nothing()), &moved);
+    assert_eq!(named(&decision.planned), ["unit@b"]);
+    world.commit(&decision);
+    let late = world.tell(21, &moved);
+    assert_eq!((late.outcome, late.event), (Outcome::Ignored, Event::PullRequestUnchanged));
+    let older = PullRequest { source_commit: Some(sha('c')), ..pull_request() };
+    assert_eq!(world.tell(10, &older).outcome, Outcome::Stale);
+}
+
+#[test]
+fn a_branch_that_came_back_shows_its_verdict_again() {
+    let back = Aside { came_back: true, ..Aside::default() };
+    let mut world = opened();
+    world.end_all(State::Succeeded);
+    let decision = world.decide_told(&found(20, &back), &pull_request());
+    assert_eq!(named(&decision.shown_again), ["unit@a"]);
+    assert!(decision.planned.is_empty(), "{}", decision.reason);
+    world.commit(&decision);
+    let again = world.decide_told(&found(20, &back), &pull_request());
+    assert!(again.shown_again.is_empty(), "told twice");
+    // One that came to no verdict runs again.
+    let mut world = opened();
+    world.end_all(State::Superseded);
+    let decision = world.decide_told(&found(20, &back), &pull_request());
+    assert_eq!(named(&decision.planned), ["unit@a"]);
+}
+
+#[test]
+fn an_abandoned_pull_request_that_nobody_told_is_found() {
+    let mut world = opened();
+    let seen = PullRequest { status: Status::Abandoned, ..pull_request() };
+    let decision = world.decide_told(&found(20, &nothing()), &seen);
+    assert_eq!(decision.ended.len(), 1);
+    world.commit(&decision);
+    assert!(world.live().is_empty());
+}
+
+#[test]
+fn refs_that_were_there_before_are_recorded_in_one_sentence() {
+    let update = |name: &str| RefUpdate { name: name.into(), old: None, new: Some(sha('a')) };
+    let told = Push {
+        updates: vec![update(MAIN), update("refs/heads/x"), update("refs/tags/v1")],
+        ..push(None, MAIN, '.', 'a')
+    };
+    let mut world = World::of([check("build", &[Trigger::Push])]);
+    let decision = world.decide_push_told(&found(-1, &nothing()), &told);
+    assert_eq!(decision.outcome, Outcome::Ignored);
+    assert_eq!(
+        decision.reason,
+        "3 refs: before Webshop/storefront was watched (since 2026-09-21T14:13:20Z): recorded"
+    );
+    world.commit(&decision);
+    assert_eq!(world.refs.len(), 3);
+    // Told again, after one of them moved.
+    world.tell_push(&push(Some(1), MAIN, 'a', 'b'));
+    let decision = world.decide_push_told(&found(-1, &nothing()), &told);
+    assert!(decision.refs.is_empty(), "{:?}", decision.refs);
+}
+
+#[test]
+fn pushes_that_were_passed_over_start_nothing_whoever_tells_them() {
+    let mut world = World::of([check("build", &[Trigger::Push])]);
+    world.tell_push(&push(Some(1), MAIN, '.', 'a'));
+    let older = push(Some(2), MAIN, 'a', 'b');
+    let decision = world.decide_push_told(&found(5, &passed_over()), &older);
+    assert_eq!(
+        decision.reason,
+        "branch main pushed at bbbbbbbb: passed over, since it was pushed to again before it was \
+         found"
+    );
+    world.commit(&decision);
+    let newest = push(Some(3), MAIN, 'b', 'c');
+    let decision = world.decide_push_told(&found(6, &nothing()), &newest);
+    assert_eq!(named(&decision.planned), ["build@c"]);
+    world.commit(&decision);
+    for late in [&older, &newest, &older] {
+        assert_eq!(world.tell_push(late).outcome, Outcome::Duplicate);
+    }
+    let decision = world.decide_push(Source::Replay, &older);
+    assert_eq!(named(&decision.planned), ["build@b"], "whoever replays wants it");
+    assert!(decision.refs.is_empty(), "and the head stays");
+}
+
+#[test]
+fn a_branch_that_was_deleted_and_created_again_runs_again() {
+    let mut world = World::of([check("build", &[Trigger::Push])]);
+    world.tell_push(&push(Some(1), MAIN, '.', 'a'));
+    let gone = push(Some(2), MAIN, 'a', '.');
+    let decision = world.decide_push_told(&found(5, &passed_over()), &gone);
+    world.commit(&decision);
+    assert!(world.live().is_empty(), "{}", decision.reason);
+    let decision = world.decide_push_told(&found(6, &nothing()), &push(Some(3), MAIN, '.', 'a'));
+    assert_eq!(named(&decision.planned), ["build@a"]);
+}

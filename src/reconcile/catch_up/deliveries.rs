@@ -1,0 +1,81 @@
+//! What was found, as deliveries: in the envelope of a hook, oldest first. It must never decide
+//! what was missed.
+
+use crate::ado::hooks::caught;
+use crate::domain::decision::Source;
+use crate::domain::event::Repository;
+use crate::domain::fact::{Aside, RefUpdate};
+use crate::domain::time::Timestamp;
+use crate::storage::NewDelivery;
+
+/// Refs that were there before anybody watched go together, so many in a delivery.
+const REFS_PER_DELIVERY: usize = 500;
+/// What stands where a hook has its name.
+const HOOK: &str = "catch-up";
+
+/// Makes deliveries of one organization.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found<'a> {
+    pub(super) organization: &'a str,
+    pub(super) received_at: Timestamp,
+}
+
+impl Found<'_> {
+    /// A pull request as it is listed.
+    pub(super) fn pull_request(
+        &self,
+        resource: &serde_json::Value,
+        at: Timestamp,
+        came_back: bool,
+    ) -> NewDelivery {
+        let aside = Aside { came_back, ..Aside::default() };
+        let body = caught::body(caught::PULL_REQUEST, resource, Some(at), &aside);
+        self.delivery(caught::PULL_REQUEST, at, &body)
+    }
+
+    /// A push as it is listed.
+    pub(super) fn push(
+        &self,
+        resource: &serde_json::Value,
+        at: Timestamp,
+        passed_over: Vec<String>,
+    ) -> NewDelivery {
+        let aside = Aside { passed_over, ..Aside::default() };
+        self.delivery(caught::PUSH, at, &caught::body(caught::PUSH, resource, Some(at), &aside))
+    }
+
+    /// A head that differs, and nobody says by which push.
+    pub(super) fn head(&self, of: &Repository, update: RefUpdate, at: Timestamp) -> NewDelivery {
+        self.delivery(caught::PUSH, at, &caught::heads(of, &[update], at))
+    }
+
+    /// Heads that were there before `since`.
+    pub(super) fn past(
+        &self,
+        of: &Repository,
+        updates: &[RefUpdate],
+        since: Timestamp,
+    ) -> Vec<NewDelivery> {
+        let before = Timestamp::from_micros(since.micros().saturating_sub(1));
+        let some =
+            |updates| self.delivery(caught::PUSH, before, &caught::heads(of, updates, before));
+        updates.chunks(REFS_PER_DELIVERY).map(some).collect()
+    }
+
+    fn delivery(&self, event_type: &str, at: Timestamp, body: &[u8]) -> NewDelivery {
+        NewDelivery {
+            organization: self.organization.to_owned(),
+            hook: HOOK.to_owned(),
+            source: Source::CatchUp,
+            received_at: self.received_at,
+            subscription: None,
+            notification: None,
+            event_id: None,
+            event_type: Some(event_type.to_owned()),
+            created_at: Some(at),
+            body: lz4_flex::compress_prepend_size(body),
+            body_bytes: body.len(),
+            quarantined: None,
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Catch-up: what hooks never told is looked for in Azure DevOps and put into the inbox, where it
+//! is decided like any other delivery.
+//!
+//! A pass goes over the watched repositories of an organization, those that were read longest ago
+//! first, a project in one tick; each repository commits by itself, so that a pass which stops
+//! goes on where it stopped. It must never decide what is started.
+
+mod deliveries;
+mod pass;
+mod project;
+mod reading;
+mod repository;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+
+use super::schedule::Turned;
+use super::turn::{Stop, Upkept};
+use crate::credentials::{Aspect, Standing};
+use crate::domain::check::Check;
+use crate::domain::time::Timestamp;
+use crate::storage::{self, Duty};
+use crate::worker::{Progress, Tick, Wake};
+use pass::{Going, Next};
+
+/// Between the last moment of one reading and the first of the next: Azure DevOps' lists and its
+/// clock may be a little behind. What is read twice starts nothing twice.
+const OVERLAP: Duration = Duration::from_secs(60);
+/// Ticks that undecided deliveries are waited for: a difference may only be lag.
+const WAITS_MAX: u32 = 3;
+/// After a pass was stopped, by whatever has no end that is known, at the latest.
+const RETRY: Duration = Duration::from_secs(30);
+/// After a pass that could not read everything, at the latest.
+const RETRY_UNREAD: Duration = Duration::from_secs(60);
+
+/// An organization whose repositories are followed.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    pub upkept: Upkept,
+    /// Those of other organizations may be among them.
+    pub checks: Arc<[Check]>,
+    /// None where it is only done when somebody asks.
+    pub every: Option<Duration>,
+    /// Hooks tell, too, and a little later than things happen.
+    pub has_hooks: bool,
+}
+
+/// What one pass came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// When it began.
+    pub at: Timestamp,
+    /// Calls to Azure DevOps, minting and revoking not counted.
+    pub requests: u64,
+    /// Deliveries that entered the inbox.
+    pub found: usize,
+    /// Changes that hooks should have told long before the pass, by the id of the project.
+    pub missed_by_hooks: BTreeMap<String, usize>,
+    /// The first thing that could not be read, and why.
+    pub problem: Option<String>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct CatchUp {
+    organizations: Vec<Organization>,
+    decide: Wake,
+    wake: Wake,
+    standing: Arc<Standing>,
+}
+
+#[derive(Debug)]
+struct Organization {
+    followed: Followed,
+    state: Mutex<State>,
+}
+
+/// What is to be done when.
+#[derive(Debug)]
+struct State {
+    due_at: Timestamp,
+    /// Somebody wants a thorough pass now.
+    is_asked: bool,
+    /// The next pass has to look for what came back, too.
+    is_thorough: bool,
+    waited: u32,
+    going: Option<Box<Going>>,
+    /// Why nothing is done for now, as told last.
+    told: String,
+    last: Option<Pass>,
+    /// How far the repository was read that was read longest ago.
+    oldest: Option<Timestamp>,
+    /// Until when the pushes of each repository were read, in this process.
+    pushes_read: BTreeMap<String, Timestamp>,
+}
+
+impl CatchUp {
+    /// Follows these organizations; `decide` is woken when something was found. The first pass of
+    /// each is due at once, and thorough.
+    pub fn new(organizations: Vec<Followed>, decide: Wake, standing: Arc<Standing>) -> Self {
+        let organizations = organizations.into_iter().map(Organization::new).collect();
+        Self { organizations, decide, wake: Wake::default(), standing }
+    }
+
+    /// What wakes its worker.
+    pub fn wake(&self) -> Wake {
+        self.wake.clone()
+    }
+
+    /// A hook of an organization is a new one: what happened before it was told by none.
+    pub fn after_healing(&self, organization: &str) {
+        let is_followed = |one: &Organization| one.followed.every.is_some();
+        if self.named(organization).is_some_and(is_followed) {
+            self.ask(organization);
+        }
+    }
+
+    /// Wants a thorough pass of an organization as soon as possible. Answers whether it is
+    /// known at all.
+    pub fn ask(&self, organization: &str) -> bool {
+        let Some(one) = self.named(organization) else { return false };
+        one.state().is_asked = true;
+        self.wake.wake();
+        true
+    }
+
+    /// The last pass of an organization that came to its end in this process.
+    pub fn last(&self, organization: &str) -> Option<Pass> {
+        self.named(organization).and_then(|one| one.state().last.clone())
+    }
+
+    /// The same as a turn; none before the first pass.
+    pub fn turned(&self, organization: &str) -> Option<Turned> {
+        let Pass { at, found, problem, .. } = self.last(organization)?;
+        Some(Turned { at, changes: found, goes_on: false, problem })
+    }
+
+    fn named(&self, organization: &str) -> Option<&Organization> {
+        self.organizations
+            .iter()
+            .find(|one| one.followed.upkept.organization.eq_ignore_ascii_case(organization))
+    }
+}
+
+#[async_trait]
+impl Tick for CatchUp {
+    fn name(&self) -> &'static str {
+        "catch_up"
+    }
+
+    async fn tick(&self) -> Result<Progress, storage::Error> {
+        let steps =
+            self.organizations.iter().map(|one| Box::pin(one.step(&self.decide, &self.standing)));
+        let mut progress = Progress::Idle;
+        for step in join_all(steps).await {
+            if step? == Progress::Worked {
+                progress = Progress::Worked;
+            }
+        }
+        Ok(progress)
+    }
+}
+
+impl Organization {
+    fn new(followed: Followed) -> Self {
+        let state = State {
+            due_at: followed.every.map_or(Timestamp::NEVER, |_| Timestamp::ZERO),
+            is_asked: false,
+            is_thorough: true,
+            waited: 0,
+            going: None,
+            told: String::new(),
+            last: None,
+            oldest: None,
+            pushes_read: BTreeMap::new(),
+        };
+        Self { followed, state: Mutex::new(state) }
+    }
+
+    /// Nothing is left half-done under this lock.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One step of the pass that is due or going on.
+    async fn step(&self, decide: &Wake, standing: &Standing) -> Result<Progress, storage::Error> {
+        let Upkept { organization, clock, .. } = &self.followed.upkept;
+        self.show_age();
+        let Some(mut going) = self.due().await? else { return Ok(Progress::Idle) };
+        let turn = match self.followed.upkept.turn(Duty::CatchUp).await {
+            Ok(Some(turn)) => turn,
+            Ok(None) => {
+                // Another replica does it; what it finds is found.
+                self.put_off(going, self.retry(), String::new());
+                return Ok(Progress::Idle);
+            }
+            Err(error) => {
+                self.state().going = Some(going);
+                return Err(error);
+            }
+        };
+        let next = going.step(&self.followed, &turn, decide).await;
+        going.pass.requests += turn.requests();
+        turn.end().await;
+        self.state().oldest = going.oldest();
+        match next {
+            Ok(Next::More) => self.state().going = Some(going),
+            Ok(Next::Done) => self.finish(*going, standing),
+            Err(Stop::Store(error)) => {
+                self.state().going = Some(going);
+                return Err(error);
+            }
+            Err(Stop::Stopping) => {
+                self.state().going = Some(going);
+                return Ok(Progress::Idle);
+            }
+            Err(stop) => {
+                let wait = match &stop {
+                    Stop::Paused(pause) => pause.until.since(clock.now()),
+                    stop => {
+                        let told = format!("catch-up waits: {stop}");
+                        standing.wrong(organization, Aspect::CatchUp, &told);
+                        self.retry()
+                    }
+                };
+                self.put_off(going, wait, format!("{organization}: catch-up waits: {stop}"));
+                return Ok(Progress::Idle);
+            }
+        }
+        Ok(Progress::Worked)
+    }
+
+    /// The pass to go on with, or a new one where one is due.
+    async fn due(&self) -> Result<Option<Box<Going>>, storage::Error> {
+        let now = self.followed.upkept.clock.now();
+        {
+            let mut state = self.state();
+            let is_due = now >= state.due_at;
+            if let Some(going) = state.going.take_if(|_| is_due) {
+                return Ok(Some(going));
+            }
+            if state.going.is_some() || !(is_due || state.is_asked) {
+                return Ok(None);
+            }
+        }
+        let undecided = self.followed.upkept.store.backlog().await?.undecided;
+        let mut state = self.state();
+        if undecided > 0 && state.waited < WAITS_MAX {
+            state.waited += 1;
+            return Ok(None);
+        }
+        state.waited = 0;
+        // Every further step of it is due at once.
+        state.due_at = now;
+        let is_thorough = std::mem::take(&mut state.is_asked) || state.is_thorough;
+        let pushes_read = std::mem::take(&mut state.pushes_read);
+        Ok(Some(Box::new(Going::new(now, is_thorough, pushes_read))))
+    }
+
+    fn retry(&self) -> Duration {
+        self.followed.every.map_or(RETRY, |every| RETRY.min(every))
+    }
+
+    fn put_off(&self, going: Box<Going>, wait: Duration, why: String) {
+        let now = self.followed.upkept.clock.now();
+        let mut state = self.state();
+        state.due_at = now.plus(wait);
+        state.going = Some(going);
+        if !why.is_empty() && why != state.told {
+            tracing::warn!("{why}");
+            state.told = why;
+        }
+    }
+
+    fn finish(&self, going: Going, standing: &Standing) {
+        let Upkept { organization, clock, .. } = &self.followed.upkept;
+        let Going { pass, is_thorough, pushes_read, .. } = going;
+        let Pass { requests, found, problem, .. } = &pass;
+        match problem {
+            None => standing.fine(organization, Aspect::CatchUp),
+            Some(problem) => {
+                let told = format!("catch-up could not read everything: {problem}");
+                standing.wrong(organization, Aspect::CatchUp, &told);
+            }
+        }
+        if *found > 0 {
+            tracing::info!(organization, found, requests, "caught up with what no hook told");
+        }
+        let name = organization.clone();
+        metrics::counter!("azdo_gateway_catch_up_found_total", "organization" => name.clone())
+            .increment(u64::try_from(*found).unwrap_or(u64::MAX));
+        let requests = u32::try_from(*requests).unwrap_or(u32::MAX);
+        metrics::gauge!("azdo_gateway_catch_up_requests", "organization" => name)
+            .set(f64::from(requests));
+        let mut state = self.state();
+        let wait = |every: Duration| match problem {
+            Some(_) => every.min(RETRY_UNREAD),
+            None => every,
+        };
+        let due_at = |every| clock.now().plus(wait(every));
+        state.due_at = self.followed.every.map_or(Timestamp::NEVER, due_at);
+        // What could not be read was not looked at closely either.
+        state.is_thorough = is_thorough && problem.is_some();
+        state.told.clear();
+        state.pushes_read = pushes_read;
+        state.last = Some(pass);
+        drop(state);
+        self.show_age();
+    }
+
+    fn show_age(&self) {
+        let Upkept { organization, clock, .. } = &self.followed.upkept;
+        let Some(oldest) = self.state().oldest else { return };
+        metrics::gauge!("azdo_gateway_catch_up_age_seconds", "organization" => organization.clone())
+            .set(clock.now().since(oldest).as_secs_f64());
+    }
+}
+
+/// What time it is at Azure DevOps, by whose clock everything here is compared.
+fn their_now(upkept: &Upkept) -> Timestamp {
+    upkept.throttle.their_now(&upkept.organization, upkept.clock.now())
+}

@@ -1,0 +1,292 @@
+//! Required checks: merging waits for them, and for nothing that does not apply; nobody else's
+//! policies are touched.
+
+use fakes::ado::policy::STATUS_POLICY;
+use fakes::ado::{NewPullRequest, Permission};
+use fakes::faults::{Action, Rule, server_error_500};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::harness::{Inside, PAT, Settings, Town, check};
+
+/// Hooks by hand, nothing looked for, policies every second.
+const KEPT: &str = "hooks = false\ncatch_up = \"off\"\nreconcile = \"1s\"";
+const RECONCILE: &str = "/v1/organizations/fabrikam/reconcile";
+
+/// A check that is required for merging into main.
+fn required(keys: &str) -> String {
+    check("unit-tests", &format!("target_branches = [\"main\"]\nrequired = true\n{keys}"))
+}
+
+async fn start(town: &Town, checks: String) -> Inside {
+    town.shell.ado(|ado| {
+        ado.revoke_token(PAT);
+        let scopes = ["vso.code", "vso.code_status", "vso.code_write"];
+        ado.add_pat(PAT, &town.identity, &scopes, 4_102_444_800_000);
+    });
+    Inside::start_with(town, |settings: &mut Settings| {
+        settings.organization = KEPT.to_owned();
+        settings.checks = checks;
+    })
+    .await
+}
+
+/// Numbers and settings of the policies that the gateway's identity created.
+fn ours(town: &Town) -> Vec<(u64, Value)> {
+    town.shell.ado(|ado| {
+        let ours = ado.policies().filter(|policy| policy.created_by == town.identity);
+        ours.map(|policy| (policy.id, policy.settings.clone())).collect()
+    })
+}
+
+async fn until_ours(town: &Town, count: usize) {
+    town.until(&format!("there are {count} policies of ours"), |ado, _| {
+        ado.policies().filter(|policy| policy.created_by == town.identity).count() == count
+    })
+    .await;
+}
+
+/// An administrator makes a policy; its number.
+async fn made_by_an_administrator(town: &Town, settings: Value) -> u64 {
+    let administrator = "token-of-an-administrator";
+    town.shell.ado(|ado| {
+        let admin = ado.create_identity("Admin", "admin@fabrikam.example");
+        ado.add_pat(administrator, &admin, &["app_token"], i64::MAX);
+    });
+    let body = json!({
+        "isEnabled": true, "isBlocking": true, "type": { "id": STATUS_POLICY },
+        "settings": settings,
+    });
+    let path = "_apis/policy/configurations?api-version=7.1";
+    let url = format!("{}/fabrikam/{}/{path}", town.shell.url(), town.project);
+    let request = reqwest::Client::new().post(url).basic_auth("", Some(administrator)).json(&body);
+    let answer = request.send().await.expect("Azure DevOps answers");
+    assert!(answer.status().is_success(), "{:?}", answer.text().await);
+    answer.json::<Value>().await.unwrap()["id"].as_u64().expect("it has a number")
+}
+
+/// Waits until a turn has begun and ended after now.
+async fn turned(gateway: &Inside) -> Value {
+    let (status, asked) = gateway.api.post(RECONCILE, None).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    let asked_at = asked["asked_at"].as_str().unwrap().to_owned();
+    let of_policies = |answer: &Value| {
+        let items = answer["items"].as_array().expect("it lists turns").iter();
+        items.clone().find(|turn| turn["duty"] == "policies").cloned()
+    };
+    let is_later = |turn: Value| turn["at"].as_str().is_some_and(|at| at >= asked_at.as_str());
+    let answer = gateway.api.until(RECONCILE, |answer| of_policies(answer).is_some_and(is_later));
+    of_policies(&answer.await).expect("it was just there")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn merging_waits_for_a_required_check() {
+    let town = Town::new(4201);
+    town.silence_ci();
+    let gateway = start(&town, required("")).await;
+    until_ours(&town, 1).await;
+    let expected = json!({
+        "statusGenre": "ci",
+        "statusName": "unit-tests",
+        "authorId": town.identity,
+        "invalidateOnSourceUpdate": true,
+        "policyApplicability": null,
+        "defaultDisplayName": "ci/unit-tests",
+        "filenamePatterns": [],
+        "scope": [{ "repositoryId": town.repository, "refName": "refs/heads/main",
+            "matchKind": "Exact" }],
+    });
+    assert_eq!(ours(&town)[0].1, expected);
+    let (id, commit) = town.open("topic");
+    assert!(town.shell.ado(|ado| ado.try_complete(id)).unwrap_err().contains("is queued"));
+    let run = town.until_started("unit-tests", &commit).await;
+    town.until_shown(id, &commit, "unit-tests", "pending").await;
+    town.shell.ado(|ado| ado.try_complete(id)).unwrap_err();
+    town.report(&run, "succeeded");
+    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    town.shell.ado(|ado| ado.try_complete(id)).expect("nothing is left to wait for");
+    let plan = gateway.api.get("/v1/organizations/fabrikam/plan").await;
+    assert_eq!(plan["items"], json!([]));
+    let answer = gateway.api.get("/v1/permissions").await;
+    assert_eq!(answer["policies"][0]["problem"], Value::Null, "{answer}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_match_is_not_kept_from_being_merged() {
+    let town = Town::new(4202);
+    let gateway = start(&town, required("labels = [\"e2e\"]")).await;
+    until_ours(&town, 1).await;
+    let (id, commit) = town.open("topic");
+    town.until_shown(id, &commit, "unit-tests", "notApplicable").await;
+    let words = "Not applicable: it has none of the labels e2e";
+    town.until_said(id, &commit, "unit-tests", words).await;
+    town.shell.ado(|ado| ado.try_complete(id)).expect("the check does not apply");
+    assert_eq!(town.starts(), 0);
+    // A draft waits, and is judged when it is published.
+    let (draft, commit) = town.shell.ado(|ado| {
+        let commit = ado.push(&town.repository, "draft", "Work");
+        let new = NewPullRequest::new(&town.repository, "draft", "main").draft();
+        (ado.open_pull_request(&new), commit)
+    });
+    town.decided(&gateway.api).await;
+    assert!(!town.shell.ado(|ado| ado.policies_satisfied(draft)));
+    town.shell.ado(|ado| ado.publish(draft));
+    town.until_shown(draft, &commit, "unit-tests", "notApplicable").await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_to_match_has_to_run_in_the_same_place() {
+    let town = Town::new(4203);
+    town.silence_ci();
+    let gateway = start(&town, required("")).await;
+    until_ours(&town, 1).await;
+    let (id, commit) = town.shell.ado(|ado| {
+        let head = ado.head(&town.repository, "main").map(str::to_owned).unwrap();
+        ado.create_branch(&town.repository, "somewhere", &head);
+        let commit = ado.push(&town.repository, "topic", "Work");
+        let new = NewPullRequest::new(&town.repository, "topic", "somewhere");
+        (ado.open_pull_request(&new), commit)
+    });
+    town.until_shown(id, &commit, "unit-tests", "notApplicable").await;
+    assert_eq!(town.starts(), 0);
+    town.decided(&gateway.api).await;
+    town.shell.ado(|ado| ado.retarget(id, "main"));
+    town.until_started("unit-tests", &commit).await;
+    town.until_shown(id, &commit, "unit-tests", "pending").await;
+    town.shell.ado(|ado| ado.try_complete(id)).unwrap_err();
+    // And away again, while it runs: it is cancelled, and that is not what counts.
+    town.settled(&gateway.api).await;
+    town.shell.ado(|ado| ado.retarget(id, "somewhere"));
+    town.until_shown(id, &commit, "unit-tests", "notApplicable").await;
+    town.settled(&gateway.api).await;
+    assert_eq!(gateway.api.items("/v1/runs").await[0]["state"], "cancelled");
+    town.until_shown(id, &commit, "unit-tests", "notApplicable").await;
+    let words = "Not applicable: target branch somewhere does not match main";
+    town.until_said(id, &commit, "unit-tests", words).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_drifts_is_repaired_and_what_is_deleted_comes_back() {
+    let town = Town::new(4204);
+    let gateway = start(&town, required("")).await;
+    until_ours(&town, 1).await;
+    let (id, before) = ours(&town).remove(0);
+    town.shell.ado(|ado| {
+        ado.change_policy(id, |policy| {
+            policy.is_blocking = false;
+            policy.settings["authorId"] = Value::Null;
+        });
+    });
+    town.until("it is as it was", |ado, _| {
+        ado.policies()
+            .any(|policy| policy.id == id && policy.is_blocking && policy.settings == before)
+    })
+    .await;
+    town.shell.ado(|ado| assert!(ado.remove_policy(id)));
+    until_ours(&town, 1).await;
+    assert_ne!(ours(&town)[0].0, id);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_elses_policy_is_touched_and_one_that_waits_in_vain_is_told() {
+    let town = Town::new(4205);
+    let scope = json!([{ "repositoryId": town.repository, "refName": "refs/heads/main",
+        "matchKind": "exact" }]);
+    let vain = json!({ "statusGenre": "build", "statusName": "unit-tests", "scope": scope });
+    let vain = made_by_an_administrator(&town, vain).await;
+    let all = |town: &Town| -> Vec<(u64, u64, Value)> {
+        town.shell.ado(|ado| {
+            let foreign = ado.policies().filter(|policy| policy.created_by != town.identity);
+            foreign.map(|one| (one.id, one.revision, one.settings.clone())).collect()
+        })
+    };
+    let before = all(&town);
+    let gateway = start(&town, required("")).await;
+    until_ours(&town, 1).await;
+    assert_eq!(turned(&gateway).await["changes"], 0);
+    assert_eq!(all(&town), before);
+    let plan = gateway.api.get("/v1/organizations/fabrikam/plan").await;
+    let (step, words) =
+        (&plan["items"][0], "waits for build/unit-tests, and we post ci/unit-tests");
+    assert_eq!((&step["kind"], &step["action"]), (&json!("policy"), &json!("leave")), "{plan}");
+    assert!(step["reason"].as_str().unwrap().contains(words), "{plan}");
+    let answer = gateway.api.get("/v1/permissions").await;
+    let told = answer["policies"].as_array().unwrap().iter();
+    let told: Vec<&Value> = told.filter(|one| one["policy"] == vain).collect();
+    assert!(told[0]["problem"].as_str().unwrap().contains(words), "{answer}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_required_any_more_is_removed_and_then_nothing_is_asked() {
+    let town = Town::new(4206);
+    let gateway = start(&town, required("")).await;
+    until_ours(&town, 1).await;
+    gateway.stop().await;
+    let gateway = start(&town, check("unit-tests", "")).await;
+    until_ours(&town, 0).await;
+    // From now on it has nothing to ask for: that it is not let in any more would be told.
+    turned(&gateway).await;
+    town.shell.ado(|ado| ado.revoke_token(PAT));
+    assert_eq!(turned(&gateway).await["problem"], Value::Null);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_edit_policies_is_told_what_to_do() {
+    let town = Town::new(4207);
+    let identity = town.identity.clone();
+    town.shell.ado(|ado| ado.deny(&identity, Permission::EditPolicies, None));
+    let gateway = start(&town, required("")).await;
+    let of_fabrikam = "/v1/organizations/fabrikam";
+    let has_trouble = |answer: &Value| answer["troubles"].to_string().contains("EditPolicies");
+    let answer = gateway.api.until(of_fabrikam, has_trouble).await;
+    assert!(answer["troubles"].to_string().contains("permissions check"), "{answer}");
+    let answer = gateway.api.get("/v1/permissions").await;
+    let problem = answer["policies"][0]["problem"].as_str().unwrap();
+    assert!(problem.contains("no policy makes main wait for it"), "{problem}");
+    assert!(ours(&town).is_empty());
+    town.shell.ado(|ado| ado.allow(&identity, Permission::EditPolicies));
+    turned(&gateway).await;
+    until_ours(&town, 1).await;
+    gateway.api.until(of_fabrikam, |answer| answer["troubles"] == json!([])).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_user_keeps_policies_with_tokens_of_their_own() {
+    let town = Town::new(4208);
+    let gateway = town
+        .linked(|settings| {
+            settings.organization = KEPT.to_owned();
+            settings.checks = required("");
+        })
+        .await;
+    until_ours(&town, 1).await;
+    let (id, commit) = town.open("topic");
+    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    town.shell.ado(|ado| ado.try_complete(id)).expect("the check has succeeded");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_made_twice_whatever_azure_devops_answers() {
+    let town = Town::new(4209);
+    town.shell.ado(|ado| {
+        // A look that fails, and policies whose answers never come.
+        ado.faults.add(Rule::new("GET", "/policy/configurations", server_error_500()).next(1));
+        ado.faults.add(Rule::new("POST", "/policy/configurations", Action::DropAfter).next(2));
+    });
+    let checks = "target_branches = [\"main\", \"release/*\"]\nrequired = true";
+    let gateway = start(&town, check("unit-tests", checks)).await;
+    until_ours(&town, 2).await;
+    turned(&gateway).await;
+    let turn = turned(&gateway).await;
+    assert_eq!((&turn["changes"], &turn["problem"]), (&json!(0), &Value::Null), "{turn}");
+    assert_eq!(ours(&town).len(), 2);
+    gateway.stop().await;
+}
