@@ -27,6 +27,7 @@ use crate::pipeline::publish::{Organization, Posts, Publish};
 use crate::reconcile::identity::Identity;
 use crate::reconcile::reaper::Reaper;
 use crate::reconcile::retention::Retention;
+use crate::reconcile::schedule::shares;
 use crate::reconcile::survey::{Surveyed, Surveys};
 use crate::server;
 use crate::storage::sqlite::Sqlite;
@@ -249,17 +250,17 @@ fn ticks(config: &Config, identities: &Identities, upkeep: &Upkeep, shared: &Sha
         keep_audit: config.storage.audit_retention,
         clock: clock.clone(),
     };
-    vec![
+    let mut work: Vec<Work> = vec![
         (Arc::new(decide), wakes.decide.clone(), STAGE_EVERY),
         (Arc::new(dispatch), wakes.dispatch.clone(), STAGE_EVERY),
         (Arc::new(publish), wakes.publish.clone(), STAGE_EVERY),
         (Arc::new(Identity { sources: identities.sources() }), Wake::default(), IDENTITY_EVERY),
         (Arc::new(reaper), Wake::default(), REAPER_EVERY),
         (Arc::new(retention), Wake::default(), RETENTION_EVERY),
-        (Arc::clone(subscriptions) as Arc<dyn Tick>, subscriptions.wake(), LOOK_EVERY),
-        (Arc::clone(policies) as Arc<dyn Tick>, policies.wake(), LOOK_EVERY),
-        (Arc::clone(catch_up) as Arc<dyn Tick>, catch_up.wake(), LOOK_EVERY),
-    ]
+    ];
+    let upkeep = [shares(subscriptions), shares(policies), shares(catch_up)].concat();
+    work.extend(upkeep.into_iter().map(|tick| (tick, Wake::default(), LOOK_EVERY)));
+    work
 }
 
 fn addresses(config: &Config) -> HashMap<String, ado::Options> {

@@ -25,6 +25,8 @@ use crate::secret::Secret;
 const API_VERSION: &str = "7.1";
 /// One call, from connecting to the last byte.
 pub(crate) const CALL_MAX: Duration = Duration::from_secs(7);
+/// The same for a list without pages in a large organization.
+const LONG_CALL_MAX: Duration = Duration::from_secs(30);
 const CONNECT_MAX: Duration = Duration::from_secs(4);
 /// Answers are small; what is larger is not for us, but for the one list that has no pages.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -57,7 +59,7 @@ pub struct Client {
 }
 
 /// Which of the two addresses of an organization.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Host {
     /// Code, hooks, policies, builds.
     AzureDevOps,
@@ -74,6 +76,8 @@ pub(super) struct Call<'a> {
     pub(super) body: Option<Value>,
     pub(super) api_version: &'static str,
     pub(super) answer_bytes_max: usize,
+    /// For the lists that have no pages.
+    pub(super) is_long: bool,
 }
 
 impl<'a> Call<'a> {
@@ -81,7 +85,16 @@ impl<'a> Call<'a> {
     pub(super) fn new(method: Method, segments: &'a [&'a str]) -> Self {
         let (host, api_version) = (Host::AzureDevOps, API_VERSION);
         let answer_bytes_max = ANSWER_BYTES_MAX;
-        Self { host, method, segments, query: &[], body: None, api_version, answer_bytes_max }
+        Self {
+            host,
+            method,
+            segments,
+            query: &[],
+            body: None,
+            api_version,
+            answer_bytes_max,
+            is_long: false,
+        }
     }
 }
 
@@ -117,7 +130,7 @@ impl Client {
         call: Call<'_>,
     ) -> Result<(Value, Option<String>), Error> {
         let (authorization, receipt) = credential.spend();
-        let operation = call.segments.last().copied().unwrap_or("").to_lowercase();
+        let (operation, is_theirs) = (operation(call.segments), call.host == Host::AzureDevOps);
         let method = call.method.to_string();
         let mut told = HeaderMap::new();
         let result = self.attempt(&authorization, call, &mut told).await;
@@ -125,7 +138,8 @@ impl Client {
         let activity_id = header("activityid").map(short);
         let next = header(CONTINUATION).filter(|token| !token.is_empty());
         let result = result.map(|answer| (answer, next.map(str::to_owned)));
-        if result.is_ok() {
+        // Tokens are minted elsewhere: that they are says nothing about the budget.
+        if result.is_ok() && is_theirs {
             self.throttle.succeeded(&self.options.name);
         }
         let outcome = match &result {
@@ -169,6 +183,9 @@ impl Client {
         if let Some(body) = &call.body {
             request = request.json(body);
         }
+        if call.is_long {
+            request = request.timeout(LONG_CALL_MAX);
+        }
         let mut response = request.send().await.map_err(|error| self.broken(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         told.clone_from(&headers);
@@ -192,6 +209,17 @@ impl Client {
         }
         unavailable(error)
     }
+}
+
+/// What a call does, by the last word of its path: ids would be a new name each.
+fn operation(segments: &[&str]) -> String {
+    let is_id = |segment: &str| {
+        let is_number = segment.chars().all(|c| c.is_ascii_digit());
+        let is_hex = |c: char| c.is_ascii_hexdigit() || c == '-';
+        is_number || (segment.len() >= 32 && segment.chars().all(is_hex))
+    };
+    let word = segments.iter().rev().find(|segment| !is_id(segment));
+    word.map(|word| word.to_lowercase()).unwrap_or_default()
 }
 
 /// `base` with further path segments, each percent-encoded.

@@ -61,6 +61,7 @@ impl Client {
     pub async fn repositories(&self, credential: Credential) -> Result<Vec<Repository>, Error> {
         let call = Call {
             answer_bytes_max: REPOSITORIES_BYTES_MAX,
+            is_long: true,
             ..Call::new(Method::GET, &["_apis", "git", "repositories"])
         };
         let answer = self.call(credential, call).await?;

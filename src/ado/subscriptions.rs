@@ -150,6 +150,7 @@ impl Client {
         let call = Call {
             body: Some(query),
             answer_bytes_max: LIST_BYTES_MAX,
+            is_long: true,
             ..Call::new(Method::POST, &["_apis", "hooks", "subscriptionsquery"])
         };
         let answer = self.call(credential, call).await?;
@@ -264,6 +265,7 @@ fn read(value: &Value, topic: Topic) -> Result<Found, Error> {
             // Headers may hold others' secrets, and are none of ours.
             "httpHeaders" => continue,
             "projectId" => value.to_ascii_lowercase(),
+            "url" => without_user(&value),
             _ => value,
         };
         settings.insert(name, value);
@@ -283,6 +285,17 @@ fn read(value: &Value, topic: Topic) -> Result<Found, Error> {
         created_at: wire.created_date.as_deref().and_then(Timestamp::parse),
         created_by: wire.created_by.and_then(|by| by.display_name).unwrap_or_default(),
     })
+}
+
+/// People put passwords into addresses.
+fn without_user(url: &str) -> String {
+    let Ok(mut parsed) = Url::parse(url) else { return url.to_owned() };
+    if parsed.username().is_empty() && parsed.password().is_none() {
+        return url.to_owned();
+    }
+    // Only addresses that cannot have a user refuse to lose one.
+    let _ = parsed.set_username("").and_then(|()| parsed.set_password(None));
+    parsed.into()
 }
 
 /// Old ones have no status, which means that they deliver (facts §1.4).

@@ -13,9 +13,9 @@ use serde_json::Value;
 use super::Common;
 use crate::app;
 use crate::config::Config;
+use crate::reconcile::schedule::Upkeep;
 use crate::secret::{RootKey, Secret};
 use crate::server::{self, ApiToken, Role};
-use crate::worker::Tick;
 
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 const CLOSE_MAX: Duration = Duration::from_secs(5);
@@ -106,11 +106,13 @@ impl Gateway {
         self.call(Method::DELETE, path).await
     }
 
-    /// Does the upkeep that was asked for, where no gateway runs that does it.
-    pub(super) async fn work_off(&self) -> anyhow::Result<()> {
+    /// Does the upkeep of an organization that was asked for, where no gateway runs that does it.
+    pub(super) async fn work_off(&self, organization: &str) -> anyhow::Result<()> {
         if let Some(Own { state, .. }) = &self.own {
-            state.subscriptions.tick().await?;
-            state.policies.tick().await?;
+            let known = state.organizations.get(&organization.to_ascii_lowercase());
+            let organization = known.map_or(organization, String::as_str);
+            state.subscriptions.due(organization).await?;
+            state.policies.due(organization).await?;
         }
         Ok(())
     }

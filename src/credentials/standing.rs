@@ -84,7 +84,9 @@ impl Standing {
     }
 
     fn gauge(&self, organization: &str) {
-        let is_wrong = self.troubles().contains_key(organization);
+        let of_credentials = [Aspect::Link, Aspect::Mint, Aspect::Calls];
+        let has = |aspect: &Aspect| self.wrong.contains_key(&(organization.to_owned(), *aspect));
+        let is_wrong = of_credentials.iter().any(has);
         let organization = organization.to_owned();
         metrics::gauge!("azdo_gateway_credential_accepted", "organization" => organization)
             .set(if is_wrong { 0.0 } else { 1.0 });

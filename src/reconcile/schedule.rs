@@ -4,11 +4,15 @@
 //! something first; at once when asked. It must never know what a turn does.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
+
 use crate::domain::time::Timestamp;
-use crate::worker::Wake;
+use crate::storage::Error;
+use crate::worker::{Progress, Tick};
 
 /// The pause after a first turn that leaves something to do, doubled with each further one.
 const SOON: Duration = Duration::from_secs(1);
@@ -40,23 +44,55 @@ struct Next {
     last: Option<Turned>,
 }
 
+/// Upkeep that takes its turns organization by organization.
+#[async_trait]
+pub trait Upkeep: Send + Sync + Debug + 'static {
+    /// For logs and metrics.
+    fn name(&self) -> &'static str;
+
+    /// The organizations that are kept up, as configured.
+    fn organizations(&self) -> Vec<String>;
+
+    /// The turn of one organization, where it is due.
+    async fn due(&self, organization: &str) -> Result<Progress, Error>;
+}
+
+/// One organization's share of some upkeep: a worker of its own, so that one organization that
+/// does not answer, or has much to do, holds up no other.
+#[derive(Debug)]
+struct Share<T> {
+    of: Arc<T>,
+    organization: String,
+}
+
+#[async_trait]
+impl<T: Upkeep> Tick for Share<T> {
+    fn name(&self) -> &'static str {
+        self.of.name()
+    }
+
+    async fn tick(&self) -> Result<Progress, Error> {
+        self.of.due(&self.organization).await
+    }
+}
+
+/// A worker for each organization.
+pub fn shares<T: Upkeep>(of: &Arc<T>) -> Vec<Arc<dyn Tick>> {
+    let share =
+        |organization| -> Arc<dyn Tick> { Arc::new(Share { of: Arc::clone(of), organization }) };
+    of.organizations().into_iter().map(share).collect()
+}
+
 /// See the module. By organization.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     next: Mutex<HashMap<String, Next>>,
-    wake: Wake,
 }
 
 impl Schedule {
-    /// What wakes the worker.
-    pub(super) fn wake(&self) -> Wake {
-        self.wake.clone()
-    }
-
     /// The next turn is at once.
     pub(super) fn ask(&self, organization: &str) {
         self.change(organization, |next| (next.due_at, next.is_asked) = (Timestamp::ZERO, true));
-        self.wake.wake();
     }
 
     /// Whether a turn is due; the first one is due at once.

@@ -16,8 +16,11 @@ use crate::clock::Clock;
 use crate::credentials::{self, CallError, Purpose, Source};
 use crate::storage::{self, Duty, Store};
 
-/// Longer than one call may take, minting and repeating included.
-const LEASE: Duration = Duration::from_secs(60);
+/// How long the turn is ours.
+const LEASE: Duration = Duration::from_secs(120);
+/// What one call may take, minting and repeating included: shorter than the turn.
+const CALL_MAX: Duration = Duration::from_secs(100);
+const _: () = assert!(CALL_MAX.as_secs() < LEASE.as_secs());
 
 /// One organization that is kept up.
 #[derive(Clone, Debug)]
@@ -106,7 +109,9 @@ impl Turn<'_> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         metrics::counter!("azdo_gateway_upkeep_requests_total", "duty" => self.duty.as_str())
             .increment(1);
-        Ok(credentials::call(source.as_ref(), scope, Purpose::new(what), make).await?)
+        let calling = credentials::call(source.as_ref(), scope, Purpose::new(what), make);
+        let called = tokio::time::timeout(CALL_MAX, calling).await;
+        Ok(called.map_err(|_| Stop::Overtaken)??)
     }
 
     /// How many calls were made so far, minting and revoking not counted.

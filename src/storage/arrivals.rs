@@ -1,8 +1,9 @@
 //! When deliveries last came to each hook, and which secrets are not taken any more: in memory,
 //! since every delivery asks, and written down from time to time.
 //!
-//! A crash loses the times of the last moments, which only delays what waits for them. It must
-//! never hold a delivery up.
+//! A crash loses the times of the last minutes. It must never hold a delivery up.
+
+use std::collections::BTreeSet;
 
 use dashmap::DashMap;
 
@@ -54,6 +55,12 @@ impl Arrivals {
         self.seen.get(&key).map(|seen| seen.last_at)
     }
 
+    /// When something first came to a hook.
+    pub fn first_at(&self, organization: &str, hook: &str) -> Option<Timestamp> {
+        let key = (organization.to_ascii_lowercase(), hook.to_owned());
+        self.seen.get(&key).map(|seen| seen.first_at)
+    }
+
     /// When something last came to any of the hooks that `is_meant`.
     pub fn last_of(
         &self,
@@ -103,6 +110,11 @@ impl Arrivals {
         for HookRow { place, live_from, .. } in books.places {
             self.live_from.insert((lower.clone(), place), live_from);
         }
+        // What the store has forgotten is forgotten here, too.
+        let kept: BTreeSet<&str> = books.arrivals.iter().map(|one| one.hook.as_str()).collect();
+        self.seen.retain(|(of, hook), seen| {
+            *of != lower || !seen.is_written || kept.contains(hook.as_str())
+        });
         for Arrival { hook, first_at, last_at } in books.arrivals {
             let read = Seen { first_at, last_at, is_written: true };
             let mut seen = self.seen.entry((lower.clone(), hook)).or_insert(read);

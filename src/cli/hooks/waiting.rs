@@ -20,7 +20,7 @@ pub(super) async fn until_done(
     let asked_at = Timestamp::parse(asked_at).unwrap_or_default();
     let mut problem = None;
     for _ in 0..LOOKS_MAX {
-        gateway.work_off().await?;
+        gateway.work_off(organization).await?;
         let turns = gateway.get(&format!("/v1/organizations/{organization}/reconcile")).await?;
         let items = turns.get("items").and_then(Value::as_array);
         let is_meant = |turn: &&Value| text(turn, "duty") != "catch_up";

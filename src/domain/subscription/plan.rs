@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::time::Timestamp;
-use super::{Found, HookName, Place, State, Wanted};
+use super::{Found, HookName, Place, State, Topic, Wanted};
 
 /// The wait before a place is healed once more, doubled each time.
 const HEAL_AGAIN: Duration = Duration::from_secs(60);
@@ -141,7 +141,11 @@ pub fn plan(
         steps.extend(at.plan(&candidates));
     }
     let is_wanted = |found: &Found| wanted.iter().any(|wanted| is_at(found, &wanted.place));
-    steps.extend(ours.iter().filter(|one| !is_wanted(&one.found)).map(|one| orphan(one, projects)));
+    // What one hook tells of all projects is told by each project's own before it goes.
+    let lacking: BTreeSet<Topic> =
+        steps.iter().filter_map(|step| step.place.as_ref()).map(|place| place.topic).collect();
+    let orphans = ours.iter().filter(|one| !is_wanted(&one.found));
+    steps.extend(orphans.map(|one| orphan(one, projects, &lacking)));
     steps
 }
 
@@ -159,10 +163,14 @@ fn place_of(found: &Found) -> Option<Place> {
     Some(Place { project_id, topic: found.topic })
 }
 
-fn orphan(one: &Ours, projects: &BTreeSet<String>) -> Step {
+fn orphan(one: &Ours, projects: &BTreeSet<String>, lacking: &BTreeSet<Topic>) -> Step {
     let found = &one.found;
     match &found.project_id {
         _ if found.state == State::DisabledByUser => by_user(one),
+        None if lacking.contains(&found.topic) => {
+            let why = "it is removed when every project has one of its own";
+            step(Kind::Wait, Act::Nothing, one, why.into())
+        }
         None => removal(one, "it is about the whole organization; ours are about projects".into()),
         Some(project) if projects.contains(project) => {
             removal(one, format!("no check needs {} of this project", found.topic))
@@ -285,8 +293,11 @@ impl At<'_> {
 
     /// Only broken ones: a new one is made beside one of them, the others go.
     fn healed(&self, broken: &[&Ours]) -> Vec<Step> {
-        // One on probation may still deliver what it holds.
-        let kept = broken.iter().find(|one| one.found.state == State::OnProbation);
+        // The one with the wanted secret tells how often a healing came to nothing; one on
+        // probation may still deliver what it holds.
+        let has_newest = |one: &&&Ours| one.hook == self.wanted.hook;
+        let is_on_probation = |one: &&&Ours| one.found.state == State::OnProbation;
+        let kept = broken.iter().find(has_newest).or(broken.iter().find(is_on_probation));
         let Some(kept) = kept.or(broken.first()) else { return Vec::new() };
         let others = broken.iter().filter(|other| other.found.id != kept.found.id);
         let mut steps: Vec<Step> = others

@@ -138,13 +138,22 @@ fn what_cannot_be_healed_is_tried_ever_more_seldom_and_does_not_pile_up() {
         healings,
         ..known(2, false)
     };
-    assert_eq!(plan_of(&found, &since(59, 1)), ["remove 00000002", "wait nothing"]);
-    let left = &found[..1];
-    let used = |wait_s, healings| Known { generation: 1, ..since(wait_s, healings) };
-    assert_eq!(plan_of(left, &used(59, 1)), ["wait nothing"]);
-    assert_eq!(plan_of(left, &used(61, 1)), ["heal renew"]);
-    assert_eq!(plan_of(left, &used(119, 2)), ["wait nothing"]);
-    assert_eq!(plan_of(left, &used(3_601, 40)), ["heal renew"], "an hour at most");
+    assert_eq!(plan_of(&found, &since(59, 1)), ["remove 00000001", "wait nothing"]);
+    let left = &found[1..];
+    assert_eq!(plan_of(left, &since(59, 1)), ["wait nothing"]);
+    assert_eq!(plan_of(left, &since(61, 1)), ["heal renew"]);
+    assert_eq!(plan_of(left, &since(119, 2)), ["wait nothing"]);
+    assert_eq!(plan_of(left, &since(3_601, 40)), ["heal renew"], "an hour at most");
+}
+
+#[test]
+fn a_hook_of_the_whole_organization_goes_after_those_of_the_projects_came() {
+    let mut of_all = ours(1, 1, State::Enabled);
+    of_all.found.project_id = None;
+    let steps = planned(&[wanted(1)], &[of_all.clone()], &known(1, false));
+    assert_eq!(told(&steps), ["add create", "wait nothing"]);
+    let both = [of_all, ours(2, 1, State::Enabled)];
+    assert_eq!(plan_of(&both, &known(1, false)), ["remove 00000001"]);
 }
 
 #[test]

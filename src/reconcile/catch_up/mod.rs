@@ -17,15 +17,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::join_all;
 
-use super::schedule::Turned;
+use super::schedule::{Turned, Upkeep};
 use super::turn::{Stop, Upkept};
 use crate::credentials::{Aspect, Standing};
 use crate::domain::check::Check;
 use crate::domain::time::Timestamp;
 use crate::storage::{self, Duty};
-use crate::worker::{Progress, Tick, Wake};
+use crate::worker::{Progress, Wake};
 use pass::{Going, Next};
 
 /// Between the last moment of one reading and the first of the next: Azure DevOps' lists and its
@@ -70,7 +69,6 @@ pub struct Pass {
 pub struct CatchUp {
     organizations: Vec<Organization>,
     decide: Wake,
-    wake: Wake,
     standing: Arc<Standing>,
 }
 
@@ -104,12 +102,7 @@ impl CatchUp {
     /// each is due at once, and thorough.
     pub fn new(organizations: Vec<Followed>, decide: Wake, standing: Arc<Standing>) -> Self {
         let organizations = organizations.into_iter().map(Organization::new).collect();
-        Self { organizations, decide, wake: Wake::default(), standing }
-    }
-
-    /// What wakes its worker.
-    pub fn wake(&self) -> Wake {
-        self.wake.clone()
+        Self { organizations, decide, standing }
     }
 
     /// A hook of an organization is a new one: what happened before it was told by none.
@@ -125,7 +118,6 @@ impl CatchUp {
     pub fn ask(&self, organization: &str) -> bool {
         let Some(one) = self.named(organization) else { return false };
         one.state().is_asked = true;
-        self.wake.wake();
         true
     }
 
@@ -148,21 +140,20 @@ impl CatchUp {
 }
 
 #[async_trait]
-impl Tick for CatchUp {
+impl Upkeep for CatchUp {
     fn name(&self) -> &'static str {
         "catch_up"
     }
 
-    async fn tick(&self) -> Result<Progress, storage::Error> {
-        let steps =
-            self.organizations.iter().map(|one| Box::pin(one.step(&self.decide, &self.standing)));
-        let mut progress = Progress::Idle;
-        for step in join_all(steps).await {
-            if step? == Progress::Worked {
-                progress = Progress::Worked;
-            }
+    fn organizations(&self) -> Vec<String> {
+        self.organizations.iter().map(|one| one.followed.upkept.organization.clone()).collect()
+    }
+
+    async fn due(&self, organization: &str) -> Result<Progress, storage::Error> {
+        match self.named(organization) {
+            Some(one) => Box::pin(one.step(&self.decide, &self.standing)).await,
+            None => Ok(Progress::Idle),
         }
-        Ok(progress)
     }
 }
 

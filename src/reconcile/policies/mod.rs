@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::schedule::{Schedule, Turned};
+use super::schedule::{Schedule, Turned, Upkeep};
 use super::turn::{Stop, Turn, Upkept};
 use crate::credentials::{Aspect, Standing};
 use crate::domain::check::Check;
 use crate::domain::policy::Plan;
 use crate::storage::{self, Duty};
-use crate::worker::{Progress, Tick, Wake};
+use crate::worker::Progress;
 
 use carrying::{Done, carry_out};
 use picture::{Picture, picture};
@@ -43,11 +43,6 @@ impl Policies {
     /// Keeps the policies of these organizations for these checks.
     pub fn new(organizations: Vec<Kept>, checks: Vec<Check>, standing: Arc<Standing>) -> Self {
         Self { organizations, checks, standing, schedule: Schedule::default() }
-    }
-
-    /// What wakes it.
-    pub fn wake(&self) -> Wake {
-        self.schedule.wake()
     }
 
     /// The organization of that name.
@@ -94,7 +89,7 @@ impl Policies {
         Ok(Turned { at, changes, goes_on: false, problem })
     }
 
-    async fn due(&self, kept: &Kept) -> Result<(), storage::Error> {
+    async fn take_turn(&self, kept: &Kept) -> Result<(), storage::Error> {
         let Upkept { organization, clock, .. } = &kept.upkept;
         self.schedule.begin(organization);
         let turned = match self.keep(kept).await {
@@ -122,11 +117,6 @@ impl Policies {
             tracing::warn!(organization, "{problem}");
         }
     }
-
-    fn is_due(&self, kept: &Kept) -> bool {
-        let Upkept { organization, clock, .. } = &kept.upkept;
-        self.schedule.is_due(organization, clock.now())
-    }
 }
 
 impl Picture {
@@ -136,16 +126,21 @@ impl Picture {
 }
 
 #[async_trait]
-impl Tick for Policies {
+impl Upkeep for Policies {
     fn name(&self) -> &'static str {
         "policies"
     }
 
-    async fn tick(&self) -> Result<Progress, storage::Error> {
-        // Side by side: one organization that does not answer must not hold up the others.
-        let due = self.organizations.iter().filter(|kept| self.is_due(kept));
-        let turns = futures_util::future::join_all(due.map(|kept| self.due(kept))).await;
-        turns.into_iter().collect::<Result<(), storage::Error>>()?;
+    fn organizations(&self) -> Vec<String> {
+        self.organizations.iter().map(|kept| kept.upkept.organization.clone()).collect()
+    }
+
+    async fn due(&self, organization: &str) -> Result<Progress, storage::Error> {
+        if let Some(kept) = self.of(organization)
+            && self.schedule.is_due(organization, kept.upkept.clock.now())
+        {
+            self.take_turn(kept).await?;
+        }
         Ok(Progress::Idle)
     }
 }

@@ -15,8 +15,8 @@ use crate::secret::Secret;
 pub(super) struct Done {
     /// Something was changed at Azure DevOps.
     pub(super) changes: usize,
-    /// A place has a new subscription: what came before it was lost.
-    pub(super) created: bool,
+    /// A place had no subscription that tells everything: what happened before was lost.
+    pub(super) heard_late: bool,
     /// The first thing that did not work, in words for people.
     pub(super) problem: Option<String>,
 }
@@ -33,20 +33,20 @@ impl Carrying<'_> {
     /// Every step that is due.
     ///
     /// # Errors
-    /// The turn has to end here. Whatever is done already stays done.
-    pub(super) async fn carry_out(&self, steps: &[Step]) -> Result<Done, Stop> {
-        let mut done = Done::default();
+    /// The turn has to end here. Whatever is `done` already stays done.
+    pub(super) async fn carry_out(&self, steps: &[Step], done: &mut Done) -> Result<(), Stop> {
         // A place where something failed is left for the next look.
         let mut failed: BTreeSet<Option<Place>> = BTreeSet::new();
         for step in steps {
             if failed.contains(&step.place) {
                 continue;
             }
+            // Also where the answer never comes: it may have been done.
+            done.heard_late |= hears_late(&step.act);
             match self.step(step).await {
                 Ok(did) => {
                     self.tell(step, did);
                     done.changes += usize::from(did && step.kind != Kind::Wait);
-                    done.created |= matches!(step.act, Act::Create | Act::Renew);
                 }
                 Err(Stop::Call(error)) if !ends_the_turn(&error) => {
                     failed.insert(step.place.clone());
@@ -61,7 +61,7 @@ impl Carrying<'_> {
                 Err(stop) => return Err(stop),
             }
         }
-        Ok(done)
+        Ok(())
     }
 
     /// Whether anything was asked for at Azure DevOps.
@@ -141,6 +141,15 @@ impl Carrying<'_> {
         } else {
             tracing::debug!(organization, project, topic, subscription, "hook {kind}: {why}");
         }
+    }
+}
+
+/// Whether events were lost until this was done. A new secret alone loses none.
+fn hears_late(act: &Act) -> bool {
+    match act {
+        Act::Create | Act::Renew => true,
+        Act::Change { changes, .. } => changes.iter().any(|change| change.field != "url"),
+        Act::Test { .. } | Act::Remove { .. } | Act::Nothing => false,
     }
 }
 

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use url::Url;
 
 use super::catch_up::CatchUp;
-use super::schedule::{Schedule, Turned};
+use super::schedule::{Schedule, Turned, Upkeep};
 use super::turn::{Stop, Turn, Upkept};
 use crate::credentials::{Aspect, Standing};
 use crate::domain::check::Check;
@@ -24,13 +24,13 @@ use crate::domain::subscription::{HookName, Kind, Place, Step};
 use crate::domain::time::Timestamp;
 use crate::secret::Keyring;
 use crate::storage::{self, Arrivals, Duty};
-use crate::worker::{Progress, Tick, Wake};
+use crate::worker::Progress;
 
 use carrying::{Carrying, Done, is_older};
 use picture::{Picture, Wish, picture};
 
-/// How long an old secret is taken after it was last used: longer than Azure DevOps repeats a
-/// delivery (183 s, facts §1.3).
+/// How long an old secret is taken after it was last used, and after the new one was first:
+/// longer than Azure DevOps repeats a delivery (183 s, facts §1.3).
 const RETIRE_AFTER: Duration = Duration::from_secs(240);
 
 /// One organization whose hooks are kept.
@@ -93,11 +93,6 @@ impl Subscriptions {
     ) -> Self {
         let wish = Wish { checks, keys, public_url };
         Self { organizations, wish, beside, schedule: Schedule::default() }
-    }
-
-    /// What wakes it.
-    pub fn wake(&self) -> Wake {
-        self.schedule.wake()
     }
 
     /// The organization of that name.
@@ -197,62 +192,59 @@ impl Subscriptions {
         let steps = picture.plan(organization, &self.beside.arrivals, now);
         let rows = report::rows(organization, &picture, &steps, now);
         store.keep_subscriptions(organization, rows).await?;
-        let done = if let Some(problem) = blindness(&picture) {
-            Done { problem: Some(problem), ..Done::default() }
-        } else {
-            let carrying = Carrying { turn, at, wish: &self.wish, picture: &picture };
-            carrying.carry_out(&steps).await?
+        let mut done = Done { problem: blindness(&picture), ..Done::default() };
+        let carried = match done.problem {
+            Some(_) => Ok(()),
+            None => {
+                let carrying = Carrying { turn, at, wish: &self.wish, picture: &picture };
+                carrying.carry_out(&steps, &mut done).await
+            }
         };
-        if done.created {
-            // What came before it was told to nobody.
+        if done.heard_late {
             self.beside.catch_up.after_healing(organization);
         }
-        let retiring = self.retire(at, &picture, now).await?;
+        carried?;
+        self.retire(at, &picture, now).await?;
         report::ages(organization, &picture, &self.beside.arrivals, now);
         let silent = report::silence(&self.beside, organization, &picture);
         let told = [silent, done.problem.clone()].into_iter().flatten().collect();
         report::alarm(&self.beside.standing, organization, &picture, &steps, told);
         let waits = steps.iter().any(|step| step.kind == Kind::Wait);
-        let goes_on = done.changes > 0 || waits || retiring;
+        let goes_on = done.changes > 0 || waits;
         Ok(Turned { at: began_at, changes: done.changes, goes_on, problem: done.problem })
     }
 
     /// Ends the secrets that were replaced by one that delivers, once nothing can come with them
-    /// any more. Says whether some still wait for that.
+    /// any more: a delivery may have been on its way when the new secret came, or be repeated.
     async fn retire(
         &self,
         at: &Upkept,
         picture: &Picture,
         now: Timestamp,
-    ) -> Result<bool, storage::Error> {
-        let organization = &at.organization;
-        let mut waits = false;
+    ) -> Result<(), storage::Error> {
+        let (organization, arrivals) = (&at.organization, &self.beside.arrivals);
         for row in picture.books.places.iter().filter(|row| row.live_from < row.generation) {
             let (place, generation) = (&row.place, row.generation);
             let newest = self.wish.hook(organization, place, generation);
-            let is_used = picture.ours.iter().any(|one| is_older(&one.hook, place, generation));
-            if is_used || !self.beside.arrivals.is_proved(organization, &newest) {
-                continue;
-            }
             let older = |hook: &str| is_older(hook, place, generation);
-            let last_at = self.beside.arrivals.last_of(organization, &older);
-            if last_at.is_some_and(|last_at| now.since(last_at) < RETIRE_AFTER) {
-                waits = true;
+            let is_used = picture.ours.iter().any(|one| older(&one.hook));
+            let Some(proved_at) = arrivals.first_at(organization, &newest).filter(|_| !is_used)
+            else {
+                continue;
+            };
+            let last_at = arrivals.last_of(organization, &older).unwrap_or_default();
+            if now.since(proved_at.max(last_at)) < RETIRE_AFTER {
                 continue;
             }
             at.store.retire_hooks(organization, place.clone(), generation).await?;
-            self.beside.arrivals.exchange(at.store.as_ref(), organization).await?;
+            arrivals.exchange(at.store.as_ref(), organization).await?;
             let hook = HookName::untagged(place, generation);
-            tracing::info!(
-                organization,
-                hook,
-                "the secrets before this one are not taken any more"
-            );
+            tracing::info!(organization, hook, "secrets before this one are not taken any more");
         }
-        Ok(waits)
+        Ok(())
     }
 
-    async fn due(&self, kept: &Kept) -> Result<(), storage::Error> {
+    async fn take_turn(&self, kept: &Kept) -> Result<(), storage::Error> {
         let Upkept { organization, store, clock, .. } = &kept.upkept;
         self.schedule.begin(organization);
         if !kept.is_managed && !store.hooks(organization).await?.is_held {
@@ -260,7 +252,13 @@ impl Subscriptions {
             return Ok(());
         }
         let turned = match self.keep(kept).await {
-            Ok(turned) => Some(turned),
+            Ok(turned) => {
+                if !kept.is_managed && turned.changes == 0 && turned.problem.is_none() {
+                    // Ours are gone; what comes is made by hand, and not ours to take away.
+                    store.hold_hooks(organization, false).await?;
+                }
+                Some(turned)
+            }
             Err(Stop::Store(error)) => return Err(error),
             Err(Stop::Overtaken | Stop::Stopping) => None,
             Err(stop) => {
@@ -275,11 +273,6 @@ impl Subscriptions {
         self.schedule.turned(organization, turned, kept.every, clock.now());
         Ok(())
     }
-
-    fn is_due(&self, kept: &Kept) -> bool {
-        let Upkept { organization, clock, .. } = &kept.upkept;
-        self.schedule.is_due(organization, clock.now())
-    }
 }
 
 /// Who sees nothing at all must not take it for nothing being there.
@@ -293,16 +286,21 @@ fn blindness(picture: &Picture) -> Option<String> {
 }
 
 #[async_trait]
-impl Tick for Subscriptions {
+impl Upkeep for Subscriptions {
     fn name(&self) -> &'static str {
         "subscriptions"
     }
 
-    async fn tick(&self) -> Result<Progress, storage::Error> {
-        // Side by side: one organization that does not answer must not hold up the others.
-        let due = self.organizations.iter().filter(|kept| self.is_due(kept));
-        let turns = futures_util::future::join_all(due.map(|kept| self.due(kept))).await;
-        turns.into_iter().collect::<Result<(), storage::Error>>()?;
+    fn organizations(&self) -> Vec<String> {
+        self.organizations.iter().map(|kept| kept.upkept.organization.clone()).collect()
+    }
+
+    async fn due(&self, organization: &str) -> Result<Progress, storage::Error> {
+        if let Some(kept) = self.of(organization)
+            && self.schedule.is_due(organization, kept.upkept.clock.now())
+        {
+            self.take_turn(kept).await?;
+        }
         Ok(Progress::Idle)
     }
 }

@@ -128,6 +128,10 @@ pub(super) async fn rotate(
     if !kept.is_managed {
         return Err(by_hand());
     }
+    if state.store.hooks(&kept.upkept.organization).await?.is_held {
+        let what = "the hooks were taken away: create them with `azdo-gateway hooks apply`";
+        return Err(Problem::conflict(what));
+    }
     let asked = asked(&state, kept);
     let project = parameters.get("project").map(String::as_str);
     if state.subscriptions.rotate(kept, project).await? == 0 {

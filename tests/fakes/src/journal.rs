@@ -72,6 +72,11 @@ impl Journal {
         self.entries().filter(matching).count()
     }
 
+    /// How many kept requests a fault struck.
+    pub fn struck(&self) -> usize {
+        self.entries().filter(|entry| entry.fault.is_some()).count()
+    }
+
     pub(crate) fn record(
         &mut self,
         request: &Request,

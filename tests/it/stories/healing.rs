@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use azdo_gateway::worker::Tick;
+use azdo_gateway::reconcile::schedule::Upkeep;
 use fakes::ado::SubscriptionStatus;
+use fakes::ado::hooks::Subscription;
 use fakes::faults::{
     Action, Rule, page_200, server_error_500, sign_in_page_203, too_many_requests,
 };
@@ -34,9 +35,9 @@ async fn until_whole(town: &Town) {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_is_none_in_the_middle_makes_nothing_twice() {
-    let faults = [
+/// What Azure DevOps may do instead of answering.
+fn bad_days() -> [(&'static str, Action); 7] {
+    [
         ("a page", page_200()),
         ("the sign-in page", sign_in_page_203()),
         ("an error", server_error_500()),
@@ -44,30 +45,82 @@ async fn an_answer_that_is_none_in_the_middle_makes_nothing_twice() {
         ("nothing, before", Action::DropBefore),
         ("nothing, after", Action::DropAfter),
         ("half of it", Action::TruncateBody),
-    ];
-    for (number, (name, action)) in faults.into_iter().enumerate() {
-        for method in ["POST", "DELETE"] {
-            println!("{name} for the second {method}");
-            let town = Town::new(4100 + u64::try_from(number).unwrap());
-            let rule = Rule::new(method, "/_apis/hooks/subscriptions", action.clone()).nth(2);
-            let many = 2;
-            for _ in 0..many {
-                // Left behind by an earlier life of the gateway.
-                town.subscribe("http://127.0.0.1:1").await;
-            }
-            town.shell.ado(|ado| ado.faults.add(rule));
-            let gateway = Inside::without_hooks(&town, kept).await;
-            town.until("ours are there once", |ado, _| {
-                let prefix = format!("{}/", gateway.url);
-                let is_ours = |url: &String| url.starts_with(&prefix);
-                ado.subscriptions().filter(|one| is_ours(&one.consumer_inputs["url"])).count() == 4
-            })
-            .await;
-            let foreign = town.shell.ado(|ado| ado.subscriptions().count()) - 4;
-            assert_eq!(foreign, 3 * many, "the others are not ours");
-            gateway.stop().await;
-        }
+    ]
+}
+
+/// Lets a fault strike once, and says whether it has.
+struct Once(usize);
+
+impl Once {
+    /// The request number `nth` with this method and path part.
+    fn strike(town: &Town, method: &str, path_part: &str, nth: u32, action: Action) -> Self {
+        let rule = Rule::new(method, path_part, action).nth(nth);
+        town.shell.ado(|ado| {
+            ado.faults.add(rule);
+            Self(ado.journal.struck())
+        })
     }
+
+    fn has_struck(&self, ado: &fakes::ado::World) -> bool {
+        ado.journal.struck() > self.0
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_creation_that_is_not_answered_makes_nothing_twice() {
+    for (number, (name, action)) in bad_days().into_iter().enumerate() {
+        println!("{name} for the second creation");
+        let town = Town::new(4100 + u64::try_from(number).unwrap());
+        let foreign = town.subscribe_to("http://127.0.0.1:1", "git.push", "1.0").await;
+        // Four questions come before the creations, by the same words in the path.
+        let once = Once::strike(&town, "POST", "/_apis/hooks/subscriptions", 6, action);
+        let gateway = Inside::without_hooks(&town, kept).await;
+        town.until("it struck, and ours are there once", |ado, _| {
+            once.has_struck(ado) && ours(ado, &gateway.url).len() == 4
+        })
+        .await;
+        until_at_rest(&gateway).await;
+        town.shell.ado(|ado| {
+            assert_eq!(ours(ado, &gateway.url).len(), 4);
+            assert!(ado.subscription(&foreign).is_some(), "it is not ours");
+        });
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_that_is_not_answered_leaves_nothing_behind() {
+    for (number, (name, action)) in bad_days().into_iter().enumerate() {
+        println!("{name} for the second removal");
+        let town = Town::new(4110 + u64::try_from(number).unwrap());
+        let gateway = Inside::without_hooks(&town, kept).await;
+        until_whole(&town).await;
+        let once = Once::strike(&town, "DELETE", "/_apis/hooks/subscriptions/", 2, action);
+        // Made by hand, at our address: they tell what ours tell.
+        town.subscribe(&gateway.url).await;
+        town.until("it struck, and only ours are left", |ado, _| {
+            once.has_struck(ado) && ado.subscriptions().count() == 4
+        })
+        .await;
+        until_whole(&town).await;
+        gateway.stop().await;
+    }
+}
+
+/// The hooks that deliver to this gateway.
+fn ours<'w>(ado: &'w fakes::ado::World, gateway: &str) -> Vec<&'w Subscription> {
+    let prefix = format!("{gateway}/");
+    ado.subscriptions().filter(|one| one.consumer_inputs["url"].starts_with(&prefix)).collect()
+}
+
+/// Waits until a turn has found nothing left to do.
+async fn until_at_rest(gateway: &Inside) {
+    let is_done = |turns: &serde_json::Value| {
+        let mut turns = turns["items"].as_array().expect("a list has items").iter();
+        let ours = turns.find(|turn| turn["duty"] == "subscriptions").expect("they are kept");
+        ours["goes_on"] == false && ours["changes"] == 0 && ours["problem"].is_null()
+    };
+    gateway.api.until("/v1/organizations/fabrikam/reconcile", is_done).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,7 +173,8 @@ async fn of_two_replicas_at_once_one_makes_the_hooks() {
     let others: Vec<_> = (0..4)
         .map(|number| parts::subscriptions(&config, gateway.app.store(), &number.to_string()))
         .collect();
-    let ticks = futures_util::future::join_all(others.iter().map(Tick::tick)).await;
+    let turns = others.iter().map(|other| other.due("fabrikam"));
+    let ticks = futures_util::future::join_all(turns).await;
     assert!(ticks.into_iter().all(|tick| tick.is_ok()));
     until_whole(&town).await;
     gateway.stop().await;
