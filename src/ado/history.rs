@@ -54,6 +54,24 @@ pub struct ListedPullRequest {
     pub is_cut: bool,
 }
 
+impl ListedPullRequest {
+    /// Puts its labels, listed by themselves, where a list that tells them has them: so they are
+    /// read, kept and replayed like everything else of it.
+    pub fn tell_labels(&mut self, labels: Vec<Value>) {
+        if let Some(resource) = self.resource.as_object_mut() {
+            resource.insert("labels".into(), Value::Array(labels));
+        }
+        if let Some(read) = pull_request(&self.resource) {
+            self.seen = read.seen;
+        }
+    }
+
+    /// Its labels as they were told; none where they were not.
+    pub fn labels(&self) -> Option<Vec<Value>> {
+        self.resource.get("labels").and_then(Value::as_array).cloned()
+    }
+}
+
 /// A push, and as it was listed.
 #[derive(Clone, Debug)]
 pub struct ListedPush {
@@ -115,6 +133,23 @@ impl Client {
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The labels of a pull request, as they are listed. Microsoft Learn: "Pull Request Labels -
+    /// List".
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn labels(
+        &self,
+        credential: Credential,
+        repository: &Repository,
+        id: i64,
+    ) -> Result<Vec<Value>, Error> {
+        let id = id.to_string();
+        let segments = [&of(repository)[..], &["pullRequests", &id, "labels"]].concat();
+        let answer = self.call(credential, page(&segments, &[])).await?;
+        Ok(items(&answer)?.to_vec())
     }
 
     /// Object ids of the refs whose names begin with `refs/` and `filter`, after a page, with what

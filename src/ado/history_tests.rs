@@ -54,6 +54,27 @@ fn a_listed_pull_request_is_read() {
 }
 
 #[test]
+fn labels_that_are_listed_by_themselves_are_read_as_if_the_list_told_them() {
+    let mut listed = pull_request(&listed_pull_request()).unwrap();
+    assert!(!listed.seen.pull_request.labels_told);
+    assert_eq!(listed.labels(), None);
+    listed.is_cut = true;
+    let labels =
+        [json!({ "name": "e2e", "active": true }), json!({ "name": "a", "active": false })];
+    listed.tell_labels(labels.to_vec());
+    assert_eq!(listed.seen.pull_request.labels, ["e2e"]);
+    assert!(listed.seen.pull_request.labels_told && listed.is_cut);
+    assert_eq!(listed.labels(), Some(labels.to_vec()));
+    let mut told = listed_pull_request();
+    told["labels"] = json!(labels);
+    assert_eq!(listed.resource, told);
+    let body = caught::body(PULL_REQUEST, &listed.resource, None, &Aside::default());
+    assert_eq!(read(&body).fact, Fact::PullRequest(listed.seen.pull_request.clone()));
+    listed.tell_labels(vec![]);
+    assert!(listed.seen.pull_request.labels.is_empty() && listed.seen.pull_request.labels_told);
+}
+
+#[test]
 fn a_description_of_the_length_that_lists_give_may_be_cut() {
     let mut resource = listed_pull_request();
     resource["description"] = json!("é".repeat(400));

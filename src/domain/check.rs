@@ -194,7 +194,7 @@ impl Check {
 
     /// Why merging an active pull request need not wait for this check, though it is required: as
     /// the end of a sentence. Nothing where it is a case for it, or may become one by itself: a
-    /// draft that is published, a fork that is approved.
+    /// draft that is published, a fork that is approved, labels that are told later.
     pub fn exempts(&self, pull_request: &PullRequest) -> Option<String> {
         let may_be_published = pull_request.is_draft && !self.drafts;
         let refusal = self.judge(pull_request).err()?;
@@ -232,6 +232,11 @@ impl Check {
             pull_request.labels.iter().any(|found| found.eq_ignore_ascii_case(label))
         };
         if !self.labels.is_empty() && !self.labels.iter().any(labelled) {
+            // Merging must not go on because nobody has looked yet.
+            if self.required && !pull_request.labels_told {
+                let why = "Azure DevOps has not told its labels yet: catch-up looks for them";
+                return Refusal::for_now(why);
+            }
             let wanted = self.labels.join(", ");
             return Refusal::for_good(format!("it has none of the labels {wanted}"));
         }

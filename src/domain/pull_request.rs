@@ -42,8 +42,12 @@ pub struct PullRequest {
     pub is_fork: bool,
     /// Reviewer id and vote, sorted.
     pub votes: Vec<(String, i64)>,
-    /// Sorted.
+    /// Sorted; none while nobody has told them.
     pub labels: Vec<String>,
+    /// Azure DevOps has told its labels, if only that there are none: hooks leave them out
+    /// (facts §2.3).
+    #[serde(default)]
+    pub labels_told: bool,
     /// Messages of the commits that the delivery lists, newest first: often none.
     #[serde(default)]
     pub messages: Vec<String>,
@@ -60,11 +64,21 @@ impl PullRequest {
         format!("refs/pull/{}/merge", self.id)
     }
 
+    /// Whether this tells labels that are news to who knew `known`: that there are none is news to
+    /// who knew nothing about them.
+    pub fn tells_new_labels(&self, known: &PullRequest) -> bool {
+        self.labels_told && (!known.labels_told || self.labels != known.labels)
+    }
+
     /// What to remember: `seen`, with what it left out taken from what we knew.
     pub fn remembering(seen: &PullRequest, known: Option<&PullRequest>) -> PullRequest {
         let mut next = seen.clone();
         if next.source_commit.is_none() {
             next.source_commit = known.and_then(|known| known.source_commit.clone());
+        }
+        if let Some(known) = known.filter(|_| !next.labels_told) {
+            next.labels = known.labels.clone();
+            next.labels_told = known.labels_told;
         }
         next
     }
@@ -104,7 +118,7 @@ pub fn changes(known: Option<&PullRequest>, seen: &PullRequest) -> Vec<Event> {
     }
     let edited = seen.title != known.title
         || seen.description != known.description
-        || seen.labels != known.labels;
+        || seen.tells_new_labels(known);
     if edited {
         found.push(Event::PullRequestEdited);
     }
@@ -169,6 +183,49 @@ mod tests {
         assert_eq!(changes(None, &pull_request()), [Event::PullRequestOpened]);
         let over = PullRequest { status: Status::Completed, ..pull_request() };
         assert_eq!(changes(None, &over), [Event::PullRequestCompleted]);
+    }
+
+    fn labelled(labels: &[&str]) -> PullRequest {
+        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        PullRequest { labels, labels_told: true, ..pull_request() }
+    }
+
+    #[test]
+    fn labels_differ_only_where_they_are_told() {
+        let table = [
+            (pull_request(), pull_request(), false),
+            (pull_request(), labelled(&[]), true),
+            (pull_request(), labelled(&["e2e"]), true),
+            (labelled(&[]), labelled(&[]), false),
+            (labelled(&[]), labelled(&["e2e"]), true),
+            (labelled(&["e2e"]), labelled(&["e2e"]), false),
+            (labelled(&["e2e"]), labelled(&[]), true),
+            (labelled(&["e2e"]), pull_request(), false),
+        ];
+        for (known, seen, differs) in table {
+            let found = changes(Some(&known), &seen);
+            let expected: &[Event] = if differs { &[Event::PullRequestEdited] } else { &[] };
+            assert_eq!(found, expected, "{known:?} {seen:?}");
+        }
+    }
+
+    #[test]
+    fn labels_that_are_not_told_are_those_that_we_know() {
+        for known in [pull_request(), labelled(&[]), labelled(&["e2e"])] {
+            assert_eq!(PullRequest::remembering(&pull_request(), Some(&known)), known);
+            let gone = PullRequest::remembering(&labelled(&[]), Some(&known));
+            assert_eq!(gone, labelled(&[]));
+        }
+        assert_eq!(PullRequest::remembering(&pull_request(), None), pull_request());
+    }
+
+    #[test]
+    fn what_an_older_version_stored_has_not_told_its_labels() {
+        let mut stored = serde_json::to_value(labelled(&["e2e"])).unwrap();
+        stored.as_object_mut().unwrap().remove("labels_told");
+        let read: PullRequest = serde_json::from_value(stored).unwrap();
+        assert!(!read.labels_told);
+        assert_eq!(read.labels, ["e2e"]);
     }
 
     #[test]

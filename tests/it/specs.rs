@@ -41,7 +41,7 @@ async fn our_requests_are_in_the_specs() {
 #[tokio::test]
 async fn what_catch_up_reads_is_in_the_specs() {
     let Some(git) = spec("git-7.1.git.json") else { return };
-    let (client, recorded) = recorded_client(7);
+    let (client, recorded) = recorded_client(8);
     let credential = || Credential::from_pat(&Secret::new("pat".into()));
     let repository =
         Repository { id: "web".into(), project_id: "fiber".into(), ..Repository::default() };
@@ -49,6 +49,7 @@ async fn what_catch_up_reads_is_in_the_specs() {
     client.pull_requests(credential(), "fiber", Which::Active, 0).await.unwrap();
     client.pull_requests(credential(), "fiber", closed, 100).await.unwrap();
     client.pull_request(credential(), "fiber", 7).await.unwrap();
+    client.labels(credential(), &repository, 7).await.unwrap();
     client.refs(credential(), &repository, "heads/", None).await.unwrap();
     client.refs(credential(), &repository, "heads/", Some("after")).await.unwrap();
     client.pushes(credential(), &repository, at, 0).await.unwrap();

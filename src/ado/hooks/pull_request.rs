@@ -15,6 +15,7 @@ pub(super) fn pull_request(
     project: Raw<'_>,
 ) -> Result<PullRequest, &'static str> {
     let wire: wire::PullRequest<'_> = object(resource).ok_or("resource")?;
+    let labels = labels(wire.labels);
     Ok(PullRequest {
         repository: repository(wire.repository, project)?,
         id: number(wire.pull_request_id).ok_or("pullRequestId")?,
@@ -30,7 +31,8 @@ pub(super) fn pull_request(
         is_draft: flag(wire.is_draft),
         is_fork: object::<wire::Repository<'_>>(wire.fork_source).is_some(),
         votes: votes(wire.reviewers),
-        labels: labels(wire.labels),
+        labels_told: labels.is_some(),
+        labels: labels.unwrap_or_default(),
         messages: messages(wire.commits),
     })
 }
@@ -67,11 +69,12 @@ fn votes(raw: Raw<'_>) -> Vec<(String, i64)> {
     votes
 }
 
-fn labels(raw: Raw<'_>) -> Vec<String> {
-    let labels = objects::<wire::Label<'_>>(raw).unwrap_or_default();
+/// None where they are not told.
+fn labels(raw: Raw<'_>) -> Option<Vec<String>> {
+    let labels = objects::<wire::Label<'_>>(raw)?;
     let is_on = |label: &wire::Label<'_>| label.active.is_none() || flag(label.active);
     let mut names: Vec<_> =
         labels.into_iter().filter(is_on).filter_map(|label| filled(label.name)).collect();
     names.sort();
-    names
+    Some(names)
 }

@@ -7,7 +7,7 @@
 mod pull_requests;
 mod refs;
 
-pub use pull_requests::{Missed, SeenPullRequest, missed};
+pub use pull_requests::{Missed, SeenPullRequest, Urgency, missed, wants_labels};
 pub use refs::{FoundPush, FoundRefs, Heads, differs, missed_refs};
 
 use super::fact::Push;

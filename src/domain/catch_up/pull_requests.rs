@@ -27,6 +27,15 @@ pub struct Missed {
     pub came_back: bool,
 }
 
+/// How much it matters to ask for the labels of a pull request, what matters more first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// Nobody knows them, and somebody may wait for that.
+    First,
+    /// They are known and may have changed.
+    Again,
+}
+
 /// What of a pull request was missed, given the pushes to its repository as far as they were read.
 pub fn missed(
     known: Option<&Remembered>,
@@ -47,15 +56,44 @@ pub fn missed(
     if has_moved {
         return Some(dated(pushed_at(seen, pushes), known.as_of, frame));
     }
+    let is_relabelled = frame.follows_labels && now.tells_new_labels(before);
     let differs = before.status != now.status
         || before.target_ref != now.target_ref
         || before.is_draft != now.is_draft
-        || (frame.follows_labels && before.labels != now.labels);
+        || (is_relabelled && before.labels_told);
     if differs {
         return Some(dated(None, known.as_of, frame));
     }
-    let back_at = pushed_at(seen, pushes).filter(|at| frame.is_thorough && known.as_of < *at)?;
-    Some(Missed { at: back_at, is_dated: true, came_back: true })
+    if let Some(at) = pushed_at(seen, pushes).filter(|at| frame.is_thorough && known.as_of < *at) {
+        return Some(Missed { at, is_dated: true, came_back: true });
+    }
+    // Nothing happened: more is known of what we heard of, and what was past then still is.
+    is_relabelled.then_some(Missed { at: known.as_of, is_dated: false, came_back: false })
+}
+
+/// Whether its labels are to be asked for, since the list does not tell them.
+///
+/// Where they are known to be none, they are not asked for again and again: that one was added
+/// later is seen only if the list tells it, as lists do when there are any. Where there are some,
+/// a list that tells none may mean that the last one was taken away.
+pub fn wants_labels(
+    known: Option<&Remembered>,
+    seen: &SeenPullRequest,
+    frame: &Frame,
+) -> Option<Urgency> {
+    let now = &seen.pull_request;
+    if !frame.follows_labels || now.status != Status::Active || now.labels_told {
+        return None;
+    }
+    let Some(known) = known else { return Some(Urgency::First) };
+    // What is known is newer than the list: the next reading compares.
+    if known.as_of >= frame.asked_at {
+        return None;
+    }
+    match &known.pull_request {
+        before if !before.labels_told => Some(Urgency::First),
+        before => (!before.labels.is_empty()).then_some(Urgency::Again),
+    }
 }
 
 /// One that we never heard of counts by its own dates alone, so that telling it again later says

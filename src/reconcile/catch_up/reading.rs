@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::super::turn::{Stop, Turn};
 use crate::ado::{Client, Error, ListedPullRequest, ListedPush, Scope, Which};
 use crate::credentials::CallError;
@@ -63,6 +65,19 @@ impl Reading<'_> {
         self.turn.call(Scope::Code, PURPOSE, get).await
     }
 
+    /// The labels of a pull request; none where Azure DevOps refuses to list them.
+    pub(super) async fn labels(
+        &self,
+        repository: &Repository,
+        id: i64,
+    ) -> Result<Option<Vec<Value>>, Stop> {
+        let list = |credential| self.client.labels(credential, repository, id);
+        match self.turn.call(Scope::Code, PURPOSE, list).await {
+            Err(stop) if is_refused(&stop) => Ok(None),
+            labels => labels.map(Some),
+        }
+    }
+
     /// The refs under these prefixes, all of them.
     pub(super) async fn heads(
         &self,
@@ -119,7 +134,7 @@ impl Reading<'_> {
         &self,
         repository: &Repository,
         push_id: i64,
-        resource: &mut serde_json::Value,
+        resource: &mut Value,
     ) -> Result<(), Stop> {
         let get = |credential| self.client.commits_of_push(credential, repository, push_id);
         let commits = match self.turn.call(Scope::Code, PURPOSE, get).await {

@@ -12,7 +12,7 @@ use super::pass::Going;
 use super::reading::{Listed, Reading};
 use crate::ado::{ListedPullRequest, ListedPush};
 use crate::domain::catch_up::{
-    FoundRefs, Frame, Heads, Missed, Pushes, differs, missed, missed_refs,
+    FoundRefs, Frame, Heads, Missed, Pushes, differs, missed, missed_refs, wants_labels,
 };
 use crate::domain::check::{Check, Trigger};
 use crate::domain::decision::Remembered;
@@ -52,7 +52,8 @@ pub(super) async fn read_repository(
     mut of: Followable<'_>,
 ) -> Result<Vec<NewDelivery>, Stop> {
     let frame = of.frame(going.is_thorough);
-    let candidates = candidates(going, reading, &mut of).await?;
+    let mut candidates = candidates(going, reading, &mut of).await?;
+    look_for_labels(going, reading, &of, &mut candidates, &frame).await?;
     let heads = match of.prefixes() {
         prefixes if prefixes.is_empty() => Heads::default(),
         prefixes => reading.heads(&of.row.repository, prefixes).await?,
@@ -150,6 +151,31 @@ async fn candidates(
     Ok(candidates)
 }
 
+/// Asks for the labels that no list told, as far as a check depends on them; those that nobody
+/// knows first, since a pass asks for so many only.
+async fn look_for_labels(
+    going: &mut Going,
+    reading: &Reading<'_>,
+    of: &Followable<'_>,
+    candidates: &mut [Candidate],
+    frame: &Frame,
+) -> Result<(), Stop> {
+    let wanted = |one: &Candidate| wants_labels(one.known.as_ref(), &one.listed.seen, frame);
+    let mut todo: Vec<_> =
+        candidates.iter_mut().filter_map(|one| Some((wanted(one)?, one))).collect();
+    todo.sort_by_key(|(urgency, _)| *urgency);
+    for (_, one) in todo {
+        if !going.takes_lookup() {
+            break;
+        }
+        let id = one.listed.seen.pull_request.id;
+        if let Some(labels) = reading.labels(&of.row.repository, id).await? {
+            one.listed.tell_labels(labels);
+        }
+    }
+    Ok(())
+}
+
 /// Whether it matters when something was pushed.
 fn wants_pushes(
     of: &Followable<'_>,
@@ -201,6 +227,7 @@ async fn pull_request(
     if is_dated {
         of.note_missed(going, at);
     }
+    let labels = listed.labels();
     let mut resource = listed.resource;
     // A description asks for no CI at times, at its end.
     if listed.is_cut && going.takes_lookup() {
@@ -210,7 +237,13 @@ async fn pull_request(
             let (whole, part) = (&whole.seen.pull_request, &listed.seen.pull_request);
             whole.source_commit == part.source_commit && whole.status == part.status
         };
-        resource = whole.filter(same).map_or(resource, |whole| whole.resource);
+        if let Some(mut whole) = whole.filter(same) {
+            // What was compared is what is told.
+            if let Some(labels) = labels {
+                whole.tell_labels(labels);
+            }
+            resource = whole.resource;
+        }
     }
     Ok(of.found().pull_request(&resource, at, came_back))
 }

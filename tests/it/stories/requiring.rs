@@ -4,6 +4,7 @@
 use fakes::ado::policy::STATUS_POLICY;
 use fakes::ado::{NewPullRequest, Permission};
 use fakes::faults::{Action, Rule, server_error_500};
+use fakes::http::Response;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -11,6 +12,8 @@ use crate::harness::{Inside, PAT, Settings, Town, check};
 
 /// Hooks by hand, nothing looked for, policies every second.
 const KEPT: &str = "hooks = false\ncatch_up = \"off\"\nreconcile = \"1s\"";
+/// As before, and what hooks do not tell is looked for.
+const LOOKING: &str = "hooks = false\ncatch_up = \"1s\"\nreconcile = \"1s\"";
 const RECONCILE: &str = "/v1/organizations/fabrikam/reconcile";
 
 /// A check that is required for merging into main.
@@ -19,16 +22,28 @@ fn required(keys: &str) -> String {
 }
 
 async fn start(town: &Town, checks: String) -> Inside {
+    start_with(town, KEPT, checks).await
+}
+
+async fn start_with(town: &Town, organization: &str, checks: String) -> Inside {
     town.shell.ado(|ado| {
         ado.revoke_token(PAT);
         let scopes = ["vso.code", "vso.code_status", "vso.code_write"];
         ado.add_pat(PAT, &town.identity, &scopes, 4_102_444_800_000);
     });
     Inside::start_with(town, |settings: &mut Settings| {
-        settings.organization = KEPT.to_owned();
+        settings.organization = organization.to_owned();
         settings.checks = checks;
     })
     .await
+}
+
+/// Waits until a look at the pull requests is over that began after now.
+async fn looked(town: &Town, gateway: &Inside) {
+    const LIST: &str = "/git/pullrequests?";
+    let before = town.shell.ado(|ado| ado.journal.count("GET", LIST));
+    town.until("it looks again", |ado, _| ado.journal.count("GET", LIST) > before + 1).await;
+    town.settled(&gateway.api).await;
 }
 
 /// Numbers and settings of the policies that the gateway's identity created.
@@ -115,9 +130,22 @@ async fn merging_waits_for_a_required_check() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_match_is_not_kept_from_being_merged() {
     let town = Town::new(4202);
-    let gateway = start(&town, required("labels = [\"e2e\"]")).await;
+    let refused = Response::json(403, &json!({ "message": "TF401027: no" }));
+    let rule = Rule::new("GET", "/labels", Action::Respond(refused));
+    town.shell.ado(|ado| ado.faults.add(rule));
+    let gateway = start_with(&town, LOOKING, required("labels = [\"e2e\"]")).await;
     until_ours(&town, 1).await;
+    // No hook tells of labels: until somebody has looked, it may have the one that is wanted.
     let (id, commit) = town.open("topic");
+    town.until("its labels are asked for", |ado, _| ado.journal.count("GET", "/labels") > 1).await;
+    town.decided(&gateway.api).await;
+    let told = gateway.api.items("/v1/deliveries?limit=500").await;
+    let why = "unit-tests not started, since Azure DevOps has not told its labels yet";
+    let waits = |told: &Value| told["reason"].as_str().is_some_and(|reason| reason.contains(why));
+    assert!(told.iter().any(waits), "{told:?}");
+    assert!(town.statuses(id, "unit-tests").is_empty());
+    assert!(town.shell.ado(|ado| ado.try_complete(id)).unwrap_err().contains("is queued"));
+    town.shell.ado(|ado| ado.faults.clear());
     town.until_shown(id, &commit, "unit-tests", "notApplicable").await;
     let words = "Not applicable: it has none of the labels e2e";
     town.until_said(id, &commit, "unit-tests", words).await;
@@ -133,6 +161,39 @@ async fn what_does_not_match_is_not_kept_from_being_merged() {
     assert!(!town.shell.ado(|ado| ado.policies_satisfied(draft)));
     town.shell.ado(|ado| ado.publish(draft));
     town.until_shown(draft, &commit, "unit-tests", "notApplicable").await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_that_no_hook_tells_makes_merging_wait_for_the_check() {
+    let town = Town::new(4210);
+    let gateway = start_with(&town, LOOKING, required("labels = [\"e2e\"]")).await;
+    until_ours(&town, 1).await;
+    let (id, commit) = town.shell.ado(|ado| {
+        let commit = ado.push(&town.repository, "topic", "Work");
+        let id = ado.open_pull_request(&NewPullRequest::new(&town.repository, "topic", "main"));
+        ado.add_label(id, "e2e");
+        (id, commit)
+    });
+    town.until_started("unit-tests", &commit).await;
+    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let exempt = |town: &Town| {
+        let all = town.statuses(id, "unit-tests");
+        all.iter().filter(|status| status.state == "notApplicable").count()
+    };
+    assert_eq!(exempt(&town), 0, "nobody may merge it before it has run");
+    // Taken away, which no list tells, and put back.
+    town.shell.ado(|ado| ado.remove_label(id, "e2e"));
+    town.until_shown(id, &commit, "unit-tests", "notApplicable").await;
+    looked(&town, &gateway).await;
+    let asked = |town: &Town| town.shell.ado(|ado| ado.journal.count("GET", "/labels"));
+    let before = asked(&town);
+    looked(&town, &gateway).await;
+    assert_eq!(asked(&town), before, "what is known to have none is not asked for again");
+    town.shell.ado(|ado| ado.add_label(id, "e2e"));
+    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    assert_eq!(town.starts(), 1);
+    town.check_invariants();
     gateway.stop().await;
 }
 

@@ -10,6 +10,7 @@ fn listed() -> SeenPullRequest {
         source_ref: "refs/heads/search".into(),
         target_ref: "refs/heads/main".into(),
         source_commit: Some(sha('a')),
+        labels_told: true,
         ..PullRequest::default()
     };
     SeenPullRequest { pull_request, created_at: Some(at(50)), closed_at: None }
@@ -81,6 +82,57 @@ fn each_change_that_may_start_a_check_is_told() {
     let labelled = with(|seen| seen.labels = vec!["e2e".into()]);
     let frame = Frame { follows_labels: true, ..frame() };
     assert_eq!(missed(Some(&known()), &labelled, &pushes(&[]), &frame), told(at(100), false));
+}
+
+fn untold(seen: SeenPullRequest) -> SeenPullRequest {
+    let pull_request =
+        PullRequest { labels: vec![], labels_told: false, ..seen.pull_request.clone() };
+    SeenPullRequest { pull_request, ..seen }
+}
+
+fn knowing(seen: SeenPullRequest) -> Remembered {
+    Remembered { pull_request: seen.pull_request, ..known() }
+}
+
+#[test]
+fn labels_that_are_told_for_the_first_time_are_as_of_what_was_known() {
+    let labelled = with(|seen| seen.labels = vec!["e2e".into()]);
+    let follows = Frame { follows_labels: true, ..frame() };
+    let unknown = knowing(untold(listed()));
+    for seen in [listed(), labelled.clone()] {
+        assert_eq!(missed(Some(&unknown), &seen, &pushes(&[]), &follows), told(at(60), false));
+        assert_eq!(missed(Some(&unknown), &seen, &pushes(&[]), &frame()), None);
+    }
+    // With another difference they are part of it.
+    let moved = with(|seen| seen.target_ref = "refs/heads/next".into());
+    assert_eq!(missed(Some(&unknown), &moved, &pushes(&[]), &follows), told(at(100), false));
+    let list = pushes(&[push(2, 160, &[("search", 'b', 'a')])]);
+    let thorough = Frame { follows_labels: true, ..thorough() };
+    let back = missed(Some(&unknown), &listed(), &list, &thorough);
+    assert!(back.is_some_and(|back| back.came_back && back.at == at(160)), "{back:?}");
+    // What is not told is no difference.
+    for known in [unknown, knowing(listed()), knowing(labelled)] {
+        assert_eq!(missed(Some(&known), &untold(listed()), &pushes(&[]), &follows), None);
+    }
+}
+
+#[test]
+fn labels_are_asked_for_where_they_matter_and_may_be_other_than_known() {
+    let labelled = with(|seen| seen.labels = vec!["e2e".into()]);
+    let follows = Frame { follows_labels: true, ..frame() };
+    let seen = untold(listed());
+    let (first, again) = (Some(Urgency::First), Some(Urgency::Again));
+    assert!(first < again);
+    assert_eq!(wants_labels(None, &seen, &follows), first);
+    assert_eq!(wants_labels(Some(&knowing(seen.clone())), &seen, &follows), first);
+    assert_eq!(wants_labels(Some(&knowing(labelled.clone())), &seen, &follows), again);
+    // Known to be none: the list would tell one.
+    assert_eq!(wants_labels(Some(&known()), &seen, &follows), None);
+    assert_eq!(wants_labels(None, &labelled, &follows), None, "the list tells them");
+    assert_eq!(wants_labels(None, &seen, &frame()), None, "no check depends on them");
+    assert_eq!(wants_labels(None, &untold(closed(Status::Completed, 140)), &follows), None);
+    let newer = Remembered { as_of: at(200), ..knowing(seen.clone()) };
+    assert_eq!(wants_labels(Some(&newer), &seen, &follows), None, "newer than the list");
 }
 
 #[test]

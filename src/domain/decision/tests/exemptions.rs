@@ -108,6 +108,39 @@ fn a_label_that_comes_starts_the_run_and_one_that_goes_cancels_it() {
     assert!(world.tell(1, &pull_request()).ended.is_empty());
 }
 
+fn untold() -> PullRequest {
+    PullRequest { labels_told: false, ..pull_request() }
+}
+
+#[test]
+fn merging_waits_until_the_labels_are_told() {
+    let mut world = World::of([required()]);
+    let decision = world.tell(0, &untold());
+    assert!(decision.planned.is_empty() && decision.without_run.is_empty());
+    let why = "unit not started, since Azure DevOps has not told its labels yet";
+    assert!(decision.reason.contains(why), "{}", decision.reason);
+    // As of the same moment: catch-up only says more about it.
+    assert_eq!(told(&world.tell(0, &pull_request())), [EXEMPT]);
+    // What is known stays known though hooks leave it out.
+    let pushed = PullRequest { source_commit: Some(sha('b')), ..untold() };
+    assert_eq!(told(&world.tell(1, &pushed)), [EXEMPT]);
+    let mut world = World::of([required()]);
+    world.tell(0, &untold());
+    assert_eq!(named(&world.tell(0, &labelled()).planned), ["unit@a"]);
+    let decision = world.tell(1, &pushed);
+    assert_eq!(named(&decision.planned), ["unit@b"]);
+}
+
+#[test]
+fn retargeted_to_where_labels_matter_it_waits_for_them() {
+    let mut world = World::of([required()]);
+    let away = PullRequest { target_ref: "refs/heads/other".into(), ..untold() };
+    assert_eq!(world.tell(0, &away).without_run[0].state, Shown::NotApplicable);
+    let words = "Waits: Azure DevOps has not told its labels yet: catch-up looks for them";
+    assert_eq!(told(&world.tell(1, &untold())), [(Shown::Pending, words)]);
+    assert_eq!(told(&world.tell(1, &pull_request())), [EXEMPT]);
+}
+
 #[test]
 fn retargeted_away_the_exemption_stands_beside_the_cancelled_run() {
     let mut world = World::of([required()]);
@@ -155,11 +188,12 @@ fn any_pull_request() -> impl Strategy<Value = PullRequest> {
     let targets = vec!["refs/heads/main", "refs/heads/topic"];
     let commits = vec![None, Some('a'), Some('b')];
     let labels = vec![vec![], vec!["e2e".to_owned()]];
-    (select(targets), select(commits), select(labels), any::<[bool; 3]>()).prop_map(
-        |(target, commit, labels, [is_draft, is_fork, skips])| PullRequest {
+    (select(targets), select(commits), select(labels), any::<[bool; 4]>()).prop_map(
+        |(target, commit, labels, [is_draft, is_fork, skips, labels_told])| PullRequest {
             target_ref: target.into(),
             source_commit: commit.map(sha),
-            labels,
+            labels: if labels_told { labels } else { vec![] },
+            labels_told,
             is_draft,
             is_fork,
             title: if skips { "Search [skip ci]".into() } else { "Search".into() },
@@ -205,6 +239,12 @@ proptest! {
                 prop_assert_eq!(shown.state == Shown::NotApplicable, is_exempt);
                 prop_assert!(check.admits(next).is_err());
                 prop_assert!(!(next.is_draft && !drafts && is_exempt));
+                let is_ignored = next.is_fork && forks == Forks::Ignore;
+                let knows = next.labels_told
+                    || check.labels.is_empty()
+                    || is_ignored
+                    || next.target_branch() != "main";
+                prop_assert!(knows || !is_exempt, "{shown:?} though nobody knows the labels");
             }
             if !reruns && state != State::Planned {
                 world.end_all(state);
