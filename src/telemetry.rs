@@ -62,5 +62,17 @@ fn describe() {
     describe_gauge!("azdo_gateway_ado_rate_limit_remaining", "As last told by Azure DevOps");
     describe_gauge!("azdo_gateway_ado_rate_limit_share", "Of the limit, 0 to 1; NaN: not told");
     describe_counter!("azdo_gateway_ado_pauses_total", "Times Azure DevOps was spared, by cause");
+    describe_gauge!("azdo_gateway_subscriptions", "Hooks of ours, by state");
+    describe_counter!("azdo_gateway_subscription_changes_total", "Hooks changed, by kind");
+    describe_gauge!("azdo_gateway_hook_last_delivery_age_seconds", "Since each hook last spoke");
+    describe_counter!("azdo_gateway_catch_up_found_total", "Deliveries that no hook made");
+    describe_gauge!("azdo_gateway_catch_up_requests", "Calls of the last whole pass");
+    describe_gauge!("azdo_gateway_catch_up_age_seconds", "Of what was read longest ago");
+    describe_counter!("azdo_gateway_upkeep_requests_total", "Calls of the upkeep, by duty");
+    describe_counter!("azdo_gateway_policy_changes_total", "Policies changed, by kind, outcome");
+    describe_gauge!(
+        "azdo_gateway_required_checks_without_policy",
+        "Policies that lack or differ from what a required check needs"
+    );
     describe_histogram!("azdo_gateway_status_seconds", "From a change to its status posted");
 }

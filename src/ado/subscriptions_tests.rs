@@ -1,3 +1,6 @@
+//! What we send and what we read of subscriptions, against what Azure DevOps documents. It must
+//! never be kinder than that.
+
 use super::*;
 
 const PROJECT: &str = "6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c";

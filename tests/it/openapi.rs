@@ -6,15 +6,21 @@ use std::collections::BTreeSet;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::harness::{Api, Settings, Town};
+use crate::harness::{Api, Inside, Settings, Town};
+
+const TURNS: &str = "/v1/organizations/fabrikam/reconcile";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_is_what_is_answered() {
     let town = Town::new(71);
-    let required = |settings: &mut Settings| {
+    let kept = |settings: &mut Settings| {
+        settings.credential = town.service_user("");
         settings.checks = settings.checks.replace("ci = ", "required = true\nci = ");
+        settings.organization = "reconcile = \"1d\"\ncatch_up = \"off\"".to_owned();
     };
-    let gateway = town.linked(required).await;
+    let gateway = Inside::without_hooks(&town, kept).await;
+    town.link(&gateway.url).await;
+    gateway.api.until(TURNS, are_over).await;
     let (id, commit) = town.open("topic");
     town.until_shown(id, &commit, "unit-tests", "succeeded").await;
     let document = gateway.api.get("/openapi.json").await;
@@ -44,6 +50,7 @@ async fn the_contract_is_what_is_answered() {
         assert_eq!(names(found), names(&schemas[schema]["properties"]), "{schema}");
     }
     assert_eq!(names(&shown["link"]), names(&schemas["Link"]["properties"]));
+    upkeep(&town, &gateway, schemas).await;
     let nobody = Api::new(&gateway.url, "");
     for (path, verbs) in document["paths"].as_object().unwrap() {
         for (verb, operation) in verbs.as_object().unwrap() {
@@ -64,6 +71,45 @@ async fn the_contract_is_what_is_answered() {
         }
     }
     gateway.stop().await;
+}
+
+/// Hooks and policies are as they should be, and nobody looks again for long.
+fn are_over(turns: &Value) -> bool {
+    let items = turns["items"].as_array().expect("it lists turns").iter();
+    let mut kept = items.filter(|turn| turn["duty"] != "catch_up");
+    kept.all(|turn| turn["at"].is_string() && turn["problem"].is_null() && turn["goes_on"] == false)
+}
+
+/// Subscriptions, plans and turns. A filter that nobody asked for makes a step with changes.
+async fn upkeep(town: &Town, gateway: &Inside, schemas: &Value) {
+    let documented = |schema: &str| names(&schemas[schema]["properties"]);
+    let subscriptions = gateway.api.items("/v1/subscriptions").await;
+    assert_eq!(subscriptions.len(), 4);
+    for item in &subscriptions {
+        assert_eq!(names(item), documented("Subscription"));
+        let path = format!("/v1/subscriptions/{}", item["id"].as_str().unwrap());
+        assert_eq!(names(&gateway.api.get(&path).await), documented("Subscription"));
+    }
+    town.shell.ado(|ado| {
+        let id = subscriptions[0]["id"].as_str().unwrap();
+        ado.change_subscription(id, |one| {
+            one.publisher_inputs.insert("branch".into(), "main".into());
+        });
+    });
+    let plan = gateway.api.get("/v1/organizations/fabrikam/plan").await;
+    let steps = plan["items"].as_array().unwrap();
+    assert!(!steps.is_empty(), "{plan}");
+    for step in steps {
+        assert_eq!(names(step), documented("Step"));
+    }
+    let changed = steps.iter().find(|step| step["action"] == "change").expect("one has drifted");
+    assert_eq!(names(&changed["changes"][0]), documented("Change"));
+    let turns = gateway.api.get(TURNS).await;
+    let duties = turns["items"].as_array().unwrap();
+    assert_eq!(duties.len(), 3, "{turns}");
+    for turn in duties {
+        assert_eq!(names(turn), documented("Turn"));
+    }
 }
 
 fn names(object: &Value) -> BTreeSet<String> {

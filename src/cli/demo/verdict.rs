@@ -1,9 +1,9 @@
 //! What Azure DevOps should show, what it shows, and whether that is the same. It must never ask
 //! the gateway: only what people see at Azure DevOps counts.
 
-use fakes::ado::World;
 use fakes::ado::model::Status;
 use fakes::ado::pats::Pat;
+use fakes::ado::{SubscriptionStatus, World};
 
 use super::neighbours::Neighbours;
 use crate::cli::output::say;
@@ -78,6 +78,20 @@ pub(super) fn print(neighbours: &Neighbours, expected: &[Expected]) -> bool {
         _ => say!("\n{wrong} of {count} statuses are not what they should be."),
     }
     wrong == 0
+}
+
+/// Whether something was lost, and every hook delivers all the same.
+pub(super) fn print_hooks(neighbours: &Neighbours) -> bool {
+    let hooks = neighbours.hooks();
+    let delivering = hooks.iter().filter(|hook| hook.status == SubscriptionStatus::Enabled).count();
+    let lost = neighbours.shell.ado(|ado| ado.lost().len());
+    let policies = neighbours.shell.ado(|ado| ado.policies().count());
+    say!(
+        "Events that Azure DevOps lost: {lost}, made up for by catch-up. Hooks: {}, of which \
+         {delivering} deliver. Policies: {policies}.",
+        hooks.len()
+    );
+    lost > 0 && delivering == hooks.len() && policies == 1
 }
 
 /// What became of the tokens that the gateway minted; true when each was good for one call.

@@ -1,16 +1,17 @@
-//! Shows the life of each delivery, run and status as it happens. It must never change anything.
+//! Shows the life of each hook, delivery, run and status as it happens. It must never change
+//! anything.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
 use fakes::ado::World;
 use fakes::ado::model::Status;
 
-use super::neighbours::Neighbours;
+use super::neighbours::{Hook, Neighbours};
 use crate::app::App;
 use crate::cli::output::say;
 use crate::cli::table::painted;
-use crate::domain::decision::Outcome;
+use crate::domain::decision::{Outcome, Source};
 use crate::domain::event::short;
 use crate::domain::id::RunId;
 use crate::domain::run::{Run, State};
@@ -24,13 +25,23 @@ pub(super) struct Watch {
     began: Instant,
     delivery: i64,
     runs: HashMap<RunId, State>,
+    /// As last seen, by id.
+    hooks: BTreeMap<String, Hook>,
+    policies: BTreeSet<u64>,
     /// How many statuses of each place.
     statuses: HashMap<String, usize>,
 }
 
 impl Watch {
     pub(super) fn begin() -> Self {
-        Self { began: Instant::now(), delivery: 0, runs: HashMap::new(), statuses: HashMap::new() }
+        Self {
+            began: Instant::now(),
+            delivery: 0,
+            runs: HashMap::new(),
+            hooks: BTreeMap::new(),
+            policies: BTreeSet::new(),
+            statuses: HashMap::new(),
+        }
     }
 
     /// A line of the story.
@@ -38,18 +49,25 @@ impl Watch {
         say!("\n{:7.3}s {line}", self.began.elapsed().as_secs_f64());
     }
 
-    fn print(&self, kind: &str, line: &str) {
+    /// A line of what happens.
+    pub(super) fn print(&self, kind: &str, line: &str) {
         say!("{:7.3}s   {kind:<9} {line}", self.began.elapsed().as_secs_f64());
     }
 
     /// Prints what is new since the last look.
     pub(super) async fn look(&mut self, neighbours: &Neighbours, app: &App) -> anyhow::Result<()> {
+        self.look_at_hooks(neighbours);
+        self.look_at_policies(neighbours);
         let deliveries = app.store().deliveries(DeliveryFilter::default(), ALL).await?;
         for delivery in deliveries.items.into_iter().rev() {
             let is_decided = delivery.outcome != Outcome::Pending;
             if delivery.id.0 == self.delivery + 1 && is_decided {
                 self.delivery = delivery.id.0;
-                self.print("delivery", &format!("{}  {}", delivery.id, delivery.reason));
+                let kind = match delivery.source {
+                    Source::CatchUp => "found",
+                    _ => "delivery",
+                };
+                self.print(kind, &format!("{}  {}", delivery.id, delivery.reason));
             }
         }
         let runs = app.store().runs(RunFilter::default(), ALL).await?;
@@ -66,6 +84,39 @@ impl Watch {
         }
         Ok(())
     }
+
+    fn look_at_hooks(&mut self, neighbours: &Neighbours) {
+        let there = neighbours.hooks();
+        let there: BTreeMap<_, _> = there.into_iter().map(|hook| (hook.id.clone(), hook)).collect();
+        for (id, hook) in &there {
+            let name = called(hook);
+            match self.hooks.get(id) {
+                None => self.print("hook", &format!("{name} created")),
+                Some(before) if before.status != hook.status => {
+                    self.print("hook", &format!("{name} {}", hook.status.name()));
+                }
+                Some(_) => {}
+            }
+        }
+        for (_, gone) in self.hooks.iter().filter(|(id, _)| !there.contains_key(*id)) {
+            self.print("hook", &format!("{} removed", called(gone)));
+        }
+        self.hooks = there;
+    }
+
+    fn look_at_policies(&mut self, neighbours: &Neighbours) {
+        let there: BTreeSet<u64> =
+            neighbours.shell.ado(|ado| ado.policies().map(|policy| policy.id).collect());
+        for id in there.difference(&self.policies) {
+            self.print("policy", &format!("{id} created: merging waits for a required check"));
+        }
+        self.policies = there;
+    }
+}
+
+/// `git.push (6ce954b1)`.
+fn called(hook: &Hook) -> String {
+    format!("{} ({})", hook.event_type, short(&hook.id))
 }
 
 fn told(run: &Run) -> String {

@@ -1,3 +1,6 @@
+//! What is planned for one place and for many: what delivers is kept, what lost its need goes, and
+//! carrying a plan out leads to one that has nothing to do. It must never ask anybody.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -59,9 +59,17 @@ pub struct Pass {
     /// Deliveries that entered the inbox.
     pub found: usize,
     /// Changes that hooks should have told long before the pass, by the id of the project.
-    pub missed_by_hooks: BTreeMap<String, usize>,
+    pub missed_by_hooks: BTreeMap<String, Unheard>,
     /// The first thing that could not be read, and why.
     pub problem: Option<String>,
+}
+
+/// Changes that no hook told, in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unheard {
+    pub count: usize,
+    /// When the last of them happened, by the clock of Azure DevOps.
+    pub last_at: Timestamp,
 }
 
 /// See the module.

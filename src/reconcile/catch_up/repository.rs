@@ -115,7 +115,9 @@ impl Followable<'_> {
     fn note_missed(&self, going: &mut Going, at: Timestamp) {
         if self.row.read_until.is_some() && at.plus(HOOKS_TAKE) < self.asked_at {
             let project = self.row.repository.project_id.clone();
-            *going.pass.missed_by_hooks.entry(project).or_default() += 1;
+            let unheard = going.pass.missed_by_hooks.entry(project).or_default();
+            unheard.count += 1;
+            unheard.last_at = unheard.last_at.max(at);
         }
     }
 }

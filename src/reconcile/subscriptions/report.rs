@@ -89,15 +89,18 @@ pub(super) fn alarm(
 /// The hooks that seem to deliver and do not tell what catch-up finds.
 pub(super) fn silence(beside: &Beside, organization: &str, picture: &Picture) -> Option<String> {
     let pass = beside.catch_up.last(organization)?;
-    let silent = pass.missed_by_hooks.iter().filter_map(|(project, count)| {
+    let silent = pass.missed_by_hooks.iter().filter_map(|(project, unheard)| {
         let ours = picture.wanted.iter().filter(|wanted| wanted.place.project_id == *project);
         let hooks: Vec<&str> = ours.map(|wanted| wanted.hook.as_str()).collect();
         let last_at = beside.arrivals.last_of(organization, &|hook| hooks.contains(&hook));
         // One that is new, or has spoken since, is not blamed for what was before.
-        if hooks.is_empty() || last_at.is_some_and(|last_at| last_at > pass.at) {
+        let its = picture.ours.iter().filter(|one| hooks.contains(&one.hook.as_str()));
+        let is_new = its.filter_map(|one| one.found.created_at).max() >= Some(unheard.last_at);
+        if hooks.is_empty() || is_new || last_at.is_some_and(|last_at| last_at > pass.at) {
             return None;
         }
         let name = picture.projects.get(project).unwrap_or(project);
+        let count = unheard.count;
         let since = last_at.map_or("never".to_owned(), |last_at| last_at.to_string());
         Some(format!(
             "hooks of project {name} are silent: catch-up found {count} events that they did not \

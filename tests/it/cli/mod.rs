@@ -7,6 +7,8 @@ mod call;
 mod check_config;
 /// `explain`.
 mod explain;
+/// `hooks`.
+mod hooks;
 /// `keygen`.
 mod keygen;
 /// `deliveries` and `runs`, with a running gateway and without.

@@ -6,6 +6,7 @@
 
 mod api;
 mod deeds;
+mod hooks;
 mod inside;
 mod invariants;
 /// Bodies of deliveries that the played Azure DevOps does not send by itself.

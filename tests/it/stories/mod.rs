@@ -1,8 +1,10 @@
 //! What users and operators see, from event to status, one story a test.
 
+mod absence;
 mod accepting;
 mod catching_up;
 mod ending;
+mod exchanging;
 mod foreign;
 mod healing;
 mod hooking;
@@ -26,7 +28,9 @@ mod replaying;
 mod reporting;
 mod requiring;
 mod rotating;
+mod saving;
 mod secrecy;
+mod silence;
 mod starting;
 mod superseding;
 mod throttling;

@@ -1,6 +1,7 @@
 //! Required checks: merging waits for them, and for nothing that does not apply; nobody else's
 //! policies are touched.
 
+use azdo_gateway::domain::time::Timestamp;
 use fakes::ado::policy::STATUS_POLICY;
 use fakes::ado::{NewPullRequest, Permission};
 use fakes::faults::{Action, Rule, server_error_500};
@@ -84,12 +85,13 @@ async fn made_by_an_administrator(town: &Town, settings: Value) -> u64 {
 async fn turned(gateway: &Inside) -> Value {
     let (status, asked) = gateway.api.post(RECONCILE, None).await;
     assert_eq!(status, StatusCode::ACCEPTED);
-    let asked_at = asked["asked_at"].as_str().unwrap().to_owned();
+    let time = |value: &Value| Timestamp::parse(value.as_str().unwrap_or_default());
+    let asked_at = time(&asked["asked_at"]);
     let of_policies = |answer: &Value| {
         let items = answer["items"].as_array().expect("it lists turns").iter();
         items.clone().find(|turn| turn["duty"] == "policies").cloned()
     };
-    let is_later = |turn: Value| turn["at"].as_str().is_some_and(|at| at >= asked_at.as_str());
+    let is_later = |turn: Value| time(&turn["at"]) >= asked_at;
     let answer = gateway.api.until(RECONCILE, |answer| of_policies(answer).is_some_and(is_later));
     of_policies(&answer.await).expect("it was just there")
 }

@@ -21,9 +21,9 @@ pub(super) const TABLE: [(&str, &str); 16] = [
     ("reconcile", PIPELINE),
     (
         "server",
-        "domain, storage, pipeline::{accept, observe, Wakes}, reconcile::{catch_up, policies, schedule, subscriptions, survey, turn}, \
-         credentials,
-         telemetry, clock, secret",
+        "domain, storage, pipeline::{accept, observe, Wakes}, \
+         reconcile::{catch_up, policies, schedule, subscriptions, survey, turn}, \
+         credentials, telemetry, clock, secret",
     ),
     (
         "config",

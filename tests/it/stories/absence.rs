@@ -1,0 +1,275 @@
+//! An hour off: a hundred pull requests are opened, pushed to, abandoned and completed while the
+//! gateway is not there, and Azure DevOps stops every subscription. After the start nothing is
+//! missing, nothing ran twice, and what was before the watch is left alone.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fakes::ado::{SubscriptionStatus, World};
+use fakes::journal::Entry;
+
+use crate::harness::{Outside, Settings, Town, check};
+
+const CHECKS: [&str; 2] = ["unit-tests", "lint"];
+/// Upkeep is asked for by the start alone, so that its requests can be counted.
+const KEPT: &str = "hooks = true\nreconcile = \"1h\"\ncatch_up = \"1h\"";
+const BATCHES: usize = 10;
+const PER_BATCH: usize = 10;
+
+fn kept(settings: &mut Settings) {
+    settings.organization = KEPT.to_owned();
+    let tests = check(CHECKS[0], "on = [\"pull_request\", \"push\"]\nbranches = [\"main\"]");
+    settings.checks = tests + &check(CHECKS[1], "on = [\"pull_request\"]");
+}
+
+/// What a pull request has to show afterwards.
+struct Fate {
+    id: u64,
+    /// The commit that each check runs on, once; none where nothing is started.
+    runs: Option<String>,
+    /// It is active, and each check stands on its newest iteration.
+    is_shown: bool,
+}
+
+impl Fate {
+    fn runs(id: u64, head: &str) -> Self {
+        Self { id, runs: Some(head.to_owned()), is_shown: true }
+    }
+
+    fn nothing(id: u64, is_shown: bool) -> Self {
+        Self { id, runs: None, is_shown }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_hour_off_nothing_is_missing() {
+    hour_off(4201, Duration::ZERO, SubscriptionStatus::OnProbation).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_two_days_off_nothing_is_missing() {
+    let days = Duration::from_secs(2 * 86_400);
+    hour_off(4202, days, SubscriptionStatus::DisabledBySystem).await;
+}
+
+/// The story, with more time off after the hour, in which the subscriptions end like this.
+async fn hour_off(seed: u64, more: Duration, status: SubscriptionStatus) {
+    let town = Town::new(seed);
+    let old: Vec<u64> = (0..3).map(|number| town.open(&format!("old-{number}")).0).collect();
+    let mut gateway = Outside::without_hooks(&town, kept).await;
+    town.until_hooks(&gateway.url, 4).await;
+    town.until("it looked at the branches", |ado, _| ado.journal.count("GET", "/pushes") > 0).await;
+    town.settled(&gateway.api).await;
+    let mut known = Vec::new();
+    for number in 0..6 {
+        known.push(town.open(&format!("known-{number}")));
+    }
+    let ids: Vec<u64> = known.iter().map(|(id, _)| *id).collect();
+    until_shown(&town, &ids).await;
+    town.settled(&gateway.api).await;
+    let before = town.starts();
+    assert_eq!(before, ids.len() * CHECKS.len(), "what was before the watch did not run");
+    gateway.kill();
+    let mut fates = of_before(&town, &old, &known);
+    for batch in 0..BATCHES {
+        fates.extend(one_batch(&town, batch).await);
+    }
+    town.shell.pass(more).await;
+    let stopped = town.hooks_of(&gateway.url);
+    assert!(stopped.len() == 4 && stopped.iter().all(|one| one.status == status), "{stopped:?}");
+    let asked_before = town.shell.ado(|ado| ado.journal.entries().len());
+    gateway.restart().await;
+    let healed = town.until_hooks(&gateway.url, 4).await;
+    assert!(healed.iter().all(|new| stopped.iter().all(|old| old.id != new.id)));
+    let shown: Vec<u64> = fates.iter().filter(|fate| fate.is_shown).map(|fate| fate.id).collect();
+    until_shown(&town, &shown).await;
+    let main = town.shell.ado(|ado| ado.head(&town.repository, "main").unwrap().to_owned());
+    town.until_commit_shown(&main, CHECKS[0], "succeeded").await;
+    town.settled(&gateway.api).await;
+    ran_as_fated(&town, before, &fates, &main);
+    town.check_invariants();
+    // What was healed is told until the next look, and is not blamed for what it did not tell.
+    let ready = gateway.api.until("/readyz", |ready| !told_of_healing(ready)).await;
+    assert_eq!(ready["troubles"], serde_json::json!({}));
+    cost(&town, asked_before);
+}
+
+fn told_of_healing(ready: &serde_json::Value) -> bool {
+    ready.to_string().contains("they are being healed")
+}
+
+/// Waits until each of them shows every check on its newest iteration.
+async fn until_shown(town: &Town, ids: &[u64]) {
+    let is_shown = |ado: &World, id: u64, check: &str| {
+        let one = ado.pull_request(id);
+        let newest = one.iterations.last().map(|iteration| iteration.id);
+        let mut its = one.statuses.iter().rev();
+        let last = its.find(|status| status.iteration == newest && status.name == check);
+        last.is_some_and(|status| status.state == "succeeded")
+    };
+    town.until("every active pull request shows every check", |ado, _| {
+        ids.iter().all(|id| CHECKS.iter().all(|check| is_shown(ado, *id, check)))
+    })
+    .await;
+}
+
+/// What becomes of the pull requests that were there when it stopped.
+fn of_before(town: &Town, old: &[u64], known: &[(u64, String)]) -> Vec<Fate> {
+    let id = |number: usize| known[number].0;
+    let mut fates = vec![Fate::nothing(old[0], false), Fate::nothing(id(0), true)];
+    fates.push(Fate::runs(old[1], &town.push("old-1")));
+    fates.push(Fate::runs(id(1), &town.push("known-1")));
+    town.push("known-2");
+    town.shell.ado(|ado| {
+        // There and back again: its verdict stands, and is shown on the newest iteration.
+        ado.force_push_to(&town.repository, "known-2", &known[2].1);
+        ado.abandon(old[2]);
+        ado.abandon(id(3));
+        ado.complete(id(4));
+        ado.abandon(id(5));
+        ado.reactivate(id(5));
+        ado.comment(id(0), "Any news?");
+    });
+    fates.extend([Fate::nothing(id(2), true), Fate::nothing(id(5), true)]);
+    fates.extend([old[2], id(3), id(4)].map(|id| Fate::nothing(id, false)));
+    fates
+}
+
+/// Ten pull requests, each of another kind, in six minutes.
+async fn one_batch(town: &Town, batch: usize) -> Vec<Fate> {
+    let branch = |kind: usize| format!("topic-{}", batch * PER_BATCH + kind);
+    let opened: Vec<(u64, String)> = (0..PER_BATCH).map(|kind| town.open(&branch(kind))).collect();
+    town.shell.pass(Duration::from_secs(180)).await;
+    town.push("main");
+    let fates = opened.into_iter().enumerate().map(|(kind, (id, first))| {
+        let push = || town.push(&branch(kind));
+        let act = |act: fn(&mut World, u64)| town.shell.ado(|ado| act(ado, id));
+        match kind {
+            0 => Fate::runs(id, &first),
+            1 => Fate::runs(id, &push()),
+            2 => {
+                push();
+                Fate::runs(id, &push())
+            }
+            3 => {
+                push();
+                let back =
+                    |ado: &mut World| ado.force_push_to(&town.repository, &branch(3), &first);
+                town.shell.ado(back);
+                Fate::runs(id, &first)
+            }
+            4 => {
+                let force = |ado: &mut World| ado.force_push(&town.repository, &branch(4), "Anew");
+                Fate::runs(id, &town.shell.ado(force))
+            }
+            5 => {
+                act(World::abandon);
+                Fate::nothing(id, false)
+            }
+            6 => {
+                push();
+                act(|ado, id| drop(ado.complete(id)));
+                Fate::nothing(id, false)
+            }
+            7 => {
+                act(World::abandon);
+                act(World::reactivate);
+                Fate::runs(id, &first)
+            }
+            8 => {
+                let pushed = push();
+                act(World::set_draft);
+                act(World::publish);
+                Fate::runs(id, &pushed)
+            }
+            _ => {
+                push();
+                act(World::abandon);
+                Fate::nothing(id, false)
+            }
+        }
+    });
+    let fates = fates.collect();
+    town.shell.pass(Duration::from_secs(180)).await;
+    fates
+}
+
+/// Exactly what was fated ran since the first so many starts, and each of it once.
+fn ran_as_fated(town: &Town, before: usize, fates: &[Fate], main: &str) {
+    let mut expected: Vec<String> = Vec::new();
+    for fate in fates {
+        let runs = fate.runs.iter();
+        expected.extend(runs.flat_map(|head| CHECKS.map(|check| told(check, fate.id, head))));
+    }
+    expected.push(format!("{} of the branch on {main}", CHECKS[0]));
+    let mut ran: Vec<String> = town.shell.ci(|ci| {
+        let since = ci.started().skip(before);
+        since
+            .map(|start| match start.trigger["pull_request"]["id"].as_u64() {
+                Some(id) => told(&start.check, id, &start.commit),
+                None => format!("{} of the branch on {}", start.check, start.commit),
+            })
+            .collect()
+    });
+    expected.sort();
+    ran.sort();
+    assert_eq!(ran, expected);
+}
+
+fn told(check: &str, id: u64, head: &str) -> String {
+    format!("{check} of pull request {id} on {head}")
+}
+
+/// What healing and catch-up asked, by kind; statuses and their iterations are no part of it.
+fn cost(town: &Town, asked_before: usize) {
+    let counted = |entry: &&Entry| {
+        let target = entry.target.to_ascii_lowercase();
+        !(target.contains("/statuses") || target.contains("/iterations"))
+    };
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    town.shell.ado(|ado| {
+        for entry in ado.journal.entries().skip(asked_before).filter(counted) {
+            *kinds.entry(kind(entry)).or_default() += 1;
+        }
+    });
+    println!("requests of healing and catch-up, by kind:");
+    kinds.iter().for_each(|(kind, count)| println!("{count:6} {kind}"));
+    println!("{:6} in all", kinds.values().sum::<usize>());
+    let count = |kind: &str| kinds.get(kind).copied().unwrap_or_default();
+    assert_eq!(count("other"), 0, "{kinds:?}");
+    // One new for each of four, and each old one removed: whatever else was asked.
+    assert_eq!((count("hooks: create"), count("hooks: delete")), (4, 4), "{kinds:?}");
+    let bounds = [
+        ("hooks: query", 60),
+        ("hooks: test", 12),
+        ("repositories", 20),
+        ("pull request lists", 8),
+        ("single pull requests", 10),
+        ("refs", 4),
+        ("pushes", 12),
+        ("single pushes", 4),
+    ];
+    for (kind, most) in bounds {
+        assert!(count(kind) <= most, "more than {most} of {kind}: {kinds:?}");
+    }
+}
+
+fn kind(entry: &Entry) -> &'static str {
+    let target = entry.target.to_ascii_lowercase();
+    let path = target.split('?').next().unwrap_or_default();
+    let rest = path.split("/_apis/").nth(1).unwrap_or_default();
+    let parts: Vec<&str> = rest.split('/').collect();
+    match (entry.method.as_str(), parts.as_slice()) {
+        ("POST", ["hooks", "subscriptionsquery"]) => "hooks: query",
+        ("POST", ["hooks", "subscriptions"]) => "hooks: create",
+        ("POST", ["hooks", "testnotifications", ..]) => "hooks: test",
+        ("DELETE", ["hooks", "subscriptions", _]) => "hooks: delete",
+        ("GET", ["git", "repositories"]) => "repositories",
+        ("GET", ["git", "pullrequests"]) => "pull request lists",
+        ("GET", ["git", "pullrequests", _]) => "single pull requests",
+        ("GET", ["git", "repositories", _, "refs"]) => "refs",
+        ("GET", ["git", "repositories", _, "pushes"]) => "pushes",
+        ("GET", ["git", "repositories", _, "pushes", ..]) => "single pushes",
+        _ => "other",
+    }
+}
