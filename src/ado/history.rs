@@ -37,6 +37,13 @@ pub struct Part<T> {
     pub listed: usize,
 }
 
+impl<T> Part<T> {
+    /// Everything that was listed could be read.
+    pub fn is_whole(&self) -> bool {
+        self.items.len() == self.listed
+    }
+}
+
 /// Which pull requests of a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {

@@ -38,7 +38,8 @@ pub(super) fn upkeep(config: &Config, identities: &Identities, shared: &Shared) 
         Some(policies::Kept { upkept, every: organization.reconcile })
     });
     let standing = Arc::clone(&shared.standing);
-    let policies = Policies::new(kept.collect(), config.checks.clone(), standing);
+    let policies =
+        Policies::new(kept.collect(), config.checks.clone(), standing, Arc::clone(&catch_up));
     Upkeep { subscriptions: Arc::new(subscriptions), policies: Arc::new(policies), catch_up }
 }
 

@@ -33,6 +33,10 @@ pub struct Aside {
     pub passed_over: Vec<String>,
     /// The source branch of the pull request moved and came back to where it was.
     pub came_back: bool,
+    /// Azure DevOps showed it like this at that moment: what was told of before is older.
+    pub seen_at: Option<Timestamp>,
+    /// A policy that waits for required checks is new: what they show is judged again.
+    pub is_guarded_anew: bool,
 }
 
 /// Refs moved by one push.

@@ -5,11 +5,11 @@
 //! must never make up what Azure DevOps did not say, and never find out what was missed.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::lenient::{Raw, flag, object};
+use super::lenient::{Raw, flag, object, text};
 use super::{Delivered, read, wire};
 use crate::domain::event::Repository;
 use crate::domain::fact::{Aside, RefUpdate};
@@ -29,18 +29,24 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     created_date: Option<String>,
     resource: &'a Value,
-    #[serde(skip_serializing_if = "Value::is_null")]
-    catch_up: Value,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    catch_up: Map<String, Value>,
 }
 
 /// A pull request or a push as Azure DevOps lists it, and when it came to be like that.
 pub fn body(event_type: &str, resource: &Value, at: Option<Timestamp>, aside: &Aside) -> Vec<u8> {
-    let catch_up = match (aside.passed_over.as_slice(), aside.came_back) {
-        ([], false) => Value::Null,
-        ([], true) => json!({ "cameBack": true }),
-        (passed_over, false) => json!({ "passedOver": passed_over }),
-        (passed_over, true) => json!({ "passedOver": passed_over, "cameBack": true }),
-    };
+    let mut catch_up = Map::new();
+    if !aside.passed_over.is_empty() {
+        catch_up.insert("passedOver".into(), json!(aside.passed_over));
+    }
+    for (name, flag) in [("cameBack", aside.came_back), ("guardedAnew", aside.is_guarded_anew)] {
+        if flag {
+            catch_up.insert(name.into(), json!(true));
+        }
+    }
+    if let Some(seen_at) = aside.seen_at.and_then(exactly) {
+        catch_up.insert("seenAt".into(), json!(seen_at));
+    }
     let created_date = at.and_then(exactly);
     let body = Body { event_type, publisher_id: "tfs", created_date, resource, catch_up };
     // Strings and values that were read from JSON: writing them back does not fail.
@@ -76,7 +82,12 @@ pub(in crate::ado) fn understood(event_type: &str, resource: &Value) -> Delivere
 pub(super) fn aside(raw: Raw<'_>) -> Aside {
     let wire: wire::CatchUp<'_> = object(raw).unwrap_or_default();
     let names = wire.passed_over.and_then(|raw| serde_json::from_str(raw.get()).ok());
-    Aside { passed_over: names.unwrap_or_default(), came_back: flag(wire.came_back) }
+    Aside {
+        passed_over: names.unwrap_or_default(),
+        came_back: flag(wire.came_back),
+        seen_at: text(wire.seen_at).and_then(|at| Timestamp::parse(&at)),
+        is_guarded_anew: flag(wire.guarded_anew),
+    }
 }
 
 /// To the microsecond, since what is told as of a moment is compared with that moment.
@@ -124,10 +135,12 @@ mod tests {
 
     #[test]
     fn what_stands_beside_is_read_back() {
+        let none = Aside::default;
         for aside in [
-            Aside { passed_over: vec!["refs/heads/main".into()], came_back: false },
-            Aside { passed_over: vec![], came_back: true },
-            Aside { passed_over: vec!["refs/tags/v1".into()], came_back: true },
+            Aside { passed_over: vec!["refs/heads/main".into()], ..none() },
+            Aside { came_back: true, ..none() },
+            Aside { seen_at: Some(Timestamp::from_micros(1_790_000_000_123_456)), ..none() },
+            Aside { is_guarded_anew: true, passed_over: vec!["refs/tags/v1".into()], ..none() },
         ] {
             assert_eq!(read(&body(PUSH, &json!({}), None, &aside)).aside, aside);
         }

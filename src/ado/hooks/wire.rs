@@ -33,7 +33,7 @@ objects! {
     }
 
     /// Our own, beside what Azure DevOps would have sent.
-    CatchUp { passed_over, came_back }
+    CatchUp { passed_over, came_back, seen_at, guarded_anew }
 
     /// Whom it belongs to; in the published samples its project is another one than the resource's.
     Containers { project }

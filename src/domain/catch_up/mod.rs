@@ -53,6 +53,7 @@ impl Pushes {
     /// Those that say which and when they are.
     pub fn new(list: Vec<Push>, is_complete: bool) -> Self {
         let is_whole = |push: &Push| push.push_id.is_some() && push.pushed_at.is_some();
+        let is_complete = is_complete && list.iter().all(is_whole);
         let mut list: Vec<Push> = list.into_iter().filter(is_whole).collect();
         list.sort_by_key(|push| push.push_id);
         list.dedup_by_key(|push| push.push_id);

@@ -96,11 +96,13 @@ pub fn wants_labels(
     }
 }
 
-/// One that we never heard of counts by its own dates alone, so that telling it again later says
-/// the same.
+/// One that we never heard of counts by its own dates, at the first reading.
 fn unknown(seen: &SeenPullRequest, pushes: &Pushes, frame: &Frame) -> Option<Missed> {
     if seen.pull_request.status == Status::Active {
         let at = seen.created_at.max(pushed_at(seen, pushes));
+        // All that were active are known since the first reading: an old one is active again.
+        let is_back = |at: Timestamp| at < frame.since && frame.read_until.is_some();
+        let at = at.map(|at| if is_back(at) { frame.earliest() } else { at });
         let past = Timestamp::ZERO;
         return Some(Missed { at: at.unwrap_or(past), is_dated: at.is_some(), came_back: false });
     }

@@ -110,6 +110,16 @@ impl Told<'_> {
     fn is_past(&self) -> Option<Timestamp> {
         self.caught_up?.watched_since.filter(|since| self.at < *since)
     }
+
+    /// As of when it is told: catch-up tells how things stand, later than they came to be so.
+    fn as_of(&self) -> Timestamp {
+        let seen_at = self.caught_up.and_then(|found| found.aside.seen_at);
+        seen_at.map_or(self.at, |seen_at| seen_at.max(self.at))
+    }
+
+    fn is_guarded_anew(&self) -> bool {
+        self.caught_up.is_some_and(|found| found.aside.is_guarded_anew)
+    }
 }
 
 /// What to do about one delivery.

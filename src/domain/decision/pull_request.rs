@@ -31,6 +31,10 @@ pub struct KnownPullRequest {
 /// How a reason says that a check shows itself as not applicable.
 const EXEMPT: &str = " and shown as not applicable";
 
+/// Shown where merging waits for a run that nothing has started.
+const WAITS_FOR_A_PUSH: &str =
+    "Waits: it was open before this check was required; push a commit, or replay its delivery";
+
 /// Why a check may start now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Occasion {
@@ -52,7 +56,7 @@ pub fn on_pull_request(
     let before = known.remembered.as_ref();
     let events = changes(before.map(|before| &before.pull_request), seen);
     let event = events.first().copied().unwrap_or(Event::PullRequestUnchanged);
-    if let Some(before) = before.filter(|before| told.at < before.as_of) {
+    if let Some(before) = before.filter(|before| told.as_of() < before.as_of) {
         let reason = format!(
             "pull request {}: told of {}, but known as of {} already",
             seen.id, told.at, before.as_of
@@ -60,17 +64,7 @@ pub fn on_pull_request(
         return Decision::nothing(Outcome::Stale, event, reason);
     }
     let next = PullRequest::remembering(seen, before.map(|before| &before.pull_request));
-    let as_of = before.map_or(told.at, |before| before.as_of.max(told.at));
-    if let Some(since) = told.is_past() {
-        let Repository { project, name, .. } = &seen.repository;
-        let reason = format!(
-            "pull request {} was there before {project}/{name} was watched (since {since}): \
-             recorded",
-            seen.id
-        );
-        let pull_request = Some(Remembered { pull_request: next, as_of });
-        return Decision { pull_request, ..Decision::nothing(Outcome::Ignored, event, reason) };
-    }
+    let as_of = before.map_or(told.as_of(), |before| before.as_of.max(told.as_of()));
     let mut step = Step {
         told,
         next: &next,
@@ -82,12 +76,18 @@ pub fn on_pull_request(
         without_run: vec![],
         found: vec![],
     };
-    let (planned, ended) = match next.status {
-        Status::Active => step.active(checks),
-        Status::Abandoned | Status::Completed => step.closed(checks),
+    let past = told.is_past();
+    let (planned, ended) = match (next.status, past) {
+        (Status::Active, Some(_)) => step.past(checks),
+        (_, Some(_)) => Default::default(),
+        (Status::Active, None) => step.active(checks),
+        (Status::Abandoned | Status::Completed, None) => step.closed(checks),
     };
-    let (reason, shown_again) = (step.reason(event), step.shown_again);
-    let without_run = step.without_run;
+    let reason = match past {
+        Some(since) => was_there_before(seen, since),
+        None => step.reason(event),
+    };
+    let Step { shown_again, without_run, .. } = step;
     Decision {
         outcome: if planned.is_empty() { Outcome::Ignored } else { Outcome::Started },
         event,
@@ -99,6 +99,14 @@ pub fn on_pull_request(
         shown_again,
         without_run,
     }
+}
+
+fn was_there_before(seen: &PullRequest, since: Timestamp) -> String {
+    let Repository { project, name, .. } = &seen.repository;
+    let id = seen.id;
+    format!(
+        "pull request {id} was there before {project}/{name} was watched (since {since}): recorded"
+    )
 }
 
 /// The working set of one decision.
@@ -119,7 +127,12 @@ impl Step<'_> {
     fn active(&mut self, checks: &[Check]) -> (Vec<Run>, Vec<Run>) {
         let (mut planned, mut ended) = (Vec::new(), Vec::new());
         for check in self.watching(checks, Trigger::PullRequest) {
-            let Some(occasion) = self.occasion(check) else { continue };
+            let Some(occasion) = self.occasion(check) else {
+                if self.told.is_guarded_anew() {
+                    self.judge_again(check);
+                }
+                continue;
+            };
             match self.start(check, occasion) {
                 Ok(run) => {
                     if check.supersede {
@@ -139,6 +152,36 @@ impl Step<'_> {
             }
         }
         (planned, ended)
+    }
+
+    /// What was there before anybody watched starts nothing. Merging it may wait for a check all
+    /// the same, and then says so.
+    fn past(&mut self, checks: &[Check]) -> (Vec<Run>, Vec<Run>) {
+        for check in self.watching(checks, Trigger::PullRequest) {
+            self.judge_again(check);
+        }
+        Default::default()
+    }
+
+    /// Shows what merging waits for, where nothing has happened that could start a run: what was
+    /// shown before a policy was there may open it, or be missing.
+    fn judge_again(&mut self, check: &Check) {
+        let (true, Some(commit)) = (check.required && check.targets.pull_request, self.commit())
+        else {
+            return;
+        };
+        if let Some(run) = self.answer(check, &commit).cloned() {
+            self.shown_again.push(run);
+            return;
+        }
+        let (state, why) = match (check.exempts(self.next), check.admits(self.next)) {
+            (Some(why), _) => (Shown::NotApplicable, format!("Not applicable: {why}")),
+            (None, Err(why)) => (Shown::Pending, format!("Waits: {why}")),
+            (None, Ok(())) => (Shown::Pending, WAITS_FOR_A_PUSH.to_owned()),
+        };
+        let organization = self.told.organization;
+        let shown = status::without_run(organization, check, self.next, &commit, (state, &why));
+        self.without_run.push(shown);
     }
 
     /// The runs that go on though the pull request is no case for them any more.

@@ -26,10 +26,9 @@ impl Found<'_> {
         &self,
         resource: &serde_json::Value,
         at: Timestamp,
-        came_back: bool,
+        aside: &Aside,
     ) -> NewDelivery {
-        let aside = Aside { came_back, ..Aside::default() };
-        let body = caught::body(caught::PULL_REQUEST, resource, Some(at), &aside);
+        let body = caught::body(caught::PULL_REQUEST, resource, Some(at), aside);
         self.delivery(caught::PULL_REQUEST, at, &body)
     }
 

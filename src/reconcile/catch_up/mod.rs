@@ -20,7 +20,7 @@ use async_trait::async_trait;
 
 use super::schedule::{Turned, Upkeep};
 use super::turn::{Stop, Upkept};
-use crate::credentials::{Aspect, Standing};
+use crate::credentials::{Aspect, CallError, Standing};
 use crate::domain::check::Check;
 use crate::domain::time::Timestamp;
 use crate::storage::{self, Duty};
@@ -30,10 +30,14 @@ use pass::{Going, Next};
 /// Between the last moment of one reading and the first of the next: Azure DevOps' lists and its
 /// clock may be a little behind. What is read twice starts nothing twice.
 const OVERLAP: Duration = Duration::from_secs(60);
+/// Less than this, and what Azure DevOps showed is not taken for later than what it tells.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
 /// Ticks that undecided deliveries are waited for: a difference may only be lag.
 const WAITS_MAX: u32 = 3;
 /// After a pass was stopped, by whatever has no end that is known, at the latest.
 const RETRY: Duration = Duration::from_secs(30);
+/// The same where no credential is lent.
+const RETRY_SOON: Duration = Duration::from_secs(5);
 /// After a pass that could not read everything, at the latest.
 const RETRY_UNREAD: Duration = Duration::from_secs(60);
 
@@ -92,6 +96,8 @@ struct State {
     due_at: Timestamp,
     /// Somebody wants a thorough pass now.
     is_asked: bool,
+    /// The next pass judges anew what required checks show.
+    is_guarded_anew: bool,
     /// The next pass has to look for what came back, too.
     is_thorough: bool,
     waited: u32,
@@ -125,8 +131,22 @@ impl CatchUp {
     /// known at all.
     pub fn ask(&self, organization: &str) -> bool {
         let Some(one) = self.named(organization) else { return false };
-        one.state().is_asked = true;
+        let mut state = one.state();
+        state.is_asked = true;
+        if state.going.is_some() {
+            // Also one that waits goes on at once: what kept it may be mended.
+            state.due_at = Timestamp::ZERO;
+        }
         true
+    }
+
+    /// A policy that waits for required checks is new or another one: what they show of the pull
+    /// requests that are open is judged again, in the next pass.
+    pub fn after_guarding(&self, organization: &str) {
+        if let Some(one) = self.named(organization) {
+            one.state().is_guarded_anew = true;
+        }
+        self.after_healing(organization);
     }
 
     /// The last pass of an organization that came to its end in this process.
@@ -170,6 +190,7 @@ impl Organization {
         let state = State {
             due_at: followed.every.map_or(Timestamp::NEVER, |_| Timestamp::ZERO),
             is_asked: false,
+            is_guarded_anew: false,
             is_thorough: true,
             waited: 0,
             going: None,
@@ -224,7 +245,11 @@ impl Organization {
                     stop => {
                         let told = format!("catch-up waits: {stop}");
                         standing.wrong(organization, Aspect::CatchUp, &told);
-                        self.retry()
+                        match stop {
+                            // Somebody may be linked any moment.
+                            Stop::Call(CallError::Credential(_)) => self.retry().min(RETRY_SOON),
+                            _ => self.retry(),
+                        }
                     }
                 };
                 self.put_off(going, wait, format!("{organization}: catch-up waits: {stop}"));
@@ -257,8 +282,10 @@ impl Organization {
         // Every further step of it is due at once.
         state.due_at = now;
         let is_thorough = std::mem::take(&mut state.is_asked) || state.is_thorough;
+        let is_guarded_anew = std::mem::take(&mut state.is_guarded_anew);
         let pushes_read = std::mem::take(&mut state.pushes_read);
-        Ok(Some(Box::new(Going::new(now, is_thorough, pushes_read))))
+        let going = Going::new(now, is_thorough, is_guarded_anew, pushes_read);
+        Ok(Some(Box::new(going)))
     }
 
     fn retry(&self) -> Duration {
@@ -278,7 +305,7 @@ impl Organization {
 
     fn finish(&self, going: Going, standing: &Standing) {
         let Upkept { organization, clock, .. } = &self.followed.upkept;
-        let Going { pass, is_thorough, pushes_read, .. } = going;
+        let Going { pass, is_thorough, is_guarded_anew, pushes_read, .. } = going;
         let Pass { requests, found, problem, .. } = &pass;
         match problem {
             None => standing.fine(organization, Aspect::CatchUp),
@@ -303,6 +330,7 @@ impl Organization {
         };
         let due_at = |every| clock.now().plus(wait(every));
         state.due_at = self.followed.every.map_or(Timestamp::NEVER, due_at);
+        state.is_guarded_anew |= is_guarded_anew && problem.is_some();
         // What could not be read was not looked at closely either.
         state.is_thorough = is_thorough && problem.is_some();
         state.told.clear();

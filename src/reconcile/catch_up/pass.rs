@@ -24,8 +24,12 @@ const LOOKUPS_MAX: usize = 200;
 pub(super) struct Going {
     pub(super) pass: Pass,
     pub(super) is_thorough: bool,
+    /// What required checks show is judged again.
+    pub(super) is_guarded_anew: bool,
     /// Until when the pushes of each repository were read.
     pub(super) pushes_read: BTreeMap<String, Timestamp>,
+    /// The same for what is not stored yet.
+    pushes_reading: BTreeMap<String, Timestamp>,
     /// Single calls that may still be made.
     lookups: usize,
     /// Watched repositories of one project each; none until they were listed.
@@ -45,12 +49,15 @@ impl Going {
     pub(super) fn new(
         at: Timestamp,
         is_thorough: bool,
+        is_guarded_anew: bool,
         pushes_read: BTreeMap<String, Timestamp>,
     ) -> Self {
         Self {
             pass: Pass { at, ..Pass::default() },
             is_thorough,
+            is_guarded_anew,
             pushes_read,
+            pushes_reading: BTreeMap::new(),
             lookups: LOOKUPS_MAX,
             todo: None,
             failures: 0,
@@ -98,6 +105,14 @@ impl Going {
     pub(super) fn done(&mut self, watermark: &Watermark) {
         self.failures = 0;
         self.read_until.insert(watermark.repository.clone(), watermark.read_until);
+        if let Some(until) = self.pushes_reading.remove(&watermark.repository) {
+            self.pushes_read.insert(watermark.repository.clone(), until);
+        }
+    }
+
+    /// The pushes of a repository were read until then; it counts when all of it is stored.
+    pub(super) fn reads_pushes(&mut self, repository: &str, until: Timestamp) {
+        self.pushes_reading.insert(repository.to_owned(), until);
     }
 
     /// Whether a single call may still be made, which it is then.

@@ -67,17 +67,15 @@ pub(super) async fn read_project(
             asked_at,
             has_hooks: followed.has_hooks,
         };
-        left.retain(|other| other.repository.id != id);
         match read_repository(going, &reading, repository).await {
             Ok(found) => {
                 let read_until = watermark(organization, &row, asked_at);
                 enter(going, followed, found, read_until, decide).await?;
+                left.retain(|other| other.repository.id != id);
             }
-            Err(stop) if is_of_all(&stop) => {
-                left.push(row);
-                return Err(stop);
-            }
+            Err(stop) if is_of_all(&stop) => return Err(stop),
             Err(stop) => {
+                left.retain(|other| other.repository.id != id);
                 going.note(&stop, std::slice::from_ref(&row));
                 if going.is_hopeless() {
                     return Err(stop);

@@ -112,17 +112,18 @@ impl Reading<'_> {
         repository: &Repository,
         since: Timestamp,
     ) -> Result<Option<Listed<ListedPush>>, Stop> {
-        let (mut items, mut skip) = (Vec::new(), 0);
+        let (mut items, mut skip, mut is_whole) = (Vec::new(), 0, true);
         for _ in 0..PUSH_PAGES_MAX {
             let list = |credential| self.client.pushes(credential, repository, since, skip);
             let page = match self.turn.call(Scope::Code, PURPOSE, list).await {
                 Err(stop) if is_refused(&stop) => return Ok(None),
                 page => page?,
             };
+            is_whole &= page.is_whole();
             items.extend(page.items);
             skip += page.listed;
             if page.is_last {
-                return Ok(Some(Listed { items, is_complete: true }));
+                return Ok(Some(Listed { items, is_complete: is_whole }));
             }
         }
         Ok(Some(Listed { items, is_complete: false }))

@@ -6,23 +6,26 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::turn::{Stop, Upkept};
-use super::OVERLAP;
 use super::deliveries::Found;
 use super::pass::Going;
 use super::reading::{Listed, Reading};
+use super::{CLOCKS_DIFFER, OVERLAP};
 use crate::ado::{ListedPullRequest, ListedPush};
 use crate::domain::catch_up::{
     FoundRefs, Frame, Heads, Missed, Pushes, differs, missed, missed_refs, wants_labels,
 };
 use crate::domain::check::{Check, Trigger};
 use crate::domain::decision::Remembered;
-use crate::domain::fact::RefUpdate;
+use crate::domain::fact::{Aside, RefUpdate};
 use crate::domain::pull_request::Status;
 use crate::domain::time::Timestamp;
 use crate::storage::{KnownRepository, NewDelivery, WatchRow};
 
 /// Hooks tell what happens within seconds; what is older than this they should have told.
 const HOOKS_TAKE: Duration = Duration::from_secs(120);
+
+/// How far back pushes are read after a start, for branches that moved and came back.
+const LOOK_BACK: Duration = Duration::from_secs(3_600);
 
 /// A repository, what is known of it, and what the lists of its project say.
 pub(super) struct Followable<'a> {
@@ -68,11 +71,11 @@ pub(super) async fn read_repository(
         None => (Vec::new(), None),
     };
     let refs = missed_refs(&of.known.refs, &heads, told.as_ref(), &frame);
-    let mut found = Vec::new();
-    for candidate in candidates {
-        let told = told.clone().unwrap_or_default();
-        let Candidate { known, listed } = candidate;
-        let Some(missed) = missed(known.as_ref(), &listed.seen, &told, &frame) else { continue };
+    let (mut found, told) = (Vec::new(), told.unwrap_or_default());
+    for Candidate { known, listed } in candidates {
+        let missed = missed(known.as_ref(), &listed.seen, &told, &frame);
+        let missed = missed.or_else(|| of.judged_again(going, known.as_ref(), &listed));
+        let Some(missed) = missed else { continue };
         found.push(pull_request(going, reading, &of, listed, missed).await?);
     }
     found.extend(refs_found(going, reading, &of, refs, listed).await?);
@@ -109,6 +112,21 @@ impl Followable<'_> {
     fn found(&self) -> Found<'_> {
         let Upkept { organization, clock, .. } = self.upkept;
         Found { organization, received_at: clock.now() }
+    }
+
+    /// Nothing was missed; what required checks show of it is to be judged again, since a policy
+    /// is new that waits for them.
+    fn judged_again(
+        &self,
+        going: &Going,
+        known: Option<&Remembered>,
+        listed: &ListedPullRequest,
+    ) -> Option<Missed> {
+        let is_active = listed.seen.pull_request.status == Status::Active;
+        let is_guarded = self.checks.iter().any(|check| check.required);
+        let as_of = known?.as_of;
+        let is_due = going.is_guarded_anew && is_active && is_guarded && as_of < self.asked_at;
+        is_due.then_some(Missed { at: as_of, is_dated: false, came_back: false })
     }
 
     /// Hooks had time to tell it.
@@ -205,12 +223,16 @@ async fn pushes(
 ) -> Result<Option<(Vec<ListedPush>, Pushes)>, Stop> {
     let id = &of.row.repository.id;
     let until = frame.read_until.unwrap_or(frame.since);
-    let last = going.pushes_read.get(id).copied().filter(|_| frame.is_thorough);
-    let from = last.map_or(until, |last| last.min(until));
+    let last = going.pushes_read.get(id).copied();
+    let from = match frame.is_thorough {
+        // Nobody remembers until when pushes were read before this process began.
+        true => last.unwrap_or(until.minus(LOOK_BACK)).min(until),
+        false => until,
+    };
     let listed = reading.pushes(&of.row.repository, from).await?;
     let Some(Listed { items, is_complete }) = listed else { return Ok(None) };
-    if going.pushes_read.get(id).is_none_or(|last| from <= *last) {
-        going.pushes_read.insert(id.clone(), of.asked_at.minus(OVERLAP));
+    if last.is_none_or(|last| from <= last) {
+        going.reads_pushes(id, of.asked_at.minus(OVERLAP));
     }
     let oldest = items.iter().filter_map(|listed| listed.push.pushed_at).min();
     let reaches_back = oldest.is_some_and(|oldest| oldest < until);
@@ -247,7 +269,14 @@ async fn pull_request(
             resource = whole.resource;
         }
     }
-    Ok(of.found().pull_request(&resource, at, came_back))
+    let aside = Aside {
+        came_back,
+        // Clocks may differ a little.
+        seen_at: Some(of.asked_at.minus(CLOCKS_DIFFER)),
+        is_guarded_anew: going.is_guarded_anew,
+        passed_over: Vec::new(),
+    };
+    Ok(of.found().pull_request(&resource, at, &aside))
 }
 
 async fn refs_found(

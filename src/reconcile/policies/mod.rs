@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::catch_up::CatchUp;
 use super::schedule::{Schedule, Turned, Upkeep};
 use super::turn::{Stop, Turn, Upkept};
 use crate::credentials::{Aspect, Standing};
@@ -36,13 +37,20 @@ pub struct Policies {
     organizations: Vec<Kept>,
     checks: Vec<Check>,
     standing: Arc<Standing>,
+    catch_up: Arc<CatchUp>,
     schedule: Schedule,
 }
 
 impl Policies {
-    /// Keeps the policies of these organizations for these checks.
-    pub fn new(organizations: Vec<Kept>, checks: Vec<Check>, standing: Arc<Standing>) -> Self {
-        Self { organizations, checks, standing, schedule: Schedule::default() }
+    /// Keeps the policies of these organizations for these checks; `catch_up` looks at the pull
+    /// requests that a new policy guards.
+    pub fn new(
+        organizations: Vec<Kept>,
+        checks: Vec<Check>,
+        standing: Arc<Standing>,
+        catch_up: Arc<CatchUp>,
+    ) -> Self {
+        Self { organizations, checks, standing, catch_up, schedule: Schedule::default() }
     }
 
     /// The organization of that name.
@@ -102,8 +110,11 @@ impl Policies {
                 Some(Turned { at, changes: 0, goes_on: true, problem })
             }
         };
-        if let Some(Turned { problem, .. }) = &turned {
+        if let Some(Turned { changes, problem, .. }) = &turned {
             self.judge(organization, problem.as_deref());
+            if *changes > 0 {
+                self.catch_up.after_guarding(organization);
+            }
         }
         self.schedule.turned(organization, turned, kept.every, clock.now());
         Ok(())

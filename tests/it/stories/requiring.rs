@@ -145,7 +145,8 @@ async fn what_does_not_match_is_not_kept_from_being_merged() {
     let why = "unit-tests not started, since Azure DevOps has not told its labels yet";
     let waits = |told: &Value| told["reason"].as_str().is_some_and(|reason| reason.contains(why));
     assert!(told.iter().any(waits), "{told:?}");
-    assert!(town.statuses(id, "unit-tests").is_empty());
+    let shown = town.statuses(id, "unit-tests");
+    assert!(shown.iter().all(|status| status.state == "pending"), "{shown:?}");
     assert!(town.shell.ado(|ado| ado.try_complete(id)).unwrap_err().contains("is queued"));
     town.shell.ado(|ado| ado.faults.clear());
     town.until_shown(id, &commit, "unit-tests", "notApplicable").await;
@@ -351,5 +352,29 @@ async fn nothing_is_made_twice_whatever_azure_devops_answers() {
     let turn = turned(&gateway).await;
     assert_eq!((&turn["changes"], &turn["problem"]), (&json!(0), &Value::Null), "{turn}");
     assert_eq!(ours(&town).len(), 2);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_open_before_a_check_was_required_says_what_merging_waits_for() {
+    let town = Town::new(4211);
+    let (past, before) = town.open("past");
+    let checks = "target_branches = [\"next\"]\nrequired = true";
+    let gateway = start_with(&town, LOOKING, check("unit-tests", checks)).await;
+    until_ours(&town, 1).await;
+    let (id, commit) = town.open("topic");
+    // Nothing waits for it yet.
+    town.until_shown(id, &commit, "unit-tests", "notApplicable").await;
+    gateway.stop().await;
+    // From now on merging into main waits for the check, and what was shown must not open it.
+    let gateway = start_with(&town, LOOKING, required("")).await;
+    town.until_shown(id, &commit, "unit-tests", "pending").await;
+    town.until_shown(past, &before, "unit-tests", "pending").await;
+    let blocked = |id: u64| town.shell.ado(|ado| ado.try_complete(id)).unwrap_err();
+    assert!(blocked(id).contains("is queued") && blocked(past).contains("is queued"));
+    assert_eq!(town.starts(), 0, "what was there before starts nothing");
+    let pushed = town.push("topic");
+    town.until_shown(id, &pushed, "unit-tests", "succeeded").await;
+    town.shell.ado(|ado| ado.try_complete(id)).expect("its check has succeeded");
     gateway.stop().await;
 }

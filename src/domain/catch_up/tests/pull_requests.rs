@@ -149,6 +149,7 @@ fn one_that_we_never_heard_of_counts_by_its_own_dates() {
     assert_eq!(missed(None, &listed(), &pushes(&[]), &frame()), told(at(50), true));
     let old = SeenPullRequest { created_at: Some(at(-500)), ..listed() };
     assert_eq!(missed(None, &old, &pushes(&[]), &first()), told(at(-500), true));
+    assert_eq!(missed(None, &old, &pushes(&[]), &frame()), told(at(100), true), "active again");
     let list = pushes(&[push(1, 5, &[("search", '.', 'a')])]);
     assert_eq!(missed(None, &old, &list, &first()), told(at(5), true), "pushed to since");
     let dateless = SeenPullRequest { created_at: None, ..listed() };

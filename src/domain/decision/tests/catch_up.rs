@@ -1,9 +1,10 @@
 //! What catch-up tells: what is past starts nothing, what was passed over neither, and a hook that
 //! comes late finds nothing left.
 
-use super::super::super::check::Trigger;
+use super::super::super::check::{Patterns, Trigger};
 use super::super::super::fact::{Aside, Push, RefUpdate};
 use super::super::super::pull_request::{PullRequest, Status};
+use super::super::super::status::Shown;
 use super::super::*;
 use super::world::*;
 
@@ -20,7 +21,7 @@ fn nothing() -> Aside {
 }
 
 fn passed_over() -> Aside {
-    Aside { passed_over: vec![MAIN.into()], came_back: false }
+    Aside { passed_over: vec![MAIN.into()], ..Aside::default() }
 }
 
 fn opened() -> World {
@@ -156,4 +157,54 @@ fn a_branch_that_was_deleted_and_created_again_runs_again() {
     assert!(world.live().is_empty(), "{}", decision.reason);
     let decision = world.decide_push_told(&found(6, &nothing()), &push(Some(3), MAIN, '.', 'a'));
     assert_eq!(named(&decision.planned), ["build@a"]);
+}
+
+#[test]
+fn a_hook_that_comes_late_does_not_take_back_what_was_seen_since() {
+    let mut world = World::of([check("unit", &[Trigger::PullRequest])]);
+    // Opened at 1 and retargeted at 5, both told by nobody; seen at 9.
+    let seen = Aside { seen_at: Some(at(9)), ..Aside::default() };
+    let before = PullRequest { target_ref: "refs/heads/next".into(), ..pull_request() };
+    let decision = world.decide_told(&found(1, &seen), &pull_request());
+    assert_eq!(named(&decision.planned), ["unit@a"]);
+    world.commit(&decision);
+    let late = world.tell(2, &before);
+    assert_eq!((late.outcome, late.planned.len(), late.ended.len()), (Outcome::Stale, 0, 0));
+}
+
+#[test]
+fn a_new_policy_has_what_waits_for_it_judged_again() {
+    let required = Check { required: true, ..check("unit", &[Trigger::PullRequest]) };
+    let anew = Aside { is_guarded_anew: true, ..Aside::default() };
+    let shown = |world: &World, seen: &PullRequest| -> Vec<(Shown, String)> {
+        let decision = world.decide_told(&found(3, &anew), seen);
+        assert!(decision.planned.is_empty(), "it starts nothing");
+        decision.without_run.into_iter().map(|one| (one.state, one.description)).collect()
+    };
+    let mut before = World::of([check("unit", &[])]);
+    before.tell(0, &pull_request());
+    before.checks = vec![required.clone()];
+    let world = before;
+    let waits = shown(&world, &pull_request());
+    assert_eq!(waits[0].0, Shown::Pending);
+    assert!(waits[0].1.starts_with("Waits: it was open before"), "{waits:?}");
+    let patterns = Patterns::of_branches(&["next".into()]).unwrap();
+    let elsewhere = Check { target_branches: patterns, ..required.clone() };
+    let world = World { checks: vec![elsewhere], ..world };
+    assert_eq!(shown(&world, &pull_request())[0].0, Shown::NotApplicable);
+    // One that ran shows what came of it.
+    let mut ran = World::of([required]);
+    ran.tell(0, &pull_request());
+    assert_eq!(shown(&ran, &pull_request()), []);
+    let decision = ran.decide_told(&found(3, &anew), &pull_request());
+    assert_eq!(decision.shown_again.len(), 1);
+}
+
+#[test]
+fn what_was_there_before_says_what_merging_waits_for() {
+    let required = Check { required: true, ..check("unit", &[Trigger::PullRequest]) };
+    let world = World::of([required]);
+    let decision = world.decide_told(&found(-1, &nothing()), &pull_request());
+    assert!(decision.planned.is_empty() && decision.reason.contains("was there before"));
+    assert_eq!(decision.without_run[0].state, Shown::Pending);
 }

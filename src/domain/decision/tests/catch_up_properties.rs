@@ -91,7 +91,7 @@ fn read_refs(world: &mut World, neighbour: &mut Neighbour, is_thorough: bool, ti
     assert!(found.heads.is_empty() && found.past.is_empty(), "{found:?}");
     for _ in 0..times {
         for push in &found.pushes {
-            let aside = Aside { passed_over: push.passed_over.clone(), came_back: false };
+            let aside = Aside { passed_over: push.passed_over.clone(), ..Aside::default() };
             let index = usize::try_from(push.push_id).unwrap();
             let told = by_catch_up(push.at, &aside);
             let decision = world.decide_push_told(&told, &neighbour.pushes[index]);
@@ -114,7 +114,7 @@ fn read_pull_request(
     let (frame, pushes) = neighbour.frame(is_thorough);
     let seen = listed(neighbour, neighbour.head());
     let Some(missed) = missed(world.remembered.as_ref(), &seen, &pushes, &frame) else { return };
-    let aside = Aside { came_back: missed.came_back, passed_over: vec![] };
+    let aside = Aside { came_back: missed.came_back, ..Aside::default() };
     for _ in 0..times {
         let decision = world.decide_told(&by_catch_up(missed.at, &aside), &seen.pull_request);
         world.commit(&decision);
