@@ -32,6 +32,9 @@ struct WireRepository {
     project: WireProject,
     #[serde(default)]
     is_disabled: bool,
+    /// Full name; absent while nothing was pushed.
+    #[serde(default)]
+    default_branch: Option<String>,
 }
 
 impl Client {
@@ -59,6 +62,19 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn repositories(&self, credential: Credential) -> Result<Vec<Repository>, Error> {
+        let all = self.repositories_and_defaults(credential).await?;
+        Ok(all.into_iter().map(|(repository, _)| repository).collect())
+    }
+
+    /// As [`Client::repositories`], each with the full name of its default branch; none where
+    /// nothing was pushed yet.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn repositories_and_defaults(
+        &self,
+        credential: Credential,
+    ) -> Result<Vec<(Repository, Option<String>)>, Error> {
         let call = Call {
             answer_bytes_max: REPOSITORIES_BYTES_MAX,
             is_long: true,
@@ -68,11 +84,14 @@ impl Client {
         let list = List::<WireRepository>::deserialize(answer);
         let list = list.map_err(|error| nonsense("repositories", &error))?;
         let in_use = list.value.into_iter().filter(|repository| !repository.is_disabled);
-        let repository = |repository: WireRepository| Repository {
-            id: repository.id.to_lowercase(),
-            name: repository.name,
-            project_id: repository.project.id.to_lowercase(),
-            project: repository.project.name,
+        let repository = |wire: WireRepository| {
+            let repository = Repository {
+                id: wire.id.to_lowercase(),
+                name: wire.name,
+                project_id: wire.project.id.to_lowercase(),
+                project: wire.project.name,
+            };
+            (repository, wire.default_branch.filter(|name| !name.is_empty()))
         };
         Ok(in_use.map(repository).collect())
     }

@@ -1,8 +1,9 @@
 //! Which branches a policy is about, and how the globs of a check become that.
 //!
 //! A policy knows names and beginnings of names only. Where a glob says more, the policy is wider,
-//! and the pull requests between the two are told that the check is not applicable. It must never
-//! be narrower than the globs.
+//! and the pull requests between the two are told that the check is not applicable. A glob that
+//! begins with a wildcard is kept on the default branch: a policy on every branch would let nobody
+//! push to any. It must never be narrower than what a glob names.
 
 use std::fmt;
 
@@ -49,15 +50,19 @@ impl Branches {
 
     /// Whether these are all branches of a repository.
     pub fn are_all(&self) -> bool {
-        self.is_same(&Branches::Prefix(HEADS.to_owned()))
+        self.is_same(&Branches::all())
+    }
+
+    /// All branches of a repository.
+    pub(super) fn all() -> Self {
+        Branches::Prefix(HEADS.to_owned())
     }
 }
 
 impl fmt::Display for Branches {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let short = |name: &str| name.strip_prefix(HEADS).unwrap_or(name).to_owned();
         match self {
-            Branches::Exact(name) => out.write_str(&short(name)),
+            Branches::Exact(name) => out.write_str(short(name)),
             _ if self.are_all() => out.write_str("all branches"),
             Branches::Prefix(begin) => write!(out, "{}*", short(begin)),
             Branches::Default => out.write_str("the default branch"),
@@ -69,19 +74,47 @@ impl fmt::Display for Branches {
 /// What a glob may begin with that is not meant literally.
 const SPECIAL: [char; 5] = ['*', '?', '[', '{', '\\'];
 
+/// Globs that mean every branch, and are meant to.
+const EVERY: [&str; 3] = ["*", "**", "**/*"];
+
 /// The branches of these globs, as few as possible: what lies within another one is left out.
-/// Sorted.
-pub fn branches(globs: &[String]) -> Vec<Branches> {
-    let branches = |glob: &String| {
-        let glob = glob.strip_prefix(HEADS).unwrap_or(glob);
-        match glob.find(SPECIAL) {
-            Some(at) => Branches::Prefix(format!("{HEADS}{}", glob.get(..at).unwrap_or_default())),
-            None => Branches::Exact(format!("{HEADS}{glob}")),
-        }
+/// Sorted. `default` is the full name of the default branch, which stands for every glob that
+/// begins with a wildcard; without one, such a glob is of no branch.
+pub fn branches(globs: &[String], default: Option<&str>) -> Vec<Branches> {
+    let branches = |glob: &String| match named(glob) {
+        None => default.map(|name| Branches::Exact(name.to_owned())),
+        named => named,
     };
-    let mut all: Vec<Branches> = globs.iter().map(branches).collect();
+    let mut all: Vec<Branches> = globs.iter().filter_map(branches).collect();
     all.sort();
     all.dedup();
     let lies_within = |one: &Branches| all.iter().any(|other| other != one && other.cover(one));
     all.iter().filter(|one| !lies_within(one)).cloned().collect()
+}
+
+/// The branches that a glob names; none where it begins with a wildcard.
+fn named(glob: &str) -> Option<Branches> {
+    let glob = short(glob);
+    match glob.find(SPECIAL) {
+        Some(0) => None,
+        Some(at) => {
+            Some(Branches::Prefix(format!("{HEADS}{}", glob.get(..at).unwrap_or_default())))
+        }
+        None => Some(Branches::Exact(format!("{HEADS}{glob}"))),
+    }
+}
+
+/// Whether one of these is kept on the default branch.
+pub(super) fn need_default(globs: &[String]) -> bool {
+    globs.iter().any(|glob| named(glob).is_none())
+}
+
+/// Those that mean some branches which no policy can name.
+pub(super) fn vague(globs: &[String]) -> Vec<&str> {
+    let is_vague = |glob: &&str| named(glob).is_none() && !EVERY.contains(&short(glob));
+    globs.iter().map(String::as_str).filter(is_vague).collect()
+}
+
+fn short(name: &str) -> &str {
+    name.strip_prefix(HEADS).unwrap_or(name)
 }

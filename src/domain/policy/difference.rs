@@ -1,6 +1,7 @@
 //! What of a policy is not as it should be, in words. It must never decide what becomes of it.
 
-use super::plan::{Change, is_same_scope};
+use super::assigning::is_same_scope;
+use super::plan::Change;
 use super::{Scope, Settings, View, is_same, title};
 
 /// What is to be changed, field by field.

@@ -4,7 +4,8 @@
 
 use super::super::check::Trigger;
 use super::super::status::Context;
-use super::{Found, View, Wanted, context_of, is_same, title, wanted};
+use super::wanted::gaps;
+use super::{Branches, Found, View, Wanted, context_of, is_same, title};
 
 /// What came of looking for the policy of a required check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,15 +109,15 @@ fn is_meant(found: &Context, posted: &Context, author: Option<&str>, view: &View
 /// Required check by required check and branch by branch: whether merging waits for it.
 pub fn verdicts(view: &View<'_>) -> Vec<Verdict> {
     let mut verdicts = impossible(view);
-    for wanted in wanted(view.checks, view.organization, view.seen) {
-        let of = |policy, problem| Verdict {
-            context: title(&wanted.context),
-            project: wanted.project.clone(),
-            repository: wanted.repository.clone(),
-            branches: Some(wanted.branches.to_string()),
-            policy,
-            problem,
-        };
+    // Into a repository without a default branch nothing is merged.
+    for (gap, why) in gaps(view) {
+        if gap.branches != Branches::Default {
+            let problem = format!("{} is required, but {why}", title(&gap.context));
+            verdicts.push(verdict(&gap, None, Some(problem)));
+        }
+    }
+    for wanted in view.wanted() {
+        let of = |policy, problem| verdict(&wanted, policy, problem);
         let (policy, problem) = in_place(view, &wanted);
         verdicts.push(of(policy, problem));
         for found in view.found.iter().filter(|found| Some(found.id) != policy) {
@@ -126,6 +127,17 @@ pub fn verdicts(view: &View<'_>) -> Vec<Verdict> {
         }
     }
     verdicts
+}
+
+fn verdict(wanted: &Wanted, policy: Option<i64>, problem: Option<String>) -> Verdict {
+    Verdict {
+        context: title(&wanted.context),
+        project: wanted.project.clone(),
+        repository: wanted.repository.clone(),
+        branches: Some(wanted.branches.to_string()),
+        policy,
+        problem,
+    }
 }
 
 /// The policy that makes merging wait, or what is wrong.

@@ -5,6 +5,7 @@
 //! by step. It must never know what Azure DevOps calls its fields, and never change what somebody
 //! else made.
 
+mod assigning;
 mod branches;
 mod difference;
 mod judging;
@@ -16,7 +17,7 @@ pub use judging::{Verdict, verdicts};
 pub use plan::{Change, Deed, Kind, Plan, Step, plan};
 pub use wanted::{Wanted, is_enforced, wanted};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::Check;
 use super::status::Context;
@@ -62,6 +63,10 @@ pub struct Found {
     pub settings: Settings,
 }
 
+/// The full name of the default branch of each repository that has one, by the GUID of the
+/// repository, lower case.
+pub type Defaults = BTreeMap<String, String>;
+
 /// Everything that is known of the policies of one organization.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
@@ -69,11 +74,14 @@ pub struct View<'a> {
     pub checks: &'a [Check],
     /// The repositories that our identity sees.
     pub seen: &'a [Watched],
+    pub defaults: &'a Defaults,
     /// Projects and numbers of the policies that we remember having created.
     pub ours: &'a BTreeSet<(String, i64)>,
     /// GUID, lower case, of our identity.
     pub me: &'a str,
-    /// The status policies of every project that matters.
+    /// GUIDs, lower case, of the projects whose policies were really listed.
+    pub read: &'a BTreeSet<String>,
+    /// The status policies of those projects.
     pub found: &'a [Found],
 }
 
@@ -88,13 +96,28 @@ impl View<'_> {
         self.checks_here().find(|check| is_same(&context_of(check), context))
     }
 
-    /// Whether we created it: as we remember, or as it says of itself. An answer that never came
-    /// leaves a policy that we do not remember.
-    fn is_ours(&self, found: &Found) -> bool {
-        let is_by_us =
-            found.created_by == self.me && found.settings.author_id.as_deref() == Some(self.me);
+    /// Every policy that there should be.
+    fn wanted(&self) -> Vec<Wanted> {
+        wanted(self.checks, self.organization, self.seen, self.defaults)
+    }
+
+    fn is_remembered(&self, found: &Found) -> bool {
         self.ours.contains(&(found.project_id.clone(), found.id))
-            || (is_by_us && self.check_of(&found.settings.context).is_some())
+    }
+
+    /// Whether it looks like one of ours. A person whose token we use, or another gateway with the
+    /// same account, makes policies that look so, too.
+    fn looks_like_ours(&self, found: &Found) -> bool {
+        found.created_by == self.me
+            && found.settings.author_id.as_deref() == Some(self.me)
+            && self.check_of(&found.settings.context).is_some()
+    }
+
+    /// Whether we may change it: we remember it, or it looks like ours and is exactly where one of
+    /// ours belongs. An answer that never came leaves a policy that we do not remember.
+    fn is_ours(&self, found: &Found, wanted: &[Wanted]) -> bool {
+        self.is_remembered(found)
+            || (self.looks_like_ours(found) && wanted.iter().any(|one| found.is_placed_as(one)))
     }
 
     fn repository(&self, id: &str) -> Option<&Watched> {

@@ -6,9 +6,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::assigning::{assign, is_same_scope};
 use super::difference::{changes, listed};
 use super::judging::objection;
-use super::{Found, Scope, Settings, View, Wanted, is_enforced, is_same, title, wanted};
+use super::wanted::gaps;
+use super::{Branches, Found, Settings, View, Wanted, is_enforced, is_same, title};
 
 /// What a step does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,15 +115,21 @@ impl Plan {
 
 /// What to do about the policies of an organization.
 pub fn plan(view: &View<'_>) -> Plan {
-    let wanted = wanted(view.checks, view.organization, view.seen);
+    let wanted = view.wanted();
     let (ours, foreign): (Vec<&Found>, Vec<&Found>) =
-        view.found.iter().partition(|found| view.is_ours(found));
+        view.found.iter().partition(|found| view.is_ours(found, &wanted));
     let there: BTreeSet<(String, i64)> =
         view.found.iter().map(|found| (found.project_id.clone(), found.id)).collect();
     let key = |found: &&Found| (found.project_id.clone(), found.id);
     let mut plan = Plan {
         adopted: ours.iter().map(key).filter(|key| !view.ours.contains(key)).collect(),
-        forgotten: view.ours.difference(&there).cloned().collect(),
+        // A project that merely cannot be seen comes back with our policies.
+        forgotten: view
+            .ours
+            .difference(&there)
+            .filter(|(project, _)| view.read.contains(project))
+            .cloned()
+            .collect(),
         ..Plan::default()
     };
     let matched = assign(view, &wanted, &ours, &foreign);
@@ -138,57 +146,6 @@ pub fn plan(view: &View<'_>) -> Plan {
     plan.report(view, &wanted, &foreign);
     plan.adopted.retain(|(_, id)| !plan.steps.iter().any(|step| step.deed == Deed::Delete(*id)));
     plan
-}
-
-/// Which of ours serves each wanted one: first those that are about the same, then those that were
-/// moved or renamed, by us or by somebody else.
-fn assign<'f>(
-    view: &View<'_>,
-    wanted: &[Wanted],
-    ours: &[&'f Found],
-    foreign: &[&Found],
-) -> Vec<Option<&'f Found>> {
-    let is_about = |one: &Wanted, found: &Found| {
-        let same = |scope: &Scope| is_same_scope(scope, &one.scope());
-        found.settings.scopes.iter().any(same)
-    };
-    let has_context = |one: &Wanted, found: &Found| is_same(&found.settings.context, &one.context);
-    let is_in = |one: &Wanted, found: &Found| {
-        let here = |id: &String| *id == one.repository_id;
-        found.settings.scopes.iter().any(|scope| scope.repository_id.as_ref().is_none_or(here))
-    };
-    type Near<'n> = &'n dyn Fn(&Wanted, &Found) -> bool;
-    let rounds: [Near<'_>; 3] = [
-        &|one, found| is_about(one, found) && has_context(one, found),
-        &|one, found| is_in(one, found) && has_context(one, found),
-        &|one, found| is_about(one, found),
-    ];
-    let mut matched: Vec<Option<&Found>> = vec![None; wanted.len()];
-    for (round, is_near) in rounds.iter().enumerate() {
-        for (at, one) in wanted.iter().enumerate() {
-            // Where somebody else's does it, ours is only kept if it is there already.
-            let is_done = foreign.iter().any(|found| found.does(one, view.me));
-            let has_one = matched.get(at).is_some_and(Option::is_some);
-            if has_one || (round > 0 && is_done) {
-                continue;
-            }
-            let is_free = |found: &&&Found| !matched.iter().flatten().any(|had| had.id == found.id);
-            let near = ours.iter().filter(|found| found.project_id == one.project_id);
-            let near = near.filter(|found| is_near(one, found)).filter(is_free);
-            let best = near.min_by_key(|found| {
-                let is_remembered = view.ours.contains(&(found.project_id.clone(), found.id));
-                (!is_remembered, found.id)
-            });
-            if let (Some(best), Some(place)) = (best.copied(), matched.get_mut(at)) {
-                *place = Some(best);
-            }
-        }
-    }
-    matched
-}
-
-pub(super) fn is_same_scope(one: &Scope, other: &Scope) -> bool {
-    one.repository_id == other.repository_id && one.branches.is_same(&other.branches)
 }
 
 impl Plan {
@@ -228,50 +185,47 @@ impl Plan {
         matched: &[Option<&Found>],
     ) {
         let Settings { context, scopes, .. } = &found.settings;
-        let watched = scopes.iter().filter_map(|scope| scope.repository_id.as_deref());
+        let mut ids = scopes.iter().filter_map(|scope| scope.repository_id.as_deref()).peekable();
         let is_unseen = |id: &str| view.repository(id).is_none();
-        let is_unseen = watched.clone().count() > 0 && watched.clone().all(is_unseen);
+        let is_unseen = ids.peek().is_some() && ids.clone().all(is_unseen);
+        let has_no_default = gaps(view).iter().any(|(gap, _)| {
+            gap.branches == Branches::Default
+                && is_same(&gap.context, context)
+                && ids.clone().any(|id| id == gap.repository_id)
+        });
         let check = view.check_of(context);
         let mut same = wanted.iter().zip(matched).filter_map(|(one, taken)| {
             let is_it = is_same(&one.context, context)
                 && scopes.iter().any(|scope| is_same_scope(scope, &one.scope()));
             taken.filter(|_| is_it)
         });
-        let (why, kind) = match (same.next(), check) {
-            (Some(taken), _) => {
-                (format!("it is a duplicate of policy {}", taken.id), Kind::Removal)
-            }
-            (None, None) => ("no check posts what it waits for any more".into(), Kind::Removal),
-            (None, Some(check)) if !check.required => {
-                ("the check is not required any more".into(), Kind::Removal)
-            }
+        let why = match (same.next(), check) {
+            (Some(taken), _) => format!("it is a duplicate of policy {}", taken.id),
+            (None, None) => "no check posts what it waits for any more".into(),
+            (None, Some(check)) if !check.required => "the check is not required any more".into(),
             (None, Some(check)) if !is_enforced(check) => {
-                ("the check shows nothing on pull requests".into(), Kind::Removal)
+                "the check shows nothing on pull requests".into()
             }
             // Who cannot see a repository must not take its protection away.
             (None, Some(_)) if is_unseen => {
                 let why = "the identity does not see its repository any more: the policy is left, \
                            let the identity read the repository, or delete the policy";
-                (why.to_owned(), Kind::Report)
+                return self.leave(view, found, why.to_owned());
             }
-            (None, Some(_)) => {
-                ("the check does not want these branches any more".into(), Kind::Removal)
+            (None, Some(_)) if has_no_default => {
+                let why = "its repository has no default branch now: the policy is left until \
+                           there is one";
+                return self.leave(view, found, why.to_owned());
             }
+            (None, Some(_)) => "the check does not want these branches any more".into(),
         };
-        let deed = if kind == Kind::Removal { Deed::Delete(found.id) } else { Deed::Nothing };
-        let repository = watched.filter_map(|id| view.repository(id)).next();
-        self.steps.push(Step {
-            kind,
-            policy: Some(found.id),
-            project_id: found.project_id.clone(),
-            project: view.project(&found.project_id),
-            repository: repository.map(|watched| watched.repository.name.clone()),
-            branches: listed(scopes),
-            context: title(context),
-            changes: Vec::new(),
-            why,
-            deed,
-        });
+        let (kind, deed) = (Kind::Removal, Deed::Delete(found.id));
+        self.steps.push(Step { kind, deed, ..at(view, found, why) });
+    }
+
+    /// Tells of a policy that is left as it is.
+    fn leave(&mut self, view: &View<'_>, found: &Found, why: String) {
+        self.steps.push(at(view, found, why));
     }
 
     /// What only a person can put right.
@@ -284,11 +238,15 @@ impl Plan {
                     self.steps.push(Step { policy: Some(found.id), ..step(one, &why) });
                 }
             }
-            let title = title(&one.context);
-            if one.branches.are_all() && told.insert((0, title)) {
-                let why = "its policy covers every branch, so that each takes pull requests only, \
-                           topic branches included: name its `target_branches`";
-                self.steps.push(step(one, why));
+        }
+        for (gap, why) in gaps(view) {
+            self.steps.push(step(&gap, &why));
+        }
+        for found in foreign.iter().filter(|found| view.looks_like_ours(found)) {
+            if !self.steps.iter().any(|step| step.policy == Some(found.id)) {
+                let why = "our account made it, but we do not remember it, and no check wants it \
+                           there: it is left, delete it where nobody needs it";
+                self.leave(view, found, why.to_owned());
             }
         }
     }
@@ -306,6 +264,25 @@ fn step(wanted: &Wanted, why: &str) -> Step {
         context: title(&wanted.context),
         changes: Vec::new(),
         why: why.to_owned(),
+        deed: Deed::Nothing,
+    }
+}
+
+/// A report at the place of a policy that is there.
+fn at(view: &View<'_>, found: &Found, why: String) -> Step {
+    let Settings { context, scopes, .. } = &found.settings;
+    let ids = scopes.iter().filter_map(|scope| scope.repository_id.as_deref());
+    let repository = ids.filter_map(|id| view.repository(id)).next();
+    Step {
+        kind: Kind::Report,
+        policy: Some(found.id),
+        project_id: found.project_id.clone(),
+        project: view.project(&found.project_id),
+        repository: repository.map(|watched| watched.repository.name.clone()),
+        branches: listed(scopes),
+        context: title(context),
+        changes: Vec::new(),
+        why,
         deed: Deed::Nothing,
     }
 }

@@ -1,10 +1,11 @@
 //! From the required checks to the policies that there should be: one for each repository and each
-//! of its target branches.
+//! of its target branches. It must never want one on every branch: nobody could push to any.
 
 use super::super::check::{Check, Trigger};
 use super::super::status::Context;
 use super::super::subscription::Watched;
-use super::{Branches, Scope, Settings, branches, context_of, title};
+use super::branches::{need_default, vague};
+use super::{Branches, Defaults, Scope, Settings, View, branches, context_of, title};
 
 /// A policy that there should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,25 +49,64 @@ pub fn is_enforced(check: &Check) -> bool {
 }
 
 /// The policies that there should be, in the order of repositories and checks.
-pub fn wanted(checks: &[Check], organization: &str, seen: &[Watched]) -> Vec<Wanted> {
-    let mut wanted = Vec::new();
-    for Watched { repository, former_names } in seen {
-        let watching = checks
-            .iter()
-            .filter(|check| is_enforced(check))
-            .filter(|check| check.watches(organization, repository, former_names));
-        for check in watching {
-            for branches in branches(check.target_branches.texts()) {
-                wanted.push(Wanted {
-                    project_id: repository.project_id.clone(),
-                    repository_id: repository.id.clone(),
-                    project: repository.project.clone(),
-                    repository: repository.name.clone(),
-                    branches,
-                    context: context_of(check),
-                });
-            }
+pub fn wanted(
+    checks: &[Check],
+    organization: &str,
+    seen: &[Watched],
+    defaults: &Defaults,
+) -> Vec<Wanted> {
+    let wanted = |(watched, check): (&Watched, &Check)| {
+        let default = defaults.get(&watched.repository.id).map(String::as_str);
+        let all = branches(check.target_branches.texts(), default).into_iter();
+        all.map(|branches| one(watched, check, branches)).collect::<Vec<_>>()
+    };
+    enforced(checks, organization, seen).flat_map(wanted).collect()
+}
+
+/// Where a check is required, and no policy can be kept as its target branches say: what is
+/// wanted, and why it is not kept.
+pub(super) fn gaps(view: &View<'_>) -> Vec<(Wanted, String)> {
+    let mut gaps = Vec::new();
+    for (watched, check) in enforced(view.checks, view.organization, view.seen) {
+        let globs = check.target_branches.texts();
+        for glob in vague(globs) {
+            let why = format!(
+                "`{glob}` begins with a wildcard, so that its policy is kept on the default \
+                 branch only: name its `target_branches` one by one"
+            );
+            gaps.push((one(watched, check, Branches::all()), why));
+        }
+        if need_default(globs) && !view.defaults.contains_key(&watched.repository.id) {
+            let why = "the repository has no default branch, so that no policy is kept: push to \
+                       it, or name its `target_branches`";
+            gaps.push((one(watched, check, Branches::Default), why.to_owned()));
         }
     }
-    wanted
+    gaps
+}
+
+/// The checks that are enforced, with each repository that they watch.
+fn enforced<'a>(
+    checks: &'a [Check],
+    organization: &'a str,
+    seen: &'a [Watched],
+) -> impl Iterator<Item = (&'a Watched, &'a Check)> {
+    seen.iter().flat_map(move |watched| {
+        let Watched { repository, former_names } = watched;
+        let watches = |check: &&Check| check.watches(organization, repository, former_names);
+        let checks = checks.iter().filter(|check| is_enforced(check)).filter(watches);
+        checks.map(move |check| (watched, check))
+    })
+}
+
+fn one(watched: &Watched, check: &Check, branches: Branches) -> Wanted {
+    let repository = &watched.repository;
+    Wanted {
+        project_id: repository.project_id.clone(),
+        repository_id: repository.id.clone(),
+        project: repository.project.clone(),
+        repository: repository.name.clone(),
+        branches,
+        context: context_of(check),
+    }
 }

@@ -22,6 +22,7 @@ use super::schedule::{Turned, Upkeep};
 use super::turn::{Stop, Upkept};
 use crate::credentials::{Aspect, CallError, Standing};
 use crate::domain::check::Check;
+use crate::domain::subscription::Place;
 use crate::domain::time::Timestamp;
 use crate::storage::{self, Duty};
 use crate::worker::{Progress, Wake};
@@ -62,8 +63,9 @@ pub struct Pass {
     pub requests: u64,
     /// Deliveries that entered the inbox.
     pub found: usize,
-    /// Changes that hooks should have told long before the pass, by the id of the project.
-    pub missed_by_hooks: BTreeMap<String, Unheard>,
+    /// Changes that a hook should have told long before the pass, by where it is: pushes, or for
+    /// all about pull requests those that tell changes of them.
+    pub missed_by_hooks: BTreeMap<Place, Unheard>,
     /// The first thing that could not be read, and why.
     pub problem: Option<String>,
 }

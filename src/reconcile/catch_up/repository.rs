@@ -18,6 +18,7 @@ use crate::domain::check::{Check, Trigger};
 use crate::domain::decision::Remembered;
 use crate::domain::fact::{Aside, RefUpdate};
 use crate::domain::pull_request::Status;
+use crate::domain::subscription::{Place, Topic};
 use crate::domain::time::Timestamp;
 use crate::storage::{KnownRepository, NewDelivery, WatchRow};
 
@@ -130,10 +131,10 @@ impl Followable<'_> {
     }
 
     /// Hooks had time to tell it.
-    fn note_missed(&self, going: &mut Going, at: Timestamp) {
+    fn note_missed(&self, going: &mut Going, topic: Topic, at: Timestamp) {
         if self.row.read_until.is_some() && at.plus(HOOKS_TAKE) < self.asked_at {
-            let project = self.row.repository.project_id.clone();
-            let unheard = going.pass.missed_by_hooks.entry(project).or_default();
+            let place = Place { project_id: self.row.repository.project_id.clone(), topic };
+            let unheard = going.pass.missed_by_hooks.entry(place).or_default();
             unheard.count += 1;
             unheard.last_at = unheard.last_at.max(at);
         }
@@ -249,7 +250,7 @@ async fn pull_request(
 ) -> Result<NewDelivery, Stop> {
     let Missed { at, is_dated, came_back } = missed;
     if is_dated {
-        of.note_missed(going, at);
+        of.note_missed(going, Topic::PullRequestsUpdated, at);
     }
     let labels = listed.labels();
     let mut resource = listed.resource;
@@ -291,7 +292,7 @@ async fn refs_found(
         listed.into_iter().filter_map(|one| Some((one.push.push_id?, one))).collect();
     for push in refs.pushes {
         let Some(mut one) = listed.remove(&push.push_id) else { continue };
-        of.note_missed(going, push.at);
+        of.note_missed(going, Topic::Pushes, push.at);
         let is_run = |update: &RefUpdate| {
             update.new.is_some()
                 && !push.passed_over.contains(&update.name)

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use crate::ado::{self, Scope};
 use crate::credentials::CallError;
 use crate::domain::check::Check;
-use crate::domain::policy::{Found, View, wanted};
+use crate::domain::policy::{Defaults, Found, View, wanted};
 use crate::domain::subscription::Watched;
 use crate::reconcile::turn::{Stop, Turn, Upkept};
 
@@ -22,15 +22,17 @@ const PAGES_MAX: usize = 20;
 #[derive(Debug)]
 pub(super) struct Picture {
     seen: Vec<Watched>,
+    defaults: Defaults,
     ours: BTreeSet<(String, i64)>,
     me: String,
+    read: BTreeSet<String>,
     found: Vec<Found>,
 }
 
 impl Picture {
     pub(super) fn view<'a>(&'a self, organization: &'a str, checks: &'a [Check]) -> View<'a> {
-        let Self { seen, ours, me, found } = self;
-        View { organization, checks, seen, ours, me, found }
+        let Self { seen, defaults, ours, me, read, found } = self;
+        View { organization, checks, seen, defaults, ours, me, read, found }
     }
 }
 
@@ -50,25 +52,29 @@ pub(super) async fn picture(
         rows.into_iter().map(|row| (row.project_id, row.id)).collect();
     let ask = |credential| at.client.connection(credential);
     let me = turn.call(Scope::Code, LOOK, ask).await?.identity.id.to_lowercase();
-    let ask = |credential| at.client.repositories(credential);
-    let mut seen = Vec::new();
-    for repository in turn.call(Scope::Code, LOOK, ask).await? {
+    let ask = |credential| at.client.repositories_and_defaults(credential);
+    let (mut seen, mut defaults) = (Vec::new(), Defaults::new());
+    for (repository, default) in turn.call(Scope::Code, LOOK, ask).await? {
         let former_names = at.store.former_names(organization, &repository).await?;
+        defaults.extend(default.map(|name| (repository.id.clone(), name)));
         seen.push(Watched { repository, former_names });
     }
-    let wanted: BTreeSet<String> =
-        wanted(checks, organization, &seen).into_iter().map(|one| one.project_id).collect();
-    let mut found = Vec::new();
+    let wanted = wanted(checks, organization, &seen, &defaults).into_iter();
+    let wanted: BTreeSet<String> = wanted.map(|one| one.project_id).collect();
+    let (mut found, mut read) = (Vec::new(), BTreeSet::new());
     let remembered = ours.iter().map(|(project, _)| project.clone());
     for project in wanted.iter().cloned().chain(remembered).collect::<BTreeSet<String>>() {
         match policies(turn, at, &project).await {
-            // What is gone, or is none of our business any more, needs nothing done.
+            // What is gone needs nothing done, and what is only hidden from us may come back.
             Err(Stop::Call(CallError::Ado(ado::Error::NotFound { .. })))
                 if !wanted.contains(&project) => {}
-            listed => found.extend(listed?),
+            listed => {
+                found.extend(listed?);
+                read.insert(project);
+            }
         }
     }
-    Ok(Some(Picture { seen, ours, me, found }))
+    Ok(Some(Picture { seen, defaults, ours, me, read, found }))
 }
 
 /// Every status policy of a project.

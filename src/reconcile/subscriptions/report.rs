@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::Beside;
 use super::picture::Picture;
 use crate::credentials::{Aspect, Standing};
-use crate::domain::subscription::{Kind, Ours, State, Step};
+use crate::domain::subscription::{Kind, Ours, Place, State, Step, Topic, Wanted};
 use crate::domain::time::Timestamp;
 use crate::storage::{Arrivals, SubscriptionRow};
 
@@ -89,8 +89,9 @@ pub(super) fn alarm(
 /// The hooks that seem to deliver and do not tell what catch-up finds.
 pub(super) fn silence(beside: &Beside, organization: &str, picture: &Picture) -> Option<String> {
     let pass = beside.catch_up.last(organization)?;
-    let silent = pass.missed_by_hooks.iter().filter_map(|(project, unheard)| {
-        let ours = picture.wanted.iter().filter(|wanted| wanted.place.project_id == *project);
+    let silent = pass.missed_by_hooks.iter().filter_map(|(place, unheard)| {
+        let of_place = |wanted: &&Wanted| tells(&wanted.place, place);
+        let ours = picture.wanted.iter().filter(of_place);
         let hooks: Vec<&str> = ours.map(|wanted| wanted.hook.as_str()).collect();
         let last_at = beside.arrivals.last_of(organization, &|hook| hooks.contains(&hook));
         // One that is new, or has spoken since, is not blamed for what was before.
@@ -99,16 +100,24 @@ pub(super) fn silence(beside: &Beside, organization: &str, picture: &Picture) ->
         if hooks.is_empty() || is_new || last_at.is_some_and(|last_at| last_at > pass.at) {
             return None;
         }
-        let name = picture.projects.get(project).unwrap_or(project);
+        let project = picture.projects.get(&place.project_id).unwrap_or(&place.project_id);
         let count = unheard.count;
+        let what = if place.topic == Topic::Pushes { "pushes" } else { "pull requests" };
         let since = last_at.map_or("never".to_owned(), |last_at| last_at.to_string());
         Some(format!(
-            "hooks of project {name} are silent: catch-up found {count} events that they did not \
-             tell; they last delivered: {since}; look at their history in Azure DevOps"
+            "hooks of project {project} are silent about {what}: catch-up found {count} events \
+             that they did not tell; they last delivered: {since}; look at their history in Azure \
+             DevOps"
         ))
     });
     let told: Vec<String> = silent.collect();
     (!told.is_empty()).then(|| told.join("; "))
+}
+
+/// Whether the hook of one place is to tell what is known to be of the other.
+fn tells(hook: &Place, of: &Place) -> bool {
+    let about = |place: &Place| place.topic == Topic::Pushes;
+    hook.project_id == of.project_id && hook.topic != Topic::Comments && about(hook) == about(of)
 }
 
 /// How long ago each of ours last delivered; never since it was created counts from then.

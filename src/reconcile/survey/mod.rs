@@ -22,6 +22,7 @@ use crate::credentials::{CallError, Purpose, Source, call};
 use crate::domain::check::Check;
 use crate::domain::event::Repository;
 use crate::domain::permission::{self, Findings, Needed, Probe, Row};
+use crate::domain::policy::Defaults;
 
 use explaining::{explain, is_refusal};
 
@@ -85,9 +86,9 @@ impl Surveys {
         let mut findings = self.blank(organization, surveyed);
         let looking = async {
             let _turn = surveyed.turn.lock().await;
-            if let Some(repositories) = self.places(surveyed, &mut findings).await {
+            if let Some((repositories, defaults)) = self.places(surveyed, &mut findings).await {
                 self.rights(surveyed, &repositories, &mut findings).await;
-                self.policies(surveyed, &repositories, &mut findings).await;
+                self.policies(surveyed, &repositories, &defaults, &mut findings).await;
                 self.probes(surveyed, &repositories, &mut findings).await;
             }
         };
@@ -110,7 +111,7 @@ impl Surveys {
         &self,
         surveyed: &Surveyed,
         findings: &mut Findings,
-    ) -> Option<Vec<Repository>> {
+    ) -> Option<(Vec<Repository>, Defaults)> {
         if let Some(pause) =
             self.throttle.pause(&findings.organization, Lane::Subscriptions, self.clock.now())
         {
@@ -129,7 +130,8 @@ impl Surveys {
             }
         }
         let projects = surveyed.projects(&mut findings.problems).await;
-        let repositories = surveyed.repositories(&mut findings.problems).await;
+        let listed = surveyed.repositories(&mut findings.problems).await;
+        let (repositories, defaults) = listed.unzip();
         let organization = &findings.organization;
         if let Some(repositories) = repositories.as_ref().filter(|all| all.len() < REPOSITORIES_MAX)
         {
@@ -137,7 +139,7 @@ impl Surveys {
         }
         let repositories = repositories.unwrap_or_default();
         findings.projects = permission::seen(&self.checks, organization, projects, &repositories);
-        Some(repositories)
+        Some((repositories, defaults.unwrap_or_default()))
     }
 
     /// Whether we have what the checks need.
@@ -239,8 +241,11 @@ impl Surveyed {
         projects
     }
 
-    async fn repositories(&self, problems: &mut Vec<String>) -> Option<Vec<Repository>> {
-        let ask = |credential| self.client.repositories(credential);
+    async fn repositories(
+        &self,
+        problems: &mut Vec<String>,
+    ) -> Option<(Vec<Repository>, Defaults)> {
+        let ask = |credential| self.client.repositories_and_defaults(credential);
         match call(self.source.as_ref(), Scope::Code, LOOK, ask).await {
             Ok(mut repositories) => {
                 if repositories.len() > REPOSITORIES_MAX {
@@ -248,7 +253,11 @@ impl Surveyed {
                     problems.push(told);
                     repositories.truncate(REPOSITORIES_MAX);
                 }
-                Some(repositories)
+                let default = |(repository, name): &(Repository, Option<String>)| {
+                    name.clone().map(|name| (repository.id.clone(), name))
+                };
+                let defaults = repositories.iter().filter_map(default).collect();
+                Some((repositories.into_iter().map(|(one, _)| one).collect(), defaults))
             }
             Err(error) => {
                 problems.push(explain("listing repositories", &error));

@@ -9,7 +9,7 @@ use crate::ado::Scope;
 use crate::credentials::{CallError, call};
 use crate::domain::event::Repository;
 use crate::domain::permission::Findings;
-use crate::domain::policy::{Found, View, verdicts, wanted};
+use crate::domain::policy::{Defaults, Found, View, verdicts, wanted};
 use crate::domain::subscription::Watched;
 
 /// Every one is a call, or more where it has many policies.
@@ -22,6 +22,7 @@ impl Surveys {
         &self,
         surveyed: &Surveyed,
         repositories: &[Repository],
+        defaults: &Defaults,
         findings: &mut Findings,
     ) {
         let organization = findings.organization.clone();
@@ -33,10 +34,11 @@ impl Surveys {
             former_names: Vec::new(),
         };
         let mut seen: Vec<Watched> = repositories.iter().map(watched).collect();
-        let projects: BTreeMap<String, String> = wanted(&self.checks, &organization, &seen)
-            .into_iter()
-            .map(|one| (one.project_id, one.project))
-            .collect();
+        let projects: BTreeMap<String, String> =
+            wanted(&self.checks, &organization, &seen, defaults)
+                .into_iter()
+                .map(|one| (one.project_id, one.project))
+                .collect();
         let mut found = Vec::new();
         for (at, (id, name)) in projects.into_iter().enumerate() {
             let listed = match at < PROJECTS_MAX {
@@ -60,7 +62,9 @@ impl Surveys {
             organization: &organization,
             checks: &self.checks,
             seen: &seen,
+            defaults,
             ours: &BTreeSet::new(),
+            read: &BTreeSet::new(),
             me: &me,
             found: &found,
         };

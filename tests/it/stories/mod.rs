@@ -6,6 +6,7 @@ mod catching_up;
 mod ending;
 mod exchanging;
 mod foreign;
+mod guarding;
 mod healing;
 mod hooking;
 mod identities;

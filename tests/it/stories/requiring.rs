@@ -18,11 +18,11 @@ const LOOKING: &str = "hooks = false\ncatch_up = \"1s\"\nreconcile = \"1s\"";
 const RECONCILE: &str = "/v1/organizations/fabrikam/reconcile";
 
 /// A check that is required for merging into main.
-fn required(keys: &str) -> String {
+pub(super) fn required(keys: &str) -> String {
     check("unit-tests", &format!("target_branches = [\"main\"]\nrequired = true\n{keys}"))
 }
 
-async fn start(town: &Town, checks: String) -> Inside {
+pub(super) async fn start(town: &Town, checks: String) -> Inside {
     start_with(town, KEPT, checks).await
 }
 
@@ -48,14 +48,14 @@ async fn looked(town: &Town, gateway: &Inside) {
 }
 
 /// Numbers and settings of the policies that the gateway's identity created.
-fn ours(town: &Town) -> Vec<(u64, Value)> {
+pub(super) fn ours(town: &Town) -> Vec<(u64, Value)> {
     town.shell.ado(|ado| {
         let ours = ado.policies().filter(|policy| policy.created_by == town.identity);
         ours.map(|policy| (policy.id, policy.settings.clone())).collect()
     })
 }
 
-async fn until_ours(town: &Town, count: usize) {
+pub(super) async fn until_ours(town: &Town, count: usize) {
     town.until(&format!("there are {count} policies of ours"), |ado, _| {
         ado.policies().filter(|policy| policy.created_by == town.identity).count() == count
     })
@@ -63,7 +63,7 @@ async fn until_ours(town: &Town, count: usize) {
 }
 
 /// An administrator makes a policy; its number.
-async fn made_by_an_administrator(town: &Town, settings: Value) -> u64 {
+pub(super) async fn made_by_an_administrator(town: &Town, settings: Value) -> u64 {
     let administrator = "token-of-an-administrator";
     town.shell.ado(|ado| {
         let admin = ado.create_identity("Admin", "admin@fabrikam.example");
@@ -82,7 +82,7 @@ async fn made_by_an_administrator(town: &Town, settings: Value) -> u64 {
 }
 
 /// Waits until a turn has begun and ended after now.
-async fn turned(gateway: &Inside) -> Value {
+pub(super) async fn turned(gateway: &Inside) -> Value {
     let (status, asked) = gateway.api.post(RECONCILE, None).await;
     assert_eq!(status, StatusCode::ACCEPTED);
     let time = |value: &Value| Timestamp::parse(value.as_str().unwrap_or_default());

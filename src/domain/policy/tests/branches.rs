@@ -6,28 +6,38 @@ use proptest::sample::select;
 use super::super::super::check::Patterns;
 use super::super::*;
 
+const MAIN: &str = "refs/heads/main";
+
 fn listed(globs: &[&str]) -> String {
     let globs: Vec<String> = globs.iter().map(|glob| (*glob).to_owned()).collect();
-    branches(&globs).iter().map(Branches::to_string).collect::<Vec<_>>().join(", ")
+    branches(&globs, Some(MAIN)).iter().map(Branches::to_string).collect::<Vec<_>>().join(", ")
 }
 
 #[test]
 fn globs_become_names_and_beginnings_of_names() {
-    let table: [(&[&str], &str); 10] = [
+    let table: [(&[&str], &str); 12] = [
         (&["main"], "main"),
         (&["refs/heads/main"], "main"),
         (&["main", "release/*"], "main, release/*"),
         (&["release/**"], "release/*"),
-        (&["**"], "all branches"),
-        (&["main", "*"], "all branches"),
+        (&["**"], "main"),
+        (&["*"], "main"),
+        (&["refs/heads/**", "main"], "main"),
+        (&["dev", "*"], "dev, main"),
         (&["release/*", "release/1", "release/1/**", "releases"], "releases, release/*"),
         (&["v?", "v1"], "v*"),
-        (&["{main,dev}"], "all branches"),
+        (&["{main,dev}"], "main"),
         (&[], ""),
     ];
     for (globs, expected) in table {
         assert_eq!(listed(globs), expected, "{globs:?}");
     }
+}
+
+#[test]
+fn without_a_default_branch_only_what_is_named_is_there() {
+    let globs = ["dev".to_owned(), "**".to_owned()];
+    assert_eq!(branches(&globs, None), [Branches::Exact("refs/heads/dev".into())]);
 }
 
 #[test]
@@ -52,7 +62,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_branch_that_a_check_admits_is_always_covered_and_nothing_twice(
+    fn a_branch_that_a_check_names_is_always_covered_and_nothing_twice(
         globs in prop::collection::vec(
             select(vec!["main", "re*", "release/*", "release/**", "**", "*/1", "r[ae]*", "rel/1"]),
             0..4,
@@ -60,9 +70,14 @@ proptest! {
         branch in "(main|release|rel|ra)(/[12](/3)?)?",
     ) {
         let globs: Vec<String> = globs.into_iter().map(str::to_owned).collect();
-        let found = branches(&globs);
+        let found = branches(&globs, Some(MAIN));
+        prop_assert!(!found.iter().any(Branches::are_all));
+        let (any, named): (Vec<String>, Vec<String>) =
+            globs.iter().cloned().partition(|glob| glob.starts_with('*'));
+        let main = Branches::Exact(MAIN.into());
+        prop_assert!(any.is_empty() || found.iter().any(|one| one.cover(&main)));
         let it = Branches::Exact(format!("refs/heads/{branch}"));
-        if Patterns::of_branches(&globs).unwrap().matches(&branch) {
+        if Patterns::of_branches(&named).unwrap().matches(&branch) {
             prop_assert!(found.iter().any(|one| one.cover(&it)), "{branch}: {found:?}");
         }
         for one in &found {

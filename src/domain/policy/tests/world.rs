@@ -57,7 +57,9 @@ pub(super) fn web() -> Watched {
 pub(super) struct World {
     pub(super) checks: Vec<Check>,
     pub(super) seen: Vec<Watched>,
+    pub(super) defaults: Defaults,
     pub(super) ours: BTreeSet<(String, i64)>,
+    pub(super) read: BTreeSet<String>,
     pub(super) found: Vec<Found>,
     next: i64,
 }
@@ -65,12 +67,14 @@ pub(super) struct World {
 impl World {
     pub(super) fn of(checks: impl Into<Vec<Check>>) -> Self {
         let (checks, seen) = (checks.into(), vec![web()]);
-        Self { checks, seen, ours: BTreeSet::new(), found: vec![], next: 1 }
+        let defaults = [(WEB.to_owned(), "refs/heads/main".to_owned())].into();
+        let (ours, read) = (BTreeSet::new(), [PROJECT.to_owned()].into());
+        Self { checks, seen, defaults, ours, read, found: vec![], next: 1 }
     }
 
     pub(super) fn view(&self) -> View<'_> {
-        let Self { checks, seen, ours, found, .. } = self;
-        View { organization: "Contoso", checks, seen, ours, me: ME, found }
+        let Self { checks, seen, defaults, ours, read, found, .. } = self;
+        View { organization: "Contoso", checks, seen, defaults, ours, me: ME, read, found }
     }
 
     pub(super) fn plan(&self) -> Plan {

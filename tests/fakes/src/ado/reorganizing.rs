@@ -23,6 +23,14 @@ impl World {
         self.repository_mut(repository).is_disabled = is_disabled;
     }
 
+    /// Makes another branch the default one.
+    pub fn set_default_branch(&mut self, repository: &str, branch: &str) {
+        let name = format!("refs/heads/{branch}");
+        let known = self.repository_mut(repository);
+        assert!(known.refs.contains_key(&name), "there is no branch {branch}");
+        known.default_branch = Some(name);
+    }
+
     /// Deletes a repository. Subscriptions to it stay and are never told anything again.
     pub fn delete_repository(&mut self, id: &str) {
         self.repository_mut(id).is_deleted = true;
