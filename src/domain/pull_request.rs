@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Repository};
+use super::time::Timestamp;
 
 /// Whether a pull request can still be merged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +49,10 @@ pub struct PullRequest {
     /// (facts §2.3).
     #[serde(default)]
     pub labels_told: bool,
+    /// When its head was last told to be another one, once we remember it: a later push was told by
+    /// nobody, whatever else was heard since.
+    #[serde(default)]
+    pub head_as_of: Option<Timestamp>,
     /// Messages of the commits that the delivery lists, newest first: often none.
     #[serde(default)]
     pub messages: Vec<String>,

@@ -33,6 +33,7 @@ pub(super) fn pull_request(
         votes: votes(wire.reviewers),
         labels_told: labels.is_some(),
         labels: labels.unwrap_or_default(),
+        head_as_of: None,
         messages: messages(wire.commits),
     })
 }

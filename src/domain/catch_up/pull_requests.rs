@@ -64,7 +64,8 @@ pub fn missed(
     if differs {
         return Some(dated(None, known.as_of, frame));
     }
-    if let Some(at) = pushed_at(seen, pushes).filter(|at| frame.is_thorough && known.as_of < *at) {
+    let is_news = |at: &Timestamp| frame.is_thorough && known.head_as_of() < *at;
+    if let Some(at) = pushed_at(seen, pushes).filter(is_news) {
         return Some(Missed { at, is_dated: true, came_back: true });
     }
     // Nothing happened: more is known of what we heard of, and what was past then still is.

@@ -20,6 +20,13 @@ pub struct Remembered {
     pub as_of: Timestamp,
 }
 
+impl Remembered {
+    /// When its head was last told to be another one; rows of older versions do not say.
+    pub fn head_as_of(&self) -> Timestamp {
+        self.pull_request.head_as_of.unwrap_or(self.as_of)
+    }
+}
+
 /// What we know when a pull request is told to us.
 #[derive(Clone, Debug, Default)]
 pub struct KnownPullRequest {
@@ -63,7 +70,8 @@ pub fn on_pull_request(
         );
         return Decision::nothing(Outcome::Stale, event, reason);
     }
-    let next = PullRequest::remembering(seen, before.map(|before| &before.pull_request));
+    let mut next = PullRequest::remembering(seen, before.map(|before| &before.pull_request));
+    next.head_as_of = Some(head_as_of(told, &next, before));
     let as_of = before.map_or(told.as_of(), |before| before.as_of.max(told.as_of()));
     let mut step = Step {
         told,
@@ -99,6 +107,15 @@ pub fn on_pull_request(
         shown_again,
         without_run,
     }
+}
+
+/// When the head was last told to be another one. What else a delivery tells says nothing about a
+/// branch that moved and came back meanwhile.
+fn head_as_of(told: &Told<'_>, next: &PullRequest, before: Option<&Remembered>) -> Timestamp {
+    let Some(before) = before else { return told.at };
+    let has_moved = next.source_commit != before.pull_request.source_commit;
+    let came_back = told.caught_up.is_some_and(|found| found.aside.came_back);
+    if has_moved || came_back { told.at.max(before.head_as_of()) } else { before.head_as_of() }
 }
 
 fn was_there_before(seen: &PullRequest, since: Timestamp) -> String {
@@ -305,8 +322,8 @@ impl Step<'_> {
 
     /// Catch-up found that the source branch moved and came back, since we last knew.
     fn came_back(&self) -> bool {
-        let is_news =
-            self.known.remembered.as_ref().is_none_or(|before| before.as_of < self.told.at);
+        let before = self.known.remembered.as_ref();
+        let is_news = before.is_none_or(|before| before.head_as_of() < self.told.at);
         is_news && self.told.caught_up.is_some_and(|found| found.aside.came_back)
     }
 

@@ -77,7 +77,9 @@ pub(super) async fn read_repository(
         let missed = missed(known.as_ref(), &listed.seen, &told, &frame);
         let missed = missed.or_else(|| of.judged_again(going, known.as_ref(), &listed));
         let Some(missed) = missed else { continue };
-        found.push(pull_request(going, reading, &of, listed, missed).await?);
+        // What was heard of before it was asked for is older than the answer.
+        let heard_at = known.map_or(Timestamp::ZERO, |known| known.as_of);
+        found.push(pull_request(going, reading, &of, listed, (missed, heard_at)).await?);
     }
     found.extend(refs_found(going, reading, &of, refs, listed).await?);
     Ok(found)
@@ -246,7 +248,7 @@ async fn pull_request(
     reading: &Reading<'_>,
     of: &Followable<'_>,
     listed: ListedPullRequest,
-    missed: Missed,
+    (missed, heard_at): (Missed, Timestamp),
 ) -> Result<NewDelivery, Stop> {
     let Missed { at, is_dated, came_back } = missed;
     if is_dated {
@@ -273,7 +275,7 @@ async fn pull_request(
     let aside = Aside {
         came_back,
         // Clocks may differ a little.
-        seen_at: Some(of.asked_at.minus(CLOCKS_DIFFER)),
+        seen_at: Some(heard_at.max(of.asked_at.minus(CLOCKS_DIFFER))),
         is_guarded_anew: going.is_guarded_anew,
         passed_over: Vec::new(),
     };

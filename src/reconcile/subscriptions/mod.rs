@@ -189,6 +189,9 @@ impl Subscriptions {
         self.beside.arrivals.exchange(store, organization).await?;
         let picture = picture(turn, at, &self.wish).await?;
         let now = at.clock.now();
+        // Since when they are watched, and what they are called: a rename must not end a check.
+        let since = at.throttle.their_now(organization, began_at);
+        store.watch(organization, picture.watched.clone(), since).await?;
         let steps = picture.plan(organization, &self.beside.arrivals, now);
         let rows = report::rows(organization, &picture, &steps, now);
         store.keep_subscriptions(organization, rows).await?;

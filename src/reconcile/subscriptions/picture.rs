@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::ado::{Scope, hook_of, hook_url, settings};
 use crate::domain::check::Check;
+use crate::domain::event::Repository;
 use crate::domain::subscription::{
     Found, HookName, Known, Ours, Place, Step, Topic, Wanted, Watched, farewell, plan, wanted,
 };
@@ -33,6 +34,8 @@ pub(super) struct Picture {
     pub(super) books: HookBooks,
     /// Names of the projects that our identity sees, by id.
     pub(super) projects: BTreeMap<String, String>,
+    /// The repositories that checks watch.
+    pub(super) watched: Vec<Repository>,
 }
 
 /// Asks for everything. One question that is not answered ends it: what is not seen must not be
@@ -63,6 +66,12 @@ pub(super) async fn picture(turn: &Turn<'_>, at: &Upkept, wish: &Wish) -> Result
             Wanted { place, project, hook, settings, checks }
         })
         .collect();
+    let is_watched = |one: &&Watched| {
+        let watches =
+            |check: &Check| check.watches(organization, &one.repository, &one.former_names);
+        wish.checks.iter().any(watches)
+    };
+    let watched = seen.iter().filter(is_watched).map(|one| one.repository.clone()).collect();
     let all = found.len();
     let ours: Vec<Ours> = found
         .into_iter()
@@ -72,7 +81,7 @@ pub(super) async fn picture(turn: &Turn<'_>, at: &Upkept, wish: &Wish) -> Result
         })
         .collect();
     let foreign = all - ours.len();
-    Ok(Picture { wanted, ours, foreign, books, projects })
+    Ok(Picture { wanted, ours, foreign, books, projects, watched })
 }
 
 impl Wish {

@@ -75,7 +75,7 @@ async fn hour_off(seed: u64, more: Duration, status: SubscriptionStatus) {
         known.push(town.open(&format!("known-{number}")));
     }
     let ids: Vec<u64> = known.iter().map(|(id, _)| *id).collect();
-    until_shown(&town, &ids).await;
+    until_shown(&town, &gateway, &ids).await;
     town.settled(&gateway.api).await;
     let before = town.starts();
     assert_eq!(before, ids.len() * CHECKS.len(), "what was before the watch did not run");
@@ -104,11 +104,11 @@ async fn hour_off(seed: u64, more: Duration, status: SubscriptionStatus) {
     let is_new = |one: &Subscription| stopped.iter().all(|old| old.id != one.id);
     assert!(healed.iter().all(|one| is_new(one) != is_retried), "{healed:?}");
     let shown: Vec<u64> = fates.iter().filter(|fate| fate.is_shown).map(|fate| fate.id).collect();
-    until_shown(&town, &shown).await;
+    until_shown(&town, &gateway, &shown).await;
     let main = town.shell.ado(|ado| ado.head(&town.repository, "main").unwrap().to_owned());
     town.until_commit_shown(&main, CHECKS[0], "succeeded").await;
     town.settled(&gateway.api).await;
-    ran_as_fated(&town, before, &fates, &main);
+    ran_as_fated(&town, before, &fates, &main, usize::from(is_retried));
     town.check_invariants();
     // What was healed is told until the next look, and is not blamed for what it did not tell.
     let ready = gateway.api.until("/readyz", |ready| !told_of_healing(ready)).await;
@@ -121,7 +121,7 @@ fn told_of_healing(ready: &serde_json::Value) -> bool {
 }
 
 /// Waits until each of them shows every check on its newest iteration.
-async fn until_shown(town: &Town, ids: &[u64]) {
+async fn until_shown(town: &Town, gateway: &Outside, ids: &[u64]) {
     let is_shown = |ado: &World, id: u64, check: &str| {
         let one = ado.pull_request(id);
         let newest = one.iterations.last().map(|iteration| iteration.id);
@@ -129,10 +129,25 @@ async fn until_shown(town: &Town, ids: &[u64]) {
         let last = its.find(|status| status.iteration == newest && status.name == check);
         last.is_some_and(|status| status.state == "succeeded")
     };
-    town.until("every active pull request shows every check", |ado, _| {
-        ids.iter().all(|id| CHECKS.iter().all(|check| is_shown(ado, *id, check)))
-    })
-    .await;
+    let lacks = |ado: &World, id: &u64| !CHECKS.iter().all(|check| is_shown(ado, *id, check));
+    let all = |ado: &World| !ids.iter().any(|id| lacks(ado, id));
+    if town.shell.wait_until(PATIENCE, |ado, _| all(ado)).await {
+        return;
+    }
+    // Which ones, and what the gateway thought of them.
+    let told = gateway.api.items("/v1/deliveries?limit=500").await;
+    let lacking: Vec<u64> =
+        town.shell.ado(|ado| ids.iter().copied().filter(|id| lacks(ado, id)).collect());
+    for id in &lacking {
+        let of = format!("pull request {id} ");
+        let its = told.iter().filter(|one| one["reason"].to_string().contains(&of));
+        its.for_each(|one| println!("{one}"));
+        town.shell.ado(|ado| {
+            let one = ado.pull_request(*id);
+            println!("{:?} {:?}", one.iterations, one.statuses);
+        });
+    }
+    panic!("these active pull requests never showed every check: {lacking:?}");
 }
 
 /// What becomes of the pull requests that were there when it stopped.
@@ -217,8 +232,9 @@ async fn one_batch(town: &Town, batch: usize) -> Vec<Fate> {
     fates
 }
 
-/// Exactly what was fated ran since the first so many starts, and each of it once.
-fn ran_as_fated(town: &Town, before: usize, fates: &[Fate], main: &str) {
+/// Exactly what was fated ran since the first so many starts, and each of it once. A push to main
+/// that Azure DevOps tells late itself, before anybody looked, may have run, too.
+fn ran_as_fated(town: &Town, before: usize, fates: &[Fate], main: &str, told_late_max: usize) {
     let mut expected: Vec<String> = Vec::new();
     for fate in fates {
         let runs = fate.runs.iter();
@@ -234,6 +250,9 @@ fn ran_as_fated(town: &Town, before: usize, fates: &[Fate], main: &str) {
             })
             .collect()
     });
+    let is_early = |one: &String| one.contains("of the branch on") && !one.contains(main);
+    let early: Vec<String> = ran.extract_if(.., |one| is_early(one)).collect();
+    assert!(early.len() <= told_late_max, "of several missed pushes the last one runs: {early:?}");
     expected.sort();
     ran.sort();
     assert_eq!(ran, expected);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use azdo_gateway::domain::time::Timestamp;
 use fakes::ado::SubscriptionStatus;
 use fakes::ado::hooks::Subscription;
 use reqwest::{Method, StatusCode};
@@ -240,5 +241,31 @@ async fn a_rotation_changes_every_secret_and_refuses_nothing() {
     town.until_delivered().await;
     let refused = town.shell.ado(|ado| ado.lost().len());
     assert_eq!(refused, 0);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn renamed_projects_and_repositories_keep_their_hooks_and_checks() {
+    let town = Town::new(4007);
+    let gateway = Inside::without_hooks(&town, kept).await;
+    let before = until_ours(&town, &gateway, 4).await;
+    town.shell.ado(|ado| {
+        ado.rename_project(&town.project, "Tailspin");
+        ado.rename_repository(&town.repository, "shop");
+    });
+    // Whatever a turn would do because of the new names, two of them have done.
+    for _ in 0..2 {
+        let asked = gateway.api.post("/v1/organizations/fabrikam/reconcile", None).await;
+        let time = |value: &Value| Timestamp::parse(value.as_str().unwrap_or_default());
+        let is_later = |turns: &Value| time(&turns["items"][0]["at"]) >= time(&asked.1["asked_at"]);
+        gateway.api.until("/v1/organizations/fabrikam/reconcile", is_later).await;
+    }
+    let ids = |all: &[Subscription]| all.iter().map(|one| one.id.clone()).collect::<BTreeSet<_>>();
+    assert_eq!(ids(&ours(&town, &gateway)), ids(&before));
+    let (id, commit) = town.open("topic");
+    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    // With a project its hooks go, and nothing is made where it was.
+    town.shell.ado(|ado| ado.delete_project(&town.project));
+    until_ours(&town, &gateway, 0).await;
     gateway.stop().await;
 }

@@ -208,3 +208,18 @@ fn what_was_there_before_says_what_merging_waits_for() {
     assert!(decision.planned.is_empty() && decision.reason.contains("was there before"));
     assert_eq!(decision.without_run[0].state, Shown::Pending);
 }
+
+#[test]
+fn whatever_else_is_heard_a_branch_that_came_back_is_shown_again() {
+    let mut world = opened();
+    world.runs[0].state = State::Succeeded;
+    // The head moved at 2 and came back at 3, told by nobody; a vote is heard of at 5.
+    let voted = PullRequest { votes: vec![("r".into(), 10)], ..pull_request() };
+    world.tell(5, &voted);
+    let back = Aside { came_back: true, seen_at: Some(at(9)), ..Aside::default() };
+    let decision = world.decide_told(&found(3, &back), &voted);
+    assert_eq!(decision.shown_again.len(), 1, "{}", decision.reason);
+    world.commit(&decision);
+    let again = world.decide_told(&found(3, &back), &voted);
+    assert!(again.shown_again.is_empty(), "told twice, it is no news");
+}
