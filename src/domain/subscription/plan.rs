@@ -322,7 +322,11 @@ impl At<'_> {
         steps
     }
 
+    /// At once, where the newest one has delivered: then that healing came to something.
     fn again_at(&self) -> Timestamp {
+        if self.known.is_proved {
+            return Timestamp::ZERO;
+        }
         let Some(doublings) = self.known.healings.checked_sub(1) else { return Timestamp::ZERO };
         let wait = HEAL_AGAIN.saturating_mul(1 << doublings.min(16));
         self.known.renewed_at.plus(wait.min(HEAL_AGAIN_MAX))

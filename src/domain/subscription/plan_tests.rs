@@ -147,6 +147,8 @@ fn what_cannot_be_healed_is_tried_ever_more_seldom_and_does_not_pile_up() {
     assert_eq!(plan_of(left, &since(61, 1)), ["heal renew"]);
     assert_eq!(plan_of(left, &since(119, 2)), ["wait nothing"]);
     assert_eq!(plan_of(left, &since(3_601, 40)), ["heal renew"], "an hour at most");
+    let proved = Known { is_proved: true, ..since(1, 1) };
+    assert_eq!(plan_of(left, &proved), ["heal renew"], "the last healing came to something");
 }
 
 #[test]
