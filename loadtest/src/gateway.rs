@@ -82,6 +82,7 @@ impl Gateway {
              token = {{ env = \"AZDO_GATEWAY_OPERATOR_TOKEN\" }}\n\
              [[organization]]\nname = \"{organization}\"\n\
              azure_devops_url = \"{azure_devops_url}\"\n\
+             hooks = false\ncatch_up = \"off\"\n\
              [organization.credential]\n{credential}",
             database.display()
         );

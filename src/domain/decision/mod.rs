@@ -5,6 +5,7 @@
 
 mod pull_request;
 mod push;
+mod waiting;
 
 pub use pull_request::{KnownPullRequest, Remembered, on_pull_request};
 pub use push::{KnownRef, RememberedRef, on_push};

@@ -8,7 +8,7 @@ use super::super::event::{Event, Repository, short};
 use super::super::id::RunId;
 use super::super::pull_request::{PullRequest, Status, changes};
 use super::super::run::{self, Advance, OfPullRequest, Run, State};
-use super::super::status::{self, Shown};
+use super::super::status;
 use super::super::time::Timestamp;
 use super::{Decision, Outcome, Plan, Source, Told, answers, is_of, plan, sentence};
 
@@ -34,13 +34,6 @@ pub struct KnownPullRequest {
     /// The runs of this pull request: those that go on, and the latest ended ones.
     pub runs: Vec<Run>,
 }
-
-/// How a reason says that a check shows itself as not applicable.
-const EXEMPT: &str = " and shown as not applicable";
-
-/// Shown where merging waits for a run that nothing has started.
-const WAITS_FOR_A_PUSH: &str =
-    "Waits: it was open before this check was required; push a commit, or replay its delivery";
 
 /// Why a check may start now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,15 +120,15 @@ fn was_there_before(seen: &PullRequest, since: Timestamp) -> String {
 }
 
 /// The working set of one decision.
-struct Step<'a> {
-    told: &'a Told<'a>,
-    next: &'a PullRequest,
-    known: &'a KnownPullRequest,
-    events: &'a [Event],
+pub(super) struct Step<'a> {
+    pub(super) told: &'a Told<'a>,
+    pub(super) next: &'a PullRequest,
+    pub(super) known: &'a KnownPullRequest,
+    pub(super) events: &'a [Event],
     new_id: &'a mut dyn FnMut() -> RunId,
     now: Timestamp,
-    shown_again: Vec<Run>,
-    without_run: Vec<status::Status>,
+    pub(super) shown_again: Vec<Run>,
+    pub(super) without_run: Vec<status::Status>,
     /// What was found about each check, for the reason.
     found: Vec<String>,
 }
@@ -171,36 +164,6 @@ impl Step<'_> {
         (planned, ended)
     }
 
-    /// What was there before anybody watched starts nothing. Merging it may wait for a check all
-    /// the same, and then says so.
-    fn past(&mut self, checks: &[Check]) -> (Vec<Run>, Vec<Run>) {
-        for check in self.watching(checks, Trigger::PullRequest) {
-            self.judge_again(check);
-        }
-        Default::default()
-    }
-
-    /// Shows what merging waits for, where nothing has happened that could start a run: what was
-    /// shown before a policy was there may open it, or be missing.
-    fn judge_again(&mut self, check: &Check) {
-        let (true, Some(commit)) = (check.required && check.targets.pull_request, self.commit())
-        else {
-            return;
-        };
-        if let Some(run) = self.answer(check, &commit).cloned() {
-            self.shown_again.push(run);
-            return;
-        }
-        let (state, why) = match (check.exempts(self.next), check.admits(self.next)) {
-            (Some(why), _) => (Shown::NotApplicable, format!("Not applicable: {why}")),
-            (None, Err(why)) => (Shown::Pending, format!("Waits: {why}")),
-            (None, Ok(())) => (Shown::Pending, WAITS_FOR_A_PUSH.to_owned()),
-        };
-        let organization = self.told.organization;
-        let shown = status::without_run(organization, check, self.next, &commit, (state, &why));
-        self.without_run.push(shown);
-    }
-
     /// The runs that go on though the pull request is no case for them any more.
     fn cancelled(&self, check: &Check, why: &str) -> Vec<Run> {
         let is_retargeted = self.events.contains(&Event::PullRequestRetargeted);
@@ -212,48 +175,12 @@ impl Step<'_> {
         self.end_live(check, |old| run::end(old, State::Cancelled, why.to_owned(), self.now))
     }
 
-    /// Says at Azure DevOps whether merging waits for a required check that was not started; for
-    /// the reason, what is shown.
-    fn show_without_run(&mut self, check: &Check, cancelled: &[Run]) -> &'static str {
-        let (true, Some(commit)) = (check.required && check.targets.pull_request, self.commit())
-        else {
-            return "";
-        };
-        let goes_on = |run: &&Run| is_of(run, check) && run.commit == commit && is_live(run);
-        let is_cancelled = |run: &&Run| cancelled.iter().any(|ended| ended.id == run.id);
-        if self.known.runs.iter().any(|run| goes_on(&run) && !is_cancelled(&run)) {
-            return "";
-        }
-        let (state, why, told) = match (check.exempts(self.next), check.admits(self.next)) {
-            (Some(why), _) => (Shown::NotApplicable, format!("Not applicable: {why}"), EXEMPT),
-            // Shown as not applicable before, it must not be when it is published or approved.
-            (None, Err(why)) if self.may_be_shown_as_exempt() => {
-                if let Some(run) = self.answer(check, &commit).cloned() {
-                    self.shown_again.push(run);
-                    return "";
-                }
-                (Shown::Pending, format!("Waits: {why}"), "")
-            }
-            _ => return "",
-        };
-        let organization = self.told.organization;
-        let shown = status::without_run(organization, check, self.next, &commit, (state, &why));
-        self.without_run.push(shown);
-        told
-    }
-
-    /// Something that decides about exemptions has changed, and the commit has not: what was shown
-    /// of it still stands.
-    fn may_be_shown_as_exempt(&self) -> bool {
-        self.is_relabelled() || self.events.contains(&Event::PullRequestRetargeted)
-    }
-
-    fn is_relabelled(&self) -> bool {
+    pub(super) fn is_relabelled(&self) -> bool {
         let before = self.known.remembered.as_ref();
         before.is_some_and(|before| before.pull_request.labels != self.next.labels)
     }
 
-    fn commit(&self) -> Option<String> {
+    pub(super) fn commit(&self) -> Option<String> {
         self.next.source_commit.clone()
     }
 
@@ -295,7 +222,7 @@ impl Step<'_> {
         (planned, ended)
     }
 
-    fn watching<'c>(&self, checks: &'c [Check], trigger: Trigger) -> Vec<&'c Check> {
+    pub(super) fn watching<'c>(&self, checks: &'c [Check], trigger: Trigger) -> Vec<&'c Check> {
         let Told { organization, former_names, .. } = self.told;
         checks
             .iter()
@@ -352,7 +279,7 @@ impl Step<'_> {
 
     /// The run that leaves nothing to be had from another one: the newest of this commit, if it was
     /// into this branch, and goes on or has come to a verdict. Run ids sort by time.
-    fn answer(&self, check: &Check, commit: &str) -> Option<&Run> {
+    pub(super) fn answer(&self, check: &Check, commit: &str) -> Option<&Run> {
         let target = &self.next.target_ref;
         let of_commit = |run: &&Run| is_of(run, check) && run.commit == commit;
         let newest = self.known.runs.iter().filter(of_commit).max_by_key(|run| run.id)?;
@@ -392,10 +319,6 @@ impl Step<'_> {
         };
         sentence(&self.headline(Some(event)), &self.found, &otherwise)
     }
-}
-
-fn is_live(run: &Run) -> bool {
-    !run.state.is_final()
 }
 
 fn of(seen: &PullRequest, commit: &str) -> OfPullRequest {
