@@ -310,6 +310,7 @@ fn state(
         standing: Arc::clone(standing),
         surveys,
         arrivals: Arc::clone(arrivals),
+        doors: server::Doors::default(),
         subscriptions: upkeep.subscriptions,
         policies: upkeep.policies,
         catch_up: upkeep.catch_up,

@@ -1,15 +1,23 @@
-//! Stage 1: authenticated bytes become a delivery on disk, before anybody answers 2xx.
+//! Stage 1: authenticated bytes are on disk before anybody answers 2xx, and become a delivery right
+//! after.
 //!
 //! Only the envelope is parsed, for the keys; what the body means is for later. Whatever proved a
 //! live secret is stored, even what is no JSON. It must never look into the resource.
 
 use std::sync::Arc;
 
+use futures_util::future::join;
+
 use crate::ado::hooks::{Envelope, envelope};
 use crate::domain::decision::Source;
 use crate::domain::time::Timestamp;
-use crate::storage::{Accepted, Error, NewDelivery, Store};
+use crate::storage::{
+    Accepted, Arrived, Claim, Error, LeasedDelivery, NewDelivery, Received, Store, TakeIn,
+};
 use crate::worker::Wake;
+
+/// Deliveries taken in with one transaction.
+const BATCH_MAX: usize = 256;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -19,7 +27,7 @@ pub struct Accept {
 }
 
 impl Accept {
-    /// Stores a delivery of `hook`; on `Ok` it is on disk, now or since earlier.
+    /// Keeps a delivery of `hook`; on `Ok` it is on disk.
     ///
     /// # Errors
     /// The store cannot take it: Azure DevOps has to send it again.
@@ -29,34 +37,78 @@ impl Accept {
         hook: &str,
         body: &[u8],
         received_at: Timestamp,
-    ) -> Result<Accepted, Error> {
-        let (envelope, quarantined) = match envelope(body) {
-            Ok(envelope) => (envelope, None),
-            Err(not_understood) => (Envelope::default(), Some(not_understood.reason)),
-        };
-        let delivery = NewDelivery {
-            organization: organization.to_owned(),
-            hook: hook.to_owned(),
-            source: Source::Hook,
-            received_at,
-            subscription: envelope.subscription_id.map(Into::into),
-            notification: envelope.notification_id,
-            event_id: envelope.event_id.map(Into::into),
-            event_type: envelope.event_type.map(Into::into),
-            created_at: envelope.created_at,
-            body: lz4_flex::compress_prepend_size(body),
-            body_bytes: body.len(),
-            quarantined,
-        };
-        let accepted = self.store.accept(delivery).await?;
-        let result = match accepted {
-            Accepted::Stored(_) => {
-                self.decide.wake();
-                "stored"
-            }
+    ) -> Result<(), Error> {
+        self.store.receive(organization, hook, received_at, body).await?;
+        self.decide.wake();
+        Ok(())
+    }
+}
+
+/// Takes in what arrived and leases what is due, with one transaction where both are to be done.
+/// Says how many were taken in, too.
+///
+/// # Errors
+/// The store does not take it now: it lies where it was.
+pub(super) async fn take_in_and_claim(
+    store: &dyn Store,
+    claim: Claim,
+) -> Result<(usize, Vec<LeasedDelivery>), Error> {
+    let arrived = store.arrived(BATCH_MAX).await?;
+    if arrived.deliveries.is_empty() {
+        return Ok((0, store.claim_deliveries(claim).await?));
+    }
+    // The first is admitted first, so that the second finds what it brought.
+    let (taken, claimed) = join(take(store, arrived), store.claim_deliveries(claim)).await;
+    Ok((taken?, claimed?))
+}
+
+/// Takes in everything that arrived, without deciding it.
+///
+/// # Errors
+/// The store does not take it now: the rest lies where it was.
+pub async fn take_in_all(store: &dyn Store) -> Result<(), Error> {
+    loop {
+        let arrived = store.arrived(BATCH_MAX).await?;
+        if arrived.deliveries.is_empty() {
+            return Ok(());
+        }
+        take(store, arrived).await?;
+    }
+}
+
+async fn take(store: &dyn Store, arrived: Arrived) -> Result<usize, Error> {
+    let Arrived { deliveries, from, upto } = arrived;
+    let deliveries: Vec<NewDelivery> = deliveries.into_iter().map(look_at).collect();
+    let accepted = store.take_in(TakeIn { deliveries, from, upto }).await?.unwrap_or_default();
+    for one in &accepted {
+        let result = match one {
+            Accepted::Stored(_) => "stored",
             Accepted::AlreadyThere => "already_there",
         };
         metrics::counter!("azdo_gateway_deliveries_total", "result" => result).increment(1);
-        Ok(accepted)
+    }
+    Ok(accepted.len())
+}
+
+/// What its envelope says of a delivery.
+fn look_at(received: Received) -> NewDelivery {
+    let Received { organization, hook, received_at, body } = received;
+    let (envelope, quarantined) = match envelope(&body) {
+        Ok(envelope) => (envelope, None),
+        Err(not_understood) => (Envelope::default(), Some(not_understood.reason)),
+    };
+    NewDelivery {
+        organization,
+        hook,
+        source: Source::Hook,
+        received_at,
+        subscription: envelope.subscription_id.map(Into::into),
+        notification: envelope.notification_id,
+        event_id: envelope.event_id.map(Into::into),
+        event_type: envelope.event_type.map(Into::into),
+        created_at: envelope.created_at,
+        body: lz4_flex::compress_prepend_size(&body),
+        body_bytes: body.len(),
+        quarantined,
     }
 }

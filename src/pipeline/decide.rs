@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use uuid::Uuid;
 
 use super::Wakes;
+use super::accept::{take_in_all, take_in_and_claim};
 use crate::ado::hooks::{Delivered, read};
 use crate::clock::Clock;
 use crate::domain::check::Check;
@@ -50,8 +51,8 @@ impl Tick for Decide {
 
     async fn tick(&self) -> Result<Progress, Error> {
         let claim = Claim { now: self.clock.now(), limit: BATCH_MAX, lease: LEASE };
-        let claimed = self.store.claim_deliveries(claim).await?;
-        if claimed.is_empty() {
+        let (taken, claimed) = take_in_and_claim(&*self.store, claim).await?;
+        if taken == 0 && claimed.is_empty() {
             return Ok(Progress::Idle);
         }
         let mut subjects: BTreeMap<String, Vec<(LeasedDelivery, Delivered)>> = BTreeMap::new();
@@ -63,6 +64,13 @@ impl Tick for Decide {
         let decided = join_all(subjects.into_values().map(|same| self.decide_in_order(same))).await;
         decided.into_iter().collect::<Result<(), Error>>()?;
         Ok(Progress::Worked)
+    }
+
+    /// What was answered is in the database when the process ends in peace.
+    async fn drain(&self) {
+        if let Err(error) = take_in_all(&*self.store).await {
+            tracing::warn!("what arrived is taken in after a start: {error}");
+        }
     }
 }
 

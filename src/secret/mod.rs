@@ -38,6 +38,11 @@ impl Secret {
     pub fn is(&self, candidate: &str) -> Choice {
         Sha256::digest(self.0.as_bytes()).ct_eq(&Sha256::digest(candidate.as_bytes()))
     }
+
+    /// Compares in constant time where the lengths are equal; for texts whose length is known.
+    pub fn is_exactly(&self, candidate: &[u8]) -> Choice {
+        self.0.as_bytes().ct_eq(candidate)
+    }
 }
 
 impl fmt::Debug for Secret {

@@ -6,23 +6,27 @@
 //! subscriptions can read them. It must never parse a body.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::StatusCode;
-use actix_web::http::header;
-use actix_web::web::{BytesMut, Data, Path, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::{FutureExt, StreamExt};
+use percent_encoding::percent_decode_str;
 
-use super::State;
+use super::doors::Door;
+use super::{State, problem};
 use crate::secret::Secret;
 
 /// The user name of every hook; the password is what counts.
 const USER: &str = "azure-devops";
 /// How long a body may take to arrive.
 const BODY_MAX: Duration = Duration::from_secs(30);
+/// Bodies of this size and below are most.
+const BODY_BYTES_USUAL: usize = 16 * 1024;
 
 /// Why a delivery is not stored.
 enum Refusal {
@@ -32,21 +36,33 @@ enum Refusal {
     Again(&'static str),
 }
 
+/// What the paths of all hooks begin with.
+pub(super) const PREFIX: &str = "/hooks/azure-devops";
+
 /// `POST /hooks/azure-devops/{organization}/{hook}`.
 pub(super) async fn receive(
     request: HttpRequest,
-    path: Path<(String, String)>,
     payload: Payload,
     state: Data<State>,
 ) -> HttpResponse {
-    let (organization, hook) = path.into_inner();
-    let stored = AssertUnwindSafe(store(&request, &organization, &hook, payload, &state));
+    let named = names(request.path()).filter(|_| request.method() == Method::POST);
+    let Some((organization, hook)) = named else {
+        return problem::no_such_path(request).await.error_response();
+    };
+    let stored = AssertUnwindSafe(store(&request, organization, hook, payload, &state));
     let refusal = match stored.catch_unwind().await {
         Ok(Ok(())) => return HttpResponse::Accepted().finish(),
         Ok(Err(refusal)) => refusal,
         Err(_) => Refusal::Again("panic"),
     };
-    refuse(&refusal, &organization, &hook)
+    refuse(&refusal, organization, hook)
+}
+
+/// The organization and the hook of a path, as they were sent.
+fn names(path: &str) -> Option<(&str, &str)> {
+    let names = path.strip_prefix(PREFIX)?.strip_prefix('/')?.split_once('/')?;
+    let is_name = |name: &str| !name.is_empty() && !name.contains('/');
+    Some(names).filter(|(organization, hook)| is_name(organization) && is_name(hook))
 }
 
 async fn store(
@@ -56,21 +72,16 @@ async fn store(
     payload: Payload,
     state: &State,
 ) -> Result<(), Refusal> {
-    let known = state.organizations.get(&organization.to_ascii_lowercase());
-    // Computed for unknown organizations too, so that the time taken tells nothing.
-    let proved = password(request)
-        .is_some_and(|password| state.keys.verifies_hook(organization, hook, password.expose()));
-    let is_live = proved && !state.arrivals.is_retired(organization, hook);
-    let (Some(organization), true) = (known, is_live) else { return Err(Refusal::WrongSecret) };
-    let reading = read(payload, state.options.body_bytes_max);
+    let door = let_in(request, organization, hook, state).ok_or(Refusal::WrongSecret)?;
+    let reading = read(request, payload, state.options.body_bytes_max);
     let body = match tokio::time::timeout(BODY_MAX, reading).await {
         Ok(body) => body?,
         Err(_) => return Err(Refusal::Again("slow_body")),
     };
     let now = state.clock.now();
-    match state.accept.accept(organization, hook, &body, now).await {
-        Ok(_) => {
-            state.arrivals.note(organization, hook, now);
+    match state.accept.accept(&door.organization, &door.hook, &body, now).await {
+        Ok(()) => {
+            state.arrivals.note(&door.key, now);
             Ok(())
         }
         Err(crate::storage::Error::Busy { .. }) => Err(Refusal::Again("busy")),
@@ -78,9 +89,36 @@ async fn store(
     }
 }
 
+/// The hook that the request proved to be.
+fn let_in(
+    request: &HttpRequest,
+    organization: &str,
+    hook: &str,
+    state: &State,
+) -> Option<Arc<Door>> {
+    let header = request.headers().get(header::AUTHORIZATION);
+    let header = header.and_then(|header| header.to_str().ok()).unwrap_or_default();
+    let path = request.path();
+    let door = state.doors.open(path, header.as_bytes()).or_else(|| {
+        let door = Arc::new(verify(header, organization, hook, state)?);
+        state.doors.remember(path, &door);
+        Some(door)
+    });
+    door.filter(|door| !state.arrivals.is_retired(&door.key))
+}
+
+fn verify(header: &str, organization: &str, hook: &str, state: &State) -> Option<Door> {
+    let decoded = |name| percent_decode_str(name).decode_utf8().ok();
+    let (organization, hook) = (decoded(organization)?, decoded(hook)?);
+    let known = state.organizations.get(&organization.to_ascii_lowercase());
+    // Computed for unknown organizations too, so that the time taken tells nothing.
+    let is_proved = password(header)
+        .is_some_and(|password| state.keys.verifies_hook(&organization, &hook, password.expose()));
+    known.filter(|_| is_proved).map(|known| Door::new(known, &hook, header.to_owned()))
+}
+
 /// The password of Basic authentication, for our user.
-fn password(request: &HttpRequest) -> Option<Secret> {
-    let header = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+fn password(header: &str) -> Option<Secret> {
     let (scheme, encoded) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
@@ -90,8 +128,15 @@ fn password(request: &HttpRequest) -> Option<Secret> {
     (user == USER).then(|| Secret::new(password.to_owned()))
 }
 
-async fn read(mut payload: Payload, bytes_max: usize) -> Result<BytesMut, Refusal> {
-    let mut body = BytesMut::new();
+async fn read(
+    request: &HttpRequest,
+    mut payload: Payload,
+    bytes_max: usize,
+) -> Result<Vec<u8>, Refusal> {
+    // What is announced may never come: no more than is usual is set aside for it.
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
+    let mut body = Vec::with_capacity(BODY_BYTES_USUAL.min(announced));
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| Refusal::Again("broken_body"))?;
         if body.len() + chunk.len() > bytes_max {

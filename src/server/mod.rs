@@ -7,6 +7,7 @@ mod api;
 mod auth;
 mod body;
 mod connect;
+mod doors;
 mod health;
 mod hooks;
 mod options;
@@ -34,6 +35,7 @@ use crate::reconcile::survey::Surveys;
 use crate::secret::Keyring;
 use crate::storage::{Arrivals, Store};
 
+pub use doors::Doors;
 pub use options::{ApiToken, Options, Role};
 
 /// How long a client may take to send the head of a request.
@@ -57,6 +59,7 @@ pub struct State {
     pub standing: Arc<Standing>,
     pub surveys: Arc<Surveys>,
     pub arrivals: Arc<Arrivals>,
+    pub doors: Doors,
     pub subscriptions: Arc<Subscriptions>,
     pub policies: Arc<Policies>,
     pub catch_up: Arc<CatchUp>,
@@ -91,7 +94,8 @@ pub fn serve(state: Arc<State>, listener: TcpListener, workers: usize) -> std::i
 /// Every path that there is.
 fn routes(config: &mut web::ServiceConfig) {
     config
-        .route("/hooks/azure-devops/{organization}/{hook}", web::post().to(hooks::receive))
+        // A prefix without a pattern costs least, and nothing is asked for more often.
+        .service(web::scope(hooks::PREFIX).default_service(web::to(hooks::receive)))
         .route("/v1/runs/{run}/reports", web::post().to(reports::report))
         .configure(api::routes)
         .route("/connect/{organization}", web::get().to(connect::begin))

@@ -21,6 +21,24 @@ pub struct Arrivals {
     live_from: DashMap<(String, Place), u32>,
 }
 
+/// A hook as it is looked up here: made once, since every delivery asks.
+#[derive(Clone, Debug)]
+pub struct HookKey {
+    seen: (String, String),
+    /// Of hooks that we made: where, and with which secret.
+    made: Option<((String, Place), u32)>,
+}
+
+impl HookKey {
+    /// The key of `hook`.
+    pub fn new(organization: &str, hook: &str) -> Self {
+        let organization = organization.to_ascii_lowercase();
+        let made = HookName::parse(hook)
+            .map(|HookName { place, generation, .. }| ((organization.clone(), place), generation));
+        Self { seen: (organization, hook.to_owned()), made }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     first_at: Timestamp,
@@ -30,23 +48,22 @@ struct Seen {
 
 impl Arrivals {
     /// A delivery came to `hook`.
-    pub fn note(&self, organization: &str, hook: &str, now: Timestamp) {
-        let key = (organization.to_ascii_lowercase(), hook.to_owned());
-        if let Some(mut seen) = self.seen.get_mut(&key) {
+    pub fn note(&self, hook: &HookKey, now: Timestamp) {
+        if let Some(mut seen) = self.seen.get_mut(&hook.seen) {
             seen.last_at = seen.last_at.max(now);
             seen.is_written = false;
             return;
         }
         if self.seen.len() < HOOKS_MAX {
-            self.seen.insert(key, Seen { first_at: now, last_at: now, is_written: false });
+            let new = Seen { first_at: now, last_at: now, is_written: false };
+            self.seen.insert(hook.seen.clone(), new);
         }
     }
 
     /// Whether the secret of this hook was replaced by one that has proved itself.
-    pub fn is_retired(&self, organization: &str, hook: &str) -> bool {
-        let Some(HookName { place, generation, .. }) = HookName::parse(hook) else { return false };
-        let key = (organization.to_ascii_lowercase(), place);
-        self.live_from.get(&key).is_some_and(|live_from| generation < *live_from)
+    pub fn is_retired(&self, hook: &HookKey) -> bool {
+        let Some((place, generation)) = &hook.made else { return false };
+        self.live_from.get(place).is_some_and(|live_from| *generation < *live_from)
     }
 
     /// When something last came to a hook.
@@ -139,12 +156,12 @@ mod tests {
             let (place, tag) = (place.clone(), "00000000".into());
             HookName { place, generation, tag }.to_string()
         };
-        assert!(!arrivals.is_retired("Fabrikam", &name(1)), "nothing is known yet");
+        assert!(!arrivals.is_retired(&HookKey::new("Fabrikam", &name(1))), "nothing is known yet");
         arrivals.live_from.insert(("fabrikam".into(), place.clone()), 3);
-        assert!(arrivals.is_retired("Fabrikam", &name(2)));
-        assert!(!arrivals.is_retired("Fabrikam", &name(3)));
-        assert!(!arrivals.is_retired("contoso", &name(2)));
-        assert!(!arrivals.is_retired("Fabrikam", "made-by-hand"));
+        assert!(arrivals.is_retired(&HookKey::new("Fabrikam", &name(2))));
+        assert!(!arrivals.is_retired(&HookKey::new("Fabrikam", &name(3))));
+        assert!(!arrivals.is_retired(&HookKey::new("contoso", &name(2))));
+        assert!(!arrivals.is_retired(&HookKey::new("Fabrikam", "made-by-hand")));
     }
 
     #[test]
@@ -152,8 +169,8 @@ mod tests {
         let arrivals = Arrivals::default();
         let at = Timestamp::from_ms;
         assert!(!arrivals.is_proved("Fabrikam", "push"));
-        arrivals.note("Fabrikam", "push", at(20));
-        arrivals.note("fabrikam", "push", at(10));
+        arrivals.note(&HookKey::new("Fabrikam", "push"), at(20));
+        arrivals.note(&HookKey::new("fabrikam", "push"), at(10));
         assert_eq!(arrivals.last_at("FABRIKAM", "push"), Some(at(20)));
     }
 }

@@ -26,7 +26,7 @@ use crate::domain::run::Run;
 use crate::domain::status::Status;
 use crate::domain::time::Timestamp;
 
-pub use arrivals::Arrivals;
+pub use arrivals::{Arrivals, HookKey};
 pub use change::{Changed, change_run};
 pub use error::Error;
 pub use identity::{
@@ -35,9 +35,9 @@ pub use identity::{
 };
 pub use options::{Engine, Options};
 pub use records::{
-    Accepted, Backlog, Claim, Commit, DecisionCommit, Delivery, DeliveryFilter, Health, Lease,
-    LeasedDelivery, LeasedRun, LeasedSlot, NewDelivery, Page, Paged, Posted, Posting,
-    PostingCommit, RunCommit, RunFilter, StatusFilter, StatusRow, Versioned,
+    Accepted, Arrived, Backlog, Claim, Commit, DecisionCommit, Delivery, DeliveryFilter, Health,
+    Lease, LeasedDelivery, LeasedRun, LeasedSlot, Mark, NewDelivery, Page, Paged, Posted, Posting,
+    PostingCommit, Received, RunCommit, RunFilter, StatusFilter, StatusRow, TakeIn, Versioned,
 };
 pub use upkeep::{
     Arrival, Duty, HookBooks, HookRow, KnownRepository, PolicyRow, SubscriptionFilter,
@@ -47,11 +47,24 @@ pub use upkeep::{
 /// What every engine does, in the order of the flow.
 #[async_trait]
 pub trait Store: Upkeep + Debug {
-    /// Stores a delivery, unless it is there already. Returns once it is on disk.
+    /// Keeps a hook call as it came. Returns once it is on disk.
     ///
     /// # Errors
     /// `Busy` when too much waits to be written, `Unavailable` when the disk does not take it.
-    async fn accept(&self, delivery: NewDelivery) -> Result<Accepted, Error>;
+    async fn receive(
+        &self,
+        organization: &str,
+        hook: &str,
+        received_at: Timestamp,
+        body: &[u8],
+    ) -> Result<(), Error>;
+
+    /// The oldest hook calls that are not taken in yet.
+    async fn arrived(&self, limit: usize) -> Result<Arrived, Error>;
+
+    /// Takes hook calls in, each unless it is there already; none of them where somebody else did
+    /// it meanwhile. Answers in their order.
+    async fn take_in(&self, arrived: TakeIn) -> Result<Option<Vec<Accepted>>, Error>;
 
     /// Leases deliveries that wait for a decision, oldest first.
     async fn claim_deliveries(&self, claim: Claim) -> Result<Vec<LeasedDelivery>, Error>;

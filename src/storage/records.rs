@@ -32,6 +32,39 @@ pub struct NewDelivery {
     pub quarantined: Option<String>,
 }
 
+/// A hook call as it came: on disk, and not looked into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    pub organization: String,
+    pub hook: String,
+    pub received_at: Timestamp,
+    pub body: Vec<u8>,
+}
+
+/// A place among all that was ever received; the store knows how they compare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark {
+    pub segment: u64,
+    pub position: u64,
+}
+
+/// Hook calls that are not taken in yet, in the order in which they came.
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    pub deliveries: Vec<Received>,
+    /// They are all that lies between these two.
+    pub from: Mark,
+    pub upto: Mark,
+}
+
+/// Hook calls to be taken in, and what they were read from.
+#[derive(Clone, Debug, Default)]
+pub struct TakeIn {
+    pub deliveries: Vec<NewDelivery>,
+    pub from: Mark,
+    pub upto: Mark,
+}
+
 /// What became of a hook call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {

@@ -4,11 +4,15 @@
 use rusqlite::Connection;
 
 /// What leads from each version to the next; the first makes version 1 of an empty file.
-const STEPS: [&str; 3] =
-    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const STEPS: [&str; 4] = [
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 /// The version after the last step.
-const SCHEMA_VERSION: i64 = 3;
-const _: () = assert!(STEPS.len() == 3, "every step makes one version");
+const SCHEMA_VERSION: i64 = 4;
+const _: () = assert!(STEPS.len() == 4, "every step makes one version");
 
 /// Applies the steps that are missing. A step and its number are written together or not at all.
 pub(super) fn migrate(db: &Connection) -> rusqlite::Result<Result<(), String>> {

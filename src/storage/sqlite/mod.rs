@@ -5,11 +5,13 @@
 
 mod audit;
 mod checkpoint;
+mod condition;
 mod connection;
 mod decisions;
 mod duties;
 mod hooks;
 mod inbox;
+mod intake;
 mod links;
 mod lists;
 mod logins;
@@ -28,16 +30,16 @@ mod writer;
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::{
-    Accepted, AuditFilter, AuditRow, Backlog, Claim, Commit, DecisionCommit, Delivery,
+    Accepted, Arrived, AuditFilter, AuditRow, Backlog, Claim, Commit, DecisionCommit, Delivery,
     DeliveryFilter, Error, Health, Lease, LeasedDelivery, LeasedRun, LeasedSlot, Link, LinkChange,
     Login, NewDelivery, Page, Paged, PostingCommit, Refresh, RefreshCommit, RunCommit, RunFilter,
-    StatusFilter, StatusRow, Store, Ticket, Versioned,
+    StatusFilter, StatusRow, Store, TakeIn, Ticket, Versioned,
 };
 use crate::domain::audit::Entry;
 use crate::domain::decision::{KnownPullRequest, KnownRef};
@@ -47,6 +49,8 @@ use crate::domain::run::Run;
 use crate::domain::status::Status;
 use crate::domain::time::Timestamp;
 use checkpoint::Checkpointer;
+use condition::{Condition, Part};
+use intake::Intake;
 use readers::Readers;
 use writer::Writer;
 
@@ -55,6 +59,8 @@ use writer::Writer;
 pub struct Sqlite {
     writer: Writer,
     readers: Readers,
+    intake: Intake,
+    condition: Arc<Condition>,
     checkpointer: Checkpointer,
     /// Held until it is closed: work in the background may keep the rest of this for longer.
     lock: Mutex<Option<File>>,
@@ -80,10 +86,14 @@ impl Sqlite {
         let db = connection::open_for_writing(path).map_err(failed)?;
         migration::migrate(&db).map_err(failed)?.map_err(Error::unavailable)?;
         migration::void_leases(&db).map_err(failed)?;
+        let condition = Arc::new(Condition::default());
+        let intake = Intake::open(path, &db, Arc::clone(&condition))?;
         let threads = |error| Error::unavailable(format!("no thread could be started: {error}"));
         Ok(Self {
-            writer: Writer::start(path.to_owned(), db).map_err(threads)?,
+            writer: Writer::start(path.to_owned(), db, Arc::clone(&condition)).map_err(threads)?,
             readers: Readers::new(path),
+            intake,
+            condition,
             checkpointer: Checkpointer::start(path).map_err(threads)?,
             lock: Mutex::new(Some(lock)),
         })
@@ -116,9 +126,43 @@ fn bytes_of(delivery: &NewDelivery) -> usize {
 
 #[async_trait]
 impl Store for Sqlite {
-    async fn accept(&self, delivery: NewDelivery) -> Result<Accepted, Error> {
-        let bytes = bytes_of(&delivery);
-        self.writer.write(bytes, move |db| inbox::accept(db, &delivery)).await
+    async fn receive(
+        &self,
+        organization: &str,
+        hook: &str,
+        received_at: Timestamp,
+        body: &[u8],
+    ) -> Result<(), Error> {
+        // What cannot be taken in would only lie there, and nobody would know.
+        if !self.condition.is_well(Part::Database)
+            && let Health::Unwritable(advice) = self.condition.health()
+        {
+            return Err(Error::unavailable(advice));
+        }
+        self.intake.append(organization, hook, received_at, body).await
+    }
+
+    async fn arrived(&self, limit: usize) -> Result<Arrived, Error> {
+        self.intake.read(limit).await
+    }
+
+    async fn take_in(&self, arrived: TakeIn) -> Result<Option<Vec<Accepted>>, Error> {
+        let (from, upto) = (arrived.from, arrived.upto);
+        let bytes = arrived.deliveries.iter().map(bytes_of).sum();
+        let take = move |db: &rusqlite::Connection| {
+            if !intake::advance(db, from, upto)? {
+                return Ok(None);
+            }
+            let accept = |delivery| inbox::accept(db, delivery);
+            arrived.deliveries.iter().map(accept).collect::<Result<Vec<_>, _>>().map(Some)
+        };
+        let accepted = self.writer.write(bytes, take).await?;
+        match &accepted {
+            Some(accepted) => self.intake.taken(accepted.len(), upto),
+            // Somebody began with it and did not hear what came of it.
+            None => self.intake.taken(0, self.writer.write(0, intake::mark).await?),
+        }
+        Ok(accepted)
     }
 
     async fn claim_deliveries(&self, claim: Claim) -> Result<Vec<LeasedDelivery>, Error> {
@@ -207,6 +251,7 @@ impl Store for Sqlite {
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Error> {
+        self.intake.settle().await;
         self.readers.read(move |db| lists::delivery(db, id)).await
     }
 
@@ -219,6 +264,7 @@ impl Store for Sqlite {
         filter: DeliveryFilter,
         page: Page,
     ) -> Result<Paged<Delivery>, Error> {
+        self.intake.settle().await;
         self.readers.read(move |db| lists::deliveries(db, &filter, page)).await
     }
 
@@ -329,14 +375,17 @@ impl Store for Sqlite {
     }
 
     async fn backlog(&self) -> Result<Backlog, Error> {
-        self.readers.read(lists::backlog).await
+        let waiting = self.intake.waiting();
+        let backlog = self.readers.read(lists::backlog).await?;
+        Ok(Backlog { undecided: backlog.undecided + waiting, ..backlog })
     }
 
     fn health(&self) -> Health {
-        self.writer.health()
+        self.condition.health()
     }
 
     async fn close(&self, _within: Duration) {
+        self.intake.close();
         self.checkpointer.stop();
         self.writer.close();
         drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());

@@ -14,8 +14,9 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
+use super::condition::{Condition, Part};
 use super::connection;
-use crate::storage::{Error, Health};
+use crate::storage::Error;
 
 /// Writes that wait: more are refused.
 const WAITING_MAX: usize = 8_192;
@@ -55,7 +56,7 @@ struct Queue {
 struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
-    health: Mutex<Health>,
+    condition: Arc<Condition>,
     path: PathBuf,
 }
 
@@ -73,13 +74,13 @@ impl std::fmt::Debug for Writer {
 
 impl Writer {
     /// Starts the thread on a database that exists.
-    pub(super) fn start(path: PathBuf, db: Connection) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared {
-            queue: Mutex::default(),
-            arrived: Condvar::new(),
-            health: Mutex::new(Health::Writable),
-            path,
-        });
+    pub(super) fn start(
+        path: PathBuf,
+        db: Connection,
+        condition: Arc<Condition>,
+    ) -> std::io::Result<Self> {
+        let shared =
+            Arc::new(Shared { queue: Mutex::default(), arrived: Condvar::new(), condition, path });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".into())
@@ -133,10 +134,6 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn health(&self) -> Health {
-        lock(&self.shared.health).clone()
-    }
-
     /// Takes nothing more, writes what waits, and ends the thread.
     pub(super) fn close(&self) {
         lock(&self.shared.queue).is_closed = true;
@@ -161,7 +158,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn write_all(shared: &Shared, mut db: Connection) {
     let mut batch = Vec::new();
     while next_batch(shared, &mut batch) {
-        let is_well = *lock(&shared.health) == Health::Writable;
+        let is_well = shared.condition.is_well(Part::Database);
         let (answers, result) = match commit(&db, batch.drain(..), !is_well) {
             Ok(answers) => (answers, Ok(())),
             Err((answers, error)) => {
@@ -171,8 +168,8 @@ fn write_all(shared: &Shared, mut db: Connection) {
                 (answers, Err(failure))
             }
         };
-        if result.is_ok() {
-            set_health(shared, Health::Writable);
+        if result.is_ok() && !is_well {
+            shared.condition.set(Part::Database, None);
         }
         for answer in answers {
             answer(result.clone());
@@ -198,7 +195,7 @@ fn next_batch(shared: &Shared, batch: &mut Vec<Work>) -> bool {
         if queue.is_closed {
             return false;
         }
-        let is_well = *lock(&shared.health) == Health::Writable;
+        let is_well = shared.condition.is_well(Part::Database);
         if is_well {
             queue = shared.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
             continue;
@@ -281,13 +278,8 @@ fn run(db: &Connection, statement: &str) -> rusqlite::Result<usize> {
 }
 
 fn recover(shared: &Shared, db: &mut Connection, failure: &Failure, error: &rusqlite::Error) {
-    let unwritable = Health::Unwritable(failure.advice.clone());
-    // Told once per cause: what to do may change while the fault lasts.
-    if *lock(&shared.health) != unwritable {
-        let advice = &failure.advice;
-        tracing::error!(%error, "deliveries cannot be stored and are answered 503: {advice}");
-    }
-    set_health(shared, unwritable);
+    tracing::debug!(%error, "a batch was not written");
+    shared.condition.set(Part::Database, Some(failure.advice.clone()));
     // After an error of the device, what the connection holds in memory is not to be trusted.
     let doubtful = matches!(
         error.sqlite_error_code(),
@@ -298,15 +290,5 @@ fn recover(shared: &Shared, db: &mut Connection, failure: &Failure, error: &rusq
             Ok(fresh) => *db = fresh,
             Err(error) => tracing::debug!(%error, "the database cannot be opened anew yet"),
         }
-    }
-}
-
-fn set_health(shared: &Shared, health: Health) {
-    let mut current = lock(&shared.health);
-    if *current != health {
-        if health == Health::Writable {
-            tracing::info!("deliveries can be stored again");
-        }
-        *current = health;
     }
 }

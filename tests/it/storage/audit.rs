@@ -6,7 +6,7 @@ use azdo_gateway::domain::id::RunId;
 use azdo_gateway::storage::{AuditFilter, Page};
 use uuid::Uuid;
 
-use super::{Bench, at, make};
+use super::{Accepting, Bench, at, make};
 
 const ALL: Page = Page { limit: 500, before: None };
 

@@ -5,7 +5,7 @@ use azdo_gateway::domain::id::DeliveryId;
 use azdo_gateway::storage::{Accepted, Commit, DeliveryFilter, NewDelivery, Page};
 use futures_util::future::join_all;
 
-use super::{Bench, at, claim, make};
+use super::{Accepting, Bench, at, claim, make};
 
 fn id(accepted: Accepted) -> DeliveryId {
     match accepted {

@@ -7,7 +7,7 @@ use azdo_gateway::storage::{
     Backlog, Commit, DeliveryFilter, NewDelivery, Page, RunFilter, StatusFilter,
 };
 
-use super::{Bench, at, claim, make};
+use super::{Accepting, Bench, at, claim, make};
 
 #[tokio::test]
 async fn pages_are_complete_and_do_not_overlap() {

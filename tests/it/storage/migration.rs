@@ -10,15 +10,16 @@ use rusqlite::Connection;
 
 use super::make::ORGANIZATION;
 use super::reopening::everything;
-use super::{Bench, Engine, LEASE, at, make};
+use super::{Accepting, Bench, Engine, LEASE, at, make};
 
 /// As each version was released; they never change.
-const RELEASED: [&str; 2] = [
+const RELEASED: [&str; 3] = [
     include_str!("../../../src/storage/sqlite/schema/1.sql"),
     include_str!("../../../src/storage/sqlite/schema/2.sql"),
+    include_str!("../../../src/storage/sqlite/schema/3.sql"),
 ];
 /// What this gateway makes of them.
-const PRESENT: i64 = 3;
+const PRESENT: i64 = 4;
 
 /// An empty database of that version.
 fn released(path: &Path, version: usize) -> Connection {
@@ -127,7 +128,7 @@ async fn a_database_of_version_2_is_taken_over_with_everything_in_it() {
 #[test]
 fn a_step_that_fails_leaves_the_database_as_it_was() {
     // In the way of one of the last tables that a step makes.
-    for (version, table) in [(1, "audit"), (2, "policy")] {
+    for (version, table) in [(1, "audit"), (2, "policy"), (3, "intake")] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.db");
         let db = released(&path, version);

@@ -55,9 +55,24 @@ use azdo_gateway::domain::run::Run;
 use azdo_gateway::domain::time::Timestamp;
 use azdo_gateway::storage::sqlite::Sqlite;
 use azdo_gateway::storage::{
-    Accepted, Claim, Commit, LeasedDelivery, LeasedSlot, Page, Posting, PostingCommit, RunCommit,
-    StatusFilter, StatusRow, Store,
+    Accepted, Claim, Commit, Error, LeasedDelivery, LeasedSlot, Mark, NewDelivery, Page, Posting,
+    PostingCommit, RunCommit, StatusFilter, StatusRow, Store, TakeIn,
 };
+
+/// Takes one delivery in, as if it had just arrived.
+pub(super) trait Accepting {
+    fn accept(&self, delivery: NewDelivery)
+    -> impl Future<Output = Result<Accepted, Error>> + Send;
+}
+
+impl Accepting for Arc<dyn Store> {
+    async fn accept(&self, delivery: NewDelivery) -> Result<Accepted, Error> {
+        let mark = Mark::default();
+        let taken = TakeIn { deliveries: vec![delivery], from: mark, upto: mark };
+        let accepted = self.take_in(taken).await?.expect("nothing else moves the mark");
+        Ok(accepted[0])
+    }
+}
 
 /// How long claims of these tests last.
 pub(super) const LEASE: Duration = Duration::from_secs(30);

@@ -3,7 +3,7 @@
 use azdo_gateway::domain::run::State;
 use azdo_gateway::storage::{Accepted, Commit, DeliveryFilter, Error, Page, Posting, RunFilter};
 
-use super::{Bench, at, claim, make};
+use super::{Accepting, Bench, at, claim, make};
 
 const ALL: Page = Page { limit: 500, before: None };
 

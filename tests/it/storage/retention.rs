@@ -5,7 +5,7 @@ use azdo_gateway::domain::run::State;
 use azdo_gateway::domain::status::Shown;
 use azdo_gateway::storage::{Accepted, Commit, DeliveryFilter, Page, Posting, RunFilter};
 
-use super::{Bench, at, make};
+use super::{Accepting, Bench, at, make};
 
 const POSTED: Posting = Posting::Posted { iteration: None };
 const ALL: Page = Page { limit: 500, before: None };

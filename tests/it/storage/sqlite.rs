@@ -10,7 +10,7 @@ use azdo_gateway::storage::sqlite::Sqlite;
 use azdo_gateway::storage::{Accepted, AuditFilter, Error, Health, NewDelivery, Page, Store};
 use rusqlite::Connection;
 
-use super::{Bench, Engine, at, claim, make};
+use super::{Accepting, Bench, Engine, at, claim, make};
 
 fn file(bench: &Bench) -> PathBuf {
     bench.folder.path().join("gateway.db")

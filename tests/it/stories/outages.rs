@@ -28,6 +28,12 @@ fn log(gateway: &Outside) -> String {
     std::fs::read_to_string(gateway.settings.folder.join("gateway.log")).unwrap_or_default()
 }
 
+async fn until_unready(gateway: &Outside) {
+    while get(format!("{}/readyz", gateway.url)).await.0 == StatusCode::OK {
+        tokio::task::yield_now().await;
+    }
+}
+
 async fn is_unready(gateway: &Outside, advice: &str) {
     let (status, body) = get(format!("{}/readyz", gateway.url)).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
@@ -63,9 +69,13 @@ async fn while_the_database_is_locked_deliveries_are_put_off_and_nothing_is_lost
     let gateway = Outside::start(&town).await;
     let blocker = rusqlite::Connection::open(gateway.settings.database()).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // What comes before anybody noticed is kept.
     let (id, commit) = town.open("topic");
-    until_put_off(&town, 2).await;
+    town.until_delivered().await;
+    until_unready(&gateway).await;
     is_unready(&gateway, "locked by another process").await;
+    let (other, its_commit) = town.open("other");
+    until_put_off(&town, 2).await;
     let letter = letters::other("git.push").to_string();
     let answer = reqwest::Client::new()
         .post(format!("{}/hooks/azure-devops/fabrikam/git-push", gateway.url))
@@ -78,6 +88,7 @@ async fn while_the_database_is_locked_deliveries_are_put_off_and_nothing_is_lost
     assert!(answer.headers().contains_key("retry-after"));
     assert!(answer.bytes().await.unwrap().is_empty());
     blocker.execute_batch("ROLLBACK").unwrap();
+    town.until_shown(other, &its_commit, "unit-tests", "succeeded").await;
     until_recovered(&town, &gateway, id, &commit).await;
 }
 

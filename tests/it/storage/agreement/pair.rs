@@ -10,7 +10,7 @@ use azdo_gateway::storage::{
 };
 
 use super::super::model::Model;
-use super::super::{Bench, Engine, at, claim, make};
+use super::super::{Accepting, Bench, Engine, at, claim, make};
 use super::Operation;
 
 /// Both, and what somebody who uses them has in hand.
