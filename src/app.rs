@@ -30,6 +30,7 @@ use crate::reconcile::retention::Retention;
 use crate::reconcile::schedule::shares;
 use crate::reconcile::survey::{Surveyed, Surveys};
 use crate::server;
+use crate::server::listen::{self, Listening};
 use crate::storage::sqlite::Sqlite;
 use crate::storage::{self, Arrivals, Engine, Store};
 use crate::telemetry;
@@ -48,6 +49,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const REVOKED_MAX: Duration = Duration::from_secs(5);
 /// How long a stopping gateway still serves as unready, at most.
 const UNREADY_MAX: Duration = Duration::from_secs(5);
+/// How long a stopping gateway with an inherited socket still accepts, at least: whoever delivers
+/// often learns from an answer that its connection ends. At most, since nobody else is there.
+const LAST_ANSWERS_MAX: Duration = Duration::from_secs(1);
+/// How long the connections that were accepted last have until their requests are read.
+const FIRST_READ_MAX: Duration = Duration::from_millis(250);
 
 /// A running gateway.
 #[derive(Debug)]
@@ -62,17 +68,19 @@ pub struct App {
     workers: Vec<JoinHandle<()>>,
     stop: CancellationToken,
     drain: Duration,
+    /// Whoever starts next goes on with the connections that we have not accepted.
+    is_inherited: bool,
 }
 
 impl App {
-    /// Opens the store, binds the address and starts everything.
+    /// Takes the socket that it inherits, or binds the address; opens the store and starts
+    /// everything.
     ///
     /// # Errors
     /// What could not be opened, bound or started, and what to do.
     pub async fn start(config: Config) -> anyhow::Result<App> {
-        let listener = TcpListener::bind(config.server.listen)
-            .with_context(|| format!("cannot listen on {}", config.server.listen))?;
-        Self::start_on(config, listener).await
+        let listening = listen::listen(config.server.listen)?;
+        Self::begin(config, listening).await
     }
 
     /// Like [`App::start`], on an address that is bound already.
@@ -80,6 +88,11 @@ impl App {
     /// # Errors
     /// What could not be opened or started, and what to do.
     pub async fn start_on(config: Config, listener: TcpListener) -> anyhow::Result<App> {
+        Self::begin(config, Listening::own(listener)).await
+    }
+
+    async fn begin(config: Config, listening: Listening) -> anyhow::Result<App> {
+        let Listening { listener, is_inherited } = listening;
         let address = listener.local_addr()?;
         let store = open(&config.storage).await?;
         let clock = Clock::system();
@@ -114,6 +127,7 @@ impl App {
             workers,
             stop,
             drain,
+            is_inherited,
         })
     }
 
@@ -124,19 +138,27 @@ impl App {
 
     /// Readiness falls first; then nothing more is accepted, what is in flight ends, and what was
     /// accepted is on disk.
+    ///
+    /// Where the socket is inherited, nobody accepts between us and whoever starts next. There what
+    /// takes long ends while connections are still taken, and they wait for as little as possible.
     pub async fn stop(self) {
         self.state.is_draining.store(true, Ordering::Relaxed);
-        // Load balancers need a moment to see it; whatever they still send is served.
-        tokio::time::sleep((self.drain / 4).min(UNREADY_MAX)).await;
-        self.server.stop(true).await;
-        self.stop.cancel();
-        let all = futures_util::future::join_all(self.workers);
-        if tokio::time::timeout(self.drain, all).await.is_err() {
-            tracing::warn!("some attempts did not end in time; they are made again after a start");
-        }
-        let all = futures_util::future::join_all(self.sources.iter().map(|source| source.pause()));
-        if tokio::time::timeout(REVOKED_MAX, all).await.is_err() {
-            tracing::warn!("some tokens are not revoked yet; that is done after a start");
+        let in_flight =
+            InFlight { workers: self.workers, sources: self.sources, drain: self.drain };
+        if self.is_inherited {
+            self.stop.cancel();
+            let last_answers = tokio::time::sleep((self.drain / 4).min(LAST_ANSWERS_MAX));
+            tokio::join!(in_flight.end(), last_answers);
+            self.server.pause().await;
+            // The server drops what it has accepted and not read yet when it is told to stop.
+            tokio::time::sleep((self.drain / 4).min(FIRST_READ_MAX)).await;
+            self.server.stop(true).await;
+        } else {
+            // Load balancers need a moment to see it; whatever they still send is served.
+            tokio::time::sleep((self.drain / 4).min(UNREADY_MAX)).await;
+            self.server.stop(true).await;
+            self.stop.cancel();
+            in_flight.end().await;
         }
         for organization in self.state.organizations.values() {
             if let Err(error) = self.state.arrivals.exchange(&*self.store, organization).await {
@@ -145,6 +167,27 @@ impl App {
         }
         self.store.close(self.drain).await;
         drop(self.serving.await);
+    }
+}
+
+/// What goes on beside the server.
+struct InFlight {
+    workers: Vec<JoinHandle<()>>,
+    sources: Vec<Arc<dyn Source>>,
+    drain: Duration,
+}
+
+impl InFlight {
+    /// Waits for what was begun; workers were told to stop.
+    async fn end(self) {
+        let all = futures_util::future::join_all(self.workers);
+        if tokio::time::timeout(self.drain, all).await.is_err() {
+            tracing::warn!("some attempts did not end in time; they are made again after a start");
+        }
+        let all = futures_util::future::join_all(self.sources.iter().map(|source| source.pause()));
+        if tokio::time::timeout(REVOKED_MAX, all).await.is_err() {
+            tracing::warn!("some tokens are not revoked yet; that is done after a start");
+        }
     }
 }
 

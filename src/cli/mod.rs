@@ -12,6 +12,7 @@ mod hooks;
 mod keygen;
 mod link;
 mod listing;
+mod notify;
 mod output;
 mod permissions;
 mod runs;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Common;
+use super::notify::{READY, STOPPING, notify};
 use crate::app::App;
 use crate::telemetry;
 
@@ -23,7 +24,9 @@ pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
         %public_url, organizations, checks,
         "ready: listening on {}", app.address
     );
+    notify(READY);
     either(&mut terminate, &mut interrupt).await;
+    notify(STOPPING);
     tracing::info!("stopping: not ready any more, finishing what was accepted");
     tokio::select! {
         () = app.stop() => tracing::info!("stopped"),

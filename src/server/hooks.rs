@@ -50,12 +50,12 @@ pub(super) async fn receive(
         return problem::no_such_path(request).await.error_response();
     };
     let stored = AssertUnwindSafe(store(&request, organization, hook, payload, &state));
-    let refusal = match stored.catch_unwind().await {
-        Ok(Ok(())) => return HttpResponse::Accepted().finish(),
-        Ok(Err(refusal)) => refusal,
-        Err(_) => Refusal::Again("panic"),
+    let answer = match stored.catch_unwind().await {
+        Ok(Ok(())) => HttpResponse::Accepted().finish(),
+        Ok(Err(refusal)) => refuse(&refusal, organization, hook),
+        Err(_) => refuse(&Refusal::Again("panic"), organization, hook),
     };
-    refuse(&refusal, organization, hook)
+    state.last_while_draining(answer)
 }
 
 /// The organization and the hook of a path, as they were sent.

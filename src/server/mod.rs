@@ -10,6 +10,7 @@ mod connect;
 mod doors;
 mod health;
 mod hooks;
+pub mod listen;
 mod options;
 mod page;
 mod problem;
@@ -18,11 +19,12 @@ mod reports;
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::{App, HttpServer, web};
+use actix_web::http::ConnectionType;
+use actix_web::{App, HttpResponse, HttpServer, web};
 
 use crate::clock::Clock;
 use crate::credentials::{Identities, Standing};
@@ -71,6 +73,17 @@ pub struct State {
     pub metrics: metrics_exporter_prometheus::PrometheusHandle,
 }
 
+impl State {
+    /// While stopping, the last answer on its connection: whoever keeps it open learns in time that
+    /// the next request needs a new one, instead of sending it into one that is being closed.
+    fn last_while_draining(&self, mut answer: HttpResponse) -> HttpResponse {
+        if self.is_draining.load(Ordering::Relaxed) {
+            answer.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        answer
+    }
+}
+
 /// Serves on `listener` until the returned server is stopped.
 ///
 /// # Errors
@@ -110,5 +123,5 @@ fn routes(config: &mut web::ServiceConfig) {
 /// `/openapi.json`: the contract for programs. A story holds it against what is really answered.
 async fn openapi() -> impl actix_web::Responder {
     let document = include_str!("openapi.json");
-    actix_web::HttpResponse::Ok().content_type("application/json").body(document)
+    HttpResponse::Ok().content_type("application/json").body(document)
 }

@@ -17,3 +17,7 @@ mod lists;
 mod permissions;
 /// `serve`, `healthcheck`, `demo`, and help.
 mod process;
+/// A socket that is inherited.
+mod socket;
+/// The examples of systemd units.
+mod units;

@@ -14,6 +14,8 @@ mod databases;
 mod drain;
 /// The load balancer before the gateway.
 mod front;
+/// Stopped and started again on a socket that outlives it.
+mod heirs;
 /// Killed while it mints tokens.
 mod minting;
 /// Killed at each single step of one pull request's life.

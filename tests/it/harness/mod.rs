@@ -22,7 +22,7 @@ pub(crate) use api::Api;
 pub(crate) use inside::Inside;
 pub(crate) use invariants::{check_invariants, check_lasting, newest_status};
 pub(crate) use linking::Browser;
-pub(crate) use outside::{Outside, binary};
+pub(crate) use outside::{Outside, binary, inheriting};
 pub(crate) use settings::{
     BY_HAND, CLIENT_SECRET, OPERATOR, PAT, REPORTER, ROOT_KEY, Settings, VIEWER, check,
 };

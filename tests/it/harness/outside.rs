@@ -2,6 +2,7 @@
 //! never be left running when a test ends.
 
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -16,6 +17,8 @@ pub(crate) fn binary() -> PathBuf {
 /// A running process.
 pub(crate) struct Outside {
     child: Child,
+    /// What the process inherits.
+    socket: Option<TcpListener>,
     pub(crate) settings: Settings,
     pub(crate) url: String,
     pub(crate) api: Api,
@@ -39,12 +42,28 @@ impl Outside {
         let free = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
         let address = free.local_addr().expect("it is bound").to_string();
         drop(free);
-        let mut settings = town.settings(&address);
+        Self::begin(town, &address, None, change).await
+    }
+
+    /// The same, on a socket that we hold and it inherits, as from systemd.
+    pub(crate) async fn on_our_socket(town: &Town, change: impl FnOnce(&mut Settings)) -> Self {
+        let socket = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
+        let address = socket.local_addr().expect("it is bound").to_string();
+        Self::begin(town, &address, Some(socket), change).await
+    }
+
+    async fn begin(
+        town: &Town,
+        address: &str,
+        socket: Option<TcpListener>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
+        let mut settings = town.settings(address);
         change(&mut settings);
         let url = format!("http://{address}");
         let api = Api::new(&url, OPERATOR);
-        let child = spawn(&settings);
-        let gateway = Self { child, settings, url, api };
+        let child = spawn(&settings, socket.as_ref());
+        let gateway = Self { child, socket, settings, url, api };
         gateway.until_alive().await;
         gateway
     }
@@ -57,8 +76,18 @@ impl Outside {
 
     /// Starts it again where it was.
     pub(crate) async fn restart(&mut self) {
-        self.child = spawn(&self.settings);
+        self.rise();
         self.until_alive().await;
+    }
+
+    /// The same, without waiting until it answers.
+    pub(crate) fn rise(&mut self) {
+        self.child = spawn(&self.settings, self.socket.as_ref());
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.settings.folder.join("gateway.log")).expect("it logs")
     }
 
     /// The number of the process.
@@ -102,21 +131,43 @@ impl Drop for Outside {
     }
 }
 
-fn spawn(settings: &Settings) -> Child {
+fn spawn(settings: &Settings, socket: Option<&TcpListener>) -> Child {
     let config = settings.write();
     let log = std::fs::File::options()
         .create(true)
         .append(true)
         .open(settings.folder.join("gateway.log"))
         .expect("the temporary folder is writable");
-    Command::new(binary())
+    let mut command = match socket {
+        None => {
+            let mut command = Command::new(binary());
+            command.stdin(Stdio::null());
+            command
+        }
+        Some(socket) => {
+            let socket = socket.try_clone().expect("a socket can be shared");
+            inheriting(OwnedFd::from(socket))
+        }
+    };
+    command
         .args(["serve", "--config"])
         .arg(config)
         .env_clear()
         .envs(settings.variables())
-        .stdin(Stdio::null())
+        .envs(socket.map(|_| ("LISTEN_FDS", "1")))
         .stdout(log.try_clone().expect("a file can be shared"))
         .stderr(log)
         .spawn()
         .expect("the binary starts")
+}
+
+/// The binary with this as file descriptor 3, which is where systemd puts it: the shell becomes the
+/// binary, so that its number is known to be that of the process. `LISTEN_FDS` is up to the caller.
+pub(crate) fn inheriting(descriptor: OwnedFd) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-c", r#"export LISTEN_PID=$$; exec "$0" "$@" 3<&0 </dev/null"#])
+        .arg(binary())
+        .stdin(Stdio::from(descriptor));
+    command
 }

@@ -1,0 +1,85 @@
+//! The examples in `config/systemd`, held against the binary and the reference configuration, and
+//! against systemd itself where it is installed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::call::run;
+use crate::harness::binary;
+
+/// Where the examples say that the binary is.
+const INSTALLED: &str = "/usr/local/bin/azdo-gateway";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("config/systemd")
+}
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(folder().join(name)).expect("it is delivered")
+}
+
+/// Every value of each setting.
+fn settings(name: &str) -> BTreeMap<String, Vec<String>> {
+    let mut settings: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let text = text(name);
+    let is_setting = |line: &&str| !line.is_empty() && !line.starts_with(['#', '[']);
+    for line in text.lines().filter(is_setting) {
+        let (key, value) = line.split_once('=').expect("each line is a setting");
+        settings.entry(key.to_owned()).or_default().push(value.to_owned());
+    }
+    settings
+}
+
+#[test]
+fn the_service_runs_a_command_that_there_is() {
+    let service = settings("azdo-gateway.service");
+    let command = service["ExecStart"][0].strip_prefix(INSTALLED).expect("it runs the binary");
+    let words: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+    let help = run(&BTreeMap::new(), &words, b"").done();
+    assert!(help.contains("Run the gateway"), "{help}");
+}
+
+#[test]
+fn the_examples_agree_with_the_reference_configuration() {
+    let (socket, service) = (settings("azdo-gateway.socket"), settings("azdo-gateway.service"));
+    let config = text("../gateway.toml");
+    let listen = format!("listen = \"{}\"", socket["ListenStream"][0]);
+    assert!(config.contains(&listen), "the socket is not where the gateway listens by default");
+    assert_eq!(service["Requires"], ["azdo-gateway.socket"]);
+    let seconds = |text: &str| text.trim_end_matches('s').parse::<u64>().expect("it is in seconds");
+    let drain = config.split("#drain = \"").nth(1).and_then(|rest| rest.split('"').next());
+    let drain = seconds(drain.expect("the reference has it"));
+    // Work under way, then requests under way, then tokens, the store and what goes between them.
+    assert!(seconds(&service["TimeoutStopSec"][0]) >= 2 * drain + 10, "systemd would kill it");
+    let loaded: BTreeSet<String> = service["LoadCredential"]
+        .iter()
+        .map(|credential| credential.split(':').next().unwrap_or_default().to_owned())
+        .collect();
+    let used = |line: &str| {
+        let name = line.split("{ env = \"").nth(1)?.split('"').next()?;
+        let is_needed = !line.starts_with('#') && !line.starts_with("previous");
+        is_needed.then(|| name.trim_start_matches("AZDO_GATEWAY_").to_lowercase())
+    };
+    assert_eq!(loaded, config.lines().filter_map(used).collect::<BTreeSet<_>>());
+}
+
+/// Unknown settings and wrong values are what systemd would only log.
+#[test]
+fn systemd_finds_nothing_wrong() {
+    let folder = tempfile::tempdir().expect("there is a temporary folder");
+    let mut verify = Command::new("systemd-analyze");
+    verify.arg("verify");
+    for name in ["azdo-gateway.socket", "azdo-gateway.service"] {
+        // It looks whether the binary is there.
+        let text = text(name).replace(INSTALLED, binary().to_str().expect("the path is text"));
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("the folder is writable");
+        verify.arg(path);
+    }
+    let Ok(found) = verify.output() else { return println!("systemd is not installed here") };
+    let told = String::from_utf8_lossy(&found.stderr);
+    assert!(found.status.success(), "{told}");
+    let of_ours: Vec<&str> = told.lines().filter(|line| line.contains("azdo-gateway")).collect();
+    assert!(of_ours.is_empty(), "{of_ours:#?}");
+}
