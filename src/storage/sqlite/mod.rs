@@ -183,10 +183,7 @@ impl Store for Sqlite {
         repository: &str,
         id: i64,
     ) -> Result<Versioned<KnownPullRequest>, Error> {
-        let (organization, repository) = (organization.to_owned(), repository.to_owned());
-        self.readers
-            .read(move |db| decisions::known_pull_request(db, &organization, &repository, id))
-            .await
+        self.readers.look_up(|db| decisions::known_pull_request(db, organization, repository, id))
     }
 
     async fn known_refs(
@@ -195,10 +192,7 @@ impl Store for Sqlite {
         repository: &str,
         names: Vec<String>,
     ) -> Result<Vec<Versioned<KnownRef>>, Error> {
-        let (organization, repository) = (organization.to_owned(), repository.to_owned());
-        self.readers
-            .read(move |db| decisions::known_refs(db, &organization, &repository, &names))
-            .await
+        self.readers.look_up(|db| decisions::known_refs(db, organization, repository, &names))
     }
 
     async fn former_names(
@@ -206,8 +200,7 @@ impl Store for Sqlite {
         organization: &str,
         repository: &Repository,
     ) -> Result<Vec<String>, Error> {
-        let (organization, repository) = (organization.to_owned(), repository.clone());
-        self.readers.read(move |db| names::former(db, &organization, &repository)).await
+        self.readers.look_up(|db| names::former(db, organization, repository))
     }
 
     async fn commit_decision(&self, commit: DecisionCommit) -> Result<Commit, Error> {
@@ -219,7 +212,7 @@ impl Store for Sqlite {
     }
 
     async fn run(&self, id: RunId) -> Result<Option<Run>, Error> {
-        self.readers.read(move |db| runs::find(db, id)).await
+        self.readers.look_up(|db| runs::find(db, id))
     }
 
     async fn commit_run(&self, commit: RunCommit) -> Result<Commit, Error> {

@@ -118,7 +118,7 @@ impl Upkeep for Sqlite {
     ) -> Result<Vec<WatchRow>, Error> {
         let (organization, bytes) = (organization.to_owned(), repositories.len() * ROW_BYTES);
         let watch =
-            move |db: &rusqlite::Connection| watching::watch(db, &organization, repositories, now);
+            move |db: &rusqlite::Connection| watching::watch(db, &organization, &repositories, now);
         self.writer.write(bytes, watch).await
     }
 
@@ -127,8 +127,7 @@ impl Upkeep for Sqlite {
         organization: &str,
         repository: &str,
     ) -> Result<Option<Timestamp>, Error> {
-        let (organization, repository) = (organization.to_owned(), repository.to_owned());
-        self.readers.read(move |db| watching::since(db, &organization, &repository)).await
+        self.readers.look_up(|db| watching::since(db, organization, repository))
     }
 
     async fn known_repository(

@@ -14,7 +14,7 @@ use crate::storage::{Accepted, KnownRepository, NewDelivery, WatchRow, Watermark
 pub(super) fn watch(
     db: &Connection,
     organization: &str,
-    repositories: Vec<Repository>,
+    repositories: &[Repository],
     now: Timestamp,
 ) -> rusqlite::Result<Vec<WatchRow>> {
     let mut rows = Vec::with_capacity(repositories.len());
@@ -25,7 +25,7 @@ pub(super) fn watch(
              ON CONFLICT DO UPDATE SET since = excluded.since WHERE since IS NULL",
         )?
         .execute(params![organization, repository.id, now.micros()])?;
-        names::remember(db, organization, &repository, None)?;
+        names::remember(db, organization, repository, None)?;
         let (since, read_until) = db
             .prepare_cached(
                 "SELECT since, read_until FROM watch WHERE organization = ?1 AND repository = ?2",
@@ -33,8 +33,8 @@ pub(super) fn watch(
             .query_row([organization, &repository.id], |row| {
                 Ok((time(row, 0)?, time_maybe(row, 1)?))
             })?;
-        let former_names = names::former(db, organization, &repository)?;
-        rows.push(WatchRow { repository, since, read_until, former_names });
+        let former_names = names::former(db, organization, repository)?;
+        rows.push(WatchRow { repository: repository.clone(), since, read_until, former_names });
     }
     Ok(rows)
 }

@@ -30,10 +30,38 @@ const PROBE_EVERY: Duration = Duration::from_millis(500);
 /// What has to fit before the database counts as writable again.
 const PROBE_BYTES: usize = 64 * 1024;
 
-/// Tells the caller what became of its write, once the batch is on disk or lost.
-type Answer = Box<dyn FnOnce(Result<(), Arc<Failure>>) + Send>;
-/// One write. Without a connection it is not carried out, and only its answer is wanted.
-type Work = Box<dyn FnOnce(Option<&Connection>) -> (Answer, Option<rusqlite::Error>) + Send>;
+/// One write. It may be carried out twice: the first time is undone before the second.
+trait Work: Send {
+    /// Carries it out in the open transaction; an error means that it has to be undone.
+    fn run(&mut self, db: &Connection) -> rusqlite::Result<()>;
+
+    /// Tells the caller what became of it, once the batch is on disk or lost.
+    fn answer(self: Box<Self>, committed: Result<(), Arc<Failure>>);
+}
+
+struct Write<T, F> {
+    work: F,
+    value: Option<T>,
+    answer: oneshot::Sender<Result<Option<T>, Arc<Failure>>>,
+}
+
+impl<T, F> Work for Write<T, F>
+where
+    T: Send,
+    F: Fn(&Connection) -> rusqlite::Result<T> + Send,
+{
+    fn run(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        self.value = None;
+        self.value = Some((self.work)(db)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), Arc<Failure>>) {
+        let Self { value, answer, .. } = *self;
+        // The caller may have gone away; what was written stays written.
+        drop(answer.send(committed.map(|()| value)));
+    }
+}
 
 /// Why a whole batch was not written.
 #[derive(Debug)]
@@ -42,7 +70,7 @@ struct Failure {
 }
 
 struct Job {
-    work: Work,
+    work: Box<dyn Work>,
     bytes: usize,
 }
 
@@ -95,21 +123,10 @@ impl Writer {
     pub(super) async fn write<T: Send + 'static>(
         &self,
         bytes: usize,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
-        let work: Work = Box::new(move |db| {
-            let (value, error) = match db.map(work) {
-                Some(Ok(value)) => (Some(value), None),
-                Some(Err(error)) => (None, Some(error)),
-                None => (None, None),
-            };
-            let answer: Answer = Box::new(move |committed| {
-                // The caller may have gone away; what was written stays written.
-                drop(answer.send(committed.map(|()| value)));
-            });
-            (answer, error)
-        });
+        let work = Box::new(Write { work, value: None, answer });
         self.admit(Job { work, bytes })?;
         match answered.await {
             Ok(Ok(Some(value))) => Ok(value),
@@ -159,20 +176,16 @@ fn write_all(shared: &Shared, mut db: Connection) {
     let mut batch = Vec::new();
     while next_batch(shared, &mut batch) {
         let is_well = shared.condition.is_well(Part::Database);
-        let (answers, result) = match commit(&db, batch.drain(..), !is_well) {
-            Ok(answers) => (answers, Ok(())),
-            Err((answers, error)) => {
-                let failure =
-                    Arc::new(Failure { advice: connection::advice(&error, &shared.path) });
-                recover(shared, &mut db, &failure, &error);
-                (answers, Err(failure))
-            }
-        };
+        let result = commit(&db, &mut batch, !is_well).map_err(|error| {
+            let failure = Arc::new(Failure { advice: connection::advice(&error, &shared.path) });
+            recover(shared, &mut db, &failure, &error);
+            failure
+        });
         if result.is_ok() && !is_well {
             shared.condition.set(Part::Database, None);
         }
-        for answer in answers {
-            answer(result.clone());
+        for work in batch.drain(..) {
+            work.answer(result.clone());
         }
     }
     // The last thing a clean stop does: leave one file behind.
@@ -182,14 +195,17 @@ fn write_all(shared: &Shared, mut db: Connection) {
 }
 
 /// Waits for work; an empty batch is a probe of an unwritable database. False when closed.
-fn next_batch(shared: &Shared, batch: &mut Vec<Work>) -> bool {
+fn next_batch(shared: &Shared, batch: &mut Vec<Box<dyn Work>>) -> bool {
     let mut queue = lock(&shared.queue);
     loop {
         if !queue.jobs.is_empty() {
             let count = queue.jobs.len().min(BATCH_MAX);
-            let taken: Vec<Job> = queue.jobs.drain(..count).collect();
-            queue.bytes -= taken.iter().map(|job| job.bytes).sum::<usize>();
-            batch.extend(taken.into_iter().map(|job| job.work));
+            let mut bytes = 0;
+            batch.extend(queue.jobs.drain(..count).map(|Job { work, bytes: of_it }| {
+                bytes += of_it;
+                work
+            }));
+            queue.bytes -= bytes;
             return true;
         }
         if queue.is_closed {
@@ -209,62 +225,79 @@ fn next_batch(shared: &Shared, batch: &mut Vec<Work>) -> bool {
     }
 }
 
-/// One transaction. A write that fails is undone alone; a failure of the whole is told to
-/// everybody, and nothing more of the batch is tried. While it is doubted that anything can be
-/// written, every batch has to write: one that finds nothing to do would prove nothing.
-fn commit(
-    db: &Connection,
-    batch: impl Iterator<Item = Work>,
-    is_doubted: bool,
-) -> Result<Vec<Answer>, (Vec<Answer>, rusqlite::Error)> {
-    let mut answers = Vec::new();
-    let mut failed = db.execute_batch("BEGIN IMMEDIATE").err();
-    for work in batch {
-        let (answer, error) = match failed {
-            Some(_) => work(None),
-            None => step(db, work),
-        };
-        answers.push(answer);
-        failed = failed.or(error);
-    }
-    if is_doubted && failed.is_none() {
-        failed = probe(db).err();
-    }
-    match failed.or_else(|| db.execute_batch("COMMIT").err()) {
-        None => Ok(answers),
-        Some(error) => {
-            if !db.is_autocommit() {
-                drop(db.execute_batch("ROLLBACK"));
+/// Why nothing of a batch was committed.
+enum Undone {
+    /// The disk or the engine did not take it.
+    Whole(rusqlite::Error),
+    /// One write failed by itself, or panicked.
+    One,
+}
+
+/// One transaction. That a write fails by itself is a defect and rare: only then is each made one
+/// that can be undone alone, which costs a tenth of all accepts.
+fn commit(db: &Connection, batch: &mut [Box<dyn Work>], is_doubted: bool) -> rusqlite::Result<()> {
+    let together = transaction(db, is_doubted, |db| {
+        for work in &mut *batch {
+            match catch_unwind(AssertUnwindSafe(|| work.run(db))) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) if is_fatal(db, &error) => return Err(Undone::Whole(error)),
+                Ok(Err(_)) | Err(_) => return Err(Undone::One),
             }
-            Err((answers, error))
         }
+        Ok(())
+    });
+    let Err(undone) = together else { return Ok(()) };
+    if let Undone::Whole(error) = undone {
+        return Err(error);
+    }
+    let one_by_one = transaction(db, is_doubted, |db| {
+        batch.iter_mut().try_for_each(|work| alone(db, work.as_mut())).map_err(Undone::Whole)
+    });
+    match one_by_one {
+        Err(Undone::Whole(error)) => Err(error),
+        Ok(()) | Err(Undone::One) => Ok(()),
     }
 }
 
-/// One write within the transaction; the error is one that loses the whole batch.
-fn step(db: &Connection, work: Work) -> (Answer, Option<rusqlite::Error>) {
-    if let Err(error) = run(db, "SAVEPOINT step") {
-        return (work(None).0, Some(error));
+/// Commits what `write` did, or nothing. While it is doubted that anything can be written, every
+/// transaction has to write: one that finds nothing to do would prove nothing.
+fn transaction(
+    db: &Connection,
+    is_doubted: bool,
+    write: impl FnOnce(&Connection) -> Result<(), Undone>,
+) -> Result<(), Undone> {
+    let whole = |done: rusqlite::Result<usize>| done.map(|_| ()).map_err(Undone::Whole);
+    let written = whole(run(db, "BEGIN IMMEDIATE"))
+        .and_then(|()| write(db))
+        .and_then(|()| if is_doubted { whole(probe(db)) } else { Ok(()) })
+        .and_then(|()| whole(run(db, "COMMIT")));
+    if written.is_err() && !db.is_autocommit() {
+        drop(db.execute_batch("ROLLBACK"));
     }
-    let (answer, error) = match catch_unwind(AssertUnwindSafe(|| work(Some(db)))) {
-        Ok(done) => done,
+    written
+}
+
+/// One write that is undone alone where it fails; the error is one that loses the whole batch.
+fn alone(db: &Connection, work: &mut dyn Work) -> rusqlite::Result<()> {
+    run(db, "SAVEPOINT step")?;
+    match catch_unwind(AssertUnwindSafe(|| work.run(db))) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) if is_fatal(db, &error) => return Err(error),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a write failed and was undone");
+            run(db, "ROLLBACK TO step")?;
+        }
         Err(_) => {
             tracing::error!("a write panicked and was undone; please report this as a bug");
-            // Its caller learns it from the answer that never comes.
-            let undone = run(db, "ROLLBACK TO step").and_then(|_| run(db, "RELEASE step"));
-            return (Box::new(drop), undone.err());
+            run(db, "ROLLBACK TO step")?;
         }
-    };
-    let fatal = match error {
-        None => run(db, "RELEASE step").err(),
-        // Some errors end the transaction by themselves: then nothing of it is left.
-        Some(error) if db.is_autocommit() || connection::is_of_the_disk(&error) => Some(error),
-        Some(error) => {
-            tracing::error!(%error, "a write failed and was undone");
-            run(db, "ROLLBACK TO step").and_then(|_| run(db, "RELEASE step")).err()
-        }
-    };
-    (answer, fatal)
+    }
+    run(db, "RELEASE step").map(|_| ())
+}
+
+/// Some errors end the transaction by themselves: then nothing of it is left.
+fn is_fatal(db: &Connection, error: &rusqlite::Error) -> bool {
+    db.is_autocommit() || connection::is_of_the_disk(error)
 }
 
 /// Writes as much as a large delivery: on a disk that is nearly full a little would still fit.
