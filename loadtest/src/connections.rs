@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
-use crate::bodies::Bodies;
+use crate::bodies::{Bodies, Template};
 use crate::response::{Reader, Response};
 use crate::tally::Tally;
 
@@ -57,12 +57,21 @@ impl Connection {
     }
 }
 
-/// Deliveries for one server, numbered from zero.
+/// Of a delivery, up to the length of its body.
+pub(crate) fn head(address: SocketAddr, path: &str, authorization: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nuser-agent: VSServices/19.257.36318.1\r\n\
+         content-type: application/json; charset=utf-8\r\nauthorization: {authorization}\r\n\
+         content-length: "
+    )
+}
+
+/// Deliveries for one server, numbered from zero, which take turns with its organizations.
 #[derive(Debug)]
 pub(crate) struct Target {
     address: SocketAddr,
-    /// Everything before the length of the body.
-    head: String,
+    /// Everything before the length of the body; one for each organization.
+    heads: Vec<String>,
     bodies: Rc<Bodies>,
     next: Cell<u64>,
 }
@@ -74,30 +83,40 @@ impl Target {
         authorization: &str,
         bodies: Rc<Bodies>,
     ) -> Self {
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: {address}\r\nuser-agent: VSServices/19.257.36318.1\r\n\
-             content-type: application/json; charset=utf-8\r\nauthorization: {authorization}\r\n\
-             content-length: "
-        );
-        Self { address, head, bodies, next: Cell::new(0) }
+        let heads = vec![head(address, path, authorization)];
+        Self { address, heads, bodies, next: Cell::new(0) }
+    }
+
+    /// Delivers to another organization as well.
+    pub(crate) fn and(mut self, path: &str, authorization: &str) -> Self {
+        self.heads.push(head(self.address, path, authorization));
+        self
     }
 
     /// Replaces what is in `request` by the request of delivery `number`.
     pub(crate) fn render(&self, number: u64, request: &mut Vec<u8>) -> anyhow::Result<()> {
         let template = self.bodies.template(number).context("there are no bodies")?;
+        let organization = usize::try_from(number)?.checked_rem(self.heads.len());
+        let head = organization.and_then(|at| self.heads.get(at)).context("there is no hook")?;
         request.clear();
-        request.extend_from_slice(self.head.as_bytes());
+        request.extend_from_slice(head.as_bytes());
         request.extend_from_slice(template.len().to_string().as_bytes());
         request.extend_from_slice(b"\r\n\r\n");
         template.render(number, request);
         Ok(())
     }
 
+    /// Whether a delivery that comes twice is known again.
+    pub(crate) fn has_keys(&self, number: u64) -> bool {
+        self.bodies.template(number).is_some_and(Template::has_keys)
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    fn take_number(&self) -> u64 {
+    /// The number of the next delivery.
+    pub(crate) fn take_number(&self) -> u64 {
         let number = self.next.get();
         self.next.set(number + 1);
         number
@@ -148,7 +167,10 @@ async fn repeat(
         let response = connection.send(&request).await;
         let ended = Instant::now();
         match response {
-            Ok(response) => tally.borrow_mut().answered(number, response.status, ended - begun),
+            Ok(response) => {
+                let again = target.has_keys(number).then_some(number);
+                tally.borrow_mut().answered(again, response.status, ended - begun);
+            }
             Err(error) => {
                 tally.borrow_mut().broken(&error);
                 connection = Connection::open(target.address).await.context("cannot reconnect")?;

@@ -28,8 +28,8 @@ pub(crate) const PAT: &str = "made-by-hand-for-the-loadtest-and-opens-nothing-el
 #[derive(Debug)]
 pub(crate) struct Fakes {
     /// Killed with it.
-    _server: Server,
-    address: SocketAddr,
+    server: Server,
+    pub(crate) address: SocketAddr,
     pub(crate) control: Caller,
 }
 
@@ -64,7 +64,12 @@ impl Fakes {
         let errors_to = File::create(folder.join("fakes.log"))?;
         let mut server = Server::start("the fakes", &command, address, false, errors_to)?;
         server.wait_until_found("/_fake").await?;
-        Ok(Self { _server: server, address, control: Caller::new(address) })
+        Ok(Self { server, address, control: Caller::new(address) })
+    }
+
+    /// Of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.server.id()
     }
 
     pub(crate) fn url(&self) -> String {

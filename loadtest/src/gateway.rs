@@ -30,7 +30,9 @@ pub(crate) struct Setting {
     pub(crate) azure_devops_url: String,
     /// The keys of `[organization.credential]`.
     pub(crate) credential: String,
-    /// Whatever secrets `credential` names.
+    /// Further tables: organizations, checks, CI systems.
+    pub(crate) more: String,
+    /// Whatever secrets `credential` and `more` name.
     pub(crate) environment: Vec<(&'static str, String)>,
 }
 
@@ -42,6 +44,7 @@ impl Setting {
             organization: "contoso",
             azure_devops_url: "http://127.0.0.1:9/contoso".to_owned(),
             credential: "kind = \"pat\"\ntoken = { env = \"AZDO_GATEWAY_PAT\" }\n".to_owned(),
+            more: String::new(),
             environment: vec![("AZDO_GATEWAY_PAT", "not-a-token-and-never-sent".to_owned())],
         })
     }
@@ -73,17 +76,15 @@ impl Gateway {
             program.display()
         );
         let database = folder.join(DATABASE);
-        let Setting { address, organization, azure_devops_url, credential, .. } = &setting;
+        let Setting { address, organization, azure_devops_url, credential, more, .. } = &setting;
+        let organization = organization_table(organization, azure_devops_url, credential);
         let config = format!(
             "[server]\nlisten = \"{address}\"\npublic_url = \"http://{address}\"\ndrain = \"8s\"\n\
              [storage]\nurl = \"sqlite:{}\"\n\
              [secrets]\nroot_key = {{ env = \"AZDO_GATEWAY_ROOT_KEY\" }}\n\
              [[api_token]]\nname = \"loadtest\"\nrole = \"operator\"\n\
              token = {{ env = \"AZDO_GATEWAY_OPERATOR_TOKEN\" }}\n\
-             [[organization]]\nname = \"{organization}\"\n\
-             azure_devops_url = \"{azure_devops_url}\"\n\
-             hooks = false\ncatch_up = \"off\"\n\
-             [organization.credential]\n{credential}",
+             {organization}{more}",
             database.display()
         );
         std::fs::write(folder.join(CONFIG), config)?;
@@ -94,7 +95,12 @@ impl Gateway {
     }
 
     pub(crate) fn hook(&self) -> anyhow::Result<Hook> {
-        let hook = format!("{}/{HOOK}", self.setting.organization);
+        self.hook_of(self.setting.organization)
+    }
+
+    /// Of an organization that the setting names.
+    pub(crate) fn hook_of(&self, organization: &str) -> anyhow::Result<Hook> {
+        let hook = format!("{organization}/{HOOK}");
         let hook = self.ask(&["keygen", "--json", "--hook", &hook])?;
         let hook: Value = serde_json::from_str(&hook).context("keygen printed no JSON")?;
         let field = |name| hook.get(name).and_then(Value::as_str).context("keygen: a field lacks");
@@ -145,4 +151,12 @@ impl Gateway {
             .envs(self.setting.environment.iter().map(|(name, value)| (name, value)));
         command
     }
+}
+
+/// An organization whose upkeep is off; `credential` is the keys of `[organization.credential]`.
+pub(crate) fn organization_table(name: &str, azure_devops_url: &str, credential: &str) -> String {
+    format!(
+        "[[organization]]\nname = \"{name}\"\nazure_devops_url = \"{azure_devops_url}\"\n\
+         hooks = false\ncatch_up = \"off\"\n[organization.credential]\n{credential}"
+    )
 }

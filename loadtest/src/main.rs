@@ -3,6 +3,7 @@
 //! It drives the real binary from outside and says what it saw; it must never use the gateway's
 //! code, and never fail because something was slow.
 
+mod arrivals;
 mod bare;
 mod bodies;
 mod caller;
@@ -36,8 +37,12 @@ struct Cli {
 enum Command {
     /// Durable accepts per second, in turns with a handler that stores nothing.
     Accept(profiles::accept::Options),
+    /// How long accepting takes at given rates, whatever becomes of the deliveries before.
+    Rate(profiles::rate::Options),
     /// What a token of its own costs each status, in turns with a token made by hand.
-    Status(profiles::status::Options),
+    Credentials(profiles::credentials::Options),
+    /// Full lives: delivery, CI started, reported, both statuses at Azure DevOps; each hop timed.
+    Loop(profiles::life::Options),
     /// The handler that stores nothing; other profiles start it.
     #[command(hide = true)]
     Bare(bare::Options),
@@ -61,8 +66,15 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
             let pinned = processor::can_pin() && processor::pin_generator();
             runtime()?.block_on(until_interrupted(profiles::accept::run(options, pinned)))
         }
-        Command::Status(options) => {
-            runtime()?.block_on(until_interrupted(profiles::status::run(options)))
+        Command::Rate(options) => {
+            let pinned = processor::can_pin() && processor::pin_generator();
+            runtime()?.block_on(until_interrupted(profiles::rate::run(options, pinned)))
+        }
+        Command::Credentials(options) => {
+            runtime()?.block_on(until_interrupted(profiles::credentials::run(options)))
+        }
+        Command::Loop(options) => {
+            runtime()?.block_on(until_interrupted(profiles::life::run(options)))
         }
         Command::Bare(options) => {
             runtime()?.block_on(bare::run(options))?;

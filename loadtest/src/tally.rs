@@ -25,11 +25,15 @@ pub(crate) struct Tally {
     pub(crate) seconds: f64,
     /// Numbers of acknowledged deliveries.
     pub(crate) remembered: Vec<u64>,
-    latencies: Histogram<u64>,
+    latencies: Latencies,
 }
 
+/// Many durations, each to three digits.
+#[derive(Debug)]
+pub(crate) struct Latencies(Histogram<u64>);
+
 /// How long answers took, in milliseconds.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Latency {
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
@@ -39,25 +43,25 @@ pub(crate) struct Latency {
 
 impl Tally {
     pub(crate) fn new() -> anyhow::Result<Self> {
-        let latencies = Histogram::new_with_bounds(1_000, LATENCY_NS_MAX, SIGNIFICANT_DIGITS);
         Ok(Self {
             accepted: 0,
             others: BTreeMap::new(),
             seconds: 0.0,
             remembered: Vec::new(),
-            latencies: latencies.context("no histogram")?,
+            latencies: Latencies::new()?,
         })
     }
 
-    pub(crate) fn answered(&mut self, number: u64, status: u16, took: Duration) {
+    /// `again` is the number of a delivery that may be sent again.
+    pub(crate) fn answered(&mut self, again: Option<u64>, status: u16, took: Duration) {
         if status != ACCEPTED {
             *self.others.entry(status.to_string()).or_default() += 1;
             return;
         }
         self.accepted += 1;
-        self.latencies.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        self.latencies.record(took);
         if self.remembered.len() < REMEMBERED_MAX {
-            self.remembered.push(number);
+            self.remembered.extend(again);
         }
     }
 
@@ -75,12 +79,27 @@ impl Tally {
     }
 
     pub(crate) fn latency(&self) -> Latency {
-        let at = |quantile| as_float(self.latencies.value_at_quantile(quantile)) / 1e6;
+        self.latencies.summary()
+    }
+}
+
+impl Latencies {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let histogram = Histogram::new_with_bounds(1_000, LATENCY_NS_MAX, SIGNIFICANT_DIGITS);
+        histogram.map(Self).context("no histogram")
+    }
+
+    pub(crate) fn record(&mut self, took: Duration) {
+        self.0.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn summary(&self) -> Latency {
+        let at = |quantile| as_float(self.0.value_at_quantile(quantile)) / 1e6;
         Latency {
             p50_ms: at(0.5),
             p99_ms: at(0.99),
             p999_ms: at(0.999),
-            max_ms: as_float(self.latencies.max()) / 1e6,
+            max_ms: as_float(self.0.max()) / 1e6,
         }
     }
 }

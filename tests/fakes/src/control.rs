@@ -5,6 +5,8 @@
 
 /// What can be done to Entra and to PATs.
 mod credentials;
+/// Many things in one call.
+mod crowd;
 /// The lists that a person can look at.
 mod lists;
 /// What administrators do in the portal.
@@ -20,6 +22,7 @@ use crate::{ado, ci, entra};
 pub const HELP: &str = "\
 POST /_fake/push {repository, branch, comment?}
 POST /_fake/pull-requests {repository, source, target?, title?, draft?, conflicts?}
+POST /_fake/pull-requests/many {repository, count, prefix}
 POST /_fake/pull-requests/{id}/{push|force-push|abandon|reactivate|complete|draft|publish} {}
 POST /_fake/pull-requests/{id}/{comment|title|retarget} {text}
 POST /_fake/pull-requests/{id}/try-complete {}  (as the policies let)
@@ -27,6 +30,8 @@ POST /_fake/clock {seconds}                     (lets time pass, with what falls
 POST /_fake/subscriptions {event_type, project, url, password?, owner?}
 POST /_fake/subscriptions/{id}/{disable|enable|give-up|delete} {}
 POST /_fake/projects/{name}/{rename|delete} {name?}
+POST /_fake/repositories/create {repository}    (project/name, in a project that is there)
+POST /_fake/organizations {name, project}
 POST /_fake/repositories/{rename|disable|enable|delete} {repository, name?}
 POST /_fake/identities/{user}/deactivate {}     POST /_fake/policies/{id}/delete {}
 POST /_fake/ci {behaviour, check?, next?}
@@ -40,7 +45,7 @@ GET  /_fake/{pats|violations|entra|token-calls}
 GET  /_fake/{pull-requests|subscriptions|notifications|lost|policies|runs|journal}
 GET  /_fake/unfiltered-lists
 GET  /_fake/pull-requests/{id}/statuses   GET /_fake/commits/{sha}/statuses
-GET  /_fake/journal/{from}
+GET  /_fake/{journal|statuses}/{from}            GET /_fake/pats/count
 ";
 
 type Reply = Result<Value, String>;
@@ -63,10 +68,15 @@ pub fn handle(
         ("POST", ["pats", rest @ ..]) => credentials::change_pats(ado, rest, &body),
         ("POST", ["push"]) => push(ado, &body),
         ("POST", ["pull-requests"]) => open(ado, &body),
+        ("POST", ["pull-requests", "many"]) => crowd::open_many(ado, &body),
         ("POST", ["pull-requests", id, verb]) => change(ado, id, verb, &body),
         (
             "POST",
-            ["subscriptions" | "projects" | "repositories" | "identities" | "policies", ..],
+            [
+                "subscriptions" | "organizations" | "projects" | "repositories" | "identities"
+                | "policies",
+                ..,
+            ],
         ) => portal::change(ado, &path, &body),
         ("POST", ["ci"]) => behave(ci, &body),
         _ => Err(HELP.to_owned()),

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -32,6 +32,8 @@ struct Shared {
     ci: Mutex<ci::World>,
     entra: Mutex<entra::World>,
     changes: watch::Sender<u64>,
+    /// Rouses the loop that sends; not for every request that is answered.
+    due: Notify,
     holds: holds::Holds,
     clock: clock::Clock,
     stopped: CancellationToken,
@@ -59,6 +61,10 @@ impl Shared {
 
     fn changed(&self) {
         self.changes.send_modify(|count| *count += 1);
+        let is_due = self.ado().next_due_ms().is_some() || self.ci().next_due_ms().is_some();
+        if is_due {
+            self.due.notify_one();
+        }
     }
 
     /// Waits until a condition on both worlds holds, however long it takes.
@@ -110,6 +116,7 @@ impl Shell {
             ci: Mutex::new(ci),
             entra: Mutex::new(entra),
             changes: watch::Sender::new(0),
+            due: Notify::new(),
             holds: holds::Holds::default(),
             clock,
             stopped: CancellationToken::new(),

@@ -4,7 +4,7 @@
 //! requests ask for anything, and get none. Nothing here changes the world.
 
 use super::access::Identity;
-use super::model::{Organization, Project, PullRequest, Repository};
+use super::model::{Organization, Posted, Project, PullRequest, Repository};
 use super::world::World;
 
 #[expect(clippy::panic, reason = "a slip of the test's author, best told at once")]
@@ -37,6 +37,11 @@ impl World {
         known(self.organizations.iter().find(|one| one.name == name), "organization", name)
     }
 
+    /// The organizations there are.
+    pub fn organizations(&self) -> impl Iterator<Item = &Organization> {
+        self.organizations.iter()
+    }
+
     /// The pull request of that number.
     pub fn pull_request(&self, id: u64) -> &PullRequest {
         known(self.pull_requests.get(&id), "pull request", &id.to_string())
@@ -49,6 +54,11 @@ impl World {
     /// The pull requests there are, oldest first.
     pub fn pull_requests(&self) -> impl DoubleEndedIterator<Item = &PullRequest> {
         self.pull_requests.values()
+    }
+
+    /// Every status ever posted, whatever became of it, oldest first.
+    pub fn posted(&self) -> &[Posted] {
+        &self.posted
     }
 
     /// The identity of that GUID.

@@ -134,3 +134,18 @@ pub struct Status {
     /// When, in milliseconds since 1970.
     pub at_ms: i64,
 }
+
+/// A status that was posted, in the order in which all of them were.
+#[derive(Debug, Clone)]
+pub struct Posted {
+    /// Number of the pull request, unless it is of a commit.
+    pub pull_request: Option<u64>,
+    /// Object id of the commit, unless it is of a pull request.
+    pub commit: Option<String>,
+    /// The iteration it is bound to, if any.
+    pub iteration: Option<u64>,
+    /// `pending`, `succeeded`, …
+    pub state: String,
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+}

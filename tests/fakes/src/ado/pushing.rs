@@ -187,13 +187,12 @@ impl World {
         if is_nothing(&update.new) {
             return;
         }
-        let from_here = |one: &&super::model::PullRequest| {
-            one.state == PullRequestState::Active
-                && one.fork.as_ref().unwrap_or(&one.repository) == repository
-                && one.source_ref == update.name
-        };
-        let found = self.pull_requests.values().filter(from_here);
-        let ids: Vec<_> = found.map(|pull_request| pull_request.id).collect();
+        let source = (repository.to_owned(), update.name.clone());
+        let mut ids = self.by_source.get(&source).cloned().unwrap_or_default();
+        ids.retain(|id| self.pull_request(*id).state == PullRequestState::Active);
+        if ids.is_empty() {
+            return;
+        }
         let reason = match descends(self.repository(repository), &update.new, &update.old) {
             true => "push",
             false => "forcePush",

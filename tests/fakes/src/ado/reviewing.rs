@@ -18,6 +18,8 @@ impl World {
         assert!(self.head(origin, &source_ref).is_some(), "there is no branch {source_ref}");
         let target = self.head(&new.repository, &target_ref);
         assert!(target.is_some(), "there is no branch {target_ref}");
+        let source = (origin.clone(), source_ref);
+        self.by_source.entry(source).or_default().push(id);
         let pull_request = new.opened(id, &self.actor, self.now_ms);
         self.pull_requests.insert(id, pull_request);
         self.add_iteration(id, "create", Some(self.last_push), None);

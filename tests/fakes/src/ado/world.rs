@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::access::{Identity, Token};
 use super::hooks::Hooks;
 use super::hooks::query::Unfiltered;
-use super::model::{Organization, Project, PullRequest, Repository};
+use super::model::{Organization, Posted, Project, PullRequest, Repository};
 use super::pats::{PatRules, Pats};
 use super::permission::Rule;
 use super::policy::Policy;
@@ -93,7 +93,10 @@ pub struct World {
     pub(crate) projects: Vec<Project>,
     pub(crate) repositories: BTreeMap<String, Repository>,
     pub(crate) pull_requests: BTreeMap<u64, PullRequest>,
+    /// Pull requests by the repository and the full name of the branch that they come from.
+    pub(crate) by_source: HashMap<(String, String), Vec<u64>>,
     pub(crate) queued_merges: Vec<(i64, u64)>,
+    pub(crate) posted: Vec<Posted>,
     pub(crate) identities: BTreeMap<String, Identity>,
     pub(crate) tokens: HashMap<String, Token>,
     pub(crate) outsiders: BTreeSet<String>,
@@ -124,7 +127,9 @@ impl World {
             projects: Vec::new(),
             repositories: BTreeMap::new(),
             pull_requests: BTreeMap::new(),
+            by_source: HashMap::new(),
             queued_merges: Vec::new(),
+            posted: Vec::new(),
             identities: BTreeMap::new(),
             tokens: HashMap::new(),
             outsiders: BTreeSet::new(),

@@ -19,6 +19,7 @@ pub(super) fn list(ado: &ado::World, ci: &ci::World, path: &[&str]) -> Reply {
             let id = super::known(ado, id)?;
             ado.pull_request(id).statuses.iter().map(status).collect()
         }
+        ["statuses", from] => statuses_from(ado, from)?,
         ["commits", sha, "statuses"] => commit_statuses(ado, sha)?,
         ["subscriptions"] => ado.subscriptions().map(subscription).collect(),
         ["notifications"] => {
@@ -32,6 +33,7 @@ pub(super) fn list(ado: &ado::World, ci: &ci::World, path: &[&str]) -> Reply {
         ["policies"] => ado.policies().map(policy).collect(),
         ["runs"] => ci.triggered().map(run).collect(),
         ["pats"] => ado.pats().iter().rev().map(|one| pat(ado, one)).collect(),
+        ["pats", "count"] => pats_counted(ado),
         ["violations"] => ado.violations().iter().map(|text| json!(text)).collect(),
         ["journal"] => {
             let entries = ado.journal.entries().rev().take(LIMIT_ENTRIES);
@@ -49,6 +51,21 @@ fn journal_from(journal: &Journal, from: &str) -> Reply {
     let kept = journal.entries().len();
     let entries = journal.entries().skip(kept.saturating_sub(wanted)).map(entry);
     Ok(json!({"seen": journal.seen(), "entries": entries.collect::<Vec<_>>()}))
+}
+
+/// For programs: what was posted from that status on, counted from zero, oldest first.
+fn statuses_from(ado: &ado::World, from: &str) -> Reply {
+    let from: usize = from.parse().map_err(|_| format!("{from} is no number"))?;
+    let entries = ado.posted().get(from..).unwrap_or_default().iter().map(|one| {
+        json!({
+            "pull_request": one.pull_request,
+            "commit": one.commit,
+            "iteration": one.iteration,
+            "state": one.state,
+            "at_ms": one.at_ms,
+        })
+    });
+    Ok(entries.collect())
 }
 
 fn entry(one: &Entry) -> Value {
@@ -73,6 +90,18 @@ fn pat(ado: &ado::World, one: &ado::Pat) -> Value {
         "valid_from": written(one.valid_from_ms),
         "valid_to": written(one.valid_to_ms),
         "revoked_at": one.revoked_at_ms.map(written),
+    })
+}
+
+/// For programs: what became of all of them, without naming each.
+fn pats_counted(ado: &ado::World) -> Value {
+    let count = |holds: &dyn Fn(&&ado::Pat) -> bool| ado.pats().iter().filter(holds).count();
+    json!({
+        "minted": ado.pats().len(),
+        "unused": count(&|one| one.used == 0),
+        "used_once": count(&|one| one.used == 1),
+        "used_more": count(&|one| one.used > 1),
+        "active": ado.active_pats().count(),
     })
 }
 

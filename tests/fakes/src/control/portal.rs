@@ -11,7 +11,9 @@ pub(super) fn change(ado: &mut World, path: &[&str], body: &Value) -> Reply {
     match path {
         ["subscriptions"] => subscribe(ado, body),
         ["subscriptions", id, verb] => change_subscription(ado, id, verb),
+        ["organizations"] => found_organization(ado, body),
         ["projects", name, verb] => change_project(ado, name, verb, body),
+        ["repositories", "create"] => create_repository(ado, body),
         ["repositories", verb] => change_repository(ado, verb, body),
         ["identities", user, "deactivate"] => {
             let id = identity(ado, user)?;
@@ -63,6 +65,28 @@ fn change_subscription(ado: &mut World, id: &str, verb: &str) -> Reply {
     };
     ado.set_subscription_status(id, status);
     Ok(json!({"status": status.name()}))
+}
+
+/// With one project in it.
+fn found_organization(ado: &mut World, body: &Value) -> Reply {
+    let (name, project) = (word(body, "name")?, word(body, "project")?);
+    if ado.organizations().any(|one| one.name == name) {
+        return Err(format!("there is an organization {name}"));
+    }
+    ado.create_organization(name);
+    Ok(json!({"project": ado.create_project(name, project)}))
+}
+
+/// With a first commit on its default branch.
+fn create_repository(ado: &mut World, body: &Value) -> Reply {
+    let path = word(body, "repository")?;
+    if ado.find_repository(path).is_some() {
+        return Err(format!("there is a repository {path}"));
+    }
+    let (project, name) = path.split_once('/').ok_or("repository is project/name")?;
+    let id = ado.create_repository(&self::project(ado, project)?.0, name);
+    let commit = ado.push(&id, "main", "Begin");
+    Ok(json!({"repository": id, "commit": commit}))
 }
 
 fn change_project(ado: &mut World, name: &str, verb: &str, body: &Value) -> Reply {

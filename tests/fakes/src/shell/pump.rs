@@ -1,7 +1,7 @@
 //! The loop that sends what falls due: ADO's deliveries and the CI's reports.
 //!
-//! It is woken by changes and by the next due time, and tells the worlds what became of each
-//! sending. It must never look into what it sends.
+//! It is woken when something may be due and by the next due time, and tells the worlds what became
+//! of each sending. It must never look into what it sends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,15 +28,13 @@ pub(super) fn client() -> reqwest::Result<reqwest::Client> {
 /// Sends until the shell stops.
 pub(super) async fn run(shared: Arc<Shared>, client: reqwest::Client, tasks: TaskTracker) {
     let slots = Arc::new(Semaphore::new(IN_FLIGHT_LIMIT));
-    let mut changes = shared.changes.subscribe();
     while !shared.stopped.is_cancelled() {
-        changes.mark_unchanged();
         send_due(&shared, &client, &tasks, &slots);
         let has_room = slots.available_permits() > 0;
         let nap = Duration::from_millis(nap_ms(&shared, has_room));
         tokio::select! {
             () = shared.stopped.cancelled() => {}
-            _ = changes.changed() => {}
+            () = shared.due.notified() => {}
             () = tokio::time::sleep(nap) => {}
         }
     }

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::{paging, switch};
-use crate::ado::model::{PullRequestState, Status};
+use crate::ado::model::{Posted, PullRequestState, Status};
 use crate::ado::permission::Permission;
 use crate::ado::refusal::{
     bad_request, commit_unknown, git_item_unknown, method_not_allowed, page_not_found,
@@ -40,6 +40,7 @@ impl World {
                 let number = commit.statuses.len() as u64 + 1;
                 let status = self.status_of(call, &call.json()?, number)?;
                 let answer = self.commit_status_json(repository, sha, &status);
+                self.posted.push(posted(&status, None, Some(sha)));
                 if let Some(commit) = self.repository_mut(id).commits.get_mut(sha) {
                     commit.statuses.push(status);
                 }
@@ -110,6 +111,7 @@ impl World {
             return Err(status_forbidden(key, text));
         }
         let answer = self.pull_request_status_json(id, &status);
+        self.posted.push(posted(&status, Some(id), None));
         let pull_request = self.pull_request_mut(id);
         pull_request.next_status += 1;
         pull_request.statuses.push(status);
@@ -177,4 +179,14 @@ impl World {
 
 fn same_context(one: &Status, other: &Status) -> bool {
     one.genre == other.genre && one.name == other.name
+}
+
+fn posted(status: &Status, pull_request: Option<u64>, commit: Option<&str>) -> Posted {
+    Posted {
+        pull_request,
+        commit: commit.map(str::to_owned),
+        iteration: status.iteration,
+        state: status.state.clone(),
+        at_ms: status.at_ms,
+    }
 }

@@ -60,7 +60,7 @@ impl World {
                 let place = self.own_pat(request.query("authorizationId"), &owner)?;
                 self.result(place, false)
             }
-            "GET" => return self.list_pats(request, &owner),
+            "GET" => return self.list_pats(request, organization, &owner),
             other => return Err(method_not_allowed(other)),
         };
         Ok(Response::json(200, &worded(answer, &asked)))
@@ -181,7 +181,8 @@ impl World {
         })
     }
 
-    fn list_pats(&self, request: &Request, owner: &str) -> Reply {
+    /// Those that were created in this organization, as the specification has it.
+    fn list_pats(&self, request: &Request, organization: &str, owner: &str) -> Reply {
         let filter = request.query("displayFilterOption").unwrap_or("active").to_ascii_lowercase();
         let wanted = match filter.as_str() {
             "active" => Some(PatState::Active),
@@ -195,7 +196,8 @@ impl World {
             Some(Ok(top)) if (1..=LARGEST_PAGE).contains(&top) => top,
             Some(_) => return Err(bad_request("$top must be between 1 and 100.")),
         };
-        let mut all: Vec<_> = self.pats.all.iter().filter(|pat| pat.identity == owner).collect();
+        let here = |pat: &&Pat| pat.identity == owner && pat.organization == organization;
+        let mut all: Vec<_> = self.pats.all.iter().filter(here).collect();
         match request.query("sortByOption").unwrap_or("displayDate").to_ascii_lowercase().as_str() {
             "displayname" => all.sort_by(|one, other| one.display_name.cmp(&other.display_name)),
             "displaydate" => all.sort_by_key(|pat| pat.valid_to_ms),

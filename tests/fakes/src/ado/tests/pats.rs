@@ -290,3 +290,19 @@ fn lists_come_in_pages_without_secrets() {
     let answer = scene.pats("PUT", "", Some(&update)).body_json();
     assert_eq!(answer["patTokenError"], "expiredPatCannotBeExtended");
 }
+
+#[test]
+fn a_list_shows_what_was_minted_in_its_organization() {
+    let mut scene = Scene::with_bearer();
+    scene.world.create_organization("northwind");
+    scene.mint("vso.code");
+    let mut listed = |organization: &str| {
+        let target = format!("/{organization}/_apis/tokens/pats?api-version=7.1-preview.1");
+        let request = Request::new("GET", &target);
+        let request = request.with_header("authorization", &format!("Bearer {BEARER}"));
+        let now_ms = scene.world.now_ms();
+        let body = scene.world.handle(&request, now_ms).body_json();
+        body["patTokens"].as_array().unwrap().len()
+    };
+    assert_eq!((listed("fabrikam"), listed("northwind")), (1, 0));
+}

@@ -7,16 +7,15 @@ use anyhow::{Context, ensure};
 use url::{Position, Url};
 
 use crate::caller::Caller;
-use crate::fakes::ORGANIZATION;
 use crate::gateway::OPERATOR;
 use crate::response::Response;
 
 const FOUND: u16 = 302;
 
 /// Signs in whoever is signed in to Entra.
-pub(super) async fn link(gateway: SocketAddr) -> anyhow::Result<()> {
+pub(crate) async fn link(gateway: SocketAddr, organization: &str) -> anyhow::Result<()> {
     let operator = Caller::with_token(gateway, OPERATOR);
-    let begun = operator.open(&format!("/connect/{ORGANIZATION}")).await?;
+    let begun = operator.open(&format!("/connect/{organization}")).await?;
     let authorize = redirect(&begun).context("the gateway does not begin")?;
     let cookie = begun.cookie.context("the gateway gives no cookie")?;
     let entra = authorize.socket_addrs(|| None)?.first().copied().context("Entra is nowhere")?;

@@ -8,9 +8,9 @@
 /// What the neighbours saw.
 mod accounts;
 /// Signing the service user in.
-mod linking;
+pub(super) mod linking;
 /// Where the token comes from.
-mod mode;
+pub(super) mod mode;
 /// Where statuses are shown.
 mod place;
 /// The load, and how long it took.
@@ -27,6 +27,7 @@ use anyhow::ensure;
 use clap::Args;
 use serde::Serialize;
 
+pub(super) use accounts::{expect_single_use, seen};
 use mode::Mode;
 use turn::{Load, Programs, Turn};
 

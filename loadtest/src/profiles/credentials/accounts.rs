@@ -84,7 +84,7 @@ fn kind(method: &str, path: &str) -> Option<&'static str> {
 }
 
 /// How many requests Azure DevOps has seen so far.
-pub(super) async fn seen(fakes: &Fakes) -> anyhow::Result<u64> {
+pub(in crate::profiles) async fn seen(fakes: &Fakes) -> anyhow::Result<u64> {
     let newest = fakes.control.get(&format!("/_fake/journal/{}", u64::MAX)).await?;
     newest.get("seen").and_then(Value::as_u64).context("a journal without a count")
 }
@@ -99,7 +99,10 @@ pub(super) async fn requests_since(fakes: &Fakes, from: u64) -> anyhow::Result<R
 }
 
 /// Tells Azure DevOps what to expect of tokens.
-pub(super) async fn expect_single_use(fakes: &Fakes, expected: bool) -> anyhow::Result<()> {
+pub(in crate::profiles) async fn expect_single_use(
+    fakes: &Fakes,
+    expected: bool,
+) -> anyhow::Result<()> {
     fakes.control.post("/_fake/pats/rules", &json!({"single_use": expected})).await.map(drop)
 }
 

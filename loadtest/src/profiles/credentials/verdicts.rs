@@ -1,4 +1,4 @@
-//! What the profile `status` prints, and how its budgets are judged. It must never measure.
+//! What the profile `credentials` prints, and how its budgets are judged. It must never measure.
 
 use serde_json::{Value, json};
 
@@ -120,5 +120,5 @@ fn verdicts(measured: &Measured) -> Vec<Verdict> {
 
 /// Everything that was measured, with the verdicts.
 pub(super) fn to_json(measured: &Measured) -> Value {
-    json!({ "profile": "status", "verdicts": verdicts(measured), "measured": measured })
+    json!({ "profile": "credentials", "verdicts": verdicts(measured), "measured": measured })
 }

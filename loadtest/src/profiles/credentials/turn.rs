@@ -79,6 +79,7 @@ pub(super) async fn measure(
         organization: ORGANIZATION,
         azure_devops_url: format!("{}/{ORGANIZATION}", fakes.url()),
         credential: mode.credential(&fakes.app().await?, &fakes.url()),
+        more: String::new(),
         environment: mode.environment(),
     };
     let gateway = Gateway::prepare(&programs.gateway, folder, setting)?;
@@ -109,7 +110,7 @@ async fn loaded(
 ) -> anyhow::Result<Turn> {
     server.wait_until_alive().await?;
     if mode.is_linked() {
-        link(server.address).await?;
+        link(server.address, ORGANIZATION).await?;
     }
     let place = Place::new(fakes, load.pull_request).await?;
     let mut posting = Posting::start(server.address, &place, load).await?;
