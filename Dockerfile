@@ -3,6 +3,7 @@ FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
 # Dependencies first, behind empty sources: this layer is rebuilt only when they change.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 COPY tests/fakes/Cargo.toml tests/fakes/
 COPY loadtest/Cargo.toml loadtest/
 RUN mkdir -p src tests/it tests/fakes/src loadtest/src \

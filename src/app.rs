@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -94,7 +95,7 @@ impl App {
     async fn begin(config: Config, listening: Listening) -> anyhow::Result<App> {
         let Listening { listener, is_inherited } = listening;
         let address = listener.local_addr()?;
-        let store = open(&config.storage).await?;
+        let store = open(&config.storage)?;
         let clock = Clock::system();
         let stop = CancellationToken::new();
         let shared = Shared::new(Arc::clone(&store), clock, stop.clone())?;
@@ -109,8 +110,12 @@ impl App {
         let state = Arc::new(state(&config, identities, upkeep, &shared));
         let drain = config.server.drain;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        let server = server::serve(Arc::clone(&state), listener, threads)?;
+        let mut server = server::serve(Arc::clone(&state), listener, threads)?;
         let handle = server.handle();
+        // Its threads begin when it is first polled, and are to be of this thread's priority.
+        if let Some(ended) = (&mut server).now_or_never() {
+            ended?;
+        }
         let workers = ticks
             .into_iter()
             .map(|(tick, wake, every)| {
@@ -195,11 +200,10 @@ impl InFlight {
 ///
 /// # Errors
 /// It cannot be opened, and what to do about it.
-pub async fn open(options: &storage::Options) -> anyhow::Result<Arc<dyn Store>> {
+pub fn open(options: &storage::Options) -> anyhow::Result<Arc<dyn Store>> {
     let Engine::Sqlite { path } = options.engine.clone();
-    let open = move || Sqlite::open(&path);
-    let store = tokio::task::spawn_blocking(open).await??;
-    Ok(Arc::new(store))
+    // Here and not on a thread that gives way: what it starts for accepting would do so, too.
+    Ok(Arc::new(Sqlite::open(&path)?))
 }
 
 /// What most parts of a gateway share.

@@ -18,6 +18,8 @@ pub mod credentials;
 pub mod domain;
 /// THE FLOW: accept, decide, dispatch, observe, publish.
 pub mod pipeline;
+/// Who goes first where there are fewer cores than work.
+pub mod priority;
 /// THE UPKEEP: what is wanted against what is there.
 pub mod reconcile;
 /// Values that must never be seen, and what is derived from the root key.

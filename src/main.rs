@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use azdo_gateway::cli::{self, Cli};
+use azdo_gateway::priority;
 use clap::Parser;
 use mimalloc::MiMalloc;
 
@@ -10,7 +11,18 @@ use mimalloc::MiMalloc;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    cli::run(Cli::parse()).await
+fn main() -> ExitCode {
+    let arguments = Cli::parse();
+    // Whoever accepts is started from this thread, and all others from those of the runtime.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .on_thread_start(priority::give_way)
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(cli::run(arguments)),
+        Err(error) => {
+            eprintln!("error: no threads can be started: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

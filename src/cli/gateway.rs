@@ -74,7 +74,7 @@ impl Gateway {
             role: Role::Operator,
             token: token.clone(),
         });
-        let store = app::open(&config.storage).await?;
+        let store = app::open(&config.storage)?;
         let listener = TcpListener::bind("127.0.0.1:0").context("cannot bind loopback")?;
         let url = format!("http://{}", listener.local_addr()?);
         let state = app::state_of(&config, &store).await?;

@@ -13,6 +13,7 @@ use rusqlite::Connection;
 
 use super::connection;
 use super::writer::lock;
+use crate::priority;
 
 const EVERY: Duration = Duration::from_millis(200);
 /// Above this many pages (of 8 KiB: 256 MiB) writers are made to wait until the log starts anew.
@@ -31,6 +32,7 @@ impl Checkpointer {
         let path = path.to_owned();
         let thread =
             std::thread::Builder::new().name("sqlite-checkpoint".into()).spawn(move || {
+                priority::give_way();
                 let mut db = None;
                 while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
                     if db.is_none() {

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::condition::{Condition, Part};
 use super::connection;
+use crate::priority;
 use crate::storage::Error;
 
 /// Writes that wait: more are refused.
@@ -72,6 +73,22 @@ struct Failure {
 struct Job {
     work: Box<dyn Work>,
     bytes: usize,
+    keeping: Keeping,
+}
+
+/// How a write outlives the machine; it outlives the process in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeping {
+    /// On disk when it returns.
+    Durable,
+    /// On disk with whatever durable comes next: for what would be done again if it were lost.
+    Later,
+}
+
+/// What one transaction carries out.
+struct Batch {
+    works: Vec<Box<dyn Work>>,
+    keeping: Keeping,
 }
 
 #[derive(Default)]
@@ -110,9 +127,10 @@ impl Writer {
         let shared =
             Arc::new(Shared { queue: Mutex::default(), arrived: Condvar::new(), condition, path });
         let theirs = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("sqlite-writer".into())
-            .spawn(move || write_all(&theirs, db))?;
+        let thread = std::thread::Builder::new().name("sqlite-writer".into()).spawn(move || {
+            priority::give_way();
+            write_all(&theirs, db);
+        })?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
@@ -125,9 +143,28 @@ impl Writer {
         bytes: usize,
         work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
+        self.carry_out(bytes, Keeping::Durable, work).await
+    }
+
+    /// Like `write`, and does not wait for the disk: if the machine dies, what was written last may
+    /// be as if it had never been. Only for what is then done again.
+    pub(super) async fn write_without_sync<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.carry_out(bytes, Keeping::Later, work).await
+    }
+
+    async fn carry_out<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        keeping: Keeping,
+        work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
         let work = Box::new(Write { work, value: None, answer });
-        self.admit(Job { work, bytes })?;
+        self.admit(Job { work, bytes, keeping })?;
         match answered.await {
             Ok(Ok(Some(value))) => Ok(value),
             Ok(Ok(None)) => Err(Error::unavailable("the write failed, see the log")),
@@ -173,10 +210,16 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn write_all(shared: &Shared, mut db: Connection) {
-    let mut batch = Vec::new();
+    let mut batch = Batch { works: Vec::new(), keeping: Keeping::Later };
+    let mut kept = None;
     while next_batch(shared, &mut batch) {
         let is_well = shared.condition.is_well(Part::Database);
-        let result = commit(&db, &mut batch, !is_well).map_err(|error| {
+        // What only waits in memory proves nothing of the disk.
+        let keeping = if is_well { batch.keeping } else { Keeping::Durable };
+        let committed =
+            keep(&db, &mut kept, keeping).and_then(|()| commit(&db, &mut batch.works, !is_well));
+        let result = committed.map_err(|error| {
+            kept = None;
             let failure = Arc::new(Failure { advice: connection::advice(&error, &shared.path) });
             recover(shared, &mut db, &failure, &error);
             failure
@@ -184,7 +227,7 @@ fn write_all(shared: &Shared, mut db: Connection) {
         if result.is_ok() && !is_well {
             shared.condition.set(Part::Database, None);
         }
-        for work in batch.drain(..) {
+        for work in batch.works.drain(..) {
             work.answer(result.clone());
         }
     }
@@ -195,16 +238,20 @@ fn write_all(shared: &Shared, mut db: Connection) {
 }
 
 /// Waits for work; an empty batch is a probe of an unwritable database. False when closed.
-fn next_batch(shared: &Shared, batch: &mut Vec<Box<dyn Work>>) -> bool {
+fn next_batch(shared: &Shared, batch: &mut Batch) -> bool {
+    batch.keeping = Keeping::Later;
     let mut queue = lock(&shared.queue);
     loop {
         if !queue.jobs.is_empty() {
             let count = queue.jobs.len().min(BATCH_MAX);
             let mut bytes = 0;
-            batch.extend(queue.jobs.drain(..count).map(|Job { work, bytes: of_it }| {
-                bytes += of_it;
-                work
-            }));
+            for job in queue.jobs.drain(..count) {
+                bytes += job.bytes;
+                if job.keeping == Keeping::Durable {
+                    batch.keeping = Keeping::Durable;
+                }
+                batch.works.push(job.work);
+            }
             queue.bytes -= bytes;
             return true;
         }
@@ -223,6 +270,19 @@ fn next_batch(shared: &Shared, batch: &mut Vec<Box<dyn Work>>) -> bool {
             return true;
         }
     }
+}
+
+/// Has the next commit wait for the disk, or not. In WAL mode that is all that the two differ in
+/// (<https://sqlite.org/pragma.html#pragma_synchronous>).
+fn keep(db: &Connection, kept: &mut Option<Keeping>, keeping: Keeping) -> rusqlite::Result<()> {
+    if *kept != Some(keeping) {
+        db.execute_batch(match keeping {
+            Keeping::Durable => "PRAGMA synchronous = FULL",
+            Keeping::Later => "PRAGMA synchronous = NORMAL",
+        })?;
+        *kept = Some(keeping);
+    }
+    Ok(())
 }
 
 /// Why nothing of a batch was committed.

@@ -7,12 +7,13 @@ use super::{Source, root, sources, tidy};
 const PIPELINE: &str = "domain, storage, ado, ci, credentials, worker, clock, secret";
 
 /// A module, and what it may import of ours: modules, or what is named of them.
-pub(super) const TABLE: [(&str, &str); 16] = [
+pub(super) const TABLE: [(&str, &str); 17] = [
     ("domain", ""),
     ("clock", "domain::time"),
     ("secret", "domain::id"),
     ("telemetry", ""),
-    ("storage", "domain, secret"),
+    ("priority", ""),
+    ("storage", "domain, secret, priority"),
     ("ado", "domain, secret, clock"),
     ("ci", "domain, secret"),
     ("credentials", "domain, storage, ado, secret, clock"),

@@ -30,6 +30,8 @@ use segments::Segments;
 
 /// Bytes that are read at once, or one body.
 const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// So many are read where they are asked for.
+const WAITING_FEW: u64 = 32;
 /// How long a list waits for what arrived before it was asked for.
 const SETTLING_MAX: Duration = Duration::from_secs(1);
 
@@ -107,7 +109,12 @@ impl Intake {
         }
         let segments = lock(&self.shared.segments).from(from);
         let reading = move || reading::read(&segments, from, limit, READ_BYTES_MAX);
-        match tokio::task::spawn_blocking(reading).await {
+        // The newest are in memory, as a rule; the way to another thread would take longer.
+        let read = match self.waiting() <= WAITING_FEW {
+            true => Ok(reading()),
+            false => tokio::task::spawn_blocking(reading).await,
+        };
+        match read {
             Ok(Ok((deliveries, upto))) => {
                 if deliveries.is_empty() {
                     // What was counted by its looks is no delivery, or was damaged.
