@@ -53,6 +53,9 @@ const UNREADY_MAX: Duration = Duration::from_secs(5);
 /// How long a stopping gateway with an inherited socket still accepts, at least: whoever delivers
 /// often learns from an answer that its connection ends. At most, since nobody else is there.
 const LAST_ANSWERS_MAX: Duration = Duration::from_secs(1);
+/// How long a stopping gateway waits for its store, at most: what a disk that hangs does not take
+/// was promised to nobody.
+const CLOSED_MAX: Duration = Duration::from_secs(10);
 /// How long the connections that were accepted last have until their requests are read.
 const FIRST_READ_MAX: Duration = Duration::from_millis(250);
 
@@ -170,7 +173,7 @@ impl App {
                 tracing::warn!(organization, "when it last delivered is forgotten: {error}");
             }
         }
-        self.store.close(self.drain).await;
+        self.store.close(CLOSED_MAX).await;
         drop(self.serving.await);
     }
 }

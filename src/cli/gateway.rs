@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::Common;
 use crate::app;
 use crate::config::Config;
+use crate::pipeline::accept::take_in_all;
 use crate::reconcile::schedule::Upkeep;
 use crate::secret::{RootKey, Secret};
 use crate::server::{self, ApiToken, Role};
@@ -75,6 +76,10 @@ impl Gateway {
             token: token.clone(),
         });
         let store = app::open(&config.storage)?;
+        // A gateway that was killed may have answered more than it had taken in.
+        if let Err(error) = take_in_all(&*store).await {
+            eprintln!("warning: what arrived last is left out: {error}");
+        }
         let listener = TcpListener::bind("127.0.0.1:0").context("cannot bind loopback")?;
         let url = format!("http://{}", listener.local_addr()?);
         let state = app::state_of(&config, &store).await?;

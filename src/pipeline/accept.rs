@@ -4,6 +4,7 @@
 //! Only the envelope is parsed, for the keys; what the body means is for later. Whatever proved a
 //! live secret is stored, even what is no JSON. It must never look into the resource.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures_util::future::join;
@@ -59,7 +60,14 @@ pub(super) async fn take_in_and_claim(
     }
     // The first is admitted first, so that the second finds what it brought.
     let (taken, claimed) = join(take(store, arrived), store.claim_deliveries(claim)).await;
-    Ok((taken?, claimed?))
+    match (taken, claimed?) {
+        // What is leased is decided now: it would wait until its lease ends, and again after that.
+        (Err(error), claimed) if !claimed.is_empty() => {
+            tracing::warn!("what arrived is not taken in for now: {error}");
+            Ok((0, claimed))
+        }
+        (taken, claimed) => Ok((taken?, claimed)),
+    }
 }
 
 /// Takes in everything that arrived, without deciding it.
@@ -93,9 +101,14 @@ async fn take(store: &dyn Store, arrived: Arrived) -> Result<usize, Error> {
 /// What its envelope says of a delivery.
 fn look_at(received: Received) -> NewDelivery {
     let Received { organization, hook, received_at, body } = received;
-    let (envelope, quarantined) = match envelope(&body) {
-        Ok(envelope) => (envelope, None),
-        Err(not_understood) => (Envelope::default(), Some(not_understood.reason)),
+    // It was answered: a body that makes the reader panic must not hold up all that came after it.
+    let (envelope, quarantined) = match catch_unwind(AssertUnwindSafe(|| envelope(&body))) {
+        Ok(Ok(envelope)) => (envelope, None),
+        Ok(Err(not_understood)) => (Envelope::default(), Some(not_understood.reason)),
+        Err(_) => {
+            let why = "reading it failed: please report this delivery as a bug";
+            (Envelope::default(), Some(why.into()))
+        }
     };
     NewDelivery {
         organization,

@@ -227,6 +227,7 @@ pub trait Store: Upkeep + Debug {
     /// Whether deliveries can be stored now, and if not, why.
     fn health(&self) -> Health;
 
-    /// Writes what was taken in and stops. Nothing is accepted afterwards.
+    /// Writes what was admitted and stops, waiting for that so long at most. Nothing is accepted
+    /// afterwards.
     async fn close(&self, within: Duration);
 }

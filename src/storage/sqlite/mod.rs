@@ -18,6 +18,7 @@ mod logins;
 mod migration;
 mod names;
 mod outbox;
+mod owner;
 mod policies;
 mod readers;
 mod retention;
@@ -28,9 +29,8 @@ mod upkeep;
 mod watching;
 mod writer;
 
-use std::fs::File;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -51,19 +51,19 @@ use crate::domain::time::Timestamp;
 use checkpoint::Checkpointer;
 use condition::{Condition, Part};
 use intake::Intake;
+use owner::Owned;
 use readers::Readers;
 use writer::Writer;
 
 /// See the module.
 #[derive(Debug)]
 pub struct Sqlite {
-    writer: Writer,
+    writer: Arc<Writer>,
     readers: Readers,
-    intake: Intake,
+    intake: Arc<Intake>,
     condition: Arc<Condition>,
-    checkpointer: Checkpointer,
-    /// Held until it is closed: work in the background may keep the rest of this for longer.
-    lock: Mutex<Option<File>>,
+    checkpointer: Arc<Checkpointer>,
+    owned: Arc<Owned>,
 }
 
 impl Sqlite {
@@ -78,7 +78,7 @@ impl Sqlite {
                 Error::unavailable(format!("the folder {folder} cannot be created: {error}"))
             })?;
         }
-        let lock = lock(path)?;
+        let owned = Owned::take(path)?;
         let failed = |source| Error::Unavailable {
             advice: connection::advice(&source, path),
             source: Some(source),
@@ -87,35 +87,17 @@ impl Sqlite {
         migration::migrate(&db).map_err(failed)?.map_err(Error::unavailable)?;
         migration::void_leases(&db).map_err(failed)?;
         let condition = Arc::new(Condition::default());
-        let intake = Intake::open(path, &db, Arc::clone(&condition))?;
+        let intake = Arc::new(Intake::open(path, &db, Arc::clone(&condition))?);
         let threads = |error| Error::unavailable(format!("no thread could be started: {error}"));
+        let writer = Writer::start(path.to_owned(), db, Arc::clone(&condition));
         Ok(Self {
-            writer: Writer::start(path.to_owned(), db, Arc::clone(&condition)).map_err(threads)?,
+            writer: Arc::new(writer.map_err(threads)?),
             readers: Readers::new(path),
             intake,
             condition,
-            checkpointer: Checkpointer::start(path).map_err(threads)?,
-            lock: Mutex::new(Some(lock)),
+            checkpointer: Arc::new(Checkpointer::start(path).map_err(threads)?),
+            owned: Arc::new(owned),
         })
-    }
-}
-
-fn lock(path: &Path) -> Result<File, Error> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".lock");
-    let shown = Path::new(&beside).display().to_string();
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&beside)
-        .map_err(|error| Error::unavailable(format!("{shown} cannot be opened: {error}")))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(_) => Err(Error::unavailable(format!(
-            "{} belongs to another running gateway: stop it, or ask it over HTTP",
-            path.display()
-        ))),
     }
 }
 
@@ -143,12 +125,21 @@ impl Store for Sqlite {
     }
 
     async fn arrived(&self, limit: usize) -> Result<Arrived, Error> {
-        self.intake.read(limit).await
+        let arrived = self.intake.read(limit).await?;
+        if arrived.deliveries.is_empty() && arrived.from != arrived.upto {
+            // Nothing but damage, which was told: it is passed over, or it would be told for ever.
+            let (from, upto) = (arrived.from, arrived.upto);
+            self.take_in(TakeIn { deliveries: Vec::new(), from, upto }).await?;
+        }
+        Ok(arrived)
     }
 
     async fn take_in(&self, arrived: TakeIn) -> Result<Option<Vec<Accepted>>, Error> {
         let (from, upto) = (arrived.from, arrived.upto);
-        let bytes = arrived.deliveries.iter().map(bytes_of).sum();
+        let bytes: usize = arrived.deliveries.iter().map(bytes_of).sum();
+        // It was answered and is in memory already: what is longer than the queue would be refused
+        // for ever, and with it all that came later.
+        let bytes = bytes.min(writer::WAITING_BYTES_MAX / 2);
         let take = move |db: &rusqlite::Connection| {
             if !intake::advance(db, from, upto)? {
                 return Ok(None);
@@ -162,6 +153,8 @@ impl Store for Sqlite {
             false => self.writer.write(bytes, take).await?,
         };
         match &accepted {
+            // What did not come from the intake is not counted there.
+            Some(_) if from == upto => {}
             Some(accepted) => self.intake.taken(accepted.len(), upto),
             // Somebody began with it and did not hear what came of it.
             None => self.intake.taken(0, self.writer.write(0, intake::mark).await?),
@@ -382,10 +375,15 @@ impl Store for Sqlite {
         self.condition.health()
     }
 
-    async fn close(&self, _within: Duration) {
-        self.intake.close();
-        self.checkpointer.stop();
-        self.writer.close();
-        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+    async fn close(&self, within: Duration) {
+        let (intake, checkpointer) = (Arc::clone(&self.intake), Arc::clone(&self.checkpointer));
+        let (writer, owned) = (Arc::clone(&self.writer), Arc::clone(&self.owned));
+        let close = move || {
+            intake.close();
+            checkpointer.stop();
+            writer.close();
+            owned.give_up();
+        };
+        owner::close(close, within).await;
     }
 }

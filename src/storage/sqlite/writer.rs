@@ -22,7 +22,7 @@ use crate::storage::Error;
 /// Writes that wait: more are refused.
 const WAITING_MAX: usize = 8_192;
 /// Bytes that wait: more are refused.
-const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub(super) const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Writes in one transaction.
 const BATCH_MAX: usize = 512;
 /// How often an unwritable database is tried, without anybody having to send something.

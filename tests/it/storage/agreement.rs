@@ -133,13 +133,13 @@ fn operation() -> impl Strategy<Value = Operation> {
 }
 
 /// Sequences that are tried; `AZDO_GATEWAY_SEQUENCES` tries more, `AZDO_GATEWAY_SEED` others.
-fn sequences() -> u32 {
+pub(super) fn sequences() -> u32 {
     let asked = std::env::var("AZDO_GATEWAY_SEQUENCES").ok();
     asked.and_then(|count| count.parse().ok()).unwrap_or(256)
 }
 
 /// The same every time, so that a change is what breaks it.
-fn seed() -> u8 {
+pub(super) fn seed() -> u8 {
     let asked = std::env::var("AZDO_GATEWAY_SEED").ok();
     asked.and_then(|seed| seed.parse().ok()).unwrap_or(1)
 }
@@ -152,7 +152,7 @@ fn every_engine_agrees_with_the_model() {
             failure_persistence: None,
             ..ProptestConfig::default()
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let sequence = prop::collection::vec(operation(), 1..80);
         let agrees = |operations: Vec<Operation>| {
             runtime.block_on(async {

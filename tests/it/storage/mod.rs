@@ -14,6 +14,10 @@ mod decisions;
 mod hooks;
 /// Deliveries: stored once, leased, decided.
 mod inbox;
+/// Hook calls as they come: kept, and taken in once.
+mod intake;
+/// Random sequences of keeping, taking in and dying: nothing lost, nothing doubled, in order.
+mod intake_agreement;
 /// Service users: linked, renewed by one at a time, taken away.
 mod links;
 /// Pages, filters, and how much waits.
@@ -30,6 +34,8 @@ mod model;
 mod outbox;
 /// Attempts at posting: doubts, counts, turns.
 mod posting;
+/// SQLite: power cuts while hook calls are being kept.
+mod power;
 /// A store that is closed and opened again.
 mod reopening;
 /// What is old and finished goes, what waits stays.
@@ -124,6 +130,13 @@ impl Bench {
     pub(super) async fn reopened(self) -> Bench {
         let Bench { store, engine, folder } = self;
         store.close(Duration::from_secs(5)).await;
+        drop(store);
+        Bench { store: engine.open(folder.path()), engine, folder }
+    }
+
+    /// Drops the store without closing it and opens it again, as after a death.
+    pub(super) fn died(self) -> Bench {
+        let Bench { store, engine, folder } = self;
         drop(store);
         Bench { store: engine.open(folder.path()), engine, folder }
     }

@@ -236,3 +236,95 @@ fn advice(error: &io::Error, database: &Path) -> String {
         _ => format!("writing beside {path} failed ({error}): check the disk and the system log"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::super::reading;
+    use super::*;
+    use crate::storage::Mark;
+
+    fn shared(database: &Path) -> Shared {
+        let segments = Segments::open(database, "0123abcd", Mark::default()).unwrap();
+        Shared::new(segments, database, 0, Arc::default())
+    }
+
+    fn batch(bodies: &[&str]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for body in bodies {
+            record::append(&mut bytes, "fabrikam", "push", Timestamp::ZERO, body.as_bytes());
+        }
+        bytes
+    }
+
+    fn read(segments: &Segments) -> Vec<String> {
+        let there = segments.from(Mark::default());
+        let (found, _) = reading::read(&there, Mark::default(), 100, usize::MAX).unwrap();
+        found.into_iter().map(|one| String::from_utf8(one.body).unwrap()).collect()
+    }
+
+    #[test]
+    fn behind_a_failed_write_nothing_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("gateway.db");
+        let slot = folder.path().join("gateway.db-intake-0");
+        let shared = shared(&database);
+        let mut place = None;
+        write(&shared, &mut place, &mut batch(&["one", "two"])).unwrap();
+        let before = std::fs::read(&slot).unwrap();
+        let first = place.as_mut().unwrap();
+        let number = first.segment.number;
+        // It takes nothing any more.
+        first.segment.file = Arc::new(File::open(&slot).unwrap());
+        write(&shared, &mut place, &mut batch(&["three"])).unwrap_err();
+        assert!(place.is_none());
+        write(&shared, &mut place, &mut batch(&["four"])).unwrap();
+        assert_ne!(place.unwrap().segment.number, number);
+        assert_eq!(std::fs::read(&slot).unwrap(), before);
+        let found = ["one", "two", "four"];
+        assert_eq!(read(&lock(&shared.segments)), found);
+        let again = Segments::open(&database, "0123abcd", Mark::default()).unwrap();
+        assert_eq!(read(&again), found);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_and_tried_until_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let slot = folder.path().join("gateway.db-intake-0");
+        std::os::unix::fs::symlink("/dev/full", &slot).unwrap();
+        let shared = Arc::new(shared(&folder.path().join("gateway.db")));
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || append_all(&theirs));
+        let append = |body: &'static [u8]| shared.append("fabrikam", "push", Timestamp::ZERO, body);
+        let refused = append(b"one").await.unwrap_err().to_string();
+        assert!(refused.contains("full"), "{refused}");
+        assert!(!shared.condition.is_well(Part::Intake));
+        std::fs::remove_file(&slot).unwrap();
+        // Nobody has to send anything for it to be found out.
+        while !shared.condition.is_well(Part::Intake) {
+            tokio::task::yield_now().await;
+        }
+        append(b"two").await.unwrap();
+        assert_eq!(shared.appended.load(Ordering::Acquire), 1);
+        assert_eq!(read(&lock(&shared.segments)), ["two"]);
+        shared.close();
+        thread.join().unwrap();
+        assert!(append(b"three").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_written_though_nobody_waits_for_the_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = shared(&folder.path().join("gateway.db"));
+        for body in [b"one", b"two"] {
+            drop(shared.admit("fabrikam", "push", Timestamp::ZERO, body).unwrap());
+        }
+        let long = vec![0; WAITING_BYTES_MAX];
+        let busy = shared.append("fabrikam", "push", Timestamp::ZERO, &long).await;
+        assert!(matches!(busy, Err(Error::Busy { waiting: 2 })), "{busy:?}");
+        shared.close();
+        append_all(&shared);
+        assert_eq!(read(&lock(&shared.segments)), ["one", "two"]);
+    }
+}

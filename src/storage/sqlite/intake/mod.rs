@@ -9,6 +9,8 @@ mod appender;
 mod reading;
 mod record;
 mod segments;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -69,7 +71,7 @@ impl Intake {
             Error::unavailable(format!("the intake beside {path} cannot be opened: {error}"))
         };
         let segments = Segments::open(database, &gateway, mark).map_err(beside)?;
-        let left_over = segments.count_from(mark).map_err(beside)?;
+        let left_over = segments.left_over();
         if left_over > 0 {
             tracing::info!("{left_over} deliveries of an earlier process are taken in");
         }
@@ -104,10 +106,12 @@ impl Intake {
     pub(super) async fn read(&self, limit: usize) -> Result<Arrived, Error> {
         let from = self.taken.borrow().mark;
         let appended = self.shared.appended.load(Ordering::Acquire);
-        if appended <= self.taken.borrow().count {
+        let segments = lock(&self.shared.segments).from(from);
+        if segments.is_empty() {
+            // What was counted by its looks was no delivery, or nobody heard that it was taken in.
+            self.taken.send_modify(|taken| taken.count = taken.count.max(appended));
             return Ok(Arrived { deliveries: Vec::new(), from, upto: from });
         }
-        let segments = lock(&self.shared.segments).from(from);
         let reading = move || reading::read(&segments, from, limit, READ_BYTES_MAX);
         // The newest are in memory, as a rule; the way to another thread would take longer.
         let read = match self.waiting() <= WAITING_FEW {
@@ -115,13 +119,7 @@ impl Intake {
             false => tokio::task::spawn_blocking(reading).await,
         };
         match read {
-            Ok(Ok((deliveries, upto))) => {
-                if deliveries.is_empty() {
-                    // What was counted by its looks is no delivery, or was damaged.
-                    self.taken.send_modify(|taken| taken.count = taken.count.max(appended));
-                }
-                Ok(Arrived { deliveries, from, upto })
-            }
+            Ok(Ok((deliveries, upto))) => Ok(Arrived { deliveries, from, upto }),
             Ok(Err(error)) => {
                 Err(Error::unavailable(format!("what arrived cannot be read: {error}")))
             }
@@ -129,7 +127,7 @@ impl Intake {
         }
     }
 
-    /// So many were taken into the database, which says so.
+    /// So many were taken into the database, up to there, which says so.
     pub(super) fn taken(&self, count: usize, upto: Mark) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         self.taken.send_modify(|taken| {
@@ -141,12 +139,12 @@ impl Intake {
 
     /// Waits, for a moment, until what arrived before is in the database.
     pub(super) async fn settle(&self) {
-        let appended = self.shared.appended.load(Ordering::Acquire);
-        if self.taken.borrow().count >= appended {
+        let end = lock(&self.shared.segments).end();
+        if self.taken.borrow().mark >= end {
             return;
         }
         let mut taken = self.taken.subscribe();
-        let all = taken.wait_for(|taken| taken.count >= appended);
+        let all = taken.wait_for(|taken| taken.mark >= end);
         // Who asks under load sees what is there by then.
         drop(tokio::time::timeout(SETTLING_MAX, all).await);
     }
@@ -154,6 +152,8 @@ impl Intake {
     /// Takes nothing more, and ends when what was admitted is on disk.
     pub(super) fn close(&self) {
         self.shared.close();
+        // Whoever still takes in after this does not know whose the files are by then.
+        lock(&self.shared.segments).close();
         if let Some(thread) = lock(&self.thread).take() {
             drop(thread.join());
         }

@@ -47,33 +47,39 @@ struct Scan<'a> {
 
 impl Scan<'_> {
     fn next(&mut self) -> io::Result<Option<Received>> {
-        let mut wanted = 0;
-        loop {
+        while self.left() > 0 {
             let rest = self.chunk.get(self.used..).unwrap_or_default();
-            if rest.len() < wanted {
-                return Ok(None);
-            }
             match record::read(rest, self.segment.number) {
                 Found::Whole(received, bytes) => {
                     self.step(bytes);
                     return Ok(Some(received));
                 }
                 Found::Damaged(bytes) => {
-                    tracing::error!(
-                        segment = self.segment.number,
-                        position = self.position,
+                    self.tell_damage(
                         "a delivery is damaged on disk and left out; if the gateway or the machine \
-                         had just died, it was never acknowledged"
+                         had just died, it was never acknowledged",
                     );
                     self.step(bytes);
                 }
-                Found::More(bytes) => {
-                    wanted = bytes;
-                    self.fill(bytes.max(CHUNK_BYTES))?;
+                Found::More(bytes) if bytes <= self.left() => self.fill(bytes.max(CHUNK_BYTES))?,
+                Found::More(_) | Found::End => {
+                    self.tell_damage(
+                        "deliveries are damaged on disk: all from here on are left out",
+                    );
+                    self.position = self.segment.end;
                 }
-                Found::End => return Ok(None),
             }
         }
+        Ok(None)
+    }
+
+    fn left(&self) -> usize {
+        usize::try_from(self.segment.end.saturating_sub(self.position)).unwrap_or(usize::MAX)
+    }
+
+    fn tell_damage(&self, what: &str) {
+        let (segment, position) = (self.segment.number, self.position);
+        tracing::error!(segment, position, "{what}");
     }
 
     fn step(&mut self, bytes: usize) {
@@ -83,13 +89,8 @@ impl Scan<'_> {
 
     /// Reads up to so many bytes from here on, as far as there are any.
     fn fill(&mut self, bytes: usize) -> io::Result<()> {
-        let end = match self.segment.end {
-            Some(end) => end,
-            None => self.segment.file.metadata()?.len(),
-        };
-        let left = usize::try_from(end.saturating_sub(self.position)).unwrap_or(usize::MAX);
         self.used = 0;
-        self.chunk.resize(bytes.min(left), 0);
+        self.chunk.resize(bytes.min(self.left()), 0);
         self.segment.file.read_exact_at(&mut self.chunk, self.position)
     }
 }
