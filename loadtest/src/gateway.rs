@@ -115,6 +115,19 @@ impl Gateway {
         Server::start("the gateway", &self.command(&["serve"]), address, pinned, log)
     }
 
+    /// Adds keys to its `[storage]`, from the next start on; each ends with a line break.
+    pub(crate) fn set_storage(&self, keys: &str) -> anyhow::Result<()> {
+        let path = self.folder.join(CONFIG);
+        let config = std::fs::read_to_string(&path)?;
+        let head = "[storage]\n";
+        Ok(std::fs::write(path, config.replacen(head, &format!("{head}{keys}"), 1))?)
+    }
+
+    /// The file that it keeps everything in.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.join(DATABASE)
+    }
+
     /// Where the running gateway writes its log.
     pub(crate) fn log(&self) -> PathBuf {
         self.folder.join("gateway.log")

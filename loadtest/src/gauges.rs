@@ -9,12 +9,16 @@ use anyhow::{Context, ensure};
 use crate::connections::Connection;
 
 const POLL: Duration = Duration::from_millis(250);
+/// Whoever decided nothing for so long will not.
+const STANDSTILL: Duration = Duration::from_secs(30);
 
 /// Numbers at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Gauges {
     pub(crate) decided: f64,
     pub(crate) undecided: f64,
+    /// Rows that retention deleted.
+    pub(crate) deleted: f64,
 }
 
 pub(crate) async fn read(address: SocketAddr) -> anyhow::Result<Gauges> {
@@ -25,6 +29,7 @@ pub(crate) async fn read(address: SocketAddr) -> anyhow::Result<Gauges> {
     Ok(Gauges {
         decided: sum(&text, "azdo_gateway_decisions_total"),
         undecided: sum(&text, "azdo_gateway_backlog{stage=\"undecided\"}"),
+        deleted: sum(&text, "azdo_gateway_rows_deleted_total"),
     })
 }
 
@@ -39,6 +44,24 @@ pub(crate) async fn settled(
             return Ok(Some(begun.elapsed()));
         }
         if begun.elapsed() > within {
+            return Ok(None);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// The same, for as long as it makes any headway: being slow is no fault, standing still is one.
+pub(crate) async fn settled_at_last(address: SocketAddr) -> anyhow::Result<Option<Duration>> {
+    let begun = Instant::now();
+    let (mut least, mut since) = (f64::INFINITY, begun);
+    loop {
+        let undecided = read(address).await?.undecided;
+        if undecided < 0.5 {
+            return Ok(Some(begun.elapsed()));
+        }
+        if undecided < least {
+            (least, since) = (undecided, Instant::now());
+        } else if since.elapsed() > STANDSTILL {
             return Ok(None);
         }
         tokio::time::sleep(POLL).await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::connections::{Target, load};
+use crate::latencies::Curve;
 use crate::processor;
 use crate::tally::{Latency, Tally, as_float};
 
@@ -24,6 +25,7 @@ pub(crate) struct Phase {
     pub(crate) others: BTreeMap<String, u64>,
     pub(crate) accepts_per_second: f64,
     pub(crate) latency: Latency,
+    pub(crate) curve: Curve,
     /// Cores that the server's process used.
     pub(crate) server_cores: f64,
     /// Share of the servers' core that others took: builds, the hypervisor's other guests.
@@ -79,6 +81,7 @@ pub(crate) async fn measure(
         others: tally.others.clone(),
         accepts_per_second: tally.per_second(),
         latency: tally.latency(),
+        curve: tally.curve(),
         server_cores: server / tally.seconds,
         others_cores: (core - server).max(0.0) / tally.seconds,
         generator_cores: spent(|used| used.generator) / tally.seconds,

@@ -1,5 +1,5 @@
 //! Reads responses, and only as much of HTTP/1.1 as the servers that are measured use: a head with
-//! Content-Length, then a body. It must never interpret a body.
+//! Content-Length or chunks, then a body. It must never interpret a body.
 
 use std::io::{Error, ErrorKind};
 
@@ -62,16 +62,21 @@ fn parse(read: &[u8]) -> std::io::Result<Option<Response>> {
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).map(str::parse);
     let Some(Ok(status)) = status else { return Err(unreadable("no status")) };
     let (mut length, mut location, mut cookie) = (0, None, None);
+    let mut is_chunked = false;
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse().map_err(|_| unreadable("no length"))?;
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
-            return Err(unreadable("a body in chunks"));
+            is_chunked = true;
         } else if name.eq_ignore_ascii_case("location") {
             location = Some(value.trim().to_owned());
         } else if name.eq_ignore_ascii_case("set-cookie") {
             cookie = value.split(';').next().map(|pair| pair.trim().to_owned());
         }
+    }
+    if is_chunked {
+        let body = joined(body)?;
+        return Ok(body.map(|body| Response { status, body, location, cookie }));
     }
     match body.len() {
         shorter if shorter < length => Ok(None),
@@ -79,6 +84,27 @@ fn parse(read: &[u8]) -> std::io::Result<Option<Response>> {
             Ok(Some(Response { status, body: body.to_vec(), location, cookie }))
         }
         _ => Err(unreadable("more than was asked for")),
+    }
+}
+
+/// The body that came in chunks; none while the last, which is empty, is missing.
+fn joined(mut rest: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
+    let mut body = Vec::new();
+    loop {
+        let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") else { return Ok(None) };
+        let (head, after) = rest.split_at(end);
+        let size = std::str::from_utf8(head).ok().and_then(|head| head.split(';').next());
+        let size = size.and_then(|size| usize::from_str_radix(size.trim(), 16).ok());
+        let size = size.ok_or_else(|| unreadable("no size of a chunk"))?;
+        // The line break after the size, the chunk, and the line break after it.
+        let (Some(chunk), Some(left)) = (after.get(2..2 + size), after.get(4 + size..)) else {
+            return Ok(None);
+        };
+        if size == 0 {
+            return Ok(Some(body));
+        }
+        body.extend_from_slice(chunk);
+        rest = left;
     }
 }
 
@@ -105,6 +131,20 @@ mod tests {
             let cookie = Some("a=b".to_owned());
             let expected = Response { status: 200, body, location: None, cookie };
             assert_eq!(response.unwrap(), expected);
+            drop(written.unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn chunks_make_one_body() {
+        let bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+            3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n";
+        for size in 1..bytes.len() {
+            let (mut ours, mut theirs) = tokio::io::duplex(size);
+            let write = async move { theirs.write_all(bytes).await.map(|()| theirs) };
+            let mut reader = Reader::default();
+            let (response, written) = tokio::join!(reader.next(&mut ours), write);
+            assert_eq!(response.unwrap().body, b"hello");
             drop(written.unwrap());
         }
     }

@@ -4,15 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::Context;
-use hdrhistogram::Histogram;
 use serde::Serialize;
+
+use crate::latencies::{Curve, Latencies};
 
 /// The only status that promises anything.
 const ACCEPTED: u16 = 202;
-/// Nanoseconds; longer is counted as this.
-const LATENCY_NS_MAX: u64 = 60_000_000_000;
-const SIGNIFICANT_DIGITS: u8 = 3;
 /// So many acknowledged deliveries are remembered, to be sent again.
 const REMEMBERED_MAX: usize = 1_000;
 
@@ -27,10 +24,6 @@ pub(crate) struct Tally {
     pub(crate) remembered: Vec<u64>,
     latencies: Latencies,
 }
-
-/// Many durations, each to three digits.
-#[derive(Debug)]
-pub(crate) struct Latencies(Histogram<u64>);
 
 /// How long answers took, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -78,29 +71,12 @@ impl Tally {
         as_float(self.accepted) / self.seconds.max(f64::EPSILON)
     }
 
+    pub(crate) fn curve(&self) -> Curve {
+        self.latencies.curve()
+    }
+
     pub(crate) fn latency(&self) -> Latency {
         self.latencies.summary()
-    }
-}
-
-impl Latencies {
-    pub(crate) fn new() -> anyhow::Result<Self> {
-        let histogram = Histogram::new_with_bounds(1_000, LATENCY_NS_MAX, SIGNIFICANT_DIGITS);
-        histogram.map(Self).context("no histogram")
-    }
-
-    pub(crate) fn record(&mut self, took: Duration) {
-        self.0.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
-    }
-
-    pub(crate) fn summary(&self) -> Latency {
-        let at = |quantile| as_float(self.0.value_at_quantile(quantile)) / 1e6;
-        Latency {
-            p50_ms: at(0.5),
-            p99_ms: at(0.99),
-            p999_ms: at(0.999),
-            max_ms: as_float(self.0.max()) / 1e6,
-        }
     }
 }
 

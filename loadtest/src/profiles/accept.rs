@@ -16,6 +16,7 @@ use super::bench::{Bench, Round};
 use super::verdicts;
 use super::verification::Verification;
 use crate::bodies::Bodies;
+use crate::document::Output;
 use crate::gateway::{Gateway, Setting};
 
 #[derive(Debug, Args)]
@@ -29,9 +30,8 @@ pub(crate) struct Options {
     /// Requests in flight.
     #[arg(long, default_value_t = 256)]
     pub(super) connections: usize,
-    /// Write everything that was measured to this file.
-    #[arg(long)]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
     /// The binary to measure, instead of the one beside this program.
     #[arg(long)]
     gateway: Option<PathBuf>,
@@ -75,10 +75,9 @@ pub(crate) async fn run(options: &Options, pinned: bool) -> anyhow::Result<ExitC
     }
     let measured = bench.finish(&gateway, rounds, pinned, body_bytes).await?;
     verdicts::print(&measured);
-    if let Some(path) = &options.json {
-        std::fs::write(path, serde_json::to_vec_pretty(&verdicts::to_json(&measured))?)?;
-    }
     let failed = !measured.verification.problems.is_empty();
+    let (judged, charts) = (verdicts::verdicts(&measured), verdicts::charts(&measured));
+    options.output.write("accept", folder.path(), !failed, &judged, &measured, &charts)?;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -1,9 +1,8 @@
 //! What the profile `accept` prints, and how its budgets are judged. It must never measure.
 
-use serde_json::{Value, json};
-
 use super::accept::Measured;
 use super::bench::Round;
+use crate::chart::{Chart, Line};
 use crate::phase::Phase;
 use crate::report::{Limit, Spread, Verdict, number, print_table, print_verdicts};
 
@@ -109,7 +108,7 @@ fn calm(measured: &Measured) -> (Vec<&Round>, usize) {
     if calm.is_empty() { (measured.rounds.iter().collect(), disturbed) } else { (calm, disturbed) }
 }
 
-fn verdicts(measured: &Measured) -> Vec<Verdict> {
+pub(crate) fn verdicts(measured: &Measured) -> Vec<Verdict> {
     let spread = |of: fn(&Round) -> f64| Spread::of(measured.rounds.iter().map(of));
     let (calm, disturbed) = calm(measured);
     let is_calm = disturbed < measured.rounds.len();
@@ -142,7 +141,18 @@ fn verdicts(measured: &Measured) -> Vec<Verdict> {
     ]
 }
 
-/// Everything that was measured, with the verdicts.
-pub(crate) fn to_json(measured: &Measured) -> Value {
-    json!({ "profile": "accept", "verdicts": verdicts(measured), "measured": measured })
+/// One line for each round and server.
+pub(crate) fn charts(measured: &Measured) -> [(&'static str, Chart); 2] {
+    let chart = |connections: usize, gateway: fn(&Round) -> &Phase, bare: fn(&Round) -> &Phase| {
+        let line = |name, of: fn(&Round) -> &Phase| {
+            measured.rounds.iter().map(move |round| Line::new(name, of(round).curve.clone()))
+        };
+        let lines = line("gateway", gateway).chain(line("bare handler", bare)).collect();
+        let in_flight = format!("{connections} in flight, one line for each round");
+        Chart::of_latencies("Latency of durable accepts", &in_flight, lines)
+    };
+    [
+        ("loaded", chart(measured.connections, |round| &round.gateway, |round| &round.bare)),
+        ("alone", chart(1, |round| &round.gateway_alone, |round| &round.bare_alone)),
+    ]
 }

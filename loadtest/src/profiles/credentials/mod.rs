@@ -31,6 +31,8 @@ pub(super) use accounts::{expect_single_use, seen};
 use mode::Mode;
 use turn::{Load, Programs, Turn};
 
+use crate::document::Output;
+
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Statuses per second; less than one is possible.
@@ -57,9 +59,8 @@ pub(crate) struct Options {
     /// Post to a pull request instead of a commit.
     #[arg(long)]
     pull_request: bool,
-    /// Write everything that was measured to this file.
-    #[arg(long)]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
     /// The binary to measure, instead of the one beside this program.
     #[arg(long)]
     gateway: Option<PathBuf>,
@@ -104,10 +105,10 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<ExitCode> {
         measured.rounds.push(turns);
     }
     verdicts::print(&measured);
-    if let Some(path) = &options.json {
-        std::fs::write(path, serde_json::to_vec_pretty(&verdicts::to_json(&measured))?)?;
-    }
     let failed = measured.rounds.iter().flatten().any(|turn| !turn.problems.is_empty());
+    let (judged, chart) = (verdicts::verdicts(&measured), verdicts::chart(&measured));
+    let charts = [("latency", chart)];
+    options.output.write("status", &options.folder, !failed, &judged, &measured, &charts)?;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -17,6 +17,8 @@ use super::turn::Load;
 use crate::caller::Caller;
 use crate::connections::Connection;
 use crate::gateway::OPERATOR;
+use crate::latencies::Curve;
+use crate::tally::as_float;
 
 const ACCEPTED: u16 = 202;
 /// How long statuses may take that were accepted.
@@ -24,11 +26,12 @@ const SETTLED_MAX: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
 
 /// From the moment at which the gateway had stored a status to the answer of Azure DevOps.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Took {
     pub(crate) median_ms: f64,
     pub(crate) p99_ms: f64,
     pub(crate) max_ms: f64,
+    pub(crate) curve: Curve,
 }
 
 /// See the module.
@@ -128,7 +131,10 @@ impl Took {
         all.sort_by(f64::total_cmp);
         let last = all.len().saturating_sub(1);
         let at = |percent: usize| all.get(last * percent / 100).copied().unwrap_or_default();
-        Self { median_ms: at(50), p99_ms: at(99), max_ms: at(100) }
+        let count = as_float(all.len() as u64);
+        let curve =
+            (0_u32..).zip(&all).map(|(place, ms)| [f64::from(place) / count, *ms]).collect();
+        Self { median_ms: at(50), p99_ms: at(99), max_ms: at(100), curve }
     }
 }
 

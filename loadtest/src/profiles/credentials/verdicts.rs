@@ -1,10 +1,9 @@
 //! What the profile `credentials` prints, and how its budgets are judged. It must never measure.
 
-use serde_json::{Value, json};
-
 use super::Measured;
 use super::mode::Mode;
 use super::turn::{Load, Turn};
+use crate::chart::{Chart, Line};
 use crate::report::{Limit, Spread, Verdict, number, print_table, print_verdicts};
 
 const REQUESTS_MAX: f64 = 3.0;
@@ -40,7 +39,7 @@ pub(super) fn print_round(round_number: usize, turns: &[Turn]) {
 
 /// Requests are per status while it was loaded, tokens are counted from start to end.
 fn row(turns: &[Turn], turn: &Turn) -> Vec<String> {
-    let (latency, requests, tokens) = (turn.latency, &turn.requests, &turn.tokens);
+    let (latency, requests, tokens) = (&turn.latency, &turn.requests, &turn.tokens);
     let mut row = vec![turn.mode.name().to_owned(), turn.statuses.to_string()];
     row.extend([latency.median_ms, latency.p99_ms, latency.max_ms].map(number));
     row.push(ratio(turns, turn, |turn| turn.latency.median_ms).map_or("-".to_owned(), number));
@@ -78,7 +77,7 @@ fn turns_of(measured: &Measured, mode: Mode) -> impl Iterator<Item = &Turn> {
     measured.rounds.iter().flatten().filter(move |turn| turn.mode == mode)
 }
 
-fn verdicts(measured: &Measured) -> Vec<Verdict> {
+pub(super) fn verdicts(measured: &Measured) -> Vec<Verdict> {
     let spread = |mode, of: fn(&Turn) -> f64| Spread::of(turns_of(measured, mode).map(of));
     let ratio = |mode, of: fn(&Turn) -> f64| {
         let ratios = measured.rounds.iter().filter_map(|turns| {
@@ -118,7 +117,13 @@ fn verdicts(measured: &Measured) -> Vec<Verdict> {
     verdicts
 }
 
-/// Everything that was measured, with the verdicts.
-pub(super) fn to_json(measured: &Measured) -> Value {
-    json!({ "profile": "credentials", "verdicts": verdicts(measured), "measured": measured })
+/// One line for each round and mode.
+pub(super) fn chart(measured: &Measured) -> Chart {
+    let lines = measured.rounds.iter().flatten();
+    let lines = lines.map(|turn| Line::new(turn.mode.name(), turn.latency.curve.clone()));
+    let Load { rate, burst, delay_ms, .. } = measured.load;
+    let how = format!(
+        "{rate} statuses per second, {burst} at a time, {delay_ms} ms per call to Azure DevOps"
+    );
+    Chart::of_latencies("From stored to shown at Azure DevOps", &how, lines.collect())
 }

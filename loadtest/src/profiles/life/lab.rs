@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::Load;
 use super::delivering::{Deliveries, Missed};
 use super::ledger::Ledger;
-use super::record::Hops;
+use super::record::{Curves, Hops};
 use super::scene;
 use crate::arrivals::Schedule;
 use crate::fakes::Fakes;
@@ -21,6 +21,8 @@ use crate::tally::as_float;
 /// How long lives may take to end that were begun.
 const SETTLED_MAX: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
+/// With more cores in other hands, a stretch says little.
+const DISTURBED: f64 = 0.2;
 /// Whatever comes too often comes within this.
 const QUIET: Duration = Duration::from_millis(500);
 /// Pull requests for one second of warming up, above the fastest that is to be expected.
@@ -36,6 +38,7 @@ pub(crate) struct Stretch {
     /// Ended meanwhile.
     pub(crate) per_second: f64,
     pub(crate) hops: Hops,
+    pub(crate) curves: Curves,
     /// Of the open loop: taken up late, and not at all.
     pub(crate) late: u64,
     pub(crate) dropped: u64,
@@ -50,6 +53,8 @@ pub(crate) struct Costs {
     pub(crate) loadtest_us: f64,
     /// Cores that all three used together.
     pub(crate) cores: f64,
+    /// Cores that others took: builds, the hypervisor's other guests.
+    pub(crate) others_cores: f64,
 }
 
 /// What both stretches need.
@@ -63,6 +68,18 @@ pub(super) struct Lab<'a> {
     pub(super) gateway: u32,
 }
 
+impl Stretch {
+    pub(super) fn is_disturbed(&self) -> bool {
+        self.costs.others_cores > DISTURBED
+    }
+}
+
+impl Costs {
+    pub(super) fn all_us(&self) -> f64 {
+        self.gateway_us + self.fakes_us + self.loadtest_us
+    }
+}
+
 /// Processor time used so far.
 #[derive(Clone, Copy)]
 struct Used {
@@ -70,6 +87,8 @@ struct Used {
     gateway: Duration,
     fakes: Duration,
     loadtest: Duration,
+    /// By anybody, on any core.
+    busy: Duration,
 }
 
 impl Lab<'_> {
@@ -148,7 +167,10 @@ impl Lab<'_> {
     }
 
     fn used(&self) -> anyhow::Result<Used> {
+        let cores = std::thread::available_parallelism()?.get();
+        let busy = (0..cores).map(processor::busy_time_of).sum::<anyhow::Result<Duration>>()?;
         Ok(Used {
+            busy,
             at: Instant::now(),
             gateway: processor::time_of(self.gateway)?,
             fakes: processor::time_of(self.fakes.id())?,
@@ -166,13 +188,16 @@ impl Lab<'_> {
         let ledger = self.ledger.borrow();
         let seconds = (after.at - before.at).as_secs_f64();
         let ended = as_float(ledger.ended_between(before.at, after.at));
-        let spent = |of: fn(&Used) -> Duration| (of(&after) - of(&before)).as_secs_f64();
+        let spent =
+            |of: fn(&Used) -> Duration| of(&after).saturating_sub(of(&before)).as_secs_f64();
         let each = |of| spent(of) * 1e6 / ended.max(1.0);
         let all = spent(|used| used.gateway + used.fakes + used.loadtest);
+        let (hops, curves) = ledger.hops(from..ledger.begun())?;
         Ok(Stretch {
             lives: (ledger.begun() - from) as u64,
             per_second: ended / seconds,
-            hops: ledger.hops(from..ledger.begun())?,
+            hops,
+            curves,
             late: missed.late,
             dropped: missed.dropped,
             costs: Costs {
@@ -180,6 +205,7 @@ impl Lab<'_> {
                 fakes_us: each(|used| used.fakes),
                 loadtest_us: each(|used| used.loadtest),
                 cores: all / seconds,
+                others_cores: (spent(|used| used.busy) - all).max(0.0) / seconds,
             },
         })
     }

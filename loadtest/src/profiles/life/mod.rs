@@ -38,6 +38,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::arrivals::Spacing;
+use crate::document::Output;
 use crate::phase::Phase;
 use crate::profiles::credentials::mode::Mode;
 use bare::Bare;
@@ -75,9 +76,8 @@ pub(crate) struct Options {
     /// Measure only these.
     #[arg(long, value_delimiter = ',', default_values_t = [Mode::ByHand, Mode::Ahead])]
     modes: Vec<Mode>,
-    /// Write everything that was measured to this file.
-    #[arg(long)]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
     /// The binary to measure, instead of the one beside this program.
     #[arg(long)]
     gateway: Option<PathBuf>,
@@ -155,10 +155,10 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<ExitCode> {
         measured.rounds.push(round);
     }
     verdicts::print(&measured);
-    if let Some(path) = &options.json {
-        std::fs::write(path, serde_json::to_vec_pretty(&verdicts::to_json(&measured))?)?;
-    }
-    Ok(if measured.problems().next().is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let (judged, charts) = (verdicts::verdicts(&measured), verdicts::charts(&measured));
+    let verified = measured.problems().next().is_none();
+    options.output.write("loop", &options.folder, verified, &judged, &measured, &charts)?;
+    Ok(if verified { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 impl Measured {

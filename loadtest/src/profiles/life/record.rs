@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::tally::{Latencies, Latency};
+use crate::latencies::{Curve, Latencies};
+use crate::tally::Latency;
 
 /// One life; nothing where it has not come that far.
 #[derive(Debug, Default)]
@@ -17,6 +18,9 @@ pub(super) struct Life {
     pub(super) on_pull_request: Option<Instant>,
     pub(super) on_commit: Option<Instant>,
 }
+
+/// Hops by name, for a chart.
+pub(crate) type Curves = Vec<(&'static str, Curve)>;
 
 /// How long each hop took.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -41,7 +45,8 @@ impl Life {
 }
 
 impl Hops {
-    pub(super) fn of(lives: &[Life]) -> anyhow::Result<Self> {
+    /// With how that is distributed.
+    pub(super) fn of(lives: &[Life]) -> anyhow::Result<(Self, Curves)> {
         let hop = |from: fn(&Life) -> Option<Instant>, to: fn(&Life) -> Option<Instant>| {
             let mut took = Latencies::new()?;
             for life in lives {
@@ -50,14 +55,26 @@ impl Hops {
                     took.record(to.saturating_duration_since(from));
                 }
             }
-            anyhow::Ok(took.summary())
+            anyhow::Ok(took)
         };
-        Ok(Self {
-            accept: hop(|life| life.due, |life| life.accepted)?,
-            start: hop(|life| life.accepted, |life| life.started)?,
-            report: hop(|life| life.reported, |life| life.answered)?,
-            show: hop(|life| life.reported, Life::ended)?,
-            life: hop(|life| life.due, Life::ended)?,
-        })
+        let accept = hop(|life| life.due, |life| life.accepted)?;
+        let start = hop(|life| life.accepted, |life| life.started)?;
+        let report = hop(|life| life.reported, |life| life.answered)?;
+        let show = hop(|life| life.reported, Life::ended)?;
+        let life = hop(|life| life.due, Life::ended)?;
+        let hops = Self {
+            accept: accept.summary(),
+            start: start.summary(),
+            report: report.summary(),
+            show: show.summary(),
+            life: life.summary(),
+        };
+        let drawn = [
+            ("due to accepted", accept),
+            ("accepted to started", start),
+            ("reported to shown", show),
+            ("whole life", life),
+        ];
+        Ok((hops, drawn.map(|(name, took)| (name, took.curve())).into()))
     }
 }

@@ -1,4 +1,4 @@
-//! A gateway that has a check for everything in the scene, and what it is told of its neighbours. It
+//! A gateway with a check for everything in the scene, which is told where its neighbours are. It
 //! must never load it.
 
 use std::net::SocketAddr;

@@ -24,6 +24,7 @@ use crate::arrivals::{Schedule, Spacing};
 use crate::bodies::Bodies;
 use crate::children::Server;
 use crate::connections::Target;
+use crate::document::Output;
 use crate::gateway::{Gateway, Setting, organization_table};
 use crate::gauges;
 use crate::phase::{Phase, measure};
@@ -55,9 +56,8 @@ pub(crate) struct Options {
     /// What may be in flight; whatever is due beyond that waits, and is counted.
     #[arg(long, default_value_t = 256)]
     connections: usize,
-    /// Write everything that was measured to this file.
-    #[arg(long)]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
     /// The binary to measure, instead of the one beside this program.
     #[arg(long)]
     gateway: Option<PathBuf>,
@@ -115,10 +115,9 @@ pub(crate) async fn run(options: &Options, pinned: bool) -> anyhow::Result<ExitC
     let (connections, spacing) = (options.connections, options.spacing);
     let measured = Measured { pinned, connections, spacing, rounds, verification };
     verdicts::print(&measured);
-    if let Some(path) = &options.json {
-        std::fs::write(path, serde_json::to_vec_pretty(&verdicts::to_json(&measured))?)?;
-    }
     let failed = !measured.verification.problems.is_empty();
+    let (judged, charts) = (verdicts::verdicts(&measured), verdicts::charts(&measured));
+    options.output.write("rate", folder.path(), !failed, &judged, &measured, &charts)?;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::arrivals::{Arrivals, Schedule};
 use crate::connections::{Connection, Target};
+use crate::latencies::Curve;
 use crate::processor;
 use crate::response::Response;
 use crate::tally::{Latency, Tally, as_float};
@@ -28,6 +29,7 @@ pub(crate) struct Offered {
     pub(crate) accepts_per_second: f64,
     /// From the moment a delivery was due to its 202.
     pub(crate) latency: Latency,
+    pub(crate) curve: Curve,
     /// Whatever was no 202, by kind.
     pub(crate) others: BTreeMap<String, u64>,
     /// Sent late, because every connection was busy.
@@ -116,6 +118,7 @@ pub(super) async fn offer(
         rate: schedule.rate,
         accepts_per_second: as_float(book.tally.accepted) / schedule.time.as_secs_f64(),
         latency: book.tally.latency(),
+        curve: book.tally.curve(),
         others: book.tally.others.clone(),
         late: arrivals.late(),
         dropped: arrivals.dropped(),

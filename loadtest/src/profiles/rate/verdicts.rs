@@ -1,9 +1,8 @@
 //! What the profile `rate` prints. It must never measure.
 
-use serde_json::{Value, json};
-
 use super::offering::Offered;
 use super::{Measured, Options, Round};
+use crate::chart::{Chart, Line};
 use crate::report::{Limit, Spread, Verdict, number, print_table, print_verdicts};
 use crate::tally::{Latency, as_float};
 
@@ -72,7 +71,7 @@ pub(super) fn print(measured: &Measured) {
     println!("\nLatency counts from the moment a delivery was due.");
 }
 
-fn verdicts(measured: &Measured) -> Vec<Verdict> {
+pub(super) fn verdicts(measured: &Measured) -> Vec<Verdict> {
     let rounds = || measured.rounds.iter();
     let saturated = Spread::of(rounds().map(|round| round.saturated.accepts_per_second));
     let mut verdicts = vec![Verdict::new("saturated", "accepts/s", Limit::None, saturated)];
@@ -96,7 +95,14 @@ fn verdicts(measured: &Measured) -> Vec<Verdict> {
     verdicts
 }
 
-/// Everything that was measured, with the verdicts.
-pub(super) fn to_json(measured: &Measured) -> Value {
-    json!({ "profile": "rate", "verdicts": verdicts(measured), "measured": measured })
+/// One line for each round and rate.
+pub(super) fn charts(measured: &Measured) -> [(&'static str, Chart); 1] {
+    let offered = measured.rounds.iter().flat_map(|round| &round.offered);
+    let lines = offered
+        .map(|offered| Line::new(&format!("{} /s", number(offered.rate)), offered.curve.clone()));
+    let how = format!(
+        "from when a delivery was due, over {} connections, one line for each round",
+        measured.connections
+    );
+    [("latency", Chart::of_latencies("Latency of durable accepts by rate", &how, lines.collect()))]
 }
