@@ -361,6 +361,7 @@ fn state(
         surveys,
         arrivals: Arc::clone(arrivals),
         doors: server::Doors::default(),
+        room: server::Room::new(config.server.memory_bytes_max),
         subscriptions: upkeep.subscriptions,
         policies: upkeep.policies,
         catch_up: upkeep.catch_up,

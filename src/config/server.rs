@@ -25,11 +25,12 @@ pub(super) fn options(section: Option<Section<'_>>) -> Option<(server::Options, 
     let public_url = section.required("public_url", "\"https://gateway.example.com\"");
     let public_url = public_url.and_then(|value| Some((address::base(&value)?, value.at)));
     let body_bytes_max = body_limit(&mut section);
+    let memory_bytes_max = memory_limit(&mut section, body_bytes_max);
     let drain = Range { least: "0s", most: "1h", because: "" };
     let drain = section.duration("drain", "20s", drain);
     section.finish();
     let (public_url, at) = public_url?;
-    Some((server::Options { listen, public_url, body_bytes_max, drain }, at))
+    Some((server::Options { listen, public_url, body_bytes_max, memory_bytes_max, drain }, at))
 }
 
 fn listen(value: Option<Value<'_>>) -> SocketAddr {
@@ -61,6 +62,21 @@ fn body_limit(section: &mut Section<'_>) -> usize {
         let what = "body_limit is less than Azure DevOps sends: what is longer is refused, which \
                     puts its subscription on probation";
         value.reader.warn(value.at, what, "write body_limit = \"2MiB\" or more");
+    }
+    limit
+}
+
+/// Unless the file says otherwise.
+const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+fn memory_limit(section: &mut Section<'_>, body_bytes_max: usize) -> usize {
+    let range = Range { least: "1MiB", most: "4GiB", because: "" };
+    let limit = section.value("memory_limit", "64MiB").map(|value| (value.size(range), value));
+    let Some((Some(limit), value)) = limit else { return MEMORY_BYTES_MAX.max(body_bytes_max) };
+    if limit < body_bytes_max {
+        let what = "memory_limit is less than body_limit: the longest delivery would be put off \
+                    until Azure DevOps gives it up";
+        value.reader.refuse(value.at, what, "write as much as body_limit, or more");
     }
     limit
 }

@@ -18,6 +18,7 @@ use futures_util::{FutureExt, StreamExt};
 use percent_encoding::percent_decode_str;
 
 use super::doors::Door;
+use super::room::Held;
 use super::{State, problem};
 use crate::secret::Secret;
 
@@ -73,7 +74,8 @@ async fn store(
     state: &State,
 ) -> Result<(), Refusal> {
     let door = let_in(request, organization, hook, state).ok_or(Refusal::WrongSecret)?;
-    let reading = read(request, payload, state.options.body_bytes_max);
+    let mut held = state.room.hold();
+    let reading = read(request, payload, state.options.body_bytes_max, &mut held);
     let body = match tokio::time::timeout(BODY_MAX, reading).await {
         Ok(body) => body?,
         Err(_) => return Err(Refusal::Again("slow_body")),
@@ -132,6 +134,7 @@ async fn read(
     request: &HttpRequest,
     mut payload: Payload,
     bytes_max: usize,
+    held: &mut Held<'_>,
 ) -> Result<Vec<u8>, Refusal> {
     // What is announced may never come: no more than is usual is set aside for it.
     let announced = request.headers().get(header::CONTENT_LENGTH);
@@ -141,6 +144,9 @@ async fn read(
         let chunk = chunk.map_err(|_| Refusal::Again("broken_body"))?;
         if body.len() + chunk.len() > bytes_max {
             return Err(Refusal::TooLarge);
+        }
+        if !held.more(chunk.len()) {
+            return Err(Refusal::Again("memory"));
         }
         body.extend_from_slice(&chunk);
     }

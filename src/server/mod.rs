@@ -15,6 +15,7 @@ mod options;
 mod page;
 mod problem;
 mod reports;
+mod room;
 
 use std::collections::HashMap;
 use std::net::TcpListener;
@@ -39,6 +40,7 @@ use crate::storage::{Arrivals, Store};
 
 pub use doors::Doors;
 pub use options::{ApiToken, Options, Role};
+pub use room::Room;
 
 /// How long a client may take to send the head of a request.
 const HEAD_MAX: Duration = Duration::from_secs(10);
@@ -62,6 +64,7 @@ pub struct State {
     pub surveys: Arc<Surveys>,
     pub arrivals: Arc<Arrivals>,
     pub doors: Doors,
+    pub room: Room,
     pub subscriptions: Arc<Subscriptions>,
     pub policies: Arc<Policies>,
     pub catch_up: Arc<CatchUp>,

@@ -14,6 +14,8 @@ pub struct Options {
     /// What Azure DevOps and CI systems reach; without a trailing slash.
     pub public_url: Url,
     pub body_bytes_max: usize,
+    /// Of all deliveries that are not on disk yet, together.
+    pub memory_bytes_max: usize,
     /// How long a stopping gateway waits for what is in flight.
     pub drain: Duration,
 }

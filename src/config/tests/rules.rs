@@ -86,6 +86,7 @@ fn fills_in_the_defaults() {
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.server.public_url.as_str(), "https://gw.example.com/");
     assert_eq!(config.server.body_bytes_max, 4 << 20);
+    assert_eq!(config.server.memory_bytes_max, 64 << 20);
     assert_eq!(config.server.drain, Duration::from_secs(20));
     assert_eq!(config.storage.retention, Duration::from_hours(30 * 24));
     assert_eq!(config.storage.audit_retention, Duration::from_hours(365 * 24));

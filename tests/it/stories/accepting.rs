@@ -3,6 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::StatusCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::harness::{Inside, Town, letters};
 
@@ -127,5 +129,36 @@ async fn what_is_over_the_limit_gets_413_and_is_not_stored() {
     let answer = town.deliver(&gateway.url, "git-push", vec![b' '; LIMIT]).await;
     assert_eq!(answer, StatusCode::ACCEPTED);
     assert_eq!(gateway.api.items("/v1/deliveries").await[0]["body_bytes"], LIMIT);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_there_is_no_memory_for_is_put_off() {
+    const LIMIT: usize = 2 * 1024 * 1024;
+    let town = Town::new(606);
+    let gateway = Inside::without_hooks(&town, |settings| {
+        settings.server = "body_limit = \"2MiB\"\nmemory_limit = \"2MiB\"".into();
+    })
+    .await;
+    let address = gateway.url.strip_prefix("http://").unwrap();
+    let authorization = basic("Basic", "azure-devops", &town.password("git-push")).unwrap();
+    let head = format!(
+        "POST /hooks/azure-devops/fabrikam/git-push HTTP/1.1\r\nhost: {address}\r\n\
+         authorization: {authorization}\r\ncontent-length: {}\r\n\r\n",
+        LIMIT / 2 + 2
+    );
+    let mut slowly = TcpStream::connect(address).await.unwrap();
+    slowly.write_all(head.as_bytes()).await.unwrap();
+    slowly.write_all(&vec![b' '; LIMIT / 2 + 1]).await.unwrap();
+    // Until that half is here there is room for another.
+    let large = || town.deliver(&gateway.url, "git-push", vec![b' '; LIMIT / 2]);
+    while large().await != StatusCode::SERVICE_UNAVAILABLE {}
+    let small = town.deliver(&gateway.url, "git-push", vec![b' '; 100]).await;
+    assert_eq!(small, StatusCode::ACCEPTED, "there is room for little ones");
+    slowly.write_all(b" ").await.unwrap();
+    let mut answer = [0; 12];
+    slowly.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 202");
+    assert_eq!(large().await, StatusCode::ACCEPTED);
     gateway.stop().await;
 }
