@@ -4,8 +4,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::lists::Where;
 use super::rows::{parsed, time};
+use super::search::Where;
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::id::RunId;
 use crate::storage::{AuditFilter, AuditRow, Page, Paged};

@@ -1,62 +1,17 @@
 //! What people look at: deliveries, runs and statuses, newest first, a page at a time. It must
 //! never write.
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::rows::{from_json, limit, parsed, run, time, time_maybe};
+use super::rows::{from_json, parsed, run, time, time_maybe};
+use super::search::{Keys, Search, Where};
 use crate::domain::decision::{Outcome, Source};
 use crate::domain::id::{DeliveryId, RunId, StatusId};
-use crate::domain::run::Run;
+use crate::domain::run::{Run, State};
 use crate::domain::time::Timestamp;
 use crate::storage::{
     Backlog, Delivery, DeliveryFilter, Page, Paged, RunFilter, StatusFilter, StatusRow,
 };
-
-/// Conditions joined by AND, with their values.
-#[derive(Default)]
-pub(super) struct Where {
-    conditions: Vec<&'static str>,
-    values: Vec<Value>,
-}
-
-impl Where {
-    pub(super) fn and(mut self, condition: &'static str, value: Option<impl Into<Value>>) -> Self {
-        if let Some(value) = value {
-            self.conditions.push(condition);
-            self.values.push(value.into());
-        }
-        self
-    }
-
-    pub(super) fn page<T>(
-        mut self,
-        db: &Connection,
-        select: &str,
-        key: &str,
-        page: Page,
-        read: impl Fn(&Row<'_>) -> rusqlite::Result<(i64, T)>,
-    ) -> rusqlite::Result<Paged<T>> {
-        let mut conditions = self.conditions.join(" AND ");
-        if let Some(before) = page.before {
-            let and = if conditions.is_empty() { "" } else { " AND " };
-            conditions = format!("{conditions}{and}{key} < ?");
-            self.values.push(before.into());
-        }
-        let filter = if conditions.is_empty() { "" } else { "WHERE " };
-        // One more than asked for tells whether there is a next page.
-        self.values.push(limit(page.limit.saturating_add(1)).into());
-        let sql = format!("{select} {filter}{conditions} ORDER BY {key} DESC LIMIT ?");
-        let mut rows = db
-            .prepare_cached(&sql)?
-            .query_map(params_from_iter(self.values), read)?
-            .collect::<Result<Vec<_>, _>>()?;
-        let is_more = rows.len() > page.limit;
-        rows.truncate(page.limit);
-        let next = rows.last().filter(|_| is_more).map(|(key, _)| *key);
-        Ok(Paged { items: rows.into_iter().map(|(_, item)| item).collect(), next })
-    }
-}
 
 const DELIVERY: &str = "SELECT delivery.id, delivery.organization, hook, source, received_at,
         subscription.guid, notification, event_type, created_at, body_bytes, decision.event,
@@ -65,8 +20,7 @@ const DELIVERY: &str = "SELECT delivery.id, delivery.organization, hook, source,
     FROM delivery LEFT JOIN decision ON decision.delivery = delivery.id
     LEFT JOIN subscription ON subscription.id = delivery.subscription";
 
-fn delivery_row(row: &Row<'_>) -> rusqlite::Result<(i64, Delivery)> {
-    let id: i64 = row.get(0)?;
+fn delivery_row(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     let source: String = row.get(3)?;
     let outcome: Option<String> = row.get(11)?;
     let outcome = outcome.unwrap_or_else(|| Outcome::Pending.as_str().into());
@@ -74,8 +28,8 @@ fn delivery_row(row: &Row<'_>) -> rusqlite::Result<(i64, Delivery)> {
     let runs = runs.unwrap_or_default();
     let runs = runs.split(',').filter(|id| !id.is_empty());
     let reason: Option<String> = row.get(12)?;
-    let delivery = Delivery {
-        id: DeliveryId(id),
+    Ok(Delivery {
+        id: DeliveryId(row.get(0)?),
         organization: row.get(1)?,
         hook: row.get(2)?,
         source: parsed(3, &source, Source::parse(&source))?,
@@ -90,13 +44,12 @@ fn delivery_row(row: &Row<'_>) -> rusqlite::Result<(i64, Delivery)> {
         reason: reason.unwrap_or_else(|| "waits for a decision".into()),
         decided_at: time_maybe(row, 13)?,
         runs: runs.map(|id| parsed(14, id, id.parse::<RunId>().ok())).collect::<Result<_, _>>()?,
-    };
-    Ok((id, delivery))
+    })
 }
 
 pub(super) fn delivery(db: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Delivery>> {
     db.prepare_cached(&format!("{DELIVERY} WHERE delivery.id = ?"))?
-        .query_row([id.0], |row| delivery_row(row).map(|(_, delivery)| delivery))
+        .query_row([id.0], delivery_row)
         .optional()
 }
 
@@ -105,13 +58,46 @@ pub(super) fn deliveries(
     filter: &DeliveryFilter,
     page: Page,
 ) -> rusqlite::Result<Paged<Delivery>> {
-    let outcome = filter.outcome.map(|outcome| outcome.as_str().to_owned());
-    Where::default()
-        .and("delivery.organization = ? COLLATE NOCASE", filter.organization.clone())
-        .and("event_type = ?", filter.event_type.clone())
-        .and("coalesce(decision.outcome, 'pending') = ?", outcome)
-        .and("source = ?", filter.source.map(|source| source.as_str().to_owned()))
-        .page(db, DELIVERY, "delivery.id", page, delivery_row)
+    delivery_search(filter).page(db, page, |key| delivery(db, DeliveryId(key)))
+}
+
+/// Of the types of events that checks need there are so many that they are found by looking.
+const IS_RARE_TYPE: &str = "event_type = ? AND event_type NOT IN ('git.push',
+    'git.pullrequest.created', 'git.pullrequest.updated', 'git.pullrequest.merged',
+    'ms.vss-code.git-pullrequest-comment-event')";
+const USUAL_TYPES: [&str; 5] = [
+    "git.push",
+    "git.pullrequest.created",
+    "git.pullrequest.updated",
+    "git.pullrequest.merged",
+    "ms.vss-code.git-pullrequest-comment-event",
+];
+
+fn delivery_search(filter: &DeliveryFilter) -> Search {
+    let DeliveryFilter { organization, event_type, outcome, source } = filter.clone();
+    let all = Keys::all("delivery", "id");
+    let is_pending = outcome == Some(Outcome::Pending);
+    let rare_source = source.filter(|source| *source != Source::Hook);
+    let rare_type = event_type.clone().filter(|name| !USUAL_TYPES.contains(&name.as_str()));
+    let keys = match (outcome, rare_source, rare_type) {
+        (Some(Outcome::Pending), _, _) => Keys::all("inbox", "delivery"),
+        (_, Some(source), _) => {
+            all.by("source = ? AND source <> 'hook'", source.as_str().to_owned())
+        }
+        (_, _, Some(event_type)) => all.by(IS_RARE_TYPE, event_type),
+        (Some(outcome), _, _) => {
+            Keys::all("decision", "delivery").by("outcome = ?", outcome.as_str().to_owned())
+        }
+        (None, None, None) => all,
+    };
+    let decided = outcome.filter(|_| !is_pending).map(|outcome| outcome.as_str().to_owned());
+    let wanted = Where::default()
+        .and("organization = ? COLLATE NOCASE", organization)
+        .and("event_type = ?", event_type)
+        .and("(SELECT outcome FROM decision WHERE decision.delivery = delivery.id) = ?", decided)
+        .and("source = ?", source.map(|source| source.as_str().to_owned()));
+    let look = "SELECT 1 FROM delivery WHERE id = ?";
+    Search { look, keys, otherwise: None, wanted }
 }
 
 pub(super) fn runs(
@@ -119,38 +105,83 @@ pub(super) fn runs(
     filter: &RunFilter,
     page: Page,
 ) -> rusqlite::Result<Paged<Run>> {
-    Where::default()
-        .and("organization = ? COLLATE NOCASE", filter.organization.clone())
-        .and("json_extract(body, '$.check') = ?", filter.check.clone())
-        .and("json_extract(body, '$.repository.id') = ?", filter.repository.clone())
-        .and("json_extract(body, '$.commit') = ?", filter.commit.clone())
-        .and("json_extract(body, '$.pull_request.id') = ?", filter.pull_request)
-        .and("state = ?", filter.state.clone())
-        .page(db, "SELECT number, revision, body FROM run", "number", page, |row| {
-            Ok((row.get(0)?, run(row)?))
-        })
+    let read = |key| {
+        db.prepare_cached("SELECT number, revision, body FROM run WHERE number = ?")?
+            .query_row([key], run)
+            .optional()
+    };
+    run_search(filter).page(db, page, read)
+}
+
+/// Runs by what their subjects begin with: each has its repository in it.
+const OF_REPOSITORIES: &str = "repository
+    CROSS JOIN (SELECT 'pull_request/' AS name UNION ALL SELECT 'ref/') AS kind
+    CROSS JOIN run ON run.organization = repository.organization
+        AND run.subject >= kind.name || repository.id || '/'
+        AND run.subject < kind.name || repository.id || '0'";
+const BY_PULL_REQUEST: &str = "repository CROSS JOIN run
+    ON run.organization = repository.organization";
+const IS_PULL_REQUEST: &str = "run.subject = 'pull_request/' || repository.id || '/' || ?";
+const IS_WITHOUT_SUCCESS: &str = "state = ?
+    AND state IN ('failed', 'errored', 'cancelled', 'timed_out', 'superseded')";
+const OF_ORGANIZATION: &str = "(SELECT DISTINCT organization AS name FROM repository) AS known
+    CROSS JOIN run ON run.organization = known.name";
+
+fn run_search(filter: &RunFilter) -> Search {
+    let RunFilter { organization, check, repository, commit, pull_request, state } = filter.clone();
+    let all = || Keys::all("run", "number");
+    let of = |state: &str| State::parse(state);
+    let mut otherwise = None;
+    let keys = match (&commit, pull_request, state.as_deref().and_then(of)) {
+        (Some(commit), _, _) => all().by("commit_start = substr(?, 1, 16)", commit.clone()),
+        (None, Some(id), _) => Keys::all(BY_PULL_REQUEST, "run.number").by(IS_PULL_REQUEST, id),
+        (None, None, Some(state)) if !state.is_final() => {
+            Keys::all("run INDEXED BY run_by_overdue", "number")
+                .by("overdue_at IS NOT NULL AND state = ?", state.as_str().to_owned())
+        }
+        (None, None, Some(state)) if state != State::Succeeded => {
+            all().by(IS_WITHOUT_SUCCESS, state.as_str().to_owned())
+        }
+        _ => {
+            otherwise = match (&repository, &organization) {
+                (Some(id), _) => Some(
+                    Keys::all(OF_REPOSITORIES, "run.number").by("repository.id = ?", id.clone()),
+                ),
+                (None, Some(name)) => {
+                    let is_it = "known.name = ? COLLATE NOCASE";
+                    Some(Keys::all(OF_ORGANIZATION, "run.number").by(is_it, name.clone()))
+                }
+                (None, None) => None,
+            };
+            all()
+        }
+    };
+    let wanted = Where::default()
+        .and("organization = ? COLLATE NOCASE", organization)
+        .and("json_extract(body, '$.check') = ?", check)
+        .and("json_extract(body, '$.repository.id') = ?", repository)
+        .and("json_extract(body, '$.commit') = ?", commit)
+        .and("json_extract(body, '$.pull_request.id') = ?", pull_request)
+        .and("state = ?", state);
+    Search { look: "SELECT 1 FROM run WHERE number = ?", keys, otherwise, wanted }
 }
 
 const STATUS: &str = "SELECT id, body, queued_at, posted_at, outcome, reason FROM status";
 
-fn status_row(row: &Row<'_>) -> rusqlite::Result<(i64, StatusRow)> {
+fn status_row(row: &Row<'_>) -> rusqlite::Result<StatusRow> {
     let body: String = row.get(1)?;
-    let id = row.get(0)?;
-    let status = StatusRow {
-        id: StatusId(id),
+    Ok(StatusRow {
+        id: StatusId(row.get(0)?),
         status: from_json(1, &body)?,
         queued_at: time(row, 2)?,
         posted_at: time_maybe(row, 3)?,
         outcome: row.get(4)?,
         reason: row.get(5)?,
-    };
-    Ok((id, status))
+    })
 }
 
 pub(super) fn status(db: &Connection, id: StatusId) -> rusqlite::Result<Option<StatusRow>> {
-    db.prepare_cached(&format!("{STATUS} WHERE id = ?"))?
-        .query_row([id.0], |row| status_row(row).map(|(_, status)| status))
-        .optional()
+    db.prepare_cached(&format!("{STATUS} WHERE id = ?"))?.query_row([id.0], status_row).optional()
 }
 
 pub(super) fn statuses(
@@ -158,11 +189,28 @@ pub(super) fn statuses(
     filter: &StatusFilter,
     page: Page,
 ) -> rusqlite::Result<Paged<StatusRow>> {
-    Where::default()
-        .and("organization = ? COLLATE NOCASE", filter.organization.clone())
-        .and("run = ?", filter.run.map(|run| run.0.as_bytes().to_vec()))
-        .and("outcome = ?", filter.outcome.clone())
-        .page(db, STATUS, "id", page, status_row)
+    status_search(filter).page(db, page, |key| status(db, StatusId(key)))
+}
+
+const IS_RARE_OUTCOME: &str = "outcome = ? AND outcome IN ('refused', 'unchanged')";
+
+fn status_search(filter: &StatusFilter) -> Search {
+    let StatusFilter { organization, run, outcome } = filter.clone();
+    let run = run.map(|run| run.0.as_bytes().to_vec());
+    let all = Keys::all("status", "id");
+    let keys = match (&run, outcome.as_deref()) {
+        (Some(run), _) => all.by("run = ?", run.clone()),
+        (None, Some("queued")) => {
+            Keys::all("status INDEXED BY status_queued", "id").being("outcome = 'queued'")
+        }
+        (None, Some(rare @ ("refused" | "unchanged"))) => all.by(IS_RARE_OUTCOME, rare.to_owned()),
+        (None, _) => all,
+    };
+    let wanted = Where::default()
+        .and("organization = ? COLLATE NOCASE", organization)
+        .and("run = ?", run)
+        .and("outcome = ?", outcome);
+    Search { look: "SELECT 1 FROM status WHERE id = ?", keys, otherwise: None, wanted }
 }
 
 pub(super) fn backlog(db: &Connection) -> rusqlite::Result<Backlog> {
@@ -184,3 +232,6 @@ pub(super) fn backlog(db: &Connection) -> rusqlite::Result<Backlog> {
         oldest_undecided: oldest.map(Timestamp::from_micros),
     })
 }
+
+#[cfg(test)]
+mod tests;

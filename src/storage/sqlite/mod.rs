@@ -24,6 +24,7 @@ mod readers;
 mod retention;
 mod rows;
 mod runs;
+mod search;
 mod subscriptions;
 mod upkeep;
 mod watching;

@@ -41,8 +41,8 @@ pub(super) fn insert(
     assert!(run.state == State::Planned, "a run begins as planned");
     db.prepare_cached(
         "INSERT INTO run (id, revision, delivery, organization, subject, check_key, state, body,
-            updated_at, overdue_at, due_at)
-         VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?8)",
+            updated_at, overdue_at, due_at, commit_start)
+         VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?8, substr(?10, 1, 16))",
     )?
     .execute(params![
         run.id.0.as_bytes(),
@@ -54,6 +54,7 @@ pub(super) fn insert(
         to_json(run)?,
         run.updated_at.micros(),
         run.overdue_at.micros(),
+        run.commit,
     ])?;
     show(db, run, db.last_insert_rowid())
 }

@@ -3,8 +3,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::lists::Where;
 use super::rows::{from_json, time, to_json};
+use super::search::Where;
 use crate::storage::{Page, Paged, SubscriptionFilter, SubscriptionRow};
 
 /// Roughly what rows hold in memory.

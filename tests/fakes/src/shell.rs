@@ -61,8 +61,10 @@ impl Shared {
 
     fn changed(&self) {
         self.changes.send_modify(|count| *count += 1);
-        let is_due = self.ado().next_due_ms().is_some() || self.ci().next_due_ms().is_some();
-        if is_due {
+        // Where somebody has a world in his hands, maybe our caller, something may be due.
+        let of_ado = self.ado.try_lock().map_or(true, |ado| ado.next_due_ms().is_some());
+        let of_ci = self.ci.try_lock().map_or(true, |ci| ci.next_due_ms().is_some());
+        if of_ado || of_ci {
             self.due.notify_one();
         }
     }

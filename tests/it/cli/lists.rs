@@ -140,3 +140,22 @@ async fn with_url_and_token_no_configuration_is_needed() {
     // Only a gateway that was asked for is asked: never the store instead.
     ask(&gateway.settings, &nobody).refused(1, &["http://127.0.0.1:1 does not answer"]);
 }
+
+/// It was answered, and nobody had taken it into the database when the gateway died.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_gateway_had_answered_is_listed() {
+    let town = Town::new(912);
+    let mut gateway = Outside::start(&town).await;
+    let settings = gateway.settings.clone();
+    let blocker = rusqlite::Connection::open(settings.database()).expect("others may open it");
+    blocker.execute_batch("BEGIN IMMEDIATE").expect("nobody writes");
+    let letter = crate::harness::letters::other("git.push").to_string();
+    let answer = town.deliver(&gateway.url, "git-push", letter).await;
+    assert_eq!(answer, reqwest::StatusCode::ACCEPTED);
+    gateway.kill();
+    blocker.execute_batch("ROLLBACK").expect("it began");
+    drop(blocker);
+    let list = ask(&settings, &["deliveries", "list", "--outcome", "pending", "--json"]).json();
+    assert_eq!(items(&list).len(), 1, "{list}");
+    assert_eq!(items(&list)[0]["event_type"], "git.push");
+}

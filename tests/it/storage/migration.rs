@@ -73,7 +73,12 @@ async fn taken_over(version: usize) -> (String, Bench) {
     db.execute("ATTACH ?1 AS source", [&source]).unwrap();
     // What is in `meta` is of the database itself.
     for table in tables(&db).into_iter().filter(|table| table != "meta") {
-        let copy = format!("INSERT INTO main.\"{table}\" SELECT * FROM source.\"{table}\"");
+        // Later versions have more columns.
+        let columns = "SELECT group_concat(name) FROM pragma_table_info(?1, 'main')";
+        let columns: String = db.query_row(columns, [&table], |row| row.get(0)).unwrap();
+        let copy = format!(
+            "INSERT INTO main.\"{table}\" ({columns}) SELECT {columns} FROM source.\"{table}\""
+        );
         let rows = db.execute(&copy, []).unwrap();
         assert!(rows > 0, "{table} is filled");
     }
