@@ -3,8 +3,8 @@
 //! What is decided a moment later is late by a moment; what is not accepted in time is lost. It
 //! must never know what a thread does.
 
-/// How far behind others go, of 19: where both have work, about a quarter of a core is theirs.
-const NICE: i32 = 5;
+/// How far behind others go, of 19: where both have work, about a tenth of a core is theirs.
+const NICE: i32 = 10;
 
 /// Has this thread, and what it starts, go after those that accept. Where that is not permitted all
 /// are equal.

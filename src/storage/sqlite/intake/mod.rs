@@ -34,6 +34,8 @@ use segments::Segments;
 const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// So many are read where they are asked for.
 const WAITING_FEW: u64 = 32;
+/// More than this is not taken in while somebody waits for a list.
+const SETTLING_FEW: u64 = 1_000;
 /// How long a list waits for what arrived before it was asked for.
 const SETTLING_MAX: Duration = Duration::from_secs(1);
 
@@ -143,7 +145,7 @@ impl Intake {
     /// Waits, for a moment, until what arrived before is in the database.
     pub(super) async fn settle(&self) {
         let end = lock(&self.shared.segments).end();
-        if self.taken.borrow().mark >= end {
+        if self.taken.borrow().mark >= end || self.waiting() > SETTLING_FEW {
             return;
         }
         let mut taken = self.taken.subscribe();
