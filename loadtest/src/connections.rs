@@ -123,6 +123,19 @@ impl Target {
     }
 }
 
+/// The status of an answer, over a connection that is opened where there is none.
+pub(crate) async fn answer(
+    open: &mut Option<Connection>,
+    target: &Target,
+    request: &[u8],
+) -> std::io::Result<u16> {
+    let connection = match open {
+        Some(connection) => connection,
+        None => open.insert(Connection::open(target.address).await?),
+    };
+    Ok(connection.send(request).await?.status)
+}
+
 /// Loads `target` for `time` over so many connections, and waits for every answer.
 pub(crate) async fn load(
     target: &Rc<Target>,

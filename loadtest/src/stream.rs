@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tokio::task::{JoinHandle, spawn_local};
 
-use crate::connections::{Connection, Target};
+use crate::connections::{Connection, Target, answer};
 use crate::latencies::Latencies;
 
 const ACCEPTED: u16 = 202;
@@ -197,19 +197,6 @@ impl Stream {
         }
         tokio::time::sleep(PAUSE).await;
     }
-}
-
-/// Over a connection that is opened where there is none.
-async fn answer(
-    open: &mut Option<Connection>,
-    target: &Target,
-    request: &[u8],
-) -> std::io::Result<u16> {
-    let connection = match open {
-        Some(connection) => connection,
-        None => open.insert(Connection::open(target.address()).await?),
-    };
-    Ok(connection.send(request).await?.status)
 }
 
 #[cfg(test)]

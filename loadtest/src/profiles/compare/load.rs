@@ -9,7 +9,7 @@ use anyhow::Context;
 use serde::Serialize;
 use tokio::task::LocalSet;
 
-use crate::connections::{Connection, Target};
+use crate::connections::{Target, answer};
 use crate::latencies::{Curve, Latencies};
 use crate::processor;
 use crate::tally::as_float;
@@ -117,16 +117,4 @@ impl Shared {
             }
         }
     }
-}
-
-async fn answer(
-    open: &mut Option<Connection>,
-    target: &Target,
-    request: &[u8],
-) -> std::io::Result<u16> {
-    let connection = match open {
-        Some(connection) => connection,
-        None => open.insert(Connection::open(target.address()).await?),
-    };
-    Ok(connection.send(request).await?.status)
 }
