@@ -14,12 +14,12 @@ use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::ado::{self, Throttle};
+use crate::ado;
 use crate::ci;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::credentials::{Identities, Means, Ours, Source, Standing};
-use crate::pipeline::Wakes;
+use crate::credentials::{Identities, Source};
+use crate::deps::{Deps, Instance};
 use crate::pipeline::accept::Accept;
 use crate::pipeline::decide::Decide;
 use crate::pipeline::dispatch::{Attempts, Dispatch};
@@ -33,9 +33,10 @@ use crate::reconcile::survey::{Surveyed, Surveys};
 use crate::server;
 use crate::server::listen::{self, Listening};
 use crate::storage::sqlite::Sqlite;
-use crate::storage::{self, Arrivals, Engine, Store};
+use crate::storage::{self, Engine, Store};
 use crate::telemetry;
-use crate::worker::{self, Tick, Wake};
+use crate::worker::Notifiers;
+use crate::worker::{self, Notifier, Tick};
 use upkeep::{Upkeep, upkeep};
 
 /// How often a stage looks by itself; it is woken when something arrives.
@@ -99,18 +100,17 @@ impl App {
         let Listening { listener, is_inherited } = listening;
         let address = listener.local_addr()?;
         let store = open(&config.storage)?;
-        let clock = Clock::system();
         let stop = CancellationToken::new();
-        let shared = Shared::new(Arc::clone(&store), clock, stop.clone())?;
-        let identities = identities(&config, &shared).await?;
+        let deps = set_up(&config, Arc::clone(&store), stop.clone()).await?;
+        let identities = identities(&config, &deps)?;
         let sources = identities.sources();
         for organization in &config.organizations {
             // Which secrets have ended has to be known before the first delivery.
-            shared.arrivals.exchange(store.as_ref(), &organization.ado.name).await?;
+            deps.hook_activity.exchange(store.as_ref(), &organization.ado.name).await?;
         }
-        let upkeep = upkeep(&config, &identities, &shared);
-        let ticks = ticks(&config, &identities, &upkeep, &shared);
-        let state = Arc::new(state(&config, identities, upkeep, &shared));
+        let upkeep = upkeep(&config, &identities, &deps);
+        let ticks = ticks(&config, &identities, &upkeep, &deps);
+        let state = Arc::new(state(&config, identities, upkeep, &deps));
         let drain = config.server.drain;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let mut server = server::serve(Arc::clone(&state), listener, threads)?;
@@ -152,7 +152,7 @@ impl App {
     pub async fn stop(self) {
         self.state.is_draining.store(true, Ordering::Relaxed);
         let in_flight =
-            InFlight { workers: self.workers, sources: self.sources, drain: self.drain };
+            Draining { workers: self.workers, sources: self.sources, drain: self.drain };
         if self.is_inherited {
             self.stop.cancel();
             let last_answers = tokio::time::sleep((self.drain / 4).min(LAST_ANSWERS_MAX));
@@ -169,7 +169,8 @@ impl App {
             in_flight.end().await;
         }
         for organization in self.state.organizations.values() {
-            if let Err(error) = self.state.arrivals.exchange(&*self.store, organization).await {
+            if let Err(error) = self.state.hook_activity.exchange(&*self.store, organization).await
+            {
                 tracing::warn!(organization, "when it last delivered is forgotten: {error}");
             }
         }
@@ -179,13 +180,13 @@ impl App {
 }
 
 /// What goes on beside the server.
-struct InFlight {
+struct Draining {
     workers: Vec<JoinHandle<()>>,
     sources: Vec<Arc<dyn Source>>,
     drain: Duration,
 }
 
-impl InFlight {
+impl Draining {
     /// Waits for what was begun; workers were told to stop.
     async fn end(self) {
         let all = futures_util::future::join_all(self.workers);
@@ -209,67 +210,48 @@ pub fn open(options: &storage::Options) -> anyhow::Result<Arc<dyn Store>> {
     Ok(Arc::new(Sqlite::open(&path)?))
 }
 
-/// What most parts of a gateway share.
-struct Shared {
-    http: reqwest::Client,
+/// Sets up what every part needs.
+async fn set_up(
+    config: &Config,
     store: Arc<dyn Store>,
-    throttle: Arc<Throttle>,
-    standing: Arc<Standing>,
-    wakes: Wakes,
-    clock: Clock,
-    arrivals: Arc<Arrivals>,
-    /// Names this process.
-    process: String,
-    /// Ends what is under way.
     stop: CancellationToken,
-}
-
-impl Shared {
-    fn new(store: Arc<dyn Store>, clock: Clock, stop: CancellationToken) -> anyhow::Result<Self> {
-        let mut process = [0; 4];
-        getrandom::fill(&mut process).context("there is no randomness")?;
-        Ok(Self {
-            http: ado::http_client().context("cannot set up outgoing connections")?,
-            store,
-            throttle: Arc::default(),
-            standing: Arc::default(),
-            wakes: Wakes::default(),
-            clock,
-            arrivals: Arc::default(),
-            process: format!("{:08x}", u32::from_be_bytes(process)),
-            stop,
-        })
-    }
+) -> anyhow::Result<Deps> {
+    let mut process = [0; 4];
+    getrandom::fill(&mut process).context("there is no randomness")?;
+    let process = format!("{:08x}", u32::from_be_bytes(process));
+    let instance = Instance { gateway: store.gateway().await?, process };
+    Ok(Deps {
+        http: ado::http_client().context("cannot set up outgoing connections")?,
+        store,
+        keys: config.secrets.clone(),
+        public_url: config.server.public_url.clone(),
+        throttle: Arc::default(),
+        health: Arc::default(),
+        hook_activity: Arc::default(),
+        notifiers: Notifiers::default(),
+        clock: Clock::system(),
+        instance,
+        stop,
+    })
 }
 
 /// Who we are to each organization.
-async fn identities(config: &Config, shared: &Shared) -> anyhow::Result<Identities> {
-    let Shared { http, store, throttle, standing, clock, process, .. } = shared;
-    let means = Means {
-        http: http.clone(),
-        store: Arc::clone(store),
-        keys: config.secrets.clone(),
-        throttle: Arc::clone(throttle),
-        standing: Arc::clone(standing),
-        clock: clock.clone(),
-        ours: Ours { gateway: store.gateway().await?, process: process.clone() },
-    };
+fn identities(config: &Config, deps: &Deps) -> anyhow::Result<Identities> {
     let organizations = config.organizations.iter().map(|one| (&one.ado, &one.credential));
-    let public_url = config.server.public_url.clone();
-    Identities::new(organizations, public_url, &means).map_err(anyhow::Error::msg)
+    Identities::new(organizations, deps).map_err(anyhow::Error::msg)
 }
 
-/// A worker to be: what it does, what wakes it, and how often it looks by itself.
-type Work = (Arc<dyn Tick>, Wake, Duration);
+/// A worker to be: what it does, what notifiers it, and how often it looks by itself.
+type Work = (Arc<dyn Tick>, Notifier, Duration);
 
 /// Every stage and reconciler.
-fn ticks(config: &Config, identities: &Identities, upkeep: &Upkeep, shared: &Shared) -> Vec<Work> {
-    let Shared { http, store, throttle, standing, wakes, clock, .. } = shared;
+fn ticks(config: &Config, identities: &Identities, upkeep: &Upkeep, deps: &Deps) -> Vec<Work> {
+    let Deps { http, store, throttle, health, notifiers, clock, .. } = deps;
     let Upkeep { subscriptions, policies, catch_up } = upkeep;
     let decide = Decide {
         store: Arc::clone(store),
         checks: config.checks.clone().into(),
-        wakes: wakes.clone(),
+        notifiers: notifiers.clone(),
         clock: clock.clone(),
     };
     let dispatch = Dispatch::new(Attempts {
@@ -278,7 +260,7 @@ fn ticks(config: &Config, identities: &Identities, upkeep: &Upkeep, shared: &Sha
         organizations: addresses(config),
         keys: config.secrets.clone(),
         public_url: config.server.public_url.clone(),
-        wakes: wakes.clone(),
+        notifiers: notifiers.clone(),
         clock: clock.clone(),
     });
     let organizations = identities.by_organization.iter().map(|(name, identity)| {
@@ -289,11 +271,14 @@ fn ticks(config: &Config, identities: &Identities, upkeep: &Upkeep, shared: &Sha
         store: Arc::clone(store),
         organizations: organizations.collect(),
         throttle: Arc::clone(throttle),
-        standing: Arc::clone(standing),
+        health: Arc::clone(health),
         clock: clock.clone(),
     });
-    let reaper =
-        Reaper { store: Arc::clone(store), publish: wakes.publish.clone(), clock: clock.clone() };
+    let reaper = Reaper {
+        store: Arc::clone(store),
+        publish: notifiers.publish.clone(),
+        clock: clock.clone(),
+    };
     let retention = Retention {
         store: Arc::clone(store),
         keep: config.storage.retention,
@@ -301,15 +286,15 @@ fn ticks(config: &Config, identities: &Identities, upkeep: &Upkeep, shared: &Sha
         clock: clock.clone(),
     };
     let mut work: Vec<Work> = vec![
-        (Arc::new(decide), wakes.decide.clone(), STAGE_EVERY),
-        (Arc::new(dispatch), wakes.dispatch.clone(), STAGE_EVERY),
-        (Arc::new(publish), wakes.publish.clone(), STAGE_EVERY),
-        (Arc::new(Identity { sources: identities.sources() }), Wake::default(), IDENTITY_EVERY),
-        (Arc::new(reaper), Wake::default(), REAPER_EVERY),
-        (Arc::new(retention), Wake::default(), RETENTION_EVERY),
+        (Arc::new(decide), notifiers.decide.clone(), STAGE_EVERY),
+        (Arc::new(dispatch), notifiers.dispatch.clone(), STAGE_EVERY),
+        (Arc::new(publish), notifiers.publish.clone(), STAGE_EVERY),
+        (Arc::new(Identity { sources: identities.sources() }), Notifier::default(), IDENTITY_EVERY),
+        (Arc::new(reaper), Notifier::default(), REAPER_EVERY),
+        (Arc::new(retention), Notifier::default(), RETENTION_EVERY),
     ];
     let upkeep = [shares(subscriptions), shares(policies), shares(catch_up)].concat();
-    work.extend(upkeep.into_iter().map(|tick| (tick, Wake::default(), LOOK_EVERY)));
+    work.extend(upkeep.into_iter().map(|tick| (tick, Notifier::default(), LOOK_EVERY)));
     work
 }
 
@@ -329,21 +314,16 @@ pub async fn state_of(
     config: &Config,
     store: &Arc<dyn Store>,
 ) -> anyhow::Result<Arc<server::State>> {
-    let shared = Shared::new(Arc::clone(store), Clock::system(), CancellationToken::new())?;
-    let identities = identities(config, &shared).await?;
-    let upkeep = upkeep(config, &identities, &shared);
-    Ok(Arc::new(state(config, identities, upkeep, &shared)))
+    let deps = set_up(config, Arc::clone(store), CancellationToken::new()).await?;
+    let identities = identities(config, &deps)?;
+    let upkeep = upkeep(config, &identities, &deps);
+    Ok(Arc::new(state(config, identities, upkeep, &deps)))
 }
 
-fn state(
-    config: &Config,
-    identities: Identities,
-    upkeep: Upkeep,
-    shared: &Shared,
-) -> server::State {
-    let Shared { store, standing, wakes, clock, arrivals, .. } = shared;
+fn state(config: &Config, identities: Identities, upkeep: Upkeep, deps: &Deps) -> server::State {
+    let Deps { store, health, notifiers, clock, hook_activity, .. } = deps;
     let name = |organization: &crate::config::Organization| organization.ado.name.clone();
-    let surveys = Arc::new(surveys(config, &identities, shared));
+    let surveys = Arc::new(surveys(config, &identities, deps));
     server::State {
         options: config.server.clone(),
         tokens: config.api_tokens.clone(),
@@ -354,25 +334,29 @@ fn state(
             .map(|organization| (name(organization).to_ascii_lowercase(), name(organization)))
             .collect(),
         store: Arc::clone(store),
-        accept: Accept { store: Arc::clone(store), decide: wakes.decide.clone() },
-        observe: Observe { store: Arc::clone(store), wakes: wakes.clone(), clock: clock.clone() },
+        accept: Accept { store: Arc::clone(store), decide: notifiers.decide.clone() },
+        observe: Observe {
+            store: Arc::clone(store),
+            notifiers: notifiers.clone(),
+            clock: clock.clone(),
+        },
         identities,
-        standing: Arc::clone(standing),
+        health: Arc::clone(health),
         surveys,
-        arrivals: Arc::clone(arrivals),
-        doors: server::Doors::default(),
-        room: server::Room::new(config.server.memory_bytes_max),
+        hook_activity: Arc::clone(hook_activity),
+        verified_hooks: server::VerifiedHooks::default(),
+        memory_budget: server::MemoryBudget::new(config.server.memory_bytes_max),
         subscriptions: upkeep.subscriptions,
         policies: upkeep.policies,
         catch_up: upkeep.catch_up,
-        wakes: wakes.clone(),
+        notifiers: notifiers.clone(),
         clock: clock.clone(),
         is_draining: AtomicBool::new(false),
         metrics: telemetry::metrics(),
     }
 }
 
-fn surveys(config: &Config, identities: &Identities, shared: &Shared) -> Surveys {
+fn surveys(config: &Config, identities: &Identities, deps: &Deps) -> Surveys {
     let surveyed = identities.by_organization.iter().map(|(name, identity)| {
         let (client, source) = (identity.client.clone(), Arc::clone(&identity.source));
         (name.clone(), Surveyed::new(client, source, identity.kind))
@@ -380,7 +364,7 @@ fn surveys(config: &Config, identities: &Identities, shared: &Shared) -> Surveys
     Surveys {
         organizations: surveyed.collect(),
         checks: config.checks.clone(),
-        throttle: Arc::clone(&shared.throttle),
-        clock: shared.clock.clone(),
+        throttle: Arc::clone(&deps.throttle),
+        clock: deps.clock.clone(),
     }
 }

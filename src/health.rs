@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use dashmap::DashMap;
 
-/// What a trouble is about; each has its own end.
+/// What a problem is about; each has its own end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Aspect {
     /// The link, or whatever else gives us access tokens.
@@ -37,11 +37,11 @@ impl Aspect {
 
 /// See the module. Keyed by organization and aspect.
 #[derive(Debug, Default)]
-pub struct Standing {
+pub struct Health {
     wrong: DashMap<(String, Aspect), String>,
 }
 
-impl Standing {
+impl Health {
     /// Something does not work, or soon will not, for this reason. Says whether that is news.
     pub fn wrong(&self, organization: &str, aspect: Aspect, reason: &str) -> bool {
         let before = self.wrong.insert((organization.to_owned(), aspect), reason.to_owned());
@@ -56,7 +56,7 @@ impl Standing {
     }
 
     /// What is wrong, by organization; nothing about those where all is well.
-    pub fn troubles(&self) -> BTreeMap<String, String> {
+    pub fn problems(&self) -> BTreeMap<String, String> {
         self.told(|aspect| !aspect.is_warning())
     }
 

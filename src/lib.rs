@@ -14,8 +14,12 @@ pub mod clock;
 pub mod config;
 /// Who we are to Azure DevOps.
 pub mod credentials;
+/// What the composition root hands to every part.
+pub mod deps;
 /// THE RULES: pure decisions about events, checks, runs and statuses.
 pub mod domain;
+/// What is wrong with each organization now, for `/readyz`, the API and metrics.
+pub mod health;
 /// THE FLOW: accept, decide, dispatch, observe, publish.
 pub mod pipeline;
 /// Who goes first where there are fewer cores than work.

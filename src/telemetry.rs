@@ -68,7 +68,7 @@ fn describe() {
     describe_counter!("azdo_gateway_catch_up_found_total", "Deliveries that no hook made");
     describe_gauge!("azdo_gateway_catch_up_requests", "Calls of the last whole pass");
     describe_gauge!("azdo_gateway_catch_up_age_seconds", "Of what was read longest ago");
-    describe_counter!("azdo_gateway_upkeep_requests_total", "Calls of the upkeep, by duty");
+    describe_counter!("azdo_gateway_upkeep_requests_total", "Calls of the upkeep, by reconciler");
     describe_counter!("azdo_gateway_policy_changes_total", "Policies changed, by kind, outcome");
     describe_gauge!(
         "azdo_gateway_required_checks_without_policy",

@@ -14,8 +14,6 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::storage;
-
 /// How long a worker pauses after a tick that failed.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long it rests between two turns of work that nobody waits for.
@@ -32,6 +30,24 @@ pub enum Progress {
     Idle,
 }
 
+/// Why a tick did nothing: whatever error the stage or reconciler met. The worker only logs it.
+///
+/// It is no [`std::error::Error`] itself, so that `?` converts every error into it.
+#[derive(Debug)]
+pub struct Error(Box<dyn std::error::Error + Send + Sync>);
+
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(&self.0, out)
+    }
+}
+
 /// One turn of a stage or reconciler.
 #[async_trait]
 pub trait Tick: Send + Sync + Debug {
@@ -39,25 +55,38 @@ pub trait Tick: Send + Sync + Debug {
     fn name(&self) -> &'static str;
 
     /// Does what is due now. Takes no input, so that a signal and a timer do the same.
-    async fn tick(&self) -> Result<Progress, storage::Error>;
+    async fn tick(&self) -> Result<Progress, Error>;
 
     /// Waits until what earlier ticks began has ended.
     async fn drain(&self) {}
 }
 
+/// The notifiers of the stages: each is notified when something is left for its stage.
+#[derive(Clone, Debug, Default)]
+pub struct Notifiers {
+    pub decide: Notifier,
+    pub dispatch: Notifier,
+    pub publish: Notifier,
+}
+
 /// Tells a worker that something arrived. A hint: the timer finds it too.
 #[derive(Clone, Debug, Default)]
-pub struct Wake(Arc<Notify>);
+pub struct Notifier(Arc<Notify>);
 
-impl Wake {
+impl Notifier {
     /// Something arrived.
-    pub fn wake(&self) {
+    pub fn notify(&self) {
         self.0.notify_one();
     }
 }
 
 /// Runs ticks until told to stop, then drains.
-pub async fn run(tick: Arc<dyn Tick>, wake: Wake, every: Duration, stop: CancellationToken) {
+pub async fn run(
+    tick: Arc<dyn Tick>,
+    notifier: Notifier,
+    every: Duration,
+    stop: CancellationToken,
+) {
     // An outage lasts many turns; its cause is told once.
     let mut told = String::new();
     while !stop.is_cancelled() {
@@ -86,7 +115,7 @@ pub async fn run(tick: Arc<dyn Tick>, wake: Wake, every: Duration, stop: Cancell
         };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = wake.0.notified() => {}
+            () = notifier.0.notified() => {}
             () = tokio::time::sleep(wait) => {}
         }
     }
@@ -95,15 +124,15 @@ pub async fn run(tick: Arc<dyn Tick>, wake: Wake, every: Duration, stop: Cancell
 
 /// Network work in flight, at most so much of it: one slow neighbour must not hold up the others.
 #[derive(Debug)]
-pub struct Flights {
+pub struct InFlight {
     free: Arc<Semaphore>,
     tracker: TaskTracker,
 }
 
-impl Flights {
-    /// At most `flights_max` at a time.
-    pub fn new(flights_max: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(flights_max)), tracker: TaskTracker::new() }
+impl InFlight {
+    /// At most `in_flight_max` at a time.
+    pub fn new(in_flight_max: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(in_flight_max)), tracker: TaskTracker::new() }
     }
 
     /// Waits for room, and says for how many there is.

@@ -1,4 +1,4 @@
-//! Who the credential belongs to, what that identity may, and letting it (facts §7).
+//! Who the credential belongs to, what that identity may, and letting it (docs/azure-devops.md §7).
 //!
 //! The least that it may is asked without the rights that administrators have anyway: those are
 //! not what an operator wants to rely on. It must never decide what is to be allowed.

@@ -1,8 +1,8 @@
 //! The budget of one organization: which lanes may call now, judged by what its answers told.
 //!
 //! Azure DevOps asks for pauses, tells what is left only near the limit, and sometimes says neither
-//! and just breaks connections (facts §8). Decisions are pure, with `now` passed in; it must never
-//! wait, nor know HTTP.
+//! and just breaks connections (docs/azure-devops.md §8). Decisions are pure, with `now` passed in;
+//! it must never wait, nor know HTTP.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 
 /// How long to wait after the first 429 that does not say how long; then twice as long.
 const UNTOLD: Duration = Duration::from_secs(60);
-/// The longest of those waits: others cool down as long (facts §8).
+/// The longest of those waits: others cool down as long (docs/azure-devops.md §8).
 const UNTOLD_MAX: Duration = Duration::from_secs(360);
 /// The longest wait that is believed.
 const WAIT_MAX: Duration = Duration::from_secs(3_600);

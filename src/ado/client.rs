@@ -2,8 +2,8 @@
 //! it really is.
 //!
 //! Azure DevOps answers a bad credential with 203 and a sign-in page, or a redirect to one; it
-//! throttles with 200; it drops connections instead of saying 429 (facts §8). It must never log
-//! nor return a credential.
+//! throttles with 200; it drops connections instead of saying 429 (docs/azure-devops.md §8). It
+//! must never log nor return a credential.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ const LONG_CALL_MAX: Duration = Duration::from_secs(30);
 const CONNECT_MAX: Duration = Duration::from_secs(4);
 /// Answers are small; what is larger is not for us, but for the one list that has no pages.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// What the next page of some lists is asked for by (facts §8).
+/// What the next page of some lists is asked for by (docs/azure-devops.md §8).
 const CONTINUATION: &str = "x-ms-continuationtoken";
 /// How much of somebody else's words goes into a reason.
 const REASON_CHARS_MAX: usize = 300;
@@ -201,8 +201,9 @@ impl Client {
         understand(status, &headers, &body)
     }
 
-    /// A connection that broke: three of them are a limit that is not told (facts §8). One that
-    /// was never made, or an answer that takes too long, says nothing about the budget.
+    /// A connection that broke: three of them are a limit that is not told (docs/azure-devops.md
+    /// §8). One that was never made, or an answer that takes too long, says nothing about the
+    /// budget.
     fn broken(&self, error: &reqwest::Error) -> Error {
         if !error.is_connect() && !error.is_timeout() && !error.is_builder() {
             self.throttle.broke(&self.options.name, self.clock.now());
@@ -281,7 +282,7 @@ fn understand(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Va
     Err(refusal(status, headers, body, is_json))
 }
 
-/// The error document of Azure DevOps (facts §8).
+/// The error document of Azure DevOps (docs/azure-devops.md §8).
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Document {

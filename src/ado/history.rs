@@ -1,7 +1,8 @@
 //! What happened in repositories, read from lists: pull requests, heads, and pushes.
 //!
-//! What a list holds has the shape of what a hook delivers (facts §2.3 and §2.4), so it is read by
-//! the same code and kept as it came. Every call is one page. It must never know what was missed.
+//! What a list holds has the shape of what a hook delivers (docs/azure-devops.md §2.3 and §2.4), so
+//! it is read by the same code and kept as it came. Every call is one page. It must never know what
+//! was missed.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::client::Call;
-use super::hooks::caught::{PULL_REQUEST, PUSH, understood};
+use super::hooks::catch_up_payload::{PULL_REQUEST, PUSH, understood};
 use super::{Client, Credential, Error};
 use crate::domain::catch_up::SeenPullRequest;
 use crate::domain::event::Repository;

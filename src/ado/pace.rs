@@ -1,8 +1,8 @@
 //! What an answer says about the pace: how long to wait, what is left of the budget, what time it
 //! is over there.
 //!
-//! Source: Microsoft Learn, "Rate and usage limits", and facts §8. What is no sensible number is
-//! taken as not said. It must never decide what follows.
+//! Source: Microsoft Learn, "Rate and usage limits", and docs/azure-devops.md §8. What is no
+//! sensible number is taken as not said. It must never decide what follows.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use time::format_description::well_known::Rfc2822;
 
 use crate::domain::time::Timestamp;
 
-/// The usual limit in TSTU for five minutes, where an answer tells only what is left (facts §8).
+/// The usual limit in TSTU for five minutes, where an answer tells only what is left
+/// (docs/azure-devops.md §8).
 const LIMIT_USUAL: f64 = 200.0;
 
 /// See the module.

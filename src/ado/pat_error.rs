@@ -1,4 +1,4 @@
-//! What `patTokenError` means and what to do about it (facts §4.1 and §4.2).
+//! What `patTokenError` means and what to do about it (docs/azure-devops.md §4.1 and §4.2).
 //!
 //! The set grows with the versions of the API, so a name that nobody knows is kept as it is and
 //! counts as permanent. It must never hold a token.

@@ -1,4 +1,4 @@
-//! The status policies of branches: listed, created, replaced, deleted (facts §5).
+//! The status policies of branches: listed, created, replaced, deleted (docs/azure-devops.md §5).
 //!
 //! They are listed by project and type. The filter by scope is not used: it wants an opaque text
 //! and leaves out what covers a branch by its folder. It must never decide what a policy should be.

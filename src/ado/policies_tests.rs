@@ -1,4 +1,5 @@
-//! Policies as Azure DevOps writes them (facts §5 and Microsoft's examples), and as we do.
+//! Policies as Azure DevOps writes them (docs/azure-devops.md §5 and Microsoft's examples), and as
+//! we do.
 
 use super::*;
 

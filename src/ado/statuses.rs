@@ -1,8 +1,8 @@
 //! Pull-request and commit statuses, and the iterations that they are bound to.
 //!
 //! Statuses are appended, never edited; the newest per context counts. A policy that resets on new
-//! changes takes only a status that names the newest iteration (facts §5). It must never decide
-//! what is to be shown.
+//! changes takes only a status that names the newest iteration (docs/azure-devops.md §5). It must
+//! never decide what is to be shown.
 
 use reqwest::Method;
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! Service-hook subscriptions over REST (facts §1.1, §2.2, §3).
+//! Service-hook subscriptions over REST (docs/azure-devops.md §1.1, §2.2, §3).
 //!
 //! Lists are always asked for by event type: without one they time out in large organizations. What
 //! comes back is never sent again, since its secrets are masked: who replaces a subscription brings
@@ -13,7 +13,7 @@ use url::Url;
 
 use super::client::{Call, under};
 use super::{Client, Credential, Error};
-use crate::domain::subscription::{Found, Place, Settings, State, Topic, Wanted};
+use crate::domain::subscription::{Found, HookScope, Settings, State, Topic, Wanted};
 use crate::domain::time::Timestamp;
 use crate::secret::Secret;
 
@@ -86,24 +86,24 @@ pub fn hook_of(public_url: &Url, organization: &str, url: &str) -> Option<String
     (same_place && same_path && !hook.is_empty()).then(|| (*hook).to_owned())
 }
 
-/// Everything that we set in a subscription of this place that delivers there.
-pub fn settings(place: &Place, url: &Url) -> Settings {
-    // Other versions are taken and then deliver nothing (facts §1.2); comments have no pull request
-    // before 2.0.
-    let version = if place.topic == Topic::Comments { "2.0" } else { "1.0" };
+/// Everything that we set in a subscription of this hook_scope that delivers there.
+pub fn settings(hook_scope: &HookScope, url: &Url) -> Settings {
+    // Other versions are taken and then deliver nothing (docs/azure-devops.md §1.2); comments have
+    // no pull request before 2.0.
+    let version = if hook_scope.topic == Topic::Comments { "2.0" } else { "1.0" };
     let set = [
-        ("projectId", place.project_id.as_str()),
+        ("projectId", hook_scope.project_id.as_str()),
         (VERSION, version),
         ("url", url.as_str()),
         ("basicAuthUsername", USER),
         (PASSWORD, SET),
-        // Without it a push may come without its refs (facts §1.1).
+        // Without it a push may come without its refs (docs/azure-devops.md §1.1).
         ("resourceDetailsToSend", "all"),
         // Nobody reads them.
         ("messagesToSend", "none"),
         ("detailedMessagesToSend", "none"),
     ];
-    let any = filters(place.topic).iter().map(|filter| (*filter, ""));
+    let any = filters(hook_scope.topic).iter().map(|filter| (*filter, ""));
     set.into_iter().chain(any).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
@@ -175,7 +175,7 @@ impl Client {
             ..Call::new(Method::POST, &["_apis", "hooks", "subscriptions"])
         };
         let answer = self.call(credential, call).await?;
-        read(&answer, wanted.place.topic)
+        read(&answer, wanted.hook_scope.topic)
     }
 
     /// Replaces a subscription as a whole.
@@ -197,7 +197,7 @@ impl Client {
         let segments = ["_apis", "hooks", "subscriptions", id];
         let call = Call { body: Some(body), ..Call::new(Method::PUT, &segments) };
         let answer = self.call(credential, call).await?;
-        read(&answer, wanted.place.topic)
+        read(&answer, wanted.hook_scope.topic)
     }
 
     /// Deletes a subscription; one that is gone is what was wanted.
@@ -243,7 +243,7 @@ fn body(wanted: &Wanted, password: &Secret) -> Value {
     }
     json!({
         "publisherId": PUBLISHER,
-        "eventType": event_type(wanted.place.topic),
+        "eventType": event_type(wanted.hook_scope.topic),
         "resourceVersion": wanted.settings.get(VERSION),
         "consumerId": CONSUMER,
         "consumerActionId": ACTION,
@@ -298,7 +298,7 @@ fn without_user(url: &str) -> String {
     parsed.into()
 }
 
-/// Old ones have no status, which means that they deliver (facts §1.4).
+/// Old ones have no status, which means that they deliver (docs/azure-devops.md §1.4).
 fn state(status: Option<&Value>) -> State {
     match status.map(|status| status.as_str().unwrap_or_default()) {
         None => State::Enabled,

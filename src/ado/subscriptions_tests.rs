@@ -10,11 +10,11 @@ fn public_url() -> Url {
 }
 
 fn wanted(topic: Topic) -> Wanted {
-    let place = Place { project_id: PROJECT.into(), topic };
+    let hook_scope = HookScope { project_id: PROJECT.into(), topic };
     let url = hook_url(&public_url(), "fabrikam", "pushes-1");
     Wanted {
-        settings: settings(&place, &url),
-        place,
+        settings: settings(&hook_scope, &url),
+        hook_scope,
         project: "Fabrikam".into(),
         hook: "pushes-1".into(),
         checks: Vec::new(),

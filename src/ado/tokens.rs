@@ -1,4 +1,4 @@
-//! The PAT Lifecycle API: mint, list, revoke (facts §4.1).
+//! The PAT Lifecycle API: mint, list, revoke (docs/azure-devops.md §4.1).
 //!
 //! It takes only the access token of a linked user. It says no with 200 and an error inside, and
 //! shows a token once, when it is made. It must never decide which token is to be revoked.

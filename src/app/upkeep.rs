@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Shared;
 use crate::config::Config;
 use crate::credentials::Identities;
+use crate::deps::Deps;
 use crate::domain::check::Check;
 use crate::reconcile::catch_up::{CatchUp, Followed};
 use crate::reconcile::policies::{self, Policies};
@@ -18,52 +18,52 @@ pub(super) struct Upkeep {
     pub(super) catch_up: Arc<CatchUp>,
 }
 
-pub(super) fn upkeep(config: &Config, identities: &Identities, shared: &Shared) -> Upkeep {
-    let catch_up = catch_up(config, identities, shared);
+pub(super) fn upkeep(config: &Config, identities: &Identities, deps: &Deps) -> Upkeep {
+    let catch_up = catch_up(config, identities, deps);
     let kept = config.organizations.iter().filter_map(|organization| {
-        let upkept = upkept(&organization.ado.name, identities, shared)?;
+        let upkept = upkept(&organization.ado.name, identities, deps)?;
         let (every, is_managed) = (organization.reconcile, organization.hooks);
         Some(Kept { upkept, every, is_managed })
     });
-    let place = (config.secrets.clone(), config.server.public_url.clone());
+    let hook_scope = (config.secrets.clone(), config.server.public_url.clone());
     let checks = config.checks.clone();
     let beside = Beside {
-        arrivals: Arc::clone(&shared.arrivals),
-        standing: Arc::clone(&shared.standing),
+        hook_activity: Arc::clone(&deps.hook_activity),
+        health: Arc::clone(&deps.health),
         catch_up: Arc::clone(&catch_up),
     };
-    let subscriptions = Subscriptions::new(kept.collect(), checks, place, beside);
+    let subscriptions = Subscriptions::new(kept.collect(), checks, hook_scope, beside);
     let kept = config.organizations.iter().filter_map(|organization| {
-        let upkept = upkept(&organization.ado.name, identities, shared)?;
+        let upkept = upkept(&organization.ado.name, identities, deps)?;
         Some(policies::Kept { upkept, every: organization.reconcile })
     });
-    let standing = Arc::clone(&shared.standing);
+    let health = Arc::clone(&deps.health);
     let policies =
-        Policies::new(kept.collect(), config.checks.clone(), standing, Arc::clone(&catch_up));
+        Policies::new(kept.collect(), config.checks.clone(), health, Arc::clone(&catch_up));
     Upkeep { subscriptions: Arc::new(subscriptions), policies: Arc::new(policies), catch_up }
 }
 
-fn catch_up(config: &Config, identities: &Identities, shared: &Shared) -> Arc<CatchUp> {
+fn catch_up(config: &Config, identities: &Identities, deps: &Deps) -> Arc<CatchUp> {
     let checks: Arc<[Check]> = config.checks.clone().into();
     let followed = config.organizations.iter().filter_map(|organization| {
-        let upkept = upkept(&organization.ado.name, identities, shared)?;
+        let upkept = upkept(&organization.ado.name, identities, deps)?;
         let (checks, every) = (Arc::clone(&checks), organization.catch_up);
         Some(Followed { upkept, checks, every, has_hooks: organization.hooks })
     });
-    let (decide, standing) = (shared.wakes.decide.clone(), Arc::clone(&shared.standing));
-    Arc::new(CatchUp::new(followed.collect(), decide, standing))
+    let (decide, health) = (deps.notifiers.decide.clone(), Arc::clone(&deps.health));
+    Arc::new(CatchUp::new(followed.collect(), decide, health))
 }
 
-fn upkept(organization: &str, identities: &Identities, shared: &Shared) -> Option<Upkept> {
+fn upkept(organization: &str, identities: &Identities, deps: &Deps) -> Option<Upkept> {
     let identity = identities.by_organization.get(organization)?;
     Some(Upkept {
         organization: organization.to_owned(),
         client: identity.client.clone(),
         source: Arc::clone(&identity.source),
-        throttle: Arc::clone(&shared.throttle),
-        store: Arc::clone(&shared.store),
-        clock: shared.clock.clone(),
-        holder: shared.process.clone(),
-        stop: shared.stop.clone(),
+        throttle: Arc::clone(&deps.throttle),
+        store: Arc::clone(&deps.store),
+        clock: deps.clock.clone(),
+        holder: deps.instance.process.clone(),
+        stop: deps.stop.clone(),
     })
 }

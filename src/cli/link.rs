@@ -58,9 +58,9 @@ impl Link {
                     text(linked, "linked_at"),
                     text(linked, "linked_by")
                 );
-                let trouble = text(linked, "trouble");
-                if trouble != "-" {
-                    say!("It does not work: {trouble}");
+                let problem = text(linked, "problem");
+                if problem != "-" {
+                    say!("It does not work: {problem}");
                 }
             }
         }

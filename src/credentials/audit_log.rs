@@ -1,4 +1,5 @@
-//! The books: every credential that was spent is written down, by whom, for what and how it ended.
+//! The audit_log: every credential that was spent is written down, by whom, for what and how it
+//! ended.
 //!
 //! What is written here is told to the audit log and to a metric. It must never hold a secret.
 
@@ -15,15 +16,15 @@ use super::Purpose;
 
 /// Writes entries of one organization.
 #[derive(Clone, Debug)]
-pub struct Books {
+pub struct AuditLog {
     pub(super) organization: String,
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Clock,
     writing: TaskTracker,
 }
 
-impl Books {
-    /// The books of one organization.
+impl AuditLog {
+    /// The audit_log of one organization.
     pub fn new(organization: &str, store: Arc<dyn Store>, clock: Clock) -> Self {
         let organization = organization.to_owned();
         Self { organization, store, clock, writing: TaskTracker::new() }
@@ -31,8 +32,8 @@ impl Books {
 
     /// Writes an entry in the background.
     pub fn record_later(&self, entry: Entry) {
-        let books = self.clone();
-        self.writing.spawn(async move { books.record(vec![entry]).await });
+        let audit_log = self.clone();
+        self.writing.spawn(async move { audit_log.record(vec![entry]).await });
     }
 
     /// Waits until everything is written.
@@ -81,7 +82,7 @@ impl Books {
 
     /// A receipt that only writes the use down.
     pub fn receipt(&self, scope: Scope, purpose: Purpose, identity: Option<String>) -> Plain {
-        Plain { books: self.clone(), scope, purpose, identity }
+        Plain { audit_log: self.clone(), scope, purpose, identity }
     }
 }
 
@@ -92,10 +93,10 @@ pub(super) fn count(entry: &Entry) {
     .increment(1);
 }
 
-/// See [`Books::receipt`].
+/// See [`AuditLog::receipt`].
 #[derive(Debug)]
 pub struct Plain {
-    books: Books,
+    audit_log: AuditLog,
     scope: Scope,
     purpose: Purpose,
     identity: Option<String>,
@@ -103,7 +104,7 @@ pub struct Plain {
 
 impl Receipt for Plain {
     fn used(self: Box<Self>, usage: Usage) {
-        let entry = self.books.used(self.scope, self.purpose, Some(usage));
-        self.books.record_later(Entry { identity: self.identity, ..entry });
+        let entry = self.audit_log.used(self.scope, self.purpose, Some(usage));
+        self.audit_log.record_later(Entry { identity: self.identity, ..entry });
     }
 }

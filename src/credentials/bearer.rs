@@ -1,5 +1,5 @@
 //! Identities that cannot mint: a service principal, a managed identity, a workload identity. Their
-//! access token is what a call is made with (facts §4.1).
+//! access token is what a call is made with (docs/azure-devops.md §4.1).
 //!
 //! It is asked for once and shared until shortly before its end. It must never be lent after that.
 
@@ -10,11 +10,12 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use super::entra::{self, Entra, Tokens};
-use super::{Aspect, Books, Error, Purpose, Source, Standing};
+use super::{AuditLog, Error, Purpose, Source};
 use crate::ado::{Credential, Scope};
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::backoff::Backoff;
 use crate::domain::time::Timestamp;
+use crate::health::{Aspect, Health};
 use crate::secret::Secret;
 
 /// A token in its last minutes may die on the way.
@@ -36,8 +37,8 @@ pub(super) enum Issuer {
 pub(super) struct Bearer {
     issuer: Issuer,
     identity: String,
-    books: Books,
-    standing: std::sync::Arc<Standing>,
+    audit_log: AuditLog,
+    health: std::sync::Arc<Health>,
     state: Mutex<State>,
 }
 
@@ -54,15 +55,15 @@ impl Bearer {
     pub(super) fn new(
         issuer: Issuer,
         identity: String,
-        books: Books,
-        standing: std::sync::Arc<Standing>,
+        audit_log: AuditLog,
+        health: std::sync::Arc<Health>,
     ) -> Self {
-        Self { issuer, identity, books, standing, state: Mutex::default() }
+        Self { issuer, identity, audit_log, health, state: Mutex::default() }
     }
 
     async fn token(&self) -> Result<Secret, Error> {
         let mut state = self.state.lock().await;
-        let now = self.books.clock.now();
+        let now = self.audit_log.clock.now();
         if let Some((token, until)) = &state.token
             && *until > now
         {
@@ -74,7 +75,7 @@ impl Bearer {
             return Err(error.clone());
         }
         let issued = self.issue().await;
-        let organization = &self.books.organization;
+        let organization = &self.audit_log.organization;
         let identity = Some(self.identity.clone());
         match issued {
             Ok(tokens) => {
@@ -82,10 +83,10 @@ impl Bearer {
                 let until = tokens.expires_at.minus(MARGIN.min(life / 10));
                 *state =
                     State { token: Some((tokens.access_token.clone(), until)), ..State::default() };
-                self.standing.fine(organization, Aspect::Link);
+                self.health.fine(organization, Aspect::Link);
                 let lifetime_s = i64::try_from(life.as_secs()).ok();
-                let entry = self.books.entry(Action::Refresh, Outcome::Done);
-                self.books.record(vec![Entry { identity, lifetime_s, ..entry }]).await;
+                let entry = self.audit_log.entry(Action::Refresh, Outcome::Done);
+                self.audit_log.record(vec![Entry { identity, lifetime_s, ..entry }]).await;
                 Ok(tokens.access_token)
             }
             Err(error) => {
@@ -93,15 +94,17 @@ impl Bearer {
                 let wait =
                     BACKOFF.wait(state.failures, super::session::random(), error.retry_after());
                 let reason = format!("no access token is to be had: {error}");
-                if self.standing.wrong(organization, Aspect::Link, &reason) {
+                if self.health.wrong(organization, Aspect::Link, &reason) {
                     tracing::error!(organization, "{reason}; statuses wait until then");
                 }
                 let outcome = match error.is_transient() {
                     true => Outcome::Failed,
                     false => Outcome::Refused,
                 };
-                let entry = self.books.entry(Action::Refresh, outcome);
-                self.books.record(vec![Entry { identity, detail: reason.clone(), ..entry }]).await;
+                let entry = self.audit_log.entry(Action::Refresh, outcome);
+                self.audit_log
+                    .record(vec![Entry { identity, detail: reason.clone(), ..entry }])
+                    .await;
                 let until = now.plus(wait);
                 let error = Error::until(reason, until);
                 state.rests = Some((error.clone(), until));
@@ -114,7 +117,7 @@ impl Bearer {
         match &self.issuer {
             Issuer::App(app) => app.client_credentials().await,
             Issuer::Machine { http, endpoint_url, client_id } => {
-                let clock = &self.books.clock;
+                let clock = &self.audit_log.clock;
                 entra::managed_identity(http, endpoint_url, client_id.as_deref(), clock).await
             }
         }
@@ -125,7 +128,7 @@ impl Bearer {
 impl Source for Bearer {
     async fn credential(&self, scope: Scope, purpose: Purpose) -> Result<Credential, Error> {
         let token = self.token().await?;
-        let receipt = self.books.receipt(scope, purpose, Some(self.identity.clone()));
+        let receipt = self.audit_log.receipt(scope, purpose, Some(self.identity.clone()));
         Ok(Credential::from_bearer(&token).with_receipt(Box::new(receipt)))
     }
 
@@ -139,6 +142,6 @@ impl Source for Bearer {
     }
 
     async fn pause(&self) {
-        self.books.written().await;
+        self.audit_log.written().await;
     }
 }

@@ -2,7 +2,7 @@
 //! know a fresh one yet.
 //!
 //! A refused token is not presented a second time: the next one is minted and given longer to
-//! become known (facts §4.1). It must never retry anything else.
+//! become known (docs/azure-devops.md §4.1). It must never retry anything else.
 
 use std::time::Duration;
 

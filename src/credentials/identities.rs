@@ -5,33 +5,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use url::Url;
-
 use super::bearer::{Bearer, Issuer};
 use super::entra::{self, Entra};
 use super::linkable::Linkable;
 use super::linking::Linking;
-use super::minter::{Minter, Ours};
+use super::minter::Minter;
 use super::session::Session;
 use super::single_use::SingleUse;
 use super::window::Window;
-use super::{App, Books, Options, PatUse, Proof, ServiceUser, Source, Standing, StaticPat};
-use crate::ado::{self, Client, Throttle};
-use crate::clock::Clock;
-use crate::secret::{Keyring, Secret};
-use crate::storage::Store;
-
-/// What every identity needs.
-#[derive(Clone, Debug)]
-pub struct Means {
-    pub http: reqwest::Client,
-    pub store: Arc<dyn Store>,
-    pub keys: Keyring,
-    pub throttle: Arc<Throttle>,
-    pub standing: Arc<Standing>,
-    pub clock: Clock,
-    pub ours: Ours,
-}
+use super::{App, AuditLog, Options, PatUse, Proof, ServiceUser, Source, StaticPat};
+use crate::ado::{self, Client};
+use crate::deps::Deps;
+use crate::secret::Secret;
 
 /// One organization, and who we are to it.
 #[derive(Clone, Debug)]
@@ -51,27 +36,26 @@ pub struct Identities {
 }
 
 impl Identities {
-    /// For these organizations; Entra sends browsers back to `public_url`.
+    /// For these organizations.
     ///
     /// # Errors
     /// A certificate that cannot be used.
     pub fn new<'o>(
         organizations: impl Iterator<Item = (&'o ado::Options, &'o Options)>,
-        public_url: Url,
-        means: &Means,
+        deps: &Deps,
     ) -> Result<Self, String> {
         let (mut by_organization, mut linkable) = (HashMap::new(), Vec::new());
         for (ado, options) in organizations {
             let client = Client::new(
-                means.http.clone(),
+                deps.http.clone(),
                 ado.clone(),
-                Arc::clone(&means.throttle),
-                means.clock.clone(),
+                Arc::clone(&deps.throttle),
+                deps.clock.clone(),
             );
-            let identity = means.identity(client, options, &mut linkable)?;
+            let identity = Setup(deps).identity(client, options, &mut linkable)?;
             by_organization.insert(ado.name.clone(), identity);
         }
-        Ok(Self { by_organization, linking: Linking::new(linkable, public_url) })
+        Ok(Self { by_organization, linking: Linking::new(linkable, deps.public_url.clone()) })
     }
 
     /// Every source.
@@ -89,22 +73,25 @@ fn certificate(pem: &Secret) -> Result<entra::Proof, String> {
     Ok(entra::Proof::Certificate(certificate))
 }
 
-impl Means {
+/// Sets up identities with what they share.
+struct Setup<'d>(&'d Deps);
+
+impl Setup<'_> {
     fn identity(
         &self,
         client: Client,
         options: &Options,
         linkable: &mut Vec<Linkable>,
     ) -> Result<Identity, String> {
-        let (store, clock) = (Arc::clone(&self.store), self.clock.clone());
-        let books = Books::new(&client.options().name, store, clock);
+        let (store, clock) = (Arc::clone(&self.0.store), self.0.clock.clone());
+        let audit_log = AuditLog::new(&client.options().name, store, clock);
         let bearer = |issuer, name: &str| -> Arc<dyn Source> {
-            let standing = Arc::clone(&self.standing);
-            Arc::new(Bearer::new(issuer, name.to_owned(), books.clone(), standing))
+            let health = Arc::clone(&self.0.health);
+            Arc::new(Bearer::new(issuer, name.to_owned(), audit_log.clone(), health))
         };
         let (kind, source) = match options {
             Options::ServiceUser(user) => {
-                let (source, session) = self.service_user(&client, user, books);
+                let (source, session) = self.service_user(&client, user, audit_log);
                 linkable.push(Linkable::new(session, Arc::clone(&source)));
                 ("service_user", source)
             }
@@ -113,11 +100,11 @@ impl Means {
                     Proof::Secrets(secrets) => entra::Proof::Secrets(secrets.clone()),
                     Proof::Certificate(pem) => certificate(pem)?,
                 };
-                let issuer = Issuer::App(self.entra(&books.organization, app, proof));
+                let issuer = Issuer::App(self.entra(&audit_log.organization, app, proof));
                 ("service_principal", bearer(issuer, &app.client_id))
             }
             Options::ManagedIdentity { client_id, endpoint_url } => {
-                let (http, endpoint_url) = (self.http.clone(), endpoint_url.clone());
+                let (http, endpoint_url) = (self.0.http.clone(), endpoint_url.clone());
                 let name = client_id.as_deref().unwrap_or("the machine's identity");
                 let client_id = client_id.clone();
                 let issuer = Issuer::Machine { http, endpoint_url, client_id };
@@ -125,11 +112,11 @@ impl Means {
             }
             Options::WorkloadIdentity { app, token_file } => {
                 let proof = entra::Proof::Federated { token_file: token_file.clone() };
-                let issuer = Issuer::App(self.entra(&books.organization, app, proof));
+                let issuer = Issuer::App(self.entra(&audit_log.organization, app, proof));
                 ("workload_identity", bearer(issuer, &app.client_id))
             }
             Options::Pat { token } => {
-                let source: Arc<dyn Source> = Arc::new(StaticPat::new(token.clone(), books));
+                let source: Arc<dyn Source> = Arc::new(StaticPat::new(token.clone(), audit_log));
                 ("pat", source)
             }
         };
@@ -140,18 +127,19 @@ impl Means {
         &self,
         client: &Client,
         user: &ServiceUser,
-        books: Books,
+        audit_log: AuditLog,
     ) -> (Arc<dyn Source>, Arc<Session>) {
         let entra = self.entra(
-            &books.organization,
+            &audit_log.organization,
             &user.app,
             entra::Proof::Secrets(user.client_secrets.clone()),
         );
-        let (keys, standing) = (self.keys.clone(), Arc::clone(&self.standing));
-        let session = Arc::new(Session::new(user.clone(), entra, keys, books, standing));
-        let throttle = Arc::clone(&self.throttle);
-        let ours = self.ours.clone();
-        let minter = Arc::new(Minter::new(client.clone(), Arc::clone(&session), throttle, ours));
+        let (keys, health) = (self.0.keys.clone(), Arc::clone(&self.0.health));
+        let session = Arc::new(Session::new(user.clone(), entra, keys, audit_log, health));
+        let throttle = Arc::clone(&self.0.throttle);
+        let instance = self.0.instance.clone();
+        let minter =
+            Arc::new(Minter::new(client.clone(), Arc::clone(&session), throttle, instance));
         let source: Arc<dyn Source> = match user.pat_use {
             PatUse::Single => Arc::new(SingleUse::new(minter, user.mint_ahead)),
             PatUse::Window => Arc::new(Window::new(minter)),
@@ -163,6 +151,7 @@ impl Means {
         let authority =
             entra::Authority { url: app.authority_url.clone(), tenant_id: app.tenant_id.clone() };
         let app = entra::App { authority, client_id: app.client_id.clone() };
-        Entra::new(self.http.clone(), app, proof, self.clock.clone()).for_organization(organization)
+        Entra::new(self.0.http.clone(), app, proof, self.0.clock.clone())
+            .for_organization(organization)
     }
 }

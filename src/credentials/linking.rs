@@ -1,4 +1,5 @@
-//! Linking a service user: a browser signs in at Entra and comes back with a code (facts §4.4).
+//! Linking a service user: a browser signs in at Entra and comes back with a code
+//! (docs/azure-devops.md §4.4).
 //!
 //! Every sign-in is bound to the browser that began it, ends once, and is thrown away when
 //! anything about it is not as it was begun. It must never store anything of a refused one.
@@ -10,9 +11,9 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::audit_log::count;
 use super::entra::{self, Account, Tokens};
 use super::linkable::Linkable;
-use super::receipt::count;
 use super::session::Session;
 use super::sign_in::{Begun, LinkError, LinkState, Return};
 use crate::domain::audit::{Action, Entry, Outcome};
@@ -71,14 +72,14 @@ impl Linking {
         actor: &str,
     ) -> Result<(Secret, Timestamp), LinkError> {
         let session = &self.find(organization)?.session;
-        let now = session.books.clock.now();
+        let now = session.audit_log.clock.now();
         let ticket = entra::random_text().map_err(|error| unavailable(&error))?;
         let expires_at = now.plus(TICKET_MAX);
         let organization = session.organization().to_owned();
         let (digest, name) = (digest(&ticket), organization.clone());
         let actor = actor.to_owned();
         session
-            .books
+            .audit_log
             .store
             .issue_ticket(Ticket { digest, organization, actor, expires_at })
             .await?;
@@ -97,9 +98,9 @@ impl Linking {
         ticket: &Secret,
     ) -> Result<Begun, LinkError> {
         let session = &self.find(organization)?.session;
-        let now = session.books.clock.now();
+        let now = session.audit_log.clock.now();
         let (digest, name) = (digest(ticket), session.organization());
-        let Some(actor) = session.books.store.take_ticket(digest, name, now).await? else {
+        let Some(actor) = session.audit_log.store.take_ticket(digest, name, now).await? else {
             let reason = format!(
                 "this link was used before, is out of date, or is not for {name}: run \
                  `azdo-gateway link {name}` for a new one"
@@ -118,7 +119,7 @@ impl Linking {
     /// See [`LinkError`].
     pub async fn begin(&self, organization: &str, actor: &str) -> Result<Begun, LinkError> {
         let session = &self.find(organization)?.session;
-        let now = session.books.clock.now();
+        let now = session.audit_log.clock.now();
         let login = entra::Login::begin().map_err(|error| unavailable(&error))?;
         let expected = session.user.expected_user.as_deref();
         let authorize_url = session.entra.authorize_url(&login, &self.redirect(), expected);
@@ -131,7 +132,7 @@ impl Linking {
             actor: actor.to_owned(),
             expires_at: now.plus(LOGIN_MAX),
         };
-        session.books.store.begin_login(kept, now).await?;
+        session.audit_log.store.begin_login(kept, now).await?;
         Ok(Begun { authorize_url, browser: login.browser })
     }
 
@@ -143,7 +144,7 @@ impl Linking {
         let Some(any) = self.organizations.values().next() else {
             return Err(LinkError::NotLinkable("no organization has a service user".into()));
         };
-        let (store, now) = (&any.session.books.store, any.session.books.clock.now());
+        let (store, now) = (&any.session.audit_log.store, any.session.audit_log.clock.now());
         let login = match (&back.state, &back.browser) {
             (Some(state), Some(browser)) => {
                 store.take_login(digest(state), digest(browser), now).await?
@@ -202,7 +203,7 @@ impl Linking {
         tokens: Tokens,
     ) -> Result<LinkState, LinkError> {
         let session = &linkable.session;
-        let now = session.books.clock.now();
+        let now = session.audit_log.clock.now();
         let refresh_token = tokens.refresh_token.ok_or_else(|| {
             LinkError::Refused(
                 "Entra gave no refresh token: let the app have offline_access, and register the \
@@ -227,7 +228,7 @@ impl Linking {
             refreshed_at: now,
             retry_at: Timestamp::ZERO,
             failures: 0,
-            trouble: None,
+            problem: None,
         };
         let _turn = linkable.changing.lock().await;
         let _paused = linkable.pause().await;
@@ -236,10 +237,10 @@ impl Linking {
             identity: Some(state.user_name.clone()),
             actor: login.actor.clone(),
             detail: state.email.clone().unwrap_or_default(),
-            ..session.books.entry(Action::Link, Outcome::Done)
+            ..session.audit_log.entry(Action::Link, Outcome::Done)
         };
         self.change(linkable, LinkTo::Linked(Box::new(link)), entry).await?;
-        session.books.store.hurry_slots(session.organization(), now).await?;
+        session.audit_log.store.hurry_slots(session.organization(), now).await?;
         tracing::info!(organization = session.organization(), "linked {}", state.user_name);
         Ok(state)
     }
@@ -254,7 +255,7 @@ impl Linking {
         let organization = session.organization().to_owned();
         count(&entry);
         let change = LinkChange { organization, to, entry };
-        let committed = session.books.store.commit_link(change).await;
+        let committed = session.audit_log.store.commit_link(change).await;
         session.forget().await;
         // So that `/readyz` tells it from now on.
         session.upkeep().await;
@@ -270,11 +271,11 @@ impl Linking {
         let session = &linkable.session;
         let _turn = linkable.changing.lock().await;
         let _paused = linkable.pause().await;
-        let identity = session.books.store.link(session.organization()).await?;
+        let identity = session.audit_log.store.link(session.organization()).await?;
         let entry = Entry {
             identity: identity.map(|link| link.user_name),
             actor: actor.to_owned(),
-            ..session.books.entry(Action::Unlink, Outcome::Done)
+            ..session.audit_log.entry(Action::Unlink, Outcome::Done)
         };
         let committed = self.change(linkable, LinkTo::Unlinked, entry).await?;
         Ok(committed == Commit::Committed)
@@ -286,7 +287,7 @@ impl Linking {
     /// See [`LinkError`].
     pub async fn state(&self, organization: &str) -> Result<Option<LinkState>, LinkError> {
         let session = &self.find(organization)?.session;
-        let link = session.books.store.link(session.organization()).await?;
+        let link = session.audit_log.store.link(session.organization()).await?;
         Ok(link.as_ref().map(LinkState::from))
     }
 
@@ -309,21 +310,21 @@ impl Linking {
     /// A refusal is a security event: it is logged, counted and written down.
     async fn note(&self, session: &Session, actor: &str, reason: &str) {
         tracing::warn!(organization = session.organization(), "nobody was linked: {reason}");
-        let entry = session.books.entry(Action::Link, Outcome::Refused);
+        let entry = session.audit_log.entry(Action::Link, Outcome::Refused);
         let (actor, detail) = (actor.to_owned(), reason.to_owned());
-        session.books.record(vec![Entry { actor, detail, ..entry }]).await;
+        session.audit_log.record(vec![Entry { actor, detail, ..entry }]).await;
     }
 
     /// The same where nobody proved anything, so it is not known for which organization it was.
     async fn note_unknown(&self, any: &Linkable, reason: &str) {
-        if !self.may_note(any.session.books.clock.now()) {
+        if !self.may_note(any.session.audit_log.clock.now()) {
             return;
         }
         tracing::warn!("nobody was linked: {reason}");
-        let entry = any.session.books.entry(Action::Link, Outcome::Refused);
+        let entry = any.session.audit_log.entry(Action::Link, Outcome::Refused);
         let (actor, detail) = ("a browser".to_owned(), reason.to_owned());
         let entry = Entry { organization: String::new(), actor, detail, ..entry };
-        any.session.books.record(vec![entry]).await;
+        any.session.audit_log.record(vec![entry]).await;
     }
 }
 

@@ -88,8 +88,8 @@ impl Receipt for Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let books = &self.pat.minter.books;
-        let entry = books.used(self.pat.scope, self.purpose, self.usage.take());
+        let audit_log = &self.pat.minter.audit_log;
+        let entry = audit_log.used(self.pat.scope, self.purpose, self.usage.take());
         if let Some(spent) = &mut self.pat.spent {
             let (identity, pat) = (spent.entry.identity.clone(), spent.entry.pat.clone());
             spent.entry.run = self.purpose.run;

@@ -15,14 +15,16 @@ use tokio::sync::{Notify, Semaphore};
 use super::minted::{Pat, Spent};
 use super::session::{Access, Session};
 use super::sweep::Watch;
-use super::{Aspect, Books, Error, Purpose, Standing};
+use super::{AuditLog, Error, Purpose};
 use crate::ado::{
     self, Client, Credential, Lane, MintedPat, PatRemedy, Receipt, Scope, Throttle, Usage,
     WantedPat,
 };
+use crate::deps::Instance;
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::pat::Name;
 use crate::domain::time::Timestamp;
+use crate::health::{Aspect, Health};
 
 /// Tries at one token before the caller is told why there is none.
 const TRIES_MAX: u32 = 3;
@@ -33,7 +35,7 @@ const REVOKING_MAX: usize = 16;
 const PAUSED: &str = "the service user is being changed, or the gateway stops";
 /// When what will pass by itself is tried again.
 const PASSES_SOON: Duration = Duration::from_secs(2);
-/// Where fresh tokens are refused one after the other (facts §4.1).
+/// Where fresh tokens are refused one after the other (docs/azure-devops.md §4.1).
 pub(super) const REFUSED: &str = "Several fresh tokens were refused, so it is the account: sign \
     in to Azure DevOps through a browser as the service user, since tokens die when nobody has \
     for 30 days; and check that conditional access lets this address in.";
@@ -44,26 +46,17 @@ const REVOKE_AGAIN_MAX: Duration = Duration::from_secs(10);
 /// How far Azure DevOps may round the end of a life.
 const ROUNDED: Duration = Duration::from_secs(1);
 
-/// What tells our tokens from those of other gateways and of earlier processes.
-#[derive(Clone, Debug)]
-pub struct Ours {
-    /// Of this installation.
-    pub gateway: String,
-    /// Of this start of this process.
-    pub process: String,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Minter {
     pub(super) client: Client,
     pub(super) session: Arc<Session>,
-    pub(super) books: Books,
-    pub(super) ours: Ours,
+    pub(super) audit_log: AuditLog,
+    pub(super) instance: Instance,
     pub(super) watch: Watch,
     pub(super) lifetime: Duration,
     throttle: Arc<Throttle>,
-    standing: Arc<Standing>,
+    health: Arc<Health>,
     /// Serials of tokens that somebody here will revoke.
     held: DashMap<u64, ()>,
     serial: AtomicU64,
@@ -86,18 +79,18 @@ impl Minter {
         client: Client,
         session: Arc<Session>,
         throttle: Arc<Throttle>,
-        ours: Ours,
+        instance: Instance,
     ) -> Self {
-        let (books, standing) = (session.books.clone(), Arc::clone(&session.standing));
+        let (audit_log, health) = (session.audit_log.clone(), Arc::clone(&session.health));
         Self {
             client,
             lifetime: session.user.pat_lifetime,
-            watch: Watch::new(books.clock.now()),
+            watch: Watch::new(audit_log.clock.now()),
             session,
-            books,
-            ours,
+            audit_log,
+            instance,
             throttle,
-            standing,
+            health,
             held: DashMap::new(),
             serial: AtomicU64::new(1),
             sweeping: DashMap::new(),
@@ -117,7 +110,7 @@ impl Minter {
         scope: Scope,
         purpose: Purpose,
     ) -> Result<Pat, Error> {
-        let (organization, now) = (self.session.organization(), self.books.clock.now());
+        let (organization, now) = (self.session.organization(), self.audit_log.clock.now());
         if self.is_paused.load(Ordering::SeqCst) {
             return Err(Error::until(PAUSED, now.plus(PASSES_SOON)));
         }
@@ -140,7 +133,7 @@ impl Minter {
             let minted = self.runtime.spawn(minting).await;
             let error = match minted.map_err(|error| Error::new(error.to_string()))? {
                 Ok(pat) => {
-                    self.standing.fine(organization, Aspect::Mint);
+                    self.health.fine(organization, Aspect::Mint);
                     self.session.accepted(&access);
                     tokio::time::sleep(purpose.settle).await;
                     return Ok(pat);
@@ -173,10 +166,10 @@ impl Minter {
             self.held.remove(&serial);
             return Err(ado::Error::Rejected { status: 0, reason: PAUSED.to_owned() });
         }
-        let Ours { gateway, process } = self.ours.clone();
+        let Instance { gateway, process } = self.instance.clone();
         let what = purpose.what.to_owned();
         let name = Name { gateway, process, serial, what, run: purpose.run }.display();
-        let minted_at = self.books.clock.now();
+        let minted_at = self.audit_log.clock.now();
         let valid_to = minted_at.plus(self.lifetime);
         let wanted = WantedPat { display_name: &name, scope: scope.as_str(), valid_to };
         let told = Told::default();
@@ -189,7 +182,7 @@ impl Minter {
             lifetime_s: i64::try_from(self.lifetime.as_secs()).ok(),
             activity_id: told.activity_id(),
             detail: name.clone(),
-            ..self.books.entry(Action::Mint, Outcome::Done)
+            ..self.audit_log.entry(Action::Mint, Outcome::Done)
         };
         match minted {
             Ok(minted) => self.take_in(minted, serial, scope, valid_to, entry).await,
@@ -203,7 +196,7 @@ impl Minter {
                     _ => Outcome::Refused,
                 };
                 let detail = format!("{}: {error}", entry.detail);
-                self.books.record(vec![Entry { outcome, detail, ..entry }]).await;
+                self.audit_log.record(vec![Entry { outcome, detail, ..entry }]).await;
                 Err(error)
             }
         }
@@ -235,7 +228,7 @@ impl Minter {
             spent: Some(spent),
         };
         // The audit log knows a token before anybody uses it.
-        self.books.record(vec![entry]).await;
+        self.audit_log.record(vec![entry]).await;
         if minted.valid_to > wanted.plus(ROUNDED) {
             let reason = format!("it would live until {}, longer than asked", minted.valid_to);
             return Err(ado::Error::Rejected { status: 200, reason });
@@ -257,7 +250,7 @@ impl Minter {
             ),
             other => format!("no token is minted: {other}"),
         };
-        if self.standing.wrong(organization, Aspect::Mint, &reason) {
+        if self.health.wrong(organization, Aspect::Mint, &reason) {
             tracing::error!(organization, "{reason}; statuses wait until then");
         }
         // What has passed by then, has; everything else waits for somebody.
@@ -269,7 +262,7 @@ impl Minter {
             ado::Error::NoPat(error) if error.remedy == PatRemedy::Wait => Some(PASSES_SOON),
             _ => None,
         };
-        Error { reason, until: wait.map(|wait| self.books.clock.now().plus(wait)) }
+        Error { reason, until: wait.map(|wait| self.audit_log.clock.now().plus(wait)) }
     }
 
     /// What is held now, and the serial from which on it is not known.
@@ -301,7 +294,7 @@ impl Minter {
         let mut wait = REVOKE_AGAIN;
         loop {
             let error = self.revoke_once(&spent).await.err();
-            let now = self.books.clock.now();
+            let now = self.audit_log.clock.now();
             let is_over = now >= spent.valid_to;
             let (outcome, detail) = match &error {
                 None => (Outcome::Done, spent.entry.detail.clone()),
@@ -312,7 +305,7 @@ impl Minter {
             if error.is_none() || is_over || wait == REVOKE_AGAIN {
                 let action = Action::Revoke;
                 entries.push(Entry { at: now, action, outcome, detail, ..spent.entry.clone() });
-                self.books.record(std::mem::take(&mut entries)).await;
+                self.audit_log.record(std::mem::take(&mut entries)).await;
             }
             if error.is_none() || is_over {
                 break;
@@ -330,7 +323,7 @@ impl Minter {
 
     async fn revoke_once(&self, spent: &Spent) -> Result<(), String> {
         let organization = self.session.organization();
-        let pause = self.throttle.pause(organization, Lane::Statuses, self.books.clock.now());
+        let pause = self.throttle.pause(organization, Lane::Statuses, self.audit_log.clock.now());
         if let Some(pause) = pause.filter(|pause| pause.is_limit) {
             return Err(pause.reason);
         }

@@ -3,23 +3,22 @@
 //! One interface for all kinds of identity, so that the flow cannot tell them apart. It must never
 //! know the HTTP edge nor the flow.
 
+mod audit_log;
 mod bearer;
+mod call;
 pub mod entra;
 mod identities;
-mod lending;
 mod linkable;
 mod linking;
 mod minted;
 mod minter;
 mod options;
 mod pat;
-mod receipt;
 mod session;
-mod shelf;
 mod sign_in;
 mod single_use;
-mod standing;
 mod sweep;
+mod token_pool;
 mod window;
 
 use std::fmt::Debug;
@@ -31,15 +30,13 @@ use crate::ado::{Credential, Scope};
 use crate::domain::id::RunId;
 use crate::domain::time::Timestamp;
 
-pub use identities::{Identities, Identity, Means};
-pub use lending::{CallError, call};
+use audit_log::AuditLog;
+pub use call::{CallError, call};
+pub use identities::{Identities, Identity};
 pub use linking::Linking;
-pub use minter::Ours;
 pub use options::{App, Options, PatUse, Proof, ServiceUser};
 use pat::StaticPat;
-use receipt::Books;
 pub use sign_in::{Begun, LinkError, LinkState, Return};
-pub use standing::{Aspect, Standing};
 
 /// Lends credentials for one organization.
 #[async_trait]

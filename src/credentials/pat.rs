@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use super::{Books, Error, Purpose, Source};
+use super::{AuditLog, Error, Purpose, Source};
 use crate::ado::{Credential, Scope};
 use crate::secret::Secret;
 
@@ -11,20 +11,20 @@ use crate::secret::Secret;
 #[derive(Debug)]
 pub(super) struct StaticPat {
     token: Secret,
-    books: Books,
+    audit_log: AuditLog,
 }
 
 impl StaticPat {
     /// Lends this token to every call.
-    pub(super) fn new(token: Secret, books: Books) -> Self {
-        Self { token, books }
+    pub(super) fn new(token: Secret, audit_log: AuditLog) -> Self {
+        Self { token, audit_log }
     }
 }
 
 #[async_trait]
 impl Source for StaticPat {
     async fn credential(&self, scope: Scope, purpose: Purpose) -> Result<Credential, Error> {
-        let receipt = self.books.receipt(scope, purpose, None);
+        let receipt = self.audit_log.receipt(scope, purpose, None);
         Ok(Credential::from_pat(&self.token).with_receipt(Box::new(receipt)))
     }
 
@@ -33,6 +33,6 @@ impl Source for StaticPat {
     }
 
     async fn pause(&self) {
-        self.books.written().await;
+        self.audit_log.written().await;
     }
 }

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+use super::audit_log::count;
 use super::entra::{self, Entra};
-use super::receipt::count;
-use super::{Aspect, Books, Error, ServiceUser, Standing};
+use super::{AuditLog, Error, ServiceUser};
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::backoff::Backoff;
 use crate::domain::ending;
 use crate::domain::time::Timestamp;
+use crate::health::{Aspect, Health};
 use crate::secret::{Keyring, Sealed, Secret, Unreadable};
 use crate::storage::{Link, Refresh, RefreshCommit, Refreshed};
 
@@ -38,8 +39,8 @@ pub struct Session {
     pub(super) user: ServiceUser,
     pub(super) entra: Entra,
     pub(super) keys: Keyring,
-    pub(super) books: Books,
-    pub(super) standing: Arc<Standing>,
+    pub(super) audit_log: AuditLog,
+    pub(super) health: Arc<Health>,
     pub(super) cache: Mutex<Cache>,
 }
 
@@ -81,14 +82,14 @@ impl Session {
         user: ServiceUser,
         entra: Entra,
         keys: Keyring,
-        books: Books,
-        standing: Arc<Standing>,
+        audit_log: AuditLog,
+        health: Arc<Health>,
     ) -> Self {
-        Self { user, entra, keys, books, standing, cache: Mutex::default() }
+        Self { user, entra, keys, audit_log, health, cache: Mutex::default() }
     }
 
     pub(super) fn organization(&self) -> &str {
-        &self.books.organization
+        &self.audit_log.organization
     }
 
     /// An access token that works, renewed if need be.
@@ -97,7 +98,7 @@ impl Session {
     /// Nobody is linked, or the link does not work, and what to do about it.
     pub async fn access(self: &Arc<Self>) -> Result<Access, Error> {
         let mut cache = self.cache.lock().await;
-        let now = self.books.clock.now();
+        let now = self.audit_log.clock.now();
         if let Some(known) = &cache.known
             && known.usable_until > now
             && now.since(known.looked_at) < TRUSTED
@@ -115,7 +116,7 @@ impl Session {
 
     /// Azure DevOps refuses this token although its time is not over: the next one is renewed.
     pub(super) async fn refused(&self, access: &Access) {
-        let (mut cache, now) = (self.cache.lock().await, self.books.clock.now());
+        let (mut cache, now) = (self.cache.lock().await, self.audit_log.clock.now());
         let before = cache.refused.take();
         let is_known = |before: &Refused| before.made_at == access.made_at;
         // A token that is refused right after the one before it was is not the cause.
@@ -160,11 +161,11 @@ impl Session {
         refused: Option<Timestamp>,
         until: fn(&Link) -> Timestamp,
     ) -> Result<(Access, Timestamp), Error> {
-        let began = self.books.clock.now();
-        let store = &self.books.store;
+        let began = self.audit_log.clock.now();
+        let store = &self.audit_log.store;
         let unavailable = |error: crate::storage::Error| Error::new(error.to_string());
         for _ in 0..LOOKS_MAX {
-            let now = self.books.clock.now();
+            let now = self.audit_log.clock.now();
             let link = store.link(self.organization()).await.map_err(unavailable)?;
             let link = link.ok_or_else(|| self.not_linked())?;
             let found = self.stored(&link, refused);
@@ -174,7 +175,7 @@ impl Session {
                 return Ok((access.clone(), until(&link)));
             }
             if link.retry_at > now {
-                let reason = link.trouble.clone().unwrap_or_default();
+                let reason = link.problem.clone().unwrap_or_default();
                 let still = found.filter(|_| usable_until(&link) > now);
                 return still
                     .map(|access| (access, usable_until(&link)))
@@ -213,7 +214,7 @@ impl Session {
     }
 
     async fn renew(&self, link: &Link, lease: i64) -> Result<(), Error> {
-        let now = self.books.clock.now();
+        let now = self.audit_log.clock.now();
         let opened = self.keys.open(&self.place("refresh"), &link.refresh_token);
         let renewed = match opened {
             Ok(opened) => match self.entra.refresh(&opened.secret).await {
@@ -226,7 +227,7 @@ impl Session {
         let entry = |outcome, detail: String| Entry {
             identity: identity.clone(),
             detail,
-            ..self.books.entry(Action::Refresh, outcome)
+            ..self.audit_log.entry(Action::Refresh, outcome)
         };
         let (refreshed, entry) = match renewed {
             Ok((before, tokens)) => {
@@ -242,13 +243,13 @@ impl Session {
             }
             Err(error) => {
                 let wait = BACKOFF.wait(link.failures + 1, random(), error.retry_after());
-                let trouble = format!("the access token cannot be renewed: {error}");
+                let problem = format!("the access token cannot be renewed: {error}");
                 let outcome = match error.is_transient() {
                     true => Outcome::Failed,
                     false => Outcome::Refused,
                 };
-                let retry_at = self.books.clock.now().plus(wait);
-                (Refreshed::Failed { trouble: trouble.clone(), retry_at }, entry(outcome, trouble))
+                let retry_at = self.audit_log.clock.now().plus(wait);
+                (Refreshed::Failed { problem: problem.clone(), retry_at }, entry(outcome, problem))
             }
         };
         self.commit(lease, refreshed, Some(entry)).await
@@ -264,7 +265,7 @@ impl Session {
         entry.iter().for_each(count);
         let commit = RefreshCommit { organization, lease, refreshed, entry };
         // A lost lease means that somebody linked anew: what is there now is read next.
-        let committed = self.books.store.commit_refresh(commit).await;
+        let committed = self.audit_log.store.commit_refresh(commit).await;
         committed.map(drop).map_err(|error| Error::new(error.to_string()))
     }
 
@@ -290,9 +291,9 @@ impl Session {
         metrics::gauge!("azdo_gateway_linked", "organization" => organization.to_owned())
             .set(if error.is_none() { 1.0 } else { 0.0 });
         match error {
-            None => self.standing.fine(organization, Aspect::Link),
+            None => self.health.fine(organization, Aspect::Link),
             Some(Error { reason, .. }) => {
-                if self.standing.wrong(organization, Aspect::Link, reason) {
+                if self.health.wrong(organization, Aspect::Link, reason) {
                     tracing::error!(organization, "{reason}; statuses wait until then");
                 }
             }
@@ -300,11 +301,11 @@ impl Session {
     }
 
     async fn warn(&self) {
-        let (now, organization) = (self.books.clock.now(), self.organization());
+        let (now, organization) = (self.audit_log.clock.now(), self.organization());
         let ends = self.user.client_secret_expires;
         let secret = ends.and_then(|ends| ending::client_secret(ends, now));
         self.warning(Aspect::ClientSecret, secret);
-        let link = self.books.store.link(organization).await.ok().flatten();
+        let link = self.audit_log.store.link(organization).await.ok().flatten();
         let sign_in = link.and_then(|link| {
             ending::sign_in(&link.user_name, link.signed_in_at, organization, now)
         });
@@ -314,9 +315,9 @@ impl Session {
     fn warning(&self, aspect: Aspect, text: Option<String>) {
         let organization = self.organization();
         match text {
-            None => self.standing.fine(organization, aspect),
+            None => self.health.fine(organization, aspect),
             Some(text) => {
-                if self.standing.wrong(organization, aspect, &text) {
+                if self.health.wrong(organization, aspect, &text) {
                     tracing::warn!(organization, "{text}");
                 }
             }

@@ -37,7 +37,7 @@ pub struct LinkState {
     pub linked_by: String,
     pub signed_in_at: Timestamp,
     pub refreshed_at: Timestamp,
-    pub trouble: Option<String>,
+    pub problem: Option<String>,
 }
 
 /// Why nothing was linked.
@@ -73,7 +73,7 @@ impl From<&Link> for LinkState {
             linked_by: link.linked_by.clone(),
             signed_in_at: link.signed_in_at,
             refreshed_at: link.refreshed_at,
-            trouble: link.trouble.clone(),
+            problem: link.problem.clone(),
         }
     }
 }

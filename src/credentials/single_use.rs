@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::minter::{Minter, REFUSED};
-use super::shelf::Shelf;
+use super::token_pool::TokenPool;
 use super::{Error, Purpose, Source};
 use crate::ado::{Credential, Scope};
 
@@ -21,28 +21,28 @@ const PACE: Duration = Duration::from_millis(10);
 pub(super) struct SingleUse {
     minter: Arc<Minter>,
     /// Empty where nothing is minted ahead.
-    shelves: HashMap<Scope, Arc<Shelf>>,
+    shelves: HashMap<Scope, Arc<TokenPool>>,
 }
 
 impl SingleUse {
     /// Lends tokens of this minter, minted ahead or when they are asked for.
     pub(super) fn new(minter: Arc<Minter>, is_ahead: bool) -> Self {
-        let shelf = |scope| (scope, Arc::default());
+        let token_pool = |scope| (scope, Arc::default());
         let shelves = match is_ahead {
             // Other calls are rare, and nobody waits for them.
-            true => [Scope::CodeStatus].into_iter().map(shelf).collect(),
+            true => [Scope::CodeStatus].into_iter().map(token_pool).collect(),
             false => HashMap::new(),
         };
         Self { minter, shelves }
     }
 
-    fn mint_ahead(&self, scope: Scope, shelf: &Arc<Shelf>, count: usize) {
+    fn mint_ahead(&self, scope: Scope, token_pool: &Arc<TokenPool>, count: usize) {
         for _ in 0..count {
-            let (minter, shelf) = (Arc::clone(&self.minter), Arc::clone(shelf));
+            let (minter, token_pool) = (Arc::clone(&self.minter), Arc::clone(token_pool));
             tokio::spawn(async move {
                 match minter.mint(scope, Purpose::new("ahead")).await {
-                    Ok(pat) => shelf.put(pat),
-                    Err(_) => shelf.failed(minter.books.clock.now()),
+                    Ok(pat) => token_pool.put(pat),
+                    Err(_) => token_pool.failed(minter.audit_log.clock.now()),
                 }
             });
         }
@@ -52,10 +52,10 @@ impl SingleUse {
 #[async_trait]
 impl Source for SingleUse {
     async fn credential(&self, scope: Scope, purpose: Purpose) -> Result<Credential, Error> {
-        if let Some(shelf) = self.shelves.get(&scope) {
-            let now = self.minter.books.clock.now();
-            let (ready, missing) = shelf.take(now, self.minter.lifetime, purpose.settle);
-            self.mint_ahead(scope, shelf, missing);
+        if let Some(token_pool) = self.shelves.get(&scope) {
+            let now = self.minter.audit_log.clock.now();
+            let (ready, missing) = token_pool.take(now, self.minter.lifetime, purpose.settle);
+            self.mint_ahead(scope, token_pool, missing);
             // What is unlinked must not be used any more, however ready it lies.
             if let Some(pat) = ready {
                 self.minter.session.access().await?;
@@ -75,9 +75,9 @@ impl Source for SingleUse {
 
     async fn upkeep(&self) {
         self.minter.session.upkeep().await;
-        for (scope, shelf) in &self.shelves {
-            let missing = shelf.tidy(self.minter.books.clock.now(), self.minter.lifetime);
-            self.mint_ahead(*scope, shelf, missing);
+        for (scope, token_pool) in &self.shelves {
+            let missing = token_pool.tidy(self.minter.audit_log.clock.now(), self.minter.lifetime);
+            self.mint_ahead(*scope, token_pool, missing);
         }
         self.minter.sweep().await;
     }
@@ -87,7 +87,7 @@ impl Source for SingleUse {
             // What is being minted ahead comes a moment later.
             let mut pace = tokio::time::interval(PACE);
             loop {
-                self.shelves.values().for_each(|shelf| shelf.empty());
+                self.shelves.values().for_each(|token_pool| token_pool.empty());
                 pace.tick().await;
             }
         };

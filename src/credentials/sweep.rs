@@ -79,7 +79,7 @@ impl Watch {
 impl Minter {
     /// Looks for tokens that nobody holds, where that is due, and revokes them.
     pub(super) async fn sweep(self: &Arc<Self>) {
-        let now = self.books.clock.now();
+        let now = self.audit_log.clock.now();
         if !self.watch.is_due(now) {
             return;
         }
@@ -87,7 +87,7 @@ impl Minter {
         let (held, next) = self.held();
         let Ok(living) = self.living().await else { return };
         self.watch.looked(now);
-        let (gateway, process) = (&self.ours.gateway, &self.ours.process);
+        let (gateway, process) = (&self.instance.gateway, &self.instance.process);
         let left_over = living.into_iter().filter(|pat| {
             let is_held = |serial| serial >= next || held.contains(&serial);
             is_left_over(&pat.display_name, gateway, process, is_held)
@@ -101,9 +101,9 @@ impl Minter {
             run,
             pat: Some(pat.authorization_id.clone()),
             detail: format!("left over: {}", pat.display_name),
-            ..self.books.entry(Action::Revoke, Outcome::Done)
+            ..self.audit_log.entry(Action::Revoke, Outcome::Done)
         };
-        let soon = self.books.clock.now().plus(self.lifetime);
+        let soon = self.audit_log.clock.now().plus(self.lifetime);
         Spent {
             authorization_id: pat.authorization_id,
             serial: None,

@@ -19,7 +19,7 @@ const ASKED_MAX: usize = READY_MAX * 16;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Shelf(Mutex<Inner>);
+pub(super) struct TokenPool(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -30,7 +30,7 @@ struct Inner {
     rests_until: Timestamp,
 }
 
-impl Shelf {
+impl TokenPool {
     /// A token with enough life left that is at least this old, and how many to mint now.
     pub(super) fn take(
         &self,

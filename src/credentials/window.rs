@@ -41,7 +41,7 @@ impl Source for Window {
         // Whoever comes while one is minted waits for that one.
         let mut current = self.current.lock().await;
         self.minter.session.access().await?;
-        let now = self.minter.books.clock.now();
+        let now = self.minter.audit_log.clock.now();
         let needed = now.plus(life_needed(self.minter.lifetime));
         let is_good =
             |pat: &&Arc<Pat>| pat.valid_to > needed && now.since(pat.minted_at) >= purpose.settle;
@@ -67,7 +67,7 @@ impl Source for Window {
 
     async fn upkeep(&self) {
         self.minter.session.upkeep().await;
-        let needed = self.minter.books.clock.now().plus(life_needed(self.minter.lifetime));
+        let needed = self.minter.audit_log.clock.now().plus(life_needed(self.minter.lifetime));
         self.current.lock().await.retain(|_, pat| pat.valid_to > needed);
         self.minter.sweep().await;
     }
@@ -84,7 +84,7 @@ impl Source for Window {
             () = self.minter.pause() => {}
             () = emptying => {}
         }
-        self.minter.books.written().await;
+        self.minter.audit_log.written().await;
     }
 
     fn resume(&self) {
@@ -103,7 +103,7 @@ impl Receipt for Shared {
     fn used(self: Box<Self>, usage: Usage) {
         let minter = self.pat.minter();
         let (identity, pat) = (self.pat.identity(), self.pat.authorization_id());
-        let entry = minter.books.used(self.scope, self.purpose, Some(usage));
-        minter.books.record_later(Entry { identity, pat, ..entry });
+        let entry = minter.audit_log.used(self.scope, self.purpose, Some(usage));
+        minter.audit_log.record_later(Entry { identity, pat, ..entry });
     }
 }

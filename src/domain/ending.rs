@@ -9,7 +9,7 @@ const DAY_S: u64 = 86_400;
 /// Making a secret needs a person with rights in Entra, who may be away.
 const CLIENT_SECRET_WARNED: Duration = Duration::from_secs(30 * DAY_S);
 /// Azure DevOps stops taking the tokens of an account that nobody signs in to for 30 days
-/// (facts §4.1).
+/// (docs/azure-devops.md §4.1).
 const SIGN_IN_WARNED: Duration = Duration::from_secs(25 * DAY_S);
 
 /// What to do about a client secret that ends soon, or has ended.

@@ -52,7 +52,7 @@ events! {
     PullRequestVoted = "pull_request_voted",
     PullRequestMergeAttempted = "pull_request_merge_attempted",
     PullRequestCommented = "pull_request_commented",
-    /// Told again, or changed in nothing that we follow.
+    /// Observation again, or changed in nothing that we follow.
     PullRequestUnchanged = "pull_request_unchanged",
     BranchCreated = "branch_created",
     BranchPushed = "branch_pushed",

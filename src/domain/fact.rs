@@ -28,7 +28,7 @@ pub enum Fact {
 
 /// What catch-up says beside a fact that it tells; nothing where a hook tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Aside {
+pub struct CatchUpMeta {
     /// Refs of a push that were pushed to again before it was found.
     pub passed_over: Vec<String>,
     /// The source branch of the pull request moved and came back to where it was.

@@ -46,7 +46,7 @@ pub struct PullRequest {
     /// Sorted; none while nobody has told them.
     pub labels: Vec<String>,
     /// Azure DevOps has told its labels, if only that there are none: hooks leave them out
-    /// (facts §2.3).
+    /// (docs/azure-devops.md §2.3).
     #[serde(default)]
     pub labels_told: bool,
     /// When its head was last told to be another one, once we remember it: a later push was told by

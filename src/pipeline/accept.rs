@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::storage::{
     Accepted, Arrived, Claim, Error, LeasedDelivery, NewDelivery, Received, Store, TakeIn,
 };
-use crate::worker::Wake;
+use crate::worker::Notifier;
 
 /// Deliveries taken in with one transaction.
 const BATCH_MAX: usize = 256;
@@ -24,7 +24,7 @@ const BATCH_MAX: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Accept {
     pub store: Arc<dyn Store>,
-    pub decide: Wake,
+    pub decide: Notifier,
 }
 
 impl Accept {
@@ -40,7 +40,7 @@ impl Accept {
         received_at: Timestamp,
     ) -> Result<(), Error> {
         self.store.receive(organization, hook, received_at, body).await?;
-        self.decide.wake();
+        self.decide.notify();
         Ok(())
     }
 }

@@ -13,22 +13,23 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use uuid::Uuid;
 
-use super::Wakes;
 use super::accept::{take_in_all, take_in_and_claim};
 use crate::ado::hooks::{Delivered, read};
 use crate::clock::Clock;
 use crate::domain::check::Check;
 use crate::domain::decision::{
-    CaughtUp, Decision, KnownPullRequest, KnownRef, Outcome, Source, Told, on_pull_request, on_push,
+    CaughtUp, Decision, KnownPullRequest, KnownRef, Observation, Outcome, Source, on_pull_request,
+    on_push,
 };
 use crate::domain::event::{Event, Repository};
-use crate::domain::fact::{Aside, Fact, Push};
+use crate::domain::fact::{CatchUpMeta, Fact, Push};
 use crate::domain::id::RunId;
 use crate::domain::pull_request::PullRequest;
 use crate::domain::run::State;
 use crate::domain::time::Timestamp;
 use crate::storage::{Claim, Commit, DecisionCommit, Error, LeasedDelivery, Store};
-use crate::worker::{Progress, Tick};
+use crate::worker::Notifiers;
+use crate::worker::{self, Progress, Tick};
 
 /// Deliveries decided in one turn.
 const BATCH_MAX: usize = 128;
@@ -39,7 +40,7 @@ const LEASE: Duration = Duration::from_secs(15);
 pub struct Decide {
     pub store: Arc<dyn Store>,
     pub checks: Arc<[Check]>,
-    pub wakes: Wakes,
+    pub notifiers: Notifiers,
     pub clock: Clock,
 }
 
@@ -49,7 +50,7 @@ impl Tick for Decide {
         "decide"
     }
 
-    async fn tick(&self) -> Result<Progress, Error> {
+    async fn tick(&self) -> Result<Progress, worker::Error> {
         let claim = Claim { now: self.clock.now(), limit: BATCH_MAX, lease: LEASE };
         let (taken, claimed) = take_in_and_claim(&*self.store, claim).await?;
         if taken == 0 && claimed.is_empty() {
@@ -116,7 +117,7 @@ impl Decide {
             None => Vec::new(),
         };
         former_names.extend(delivered.former_name.clone());
-        let told = Told {
+        let told = Observation {
             organization,
             source: delivery.source,
             at: delivered.created_at.unwrap_or(delivery.received_at),
@@ -148,13 +149,13 @@ impl Decide {
         }
         let watched_since =
             self.store.watched_since(&delivery.organization, &repository.id).await?;
-        Ok(Some(CaughtUp { watched_since, aside: &delivered.aside }))
+        Ok(Some(CaughtUp { watched_since, catch_up_meta: &delivered.catch_up_meta }))
     }
 
     async fn pull_request(
         &self,
         commit: &mut DecisionCommit,
-        told: &Told<'_>,
+        told: &Observation<'_>,
         seen: &PullRequest,
     ) -> Result<(), Error> {
         let repository = &seen.repository.id;
@@ -168,7 +169,7 @@ impl Decide {
     async fn push(
         &self,
         commit: &mut DecisionCommit,
-        told: &Told<'_>,
+        told: &Observation<'_>,
         push: &Push,
     ) -> Result<(), Error> {
         let names: Vec<String> = push.updates.iter().map(|update| update.name.clone()).collect();
@@ -201,11 +202,11 @@ impl Decide {
             tracing::info!(run = %run.id, check = run.check, "{}", run.reason);
         }
         if !planned.is_empty() {
-            self.wakes.dispatch.wake();
+            self.notifiers.dispatch.notify();
         }
         let is_shown = !shown_again.is_empty() || !without_run.is_empty();
         if !planned.is_empty() || !ended.is_empty() || is_shown {
-            self.wakes.publish.wake();
+            self.notifiers.publish.notify();
         }
     }
 }
@@ -217,7 +218,7 @@ pub fn explain(
     delivered: &Delivered,
     now: Timestamp,
 ) -> Decision {
-    let told = Told {
+    let told = Observation {
         organization,
         source: Source::Hook,
         at: delivered.created_at.unwrap_or(now),
@@ -256,7 +257,8 @@ fn set_aside(delivery: &LeasedDelivery, now: Timestamp) -> DecisionCommit {
     }
 }
 
-/// A body that makes the reader panic must not stop the others: it is set aside with the reason.
+/// A body that makes the reader panic must not stop the others: it is set catch_up_meta with the
+/// reason.
 fn understand(body: &[u8]) -> Delivered {
     catch_unwind(AssertUnwindSafe(|| read(body))).unwrap_or_else(|_| Delivered {
         event_type: None,
@@ -264,7 +266,7 @@ fn understand(body: &[u8]) -> Delivered {
         fact: Fact::Unreadable("reading it failed: please report this delivery as a bug".into()),
         repository: None,
         former_name: None,
-        aside: Aside::default(),
+        catch_up_meta: CatchUpMeta::default(),
     })
 }
 

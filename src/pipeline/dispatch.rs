@@ -9,7 +9,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use url::Url;
 
-use super::Wakes;
 use crate::ado;
 use crate::ci::{self, Trigger};
 use crate::clock::Clock;
@@ -17,11 +16,12 @@ use crate::domain::backoff::Backoff;
 use crate::domain::run::{self, Advance, Run, Started, State};
 use crate::domain::time::Timestamp;
 use crate::secret::Keyring;
-use crate::storage::{Claim, Commit, Error, LeasedRun, RunCommit, Store};
-use crate::worker::{Flights, Progress, Tick};
+use crate::storage::{Claim, Commit, LeasedRun, RunCommit, Store};
+use crate::worker::Notifiers;
+use crate::worker::{self, InFlight, Progress, Tick};
 
 /// Attempts under way at the same time.
-const FLIGHTS_MAX: usize = 64;
+const IN_FLIGHT_MAX: usize = 64;
 const CLAIM_MAX: usize = 32;
 /// Longer than an attempt may take, so that nobody else begins one meanwhile.
 const LEASE: Duration = Duration::from_secs(30);
@@ -33,7 +33,7 @@ const BACKOFF: Backoff =
 #[derive(Debug)]
 pub struct Dispatch {
     attempts: Arc<Attempts>,
-    flights: Flights,
+    in_flight: InFlight,
 }
 
 /// What an attempt needs.
@@ -45,14 +45,14 @@ pub struct Attempts {
     pub organizations: HashMap<String, ado::Options>,
     pub keys: Keyring,
     pub public_url: Url,
-    pub wakes: Wakes,
+    pub notifiers: Notifiers,
     pub clock: Clock,
 }
 
 impl Dispatch {
     /// A stage that makes these attempts.
     pub fn new(attempts: Attempts) -> Self {
-        Self { attempts: Arc::new(attempts), flights: Flights::new(FLIGHTS_MAX) }
+        Self { attempts: Arc::new(attempts), in_flight: InFlight::new(IN_FLIGHT_MAX) }
     }
 }
 
@@ -62,8 +62,8 @@ impl Tick for Dispatch {
         "dispatch"
     }
 
-    async fn tick(&self) -> Result<Progress, Error> {
-        let limit = self.flights.room().await.min(CLAIM_MAX);
+    async fn tick(&self) -> Result<Progress, worker::Error> {
+        let limit = self.in_flight.room().await.min(CLAIM_MAX);
         let claim = Claim { now: self.attempts.clock.now(), limit, lease: LEASE };
         let claimed = self.attempts.store.claim_runs(claim).await?;
         if claimed.is_empty() {
@@ -71,13 +71,13 @@ impl Tick for Dispatch {
         }
         for leased in claimed {
             let attempts = Arc::clone(&self.attempts);
-            self.flights.begin(async move { attempts.make(leased).await }).await;
+            self.in_flight.begin(async move { attempts.make(leased).await }).await;
         }
         Ok(Progress::Worked)
     }
 
     async fn drain(&self) {
-        self.flights.land().await;
+        self.in_flight.land().await;
     }
 }
 
@@ -137,7 +137,7 @@ impl Attempts {
         let attempt = run.attempts;
         tracing::info!(run = %run.id, check = run.check, state = run.state.as_str(), attempt,
             "dispatch: {}", run.reason);
-        self.wakes.publish.wake();
+        self.notifiers.publish.notify();
     }
 }
 

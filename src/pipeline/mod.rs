@@ -14,13 +14,3 @@ pub mod dispatch;
 pub mod observe;
 /// The newest status → shown at Azure DevOps.
 pub mod publish;
-
-use crate::worker::Wake;
-
-/// Who is to be woken when something is left for the next stage.
-#[derive(Clone, Debug, Default)]
-pub struct Wakes {
-    pub decide: Wake,
-    pub dispatch: Wake,
-    pub publish: Wake,
-}

@@ -7,17 +7,17 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::Wakes;
 use crate::clock::Clock;
 use crate::domain::id::RunId;
 use crate::domain::run::{self, Advance, Report, Run, State};
 use crate::storage::{Changed, Commit, Error, RunCommit, Store, change_run};
+use crate::worker::Notifiers;
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Observe {
     pub store: Arc<dyn Store>,
-    pub wakes: Wakes,
+    pub notifiers: Notifiers,
     pub clock: Clock,
 }
 
@@ -64,8 +64,8 @@ impl Observe {
             };
             if self.store.commit_rerun(ended, new.clone()).await? == Commit::Committed {
                 tracing::info!(run = %new.id, check = new.check, "planned: {}", new.reason);
-                self.wakes.dispatch.wake();
-                self.wakes.publish.wake();
+                self.notifiers.dispatch.notify();
+                self.notifiers.publish.notify();
                 return Ok(Some(new));
             }
         }
@@ -76,9 +76,9 @@ impl Observe {
             Changed::To(run) => {
                 tracing::info!(run = %run.id, check = run.check, state = run.state.as_str(),
                     "{what} applied: {}", run.reason);
-                self.wakes.publish.wake();
+                self.notifiers.publish.notify();
                 // A run that ended may make room for one that waits.
-                self.wakes.dispatch.wake();
+                self.notifiers.dispatch.notify();
             }
             Changed::Not(run, why) => {
                 tracing::info!(run = %run.id, check = run.check, "{what} not applied: {why}");

@@ -12,13 +12,14 @@ use async_trait::async_trait;
 use super::dispatch::random;
 use crate::ado::{self, Client, Credential, Lane, Scope, Throttle};
 use crate::clock::Clock;
-use crate::credentials::{self, Aspect, CallError, Purpose};
+use crate::credentials::{self, CallError, Purpose};
 use crate::domain::backoff::Backoff;
 use crate::domain::status::{Status, Target};
-use crate::storage::{Claim, Error, LeasedSlot, Posted, Posting, PostingCommit, Store};
-use crate::worker::{Flights, Progress, Tick};
+use crate::health::Aspect;
+use crate::storage::{Claim, LeasedSlot, Posted, Posting, PostingCommit, Store};
+use crate::worker::{self, InFlight, Progress, Tick};
 
-const FLIGHTS_MAX: usize = 64;
+const IN_FLIGHT_MAX: usize = 64;
 const CLAIM_MAX: usize = 64;
 /// Longer than one attempt may take: iterations, a look, the post, and minting for each.
 const LEASE: Duration = Duration::from_secs(30);
@@ -38,7 +39,7 @@ const LOCKED_OUT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Publish {
     posts: Arc<Posts>,
-    flights: Flights,
+    in_flight: InFlight,
 }
 
 /// One organization as the stage sees it.
@@ -54,7 +55,7 @@ pub struct Posts {
     pub store: Arc<dyn Store>,
     pub organizations: HashMap<String, Organization>,
     pub throttle: Arc<Throttle>,
-    pub standing: Arc<credentials::Standing>,
+    pub health: Arc<crate::health::Health>,
     pub clock: Clock,
 }
 
@@ -78,7 +79,7 @@ impl Organization {
 impl Publish {
     /// A stage that posts like this.
     pub fn new(posts: Posts) -> Self {
-        Self { posts: Arc::new(posts), flights: Flights::new(FLIGHTS_MAX) }
+        Self { posts: Arc::new(posts), in_flight: InFlight::new(IN_FLIGHT_MAX) }
     }
 }
 
@@ -88,8 +89,8 @@ impl Tick for Publish {
         "publish"
     }
 
-    async fn tick(&self) -> Result<Progress, Error> {
-        let limit = self.flights.room().await.min(CLAIM_MAX);
+    async fn tick(&self) -> Result<Progress, worker::Error> {
+        let limit = self.in_flight.room().await.min(CLAIM_MAX);
         let claim = Claim { now: self.posts.clock.now(), limit, lease: LEASE };
         let claimed = self.posts.store.claim_slots(claim).await?;
         if claimed.is_empty() {
@@ -97,13 +98,13 @@ impl Tick for Publish {
         }
         for slot in claimed {
             let posts = Arc::clone(&self.posts);
-            self.flights.begin(async move { posts.make(slot).await }).await;
+            self.in_flight.begin(async move { posts.make(slot).await }).await;
         }
         Ok(Progress::Worked)
     }
 
     async fn drain(&self) {
-        self.flights.land().await;
+        self.in_flight.land().await;
     }
 }
 
@@ -184,7 +185,7 @@ impl Posts {
             to.client.post_status(credential, status, iteration)
         });
         post.await?;
-        self.standing.fine(&status.organization, Aspect::Calls);
+        self.health.fine(&status.organization, Aspect::Calls);
         Ok(Posting::Posted { iteration })
     }
 
@@ -227,7 +228,7 @@ impl Posts {
                 ado::Error::Unauthorized { .. } => {
                     let reason = error.to_string();
                     self.throttle.lock_out(organization, LOCKED_OUT, &reason, now);
-                    self.standing.wrong(organization, Aspect::Calls, &reason);
+                    self.health.wrong(organization, Aspect::Calls, &reason);
                     tracing::error!(
                         organization,
                         "{error}: renew the credential of this organization; its statuses wait"

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::credentials::Source;
-use crate::storage::Error;
-use crate::worker::{Progress, Tick};
+use crate::worker::{self, Progress, Tick};
 
 /// See the module.
 #[derive(Debug)]
@@ -21,7 +20,7 @@ impl Tick for Identity {
         "identity"
     }
 
-    async fn tick(&self) -> Result<Progress, Error> {
+    async fn tick(&self) -> Result<Progress, worker::Error> {
         // Side by side: one organization that does not answer must not hold up the others.
         futures_util::future::join_all(self.sources.iter().map(|source| source.upkeep())).await;
         Ok(Progress::Idle)

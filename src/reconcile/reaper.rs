@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use crate::clock::Clock;
 use crate::domain::run::time_out;
-use crate::storage::{Changed, Error, Store, change_run};
-use crate::worker::{Progress, Tick, Wake};
+use crate::storage::{Changed, Store, change_run};
+use crate::worker::{self, Notifier, Progress, Tick};
 
 const BATCH_MAX: usize = 100;
 
@@ -16,7 +16,7 @@ const BATCH_MAX: usize = 100;
 #[derive(Debug)]
 pub struct Reaper {
     pub store: Arc<dyn Store>,
-    pub publish: Wake,
+    pub publish: Notifier,
     pub clock: Clock,
 }
 
@@ -26,7 +26,7 @@ impl Tick for Reaper {
         "reaper"
     }
 
-    async fn tick(&self) -> Result<Progress, Error> {
+    async fn tick(&self) -> Result<Progress, worker::Error> {
         let now = self.clock.now();
         let overdue = self.store.overdue_runs(now, BATCH_MAX).await?;
         let mut progress = Progress::Idle;
@@ -35,7 +35,7 @@ impl Tick for Reaper {
             let changed = change_run(self.store.as_ref(), run.id, |run| time_out(run, now));
             if let Changed::To(run) = changed.await? {
                 tracing::warn!(run = %run.id, check = run.check, "timed out: {}", run.reason);
-                self.publish.wake();
+                self.publish.notify();
                 progress = Progress::Worked;
             }
         }

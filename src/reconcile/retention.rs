@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::clock::Clock;
-use crate::storage::{Error, Store};
-use crate::worker::{Progress, Tick};
+use crate::storage::Store;
+use crate::worker::{self, Progress, Tick};
 
 /// Rows of each kind in one transaction.
 const BATCH_MAX: usize = 200;
@@ -29,7 +29,7 @@ impl Tick for Retention {
         "retention"
     }
 
-    async fn tick(&self) -> Result<Progress, Error> {
+    async fn tick(&self) -> Result<Progress, worker::Error> {
         let now = self.clock.now();
         let (before, audit_before) = (now.minus(self.keep), now.minus(self.keep_audit));
         let deleted = self.store.delete_older(before, audit_before, BATCH_MAX).await?;

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 
 use crate::domain::time::Timestamp;
 use crate::storage::Error;
-use crate::worker::{Progress, Tick};
+use crate::worker::{self, Progress, Tick};
 
 /// The pause after a first turn that leaves something to do, doubled with each further one.
 const SOON: Duration = Duration::from_secs(1);
@@ -71,8 +71,8 @@ impl<T: Upkeep> Tick for Share<T> {
         self.of.name()
     }
 
-    async fn tick(&self) -> Result<Progress, Error> {
-        self.of.due(&self.organization).await
+    async fn tick(&self) -> Result<Progress, worker::Error> {
+        Ok(self.of.due(&self.organization).await?)
     }
 }
 

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ado::{self, Client, Credential, Lane, Pause, Scope, Throttle};
 use crate::clock::Clock;
 use crate::credentials::{self, CallError, Purpose, Source};
-use crate::storage::{self, Duty, Store};
+use crate::storage::{self, Reconciler, Store};
 
 /// How long the turn is ours.
 const LEASE: Duration = Duration::from_secs(120);
@@ -56,7 +56,7 @@ pub enum Stop {
 #[derive(Debug)]
 pub struct Turn<'a> {
     at: &'a Upkept,
-    duty: Duty,
+    reconciler: Reconciler,
     /// Whether it is ours alone; a look needs no turn.
     is_exclusive: bool,
     requests: AtomicU64,
@@ -64,16 +64,16 @@ pub struct Turn<'a> {
 
 impl Upkept {
     /// Calls that only look, for people who ask: whoever has the turn goes on.
-    pub fn look(&self, duty: Duty) -> Turn<'_> {
-        Turn { at: self, duty, is_exclusive: false, requests: AtomicU64::new(0) }
+    pub fn look(&self, reconciler: Reconciler) -> Turn<'_> {
+        Turn { at: self, reconciler, is_exclusive: false, requests: AtomicU64::new(0) }
     }
 
-    /// A turn at `duty`; none while another replica has it.
+    /// A turn at `reconciler`; none while another replica has it.
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn turn(&self, duty: Duty) -> Result<Option<Turn<'_>>, storage::Error> {
-        let turn = Turn { at: self, duty, is_exclusive: true, requests: AtomicU64::new(0) };
+    pub async fn turn(&self, reconciler: Reconciler) -> Result<Option<Turn<'_>>, storage::Error> {
+        let turn = Turn { at: self, reconciler, is_exclusive: true, requests: AtomicU64::new(0) };
         Ok(turn.is_ours().await?.then_some(turn))
     }
 }
@@ -96,9 +96,9 @@ impl Turn<'_> {
         if stop.is_cancelled() {
             return Err(Stop::Stopping);
         }
-        let lane = match self.duty {
-            Duty::Subscriptions | Duty::Policies => Lane::Subscriptions,
-            Duty::CatchUp => Lane::CatchUp,
+        let lane = match self.reconciler {
+            Reconciler::Subscriptions | Reconciler::Policies => Lane::Subscriptions,
+            Reconciler::CatchUp => Lane::CatchUp,
         };
         if let Some(pause) = throttle.pause(organization, lane, clock.now()) {
             return Err(Stop::Paused(pause));
@@ -107,7 +107,7 @@ impl Turn<'_> {
             return Err(Stop::Overtaken);
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
-        metrics::counter!("azdo_gateway_upkeep_requests_total", "duty" => self.duty.as_str())
+        metrics::counter!("azdo_gateway_upkeep_requests_total", "reconciler" => self.reconciler.as_str())
             .increment(1);
         let calling = credentials::call(source.as_ref(), scope, Purpose::new(what), make);
         let called = tokio::time::timeout(CALL_MAX, calling).await;
@@ -122,13 +122,13 @@ impl Turn<'_> {
     /// Gives the turn back.
     pub async fn end(self) {
         let Upkept { organization, store, holder, .. } = self.at;
-        if let Err(error) = store.release_duty(organization, self.duty, holder).await {
+        if let Err(error) = store.release_reconciler(organization, self.reconciler, holder).await {
             tracing::warn!(organization, "a turn is kept until its lease ends: {error}");
         }
     }
 
     async fn is_ours(&self) -> Result<bool, storage::Error> {
         let Upkept { organization, store, clock, holder, .. } = self.at;
-        store.claim_duty(organization, self.duty, holder, clock.now(), LEASE).await
+        store.claim_reconciler(organization, self.reconciler, holder, clock.now(), LEASE).await
     }
 }

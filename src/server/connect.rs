@@ -80,7 +80,7 @@ pub(super) async fn complete(
     let mut response = match state.identities.linking.complete(back).await {
         Ok((organization, linked)) => {
             // Statuses that waited for this are due now.
-            state.wakes.publish.wake();
+            state.notifiers.publish.notify();
             success(&organization, &linked)
         }
         Err(error) => refusal(&error),

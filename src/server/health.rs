@@ -10,7 +10,7 @@ use actix_web::{HttpResponse, Responder};
 use serde_json::json;
 
 use super::State;
-use crate::storage::Health;
+use crate::storage::Availability;
 
 /// `/livez`.
 pub(super) async fn live() -> impl Responder {
@@ -24,12 +24,12 @@ pub(super) async fn ready(state: Data<State>) -> HttpResponse {
         return HttpResponse::ServiceUnavailable().json(body);
     }
     match state.store.health() {
-        Health::Writable => HttpResponse::Ok().json(json!({
+        Availability::Writable => HttpResponse::Ok().json(json!({
             "status": "ready",
-            "troubles": state.standing.troubles(),
-            "warnings": state.standing.warnings(),
+            "problems": state.health.problems(),
+            "warnings": state.health.warnings(),
         })),
-        Health::Unwritable(reason) => HttpResponse::ServiceUnavailable()
+        Availability::Unwritable(reason) => HttpResponse::ServiceUnavailable()
             .json(json!({ "status": "unready", "reason": reason })),
     }
 }
@@ -52,7 +52,7 @@ pub(super) async fn metrics(state: Data<State>) -> HttpResponse {
         metrics::gauge!("azdo_gateway_oldest_undecided_seconds")
             .set(age.unwrap_or_default().as_secs_f64());
     }
-    let is_ready = state.store.health() == Health::Writable;
+    let is_ready = state.store.health() == Availability::Writable;
     metrics::gauge!("azdo_gateway_store_writable").set(if is_ready { 1.0 } else { 0.0 });
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")

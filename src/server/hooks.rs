@@ -17,8 +17,8 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::{FutureExt, StreamExt};
 use percent_encoding::percent_decode_str;
 
-use super::doors::Door;
-use super::room::Held;
+use super::memory_budget::Held;
+use super::verified_hooks::Door;
 use super::{State, problem};
 use crate::secret::Secret;
 
@@ -74,7 +74,7 @@ async fn store(
     state: &State,
 ) -> Result<(), Refusal> {
     let door = let_in(request, organization, hook, state).ok_or(Refusal::WrongSecret)?;
-    let mut held = state.room.hold();
+    let mut held = state.memory_budget.hold();
     let reading = read(request, payload, state.options.body_bytes_max, &mut held);
     let body = match tokio::time::timeout(BODY_MAX, reading).await {
         Ok(body) => body?,
@@ -83,7 +83,7 @@ async fn store(
     let now = state.clock.now();
     match state.accept.accept(&door.organization, &door.hook, &body, now).await {
         Ok(()) => {
-            state.arrivals.note(&door.key, now);
+            state.hook_activity.note(&door.key, now);
             Ok(())
         }
         Err(crate::storage::Error::Busy { .. }) => Err(Refusal::Again("busy")),
@@ -101,12 +101,12 @@ fn let_in(
     let header = request.headers().get(header::AUTHORIZATION);
     let header = header.and_then(|header| header.to_str().ok()).unwrap_or_default();
     let path = request.path();
-    let door = state.doors.open(path, header.as_bytes()).or_else(|| {
+    let door = state.verified_hooks.open(path, header.as_bytes()).or_else(|| {
         let door = Arc::new(verify(header, organization, hook, state)?);
-        state.doors.remember(path, &door);
+        state.verified_hooks.remember(path, &door);
         Some(door)
     });
-    door.filter(|door| !state.arrivals.is_retired(&door.key))
+    door.filter(|door| !state.hook_activity.is_retired(&door.key))
 }
 
 fn verify(header: &str, organization: &str, hook: &str, state: &State) -> Option<Door> {

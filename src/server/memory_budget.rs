@@ -4,9 +4,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Room for bytes.
+/// MemoryBudget for bytes.
 #[derive(Debug)]
-pub struct Room {
+pub struct MemoryBudget {
     held: AtomicUsize,
     bytes_max: usize,
 }
@@ -14,34 +14,34 @@ pub struct Room {
 /// Some of it, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Held<'a> {
-    room: &'a Room,
+    memory_budget: &'a MemoryBudget,
     bytes: usize,
 }
 
-impl Room {
-    /// Room for so many bytes.
+impl MemoryBudget {
+    /// MemoryBudget for so many bytes.
     pub fn new(bytes_max: usize) -> Self {
         Self { held: AtomicUsize::new(0), bytes_max }
     }
 
     /// Nothing of it yet.
     pub(super) fn hold(&self) -> Held<'_> {
-        Held { room: self, bytes: 0 }
+        Held { memory_budget: self, bytes: 0 }
     }
 }
 
 impl Held<'_> {
-    /// Takes so many bytes more; false where there is no room for them.
+    /// Takes so many bytes more; false where there is no memory_budget for them.
     pub(super) fn more(&mut self, bytes: usize) -> bool {
-        let held = self.room.held.fetch_add(bytes, Ordering::Relaxed);
+        let held = self.memory_budget.held.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
-        held.saturating_add(bytes) <= self.room.bytes_max
+        held.saturating_add(bytes) <= self.memory_budget.bytes_max
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.room.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.memory_budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -51,14 +51,14 @@ mod tests {
 
     #[test]
     fn what_is_given_back_can_be_taken_again() {
-        let room = Room::new(10);
-        let (mut one, mut other) = (room.hold(), room.hold());
+        let memory_budget = MemoryBudget::new(10);
+        let (mut one, mut other) = (memory_budget.hold(), memory_budget.hold());
         assert!(one.more(6) && other.more(4));
         assert!(!other.more(1), "there is no more");
         drop(one);
         assert!(other.more(5));
         drop(other);
-        assert!(room.hold().more(10) && !room.hold().more(11));
-        assert_eq!(room.held.load(Ordering::Relaxed), 0);
+        assert!(memory_budget.hold().more(10) && !memory_budget.hold().more(11));
+        assert_eq!(memory_budget.held.load(Ordering::Relaxed), 0);
     }
 }

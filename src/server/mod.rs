@@ -7,15 +7,15 @@ mod api;
 mod auth;
 mod body;
 mod connect;
-mod doors;
 mod health;
 mod hooks;
 pub mod listen;
+mod memory_budget;
 mod options;
 mod page;
 mod problem;
 mod reports;
-mod room;
+mod verified_hooks;
 
 use std::collections::HashMap;
 use std::net::TcpListener;
@@ -28,7 +28,8 @@ use actix_web::http::ConnectionType;
 use actix_web::{App, HttpResponse, HttpServer, web};
 
 use crate::clock::Clock;
-use crate::credentials::{Identities, Standing};
+use crate::credentials::Identities;
+use crate::health::Health;
 use crate::pipeline::accept::Accept;
 use crate::pipeline::observe::Observe;
 use crate::reconcile::catch_up::CatchUp;
@@ -36,11 +37,11 @@ use crate::reconcile::policies::Policies;
 use crate::reconcile::subscriptions::Subscriptions;
 use crate::reconcile::survey::Surveys;
 use crate::secret::Keyring;
-use crate::storage::{Arrivals, Store};
+use crate::storage::{HookActivity, Store};
 
-pub use doors::Doors;
+pub use memory_budget::MemoryBudget;
 pub use options::{ApiToken, Options, Role};
-pub use room::Room;
+pub use verified_hooks::VerifiedHooks;
 
 /// How long a client may take to send the head of a request.
 const HEAD_MAX: Duration = Duration::from_secs(10);
@@ -60,15 +61,15 @@ pub struct State {
     pub accept: Accept,
     pub observe: Observe,
     pub identities: Identities,
-    pub standing: Arc<Standing>,
+    pub health: Arc<Health>,
     pub surveys: Arc<Surveys>,
-    pub arrivals: Arc<Arrivals>,
-    pub doors: Doors,
-    pub room: Room,
+    pub hook_activity: Arc<HookActivity>,
+    pub verified_hooks: VerifiedHooks,
+    pub memory_budget: MemoryBudget,
     pub subscriptions: Arc<Subscriptions>,
     pub policies: Arc<Policies>,
     pub catch_up: Arc<CatchUp>,
-    pub wakes: crate::pipeline::Wakes,
+    pub notifiers: crate::worker::Notifiers,
     pub clock: Clock,
     /// Set while stopping: not ready any more, and still answering.
     pub is_draining: AtomicBool,

@@ -38,9 +38,9 @@ impl Door {
 
 /// By path, as it was sent.
 #[derive(Debug, Default)]
-pub struct Doors(DashMap<String, Arc<Door>>);
+pub struct VerifiedHooks(DashMap<String, Arc<Door>>);
 
-impl Doors {
+impl VerifiedHooks {
     /// The hook at `path`, if this header was verified for it.
     pub(super) fn open(&self, path: &str, header: &[u8]) -> Option<Arc<Door>> {
         let door = self.0.get(path)?;
@@ -61,17 +61,17 @@ mod tests {
 
     #[test]
     fn only_the_same_header_opens_and_only_there() {
-        let doors = Doors::default();
+        let verified_hooks = VerifiedHooks::default();
         let path = "/hooks/azure-devops/contoso/push";
-        assert!(doors.open(path, b"Basic a").is_none());
-        doors.remember(path, &Arc::new(Door::new("Contoso", "push", "Basic a".into())));
+        assert!(verified_hooks.open(path, b"Basic a").is_none());
+        verified_hooks.remember(path, &Arc::new(Door::new("Contoso", "push", "Basic a".into())));
         assert_eq!(
-            doors.open(path, b"Basic a").map(|door| door.organization.clone()).as_deref(),
+            verified_hooks.open(path, b"Basic a").map(|door| door.organization.clone()).as_deref(),
             Some("Contoso")
         );
         for header in ["Basic b", "Basic ", "Basic aa", ""] {
-            assert!(doors.open(path, header.as_bytes()).is_none(), "{header}");
+            assert!(verified_hooks.open(path, header.as_bytes()).is_none(), "{header}");
         }
-        assert!(doors.open("/hooks/azure-devops/Contoso/push", b"Basic a").is_none());
+        assert!(verified_hooks.open("/hooks/azure-devops/Contoso/push", b"Basic a").is_none());
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use dashmap::DashMap;
 
 use super::{Arrival, Error, HookRow, Store};
-use crate::domain::subscription::{HookName, Place};
+use crate::domain::subscription::{HookName, HookScope};
 use crate::domain::time::Timestamp;
 
 /// Hooks that are remembered: a password is needed to add one.
@@ -16,9 +16,9 @@ const HOOKS_MAX: usize = 10_000;
 
 /// See the module. Organizations are keyed in lower case.
 #[derive(Debug, Default)]
-pub struct Arrivals {
+pub struct HookActivity {
     seen: DashMap<(String, String), Seen>,
-    live_from: DashMap<(String, Place), u32>,
+    live_from: DashMap<(String, HookScope), u32>,
 }
 
 /// A hook as it is looked up here: made once, since every delivery asks.
@@ -26,15 +26,16 @@ pub struct Arrivals {
 pub struct HookKey {
     seen: (String, String),
     /// Of hooks that we made: where, and with which secret.
-    made: Option<((String, Place), u32)>,
+    made: Option<((String, HookScope), u32)>,
 }
 
 impl HookKey {
     /// The key of `hook`.
     pub fn new(organization: &str, hook: &str) -> Self {
         let organization = organization.to_ascii_lowercase();
-        let made = HookName::parse(hook)
-            .map(|HookName { place, generation, .. }| ((organization.clone(), place), generation));
+        let made = HookName::parse(hook).map(|HookName { hook_scope, generation, .. }| {
+            ((organization.clone(), hook_scope), generation)
+        });
         Self { seen: (organization, hook.to_owned()), made }
     }
 }
@@ -46,7 +47,7 @@ struct Seen {
     is_written: bool,
 }
 
-impl Arrivals {
+impl HookActivity {
     /// A delivery came to `hook`.
     pub fn note(&self, hook: &HookKey, now: Timestamp) {
         if let Some(mut seen) = self.seen.get_mut(&hook.seen) {
@@ -62,8 +63,8 @@ impl Arrivals {
 
     /// Whether the secret of this hook was replaced by one that has proved itself.
     pub fn is_retired(&self, hook: &HookKey) -> bool {
-        let Some((place, generation)) = &hook.made else { return false };
-        self.live_from.get(place).is_some_and(|live_from| *generation < *live_from)
+        let Some((hook_scope, generation)) = &hook.made else { return false };
+        self.live_from.get(hook_scope).is_some_and(|live_from| *generation < *live_from)
     }
 
     /// When something last came to a hook.
@@ -123,16 +124,17 @@ impl Arrivals {
                 seen.is_written = true;
             }
         }
-        let books = store.hooks(organization).await?;
-        for HookRow { place, live_from, .. } in books.places {
-            self.live_from.insert((lower.clone(), place), live_from);
+        let hook_state = store.hooks(organization).await?;
+        for HookRow { hook_scope, live_from, .. } in hook_state.hook_scopes {
+            self.live_from.insert((lower.clone(), hook_scope), live_from);
         }
         // What the store has forgotten is forgotten here, too.
-        let kept: BTreeSet<&str> = books.arrivals.iter().map(|one| one.hook.as_str()).collect();
+        let kept: BTreeSet<&str> =
+            hook_state.hook_activity.iter().map(|one| one.hook.as_str()).collect();
         self.seen.retain(|(of, hook), seen| {
             *of != lower || !seen.is_written || kept.contains(hook.as_str())
         });
-        for Arrival { hook, first_at, last_at } in books.arrivals {
+        for Arrival { hook, first_at, last_at } in hook_state.hook_activity {
             let read = Seen { first_at, last_at, is_written: true };
             let mut seen = self.seen.entry((lower.clone(), hook)).or_insert(read);
             seen.first_at = seen.first_at.min(first_at);
@@ -149,28 +151,31 @@ mod tests {
 
     #[test]
     fn only_what_is_older_than_the_first_live_secret_is_retired() {
-        let arrivals = Arrivals::default();
+        let hook_activity = HookActivity::default();
         let project_id = "6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c".to_owned();
-        let place = Place { project_id, topic: Topic::Pushes };
+        let hook_scope = HookScope { project_id, topic: Topic::Pushes };
         let name = |generation| {
-            let (place, tag) = (place.clone(), "00000000".into());
-            HookName { place, generation, tag }.to_string()
+            let (hook_scope, tag) = (hook_scope.clone(), "00000000".into());
+            HookName { hook_scope, generation, tag }.to_string()
         };
-        assert!(!arrivals.is_retired(&HookKey::new("Fabrikam", &name(1))), "nothing is known yet");
-        arrivals.live_from.insert(("fabrikam".into(), place.clone()), 3);
-        assert!(arrivals.is_retired(&HookKey::new("Fabrikam", &name(2))));
-        assert!(!arrivals.is_retired(&HookKey::new("Fabrikam", &name(3))));
-        assert!(!arrivals.is_retired(&HookKey::new("contoso", &name(2))));
-        assert!(!arrivals.is_retired(&HookKey::new("Fabrikam", "made-by-hand")));
+        assert!(
+            !hook_activity.is_retired(&HookKey::new("Fabrikam", &name(1))),
+            "nothing is known yet"
+        );
+        hook_activity.live_from.insert(("fabrikam".into(), hook_scope.clone()), 3);
+        assert!(hook_activity.is_retired(&HookKey::new("Fabrikam", &name(2))));
+        assert!(!hook_activity.is_retired(&HookKey::new("Fabrikam", &name(3))));
+        assert!(!hook_activity.is_retired(&HookKey::new("contoso", &name(2))));
+        assert!(!hook_activity.is_retired(&HookKey::new("Fabrikam", "made-by-hand")));
     }
 
     #[test]
     fn the_last_time_is_kept() {
-        let arrivals = Arrivals::default();
+        let hook_activity = HookActivity::default();
         let at = Timestamp::from_ms;
-        assert!(!arrivals.is_proved("Fabrikam", "push"));
-        arrivals.note(&HookKey::new("Fabrikam", "push"), at(20));
-        arrivals.note(&HookKey::new("fabrikam", "push"), at(10));
-        assert_eq!(arrivals.last_at("FABRIKAM", "push"), Some(at(20)));
+        assert!(!hook_activity.is_proved("Fabrikam", "push"));
+        hook_activity.note(&HookKey::new("Fabrikam", "push"), at(20));
+        hook_activity.note(&HookKey::new("fabrikam", "push"), at(10));
+        assert_eq!(hook_activity.last_at("FABRIKAM", "push"), Some(at(20)));
     }
 }

@@ -61,7 +61,7 @@ pub struct Link {
     /// Renewals that failed since the last one that worked.
     pub failures: u32,
     /// Why the link does not work, in words for an operator; none while it does.
-    pub trouble: Option<String>,
+    pub problem: Option<String>,
 }
 
 /// A link to be made, taken away or refused, and the entry that says so.
@@ -111,7 +111,7 @@ pub enum Refreshed {
         at: Timestamp,
     },
     /// Nothing came of it.
-    Failed { trouble: String, retry_at: Timestamp },
+    Failed { problem: String, retry_at: Timestamp },
     /// It turned out that nothing was to be done.
     Kept,
 }

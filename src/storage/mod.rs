@@ -4,9 +4,9 @@
 //! a leased row is fenced by a lease number that only grows. It must never know Azure DevOps, CI
 //! systems or HTTP, and it must never decide: callers bring the decision.
 
-mod arrivals;
 mod change;
 mod error;
+mod hook_activity;
 mod identity;
 mod options;
 mod records;
@@ -26,21 +26,22 @@ use crate::domain::run::Run;
 use crate::domain::status::Status;
 use crate::domain::time::Timestamp;
 
-pub use arrivals::{Arrivals, HookKey};
 pub use change::{Changed, change_run};
 pub use error::Error;
+pub use hook_activity::{HookActivity, HookKey};
 pub use identity::{
     AuditFilter, AuditRow, Link, LinkChange, LinkTo, Login, Refresh, RefreshCommit, Refreshed,
     Ticket,
 };
 pub use options::{Engine, Options};
 pub use records::{
-    Accepted, Arrived, Backlog, Claim, Commit, DecisionCommit, Delivery, DeliveryFilter, Health,
-    Lease, LeasedDelivery, LeasedRun, LeasedSlot, Mark, NewDelivery, Page, Paged, Posted, Posting,
-    PostingCommit, Received, RunCommit, RunFilter, StatusFilter, StatusRow, TakeIn, Versioned,
+    Accepted, Arrived, Availability, Backlog, Claim, Commit, DecisionCommit, Delivery,
+    DeliveryFilter, Lease, LeasedDelivery, LeasedRun, LeasedSlot, Mark, NewDelivery, Page, Paged,
+    Posted, Posting, PostingCommit, Received, RunCommit, RunFilter, StatusFilter, StatusRow,
+    TakeIn, Versioned,
 };
 pub use upkeep::{
-    Arrival, Duty, HookBooks, HookRow, KnownRepository, PolicyRow, SubscriptionFilter,
+    Arrival, HookRow, HookState, KnownRepository, PolicyRow, Reconciler, SubscriptionFilter,
     SubscriptionRow, Upkeep, WatchRow, Watermark,
 };
 
@@ -111,7 +112,7 @@ pub trait Store: Upkeep + Debug {
     /// Replaces a run by a later revision of itself and queues what it wants shown.
     async fn commit_run(&self, commit: RunCommit) -> Result<Commit, Error>;
 
-    /// Ends `old` (where it still goes on) and stores `new` in its place.
+    /// Ends `old` (where it still goes on) and stores `new` in its hook_scope.
     async fn commit_rerun(&self, old: Option<RunCommit>, new: Run) -> Result<Commit, Error>;
 
     /// Runs that go on though their time is over.
@@ -120,7 +121,7 @@ pub trait Store: Upkeep + Debug {
     /// Queues a status that no run of ours wants shown.
     async fn queue_status(&self, status: Status, now: Timestamp) -> Result<StatusId, Error>;
 
-    /// Leases places at Azure DevOps that do not show what they should, each with the newest
+    /// Leases hook_scopes at Azure DevOps that do not show what they should, each with the newest
     /// status for it.
     async fn claim_slots(&self, claim: Claim) -> Result<Vec<LeasedSlot>, Error>;
 
@@ -225,7 +226,7 @@ pub trait Store: Upkeep + Debug {
     async fn backlog(&self) -> Result<Backlog, Error>;
 
     /// Whether deliveries can be stored now, and if not, why.
-    fn health(&self) -> Health;
+    fn health(&self) -> Availability;
 
     /// Writes what was admitted and stops, waiting for that so long at most. Nothing is accepted
     /// afterwards.

@@ -299,7 +299,7 @@ pub struct Backlog {
 
 /// Whether deliveries can be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Health {
+pub enum Availability {
     Writable,
     /// What is wrong and what to do about it.
     Unwritable(String),

@@ -9,32 +9,32 @@ use super::{Error, NewDelivery, Page, Paged};
 use crate::domain::decision::{Remembered, RememberedRef};
 use crate::domain::event::Repository;
 use crate::domain::id::DeliveryId;
-use crate::domain::subscription::{Found, Place};
+use crate::domain::subscription::{Found, HookScope};
 use crate::domain::time::Timestamp;
 
 /// Upkeep that one replica at a time does for an organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Duty {
+pub enum Reconciler {
     Subscriptions,
     Policies,
     CatchUp,
 }
 
-impl Duty {
+impl Reconciler {
     /// The name in the store and in logs.
     pub fn as_str(self) -> &'static str {
         match self {
-            Duty::Subscriptions => "subscriptions",
-            Duty::Policies => "policies",
-            Duty::CatchUp => "catch_up",
+            Reconciler::Subscriptions => "subscriptions",
+            Reconciler::Policies => "policies",
+            Reconciler::CatchUp => "catch_up",
         }
     }
 }
 
-/// The secrets of one place.
+/// The secrets of one hook_scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookRow {
-    pub place: Place,
+    pub hook_scope: HookScope,
     /// Counts secrets; the newest is the wanted one. From 1.
     pub generation: u32,
     /// Secrets below this one are not taken any more.
@@ -55,11 +55,11 @@ pub struct Arrival {
 
 /// Everything about the hooks of one organization.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HookBooks {
+pub struct HookState {
     /// An operator took them away: none is created until one asks for it.
     pub is_held: bool,
-    pub places: Vec<HookRow>,
-    pub arrivals: Vec<Arrival>,
+    pub hook_scopes: Vec<HookRow>,
+    pub hook_activity: Vec<Arrival>,
 }
 
 /// A subscription as last seen, and what is thought of it.
@@ -128,40 +128,45 @@ pub struct PolicyRow {
 /// What every engine remembers for the upkeep.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
-    /// Takes the turn at a duty of an organization until `now` plus `lease`, where nobody has it,
-    /// or prolongs it for the one who does. `holder` names a process. Answers whether it is ours.
-    async fn claim_duty(
+    /// Takes the turn at a reconciler of an organization until `now` plus `lease`, where nobody has
+    /// it, or prolongs it for the one who does. `holder` names a process. Answers whether it is
+    /// ours.
+    async fn claim_reconciler(
         &self,
         organization: &str,
-        duty: Duty,
+        reconciler: Reconciler,
         holder: &str,
         now: Timestamp,
         lease: Duration,
     ) -> Result<bool, Error>;
 
     /// Gives the turn back, where it is still ours.
-    async fn release_duty(&self, organization: &str, duty: Duty, holder: &str)
-    -> Result<(), Error>;
+    async fn release_reconciler(
+        &self,
+        organization: &str,
+        reconciler: Reconciler,
+        holder: &str,
+    ) -> Result<(), Error>;
 
     /// The hooks of an organization.
-    async fn hooks(&self, organization: &str) -> Result<HookBooks, Error>;
+    async fn hooks(&self, organization: &str) -> Result<HookState, Error>;
 
-    /// Counts on the secret of each of these places; one that is not known yet gets its first.
+    /// Counts on the secret of each of these hook_scopes; one that is not known yet gets its first.
     /// `heals` says whether a subscription is healed by it; otherwise healings are counted anew.
     async fn renew_hooks(
         &self,
         organization: &str,
-        places: Vec<Place>,
+        hook_scopes: Vec<HookScope>,
         heals: bool,
         now: Timestamp,
     ) -> Result<(), Error>;
 
-    /// Takes no secret of a place below `live_from` any more, and counts healings anew: the newest
-    /// secret has proved itself. Never goes back.
+    /// Takes no secret of a hook_scope below `live_from` any more, and counts healings anew: the
+    /// newest secret has proved itself. Never goes back.
     async fn retire_hooks(
         &self,
         organization: &str,
-        place: Place,
+        hook_scope: HookScope,
         live_from: u32,
     ) -> Result<(), Error>;
 
@@ -170,7 +175,11 @@ pub trait Upkeep: Send + Sync {
 
     /// Keeps when deliveries came: the earliest first and the latest last time win. A hook that
     /// nothing came to for long is forgotten with the deliveries of that time.
-    async fn note_arrivals(&self, organization: &str, arrivals: Vec<Arrival>) -> Result<(), Error>;
+    async fn note_arrivals(
+        &self,
+        organization: &str,
+        hook_activity: Vec<Arrival>,
+    ) -> Result<(), Error>;
 
     /// Replaces what was last seen of the subscriptions of an organization.
     async fn keep_subscriptions(
@@ -180,7 +189,7 @@ pub trait Upkeep: Send + Sync {
     ) -> Result<(), Error>;
 
     /// Subscriptions as last seen, those first that were first seen last. One that is seen again
-    /// keeps its place in the list.
+    /// keeps its hook_scope in the list.
     async fn subscriptions(
         &self,
         filter: SubscriptionFilter,

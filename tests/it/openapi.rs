@@ -6,23 +6,23 @@ use std::collections::BTreeSet;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::harness::{Api, Inside, Settings, Town};
+use crate::harness::{Api, Env, Inside, Settings};
 
 const TURNS: &str = "/v1/organizations/fabrikam/reconcile";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_is_what_is_answered() {
-    let town = Town::new(71);
+    let env = Env::new(71);
     let kept = |settings: &mut Settings| {
-        settings.credential = town.service_user("");
+        settings.credential = env.service_user("");
         settings.checks = settings.checks.replace("ci = ", "required = true\nci = ");
         settings.organization = "reconcile = \"1d\"\ncatch_up = \"off\"".to_owned();
     };
-    let gateway = Inside::without_hooks(&town, kept).await;
-    town.link(&gateway.url).await;
+    let gateway = Inside::without_hooks(&env, kept).await;
+    env.link(&gateway.url).await;
     gateway.api.until(TURNS, are_over).await;
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
     let document = gateway.api.get("/openapi.json").await;
     let schemas = &document["components"]["schemas"];
     for (schema, path) in [
@@ -50,7 +50,7 @@ async fn the_contract_is_what_is_answered() {
         assert_eq!(names(found), names(&schemas[schema]["properties"]), "{schema}");
     }
     assert_eq!(names(&shown["link"]), names(&schemas["Link"]["properties"]));
-    upkeep(&town, &gateway, schemas).await;
+    upkeep(&env, &gateway, schemas).await;
     let nobody = Api::new(&gateway.url, "");
     for (path, verbs) in document["paths"].as_object().unwrap() {
         for (verb, operation) in verbs.as_object().unwrap() {
@@ -76,12 +76,12 @@ async fn the_contract_is_what_is_answered() {
 /// Hooks and policies are as they should be, and nobody looks again for long.
 fn are_over(turns: &Value) -> bool {
     let items = turns["items"].as_array().expect("it lists turns").iter();
-    let mut kept = items.filter(|turn| turn["duty"] != "catch_up");
+    let mut kept = items.filter(|turn| turn["reconciler"] != "catch_up");
     kept.all(|turn| turn["at"].is_string() && turn["problem"].is_null() && turn["goes_on"] == false)
 }
 
 /// Subscriptions, plans and turns. A filter that nobody asked for makes a step with changes.
-async fn upkeep(town: &Town, gateway: &Inside, schemas: &Value) {
+async fn upkeep(env: &Env, gateway: &Inside, schemas: &Value) {
     let documented = |schema: &str| names(&schemas[schema]["properties"]);
     let subscriptions = gateway.api.items("/v1/subscriptions").await;
     assert_eq!(subscriptions.len(), 4);
@@ -90,7 +90,7 @@ async fn upkeep(town: &Town, gateway: &Inside, schemas: &Value) {
         let path = format!("/v1/subscriptions/{}", item["id"].as_str().unwrap());
         assert_eq!(names(&gateway.api.get(&path).await), documented("Subscription"));
     }
-    town.shell.ado(|ado| {
+    env.shell.ado(|ado| {
         let id = subscriptions[0]["id"].as_str().unwrap();
         ado.change_subscription(id, |one| {
             one.publisher_inputs.insert("branch".into(), "main".into());
@@ -105,9 +105,9 @@ async fn upkeep(town: &Town, gateway: &Inside, schemas: &Value) {
     let changed = steps.iter().find(|step| step["action"] == "change").expect("one has drifted");
     assert_eq!(names(&changed["changes"][0]), documented("Change"));
     let turns = gateway.api.get(TURNS).await;
-    let duties = turns["items"].as_array().unwrap();
-    assert_eq!(duties.len(), 3, "{turns}");
-    for turn in duties {
+    let reconcilers = turns["items"].as_array().unwrap();
+    assert_eq!(reconcilers.len(), 3, "{turns}");
+    for turn in reconcilers {
         assert_eq!(names(turn), documented("Turn"));
     }
 }

@@ -12,10 +12,10 @@ use time::format_description::well_known::Rfc3339;
 use super::lenient::{Raw, flag, object, text};
 use super::{Delivered, read, wire};
 use crate::domain::event::Repository;
-use crate::domain::fact::{Aside, RefUpdate};
+use crate::domain::fact::{CatchUpMeta, RefUpdate};
 use crate::domain::time::Timestamp;
 
-/// Event types as hooks name them (facts §2.2).
+/// Event types as hooks name them (docs/azure-devops.md §2.2).
 pub const PULL_REQUEST: &str = "git.pullrequest.updated";
 pub const PUSH: &str = "git.push";
 /// Stands for "there is none" (Microsoft Learn: "Pushes - Create").
@@ -34,17 +34,24 @@ struct Body<'a> {
 }
 
 /// A pull request or a push as Azure DevOps lists it, and when it came to be like that.
-pub fn body(event_type: &str, resource: &Value, at: Option<Timestamp>, aside: &Aside) -> Vec<u8> {
+pub fn body(
+    event_type: &str,
+    resource: &Value,
+    at: Option<Timestamp>,
+    catch_up_meta: &CatchUpMeta,
+) -> Vec<u8> {
     let mut catch_up = Map::new();
-    if !aside.passed_over.is_empty() {
-        catch_up.insert("passedOver".into(), json!(aside.passed_over));
+    if !catch_up_meta.passed_over.is_empty() {
+        catch_up.insert("passedOver".into(), json!(catch_up_meta.passed_over));
     }
-    for (name, flag) in [("cameBack", aside.came_back), ("guardedAnew", aside.is_guarded_anew)] {
+    for (name, flag) in
+        [("cameBack", catch_up_meta.came_back), ("guardedAnew", catch_up_meta.is_guarded_anew)]
+    {
         if flag {
             catch_up.insert(name.into(), json!(true));
         }
     }
-    if let Some(seen_at) = aside.seen_at.and_then(exactly) {
+    if let Some(seen_at) = catch_up_meta.seen_at.and_then(exactly) {
         catch_up.insert("seenAt".into(), json!(seen_at));
     }
     let created_date = at.and_then(exactly);
@@ -70,19 +77,19 @@ pub fn heads(repository: &Repository, updates: &[RefUpdate], at: Timestamp) -> V
         },
         "refUpdates": updates.iter().map(update).collect::<Vec<_>>(),
     });
-    body(PUSH, &resource, Some(at), &Aside::default())
+    body(PUSH, &resource, Some(at), &CatchUpMeta::default())
 }
 
 /// What a list's item tells, read as the decision will read it.
 pub(in crate::ado) fn understood(event_type: &str, resource: &Value) -> Delivered {
-    read(&body(event_type, resource, None, &Aside::default()))
+    read(&body(event_type, resource, None, &CatchUpMeta::default()))
 }
 
 /// What we wrote beside a resource; nothing where there is nothing.
-pub(super) fn aside(raw: Raw<'_>) -> Aside {
+pub(super) fn catch_up_meta(raw: Raw<'_>) -> CatchUpMeta {
     let wire: wire::CatchUp<'_> = object(raw).unwrap_or_default();
     let names = wire.passed_over.and_then(|raw| serde_json::from_str(raw.get()).ok());
-    Aside {
+    CatchUpMeta {
         passed_over: names.unwrap_or_default(),
         came_back: flag(wire.came_back),
         seen_at: text(wire.seen_at).and_then(|at| Timestamp::parse(&at)),
@@ -130,19 +137,26 @@ mod tests {
             messages: vec![],
         };
         assert_eq!(told.fact, Fact::Push(push));
-        assert_eq!(told.aside, Aside::default());
+        assert_eq!(told.catch_up_meta, CatchUpMeta::default());
     }
 
     #[test]
     fn what_stands_beside_is_read_back() {
-        let none = Aside::default;
-        for aside in [
-            Aside { passed_over: vec!["refs/heads/main".into()], ..none() },
-            Aside { came_back: true, ..none() },
-            Aside { seen_at: Some(Timestamp::from_micros(1_790_000_000_123_456)), ..none() },
-            Aside { is_guarded_anew: true, passed_over: vec!["refs/tags/v1".into()], ..none() },
+        let none = CatchUpMeta::default;
+        for catch_up_meta in [
+            CatchUpMeta { passed_over: vec!["refs/heads/main".into()], ..none() },
+            CatchUpMeta { came_back: true, ..none() },
+            CatchUpMeta { seen_at: Some(Timestamp::from_micros(1_790_000_000_123_456)), ..none() },
+            CatchUpMeta {
+                is_guarded_anew: true,
+                passed_over: vec!["refs/tags/v1".into()],
+                ..none()
+            },
         ] {
-            assert_eq!(read(&body(PUSH, &json!({}), None, &aside)).aside, aside);
+            assert_eq!(
+                read(&body(PUSH, &json!({}), None, &catch_up_meta)).catch_up_meta,
+                catch_up_meta
+            );
         }
     }
 

@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 use super::lenient::{Raw, is_zero, number, text};
 use crate::domain::time::Timestamp;
 
-/// The outermost fields of a delivery (facts §2.1).
+/// The outermost fields of a delivery (docs/azure-devops.md §2.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Envelope<'a> {
     /// Lower case; absent in tests of subscriptions that are not saved yet (the zero GUID).

@@ -1,4 +1,4 @@
-//! Pull requests as they stand (facts §2.3).
+//! Pull requests as they stand (docs/azure-devops.md §2.3).
 //!
 //! The same shape comes with every `git.pullrequest.*` event. It must never find out what changed:
 //! the body does not say, and the English text that does is not for programs.

@@ -1,4 +1,4 @@
-//! Pushes: which refs moved from where to where (facts §2.4).
+//! Pushes: which refs moved from where to where (docs/azure-devops.md §2.4).
 //!
 //! It must never take a head from the list of commits, which may be cut, empty or absent.
 

@@ -3,7 +3,7 @@
 //! What starts nothing says why, in words that an operator can act upon. It must never fail, and
 //! never decide what is done about a fact.
 
-use super::caught;
+use super::catch_up_payload;
 use super::envelope::outermost;
 use super::lenient::{filled, text};
 use super::pull_request::pull_request;
@@ -13,7 +13,7 @@ use super::samples::{is_sample_repository, is_test};
 use super::wire::Body;
 use super::{Delivered, NotUnderstood};
 use crate::domain::event::{Event, Repository};
-use crate::domain::fact::{Aside, Fact};
+use crate::domain::fact::{CatchUpMeta, Fact};
 use crate::domain::status::cut;
 use crate::domain::time::Timestamp;
 
@@ -35,8 +35,15 @@ pub fn read(body: &[u8]) -> Delivered {
     let event_type = cut(&event_type, EVENT_TYPE_CHARS_MAX);
     let (fact, repository, former_name) =
         if is_test(&body) { (Fact::Test, None, None) } else { fact(&event_type, &body) };
-    let aside = caught::aside(body.catch_up);
-    Delivered { event_type: Some(event_type), created_at, fact, repository, former_name, aside }
+    let catch_up_meta = catch_up_payload::catch_up_meta(body.catch_up);
+    Delivered {
+        event_type: Some(event_type),
+        created_at,
+        fact,
+        repository,
+        former_name,
+        catch_up_meta,
+    }
 }
 
 fn unreadable(reason: String) -> Delivered {
@@ -46,13 +53,13 @@ fn unreadable(reason: String) -> Delivered {
         fact: Fact::Unreadable(reason),
         repository: None,
         former_name: None,
-        aside: Aside::default(),
+        catch_up_meta: CatchUpMeta::default(),
     }
 }
 
 type Found = (Fact, Option<Repository>, Option<String>);
 
-/// Event types by their ids. Microsoft Learn: "Service hooks events"; facts §2.2.
+/// Event types by their ids. Microsoft Learn: "Service hooks events"; docs/azure-devops.md §2.2.
 fn fact(event_type: &str, body: &Body<'_>) -> Found {
     let project = container_project(body);
     let read = match event_type {
@@ -98,7 +105,7 @@ fn other(event_type: &str) -> Fact {
 }
 
 /// Cut down by the subscription's own settings, or by a resource version that Azure DevOps takes
-/// but does not deliver (facts §1.1 and §1.2).
+/// but does not deliver (docs/azure-devops.md §1.1 and §1.2).
 fn untold(lacking: &str) -> String {
     format!(
         "came without {lacking}; the subscription must have \

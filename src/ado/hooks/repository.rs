@@ -47,7 +47,7 @@ pub(super) fn elsewhere(body: &Body<'_>) -> (Option<Repository>, Option<String>)
     (found, former)
 }
 
-/// The only event that names the parts of a repository by themselves (facts §2.5).
+/// The only event that names the parts of a repository by themselves (docs/azure-devops.md §2.5).
 fn deleted(resource: &Elsewhere<'_>, project: Raw<'_>) -> Option<Repository> {
     let project: Project<'_> = object(project)?;
     let (repository_id, project_id) = (id(resource.repository_id)?, id(project.id)?);

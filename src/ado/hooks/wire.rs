@@ -1,7 +1,7 @@
 //! The fields that we read of a delivery, by their names on the wire (in camel case).
 //!
-//! Everything is optional and raw, since everything is missing somewhere (facts §2.1 to §2.5); what
-//! is not listed is skipped. It must never know what a field means to us.
+//! Everything is optional and raw, since everything is missing somewhere (docs/azure-devops.md §2.1
+//! to §2.5); what is not listed is skipped. It must never know what a field means to us.
 
 use serde::Deserialize;
 

@@ -23,7 +23,7 @@ pub(super) async fn until_done(
         gateway.work_off(organization).await?;
         let turns = gateway.get(&format!("/v1/organizations/{organization}/reconcile")).await?;
         let items = turns.get("items").and_then(Value::as_array);
-        let is_meant = |turn: &&Value| text(turn, "duty") != "catch_up";
+        let is_meant = |turn: &&Value| text(turn, "reconciler") != "catch_up";
         let meant: Vec<&Value> = items.into_iter().flatten().filter(is_meant).collect();
         let is_done = |turn: &&Value| {
             let at = Timestamp::parse(&text(turn, "at"));

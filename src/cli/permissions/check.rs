@@ -90,8 +90,8 @@ fn print_identity(shown: &Value) {
         let (by, at) = (text(link, "linked_by"), text(link, "linked_at"));
         say!("linked        {} by {by}, {at}", text(link, "user_name"));
     }
-    for trouble in list(shown, "troubles").filter_map(Value::as_str) {
-        say!("trouble       {trouble}");
+    for problem in list(shown, "problems").filter_map(Value::as_str) {
+        say!("problem       {problem}");
     }
 }
 

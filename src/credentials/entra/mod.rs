@@ -1,8 +1,9 @@
 //! NEIGHBOUR: Microsoft Entra, which says who the gateway is and who signed in.
 //!
-//! OAuth 2.0 and OpenID Connect as far as Azure DevOps needs them (facts §4.4), written on our own
-//! HTTP client: libraries for it bring a second one, or an RSA with an unfixed weakness. It must
-//! never know what the tokens are used for, where they are kept, or when they are renewed.
+//! OAuth 2.0 and OpenID Connect as far as Azure DevOps needs them (docs/azure-devops.md §4.4),
+//! written on our own HTTP client: libraries for it bring a second one, or an RSA with an unfixed
+//! weakness. It must never know what the tokens are used for, where they are kept, or when they are
+//! renewed.
 
 /// What each refusal means, and what to do about it.
 pub mod advice;
@@ -31,9 +32,10 @@ pub use login::{Login, random_text};
 pub use managed_identity::managed_identity;
 pub use proof::Proof;
 
-/// Azure DevOps as a resource of Entra, in every tenant (facts §4.4).
+/// Azure DevOps as a resource of Entra, in every tenant (docs/azure-devops.md §4.4).
 pub const AZURE_DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798";
-/// What a user grants: to mint and revoke PATs, and to be asked only once (facts §4.1).
+/// What a user grants: to mint and revoke PATs, and to be asked only once (docs/azure-devops.md
+/// §4.1).
 pub const PAT_SCOPES: &str = "499b84ac-1321-427f-aa17-267ca6975798/vso.pats \
      499b84ac-1321-427f-aa17-267ca6975798/vso.pats_manage offline_access openid profile email";
 /// What an application has by itself: whatever it was given in Azure DevOps.
@@ -72,7 +74,7 @@ pub struct App {
 pub struct Tokens {
     /// Opaque: only Azure DevOps reads it.
     pub access_token: Secret,
-    /// Replaces the one that was sent, which stays valid (facts §4.4).
+    /// Replaces the one that was sent, which stays valid (docs/azure-devops.md §4.4).
     pub refresh_token: Option<Secret>,
     /// Not yet verified.
     pub id_token: Option<Secret>,
@@ -146,7 +148,7 @@ impl Entra {
         token::ask(self, &public, &[("refresh_token", refresh_token.clone())]).await
     }
 
-    /// A token of the application itself. PATs are not minted for it (facts §4.1).
+    /// A token of the application itself. PATs are not minted for it (docs/azure-devops.md §4.1).
     ///
     /// # Errors
     /// See [`Error`].

@@ -72,7 +72,7 @@ async fn federated(path: &Path) -> Result<Secret, Error> {
         std::fs::File::open(owned)?.take(TOKEN_FILE_BYTES_MAX).read_to_string(&mut text)?;
         Ok(text)
     });
-    let trouble = match read.await {
+    let problem = match read.await {
         Ok(Ok(text)) if !text.trim().is_empty() => {
             return Ok(Secret::new(text.trim().to_owned()));
         }
@@ -81,7 +81,7 @@ async fn federated(path: &Path) -> Result<Secret, Error> {
         Err(_) => "reading it was broken off".to_owned(),
     };
     let advice = format!(
-        "the token file {} cannot be read ({trouble}); give the pod a service account with \
+        "the token file {} cannot be read ({problem}); give the pod a service account with \
          workload identity, or correct token_file",
         path.display()
     );

@@ -1,7 +1,8 @@
 //! The token endpoint: one form goes out, and tokens or a reason come back.
 //!
-//! Sources: RFC 6749 §5, facts §4.4 (the error document of Entra). It must never let a secret into
-//! an error, and never asks again by itself, except with the second secret of a rotation.
+//! Sources: RFC 6749 §5, docs/azure-devops.md §4.4 (the error document of Entra). It must never let
+//! a secret into an error, and never asks again by itself, except with the second secret of a
+//! rotation.
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::check::Check;
 use super::event::{Event, Repository};
-use super::fact::Aside;
+use super::fact::CatchUpMeta;
 use super::id::RunId;
 use super::run::{OfPullRequest, Run, State};
 use super::status::Status;
@@ -87,7 +87,7 @@ impl Source {
 
 /// What the one who tells adds to the fact.
 #[derive(Clone, Debug)]
-pub struct Told<'a> {
+pub struct Observation<'a> {
     pub organization: &'a str,
     pub source: Source,
     /// When it happened, as Azure DevOps says; when we received it where that is not said.
@@ -103,10 +103,10 @@ pub struct Told<'a> {
 pub struct CaughtUp<'a> {
     /// When its repository was first watched: what happened before is past.
     pub watched_since: Option<Timestamp>,
-    pub aside: &'a Aside,
+    pub catch_up_meta: &'a CatchUpMeta,
 }
 
-impl Told<'_> {
+impl Observation<'_> {
     /// Since when the repository is watched, where the fact is older than that.
     fn is_past(&self) -> Option<Timestamp> {
         self.caught_up?.watched_since.filter(|since| self.at < *since)
@@ -114,12 +114,12 @@ impl Told<'_> {
 
     /// As of when it is told: catch-up tells how things stand, later than they came to be so.
     fn as_of(&self) -> Timestamp {
-        let seen_at = self.caught_up.and_then(|found| found.aside.seen_at);
+        let seen_at = self.caught_up.and_then(|found| found.catch_up_meta.seen_at);
         seen_at.map_or(self.at, |seen_at| seen_at.max(self.at))
     }
 
     fn is_guarded_anew(&self) -> bool {
-        self.caught_up.is_some_and(|found| found.aside.is_guarded_anew)
+        self.caught_up.is_some_and(|found| found.catch_up_meta.is_guarded_anew)
     }
 }
 

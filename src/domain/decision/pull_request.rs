@@ -10,7 +10,7 @@ use super::super::pull_request::{PullRequest, Status, changes};
 use super::super::run::{self, Advance, OfPullRequest, Run, State};
 use super::super::status;
 use super::super::time::Timestamp;
-use super::{Decision, Outcome, Plan, Source, Told, answers, is_of, plan, sentence};
+use super::{Decision, Observation, Outcome, Plan, Source, answers, is_of, plan, sentence};
 
 /// A pull request as we keep it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ enum Occasion {
 /// Decides about a pull request as `seen`.
 pub fn on_pull_request(
     checks: &[Check],
-    told: &Told<'_>,
+    told: &Observation<'_>,
     seen: &PullRequest,
     known: &KnownPullRequest,
     new_id: &mut dyn FnMut() -> RunId,
@@ -104,10 +104,14 @@ pub fn on_pull_request(
 
 /// When the head was last told to be another one. What else a delivery tells says nothing about a
 /// branch that moved and came back meanwhile.
-fn head_as_of(told: &Told<'_>, next: &PullRequest, before: Option<&Remembered>) -> Timestamp {
+fn head_as_of(
+    told: &Observation<'_>,
+    next: &PullRequest,
+    before: Option<&Remembered>,
+) -> Timestamp {
     let Some(before) = before else { return told.at };
     let has_moved = next.source_commit != before.pull_request.source_commit;
-    let came_back = told.caught_up.is_some_and(|found| found.aside.came_back);
+    let came_back = told.caught_up.is_some_and(|found| found.catch_up_meta.came_back);
     if has_moved || came_back { told.at.max(before.head_as_of()) } else { before.head_as_of() }
 }
 
@@ -121,7 +125,7 @@ fn was_there_before(seen: &PullRequest, since: Timestamp) -> String {
 
 /// The working set of one decision.
 pub(super) struct Step<'a> {
-    pub(super) told: &'a Told<'a>,
+    pub(super) told: &'a Observation<'a>,
     pub(super) next: &'a PullRequest,
     pub(super) known: &'a KnownPullRequest,
     pub(super) events: &'a [Event],
@@ -197,7 +201,7 @@ impl Step<'_> {
         let newly = self.events.iter().any(|event| {
             matches!(event, Event::PullRequestAbandoned | Event::PullRequestCompleted)
         });
-        // Told again, it must not cancel what was started because of it, nor a rerun.
+        // Observation again, it must not cancel what was started because of it, nor a rerun.
         if newly && self.next.status == Status::Abandoned {
             for run in self.known.runs.iter().filter(|run| !run.state.is_final()) {
                 let why = "the pull request was abandoned".to_owned();
@@ -223,7 +227,7 @@ impl Step<'_> {
     }
 
     pub(super) fn watching<'c>(&self, checks: &'c [Check], trigger: Trigger) -> Vec<&'c Check> {
-        let Told { organization, former_names, .. } = self.told;
+        let Observation { organization, former_names, .. } = self.told;
         checks
             .iter()
             .filter(|check| check.is_on(trigger))
@@ -251,7 +255,7 @@ impl Step<'_> {
     fn came_back(&self) -> bool {
         let before = self.known.remembered.as_ref();
         let is_news = before.is_none_or(|before| before.head_as_of() < self.told.at);
-        is_news && self.told.caught_up.is_some_and(|found| found.aside.came_back)
+        is_news && self.told.caught_up.is_some_and(|found| found.catch_up_meta.came_back)
     }
 
     fn start(&mut self, check: &Check, occasion: Occasion) -> Result<Run, String> {

@@ -11,7 +11,7 @@ use super::super::fact::{Push, RefUpdate};
 use super::super::id::RunId;
 use super::super::run::{self, Advance, Run, State};
 use super::super::time::Timestamp;
-use super::{Decision, Outcome, Plan, Source, Told, answers, is_of, plan, sentence};
+use super::{Decision, Observation, Outcome, Plan, Source, answers, is_of, plan, sentence};
 
 /// A ref as we keep it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ pub struct KnownRef {
 /// Decides about a push; `known` has one entry per update, in the same order.
 pub fn on_push(
     checks: &[Check],
-    told: &Told<'_>,
+    told: &Observation<'_>,
     push: &Push,
     known: &[KnownRef],
     new_id: &mut dyn FnMut() -> RunId,
@@ -76,7 +76,7 @@ pub fn on_push(
 }
 
 /// What was there before anybody watched: remembered, so that it is no news later.
-fn past(told: &Told<'_>, push: &Push, known: &[KnownRef], since: Timestamp) -> Decision {
+fn past(told: &Observation<'_>, push: &Push, known: &[KnownRef], since: Timestamp) -> Decision {
     let event = push.updates.first().map_or(Event::OtherRefUpdated, RefUpdate::event);
     let Repository { project, name, .. } = &push.repository;
     let what = match push.updates.as_slice() {
@@ -111,7 +111,7 @@ fn headline(update: &RefUpdate) -> String {
 /// One ref of a push, and what is known of it.
 #[derive(Clone, Copy)]
 struct At<'a> {
-    told: &'a Told<'a>,
+    told: &'a Observation<'a>,
     push: &'a Push,
     update: &'a RefUpdate,
     known: &'a KnownRef,
@@ -164,7 +164,7 @@ impl At<'_> {
     /// It was pushed to again before catch-up found this push.
     fn is_passed_over(&self) -> bool {
         let is_it = |name: &String| *name == self.update.name;
-        self.told.caught_up.is_some_and(|found| found.aside.passed_over.iter().any(is_it))
+        self.told.caught_up.is_some_and(|found| found.catch_up_meta.passed_over.iter().any(is_it))
     }
 }
 
@@ -196,7 +196,7 @@ impl Step<'_, '_> {
         if self.at.is_passed_over() {
             return vec!["passed over, since it was pushed to again before it was found".into()];
         }
-        let Told { organization, former_names, .. } = told;
+        let Observation { organization, former_names, .. } = told;
         for check in self.checks {
             if !check.watches(organization, &push.repository, former_names) {
                 continue;

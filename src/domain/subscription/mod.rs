@@ -14,7 +14,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use name::HookName;
-pub use plan::{Act, Change, Kind, Known, Ours, Step, differences, farewell, plan};
+pub use plan::{Act, Change, Kind, Known, OwnedHook, Step, differences, farewell, plan};
 pub use wanted::{Watched, wanted};
 
 use super::time::Timestamp;
@@ -60,7 +60,7 @@ impl fmt::Display for Topic {
 
 /// Where a subscription belongs: there is to be one for each project and topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Place {
+pub struct HookScope {
     /// GUID, lower case.
     pub project_id: String,
     pub topic: Topic,
@@ -73,7 +73,7 @@ pub type Settings = BTreeMap<String, String>;
 /// A subscription that there is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    pub place: Place,
+    pub hook_scope: HookScope,
     /// For people.
     pub project: String,
     /// The last part of its URL; it changes with its secret.

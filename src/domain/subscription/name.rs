@@ -6,13 +6,13 @@
 
 use std::fmt;
 
-use super::{Place, Topic};
+use super::{HookScope, Topic};
 
 /// See the module. `pushes-<project>-<generation>-<tag>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookName {
-    pub place: Place,
-    /// Counts the secrets of this place, from 1.
+    pub hook_scope: HookScope,
+    /// Counts the secrets of this hook_scope, from 1.
     pub generation: u32,
     /// Eight hexadecimal digits.
     pub tag: String,
@@ -20,8 +20,8 @@ pub struct HookName {
 
 impl HookName {
     /// What a tag is made of: the name without it.
-    pub fn untagged(place: &Place, generation: u32) -> String {
-        format!("{}-{}-{generation}", place.topic, place.project_id)
+    pub fn untagged(hook_scope: &HookScope, generation: u32) -> String {
+        format!("{}-{}-{generation}", hook_scope.topic, hook_scope.project_id)
     }
 
     /// Reads a name that we gave; anything else is none of ours.
@@ -30,7 +30,10 @@ impl HookName {
         let (project_id, rest) = rest.split_at_checked(36)?;
         let (generation, tag) = rest.strip_prefix('-')?.split_once('-')?;
         let name = HookName {
-            place: Place { project_id: project_id.to_owned(), topic: Topic::parse(topic)? },
+            hook_scope: HookScope {
+                project_id: project_id.to_owned(),
+                topic: Topic::parse(topic)?,
+            },
             generation: generation.parse().ok()?,
             tag: tag.to_owned(),
         };
@@ -41,7 +44,7 @@ impl HookName {
 
 impl fmt::Display for HookName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}-{}", HookName::untagged(&self.place, self.generation), self.tag)
+        write!(out, "{}-{}", HookName::untagged(&self.hook_scope, self.generation), self.tag)
     }
 }
 
@@ -51,11 +54,11 @@ mod tests {
 
     #[test]
     fn a_name_is_read_back_and_nothing_else_is() {
-        let place = Place {
+        let hook_scope = HookScope {
             project_id: "6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c".into(),
             topic: Topic::PullRequestsUpdated,
         };
-        let name = HookName { place, generation: 12, tag: "0a1b2c3d".into() };
+        let name = HookName { hook_scope, generation: 12, tag: "0a1b2c3d".into() };
         let text = name.to_string();
         assert_eq!(text, "updated-6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c-12-0a1b2c3d");
         assert_eq!(HookName::parse(&text), Some(name));

@@ -9,21 +9,21 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::time::Timestamp;
-use super::{Found, HookName, Place, State, Topic, Wanted};
+use super::{Found, HookName, HookScope, State, Topic, Wanted};
 
-/// The wait before a place is healed once more, doubled each time.
+/// The wait before a hook_scope is healed once more, doubled each time.
 const HEAL_AGAIN: Duration = Duration::from_secs(60);
 const HEAL_AGAIN_MAX: Duration = Duration::from_secs(3_600);
 
 /// A subscription that delivers to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ours {
+pub struct OwnedHook {
     pub found: Found,
     /// The last part of its URL.
     pub hook: String,
 }
 
-/// What our own books say of a place.
+/// What our own hook_state say of a hook_scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// Counts secrets; the wanted hook has this one.
@@ -100,7 +100,7 @@ pub struct Step {
     pub kind: Kind,
     pub act: Act,
     /// None for one that is about the whole organization.
-    pub place: Option<Place>,
+    pub hook_scope: Option<HookScope>,
     /// The subscription that it is about, where there is one.
     pub id: Option<String>,
     pub why: String,
@@ -122,48 +122,51 @@ pub fn differences(wanted: &Wanted, found: &Found) -> Vec<Change> {
         .collect()
 }
 
-/// The whole plan. `known` answers for each wanted place; `projects` are those that our identity
-/// sees: what lies elsewhere is not touched, since it may only be hidden.
+/// The whole plan. `known` answers for each wanted hook_scope; `projects` are those that our
+/// identity sees: what lies elsewhere is not touched, since it may only be hidden.
 pub fn plan(
     wanted: &[Wanted],
-    ours: &[Ours],
-    known: &dyn Fn(&Place) -> Known,
+    ours: &[OwnedHook],
+    known: &dyn Fn(&HookScope) -> Known,
     projects: &BTreeSet<String>,
     now: Timestamp,
 ) -> Vec<Step> {
     let mut steps = Vec::new();
     for wanted in wanted {
-        let place = &wanted.place;
-        let mut candidates: Vec<&Ours> =
-            ours.iter().filter(|one| is_at(&one.found, place)).collect();
+        let hook_scope = &wanted.hook_scope;
+        let mut candidates: Vec<&OwnedHook> =
+            ours.iter().filter(|one| is_at(&one.found, hook_scope)).collect();
         candidates.sort_by_key(|one| (one.found.created_at, one.found.id.clone()));
-        let at = At { wanted, known: known(place), now };
+        let at = At { wanted, known: known(hook_scope), now };
         steps.extend(at.plan(&candidates));
     }
-    let is_wanted = |found: &Found| wanted.iter().any(|wanted| is_at(found, &wanted.place));
+    let is_wanted = |found: &Found| wanted.iter().any(|wanted| is_at(found, &wanted.hook_scope));
     // What one hook tells of all projects is told by each project's own before it goes.
-    let lacking: BTreeSet<Topic> =
-        steps.iter().filter_map(|step| step.place.as_ref()).map(|place| place.topic).collect();
+    let lacking: BTreeSet<Topic> = steps
+        .iter()
+        .filter_map(|step| step.hook_scope.as_ref())
+        .map(|hook_scope| hook_scope.topic)
+        .collect();
     let orphans = ours.iter().filter(|one| !is_wanted(&one.found));
     steps.extend(orphans.map(|one| orphan(one, projects, &lacking)));
     steps
 }
 
 /// The plan that leaves none of ours.
-pub fn farewell(ours: &[Ours]) -> Vec<Step> {
+pub fn farewell(ours: &[OwnedHook]) -> Vec<Step> {
     ours.iter().map(|one| removal(one, "an operator took the hooks away".into())).collect()
 }
 
-fn is_at(found: &Found, place: &Place) -> bool {
-    found.topic == place.topic && found.project_id.as_ref() == Some(&place.project_id)
+fn is_at(found: &Found, hook_scope: &HookScope) -> bool {
+    found.topic == hook_scope.topic && found.project_id.as_ref() == Some(&hook_scope.project_id)
 }
 
-fn place_of(found: &Found) -> Option<Place> {
+fn place_of(found: &Found) -> Option<HookScope> {
     let project_id = found.project_id.clone()?;
-    Some(Place { project_id, topic: found.topic })
+    Some(HookScope { project_id, topic: found.topic })
 }
 
-fn orphan(one: &Ours, projects: &BTreeSet<String>, lacking: &BTreeSet<Topic>) -> Step {
+fn orphan(one: &OwnedHook, projects: &BTreeSet<String>, lacking: &BTreeSet<Topic>) -> Step {
     let found = &one.found;
     match &found.project_id {
         _ if found.state == State::DisabledByUser => by_user(one),
@@ -182,32 +185,32 @@ fn orphan(one: &Ours, projects: &BTreeSet<String>, lacking: &BTreeSet<Topic>) ->
     }
 }
 
-fn step(kind: Kind, act: Act, one: &Ours, why: String) -> Step {
-    Step { kind, act, place: place_of(&one.found), id: Some(one.found.id.clone()), why }
+fn step(kind: Kind, act: Act, one: &OwnedHook, why: String) -> Step {
+    Step { kind, act, hook_scope: place_of(&one.found), id: Some(one.found.id.clone()), why }
 }
 
-fn removal(one: &Ours, why: String) -> Step {
+fn removal(one: &OwnedHook, why: String) -> Step {
     step(Kind::Removal, Act::Remove { id: one.found.id.clone() }, one, why)
 }
 
-fn report(one: &Ours, why: String) -> Step {
+fn report(one: &OwnedHook, why: String) -> Step {
     step(Kind::Report, Act::Nothing, one, why)
 }
 
-fn by_user(one: &Ours) -> Step {
+fn by_user(one: &OwnedHook) -> Step {
     let why = "a person switched it off: switch it on in Project settings > Service hooks, or \
                delete it there and the gateway makes a new one";
     report(one, why.into())
 }
 
-fn is_broken(one: &&Ours) -> bool {
+fn is_broken(one: &&OwnedHook) -> bool {
     matches!(
         one.found.state,
         State::OnProbation | State::DisabledBySystem | State::DisabledByInactiveIdentity
     )
 }
 
-/// One place and what is to be there.
+/// One hook_scope and what is to be there.
 struct At<'a> {
     wanted: &'a Wanted,
     known: Known,
@@ -215,13 +218,13 @@ struct At<'a> {
 }
 
 impl At<'_> {
-    fn plan(&self, candidates: &[&Ours]) -> Vec<Step> {
-        let (off, rest): (Vec<&Ours>, Vec<&Ours>) = candidates
+    fn plan(&self, candidates: &[&OwnedHook]) -> Vec<Step> {
+        let (off, rest): (Vec<&OwnedHook>, Vec<&OwnedHook>) = candidates
             .iter()
             .partition(|one| matches!(one.found.state, State::DisabledByUser | State::Unknown));
         let mut steps: Vec<Step> = off.iter().map(|one| self.left(one)).collect();
-        let is_good = |one: &&&Ours| self.is_good(one);
-        let broken: Vec<&Ours> = rest.iter().copied().filter(is_broken).collect();
+        let is_good = |one: &&&OwnedHook| self.is_good(one);
+        let broken: Vec<&OwnedHook> = rest.iter().copied().filter(is_broken).collect();
         if let Some(keeper) = rest.iter().find(is_good) {
             steps.extend(self.kept(keeper, &rest));
         } else if let Some(closest) = self.closest(&rest) {
@@ -245,19 +248,19 @@ impl At<'_> {
         steps
     }
 
-    fn is_good(&self, one: &Ours) -> bool {
+    fn is_good(&self, one: &OwnedHook) -> bool {
         one.found.state == State::Enabled
             && one.hook == self.wanted.hook
             && differences(self.wanted, &one.found).is_empty()
     }
 
     /// The enabled one that needs the least change; of equals the oldest.
-    fn closest<'o>(&self, rest: &[&'o Ours]) -> Option<&'o Ours> {
+    fn closest<'o>(&self, rest: &[&'o OwnedHook]) -> Option<&'o OwnedHook> {
         let enabled = rest.iter().filter(|one| one.found.state == State::Enabled);
         enabled.min_by_key(|one| differences(self.wanted, &one.found).len()).copied()
     }
 
-    fn left(&self, one: &Ours) -> Step {
+    fn left(&self, one: &OwnedHook) -> Step {
         match one.found.state {
             State::Unknown => {
                 report(one, "it is in a state that this version does not know".into())
@@ -267,7 +270,7 @@ impl At<'_> {
     }
 
     /// There is a good one: nothing else is needed, once it has proved itself.
-    fn kept(&self, keeper: &Ours, rest: &[&Ours]) -> Vec<Step> {
+    fn kept(&self, keeper: &OwnedHook, rest: &[&OwnedHook]) -> Vec<Step> {
         let mut steps = Vec::new();
         let mut waiting = 0;
         for other in rest.iter().filter(|other| other.found.id != keeper.found.id) {
@@ -276,7 +279,7 @@ impl At<'_> {
                 steps.push(removal(other, format!("it is a duplicate of {kept}")));
             } else if self.known.is_proved {
                 let state = other.found.state;
-                steps.push(removal(other, format!("{kept} delivers in its place ({state})")));
+                steps.push(removal(other, format!("{kept} delivers in its hook_scope ({state})")));
             } else {
                 waiting += 1;
             }
@@ -292,11 +295,11 @@ impl At<'_> {
     }
 
     /// Only broken ones: a new one is made beside one of them, the others go.
-    fn healed(&self, broken: &[&Ours]) -> Vec<Step> {
+    fn healed(&self, broken: &[&OwnedHook]) -> Vec<Step> {
         // The one with the wanted secret tells how often a healing came to nothing; one on
         // probation may still deliver what it holds.
-        let has_newest = |one: &&&Ours| one.hook == self.wanted.hook;
-        let is_on_probation = |one: &&&Ours| one.found.state == State::OnProbation;
+        let has_newest = |one: &&&OwnedHook| one.hook == self.wanted.hook;
+        let is_on_probation = |one: &&&OwnedHook| one.found.state == State::OnProbation;
         let kept = broken.iter().find(has_newest).or(broken.iter().find(is_on_probation));
         let Some(kept) = kept.or(broken.first()) else { return Vec::new() };
         let others = broken.iter().filter(|other| other.found.id != kept.found.id);
@@ -333,7 +336,7 @@ impl At<'_> {
     }
 
     fn creation(&self, kind: Kind, act: Act, why: String) -> Step {
-        Step { kind, act, place: Some(self.wanted.place.clone()), id: None, why }
+        Step { kind, act, hook_scope: Some(self.wanted.hook_scope.clone()), id: None, why }
     }
 }
 

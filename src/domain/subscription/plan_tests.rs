@@ -1,5 +1,5 @@
-//! What is planned for one place and for many: what delivers is kept, what lost its need goes, and
-//! carrying a plan out leads to one that has nothing to do. It must never ask anybody.
+//! What is planned for one hook_scope and for many: what delivers is kept, what lost its need goes,
+//! and carrying a plan out leads to one that has nothing to do. It must never ask anybody.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,12 +12,12 @@ use crate::domain::subscription::{Settings, Topic};
 const PROJECT: &str = "6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c";
 const NOW: Timestamp = Timestamp::from_ms(1_790_000_000_000);
 
-fn place() -> Place {
-    Place { project_id: PROJECT.into(), topic: Topic::Pushes }
+fn hook_scope() -> HookScope {
+    HookScope { project_id: PROJECT.into(), topic: Topic::Pushes }
 }
 
 fn hook(generation: u32) -> String {
-    HookName { place: place(), generation, tag: "00000000".into() }.to_string()
+    HookName { hook_scope: hook_scope(), generation, tag: "00000000".into() }.to_string()
 }
 
 fn settings(hook: &str) -> Settings {
@@ -28,7 +28,7 @@ fn settings(hook: &str) -> Settings {
 fn wanted(generation: u32) -> Wanted {
     let hook = hook(generation);
     Wanted {
-        place: place(),
+        hook_scope: hook_scope(),
         project: "Fabrikam".into(),
         settings: settings(&hook),
         hook,
@@ -36,7 +36,7 @@ fn wanted(generation: u32) -> Wanted {
     }
 }
 
-fn ours(id: u32, generation: u32, state: State) -> Ours {
+fn ours(id: u32, generation: u32, state: State) -> OwnedHook {
     let hook = hook(generation);
     let mut settings = settings(&hook);
     // What Azure DevOps adds is no difference, and neither is an empty value that it leaves out.
@@ -52,14 +52,14 @@ fn ours(id: u32, generation: u32, state: State) -> Ours {
         created_at: Some(Timestamp::from_ms(i64::from(id))),
         created_by: "CI Gateway".into(),
     };
-    Ours { found, hook }
+    OwnedHook { found, hook }
 }
 
 fn known(generation: u32, is_proved: bool) -> Known {
     Known { generation, live_from: 1, is_proved, renewed_at: NOW, healings: 0 }
 }
 
-fn planned(wanted: &[Wanted], found: &[Ours], known: &Known) -> Vec<Step> {
+fn planned(wanted: &[Wanted], found: &[OwnedHook], known: &Known) -> Vec<Step> {
     let projects = BTreeSet::from([PROJECT.to_owned()]);
     plan(wanted, found, &|_| known.clone(), &projects, NOW)
 }
@@ -79,7 +79,7 @@ fn told(steps: &[Step]) -> Vec<String> {
     steps.iter().map(told).collect()
 }
 
-fn plan_of(found: &[Ours], known: &Known) -> Vec<String> {
+fn plan_of(found: &[OwnedHook], known: &Known) -> Vec<String> {
     told(&planned(&[wanted(known.generation)], found, known))
 }
 
@@ -190,9 +190,9 @@ fn a_rotation_waits_for_a_delivery_with_the_new_secret() {
     assert!(plan_of(&found, &known(2, true)).is_empty());
 }
 
-/// Azure DevOps and our books as a plan changes them, for playing plans until nothing is due.
+/// Azure DevOps and our hook_state as a plan changes them, for playing plans until nothing is due.
 struct Played {
-    found: Vec<Ours>,
+    found: Vec<OwnedHook>,
     known: Known,
     now: Timestamp,
     last: u32,

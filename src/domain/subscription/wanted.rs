@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::check::{Check, Trigger};
 use super::super::event::Repository;
-use super::{Place, Topic};
+use super::{HookScope, Topic};
 
 /// A repository that our identity sees, and the names that it had before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,28 +32,29 @@ impl Check {
     }
 }
 
-/// The places that need a subscription, each with the name of its project and of its checks: one
-/// for each project with a watched repository and each topic, unfiltered, since a filter would
+/// The hook_scopes that need a subscription, each with the name of its project and of its checks:
+/// one for each project with a watched repository and each topic, unfiltered, since a filter would
 /// have to be changed whenever a repository or a branch comes.
 pub fn wanted(
     checks: &[Check],
     organization: &str,
     seen: &[Watched],
-) -> BTreeMap<Place, (String, Vec<String>)> {
-    let mut places: BTreeMap<Place, (String, Vec<String>)> = BTreeMap::new();
+) -> BTreeMap<HookScope, (String, Vec<String>)> {
+    let mut hook_scopes: BTreeMap<HookScope, (String, Vec<String>)> = BTreeMap::new();
     for Watched { repository, former_names } in seen {
         let watching =
             checks.iter().filter(|check| check.watches(organization, repository, former_names));
         for check in watching {
             for topic in check.topics() {
-                let place = Place { project_id: repository.project_id.clone(), topic };
-                let (_, names) =
-                    places.entry(place).or_insert_with(|| (repository.project.clone(), Vec::new()));
+                let hook_scope = HookScope { project_id: repository.project_id.clone(), topic };
+                let (_, names) = hook_scopes
+                    .entry(hook_scope)
+                    .or_insert_with(|| (repository.project.clone(), Vec::new()));
                 if !names.contains(&check.name) {
                     names.push(check.name.clone());
                 }
             }
         }
     }
-    places
+    hook_scopes
 }

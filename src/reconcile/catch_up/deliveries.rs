@@ -1,10 +1,10 @@
 //! What was found, as deliveries: in the envelope of a hook, oldest first. It must never decide
 //! what was missed.
 
-use crate::ado::hooks::caught;
+use crate::ado::hooks::catch_up_payload;
 use crate::domain::decision::Source;
 use crate::domain::event::Repository;
-use crate::domain::fact::{Aside, RefUpdate};
+use crate::domain::fact::{CatchUpMeta, RefUpdate};
 use crate::domain::time::Timestamp;
 use crate::storage::NewDelivery;
 
@@ -26,10 +26,15 @@ impl Found<'_> {
         &self,
         resource: &serde_json::Value,
         at: Timestamp,
-        aside: &Aside,
+        catch_up_meta: &CatchUpMeta,
     ) -> NewDelivery {
-        let body = caught::body(caught::PULL_REQUEST, resource, Some(at), aside);
-        self.delivery(caught::PULL_REQUEST, at, &body)
+        let body = catch_up_payload::body(
+            catch_up_payload::PULL_REQUEST,
+            resource,
+            Some(at),
+            catch_up_meta,
+        );
+        self.delivery(catch_up_payload::PULL_REQUEST, at, &body)
     }
 
     /// A push as it is listed.
@@ -39,13 +44,17 @@ impl Found<'_> {
         at: Timestamp,
         passed_over: Vec<String>,
     ) -> NewDelivery {
-        let aside = Aside { passed_over, ..Aside::default() };
-        self.delivery(caught::PUSH, at, &caught::body(caught::PUSH, resource, Some(at), &aside))
+        let catch_up_meta = CatchUpMeta { passed_over, ..CatchUpMeta::default() };
+        self.delivery(
+            catch_up_payload::PUSH,
+            at,
+            &catch_up_payload::body(catch_up_payload::PUSH, resource, Some(at), &catch_up_meta),
+        )
     }
 
     /// A head that differs, and nobody says by which push.
     pub(super) fn head(&self, of: &Repository, update: RefUpdate, at: Timestamp) -> NewDelivery {
-        self.delivery(caught::PUSH, at, &caught::heads(of, &[update], at))
+        self.delivery(catch_up_payload::PUSH, at, &catch_up_payload::heads(of, &[update], at))
     }
 
     /// Heads that were there before `since`.
@@ -56,8 +65,13 @@ impl Found<'_> {
         since: Timestamp,
     ) -> Vec<NewDelivery> {
         let before = Timestamp::from_micros(since.micros().saturating_sub(1));
-        let some =
-            |updates| self.delivery(caught::PUSH, before, &caught::heads(of, updates, before));
+        let some = |updates| {
+            self.delivery(
+                catch_up_payload::PUSH,
+                before,
+                &catch_up_payload::heads(of, updates, before),
+            )
+        };
         updates.chunks(REFS_PER_DELIVERY).map(some).collect()
     }
 

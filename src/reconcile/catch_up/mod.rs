@@ -20,12 +20,13 @@ use async_trait::async_trait;
 
 use super::schedule::{Turned, Upkeep};
 use super::turn::{Stop, Upkept};
-use crate::credentials::{Aspect, CallError, Standing};
+use crate::credentials::CallError;
 use crate::domain::check::Check;
-use crate::domain::subscription::Place;
+use crate::domain::subscription::HookScope;
 use crate::domain::time::Timestamp;
-use crate::storage::{self, Duty};
-use crate::worker::{Progress, Wake};
+use crate::health::{Aspect, Health};
+use crate::storage::{self, Reconciler};
+use crate::worker::{Notifier, Progress};
 use pass::{Going, Next};
 
 /// Between the last moment of one reading and the first of the next: Azure DevOps' lists and its
@@ -65,7 +66,7 @@ pub struct Pass {
     pub found: usize,
     /// Changes that a hook should have told long before the pass, by where it is: pushes, or for
     /// all about pull requests those that tell changes of them.
-    pub missed_by_hooks: BTreeMap<Place, Unheard>,
+    pub missed_by_hooks: BTreeMap<HookScope, Unheard>,
     /// The first thing that could not be read, and why.
     pub problem: Option<String>,
 }
@@ -82,8 +83,8 @@ pub struct Unheard {
 #[derive(Debug)]
 pub struct CatchUp {
     organizations: Vec<Organization>,
-    decide: Wake,
-    standing: Arc<Standing>,
+    decide: Notifier,
+    health: Arc<Health>,
 }
 
 #[derive(Debug)]
@@ -116,9 +117,9 @@ struct State {
 impl CatchUp {
     /// Follows these organizations; `decide` is woken when something was found. The first pass of
     /// each is due at once, and thorough.
-    pub fn new(organizations: Vec<Followed>, decide: Wake, standing: Arc<Standing>) -> Self {
+    pub fn new(organizations: Vec<Followed>, decide: Notifier, health: Arc<Health>) -> Self {
         let organizations = organizations.into_iter().map(Organization::new).collect();
-        Self { organizations, decide, standing }
+        Self { organizations, decide, health }
     }
 
     /// A hook of an organization is a new one: what happened before it was told by none.
@@ -181,7 +182,7 @@ impl Upkeep for CatchUp {
 
     async fn due(&self, organization: &str) -> Result<Progress, storage::Error> {
         match self.named(organization) {
-            Some(one) => Box::pin(one.step(&self.decide, &self.standing)).await,
+            Some(one) => Box::pin(one.step(&self.decide, &self.health)).await,
             None => Ok(Progress::Idle),
         }
     }
@@ -210,11 +211,11 @@ impl Organization {
     }
 
     /// One step of the pass that is due or going on.
-    async fn step(&self, decide: &Wake, standing: &Standing) -> Result<Progress, storage::Error> {
+    async fn step(&self, decide: &Notifier, health: &Health) -> Result<Progress, storage::Error> {
         let Upkept { organization, clock, .. } = &self.followed.upkept;
         self.show_age();
         let Some(mut going) = self.due().await? else { return Ok(Progress::Idle) };
-        let turn = match self.followed.upkept.turn(Duty::CatchUp).await {
+        let turn = match self.followed.upkept.turn(Reconciler::CatchUp).await {
             Ok(Some(turn)) => turn,
             Ok(None) => {
                 // Another replica does it; what it finds is found.
@@ -232,7 +233,7 @@ impl Organization {
         self.state().oldest = going.oldest();
         match next {
             Ok(Next::More) => self.state().going = Some(going),
-            Ok(Next::Done) => self.finish(*going, standing),
+            Ok(Next::Done) => self.finish(*going, health),
             Err(Stop::Store(error)) => {
                 self.state().going = Some(going);
                 return Err(error);
@@ -246,7 +247,7 @@ impl Organization {
                     Stop::Paused(pause) => pause.until.since(clock.now()),
                     stop => {
                         let told = format!("catch-up waits: {stop}");
-                        standing.wrong(organization, Aspect::CatchUp, &told);
+                        health.wrong(organization, Aspect::CatchUp, &told);
                         match stop {
                             // Somebody may be linked any moment.
                             Stop::Call(CallError::Credential(_)) => self.retry().min(RETRY_SOON),
@@ -305,19 +306,24 @@ impl Organization {
         }
     }
 
-    fn finish(&self, going: Going, standing: &Standing) {
+    fn finish(&self, going: Going, health: &Health) {
         let Upkept { organization, clock, .. } = &self.followed.upkept;
         let Going { pass, is_thorough, is_guarded_anew, pushes_read, .. } = going;
         let Pass { requests, found, problem, .. } = &pass;
         match problem {
-            None => standing.fine(organization, Aspect::CatchUp),
+            None => health.fine(organization, Aspect::CatchUp),
             Some(problem) => {
                 let told = format!("catch-up could not read everything: {problem}");
-                standing.wrong(organization, Aspect::CatchUp, &told);
+                health.wrong(organization, Aspect::CatchUp, &told);
             }
         }
         if *found > 0 {
-            tracing::info!(organization, found, requests, "caught up with what no hook told");
+            tracing::info!(
+                organization,
+                found,
+                requests,
+                "catch_up_payload up with what no hook told"
+            );
         }
         let name = organization.clone();
         metrics::counter!("azdo_gateway_catch_up_found_total", "organization" => name.clone())

@@ -1,5 +1,5 @@
-//! One pass over an organization, a project at a time. It must never lose its place: what is not
-//! read yet stays to be read.
+//! One pass over an organization, a project at a time. It must never lose its hook_scope: what is
+//! not read yet stays to be read.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,7 +10,7 @@ use crate::ado::Scope;
 use crate::domain::event::Repository;
 use crate::domain::time::Timestamp;
 use crate::storage::{WatchRow, Watermark};
-use crate::worker::Wake;
+use crate::worker::Notifier;
 
 /// Watched repositories that are read in one step.
 const REPOSITORIES_PER_STEP: usize = 100;
@@ -75,7 +75,7 @@ impl Going {
         &mut self,
         followed: &Followed,
         turn: &Turn<'_>,
-        decide: &Wake,
+        decide: &Notifier,
     ) -> Result<Next, Stop> {
         let Some(todo) = &mut self.todo else {
             let rows = watched(followed, turn).await?;

@@ -13,7 +13,7 @@ use crate::domain::check::{Check, Trigger};
 use crate::domain::decision::Remembered;
 use crate::domain::time::Timestamp;
 use crate::storage::{self, KnownRepository, NewDelivery, WatchRow, Watermark};
-use crate::worker::Wake;
+use crate::worker::Notifier;
 
 /// Found deliveries are stored together up to so much; more goes in several parts.
 const ENTER_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -37,7 +37,7 @@ pub(super) async fn read_project(
     followed: &Followed,
     turn: &Turn<'_>,
     left: &mut Vec<WatchRow>,
-    decide: &Wake,
+    decide: &Notifier,
 ) -> Result<(), Stop> {
     let Followed { upkept, checks, .. } = followed;
     let reading = Reading { client: &upkept.client, turn };
@@ -132,7 +132,7 @@ async fn enter(
     followed: &Followed,
     found: Vec<NewDelivery>,
     watermark: Watermark,
-    decide: &Wake,
+    decide: &Notifier,
 ) -> Result<(), storage::Error> {
     let store = &followed.upkept.store;
     let (count, mut part, mut bytes) = (found.len(), Vec::new(), 0);
@@ -148,7 +148,7 @@ async fn enter(
     going.pass.found += count;
     going.done(&watermark);
     if count > 0 {
-        decide.wake();
+        decide.notify();
     }
     Ok(())
 }

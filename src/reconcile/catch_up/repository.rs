@@ -16,9 +16,9 @@ use crate::domain::catch_up::{
 };
 use crate::domain::check::{Check, Trigger};
 use crate::domain::decision::Remembered;
-use crate::domain::fact::{Aside, RefUpdate};
+use crate::domain::fact::{CatchUpMeta, RefUpdate};
 use crate::domain::pull_request::Status;
-use crate::domain::subscription::{Place, Topic};
+use crate::domain::subscription::{HookScope, Topic};
 use crate::domain::time::Timestamp;
 use crate::storage::{KnownRepository, NewDelivery, WatchRow};
 
@@ -135,8 +135,9 @@ impl Followable<'_> {
     /// Hooks had time to tell it.
     fn note_missed(&self, going: &mut Going, topic: Topic, at: Timestamp) {
         if self.row.read_until.is_some() && at.plus(HOOKS_TAKE) < self.asked_at {
-            let place = Place { project_id: self.row.repository.project_id.clone(), topic };
-            let unheard = going.pass.missed_by_hooks.entry(place).or_default();
+            let hook_scope =
+                HookScope { project_id: self.row.repository.project_id.clone(), topic };
+            let unheard = going.pass.missed_by_hooks.entry(hook_scope).or_default();
             unheard.count += 1;
             unheard.last_at = unheard.last_at.max(at);
         }
@@ -272,14 +273,14 @@ async fn pull_request(
             resource = whole.resource;
         }
     }
-    let aside = Aside {
+    let catch_up_meta = CatchUpMeta {
         came_back,
         // Clocks may differ a little.
         seen_at: Some(heard_at.max(of.asked_at.minus(CLOCKS_DIFFER))),
         is_guarded_anew: going.is_guarded_anew,
         passed_over: Vec::new(),
     };
-    Ok(of.found().pull_request(&resource, at, &aside))
+    Ok(of.found().pull_request(&resource, at, &catch_up_meta))
 }
 
 async fn refs_found(

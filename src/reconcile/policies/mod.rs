@@ -15,10 +15,10 @@ use async_trait::async_trait;
 use super::catch_up::CatchUp;
 use super::schedule::{Schedule, Turned, Upkeep};
 use super::turn::{Stop, Turn, Upkept};
-use crate::credentials::{Aspect, Standing};
 use crate::domain::check::Check;
 use crate::domain::policy::Plan;
-use crate::storage::{self, Duty};
+use crate::health::{Aspect, Health};
+use crate::storage::{self, Reconciler};
 use crate::worker::Progress;
 
 use carrying::{Done, carry_out};
@@ -36,7 +36,7 @@ pub struct Kept {
 pub struct Policies {
     organizations: Vec<Kept>,
     checks: Vec<Check>,
-    standing: Arc<Standing>,
+    health: Arc<Health>,
     catch_up: Arc<CatchUp>,
     schedule: Schedule,
 }
@@ -47,10 +47,10 @@ impl Policies {
     pub fn new(
         organizations: Vec<Kept>,
         checks: Vec<Check>,
-        standing: Arc<Standing>,
+        health: Arc<Health>,
         catch_up: Arc<CatchUp>,
     ) -> Self {
-        Self { organizations, checks, standing, catch_up, schedule: Schedule::default() }
+        Self { organizations, checks, health, catch_up, schedule: Schedule::default() }
     }
 
     /// The organization of that name.
@@ -74,14 +74,14 @@ impl Policies {
     /// # Errors
     /// Something could not be looked at.
     pub async fn plan(&self, kept: &Kept) -> Result<Plan, Stop> {
-        let turn = kept.upkept.look(Duty::Policies);
+        let turn = kept.upkept.look(Reconciler::Policies);
         let picture = picture(&turn, &kept.upkept, &self.checks).await?;
         Ok(picture.map(|picture| picture.plan(kept, &self.checks)).unwrap_or_default())
     }
 
     /// One turn at one organization.
     async fn keep(&self, kept: &Kept) -> Result<Turned, Stop> {
-        let turn = kept.upkept.turn(Duty::Policies).await?.ok_or(Stop::Overtaken)?;
+        let turn = kept.upkept.turn(Reconciler::Policies).await?.ok_or(Stop::Overtaken)?;
         let turned = self.turn(&turn, kept).await;
         turn.end().await;
         turned
@@ -122,9 +122,9 @@ impl Policies {
 
     fn judge(&self, organization: &str, problem: Option<&str>) {
         let Some(problem) = problem else {
-            return self.standing.fine(organization, Aspect::Policies);
+            return self.health.fine(organization, Aspect::Policies);
         };
-        if self.standing.wrong(organization, Aspect::Policies, problem) {
+        if self.health.wrong(organization, Aspect::Policies, problem) {
             tracing::warn!(organization, "{problem}");
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::picture::{Picture, Wish};
 use crate::ado::{self, Scope, hook_url, settings};
 use crate::credentials::CallError;
-use crate::domain::subscription::{Act, HookName, Kind, Place, Step, Wanted};
+use crate::domain::subscription::{Act, HookName, HookScope, Kind, Step, Wanted};
 use crate::reconcile::turn::{Stop, Turn, Upkept};
 use crate::secret::Secret;
 
@@ -15,7 +15,7 @@ use crate::secret::Secret;
 pub(super) struct Done {
     /// Something was changed at Azure DevOps.
     pub(super) changes: usize,
-    /// A place had no subscription that tells everything: what happened before was lost.
+    /// A hook_scope had no subscription that tells everything: what happened before was lost.
     pub(super) heard_late: bool,
     /// The first thing that did not work, in words for people.
     pub(super) problem: Option<String>,
@@ -35,10 +35,10 @@ impl Carrying<'_> {
     /// # Errors
     /// The turn has to end here. Whatever is `done` already stays done.
     pub(super) async fn carry_out(&self, steps: &[Step], done: &mut Done) -> Result<(), Stop> {
-        // A place where something failed is left for the next look.
-        let mut failed: BTreeSet<Option<Place>> = BTreeSet::new();
+        // A hook_scope where something failed is left for the next look.
+        let mut failed: BTreeSet<Option<HookScope>> = BTreeSet::new();
         for step in steps {
-            if failed.contains(&step.place) {
+            if failed.contains(&step.hook_scope) {
                 continue;
             }
             // Also where the answer never comes: it may have been done.
@@ -49,8 +49,8 @@ impl Carrying<'_> {
                     done.changes += usize::from(did && step.kind != Kind::Wait);
                 }
                 Err(Stop::Call(error)) if !ends_the_turn(&error) => {
-                    failed.insert(step.place.clone());
-                    let project = self.picture.project(step.place.as_ref());
+                    failed.insert(step.hook_scope.clone());
+                    let project = self.picture.project(step.hook_scope.as_ref());
                     let told = format!(
                         "hook {} of project {}: {error}",
                         step.kind.as_str(),
@@ -66,20 +66,20 @@ impl Carrying<'_> {
 
     /// Whether anything was asked for at Azure DevOps.
     async fn step(&self, step: &Step) -> Result<bool, Stop> {
-        let wanted = self.picture.wanted_at(step.place.as_ref());
+        let wanted = self.picture.wanted_at(step.hook_scope.as_ref());
         match (&step.act, wanted) {
             (Act::Remove { id }, _) => {
                 let delete = |credential| self.at.client.delete_subscription(credential, id);
                 self.turn.call(Scope::Code, "hooks", delete).await?;
             }
             (Act::Create, Some(wanted)) => {
-                if super::picture::row(&self.picture.books, &wanted.place).is_none() {
-                    self.renew(&wanted.place, false).await?;
+                if super::picture::row(&self.picture.hook_state, &wanted.hook_scope).is_none() {
+                    self.renew(&wanted.hook_scope, false).await?;
                 }
                 self.create(wanted).await?;
             }
             (Act::Renew, Some(wanted)) => {
-                self.renew(&wanted.place, true).await?;
+                self.renew(&wanted.hook_scope, true).await?;
                 self.create(&self.renewed(wanted)).await?;
             }
             (Act::Change { id, .. }, Some(wanted)) => {
@@ -101,10 +101,10 @@ impl Carrying<'_> {
         Ok(true)
     }
 
-    async fn renew(&self, place: &Place, heals: bool) -> Result<(), Stop> {
+    async fn renew(&self, hook_scope: &HookScope, heals: bool) -> Result<(), Stop> {
         let Upkept { organization, store, clock, .. } = self.at;
-        let places = vec![place.clone()];
-        Ok(store.renew_hooks(organization, places, heals, clock.now()).await?)
+        let hook_scopes = vec![hook_scope.clone()];
+        Ok(store.renew_hooks(organization, hook_scopes, heals, clock.now()).await?)
     }
 
     async fn create(&self, wanted: &Wanted) -> Result<(), Stop> {
@@ -115,13 +115,13 @@ impl Carrying<'_> {
 
     /// The same with the next secret.
     fn renewed(&self, wanted: &Wanted) -> Wanted {
-        let place = &wanted.place;
-        let row = super::picture::row(&self.picture.books, place);
+        let hook_scope = &wanted.hook_scope;
+        let row = super::picture::row(&self.picture.hook_state, hook_scope);
         let generation = row.map_or(1, |row| row.generation.saturating_add(1));
         let organization = &self.at.organization;
-        let hook = self.wish.hook(organization, place, generation);
+        let hook = self.wish.hook(organization, hook_scope, generation);
         let url = hook_url(&self.wish.public_url, organization, &hook);
-        Wanted { hook, settings: settings(place, &url), ..wanted.clone() }
+        Wanted { hook, settings: settings(hook_scope, &url), ..wanted.clone() }
     }
 
     fn password(&self, wanted: &Wanted) -> Secret {
@@ -130,8 +130,8 @@ impl Carrying<'_> {
 
     fn tell(&self, step: &Step, did: bool) {
         let organization = &self.at.organization;
-        let project = self.picture.project(step.place.as_ref()).map_or("", String::as_str);
-        let topic = step.place.as_ref().map_or("", |place| place.topic.as_str());
+        let project = self.picture.project(step.hook_scope.as_ref()).map_or("", String::as_str);
+        let topic = step.hook_scope.as_ref().map_or("", |hook_scope| hook_scope.topic.as_str());
         let (subscription, why) = (step.id.as_deref().unwrap_or(""), &step.why);
         let kind = step.kind.as_str();
         if did && step.kind != Kind::Wait {
@@ -167,6 +167,7 @@ fn ends_the_turn(error: &CallError) -> bool {
 }
 
 /// Whether a hook has the secret of an older number than `generation`.
-pub(super) fn is_older(hook: &str, place: &Place, generation: u32) -> bool {
-    HookName::parse(hook).is_some_and(|name| name.place == *place && name.generation < generation)
+pub(super) fn is_older(hook: &str, hook_scope: &HookScope, generation: u32) -> bool {
+    HookName::parse(hook)
+        .is_some_and(|name| name.hook_scope == *hook_scope && name.generation < generation)
 }

@@ -1,9 +1,9 @@
 //! Keeps the service-hook subscriptions of every organization as its checks need them: creates
 //! what lacks, changes what drifted, heals what Azure DevOps stopped, removes what nobody needs.
 //!
-//! Azure DevOps loses every event of a subscription on probation (facts §1.3), so each healing is
-//! followed by a catch-up. Whatever goes wrong half-way, the next turn looks anew. It must never
-//! touch what does not deliver to us.
+//! Azure DevOps loses every event of a subscription on probation (docs/azure-devops.md §1.3), so
+//! each healing is followed by a catch-up. Whatever goes wrong half-way, the next turn looks anew.
+//! It must never touch what does not deliver to us.
 
 mod carrying;
 mod picture;
@@ -18,19 +18,19 @@ use url::Url;
 use super::catch_up::CatchUp;
 use super::schedule::{Schedule, Turned, Upkeep};
 use super::turn::{Stop, Turn, Upkept};
-use crate::credentials::{Aspect, Standing};
 use crate::domain::check::Check;
-use crate::domain::subscription::{HookName, Kind, Place, Step};
+use crate::domain::subscription::{HookName, HookScope, Kind, Step};
 use crate::domain::time::Timestamp;
+use crate::health::{Aspect, Health};
 use crate::secret::Keyring;
-use crate::storage::{self, Arrivals, Duty};
+use crate::storage::{self, HookActivity, Reconciler};
 use crate::worker::Progress;
 
 use carrying::{Carrying, Done, is_older};
 use picture::{Picture, Wish, picture};
 
 /// How long an old secret is taken after it was last used, and after the new one was first:
-/// longer than Azure DevOps repeats a delivery (183 s, facts §1.3).
+/// longer than Azure DevOps repeats a delivery (183 s, docs/azure-devops.md §1.3).
 const RETIRE_AFTER: Duration = Duration::from_secs(240);
 
 /// One organization whose hooks are kept.
@@ -55,9 +55,9 @@ pub struct Subscriptions {
 #[derive(Clone, Debug)]
 pub struct Beside {
     /// When deliveries came.
-    pub arrivals: Arc<Arrivals>,
+    pub hook_activity: Arc<HookActivity>,
     /// Where it says what is wrong.
-    pub standing: Arc<Standing>,
+    pub health: Arc<Health>,
     /// Looks for what was lost meanwhile, and for hooks that are silent.
     pub catch_up: Arc<CatchUp>,
 }
@@ -66,7 +66,7 @@ pub struct Beside {
 #[derive(Debug)]
 pub struct Plan {
     pub steps: Vec<Planned>,
-    /// Ours that are as they should be.
+    /// OwnedHook that are as they should be.
     pub kept: usize,
     /// Others' web hooks, which are left alone.
     pub foreign: usize,
@@ -117,12 +117,12 @@ impl Subscriptions {
     /// Something could not be looked at.
     pub async fn plan(&self, kept: &Kept) -> Result<Plan, Stop> {
         let Upkept { organization, clock, .. } = &kept.upkept;
-        let turn = kept.upkept.look(Duty::Subscriptions);
-        self.beside.arrivals.exchange(kept.upkept.store.as_ref(), organization).await?;
+        let turn = kept.upkept.look(Reconciler::Subscriptions);
+        self.beside.hook_activity.exchange(kept.upkept.store.as_ref(), organization).await?;
         let picture = picture(&turn, &kept.upkept, &self.wish).await?;
-        let is_managed = kept.is_managed || picture.books.is_held;
+        let is_managed = kept.is_managed || picture.hook_state.is_held;
         let steps = match is_managed {
-            true => picture.plan(organization, &self.beside.arrivals, clock.now()),
+            true => picture.plan(organization, &self.beside.hook_activity, clock.now()),
             false => Vec::new(),
         };
         let touched = picture
@@ -130,10 +130,11 @@ impl Subscriptions {
             .iter()
             .filter(|one| steps.iter().any(|step| step.id.as_ref() == Some(&one.found.id)));
         let kept = picture.ours.len() - touched.count();
-        let (foreign, is_held) = (picture.foreign, picture.books.is_held);
+        let (foreign, is_held) = (picture.foreign, picture.hook_state.is_held);
         let planned = |step: Step| {
-            let project = picture.project(step.place.as_ref()).cloned();
-            let hidden = || step.place.as_ref().map(|place| place.project_id.clone());
+            let project = picture.project(step.hook_scope.as_ref()).cloned();
+            let hidden =
+                || step.hook_scope.as_ref().map(|hook_scope| hook_scope.project_id.clone());
             Planned { project: project.or_else(hidden).unwrap_or_default(), step }
         };
         let steps = steps.into_iter().map(planned).collect();
@@ -151,15 +152,17 @@ impl Subscriptions {
         project: Option<&str>,
     ) -> Result<usize, storage::Error> {
         let Upkept { organization, store, clock, .. } = &kept.upkept;
-        let books = store.hooks(organization).await?;
-        let places: Vec<Place> = books
-            .places
+        let hook_state = store.hooks(organization).await?;
+        let hook_scopes: Vec<HookScope> = hook_state
+            .hook_scopes
             .into_iter()
-            .map(|row| row.place)
-            .filter(|place| project.is_none_or(|id| id.eq_ignore_ascii_case(&place.project_id)))
+            .map(|row| row.hook_scope)
+            .filter(|hook_scope| {
+                project.is_none_or(|id| id.eq_ignore_ascii_case(&hook_scope.project_id))
+            })
             .collect();
-        let count = places.len();
-        store.renew_hooks(organization, places, false, clock.now()).await?;
+        let count = hook_scopes.len();
+        store.renew_hooks(organization, hook_scopes, false, clock.now()).await?;
         self.ask(organization);
         Ok(count)
     }
@@ -176,7 +179,7 @@ impl Subscriptions {
 
     /// One turn at one organization.
     async fn keep(&self, kept: &Kept) -> Result<Turned, Stop> {
-        let turn = kept.upkept.turn(Duty::Subscriptions).await?.ok_or(Stop::Overtaken)?;
+        let turn = kept.upkept.turn(Reconciler::Subscriptions).await?.ok_or(Stop::Overtaken)?;
         let turned = self.turn(&turn, kept).await;
         turn.end().await;
         turned
@@ -186,13 +189,13 @@ impl Subscriptions {
         let at = &kept.upkept;
         let (organization, store) = (&at.organization, at.store.as_ref());
         let began_at = at.clock.now();
-        self.beside.arrivals.exchange(store, organization).await?;
+        self.beside.hook_activity.exchange(store, organization).await?;
         let picture = picture(turn, at, &self.wish).await?;
         let now = at.clock.now();
         // Since when they are watched, and what they are called: a rename must not end a check.
         let since = at.throttle.their_now(organization, began_at);
         store.watch(organization, picture.watched.clone(), since).await?;
-        let steps = picture.plan(organization, &self.beside.arrivals, now);
+        let steps = picture.plan(organization, &self.beside.hook_activity, now);
         let rows = report::rows(organization, &picture, &steps, now);
         store.keep_subscriptions(organization, rows).await?;
         let mut done = Done { problem: blindness(&picture), ..Done::default() };
@@ -208,10 +211,10 @@ impl Subscriptions {
         }
         carried?;
         self.retire(at, &picture, now).await?;
-        report::ages(organization, &picture, &self.beside.arrivals, now);
+        report::ages(organization, &picture, &self.beside.hook_activity, now);
         let silent = report::silence(&self.beside, organization, &picture);
         let told = [silent, done.problem.clone()].into_iter().flatten().collect();
-        report::alarm(&self.beside.standing, organization, &picture, &steps, told);
+        report::alarm(&self.beside.health, organization, &picture, &steps, told);
         let waits = steps.iter().any(|step| step.kind == Kind::Wait);
         let goes_on = done.changes > 0 || waits;
         Ok(Turned { at: began_at, changes: done.changes, goes_on, problem: done.problem })
@@ -225,23 +228,26 @@ impl Subscriptions {
         picture: &Picture,
         now: Timestamp,
     ) -> Result<(), storage::Error> {
-        let (organization, arrivals) = (&at.organization, &self.beside.arrivals);
-        for row in picture.books.places.iter().filter(|row| row.live_from < row.generation) {
-            let (place, generation) = (&row.place, row.generation);
-            let newest = self.wish.hook(organization, place, generation);
-            let older = |hook: &str| is_older(hook, place, generation);
+        let (organization, hook_activity) = (&at.organization, &self.beside.hook_activity);
+        for row in
+            picture.hook_state.hook_scopes.iter().filter(|row| row.live_from < row.generation)
+        {
+            let (hook_scope, generation) = (&row.hook_scope, row.generation);
+            let newest = self.wish.hook(organization, hook_scope, generation);
+            let older = |hook: &str| is_older(hook, hook_scope, generation);
             let is_used = picture.ours.iter().any(|one| older(&one.hook));
-            let Some(proved_at) = arrivals.first_at(organization, &newest).filter(|_| !is_used)
+            let Some(proved_at) =
+                hook_activity.first_at(organization, &newest).filter(|_| !is_used)
             else {
                 continue;
             };
-            let last_at = arrivals.last_of(organization, &older).unwrap_or_default();
+            let last_at = hook_activity.last_of(organization, &older).unwrap_or_default();
             if now.since(proved_at.max(last_at)) < RETIRE_AFTER {
                 continue;
             }
-            at.store.retire_hooks(organization, place.clone(), generation).await?;
-            arrivals.exchange(at.store.as_ref(), organization).await?;
-            let hook = HookName::untagged(place, generation);
+            at.store.retire_hooks(organization, hook_scope.clone(), generation).await?;
+            hook_activity.exchange(at.store.as_ref(), organization).await?;
+            let hook = HookName::untagged(hook_scope, generation);
             tracing::info!(organization, hook, "secrets before this one are not taken any more");
         }
         Ok(())
@@ -257,7 +263,7 @@ impl Subscriptions {
         let turned = match self.keep(kept).await {
             Ok(turned) => {
                 if !kept.is_managed && turned.changes == 0 && turned.problem.is_none() {
-                    // Ours are gone; what comes is made by hand, and not ours to take away.
+                    // OwnedHook are gone; what comes is made by hand, and not ours to take away.
                     store.hold_hooks(organization, false).await?;
                 }
                 Some(turned)
@@ -266,7 +272,7 @@ impl Subscriptions {
             Err(Stop::Overtaken | Stop::Stopping) => None,
             Err(stop) => {
                 let told = format!("subscriptions could not be looked after: {stop}");
-                if self.beside.standing.wrong(organization, Aspect::Hooks, &told) {
+                if self.beside.health.wrong(organization, Aspect::Hooks, &told) {
                     tracing::warn!(organization, "{told}");
                 }
                 let (at, problem) = (clock.now(), Some(told));
@@ -281,7 +287,7 @@ impl Subscriptions {
 /// Who sees nothing at all must not take it for nothing being there.
 fn blindness(picture: &Picture) -> Option<String> {
     let is_blind = picture.projects.is_empty() && !picture.ours.is_empty();
-    (is_blind && !picture.books.is_held).then(|| {
+    (is_blind && !picture.hook_state.is_held).then(|| {
         "the identity sees no repository any more: nothing is removed until it does; let it read \
          them"
             .to_owned()

@@ -1,5 +1,5 @@
 //! What a plan is made from: the checks and the repositories on one side, the subscriptions that
-//! there are and our own books on the other.
+//! there are and our own hook_state on the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,13 @@ use crate::ado::{Scope, hook_of, hook_url, settings};
 use crate::domain::check::Check;
 use crate::domain::event::Repository;
 use crate::domain::subscription::{
-    Found, HookName, Known, Ours, Place, Step, Topic, Wanted, Watched, farewell, plan, wanted,
+    Found, HookName, HookScope, Known, OwnedHook, Step, Topic, Wanted, Watched, farewell, plan,
+    wanted,
 };
 use crate::domain::time::Timestamp;
 use crate::reconcile::turn::{Stop, Turn, Upkept};
 use crate::secret::Keyring;
-use crate::storage::{Arrivals, HookBooks, HookRow};
+use crate::storage::{HookActivity, HookRow, HookState};
 
 /// What we want in general.
 #[derive(Clone, Debug)]
@@ -28,10 +29,10 @@ pub(super) struct Wish {
 #[derive(Debug)]
 pub(super) struct Picture {
     pub(super) wanted: Vec<Wanted>,
-    pub(super) ours: Vec<Ours>,
+    pub(super) ours: Vec<OwnedHook>,
     /// How many web hooks are somebody else's.
     pub(super) foreign: usize,
-    pub(super) books: HookBooks,
+    pub(super) hook_state: HookState,
     /// Names of the projects that our identity sees, by id.
     pub(super) projects: BTreeMap<String, String>,
     /// The repositories that checks watch.
@@ -56,14 +57,14 @@ pub(super) async fn picture(turn: &Turn<'_>, at: &Upkept, wish: &Wish) -> Result
         let former_names = at.store.former_names(organization, &repository).await?;
         seen.push(Watched { repository, former_names });
     }
-    let books = at.store.hooks(organization).await?;
+    let hook_state = at.store.hooks(organization).await?;
     let wanted = wanted(&wish.checks, organization, &seen)
         .into_iter()
-        .map(|(place, (project, checks))| {
-            let hook = wish.hook(organization, &place, generation(&books, &place));
+        .map(|(hook_scope, (project, checks))| {
+            let hook = wish.hook(organization, &hook_scope, generation(&hook_state, &hook_scope));
             let url = hook_url(&wish.public_url, organization, &hook);
-            let settings = settings(&place, &url);
-            Wanted { place, project, hook, settings, checks }
+            let settings = settings(&hook_scope, &url);
+            Wanted { hook_scope, project, hook, settings, checks }
         })
         .collect();
     let is_watched = |one: &&Watched| {
@@ -73,32 +74,37 @@ pub(super) async fn picture(turn: &Turn<'_>, at: &Upkept, wish: &Wish) -> Result
     };
     let watched = seen.iter().filter(is_watched).map(|one| one.repository.clone()).collect();
     let all = found.len();
-    let ours: Vec<Ours> = found
+    let ours: Vec<OwnedHook> = found
         .into_iter()
         .filter_map(|found| {
             let hook = hook_of(&wish.public_url, organization, &found.url)?;
-            Some(Ours { found, hook })
+            Some(OwnedHook { found, hook })
         })
         .collect();
     let foreign = all - ours.len();
-    Ok(Picture { wanted, ours, foreign, books, projects, watched })
+    Ok(Picture { wanted, ours, foreign, hook_state, projects, watched })
 }
 
 impl Wish {
-    pub(super) fn hook(&self, organization: &str, place: &Place, generation: u32) -> String {
-        let untagged = HookName::untagged(place, generation);
+    pub(super) fn hook(
+        &self,
+        organization: &str,
+        hook_scope: &HookScope,
+        generation: u32,
+    ) -> String {
+        let untagged = HookName::untagged(hook_scope, generation);
         let tag = self.keys.hook_tag(organization, &untagged);
-        HookName { place: place.clone(), generation, tag }.to_string()
+        HookName { hook_scope: hook_scope.clone(), generation, tag }.to_string()
     }
 }
 
-/// The number of the secret that a place is to have.
-fn generation(books: &HookBooks, place: &Place) -> u32 {
-    row(books, place).map_or(1, |row| row.generation)
+/// The number of the secret that a hook_scope is to have.
+fn generation(hook_state: &HookState, hook_scope: &HookScope) -> u32 {
+    row(hook_state, hook_scope).map_or(1, |row| row.generation)
 }
 
-pub(super) fn row<'b>(books: &'b HookBooks, place: &Place) -> Option<&'b HookRow> {
-    books.places.iter().find(|row| row.place == *place)
+pub(super) fn row<'b>(hook_state: &'b HookState, hook_scope: &HookScope) -> Option<&'b HookRow> {
+    hook_state.hook_scopes.iter().find(|row| row.hook_scope == *hook_scope)
 }
 
 impl Picture {
@@ -106,21 +112,27 @@ impl Picture {
     pub(super) fn plan(
         &self,
         organization: &str,
-        arrivals: &Arrivals,
+        hook_activity: &HookActivity,
         now: Timestamp,
     ) -> Vec<Step> {
-        if self.books.is_held {
+        if self.hook_state.is_held {
             return farewell(&self.ours);
         }
-        let known = |place: &Place| self.known(organization, place, arrivals);
+        let known = |hook_scope: &HookScope| self.known(organization, hook_scope, hook_activity);
         let projects: BTreeSet<String> = self.projects.keys().cloned().collect();
         plan(&self.wanted, &self.ours, &known, &projects, now)
     }
 
-    fn known(&self, organization: &str, place: &Place, arrivals: &Arrivals) -> Known {
-        let wanted = self.wanted.iter().find(|wanted| wanted.place == *place);
-        let is_proved = wanted.is_some_and(|wanted| arrivals.is_proved(organization, &wanted.hook));
-        match row(&self.books, place) {
+    fn known(
+        &self,
+        organization: &str,
+        hook_scope: &HookScope,
+        hook_activity: &HookActivity,
+    ) -> Known {
+        let wanted = self.wanted.iter().find(|wanted| wanted.hook_scope == *hook_scope);
+        let is_proved =
+            wanted.is_some_and(|wanted| hook_activity.is_proved(organization, &wanted.hook));
+        match row(&self.hook_state, hook_scope) {
             Some(row) => Known {
                 generation: row.generation,
                 live_from: row.live_from,
@@ -132,13 +144,13 @@ impl Picture {
         }
     }
 
-    /// The wanted one of a place.
-    pub(super) fn wanted_at(&self, place: Option<&Place>) -> Option<&Wanted> {
-        self.wanted.iter().find(|wanted| Some(&wanted.place) == place)
+    /// The wanted one of a hook_scope.
+    pub(super) fn wanted_at(&self, hook_scope: Option<&HookScope>) -> Option<&Wanted> {
+        self.wanted.iter().find(|wanted| Some(&wanted.hook_scope) == hook_scope)
     }
 
     /// The name of a project, where our identity sees it.
-    pub(super) fn project(&self, place: Option<&Place>) -> Option<&String> {
-        self.projects.get(&place?.project_id)
+    pub(super) fn project(&self, hook_scope: Option<&HookScope>) -> Option<&String> {
+        self.projects.get(&hook_scope?.project_id)
     }
 }

@@ -60,7 +60,7 @@ pub(super) async fn replay(
     let replayed = state.store.replay(id, state.clock.now()).await?;
     let replayed = replayed.ok_or_else(|| Problem::not_found("delivery", &path))?;
     tracing::info!(delivery = id.0, "replayed as delivery {replayed} by {}", caller.name);
-    state.wakes.decide.wake();
+    state.notifiers.decide.notify();
     Ok(HttpResponse::Accepted().json(json!({ "delivery": replayed })))
 }
 

@@ -84,7 +84,8 @@ pub(super) async fn turns(
         ("catch_up", state.catch_up.turned(organization)),
     ];
     let turns = hooks.into_iter().chain(others);
-    let items: Vec<Value> = turns.map(|(duty, turned)| turn(duty, turned.as_ref())).collect();
+    let items: Vec<Value> =
+        turns.map(|(reconciler, turned)| turn(reconciler, turned.as_ref())).collect();
     Ok(Json(json!({ "organization": organization, "items": items })))
 }
 
@@ -195,7 +196,7 @@ fn subscription(state: &State, row: &SubscriptionRow) -> Value {
         "checks": row.checks,
         "created_at": found.created_at,
         "created_by": found.created_by,
-        "last_delivery_at": state.arrivals.last_at(&row.organization, &row.hook),
+        "last_delivery_at": state.hook_activity.last_at(&row.organization, &row.hook),
         "seen_at": row.seen_at,
     })
 }
@@ -211,7 +212,7 @@ fn planned(organization: &str, planned: &Planned) -> Value {
         "kind": "hook",
         "action": step.kind.as_str(),
         "project": planned.project,
-        "what": step.place.as_ref().map(|place| place.topic.as_str()),
+        "what": step.hook_scope.as_ref().map(|hook_scope| hook_scope.topic.as_str()),
         "id": step.id,
         "reason": step.why,
         "changes": changes,
@@ -237,9 +238,9 @@ fn change(change: &Change) -> Value {
     json!({ "field": change.field, "from": change.from, "to": change.to })
 }
 
-fn turn(duty: &str, turned: Option<&Turned>) -> Value {
+fn turn(reconciler: &str, turned: Option<&Turned>) -> Value {
     json!({
-        "duty": duty,
+        "reconciler": reconciler,
         "at": turned.map(|turned| turned.at),
         "changes": turned.map_or(0, |turned| turned.changes),
         "goes_on": turned.is_some_and(|turned| turned.goes_on),

@@ -59,6 +59,6 @@ pub(super) fn render(linked: &LinkState) -> Value {
         "linked_by": linked.linked_by,
         "signed_in_at": linked.signed_in_at,
         "refreshed_at": linked.refreshed_at,
-        "trouble": linked.trouble,
+        "problem": linked.problem,
     })
 }

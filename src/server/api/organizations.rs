@@ -98,13 +98,13 @@ async fn summary(state: &State, name: &str) -> Result<Value, Problem> {
         false => None,
     };
     let identity = state.identities.by_organization.get(name);
-    let (wrong, soon) = (state.standing.troubles(), state.standing.warnings());
-    let troubles: Vec<&String> = [wrong.get(name), soon.get(name)].into_iter().flatten().collect();
+    let (wrong, soon) = (state.health.problems(), state.health.warnings());
+    let problems: Vec<&String> = [wrong.get(name), soon.get(name)].into_iter().flatten().collect();
     Ok(json!({
         "name": name,
         "kind": identity.map(|identity| identity.kind),
         "link": link.as_ref().map(link::render),
-        "troubles": troubles,
+        "problems": problems,
     }))
 }
 

@@ -52,7 +52,7 @@ pub(super) async fn post(
     require(&request, &state, Right::Report)?;
     let status = understand(&body_of(payload).await?, &state)?;
     let id = state.store.queue_status(status, state.clock.now()).await?;
-    state.wakes.publish.wake();
+    state.notifiers.publish.notify();
     Ok(HttpResponse::Accepted().json(json!({ "status": id })))
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::storage::Health;
+use crate::storage::Availability;
 
 /// Who writes.
 #[derive(Clone, Copy, Debug)]
@@ -30,14 +30,14 @@ impl Condition {
         // Somebody may be paged for each line; what to do may change while the fault lasts.
         match health(&parts) {
             now if now == before => {}
-            Health::Writable => tracing::info!("deliveries can be stored again"),
-            Health::Unwritable(advice) => {
+            Availability::Writable => tracing::info!("deliveries can be stored again"),
+            Availability::Unwritable(advice) => {
                 tracing::error!("deliveries cannot be stored and are answered 503: {advice}");
             }
         }
     }
 
-    pub(super) fn health(&self) -> Health {
+    pub(super) fn health(&self) -> Availability {
         health(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -53,9 +53,9 @@ impl Condition {
 }
 
 /// The database first: what it does not take in would only lie in the intake.
-fn health([intake, database]: &[Option<String>; 2]) -> Health {
+fn health([intake, database]: &[Option<String>; 2]) -> Availability {
     match database.as_ref().or(intake.as_ref()) {
-        Some(advice) => Health::Unwritable(advice.clone()),
-        None => Health::Writable,
+        Some(advice) => Availability::Unwritable(advice.clone()),
+        None => Availability::Writable,
     }
 }

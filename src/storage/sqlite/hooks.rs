@@ -4,25 +4,25 @@
 use rusqlite::{Connection, Row, params};
 
 use super::rows::{parsed, time};
-use crate::domain::subscription::{Place, Topic};
+use crate::domain::subscription::{HookScope, Topic};
 use crate::domain::time::Timestamp;
-use crate::storage::{Arrival, HookBooks, HookRow};
+use crate::storage::{Arrival, HookRow, HookState};
 
-pub(super) fn books(db: &Connection, organization: &str) -> rusqlite::Result<HookBooks> {
+pub(super) fn hook_state(db: &Connection, organization: &str) -> rusqlite::Result<HookState> {
     // One moment for all three.
     let db = db.unchecked_transaction()?;
-    Ok(HookBooks {
+    Ok(HookState {
         is_held: db
             .prepare_cached("SELECT 1 FROM hook_hold WHERE organization = ?1")?
             .exists([organization])?,
-        places: db
+        hook_scopes: db
             .prepare_cached(
                 "SELECT project_id, topic, generation, live_from, renewed_at, healings
                  FROM hook_place WHERE organization = ?1 ORDER BY project_id, topic",
             )?
-            .query_map([organization], place)?
+            .query_map([organization], hook_scope)?
             .collect::<Result<_, _>>()?,
-        arrivals: db
+        hook_activity: db
             .prepare_cached(
                 "SELECT hook, first_at, last_at FROM hook_arrival
                  WHERE organization = ?1 ORDER BY hook",
@@ -34,11 +34,11 @@ pub(super) fn books(db: &Connection, organization: &str) -> rusqlite::Result<Hoo
     })
 }
 
-fn place(row: &Row<'_>) -> rusqlite::Result<HookRow> {
+fn hook_scope(row: &Row<'_>) -> rusqlite::Result<HookRow> {
     let topic: String = row.get(1)?;
     let topic = parsed(1, &topic, Topic::parse(&topic))?;
     Ok(HookRow {
-        place: Place { project_id: row.get(0)?, topic },
+        hook_scope: HookScope { project_id: row.get(0)?, topic },
         generation: row.get(2)?,
         live_from: row.get(3)?,
         renewed_at: time(row, 4)?,
@@ -49,11 +49,11 @@ fn place(row: &Row<'_>) -> rusqlite::Result<HookRow> {
 pub(super) fn renew(
     db: &Connection,
     organization: &str,
-    places: &[Place],
+    hook_scopes: &[HookScope],
     heals: bool,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    for Place { project_id, topic } in places {
+    for HookScope { project_id, topic } in hook_scopes {
         db.prepare_cached(
             "INSERT INTO hook_place
                 (organization, project_id, topic, generation, live_from, renewed_at, healings)
@@ -75,14 +75,19 @@ pub(super) fn renew(
 pub(super) fn retire(
     db: &Connection,
     organization: &str,
-    place: &Place,
+    hook_scope: &HookScope,
     live_from: u32,
 ) -> rusqlite::Result<()> {
     db.prepare_cached(
         "UPDATE hook_place SET live_from = max(live_from, ?4), healings = 0
          WHERE organization = ?1 AND project_id = ?2 AND topic = ?3",
     )?
-    .execute(params![organization, place.project_id, place.topic.as_str(), live_from])?;
+    .execute(params![
+        organization,
+        hook_scope.project_id,
+        hook_scope.topic.as_str(),
+        live_from
+    ])?;
     Ok(())
 }
 
@@ -98,9 +103,9 @@ pub(super) fn hold(db: &Connection, organization: &str, is_held: bool) -> rusqli
 pub(super) fn note_arrivals(
     db: &Connection,
     organization: &str,
-    arrivals: &[Arrival],
+    hook_activity: &[Arrival],
 ) -> rusqlite::Result<()> {
-    for Arrival { hook, first_at, last_at } in arrivals {
+    for Arrival { hook, first_at, last_at } in hook_activity {
         db.prepare_cached(
             "INSERT INTO hook_arrival (organization, hook, first_at, last_at)
              VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE

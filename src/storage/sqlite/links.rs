@@ -13,7 +13,7 @@ use crate::storage::{Commit, Link, LinkChange, LinkTo, Refresh, RefreshCommit, R
 
 const LINK: &str = "SELECT link.organization, revision, tenant_id, object_id, user_name, email,
         linked_at, linked_by, signed_in_at, refresh_token, access_token, access_expires_at,
-        refreshed_at, retry_at, failures, trouble
+        refreshed_at, retry_at, failures, problem
     FROM link JOIN link_fence ON link_fence.organization = link.organization";
 
 fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
@@ -34,7 +34,7 @@ fn link(row: &Row<'_>) -> rusqlite::Result<Link> {
         refreshed_at: time(row, 12)?,
         retry_at: time(row, 13)?,
         failures: row.get(14)?,
-        trouble: row.get(15)?,
+        problem: row.get(15)?,
     })
 }
 
@@ -72,7 +72,7 @@ fn insert(db: &Connection, organization: &str, link: &Link) -> rusqlite::Result<
     db.prepare_cached(
         "INSERT INTO link (organization, tenant_id, object_id, user_name, email, linked_at,
             linked_by, signed_in_at, refresh_token, access_token, access_expires_at, refreshed_at,
-            retry_at, failures, trouble)
+            retry_at, failures, problem)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?
     .execute(params![
@@ -90,7 +90,7 @@ fn insert(db: &Connection, organization: &str, link: &Link) -> rusqlite::Result<
         link.refreshed_at.micros(),
         link.retry_at.micros(),
         link.failures,
-        link.trouble,
+        link.problem,
     ])?;
     Ok(())
 }
@@ -134,7 +134,7 @@ pub(super) fn commit_refresh(db: &Connection, commit: &RefreshCommit) -> rusqlit
         Refreshed::Renewed { refresh_token, access_token, access_expires_at, at } => db
             .prepare_cached(
                 "UPDATE link SET refresh_token = ?2, access_token = ?3, access_expires_at = ?4,
-                    refreshed_at = ?5, retry_at = 0, failures = 0, trouble = NULL
+                    refreshed_at = ?5, retry_at = 0, failures = 0, problem = NULL
                  WHERE organization = ?1",
             )?
             .execute(params![
@@ -144,12 +144,12 @@ pub(super) fn commit_refresh(db: &Connection, commit: &RefreshCommit) -> rusqlit
                 access_expires_at.micros(),
                 at.micros(),
             ])?,
-        Refreshed::Failed { trouble, retry_at } => db
+        Refreshed::Failed { problem, retry_at } => db
             .prepare_cached(
-                "UPDATE link SET trouble = ?2, retry_at = ?3, failures = failures + 1
+                "UPDATE link SET problem = ?2, retry_at = ?3, failures = failures + 1
                  WHERE organization = ?1",
             )?
-            .execute(params![organization, trouble, retry_at.micros()])?,
+            .execute(params![organization, problem, retry_at.micros()])?,
         Refreshed::Kept => 0,
     };
     if let Some(entry) = &commit.entry {

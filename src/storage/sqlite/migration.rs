@@ -42,7 +42,7 @@ const VOID: [&str; 5] = [
     "UPDATE run SET leased_until = 0 WHERE leased_until > 0 AND due_at IS NOT NULL",
     "UPDATE slot SET leased_until = 0 WHERE leased_until > 0 AND due_at IS NOT NULL",
     "UPDATE link_fence SET leased_until = 0 WHERE leased_until > 0",
-    "UPDATE duty SET leased_until = 0 WHERE leased_until > 0",
+    "UPDATE reconciler SET leased_until = 0 WHERE leased_until > 0",
 ];
 
 /// Whoever held a lease is dead: we hold the lock. Lease numbers stay, so that they keep growing.
@@ -63,7 +63,8 @@ mod tests {
             let plan: String = db
                 .query_row(&format!("EXPLAIN QUERY PLAN {statement}"), [], |row| row.get(3))
                 .unwrap();
-            let is_small = ["inbox", "link_fence", "duty"].iter().any(|table| plan.contains(table));
+            let is_small =
+                ["inbox", "link_fence", "reconciler"].iter().any(|table| plan.contains(table));
             assert!(is_small || plan.contains("_by_due"), "{statement}: {plan}");
         }
     }

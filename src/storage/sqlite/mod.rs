@@ -8,7 +8,6 @@ mod checkpoint;
 mod condition;
 mod connection;
 mod decisions;
-mod duties;
 mod hooks;
 mod inbox;
 mod intake;
@@ -21,6 +20,7 @@ mod outbox;
 mod owner;
 mod policies;
 mod readers;
+mod reconcilers;
 mod retention;
 mod rows;
 mod runs;
@@ -37,10 +37,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Accepted, Arrived, AuditFilter, AuditRow, Backlog, Claim, Commit, DecisionCommit, Delivery,
-    DeliveryFilter, Error, Health, Lease, LeasedDelivery, LeasedRun, LeasedSlot, Link, LinkChange,
-    Login, NewDelivery, Page, Paged, PostingCommit, Refresh, RefreshCommit, RunCommit, RunFilter,
-    StatusFilter, StatusRow, Store, TakeIn, Ticket, Versioned,
+    Accepted, Arrived, AuditFilter, AuditRow, Availability, Backlog, Claim, Commit, DecisionCommit,
+    Delivery, DeliveryFilter, Error, Lease, LeasedDelivery, LeasedRun, LeasedSlot, Link,
+    LinkChange, Login, NewDelivery, Page, Paged, PostingCommit, Refresh, RefreshCommit, RunCommit,
+    RunFilter, StatusFilter, StatusRow, Store, TakeIn, Ticket, Versioned,
 };
 use crate::domain::audit::Entry;
 use crate::domain::decision::{KnownPullRequest, KnownRef};
@@ -118,7 +118,7 @@ impl Store for Sqlite {
     ) -> Result<(), Error> {
         // What cannot be taken in would only lie there, and nobody would know.
         if !self.condition.is_well(Part::Database)
-            && let Health::Unwritable(advice) = self.condition.health()
+            && let Availability::Unwritable(advice) = self.condition.health()
         {
             return Err(Error::unavailable(advice));
         }
@@ -372,7 +372,7 @@ impl Store for Sqlite {
         Ok(Backlog { undecided: backlog.undecided + waiting, ..backlog })
     }
 
-    fn health(&self) -> Health {
+    fn health(&self) -> Availability {
         self.condition.health()
     }
 

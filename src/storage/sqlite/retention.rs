@@ -59,6 +59,6 @@ pub(super) fn delete_older(
         old(OLD_STATUSES)?,
     )?;
     let entries = delete(&["DELETE FROM audit WHERE id = ?1"], older(audit_before, OLD_ENTRIES)?)?;
-    let arrivals = delete(&["DELETE FROM hook_arrival WHERE id = ?1"], old(OLD_ARRIVALS)?)?;
-    Ok(deliveries + runs + statuses + entries + arrivals)
+    let hook_activity = delete(&["DELETE FROM hook_arrival WHERE id = ?1"], old(OLD_ARRIVALS)?)?;
+    Ok(deliveries + runs + statuses + entries + hook_activity)
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Sqlite, bytes_of, duties, hooks, policies, subscriptions, watching};
+use super::{Sqlite, bytes_of, hooks, policies, reconcilers, subscriptions, watching};
 use crate::domain::event::Repository;
 use crate::domain::id::DeliveryId;
-use crate::domain::subscription::Place;
+use crate::domain::subscription::HookScope;
 use crate::domain::time::Timestamp;
 use crate::storage::{
-    Arrival, Duty, Error, HookBooks, KnownRepository, NewDelivery, Page, Paged, PolicyRow,
+    Arrival, Error, HookState, KnownRepository, NewDelivery, Page, Paged, PolicyRow, Reconciler,
     SubscriptionFilter, SubscriptionRow, Upkeep, WatchRow, Watermark,
 };
 
@@ -19,60 +19,63 @@ const ROW_BYTES: usize = 256;
 
 #[async_trait]
 impl Upkeep for Sqlite {
-    async fn claim_duty(
+    async fn claim_reconciler(
         &self,
         organization: &str,
-        duty: Duty,
+        reconciler: Reconciler,
         holder: &str,
         now: Timestamp,
         lease: Duration,
     ) -> Result<bool, Error> {
         let (organization, holder) = (organization.to_owned(), holder.to_owned());
         let claim = move |db: &rusqlite::Connection| {
-            duties::claim(db, &organization, duty, &holder, now, now.plus(lease))
+            reconcilers::claim(db, &organization, reconciler, &holder, now, now.plus(lease))
         };
         self.writer.write(ROW_BYTES, claim).await
     }
 
-    async fn release_duty(
+    async fn release_reconciler(
         &self,
         organization: &str,
-        duty: Duty,
+        reconciler: Reconciler,
         holder: &str,
     ) -> Result<(), Error> {
         let (organization, holder) = (organization.to_owned(), holder.to_owned());
-        let release =
-            move |db: &rusqlite::Connection| duties::release(db, &organization, duty, &holder);
+        let release = move |db: &rusqlite::Connection| {
+            reconcilers::release(db, &organization, reconciler, &holder)
+        };
         self.writer.write(ROW_BYTES, release).await
     }
 
-    async fn hooks(&self, organization: &str) -> Result<HookBooks, Error> {
+    async fn hooks(&self, organization: &str) -> Result<HookState, Error> {
         let organization = organization.to_owned();
-        self.readers.read(move |db| hooks::books(db, &organization)).await
+        self.readers.read(move |db| hooks::hook_state(db, &organization)).await
     }
 
     async fn renew_hooks(
         &self,
         organization: &str,
-        places: Vec<Place>,
+        hook_scopes: Vec<HookScope>,
         heals: bool,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let (organization, bytes) = (organization.to_owned(), places.len() * ROW_BYTES);
-        let renew =
-            move |db: &rusqlite::Connection| hooks::renew(db, &organization, &places, heals, now);
+        let (organization, bytes) = (organization.to_owned(), hook_scopes.len() * ROW_BYTES);
+        let renew = move |db: &rusqlite::Connection| {
+            hooks::renew(db, &organization, &hook_scopes, heals, now)
+        };
         self.writer.write(bytes, renew).await
     }
 
     async fn retire_hooks(
         &self,
         organization: &str,
-        place: Place,
+        hook_scope: HookScope,
         live_from: u32,
     ) -> Result<(), Error> {
         let organization = organization.to_owned();
-        let retire =
-            move |db: &rusqlite::Connection| hooks::retire(db, &organization, &place, live_from);
+        let retire = move |db: &rusqlite::Connection| {
+            hooks::retire(db, &organization, &hook_scope, live_from)
+        };
         self.writer.write(ROW_BYTES, retire).await
     }
 
@@ -81,10 +84,15 @@ impl Upkeep for Sqlite {
         self.writer.write(ROW_BYTES, move |db| hooks::hold(db, &organization, is_held)).await
     }
 
-    async fn note_arrivals(&self, organization: &str, arrivals: Vec<Arrival>) -> Result<(), Error> {
-        let (organization, bytes) = (organization.to_owned(), arrivals.len() * ROW_BYTES);
-        let note =
-            move |db: &rusqlite::Connection| hooks::note_arrivals(db, &organization, &arrivals);
+    async fn note_arrivals(
+        &self,
+        organization: &str,
+        hook_activity: Vec<Arrival>,
+    ) -> Result<(), Error> {
+        let (organization, bytes) = (organization.to_owned(), hook_activity.len() * ROW_BYTES);
+        let note = move |db: &rusqlite::Connection| {
+            hooks::note_arrivals(db, &organization, &hook_activity)
+        };
         self.writer.write(bytes, note).await
     }
 

@@ -9,12 +9,12 @@ use fakes::ado::model::{PullRequest, PullRequestState};
 use fakes::ci::{self, Behaviour, Start};
 
 use super::people::People;
-use crate::harness::{Inside, PACE, Town, newest_status};
+use crate::harness::{Env, Inside, PACE, newest_status};
 
-/// A town after everything healed.
+/// A env after everything healed.
 pub(super) struct Ends<'a> {
     pub(super) seed: u64,
-    pub(super) town: &'a Town,
+    pub(super) env: &'a Env,
     pub(super) gateway: &'a Inside,
 }
 
@@ -41,9 +41,9 @@ impl Ends<'_> {
     }
 
     async fn missing(&self) -> Vec<String> {
-        let mut missing = self.town.shell.ado(|ado| {
-            let here = |ci: &mut ci::World| wrong(ado, ci, &self.town.repository);
-            self.town.shell.ci(here)
+        let mut missing = self.env.shell.ado(|ado| {
+            let here = |ci: &mut ci::World| wrong(ado, ci, &self.env.repository);
+            self.env.shell.ci(here)
         });
         for list in [
             "deliveries?outcome=pending",

@@ -1,6 +1,6 @@
 //! Seeded faults at every neighbour, then quiet: nothing lost, nothing doubled, all final.
 //!
-//! Each seed is a town of its own with a whole gateway in it: people act, deliveries come late,
+//! Each seed is a env of its own with a whole gateway in it: people act, deliveries come late,
 //! twice and out of order, Azure DevOps and the CI fail in every way. Then everything heals, and
 //! what people see has to become right by itself. In every odd seed the gateway is a linked user,
 //! and mints a token for each call; in the end none of them works any more.
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use fakes::random::Random;
 use futures_util::StreamExt;
 
-use crate::harness::{Inside, Settings, Town, check_lasting};
+use crate::harness::{Env, Inside, Settings, check_lasting};
 use liveness::Ends;
 use people::People;
 
@@ -106,27 +106,27 @@ async fn whatever_fails_everything_ends_right() {
 
 async fn play(seed: u64) -> Tally {
     let mut random = Random::seeded(seed ^ 0x00C4_A050);
-    let town = Town::new(seed);
+    let env = Env::new(seed);
     let is_linked = seed % 2 == 1;
     let checks = |settings: &mut Settings| CHECKS.clone_into(&mut settings.checks);
     let gateway = match is_linked {
-        true => town.linked(checks).await,
-        false => Inside::start_with(&town, checks).await,
+        true => env.linked(checks).await,
+        false => Inside::start_with(&env, checks).await,
     };
-    weather::break_out(&town, &mut random);
+    weather::break_out(&env, &mut random);
     if is_linked {
-        weather::break_out_for_linked(&town, &mut random);
+        weather::break_out_for_linked(&env, &mut random);
     }
-    let mut people = People::new(&town);
+    let mut people = People::new(&env);
     for _ in 0..ACTIONS {
         people.act(&mut random).await;
     }
-    weather::clear(&town);
-    town.until_delivered().await;
-    let ends = Ends { seed, town: &town, gateway: &gateway };
+    weather::clear(&env);
+    env.until_delivered().await;
+    let ends = Ends { seed, env: &env, gateway: &gateway };
     ends.come(HEALING).await;
-    let tally = town.shell.ado(|ado| {
-        town.shell.ci(|ci| {
+    let tally = env.shell.ado(|ado| {
+        env.shell.ci(|ci| {
             check_lasting(ado, ci);
             liveness::started_no_more_than_there_was_cause_for(ado, ci, &people);
             let posts = ado.journal.entries().filter(|one| one.target.contains("/statuses"));
@@ -142,6 +142,6 @@ async fn play(seed: u64) -> Tally {
         })
     });
     gateway.stop().await;
-    tokens::are_spent(&town).await;
+    tokens::are_spent(&env).await;
     tally
 }

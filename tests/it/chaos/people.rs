@@ -12,14 +12,14 @@ use fakes::ado::NewPullRequest;
 use fakes::ado::model::PullRequestState;
 use fakes::random::Random;
 
-use crate::harness::Town;
+use crate::harness::Env;
 
 const PULL_REQUESTS_MAX: usize = 5;
 const TARGETS: [&str; 3] = ["main", "release/1", "experiment"];
 
-/// Everybody who acts in a town.
+/// Everybody who acts in a env.
 pub(super) struct People<'a> {
-    town: &'a Town,
+    env: &'a Env,
     /// Pull requests and their branches.
     opened: Vec<(u64, String)>,
     /// How often something was removed that kept a pull request from being checked.
@@ -28,13 +28,13 @@ pub(super) struct People<'a> {
 }
 
 impl<'a> People<'a> {
-    pub(super) fn new(town: &'a Town) -> Self {
-        town.shell.ado(|ado| {
+    pub(super) fn new(env: &'a Env) -> Self {
+        env.shell.ado(|ado| {
             for branch in ["release/1", "experiment"] {
-                ado.push(&town.repository, branch, "Branch off");
+                ado.push(&env.repository, branch, "Branch off");
             }
         });
-        Self { town, opened: Vec::new(), renewals: BTreeMap::new(), made: 0 }
+        Self { env, opened: Vec::new(), renewals: BTreeMap::new(), made: 0 }
     }
 
     /// Somebody does something, after thinking for a moment.
@@ -50,16 +50,16 @@ impl<'a> People<'a> {
         }
         let at = usize::try_from(random.below(self.opened.len() as u64)).unwrap_or(0);
         let Some((id, branch)) = self.opened.get(at).cloned() else { return };
-        match self.town.shell.ado(|ado| ado.pull_request(id).state) {
+        match self.env.shell.ado(|ado| ado.pull_request(id).state) {
             PullRequestState::Active => self.change(id, &branch, random).await,
             PullRequestState::Abandoned => {
-                self.town.until_delivered().await;
+                self.env.until_delivered().await;
                 *self.renewals.entry(id).or_default() += 1;
-                self.town.shell.ado(|ado| ado.reactivate(id));
+                self.env.shell.ado(|ado| ado.reactivate(id));
             }
             PullRequestState::Completed => {
-                let repository = &self.town.repository;
-                self.town.shell.ado(|ado| {
+                let repository = &self.env.repository;
+                self.env.shell.ado(|ado| {
                     if ado.head(repository, &branch).is_some() {
                         ado.delete_branch(repository, &branch);
                     }
@@ -72,9 +72,9 @@ impl<'a> People<'a> {
         self.made += 1;
         let branch = format!("feature/{}", self.made);
         let is_draft = random.happens(20);
-        let id = self.town.shell.ado(|ado| {
-            ado.push(&self.town.repository, &branch, "Work");
-            let new = NewPullRequest::new(&self.town.repository, &branch, "main");
+        let id = self.env.shell.ado(|ado| {
+            ado.push(&self.env.repository, &branch, "Work");
+            let new = NewPullRequest::new(&self.env.repository, &branch, "main");
             ado.open_pull_request(&if is_draft { new.draft() } else { new })
         });
         self.opened.push((id, branch));
@@ -82,8 +82,8 @@ impl<'a> People<'a> {
 
     fn elsewhere(&mut self, random: &mut Random) {
         self.made += 1;
-        let (repository, name) = (&self.town.repository, format!("thing-{}", self.made));
-        self.town.shell.ado(|ado| match random.below(4) {
+        let (repository, name) = (&self.env.repository, format!("thing-{}", self.made));
+        self.env.shell.ado(|ado| match random.below(4) {
             0 | 1 => drop(ado.push(repository, "main", "Straight to main")),
             2 => {
                 let commit = ado.push(repository, &name, "Nothing to merge");
@@ -97,23 +97,23 @@ impl<'a> People<'a> {
     }
 
     async fn change(&mut self, id: u64, branch: &str, random: &mut Random) {
-        let (town, repository) = (self.town, &self.town.repository);
+        let (env, repository) = (self.env, &self.env.repository);
         match random.below(14) {
-            0..=3 => drop(town.push(branch)),
-            4 => drop(town.shell.ado(|ado| ado.force_push(repository, branch, "Start over"))),
+            0..=3 => drop(env.push(branch)),
+            4 => drop(env.shell.ado(|ado| ado.force_push(repository, branch, "Start over"))),
             5 => self.force_back(id, branch, random).await,
             6 | 7 => {
-                town.until_delivered().await;
+                env.until_delivered().await;
                 let at = usize::try_from(random.below(TARGETS.len() as u64)).unwrap_or(0);
                 let target = TARGETS.get(at).copied().unwrap_or("main");
-                town.shell.ado(|ado| {
+                env.shell.ado(|ado| {
                     let is_other = !ado.pull_request(id).target_ref.ends_with(target);
                     is_other.then(|| ado.retarget(id, target))
                 });
             }
             8 | 9 => {
-                town.until_delivered().await;
-                let was_draft = town.shell.ado(|ado| {
+                env.until_delivered().await;
+                let was_draft = env.shell.ado(|ado| {
                     let is_draft = ado.pull_request(id).is_draft;
                     if is_draft {
                         ado.publish(id)
@@ -124,26 +124,26 @@ impl<'a> People<'a> {
                 });
                 *self.renewals.entry(id).or_default() += usize::from(was_draft);
             }
-            10 => town.shell.ado(|ado| ado.abandon(id)),
-            11 => town.shell.ado(|ado| ado.vote(id, &town.identity, 10)),
+            10 => env.shell.ado(|ado| ado.abandon(id)),
+            11 => env.shell.ado(|ado| ado.vote(id, &env.identity, 10)),
             12 => {
                 self.made += 1;
                 let title = format!("Better title {}", self.made);
-                town.shell.ado(|ado| ado.edit_title(id, &title));
+                env.shell.ado(|ado| ado.edit_title(id, &title));
             }
-            _ => drop(town.shell.ado(|ado| ado.complete(id))),
+            _ => drop(env.shell.ado(|ado| ado.complete(id))),
         }
     }
 
     /// Back to a commit that the pull request had before.
     async fn force_back(&self, id: u64, branch: &str, random: &mut Random) {
-        self.town.until_delivered().await;
-        self.town.shell.ado(|ado| {
+        self.env.until_delivered().await;
+        self.env.shell.ado(|ado| {
             let iterations = &ado.pull_request(id).iterations;
             let at = usize::try_from(random.below(iterations.len() as u64)).unwrap_or(0);
             let before = iterations.get(at).map(|one| one.source.clone()).unwrap_or_default();
-            if ado.head(&self.town.repository, branch) != Some(before.as_str()) {
-                ado.force_push_to(&self.town.repository, branch, &before);
+            if ado.head(&self.env.repository, branch) != Some(before.as_str()) {
+                ado.force_push_to(&self.env.repository, branch, &before);
             }
         });
     }

@@ -7,23 +7,23 @@
 use fakes::ado::pats::PatState;
 
 use super::weather;
-use crate::harness::{Inside, Town};
+use crate::harness::{Env, Inside};
 
 /// After the gateway has stopped.
-pub(super) async fn are_spent(town: &Town) {
-    let (left, unheard) = town.shell.ado(|ado| {
+pub(super) async fn are_spent(env: &Env) {
+    let (left, unheard) = env.shell.ado(|ado| {
         let left: Vec<_> = ado.active_pats().map(|pat| format!("{pat:?}")).collect();
         (left, weather::minted_unheard(ado))
     });
     let (count, left) = (left.len(), left.join("\n"));
     assert!(count <= unheard, "{unheard} answers were lost, and these are left:\n{left}");
     if count > 0 {
-        let credential = town.service_user("");
-        let next = Inside::without_hooks(town, |settings| settings.credential = credential).await;
-        town.until_all_revoked().await;
+        let credential = env.service_user("");
+        let next = Inside::without_hooks(env, |settings| settings.credential = credential).await;
+        env.until_all_revoked().await;
         next.stop().await;
     }
-    town.shell.ado(|ado| {
+    env.shell.ado(|ado| {
         let violations = ado.violations();
         assert!(violations.is_empty(), "misused tokens:\n{}", violations.join("\n"));
         for pat in ado.pats() {

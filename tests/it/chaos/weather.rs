@@ -9,7 +9,7 @@ use fakes::faults::{
 };
 use fakes::random::Random;
 
-use crate::harness::Town;
+use crate::harness::Env;
 
 const PATS: &str = "/_apis/tokens/pats";
 const BEHAVIOURS: [Behaviour; 9] = [
@@ -25,10 +25,10 @@ const BEHAVIOURS: [Behaviour; 9] = [
 ];
 
 /// From now on nothing can be relied on.
-pub(super) fn break_out(town: &Town, random: &mut Random) {
+pub(super) fn break_out(env: &Env, random: &mut Random) {
     let percent =
         |random: &mut Random, most: u64| u8::try_from(random.below(most + 1)).unwrap_or(0);
-    town.shell.ado(|ado| {
+    env.shell.ado(|ado| {
         ado.options.duplicate_percent = percent(random, 40);
         ado.options.delivery_jitter_ms = random.below(300);
         for path in ["/statuses", "/iterations"] {
@@ -47,7 +47,7 @@ pub(super) fn break_out(town: &Town, random: &mut Random) {
             }
         }
     });
-    town.shell.ci(|ci| {
+    env.shell.ci(|ci| {
         for (action, most) in [
             (server_error_500(), 8),
             (unavailable_503(1), 4),
@@ -72,7 +72,7 @@ pub(super) fn break_out(town: &Town, random: &mut Random) {
 }
 
 /// The same for what a linked user needs: minting, revoking, and renewing the access token.
-pub(super) fn break_out_for_linked(town: &Town, random: &mut Random) {
+pub(super) fn break_out_for_linked(env: &Env, random: &mut Random) {
     let strikes = |random: &mut Random| {
         [
             (server_error_500(), 8),
@@ -85,7 +85,7 @@ pub(super) fn break_out_for_linked(town: &Town, random: &mut Random) {
         ]
         .map(|(action, most)| (action, u8::try_from(random.below(most + 1)).unwrap_or(0)))
     };
-    town.shell.ado(|ado| {
+    env.shell.ado(|ado| {
         for (action, percent) in strikes(random) {
             ado.faults.add(Rule::new("", PATS, action).percent(percent));
         }
@@ -94,7 +94,7 @@ pub(super) fn break_out_for_linked(town: &Town, random: &mut Random) {
         ado.fail_minting("failedToIssueAccessToken", 2);
         ado.end_bearers();
     });
-    town.shell.entra(|entra| {
+    env.shell.entra(|entra| {
         for (action, percent) in strikes(random) {
             entra.faults.add(Rule::new("", "/oauth2/v2.0/token", action).percent(percent));
         }
@@ -103,18 +103,18 @@ pub(super) fn break_out_for_linked(town: &Town, random: &mut Random) {
 }
 
 /// From now on everybody does what they should.
-pub(super) fn clear(town: &Town) {
-    town.shell.ado(|ado| {
+pub(super) fn clear(env: &Env) {
+    env.shell.ado(|ado| {
         ado.faults.clear();
         ado.options.duplicate_percent = 0;
         ado.options.delivery_jitter_ms = 0;
         ado.pat_rules.delay_ms = 0;
     });
-    town.shell.entra(|entra| {
+    env.shell.entra(|entra| {
         entra.faults.clear();
         entra.options.access_token_s = (3_600, 5_400);
     });
-    town.shell.ci(|ci| ci.faults.clear());
+    env.shell.ci(|ci| ci.faults.clear());
 }
 
 /// How many tokens were minted of which the gateway may know nothing: their answer was lost.

@@ -1,4 +1,4 @@
-//! `check-config`: everything that is wrong at once, each with its place and a remedy.
+//! `check-config`: everything that is wrong at once, each with its hook_scope and a remedy.
 
 use super::call::{Desk, run};
 
@@ -20,7 +20,7 @@ fn the_file_may_be_named_by_a_variable() {
 }
 
 /// Where `text` stands in the line that begins with `line`, as messages have it.
-fn place(desk: &Desk, line: &str, text: &str) -> String {
+fn hook_scope(desk: &Desk, line: &str, text: &str) -> String {
     let file = std::fs::read_to_string(desk.config()).expect("it is there");
     let mut numbered = (1..).zip(file.lines());
     let (number, line) = numbered.find(|(_, one)| one.starts_with(line)).expect("there is one");
@@ -74,8 +74,8 @@ const MISTAKES: [Mistake; 6] = [
 fn each_mistake_is_told_with_its_place_and_a_remedy() {
     for (from, to, at, what, help) in MISTAKES {
         let desk = Desk::edited(&[(&format!("\n{from}"), &format!("\n{to}"))]);
-        let place = place(&desk, to, at);
-        desk.run(&["check-config"]).refused(2, &[&format!("{place}{what}"), help]);
+        let hook_scope = hook_scope(&desk, to, at);
+        desk.run(&["check-config"]).refused(2, &[&format!("{hook_scope}{what}"), help]);
     }
 }
 
@@ -101,8 +101,8 @@ fn two_checks_with_one_context_are_told() {
     let twice = "\n[[check]]\nname = \"Unit-Tests\"\norganization = \"my-devops-org\"\n\
         repositories = [\"a/b\"]\non = [\"push\"]\nci = \"builder\"\n\n[[check]]";
     let desk = Desk::edited(&[("\n[[check]]", twice)]);
-    let place = place(&desk, "name = \"unit-tests\"", "\"unit-tests\"");
-    desk.run(&["check-config"]).refused(2, &[&place, "help: "]);
+    let hook_scope = hook_scope(&desk, "name = \"unit-tests\"", "\"unit-tests\"");
+    desk.run(&["check-config"]).refused(2, &[&hook_scope, "help: "]);
 }
 
 #[test]
@@ -112,9 +112,9 @@ fn a_missing_file_and_a_missing_variable_are_told() {
     run(&desk.variables, &["--config", &missing, "check-config"], b"")
         .refused(2, &[&format!("{missing}:1:1: "), "cannot be read", "help: name another file"]);
     desk.variables.remove("BUILDER_SECRET");
-    let place = place(&desk, "secret = ", "{ env");
+    let hook_scope = hook_scope(&desk, "secret = ", "{ env");
     let what = "environment variable BUILDER_SECRET is not set";
-    desk.run(&["check-config"]).refused(2, &[&place, what, "keygen --webhook"]);
+    desk.run(&["check-config"]).refused(2, &[&hook_scope, what, "keygen --webhook"]);
 }
 
 const PAT: &str = "\nkind = \"pat\"\n# Required.\ntoken = { env = \"AZDO_GATEWAY_PAT\" }\n";
@@ -127,7 +127,7 @@ fn a_linked_user_is_described_without_its_secret() {
         client_secret = { env = \"ENTRA_CLIENT_SECRET\" }\n\
         client_secret_expires = 2027-01-31\n";
     let mut desk = Desk::edited(&[(PAT, user)]);
-    let at = place(&desk, "client_secret = ", "{ env");
+    let at = hook_scope(&desk, "client_secret = ", "{ env");
     let what = "environment variable ENTRA_CLIENT_SECRET is not set";
     desk.run(&["check-config"]).refused(2, &[&at, what, "Certificates & secrets"]);
     desk.variables.insert("ENTRA_CLIENT_SECRET".to_owned(), "hunter2".to_owned());
@@ -139,7 +139,7 @@ fn a_linked_user_is_described_without_its_secret() {
 fn a_key_of_another_kind_is_told_with_the_reason() {
     let machine = "\nkind = \"managed_identity\"\npat_use = \"window\"\n";
     let desk = Desk::edited(&[(PAT, machine)]);
-    let at = place(&desk, "pat_use", "pat_use");
+    let at = hook_scope(&desk, "pat_use", "pat_use");
     let why = "only a linked user can mint personal access tokens";
-    desk.run(&["check-config"]).refused(2, &[&at, "pat_use has no place", why]);
+    desk.run(&["check-config"]).refused(2, &[&at, "pat_use has no hook_scope", why]);
 }

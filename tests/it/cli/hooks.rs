@@ -8,7 +8,7 @@ use fakes::faults::{Rule, server_error_500};
 use serde_json::{Value, json};
 
 use super::call::{ask, run};
-use crate::harness::{Outside, PAT, Settings, Town};
+use crate::harness::{Env, Outside, PAT, Settings};
 
 const KEPT: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"";
 const PLAN: [&str; 2] = ["hooks", "plan"];
@@ -18,14 +18,14 @@ const APPLY: [&str; 2] = ["hooks", "apply"];
 const REMOVE: [&str; 2] = ["hooks", "remove"];
 
 /// Of a gateway that does not run, at an address that nobody else can have meanwhile.
-fn at_rest(town: &Town) -> Settings {
-    let mut settings = town.settings("127.0.0.1:1");
+fn at_rest(env: &Env) -> Settings {
+    let mut settings = env.settings("127.0.0.1:1");
     settings.organization = KEPT.into();
     settings
 }
 
-fn subscriptions(town: &Town) -> Vec<Subscription> {
-    town.shell.ado(|ado| ado.subscriptions().cloned().collect())
+fn subscriptions(env: &Env) -> Vec<Subscription> {
+    env.shell.ado(|ado| ado.subscriptions().cloned().collect())
 }
 
 fn passwords(found: &[Subscription]) -> BTreeSet<String> {
@@ -46,14 +46,14 @@ fn lines(items: &Value, fields: &[&str]) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_no_gateway_runs_the_store_is_enough() {
-    let town = Town::new(4401);
-    let mut settings = at_rest(&town);
+    let env = Env::new(4401);
+    let mut settings = at_rest(&env);
     let required = "target_branches = [\"main\"]\nrequired = true";
     settings.checks = crate::harness::check("unit-tests", required);
-    town.shell.ado(|ado| {
+    env.shell.ado(|ado| {
         ado.revoke_token(PAT);
         let scopes = ["vso.code", "vso.code_status", "vso.code_write"];
-        ado.add_pat(PAT, &town.identity, &scopes, 4_102_444_800_000);
+        ado.add_pat(PAT, &env.identity, &scopes, 4_102_444_800_000);
     });
     let planned = [
         "fabrikam",
@@ -68,35 +68,35 @@ async fn where_no_gateway_runs_the_store_is_enough() {
     let shown = ask(&settings, &PLAN).done();
     assert_eq!(shown.lines().collect::<Vec<_>>(), planned);
     assert_eq!(ask(&settings, &CHECK).with(1).out, shown);
-    assert!(subscriptions(&town).is_empty(), "a plan changes nothing");
+    assert!(subscriptions(&env).is_empty(), "a plan changes nothing");
     let applied = ask(&settings, &APPLY).done();
     assert!(applied.starts_with(&shown) && applied.ends_with("\n  done\n"), "{applied}");
-    assert_eq!(subscriptions(&town).len(), 3);
-    assert_eq!(town.shell.ado(|ado| ado.policies().count()), 1);
+    assert_eq!(subscriptions(&env).len(), 3);
+    assert_eq!(env.shell.ado(|ado| ado.policies().count()), 1);
     let nothing = "  0 to add, 0 to change, 0 to heal, 0 to remove, 0 left to a person; 3 as they \
                    should be, 0 of others not touched";
     assert_eq!(ask(&settings, &CHECK).done(), format!("fabrikam\n{nothing}\n"));
     ask(&settings, &APPLY).done();
-    assert_eq!(subscriptions(&town).len(), 3, "nothing is made twice");
+    assert_eq!(subscriptions(&env).len(), 3, "nothing is made twice");
     assert!(ask(&settings, &REMOVE).done().ends_with("\n  done\n"));
-    assert!(subscriptions(&town).is_empty());
+    assert!(subscriptions(&env).is_empty());
     let held = ask(&settings, &CHECK).done();
     assert!(held.contains("`azdo-gateway hooks apply` creates them again"), "{held}");
     ask(&settings, &APPLY).done();
-    assert_eq!(subscriptions(&town).len(), 3);
+    assert_eq!(subscriptions(&env).len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_says_what_it_finds_and_never_a_secret() {
-    let town = Town::new(4402);
-    let settings = at_rest(&town);
+    let env = Env::new(4402);
+    let settings = at_rest(&env);
     ask(&settings, &APPLY).done();
-    let found = subscriptions(&town);
-    town.subscribe("http://127.0.0.1:2").await;
+    let found = subscriptions(&env);
+    env.subscribe("http://127.0.0.1:2").await;
     let created = of(&found, "git.pullrequest.created").id.clone();
     let updated = of(&found, "git.pullrequest.updated").id.clone();
     let comments = of(&found, "ms.vss-code.git-pullrequest-comment-event").id.clone();
-    town.shell.ado(|ado| {
+    env.shell.ado(|ado| {
         ado.change_subscription(&created, |one| {
             one.publisher_inputs.insert("branch".into(), "main".into());
         });
@@ -125,11 +125,11 @@ async fn a_plan_says_what_it_finds_and_never_a_secret() {
     assert_eq!(steps, expected);
     let change = json!({ "field": "branch", "from": "main", "to": "" });
     assert_eq!(plan["items"][0]["changes"], json!([change]));
-    for password in passwords(&subscriptions(&town)) {
+    for password in passwords(&subscriptions(&env)) {
         assert!(!shown.contains(&password) && !json.to_string().contains(&password));
     }
     // What a person switched off is left, and is nothing to do.
-    town.shell.ado(|ado| {
+    env.shell.ado(|ado| {
         ado.remove_subscription(&created);
         ado.remove_subscription(&updated);
     });
@@ -140,12 +140,12 @@ async fn a_plan_says_what_it_finds_and_never_a_secret() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_gateway_does_it_and_is_waited_for() {
-    let town = Town::new(4403);
-    let gateway = Outside::without_hooks(&town, |settings| settings.organization = KEPT.into());
+    let env = Env::new(4403);
+    let gateway = Outside::without_hooks(&env, |settings| settings.organization = KEPT.into());
     let gateway = gateway.await;
     let settings = &gateway.settings;
     ask(settings, &APPLY).done();
-    let before = subscriptions(&town);
+    let before = subscriptions(&env);
     assert_eq!(before.len(), 4);
     let listed = ask(settings, &["hooks", "list"]).done();
     assert!(listed.starts_with("ID "), "{listed}");
@@ -157,35 +157,35 @@ async fn a_running_gateway_does_it_and_is_waited_for() {
     assert_eq!(lines(&topics, &["project", "topic", "state", "action"]), expected);
     let rotated = ask(settings, &["hooks", "rotate", "--organization", "fabrikam"]).done();
     assert!(rotated.ends_with("\n  done\n"), "{rotated}");
-    let after = subscriptions(&town);
+    let after = subscriptions(&env);
     assert_eq!(after.len(), 4);
     assert!(passwords(&before).is_disjoint(&passwords(&after)), "each has a new secret");
     let elsewhere = ["hooks", "rotate", "--project", "00000000-0000-0000-0000-000000000000"];
     ask(settings, &elsewhere).refused(1, &["there is no hook to rotate"]);
     ask(settings, &REMOVE).done();
-    assert!(subscriptions(&town).is_empty());
+    assert!(subscriptions(&env).is_empty());
     ask(settings, &APPLY).done();
-    assert_eq!(subscriptions(&town).len(), 4);
+    assert_eq!(subscriptions(&env).len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_done_is_told() {
-    let town = Town::new(4404);
-    let mut settings = at_rest(&town);
+    let env = Env::new(4404);
+    let mut settings = at_rest(&env);
     for command in ["plan", "apply", "rotate", "remove"] {
         let words = ["hooks", command, "--organization", "contoso"];
         ask(&settings, &words).refused(1, &["no organization contoso"]);
     }
     ask(&settings, &["hooks", "rotate"]).refused(1, &["there is no hook", "hooks apply"]);
     let broken = Rule::new("POST", "/_apis/hooks/subscriptionsquery", server_error_500());
-    town.shell.ado(|ado| ado.faults.add(broken));
+    env.shell.ado(|ado| ado.faults.add(broken));
     ask(&settings, &CHECK).refused(1, &["no plan can be made now"]);
-    town.shell.ado(|ado| ado.faults.clear());
+    env.shell.ado(|ado| ado.faults.clear());
     settings.organization = "hooks = false".into();
     let by_hand = ask(&settings, &CHECK).done();
     assert!(by_hand.contains("  hooks are made by hand here (hooks = false)\n"), "{by_hand}");
     ask(&settings, &["hooks", "rotate"]).refused(1, &["made by hand (hooks = false)"]);
     ask(&settings, &APPLY).done();
-    assert!(subscriptions(&town).is_empty());
+    assert!(subscriptions(&env).is_empty());
     run(&[].into(), &["hooks"], b"").refused(2, &["Usage: azdo-gateway hooks"]);
 }

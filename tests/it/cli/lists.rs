@@ -5,18 +5,18 @@ use fakes::ci::Behaviour;
 use serde_json::Value;
 
 use super::call::{Ended, ask, run};
-use crate::harness::{OPERATOR, Outside, Settings, Town, VIEWER};
+use crate::harness::{Env, OPERATOR, Outside, Settings, VIEWER};
 
 /// A gateway with one pull request that got its check.
-async fn with_a_pull_request(seed: u64) -> (Town, Outside) {
-    let town = Town::new(seed);
-    let gateway = Outside::start(&town).await;
-    let (id, commit) = town.open("feature/search");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    town.until_delivered().await;
+async fn with_a_pull_request(seed: u64) -> (Env, Outside) {
+    let env = Env::new(seed);
+    let gateway = Outside::start(&env).await;
+    let (id, commit) = env.open("feature/search");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_delivered().await;
     let pending = "/v1/deliveries?outcome=pending";
     gateway.api.until(pending, |left| left["items"].as_array().is_some_and(Vec::is_empty)).await;
-    (town, gateway)
+    (env, gateway)
 }
 
 fn items(answer: &Value) -> &Vec<Value> {
@@ -69,7 +69,7 @@ fn refuses(settings: &Settings) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_gateway_is_asked() {
-    let (town, gateway) = with_a_pull_request(1).await;
+    let (env, gateway) = with_a_pull_request(1).await;
     let settings = &gateway.settings;
     reads(settings);
     refuses(settings);
@@ -78,7 +78,7 @@ async fn a_running_gateway_is_asked() {
     let decided = |one: &Value| one["decided_at"].is_string();
     let shown = gateway.api.until(&format!("/v1/deliveries/{id}"), decided).await;
     assert_eq!(shown["source"], "replay");
-    town.shell.ci(|ci| ci.set_default(Behaviour::NeverReport));
+    env.shell.ci(|ci| ci.set_default(Behaviour::NeverReport));
     let again = ask(settings, &["runs", "rerun", &only_run(settings)]).done();
     assert!(again.starts_with("run ") && again.trim().ends_with(" is planned"), "{again}");
     let new = again.split(' ').nth(1).expect("it names the run");
@@ -90,7 +90,7 @@ async fn a_running_gateway_is_asked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_none_runs_the_store_is_asked() {
-    let (town, mut gateway) = with_a_pull_request(2).await;
+    let (env, mut gateway) = with_a_pull_request(2).await;
     gateway.terminate();
     assert_eq!(gateway.wait().code(), Some(0));
     let settings = gateway.settings.clone();
@@ -107,7 +107,7 @@ async fn where_none_runs_the_store_is_asked() {
     let decided = |one: &Value| one["decided_at"].is_string();
     let replayed = replayed["delivery"].to_string();
     gateway.api.until(&format!("/v1/deliveries/{}", replayed.trim_matches('"')), decided).await;
-    assert_eq!(town.shell.ci(|ci| ci.starts()), 2);
+    assert_eq!(env.shell.ci(|ci| ci.starts()), 2);
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
@@ -144,13 +144,13 @@ async fn with_url_and_token_no_configuration_is_needed() {
 /// It was answered, and nobody had taken it into the database when the gateway died.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_killed_gateway_had_answered_is_listed() {
-    let town = Town::new(912);
-    let mut gateway = Outside::start(&town).await;
+    let env = Env::new(912);
+    let mut gateway = Outside::start(&env).await;
     let settings = gateway.settings.clone();
     let blocker = rusqlite::Connection::open(settings.database()).expect("others may open it");
     blocker.execute_batch("BEGIN IMMEDIATE").expect("nobody writes");
-    let letter = crate::harness::letters::other("git.push").to_string();
-    let answer = town.deliver(&gateway.url, "git-push", letter).await;
+    let letter = crate::harness::payloads::other("git.push").to_string();
+    let answer = env.deliver(&gateway.url, "git-push", letter).await;
     assert_eq!(answer, reqwest::StatusCode::ACCEPTED);
     gateway.kill();
     blocker.execute_batch("ROLLBACK").expect("it began");

@@ -3,12 +3,12 @@
 use fakes::ado::Permission;
 
 use super::call::{ask, run};
-use crate::harness::{Outside, PAT, Town};
+use crate::harness::{Env, Outside, PAT};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_missing_is_told_and_counts() {
-    let town = Town::new(41);
-    let mut gateway = Outside::without_hooks(&town, |_| {}).await;
+    let env = Env::new(41);
+    let mut gateway = Outside::without_hooks(&env, |_| {}).await;
     let settings = gateway.settings.clone();
     let check = ["permissions", "check"];
     let fine = ask(&settings, &check).done();
@@ -22,9 +22,9 @@ async fn what_is_missing_is_told_and_counts() {
     ] {
         assert!(fine.lines().any(|found| found == line), "{line:?} is not in {fine}");
     }
-    let identity = &town.identity;
-    town.shell.ado(|ado| ado.deny(identity, Permission::PullRequestContribute, None));
-    let token = format!("token repoV2/{}/{}", town.project, town.repository);
+    let identity = &env.identity;
+    env.shell.ado(|ado| ado.deny(identity, Permission::PullRequestContribute, None));
+    let token = format!("token repoV2/{}/{}", env.project, env.repository);
     for _ in 0..2 {
         let missing = ask(&settings, &[&check[..], &["Fabrikam"]].concat()).with(1).out;
         for words in
@@ -43,8 +43,8 @@ async fn what_is_missing_is_told_and_counts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn granting_needs_an_administrator() {
-    let town = Town::new(42);
-    let settings = town.settings("127.0.0.1:1");
+    let env = Env::new(42);
+    let settings = env.settings("127.0.0.1:1");
     let grant = ["permissions", "grant", "fabrikam"];
     ask(&settings, &grant).refused(2, &["administrator", "--pat-env"]);
     let unset = [&grant[..], &["--pat-env", "NOBODY_SET_IT"]].concat();
@@ -63,18 +63,18 @@ async fn granting_needs_an_administrator() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_administrator_grants_what_is_missing_and_nothing_else() {
-    let town = Town::new(43);
-    let mut gateway = Outside::without_hooks(&town, |_| {}).await;
+    let env = Env::new(43);
+    let mut gateway = Outside::without_hooks(&env, |_| {}).await;
     let settings = &mut gateway.settings;
     settings.environment.insert("ADMINISTRATOR".into(), "administrator".into());
-    let identity = &town.identity;
+    let identity = &env.identity;
     let wanted = [Permission::ViewSubscriptions, Permission::EditSubscriptions];
-    town.shell.ado(|ado| {
+    env.shell.ado(|ado| {
         let administrator = ado.create_identity("Root", "root@fabrikam.example");
         let scopes = ["vso.security_manage", "vso.identity"];
         ado.add_pat("administrator", &administrator, &scopes, 4_102_444_800_000);
         for permission in wanted.into_iter().chain([Permission::EditPolicies]) {
-            ado.deny_in_project(identity, permission, &town.project);
+            ado.deny_in_project(identity, permission, &env.project);
         }
     });
     let own = ["permissions", "grant", "fabrikam", "--pat-env", "PAT"];
@@ -83,14 +83,14 @@ async fn an_administrator_grants_what_is_missing_and_nothing_else() {
     let grant = ["permissions", "grant", "FABRIKAM", "--pat-env", "ADMINISTRATOR"];
     let out = ask(settings, &grant).done();
     let granted: Vec<&str> = out.lines().filter(|line| line.starts_with("granted")).collect();
-    let place = format!("bits 3, token PublisherSecurity/{}", town.project);
-    assert!(granted.len() == 1 && granted[0].ends_with(&place), "{out}");
+    let hook_scope = format!("bits 3, token PublisherSecurity/{}", env.project);
+    assert!(granted.len() == 1 && granted[0].ends_with(&hook_scope), "{out}");
     assert!(!out.contains("administrator"), "{out}");
-    town.shell.ado(|ado| {
+    env.shell.ado(|ado| {
         for permission in wanted {
-            assert!(ado.may_in_project(identity, permission, &town.project));
+            assert!(ado.may_in_project(identity, permission, &env.project));
         }
-        assert!(!ado.may_in_project(identity, Permission::EditPolicies, &town.project));
+        assert!(!ado.may_in_project(identity, Permission::EditPolicies, &env.project));
     });
     ask(settings, &["permissions", "check"]).done();
 }

@@ -4,23 +4,23 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 
 use super::call::{Desk, ask, run};
-use crate::harness::{Outside, Town};
+use crate::harness::{Env, Outside};
 
 #[test]
 fn a_wrong_configuration_starts_nothing() {
     let desk = Desk::edited(&[("ci = \"builder\"", "ci = \"bilder\"")]);
-    let place = format!("{}:", desk.config());
-    desk.run(&["serve"]).refused(2, &[&place, "ci \"bilder\" is not defined", "help: "]);
+    let hook_scope = format!("{}:", desk.config());
+    desk.run(&["serve"]).refused(2, &[&hook_scope, "ci \"bilder\" is not defined", "help: "]);
     let left = std::fs::read_dir(desk.path(".")).expect("it is there").count();
     assert_eq!(left, 1, "something was created beside the configuration");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_in_use_is_told() {
-    let town = Town::new(1);
+    let env = Env::new(1);
     let taken = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
     let address = taken.local_addr().expect("it is bound").to_string();
-    let settings = town.settings(&address);
+    let settings = env.settings(&address);
     let told = format!("cannot listen on {address}");
     ask(&settings, &["serve"]).refused(1, &[&told, "in use"]);
     assert!(!settings.database().exists(), "the database was created");
@@ -28,8 +28,8 @@ async fn a_port_in_use_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_health_of_a_gateway_is_its_exit_code() {
-    let town = Town::new(2);
-    let mut gateway = Outside::start(&town).await;
+    let env = Env::new(2);
+    let mut gateway = Outside::start(&env).await;
     assert_eq!(ask(&gateway.settings, &["healthcheck"]).done(), "");
     let url = ["healthcheck", "--url", &gateway.url];
     run(&BTreeMap::new(), &url, b"").done();

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 
 use super::call::Ended;
-use crate::harness::{Outside, Settings, Town, inheriting};
+use crate::harness::{Env, Outside, Settings, inheriting};
 
 /// Runs `serve` to its end with this as the first of so many descriptors.
 fn serve_on(settings: &Settings, descriptor: impl Into<OwnedFd>, count: &str) -> Ended {
@@ -26,8 +26,8 @@ fn serve_on(settings: &Settings, descriptor: impl Into<OwnedFd>, count: &str) ->
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socket_that_cannot_be_used_is_told_with_what_to_do() {
-    let town = Town::new(51);
-    let settings = town.settings("127.0.0.1:1");
+    let env = Env::new(51);
+    let settings = env.settings("127.0.0.1:1");
     let listener = || TcpListener::bind("127.0.0.1:0").expect("loopback is there");
     let refused = |ended: Ended, words: &[&str]| {
         ended.refused(1, words);
@@ -48,10 +48,10 @@ async fn a_socket_that_cannot_be_used_is_told_with_what_to_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socket_for_another_process_is_not_taken() {
-    let town = Town::new(52);
+    let env = Env::new(52);
     let taken = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
     let address = taken.local_addr().expect("it is bound").to_string();
-    let mut settings = town.settings(&address);
+    let mut settings = env.settings(&address);
     settings.environment.insert("LISTEN_PID".to_owned(), "1".to_owned());
     settings.environment.insert("LISTEN_FDS".to_owned(), "1".to_owned());
     let told = format!("cannot listen on {address}");
@@ -60,9 +60,9 @@ async fn a_socket_for_another_process_is_not_taken() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socket_elsewhere_is_used_and_told() {
-    let town = Town::new(53);
+    let env = Env::new(53);
     let elsewhere = |settings: &mut Settings| settings.listen = "127.0.0.1:1".to_owned();
-    let gateway = Outside::on_our_socket(&town, elsewhere).await;
+    let gateway = Outside::on_our_socket(&env, elsewhere).await;
     assert_eq!(gateway.api.get("/readyz").await["status"], "ready");
     let log = gateway.log();
     assert!(log.contains("server.listen says 127.0.0.1:1"), "{log}");

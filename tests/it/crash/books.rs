@@ -7,7 +7,7 @@ use fakes::ado::{Answer, PullRequestState, World};
 use fakes::ci;
 use serde_json::Value;
 
-use crate::harness::{Api, Town, check_invariants, newest_status};
+use crate::harness::{Api, Env, check_invariants, newest_status};
 
 /// Everything that the gateway lists.
 #[derive(Debug)]
@@ -19,9 +19,9 @@ pub(super) struct Books {
 
 impl Books {
     /// Waits until nothing is left to be done, and reads every page.
-    pub(super) async fn close(town: &Town, api: &Api) -> Self {
-        town.until_delivered().await;
-        town.until("every report is taken", |_, ci| ci.reports_pending() == 0).await;
+    pub(super) async fn close(env: &Env, api: &Api) -> Self {
+        env.until_delivered().await;
+        env.until("every report is taken", |_, ci| ci.reports_pending() == 0).await;
         for left in [
             "/v1/deliveries?limit=3&outcome=pending",
             "/v1/runs?limit=3&state=planned",
@@ -39,9 +39,9 @@ impl Books {
     }
 
     /// Fails the test with everything that does not agree.
-    pub(super) fn check(&self, town: &Town) {
-        town.shell.ado(|ado| {
-            town.shell.ci(|ci| {
+    pub(super) fn check(&self, env: &Env) {
+        env.shell.ado(|ado| {
+            env.shell.ci(|ci| {
                 check_invariants(ado, ci);
                 let wrong = [self.deliveries(ado), self.runs(ci), self.pull_requests(ado)].concat();
                 assert!(wrong.is_empty(), "the books do not agree:\n{}", wrong.join("\n"));
@@ -140,7 +140,7 @@ impl Books {
     }
 }
 
-/// Statuses that say once more what was shown already, at the same place.
+/// Statuses that say once more what was shown already, at the same hook_scope.
 pub(super) fn posted_twice(ado: &World) -> usize {
     let on_pull_requests = ado.pull_requests().map(|one| &one.statuses);
     let commits = ado.repositories().flat_map(|repository| repository.commits.values());

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use rusqlite::Connection;
 
-use crate::harness::{Outside, Settings, Town, binary};
+use crate::harness::{Env, Outside, Settings, binary};
 
 /// Starts a gateway that is expected to end by itself.
 fn serve(settings: &Settings) -> Output {
@@ -32,18 +32,18 @@ fn elsewhere(settings: &Settings) -> Settings {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_gateway_on_one_database_is_refused() {
-    let town = Town::new(1);
-    let gateway = Outside::start(&town).await;
+    let env = Env::new(1);
+    let gateway = Outside::start(&env).await;
     let second = serve(&elsewhere(&gateway.settings));
     refused(&second, &["gateway.db belongs to another running gateway", "stop it"]);
-    let (id, commit) = town.open("feature/search");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let (id, commit) = env.open("feature/search");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
-    let town = Town::new(2);
-    let mut gateway = Outside::start(&town).await;
+    let env = Env::new(2);
+    let mut gateway = Outside::start(&env).await;
     gateway.kill();
     let path = gateway.settings.database();
     let db = Connection::open(&path).expect("it is a database");
@@ -58,8 +58,8 @@ async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_database_is_refused_and_left_alone() {
-    let town = Town::new(3);
-    let settings = elsewhere(&town.settings("127.0.0.1:0"));
+    let env = Env::new(3);
+    let settings = elsewhere(&env.settings("127.0.0.1:0"));
     let path = settings.database();
     let noise: Vec<u8> = (0..=255).cycle().take(64 * 1024).collect();
     std::fs::write(&path, &noise).expect("the folder is writable");
@@ -69,8 +69,8 @@ async fn a_damaged_database_is_refused_and_left_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_a_folder_is_refused() {
-    let town = Town::new(4);
-    let settings = elsewhere(&town.settings("127.0.0.1:0"));
+    let env = Env::new(4);
+    let settings = elsewhere(&env.settings("127.0.0.1:0"));
     std::fs::create_dir(settings.database()).expect("the folder is writable");
     refused(&serve(&settings), &["gateway.db cannot be opened"]);
 }

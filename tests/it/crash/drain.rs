@@ -7,12 +7,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::books::Books;
-use crate::harness::{Outside, PACE, PATIENCE, Town};
+use crate::harness::{Env, Outside, PACE, PATIENCE};
 
 /// Half of a delivery, so that the gateway waits for the rest of it.
-async fn begin_delivery(town: &Town, gateway: &Outside, body: &[u8]) -> TcpStream {
+async fn begin_delivery(env: &Env, gateway: &Outside, body: &[u8]) -> TcpStream {
     use base64::Engine as _;
-    let pair = format!("azure-devops:{}", town.password("by-hand"));
+    let pair = format!("azure-devops:{}", env.password("by-hand"));
     let basic = base64::engine::general_purpose::STANDARD.encode(pair);
     let address = gateway.settings.listen.as_str();
     let mut stream = TcpStream::connect(address).await.expect("it listens");
@@ -59,18 +59,18 @@ fn log_bytes(gateway: &Outside) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_in_flight_is_answered_before_it_ends() {
-    let town = Town::new(1);
-    let mut gateway = Outside::start_with(&town, |settings| settings.drain = "4s").await;
-    let (id, commit) = town.open("feature/search");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let env = Env::new(1);
+    let mut gateway = Outside::start_with(&env, |settings| settings.drain = "4s").await;
+    let (id, commit) = env.open("feature/search");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
     let body = br#"{"eventType": "git.push", "resource": null}"#;
-    let mut delivery = begin_delivery(&town, &gateway, body).await;
+    let mut delivery = begin_delivery(&env, &gateway, body).await;
     gateway.terminate();
     until_unready(&gateway).await;
     // Not ready, and still no delivery is refused.
     let another = reqwest::Client::new()
         .post(format!("{}/hooks/azure-devops/fabrikam/by-hand", gateway.url))
-        .basic_auth("azure-devops", Some(town.password("by-hand")))
+        .basic_auth("azure-devops", Some(env.password("by-hand")))
         .body("not JSON at all")
         .send()
         .await;
@@ -86,20 +86,20 @@ async fn what_is_in_flight_is_answered_before_it_ends() {
     gateway.restart().await;
     let deliveries = gateway.api.items("/v1/deliveries?outcome=quarantined").await;
     assert_eq!(deliveries.len(), 1, "what was accepted while stopping is gone");
-    Books::close(&town, &gateway.api).await;
+    Books::close(&env, &gateway.api).await;
     assert_eq!(gateway.api.items("/v1/deliveries").await.len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_that_does_not_end_is_made_again_at_once() {
-    let town = Town::new(2);
-    let mut gateway = Outside::start(&town).await;
-    town.shell.ci(|ci| {
+    let env = Env::new(2);
+    let mut gateway = Outside::start(&env).await;
+    env.shell.ci(|ci| {
         ci.faults.add(Rule::new("POST", "/ci/start", Action::Hold { before: true }).next(1));
     });
-    let (id, commit) = town.open("feature/search");
-    assert!(town.shell.wait_for_held(PATIENCE, 1).await.is_some());
-    town.until_delivered().await;
+    let (id, commit) = env.open("feature/search");
+    assert!(env.shell.wait_for_held(PATIENCE, 1).await.is_some());
+    env.until_delivered().await;
     gateway.terminate();
     assert_eq!(gateway.wait().code(), Some(0));
     assert_eq!(log_bytes(&gateway), 0, "rows are left outside of the one file");
@@ -107,8 +107,8 @@ async fn an_attempt_that_does_not_end_is_made_again_at_once() {
     gateway.restart().await;
     // Were its lease of 30 seconds not void, nothing would happen for nearly as long.
     let is_asked = |_: &fakes::ado::World, ci: &fakes::ci::World| ci.starts() == 1;
-    assert!(town.shell.wait_until(PATIENCE / 2, is_asked).await, "the lease is still held");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    assert!(env.shell.wait_until(PATIENCE / 2, is_asked).await, "the lease is still held");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
     println!("shown {:?} after the start", begun.elapsed());
-    Books::close(&town, &gateway.api).await.check(&town);
+    Books::close(&env, &gateway.api).await.check(&env);
 }

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::books::all;
-use crate::harness::{Outside, PACE, PATIENCE, Town, letters};
+use crate::harness::{Env, Outside, PACE, PATIENCE, payloads};
 
 const HOOK: &str = "/hooks/azure-devops/fabrikam/by-hand";
 /// Half of them keep their connections, the others make a new one for each delivery.
@@ -30,7 +30,7 @@ struct Tally {
 }
 
 /// Delivers one letter after the other, each again until it is answered, as Azure DevOps does. The
-/// numbers of its letters.
+/// numbers of its payloads.
 async fn deliver(
     http: reqwest::Client,
     url: String,
@@ -39,7 +39,7 @@ async fn deliver(
 ) -> Vec<u64> {
     let (mut numbers, mut pace) = (Vec::new(), tokio::time::interval(PACE));
     while !tally.enough.load(Ordering::Relaxed) {
-        let letter = letters::other("workitem.created");
+        let letter = payloads::other("workitem.created");
         numbers.push(letter["notificationId"].as_u64().expect("it has one"));
         loop {
             pace.tick().await;
@@ -58,13 +58,13 @@ async fn deliver(
     numbers
 }
 
-fn senders(town: &Town, gateway: &Outside, tally: &Arc<Tally>) -> JoinSet<Vec<u64>> {
+fn senders(env: &Env, gateway: &Outside, tally: &Arc<Tally>) -> JoinSet<Vec<u64>> {
     let mut senders = JoinSet::new();
     for number in 0..SENDERS {
         let kept = if number % 2 == 0 { usize::MAX } else { 0 };
         let http = reqwest::Client::builder().pool_max_idle_per_host(kept).build();
         let url = format!("{}{HOOK}", gateway.url);
-        let (password, tally) = (town.password("by-hand"), Arc::clone(tally));
+        let (password, tally) = (env.password("by-hand"), Arc::clone(tally));
         senders.spawn(deliver(http.expect("it needs nothing"), url, password, tally));
     }
     senders
@@ -85,10 +85,10 @@ async fn another_round(tally: &Tally) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_connection_is_refused_while_one_process_follows_another() {
-    let town = Town::new(41);
-    let mut gateway = Outside::on_our_socket(&town, |settings| settings.drain = "2s").await;
+    let env = Env::new(41);
+    let mut gateway = Outside::on_our_socket(&env, |settings| settings.drain = "2s").await;
     let tally = Arc::new(Tally::default());
-    let senders = senders(&town, &gateway, &tally);
+    let senders = senders(&env, &gateway, &tally);
     another_round(&tally).await;
     for round in 1..=3 {
         gateway.terminate();
@@ -118,9 +118,9 @@ async fn no_connection_is_refused_while_one_process_follows_another() {
 }
 
 /// A delivery on this connection, whole.
-async fn send(town: &Town, stream: &mut TcpStream) {
+async fn send(env: &Env, stream: &mut TcpStream) {
     use base64::Engine as _;
-    let pair = format!("azure-devops:{}", town.password("by-hand"));
+    let pair = format!("azure-devops:{}", env.password("by-hand"));
     let basic = base64::engine::general_purpose::STANDARD.encode(pair);
     let request = format!(
         "POST {HOOK} HTTP/1.1\r\nhost: gateway\r\nauthorization: Basic {basic}\r\n\
@@ -154,8 +154,8 @@ async fn until_unready(gateway: &Outside) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_connects_while_nobody_runs_is_answered_by_the_next() {
-    let town = Town::new(42);
-    let mut gateway = Outside::on_our_socket(&town, |_| {}).await;
+    let env = Env::new(42);
+    let mut gateway = Outside::on_our_socket(&env, |_| {}).await;
     for is_killed in [false, true] {
         if is_killed {
             gateway.kill();
@@ -165,7 +165,7 @@ async fn who_connects_while_nobody_runs_is_answered_by_the_next() {
         }
         let address = gateway.settings.listen.as_str();
         let mut early = TcpStream::connect(address).await.expect("nobody is refused");
-        send(&town, &mut early).await;
+        send(&env, &mut early).await;
         gateway.rise();
         let head = tokio::time::timeout(PATIENCE, answer(&mut early)).await;
         let head = head.expect("somebody takes what waited");
@@ -176,19 +176,19 @@ async fn who_connects_while_nobody_runs_is_answered_by_the_next() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_in_use_is_told_that_it_ends() {
-    let town = Town::new(43);
-    let mut gateway = Outside::on_our_socket(&town, |settings| settings.drain = "8s").await;
+    let env = Env::new(43);
+    let mut gateway = Outside::on_our_socket(&env, |settings| settings.drain = "8s").await;
     let address = gateway.settings.listen.clone();
     let mut kept = TcpStream::connect(&address).await.expect("it listens");
     let mut idle = TcpStream::connect(&address).await.expect("it listens");
     for stream in [&mut kept, &mut idle] {
-        send(&town, stream).await;
+        send(&env, stream).await;
         let head = answer(stream).await;
         assert!(head.starts_with("http/1.1 202") && !head.contains("connection: close"), "{head}");
     }
     gateway.terminate();
     until_unready(&gateway).await;
-    send(&town, &mut kept).await;
+    send(&env, &mut kept).await;
     let head = answer(&mut kept).await;
     assert!(head.starts_with("http/1.1 202") && head.contains("connection: close"), "{head}");
     for mut stream in [kept, idle] {
@@ -202,8 +202,8 @@ async fn a_connection_in_use_is_told_that_it_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_supervises_is_told_of_begin_and_end() {
-    let town = Town::new(44);
-    let path = town.settings("").folder.join("notify");
+    let env = Env::new(44);
+    let path = env.settings("").folder.join("notify");
     let supervisor = UnixDatagram::bind(&path).expect("the folder is writable");
     supervisor.set_read_timeout(Some(PATIENCE)).expect("it is long");
     let heard = || {
@@ -212,7 +212,7 @@ async fn whoever_supervises_is_told_of_begin_and_end() {
         String::from_utf8_lossy(&said[..bytes]).into_owned()
     };
     let path = path.to_str().expect("it is text").to_owned();
-    let mut gateway = Outside::on_our_socket(&town, |settings| {
+    let mut gateway = Outside::on_our_socket(&env, |settings| {
         settings.environment.insert("NOTIFY_SOCKET".to_owned(), path);
     })
     .await;

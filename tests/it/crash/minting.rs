@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::harness::{Outside, PATIENCE, Town};
+use crate::harness::{Env, Outside, PATIENCE};
 
 const PATS: &str = "/_apis/tokens/pats";
 /// How many statuses there are, unless `AZDO_GATEWAY_STATUSES` says otherwise.
@@ -32,10 +32,10 @@ fn state(number: usize) -> &'static str {
 }
 
 /// The gateway takes so many statuses of one commit.
-async fn show(town: &Town, gateway: &Outside, commit: &str, count: usize) {
+async fn show(env: &Env, gateway: &Outside, commit: &str, count: usize) {
     let posting = (0..count).map(|number| async move {
         let status = json!({
-            "organization": "fabrikam", "project": town.project, "repository": town.repository,
+            "organization": "fabrikam", "project": env.project, "repository": env.repository,
             "commit": commit, "context": { "name": format!("scan-{number}") },
             "state": state(number), "description": format!("Scan {number} has ended"),
         });
@@ -52,22 +52,22 @@ fn shown(ado: &World, repository: &str, commit: &str) -> usize {
 
 /// From so many on, nothing that the gateway posts is answered: half of it was applied before, and
 /// half never is.
-async fn stop_in_the_middle(town: &Town, commit: &str, middle: usize) {
-    let is_there = |ado: &World| shown(ado, &town.repository, commit) >= middle;
-    town.until("half of it is shown", |ado, _| is_there(ado)).await;
-    town.shell.ado(|ado| {
+async fn stop_in_the_middle(env: &Env, commit: &str, middle: usize) {
+    let is_there = |ado: &World| shown(ado, &env.repository, commit) >= middle;
+    env.until("half of it is shown", |ado, _| is_there(ado)).await;
+    env.shell.ado(|ado| {
         let hold = |before| Rule::new("POST", "/statuses", Action::Hold { before });
         ado.faults.add(hold(true).percent(50));
         ado.faults.add(hold(false));
     });
-    let held = town.shell.wait_for_held(PATIENCE, 4).await;
+    let held = env.shell.wait_for_held(PATIENCE, 4).await;
     assert!(held.is_some(), "nothing is posted any more");
 }
 
 /// Every context says what was wanted, and said nothing else before.
-fn as_wanted(town: &Town, commit: &str, count: usize) {
+fn as_wanted(env: &Env, commit: &str, count: usize) {
     for number in 0..count {
-        let found = town.commit_statuses(commit, &format!("scan-{number}"));
+        let found = env.commit_statuses(commit, &format!("scan-{number}"));
         assert!(!found.is_empty(), "scan-{number} is not shown");
         for status in found {
             let said = (status.state.as_str(), status.description.as_deref());
@@ -82,10 +82,10 @@ fn count(pats: &[Pat], is_so: impl Fn(&Pat) -> bool) -> usize {
     pats.iter().filter(|pat| is_so(pat)).count()
 }
 
-fn tell(town: &Town, statuses: usize, left_at_the_kill: usize) {
-    let pats = town.shell.ado(|ado| ado.pats().to_vec());
-    let left = town.shell.ado(|ado| ado.active_pats().count());
-    let requests = town.shell.ado(|ado| {
+fn tell(env: &Env, statuses: usize, left_at_the_kill: usize) {
+    let pats = env.shell.ado(|ado| ado.pats().to_vec());
+    let left = env.shell.ado(|ado| ado.active_pats().count());
+    let requests = env.shell.ado(|ado| {
         [("POST", PATS), ("POST", "/statuses"), ("DELETE", PATS)]
             .map(|(method, path)| ado.journal.count(method, path))
     });
@@ -108,47 +108,47 @@ fn tell(town: &Town, statuses: usize, left_at_the_kill: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_minting_nothing_is_left_over() {
     let statuses = statuses_wanted();
-    let town = Town::new(1);
-    let credential = town.service_user("");
-    let mut gateway = Outside::without_hooks(&town, |it| it.credential = credential).await;
-    town.link(&gateway.url).await;
-    let commit = town.push("main");
+    let env = Env::new(1);
+    let credential = env.service_user("");
+    let mut gateway = Outside::without_hooks(&env, |it| it.credential = credential).await;
+    env.link(&gateway.url).await;
+    let commit = env.push("main");
     tokio::join!(
-        show(&town, &gateway, &commit, statuses),
-        stop_in_the_middle(&town, &commit, statuses / 2)
+        show(&env, &gateway, &commit, statuses),
+        stop_in_the_middle(&env, &commit, statuses / 2)
     );
     gateway.kill();
-    let (before, left) = town.shell.ado(|ado| {
+    let (before, left) = env.shell.ado(|ado| {
         let left = ado.active_pats().map(|pat| pat.authorization_id.clone());
-        (shown(ado, &town.repository, &commit), left.collect::<Vec<_>>())
+        (shown(ado, &env.repository, &commit), left.collect::<Vec<_>>())
     });
     assert!(before < statuses, "it was killed too late");
-    town.shell.ado(|ado| ado.faults.clear());
+    env.shell.ado(|ado| ado.faults.clear());
     assert!(!left.is_empty(), "it died without a token in its hands");
     let killed = Instant::now();
     gateway.restart().await;
     let is_all = |ado: &World| {
-        let all = ado.repository(&town.repository).commits.get(&commit);
+        let all = ado.repository(&env.repository).commits.get(&commit);
         let names = all.into_iter().flat_map(|commit| &commit.statuses).map(|one| &one.name);
         names.collect::<std::collections::BTreeSet<_>>().len() == statuses
     };
-    town.until("all is shown", |ado, _| is_all(ado)).await;
+    env.until("all is shown", |ado, _| is_all(ado)).await;
     let queued = "/v1/statuses?outcome=queued";
     gateway.api.until(queued, |list| list["items"] == json!([])).await;
     let shown_after = killed.elapsed();
-    as_wanted(&town, &commit, statuses);
+    as_wanted(&env, &commit, statuses);
     let is_gone = |ado: &World| !ado.active_pats().any(|pat| left.contains(&pat.authorization_id));
-    town.until("what was left over is revoked", |ado, _| is_gone(ado)).await;
+    env.until("what was left over is revoked", |ado, _| is_gone(ado)).await;
     let gone_after = killed.elapsed();
     // The new process lets go of what lies ready when nobody has asked for a while.
-    town.until_all_revoked().await;
+    env.until_all_revoked().await;
     let all_after = killed.elapsed();
     println!(
         "after the kill all was shown in {shown_after:.1?}, what was left over was revoked in \
          {gone_after:.1?}, everything in {all_after:.1?}"
     );
-    tell(&town, statuses, left.len());
-    let (pats, violations) = town.shell.ado(|ado| (ado.pats().to_vec(), ado.violations().to_vec()));
+    tell(&env, statuses, left.len());
+    let (pats, violations) = env.shell.ado(|ado| (ado.pats().to_vec(), ado.violations().to_vec()));
     assert!(violations.is_empty(), "{violations:?}");
     for pat in &pats {
         assert!(pat.used + pat.refused_uses <= 1, "presented twice: {pat:?}");

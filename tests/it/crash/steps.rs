@@ -10,7 +10,7 @@ use fakes::faults::{Action, Rule};
 use fakes::http::Response;
 
 use super::books::{Books, all, posted_twice};
-use crate::harness::{Outside, PATIENCE, Town, newest_status};
+use crate::harness::{Env, Outside, PATIENCE, newest_status};
 
 /// When the request is made that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,26 +44,26 @@ const STEPS: [Step; 13] = [
 /// What there is in the end: outcomes of deliveries, states of runs, what Azure DevOps shows.
 type End = (Vec<String>, Vec<String>, String, String);
 
-fn hold(town: &Town, (_, method, path, before): Step) {
+fn hold(env: &Env, (_, method, path, before): Step) {
     if method.is_empty() {
         return;
     }
     let rule = Rule::new(method, path, Action::Hold { before }).next(1);
-    town.shell.ado(|ado| ado.faults.add(rule.clone()));
-    town.shell.ci(|ci| ci.faults.add(rule));
+    env.shell.ado(|ado| ado.faults.add(rule.clone()));
+    env.shell.ci(|ci| ci.faults.add(rule));
 }
 
-async fn until_held(town: &Town, (_, method, ..): Step) {
+async fn until_held(env: &Env, (_, method, ..): Step) {
     if !method.is_empty() {
-        let held = town.shell.wait_for_held(PATIENCE, 1).await;
+        let held = env.shell.wait_for_held(PATIENCE, 1).await;
         assert!(held.is_some(), "the request was never made");
     }
     // A delivery that is cut off puts its subscription on probation, which is another story.
-    town.until_delivered().await;
+    env.until_delivered().await;
 }
 
-fn requests_seen(town: &Town) -> u64 {
-    town.shell.ado(|ado| ado.journal.seen()) + town.shell.ci(|ci| ci.journal.seen())
+fn requests_seen(env: &Env) -> u64 {
+    env.shell.ado(|ado| ado.journal.seen()) + env.shell.ci(|ci| ci.journal.seen())
 }
 
 fn commit_state(ado: &fakes::ado::World, repository: &str, commit: &str) -> String {
@@ -74,7 +74,7 @@ fn commit_state(ado: &fakes::ado::World, repository: &str, commit: &str) -> Stri
 
 /// A gateway that was killed at a step.
 struct Killed {
-    town: Town,
+    env: Env,
     gateway: Outside,
     pull_request: u64,
     commit: String,
@@ -82,47 +82,47 @@ struct Killed {
 
 /// Kills the gateway at this step.
 async fn killed_at(step: Step) -> Killed {
-    let town = Town::new(7);
-    let mut gateway = Outside::start(&town).await;
+    let env = Env::new(7);
+    let mut gateway = Outside::start(&env).await;
     if step.0 == Opened {
-        hold(&town, step);
+        hold(&env, step);
     } else {
-        town.shell.ci(|ci| ci.set_default(Behaviour::NeverReport));
+        env.shell.ci(|ci| ci.set_default(Behaviour::NeverReport));
     }
-    let (pull_request, commit) = town.open("feature/search");
+    let (pull_request, commit) = env.open("feature/search");
     if step.0 == Reported {
         let is_shown = |ado: &fakes::ado::World, _: &fakes::ci::World| {
-            commit_state(ado, &town.repository, &commit) == "pending"
+            commit_state(ado, &env.repository, &commit) == "pending"
         };
-        town.until("the commit is pending", is_shown).await;
+        env.until("the commit is pending", is_shown).await;
         // Whatever else was to be said is said before the report comes.
         let queued = "/v1/statuses?outcome=queued";
         gateway.api.until(queued, |left| left["items"].as_array().is_some_and(Vec::is_empty)).await;
-        hold(&town, step);
-        town.shell.ci(|ci| {
+        hold(&env, step);
+        env.shell.ci(|ci| {
             let run = ci.started().next().expect("it was started").run.clone();
             ci.report(&run, "succeeded", 0);
         });
     }
-    until_held(&town, step).await;
+    until_held(&env, step).await;
     gateway.kill();
-    Killed { town, gateway, pull_request, commit }
+    Killed { env, gateway, pull_request, commit }
 }
 
 impl Killed {
     /// Starts the gateway again, and says how it ends and how many posts were looked for.
     async fn revived(mut self, step: Step) -> (End, usize) {
-        let (town, before, begun) = (&self.town, requests_seen(&self.town), Instant::now());
+        let (env, before, begun) = (&self.env, requests_seen(&self.env), Instant::now());
         self.gateway.restart().await;
         let works = |ado: &fakes::ado::World, ci: &fakes::ci::World| {
             ado.journal.seen() + ci.journal.seen() > before
         };
-        town.until("the gateway works again", works).await;
+        env.until("the gateway works again", works).await;
         let took = begun.elapsed();
-        town.until_shown(self.pull_request, &self.commit, "unit-tests", "succeeded").await;
-        Books::close(town, &self.gateway.api).await.check(town);
+        env.until_shown(self.pull_request, &self.commit, "unit-tests", "succeeded").await;
+        Books::close(env, &self.gateway.api).await.check(env);
         let (twice, looks) =
-            town.shell.ado(|ado| (posted_twice(ado), ado.journal.count("GET", "/statuses")));
+            env.shell.ado(|ado| (posted_twice(ado), ado.journal.count("GET", "/statuses")));
         println!("{step:?}: works again after {took:?}, {looks} looks, {twice} posted twice");
         assert_eq!(twice, 0, "{step:?}: a status was posted although it was shown already");
         (self.end().await, looks)
@@ -136,10 +136,10 @@ impl Killed {
         };
         let deliveries = column(all(&self.gateway.api, "/v1/deliveries").await, "outcome");
         let runs = column(all(&self.gateway.api, "/v1/runs").await, "state");
-        self.town.shell.ado(|ado| {
+        self.env.shell.ado(|ado| {
             let shown = newest_status(ado, self.pull_request, &self.commit, "unit-tests");
             let shown = shown.expect("it was waited for").state.clone();
-            (deliveries, runs, shown, commit_state(ado, &self.town.repository, &self.commit))
+            (deliveries, runs, shown, commit_state(ado, &self.env.repository, &self.commit))
         })
     }
 }
@@ -161,7 +161,7 @@ async fn killed_at_any_single_step_it_ends_the_same() {
 async fn a_doubt_outlives_a_look_that_failed() {
     let step = (Reported, "POST", "/pullrequests/", false);
     let killed = killed_at(step).await;
-    killed.town.shell.ado(|ado| {
+    killed.env.shell.ado(|ado| {
         let missing = Action::Respond(Response::json(404, &serde_json::json!({})));
         ado.faults.add(Rule::new("GET", "/statuses", missing).next(1));
     });

@@ -12,7 +12,7 @@ use fakes::random::Random;
 use super::books::{Books, posted_twice};
 use super::front::{Front, Trap};
 use super::team::Team;
-use crate::harness::{Outside, PATIENCE, Town};
+use crate::harness::{Env, Outside, PATIENCE};
 
 const EVENTS: usize = 200;
 /// Deliveries that wait or are under way before people pause.
@@ -20,9 +20,9 @@ const PENDING_MAX: usize = 8;
 
 /// Where the gateway is killed.
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum HookScope {
     /// A request of the gateway, before or after it is applied.
-    Ours { side: Side, method: &'static str, path: &'static str, before: bool },
+    Instance { side: Side, method: &'static str, path: &'static str, before: bool },
     /// A delivery to the gateway.
     Theirs(Trap),
 }
@@ -33,15 +33,15 @@ enum Side {
     Ci,
 }
 
-const fn ado(method: &'static str, path: &'static str, before: bool) -> Place {
-    Place::Ours { side: Side::Ado, method, path, before }
+const fn ado(method: &'static str, path: &'static str, before: bool) -> HookScope {
+    HookScope::Instance { side: Side::Ado, method, path, before }
 }
 
-const fn ci(before: bool) -> Place {
-    Place::Ours { side: Side::Ci, method: "POST", path: "/ci/start", before }
+const fn ci(before: bool) -> HookScope {
+    HookScope::Instance { side: Side::Ci, method: "POST", path: "/ci/start", before }
 }
 
-const PLACES: [Place; 10] = [
+const PLACES: [HookScope; 10] = [
     ci(true),
     ci(false),
     ado("GET", "/iterations", true),
@@ -50,13 +50,13 @@ const PLACES: [Place; 10] = [
     ado("POST", "/pullrequests/", false),
     ado("POST", "/commits/", true),
     ado("POST", "/commits/", false),
-    Place::Theirs(Trap::UnderWay),
-    Place::Theirs(Trap::AnswerLost),
+    HookScope::Theirs(Trap::UnderWay),
+    HookScope::Theirs(Trap::AnswerLost),
 ];
 
 /// The stream, and what strikes it.
 struct Stream {
-    town: Town,
+    env: Env,
     front: Front,
     gateway: Outside,
     team: Team,
@@ -66,23 +66,23 @@ struct Stream {
 
 impl Stream {
     async fn begin(seed: u64) -> Self {
-        let town = Town::new(seed);
-        town.shell.ado(|ado| ado.options.time_scale = 20);
-        let gateway = Outside::without_hooks(&town, |_| {}).await;
+        let env = Env::new(seed);
+        env.shell.ado(|ado| ado.options.time_scale = 20);
+        let gateway = Outside::without_hooks(&env, |_| {}).await;
         let front = Front::before(&gateway.url);
-        town.subscribe(&front.url).await;
+        env.subscribe(&front.url).await;
         let (team, random) = (Team::new(seed), Random::seeded(seed ^ 0xDEAD));
-        Self { town, front, gateway, team, random, held: 0 }
+        Self { env, front, gateway, team, random, held: 0 }
     }
 
     fn events(&self) -> usize {
-        self.town.shell.ado(|ado| ado.all_notifications().count())
+        self.env.shell.ado(|ado| ado.all_notifications().count())
     }
 
     /// People act until so much has happened.
     async fn flow_until(&mut self, events: usize) {
         while self.events() < events {
-            self.team.act(&self.town);
+            self.team.act(&self.env);
             self.until_calm().await;
         }
     }
@@ -90,46 +90,46 @@ impl Stream {
     async fn until_calm(&self) {
         let is_calm =
             |ado: &fakes::ado::World, _: &fakes::ci::World| ado.deliveries_pending() < PENDING_MAX;
-        self.town.until("the deliveries go on", is_calm).await;
+        self.env.until("the deliveries go on", is_calm).await;
     }
 
     /// People act until the n-th request of that kind is held; then the gateway dies and rises.
     /// How long it took until it answered again.
-    async fn strike(&mut self, place: Place) -> Duration {
+    async fn strike(&mut self, hook_scope: HookScope) -> Duration {
         let number = 1 + self.random.below(4);
-        match place {
-            Place::Theirs(trap) => self.front.set(trap, number - 1),
-            Place::Ours { side, method, path, before } => {
+        match hook_scope {
+            HookScope::Theirs(trap) => self.front.set(trap, number - 1),
+            HookScope::Instance { side, method, path, before } => {
                 let nth = u32::try_from(number).expect("it is small");
                 let rule = Rule::new(method, path, Action::Hold { before }).nth(nth);
                 match side {
-                    Side::Ado => self.town.shell.ado(|ado| ado.faults.add(rule)),
-                    Side::Ci => self.town.shell.ci(|ci| ci.faults.add(rule)),
+                    Side::Ado => self.env.shell.ado(|ado| ado.faults.add(rule)),
+                    Side::Ci => self.env.shell.ci(|ci| ci.faults.add(rule)),
                 }
                 self.held += 1;
             }
         }
         loop {
-            self.team.act(&self.town);
+            self.team.act(&self.env);
             tokio::select! {
                 biased;
-                () = self.sprung(place) => break,
+                () = self.sprung(hook_scope) => break,
                 () = self.until_calm() => {}
             }
         }
         self.gateway.kill();
         let begun = Instant::now();
-        self.town.shell.ado(|ado| ado.faults.clear());
-        self.town.shell.ci(|ci| ci.faults.clear());
+        self.env.shell.ado(|ado| ado.faults.clear());
+        self.env.shell.ci(|ci| ci.faults.clear());
         self.gateway.restart().await;
         begun.elapsed()
     }
 
-    async fn sprung(&self, place: Place) {
-        match place {
-            Place::Theirs(_) => self.front.sprung().await,
-            Place::Ours { .. } => {
-                drop(self.town.shell.wait_for_held(PATIENCE, self.held).await);
+    async fn sprung(&self, hook_scope: HookScope) {
+        match hook_scope {
+            HookScope::Theirs(_) => self.front.sprung().await,
+            HookScope::Instance { .. } => {
+                drop(self.env.shell.wait_for_held(PATIENCE, self.held).await);
             }
         }
     }
@@ -137,25 +137,25 @@ impl Stream {
 
 async fn survives(seed: u64) {
     let mut stream = Stream::begin(seed).await;
-    let mut places = PLACES;
-    for last in (1..places.len()).rev() {
+    let mut hook_scopes = PLACES;
+    for last in (1..hook_scopes.len()).rev() {
         let other = stream.random.below(last as u64 + 1);
-        places.swap(last, usize::try_from(other).expect("it is small"));
+        hook_scopes.swap(last, usize::try_from(other).expect("it is small"));
     }
     let mut down = Duration::ZERO;
-    for (round, place) in places.into_iter().enumerate() {
+    for (round, hook_scope) in hook_scopes.into_iter().enumerate() {
         stream.flow_until(EVENTS * (round + 1) / (PLACES.len() + 1)).await;
-        down = down.max(stream.strike(place).await);
+        down = down.max(stream.strike(hook_scope).await);
     }
     stream.flow_until(EVENTS).await;
-    let books = Books::close(&stream.town, &stream.gateway.api).await;
-    books.check(&stream.town);
-    let (events, attempts, lost, twice) = stream.town.shell.ado(|ado| {
+    let books = Books::close(&stream.env, &stream.gateway.api).await;
+    books.check(&stream.env);
+    let (events, attempts, lost, twice) = stream.env.shell.ado(|ado| {
         let attempts: usize = ado.all_notifications().map(|one| one.attempts.len()).sum();
         (ado.all_notifications().count(), attempts, ado.lost().len(), posted_twice(ado))
     });
-    let repeats: u32 = stream.town.shell.ci(|ci| ci.started().map(|start| start.repeats).sum());
-    let runs = stream.town.shell.ci(|ci| ci.starts());
+    let repeats: u32 = stream.env.shell.ci(|ci| ci.started().map(|start| start.repeats).sum());
+    let runs = stream.env.shell.ci(|ci| ci.starts());
     println!(
         "seed {seed}: {events} events in {attempts} attempts, {} kills, {runs} runs, {repeats} \
          triggers repeated under their key, {twice} posted twice, down for {down:?} at most",

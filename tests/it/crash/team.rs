@@ -5,7 +5,7 @@ use fakes::ado::{NewPullRequest, PullRequestState, World};
 use fakes::ci::Behaviour;
 use fakes::random::Random;
 
-use crate::harness::Town;
+use crate::harness::Env;
 
 /// A few people at work.
 pub(super) struct Team {
@@ -19,7 +19,7 @@ impl Team {
     }
 
     /// One of them does something; most runs that follow succeed.
-    pub(super) fn act(&mut self, town: &Town) {
+    pub(super) fn act(&mut self, env: &Env) {
         let behaviour = match self.random.below(8) {
             0 => Behaviour::Fail,
             1 => Behaviour::Error,
@@ -27,8 +27,8 @@ impl Team {
             3 => Behaviour::ContradictLate,
             _ => Behaviour::Succeed,
         };
-        town.shell.ci(|ci| ci.set_default(behaviour));
-        town.shell.ado(|ado| self.change(ado, &town.repository));
+        env.shell.ci(|ci| ci.set_default(behaviour));
+        env.shell.ado(|ado| self.change(ado, &env.repository));
     }
 
     fn change(&mut self, ado: &mut World, repository: &str) {

@@ -14,7 +14,7 @@ use azdo_gateway::storage::{DeliveryFilter, Page, Store};
 use fakes::random::Random;
 
 use super::team::Team;
-use crate::harness::{Outside, Town};
+use crate::harness::{Env, Outside};
 
 const TEARS: usize = 24;
 const DELIVERIES: usize = 40;
@@ -104,17 +104,17 @@ async fn known(store: &Sqlite) -> Vec<(i64, usize)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_committed_before_the_tear_reads() {
-    let town = Town::new(1);
-    let mut gateway = Outside::start(&town).await;
+    let env = Env::new(1);
+    let mut gateway = Outside::start(&env).await;
     let database = gateway.settings.database();
     let reader = keep_log(&database);
     let mut team = Team::new(1);
-    while town.shell.ado(|ado| ado.all_notifications().count()) < DELIVERIES {
-        team.act(&town);
+    while env.shell.ado(|ado| ado.all_notifications().count()) < DELIVERIES {
+        team.act(&env);
     }
-    town.until_delivered().await;
+    env.until_delivered().await;
     gateway.kill();
-    let sent = town.shell.ado(|ado| ado.all_notifications().count());
+    let sent = env.shell.ado(|ado| ado.all_notifications().count());
     let left = Left::behind(&database);
     drop(reader);
     let mut random = Random::seeded(1);
@@ -133,19 +133,22 @@ async fn what_was_committed_before_the_tear_reads() {
         assert_eq!(in_the_end, all, "torn at {tear}: the intake has it all");
         counts.push(known.len());
     }
-    println!("{room} bytes torn at {} places: {counts:?} of {sent} deliveries left", counts.len());
+    println!(
+        "{room} bytes torn at {} hook_scopes: {counts:?} of {sent} deliveries left",
+        counts.len()
+    );
     assert!(counts.is_sorted(), "a later tear lost more: {counts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frame_that_was_half_written_is_left_out() {
-    let town = Town::new(2);
-    let mut gateway = Outside::start(&town).await;
+    let env = Env::new(2);
+    let mut gateway = Outside::start(&env).await;
     let database = gateway.settings.database();
     let reader = keep_log(&database);
-    let (id, commit) = town.open("feature/search");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    town.until_delivered().await;
+    let (id, commit) = env.open("feature/search");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_delivered().await;
     gateway.kill();
     let left = Left::behind(&database);
     drop(reader);

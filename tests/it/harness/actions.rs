@@ -1,13 +1,13 @@
-//! What people and runners do in a town, and what is seen of it: the words that stories are told
+//! What people and runners do in a env, and what is seen of it: the words that stories are told
 //! in. It must never look into the gateway.
 
 use fakes::ado::model::Status;
 use fakes::ci::{Behaviour, Start};
 use reqwest::StatusCode;
 
-use super::{Api, ORGANIZATION, Town, check_invariants, newest_status};
+use super::{Api, Env, ORGANIZATION, check_invariants, newest_status};
 
-impl Town {
+impl Env {
     /// The CI reports nothing by itself: the story says when.
     pub(crate) fn silence_ci(&self) {
         self.shell.ci(|ci| ci.set_default(Behaviour::NeverReport));

@@ -20,7 +20,7 @@ pub(crate) const SERVICE_USER: &str = "svc-ci@fabrikam.example";
 const EVENTS: [&str; 3] = ["git.push", "git.pullrequest.created", "git.pullrequest.updated"];
 
 /// The neighbours of one gateway.
-pub(crate) struct Town {
+pub(crate) struct Env {
     pub(crate) shell: Shell,
     pub(crate) project: String,
     pub(crate) repository: String,
@@ -34,8 +34,8 @@ pub(crate) struct Town {
     folder: tempfile::TempDir,
 }
 
-impl Town {
-    /// A town where everything that is random follows from the seed.
+impl Env {
+    /// A env where everything that is random follows from the seed.
     pub(crate) fn new(seed: u64) -> Self {
         Self::at(seed, "/fabrikam")
     }
@@ -65,7 +65,7 @@ impl Town {
         Self { shell, project, repository, identity, client_id, keys, http, ci_secret, folder }
     }
 
-    /// What a gateway of this town is configured with, listening on `listen`.
+    /// What a gateway of this env is configured with, listening on `listen`.
     pub(crate) fn settings(&self, listen: &str) -> Settings {
         Settings {
             listen: listen.to_owned(),
@@ -195,7 +195,7 @@ impl Town {
     pub(crate) const MOMENT: Duration = Duration::from_millis(300);
 }
 
-impl Drop for Town {
+impl Drop for Env {
     /// Whatever a test is about: no token is used twice, too broad, or lives too long.
     fn drop(&mut self) {
         let violations = self.shell.ado(|ado| ado.violations().to_vec());

@@ -3,9 +3,9 @@
 use fakes::ado::SubscriptionStatus;
 use fakes::ado::hooks::Subscription;
 
-use super::{ORGANIZATION, Town};
+use super::{Env, ORGANIZATION};
 
-impl Town {
+impl Env {
     /// Those that deliver to the gateway at this address, whatever their status.
     pub(crate) fn hooks_of(&self, gateway: &str) -> Vec<Subscription> {
         let prefix = prefix(gateway);

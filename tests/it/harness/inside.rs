@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use azdo_gateway::app::App;
 
 use super::settings::{OPERATOR, Settings};
-use super::{Api, Town};
+use super::{Api, Env};
 
 /// A running gateway.
 pub(crate) struct Inside {
@@ -18,22 +18,22 @@ pub(crate) struct Inside {
 
 impl Inside {
     /// A gateway with the usual settings and hooks.
-    pub(crate) async fn start(town: &Town) -> Self {
-        Self::start_with(town, |_| {}).await
+    pub(crate) async fn start(env: &Env) -> Self {
+        Self::start_with(env, |_| {}).await
     }
 
     /// A gateway with other settings, and the usual hooks.
-    pub(crate) async fn start_with(town: &Town, change: impl FnOnce(&mut Settings)) -> Self {
-        let gateway = Self::without_hooks(town, change).await;
-        town.subscribe(&gateway.url).await;
+    pub(crate) async fn start_with(env: &Env, change: impl FnOnce(&mut Settings)) -> Self {
+        let gateway = Self::without_hooks(env, change).await;
+        env.subscribe(&gateway.url).await;
         gateway
     }
 
     /// A gateway that Azure DevOps does not know of.
-    pub(crate) async fn without_hooks(town: &Town, change: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) async fn without_hooks(env: &Env, change: impl FnOnce(&mut Settings)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
         let address = listener.local_addr().expect("it is bound").to_string();
-        let mut settings = town.settings(&address);
+        let mut settings = env.settings(&address);
         change(&mut settings);
         let app = App::start_on(settings.config(), listener).await.expect("the gateway starts");
         let url = format!("http://{address}");

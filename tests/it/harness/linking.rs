@@ -8,7 +8,7 @@ use reqwest::{StatusCode, header};
 use url::Url;
 
 use super::settings::OPERATOR;
-use super::{Inside, SERVICE_USER, Settings, Town};
+use super::{Env, Inside, SERVICE_USER, Settings};
 
 /// A browser: it keeps cookies by name, and goes where it is told, one step at a time.
 pub(crate) struct Browser {
@@ -71,7 +71,7 @@ impl Browser {
     }
 }
 
-impl Town {
+impl Env {
     /// The credential of a service user, with further keys.
     pub(crate) fn service_user(&self, keys: &str) -> String {
         let (tenant, client_id) =

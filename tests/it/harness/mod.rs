@@ -1,24 +1,25 @@
 //! A gateway and its played neighbours, ready to be used by a test.
 //!
-//! `Town` is the neighbours with an organization, a project, a repository and the hooks; a gateway
+//! `Env` is the neighbours with an organization, a project, a repository and the hooks; a gateway
 //! runs in this process (`Inside`) or as the real binary (`Outside`). It must never reach into the
 //! gateway but through its public edges.
 
+mod actions;
 mod api;
-mod deeds;
+mod env;
 mod hooks;
 mod inside;
 mod invariants;
-/// Bodies of deliveries that the played Azure DevOps does not send by itself.
-pub(crate) mod letters;
 mod linking;
 mod outside;
 /// Parts of a gateway on their own.
 pub(crate) mod parts;
+/// Bodies of deliveries that the played Azure DevOps does not send by itself.
+pub(crate) mod payloads;
 mod settings;
-mod town;
 
 pub(crate) use api::Api;
+pub(crate) use env::{Env, ORGANIZATION, SERVICE_USER};
 pub(crate) use inside::Inside;
 pub(crate) use invariants::{check_invariants, check_lasting, newest_status};
 pub(crate) use linking::Browser;
@@ -26,7 +27,6 @@ pub(crate) use outside::{Outside, binary, inheriting};
 pub(crate) use settings::{
     BY_HAND, CLIENT_SECRET, OPERATOR, PAT, REPORTER, ROOT_KEY, Settings, VIEWER, check,
 };
-pub(crate) use town::{ORGANIZATION, SERVICE_USER, Town};
 
 use std::time::Duration;
 

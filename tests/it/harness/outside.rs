@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use super::settings::{OPERATOR, Settings};
-use super::{Api, PATIENCE, Town};
+use super::{Api, Env, PATIENCE};
 
 /// The binary that cargo built for this test run.
 pub(crate) fn binary() -> PathBuf {
@@ -26,39 +26,39 @@ pub(crate) struct Outside {
 
 impl Outside {
     /// Starts it on a free port, with the usual hooks.
-    pub(crate) async fn start(town: &Town) -> Self {
-        Self::start_with(town, |_| {}).await
+    pub(crate) async fn start(env: &Env) -> Self {
+        Self::start_with(env, |_| {}).await
     }
 
     /// Starts it with other settings, and the usual hooks.
-    pub(crate) async fn start_with(town: &Town, change: impl FnOnce(&mut Settings)) -> Self {
-        let gateway = Self::without_hooks(town, change).await;
-        town.subscribe(&gateway.url).await;
+    pub(crate) async fn start_with(env: &Env, change: impl FnOnce(&mut Settings)) -> Self {
+        let gateway = Self::without_hooks(env, change).await;
+        env.subscribe(&gateway.url).await;
         gateway
     }
 
     /// Starts it where Azure DevOps does not know of it.
-    pub(crate) async fn without_hooks(town: &Town, change: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) async fn without_hooks(env: &Env, change: impl FnOnce(&mut Settings)) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
         let address = free.local_addr().expect("it is bound").to_string();
         drop(free);
-        Self::begin(town, &address, None, change).await
+        Self::begin(env, &address, None, change).await
     }
 
     /// The same, on a socket that we hold and it inherits, as from systemd.
-    pub(crate) async fn on_our_socket(town: &Town, change: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) async fn on_our_socket(env: &Env, change: impl FnOnce(&mut Settings)) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
         let address = socket.local_addr().expect("it is bound").to_string();
-        Self::begin(town, &address, Some(socket), change).await
+        Self::begin(env, &address, Some(socket), change).await
     }
 
     async fn begin(
-        town: &Town,
+        env: &Env,
         address: &str,
         socket: Option<TcpListener>,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
-        let mut settings = town.settings(address);
+        let mut settings = env.settings(address);
         change(&mut settings);
         let url = format!("http://{address}");
         let api = Api::new(&url, OPERATOR);

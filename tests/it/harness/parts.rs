@@ -5,27 +5,36 @@ use std::sync::Arc;
 
 use azdo_gateway::clock::Clock;
 use azdo_gateway::config::Config;
-use azdo_gateway::credentials::{Identities, Means, Ours};
+use azdo_gateway::credentials::Identities;
+use azdo_gateway::deps::{Deps, Instance};
 use azdo_gateway::reconcile::catch_up::CatchUp;
 use azdo_gateway::reconcile::subscriptions::{Beside, Kept, Subscriptions};
 use azdo_gateway::reconcile::turn::Upkept;
 use azdo_gateway::storage::Store;
-use azdo_gateway::worker::Wake;
+use azdo_gateway::worker::{Notifier, Notifiers};
+use tokio_util::sync::CancellationToken;
 
-/// Who another process of this configuration is.
-pub(crate) fn identities(config: &Config, store: &Arc<dyn Store>, process: &str) -> Identities {
-    let means = Means {
+/// What another process of this configuration works with.
+fn deps(config: &Config, store: &Arc<dyn Store>, process: &str) -> Deps {
+    Deps {
         http: azdo_gateway::ado::http_client().expect("it is set up"),
         store: Arc::clone(store),
         keys: config.secrets.clone(),
+        public_url: config.server.public_url.clone(),
         throttle: Arc::default(),
-        standing: Arc::default(),
+        health: Arc::default(),
+        hook_activity: Arc::default(),
+        notifiers: Notifiers::default(),
         clock: Clock::system(),
-        ours: Ours { gateway: "another0".into(), process: process.to_owned() },
-    };
+        instance: Instance { gateway: "another0".into(), process: process.to_owned() },
+        stop: CancellationToken::new(),
+    }
+}
+
+/// Who another process of this configuration is.
+pub(crate) fn identities(config: &Config, store: &Arc<dyn Store>, process: &str) -> Identities {
     let organizations = config.organizations.iter().map(|one| (&one.ado, &one.credential));
-    let public_url = config.server.public_url.clone();
-    Identities::new(organizations, public_url, &means).expect("it is set up")
+    Identities::new(organizations, &deps(config, store, process)).expect("it is set up")
 }
 
 /// What another process of this configuration looks after subscriptions with.
@@ -45,13 +54,16 @@ pub(crate) fn subscriptions(
             store: Arc::clone(store),
             clock: Clock::system(),
             holder: process.to_owned(),
-            stop: tokio_util::sync::CancellationToken::new(),
+            stop: CancellationToken::new(),
         };
         Kept { upkept, every: organization.reconcile, is_managed: true }
     });
-    let place = (config.secrets.clone(), config.server.public_url.clone());
-    let catch_up = CatchUp::new(Vec::new(), Wake::default(), Arc::default());
-    let beside =
-        Beside { arrivals: Arc::default(), standing: Arc::default(), catch_up: Arc::new(catch_up) };
-    Subscriptions::new(kept.collect(), config.checks.clone(), place, beside)
+    let hook_scope = (config.secrets.clone(), config.server.public_url.clone());
+    let catch_up = CatchUp::new(Vec::new(), Notifier::default(), Arc::default());
+    let beside = Beside {
+        hook_activity: Arc::default(),
+        health: Arc::default(),
+        catch_up: Arc::new(catch_up),
+    };
+    Subscriptions::new(kept.collect(), config.checks.clone(), hook_scope, beside)
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
-use super::Town;
+use super::Env;
 
 fn envelope(event_type: &str, resource: Value) -> Value {
     static LAST: AtomicU64 = AtomicU64::new(0);
@@ -21,31 +21,31 @@ fn envelope(event_type: &str, resource: Value) -> Value {
     })
 }
 
-fn repository(town: &Town) -> Value {
+fn repository(env: &Env) -> Value {
     json!({
-        "id": town.repository,
+        "id": env.repository,
         "name": "web",
-        "project": { "id": town.project, "name": "Fabrikam" },
+        "project": { "id": env.project, "name": "Fabrikam" },
     })
 }
 
 /// A push of one branch; `push` counts upwards.
-pub(crate) fn push(town: &Town, branch: &str, old: &str, new: &str, push: u64) -> Value {
+pub(crate) fn push(env: &Env, branch: &str, old: &str, new: &str, push: u64) -> Value {
     let resource = json!({
         "pushId": push,
         "refUpdates": [{
             "name": format!("refs/heads/{branch}"), "oldObjectId": old, "newObjectId": new,
         }],
         "commits": [],
-        "repository": repository(town),
+        "repository": repository(env),
     });
     envelope("git.push", resource)
 }
 
 /// A pull request as it stands, to main.
-pub(crate) fn pull_request(town: &Town, id: u64, branch: &str, commit: &str) -> Value {
+pub(crate) fn pull_request(env: &Env, id: u64, branch: &str, commit: &str) -> Value {
     let resource = json!({
-        "repository": repository(town),
+        "repository": repository(env),
         "pullRequestId": id,
         "status": "active",
         "title": "A pull request",

@@ -1,36 +1,51 @@
-//! Hooks: secrets are counted on and never back, arrivals are kept from the first to the last, and
-//! an operator may hold all of them back.
+//! Hooks: secrets are counted on and never back, hook_activity are kept from the first to the last,
+//! and an operator may hold all of them back.
 
-use azdo_gateway::domain::subscription::{Place, Topic};
-use azdo_gateway::storage::{Arrival, HookBooks, HookRow};
+use azdo_gateway::domain::subscription::{HookScope, Topic};
+use azdo_gateway::storage::{Arrival, HookRow, HookState};
 
 use super::make::ORGANIZATION;
 use super::{Bench, at};
 
 impl Bench {
-    async fn hook_books(&self) -> HookBooks {
+    async fn hook_books(&self) -> HookState {
         self.store.hooks(ORGANIZATION).await.unwrap()
     }
 
-    async fn renewed(&self, places: &[Place], heals: bool, second: i64) {
-        self.store.renew_hooks(ORGANIZATION, places.to_vec(), heals, at(second)).await.unwrap();
+    async fn renewed(&self, hook_scopes: &[HookScope], heals: bool, second: i64) {
+        self.store
+            .renew_hooks(ORGANIZATION, hook_scopes.to_vec(), heals, at(second))
+            .await
+            .unwrap();
     }
 
-    async fn retired(&self, place: &Place, live_from: u32) {
-        self.store.retire_hooks(ORGANIZATION, place.clone(), live_from).await.unwrap();
+    async fn retired(&self, hook_scope: &HookScope, live_from: u32) {
+        self.store.retire_hooks(ORGANIZATION, hook_scope.clone(), live_from).await.unwrap();
     }
 
-    async fn arrived(&self, arrivals: &[Arrival]) {
-        self.store.note_arrivals(ORGANIZATION, arrivals.to_vec()).await.unwrap();
+    async fn arrived(&self, hook_activity: &[Arrival]) {
+        self.store.note_arrivals(ORGANIZATION, hook_activity.to_vec()).await.unwrap();
     }
 }
 
-fn place(project: char, topic: Topic) -> Place {
-    Place { project_id: project.to_string().repeat(36), topic }
+fn hook_scope(project: char, topic: Topic) -> HookScope {
+    HookScope { project_id: project.to_string().repeat(36), topic }
 }
 
-fn row(place: &Place, generation: u32, live_from: u32, second: i64, healings: u32) -> HookRow {
-    HookRow { place: place.clone(), generation, live_from, renewed_at: at(second), healings }
+fn row(
+    hook_scope: &HookScope,
+    generation: u32,
+    live_from: u32,
+    second: i64,
+    healings: u32,
+) -> HookRow {
+    HookRow {
+        hook_scope: hook_scope.clone(),
+        generation,
+        live_from,
+        renewed_at: at(second),
+        healings,
+    }
 }
 
 fn arrival(hook: &str, first: i64, last: i64) -> Arrival {
@@ -40,62 +55,62 @@ fn arrival(hook: &str, first: i64, last: i64) -> Arrival {
 #[tokio::test]
 async fn the_secrets_of_each_place_are_counted() {
     for bench in Bench::all() {
-        assert_eq!(bench.hook_books().await, HookBooks::default());
-        let pushes = place('a', Topic::Pushes);
-        let comments = place('a', Topic::Comments);
-        let other = place('b', Topic::Pushes);
+        assert_eq!(bench.hook_books().await, HookState::default());
+        let pushes = hook_scope('a', Topic::Pushes);
+        let comments = hook_scope('a', Topic::Comments);
+        let other = hook_scope('b', Topic::Pushes);
         bench.renewed(&[other.clone(), pushes.clone(), comments.clone()], false, 1).await;
         bench.renewed(std::slice::from_ref(&pushes), false, 2).await;
         bench.renewed(&[other.clone(), pushes.clone()], false, 3).await;
         bench.renewed(&[], true, 4).await;
         let expected =
             [row(&comments, 1, 1, 1, 0), row(&pushes, 3, 1, 3, 0), row(&other, 2, 1, 3, 0)];
-        assert_eq!(bench.hook_books().await.places, expected, "by project and topic");
+        assert_eq!(bench.hook_books().await.hook_scopes, expected, "by project and topic");
         let bench = bench.reopened().await;
-        assert_eq!(bench.hook_books().await.places, expected);
+        assert_eq!(bench.hook_books().await.hook_scopes, expected);
     }
 }
 
 #[tokio::test]
 async fn healings_are_counted_until_something_else_happens() {
     for bench in Bench::all() {
-        let pushes = place('a', Topic::Pushes);
+        let pushes = hook_scope('a', Topic::Pushes);
         for (second, heals, healings) in
             [(1, true, 1), (2, true, 2), (3, false, 0), (4, true, 1), (5, true, 2)]
         {
             bench.renewed(std::slice::from_ref(&pushes), heals, second).await;
             let generation = u32::try_from(second).unwrap();
             let expected = [row(&pushes, generation, 1, second, healings)];
-            assert_eq!(bench.hook_books().await.places, expected);
+            assert_eq!(bench.hook_books().await.hook_scopes, expected);
         }
         bench.retired(&pushes, 5).await;
-        assert_eq!(bench.hook_books().await.places, [row(&pushes, 5, 5, 5, 0)]);
+        assert_eq!(bench.hook_books().await.hook_scopes, [row(&pushes, 5, 5, 5, 0)]);
         bench.renewed(std::slice::from_ref(&pushes), true, 6).await;
-        assert_eq!(bench.hook_books().await.places, [row(&pushes, 6, 5, 6, 1)]);
+        assert_eq!(bench.hook_books().await.hook_scopes, [row(&pushes, 6, 5, 6, 1)]);
     }
 }
 
 #[tokio::test]
 async fn what_was_retired_stays_retired() {
     for bench in Bench::all() {
-        let (pushes, other) = (place('a', Topic::Pushes), place('b', Topic::Pushes));
+        let (pushes, other) = (hook_scope('a', Topic::Pushes), hook_scope('b', Topic::Pushes));
         for second in 1..=4 {
             bench.renewed(&[pushes.clone(), other.clone()], false, second).await;
         }
         for (live_from, expected) in [(2, 2), (1, 2), (4, 4), (3, 4)] {
             bench.retired(&pushes, live_from).await;
             let expected = [row(&pushes, 4, expected, 4, 0), row(&other, 4, 1, 4, 0)];
-            assert_eq!(bench.hook_books().await.places, expected);
+            assert_eq!(bench.hook_books().await.hook_scopes, expected);
         }
-        let unknown = place('c', Topic::Comments);
+        let unknown = hook_scope('c', Topic::Comments);
         bench.retired(&unknown, 3).await;
         assert_eq!(
-            bench.hook_books().await.places.len(),
+            bench.hook_books().await.hook_scopes.len(),
             2,
-            "a place begins with its first secret"
+            "a hook_scope begins with its first secret"
         );
         bench.renewed(std::slice::from_ref(&unknown), false, 5).await;
-        assert_eq!(bench.hook_books().await.places[2], row(&unknown, 1, 1, 5, 0));
+        assert_eq!(bench.hook_books().await.hook_scopes[2], row(&unknown, 1, 1, 5, 0));
     }
 }
 
@@ -108,7 +123,7 @@ async fn the_first_and_the_last_arrival_are_kept() {
         let bench = bench.reopened().await;
         bench.arrived(&[arrival("b", 8, 15), arrival("a", 5, 6), arrival("B", 1, 1)]).await;
         let expected = [arrival("B", 1, 1), arrival("a", 5, 6), arrival("b", 8, 20)];
-        assert_eq!(bench.hook_books().await.arrivals, expected);
+        assert_eq!(bench.hook_books().await.hook_activity, expected);
     }
 }
 
@@ -121,10 +136,14 @@ async fn hooks_that_nothing_came_to_for_long_are_forgotten() {
             async |second| bench.store.delete_older(at(second), at(second), 2).await.unwrap();
         assert_eq!(delete(7).await, 0);
         assert_eq!(delete(10).await, 2, "a little at a time");
-        assert_eq!(bench.hook_books().await.arrivals, [old, newer.clone()], "the oldest first");
+        assert_eq!(
+            bench.hook_books().await.hook_activity,
+            [old, newer.clone()],
+            "the oldest first"
+        );
         assert_eq!(delete(10).await, 1);
         assert_eq!(delete(10).await, 0);
-        assert_eq!(bench.hook_books().await.arrivals, [newer]);
+        assert_eq!(bench.hook_books().await.hook_activity, [newer]);
     }
 }
 
@@ -151,15 +170,16 @@ async fn hooks_are_held_back_until_somebody_asks_for_them() {
 #[tokio::test]
 async fn an_organization_has_hooks_of_its_own_however_it_is_spelled() {
     for bench in Bench::all() {
-        let pushes = place('a', Topic::Pushes);
+        let pushes = hook_scope('a', Topic::Pushes);
         for (organization, second) in [("fabrikam", 1), ("Fabrikam", 2), ("contoso", 3)] {
-            let (places, now) = (vec![pushes.clone()], at(second));
-            bench.store.renew_hooks(organization, places, true, now).await.unwrap();
-            let arrivals = vec![arrival("a", second, second)];
-            bench.store.note_arrivals(organization, arrivals).await.unwrap();
+            let (hook_scopes, now) = (vec![pushes.clone()], at(second));
+            bench.store.renew_hooks(organization, hook_scopes, true, now).await.unwrap();
+            let hook_activity = vec![arrival("a", second, second)];
+            bench.store.note_arrivals(organization, hook_activity).await.unwrap();
         }
         bench.store.retire_hooks("FABRIKAM", pushes.clone(), 2).await.unwrap();
-        let expected = |places, arrivals| HookBooks { is_held: false, places, arrivals };
+        let expected =
+            |hook_scopes, hook_activity| HookState { is_held: false, hook_scopes, hook_activity };
         assert_eq!(
             bench.store.hooks("FABRIKAM").await.unwrap(),
             expected(vec![row(&pushes, 2, 2, 2, 0)], vec![arrival("a", 1, 2)])

@@ -62,7 +62,7 @@ fn renewed(token: u8) -> Refreshed {
 }
 
 fn failed(retry_at: i64) -> Refreshed {
-    Refreshed::Failed { trouble: "Entra says no".into(), retry_at: at(retry_at) }
+    Refreshed::Failed { problem: "Entra says no".into(), retry_at: at(retry_at) }
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn what_is_linked_is_there_as_it_was_told() {
         assert!(first.revision > 0);
         assert_eq!(first, Link { revision: first.revision, ..link(ORGANIZATION, 1) });
         let bare = Link { email: None, access_token: None, ..link("Contoso", 2) };
-        let troubled = Link { trouble: Some("why".into()), failures: 3, retry_at: at(9), ..bare };
+        let troubled = Link { problem: Some("why".into()), failures: 3, retry_at: at(9), ..bare };
         let to = LinkTo::Linked(Box::new(troubled.clone()));
         assert_eq!(bench.link_to("Contoso", to).await, Commit::Committed);
         let second = bench.found("contoso").await;
@@ -160,9 +160,9 @@ async fn what_a_renewal_brings_is_kept() {
             assert_eq!(bench.refreshed(lease, failed(retry_at)).await, Commit::Committed);
             let after = bench.found(ORGANIZATION).await;
             assert!(after.revision > before.revision);
-            let (revision, trouble) = (after.revision, Some("Entra says no".to_owned()));
+            let (revision, problem) = (after.revision, Some("Entra says no".to_owned()));
             let retry_at = at(retry_at);
-            assert_eq!(after, Link { revision, trouble, retry_at, failures, ..linked.clone() });
+            assert_eq!(after, Link { revision, problem, retry_at, failures, ..linked.clone() });
         }
         let before = bench.found(ORGANIZATION).await;
         let lease = bench.leased(0).await;

@@ -209,7 +209,7 @@ pub(super) fn link(organization: &str, token: u8) -> Link {
         refreshed_at: at(4),
         retry_at: Timestamp::ZERO,
         failures: 0,
-        trouble: None,
+        problem: None,
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use azdo_gateway::domain::audit::Action;
 use azdo_gateway::storage::sqlite::Sqlite;
-use azdo_gateway::storage::{AuditFilter, Duty, Link, LinkChange, LinkTo, Page, Posting, Ticket};
+use azdo_gateway::storage::{
+    AuditFilter, Link, LinkChange, LinkTo, Page, Posting, Reconciler, Ticket,
+};
 use rusqlite::Connection;
 
 use super::make::ORGANIZATION;
@@ -125,7 +127,9 @@ async fn a_database_of_version_2_is_taken_over_with_everything_in_it() {
     let known = bench.store.known_repository(ORGANIZATION, &id).await.unwrap();
     assert_eq!(known.pull_requests, [make::remembered(7, "Add search", at(3))]);
     assert_eq!(known.refs, [make::remembered_ref("main", 'a')]);
-    let claim = |holder| bench.store.claim_duty(ORGANIZATION, Duty::CatchUp, holder, at(0), LEASE);
+    let claim = |holder| {
+        bench.store.claim_reconciler(ORGANIZATION, Reconciler::CatchUp, holder, at(0), LEASE)
+    };
     assert!(claim("a").await.unwrap());
     assert!(!claim("b").await.unwrap());
 }

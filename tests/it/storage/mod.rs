@@ -10,7 +10,7 @@ mod agreement;
 mod audit;
 /// Decisions: all or nothing, and only on what still stands.
 mod decisions;
-/// Hooks: secrets that are counted, arrivals, and a stop.
+/// Hooks: secrets that are counted, hook_activity, and a stop.
 mod hooks;
 /// Deliveries: stored once, leased, decided.
 mod inbox;
@@ -30,7 +30,7 @@ mod make;
 mod migration;
 /// The model.
 mod model;
-/// Statuses: per place the newest wins, one attempt at a time.
+/// Statuses: per hook_scope the newest wins, one attempt at a time.
 mod outbox;
 /// Attempts at posting: doubts, counts, turns.
 mod posting;
@@ -48,7 +48,7 @@ mod secrets;
 mod sqlite;
 /// Subscriptions as last seen.
 mod subscriptions;
-/// Turns at duties, and policies of ours.
+/// Turns at reconcilers, and policies of ours.
 mod upkeep;
 /// Repositories: watched, read, known.
 mod watching;

@@ -1,7 +1,7 @@
 //! The store in plain collections: what each operation means, without a thought for speed, threads
 //! or disks. It must never look at an engine.
 
-/// Statuses and their places.
+/// Statuses and their hook_scopes.
 mod outbox;
 /// Runs, their leases and ceilings.
 mod runs;

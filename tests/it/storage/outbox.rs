@@ -1,5 +1,5 @@
-//! Statuses: queued with the change that they tell, one attempt at a time for each place at Azure
-//! DevOps, and only the newest counts.
+//! Statuses: queued with the change that they tell, one attempt at a time for each hook_scope at
+//! Azure DevOps, and only the newest counts.
 
 use azdo_gateway::domain::run::{Run, State, Targets};
 use azdo_gateway::domain::status::Shown;

@@ -220,7 +220,7 @@ async fn what_is_shown_without_a_run_gives_way_to_one_that_goes_on() {
         let slot = one(&bench, 3).await;
         assert_eq!((slot.status.state, slot.status.run), (Shown::NotApplicable, None));
         assert_eq!(bench.posted(&slot, 3, POSTED).await, Commit::Committed);
-        // A run that comes later takes the place.
+        // A run that comes later takes the hook_scope.
         bench.plan(4, &[make::run(2, "a", 'a')]).await;
         assert_eq!(one(&bench, 4).await.status.state, Shown::Pending);
     }

@@ -117,7 +117,7 @@ async fn what_a_newer_run_shows_is_not_taken_for_older_because_runs_were_deleted
         for number in 1..=3 {
             finish(&bench, number, 1).await;
         }
-        // The place of this one stays in use, since it waits to be posted.
+        // The hook_scope of this one stays in use, since it waits to be posted.
         let run = bench.plan(4, &[make::run(4, "a", 'a')]).await.remove(0);
         assert_eq!(bench.change(make::moved(&run, State::Failed, 2)).await, Commit::Committed);
         delete_older(&bench, 100).await;

@@ -105,8 +105,8 @@ async fn a_check_has_no_more_runs_at_the_ci_than_its_ceiling() {
         assert!(claimed(&bench, 1, 9).await.is_empty());
         let dispatched = make::moved(&first[0].run, State::Dispatched, 1);
         assert_eq!(attempted(&bench, &first[0], dispatched, None).await, Commit::Committed);
-        // One is at the CI, and the attempt at the other was abandoned: its place is free again,
-        // and it is the oldest that waits.
+        // One is at the CI, and the attempt at the other was abandoned: its hook_scope is free
+        // again, and it is the oldest that waits.
         let second = claimed(&bench, 30, 9).await;
         assert_eq!(second.len(), 1);
         assert_eq!(second[0].run.id, first[1].run.id);
@@ -178,7 +178,7 @@ async fn a_rerun_takes_the_place_of_its_run_at_once_or_not_at_all() {
         assert_eq!(done, Commit::Committed);
         assert_eq!(bench.run(old.id).await.state, State::Superseded);
         assert_eq!(claimed(&bench, 2, 9).await[0].run.id, new.id);
-        // The same place at Azure DevOps: what ended is passed over, what begins is shown.
+        // The same hook_scope at Azure DevOps: what ended is passed over, what begins is shown.
         let slots = bench.slots(2).await;
         assert_eq!(slots.len(), 1);
         assert_eq!(slots[0].status.run, Some(new.id));

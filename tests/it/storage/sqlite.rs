@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use azdo_gateway::domain::audit::Action;
 use azdo_gateway::storage::sqlite::Sqlite;
-use azdo_gateway::storage::{Accepted, AuditFilter, Error, Health, NewDelivery, Page, Store};
+use azdo_gateway::storage::{Accepted, AuditFilter, Availability, Error, NewDelivery, Page, Store};
 use rusqlite::Connection;
 
 use super::{Accepting, Bench, Engine, at, claim, make};
@@ -37,7 +37,7 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_another_process_locks_the_file_everybody_is_told_soon_and_why() {
     let bench = Bench::of(Engine::Sqlite);
-    assert_eq!(bench.store.health(), Health::Writable);
+    assert_eq!(bench.store.health(), Availability::Writable);
     let other = locked(&file(&bench));
     let writes: Vec<_> = (0..300)
         .map(|number| {
@@ -57,10 +57,12 @@ async fn while_another_process_locks_the_file_everybody_is_told_soon_and_why() {
     };
     let soon = Duration::from_secs(10);
     tokio::time::timeout(soon, all).await.expect("one wait for the lock answers a whole batch");
-    assert!(matches!(bench.store.health(), Health::Unwritable(why) if why.contains("locked")));
+    assert!(
+        matches!(bench.store.health(), Availability::Unwritable(why) if why.contains("locked"))
+    );
     other.execute_batch("ROLLBACK").unwrap();
     // Nobody has to send anything for it to be found out.
-    until("it is well again", || bench.store.health() == Health::Writable).await;
+    until("it is well again", || bench.store.health() == Availability::Writable).await;
     // What was refused was not written by halves.
     assert!(bench.store.claim_deliveries(claim(0, 1_000)).await.unwrap().is_empty());
     assert!(matches!(bench.store.accept(make::delivery(1)).await, Ok(Accepted::Stored(_))));
@@ -77,11 +79,11 @@ async fn while_nothing_can_be_written_no_right_is_given_or_used() {
     assert!(take().await.is_err_and(refused));
     let entries = vec![make::entry(1, Action::Use)];
     assert!(bench.store.record(entries).await.is_err_and(refused));
-    assert!(matches!(bench.store.health(), Health::Unwritable(_)));
+    assert!(matches!(bench.store.health(), Availability::Unwritable(_)));
     // What is read needs no lock.
     assert_eq!(bench.store.link(make::ORGANIZATION).await.unwrap(), None);
     other.execute_batch("ROLLBACK").unwrap();
-    until("it is well again", || bench.store.health() == Health::Writable).await;
+    until("it is well again", || bench.store.health() == Availability::Writable).await;
     assert!(take().await.unwrap().is_some(), "the try that failed did not use it up");
     let page = Page { limit: 9, before: None };
     let kept = bench.store.audit(AuditFilter::default(), page).await.unwrap();
@@ -107,7 +109,7 @@ async fn too_much_that_waits_is_refused_as_busy() {
     assert_eq!(refused, 600);
     assert!(busy > 500, "{busy}");
     other.execute_batch("ROLLBACK").unwrap();
-    until("it is well again", || bench.store.health() == Health::Writable).await;
+    until("it is well again", || bench.store.health() == Availability::Writable).await;
     assert!(matches!(bench.store.accept(make::delivery(1)).await, Ok(Accepted::Stored(_))));
 }
 

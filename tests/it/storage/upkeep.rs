@@ -1,9 +1,9 @@
-//! Turns at duties: one holder at a time, until it gives the turn back or lets it run out. And the
-//! policies that are ours.
+//! Turns at reconcilers: one holder at a time, until it gives the turn back or lets it run out. And
+//! the policies that are ours.
 
 use std::sync::Arc;
 
-use azdo_gateway::storage::{Duty, PolicyRow};
+use azdo_gateway::storage::{PolicyRow, Reconciler};
 
 use super::make::ORGANIZATION;
 use super::{Bench, LEASE, at};
@@ -11,12 +11,15 @@ use super::{Bench, LEASE, at};
 impl Bench {
     /// Whether that holder gets the turn at the subscriptions at that second.
     async fn turn(&self, holder: &str, second: i64) -> bool {
-        let (duty, now) = (Duty::Subscriptions, at(second));
-        self.store.claim_duty(ORGANIZATION, duty, holder, now, LEASE).await.unwrap()
+        let (reconciler, now) = (Reconciler::Subscriptions, at(second));
+        self.store.claim_reconciler(ORGANIZATION, reconciler, holder, now, LEASE).await.unwrap()
     }
 
     async fn turn_ends(&self, holder: &str) {
-        self.store.release_duty(ORGANIZATION, Duty::Subscriptions, holder).await.unwrap();
+        self.store
+            .release_reconciler(ORGANIZATION, Reconciler::Subscriptions, holder)
+            .await
+            .unwrap();
     }
 }
 
@@ -61,24 +64,28 @@ async fn a_turn_is_given_back_by_its_holder_alone() {
 #[tokio::test]
 async fn every_organization_and_duty_has_turns_of_its_own() {
     for bench in Bench::all() {
-        let claim = async |organization, duty, holder| {
-            bench.store.claim_duty(organization, duty, holder, at(0), LEASE).await.unwrap()
+        let claim = async |organization, reconciler, holder| {
+            bench
+                .store
+                .claim_reconciler(organization, reconciler, holder, at(0), LEASE)
+                .await
+                .unwrap()
         };
-        assert!(claim("fabrikam", Duty::Subscriptions, "a").await);
-        assert!(!claim("Fabrikam", Duty::Subscriptions, "b").await, "however it is spelled");
-        for duty in [Duty::Policies, Duty::CatchUp] {
-            assert!(claim("fabrikam", duty, "b").await, "{duty:?}");
-            assert!(!claim("fabrikam", duty, "a").await, "{duty:?}");
+        assert!(claim("fabrikam", Reconciler::Subscriptions, "a").await);
+        assert!(!claim("Fabrikam", Reconciler::Subscriptions, "b").await, "however it is spelled");
+        for reconciler in [Reconciler::Policies, Reconciler::CatchUp] {
+            assert!(claim("fabrikam", reconciler, "b").await, "{reconciler:?}");
+            assert!(!claim("fabrikam", reconciler, "a").await, "{reconciler:?}");
         }
-        assert!(claim("contoso", Duty::Subscriptions, "b").await);
-        bench.store.release_duty("contoso", Duty::Subscriptions, "b").await.unwrap();
-        bench.store.release_duty("fabrikam", Duty::Policies, "b").await.unwrap();
+        assert!(claim("contoso", Reconciler::Subscriptions, "b").await);
+        bench.store.release_reconciler("contoso", Reconciler::Subscriptions, "b").await.unwrap();
+        bench.store.release_reconciler("fabrikam", Reconciler::Policies, "b").await.unwrap();
         assert!(
-            !claim("FABRIKAM", Duty::Subscriptions, "b").await,
+            !claim("FABRIKAM", Reconciler::Subscriptions, "b").await,
             "another's end changes nothing"
         );
-        bench.store.release_duty("FABRIKAM", Duty::Subscriptions, "a").await.unwrap();
-        assert!(claim("fabrikam", Duty::Subscriptions, "b").await);
+        bench.store.release_reconciler("FABRIKAM", Reconciler::Subscriptions, "a").await.unwrap();
+        assert!(claim("fabrikam", Reconciler::Subscriptions, "b").await);
     }
 }
 
@@ -99,7 +106,7 @@ async fn of_many_who_want_the_turn_one_gets_it() {
             let (store, holder) = (Arc::clone(&bench.store), format!("process-{number}"));
             let now = at(0);
             tokio::spawn(async move {
-                store.claim_duty(ORGANIZATION, Duty::CatchUp, &holder, now, LEASE).await
+                store.claim_reconciler(ORGANIZATION, Reconciler::CatchUp, &holder, now, LEASE).await
             })
         });
         let claims = futures_util::future::join_all(claims.collect::<Vec<_>>()).await;

@@ -10,7 +10,7 @@ use fakes::ado::{SubscriptionStatus, World};
 use fakes::faults::{Action, Rule};
 use fakes::journal::Entry;
 
-use crate::harness::{Outside, PATIENCE, Settings, Town, check};
+use crate::harness::{Env, Outside, PATIENCE, Settings, check};
 
 const CHECKS: [&str; 2] = ["unit-tests", "lint"];
 /// Upkeep is asked for by the start alone, so that its requests can be counted.
@@ -64,56 +64,56 @@ async fn after_two_days_off_nothing_is_missing() {
 
 /// The story, with more time off after the hour, in which the subscriptions end like this.
 async fn hour_off(seed: u64, more: Duration, status: SubscriptionStatus) {
-    let town = Town::new(seed);
-    let old: Vec<u64> = (0..3).map(|number| town.open(&format!("old-{number}")).0).collect();
-    let mut gateway = Outside::without_hooks(&town, kept).await;
-    town.until_hooks(&gateway.url, 4).await;
-    town.until("it looked at the branches", |ado, _| ado.journal.count("GET", "/pushes") > 0).await;
-    town.settled(&gateway.api).await;
+    let env = Env::new(seed);
+    let old: Vec<u64> = (0..3).map(|number| env.open(&format!("old-{number}")).0).collect();
+    let mut gateway = Outside::without_hooks(&env, kept).await;
+    env.until_hooks(&gateway.url, 4).await;
+    env.until("it looked at the branches", |ado, _| ado.journal.count("GET", "/pushes") > 0).await;
+    env.settled(&gateway.api).await;
     let mut known = Vec::new();
     for number in 0..6 {
-        known.push(town.open(&format!("known-{number}")));
+        known.push(env.open(&format!("known-{number}")));
     }
     let ids: Vec<u64> = known.iter().map(|(id, _)| *id).collect();
-    until_shown(&town, &gateway, &ids).await;
-    town.settled(&gateway.api).await;
-    let before = town.starts();
+    until_shown(&env, &gateway, &ids).await;
+    env.settled(&gateway.api).await;
+    let before = env.starts();
     assert_eq!(before, ids.len() * CHECKS.len(), "what was before the watch did not run");
     gateway.kill();
-    let mut fates = of_before(&town, &old, &known);
+    let mut fates = of_before(&env, &old, &known);
     for batch in 0..BATCHES {
-        fates.extend(one_batch(&town, batch).await);
+        fates.extend(one_batch(&env, batch).await);
     }
-    town.shell.pass(more).await;
-    let stopped = town.hooks_of(&gateway.url);
+    env.shell.pass(more).await;
+    let stopped = env.hooks_of(&gateway.url);
     assert!(stopped.len() == 4 && stopped.iter().all(|one| one.status == status), "{stopped:?}");
-    let asked_before = town.shell.ado(|ado| ado.journal.entries().len());
+    let asked_before = env.shell.ado(|ado| ado.journal.entries().len());
     let is_retried = (Duration::from_secs(1)..Duration::from_secs(86_400)).contains(&more);
     if is_retried {
         // What still waits there is delivered before the gateway looks, which enables them all.
         let hold = Rule::new("POST", "/subscriptionsquery", Action::Hold { before: true }).next(1);
-        town.shell.ado(|ado| ado.faults.add(hold));
+        env.shell.ado(|ado| ado.faults.add(hold));
         gateway.restart().await;
-        assert!(town.shell.wait_for_held(PATIENCE, 1).await.is_some(), "it looks");
-        town.shell.pass(Duration::from_secs(300)).await;
-        town.shell.release();
+        assert!(env.shell.wait_for_held(PATIENCE, 1).await.is_some(), "it looks");
+        env.shell.pass(Duration::from_secs(300)).await;
+        env.shell.release();
     } else {
         gateway.restart().await;
     }
-    let healed = town.until_hooks(&gateway.url, 4).await;
+    let healed = env.until_hooks(&gateway.url, 4).await;
     let is_new = |one: &Subscription| stopped.iter().all(|old| old.id != one.id);
     assert!(healed.iter().all(|one| is_new(one) != is_retried), "{healed:?}");
     let shown: Vec<u64> = fates.iter().filter(|fate| fate.is_shown).map(|fate| fate.id).collect();
-    until_shown(&town, &gateway, &shown).await;
-    let main = town.shell.ado(|ado| ado.head(&town.repository, "main").unwrap().to_owned());
-    town.until_commit_shown(&main, CHECKS[0], "succeeded").await;
-    town.settled(&gateway.api).await;
-    ran_as_fated(&town, before, &fates, &main, usize::from(is_retried));
-    town.check_invariants();
+    until_shown(&env, &gateway, &shown).await;
+    let main = env.shell.ado(|ado| ado.head(&env.repository, "main").unwrap().to_owned());
+    env.until_commit_shown(&main, CHECKS[0], "succeeded").await;
+    env.settled(&gateway.api).await;
+    ran_as_fated(&env, before, &fates, &main, usize::from(is_retried));
+    env.check_invariants();
     // What was healed is told until the next look, and is not blamed for what it did not tell.
     let ready = gateway.api.until("/readyz", |ready| !told_of_healing(ready)).await;
-    assert_eq!(ready["troubles"], serde_json::json!({}));
-    cost(&town, asked_before, if is_retried { 0 } else { 4 });
+    assert_eq!(ready["problems"], serde_json::json!({}));
+    cost(&env, asked_before, if is_retried { 0 } else { 4 });
 }
 
 fn told_of_healing(ready: &serde_json::Value) -> bool {
@@ -121,7 +121,7 @@ fn told_of_healing(ready: &serde_json::Value) -> bool {
 }
 
 /// Waits until each of them shows every check on its newest iteration.
-async fn until_shown(town: &Town, gateway: &Outside, ids: &[u64]) {
+async fn until_shown(env: &Env, gateway: &Outside, ids: &[u64]) {
     let is_shown = |ado: &World, id: u64, check: &str| {
         let one = ado.pull_request(id);
         let newest = one.iterations.last().map(|iteration| iteration.id);
@@ -131,18 +131,18 @@ async fn until_shown(town: &Town, gateway: &Outside, ids: &[u64]) {
     };
     let lacks = |ado: &World, id: &u64| !CHECKS.iter().all(|check| is_shown(ado, *id, check));
     let all = |ado: &World| !ids.iter().any(|id| lacks(ado, id));
-    if town.shell.wait_until(PATIENCE, |ado, _| all(ado)).await {
+    if env.shell.wait_until(PATIENCE, |ado, _| all(ado)).await {
         return;
     }
     // Which ones, and what the gateway thought of them.
     let told = gateway.api.items("/v1/deliveries?limit=500").await;
     let lacking: Vec<u64> =
-        town.shell.ado(|ado| ids.iter().copied().filter(|id| lacks(ado, id)).collect());
+        env.shell.ado(|ado| ids.iter().copied().filter(|id| lacks(ado, id)).collect());
     for id in &lacking {
         let of = format!("pull request {id} ");
         let its = told.iter().filter(|one| one["reason"].to_string().contains(&of));
         its.for_each(|one| println!("{one}"));
-        town.shell.ado(|ado| {
+        env.shell.ado(|ado| {
             let one = ado.pull_request(*id);
             println!("{:?} {:?}", one.iterations, one.statuses);
         });
@@ -151,15 +151,15 @@ async fn until_shown(town: &Town, gateway: &Outside, ids: &[u64]) {
 }
 
 /// What becomes of the pull requests that were there when it stopped.
-fn of_before(town: &Town, old: &[u64], known: &[(u64, String)]) -> Vec<Fate> {
+fn of_before(env: &Env, old: &[u64], known: &[(u64, String)]) -> Vec<Fate> {
     let id = |number: usize| known[number].0;
     let mut fates = vec![Fate::nothing(old[0], false), Fate::nothing(id(0), true)];
-    fates.push(Fate::runs(old[1], &town.push("old-1")));
-    fates.push(Fate::runs(id(1), &town.push("known-1")));
-    town.push("known-2");
-    town.shell.ado(|ado| {
+    fates.push(Fate::runs(old[1], &env.push("old-1")));
+    fates.push(Fate::runs(id(1), &env.push("known-1")));
+    env.push("known-2");
+    env.shell.ado(|ado| {
         // There and back again: its verdict stands, and is shown on the newest iteration.
-        ado.force_push_to(&town.repository, "known-2", &known[2].1);
+        ado.force_push_to(&env.repository, "known-2", &known[2].1);
         ado.abandon(old[2]);
         ado.abandon(id(3));
         ado.complete(id(4));
@@ -174,14 +174,14 @@ fn of_before(town: &Town, old: &[u64], known: &[(u64, String)]) -> Vec<Fate> {
 
 /// Ten pull requests, each of another kind, in a little more than six minutes: Azure DevOps tries
 /// again after one hour, and not when the gateway has just started.
-async fn one_batch(town: &Town, batch: usize) -> Vec<Fate> {
+async fn one_batch(env: &Env, batch: usize) -> Vec<Fate> {
     let branch = |kind: usize| format!("topic-{}", batch * PER_BATCH + kind);
-    let opened: Vec<(u64, String)> = (0..PER_BATCH).map(|kind| town.open(&branch(kind))).collect();
-    town.shell.pass(HALF_BATCH).await;
-    town.push("main");
+    let opened: Vec<(u64, String)> = (0..PER_BATCH).map(|kind| env.open(&branch(kind))).collect();
+    env.shell.pass(HALF_BATCH).await;
+    env.push("main");
     let fates = opened.into_iter().enumerate().map(|(kind, (id, first))| {
-        let push = || town.push(&branch(kind));
-        let act = |act: fn(&mut World, u64)| town.shell.ado(|ado| act(ado, id));
+        let push = || env.push(&branch(kind));
+        let act = |act: fn(&mut World, u64)| env.shell.ado(|ado| act(ado, id));
         match kind {
             0 => Fate::runs(id, &first),
             1 => Fate::runs(id, &push()),
@@ -191,14 +191,13 @@ async fn one_batch(town: &Town, batch: usize) -> Vec<Fate> {
             }
             3 => {
                 push();
-                let back =
-                    |ado: &mut World| ado.force_push_to(&town.repository, &branch(3), &first);
-                town.shell.ado(back);
+                let back = |ado: &mut World| ado.force_push_to(&env.repository, &branch(3), &first);
+                env.shell.ado(back);
                 Fate::runs(id, &first)
             }
             4 => {
-                let force = |ado: &mut World| ado.force_push(&town.repository, &branch(4), "Anew");
-                Fate::runs(id, &town.shell.ado(force))
+                let force = |ado: &mut World| ado.force_push(&env.repository, &branch(4), "Anew");
+                Fate::runs(id, &env.shell.ado(force))
             }
             5 => {
                 act(World::abandon);
@@ -228,20 +227,20 @@ async fn one_batch(town: &Town, batch: usize) -> Vec<Fate> {
         }
     });
     let fates = fates.collect();
-    town.shell.pass(HALF_BATCH).await;
+    env.shell.pass(HALF_BATCH).await;
     fates
 }
 
 /// Exactly what was fated ran since the first so many starts, and each of it once. A push to main
 /// that Azure DevOps tells late itself, before anybody looked, may have run, too.
-fn ran_as_fated(town: &Town, before: usize, fates: &[Fate], main: &str, told_late_max: usize) {
+fn ran_as_fated(env: &Env, before: usize, fates: &[Fate], main: &str, told_late_max: usize) {
     let mut expected: Vec<String> = Vec::new();
     for fate in fates {
         let runs = fate.runs.iter();
         expected.extend(runs.flat_map(|head| CHECKS.map(|check| told(check, fate.id, head))));
     }
     expected.push(format!("{} of the branch on {main}", CHECKS[0]));
-    let mut ran: Vec<String> = town.shell.ci(|ci| {
+    let mut ran: Vec<String> = env.shell.ci(|ci| {
         let since = ci.started().skip(before);
         since
             .map(|start| match start.trigger["pull_request"]["id"].as_u64() {
@@ -263,13 +262,13 @@ fn told(check: &str, id: u64, head: &str) -> String {
 }
 
 /// What healing and catch-up asked, by kind; statuses and their iterations are no part of it.
-fn cost(town: &Town, asked_before: usize, healed: usize) {
+fn cost(env: &Env, asked_before: usize, healed: usize) {
     let counted = |entry: &&Entry| {
         let target = entry.target.to_ascii_lowercase();
         !(target.contains("/statuses") || target.contains("/iterations"))
     };
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
-    town.shell.ado(|ado| {
+    env.shell.ado(|ado| {
         for entry in ado.journal.entries().skip(asked_before).filter(counted) {
             *kinds.entry(kind(entry)).or_default() += 1;
         }

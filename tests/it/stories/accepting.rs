@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::harness::{Inside, Town, letters};
+use crate::harness::{Env, Inside, payloads};
 
 async fn knock(url: String, authorization: Option<String>, body: String) -> reqwest::Response {
     let mut request = reqwest::Client::new().post(url).body(body);
@@ -22,11 +22,11 @@ fn basic(scheme: &str, user: &str, password: &str) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_has_no_right_secret_gets_401_and_not_a_word() {
-    let town = Town::new(601);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
+    let env = Env::new(601);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
     let hooks = format!("{}/hooks/azure-devops", gateway.url);
-    let right = town.password("git-push");
-    let of_another_hook = town.password("git-pullrequest-created");
+    let right = env.password("git-push");
+    let of_another_hook = env.password("git-pullrequest-created");
     let refused = [
         ("fabrikam/git-push", None),
         ("fabrikam/git-push", basic("Basic", "azure-devops", "wrong")),
@@ -38,11 +38,11 @@ async fn whoever_has_no_right_secret_gets_401_and_not_a_word() {
         ("fabrikam/git-push", Some("Basic".into())),
         ("fabrikam/git-push", Some("Basic ====".into())),
         ("contoso/git-push", basic("Basic", "azure-devops", &right)),
-        ("contoso/git-push", basic("Basic", "azure-devops", &contoso(&town))),
+        ("contoso/git-push", basic("Basic", "azure-devops", &contoso(&env))),
     ];
     for (path, authorization) in refused {
         let shown = format!("{path} {authorization:?}");
-        let letter = letters::other("git.push").to_string();
+        let letter = payloads::other("git.push").to_string();
         let answer = knock(format!("{hooks}/{path}"), authorization, letter).await;
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{shown}");
         assert!(answer.headers().contains_key("www-authenticate"), "{shown}");
@@ -53,23 +53,23 @@ async fn whoever_has_no_right_secret_gets_401_and_not_a_word() {
 }
 
 /// The right password of an organization that is not configured.
-fn contoso(town: &Town) -> String {
-    town.keys.hook_password("contoso", "git-push").expose().to_owned()
+fn contoso(env: &Env) -> String {
+    env.keys.hook_password("contoso", "git-push").expose().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_has_the_right_secret_gets_202_and_not_a_word() {
-    let town = Town::new(602);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
+    let env = Env::new(602);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
     let hooks = format!("{}/hooks/azure-devops", gateway.url);
-    let right = town.password("git-push");
+    let right = env.password("git-push");
     let accepted = [
         ("fabrikam/git-push", basic("Basic", "azure-devops", &right)),
         ("fabrikam/git-push", basic("basic", "azure-devops", &right)),
         ("Fabrikam/git-push", basic("BASIC", "azure-devops", &right)),
     ];
     for (path, authorization) in accepted {
-        let letter = letters::other("workitem.created").to_string();
+        let letter = payloads::other("workitem.created").to_string();
         let answer = knock(format!("{hooks}/{path}"), authorization, letter).await;
         assert_eq!(answer.status(), StatusCode::ACCEPTED, "{path}");
         assert!(answer.bytes().await.unwrap().is_empty());
@@ -82,12 +82,12 @@ async fn whoever_has_the_right_secret_gets_202_and_not_a_word() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hook_that_nobody_knows_but_with_its_own_secret_is_taken_and_ignored() {
-    let town = Town::new(603);
-    let gateway = Inside::start(&town).await;
-    let letter = letters::other("workitem.updated").to_string();
-    let answer = town.deliver(&gateway.url, "made-by-hand", letter).await;
+    let env = Env::new(603);
+    let gateway = Inside::start(&env).await;
+    let letter = payloads::other("workitem.updated").to_string();
+    let answer = env.deliver(&gateway.url, "made-by-hand", letter).await;
     assert_eq!(answer, StatusCode::ACCEPTED);
-    town.decided(&gateway.api).await;
+    env.decided(&gateway.api).await;
     let told = &gateway.api.items("/v1/deliveries").await[0];
     assert_eq!((&told["outcome"], &told["hook"]), (&"ignored".into(), &"made-by-hand".into()));
     assert_eq!(told["event_type"], "workitem.updated");
@@ -97,36 +97,36 @@ async fn a_hook_that_nobody_knows_but_with_its_own_secret_is_taken_and_ignored()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_notification_twice_is_one_delivery() {
-    let town = Town::new(604);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
-    let old = town.shell.ado(|ado| ado.head(&town.repository, "main").unwrap().to_owned());
-    let commit = town.push("main");
-    let letter = letters::push(&town, "main", &old, &commit, 7).to_string();
+    let env = Env::new(604);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let old = env.shell.ado(|ado| ado.head(&env.repository, "main").unwrap().to_owned());
+    let commit = env.push("main");
+    let letter = payloads::push(&env, "main", &old, &commit, 7).to_string();
     for _ in 0..2 {
-        let answer = town.deliver(&gateway.url, "git-push", letter.clone()).await;
+        let answer = env.deliver(&gateway.url, "git-push", letter.clone()).await;
         assert_eq!(answer, StatusCode::ACCEPTED);
     }
-    town.until_commit_shown(&commit, "unit-tests", "succeeded").await;
+    env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
     assert_eq!(gateway.api.items("/v1/deliveries").await.len(), 1);
-    assert_eq!(town.starts(), 1);
-    town.check_invariants();
+    assert_eq!(env.starts(), 1);
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_over_the_limit_gets_413_and_is_not_stored() {
     const LIMIT: usize = 2 * 1024 * 1024;
-    let town = Town::new(605);
-    let gateway = Inside::without_hooks(&town, |settings| {
+    let env = Env::new(605);
+    let gateway = Inside::without_hooks(&env, |settings| {
         settings.server = "body_limit = \"2MiB\"".into();
     })
     .await;
     for size in [LIMIT + 1, 8 * LIMIT] {
-        let answer = town.deliver(&gateway.url, "git-push", vec![b' '; size]).await;
+        let answer = env.deliver(&gateway.url, "git-push", vec![b' '; size]).await;
         assert_eq!(answer, StatusCode::PAYLOAD_TOO_LARGE, "{size} bytes");
     }
     assert!(gateway.api.items("/v1/deliveries").await.is_empty());
-    let answer = town.deliver(&gateway.url, "git-push", vec![b' '; LIMIT]).await;
+    let answer = env.deliver(&gateway.url, "git-push", vec![b' '; LIMIT]).await;
     assert_eq!(answer, StatusCode::ACCEPTED);
     assert_eq!(gateway.api.items("/v1/deliveries").await[0]["body_bytes"], LIMIT);
     gateway.stop().await;
@@ -135,13 +135,13 @@ async fn what_is_over_the_limit_gets_413_and_is_not_stored() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_there_is_no_memory_for_is_put_off() {
     const LIMIT: usize = 2 * 1024 * 1024;
-    let town = Town::new(606);
-    let gateway = Inside::without_hooks(&town, |settings| {
+    let env = Env::new(606);
+    let gateway = Inside::without_hooks(&env, |settings| {
         settings.server = "body_limit = \"2MiB\"\nmemory_limit = \"2MiB\"".into();
     })
     .await;
     let address = gateway.url.strip_prefix("http://").unwrap();
-    let authorization = basic("Basic", "azure-devops", &town.password("git-push")).unwrap();
+    let authorization = basic("Basic", "azure-devops", &env.password("git-push")).unwrap();
     let head = format!(
         "POST /hooks/azure-devops/fabrikam/git-push HTTP/1.1\r\nhost: {address}\r\n\
          authorization: {authorization}\r\ncontent-length: {}\r\n\r\n",
@@ -151,9 +151,9 @@ async fn what_there_is_no_memory_for_is_put_off() {
     slowly.write_all(head.as_bytes()).await.unwrap();
     slowly.write_all(&vec![b' '; LIMIT / 2 + 1]).await.unwrap();
     // Until that half is here there is room for another.
-    let large = || town.deliver(&gateway.url, "git-push", vec![b' '; LIMIT / 2]);
+    let large = || env.deliver(&gateway.url, "git-push", vec![b' '; LIMIT / 2]);
     while large().await != StatusCode::SERVICE_UNAVAILABLE {}
-    let small = town.deliver(&gateway.url, "git-push", vec![b' '; 100]).await;
+    let small = env.deliver(&gateway.url, "git-push", vec![b' '; 100]).await;
     assert_eq!(small, StatusCode::ACCEPTED, "there is room for little ones");
     slowly.write_all(b" ").await.unwrap();
     let mut answer = [0; 12];

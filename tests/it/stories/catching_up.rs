@@ -3,7 +3,7 @@
 use fakes::faults::{Action, Rule, server_error_500};
 use fakes::http::Response;
 
-use crate::harness::{Inside, Settings, Town, check};
+use crate::harness::{Env, Inside, Settings, check};
 
 /// No hooks at all: everything that happens is found.
 const LOOKING: &str = "hooks = false\ncatch_up = \"1s\"";
@@ -12,137 +12,137 @@ fn looking(settings: &mut Settings) {
 }
 
 /// Waits until a look at the repositories is over that began after what has happened so far.
-async fn looked(town: &Town, gateway: &Inside) {
+async fn looked(env: &Env, gateway: &Inside) {
     const LIST: &str = "/git/pullrequests?";
-    let before = town.shell.ado(|ado| ado.journal.count("GET", LIST));
-    town.until("it looks again", |ado, _| ado.journal.count("GET", LIST) > before + 1).await;
-    town.settled(&gateway.api).await;
+    let before = env.shell.ado(|ado| ado.journal.count("GET", LIST));
+    env.until("it looks again", |ado, _| ado.journal.count("GET", LIST) > before + 1).await;
+    env.settled(&gateway.api).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_hooks_everything_is_found() {
-    let town = Town::new(901);
-    let (old, _) = town.open("old");
-    let gateway = Inside::without_hooks(&town, looking).await;
-    looked(&town, &gateway).await;
-    assert_eq!(town.starts(), 0, "it was there before");
-    let (id, first) = town.open("topic");
-    town.until_shown(id, &first, "unit-tests", "succeeded").await;
-    let second = town.push("topic");
-    town.until_shown(id, &second, "unit-tests", "succeeded").await;
-    let main = town.push("main");
-    town.until_commit_shown(&main, "unit-tests", "succeeded").await;
-    let moved = town.push("old");
-    town.until_shown(old, &moved, "unit-tests", "succeeded").await;
-    looked(&town, &gateway).await;
-    assert_eq!(town.starts(), 4);
+    let env = Env::new(901);
+    let (old, _) = env.open("old");
+    let gateway = Inside::without_hooks(&env, looking).await;
+    looked(&env, &gateway).await;
+    assert_eq!(env.starts(), 0, "it was there before");
+    let (id, first) = env.open("topic");
+    env.until_shown(id, &first, "unit-tests", "succeeded").await;
+    let second = env.push("topic");
+    env.until_shown(id, &second, "unit-tests", "succeeded").await;
+    let main = env.push("main");
+    env.until_commit_shown(&main, "unit-tests", "succeeded").await;
+    let moved = env.push("old");
+    env.until_shown(old, &moved, "unit-tests", "succeeded").await;
+    looked(&env, &gateway).await;
+    assert_eq!(env.starts(), 4);
     let found = gateway.api.items("/v1/deliveries?limit=500").await;
     assert!(found.iter().all(|one| one["source"] == "catch_up"), "{found:?}");
     assert!(found.iter().any(|one| {
         let reason = one["reason"].as_str().unwrap_or_default();
         reason.contains("before Fabrikam/web was watched") && one["outcome"] == "ignored"
     }));
-    town.check_invariants();
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happened_while_it_was_off_runs_after_a_start() {
-    let town = Town::new(902);
+    let env = Env::new(902);
     let checks = check("unit-tests", "on = [\"pull_request\", \"push\"]\nbranches = [\"**\"]");
     let settings = |settings: &mut Settings| {
         looking(settings);
         settings.checks = checks.clone();
     };
-    let gateway = Inside::without_hooks(&town, settings).await;
-    looked(&town, &gateway).await;
+    let gateway = Inside::without_hooks(&env, settings).await;
+    looked(&env, &gateway).await;
     gateway.stop().await;
     let mut opened = Vec::new();
     for number in 0..5 {
         let branch = format!("topic-{number}");
-        let (id, first) = town.open(&branch);
-        opened.push((id, first, town.push(&branch)));
+        let (id, first) = env.open(&branch);
+        opened.push((id, first, env.push(&branch)));
     }
-    let gateway = Inside::without_hooks(&town, settings).await;
+    let gateway = Inside::without_hooks(&env, settings).await;
     for (id, _, last) in &opened {
-        town.until_shown(*id, last, "unit-tests", "succeeded").await;
-        town.until_commit_shown(last, "unit-tests", "succeeded").await;
+        env.until_shown(*id, last, "unit-tests", "succeeded").await;
+        env.until_commit_shown(last, "unit-tests", "succeeded").await;
     }
-    town.settled(&gateway.api).await;
+    env.settled(&gateway.api).await;
     for (_, first, _) in &opened {
-        let ran = town.shell.ci(|ci| ci.started().any(|start| start.trigger["commit"] == **first));
+        let ran = env.shell.ci(|ci| ci.started().any(|start| start.trigger["commit"] == **first));
         assert!(!ran, "of several missed pushes the last one runs");
     }
-    assert_eq!(town.starts(), 10);
+    assert_eq!(env.starts(), 10);
     let over = gateway.api.items("/v1/deliveries?limit=500").await;
     let reasons = over.iter().filter_map(|one| one["reason"].as_str());
     assert_eq!(reasons.filter(|reason| reason.contains("passed over")).count(), 5);
-    town.check_invariants();
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_hooks_and_catch_up_tell_runs_once() {
-    let town = Town::new(903);
-    let gateway = Inside::start_with(&town, looking).await;
+    let env = Env::new(903);
+    let gateway = Inside::start_with(&env, looking).await;
     for number in 0..4 {
         let branch = format!("topic-{number}");
-        let (id, commit) = town.open(&branch);
-        town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        let (id, commit) = env.open(&branch);
+        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
     }
-    looked(&town, &gateway).await;
-    assert_eq!(town.starts(), 4);
-    town.check_invariants();
+    looked(&env, &gateway).await;
+    assert_eq!(env.starts(), 4);
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_branch_that_moved_and_came_back_shows_its_verdict_on_the_newest_iteration() {
-    let town = Town::new(904);
-    let gateway = Inside::without_hooks(&town, looking).await;
-    looked(&town, &gateway).await;
-    let (id, first) = town.open("topic");
-    town.until_shown(id, &first, "unit-tests", "succeeded").await;
-    looked(&town, &gateway).await;
+    let env = Env::new(904);
+    let gateway = Inside::without_hooks(&env, looking).await;
+    looked(&env, &gateway).await;
+    let (id, first) = env.open("topic");
+    env.until_shown(id, &first, "unit-tests", "succeeded").await;
+    looked(&env, &gateway).await;
     gateway.stop().await;
-    town.push("topic");
-    town.shell.ado(|ado| ado.force_push_to(&town.repository, "topic", &first));
-    let gateway = Inside::without_hooks(&town, looking).await;
-    town.until("the newest iteration shows it", |ado, _| {
+    env.push("topic");
+    env.shell.ado(|ado| ado.force_push_to(&env.repository, "topic", &first));
+    let gateway = Inside::without_hooks(&env, looking).await;
+    env.until("the newest iteration shows it", |ado, _| {
         let one = ado.pull_request(id);
         let newest = u64::try_from(one.iterations.len()).ok();
         one.statuses.iter().any(|status| status.iteration == newest)
     })
     .await;
-    town.settled(&gateway.api).await;
-    assert_eq!(town.starts(), 1, "it is shown again, not run again");
-    town.check_invariants();
+    env.settled(&gateway.api).await;
+    assert_eq!(env.starts(), 1, "it is shown again, not run again");
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_pushes_are_refused_heads_are_told() {
-    let town = Town::new(905);
+    let env = Env::new(905);
     let refused = Response::json(403, &serde_json::json!({ "message": "TF401027: no" }));
     let rule = Rule::new("GET", "/pushes", Action::Respond(refused));
-    town.shell.ado(|ado| ado.faults.add(rule));
-    let gateway = Inside::without_hooks(&town, looking).await;
-    looked(&town, &gateway).await;
-    let (id, _) = town.open("topic");
-    let last = town.push("topic");
-    let main = town.push("main");
-    town.until_shown(id, &last, "unit-tests", "succeeded").await;
-    town.until_commit_shown(&main, "unit-tests", "succeeded").await;
-    town.check_invariants();
+    env.shell.ado(|ado| ado.faults.add(rule));
+    let gateway = Inside::without_hooks(&env, looking).await;
+    looked(&env, &gateway).await;
+    let (id, _) = env.open("topic");
+    let last = env.push("topic");
+    let main = env.push("main");
+    env.until_shown(id, &last, "unit-tests", "succeeded").await;
+    env.until_commit_shown(&main, "unit-tests", "succeeded").await;
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_days_at_azure_devops_lose_nothing_and_double_nothing() {
-    let town = Town::new(906);
-    let gateway = Inside::without_hooks(&town, looking).await;
-    looked(&town, &gateway).await;
-    town.shell.ado(|ado| {
+    let env = Env::new(906);
+    let gateway = Inside::without_hooks(&env, looking).await;
+    looked(&env, &gateway).await;
+    env.shell.ado(|ado| {
         let html = Response::html(200, "<html>Sign in</html>");
         let days = [
             ("/git/repositories", server_error_500()),
@@ -154,12 +154,12 @@ async fn bad_days_at_azure_devops_lose_nothing_and_double_nothing() {
             ado.faults.add(Rule::new("GET", path, action).next(2));
         }
     });
-    let (id, commit) = town.open("topic");
-    let main = town.push("main");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    town.until_commit_shown(&main, "unit-tests", "succeeded").await;
-    looked(&town, &gateway).await;
-    assert_eq!(town.starts(), 2);
-    town.check_invariants();
+    let (id, commit) = env.open("topic");
+    let main = env.push("main");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_commit_shown(&main, "unit-tests", "succeeded").await;
+    looked(&env, &gateway).await;
+    assert_eq!(env.starts(), 2);
+    env.check_invariants();
     gateway.stop().await;
 }

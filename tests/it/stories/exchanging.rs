@@ -9,7 +9,7 @@ use fakes::ado::hooks::Subscription;
 use fakes::ado::{Answer, World};
 use reqwest::{Method, StatusCode};
 
-use crate::harness::{Inside, ORGANIZATION, Settings, Town, letters};
+use crate::harness::{Env, Inside, ORGANIZATION, Settings, payloads};
 
 fn kept(settings: &mut Settings) {
     settings.organization = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"".to_owned();
@@ -19,80 +19,80 @@ const ROTATIONS: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rotations_under_load_refuse_nothing_and_lose_nothing() {
-    let town = Town::new(4301);
-    town.shell.ado(|ado| {
+    let env = Env::new(4301);
+    env.shell.ado(|ado| {
         ado.options.delivery_jitter_ms = 60;
         ado.options.duplicate_percent = 20;
     });
-    let gateway = Inside::without_hooks(&town, kept).await;
-    let first = town.until_hooks(&gateway.url, 4).await;
+    let gateway = Inside::without_hooks(&env, kept).await;
+    let first = env.until_hooks(&gateway.url, 4).await;
     let (is_over, rounds) = (AtomicBool::new(false), AtomicUsize::new(0));
     let rotations = async {
         let mut passwords = passwords(&first);
         for _ in 0..ROTATIONS {
             // Some rounds of work lie before, between and after them.
             let worked = rounds.load(Ordering::SeqCst);
-            town.until("people work", |_, _| rounds.load(Ordering::SeqCst) > worked + 1).await;
-            rotate(&town, &gateway, &mut passwords).await;
+            env.until("people work", |_, _| rounds.load(Ordering::SeqCst) > worked + 1).await;
+            rotate(&env, &gateway, &mut passwords).await;
         }
         let worked = rounds.load(Ordering::SeqCst);
-        town.until("people work", |_, _| rounds.load(Ordering::SeqCst) > worked + 1).await;
+        env.until("people work", |_, _| rounds.load(Ordering::SeqCst) > worked + 1).await;
         is_over.store(true, Ordering::SeqCst);
         passwords
     };
-    let (pushed, passwords) = tokio::join!(work(&town, &is_over, &rounds), rotations);
-    town.settled(&gateway.api).await;
+    let (pushed, passwords) = tokio::join!(work(&env, &is_over, &rounds), rotations);
+    env.settled(&gateway.api).await;
     println!("{} pushes during {ROTATIONS} rotations", pushed.len());
     assert_eq!(passwords.len(), 4 * (1 + ROTATIONS), "each password is a new one");
-    ran_once(&town, &pushed);
-    let last = town.until_hooks(&gateway.url, 4).await;
+    ran_once(&env, &pushed);
+    let last = env.until_hooks(&gateway.url, 4).await;
     assert_eq!(ids(&last), ids(&first), "none is made anew");
-    town.shell.ado(|ado| {
+    env.shell.ado(|ado| {
         assert!(ado.lost().is_empty(), "{:?}", ado.lost());
         assert_eq!(answered(ado, 401), 0, "a delivery was refused");
         assert!(answered(ado, 202) > pushed.len(), "it was told by hooks");
     });
-    town.check_invariants();
-    an_old_secret_ends(&town, &gateway, &first).await;
+    env.check_invariants();
+    an_old_secret_ends(&env, &gateway, &first).await;
     gateway.stop().await;
 }
 
 /// Asks for new secrets and waits until Azure DevOps has them all; adds them to those seen.
-async fn rotate(town: &Town, gateway: &Inside, seen: &mut BTreeSet<String>) {
+async fn rotate(env: &Env, gateway: &Inside, seen: &mut BTreeSet<String>) {
     let asked = gateway.api.call(Method::POST, "/v1/organizations/fabrikam/rotate", None).await;
     assert_eq!(asked.0, StatusCode::ACCEPTED);
-    town.until("every hook has a new secret", |ado, _| {
+    env.until("every hook has a new secret", |ado, _| {
         ado.subscriptions().all(|one| !seen.contains(&one.consumer_inputs["basicAuthPassword"]))
     })
     .await;
-    seen.extend(passwords(&town.hooks_of(&gateway.url)));
+    seen.extend(passwords(&env.hooks_of(&gateway.url)));
 }
 
 /// People open, push and comment, round after round; every commit that has to run.
-async fn work(town: &Town, is_over: &AtomicBool, rounds: &AtomicUsize) -> Vec<String> {
+async fn work(env: &Env, is_over: &AtomicBool, rounds: &AtomicUsize) -> Vec<String> {
     let mut pushed = Vec::new();
     while !is_over.load(Ordering::SeqCst) {
         let round = rounds.load(Ordering::SeqCst);
         let branch = format!("topic-{round}");
-        let (id, opened) = town.open(&branch);
-        let main = town.push("main");
-        town.until_started("unit-tests", &opened).await;
-        let moved = town.push(&branch);
-        town.shell.ado(|ado| ado.comment(id, "And now?"));
-        let again = town.push("main");
-        town.until_started("unit-tests", &moved).await;
+        let (id, opened) = env.open(&branch);
+        let main = env.push("main");
+        env.until_started("unit-tests", &opened).await;
+        let moved = env.push(&branch);
+        env.shell.ado(|ado| ado.comment(id, "And now?"));
+        let again = env.push("main");
+        env.until_started("unit-tests", &moved).await;
         pushed.extend([opened, main, moved, again]);
         rounds.fetch_add(1, Ordering::SeqCst);
         // Whoever waits for the count looks again.
-        town.shell.ado(|_| ());
+        env.shell.ado(|_| ());
     }
     pushed
 }
 
 /// Each of these commits was started exactly once, and nothing else was.
-fn ran_once(town: &Town, pushed: &[String]) {
+fn ran_once(env: &Env, pushed: &[String]) {
     let mut ran: Vec<String> =
-        town.shell.ci(|ci| ci.started().map(|start| start.commit.clone()).collect());
+        env.shell.ci(|ci| ci.started().map(|start| start.commit.clone()).collect());
     let mut expected = pushed.to_vec();
     ran.sort();
     expected.sort();
@@ -100,24 +100,25 @@ fn ran_once(town: &Town, pushed: &[String]) {
 }
 
 /// The very first secret of pushes is still taken, until it is retired; the newest stays.
-async fn an_old_secret_ends(town: &Town, gateway: &Inside, first: &[Subscription]) {
-    let letter = || letters::other("git.push").to_string();
+async fn an_old_secret_ends(env: &Env, gateway: &Inside, first: &[Subscription]) {
+    let letter = || payloads::other("git.push").to_string();
     let of_pushes = |all: &[Subscription]| {
         let one = all.iter().find(|one| one.event_type == "git.push").expect("it is there");
         one.consumer_inputs["url"].rsplit('/').next().expect("it has parts").to_owned()
     };
-    let (old, new) = (of_pushes(first), of_pushes(&town.hooks_of(&gateway.url)));
+    let (old, new) = (of_pushes(first), of_pushes(&env.hooks_of(&gateway.url)));
     assert_ne!(old, new);
     for hook in [&old, &new] {
-        assert_eq!(town.deliver(&gateway.url, hook, letter()).await, StatusCode::ACCEPTED);
+        assert_eq!(env.deliver(&gateway.url, hook, letter()).await, StatusCode::ACCEPTED);
     }
-    let HookName { place, generation, .. } = HookName::parse(&new).expect("it is a name of ours");
+    let HookName { hook_scope, generation, .. } =
+        HookName::parse(&new).expect("it is a name of ours");
     let store = gateway.app.store();
-    store.retire_hooks(ORGANIZATION, place, generation).await.expect("the store works");
+    store.retire_hooks(ORGANIZATION, hook_scope, generation).await.expect("the store works");
     // Whoever looks at the plan has read what was retired.
     gateway.api.get("/v1/organizations/fabrikam/plan").await;
-    assert_eq!(town.deliver(&gateway.url, &old, letter()).await, StatusCode::UNAUTHORIZED);
-    assert_eq!(town.deliver(&gateway.url, &new, letter()).await, StatusCode::ACCEPTED);
+    assert_eq!(env.deliver(&gateway.url, &old, letter()).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(env.deliver(&gateway.url, &new, letter()).await, StatusCode::ACCEPTED);
 }
 
 fn passwords(hooks: &[Subscription]) -> BTreeSet<String> {

@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Inside, REPORTER, Town, VIEWER};
+use crate::harness::{Api, Env, Inside, REPORTER, VIEWER};
 
 /// A status of the context `nightly/deploy`, with further fields.
 fn status(state: &str, further: Value) -> Value {
@@ -26,9 +26,9 @@ async fn post(gateway: &Inside, body: &Value) -> (StatusCode, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_shows_what_a_ci_says_of_it() {
-    let town = Town::new(1601);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
-    let commit = town.push("main");
+    let env = Env::new(1601);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let commit = env.push("main");
     let body = status(
         "succeeded",
         json!({
@@ -38,102 +38,102 @@ async fn a_commit_shows_what_a_ci_says_of_it() {
     );
     let (answered, posted) = post(&gateway, &body).await;
     assert_eq!(answered, StatusCode::ACCEPTED);
-    town.until_commit_shown(&commit, "deploy", "succeeded").await;
-    let shown = town.commit_statuses(&commit, "deploy").pop().unwrap();
+    env.until_commit_shown(&commit, "deploy", "succeeded").await;
+    let shown = env.commit_statuses(&commit, "deploy").pop().unwrap();
     assert_eq!((shown.genre.as_str(), shown.description.as_deref()), ("nightly", Some("Deployed")));
     assert_eq!(shown.target_url.as_deref(), Some("https://deploy.example.com/3"));
-    town.settled(&gateway.api).await;
+    env.settled(&gateway.api).await;
     let path = format!("/v1/statuses/{}", posted["status"]);
     let stored = gateway.api.get(&path).await;
     assert_eq!((&stored["outcome"], &stored["run"]), (&json!("posted"), &Value::Null));
     // The same once more changes nothing.
     post(&gateway, &body).await;
-    town.settled(&gateway.api).await;
-    assert_eq!(town.commit_statuses(&commit, "deploy").len(), 1);
+    env.settled(&gateway.api).await;
+    assert_eq!(env.commit_statuses(&commit, "deploy").len(), 1);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pull_request_shows_it_on_the_iteration_of_the_commit() {
-    let town = Town::new(1602);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
-    let (id, first) = town.open("topic");
-    let second = town.push("topic");
+    let env = Env::new(1602);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let (id, first) = env.open("topic");
+    let second = env.push("topic");
     for (commit, iteration) in [(&first, 1), (&second, 2)] {
         let body = status("pending", json!({ "pull_request": id, "commit": commit }));
         assert_eq!(post(&gateway, &body).await.0, StatusCode::ACCEPTED);
-        town.until_shown(id, commit, "deploy", "pending").await;
-        assert_eq!(town.statuses(id, "deploy").pop().unwrap().iteration, Some(iteration));
+        env.until_shown(id, commit, "deploy", "pending").await;
+        assert_eq!(env.statuses(id, "deploy").pop().unwrap().iteration, Some(iteration));
     }
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_commit_it_is_the_newest_iteration_of_that_moment() {
-    let town = Town::new(1603);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
-    let (id, first) = town.open("topic");
+    let env = Env::new(1603);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let (id, first) = env.open("topic");
     let body = status("succeeded", json!({ "pull_request": id }));
     post(&gateway, &body).await;
-    town.until_shown(id, &first, "deploy", "succeeded").await;
-    town.settled(&gateway.api).await;
-    let second = town.push("topic");
+    env.until_shown(id, &first, "deploy", "succeeded").await;
+    env.settled(&gateway.api).await;
+    let second = env.push("topic");
     // The same words, about other code.
     post(&gateway, &body).await;
-    town.until_shown(id, &second, "deploy", "succeeded").await;
-    town.settled(&gateway.api).await;
-    let third = town.push("topic");
+    env.until_shown(id, &second, "deploy", "succeeded").await;
+    env.settled(&gateway.api).await;
+    let third = env.push("topic");
     post(&gateway, &status("failed", json!({ "pull_request": id }))).await;
-    town.until_shown(id, &third, "deploy", "failed").await;
+    env.until_shown(id, &third, "deploy", "failed").await;
     let iterations: Vec<_> =
-        town.statuses(id, "deploy").iter().map(|status| status.iteration.unwrap()).collect();
+        env.statuses(id, "deploy").iter().map(|status| status.iteration.unwrap()).collect();
     assert_eq!(iterations, [1, 2, 3]);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn going_back_by_force_moves_it_to_the_newest_iteration_of_its_commit() {
-    let town = Town::new(1604);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
-    let (id, first) = town.open("topic");
+    let env = Env::new(1604);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let (id, first) = env.open("topic");
     let body = |state| status(state, json!({ "pull_request": id, "commit": first }));
     post(&gateway, &body("pending")).await;
-    town.until_shown(id, &first, "deploy", "pending").await;
-    town.shell.ado(|ado| {
-        ado.force_push(&town.repository, "topic", "Other work");
-        ado.force_push_to(&town.repository, "topic", &first);
+    env.until_shown(id, &first, "deploy", "pending").await;
+    env.shell.ado(|ado| {
+        ado.force_push(&env.repository, "topic", "Other work");
+        ado.force_push_to(&env.repository, "topic", &first);
     });
     post(&gateway, &body("succeeded")).await;
-    town.until_shown(id, &first, "deploy", "succeeded").await;
-    assert_eq!(town.statuses(id, "deploy").pop().unwrap().iteration, Some(3));
+    env.until_shown(id, &first, "deploy", "succeeded").await;
+    assert_eq!(env.statuses(id, "deploy").pop().unwrap().iteration, Some(3));
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_of_the_gateway_takes_its_context_back() {
-    let town = Town::new(1605);
-    town.silence_ci();
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
-    let old = town.shell.ado(|ado| ado.head(&town.repository, "main").unwrap().to_owned());
-    let commit = town.push("main");
+    let env = Env::new(1605);
+    env.silence_ci();
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let old = env.shell.ado(|ado| ado.head(&env.repository, "main").unwrap().to_owned());
+    let commit = env.push("main");
     let ours = json!({
-        "commit": commit, "project": town.project, "repository": town.repository,
+        "commit": commit, "project": env.project, "repository": env.repository,
         "context": { "genre": "ci", "name": "unit-tests" },
     });
     post(&gateway, &status("failed", ours)).await;
-    town.until_commit_shown(&commit, "unit-tests", "failed").await;
-    let letter = crate::harness::letters::push(&town, "main", &old, &commit, 1);
-    town.deliver(&gateway.url, "push", letter.to_string()).await;
-    let run = town.until_started("unit-tests", &commit).await;
-    town.report(&run, "succeeded");
-    town.until_commit_shown(&commit, "unit-tests", "succeeded").await;
+    env.until_commit_shown(&commit, "unit-tests", "failed").await;
+    let letter = crate::harness::payloads::push(&env, "main", &old, &commit, 1);
+    env.deliver(&gateway.url, "push", letter.to_string()).await;
+    let run = env.until_started("unit-tests", &commit).await;
+    env.report(&run, "succeeded");
+    env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_understood_is_told_by_field() {
-    let town = Town::new(1606);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
+    let env = Env::new(1606);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
     let commit = "0123456789abcdef0123456789abcdef01234567";
     let good = status("succeeded", json!({ "commit": commit }));
     let wrong = [

@@ -5,71 +5,71 @@ use fakes::ado::Permission;
 use serde_json::{Value, json};
 
 use super::requiring::{made_by_an_administrator, ours, required, start, turned, until_ours};
-use crate::harness::{Town, check};
+use crate::harness::{Env, check};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_for_every_branch_is_required_on_the_default_one_and_follows_it() {
-    let town = Town::new(4211);
-    let gateway = start(&town, check("unit-tests", "required = true")).await;
-    until_ours(&town, 1).await;
-    let (id, settings) = ours(&town).remove(0);
-    let repository = town.repository.clone();
+    let env = Env::new(4211);
+    let gateway = start(&env, check("unit-tests", "required = true")).await;
+    until_ours(&env, 1).await;
+    let (id, settings) = ours(&env).remove(0);
+    let repository = env.repository.clone();
     let scope = |name: &str| {
         let repository = &repository;
         json!([{ "repositoryId": repository, "refName": name, "matchKind": "Exact" }])
     };
     assert_eq!(settings["scope"], scope("refs/heads/main"));
-    town.shell.ado(|ado| {
-        let head = ado.head(&town.repository, "main").map(str::to_owned).unwrap();
-        ado.create_branch(&town.repository, "trunk", &head);
-        ado.set_default_branch(&town.repository, "trunk");
+    env.shell.ado(|ado| {
+        let head = ado.head(&env.repository, "main").map(str::to_owned).unwrap();
+        ado.create_branch(&env.repository, "trunk", &head);
+        ado.set_default_branch(&env.repository, "trunk");
     });
     let trunk = scope("refs/heads/trunk");
-    town.until("the policy follows", |ado, _| {
+    env.until("the policy follows", |ado, _| {
         ado.policies().any(|policy| policy.id == id && policy.settings["scope"] == trunk)
     })
     .await;
-    assert_eq!(ours(&town).len(), 1);
+    assert_eq!(ours(&env).len(), 1);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_our_account_made_elsewhere_is_left_as_it_is() {
-    let town = Town::new(4212);
-    let scope = json!([{ "repositoryId": town.repository, "refName": "refs/heads/trunk",
+    let env = Env::new(4212);
+    let scope = json!([{ "repositoryId": env.repository, "refName": "refs/heads/trunk",
         "matchKind": "exact" }]);
     let made = json!({ "statusGenre": "ci", "statusName": "unit-tests", "scope": scope,
-        "authorId": town.identity });
-    let made = made_by_an_administrator(&town, made).await;
+        "authorId": env.identity });
+    let made = made_by_an_administrator(&env, made).await;
     // Another gateway with our account, or a person with our token.
-    town.shell.ado(|ado| ado.change_policy(made, |one| one.created_by.clone_from(&town.identity)));
-    let revision = |town: &Town| {
-        town.shell.ado(|ado| ado.policies().find(|one| one.id == made).map(|one| one.revision))
+    env.shell.ado(|ado| ado.change_policy(made, |one| one.created_by.clone_from(&env.identity)));
+    let revision = |env: &Env| {
+        env.shell.ado(|ado| ado.policies().find(|one| one.id == made).map(|one| one.revision))
     };
-    let before = revision(&town);
-    let gateway = start(&town, required("")).await;
-    until_ours(&town, 2).await;
+    let before = revision(&env);
+    let gateway = start(&env, required("")).await;
+    until_ours(&env, 2).await;
     turned(&gateway).await;
     gateway.stop().await;
-    let gateway = start(&town, check("unit-tests", "")).await;
-    until_ours(&town, 1).await;
+    let gateway = start(&env, check("unit-tests", "")).await;
+    until_ours(&env, 1).await;
     turned(&gateway).await;
-    assert_eq!(revision(&town), before);
+    assert_eq!(revision(&env), before);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_seen_for_a_while_is_still_known_to_be_ours() {
-    let town = Town::new(4213);
-    let gateway = start(&town, required("")).await;
-    until_ours(&town, 1).await;
-    town.shell.ado(|ado| ado.hide_project(&town.identity, &town.project));
+    let env = Env::new(4213);
+    let gateway = start(&env, required("")).await;
+    until_ours(&env, 1).await;
+    env.shell.ado(|ado| ado.hide_project(&env.identity, &env.project));
     turned(&gateway).await;
     assert_eq!(turned(&gateway).await["problem"], Value::Null);
     gateway.stop().await;
-    town.shell.ado(|ado| ado.allow(&town.identity, Permission::ReadProject));
+    env.shell.ado(|ado| ado.allow(&env.identity, Permission::ReadProject));
     // What is not remembered would stay.
-    let gateway = start(&town, check("unit-tests", "")).await;
-    until_ours(&town, 0).await;
+    let gateway = start(&env, check("unit-tests", "")).await;
+    until_ours(&env, 0).await;
     gateway.stop().await;
 }

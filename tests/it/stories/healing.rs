@@ -11,7 +11,7 @@ use fakes::faults::{
 };
 use reqwest::{Method, StatusCode};
 
-use crate::harness::{Inside, Settings, Town, parts};
+use crate::harness::{Env, Inside, Settings, parts};
 
 const HOOKS: &str = "/_apis/hooks/";
 const KEPT: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"";
@@ -21,8 +21,8 @@ fn kept(settings: &mut Settings) {
 }
 
 /// Whatever happened: one enabled hook for each type of event.
-async fn until_whole(town: &Town) {
-    town.until("there are four hooks of four kinds, all enabled", |ado, _| {
+async fn until_whole(env: &Env) {
+    env.until("there are four hooks of four kinds, all enabled", |ado, _| {
         let mut types: Vec<_> = ado
             .subscriptions()
             .filter(|one| one.status == SubscriptionStatus::Enabled)
@@ -53,9 +53,9 @@ struct Once(usize);
 
 impl Once {
     /// The request number `nth` with this method and path part.
-    fn strike(town: &Town, method: &str, path_part: &str, nth: u32, action: Action) -> Self {
+    fn strike(env: &Env, method: &str, path_part: &str, nth: u32, action: Action) -> Self {
         let rule = Rule::new(method, path_part, action).nth(nth);
-        town.shell.ado(|ado| {
+        env.shell.ado(|ado| {
             ado.faults.add(rule);
             Self(ado.journal.struck())
         })
@@ -70,17 +70,17 @@ impl Once {
 async fn a_creation_that_is_not_answered_makes_nothing_twice() {
     for (number, (name, action)) in bad_days().into_iter().enumerate() {
         println!("{name} for the second creation");
-        let town = Town::new(4100 + u64::try_from(number).unwrap());
-        let foreign = town.subscribe_to("http://127.0.0.1:1", "git.push", "1.0").await;
+        let env = Env::new(4100 + u64::try_from(number).unwrap());
+        let foreign = env.subscribe_to("http://127.0.0.1:1", "git.push", "1.0").await;
         // Four questions come before the creations, by the same words in the path.
-        let once = Once::strike(&town, "POST", "/_apis/hooks/subscriptions", 6, action);
-        let gateway = Inside::without_hooks(&town, kept).await;
-        town.until("it struck, and ours are there once", |ado, _| {
+        let once = Once::strike(&env, "POST", "/_apis/hooks/subscriptions", 6, action);
+        let gateway = Inside::without_hooks(&env, kept).await;
+        env.until("it struck, and ours are there once", |ado, _| {
             once.has_struck(ado) && ours(ado, &gateway.url).len() == 4
         })
         .await;
         until_at_rest(&gateway).await;
-        town.shell.ado(|ado| {
+        env.shell.ado(|ado| {
             assert_eq!(ours(ado, &gateway.url).len(), 4);
             assert!(ado.subscription(&foreign).is_some(), "it is not ours");
         });
@@ -92,17 +92,17 @@ async fn a_creation_that_is_not_answered_makes_nothing_twice() {
 async fn a_removal_that_is_not_answered_leaves_nothing_behind() {
     for (number, (name, action)) in bad_days().into_iter().enumerate() {
         println!("{name} for the second removal");
-        let town = Town::new(4110 + u64::try_from(number).unwrap());
-        let gateway = Inside::without_hooks(&town, kept).await;
-        until_whole(&town).await;
-        let once = Once::strike(&town, "DELETE", "/_apis/hooks/subscriptions/", 2, action);
+        let env = Env::new(4110 + u64::try_from(number).unwrap());
+        let gateway = Inside::without_hooks(&env, kept).await;
+        until_whole(&env).await;
+        let once = Once::strike(&env, "DELETE", "/_apis/hooks/subscriptions/", 2, action);
         // Made by hand, at our address: they tell what ours tell.
-        town.subscribe(&gateway.url).await;
-        town.until("it struck, and only ours are left", |ado, _| {
+        env.subscribe(&gateway.url).await;
+        env.until("it struck, and only ours are left", |ado, _| {
             once.has_struck(ado) && ado.subscriptions().count() == 4
         })
         .await;
-        until_whole(&town).await;
+        until_whole(&env).await;
         gateway.stop().await;
     }
 }
@@ -117,7 +117,7 @@ fn ours<'w>(ado: &'w fakes::ado::World, gateway: &str) -> Vec<&'w Subscription> 
 async fn until_at_rest(gateway: &Inside) {
     let is_done = |turns: &serde_json::Value| {
         let mut turns = turns["items"].as_array().expect("a list has items").iter();
-        let ours = turns.find(|turn| turn["duty"] == "subscriptions").expect("they are kept");
+        let ours = turns.find(|turn| turn["reconciler"] == "subscriptions").expect("they are kept");
         ours["goes_on"] == false && ours["changes"] == 0 && ours["problem"].is_null()
     };
     gateway.api.until("/v1/organizations/fabrikam/reconcile", is_done).await;
@@ -125,49 +125,49 @@ async fn until_at_rest(gateway: &Inside) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_that_fails_makes_nothing() {
-    let town = Town::new(4120);
-    let gateway = Inside::without_hooks(&town, kept).await;
-    until_whole(&town).await;
+    let env = Env::new(4120);
+    let gateway = Inside::without_hooks(&env, kept).await;
+    until_whole(&env).await;
     // From here on one of the four questions is never answered.
     let rule = Rule::new("POST", "/_apis/hooks/subscriptionsquery", server_error_500()).percent(60);
-    town.shell.ado(|ado| ado.faults.add(rule));
+    env.shell.ado(|ado| ado.faults.add(rule));
     let told = |ready: &serde_json::Value| ready.to_string().contains("could not be looked after");
     gateway.api.until("/readyz", told).await;
-    assert_eq!(town.shell.ado(|ado| ado.subscriptions().count()), 4);
-    town.shell.ado(|ado| ado.faults.clear());
+    assert_eq!(env.shell.ado(|ado| ado.subscriptions().count()), 4);
+    env.shell.ado(|ado| ado.faults.clear());
     gateway.api.until("/readyz", |ready| !told(ready)).await;
-    until_whole(&town).await;
+    until_whole(&env).await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hook_deleted_by_hand_while_a_rotation_runs_is_made_anew() {
-    let town = Town::new(4121);
-    let gateway = Inside::without_hooks(&town, kept).await;
-    until_whole(&town).await;
+    let env = Env::new(4121);
+    let gateway = Inside::without_hooks(&env, kept).await;
+    until_whole(&env).await;
     let rule = Rule::new("PUT", HOOKS, Action::Hold { before: true }).next(1);
-    town.shell.ado(|ado| ado.faults.add(rule));
+    env.shell.ado(|ado| ado.faults.add(rule));
     let rotate = gateway.api.call(Method::POST, "/v1/organizations/fabrikam/rotate", None);
     assert_eq!(rotate.await.0, StatusCode::ACCEPTED);
-    let held = town.shell.wait_for_held(Duration::from_secs(20), 1).await;
+    let held = env.shell.wait_for_held(Duration::from_secs(20), 1).await;
     assert!(held.is_some(), "a hook is being changed");
     let all: Vec<String> =
-        town.shell.ado(|ado| ado.subscriptions().map(|one| one.id.clone()).collect());
+        env.shell.ado(|ado| ado.subscriptions().map(|one| one.id.clone()).collect());
     for id in &all {
-        town.shell.ado(|ado| ado.remove_subscription(id));
+        env.shell.ado(|ado| ado.remove_subscription(id));
     }
-    town.shell.release();
-    until_whole(&town).await;
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.shell.release();
+    until_whole(&env).await;
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_replicas_at_once_one_makes_the_hooks() {
-    let town = Town::new(4122);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
-    let mut settings = town.settings("127.0.0.1:1");
+    let env = Env::new(4122);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let mut settings = env.settings("127.0.0.1:1");
     kept(&mut settings);
     let config = settings.config();
     let others: Vec<_> = (0..4)
@@ -176,16 +176,16 @@ async fn of_two_replicas_at_once_one_makes_the_hooks() {
     let turns = others.iter().map(|other| other.due("fabrikam"));
     let ticks = futures_util::future::join_all(turns).await;
     assert!(ticks.into_iter().all(|tick| tick.is_ok()));
-    until_whole(&town).await;
+    until_whole(&env).await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn masked_secrets_are_never_sent_back() {
-    let town = Town::new(4123);
-    let gateway = Inside::without_hooks(&town, kept).await;
-    until_whole(&town).await;
-    town.shell.ado(|ado| {
+    let env = Env::new(4123);
+    let gateway = Inside::without_hooks(&env, kept).await;
+    until_whole(&env).await;
+    env.shell.ado(|ado| {
         let all: Vec<String> = ado.subscriptions().map(|one| one.id.clone()).collect();
         for id in all {
             ado.change_subscription(&id, |one| {
@@ -193,15 +193,15 @@ async fn masked_secrets_are_never_sent_back() {
             });
         }
     });
-    town.until("every filter is gone again", |ado, _| {
+    env.until("every filter is gone again", |ado, _| {
         ado.subscriptions().all(|one| one.filter("branch").is_none())
     })
     .await;
-    let masked = town.shell.ado(|ado| {
+    let masked = env.shell.ado(|ado| {
         ado.subscriptions().any(|one| one.consumer_inputs["basicAuthPassword"].contains('*'))
     });
     assert!(!masked);
-    let pushed = town.push("main");
-    town.until_started("unit-tests", &pushed).await;
+    let pushed = env.push("main");
+    env.until_started("unit-tests", &pushed).await;
     gateway.stop().await;
 }

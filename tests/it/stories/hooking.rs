@@ -9,7 +9,7 @@ use fakes::ado::hooks::Subscription;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Inside, Settings, Town, check};
+use crate::harness::{Env, Inside, Settings, check};
 
 const KEPT: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"";
 
@@ -17,10 +17,10 @@ fn kept(settings: &mut Settings) {
     settings.organization = KEPT.to_owned();
 }
 
-/// Ours, by type of event.
-fn ours(town: &Town, gateway: &Inside) -> Vec<Subscription> {
+/// Instance, by type of event.
+fn ours(env: &Env, gateway: &Inside) -> Vec<Subscription> {
     let prefix = format!("{}/hooks/azure-devops/fabrikam/", gateway.url);
-    town.shell.ado(|ado| {
+    env.shell.ado(|ado| {
         let is_ours = |one: &&Subscription| one.consumer_inputs["url"].starts_with(&prefix);
         ado.subscriptions().filter(is_ours).cloned().collect()
     })
@@ -30,15 +30,15 @@ fn types(found: &[Subscription]) -> BTreeSet<&str> {
     found.iter().map(|one| one.event_type.as_str()).collect()
 }
 
-async fn until_ours(town: &Town, gateway: &Inside, count: usize) -> Vec<Subscription> {
+async fn until_ours(env: &Env, gateway: &Inside, count: usize) -> Vec<Subscription> {
     let prefix = format!("{}/hooks/azure-devops/fabrikam/", gateway.url);
-    town.until(&format!("there are {count} hooks of ours, all enabled"), |ado, _| {
+    env.until(&format!("there are {count} hooks of ours, all enabled"), |ado, _| {
         let all = ado.subscriptions().filter(|one| one.consumer_inputs["url"].starts_with(&prefix));
         let all: Vec<_> = all.collect();
         all.len() == count && all.iter().all(|one| one.status == SubscriptionStatus::Enabled)
     })
     .await;
-    ours(town, gateway)
+    ours(env, gateway)
 }
 
 async fn plan(gateway: &Inside) -> Value {
@@ -54,9 +54,9 @@ fn told(plan: &Value) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_hooks_that_the_checks_need_are_made_and_deliver() {
-    let town = Town::new(4001);
-    let gateway = Inside::without_hooks(&town, kept).await;
-    let found = until_ours(&town, &gateway, 4).await;
+    let env = Env::new(4001);
+    let gateway = Inside::without_hooks(&env, kept).await;
+    let found = until_ours(&env, &gateway, 4).await;
     let expected = BTreeSet::from([
         "git.push",
         "git.pullrequest.created",
@@ -65,15 +65,15 @@ async fn the_hooks_that_the_checks_need_are_made_and_deliver() {
     ]);
     assert_eq!(types(&found), expected);
     for one in &found {
-        assert_eq!(one.publisher_inputs["projectId"], town.project, "one for the whole project");
+        assert_eq!(one.publisher_inputs["projectId"], env.project, "one for the whole project");
         assert_eq!(one.filter("repository").or(one.filter("notificationType")), None);
         assert_eq!(one.consumer_inputs["resourceDetailsToSend"], "all");
         let password = &one.consumer_inputs["basicAuthPassword"];
         let others = one.consumer_inputs.iter().filter(|(name, _)| *name != "basicAuthPassword");
         assert!(others.clone().all(|(_, value)| !value.contains(password.as_str())));
     }
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
     assert_eq!(told(&plan(&gateway).await), Vec::<String>::new());
     let has = |listed: &Value, topic: &str| {
         let items = listed["items"].as_array().expect("a list has items");
@@ -87,13 +87,13 @@ async fn the_hooks_that_the_checks_need_are_made_and_deliver() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_without_pushes_and_commands_needs_two() {
-    let town = Town::new(4002);
-    let gateway = Inside::without_hooks(&town, |settings| {
+    let env = Env::new(4002);
+    let gateway = Inside::without_hooks(&env, |settings| {
         kept(settings);
         settings.checks = check("lint", "commands = false");
     })
     .await;
-    let found = until_ours(&town, &gateway, 2).await;
+    let found = until_ours(&env, &gateway, 2).await;
     assert_eq!(
         types(&found),
         BTreeSet::from(["git.pullrequest.created", "git.pullrequest.updated"])
@@ -108,35 +108,35 @@ async fn what_azure_devops_stopped_is_made_anew_and_the_old_one_goes_last() {
         (4012, SubscriptionStatus::DisabledBySystem),
         (4013, SubscriptionStatus::DisabledByInactiveIdentity),
     ] {
-        let town = Town::new(seed);
-        let gateway = Inside::without_hooks(&town, kept).await;
-        let before = until_ours(&town, &gateway, 4).await;
+        let env = Env::new(seed);
+        let gateway = Inside::without_hooks(&env, kept).await;
+        let before = until_ours(&env, &gateway, 4).await;
         let stopped = before.iter().find(|one| one.event_type == "git.push").unwrap().id.clone();
-        town.shell.ado(|ado| ado.change_subscription(&stopped, |one| one.status = status));
-        town.until("the stopped one is gone", |ado, _| ado.subscription(&stopped).is_none()).await;
-        let after = until_ours(&town, &gateway, 4).await;
+        env.shell.ado(|ado| ado.change_subscription(&stopped, |one| one.status = status));
+        env.until("the stopped one is gone", |ado, _| ado.subscription(&stopped).is_none()).await;
+        let after = until_ours(&env, &gateway, 4).await;
         let new = after.iter().find(|one| one.event_type == "git.push").expect("it is there");
         assert_ne!(new.consumer_inputs["url"], before[0].consumer_inputs["url"]);
-        let push = town.push("main");
-        town.until_started("unit-tests", &push).await;
+        let push = env.push("main");
+        env.until_started("unit-tests", &push).await;
         gateway.stop().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_person_switched_off_is_left_and_told() {
-    let town = Town::new(4003);
-    let gateway = Inside::without_hooks(&town, kept).await;
-    let found = until_ours(&town, &gateway, 4).await;
+    let env = Env::new(4003);
+    let gateway = Inside::without_hooks(&env, kept).await;
+    let found = until_ours(&env, &gateway, 4).await;
     let off = found[0].id.clone();
     let by_user = SubscriptionStatus::DisabledByUser;
-    town.shell.ado(|ado| ado.change_subscription(&off, |one| one.status = by_user));
+    env.shell.ado(|ado| ado.change_subscription(&off, |one| one.status = by_user));
     gateway
         .api
         .until("/readyz", |ready| ready.to_string().contains("a person switched it off"))
         .await;
-    assert_eq!(ours(&town, &gateway).len(), 4, "nothing is made in its place");
-    assert_eq!(town.shell.ado(|ado| ado.subscription(&off).unwrap().status), by_user);
+    assert_eq!(ours(&env, &gateway).len(), 4, "nothing is made in its hook_scope");
+    assert_eq!(env.shell.ado(|ado| ado.subscription(&off).unwrap().status), by_user);
     let plan = plan(&gateway).await;
     assert!(plan["items"][0]["action"] == "leave", "{plan}");
     gateway.stop().await;
@@ -144,21 +144,21 @@ async fn what_a_person_switched_off_is_left_and_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_tells_foreign_duplicate_drifted_and_disabled_ones_apart() {
-    let town = Town::new(4004);
-    let gateway = Inside::without_hooks(&town, |settings| {
+    let env = Env::new(4004);
+    let gateway = Inside::without_hooks(&env, |settings| {
         settings.organization = "hooks = true\nreconcile = \"1d\"\ncatch_up = \"off\"".to_owned();
     })
     .await;
-    let found = until_ours(&town, &gateway, 4).await;
-    let foreign = town.subscribe_to("http://127.0.0.1:1", "git.push", "1.0").await;
+    let found = until_ours(&env, &gateway, 4).await;
+    let foreign = env.subscribe_to("http://127.0.0.1:1", "git.push", "1.0").await;
     let of = |event_type: &str| {
         found.iter().find(|one| one.event_type == event_type).expect("it is there").clone()
     };
     let (push, created) = (of("git.push"), of("git.pullrequest.created"));
-    let duplicate = copy(&town, &push).await;
+    let duplicate = copy(&env, &push).await;
     let comments = of("ms.vss-code.git-pullrequest-comment-event").id;
     let updated = of("git.pullrequest.updated").id;
-    town.shell.ado(|ado| {
+    env.shell.ado(|ado| {
         ado.change_subscription(&created.id, |one| {
             one.publisher_inputs.insert("branch".into(), "main".into());
         });
@@ -175,18 +175,18 @@ async fn a_plan_tells_foreign_duplicate_drifted_and_disabled_ones_apart() {
     let (status, _) =
         gateway.api.call(Method::POST, "/v1/organizations/fabrikam/reconcile", None).await;
     assert_eq!(status, StatusCode::ACCEPTED);
-    town.until("all is as planned", |ado, _| {
+    env.until("all is as planned", |ado, _| {
         let unfiltered =
             ado.subscription(&created.id).is_some_and(|one| one.filter("branch").is_none());
         unfiltered && ado.subscription(&duplicate).is_none() && ado.subscription(&updated).is_none()
     })
     .await;
-    assert!(town.shell.ado(|ado| ado.subscription(&foreign).is_some()), "it is somebody else's");
+    assert!(env.shell.ado(|ado| ado.subscription(&foreign).is_some()), "it is somebody else's");
     gateway.stop().await;
 }
 
 /// The same subscription once more.
-async fn copy(town: &Town, one: &Subscription) -> String {
+async fn copy(env: &Env, one: &Subscription) -> String {
     let body = json!({
         "publisherId": "tfs",
         "eventType": one.event_type,
@@ -196,62 +196,62 @@ async fn copy(town: &Town, one: &Subscription) -> String {
         "publisherInputs": { "projectId": one.publisher_inputs["projectId"] },
         "consumerInputs": one.consumer_inputs,
     });
-    let created = town.ask_ado("POST", "_apis/hooks/subscriptions", &body).await;
+    let created = env.ask_ado("POST", "_apis/hooks/subscriptions", &body).await;
     created["id"].as_str().expect("it has an id").to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn removed_hooks_stay_away_until_they_are_asked_for() {
-    let town = Town::new(4005);
-    let gateway = Inside::without_hooks(&town, kept).await;
-    until_ours(&town, &gateway, 4).await;
-    let foreign = town.subscribe_to("http://127.0.0.1:1", "git.push", "1.0").await;
+    let env = Env::new(4005);
+    let gateway = Inside::without_hooks(&env, kept).await;
+    until_ours(&env, &gateway, 4).await;
+    let foreign = env.subscribe_to("http://127.0.0.1:1", "git.push", "1.0").await;
     let (status, _) =
         gateway.api.call(Method::DELETE, "/v1/organizations/fabrikam/hooks", None).await;
     assert_eq!(status, StatusCode::ACCEPTED);
-    until_ours(&town, &gateway, 0).await;
+    until_ours(&env, &gateway, 0).await;
     assert_eq!(plan(&gateway).await["held"], true);
-    assert!(town.shell.ado(|ado| ado.subscription(&foreign).is_some()));
+    assert!(env.shell.ado(|ado| ado.subscription(&foreign).is_some()));
     let ask = gateway.api.call(Method::POST, "/v1/organizations/fabrikam/reconcile", None);
     assert_eq!(ask.await.0, StatusCode::ACCEPTED);
-    until_ours(&town, &gateway, 4).await;
+    until_ours(&env, &gateway, 4).await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_changes_every_secret_and_refuses_nothing() {
-    let town = Town::new(4006);
-    let gateway = Inside::without_hooks(&town, kept).await;
-    let before = until_ours(&town, &gateway, 4).await;
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let env = Env::new(4006);
+    let gateway = Inside::without_hooks(&env, kept).await;
+    let before = until_ours(&env, &gateway, 4).await;
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
     let rotate = gateway.api.call(Method::POST, "/v1/organizations/fabrikam/rotate", None);
     assert_eq!(rotate.await.0, StatusCode::ACCEPTED);
     let old: BTreeSet<String> =
         before.iter().map(|one| one.consumer_inputs["basicAuthPassword"].clone()).collect();
-    town.until("every hook has a new secret", |ado, _| {
+    env.until("every hook has a new secret", |ado, _| {
         ado.subscriptions().all(|one| !old.contains(&one.consumer_inputs["basicAuthPassword"]))
     })
     .await;
-    let after = until_ours(&town, &gateway, 4).await;
+    let after = until_ours(&env, &gateway, 4).await;
     let ids = |all: &[Subscription]| all.iter().map(|one| one.id.clone()).collect::<BTreeSet<_>>();
     assert_eq!(ids(&after), ids(&before), "none is made anew");
-    let pushed = town.push("topic");
-    town.until_shown(id, &pushed, "unit-tests", "succeeded").await;
-    town.until_delivered().await;
-    let refused = town.shell.ado(|ado| ado.lost().len());
+    let pushed = env.push("topic");
+    env.until_shown(id, &pushed, "unit-tests", "succeeded").await;
+    env.until_delivered().await;
+    let refused = env.shell.ado(|ado| ado.lost().len());
     assert_eq!(refused, 0);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn renamed_projects_and_repositories_keep_their_hooks_and_checks() {
-    let town = Town::new(4007);
-    let gateway = Inside::without_hooks(&town, kept).await;
-    let before = until_ours(&town, &gateway, 4).await;
-    town.shell.ado(|ado| {
-        ado.rename_project(&town.project, "Tailspin");
-        ado.rename_repository(&town.repository, "shop");
+    let env = Env::new(4007);
+    let gateway = Inside::without_hooks(&env, kept).await;
+    let before = until_ours(&env, &gateway, 4).await;
+    env.shell.ado(|ado| {
+        ado.rename_project(&env.project, "Tailspin");
+        ado.rename_repository(&env.repository, "shop");
     });
     // Whatever a turn would do because of the new names, two of them have done.
     for _ in 0..2 {
@@ -261,11 +261,11 @@ async fn renamed_projects_and_repositories_keep_their_hooks_and_checks() {
         gateway.api.until("/v1/organizations/fabrikam/reconcile", is_later).await;
     }
     let ids = |all: &[Subscription]| all.iter().map(|one| one.id.clone()).collect::<BTreeSet<_>>();
-    assert_eq!(ids(&ours(&town, &gateway)), ids(&before));
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    assert_eq!(ids(&ours(&env, &gateway)), ids(&before));
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
     // With a project its hooks go, and nothing is made where it was.
-    town.shell.ado(|ado| ado.delete_project(&town.project));
-    until_ours(&town, &gateway, 0).await;
+    env.shell.ado(|ado| ado.delete_project(&env.project));
+    until_ours(&env, &gateway, 0).await;
     gateway.stop().await;
 }

@@ -13,51 +13,50 @@ use fakes::bearers::add_service_principal;
 use fakes::journal::Credential;
 use serde_json::{Value, json};
 
-use crate::harness::{BY_HAND, CLIENT_SECRET, Inside, Settings, Town};
+use crate::harness::{BY_HAND, CLIENT_SECRET, Env, Inside, Settings};
 
 /// What the platform gives to the process, and the app trusts.
 const FEDERATED: &str = "a-token-of-the-platform-that-the-app-trusts";
 
 /// An app that is a member of the organization; its client id and its identity there.
-fn app(town: &Town) -> (String, String) {
-    town.shell.entra(|entra| {
+fn app(env: &Env) -> (String, String) {
+    env.shell.entra(|entra| {
         let client_id = entra.add_app();
-        let member = town.shell.ado(|ado| add_service_principal(ado, entra, "Gate", &client_id));
+        let member = env.shell.ado(|ado| add_service_principal(ado, entra, "Gate", &client_id));
         (client_id, member)
     })
 }
 
-fn credential(town: &Town, kind: &str, client_id: &str, keys: &str) -> String {
-    let (tenant, authority) =
-        (town.shell.entra(|entra| entra.tenant().to_owned()), town.shell.url());
+fn credential(env: &Env, kind: &str, client_id: &str, keys: &str) -> String {
+    let (tenant, authority) = (env.shell.entra(|entra| entra.tenant().to_owned()), env.shell.url());
     format!(
         "kind = \"{kind}\"\ntenant_id = \"{tenant}\"\nclient_id = \"{client_id}\"\n\
          authority_url = \"{authority}\"\n{keys}"
     )
 }
 
-fn with_secret(town: &Town, client_id: &str) -> String {
-    credential(town, "service_principal", client_id, "client_secret = { env = \"CLIENT_SECRET\" }")
+fn with_secret(env: &Env, client_id: &str) -> String {
+    credential(env, "service_principal", client_id, "client_secret = { env = \"CLIENT_SECRET\" }")
 }
 
 /// A gateway with this credential, after a pull request's life; it must have gone well.
-async fn lives(town: &Town, change: impl FnOnce(&mut Settings)) -> Inside {
-    let gateway = Inside::start_with(town, change).await;
+async fn lives(env: &Env, change: impl FnOnce(&mut Settings)) -> Inside {
+    let gateway = Inside::start_with(env, change).await;
     for branch in ["one", "two", "three"] {
-        let (id, commit) = town.open(branch);
-        town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        let (id, commit) = env.open(branch);
+        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
     }
-    town.settled(&gateway.api).await;
-    town.check_invariants();
-    assert_eq!(town.shell.ado(|ado| ado.pats().len()), 0, "nothing is minted");
+    env.settled(&gateway.api).await;
+    env.check_invariants();
+    assert_eq!(env.shell.ado(|ado| ado.pats().len()), 0, "nothing is minted");
     let ready = gateway.api.get("/readyz").await;
-    assert_eq!(ready["troubles"], json!({}));
+    assert_eq!(ready["problems"], json!({}));
     gateway
 }
 
 /// How many requests for posting statuses there were, each of which has to present this.
-fn posts(town: &Town, presented: Credential) -> usize {
-    town.shell.ado(|ado| {
+fn posts(env: &Env, presented: Credential) -> usize {
+    env.shell.ado(|ado| {
         let is_post = |entry: &&fakes::journal::Entry| {
             entry.method == "POST" && entry.target.contains("/statuses")
         };
@@ -68,10 +67,10 @@ fn posts(town: &Town, presented: Credential) -> usize {
 }
 
 /// Every use is written down as that of `identity`, and one token request served them all.
-async fn asked_once(town: &Town, gateway: &Inside, identity: &str, grant: &str) {
-    let posts = posts(town, Credential::Bearer);
+async fn asked_once(env: &Env, gateway: &Inside, identity: &str, grant: &str) {
+    let posts = posts(env, Credential::Bearer);
     assert!(posts >= 6, "{posts} statuses were posted");
-    let calls = town.shell.entra(|entra| entra.token_calls().to_vec());
+    let calls = env.shell.entra(|entra| entra.token_calls().to_vec());
     assert_eq!(calls.len(), 1, "one request serves all calls: {calls:?}");
     assert_eq!((calls[0].grant.as_str(), calls[0].refused), (grant, None));
     let all_told = |list: &Value| list["items"].as_array().is_some_and(|uses| uses.len() > posts);
@@ -87,68 +86,67 @@ async fn asked_once(town: &Town, gateway: &Inside, identity: &str, grant: &str) 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_with_a_secret_lends_its_token() {
-    let town = Town::new(2001);
-    let (client_id, _) = app(&town);
-    town.shell.entra(|entra| entra.add_secret(&client_id, CLIENT_SECRET));
-    let gateway =
-        lives(&town, |settings| settings.credential = with_secret(&town, &client_id)).await;
-    asked_once(&town, &gateway, &client_id, "client_credentials").await;
+    let env = Env::new(2001);
+    let (client_id, _) = app(&env);
+    env.shell.entra(|entra| entra.add_secret(&client_id, CLIENT_SECRET));
+    let gateway = lives(&env, |settings| settings.credential = with_secret(&env, &client_id)).await;
+    asked_once(&env, &gateway, &client_id, "client_credentials").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_with_a_certificate_lends_its_token() {
-    let town = Town::new(2002);
-    let (client_id, _) = app(&town);
+    let env = Env::new(2002);
+    let (client_id, _) = app(&env);
     let key = KeyPair::generate(KeySize::Rsa2048).expect("there is randomness");
     let certificate = certificate(&key);
-    assert!(town.shell.entra(|entra| entra.add_certificate(&client_id, &certificate)));
+    assert!(env.shell.entra(|entra| entra.add_certificate(&client_id, &certificate)));
     let private = AsDer::<Pkcs8V1Der<'_>>::as_der(&key).expect("it can be written");
     let both = pem("PRIVATE KEY", private.as_ref()) + &pem("CERTIFICATE", &certificate);
-    let gateway = lives(&town, |settings| {
+    let gateway = lives(&env, |settings| {
         let path = settings.folder.join("app.pem");
         std::fs::write(&path, both).expect("the folder is writable");
         let keys = format!("client_certificate = {{ file = \"{}\" }}", path.display());
-        settings.credential = credential(&town, "service_principal", &client_id, &keys);
+        settings.credential = credential(&env, "service_principal", &client_id, &keys);
     })
     .await;
-    asked_once(&town, &gateway, &client_id, "client_credentials").await;
+    asked_once(&env, &gateway, &client_id, "client_credentials").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workload_lends_what_its_platform_vouches_for() {
-    let town = Town::new(2003);
-    let (client_id, _) = app(&town);
-    town.shell.entra(|entra| entra.add_federated_token(&client_id, FEDERATED));
-    let gateway = lives(&town, |settings| {
+    let env = Env::new(2003);
+    let (client_id, _) = app(&env);
+    env.shell.entra(|entra| entra.add_federated_token(&client_id, FEDERATED));
+    let gateway = lives(&env, |settings| {
         let path = settings.folder.join("federated-token");
         std::fs::write(&path, FEDERATED).expect("the folder is writable");
         let keys = format!("token_file = \"{}\"", path.display());
-        settings.credential = credential(&town, "workload_identity", &client_id, &keys);
+        settings.credential = credential(&env, "workload_identity", &client_id, &keys);
     })
     .await;
-    asked_once(&town, &gateway, &client_id, "client_credentials").await;
+    asked_once(&env, &gateway, &client_id, "client_credentials").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_lends_its_own_identity_or_the_one_that_is_named() {
     for (seed, is_named) in [(2004, false), (2005, true)] {
-        let town = Town::new(seed);
-        let (client_id, object_id) = town.shell.entra(|entra| {
+        let env = Env::new(seed);
+        let (client_id, object_id) = env.shell.entra(|entra| {
             if is_named {
                 entra.add_managed_identity();
             }
             entra.add_managed_identity()
         });
-        let tenant = town.shell.entra(|entra| entra.tenant().to_owned());
-        town.shell.ado(|ado| {
+        let tenant = env.shell.entra(|entra| entra.tenant().to_owned());
+        env.shell.ado(|ado| {
             ado.set_tenant(&tenant);
             ado.create_identity("Gate", &object_id)
         });
-        let gateway = lives(&town, |settings| {
-            let url = town.shell.url();
+        let gateway = lives(&env, |settings| {
+            let url = env.shell.url();
             settings.credential = format!("kind = \"managed_identity\"\nendpoint_url = \"{url}\"");
             if is_named {
                 settings.credential += &format!("\nclient_id = \"{client_id}\"");
@@ -156,18 +154,18 @@ async fn a_machine_lends_its_own_identity_or_the_one_that_is_named() {
         })
         .await;
         let identity = if is_named { &client_id } else { "the machine's identity" };
-        asked_once(&town, &gateway, identity, "managed_identity").await;
+        asked_once(&env, &gateway, identity, "managed_identity").await;
         gateway.stop().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_made_by_hand_serves_every_call_and_asks_nobody() {
-    let town = Town::new(2006);
-    let gateway = lives(&town, |settings| settings.credential = BY_HAND.into()).await;
-    let posts = posts(&town, Credential::Basic);
+    let env = Env::new(2006);
+    let gateway = lives(&env, |settings| settings.credential = BY_HAND.into()).await;
+    let posts = posts(&env, Credential::Basic);
     assert!(posts >= 6, "{posts} statuses were posted");
-    assert!(town.shell.entra(|entra| entra.token_calls().is_empty()));
+    assert!(env.shell.entra(|entra| entra.token_calls().is_empty()));
     let all_told = |list: &Value| list["items"].as_array().is_some_and(|uses| uses.len() > posts);
     let uses = gateway.api.until("/v1/audit?action=use&limit=500", all_told).await;
     for used in uses["items"].as_array().expect("a list has items") {
@@ -178,47 +176,47 @@ async fn a_token_made_by_hand_serves_every_call_and_asks_nobody() {
 }
 
 /// Waits until the operator is told these words, and says what else.
-async fn trouble(gateway: &Inside, words: &str) -> String {
+async fn problem(gateway: &Inside, words: &str) -> String {
     let says = |body: &Value| {
-        body["troubles"]["fabrikam"].as_str().is_some_and(|told| told.contains(words))
+        body["problems"]["fabrikam"].as_str().is_some_and(|told| told.contains(words))
     };
     let ready = gateway.api.until("/readyz", says).await;
     assert_eq!(ready["status"], "ready", "deliveries are accepted");
-    ready["troubles"]["fabrikam"].as_str().unwrap_or_default().to_owned()
+    ready["problems"]["fabrikam"].as_str().unwrap_or_default().to_owned()
 }
 
 /// A pull request is taken in and started; its status waits, and says why.
-async fn waits(town: &Town, gateway: &Inside, words: &str) {
-    let (id, commit) = town.open("topic");
-    town.until_started("unit-tests", &commit).await;
-    town.until_delivered().await;
+async fn waits(env: &Env, gateway: &Inside, words: &str) {
+    let (id, commit) = env.open("topic");
+    env.until_started("unit-tests", &commit).await;
+    env.until_delivered().await;
     let told = |statuses: &Value| {
         let items = statuses["items"].as_array().expect("a list has items");
         items.iter().any(|one| one["reason"].as_str().is_some_and(|why| why.contains(words)))
     };
     gateway.api.until("/v1/statuses?outcome=queued", told).await;
     assert!(gateway.api.items("/v1/statuses?outcome=refused").await.is_empty());
-    assert!(town.statuses(id, "unit-tests").is_empty());
-    let taken = town.deliver(&gateway.url, "git-push", "{}").await;
+    assert!(env.statuses(id, "unit-tests").is_empty());
+    let taken = env.deliver(&gateway.url, "git-push", "{}").await;
     assert_eq!(taken, reqwest::StatusCode::ACCEPTED);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_secret_is_named_and_statuses_wait() {
-    let town = Town::new(2007);
-    let (client_id, _) = app(&town);
-    town.shell.entra(|entra| entra.add_secret(&client_id, "another secret than the gateway's"));
-    let gateway = Inside::start_with(&town, |settings| {
-        settings.credential = with_secret(&town, &client_id);
+    let env = Env::new(2007);
+    let (client_id, _) = app(&env);
+    env.shell.entra(|entra| entra.add_secret(&client_id, "another secret than the gateway's"));
+    let gateway = Inside::start_with(&env, |settings| {
+        settings.credential = with_secret(&env, &client_id);
     })
     .await;
     // It shows before the first status needs a token.
-    let told = trouble(&gateway, "AADSTS7000215").await;
+    let told = problem(&gateway, "AADSTS7000215").await;
     for words in ["the client secret is wrong", "the Value of the secret", "client_secret"] {
         assert!(told.contains(words), "{words} is not in: {told}");
     }
     assert!(!told.contains(CLIENT_SECRET), "{told}");
-    waits(&town, &gateway, "AADSTS7000215").await;
+    waits(&env, &gateway, "AADSTS7000215").await;
     let refused = gateway.api.items("/v1/audit?action=refresh&outcome=refused").await;
     assert!(refused.iter().all(|entry| entry["identity"] == *client_id), "{refused:?}");
     assert!(!refused.is_empty());
@@ -227,16 +225,16 @@ async fn a_wrong_secret_is_named_and_statuses_wait() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_is_no_member_is_told_to_be_added() {
-    let town = Town::new(2008);
-    let (client_id, member) = app(&town);
-    town.shell.entra(|entra| entra.add_secret(&client_id, CLIENT_SECRET));
-    town.shell.ado(|ado| ado.remove_member(&member));
-    let gateway = Inside::start_with(&town, |settings| {
-        settings.credential = with_secret(&town, &client_id);
+    let env = Env::new(2008);
+    let (client_id, member) = app(&env);
+    env.shell.entra(|entra| entra.add_secret(&client_id, CLIENT_SECRET));
+    env.shell.ado(|ado| ado.remove_member(&member));
+    let gateway = Inside::start_with(&env, |settings| {
+        settings.credential = with_secret(&env, &client_id);
     })
     .await;
-    waits(&town, &gateway, "Add the app").await;
-    let told = trouble(&gateway, "TF400813").await;
+    waits(&env, &gateway, "Add the app").await;
+    let told = problem(&gateway, "TF400813").await;
     assert!(told.contains("Organization settings > Users"), "{told}");
     let refused = gateway.api.items("/v1/audit?action=use&outcome=refused").await;
     assert!(refused.iter().any(|entry| entry["identity"] == *client_id), "{refused:?}");

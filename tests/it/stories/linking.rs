@@ -4,7 +4,7 @@ use fakes::entra::Forgery;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::harness::{Api, Browser, Inside, OPERATOR, SERVICE_USER, Town, VIEWER};
+use crate::harness::{Api, Browser, Env, Inside, OPERATOR, SERVICE_USER, VIEWER};
 
 fn connect(gateway: &Inside) -> String {
     format!("{}/connect/fabrikam", gateway.url)
@@ -26,10 +26,10 @@ async fn refused(gateway: &Inside, count: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_links_the_service_user_and_sees_who_it_is() {
-    let town = Town::new(1501);
-    let gateway = town.unlinked(|_| {}).await;
+    let env = Env::new(1501);
+    let gateway = env.unlinked(|_| {}).await;
     assert_eq!(linked_user(&gateway).await, Value::Null);
-    town.register(&gateway.url);
+    env.register(&gateway.url);
     let browser = Browser::new();
     let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
     assert_eq!(back.path(), "/complete/azure_active_directory_service_user");
@@ -47,9 +47,9 @@ async fn an_operator_links_the_service_user_and_sees_who_it_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_one_time_link_works_once_and_for_its_organization() {
-    let town = Town::new(1502);
-    let gateway = town.unlinked(|_| {}).await;
-    town.register(&gateway.url);
+    let env = Env::new(1502);
+    let gateway = env.unlinked(|_| {}).await;
+    env.register(&gateway.url);
     let (status, answer) = gateway.api.post("/v1/organizations/fabrikam/link", None).await;
     assert_eq!(status, StatusCode::CREATED, "{answer}");
     let url = answer["url"].as_str().expect("it is a link").to_owned();
@@ -65,8 +65,8 @@ async fn a_one_time_link_works_once_and_for_its_organization() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_no_operator_is_told_how_to_become_one() {
-    let town = Town::new(1503);
-    let gateway = town.unlinked(|_| {}).await;
+    let env = Env::new(1503);
+    let gateway = env.unlinked(|_| {}).await;
     for token in [None, Some(VIEWER), Some("no token of ours")] {
         let shown = Browser::new().open(&connect(&gateway), token).await;
         assert_eq!(shown.status, StatusCode::UNAUTHORIZED, "{token:?}");
@@ -84,9 +84,9 @@ async fn whoever_is_no_operator_is_told_how_to_become_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sign_in_ends_once_and_in_the_browser_that_began_it() {
-    let town = Town::new(1504);
-    let gateway = town.unlinked(|_| {}).await;
-    town.register(&gateway.url);
+    let env = Env::new(1504);
+    let gateway = env.unlinked(|_| {}).await;
+    env.register(&gateway.url);
     let browser = Browser::new();
     let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
     // Somebody who saw the address, in a browser of their own.
@@ -100,8 +100,8 @@ async fn a_sign_in_ends_once_and_in_the_browser_that_began_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_knocks_all_day_does_not_fill_the_disk() {
-    let town = Town::new(1513);
-    let gateway = town.unlinked(|_| {}).await;
+    let env = Env::new(1513);
+    let gateway = env.unlinked(|_| {}).await;
     let browser = Browser::new();
     for number in 0..50 {
         let ticket = format!("{}/connect/fabrikam?ticket=guess-{number}", gateway.url);
@@ -116,9 +116,9 @@ async fn whoever_knocks_all_day_does_not_fill_the_disk() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replayed_answer_changes_nothing() {
-    let town = Town::new(1505);
-    let gateway = town.unlinked(|_| {}).await;
-    town.register(&gateway.url);
+    let env = Env::new(1505);
+    let gateway = env.unlinked(|_| {}).await;
+    env.register(&gateway.url);
     let browser = Browser::new();
     let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
     assert_eq!(browser.open(back.as_str(), None).await.status, StatusCode::OK);
@@ -134,13 +134,13 @@ async fn a_replayed_answer_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_forged_id_token_links_anybody() {
-    let town = Town::new(1506);
-    let gateway = town.unlinked(|_| {}).await;
-    town.register(&gateway.url);
+    let env = Env::new(1506);
+    let gateway = env.unlinked(|_| {}).await;
+    env.register(&gateway.url);
     for (count, forgery) in (1..).zip(Forgery::ALL) {
         let browser = Browser::new();
         let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
-        town.shell.entra(|entra| entra.forge_next_id_token(forgery));
+        env.shell.entra(|entra| entra.forge_next_id_token(forgery));
         let shown = browser.open(back.as_str(), None).await;
         assert!(shown.status.is_client_error(), "{forgery:?}: {} {}", shown.status, shown.text);
         refused(&gateway, count).await;
@@ -150,9 +150,9 @@ async fn no_forged_id_token_links_anybody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_of_another_sign_in_is_refused() {
-    let town = Town::new(1507);
-    let gateway = town.unlinked(|_| {}).await;
-    town.register(&gateway.url);
+    let env = Env::new(1507);
+    let gateway = env.unlinked(|_| {}).await;
+    env.register(&gateway.url);
     let value = |url: &url::Url, name: &str| {
         url.query_pairs().find(|(key, _)| key == name).expect("it is there").1.into_owned()
     };
@@ -168,10 +168,10 @@ async fn a_code_of_another_sign_in_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn anybody_but_the_expected_user_is_refused_by_name() {
-    let town = Town::new(1508);
-    let gateway = town.unlinked(|_| {}).await;
-    town.register(&gateway.url);
-    town.shell.entra(|entra| {
+    let env = Env::new(1508);
+    let gateway = env.unlinked(|_| {}).await;
+    env.register(&gateway.url);
+    env.shell.entra(|entra| {
         entra.add_user("Jo Doe", "jo@fabrikam.example");
         entra.sign_out();
         entra.sign_in("jo@fabrikam.example");
@@ -189,10 +189,10 @@ async fn anybody_but_the_expected_user_is_refused_by_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_entra_refuses_is_explained() {
-    let town = Town::new(1509);
-    let gateway = town.unlinked(|_| {}).await;
-    town.register(&gateway.url);
-    town.shell.entra(|entra| entra.set_consent(SERVICE_USER, fakes::entra::Consent::Declined));
+    let env = Env::new(1509);
+    let gateway = env.unlinked(|_| {}).await;
+    env.register(&gateway.url);
+    env.shell.entra(|entra| entra.set_consent(SERVICE_USER, fakes::entra::Consent::Declined));
     let browser = Browser::new();
     let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
     let shown = browser.open(back.as_str(), None).await;
@@ -204,8 +204,8 @@ async fn what_entra_refuses_is_explained() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_way_back_is_that_of_the_configuration_whatever_the_request_says() {
-    let town = Town::new(1514);
-    let gateway = town.unlinked(|_| {}).await;
+    let env = Env::new(1514);
+    let gateway = env.unlinked(|_| {}).await;
     let asked = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
     let answer = asked
         .build()
@@ -218,7 +218,7 @@ async fn the_way_back_is_that_of_the_configuration_whatever_the_request_says() {
         .await
         .expect("the gateway answers");
     let location = answer.headers()["location"].to_str().expect("it is text").to_owned();
-    assert!(location.starts_with(town.shell.url()), "{location}");
+    assert!(location.starts_with(env.shell.url()), "{location}");
     assert!(!location.contains("evil"), "{location}");
     // Entra sends nobody to an address that is not registered for the app.
     let shown = Browser::new().open(&location, None).await;
@@ -230,9 +230,9 @@ async fn the_way_back_is_that_of_the_configuration_whatever_the_request_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_stands_in_the_address_is_never_more_than_text() {
-    let town = Town::new(1510);
-    let gateway = town.unlinked(|_| {}).await;
-    town.register(&gateway.url);
+    let env = Env::new(1510);
+    let gateway = env.unlinked(|_| {}).await;
+    env.register(&gateway.url);
     let browser = Browser::new();
     let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
     let state = back.query_pairs().find(|(key, _)| key == "state").expect("it is there").1;
@@ -250,46 +250,46 @@ async fn what_stands_in_the_address_is_never_more_than_text() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn until_somebody_is_linked_statuses_wait_and_nothing_is_lost() {
-    let town = Town::new(1511);
-    let gateway = town.unlinked(|_| {}).await;
-    let ready = gateway.api.until("/readyz", |body| body["troubles"]["fabrikam"].is_string()).await;
+    let env = Env::new(1511);
+    let gateway = env.unlinked(|_| {}).await;
+    let ready = gateway.api.until("/readyz", |body| body["problems"]["fabrikam"].is_string()).await;
     assert_eq!(ready["status"], "ready", "deliveries are accepted");
-    let trouble = ready["troubles"]["fabrikam"].as_str().expect("it is text");
-    assert!(trouble.contains("azdo-gateway link fabrikam"), "{trouble}");
-    let (id, commit) = town.open("topic");
-    town.until_started("unit-tests", &commit).await;
+    let problem = ready["problems"]["fabrikam"].as_str().expect("it is text");
+    assert!(problem.contains("azdo-gateway link fabrikam"), "{problem}");
+    let (id, commit) = env.open("topic");
+    env.until_started("unit-tests", &commit).await;
     let waits = |statuses: &Value| {
         let first = &statuses["items"][0];
         first["reason"].as_str().is_some_and(|reason| reason.contains("azdo-gateway link"))
     };
     gateway.api.until("/v1/statuses?outcome=queued", waits).await;
-    town.link(&gateway.url).await;
+    env.link(&gateway.url).await;
     // Long before the time that a failed try waits: linking makes them due.
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
     let ready = gateway.api.get("/readyz").await;
-    assert_eq!(ready["troubles"], serde_json::json!({}));
+    assert_eq!(ready["problems"], serde_json::json!({}));
     gateway.stop().await;
-    town.until_all_revoked().await;
+    env.until_all_revoked().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unlinking_revokes_and_holds_and_linking_again_goes_on() {
-    let town = Town::new(1512);
-    let gateway = town.linked(|_| {}).await;
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let env = Env::new(1512);
+    let gateway = env.linked(|_| {}).await;
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
     let link = "/v1/organizations/fabrikam/link";
     let (status, _) = gateway.api.call(Method::DELETE, link, None).await;
     assert_eq!(status, StatusCode::NO_CONTENT);
-    town.until_all_revoked().await;
-    let minted = town.shell.ado(|ado| ado.pats().len());
-    let (other, commit) = town.open("other");
-    town.until_started("unit-tests", &commit).await;
-    gateway.api.until("/readyz", |body| body["troubles"]["fabrikam"].is_string()).await;
-    assert_eq!(town.shell.ado(|ado| ado.pats().len()), minted, "nothing is minted any more");
+    env.until_all_revoked().await;
+    let minted = env.shell.ado(|ado| ado.pats().len());
+    let (other, commit) = env.open("other");
+    env.until_started("unit-tests", &commit).await;
+    gateway.api.until("/readyz", |body| body["problems"]["fabrikam"].is_string()).await;
+    assert_eq!(env.shell.ado(|ado| ado.pats().len()), minted, "nothing is minted any more");
     let (status, _) = gateway.api.call(Method::DELETE, link, None).await;
     assert_eq!(status, StatusCode::NO_CONTENT, "taking nobody away is no error");
-    town.link(&gateway.url).await;
-    town.until_shown(other, &commit, "unit-tests", "succeeded").await;
+    env.link(&gateway.url).await;
+    env.until_shown(other, &commit, "unit-tests", "succeeded").await;
     gateway.stop().await;
 }

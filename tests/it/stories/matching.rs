@@ -3,39 +3,39 @@
 use fakes::ado::NewPullRequest;
 use serde_json::json;
 
-use crate::harness::{Inside, Town, check, letters};
+use crate::harness::{Env, Inside, check, payloads};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_checks_the_one_that_matches_starts() {
-    let town = Town::new(301);
-    let gateway = Inside::start_with(&town, |settings| {
+    let env = Env::new(301);
+    let gateway = Inside::start_with(&env, |settings| {
         settings.checks = check("on-main", r#"target_branches = ["main"]"#)
             + &check("on-release", r#"target_branches = ["release/*"]"#);
     })
     .await;
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "on-main", "succeeded").await;
-    town.settled(&gateway.api).await;
-    assert!(town.statuses(id, "on-release").is_empty());
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "on-main", "succeeded").await;
+    env.settled(&gateway.api).await;
+    assert!(env.statuses(id, "on-release").is_empty());
     let started = gateway.api.items("/v1/deliveries?outcome=started").await;
     let reason = started[0]["reason"].as_str().unwrap();
     assert!(reason.contains("on-main started; on-release not started, since"), "{reason}");
-    town.check_invariants();
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_title_or_a_message_may_ask_for_no_ci() {
-    let town = Town::new(302);
-    let gateway = Inside::start(&town).await;
-    town.shell.ado(|ado| {
-        ado.push(&town.repository, "main", "Mend a typo [skip ci]");
-        ado.push(&town.repository, "topic", "Work");
-        let new = NewPullRequest::new(&town.repository, "topic", "main");
+    let env = Env::new(302);
+    let gateway = Inside::start(&env).await;
+    env.shell.ado(|ado| {
+        ado.push(&env.repository, "main", "Mend a typo [skip ci]");
+        ado.push(&env.repository, "topic", "Work");
+        let new = NewPullRequest::new(&env.repository, "topic", "main");
         ado.open_pull_request(&new.titled("Words only [ci skip]"));
     });
-    town.settled(&gateway.api).await;
-    assert_eq!(town.starts(), 0);
+    env.settled(&gateway.api).await;
+    assert_eq!(env.starts(), 0);
     let told = gateway.api.items("/v1/deliveries").await;
     let asked = |told: &&serde_json::Value| {
         told["reason"].as_str().is_some_and(|why| why.contains("is asked for (skip_ci = true)"))
@@ -44,40 +44,40 @@ async fn a_title_or_a_message_may_ask_for_no_ci() {
     gateway.stop().await;
 }
 
-async fn fork(forks: &str, seed: u64) -> (Town, Inside, u64, String) {
-    let town = Town::new(seed);
+async fn fork(forks: &str, seed: u64) -> (Env, Inside, u64, String) {
+    let env = Env::new(seed);
     let keys = format!("forks = \"{forks}\"");
     let gateway =
-        Inside::start_with(&town, |settings| settings.checks = check("build", &keys)).await;
-    let (id, commit) = town.shell.ado(|ado| {
-        let fork = ado.create_fork(&town.repository, &town.project, "web-of-jo");
+        Inside::start_with(&env, |settings| settings.checks = check("build", &keys)).await;
+    let (id, commit) = env.shell.ado(|ado| {
+        let fork = ado.create_fork(&env.repository, &env.project, "web-of-jo");
         let commit = ado.push(&fork, "topic", "Work from outside");
-        let new = NewPullRequest::new(&town.repository, "topic", "main").from_fork(&fork);
+        let new = NewPullRequest::new(&env.repository, "topic", "main").from_fork(&fork);
         (ado.open_pull_request(&new), commit)
     });
-    (town, gateway, id, commit)
+    (env, gateway, id, commit)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fork_that_is_trusted_runs_and_reports_on_the_target_repository() {
-    let (town, gateway, id, commit) = fork("run", 303).await;
-    town.until_shown(id, &commit, "build", "succeeded").await;
-    town.until_commit_shown(&commit, "build", "succeeded").await;
-    let trigger = town.shell.ci(|ci| ci.started().next().map(|start| start.trigger.clone()));
+    let (env, gateway, id, commit) = fork("run", 303).await;
+    env.until_shown(id, &commit, "build", "succeeded").await;
+    env.until_commit_shown(&commit, "build", "succeeded").await;
+    let trigger = env.shell.ci(|ci| ci.started().next().map(|start| start.trigger.clone()));
     let trigger = trigger.unwrap();
     assert_eq!(trigger["pull_request"]["is_fork"], true);
     assert_eq!(trigger["repository"]["name"], "web");
-    town.check_invariants();
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fork_waits_for_approval_or_is_ignored() {
     for (seed, forks, why) in [(304, "approve", "waits for approval"), (305, "ignore", "ignore")] {
-        let (town, gateway, id, _) = fork(forks, seed).await;
-        town.settled(&gateway.api).await;
-        assert_eq!(town.starts(), 0);
-        assert!(town.statuses(id, "build").is_empty());
+        let (env, gateway, id, _) = fork(forks, seed).await;
+        env.settled(&gateway.api).await;
+        assert_eq!(env.starts(), 0);
+        assert!(env.statuses(id, "build").is_empty());
         let told = gateway.api.items("/v1/deliveries").await;
         let says = |told: &serde_json::Value| told["reason"].as_str().unwrap().contains(why);
         assert!(told.iter().any(says), "{told:?}");
@@ -87,30 +87,30 @@ async fn a_fork_waits_for_approval_or_is_ignored() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_label_that_is_wanted_starts_the_check_when_it_is_there() {
-    let town = Town::new(306);
-    let gateway = Inside::without_hooks(&town, |settings| {
+    let env = Env::new(306);
+    let gateway = Inside::without_hooks(&env, |settings| {
         settings.checks = check("slow-tests", r#"labels = ["full"]"#);
     })
     .await;
-    let (id, commit) = town.open("topic");
-    let without = letters::pull_request(&town, id, "topic", &commit);
-    town.deliver(&gateway.url, "updated", without.to_string()).await;
-    town.settled(&gateway.api).await;
+    let (id, commit) = env.open("topic");
+    let without = payloads::pull_request(&env, id, "topic", &commit);
+    env.deliver(&gateway.url, "updated", without.to_string()).await;
+    env.settled(&gateway.api).await;
     let told = &gateway.api.items("/v1/deliveries").await[0];
     assert!(told["reason"].as_str().unwrap().contains("none of the labels full"), "{told}");
-    let mut with = letters::pull_request(&town, id, "topic", &commit);
+    let mut with = payloads::pull_request(&env, id, "topic", &commit);
     with["resource"]["labels"] = json!([{ "name": "Full", "active": true }]);
-    town.deliver(&gateway.url, "updated", with.to_string()).await;
-    town.until_shown(id, &commit, "slow-tests", "succeeded").await;
-    assert_eq!(town.starts(), 1);
-    town.check_invariants();
+    env.deliver(&gateway.url, "updated", with.to_string()).await;
+    env.until_shown(id, &commit, "slow-tests", "succeeded").await;
+    assert_eq!(env.starts(), 1);
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_branch_may_be_named_in_any_script() {
-    let town = Town::new(307);
-    let gateway = Inside::start_with(&town, |settings| {
+    let env = Env::new(307);
+    let gateway = Inside::start_with(&env, |settings| {
         settings.checks = check(
             "build",
             r#"on = ["push"]
@@ -118,36 +118,36 @@ branches = ["функция/*", "główna/źródło*", "main"]"#,
         );
     })
     .await;
-    let commits = [town.push("функция/поиск"), town.push("główna/źródło✓")];
+    let commits = [env.push("функция/поиск"), env.push("główna/źródło✓")];
     for commit in &commits {
-        town.until_commit_shown(commit, "build", "succeeded").await;
+        env.until_commit_shown(commit, "build", "succeeded").await;
     }
     let runs = gateway.api.items("/v1/runs").await;
     let mut refs: Vec<_> = runs.iter().map(|run| run["ref"].as_str().unwrap()).collect();
     refs.sort_unstable();
     assert_eq!(refs, ["refs/heads/główna/źródło✓", "refs/heads/функция/поиск"]);
-    town.check_invariants();
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repository_keeps_its_check_when_it_is_renamed() {
-    let town = Town::new(308);
-    let gateway = Inside::without_hooks(&town, |settings| {
+    let env = Env::new(308);
+    let gateway = Inside::without_hooks(&env, |settings| {
         settings.checks = check("build", r#"on = ["push"]"#).replace("Fabrikam/*", "Fabrikam/web");
     })
     .await;
-    let old = town.shell.ado(|ado| ado.head(&town.repository, "main").unwrap().to_owned());
-    let before = town.push("main");
-    let told = letters::push(&town, "main", &old, &before, 1);
-    town.deliver(&gateway.url, "push", told.to_string()).await;
-    town.until_commit_shown(&before, "build", "succeeded").await;
-    let after = town.push("main");
-    let mut told = letters::push(&town, "main", &before, &after, 2);
+    let old = env.shell.ado(|ado| ado.head(&env.repository, "main").unwrap().to_owned());
+    let before = env.push("main");
+    let told = payloads::push(&env, "main", &old, &before, 1);
+    env.deliver(&gateway.url, "push", told.to_string()).await;
+    env.until_commit_shown(&before, "build", "succeeded").await;
+    let after = env.push("main");
+    let mut told = payloads::push(&env, "main", &before, &after, 2);
     told["resource"]["repository"]["name"] = json!("shop");
-    town.deliver(&gateway.url, "push", told.to_string()).await;
-    town.until_commit_shown(&after, "build", "succeeded").await;
+    env.deliver(&gateway.url, "push", told.to_string()).await;
+    env.until_commit_shown(&after, "build", "succeeded").await;
     assert_eq!(gateway.api.items("/v1/runs").await[0]["repository"], "shop");
-    town.check_invariants();
+    env.check_invariants();
     gateway.stop().await;
 }

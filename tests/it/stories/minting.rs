@@ -10,16 +10,16 @@ use fakes::faults::{Action, Rule, unavailable_503};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Inside, SERVICE_USER, Town, parts};
+use crate::harness::{Env, Inside, SERVICE_USER, parts};
 
 const PATS: &str = "/_apis/tokens/pats";
 
 /// A CI that started by itself has so many statuses of a new commit to show.
-async fn show(town: &Town, gateway: &Inside, contexts: &[&str]) -> String {
-    let commit = town.push("main");
+async fn show(env: &Env, gateway: &Inside, contexts: &[&str]) -> String {
+    let commit = env.push("main");
     for name in contexts {
         let status = json!({
-            "organization": "fabrikam", "project": town.project, "repository": town.repository,
+            "organization": "fabrikam", "project": env.project, "repository": env.repository,
             "commit": commit, "context": { "name": name }, "state": "succeeded",
         });
         let (answered, _) = gateway.api.post("/v1/statuses", Some(&status)).await;
@@ -28,43 +28,43 @@ async fn show(town: &Town, gateway: &Inside, contexts: &[&str]) -> String {
     commit
 }
 
-fn pats(town: &Town) -> Vec<Pat> {
-    town.shell.ado(|ado| ado.pats().to_vec())
+fn pats(env: &Env) -> Vec<Pat> {
+    env.shell.ado(|ado| ado.pats().to_vec())
 }
 
 /// Used once at most, and worth nothing any more.
-fn all_spent(town: &Town) {
-    for pat in pats(town) {
+fn all_spent(env: &Env) {
+    for pat in pats(env) {
         assert!(pat.used + pat.refused_uses <= 1, "presented twice: {pat:?}");
         assert_ne!(pat.state(pat.valid_from_ms), PatState::Active, "{pat:?}");
     }
 }
 
-async fn trouble(gateway: &Inside, words: &str) -> String {
+async fn problem(gateway: &Inside, words: &str) -> String {
     let says = |body: &Value| {
-        body["troubles"]["fabrikam"].as_str().is_some_and(|told| told.contains(words))
+        body["problems"]["fabrikam"].as_str().is_some_and(|told| told.contains(words))
     };
     let ready = gateway.api.until("/readyz", says).await;
-    ready["troubles"]["fabrikam"].as_str().unwrap_or_default().to_owned()
+    ready["problems"]["fabrikam"].as_str().unwrap_or_default().to_owned()
 }
 
 async fn until_fine(gateway: &Inside) {
-    gateway.api.until("/readyz", |body| body["troubles"] == json!({})).await;
+    gateway.api.until("/readyz", |body| body["problems"] == json!({})).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_has_a_token_of_its_own_that_says_what_it_is_for() {
     for (seed, keys) in [(1601, ""), (1602, "mint_ahead = false")] {
-        let town = Town::new(seed);
-        let gateway = town.linked(|settings| settings.credential = town.service_user(keys)).await;
-        let (id, commit) = town.open("topic");
-        town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-        town.settled(&gateway.api).await;
-        town.check_invariants();
+        let env = Env::new(seed);
+        let gateway = env.linked(|settings| settings.credential = env.service_user(keys)).await;
+        let (id, commit) = env.open("topic");
+        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        env.settled(&gateway.api).await;
+        env.check_invariants();
         gateway.stop().await;
         // Stopping waits for the last revocation.
-        all_spent(&town);
-        let pats = pats(&town);
+        all_spent(&env);
+        let pats = pats(&env);
         for pat in &pats {
             assert!(["vso.code", "vso.code_status"].contains(&pat.scope.as_str()), "{pat:?}");
             assert!(pat.valid_to_ms - pat.valid_from_ms <= 300_000, "{pat:?}");
@@ -72,7 +72,7 @@ async fn every_call_has_a_token_of_its_own_that_says_what_it_is_for() {
         }
         if seed == 1602 {
             assert!(pats.iter().all(|pat| pat.used == 1), "each was needed: {pats:?}");
-            let run = town.until_started("unit-tests", &commit).await;
+            let run = env.until_started("unit-tests", &commit).await;
             let of_run = pats.iter().filter(|pat| pat.display_name.ends_with(&run));
             assert!(of_run.count() >= 3, "iterations and statuses of the run: {pats:?}");
         }
@@ -81,13 +81,13 @@ async fn every_call_has_a_token_of_its_own_that_says_what_it_is_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_audit_log_tells_the_life_of_every_token() {
-    let town = Town::new(1603);
+    let env = Env::new(1603);
     let gateway =
-        town.linked(|settings| settings.credential = town.service_user("mint_ahead = false")).await;
-    let commit = show(&town, &gateway, &["scan"]).await;
-    town.until_commit_shown(&commit, "scan", "succeeded").await;
-    town.until_all_revoked().await;
-    let pat = pats(&town).pop().expect("one was minted");
+        env.linked(|settings| settings.credential = env.service_user("mint_ahead = false")).await;
+    let commit = show(&env, &gateway, &["scan"]).await;
+    env.until_commit_shown(&commit, "scan", "succeeded").await;
+    env.until_all_revoked().await;
+    let pat = pats(&env).pop().expect("one was minted");
     let path = format!("/v1/audit?pat={}", pat.authorization_id);
     let life = gateway.api.until(&path, |list| list["items"].as_array().unwrap().len() == 3).await;
     let told = |at: usize, field: &str| life["items"][at][field].clone();
@@ -109,44 +109,44 @@ async fn the_audit_log_tells_the_life_of_every_token() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_that_forbids_tokens_is_named_and_statuses_wait() {
-    let town = Town::new(1604);
-    let gateway = town.linked(|_| {}).await;
-    town.shell.ado(|ado| ado.pat_rules.allows_creation = false);
-    let commit = show(&town, &gateway, &["scan"]).await;
-    let told = trouble(&gateway, "disablePatCreationPolicyViolation").await;
+    let env = Env::new(1604);
+    let gateway = env.linked(|_| {}).await;
+    env.shell.ado(|ado| ado.pat_rules.allows_creation = false);
+    let commit = show(&env, &gateway, &["scan"]).await;
+    let told = problem(&gateway, "disablePatCreationPolicyViolation").await;
     assert!(told.contains("allow list"), "{told}");
     let refused = gateway.api.items("/v1/audit?action=mint&outcome=refused").await;
     assert!(!refused.is_empty());
-    town.shell.ado(|ado| ado.pat_rules.allows_creation = true);
+    env.shell.ado(|ado| ado.pat_rules.allows_creation = true);
     // Linking again makes due what waits.
-    town.link(&gateway.url).await;
-    town.until_commit_shown(&commit, "scan", "succeeded").await;
+    env.link(&gateway.url).await;
+    env.until_commit_shown(&commit, "scan", "succeeded").await;
     until_fine(&gateway).await;
     gateway.stop().await;
-    all_spent(&town);
+    all_spent(&env);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_passing_fault_of_minting_is_tried_again_at_once() {
-    let town = Town::new(1605);
-    let gateway = town.linked(|_| {}).await;
-    town.shell.ado(|ado| ado.fail_minting("failedToIssueAccessToken", 2));
-    let commit = show(&town, &gateway, &["scan"]).await;
-    town.until_commit_shown(&commit, "scan", "succeeded").await;
+    let env = Env::new(1605);
+    let gateway = env.linked(|_| {}).await;
+    env.shell.ado(|ado| ado.fail_minting("failedToIssueAccessToken", 2));
+    let commit = show(&env, &gateway, &["scan"]).await;
+    env.until_commit_shown(&commit, "scan", "succeeded").await;
     gateway.stop().await;
-    all_spent(&town);
+    all_spent(&env);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_whose_answer_was_lost_is_found_and_revoked() {
-    let town = Town::new(1606);
-    let gateway = town.linked(|_| {}).await;
+    let env = Env::new(1606);
+    let gateway = env.linked(|_| {}).await;
     let rule = Rule::new("POST", PATS, Action::DropAfter).next(1);
-    town.shell.ado(|ado| ado.faults.add(rule));
-    let commit = show(&town, &gateway, &["scan"]).await;
-    town.until_commit_shown(&commit, "scan", "succeeded").await;
-    town.until_all_revoked().await;
-    let lost: Vec<_> = pats(&town).into_iter().filter(|pat| pat.used == 0).collect();
+    env.shell.ado(|ado| ado.faults.add(rule));
+    let commit = show(&env, &gateway, &["scan"]).await;
+    env.until_commit_shown(&commit, "scan", "succeeded").await;
+    env.until_all_revoked().await;
+    let lost: Vec<_> = pats(&env).into_iter().filter(|pat| pat.used == 0).collect();
     assert!(!lost.is_empty(), "one was minted and never used");
     let found = gateway.api.items("/v1/audit?action=revoke&outcome=done").await;
     let is_lost = |entry: &Value| entry["pat"] == lost[0].authorization_id;
@@ -156,43 +156,43 @@ async fn a_token_whose_answer_was_lost_is_found_and_revoked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_nobody_waits_for_any_more_is_revoked_all_the_same() {
-    let town = Town::new(1614);
-    let gateway = town.linked(|_| {}).await;
-    let mut settings = town.settings("127.0.0.1:1");
-    settings.credential = town.service_user("mint_ahead = false");
+    let env = Env::new(1614);
+    let gateway = env.linked(|_| {}).await;
+    let mut settings = env.settings("127.0.0.1:1");
+    settings.credential = env.service_user("mint_ahead = false");
     let config = settings.config();
     let identities = parts::identities(&config, gateway.app.store(), "1");
     let source = identities.sources().remove(0);
     let rule = Rule::new("POST", PATS, Action::Hold { before: false }).next(1);
-    town.shell.ado(|ado| ado.faults.add(rule));
+    env.shell.ado(|ado| ado.faults.add(rule));
     let asking = source.credential(Scope::CodeStatus, Purpose::new("test"));
-    let held = town.shell.wait_for_held(Duration::from_secs(20), 1);
+    let held = env.shell.wait_for_held(Duration::from_secs(20), 1);
     tokio::select! {
         lent = asking => panic!("it is held back: {lent:?}"),
         held = held => assert!(held.is_some(), "it is being minted"),
     }
-    town.shell.release();
-    town.until_all_revoked().await;
-    assert_eq!(pats(&town).len(), 1);
+    env.shell.release();
+    env.until_all_revoked().await;
+    assert_eq!(pats(&env).len(), 1);
     tokio::time::timeout(Duration::from_secs(5), source.pause()).await.expect("none is held");
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_of_others_are_left_alone() {
-    let town = Town::new(1607);
+    let env = Env::new(1607);
     let bearer = "a-bearer-of-the-same-user";
     let names = [
         "somebody's own",
         "azdo-gateway/00000000/00000000-1/status",
         "azdo-gateway/of another version",
     ];
-    town.shell.ado(|ado| {
+    env.shell.ado(|ado| {
         let scopes = ["vso.pats", "vso.pats_manage"];
-        ado.add_user_bearer(bearer, &town.identity, &scopes, 4_102_444_800_000);
+        ado.add_user_bearer(bearer, &env.identity, &scopes, 4_102_444_800_000);
         ado.pat_rules.expected_prefix = String::new();
     });
-    let organization = town.shell.ado(|ado| ado.organization_url("fabrikam"));
+    let organization = env.shell.ado(|ado| ado.organization_url("fabrikam"));
     let valid_to = Clock::system().now().plus(Duration::from_secs(200));
     for name in names {
         let body = json!({
@@ -203,96 +203,96 @@ async fn tokens_of_others_are_left_alone() {
         let answer = http.post(url).bearer_auth(bearer).json(&body).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
     }
-    let gateway = town.linked(|_| {}).await;
+    let gateway = env.linked(|_| {}).await;
     let revoked = |ado: &fakes::ado::World| -> Vec<String> {
         let revoked = ado.pats().iter().filter(|pat| pat.revoked_at_ms.is_some());
         revoked.map(|pat| pat.display_name.clone()).collect()
     };
-    town.until("what an older version left is revoked", |ado, _| !revoked(ado).is_empty()).await;
+    env.until("what an older version left is revoked", |ado, _| !revoked(ado).is_empty()).await;
     let listed = |ado: &fakes::ado::World| ado.journal.count("GET", PATS);
-    town.until("it was looked again", |ado, _| listed(ado) >= 3).await;
-    assert_eq!(town.shell.ado(|ado| revoked(ado)), [names[2]]);
+    env.until("it was looked again", |ado, _| listed(ado) >= 3).await;
+    assert_eq!(env.shell.ado(|ado| revoked(ado)), [names[2]]);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_not_known_yet_is_not_presented_again() {
-    let town = Town::new(1608);
-    let gateway = town.linked(|_| {}).await;
-    town.shell.ado(|ado| ado.pat_rules.delay_ms = 700);
-    let commit = show(&town, &gateway, &["scan"]).await;
-    town.until_commit_shown(&commit, "scan", "succeeded").await;
+    let env = Env::new(1608);
+    let gateway = env.linked(|_| {}).await;
+    env.shell.ado(|ado| ado.pat_rules.delay_ms = 700);
+    let commit = show(&env, &gateway, &["scan"]).await;
+    env.until_commit_shown(&commit, "scan", "succeeded").await;
     gateway.stop().await;
-    all_spent(&town);
-    assert!(pats(&town).iter().any(|pat| pat.refused_uses == 1), "the first came too early");
+    all_spent(&env);
+    assert!(pats(&env).iter().any(|pat| pat.refused_uses == 1), "the first came too early");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_person_signing_in_the_tokens_are_dead_and_the_operator_hears_it() {
-    let town = Town::new(1609);
-    let gateway = town.linked(|_| {}).await;
-    town.shell.ado(|ado| ado.pat_rules.has_signed_in = false);
-    show(&town, &gateway, &["scan"]).await;
-    let told = trouble(&gateway, "does not accept").await;
+    let env = Env::new(1609);
+    let gateway = env.linked(|_| {}).await;
+    env.shell.ado(|ado| ado.pat_rules.has_signed_in = false);
+    show(&env, &gateway, &["scan"]).await;
+    let told = problem(&gateway, "does not accept").await;
     assert!(told.contains("sign in"), "{told}");
     gateway.stop().await;
-    all_spent(&town);
+    all_spent(&env);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_that_fails_is_made_again() {
-    let town = Town::new(1610);
-    let gateway = town.linked(|_| {}).await;
+    let env = Env::new(1610);
+    let gateway = env.linked(|_| {}).await;
     let rule = Rule::new("DELETE", PATS, unavailable_503(1)).next(3);
-    town.shell.ado(|ado| ado.faults.add(rule));
-    let commit = show(&town, &gateway, &["one", "two"]).await;
-    town.until_commit_shown(&commit, "two", "succeeded").await;
-    town.until_all_revoked().await;
+    env.shell.ado(|ado| ado.faults.add(rule));
+    let commit = show(&env, &gateway, &["one", "two"]).await;
+    env.until_commit_shown(&commit, "two", "succeeded").await;
+    env.until_all_revoked().await;
     let failed = gateway.api.items("/v1/audit?action=revoke&outcome=failed").await;
     assert!(!failed.is_empty());
     gateway.stop().await;
-    all_spent(&town);
+    all_spent(&env);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_lay_ready_and_was_not_needed_is_revoked() {
-    let town = Town::new(1611);
-    let gateway = town.linked(|_| {}).await;
+    let env = Env::new(1611);
+    let gateway = env.linked(|_| {}).await;
     let contexts = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"];
-    let commit = show(&town, &gateway, &contexts).await;
+    let commit = show(&env, &gateway, &contexts).await;
     for context in contexts {
-        town.until_commit_shown(&commit, context, "succeeded").await;
+        env.until_commit_shown(&commit, context, "succeeded").await;
     }
     // Nobody asks any more: the last of them goes by itself.
-    town.until_all_revoked().await;
+    env.until_all_revoked().await;
     gateway.stop().await;
-    all_spent(&town);
+    all_spent(&env);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_window_one_token_serves_all_calls_of_a_scope() {
-    let town = Town::new(1612);
-    town.shell.ado(|ado| ado.expects_single_use(false));
+    let env = Env::new(1612);
+    env.shell.ado(|ado| ado.expects_single_use(false));
     let keys = r#"pat_use = "window""#;
-    let gateway = town.linked(|settings| settings.credential = town.service_user(keys)).await;
+    let gateway = env.linked(|settings| settings.credential = env.service_user(keys)).await;
     for branch in ["one", "two", "three"] {
-        let (id, commit) = town.open(branch);
-        town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        let (id, commit) = env.open(branch);
+        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
     }
-    let minted = pats(&town);
+    let minted = pats(&env);
     assert_eq!(minted.len(), 2, "one for reading, one for statuses: {minted:?}");
     assert!(minted.iter().any(|pat| pat.used > 5), "{minted:?}");
     gateway.stop().await;
-    assert_eq!(town.shell.ado(|ado| ado.active_pats().count()), 0);
+    assert_eq!(env.shell.ado(|ado| ado.active_pats().count()), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shorter_life_than_asked_is_heeded() {
-    let town = Town::new(1613);
-    town.shell.ado(|ado| ado.pat_rules.longest_ms = Some(60_000));
-    let gateway = town.linked(|_| {}).await;
-    let commit = show(&town, &gateway, &["scan"]).await;
-    town.until_commit_shown(&commit, "scan", "succeeded").await;
+    let env = Env::new(1613);
+    env.shell.ado(|ado| ado.pat_rules.longest_ms = Some(60_000));
+    let gateway = env.linked(|_| {}).await;
+    let commit = show(&env, &gateway, &["scan"]).await;
+    env.until_commit_shown(&commit, "scan", "succeeded").await;
     gateway.stop().await;
-    all_spent(&town);
+    all_spent(&env);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::harness::{Api, Inside, OPERATOR, REPORTER, Town, VIEWER, check, letters};
+use crate::harness::{Api, Env, Inside, OPERATOR, REPORTER, VIEWER, check, payloads};
 
 const LISTS: [&str; 6] = [
     "/v1/deliveries",
@@ -18,12 +18,12 @@ const LISTS: [&str; 6] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_role_may_do_its_part() {
-    let town = Town::new(1701);
-    let gateway = Inside::start(&town).await;
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    town.settled(&gateway.api).await;
-    let run = town.until_started("unit-tests", &commit).await;
+    let env = Env::new(1701);
+    let gateway = Inside::start(&env).await;
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.settled(&gateway.api).await;
+    let run = env.until_started("unit-tests", &commit).await;
     let started = &gateway.api.items("/v1/deliveries?outcome=started").await[0];
     let may_look = LISTS.iter().map(|path| (Method::GET, (*path).to_owned()));
     let may_operate = [
@@ -55,13 +55,13 @@ async fn each_role_may_do_its_part() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_list_is_read_page_by_page() {
-    let town = Town::new(1702);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
+    let env = Env::new(1702);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
     for _ in 0..25 {
-        let letter = letters::other("workitem.created").to_string();
-        town.deliver(&gateway.url, "items", letter).await;
+        let letter = payloads::other("workitem.created").to_string();
+        env.deliver(&gateway.url, "items", letter).await;
     }
-    town.decided(&gateway.api).await;
+    env.decided(&gateway.api).await;
     let (mut seen, mut pages, mut cursor) = (Vec::new(), 0, String::new());
     loop {
         let page = gateway.api.get(&format!("/v1/deliveries?limit=7{cursor}")).await;
@@ -69,8 +69,8 @@ async fn a_long_list_is_read_page_by_page() {
         let items = page["items"].as_array().unwrap();
         seen.extend(items.iter().map(|item| item["id"].as_i64().unwrap()));
         // What arrives meanwhile does not shift the pages.
-        let letter = letters::other("workitem.created").to_string();
-        town.deliver(&gateway.url, "items", letter).await;
+        let letter = payloads::other("workitem.created").to_string();
+        env.deliver(&gateway.url, "items", letter).await;
         match page["next"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
             None => break,
@@ -85,8 +85,8 @@ async fn a_long_list_is_read_page_by_page() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parameter_that_is_misspelt_or_wrong_is_named() {
-    let town = Town::new(1703);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
+    let env = Env::new(1703);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
     for (path, field) in [
         ("/v1/deliveries?outcom=started", "outcom"),
         ("/v1/deliveries?outcome=begun", "outcome"),
@@ -110,26 +110,26 @@ async fn a_parameter_that_is_misspelt_or_wrong_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_can_be_filtered() {
-    let town = Town::new(1704);
-    let gateway = Inside::start_with(&town, |settings| {
+    let env = Env::new(1704);
+    let gateway = Inside::start_with(&env, |settings| {
         settings.checks = check("build", "") + &check("lint", "");
     })
     .await;
-    let (one, first) = town.open("one");
-    let (two, second) = town.open("two");
+    let (one, first) = env.open("one");
+    let (two, second) = env.open("two");
     for (id, commit) in [(one, &first), (two, &second)] {
-        town.until_shown(id, commit, "build", "succeeded").await;
-        town.until_shown(id, commit, "lint", "succeeded").await;
+        env.until_shown(id, commit, "build", "succeeded").await;
+        env.until_shown(id, commit, "lint", "succeeded").await;
     }
-    town.settled(&gateway.api).await;
-    let run = town.until_started("lint", &second).await;
+    env.settled(&gateway.api).await;
+    let run = env.until_started("lint", &second).await;
     for (path, expected) in [
         ("/v1/runs".to_owned(), 4),
         ("/v1/runs?check=lint".to_owned(), 2),
         (format!("/v1/runs?commit={first}"), 2),
         (format!("/v1/runs?commit={first}&check=build"), 1),
         (format!("/v1/runs?pull_request={two}"), 2),
-        (format!("/v1/runs?repository_id={}", town.repository), 4),
+        (format!("/v1/runs?repository_id={}", env.repository), 4),
         ("/v1/runs?state=failed".to_owned(), 0),
         ("/v1/runs?organization=FABRIKAM".to_owned(), 4),
         ("/v1/runs?organization=contoso".to_owned(), 0),
@@ -146,15 +146,15 @@ async fn lists_can_be_filtered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_is_shown_with_its_body_and_its_runs() {
-    let town = Town::new(1705);
-    let gateway = Inside::start(&town).await;
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let env = Env::new(1705);
+    let gateway = Inside::start(&env).await;
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
     let started = &gateway.api.items("/v1/deliveries?outcome=started").await[0];
     let shown = gateway.api.get(&format!("/v1/deliveries/{}", started["id"])).await;
     assert_eq!(shown["body"]["eventType"], "git.pullrequest.created");
     assert_eq!(shown["body"]["resource"]["pullRequestId"], id);
-    let run = town.until_started("unit-tests", &commit).await;
+    let run = env.until_started("unit-tests", &commit).await;
     assert_eq!(shown["runs"], json!([run]));
     for missing in ["/v1/deliveries/999999", "/v1/deliveries/x", "/v1/statuses/999999"] {
         let (status, problem) = gateway.api.call(Method::GET, missing, None).await;

@@ -7,7 +7,7 @@ use std::process::Command;
 use fakes::ado::{Answer, SubscriptionStatus};
 use reqwest::StatusCode;
 
-use crate::harness::{Outside, Town, letters};
+use crate::harness::{Env, Outside, payloads};
 
 async fn get(url: String) -> (StatusCode, String) {
     let answer = reqwest::Client::new().get(url).send().await;
@@ -16,8 +16,8 @@ async fn get(url: String) -> (StatusCode, String) {
 }
 
 /// Waits until Azure DevOps was told so often to come again.
-async fn until_put_off(town: &Town, times: usize) {
-    town.until("deliveries are put off", |ado, _| {
+async fn until_put_off(env: &Env, times: usize) {
+    env.until("deliveries are put off", |ado, _| {
         let attempts = ado.all_notifications().flat_map(|one| &one.attempts);
         attempts.filter(|attempt| attempt.answer == Answer::Status(503)).count() >= times
     })
@@ -45,41 +45,41 @@ async fn is_unready(gateway: &Outside, advice: &str) {
 }
 
 /// Everything is as if nothing had happened.
-async fn until_recovered(town: &Town, gateway: &Outside, id: u64, commit: &str) {
-    town.until_shown(id, commit, "unit-tests", "succeeded").await;
-    town.until_commit_shown(commit, "unit-tests", "succeeded").await;
-    town.settled(&gateway.api).await;
+async fn until_recovered(env: &Env, gateway: &Outside, id: u64, commit: &str) {
+    env.until_shown(id, commit, "unit-tests", "succeeded").await;
+    env.until_commit_shown(commit, "unit-tests", "succeeded").await;
+    env.settled(&gateway.api).await;
     assert_eq!(gateway.api.get("/readyz").await["status"], "ready");
     // Somebody may be paged for each: the outage began once and ended once.
     let log = log(gateway);
     for line in ["deliveries cannot be stored", "deliveries can be stored again"] {
         assert_eq!(log.matches(line).count(), 1, "{line}: {log}");
     }
-    town.shell.ado(|ado| {
+    env.shell.ado(|ado| {
         assert!(ado.lost().is_empty());
         assert!(ado.subscriptions().all(|one| one.status == SubscriptionStatus::Enabled));
     });
-    town.check_invariants();
+    env.check_invariants();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_database_is_locked_deliveries_are_put_off_and_nothing_is_lost() {
-    let town = Town::new(901);
-    town.shell.ado(|ado| ado.options.time_scale = 10);
-    let gateway = Outside::start(&town).await;
+    let env = Env::new(901);
+    env.shell.ado(|ado| ado.options.time_scale = 10);
+    let gateway = Outside::start(&env).await;
     let blocker = rusqlite::Connection::open(gateway.settings.database()).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
     // What comes before anybody noticed is kept.
-    let (id, commit) = town.open("topic");
-    town.until_delivered().await;
+    let (id, commit) = env.open("topic");
+    env.until_delivered().await;
     until_unready(&gateway).await;
     is_unready(&gateway, "locked by another process").await;
-    let (other, its_commit) = town.open("other");
-    until_put_off(&town, 2).await;
-    let letter = letters::other("git.push").to_string();
+    let (other, its_commit) = env.open("other");
+    until_put_off(&env, 2).await;
+    let letter = payloads::other("git.push").to_string();
     let answer = reqwest::Client::new()
         .post(format!("{}/hooks/azure-devops/fabrikam/git-push", gateway.url))
-        .basic_auth("azure-devops", Some(town.password("git-push")))
+        .basic_auth("azure-devops", Some(env.password("git-push")))
         .body(letter)
         .send()
         .await
@@ -88,29 +88,29 @@ async fn while_the_database_is_locked_deliveries_are_put_off_and_nothing_is_lost
     assert!(answer.headers().contains_key("retry-after"));
     assert!(answer.bytes().await.unwrap().is_empty());
     blocker.execute_batch("ROLLBACK").unwrap();
-    town.until_shown(other, &its_commit, "unit-tests", "succeeded").await;
-    until_recovered(&town, &gateway, id, &commit).await;
+    env.until_shown(other, &its_commit, "unit-tests", "succeeded").await;
+    until_recovered(&env, &gateway, id, &commit).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_that_cannot_be_stored_is_repeated_until_it_is() {
-    let town = Town::new(902);
-    town.silence_ci();
-    let gateway = Outside::start(&town).await;
-    let (id, commit) = town.open("topic");
-    let run = town.until_started("unit-tests", &commit).await;
-    town.settled(&gateway.api).await;
+    let env = Env::new(902);
+    env.silence_ci();
+    let gateway = Outside::start(&env).await;
+    let (id, commit) = env.open("topic");
+    let run = env.until_started("unit-tests", &commit).await;
+    env.settled(&gateway.api).await;
     let blocker = rusqlite::Connection::open(gateway.settings.database()).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
-    town.report(&run, "succeeded");
-    town.until("the report is put off", |_, ci| {
+    env.report(&run, "succeeded");
+    env.until("the report is put off", |_, ci| {
         ci.answers().iter().any(|answered| answered.status == Some(503))
     })
     .await;
-    let detail = town.shell.ci(|ci| ci.answers()[0].body["detail"].clone());
+    let detail = env.shell.ci(|ci| ci.answers()[0].body["detail"].clone());
     assert!(detail.as_str().unwrap().starts_with("try again"), "{detail}");
     blocker.execute_batch("ROLLBACK").unwrap();
-    until_recovered(&town, &gateway, id, &commit).await;
+    until_recovered(&env, &gateway, id, &commit).await;
 }
 
 /// A disk of its own, taken away at the end.
@@ -148,19 +148,19 @@ impl Drop for Disk<'_> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_disk_is_full_deliveries_are_put_off_and_nothing_is_lost() {
-    let town = Town::new(903);
-    town.shell.ado(|ado| ado.options.time_scale = 10);
-    let place = town.settings("127.0.0.1:1").folder.join("disk");
-    let Some(disk) = Disk::mount(&place, "2m") else {
+    let env = Env::new(903);
+    env.shell.ado(|ado| ado.options.time_scale = 10);
+    let hook_scope = env.settings("127.0.0.1:1").folder.join("disk");
+    let Some(disk) = Disk::mount(&hook_scope, "2m") else {
         println!("skipped: a full disk needs a small one, and mounting is not permitted here");
         return;
     };
-    let gateway = Outside::start_with(&town, |settings| {
+    let gateway = Outside::start_with(&env, |settings| {
         settings.database = "disk/gateway.db".into();
     })
     .await;
     disk.fill();
-    // What the database has set aside takes some more: small letters that cannot be compressed,
+    // What the database has set aside takes some more: small payloads that cannot be compressed,
     // so that where one does not fit there is no room for anything.
     let mut noise = 1_u64;
     let mut byte = || {
@@ -170,13 +170,13 @@ async fn while_the_disk_is_full_deliveries_are_put_off_and_nothing_is_lost() {
     let mut answer = StatusCode::ACCEPTED;
     while answer == StatusCode::ACCEPTED {
         let letter: Vec<u8> = (0..10_000).map(|_| byte()).collect();
-        answer = town.deliver(&gateway.url, "by-hand", letter).await;
+        answer = env.deliver(&gateway.url, "by-hand", letter).await;
     }
     assert_eq!(answer, StatusCode::SERVICE_UNAVAILABLE);
-    let (id, commit) = town.open("topic");
-    until_put_off(&town, 6).await;
+    let (id, commit) = env.open("topic");
+    until_put_off(&env, 6).await;
     is_unready(&gateway, "is full: free some space").await;
     disk.clear();
-    until_recovered(&town, &gateway, id, &commit).await;
+    until_recovered(&env, &gateway, id, &commit).await;
     drop(gateway);
 }

@@ -4,7 +4,7 @@ use fakes::ado::Permission;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Inside, PAT, SERVICE_USER, Town, check};
+use crate::harness::{Env, Inside, PAT, SERVICE_USER, check};
 
 const ALL: &str = "/v1/permissions?organization=Fabrikam";
 
@@ -16,8 +16,8 @@ fn missing(answer: &Value) -> Vec<&Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_everything_is_allowed_nothing_is_missing() {
-    let town = Town::new(2301);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
+    let env = Env::new(2301);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
     let answer = gateway.api.get(ALL).await;
     let names = |row: &Value| row["permission"].as_str().expect("it has a name").to_owned();
     let names: Vec<String> = answer["items"].as_array().unwrap().iter().map(names).collect();
@@ -40,10 +40,10 @@ async fn where_everything_is_allowed_nothing_is_missing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_missing_comes_with_the_command_that_grants_it() {
-    let town = Town::new(2302);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
-    let (identity, repository) = (&town.identity, &town.repository);
-    town.shell.ado(|ado| {
+    let env = Env::new(2302);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let (identity, repository) = (&env.identity, &env.repository);
+    env.shell.ado(|ado| {
         ado.deny(identity, Permission::PullRequestContribute, Some(repository));
         ado.deny(identity, Permission::ViewSubscriptions, None);
         ado.deny(identity, Permission::EditSubscriptions, None);
@@ -52,16 +52,16 @@ async fn what_is_missing_comes_with_the_command_that_grants_it() {
     let missing = missing(&answer);
     let names: Vec<&Value> = missing.iter().map(|row| &row["permission"]).collect();
     assert_eq!(names, ["ViewSubscriptions", "EditSubscriptions", "PullRequestContribute"]);
-    let url = town.shell.ado(|ado| ado.organization_url("fabrikam"));
+    let url = env.shell.ado(|ado| ado.organization_url("fabrikam"));
     let line = |namespace: &str, token: &str, bits: u32| {
         format!(
             "az devops security permission update --org {url} --namespace-id {namespace} \
              --subject svc-ci@fabrikam.example --token {token} --allow-bit {bits}"
         )
     };
-    let hooks = format!("PublisherSecurity/{}", town.project);
+    let hooks = format!("PublisherSecurity/{}", env.project);
     let hooks = line("cb594ebe-87dd-4fc9-ac2c-6a10a4c92046", &hooks, 3);
-    let git = format!("repoV2/{}/{repository}", town.project);
+    let git = format!("repoV2/{}/{repository}", env.project);
     let git = line("2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87", &git, 16_384);
     let grants: Vec<&Value> = missing.iter().map(|row| &row["grant"]).collect();
     assert_eq!(grants, [&json!(hooks), &json!(hooks), &json!(git)]);
@@ -70,27 +70,27 @@ async fn what_is_missing_comes_with_the_command_that_grants_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_sees_what_the_identity_sees() {
-    let town = Town::new(2303);
-    let gateway = Inside::without_hooks(&town, |settings| {
+    let env = Env::new(2303);
+    let gateway = Inside::without_hooks(&env, |settings| {
         settings.checks = check("build", "") + &check("lint", "");
     })
     .await;
-    let (empty, other) = town.shell.ado(|ado| {
+    let (empty, other) = env.shell.ado(|ado| {
         let project = ado.create_project("fabrikam", "Archive");
-        let other = ado.create_repository(&town.project, "api");
+        let other = ado.create_repository(&env.project, "api");
         (project, other)
     });
     let list = gateway.api.items("/v1/organizations").await;
-    let summary = json!({ "name": "fabrikam", "kind": "pat", "link": null, "troubles": [] });
+    let summary = json!({ "name": "fabrikam", "kind": "pat", "link": null, "problems": [] });
     assert_eq!(list, [summary]);
     let shown = gateway.api.get("/v1/organizations/FABRIKAM").await;
     assert_eq!(shown["identity"]["account"], "svc-ci@fabrikam.example");
     let checks = json!(["build", "lint"]);
     let expected = json!([
         { "id": empty, "name": "Archive", "repositories": [] },
-        { "id": town.project, "name": "Fabrikam", "repositories": [
+        { "id": env.project, "name": "Fabrikam", "repositories": [
             { "id": other, "name": "api", "checks": checks },
-            { "id": town.repository, "name": "web", "checks": checks },
+            { "id": env.repository, "name": "web", "checks": checks },
         ] },
     ]);
     assert_eq!(shown["projects"], expected);
@@ -104,24 +104,24 @@ async fn an_operator_sees_what_the_identity_sees() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_told_in_words_that_help() {
-    let town = Town::new(2304);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
+    let env = Env::new(2304);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
     let told = async |words: &str| {
         for path in [ALL, "/v1/organizations/fabrikam"] {
             let problems = gateway.api.get(path).await["problems"].to_string();
             assert!(problems.contains(words), "{path}: {words:?} is not in {problems}");
         }
     };
-    let identity = &town.identity;
-    town.shell.ado(|ado| ado.deny(identity, Permission::GenericRead, None));
+    let identity = &env.identity;
+    env.shell.ado(|ado| ado.deny(identity, Permission::GenericRead, None));
     told("check unit-tests: no repository that the identity sees matches Fabrikam/*").await;
-    town.shell.ado(|ado| ado.allow(identity, Permission::GenericRead));
-    town.shell.ado(|ado| {
+    env.shell.ado(|ado| ado.allow(identity, Permission::GenericRead));
+    env.shell.ado(|ado| {
         ado.revoke_token(PAT);
         ado.add_pat(PAT, identity, &["vso.code_status"], 4_102_444_800_000);
     });
     told("Users with a Basic licence").await;
-    town.shell.ado(|ado| ado.revoke_token(PAT));
+    env.shell.ado(|ado| ado.revoke_token(PAT));
     told("The token has ended, was revoked, or lacks a scope: make a new one.").await;
     let answer = gateway.api.get(ALL).await;
     assert_eq!((&answer["items"], &answer["probes"]), (&json!([]), &json!([])));
@@ -131,8 +131,8 @@ async fn what_is_wrong_is_told_in_words_that_help() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_user_looks_with_tokens_of_its_own() {
     for (seed, keys) in [(2305, ""), (2306, "mint_ahead = false")] {
-        let town = Town::new(seed);
-        let gateway = town.linked(|settings| settings.credential = town.service_user(keys)).await;
+        let env = Env::new(seed);
+        let gateway = env.linked(|settings| settings.credential = env.service_user(keys)).await;
         let answer = gateway.api.get(ALL).await;
         assert_eq!(answer["problems"], json!([]), "{keys}");
         assert_eq!(missing(&answer), Vec::<&Value>::new());
@@ -147,8 +147,8 @@ async fn a_service_user_looks_with_tokens_of_its_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nobody_is_linked_it_says_how() {
-    let town = Town::new(2308);
-    let gateway = town.unlinked(|_| {}).await;
+    let env = Env::new(2308);
+    let gateway = env.unlinked(|_| {}).await;
     let list = gateway.api.items("/v1/organizations").await;
     assert_eq!((&list[0]["kind"], &list[0]["link"]), (&json!("service_user"), &Value::Null));
     for path in [ALL, "/v1/organizations/fabrikam"] {

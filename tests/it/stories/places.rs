@@ -1,73 +1,73 @@
 //! Where the events come from: an Azure DevOps Server, and several subscriptions at once.
 
-use crate::harness::{Inside, Town};
+use crate::harness::{Env, Inside};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collection_of_an_azure_devops_server_is_served_too() {
-    let town = Town::at(401, "/tfs/Collection");
-    let gateway = Inside::start(&town).await;
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    town.until_commit_shown(&commit, "unit-tests", "succeeded").await;
-    let clone_url = town
+    let env = Env::at(401, "/tfs/Collection");
+    let gateway = Inside::start(&env).await;
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
+    let clone_url = env
         .shell
         .ci(|ci| ci.started().map(|start| start.trigger["repository"]["clone_url"].clone()).next());
     let clone_url = clone_url.unwrap();
-    let expected = format!("{}/tfs/Collection/Fabrikam/_git/web", town.shell.url());
+    let expected = format!("{}/tfs/Collection/Fabrikam/_git/web", env.shell.url());
     assert_eq!(clone_url, expected.as_str());
-    town.check_invariants();
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_overlapping_subscriptions_tell_starts_one_run() {
-    let town = Town::new(402);
-    let gateway = Inside::start(&town).await;
-    town.subscribe(&gateway.url).await;
-    town.subscribe(&gateway.url).await;
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    town.settled(&gateway.api).await;
+    let env = Env::new(402);
+    let gateway = Inside::start(&env).await;
+    env.subscribe(&gateway.url).await;
+    env.subscribe(&gateway.url).await;
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.settled(&gateway.api).await;
     let all = gateway.api.items("/v1/deliveries?limit=500").await;
     // A push and a new pull request, each told three times.
     assert_eq!(all.len(), 6);
     let duplicates = gateway.api.items("/v1/deliveries?outcome=duplicate").await;
     assert_eq!(duplicates.len(), 4);
     assert!(duplicates[0]["reason"].as_str().unwrap().contains("through another subscription"));
-    assert_eq!(town.starts(), 1);
-    town.check_invariants();
+    assert_eq!(env.starts(), 1);
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_azure_devops_sends_twice_starts_one_run() {
-    let town = Town::new(403);
-    town.shell.ado(|ado| ado.options.duplicate_percent = 50);
-    let gateway = Inside::start(&town).await;
-    let opened = [town.open("one"), town.open("two"), town.open("three")];
+    let env = Env::new(403);
+    env.shell.ado(|ado| ado.options.duplicate_percent = 50);
+    let gateway = Inside::start(&env).await;
+    let opened = [env.open("one"), env.open("two"), env.open("three")];
     for (id, commit) in &opened {
-        town.until_shown(*id, commit, "unit-tests", "succeeded").await;
+        env.until_shown(*id, commit, "unit-tests", "succeeded").await;
     }
-    town.settled(&gateway.api).await;
-    assert_eq!(town.starts(), 3);
+    env.settled(&gateway.api).await;
+    assert_eq!(env.starts(), 3);
     assert_eq!(gateway.api.items("/v1/deliveries").await.len(), 6);
     let attempts: usize =
-        town.shell.ado(|ado| ado.all_notifications().map(|one| one.attempts.len()).sum());
+        env.shell.ado(|ado| ado.all_notifications().map(|one| one.attempts.len()).sum());
     assert!(attempts > 6, "the seed repeats nothing");
-    town.check_invariants();
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_arrives_late_and_out_of_order_starts_each_check_once() {
-    let town = Town::new(404);
-    town.shell.ado(|ado| ado.options.delivery_jitter_ms = 150);
-    let gateway = Inside::start(&town).await;
-    let (id, _) = town.open("topic");
-    town.push("topic");
-    let last = town.push("topic");
-    town.until_shown(id, &last, "unit-tests", "succeeded").await;
-    town.settled(&gateway.api).await;
-    town.check_invariants();
+    let env = Env::new(404);
+    env.shell.ado(|ado| ado.options.delivery_jitter_ms = 150);
+    let gateway = Inside::start(&env).await;
+    let (id, _) = env.open("topic");
+    env.push("topic");
+    let last = env.push("topic");
+    env.until_shown(id, &last, "unit-tests", "succeeded").await;
+    env.settled(&gateway.api).await;
+    env.check_invariants();
     gateway.stop().await;
 }

@@ -3,11 +3,11 @@
 use fakes::ado::policy::STATUS_POLICY;
 use serde_json::json;
 
-use crate::harness::{Inside, Town};
+use crate::harness::{Env, Inside};
 
 /// An administrator requires the check on main, anew for every push.
-async fn require(town: &Town) {
-    town.shell.ado(|ado| {
+async fn require(env: &Env) {
+    env.shell.ado(|ado| {
         let administrator = ado.create_identity("Admin", "admin@fabrikam.example");
         ado.add_pat("token-of-an-administrator", &administrator, &["app_token"], i64::MAX);
     });
@@ -18,15 +18,15 @@ async fn require(town: &Town) {
         "settings": {
             "statusGenre": "ci",
             "statusName": "unit-tests",
-            "authorId": town.identity,
+            "authorId": env.identity,
             "invalidateOnSourceUpdate": true,
-            "scope": [{ "repositoryId": town.repository, "refName": "refs/heads/main",
+            "scope": [{ "repositoryId": env.repository, "refName": "refs/heads/main",
                 "matchKind": "exact" }],
         },
     });
     let path = "_apis/policy/configurations?api-version=7.1";
     let answer = reqwest::Client::new()
-        .post(format!("{}/fabrikam/{}/{path}", town.shell.url(), town.project))
+        .post(format!("{}/fabrikam/{}/{path}", env.shell.url(), env.project))
         .basic_auth("", Some("token-of-an-administrator"))
         .json(&policy)
         .send()
@@ -37,40 +37,40 @@ async fn require(town: &Town) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_required_check_is_satisfied_and_reset_by_the_next_push() {
-    let town = Town::new(1501);
-    let gateway = Inside::start(&town).await;
-    require(&town).await;
-    let (id, commit) = town.open("topic");
-    assert!(!town.shell.ado(|ado| ado.policies_satisfied(id)));
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    assert!(town.shell.ado(|ado| ado.policies_satisfied(id)));
-    town.silence_ci();
-    let newer = town.push("topic");
-    assert!(!town.shell.ado(|ado| ado.policies_satisfied(id)));
-    let run = town.until_started("unit-tests", &newer).await;
-    town.until_shown(id, &newer, "unit-tests", "pending").await;
-    assert!(!town.shell.ado(|ado| ado.policies_satisfied(id)));
-    town.report(&run, "succeeded");
-    town.until("the policy is content", |ado, _| ado.policies_satisfied(id)).await;
-    town.check_invariants();
+    let env = Env::new(1501);
+    let gateway = Inside::start(&env).await;
+    require(&env).await;
+    let (id, commit) = env.open("topic");
+    assert!(!env.shell.ado(|ado| ado.policies_satisfied(id)));
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    assert!(env.shell.ado(|ado| ado.policies_satisfied(id)));
+    env.silence_ci();
+    let newer = env.push("topic");
+    assert!(!env.shell.ado(|ado| ado.policies_satisfied(id)));
+    let run = env.until_started("unit-tests", &newer).await;
+    env.until_shown(id, &newer, "unit-tests", "pending").await;
+    assert!(!env.shell.ado(|ado| ado.policies_satisfied(id)));
+    env.report(&run, "succeeded");
+    env.until("the policy is content", |ado, _| ado.policies_satisfied(id)).await;
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_required_check_that_failed_or_ended_otherwise_keeps_the_door_shut() {
-    let town = Town::new(1502);
-    town.silence_ci();
-    let gateway = Inside::start(&town).await;
-    require(&town).await;
+    let env = Env::new(1502);
+    env.silence_ci();
+    let gateway = Inside::start(&env).await;
+    require(&env).await;
     for (branch, state, shown) in
         [("one", "failed", "failed"), ("two", "errored", "error"), ("three", "cancelled", "error")]
     {
-        let (id, commit) = town.open(branch);
-        let run = town.until_started("unit-tests", &commit).await;
-        town.report(&run, state);
-        town.until_shown(id, &commit, "unit-tests", shown).await;
-        assert!(!town.shell.ado(|ado| ado.policies_satisfied(id)), "{state}");
+        let (id, commit) = env.open(branch);
+        let run = env.until_started("unit-tests", &commit).await;
+        env.report(&run, state);
+        env.until_shown(id, &commit, "unit-tests", shown).await;
+        assert!(!env.shell.ado(|ado| ado.policies_satisfied(id)), "{state}");
     }
-    town.check_invariants();
+    env.check_invariants();
     gateway.stop().await;
 }

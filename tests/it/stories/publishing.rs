@@ -8,7 +8,7 @@ use fakes::faults::{Action, Rule, server_error_500, unavailable_503};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Inside, REPORTER, Town, check};
+use crate::harness::{Env, Inside, REPORTER, check};
 
 /// No status repeats the one before it.
 fn none_repeats(statuses: &[Status]) {
@@ -22,58 +22,58 @@ fn none_repeats(statuses: &[Status]) {
 }
 
 /// A run whose pending state is shown everywhere.
-async fn pending(town: &Town, gateway: &Inside) -> (u64, String, String) {
-    town.silence_ci();
-    let (id, commit) = town.open("topic");
-    let run = town.until_started("unit-tests", &commit).await;
+async fn pending(env: &Env, gateway: &Inside) -> (u64, String, String) {
+    env.silence_ci();
+    let (id, commit) = env.open("topic");
+    let run = env.until_started("unit-tests", &commit).await;
     let at_ci = |runs: &Value| runs["items"][0]["state"] == "dispatched";
     gateway.api.until("/v1/runs", at_ci).await;
-    town.settled(&gateway.api).await;
-    town.until_shown(id, &commit, "unit-tests", "pending").await;
+    env.settled(&gateway.api).await;
+    env.until_shown(id, &commit, "unit-tests", "pending").await;
     (id, commit, run)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_shown_already_is_not_posted_again() {
-    let town = Town::new(1301);
-    let gateway = Inside::start(&town).await;
-    let (id, commit, run) = pending(&town, &gateway).await;
+    let env = Env::new(1301);
+    let gateway = Inside::start(&env).await;
+    let (id, commit, run) = pending(&env, &gateway).await;
     for _ in 0..3 {
-        town.report(&run, "running");
+        env.report(&run, "running");
     }
-    town.report(&run, "succeeded");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    town.settled(&gateway.api).await;
-    none_repeats(&town.statuses(id, "unit-tests"));
-    none_repeats(&town.commit_statuses(&commit, "unit-tests"));
-    town.check_invariants();
+    env.report(&run, "succeeded");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.settled(&gateway.api).await;
+    none_repeats(&env.statuses(id, "unit-tests"));
+    none_repeats(&env.commit_statuses(&commit, "unit-tests"));
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_azure_devops_is_slow_only_the_newest_state_waits() {
-    let town = Town::new(1302);
-    let gateway = Inside::start(&town).await;
-    let (id, commit, run) = pending(&town, &gateway).await;
+    let env = Env::new(1302);
+    let gateway = Inside::start(&env).await;
+    let (id, commit, run) = pending(&env, &gateway).await;
     let hold = Action::Hold { before: true };
     let rule = Rule::new("POST", "/pullrequests/1/statuses", hold).next(1);
-    town.shell.ado(|ado| ado.faults.add(rule));
+    env.shell.ado(|ado| ado.faults.add(rule));
     let reporter = crate::harness::Api::new(&gateway.url, REPORTER);
     let path = format!("/v1/runs/{run}/reports");
     for step in 1..=5 {
         let body = json!({ "state": "running", "description": format!("step {step}") });
         reporter.post(&path, Some(&body)).await;
         if step == 1 {
-            let held = town.shell.wait_for_held(Duration::from_secs(20), 1).await;
+            let held = env.shell.wait_for_held(Duration::from_secs(20), 1).await;
             assert!(held.is_some(), "the first step is being posted");
         }
     }
     let body = json!({ "state": "succeeded", "description": "done" });
     reporter.post(&path, Some(&body)).await;
-    town.shell.release();
-    town.until_said(id, &commit, "unit-tests", "done").await;
-    town.settled(&gateway.api).await;
-    let said: Vec<_> = town
+    env.shell.release();
+    env.until_said(id, &commit, "unit-tests", "done").await;
+    env.settled(&gateway.api).await;
+    let said: Vec<_> = env
         .statuses(id, "unit-tests")
         .into_iter()
         .map(|status| status.description.unwrap_or_default())
@@ -83,31 +83,30 @@ async fn while_azure_devops_is_slow_only_the_newest_state_waits() {
     let passed_over = gateway.api.items("/v1/statuses?outcome=superseded").await;
     let on_pull_request = |status: &&Value| status["target"]["kind"] == "pull_request";
     assert_eq!(passed_over.iter().filter(on_pull_request).count(), 4, "{passed_over:?}");
-    town.check_invariants();
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_post_that_was_applied_but_not_answered_is_looked_up_and_not_repeated() {
     for (seed, fault) in [(1303, Action::DropAfter), (1304, Action::TruncateBody)] {
-        let town = Town::new(seed);
-        let gateway = Inside::start(&town).await;
-        let (id, commit, run) = pending(&town, &gateway).await;
+        let env = Env::new(seed);
+        let gateway = Inside::start(&env).await;
+        let (id, commit, run) = pending(&env, &gateway).await;
         let rule = Rule::new("POST", "/statuses", fault).next(2);
-        town.shell.ado(|ado| ado.faults.add(rule));
-        town.report(&run, "succeeded");
-        town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-        town.until_commit_shown(&commit, "unit-tests", "succeeded").await;
-        town.settled(&gateway.api).await;
-        for shown in [town.statuses(id, "unit-tests"), town.commit_statuses(&commit, "unit-tests")]
-        {
+        env.shell.ado(|ado| ado.faults.add(rule));
+        env.report(&run, "succeeded");
+        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
+        env.settled(&gateway.api).await;
+        for shown in [env.statuses(id, "unit-tests"), env.commit_statuses(&commit, "unit-tests")] {
             assert_eq!(shown.iter().filter(|one| one.state == "succeeded").count(), 1);
             none_repeats(&shown);
         }
         let found = gateway.api.items("/v1/statuses?outcome=unchanged").await;
         assert_eq!(found.len(), 2);
         assert_eq!(found[0]["reason"], "Azure DevOps shows it already");
-        town.check_invariants();
+        env.check_invariants();
         gateway.stop().await;
     }
 }
@@ -116,69 +115,69 @@ async fn a_post_that_was_applied_but_not_answered_is_looked_up_and_not_repeated(
 async fn a_post_that_did_not_arrive_is_made_again() {
     let faults = [Action::DropBefore, server_error_500(), unavailable_503(1)];
     for (seed, fault) in (1305..).zip(faults) {
-        let town = Town::new(seed);
-        let gateway = Inside::start(&town).await;
-        let (id, commit, run) = pending(&town, &gateway).await;
+        let env = Env::new(seed);
+        let gateway = Inside::start(&env).await;
+        let (id, commit, run) = pending(&env, &gateway).await;
         let rule = Rule::new("POST", "/statuses", fault).next(2);
-        town.shell.ado(|ado| ado.faults.add(rule));
-        town.report(&run, "failed");
-        town.until_shown(id, &commit, "unit-tests", "failed").await;
-        town.until_commit_shown(&commit, "unit-tests", "failed").await;
-        town.settled(&gateway.api).await;
-        none_repeats(&town.statuses(id, "unit-tests"));
-        town.check_invariants();
+        env.shell.ado(|ado| ado.faults.add(rule));
+        env.report(&run, "failed");
+        env.until_shown(id, &commit, "unit-tests", "failed").await;
+        env.until_commit_shown(&commit, "unit-tests", "failed").await;
+        env.settled(&gateway.api).await;
+        none_repeats(&env.statuses(id, "unit-tests"));
+        env.check_invariants();
         gateway.stop().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_iteration_that_cannot_be_looked_up_yet_is_looked_up_again() {
-    let town = Town::new(1310);
+    let env = Env::new(1310);
     let fault = Rule::new("GET", "/iterations", server_error_500()).next(1);
-    town.shell.ado(|ado| ado.faults.add(fault));
-    let gateway = Inside::start(&town).await;
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    town.check_invariants();
+    env.shell.ado(|ado| ado.faults.add(fault));
+    let gateway = Inside::start(&env).await;
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_completed_pull_request_takes_no_status_but_its_commit_does() {
-    let town = Town::new(1311);
-    let gateway = Inside::start_with(&town, |settings| {
+    let env = Env::new(1311);
+    let gateway = Inside::start_with(&env, |settings| {
         settings.checks = check("unit-tests", "");
     })
     .await;
-    let (id, commit, run) = pending(&town, &gateway).await;
-    town.shell.ado(|ado| ado.complete(id));
-    town.decided(&gateway.api).await;
-    town.report(&run, "succeeded");
-    town.until_commit_shown(&commit, "unit-tests", "succeeded").await;
-    town.settled(&gateway.api).await;
+    let (id, commit, run) = pending(&env, &gateway).await;
+    env.shell.ado(|ado| ado.complete(id));
+    env.decided(&gateway.api).await;
+    env.report(&run, "succeeded");
+    env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
+    env.settled(&gateway.api).await;
     let refused = gateway.api.items("/v1/statuses?outcome=refused").await;
     assert_eq!(refused.len(), 1);
     assert_eq!(refused[0]["reason"], "the pull request is no longer active");
     assert_eq!(refused[0]["state"], "succeeded");
-    town.check_invariants();
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_permission_that_is_missing_is_named_and_the_status_waits() {
-    let town = Town::new(1312);
-    let gateway = Inside::start(&town).await;
+    let env = Env::new(1312);
+    let gateway = Inside::start(&env).await;
     let permission = Permission::PullRequestContribute;
-    town.shell.ado(|ado| ado.deny(&town.identity, permission, None));
-    let (id, commit) = town.open("topic");
-    town.until_commit_shown(&commit, "unit-tests", "succeeded").await;
+    env.shell.ado(|ado| ado.deny(&env.identity, permission, None));
+    let (id, commit) = env.open("topic");
+    env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
     let told = |statuses: &Value| {
         let named = "TF401027: You need the Git 'PullRequestContribute' permission";
         let all = statuses["items"].as_array().unwrap();
         all.iter().any(|status| status["reason"].as_str().unwrap().contains(named))
     };
     gateway.api.until("/v1/statuses?outcome=queued", told).await;
-    assert!(town.statuses(id, "unit-tests").is_empty());
+    assert!(env.statuses(id, "unit-tests").is_empty());
     let ready = gateway.api.call(reqwest::Method::GET, "/readyz", None).await;
     assert_eq!(ready.0, StatusCode::OK, "deliveries are taken all the same");
     gateway.stop().await;

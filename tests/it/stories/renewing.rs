@@ -6,12 +6,12 @@ use azdo_gateway::credentials::{Identities, Purpose};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Inside, SERVICE_USER, Town, parts};
+use crate::harness::{Env, Inside, SERVICE_USER, parts};
 
-async fn show(town: &Town, gateway: &Inside, context: &str) -> String {
-    let commit = town.push("main");
+async fn show(env: &Env, gateway: &Inside, context: &str) -> String {
+    let commit = env.push("main");
     let status = json!({
-        "organization": "fabrikam", "project": town.project, "repository": town.repository,
+        "organization": "fabrikam", "project": env.project, "repository": env.repository,
         "commit": commit, "context": { "name": context }, "state": "succeeded",
     });
     let (answered, _) = gateway.api.post("/v1/statuses", Some(&status)).await;
@@ -19,33 +19,33 @@ async fn show(town: &Town, gateway: &Inside, context: &str) -> String {
     commit
 }
 
-fn refreshed(town: &Town) -> usize {
-    town.shell.entra(|entra| entra.asked("refresh_token"))
+fn refreshed(env: &Env) -> usize {
+    env.shell.entra(|entra| entra.asked("refresh_token"))
 }
 
-async fn trouble(gateway: &Inside, words: &str) -> String {
+async fn problem(gateway: &Inside, words: &str) -> String {
     let says = |body: &Value| {
-        body["troubles"]["fabrikam"].as_str().is_some_and(|told| told.contains(words))
+        body["problems"]["fabrikam"].as_str().is_some_and(|told| told.contains(words))
     };
     let ready = gateway.api.until("/readyz", says).await;
-    ready["troubles"]["fabrikam"].as_str().unwrap_or_default().to_owned()
+    ready["problems"]["fabrikam"].as_str().unwrap_or_default().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn however_many_need_it_it_is_renewed_once() {
-    let town = Town::new(1701);
-    let gateway = town.linked(|_| {}).await;
-    assert_eq!(refreshed(&town), 0);
-    town.shell.ado(|ado| ado.end_bearers());
+    let env = Env::new(1701);
+    let gateway = env.linked(|_| {}).await;
+    assert_eq!(refreshed(&env), 0);
+    env.shell.ado(|ado| ado.end_bearers());
     let mut commits = Vec::new();
     for number in 0..30 {
         let context = format!("scan-{number}");
-        commits.push((show(&town, &gateway, &context).await, context));
+        commits.push((show(&env, &gateway, &context).await, context));
     }
     for (commit, context) in commits {
-        town.until_commit_shown(&commit, &context, "succeeded").await;
+        env.until_commit_shown(&commit, &context, "succeeded").await;
     }
-    assert_eq!(refreshed(&town), 1);
+    assert_eq!(refreshed(&env), 1);
     let renewed = gateway.api.items("/v1/audit?action=refresh").await;
     assert_eq!(renewed.len(), 1, "{renewed:?}");
     gateway.stop().await;
@@ -53,16 +53,16 @@ async fn however_many_need_it_it_is_renewed_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_processes_on_one_store_renew_it_once() {
-    let town = Town::new(1709);
-    let gateway = town.linked(|_| {}).await;
-    let mut settings = town.settings("127.0.0.1:1");
-    settings.credential = town.service_user("mint_ahead = false");
+    let env = Env::new(1709);
+    let gateway = env.linked(|_| {}).await;
+    let mut settings = env.settings("127.0.0.1:1");
+    settings.credential = env.service_user("mint_ahead = false");
     let config = settings.config();
     // What other processes would have, with everything of their own but the store.
     let others: Vec<Identities> = (0..3)
         .map(|number| parts::identities(&config, gateway.app.store(), &number.to_string()))
         .collect();
-    town.shell.ado(|ado| ado.end_bearers());
+    env.shell.ado(|ado| ado.end_bearers());
     let sources: Vec<_> = others.iter().flat_map(Identities::sources).collect();
     let asking = sources.iter().cycle().take(30).map(|source| async move {
         source.credential(Scope::CodeStatus, Purpose::new("test")).await.map(drop)
@@ -70,58 +70,58 @@ async fn several_processes_on_one_store_renew_it_once() {
     for lent in futures_util::future::join_all(asking).await {
         lent.expect("everybody gets one");
     }
-    assert_eq!(refreshed(&town), 1);
-    town.until_all_revoked().await;
+    assert_eq!(refreshed(&env), 1);
+    env.until_all_revoked().await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_short_lived_token_is_renewed_before_it_ends() {
-    let town = Town::new(1702);
-    town.shell.entra(|entra| entra.options.access_token_s = (2, 2));
-    let gateway = town.linked(|_| {}).await;
+    let env = Env::new(1702);
+    env.shell.entra(|entra| entra.options.access_token_s = (2, 2));
+    let gateway = env.linked(|_| {}).await;
     let twice = |list: &Value| list["items"].as_array().is_some_and(|items| items.len() >= 2);
     gateway.api.until("/v1/audit?action=refresh&outcome=done", twice).await;
-    let commit = show(&town, &gateway, "scan").await;
-    town.until_commit_shown(&commit, "scan", "succeeded").await;
+    let commit = show(&env, &gateway, "scan").await;
+    env.until_commit_shown(&commit, "scan", "succeeded").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_that_end_at_once_do_not_make_a_loop() {
-    let town = Town::new(1715);
-    let gateway = town.linked(|_| {}).await;
-    town.shell.entra(|entra| entra.options.access_token_s = (0, 0));
-    town.shell.ado(|ado| ado.end_bearers());
-    show(&town, &gateway, "scan").await;
-    gateway.api.until("/readyz", |body| body["troubles"]["fabrikam"].is_string()).await;
-    assert!(refreshed(&town) <= 10, "{} renewals", refreshed(&town));
+    let env = Env::new(1715);
+    let gateway = env.linked(|_| {}).await;
+    env.shell.entra(|entra| entra.options.access_token_s = (0, 0));
+    env.shell.ado(|ado| ado.end_bearers());
+    show(&env, &gateway, "scan").await;
+    gateway.api.until("/readyz", |body| body["problems"]["fabrikam"].is_string()).await;
+    assert!(refreshed(&env) <= 10, "{} renewals", refreshed(&env));
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_keeps_the_link_and_asks_nobody() {
-    let town = Town::new(1703);
-    let gateway = town.linked(|_| {}).await;
+    let env = Env::new(1703);
+    let gateway = env.linked(|_| {}).await;
     gateway.stop().await;
-    let gateway = town.unlinked(|_| {}).await;
-    let commit = show(&town, &gateway, "scan").await;
-    town.until_commit_shown(&commit, "scan", "succeeded").await;
-    assert_eq!(refreshed(&town), 0, "the access token was kept, too");
+    let gateway = env.unlinked(|_| {}).await;
+    let commit = show(&env, &gateway, "scan").await;
+    env.until_commit_shown(&commit, "scan", "succeeded").await;
+    assert_eq!(refreshed(&env), 0, "the access token was kept, too");
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_root_key_can_be_exchanged_without_linking_again() {
-    let town = Town::new(1704);
-    let gateway = town.linked(|_| {}).await;
+    let env = Env::new(1704);
+    let gateway = env.linked(|_| {}).await;
     gateway.stop().await;
     let rotated = |settings: &mut crate::harness::Settings| {
         let new = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=";
         settings.environment.insert("PREVIOUS".into(), crate::harness::ROOT_KEY.into());
         settings.environment.insert("ROOT_KEY".into(), new.into());
     };
-    let gateway = town
+    let gateway = env
         .unlinked(|settings| {
             rotated(settings);
             settings.secrets = "previous_root_key = { env = \"PREVIOUS\" }".into();
@@ -131,27 +131,27 @@ async fn the_root_key_can_be_exchanged_without_linking_again() {
     gateway.api.until("/v1/audit?action=refresh&outcome=done", renewed).await;
     gateway.stop().await;
     // The previous key is gone.
-    let gateway = town.unlinked(rotated).await;
-    let commit = show(&town, &gateway, "scan").await;
-    town.until_commit_shown(&commit, "scan", "succeeded").await;
+    let gateway = env.unlinked(rotated).await;
+    let commit = show(&env, &gateway, "scan").await;
+    env.until_commit_shown(&commit, "scan", "succeeded").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_lost_is_said_and_linking_again_heals() {
-    let town = Town::new(1705);
-    let gateway = town.linked(|_| {}).await;
+    let env = Env::new(1705);
+    let gateway = env.linked(|_| {}).await;
     gateway.stop().await;
-    let gateway = town
+    let gateway = env
         .unlinked(|settings| {
             let new = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=";
             settings.environment.insert("ROOT_KEY".into(), new.into());
         })
         .await;
-    let told = trouble(&gateway, "previous_root_key").await;
+    let told = problem(&gateway, "previous_root_key").await;
     assert!(told.contains("link the service user again"), "{told}");
-    town.link(&gateway.url).await;
-    gateway.api.until("/readyz", |body| body["troubles"] == json!({})).await;
+    env.link(&gateway.url).await;
+    gateway.api.until("/readyz", |body| body["problems"] == json!({})).await;
     gateway.stop().await;
 }
 
@@ -167,67 +167,67 @@ async fn what_entra_says_no_to_is_told_with_what_to_do() {
         (50057, "invalid_grant", "disabled"),
     ];
     for (seed, (number, error, words)) in (1710..).zip(rows) {
-        let town = Town::new(seed);
-        let gateway = town.linked(|_| {}).await;
-        town.shell.entra(|entra| entra.fail_token(number, error, 400, None));
-        town.shell.ado(|ado| ado.end_bearers());
-        let commit = show(&town, &gateway, "scan").await;
-        let told = trouble(&gateway, &format!("AADSTS{number}")).await;
+        let env = Env::new(seed);
+        let gateway = env.linked(|_| {}).await;
+        env.shell.entra(|entra| entra.fail_token(number, error, 400, None));
+        env.shell.ado(|ado| ado.end_bearers());
+        let commit = show(&env, &gateway, "scan").await;
+        let told = problem(&gateway, &format!("AADSTS{number}")).await;
         assert!(told.contains(words), "{number}: {told}");
-        town.shell.entra(|entra| entra.heal_tokens());
-        town.link(&gateway.url).await;
-        town.until_commit_shown(&commit, "scan", "succeeded").await;
+        env.shell.entra(|entra| entra.heal_tokens());
+        env.link(&gateway.url).await;
+        env.until_commit_shown(&commit, "scan", "succeeded").await;
         gateway.stop().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_passing_fault_of_entra_heals_by_itself() {
-    let town = Town::new(1706);
-    let gateway = town.linked(|_| {}).await;
-    town.shell.entra(|entra| entra.fail_token(90033, "temporarily_unavailable", 503, Some(1)));
-    town.shell.ado(|ado| ado.end_bearers());
-    let commit = show(&town, &gateway, "scan").await;
+    let env = Env::new(1706);
+    let gateway = env.linked(|_| {}).await;
+    env.shell.entra(|entra| entra.fail_token(90033, "temporarily_unavailable", 503, Some(1)));
+    env.shell.ado(|ado| ado.end_bearers());
+    let commit = show(&env, &gateway, "scan").await;
     let failed = |list: &Value| list["items"].to_string().contains("AADSTS90033");
     gateway.api.until("/v1/audit?action=refresh&outcome=failed", failed).await;
-    gateway.api.until("/readyz", |body| body["troubles"] == json!({})).await;
-    town.link(&gateway.url).await;
-    town.until_commit_shown(&commit, "scan", "succeeded").await;
+    gateway.api.until("/readyz", |body| body["problems"] == json!({})).await;
+    env.link(&gateway.url).await;
+    env.until_commit_shown(&commit, "scan", "succeeded").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_client_secrets_are_tried_while_they_are_exchanged() {
-    let town = Town::new(1707);
-    let credential = town.service_user("");
+    let env = Env::new(1707);
+    let credential = env.service_user("");
     let two = credential.replace(
         r#"{ env = "CLIENT_SECRET" }"#,
         r#"[{ env = "OLD_SECRET" }, { env = "CLIENT_SECRET" }]"#,
     );
-    let gateway = town
+    let gateway = env
         .linked(|settings| {
             settings.credential = two;
             settings.environment.insert("OLD_SECRET".into(), "a secret that has ended".into());
         })
         .await;
-    town.shell.ado(|ado| ado.end_bearers());
-    let commit = show(&town, &gateway, "scan").await;
-    town.until_commit_shown(&commit, "scan", "succeeded").await;
+    env.shell.ado(|ado| ado.end_bearers());
+    let commit = show(&env, &gateway, "scan").await;
+    env.until_commit_shown(&commit, "scan", "succeeded").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_secret_that_ends_soon_is_warned_about() {
-    let town = Town::new(1708);
+    let env = Env::new(1708);
     let soon = azdo_gateway::clock::Clock::system().now();
     let soon = soon.plus(std::time::Duration::from_secs(20 * 86_400)).to_string();
     let day = soon.split('T').next().expect("it has a day").to_owned();
     let keys = format!("client_secret_expires = {day}");
-    let gateway = town.linked(|settings| settings.credential = town.service_user(&keys)).await;
+    let gateway = env.linked(|settings| settings.credential = env.service_user(&keys)).await;
     let says = |body: &Value| {
         body["warnings"]["fabrikam"].as_str().is_some_and(|told| told.contains(&day))
     };
     let ready = gateway.api.until("/readyz", says).await;
-    assert_eq!(ready["troubles"], json!({}), "it still works for {SERVICE_USER}");
+    assert_eq!(ready["problems"], json!({}), "it still works for {SERVICE_USER}");
     gateway.stop().await;
 }

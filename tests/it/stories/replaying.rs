@@ -3,14 +3,14 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Inside, OPERATOR, Town, check};
+use crate::harness::{Api, Env, Inside, OPERATOR, check};
 
 /// Replays a delivery and waits for its decision.
-async fn replay(town: &Town, gateway: &Inside, delivery: &Value) -> Value {
+async fn replay(env: &Env, gateway: &Inside, delivery: &Value) -> Value {
     let path = format!("/v1/deliveries/{}/replay", delivery["id"]);
     let (status, answer) = gateway.api.post(&path, None).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
-    town.settled(&gateway.api).await;
+    env.settled(&gateway.api).await;
     let replayed = gateway.api.get(&format!("/v1/deliveries/{}", answer["delivery"])).await;
     assert_eq!(replayed["source"], "replay");
     replayed
@@ -18,69 +18,69 @@ async fn replay(town: &Town, gateway: &Inside, delivery: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replaying_a_pull_request_starts_what_is_missing_and_nothing_twice() {
-    let town = Town::new(1706);
-    town.silence_ci();
-    let gateway = Inside::start(&town).await;
-    let (id, commit) = town.open("topic");
-    let cancelled = town.until_started("unit-tests", &commit).await;
-    town.settled(&gateway.api).await;
+    let env = Env::new(1706);
+    env.silence_ci();
+    let gateway = Inside::start(&env).await;
+    let (id, commit) = env.open("topic");
+    let cancelled = env.until_started("unit-tests", &commit).await;
+    env.settled(&gateway.api).await;
     let delivery = gateway.api.items("/v1/deliveries?outcome=started").await.remove(0);
-    let again = replay(&town, &gateway, &delivery).await;
-    assert_eq!((again["outcome"].as_str(), town.starts()), (Some("ignored"), 1));
+    let again = replay(&env, &gateway, &delivery).await;
+    assert_eq!((again["outcome"].as_str(), env.starts()), (Some("ignored"), 1));
     gateway.api.post(&format!("/v1/runs/{cancelled}/cancel"), None).await;
-    let again = replay(&town, &gateway, &delivery).await;
+    let again = replay(&env, &gateway, &delivery).await;
     assert_eq!(again["outcome"], "started");
-    let run = town.until_started_times("unit-tests", &commit, 2).await;
+    let run = env.until_started_times("unit-tests", &commit, 2).await;
     assert_eq!(again["runs"], json!([run]));
-    town.report(&run, "succeeded");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    let again = replay(&town, &gateway, &delivery).await;
-    assert_eq!((again["outcome"].as_str(), town.starts()), (Some("ignored"), 2));
+    env.report(&run, "succeeded");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let again = replay(&env, &gateway, &delivery).await;
+    assert_eq!((again["outcome"].as_str(), env.starts()), (Some("ignored"), 2));
     assert!(again["reason"].as_str().unwrap().contains("it ran on"), "{again}");
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replaying_a_push_starts_what_is_missing_and_nothing_twice() {
-    let town = Town::new(1707);
-    town.silence_ci();
-    let gateway = Inside::start(&town).await;
-    let commit = town.push("main");
-    let cancelled = town.until_started("unit-tests", &commit).await;
-    town.settled(&gateway.api).await;
+    let env = Env::new(1707);
+    env.silence_ci();
+    let gateway = Inside::start(&env).await;
+    let commit = env.push("main");
+    let cancelled = env.until_started("unit-tests", &commit).await;
+    env.settled(&gateway.api).await;
     let delivery = gateway.api.items("/v1/deliveries?outcome=started").await.remove(0);
-    let again = replay(&town, &gateway, &delivery).await;
-    assert_eq!((again["outcome"].as_str(), town.starts()), (Some("ignored"), 1));
+    let again = replay(&env, &gateway, &delivery).await;
+    assert_eq!((again["outcome"].as_str(), env.starts()), (Some("ignored"), 1));
     gateway.api.post(&format!("/v1/runs/{cancelled}/cancel"), None).await;
-    let again = replay(&town, &gateway, &delivery).await;
+    let again = replay(&env, &gateway, &delivery).await;
     assert_eq!(again["outcome"], "started", "{again}");
-    let run = town.until_started_times("unit-tests", &commit, 2).await;
-    town.report(&run, "succeeded");
-    town.until_commit_shown(&commit, "unit-tests", "succeeded").await;
-    replay(&town, &gateway, &delivery).await;
-    assert_eq!(town.starts(), 2);
+    let run = env.until_started_times("unit-tests", &commit, 2).await;
+    env.report(&run, "succeeded");
+    env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
+    replay(&env, &gateway, &delivery).await;
+    assert_eq!(env.starts(), 2);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_that_was_added_later_is_started_by_replaying() {
-    let town = Town::new(1708);
-    let gateway = Inside::start_with(&town, |settings| {
+    let env = Env::new(1708);
+    let gateway = Inside::start_with(&env, |settings| {
         settings.checks = check("elsewhere", "").replace("Fabrikam/*", "Other/*");
     })
     .await;
-    let (id, commit) = town.open("topic");
-    town.settled(&gateway.api).await;
+    let (id, commit) = env.open("topic");
+    env.settled(&gateway.api).await;
     let told = gateway.api.items("/v1/deliveries?event_type=git.pullrequest.created").await;
-    assert_eq!((told[0]["outcome"].as_str(), town.starts()), (Some("ignored"), 0));
+    assert_eq!((told[0]["outcome"].as_str(), env.starts()), (Some("ignored"), 0));
     let address = gateway.url.replace("http://", "");
     gateway.stop().await;
     let listener = std::net::TcpListener::bind(&address).unwrap();
-    let config = town.settings(&address).config();
+    let config = env.settings(&address).config();
     let app = azdo_gateway::app::App::start_on(config, listener).await.unwrap();
     let api = Api::new(&format!("http://{address}"), OPERATOR);
     api.post(&format!("/v1/deliveries/{}/replay", told[0]["id"]), None).await;
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    town.check_invariants();
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.check_invariants();
     app.stop().await;
 }

@@ -4,13 +4,13 @@ use fakes::ci::Behaviour;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Inside, REPORTER, Town, VIEWER};
+use crate::harness::{Api, Env, Inside, REPORTER, VIEWER};
 
 /// A started run: its id, and its report token.
-async fn started(town: &Town, branch: &str) -> (u64, String, String, String) {
-    let (id, commit) = town.open(branch);
-    let run = town.until_started("unit-tests", &commit).await;
-    let token = town.shell.ci(|ci| ci.start(&run).unwrap().trigger["report"]["token"].clone());
+async fn started(env: &Env, branch: &str) -> (u64, String, String, String) {
+    let (id, commit) = env.open(branch);
+    let run = env.until_started("unit-tests", &commit).await;
+    let token = env.shell.ci(|ci| ci.start(&run).unwrap().trigger["report"]["token"].clone());
     (id, commit, run, token.as_str().unwrap().to_owned())
 }
 
@@ -21,11 +21,11 @@ async fn report(gateway: &Inside, token: &str, run: &str, body: Value) -> (Statu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_token_is_good_for_its_own_run_only() {
-    let town = Town::new(1101);
-    town.silence_ci();
-    let gateway = Inside::start(&town).await;
-    let (_, _, one, token_of_one) = started(&town, "one").await;
-    let (_, _, two, token_of_two) = started(&town, "two").await;
+    let env = Env::new(1101);
+    env.silence_ci();
+    let gateway = Inside::start(&env).await;
+    let (_, _, one, token_of_one) = started(&env, "one").await;
+    let (_, _, two, token_of_two) = started(&env, "two").await;
     let body = json!({ "state": "succeeded" });
     for wrong in [token_of_one.as_str(), "", "azgwr_wrong"] {
         let (status, problem) = report(&gateway, wrong, &two, body.clone()).await;
@@ -40,10 +40,10 @@ async fn a_report_token_is_good_for_its_own_run_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reporter_may_report_on_any_run_and_a_viewer_on_none() {
-    let town = Town::new(1102);
-    town.silence_ci();
-    let gateway = Inside::start(&town).await;
-    let (id, commit, run, _) = started(&town, "topic").await;
+    let env = Env::new(1102);
+    env.silence_ci();
+    let gateway = Inside::start(&env).await;
+    let (id, commit, run, _) = started(&env, "topic").await;
     let body = json!({ "state": "failed", "description": "3 of 90 tests failed",
         "url": "https://ci.example.com/7" });
     let (status, problem) = report(&gateway, VIEWER, &run, body.clone()).await;
@@ -52,20 +52,20 @@ async fn a_reporter_may_report_on_any_run_and_a_viewer_on_none() {
     let (status, answer) = report(&gateway, REPORTER, &run, body).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(answer, json!({ "run": run, "state": "failed", "applied": true }));
-    town.until_said(id, &commit, "unit-tests", "3 of 90 tests failed").await;
-    let shown = town.statuses(id, "unit-tests").pop().unwrap();
+    env.until_said(id, &commit, "unit-tests", "3 of 90 tests failed").await;
+    let shown = env.statuses(id, "unit-tests").pop().unwrap();
     assert_eq!(shown.state, "failed");
     assert_eq!(shown.target_url.as_deref(), Some("https://ci.example.com/7"));
-    town.check_invariants();
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_that_is_not_understood_is_told_which_field_is_wrong() {
-    let town = Town::new(1103);
-    town.silence_ci();
-    let gateway = Inside::start(&town).await;
-    let (_, _, run, token) = started(&town, "topic").await;
+    let env = Env::new(1103);
+    env.silence_ci();
+    let gateway = Inside::start(&env).await;
+    let (_, _, run, token) = started(&env, "topic").await;
     let wrong = [
         (json!({}), "state"),
         (json!({ "state": "green" }), "state"),
@@ -89,10 +89,10 @@ async fn a_report_that_is_not_understood_is_told_which_field_is_wrong() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_that_is_no_json_is_told_so() {
-    let town = Town::new(1104);
-    town.silence_ci();
-    let gateway = Inside::start(&town).await;
-    let (_, _, run, token) = started(&town, "topic").await;
+    let env = Env::new(1104);
+    env.silence_ci();
+    let gateway = Inside::start(&env).await;
+    let (_, _, run, token) = started(&env, "topic").await;
     for (body, why) in [
         (String::new(), "not JSON"),
         ("state=succeeded".into(), "not JSON"),
@@ -117,8 +117,8 @@ async fn a_report_that_is_no_json_is_told_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_not_there_is_404() {
-    let town = Town::new(1105);
-    let gateway = Inside::start(&town).await;
+    let env = Env::new(1105);
+    let gateway = Inside::start(&env).await;
     let body = json!({ "state": "succeeded" });
     let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
     for run in [unknown, "nonsense", "1"] {
@@ -132,64 +132,64 @@ async fn a_run_that_is_not_there_is_404() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_and_a_contradicting_report_are_answered_and_change_nothing() {
-    let town = Town::new(1106);
-    let gateway = Inside::start(&town).await;
+    let env = Env::new(1106);
+    let gateway = Inside::start(&env).await;
     for (branch, behaviour, why) in [
         ("one", Behaviour::ReportTwice, "repeat: the run is succeeded already"),
         ("two", Behaviour::ContradictLate, "late: the run is succeeded, which is final"),
     ] {
-        town.shell.ci(|ci| ci.next(1, &behaviour));
-        let (id, commit) = town.open(branch);
-        let run = town.until_started("unit-tests", &commit).await;
-        town.until("all reports were taken", |_, ci| {
+        env.shell.ci(|ci| ci.next(1, &behaviour));
+        let (id, commit) = env.open(branch);
+        let run = env.until_started("unit-tests", &commit).await;
+        env.until("all reports were taken", |_, ci| {
             ci.answers().iter().filter(|one| one.run == run && one.state != "running").count() == 2
         })
         .await;
-        town.settled(&gateway.api).await;
-        let last = town.shell.ci(|ci| ci.answers().last().cloned()).unwrap();
+        env.settled(&gateway.api).await;
+        let last = env.shell.ci(|ci| ci.answers().last().cloned()).unwrap();
         assert_eq!((last.status, &last.body["applied"]), (Some(200), &json!(false)));
         assert!(last.body["reason"].as_str().unwrap().starts_with(why), "{}", last.body);
-        town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
     }
-    town.check_invariants();
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_description_is_cut_between_characters() {
-    let town = Town::new(1107);
-    town.silence_ci();
-    let gateway = Inside::start(&town).await;
-    let (id, commit, run, token) = started(&town, "topic").await;
+    let env = Env::new(1107);
+    env.silence_ci();
+    let gateway = Inside::start(&env).await;
+    let (id, commit, run, token) = started(&env, "topic").await;
     // The 249th character is the last that fits beside the ellipsis; each of them has four bytes.
     let words = "🚀".repeat(300);
     let body = json!({ "state": "running", "description": words });
     assert_eq!(report(&gateway, &token, &run, body).await.0, StatusCode::OK);
     let cut = format!("{}…", "🚀".repeat(249));
-    town.until_said(id, &commit, "unit-tests", &cut).await;
+    env.until_said(id, &commit, "unit-tests", &cut).await;
     let lines = json!({ "state": "running", "description": "one\r\ntwo\u{0000}" });
     assert_eq!(report(&gateway, &token, &run, lines).await.0, StatusCode::OK);
-    town.until_said(id, &commit, "unit-tests", "one  two").await;
-    town.check_invariants();
+    env.until_said(id, &commit, "unit-tests", "one  two").await;
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn progress_is_shown_while_a_run_goes_on() {
-    let town = Town::new(1108);
-    town.silence_ci();
-    let gateway = Inside::start(&town).await;
-    let (id, commit, run, token) = started(&town, "topic").await;
+    let env = Env::new(1108);
+    env.silence_ci();
+    let gateway = Inside::start(&env).await;
+    let (id, commit, run, token) = started(&env, "topic").await;
     for step in 1..=3 {
         let words = format!("step {step} of 3");
         let body = json!({ "state": "running", "description": words });
         let (_, answer) = report(&gateway, &token, &run, body).await;
         assert_eq!(answer["applied"], true);
-        town.until_said(id, &commit, "unit-tests", &words).await;
+        env.until_said(id, &commit, "unit-tests", &words).await;
     }
     let body = json!({ "state": "succeeded" });
     report(&gateway, &token, &run, body).await;
-    town.until_said(id, &commit, "unit-tests", "Succeeded").await;
-    town.check_invariants();
+    env.until_said(id, &commit, "unit-tests", "Succeeded").await;
+    env.check_invariants();
     gateway.stop().await;
 }

@@ -9,7 +9,7 @@ use fakes::http::Response;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Inside, PAT, Settings, Town, check};
+use crate::harness::{Env, Inside, PAT, Settings, check};
 
 /// Hooks by hand, nothing looked for, policies every second.
 const KEPT: &str = "hooks = false\ncatch_up = \"off\"\nreconcile = \"1s\"";
@@ -22,17 +22,17 @@ pub(super) fn required(keys: &str) -> String {
     check("unit-tests", &format!("target_branches = [\"main\"]\nrequired = true\n{keys}"))
 }
 
-pub(super) async fn start(town: &Town, checks: String) -> Inside {
-    start_with(town, KEPT, checks).await
+pub(super) async fn start(env: &Env, checks: String) -> Inside {
+    start_with(env, KEPT, checks).await
 }
 
-async fn start_with(town: &Town, organization: &str, checks: String) -> Inside {
-    town.shell.ado(|ado| {
+async fn start_with(env: &Env, organization: &str, checks: String) -> Inside {
+    env.shell.ado(|ado| {
         ado.revoke_token(PAT);
         let scopes = ["vso.code", "vso.code_status", "vso.code_write"];
-        ado.add_pat(PAT, &town.identity, &scopes, 4_102_444_800_000);
+        ado.add_pat(PAT, &env.identity, &scopes, 4_102_444_800_000);
     });
-    Inside::start_with(town, |settings: &mut Settings| {
+    Inside::start_with(env, |settings: &mut Settings| {
         settings.organization = organization.to_owned();
         settings.checks = checks;
     })
@@ -40,32 +40,32 @@ async fn start_with(town: &Town, organization: &str, checks: String) -> Inside {
 }
 
 /// Waits until a look at the pull requests is over that began after now.
-async fn looked(town: &Town, gateway: &Inside) {
+async fn looked(env: &Env, gateway: &Inside) {
     const LIST: &str = "/git/pullrequests?";
-    let before = town.shell.ado(|ado| ado.journal.count("GET", LIST));
-    town.until("it looks again", |ado, _| ado.journal.count("GET", LIST) > before + 1).await;
-    town.settled(&gateway.api).await;
+    let before = env.shell.ado(|ado| ado.journal.count("GET", LIST));
+    env.until("it looks again", |ado, _| ado.journal.count("GET", LIST) > before + 1).await;
+    env.settled(&gateway.api).await;
 }
 
 /// Numbers and settings of the policies that the gateway's identity created.
-pub(super) fn ours(town: &Town) -> Vec<(u64, Value)> {
-    town.shell.ado(|ado| {
-        let ours = ado.policies().filter(|policy| policy.created_by == town.identity);
+pub(super) fn ours(env: &Env) -> Vec<(u64, Value)> {
+    env.shell.ado(|ado| {
+        let ours = ado.policies().filter(|policy| policy.created_by == env.identity);
         ours.map(|policy| (policy.id, policy.settings.clone())).collect()
     })
 }
 
-pub(super) async fn until_ours(town: &Town, count: usize) {
-    town.until(&format!("there are {count} policies of ours"), |ado, _| {
-        ado.policies().filter(|policy| policy.created_by == town.identity).count() == count
+pub(super) async fn until_ours(env: &Env, count: usize) {
+    env.until(&format!("there are {count} policies of ours"), |ado, _| {
+        ado.policies().filter(|policy| policy.created_by == env.identity).count() == count
     })
     .await;
 }
 
 /// An administrator makes a policy; its number.
-pub(super) async fn made_by_an_administrator(town: &Town, settings: Value) -> u64 {
+pub(super) async fn made_by_an_administrator(env: &Env, settings: Value) -> u64 {
     let administrator = "token-of-an-administrator";
-    town.shell.ado(|ado| {
+    env.shell.ado(|ado| {
         let admin = ado.create_identity("Admin", "admin@fabrikam.example");
         ado.add_pat(administrator, &admin, &["app_token"], i64::MAX);
     });
@@ -74,7 +74,7 @@ pub(super) async fn made_by_an_administrator(town: &Town, settings: Value) -> u6
         "settings": settings,
     });
     let path = "_apis/policy/configurations?api-version=7.1";
-    let url = format!("{}/fabrikam/{}/{path}", town.shell.url(), town.project);
+    let url = format!("{}/fabrikam/{}/{path}", env.shell.url(), env.project);
     let request = reqwest::Client::new().post(url).basic_auth("", Some(administrator)).json(&body);
     let answer = request.send().await.expect("Azure DevOps answers");
     assert!(answer.status().is_success(), "{:?}", answer.text().await);
@@ -89,7 +89,7 @@ pub(super) async fn turned(gateway: &Inside) -> Value {
     let asked_at = time(&asked["asked_at"]);
     let of_policies = |answer: &Value| {
         let items = answer["items"].as_array().expect("it lists turns").iter();
-        items.clone().find(|turn| turn["duty"] == "policies").cloned()
+        items.clone().find(|turn| turn["reconciler"] == "policies").cloned()
     };
     let is_later = |turn: Value| time(&turn["at"]) >= asked_at;
     let answer = gateway.api.until(RECONCILE, |answer| of_policies(answer).is_some_and(is_later));
@@ -98,30 +98,30 @@ pub(super) async fn turned(gateway: &Inside) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn merging_waits_for_a_required_check() {
-    let town = Town::new(4201);
-    town.silence_ci();
-    let gateway = start(&town, required("")).await;
-    until_ours(&town, 1).await;
+    let env = Env::new(4201);
+    env.silence_ci();
+    let gateway = start(&env, required("")).await;
+    until_ours(&env, 1).await;
     let expected = json!({
         "statusGenre": "ci",
         "statusName": "unit-tests",
-        "authorId": town.identity,
+        "authorId": env.identity,
         "invalidateOnSourceUpdate": true,
         "policyApplicability": null,
         "defaultDisplayName": "ci/unit-tests",
         "filenamePatterns": [],
-        "scope": [{ "repositoryId": town.repository, "refName": "refs/heads/main",
+        "scope": [{ "repositoryId": env.repository, "refName": "refs/heads/main",
             "matchKind": "Exact" }],
     });
-    assert_eq!(ours(&town)[0].1, expected);
-    let (id, commit) = town.open("topic");
-    assert!(town.shell.ado(|ado| ado.try_complete(id)).unwrap_err().contains("is queued"));
-    let run = town.until_started("unit-tests", &commit).await;
-    town.until_shown(id, &commit, "unit-tests", "pending").await;
-    town.shell.ado(|ado| ado.try_complete(id)).unwrap_err();
-    town.report(&run, "succeeded");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    town.shell.ado(|ado| ado.try_complete(id)).expect("nothing is left to wait for");
+    assert_eq!(ours(&env)[0].1, expected);
+    let (id, commit) = env.open("topic");
+    assert!(env.shell.ado(|ado| ado.try_complete(id)).unwrap_err().contains("is queued"));
+    let run = env.until_started("unit-tests", &commit).await;
+    env.until_shown(id, &commit, "unit-tests", "pending").await;
+    env.shell.ado(|ado| ado.try_complete(id)).unwrap_err();
+    env.report(&run, "succeeded");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.shell.ado(|ado| ado.try_complete(id)).expect("nothing is left to wait for");
     let plan = gateway.api.get("/v1/organizations/fabrikam/plan").await;
     assert_eq!(plan["items"], json!([]));
     let answer = gateway.api.get("/v1/permissions").await;
@@ -131,148 +131,148 @@ async fn merging_waits_for_a_required_check() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_match_is_not_kept_from_being_merged() {
-    let town = Town::new(4202);
+    let env = Env::new(4202);
     let refused = Response::json(403, &json!({ "message": "TF401027: no" }));
     let rule = Rule::new("GET", "/labels", Action::Respond(refused));
-    town.shell.ado(|ado| ado.faults.add(rule));
-    let gateway = start_with(&town, LOOKING, required("labels = [\"e2e\"]")).await;
-    until_ours(&town, 1).await;
+    env.shell.ado(|ado| ado.faults.add(rule));
+    let gateway = start_with(&env, LOOKING, required("labels = [\"e2e\"]")).await;
+    until_ours(&env, 1).await;
     // No hook tells of labels: until somebody has looked, it may have the one that is wanted.
-    let (id, commit) = town.open("topic");
-    town.until("its labels are asked for", |ado, _| ado.journal.count("GET", "/labels") > 1).await;
-    town.decided(&gateway.api).await;
+    let (id, commit) = env.open("topic");
+    env.until("its labels are asked for", |ado, _| ado.journal.count("GET", "/labels") > 1).await;
+    env.decided(&gateway.api).await;
     let told = gateway.api.items("/v1/deliveries?limit=500").await;
     let why = "unit-tests not started, since Azure DevOps has not told its labels yet";
     let waits = |told: &Value| told["reason"].as_str().is_some_and(|reason| reason.contains(why));
     assert!(told.iter().any(waits), "{told:?}");
-    let shown = town.statuses(id, "unit-tests");
+    let shown = env.statuses(id, "unit-tests");
     assert!(shown.iter().all(|status| status.state == "pending"), "{shown:?}");
-    assert!(town.shell.ado(|ado| ado.try_complete(id)).unwrap_err().contains("is queued"));
-    town.shell.ado(|ado| ado.faults.clear());
-    town.until_shown(id, &commit, "unit-tests", "notApplicable").await;
+    assert!(env.shell.ado(|ado| ado.try_complete(id)).unwrap_err().contains("is queued"));
+    env.shell.ado(|ado| ado.faults.clear());
+    env.until_shown(id, &commit, "unit-tests", "notApplicable").await;
     let words = "Not applicable: it has none of the labels e2e";
-    town.until_said(id, &commit, "unit-tests", words).await;
-    town.shell.ado(|ado| ado.try_complete(id)).expect("the check does not apply");
-    assert_eq!(town.starts(), 0);
+    env.until_said(id, &commit, "unit-tests", words).await;
+    env.shell.ado(|ado| ado.try_complete(id)).expect("the check does not apply");
+    assert_eq!(env.starts(), 0);
     // A draft waits, and is judged when it is published.
-    let (draft, commit) = town.shell.ado(|ado| {
-        let commit = ado.push(&town.repository, "draft", "Work");
-        let new = NewPullRequest::new(&town.repository, "draft", "main").draft();
+    let (draft, commit) = env.shell.ado(|ado| {
+        let commit = ado.push(&env.repository, "draft", "Work");
+        let new = NewPullRequest::new(&env.repository, "draft", "main").draft();
         (ado.open_pull_request(&new), commit)
     });
-    town.decided(&gateway.api).await;
-    assert!(!town.shell.ado(|ado| ado.policies_satisfied(draft)));
-    town.shell.ado(|ado| ado.publish(draft));
-    town.until_shown(draft, &commit, "unit-tests", "notApplicable").await;
+    env.decided(&gateway.api).await;
+    assert!(!env.shell.ado(|ado| ado.policies_satisfied(draft)));
+    env.shell.ado(|ado| ado.publish(draft));
+    env.until_shown(draft, &commit, "unit-tests", "notApplicable").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_label_that_no_hook_tells_makes_merging_wait_for_the_check() {
-    let town = Town::new(4210);
-    let gateway = start_with(&town, LOOKING, required("labels = [\"e2e\"]")).await;
-    until_ours(&town, 1).await;
-    let (id, commit) = town.shell.ado(|ado| {
-        let commit = ado.push(&town.repository, "topic", "Work");
-        let id = ado.open_pull_request(&NewPullRequest::new(&town.repository, "topic", "main"));
+    let env = Env::new(4210);
+    let gateway = start_with(&env, LOOKING, required("labels = [\"e2e\"]")).await;
+    until_ours(&env, 1).await;
+    let (id, commit) = env.shell.ado(|ado| {
+        let commit = ado.push(&env.repository, "topic", "Work");
+        let id = ado.open_pull_request(&NewPullRequest::new(&env.repository, "topic", "main"));
         ado.add_label(id, "e2e");
         (id, commit)
     });
-    town.until_started("unit-tests", &commit).await;
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    let exempt = |town: &Town| {
-        let all = town.statuses(id, "unit-tests");
+    env.until_started("unit-tests", &commit).await;
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let exempt = |env: &Env| {
+        let all = env.statuses(id, "unit-tests");
         all.iter().filter(|status| status.state == "notApplicable").count()
     };
-    assert_eq!(exempt(&town), 0, "nobody may merge it before it has run");
+    assert_eq!(exempt(&env), 0, "nobody may merge it before it has run");
     // Taken away, which no list tells, and put back.
-    town.shell.ado(|ado| ado.remove_label(id, "e2e"));
-    town.until_shown(id, &commit, "unit-tests", "notApplicable").await;
-    looked(&town, &gateway).await;
-    let asked = |town: &Town| town.shell.ado(|ado| ado.journal.count("GET", "/labels"));
-    let before = asked(&town);
-    looked(&town, &gateway).await;
-    assert_eq!(asked(&town), before, "what is known to have none is not asked for again");
-    town.shell.ado(|ado| ado.add_label(id, "e2e"));
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    assert_eq!(town.starts(), 1);
-    town.check_invariants();
+    env.shell.ado(|ado| ado.remove_label(id, "e2e"));
+    env.until_shown(id, &commit, "unit-tests", "notApplicable").await;
+    looked(&env, &gateway).await;
+    let asked = |env: &Env| env.shell.ado(|ado| ado.journal.count("GET", "/labels"));
+    let before = asked(&env);
+    looked(&env, &gateway).await;
+    assert_eq!(asked(&env), before, "what is known to have none is not asked for again");
+    env.shell.ado(|ado| ado.add_label(id, "e2e"));
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    assert_eq!(env.starts(), 1);
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_to_match_has_to_run_in_the_same_place() {
-    let town = Town::new(4203);
-    town.silence_ci();
-    let gateway = start(&town, required("")).await;
-    until_ours(&town, 1).await;
-    let (id, commit) = town.shell.ado(|ado| {
-        let head = ado.head(&town.repository, "main").map(str::to_owned).unwrap();
-        ado.create_branch(&town.repository, "somewhere", &head);
-        let commit = ado.push(&town.repository, "topic", "Work");
-        let new = NewPullRequest::new(&town.repository, "topic", "somewhere");
+    let env = Env::new(4203);
+    env.silence_ci();
+    let gateway = start(&env, required("")).await;
+    until_ours(&env, 1).await;
+    let (id, commit) = env.shell.ado(|ado| {
+        let head = ado.head(&env.repository, "main").map(str::to_owned).unwrap();
+        ado.create_branch(&env.repository, "somewhere", &head);
+        let commit = ado.push(&env.repository, "topic", "Work");
+        let new = NewPullRequest::new(&env.repository, "topic", "somewhere");
         (ado.open_pull_request(&new), commit)
     });
-    town.until_shown(id, &commit, "unit-tests", "notApplicable").await;
-    assert_eq!(town.starts(), 0);
-    town.decided(&gateway.api).await;
-    town.shell.ado(|ado| ado.retarget(id, "main"));
-    town.until_started("unit-tests", &commit).await;
-    town.until_shown(id, &commit, "unit-tests", "pending").await;
-    town.shell.ado(|ado| ado.try_complete(id)).unwrap_err();
+    env.until_shown(id, &commit, "unit-tests", "notApplicable").await;
+    assert_eq!(env.starts(), 0);
+    env.decided(&gateway.api).await;
+    env.shell.ado(|ado| ado.retarget(id, "main"));
+    env.until_started("unit-tests", &commit).await;
+    env.until_shown(id, &commit, "unit-tests", "pending").await;
+    env.shell.ado(|ado| ado.try_complete(id)).unwrap_err();
     // And away again, while it runs: it is cancelled, and that is not what counts.
-    town.settled(&gateway.api).await;
-    town.shell.ado(|ado| ado.retarget(id, "somewhere"));
-    town.until_shown(id, &commit, "unit-tests", "notApplicable").await;
-    town.settled(&gateway.api).await;
+    env.settled(&gateway.api).await;
+    env.shell.ado(|ado| ado.retarget(id, "somewhere"));
+    env.until_shown(id, &commit, "unit-tests", "notApplicable").await;
+    env.settled(&gateway.api).await;
     assert_eq!(gateway.api.items("/v1/runs").await[0]["state"], "cancelled");
-    town.until_shown(id, &commit, "unit-tests", "notApplicable").await;
+    env.until_shown(id, &commit, "unit-tests", "notApplicable").await;
     let words = "Not applicable: target branch somewhere does not match main";
-    town.until_said(id, &commit, "unit-tests", words).await;
+    env.until_said(id, &commit, "unit-tests", words).await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_drifts_is_repaired_and_what_is_deleted_comes_back() {
-    let town = Town::new(4204);
-    let gateway = start(&town, required("")).await;
-    until_ours(&town, 1).await;
-    let (id, before) = ours(&town).remove(0);
-    town.shell.ado(|ado| {
+    let env = Env::new(4204);
+    let gateway = start(&env, required("")).await;
+    until_ours(&env, 1).await;
+    let (id, before) = ours(&env).remove(0);
+    env.shell.ado(|ado| {
         ado.change_policy(id, |policy| {
             policy.is_blocking = false;
             policy.settings["authorId"] = Value::Null;
         });
     });
-    town.until("it is as it was", |ado, _| {
+    env.until("it is as it was", |ado, _| {
         ado.policies()
             .any(|policy| policy.id == id && policy.is_blocking && policy.settings == before)
     })
     .await;
-    town.shell.ado(|ado| assert!(ado.remove_policy(id)));
-    until_ours(&town, 1).await;
-    assert_ne!(ours(&town)[0].0, id);
+    env.shell.ado(|ado| assert!(ado.remove_policy(id)));
+    until_ours(&env, 1).await;
+    assert_ne!(ours(&env)[0].0, id);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_elses_policy_is_touched_and_one_that_waits_in_vain_is_told() {
-    let town = Town::new(4205);
-    let scope = json!([{ "repositoryId": town.repository, "refName": "refs/heads/main",
+    let env = Env::new(4205);
+    let scope = json!([{ "repositoryId": env.repository, "refName": "refs/heads/main",
         "matchKind": "exact" }]);
     let vain = json!({ "statusGenre": "build", "statusName": "unit-tests", "scope": scope });
-    let vain = made_by_an_administrator(&town, vain).await;
-    let all = |town: &Town| -> Vec<(u64, u64, Value)> {
-        town.shell.ado(|ado| {
-            let foreign = ado.policies().filter(|policy| policy.created_by != town.identity);
+    let vain = made_by_an_administrator(&env, vain).await;
+    let all = |env: &Env| -> Vec<(u64, u64, Value)> {
+        env.shell.ado(|ado| {
+            let foreign = ado.policies().filter(|policy| policy.created_by != env.identity);
             foreign.map(|one| (one.id, one.revision, one.settings.clone())).collect()
         })
     };
-    let before = all(&town);
-    let gateway = start(&town, required("")).await;
-    until_ours(&town, 1).await;
+    let before = all(&env);
+    let gateway = start(&env, required("")).await;
+    until_ours(&env, 1).await;
     assert_eq!(turned(&gateway).await["changes"], 0);
-    assert_eq!(all(&town), before);
+    assert_eq!(all(&env), before);
     let plan = gateway.api.get("/v1/organizations/fabrikam/plan").await;
     let (step, words) =
         (&plan["items"][0], "waits for build/unit-tests, and we post ci/unit-tests");
@@ -287,94 +287,94 @@ async fn nobody_elses_policy_is_touched_and_one_that_waits_in_vain_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_required_any_more_is_removed_and_then_nothing_is_asked() {
-    let town = Town::new(4206);
-    let gateway = start(&town, required("")).await;
-    until_ours(&town, 1).await;
+    let env = Env::new(4206);
+    let gateway = start(&env, required("")).await;
+    until_ours(&env, 1).await;
     gateway.stop().await;
-    let gateway = start(&town, check("unit-tests", "")).await;
-    until_ours(&town, 0).await;
+    let gateway = start(&env, check("unit-tests", "")).await;
+    until_ours(&env, 0).await;
     // From now on it has nothing to ask for: that it is not let in any more would be told.
     turned(&gateway).await;
-    town.shell.ado(|ado| ado.revoke_token(PAT));
+    env.shell.ado(|ado| ado.revoke_token(PAT));
     assert_eq!(turned(&gateway).await["problem"], Value::Null);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_edit_policies_is_told_what_to_do() {
-    let town = Town::new(4207);
-    let identity = town.identity.clone();
-    town.shell.ado(|ado| ado.deny(&identity, Permission::EditPolicies, None));
-    let gateway = start(&town, required("")).await;
+    let env = Env::new(4207);
+    let identity = env.identity.clone();
+    env.shell.ado(|ado| ado.deny(&identity, Permission::EditPolicies, None));
+    let gateway = start(&env, required("")).await;
     let of_fabrikam = "/v1/organizations/fabrikam";
-    let has_trouble = |answer: &Value| answer["troubles"].to_string().contains("EditPolicies");
-    let answer = gateway.api.until(of_fabrikam, has_trouble).await;
-    assert!(answer["troubles"].to_string().contains("permissions check"), "{answer}");
+    let has_problem = |answer: &Value| answer["problems"].to_string().contains("EditPolicies");
+    let answer = gateway.api.until(of_fabrikam, has_problem).await;
+    assert!(answer["problems"].to_string().contains("permissions check"), "{answer}");
     let answer = gateway.api.get("/v1/permissions").await;
     let problem = answer["policies"][0]["problem"].as_str().unwrap();
     assert!(problem.contains("no policy makes main wait for it"), "{problem}");
-    assert!(ours(&town).is_empty());
-    town.shell.ado(|ado| ado.allow(&identity, Permission::EditPolicies));
+    assert!(ours(&env).is_empty());
+    env.shell.ado(|ado| ado.allow(&identity, Permission::EditPolicies));
     turned(&gateway).await;
-    until_ours(&town, 1).await;
-    gateway.api.until(of_fabrikam, |answer| answer["troubles"] == json!([])).await;
+    until_ours(&env, 1).await;
+    gateway.api.until(of_fabrikam, |answer| answer["problems"] == json!([])).await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_user_keeps_policies_with_tokens_of_their_own() {
-    let town = Town::new(4208);
-    let gateway = town
+    let env = Env::new(4208);
+    let gateway = env
         .linked(|settings| {
             settings.organization = KEPT.to_owned();
             settings.checks = required("");
         })
         .await;
-    until_ours(&town, 1).await;
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    town.shell.ado(|ado| ado.try_complete(id)).expect("the check has succeeded");
+    until_ours(&env, 1).await;
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.shell.ado(|ado| ado.try_complete(id)).expect("the check has succeeded");
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_made_twice_whatever_azure_devops_answers() {
-    let town = Town::new(4209);
-    town.shell.ado(|ado| {
+    let env = Env::new(4209);
+    env.shell.ado(|ado| {
         // A look that fails, and policies whose answers never come.
         ado.faults.add(Rule::new("GET", "/policy/configurations", server_error_500()).next(1));
         ado.faults.add(Rule::new("POST", "/policy/configurations", Action::DropAfter).next(2));
     });
     let checks = "target_branches = [\"main\", \"release/*\"]\nrequired = true";
-    let gateway = start(&town, check("unit-tests", checks)).await;
-    until_ours(&town, 2).await;
+    let gateway = start(&env, check("unit-tests", checks)).await;
+    until_ours(&env, 2).await;
     turned(&gateway).await;
     let turn = turned(&gateway).await;
     assert_eq!((&turn["changes"], &turn["problem"]), (&json!(0), &Value::Null), "{turn}");
-    assert_eq!(ours(&town).len(), 2);
+    assert_eq!(ours(&env).len(), 2);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_open_before_a_check_was_required_says_what_merging_waits_for() {
-    let town = Town::new(4211);
-    let (past, before) = town.open("past");
+    let env = Env::new(4211);
+    let (past, before) = env.open("past");
     let checks = "target_branches = [\"next\"]\nrequired = true";
-    let gateway = start_with(&town, LOOKING, check("unit-tests", checks)).await;
-    until_ours(&town, 1).await;
-    let (id, commit) = town.open("topic");
+    let gateway = start_with(&env, LOOKING, check("unit-tests", checks)).await;
+    until_ours(&env, 1).await;
+    let (id, commit) = env.open("topic");
     // Nothing waits for it yet.
-    town.until_shown(id, &commit, "unit-tests", "notApplicable").await;
+    env.until_shown(id, &commit, "unit-tests", "notApplicable").await;
     gateway.stop().await;
     // From now on merging into main waits for the check, and what was shown must not open it.
-    let gateway = start_with(&town, LOOKING, required("")).await;
-    town.until_shown(id, &commit, "unit-tests", "pending").await;
-    town.until_shown(past, &before, "unit-tests", "pending").await;
-    let blocked = |id: u64| town.shell.ado(|ado| ado.try_complete(id)).unwrap_err();
+    let gateway = start_with(&env, LOOKING, required("")).await;
+    env.until_shown(id, &commit, "unit-tests", "pending").await;
+    env.until_shown(past, &before, "unit-tests", "pending").await;
+    let blocked = |id: u64| env.shell.ado(|ado| ado.try_complete(id)).unwrap_err();
     assert!(blocked(id).contains("is queued") && blocked(past).contains("is queued"));
-    assert_eq!(town.starts(), 0, "what was there before starts nothing");
-    let pushed = town.push("topic");
-    town.until_shown(id, &pushed, "unit-tests", "succeeded").await;
-    town.shell.ado(|ado| ado.try_complete(id)).expect("its check has succeeded");
+    assert_eq!(env.starts(), 0, "what was there before starts nothing");
+    let pushed = env.push("topic");
+    env.until_shown(id, &pushed, "unit-tests", "succeeded").await;
+    env.shell.ado(|ado| ado.try_complete(id)).expect("its check has succeeded");
     gateway.stop().await;
 }

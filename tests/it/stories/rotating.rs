@@ -2,76 +2,76 @@
 
 use reqwest::StatusCode;
 
-use crate::harness::{Inside, ROOT_KEY, Town, letters};
+use crate::harness::{Env, Inside, ROOT_KEY, payloads};
 
 const NEW_ROOT_KEY: &str = "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hooks_with_passwords_of_the_previous_root_key_still_deliver() {
-    let town = Town::new(801);
-    let gateway = Inside::start_with(&town, |settings| {
+    let env = Env::new(801);
+    let gateway = Inside::start_with(&env, |settings| {
         settings.secrets = r#"previous_root_key = { env = "PREVIOUS_ROOT_KEY" }"#.into();
         settings.environment.insert("PREVIOUS_ROOT_KEY".into(), ROOT_KEY.into());
         settings.environment.insert("ROOT_KEY".into(), NEW_ROOT_KEY.into());
     })
     .await;
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    town.check_invariants();
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_root_key_that_was_taken_away_opens_nothing() {
-    let town = Town::new(802);
-    let gateway = Inside::without_hooks(&town, |settings| {
+    let env = Env::new(802);
+    let gateway = Inside::without_hooks(&env, |settings| {
         settings.environment.insert("ROOT_KEY".into(), NEW_ROOT_KEY.into());
     })
     .await;
-    let letter = letters::other("git.push").to_string();
-    let answer = town.deliver(&gateway.url, "git-push", letter).await;
+    let letter = payloads::other("git.push").to_string();
+    let answer = env.deliver(&gateway.url, "git-push", letter).await;
     assert_eq!(answer, StatusCode::UNAUTHORIZED);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_started_before_the_rotation_reports_after_it() {
-    let town = Town::new(803);
-    town.silence_ci();
-    let gateway = Inside::start(&town).await;
-    let (id, commit) = town.open("topic");
-    let run = town.until_started("unit-tests", &commit).await;
-    town.settled(&gateway.api).await;
+    let env = Env::new(803);
+    env.silence_ci();
+    let gateway = Inside::start(&env).await;
+    let (id, commit) = env.open("topic");
+    let run = env.until_started("unit-tests", &commit).await;
+    env.settled(&gateway.api).await;
     let address = gateway.url.replace("http://", "");
     gateway.stop().await;
     let listener = std::net::TcpListener::bind(&address).unwrap();
-    let mut settings = town.settings(&address);
+    let mut settings = env.settings(&address);
     settings.secrets = r#"previous_root_key = { env = "PREVIOUS_ROOT_KEY" }"#.into();
     settings.environment.insert("PREVIOUS_ROOT_KEY".into(), ROOT_KEY.into());
     settings.environment.insert("ROOT_KEY".into(), NEW_ROOT_KEY.into());
     let app = azdo_gateway::app::App::start_on(settings.config(), listener).await.unwrap();
-    town.report(&run, "succeeded");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    town.check_invariants();
+    env.report(&run, "succeeded");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.check_invariants();
     app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_a_ci_secret_is_exchanged_a_ci_that_knows_either_is_started() {
     for (seed, known) in [(804, "FORMER"), (805, "BUILDER_SECRET")] {
-        let town = Town::new(seed);
+        let env = Env::new(seed);
         let former = "whsec_b25lIG9sZCBzZWNyZXQgb2YgMzIgYnl0ZXMgISEhISE=";
         if known == "FORMER" {
-            town.shell.ci(|ci| ci.set_secrets(&[former]));
+            env.shell.ci(|ci| ci.set_secrets(&[former]));
         }
-        let gateway = Inside::start_with(&town, |settings| {
+        let gateway = Inside::start_with(&env, |settings| {
             settings.signing = r#"[{ env = "BUILDER_SECRET" }, { env = "FORMER" }]"#.into();
             settings.environment.insert("FORMER".into(), former.into());
         })
         .await;
-        let (id, commit) = town.open("topic");
-        town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-        town.check_invariants();
+        let (id, commit) = env.open("topic");
+        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        env.check_invariants();
         gateway.stop().await;
     }
 }

@@ -4,7 +4,7 @@ use fakes::ado::{Permission, World};
 use fakes::faults::{Rule, budget_left};
 use serde_json::json;
 
-use crate::harness::{Inside, Town};
+use crate::harness::{Env, Inside};
 
 const KEPT: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"1s\"";
 /// How long little is left, in seconds.
@@ -22,37 +22,36 @@ fn upkeep(ado: &World, after: usize) -> Vec<i64> {
     since.filter(|entry| is_upkeep(&entry.target)).map(|entry| entry.at_ms).collect()
 }
 
-async fn show(town: &Town, gateway: &Inside, commit: &str, name: &str) {
+async fn show(env: &Env, gateway: &Inside, commit: &str, name: &str) {
     let status = json!({
-        "organization": "fabrikam", "project": town.project, "repository": town.repository,
+        "organization": "fabrikam", "project": env.project, "repository": env.repository,
         "commit": commit, "context": { "name": name }, "state": "succeeded",
     });
     let (answered, _) = gateway.api.post("/v1/statuses", Some(&status)).await;
     assert_eq!(answered, reqwest::StatusCode::ACCEPTED);
-    town.until_commit_shown(commit, name, "succeeded").await;
+    env.until_commit_shown(commit, name, "succeeded").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_little_is_left_upkeep_waits_and_statuses_are_posted() {
-    let town = Town::new(4501);
-    let gateway =
-        Inside::without_hooks(&town, |settings| settings.organization = KEPT.into()).await;
-    let hooks = town.until_hooks(&gateway.url, 4).await;
-    let commit = town.push("main");
-    town.until_commit_shown(&commit, "unit-tests", "succeeded").await;
-    town.settled(&gateway.api).await;
-    let reset_ms = town.shell.ado(|ado| {
+    let env = Env::new(4501);
+    let gateway = Inside::without_hooks(&env, |settings| settings.organization = KEPT.into()).await;
+    let hooks = env.until_hooks(&gateway.url, 4).await;
+    let commit = env.push("main");
+    env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
+    env.settled(&gateway.api).await;
+    let reset_ms = env.shell.ado(|ado| {
         let reset_s = ado.now_ms() / 1_000 + SHORT_S;
         // Less than a quarter: the least that is left to reconciliation.
         let told = Rule::new("POST", "/statuses", budget_left(200, 40, reset_s));
         ado.faults.add(told);
         reset_s * 1_000
     });
-    show(&town, &gateway, &commit, "first").await;
+    show(&env, &gateway, &commit, "first").await;
     gateway.api.until("/v1/statuses?outcome=queued", |all| all["items"] == json!([])).await;
-    let (told_at, told_ms) = town.shell.ado(|ado| (ado.journal.entries().len(), ado.now_ms()));
+    let (told_at, told_ms) = env.shell.ado(|ado| (ado.journal.entries().len(), ado.now_ms()));
     // What only upkeep finds: a hook that is gone, and a pull request that nobody tells.
-    let id = town.shell.ado(|ado| {
+    let id = env.shell.ado(|ado| {
         let gone = ado.create_identity("Gone", "gone@fabrikam.example");
         ado.deny(&gone, Permission::GenericRead, None);
         for hook in &hooks {
@@ -61,15 +60,15 @@ async fn while_little_is_left_upkeep_waits_and_statuses_are_posted() {
         ado.remove_subscription(&hooks[0].id)
     });
     assert!(id, "there was a hook");
-    let (id, head) = town.open("topic");
+    let (id, head) = env.open("topic");
     for name in ["second", "third", "fourth"] {
-        show(&town, &gateway, &commit, name).await;
+        show(&env, &gateway, &commit, name).await;
     }
-    let shown_ms = town.shell.ado(|ado| ado.now_ms());
-    town.shell.ado(|ado| ado.faults.clear());
-    town.until_hooks(&gateway.url, 4).await;
-    town.until_shown(id, &head, "unit-tests", "succeeded").await;
-    let calls = town.shell.ado(|ado| upkeep(ado, told_at));
+    let shown_ms = env.shell.ado(|ado| ado.now_ms());
+    env.shell.ado(|ado| ado.faults.clear());
+    env.until_hooks(&gateway.url, 4).await;
+    env.until_shown(id, &head, "unit-tests", "succeeded").await;
+    let calls = env.shell.ado(|ado| upkeep(ado, told_at));
     let early = calls.iter().filter(|at_ms| **at_ms < reset_ms).count();
     println!(
         "told {} ms before there is more; statuses until {} ms before; {early} of {} calls early",
@@ -79,6 +78,6 @@ async fn while_little_is_left_upkeep_waits_and_statuses_are_posted() {
     );
     assert!(early <= UNDER_WAY_MAX, "upkeep went on: {early} of {} calls", calls.len());
     assert!(calls.len() > early + UNDER_WAY_MAX, "and afterwards it goes on");
-    town.check_invariants();
+    env.check_invariants();
     gateway.stop().await;
 }

@@ -9,11 +9,11 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Api, Browser, CLIENT_SECRET, OPERATOR, Outside, PAT, REPORTER, ROOT_KEY, Town, VIEWER,
+    Api, Browser, CLIENT_SECRET, Env, OPERATOR, Outside, PAT, REPORTER, ROOT_KEY, VIEWER,
 };
 
 /// Every byte string that must not be found, by the name of what it is.
-fn secrets(town: &Town) -> Vec<(String, Vec<u8>)> {
+fn secrets(env: &Env) -> Vec<(String, Vec<u8>)> {
     let mut found: Vec<(String, Vec<u8>)> = Vec::new();
     let mut add = |name: &str, secret: &[u8]| found.push((name.to_owned(), secret.to_vec()));
     for (name, token) in
@@ -26,17 +26,17 @@ fn secrets(town: &Town) -> Vec<(String, Vec<u8>)> {
     add("root key", ROOT_KEY.as_bytes());
     add("raw root key", &STANDARD.decode(ROOT_KEY).unwrap());
     for hook in ["git-push", "git-pullrequest-created", "git-pullrequest-updated", "by-hand"] {
-        let password = town.password(hook);
+        let password = env.password(hook);
         add("hook password", password.as_bytes());
         add(
             "hook password as sent",
             STANDARD.encode(format!("azure-devops:{password}")).as_bytes(),
         );
     }
-    let signing = town.shell.ci(|ci| ci.secret().to_owned());
+    let signing = env.shell.ci(|ci| ci.secret().to_owned());
     add("CI secret", signing.as_bytes());
     add("raw CI secret", &STANDARD.decode(signing.trim_start_matches("whsec_")).unwrap());
-    let tokens: Vec<String> = town.shell.ci(|ci| {
+    let tokens: Vec<String> = env.shell.ci(|ci| {
         let token = |start: &fakes::ci::Start| start.trigger["report"]["token"].clone();
         ci.triggered().map(|start| token(start).as_str().unwrap().to_owned()).collect()
     });
@@ -52,12 +52,12 @@ fn latin(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
-fn search(place: &str, content: &[u8], secrets: &[(String, Vec<u8>)]) {
-    assert!(!content.is_empty(), "{place} is empty");
+fn search(hook_scope: &str, content: &[u8], secrets: &[(String, Vec<u8>)]) {
+    assert!(!content.is_empty(), "{hook_scope} is empty");
     let content = latin(content);
     for (name, secret) in secrets {
         assert!(secret.len() >= 16, "{name} is too short to be looked for");
-        assert!(!content.contains(&latin(secret)), "{name} is in {place}");
+        assert!(!content.contains(&latin(secret)), "{name} is in {hook_scope}");
     }
 }
 
@@ -84,61 +84,61 @@ async fn every_answer(gateway: &Outside) -> String {
 }
 
 /// A life in which everything happens that may be told in a log.
-async fn live(town: &Town, gateway: &Outside) {
-    let (id, commit) = town.open("one");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    town.shell.ci(|ci| {
+async fn live(env: &Env, gateway: &Outside) {
+    let (id, commit) = env.open("one");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.shell.ci(|ci| {
         ci.next(1, &Behaviour::Refuse { status: 400, text: "no".into() });
         ci.next(1, &Behaviour::Unavailable { times: 1, retry_after_s: 0 });
         ci.next(1, &Behaviour::ContradictLate);
     });
-    let (refused, commit) = town.open("two");
-    town.until_shown(refused, &commit, "unit-tests", "error").await;
-    town.shell.ado(|ado| {
+    let (refused, commit) = env.open("two");
+    env.until_shown(refused, &commit, "unit-tests", "error").await;
+    env.shell.ado(|ado| {
         ado.faults.add(Rule::new("POST", "/statuses", server_error_500()).next(1));
         ado.faults.add(Rule::new("POST", "/statuses", too_many_requests(1)).next(1));
     });
     for branch in ["three", "four"] {
-        let (id, commit) = town.open(branch);
-        town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        let (id, commit) = env.open(branch);
+        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
     }
     // Wrong and odd callers, with secrets that are nearly right.
-    town.deliver(&gateway.url, "by-hand", "no json").await;
+    env.deliver(&gateway.url, "by-hand", "no json").await;
     let swapped = reqwest::Client::new()
         .post(format!("{}/hooks/azure-devops/fabrikam/git-push", gateway.url))
-        .basic_auth("azure-devops", Some(town.password("by-hand")))
+        .basic_auth("azure-devops", Some(env.password("by-hand")))
         .send()
         .await;
     assert_eq!(swapped.unwrap().status(), 401);
     let reporter = Api::new(&gateway.url, REPORTER);
     let body = json!({ "state": "green", "description": 7 });
     reporter.post("/v1/runs/01890a5d-ac96-774b-bcce-b302099a8057/reports", Some(&body)).await;
-    let run = town.until_started("unit-tests", &commit_of(town, "one")).await;
+    let run = env.until_started("unit-tests", &commit_of(env, "one")).await;
     gateway.api.post(&format!("/v1/runs/{run}/rerun"), None).await;
-    town.shell.ado(|ado| ado.revoke_token(PAT));
-    town.push("main");
+    env.shell.ado(|ado| ado.revoke_token(PAT));
+    env.push("main");
     // The first status is refused; it depends on the moment whether the others are tried, too.
     let told = |statuses: &Value| {
         let all = statuses["items"].to_string();
         all.contains("does not accept the credential") || all.contains("is left in peace until")
     };
     gateway.api.until("/v1/statuses?outcome=queued", told).await;
-    town.decided(&gateway.api).await;
+    env.decided(&gateway.api).await;
 }
 
-fn commit_of(town: &Town, branch: &str) -> String {
-    town.shell.ado(|ado| ado.head(&town.repository, branch).unwrap().to_owned())
+fn commit_of(env: &Env, branch: &str) -> String {
+    env.shell.ado(|ado| ado.head(&env.repository, branch).unwrap().to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_ever_sees_a_secret() {
-    let town = Town::new(1901);
-    let mut gateway = Outside::start_with(&town, |settings| {
+    let env = Env::new(1901);
+    let mut gateway = Outside::start_with(&env, |settings| {
         settings.environment.insert("AZDO_GATEWAY_LOG".into(), "trace".into());
     })
     .await;
-    live(&town, &gateway).await;
-    let secrets = secrets(&town);
+    live(&env, &gateway).await;
+    let secrets = secrets(&env);
     nowhere(&mut gateway, &secrets, "").await;
 }
 
@@ -205,50 +205,50 @@ impl Linker {
     }
 }
 
-async fn shows(town: &Town, branch: &str) {
-    let (id, commit) = town.open(branch);
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+async fn shows(env: &Env, branch: &str) {
+    let (id, commit) = env.open(branch);
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
 }
 
 /// A linked life: tokens are renewed, refused and lost, and the user is exchanged.
-async fn live_linked(town: &Town, gateway: &Outside) -> Linker {
+async fn live_linked(env: &Env, gateway: &Outside) -> Linker {
     let mut linker = Linker::default();
     let (browser, back) = linker.sign_in(gateway).await;
-    town.shell.entra(|entra| entra.forge_next_id_token(Forgery::WrongNonce));
+    env.shell.entra(|entra| entra.forge_next_id_token(Forgery::WrongNonce));
     assert_ne!(linker.open(&browser, &back).await, StatusCode::OK, "its ID token is forged");
     linker.link(gateway).await;
-    shows(town, "one").await;
-    town.shell.ado(|ado| ado.end_bearers());
-    shows(town, "two").await;
-    assert!(town.shell.entra(|entra| entra.granted("refresh_token")) > 0);
-    town.shell.ado(|ado| {
+    shows(env, "one").await;
+    env.shell.ado(|ado| ado.end_bearers());
+    shows(env, "two").await;
+    assert!(env.shell.entra(|entra| entra.granted("refresh_token")) > 0);
+    env.shell.ado(|ado| {
         for (method, action) in [("POST", Action::DropAfter), ("DELETE", Action::DropAfter)] {
             ado.faults.add(Rule::new(method, "/_apis/tokens/pats", action).next(1));
         }
         ado.faults.add(Rule::new("POST", "/_apis/tokens/pats", Action::TruncateBody).next(1));
         ado.fail_minting("failedToIssueAccessToken", 1);
     });
-    shows(town, "three").await;
-    town.shell.entra(|entra| entra.fail_token(50173, "invalid_grant", 400, None));
-    town.shell.ado(|ado| ado.end_bearers());
-    town.open("four");
-    let says = |body: &Value| body["troubles"].to_string().contains("AADSTS50173");
+    shows(env, "three").await;
+    env.shell.entra(|entra| entra.fail_token(50173, "invalid_grant", 400, None));
+    env.shell.ado(|ado| ado.end_bearers());
+    env.open("four");
+    let says = |body: &Value| body["problems"].to_string().contains("AADSTS50173");
     gateway.api.until("/readyz", says).await;
     let (browser, back) = linker.sign_in(gateway).await;
     assert_ne!(linker.open(&browser, &back).await, StatusCode::OK, "its code is refused");
-    town.shell.entra(|entra| entra.heal_tokens());
+    env.shell.entra(|entra| entra.heal_tokens());
     linker.link(gateway).await;
     let unlinked = gateway.api.call(Method::DELETE, "/v1/organizations/fabrikam/link", None).await;
     assert_eq!(unlinked.0, StatusCode::NO_CONTENT);
     linker.link(gateway).await;
-    shows(town, "five").await;
+    shows(env, "five").await;
     // One more is signed in, and never comes back.
     linker.sign_in(gateway).await;
     linker
 }
 
 /// What was confided to Entra and Azure DevOps, and what the linker held.
-fn linked_secrets(town: &Town, linker: &Linker) -> Vec<(String, Vec<u8>)> {
+fn linked_secrets(env: &Env, linker: &Linker) -> Vec<(String, Vec<u8>)> {
     let mut found = linker.held.clone();
     let mut add = |name: &str, secret: &str| {
         found.push((name.to_owned(), secret.as_bytes().to_vec()));
@@ -256,14 +256,14 @@ fn linked_secrets(town: &Town, linker: &Linker) -> Vec<(String, Vec<u8>)> {
         found.push((format!("{name} in base64"), encoded.trim_end_matches('=').into()));
     };
     add("client secret", CLIENT_SECRET);
-    let confided = town.shell.entra(|entra| entra.confided().to_vec());
+    let confided = env.shell.entra(|entra| entra.confided().to_vec());
     for name in ["code", "state", "verifier", "ID token", "access token", "refresh token"] {
         assert!(confided.iter().any(|(one, _)| *one == name), "there was no {name}");
     }
     for (name, secret) in &confided {
         add(name, secret);
     }
-    let pats = town.shell.ado(|ado| ado.pats().to_vec());
+    let pats = env.shell.ado(|ado| ado.pats().to_vec());
     assert!(pats.len() >= 8, "only {} tokens were minted", pats.len());
     for pat in pats {
         add("minted token", &pat.secret);
@@ -274,20 +274,20 @@ fn linked_secrets(town: &Town, linker: &Linker) -> Vec<(String, Vec<u8>)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_ever_sees_a_secret_of_the_service_user() {
-    let town = Town::new(1902);
-    let mut gateway = Outside::start_with(&town, |settings| {
-        settings.credential = town.service_user("");
+    let env = Env::new(1902);
+    let mut gateway = Outside::start_with(&env, |settings| {
+        settings.credential = env.service_user("");
         settings.environment.insert("AZDO_GATEWAY_LOG".into(), "trace".into());
     })
     .await;
-    town.register(&gateway.url);
-    let linker = live_linked(&town, &gateway).await;
-    town.settled(&gateway.api).await;
+    env.register(&gateway.url);
+    let linker = live_linked(&env, &gateway).await;
+    env.settled(&gateway.api).await;
     // It was looked where something can be found.
-    let known = town.shell.ado(|ado| ado.pats()[0].authorization_id.clone());
+    let known = env.shell.ado(|ado| ado.pats()[0].authorization_id.clone());
     assert!(every_answer(&gateway).await.contains(&known), "the audit log knows every token");
     let log = std::fs::read_to_string(gateway.settings.folder.join("gateway.log")).unwrap();
     assert!(log.contains("TRACE"), "the log tells everything");
-    let found = [secrets(&town), linked_secrets(&town, &linker)].concat();
+    let found = [secrets(&env), linked_secrets(&env, &linker)].concat();
     nowhere(&mut gateway, &found, &linker.pages).await;
 }

@@ -6,7 +6,7 @@ use fakes::ci::{Behaviour, World};
 use fakes::faults::{Action, Rule, redirect_302};
 use serde_json::Value;
 
-use crate::harness::{Inside, Town, check};
+use crate::harness::{Env, Inside, check};
 
 /// The only run there is.
 async fn only_run(gateway: &Inside) -> Value {
@@ -17,19 +17,19 @@ async fn only_run(gateway: &Inside) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trigger_tells_a_ci_all_that_the_contract_promises() {
-    let town = Town::new(1001);
-    let gateway = Inside::start(&town).await;
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    let trigger = town.shell.ci(|ci| ci.started().next().map(|start| start.trigger.clone()));
+    let env = Env::new(1001);
+    let gateway = Inside::start(&env).await;
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let trigger = env.shell.ci(|ci| ci.started().next().map(|start| start.trigger.clone()));
     let trigger = trigger.unwrap();
-    let (main, merge) = town.shell.ado(|ado| {
+    let (main, merge) = env.shell.ado(|ado| {
         let merge = ado.pull_request(id).merge_commit.clone();
-        (ado.head(&town.repository, "main").unwrap().to_owned(), merge)
+        (ado.head(&env.repository, "main").unwrap().to_owned(), merge)
     });
     let run = trigger["run"].as_str().unwrap();
     assert_eq!(trigger["report"]["url"], format!("{}/v1/runs/{run}/reports", gateway.url));
-    assert_eq!(trigger["repository"]["id"], town.repository.as_str());
+    assert_eq!(trigger["repository"]["id"], env.repository.as_str());
     assert_eq!(trigger["ref"], "refs/heads/topic");
     assert_eq!(trigger["commit"], commit.as_str());
     let of = &trigger["pull_request"];
@@ -43,38 +43,38 @@ async fn a_trigger_tells_a_ci_all_that_the_contract_promises() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ci_that_is_unavailable_is_asked_again_with_the_same_key() {
-    let town = Town::new(1002);
-    town.shell.ci(|ci| ci.next(1, &Behaviour::Unavailable { times: 1, retry_after_s: 1 }));
-    let gateway = Inside::start(&town).await;
-    let (id, commit) = town.open("topic");
+    let env = Env::new(1002);
+    env.shell.ci(|ci| ci.next(1, &Behaviour::Unavailable { times: 1, retry_after_s: 1 }));
+    let gateway = Inside::start(&env).await;
+    let (id, commit) = env.open("topic");
     let refused = |run: &Value| run["items"][0]["attempts"] == 1;
     let waiting = gateway.api.until("/v1/runs", refused).await;
     let reason = waiting["items"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("builder does not start it yet: it answers 503"), "{reason}");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    let start = town.shell.ci(|ci| ci.started().next().cloned()).unwrap();
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let start = env.shell.ci(|ci| ci.started().next().cloned()).unwrap();
     assert_eq!((start.attempts, start.repeats), (2, 0));
-    let asked = town.shell.ci(|ci| ci.journal.entries().map(|one| one.at_ms).collect::<Vec<_>>());
+    let asked = env.shell.ci(|ci| ci.journal.entries().map(|one| one.at_ms).collect::<Vec<_>>());
     assert!(asked[1] - asked[0] >= 1_000, "Retry-After was not obeyed: {asked:?}");
     gateway.api.until("/v1/runs", |runs| runs["items"][0]["attempts"] == 2).await;
-    town.check_invariants();
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ci_that_refuses_is_quoted_in_the_status() {
-    let town = Town::new(1003);
+    let env = Env::new(1003);
     let refuse = Behaviour::Refuse { status: 422, text: "no such pipeline: web/main".into() };
-    town.shell.ci(|ci| ci.set_default(refuse));
-    let gateway = Inside::start(&town).await;
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "unit-tests", "error").await;
-    town.settled(&gateway.api).await;
-    let words = town.statuses(id, "unit-tests").pop().unwrap().description.unwrap();
+    env.shell.ci(|ci| ci.set_default(refuse));
+    let gateway = Inside::start(&env).await;
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "unit-tests", "error").await;
+    env.settled(&gateway.api).await;
+    let words = env.statuses(id, "unit-tests").pop().unwrap().description.unwrap();
     assert!(words.contains("no such pipeline: web/main"), "{words}");
     assert_eq!(only_run(&gateway).await["state"], "errored");
-    assert_eq!(town.shell.ci(|ci| ci.journal.count("POST", "/start")), 1);
-    town.check_invariants();
+    assert_eq!(env.shell.ci(|ci| ci.journal.count("POST", "/start")), 1);
+    env.check_invariants();
     gateway.stop().await;
 }
 
@@ -83,109 +83,109 @@ async fn an_answer_that_is_lost_does_not_start_a_second_run() {
     for (seed, fault) in
         [(1004, Action::DropAfter), (1005, Action::DropBefore), (1006, Action::TruncateBody)]
     {
-        let town = Town::new(seed);
-        town.shell.ci(|ci| ci.faults.add(Rule::new("POST", "/start", fault.clone()).next(1)));
-        let gateway = Inside::start(&town).await;
-        let (id, commit) = town.open("topic");
-        town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-        let keys = town.shell.ci(|ci| ci.triggered().count());
-        assert_eq!((town.starts(), keys), (1, 1), "{fault:?}");
-        town.check_invariants();
+        let env = Env::new(seed);
+        env.shell.ci(|ci| ci.faults.add(Rule::new("POST", "/start", fault.clone()).next(1)));
+        let gateway = Inside::start(&env).await;
+        let (id, commit) = env.open("topic");
+        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        let keys = env.shell.ci(|ci| ci.triggered().count());
+        assert_eq!((env.starts(), keys), (1, 1), "{fault:?}");
+        env.check_invariants();
         gateway.stop().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ci_may_answer_anything_with_2xx() {
-    let town = Town::new(1007);
-    let gateway = Inside::start(&town).await;
+    let env = Env::new(1007);
+    let gateway = Inside::start(&env).await;
     for (branch, behaviour) in
         [("one", Behaviour::GarbageAnswer), ("two", Behaviour::AnswerWithoutId)]
     {
-        town.shell.ci(|ci| ci.next(1, &behaviour));
-        let (id, commit) = town.open(branch);
-        town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        env.shell.ci(|ci| ci.next(1, &behaviour));
+        let (id, commit) = env.open(branch);
+        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
     }
     let asked_once = |runs: &Value| {
         let mut runs = runs["items"].as_array().unwrap().iter();
         runs.all(|run| run["url"].is_null() && run["attempts"] == 1)
     };
     gateway.api.until("/v1/runs", asked_once).await;
-    town.check_invariants();
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_may_be_faster_than_the_answer() {
-    let town = Town::new(1008);
-    town.shell.ci(|ci| ci.next(1, &Behaviour::ReportBeforeAnswer));
-    let gateway = Inside::start(&town).await;
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    let env = Env::new(1008);
+    env.shell.ci(|ci| ci.next(1, &Behaviour::ReportBeforeAnswer));
+    let gateway = Inside::start(&env).await;
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
     let named = |runs: &Value| !runs["items"][0]["ci_id"].is_null();
     let runs = gateway.api.until("/v1/runs", named).await;
     assert_eq!(runs["items"][0]["state"], "succeeded");
-    town.settled(&gateway.api).await;
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    town.check_invariants();
+    env.settled(&gateway.api).await;
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_concurrency_one_runs_go_one_after_the_other() {
-    let town = Town::new(1009);
-    town.silence_ci();
-    let gateway = Inside::start_with(&town, |settings| {
+    let env = Env::new(1009);
+    env.silence_ci();
+    let gateway = Inside::start_with(&env, |settings| {
         settings.checks = check("build", "concurrency = 1");
     })
     .await;
     for branch in ["one", "two", "three"] {
-        town.open(branch);
+        env.open(branch);
     }
-    town.decided(&gateway.api).await;
+    env.decided(&gateway.api).await;
     for done in 0..3 {
-        town.until("the next is started", |_, ci| ci.starts() == done + 1).await;
+        env.until("the next is started", |_, ci| ci.starts() == done + 1).await;
         let left = |runs: &Value| runs["items"].as_array().unwrap().len() == 2 - done;
         gateway.api.until("/v1/runs?state=planned", left).await;
-        let too_many = town.shell.wait_until(Town::MOMENT, |_, ci| ci.starts() > done + 1).await;
+        let too_many = env.shell.wait_until(Env::MOMENT, |_, ci| ci.starts() > done + 1).await;
         assert!(!too_many, "two run at once");
         let open = |ci: &World| ci.started().find(|one| !ci.is_reported(&one.run)).cloned();
-        let run = town.shell.ci(|ci| open(ci)).unwrap().run;
-        town.report(&run, "succeeded");
+        let run = env.shell.ci(|ci| open(ci)).unwrap().run;
+        env.report(&run, "succeeded");
     }
-    town.until("all have ended", |_, ci| ci.answers().len() == 3).await;
+    env.until("all have ended", |_, ci| ci.answers().len() == 3).await;
     assert!(gateway.api.items("/v1/runs?state=succeeded").await.len() == 3);
-    town.check_invariants();
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_of_a_ci_is_not_followed() {
-    let town = Town::new(1010);
-    let elsewhere = format!("{}/ci/elsewhere", town.shell.url());
-    town.shell.ci(|ci| ci.faults.add(Rule::new("POST", "/start", redirect_302(&elsewhere))));
-    let gateway = Inside::start(&town).await;
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "unit-tests", "error").await;
-    town.settled(&gateway.api).await;
-    let followed = town.shell.ci(|ci| ci.journal.entries().any(|one| one.target.contains("else")));
+    let env = Env::new(1010);
+    let elsewhere = format!("{}/ci/elsewhere", env.shell.url());
+    env.shell.ci(|ci| ci.faults.add(Rule::new("POST", "/start", redirect_302(&elsewhere))));
+    let gateway = Inside::start(&env).await;
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "unit-tests", "error").await;
+    env.settled(&gateway.api).await;
+    let followed = env.shell.ci(|ci| ci.journal.entries().any(|one| one.target.contains("else")));
     assert!(!followed);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_ci_does_not_hold_up_the_others() {
-    let town = Town::new(1011);
+    let env = Env::new(1011);
     let hold = Action::Hold { before: true };
-    town.shell.ci(|ci| ci.faults.add(Rule::new("POST", "/start", hold).next(1)));
-    let gateway = Inside::start(&town).await;
-    let (slow, held) = town.open("slow");
+    env.shell.ci(|ci| ci.faults.add(Rule::new("POST", "/start", hold).next(1)));
+    let gateway = Inside::start(&env).await;
+    let (slow, held) = env.open("slow");
     let patience = Duration::from_secs(20);
-    assert!(town.shell.wait_for_held(patience, 1).await.is_some(), "the first is held");
-    let (id, commit) = town.open("quick");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    town.shell.release();
-    town.until_shown(slow, &held, "unit-tests", "succeeded").await;
-    town.check_invariants();
+    assert!(env.shell.wait_for_held(patience, 1).await.is_some(), "the first is held");
+    let (id, commit) = env.open("quick");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.shell.release();
+    env.until_shown(slow, &held, "unit-tests", "succeeded").await;
+    env.check_invariants();
     gateway.stop().await;
 }

@@ -6,13 +6,13 @@ use fakes::faults::{
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Inside, PAT, Town};
+use crate::harness::{Env, Inside, PAT};
 
-/// A CI that started by itself has a status of a new commit to show: one place, one post.
-async fn show(town: &Town, gateway: &Inside) -> String {
-    let commit = town.push("main");
+/// A CI that started by itself has a status of a new commit to show: one hook_scope, one post.
+async fn show(env: &Env, gateway: &Inside) -> String {
+    let commit = env.push("main");
     let status = json!({
-        "organization": "fabrikam", "project": town.project, "repository": town.repository,
+        "organization": "fabrikam", "project": env.project, "repository": env.repository,
         "commit": commit, "context": { "name": "scan" }, "state": "succeeded",
     });
     let (answered, _) = gateway.api.post("/v1/statuses", Some(&status)).await;
@@ -20,8 +20,8 @@ async fn show(town: &Town, gateway: &Inside) -> String {
     commit
 }
 
-fn posts(town: &Town) -> usize {
-    town.shell.ado(|ado| ado.journal.count("POST", "/statuses"))
+fn posts(env: &Env) -> usize {
+    env.shell.ado(|ado| ado.journal.count("POST", "/statuses"))
 }
 
 /// Some status waits for such a reason.
@@ -32,20 +32,20 @@ fn waits_for(reason: &'static str) -> impl Fn(&Value) -> bool {
     }
 }
 
-fn strike(town: &Town, fault: Action, times: u32) {
+fn strike(env: &Env, fault: Action, times: u32) {
     let rule = Rule::new("POST", "/statuses", fault).next(times);
-    town.shell.ado(|ado| ado.faults.add(rule));
+    env.shell.ado(|ado| ado.faults.add(rule));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_that_says_how_long_is_waited_out() {
-    let town = Town::new(1401);
-    strike(&town, too_many_requests(1), 1);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
-    let commit = show(&town, &gateway).await;
+    let env = Env::new(1401);
+    strike(&env, too_many_requests(1), 1);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let commit = show(&env, &gateway).await;
     gateway.api.until("/v1/statuses?outcome=queued", waits_for("limits the rate")).await;
-    town.until_commit_shown(&commit, "scan", "succeeded").await;
-    let asked: Vec<_> = town.shell.ado(|ado| ado.journal.entries().map(|one| one.at_ms).collect());
+    env.until_commit_shown(&commit, "scan", "succeeded").await;
+    let asked: Vec<_> = env.shell.ado(|ado| ado.journal.entries().map(|one| one.at_ms).collect());
     assert_eq!(asked.len(), 2);
     assert!(asked[1] - asked[0] >= 1_000, "Retry-After was not obeyed: {asked:?}");
     gateway.stop().await;
@@ -53,62 +53,62 @@ async fn a_limit_that_says_how_long_is_waited_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_does_not_keep_runs_from_being_started() {
-    let town = Town::new(1402);
-    strike(&town, too_many_requests(1), 2);
-    let gateway = Inside::start(&town).await;
-    let (id, commit) = town.open("topic");
-    town.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    town.until_commit_shown(&commit, "unit-tests", "succeeded").await;
-    town.check_invariants();
+    let env = Env::new(1402);
+    strike(&env, too_many_requests(1), 2);
+    let gateway = Inside::start(&env).await;
+    let (id, commit) = env.open("topic");
+    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_that_says_nothing_keeps_every_call_away_for_a_minute() {
-    let town = Town::new(1403);
-    strike(&town, too_many_requests(0), 1);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
-    show(&town, &gateway).await;
+    let env = Env::new(1403);
+    strike(&env, too_many_requests(0), 1);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    show(&env, &gateway).await;
     gateway.api.until("/v1/statuses?outcome=queued", waits_for("limits the rate")).await;
-    show(&town, &gateway).await;
+    show(&env, &gateway).await;
     let left = waits_for("fabrikam is left in peace until");
     gateway.api.until("/v1/statuses?outcome=queued", left).await;
     assert_eq!(gateway.api.items("/v1/statuses?outcome=queued").await.len(), 2);
-    let called = town.shell.wait_until(Town::MOMENT, |ado, _| ado.journal.seen() > 1).await;
+    let called = env.shell.wait_until(Env::MOMENT, |ado, _| ado.journal.seen() > 1).await;
     assert!(!called, "it was called all the same");
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_on_a_success_counts_too() {
-    let town = Town::new(1404);
-    strike(&town, rate_limited_200(1), 1);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
-    let first = show(&town, &gateway).await;
-    town.until_commit_shown(&first, "scan", "succeeded").await;
+    let env = Env::new(1404);
+    strike(&env, rate_limited_200(1), 1);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let first = show(&env, &gateway).await;
+    env.until_commit_shown(&first, "scan", "succeeded").await;
     gateway.api.until("/v1/statuses?outcome=posted", waits_for("")).await;
-    let second = show(&town, &gateway).await;
+    let second = show(&env, &gateway).await;
     let left = waits_for("fabrikam is left in peace until");
     gateway.api.until("/v1/statuses?outcome=queued", left).await;
-    town.until_commit_shown(&second, "scan", "succeeded").await;
-    let asked: Vec<_> = town.shell.ado(|ado| ado.journal.entries().map(|one| one.at_ms).collect());
+    env.until_commit_shown(&second, "scan", "succeeded").await;
+    let asked: Vec<_> = env.shell.ado(|ado| ado.journal.entries().map(|one| one.at_ms).collect());
     assert!(asked[1] - asked[0] >= 1_000, "Retry-After was not obeyed: {asked:?}");
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_break_are_a_limit_and_nothing_is_lost() {
-    let town = Town::new(1408);
-    strike(&town, Action::TruncateBody, 3);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
+    let env = Env::new(1408);
+    strike(&env, Action::TruncateBody, 3);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
     let mut commits = Vec::new();
     for _ in 0..3 {
-        commits.push(show(&town, &gateway).await);
+        commits.push(show(&env, &gateway).await);
     }
     let left = waits_for("Azure DevOps breaks the connections");
     gateway.api.until("/v1/statuses?outcome=queued", left).await;
     for commit in commits {
-        town.until_commit_shown(&commit, "scan", "succeeded").await;
+        env.until_commit_shown(&commit, "scan", "succeeded").await;
         gateway
             .api
             .until("/v1/statuses?outcome=queued", |statuses| {
@@ -116,20 +116,20 @@ async fn connections_that_break_are_a_limit_and_nothing_is_lost() {
             })
             .await;
         // Looked up instead of posted twice, since the answer had been lost.
-        assert_eq!(town.commit_statuses(&commit, "scan").len(), 1);
+        assert_eq!(env.commit_statuses(&commit, "scan").len(), 1);
     }
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_left_is_measured_and_holds_no_status() {
-    let town = Town::new(1409);
-    let reset_s = town.shell.ado(|ado| ado.now_ms()) / 1_000 + 600;
-    strike(&town, budget_left(200, 10, reset_s), 1);
-    let gateway = Inside::without_hooks(&town, |_| {}).await;
+    let env = Env::new(1409);
+    let reset_s = env.shell.ado(|ado| ado.now_ms()) / 1_000 + 600;
+    strike(&env, budget_left(200, 10, reset_s), 1);
+    let gateway = Inside::without_hooks(&env, |_| {}).await;
     for _ in 0..2 {
-        let commit = show(&town, &gateway).await;
-        town.until_commit_shown(&commit, "scan", "succeeded").await;
+        let commit = show(&env, &gateway).await;
+        env.until_commit_shown(&commit, "scan", "succeeded").await;
     }
     let answer = reqwest::Client::new().get(format!("{}/metrics", gateway.url)).send().await;
     let metrics = answer.unwrap().text().await.unwrap();
@@ -140,39 +140,39 @@ async fn what_is_left_is_measured_and_holds_no_status() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_dead_holds_the_statuses_and_loses_none() {
-    let town = Town::new(1405);
-    town.silence_ci();
-    let gateway = Inside::start(&town).await;
-    town.shell.ado(|ado| ado.revoke_token(PAT));
-    let scanned = show(&town, &gateway).await;
+    let env = Env::new(1405);
+    env.silence_ci();
+    let gateway = Inside::start(&env).await;
+    env.shell.ado(|ado| ado.revoke_token(PAT));
+    let scanned = show(&env, &gateway).await;
     let refused = waits_for("does not accept the credential");
     gateway.api.until("/v1/statuses?outcome=queued", refused).await;
     // Deliveries are taken and runs are started all the same.
-    let (_, commit) = town.open("topic");
-    town.until_started("unit-tests", &commit).await;
-    town.until_started("unit-tests", &scanned).await;
+    let (_, commit) = env.open("topic");
+    env.until_started("unit-tests", &commit).await;
+    env.until_started("unit-tests", &scanned).await;
     assert_eq!(gateway.api.get("/readyz").await["status"], "ready");
     let all_wait = |statuses: &Value| statuses["items"].as_array().unwrap().len() == 4;
     gateway.api.until("/v1/statuses?outcome=queued", all_wait).await;
-    assert!(town.commit_statuses(&scanned, "scan").is_empty());
-    town.check_invariants();
+    assert!(env.commit_statuses(&scanned, "scan").is_empty());
+    env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sign_in_page_is_no_success_and_a_redirect_to_one_is_not_followed() {
     for (seed, is_redirect) in [(1406, false), (1407, true)] {
-        let town = Town::new(seed);
-        let elsewhere = format!("{}/fabrikam/_signin", town.shell.url());
+        let env = Env::new(seed);
+        let elsewhere = format!("{}/fabrikam/_signin", env.shell.url());
         let fault = if is_redirect { redirect_302(&elsewhere) } else { sign_in_page_203() };
-        strike(&town, fault, 1);
-        let gateway = Inside::without_hooks(&town, |_| {}).await;
-        let commit = show(&town, &gateway).await;
+        strike(&env, fault, 1);
+        let gateway = Inside::without_hooks(&env, |_| {}).await;
+        let commit = show(&env, &gateway).await;
         let refused = waits_for("with its sign-in page");
         gateway.api.until("/v1/statuses?outcome=queued", refused).await;
-        let seen = town.shell.ado(|ado| ado.journal.seen());
-        assert_eq!((seen, posts(&town)), (1, 1), "the redirect was followed");
-        assert!(town.commit_statuses(&commit, "scan").is_empty());
+        let seen = env.shell.ado(|ado| ado.journal.seen());
+        assert_eq!((seen, posts(&env)), (1, 1), "the redirect was followed");
+        assert!(env.commit_statuses(&commit, "scan").is_empty());
         gateway.stop().await;
     }
 }

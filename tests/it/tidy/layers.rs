@@ -22,7 +22,7 @@ pub(super) const TABLE: [(&str, &str); 17] = [
     ("reconcile", PIPELINE),
     (
         "server",
-        "domain, storage, pipeline::{accept, observe, Wakes}, \
+        "domain, storage, pipeline::{accept, observe, Notifiers}, \
          reconcile::{catch_up, policies, schedule, subscriptions, survey, turn}, \
          credentials, telemetry, clock, secret",
     ),

@@ -1,7 +1,7 @@
 //! What a refusal of Entra means in plain words, who has to act, and what exactly to do.
 //!
 //! Entra documents its numbers as diagnostic, so an unknown one falls back on the OAuth error
-//! (facts §4.4). Pure: it must never ask anybody anything.
+//! (docs/azure-devops.md §4.4). Pure: it must never ask anybody anything.
 
 mod rows;
 

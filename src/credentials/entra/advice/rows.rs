@@ -1,9 +1,9 @@
 //! The rows of advice: what is wrong, and what to do about it.
 //!
-//! The numbers are those of facts §4.4, and six more that only certificates and token files meet
-//! (Microsoft Learn, "Error codes"). Placeholders: `<connect>`, `<consent>`, `<authority>`,
-//! `<tenant>`, `<client>`. It must never hold a word that only Microsoft uses where a plain one
-//! says the same, except names of pages and fields, which have to be found.
+//! The numbers are those of docs/azure-devops.md §4.4, and six more that only certificates and
+//! token files meet (Microsoft Learn, "Error codes"). Placeholders: `<connect>`, `<consent>`,
+//! `<authority>`, `<tenant>`, `<client>`. It must never hold a word that only Microsoft uses where
+//! a plain one says the same, except names of pages and fields, which have to be found.
 
 use super::Remedy::{self, Administrator, Configuration, Defect, SignIn, Wait};
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::credentials::entra::advice::{advise, table};
 
-/// Every number of facts §4.4.
+/// Every number of docs/azure-devops.md §4.4.
 const FACTS: [u32; 54] = [
     50_076, 50_079, 50_072, 50_074, 50_078, 53_000, 53_001, 53_002, 53_003, 53_004, 50_097, 50_129,
     50_131, 50_158, 70_008, 700_082, 70_043, 700_084, 50_173, 50_132, 50_133, 50_089, 70_000,

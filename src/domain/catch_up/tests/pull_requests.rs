@@ -173,7 +173,7 @@ fn what_moved_and_came_back_is_found_by_a_close_look() {
     let back = Some(Missed { at: at(160), is_dated: true, came_back: true });
     assert_eq!(missed(Some(&known()), &listed(), &list, &thorough()), back);
     assert_eq!(missed(Some(&known()), &listed(), &list, &frame()), None);
-    // Told already: what is told twice says the same.
+    // Observation already: what is told twice says the same.
     let after = Remembered { as_of: at(160), ..known() };
     assert_eq!(missed(Some(&after), &listed(), &list, &thorough()), None);
     // It went on meanwhile: the next reading tells.

@@ -2,7 +2,7 @@
 //! comes late finds nothing left.
 
 use super::super::super::check::{Patterns, Trigger};
-use super::super::super::fact::{Aside, Push, RefUpdate};
+use super::super::super::fact::{CatchUpMeta, Push, RefUpdate};
 use super::super::super::pull_request::{PullRequest, Status};
 use super::super::super::status::Shown;
 use super::super::*;
@@ -10,18 +10,18 @@ use super::world::*;
 
 const MAIN: &str = "refs/heads/main";
 
-/// Told by catch-up of a repository that is watched since second 0.
-fn found(seconds: i64, aside: &Aside) -> Told<'_> {
-    let caught_up = CaughtUp { watched_since: Some(at(0)), aside };
+/// Observation by catch-up of a repository that is watched since second 0.
+fn found(seconds: i64, catch_up_meta: &CatchUpMeta) -> Observation<'_> {
+    let caught_up = CaughtUp { watched_since: Some(at(0)), catch_up_meta };
     told(Source::CatchUp, at(seconds), Some(caught_up))
 }
 
-fn nothing() -> Aside {
-    Aside::default()
+fn nothing() -> CatchUpMeta {
+    CatchUpMeta::default()
 }
 
-fn passed_over() -> Aside {
-    Aside { passed_over: vec![MAIN.into()], ..Aside::default() }
+fn passed_over() -> CatchUpMeta {
+    CatchUpMeta { passed_over: vec![MAIN.into()], ..CatchUpMeta::default() }
 }
 
 fn opened() -> World {
@@ -75,7 +75,7 @@ fn a_hook_that_comes_late_changes_nothing() {
 
 #[test]
 fn a_branch_that_came_back_shows_its_verdict_again() {
-    let back = Aside { came_back: true, ..Aside::default() };
+    let back = CatchUpMeta { came_back: true, ..CatchUpMeta::default() };
     let mut world = opened();
     world.end_all(State::Succeeded);
     let decision = world.decide_told(&found(20, &back), &pull_request());
@@ -117,7 +117,7 @@ fn refs_that_were_there_before_are_recorded_in_one_sentence() {
     );
     world.commit(&decision);
     assert_eq!(world.refs.len(), 3);
-    // Told again, after one of them moved.
+    // Observation again, after one of them moved.
     world.tell_push(&push(Some(1), MAIN, 'a', 'b'));
     let decision = world.decide_push_told(&found(-1, &nothing()), &told);
     assert!(decision.refs.is_empty(), "{:?}", decision.refs);
@@ -163,7 +163,7 @@ fn a_branch_that_was_deleted_and_created_again_runs_again() {
 fn a_hook_that_comes_late_does_not_take_back_what_was_seen_since() {
     let mut world = World::of([check("unit", &[Trigger::PullRequest])]);
     // Opened at 1 and retargeted at 5, both told by nobody; seen at 9.
-    let seen = Aside { seen_at: Some(at(9)), ..Aside::default() };
+    let seen = CatchUpMeta { seen_at: Some(at(9)), ..CatchUpMeta::default() };
     let before = PullRequest { target_ref: "refs/heads/next".into(), ..pull_request() };
     let decision = world.decide_told(&found(1, &seen), &pull_request());
     assert_eq!(named(&decision.planned), ["unit@a"]);
@@ -175,7 +175,7 @@ fn a_hook_that_comes_late_does_not_take_back_what_was_seen_since() {
 #[test]
 fn a_new_policy_has_what_waits_for_it_judged_again() {
     let required = Check { required: true, ..check("unit", &[Trigger::PullRequest]) };
-    let anew = Aside { is_guarded_anew: true, ..Aside::default() };
+    let anew = CatchUpMeta { is_guarded_anew: true, ..CatchUpMeta::default() };
     let shown = |world: &World, seen: &PullRequest| -> Vec<(Shown, String)> {
         let decision = world.decide_told(&found(3, &anew), seen);
         assert!(decision.planned.is_empty(), "it starts nothing");
@@ -216,7 +216,7 @@ fn whatever_else_is_heard_a_branch_that_came_back_is_shown_again() {
     // The head moved at 2 and came back at 3, told by nobody; a vote is heard of at 5.
     let voted = PullRequest { votes: vec![("r".into(), 10)], ..pull_request() };
     world.tell(5, &voted);
-    let back = Aside { came_back: true, seen_at: Some(at(9)), ..Aside::default() };
+    let back = CatchUpMeta { came_back: true, seen_at: Some(at(9)), ..CatchUpMeta::default() };
     let decision = world.decide_told(&found(3, &back), &voted);
     assert_eq!(decision.shown_again.len(), 1, "{}", decision.reason);
     world.commit(&decision);

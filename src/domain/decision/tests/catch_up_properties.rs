@@ -1,11 +1,11 @@
-//! Told by hooks, by catch-up, by both, in any order and any number of times: nothing runs twice,
-//! and what is there in the end has run.
+//! Observation by hooks, by catch-up, by both, in any order and any number of times: nothing runs
+//! twice, and what is there in the end has run.
 
 use proptest::prelude::*;
 
 use super::super::super::catch_up::{Frame, Heads, Pushes, SeenPullRequest, missed, missed_refs};
 use super::super::super::check::Trigger;
-use super::super::super::fact::{Aside, Push};
+use super::super::super::fact::{CatchUpMeta, Push};
 use super::super::super::pull_request::PullRequest;
 use super::super::*;
 use super::world::*;
@@ -77,8 +77,8 @@ impl Neighbour {
     }
 }
 
-fn by_catch_up(at: Timestamp, aside: &Aside) -> Told<'_> {
-    let caught_up = CaughtUp { watched_since: Some(super::world::at(0)), aside };
+fn by_catch_up(at: Timestamp, catch_up_meta: &CatchUpMeta) -> Observation<'_> {
+    let caught_up = CaughtUp { watched_since: Some(super::world::at(0)), catch_up_meta };
     told(Source::CatchUp, at, Some(caught_up))
 }
 
@@ -91,9 +91,10 @@ fn read_refs(world: &mut World, neighbour: &mut Neighbour, is_thorough: bool, ti
     assert!(found.heads.is_empty() && found.past.is_empty(), "{found:?}");
     for _ in 0..times {
         for push in &found.pushes {
-            let aside = Aside { passed_over: push.passed_over.clone(), ..Aside::default() };
+            let catch_up_meta =
+                CatchUpMeta { passed_over: push.passed_over.clone(), ..CatchUpMeta::default() };
             let index = usize::try_from(push.push_id).unwrap();
-            let told = by_catch_up(push.at, &aside);
+            let told = by_catch_up(push.at, &catch_up_meta);
             let decision = world.decide_push_told(&told, &neighbour.pushes[index]);
             world.commit(&decision);
         }
@@ -114,9 +115,10 @@ fn read_pull_request(
     let (frame, pushes) = neighbour.frame(is_thorough);
     let seen = listed(neighbour, neighbour.head());
     let Some(missed) = missed(world.remembered.as_ref(), &seen, &pushes, &frame) else { return };
-    let aside = Aside { came_back: missed.came_back, ..Aside::default() };
+    let catch_up_meta = CatchUpMeta { came_back: missed.came_back, ..CatchUpMeta::default() };
     for _ in 0..times {
-        let decision = world.decide_told(&by_catch_up(missed.at, &aside), &seen.pull_request);
+        let decision =
+            world.decide_told(&by_catch_up(missed.at, &catch_up_meta), &seen.pull_request);
         world.commit(&decision);
     }
 }

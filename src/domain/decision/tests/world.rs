@@ -82,8 +82,12 @@ pub(super) fn push(push_id: Option<i64>, name: &str, old: char, new: char) -> Pu
 }
 
 /// How something is told.
-pub(super) fn told(source: Source, at: Timestamp, caught_up: Option<CaughtUp<'_>>) -> Told<'_> {
-    Told { organization: ORGANIZATION, source, at, former_names: &[], caught_up }
+pub(super) fn told(
+    source: Source,
+    at: Timestamp,
+    caught_up: Option<CaughtUp<'_>>,
+) -> Observation<'_> {
+    Observation { organization: ORGANIZATION, source, at, former_names: &[], caught_up }
 }
 
 /// What is known, and what was planned and ended so far.
@@ -106,7 +110,7 @@ impl World {
     }
 
     /// The same, with whatever catch-up adds.
-    pub(super) fn decide_told(&self, told: &Told<'_>, seen: &PullRequest) -> Decision {
+    pub(super) fn decide_told(&self, told: &Observation<'_>, seen: &PullRequest) -> Decision {
         let runs = self.runs.iter().filter(|run| run.pull_request.is_some()).cloned().collect();
         let known = KnownPullRequest { remembered: self.remembered.clone(), runs };
         on_pull_request(&self.checks, told, seen, &known, &mut self.next_id(), told.at)
@@ -118,7 +122,7 @@ impl World {
     }
 
     /// The same, with whatever catch-up adds.
-    pub(super) fn decide_push_told(&self, told: &Told<'_>, push: &Push) -> Decision {
+    pub(super) fn decide_push_told(&self, told: &Observation<'_>, push: &Push) -> Decision {
         let known: Vec<_> = push.updates.iter().map(|update| self.known(&update.name)).collect();
         on_push(&self.checks, told, push, &known, &mut self.next_id(), at(0))
     }

@@ -39,7 +39,7 @@ CREATE TABLE link (
     refreshed_at INTEGER NOT NULL,
     retry_at INTEGER NOT NULL,
     failures INTEGER NOT NULL,
-    trouble TEXT
+    problem TEXT
 ) STRICT, WITHOUT ROWID;
 
 -- The numbers that changes of a link are fenced with. A row outlives its link, so that none of

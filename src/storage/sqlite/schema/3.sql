@@ -2,12 +2,12 @@
 -- lower case.
 
 -- Whose turn it is. `leased_until` is 0 when the process that had it is gone.
-CREATE TABLE duty (
+CREATE TABLE reconciler (
     organization TEXT NOT NULL COLLATE NOCASE,
-    duty TEXT NOT NULL,
+    reconciler TEXT NOT NULL,
     holder TEXT NOT NULL,
     leased_until INTEGER NOT NULL,
-    PRIMARY KEY (organization, duty)
+    PRIMARY KEY (organization, reconciler)
 ) STRICT, WITHOUT ROWID;
 
 -- Organizations whose hooks an operator took away.

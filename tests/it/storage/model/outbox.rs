@@ -7,7 +7,7 @@ use azdo_gateway::storage::{Claim, Commit, Lease, Posted, Posting, PostingCommit
 
 use super::{Model, next};
 
-/// A place at Azure DevOps.
+/// A hook_scope at Azure DevOps.
 pub(in super::super) struct Slot {
     number: i64,
     owner: i64,
@@ -95,7 +95,7 @@ impl Model {
         self.take(status, owner, now)
     }
 
-    /// What a check shows where it does not run gives way to a run that goes on in its place.
+    /// What a check shows where it does not run gives way to a run that goes on in its hook_scope.
     pub(super) fn queue_unless_running(&mut self, status: &Status, now: Timestamp) {
         let slot = status.slot();
         let owner = self.slots.get(&slot).and_then(|slot| self.runs.get(&slot.owner));
