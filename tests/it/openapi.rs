@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::harness::{Api, Env, Inside, Settings};
+use crate::harness::{Api, Env, InProcess, Settings};
 
 const TURNS: &str = "/v1/organizations/fabrikam/reconcile";
 
@@ -18,11 +18,11 @@ async fn the_contract_is_what_is_answered() {
         settings.checks = settings.checks.replace("ci = ", "required = true\nci = ");
         settings.organization = "reconcile = \"1d\"\ncatch_up = \"off\"".to_owned();
     };
-    let gateway = Inside::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, kept).await;
     env.link(&gateway.url).await;
     gateway.api.until(TURNS, are_over).await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let document = gateway.api.get("/openapi.json").await;
     let schemas = &document["components"]["schemas"];
     for (schema, path) in [
@@ -81,7 +81,7 @@ fn are_over(turns: &Value) -> bool {
 }
 
 /// Subscriptions, plans and turns. A filter that nobody asked for makes a step with changes.
-async fn upkeep(env: &Env, gateway: &Inside, schemas: &Value) {
+async fn upkeep(env: &Env, gateway: &InProcess, schemas: &Value) {
     let documented = |schema: &str| names(&schemas[schema]["properties"]);
     let subscriptions = gateway.api.items("/v1/subscriptions").await;
     assert_eq!(subscriptions.len(), 4);

@@ -9,20 +9,20 @@ use fakes::ado::model::{PullRequest, PullRequestState};
 use fakes::ci::{self, Behaviour, Start};
 
 use super::people::People;
-use crate::harness::{Env, Inside, PACE, newest_status};
+use crate::harness::{Env, InProcess, POLL_INTERVAL, newest_status};
 
 /// A env after everything healed.
 pub(super) struct Ends<'a> {
     pub(super) seed: u64,
     pub(super) env: &'a Env,
-    pub(super) gateway: &'a Inside,
+    pub(super) gateway: &'a InProcess,
 }
 
 impl Ends<'_> {
     /// Waits until all is right; fails the test, saying what is not.
     pub(super) async fn come(&self, within: Duration) {
         let coming = async {
-            let mut pace = tokio::time::interval(PACE * 10);
+            let mut pace = tokio::time::interval(POLL_INTERVAL * 10);
             loop {
                 pace.tick().await;
                 if self.missing().await.is_empty() {

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use fakes::random::Random;
 use futures_util::StreamExt;
 
-use crate::harness::{Env, Inside, Settings, check_lasting};
+use crate::harness::{Env, InProcess, Settings, check_invariants_with_rebuilds};
 use liveness::Ends;
 use people::People;
 
@@ -111,7 +111,7 @@ async fn play(seed: u64) -> Tally {
     let checks = |settings: &mut Settings| CHECKS.clone_into(&mut settings.checks);
     let gateway = match is_linked {
         true => env.linked(checks).await,
-        false => Inside::start_with(&env, checks).await,
+        false => InProcess::start_with(&env, checks).await,
     };
     weather::break_out(&env, &mut random);
     if is_linked {
@@ -127,7 +127,7 @@ async fn play(seed: u64) -> Tally {
     ends.come(HEALING).await;
     let tally = env.shell.ado(|ado| {
         env.shell.ci(|ci| {
-            check_lasting(ado, ci);
+            check_invariants_with_rebuilds(ado, ci);
             liveness::started_no_more_than_there_was_cause_for(ado, ci, &people);
             let posts = ado.journal.entries().filter(|one| one.target.contains("/statuses"));
             let strikes = ado.journal.entries().chain(ci.journal.entries());

@@ -7,7 +7,7 @@
 use fakes::ado::pats::PatState;
 
 use super::weather;
-use crate::harness::{Env, Inside};
+use crate::harness::{Env, InProcess};
 
 /// After the gateway has stopped.
 pub(super) async fn are_spent(env: &Env) {
@@ -19,7 +19,7 @@ pub(super) async fn are_spent(env: &Env) {
     assert!(count <= unheard, "{unheard} answers were lost, and these are left:\n{left}");
     if count > 0 {
         let credential = env.service_user("");
-        let next = Inside::without_hooks(env, |settings| settings.credential = credential).await;
+        let next = InProcess::without_hooks(env, |settings| settings.credential = credential).await;
         env.until_all_revoked().await;
         next.stop().await;
     }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::harness::{OPERATOR, PAT, Settings, binary};
+use crate::harness::{OPERATOR, PAT, Settings, binary_path};
 
 /// How a call ended.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ type Variables = BTreeMap<String, String>;
 
 /// Runs the binary to its end.
 pub(super) fn run(variables: &Variables, arguments: &[&str], input: &[u8]) -> Ended {
-    let mut child = Command::new(binary())
+    let mut child = Command::new(binary_path())
         .args(arguments)
         .env_clear()
         .envs(variables)

@@ -8,7 +8,7 @@ use fakes::faults::{Rule, server_error_500};
 use serde_json::{Value, json};
 
 use super::call::{ask, run};
-use crate::harness::{Env, Outside, PAT, Settings};
+use crate::harness::{Binary, Env, PAT, Settings};
 
 const KEPT: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"";
 const PLAN: [&str; 2] = ["hooks", "plan"];
@@ -141,7 +141,7 @@ async fn a_plan_says_what_it_finds_and_never_a_secret() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_gateway_does_it_and_is_waited_for() {
     let env = Env::new(4403);
-    let gateway = Outside::without_hooks(&env, |settings| settings.organization = KEPT.into());
+    let gateway = Binary::without_hooks(&env, |settings| settings.organization = KEPT.into());
     let gateway = gateway.await;
     let settings = &gateway.settings;
     ask(settings, &APPLY).done();

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use reqwest::StatusCode;
 
 use super::call::{Desk, ask, run};
-use crate::harness::{Env, Outside};
+use crate::harness::{Binary, Env};
 
 #[test]
 fn a_root_key_needs_no_configuration_and_is_new_every_time() {
@@ -30,7 +30,7 @@ fn a_secret_for_a_webhook_is_one_that_the_configuration_takes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hook_made_by_hand_is_one_that_the_server_takes() {
     let env = Env::new(1);
-    let gateway = Outside::without_hooks(&env, |_| {}).await;
+    let gateway = Binary::without_hooks(&env, |_| {}).await;
     let hook = ask(&gateway.settings, &["keygen", "--hook", "FABRIKAM/by-hand", "--json"]).json();
     let text = |name: &str| hook[name].as_str().expect("it is a text").to_owned();
     let deliver = async |password: String| {

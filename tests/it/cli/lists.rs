@@ -5,14 +5,14 @@ use fakes::ci::Behaviour;
 use serde_json::Value;
 
 use super::call::{Ended, ask, run};
-use crate::harness::{Env, OPERATOR, Outside, Settings, VIEWER};
+use crate::harness::{Binary, Env, OPERATOR, Settings, VIEWER};
 
 /// A gateway with one pull request that got its check.
-async fn with_a_pull_request(seed: u64) -> (Env, Outside) {
+async fn with_a_pull_request(seed: u64) -> (Env, Binary) {
     let env = Env::new(seed);
-    let gateway = Outside::start(&env).await;
+    let gateway = Binary::start(&env).await;
     let (id, commit) = env.open("feature/search");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.until_delivered().await;
     let pending = "/v1/deliveries?outcome=pending";
     gateway.api.until(pending, |left| left["items"].as_array().is_some_and(Vec::is_empty)).await;
@@ -145,12 +145,12 @@ async fn with_url_and_token_no_configuration_is_needed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_killed_gateway_had_answered_is_listed() {
     let env = Env::new(912);
-    let mut gateway = Outside::start(&env).await;
+    let mut gateway = Binary::start(&env).await;
     let settings = gateway.settings.clone();
     let blocker = rusqlite::Connection::open(settings.database()).expect("others may open it");
     blocker.execute_batch("BEGIN IMMEDIATE").expect("nobody writes");
-    let letter = crate::harness::payloads::other("git.push").to_string();
-    let answer = env.deliver(&gateway.url, "git-push", letter).await;
+    let payload = crate::harness::payloads::other("git.push").to_string();
+    let answer = env.deliver(&gateway.url, "git-push", payload).await;
     assert_eq!(answer, reqwest::StatusCode::ACCEPTED);
     gateway.kill();
     blocker.execute_batch("ROLLBACK").expect("it began");

@@ -3,12 +3,12 @@
 use fakes::ado::Permission;
 
 use super::call::{ask, run};
-use crate::harness::{Env, Outside, PAT};
+use crate::harness::{Binary, Env, PAT};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_missing_is_told_and_counts() {
     let env = Env::new(41);
-    let mut gateway = Outside::without_hooks(&env, |_| {}).await;
+    let mut gateway = Binary::without_hooks(&env, |_| {}).await;
     let settings = gateway.settings.clone();
     let check = ["permissions", "check"];
     let fine = ask(&settings, &check).done();
@@ -64,7 +64,7 @@ async fn granting_needs_an_administrator() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_administrator_grants_what_is_missing_and_nothing_else() {
     let env = Env::new(43);
-    let mut gateway = Outside::without_hooks(&env, |_| {}).await;
+    let mut gateway = Binary::without_hooks(&env, |_| {}).await;
     let settings = &mut gateway.settings;
     settings.environment.insert("ADMINISTRATOR".into(), "administrator".into());
     let identity = &env.identity;

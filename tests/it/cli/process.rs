@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 
 use super::call::{Desk, ask, run};
-use crate::harness::{Env, Outside};
+use crate::harness::{Binary, Env};
 
 #[test]
 fn a_wrong_configuration_starts_nothing() {
@@ -29,7 +29,7 @@ async fn a_port_in_use_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_health_of_a_gateway_is_its_exit_code() {
     let env = Env::new(2);
-    let mut gateway = Outside::start(&env).await;
+    let mut gateway = Binary::start(&env).await;
     assert_eq!(ask(&gateway.settings, &["healthcheck"]).done(), "");
     let url = ["healthcheck", "--url", &gateway.url];
     run(&BTreeMap::new(), &url, b"").done();

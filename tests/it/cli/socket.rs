@@ -5,11 +5,11 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 
 use super::call::Ended;
-use crate::harness::{Env, Outside, Settings, inheriting};
+use crate::harness::{Binary, Env, Settings, inheriting_command};
 
 /// Runs `serve` to its end with this as the first of so many descriptors.
 fn serve_on(settings: &Settings, descriptor: impl Into<OwnedFd>, count: &str) -> Ended {
-    let output = inheriting(descriptor.into())
+    let output = inheriting_command(descriptor.into())
         .args(["serve", "--config"])
         .arg(settings.write())
         .env_clear()
@@ -62,7 +62,7 @@ async fn a_socket_for_another_process_is_not_taken() {
 async fn a_socket_elsewhere_is_used_and_told() {
     let env = Env::new(53);
     let elsewhere = |settings: &mut Settings| settings.listen = "127.0.0.1:1".to_owned();
-    let gateway = Outside::on_our_socket(&env, elsewhere).await;
+    let gateway = Binary::with_inherited_socket(&env, elsewhere).await;
     assert_eq!(gateway.api.get("/readyz").await["status"], "ready");
     let log = gateway.log();
     assert!(log.contains("server.listen says 127.0.0.1:1"), "{log}");

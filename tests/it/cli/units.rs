@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::call::run;
-use crate::harness::binary;
+use crate::harness::binary_path;
 
 /// Where the examples say that the binary is.
 const INSTALLED: &str = "/usr/local/bin/azdo-gateway";
@@ -72,7 +72,7 @@ fn systemd_finds_nothing_wrong() {
     verify.arg("verify");
     for name in ["azdo-gateway.socket", "azdo-gateway.service"] {
         // It looks whether the binary is there.
-        let text = text(name).replace(INSTALLED, binary().to_str().expect("the path is text"));
+        let text = text(name).replace(INSTALLED, binary_path().to_str().expect("the path is text"));
         let path = folder.path().join(name);
         std::fs::write(&path, text).expect("the folder is writable");
         verify.arg(path);

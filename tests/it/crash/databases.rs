@@ -5,11 +5,11 @@ use std::process::{Command, Output};
 
 use rusqlite::Connection;
 
-use crate::harness::{Env, Outside, Settings, binary};
+use crate::harness::{Binary, Env, Settings, binary_path};
 
 /// Starts a gateway that is expected to end by itself.
 fn serve(settings: &Settings) -> Output {
-    Command::new(binary())
+    Command::new(binary_path())
         .args(["serve", "--config"])
         .arg(settings.write())
         .env_clear()
@@ -33,17 +33,17 @@ fn elsewhere(settings: &Settings) -> Settings {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_gateway_on_one_database_is_refused() {
     let env = Env::new(1);
-    let gateway = Outside::start(&env).await;
+    let gateway = Binary::start(&env).await;
     let second = serve(&elsewhere(&gateway.settings));
     refused(&second, &["gateway.db belongs to another running gateway", "stop it"]);
     let (id, commit) = env.open("feature/search");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
     let env = Env::new(2);
-    let mut gateway = Outside::start(&env).await;
+    let mut gateway = Binary::start(&env).await;
     gateway.kill();
     let path = gateway.settings.database();
     let db = Connection::open(&path).expect("it is a database");

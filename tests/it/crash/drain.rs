@@ -7,10 +7,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::books::Books;
-use crate::harness::{Env, Outside, PACE, PATIENCE};
+use crate::harness::{Binary, Env, POLL_INTERVAL, WAIT_MAX};
 
 /// Half of a delivery, so that the gateway waits for the rest of it.
-async fn begin_delivery(env: &Env, gateway: &Outside, body: &[u8]) -> TcpStream {
+async fn begin_delivery(env: &Env, gateway: &Binary, body: &[u8]) -> TcpStream {
     use base64::Engine as _;
     let pair = format!("azure-devops:{}", env.password("by-hand"));
     let basic = base64::engine::general_purpose::STANDARD.encode(pair);
@@ -26,9 +26,9 @@ async fn begin_delivery(env: &Env, gateway: &Outside, body: &[u8]) -> TcpStream 
     stream
 }
 
-async fn until_unready(gateway: &Outside) {
+async fn until_unready(gateway: &Binary) {
     let asking = async {
-        let mut pace = tokio::time::interval(PACE);
+        let mut pace = tokio::time::interval(POLL_INTERVAL);
         let ready = async || {
             let answer = reqwest::Client::new().get(format!("{}/readyz", gateway.url)).send();
             answer.await.expect("it still serves").status()
@@ -37,21 +37,21 @@ async fn until_unready(gateway: &Outside) {
             pace.tick().await;
         }
     };
-    tokio::time::timeout(PATIENCE, asking).await.expect("it becomes unready while it serves");
+    tokio::time::timeout(WAIT_MAX, asking).await.expect("it becomes unready while it serves");
 }
 
-async fn until_closed(gateway: &Outside) {
+async fn until_closed(gateway: &Binary) {
     let asking = async {
-        let mut pace = tokio::time::interval(PACE);
+        let mut pace = tokio::time::interval(POLL_INTERVAL);
         while TcpStream::connect(gateway.settings.listen.as_str()).await.is_ok() {
             pace.tick().await;
         }
     };
-    tokio::time::timeout(PATIENCE, asking).await.expect("it stops listening");
+    tokio::time::timeout(WAIT_MAX, asking).await.expect("it stops listening");
 }
 
 /// How many bytes are outside of the one file.
-fn log_bytes(gateway: &Outside) -> u64 {
+fn log_bytes(gateway: &Binary) -> u64 {
     let mut log = gateway.settings.database().into_os_string();
     log.push("-wal");
     std::fs::metadata(log).map_or(0, |found| found.len())
@@ -60,9 +60,9 @@ fn log_bytes(gateway: &Outside) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_in_flight_is_answered_before_it_ends() {
     let env = Env::new(1);
-    let mut gateway = Outside::start_with(&env, |settings| settings.drain = "4s").await;
+    let mut gateway = Binary::start_with(&env, |settings| settings.drain = "4s").await;
     let (id, commit) = env.open("feature/search");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let body = br#"{"eventType": "git.push", "resource": null}"#;
     let mut delivery = begin_delivery(&env, &gateway, body).await;
     gateway.terminate();
@@ -93,12 +93,12 @@ async fn what_is_in_flight_is_answered_before_it_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_that_does_not_end_is_made_again_at_once() {
     let env = Env::new(2);
-    let mut gateway = Outside::start(&env).await;
+    let mut gateway = Binary::start(&env).await;
     env.shell.ci(|ci| {
         ci.faults.add(Rule::new("POST", "/ci/start", Action::Hold { before: true }).next(1));
     });
     let (id, commit) = env.open("feature/search");
-    assert!(env.shell.wait_for_held(PATIENCE, 1).await.is_some());
+    assert!(env.shell.wait_for_held(WAIT_MAX, 1).await.is_some());
     env.until_delivered().await;
     gateway.terminate();
     assert_eq!(gateway.wait().code(), Some(0));
@@ -107,8 +107,8 @@ async fn an_attempt_that_does_not_end_is_made_again_at_once() {
     gateway.restart().await;
     // Were its lease of 30 seconds not void, nothing would happen for nearly as long.
     let is_asked = |_: &fakes::ado::World, ci: &fakes::ci::World| ci.starts() == 1;
-    assert!(env.shell.wait_until(PATIENCE / 2, is_asked).await, "the lease is still held");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    assert!(env.shell.wait_until(WAIT_MAX / 2, is_asked).await, "the lease is still held");
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     println!("shown {:?} after the start", begun.elapsed());
     Books::close(&env, &gateway.api).await.check(&env);
 }

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::books::all;
-use crate::harness::{Env, Outside, PACE, PATIENCE, payloads};
+use crate::harness::{Binary, Env, POLL_INTERVAL, WAIT_MAX, payloads};
 
 const HOOK: &str = "/hooks/azure-devops/fabrikam/by-hand";
 /// Half of them keep their connections, the others make a new one for each delivery.
@@ -29,7 +29,7 @@ struct Tally {
     enough: AtomicBool,
 }
 
-/// Delivers one letter after the other, each again until it is answered, as Azure DevOps does. The
+/// Delivers one payload after the other, each again until it is answered, as Azure DevOps does. The
 /// numbers of its payloads.
 async fn deliver(
     http: reqwest::Client,
@@ -37,14 +37,14 @@ async fn deliver(
     password: String,
     tally: Arc<Tally>,
 ) -> Vec<u64> {
-    let (mut numbers, mut pace) = (Vec::new(), tokio::time::interval(PACE));
+    let (mut numbers, mut pace) = (Vec::new(), tokio::time::interval(POLL_INTERVAL));
     while !tally.enough.load(Ordering::Relaxed) {
-        let letter = payloads::other("workitem.created");
-        numbers.push(letter["notificationId"].as_u64().expect("it has one"));
+        let payload = payloads::other("workitem.created");
+        numbers.push(payload["notificationId"].as_u64().expect("it has one"));
         loop {
             pace.tick().await;
             let request = http.post(&url).basic_auth("azure-devops", Some(&password));
-            match request.json(&letter).send().await {
+            match request.json(&payload).send().await {
                 Ok(answer) => {
                     assert_eq!(answer.status(), StatusCode::ACCEPTED);
                     tally.answered.fetch_add(1, Ordering::Relaxed);
@@ -58,7 +58,7 @@ async fn deliver(
     numbers
 }
 
-fn senders(env: &Env, gateway: &Outside, tally: &Arc<Tally>) -> JoinSet<Vec<u64>> {
+fn senders(env: &Env, gateway: &Binary, tally: &Arc<Tally>) -> JoinSet<Vec<u64>> {
     let mut senders = JoinSet::new();
     for number in 0..SENDERS {
         let kept = if number % 2 == 0 { usize::MAX } else { 0 };
@@ -74,19 +74,19 @@ fn senders(env: &Env, gateway: &Outside, tally: &Arc<Tally>) -> JoinSet<Vec<u64>
 async fn another_round(tally: &Tally) {
     let wanted = tally.answered.load(Ordering::Relaxed) + ROUND;
     let waiting = async {
-        let mut pace = tokio::time::interval(PACE);
+        let mut pace = tokio::time::interval(POLL_INTERVAL);
         while tally.answered.load(Ordering::Relaxed) < wanted {
             pace.tick().await;
         }
     };
-    let happened = tokio::time::timeout(PATIENCE, waiting).await;
+    let happened = tokio::time::timeout(WAIT_MAX, waiting).await;
     assert!(happened.is_ok(), "deliveries are not answered any more");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_connection_is_refused_while_one_process_follows_another() {
     let env = Env::new(41);
-    let mut gateway = Outside::on_our_socket(&env, |settings| settings.drain = "2s").await;
+    let mut gateway = Binary::with_inherited_socket(&env, |settings| settings.drain = "2s").await;
     let tally = Arc::new(Tally::default());
     let senders = senders(&env, &gateway, &tally);
     another_round(&tally).await;
@@ -94,12 +94,12 @@ async fn no_connection_is_refused_while_one_process_follows_another() {
         gateway.terminate();
         let ended = tokio::task::block_in_place(|| gateway.wait());
         assert_eq!(ended.code(), Some(0), "{}", gateway.log());
-        gateway.rise();
+        gateway.spawn_again();
         another_round(&tally).await;
         println!("stop {round}: {} without an answer", tally.unanswered.load(Ordering::Relaxed));
     }
     gateway.kill();
-    gateway.rise();
+    gateway.spawn_again();
     another_round(&tally).await;
     tally.enough.store(true, Ordering::Relaxed);
     let sent: Vec<u64> = senders.join_all().await.concat();
@@ -108,7 +108,7 @@ async fn no_connection_is_refused_while_one_process_follows_another() {
     assert_eq!(refused.load(Ordering::Relaxed), 0, "a connection was refused");
     let mut stored: BTreeMap<u64, usize> = BTreeMap::new();
     for delivery in all(&gateway.api, "/v1/deliveries").await {
-        let number = delivery["notification"].as_u64().expect("each letter has one");
+        let number = delivery["notification"].as_u64().expect("each payload has one");
         *stored.entry(number).or_default() += 1;
     }
     let wrong: Vec<u64> =
@@ -138,24 +138,24 @@ async fn answer(stream: &mut TcpStream) -> String {
     String::from_utf8(head).expect("a head is text").to_lowercase()
 }
 
-async fn until_unready(gateway: &Outside) {
+async fn until_unready(gateway: &Binary) {
     let is_unready = async || {
         let answer = reqwest::Client::new().get(format!("{}/readyz", gateway.url)).send().await;
         answer.expect("it still serves").status() == StatusCode::SERVICE_UNAVAILABLE
     };
     let asking = async {
-        let mut pace = tokio::time::interval(PACE);
+        let mut pace = tokio::time::interval(POLL_INTERVAL);
         while !is_unready().await {
             pace.tick().await;
         }
     };
-    tokio::time::timeout(PATIENCE, asking).await.expect("it becomes unready while it serves");
+    tokio::time::timeout(WAIT_MAX, asking).await.expect("it becomes unready while it serves");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_connects_while_nobody_runs_is_answered_by_the_next() {
     let env = Env::new(42);
-    let mut gateway = Outside::on_our_socket(&env, |_| {}).await;
+    let mut gateway = Binary::with_inherited_socket(&env, |_| {}).await;
     for is_killed in [false, true] {
         if is_killed {
             gateway.kill();
@@ -166,8 +166,8 @@ async fn who_connects_while_nobody_runs_is_answered_by_the_next() {
         let address = gateway.settings.listen.as_str();
         let mut early = TcpStream::connect(address).await.expect("nobody is refused");
         send(&env, &mut early).await;
-        gateway.rise();
-        let head = tokio::time::timeout(PATIENCE, answer(&mut early)).await;
+        gateway.spawn_again();
+        let head = tokio::time::timeout(WAIT_MAX, answer(&mut early)).await;
         let head = head.expect("somebody takes what waited");
         assert!(head.starts_with("http/1.1 202"), "{head}");
     }
@@ -177,7 +177,7 @@ async fn who_connects_while_nobody_runs_is_answered_by_the_next() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_in_use_is_told_that_it_ends() {
     let env = Env::new(43);
-    let mut gateway = Outside::on_our_socket(&env, |settings| settings.drain = "8s").await;
+    let mut gateway = Binary::with_inherited_socket(&env, |settings| settings.drain = "8s").await;
     let address = gateway.settings.listen.clone();
     let mut kept = TcpStream::connect(&address).await.expect("it listens");
     let mut idle = TcpStream::connect(&address).await.expect("it listens");
@@ -205,14 +205,14 @@ async fn whoever_supervises_is_told_of_begin_and_end() {
     let env = Env::new(44);
     let path = env.settings("").folder.join("notify");
     let supervisor = UnixDatagram::bind(&path).expect("the folder is writable");
-    supervisor.set_read_timeout(Some(PATIENCE)).expect("it is long");
+    supervisor.set_read_timeout(Some(WAIT_MAX)).expect("it is long");
     let heard = || {
         let mut said = [0; 256];
         let bytes = supervisor.recv(&mut said).expect("something is said");
         String::from_utf8_lossy(&said[..bytes]).into_owned()
     };
     let path = path.to_str().expect("it is text").to_owned();
-    let mut gateway = Outside::on_our_socket(&env, |settings| {
+    let mut gateway = Binary::with_inherited_socket(&env, |settings| {
         settings.environment.insert("NOTIFY_SOCKET".to_owned(), path);
     })
     .await;

@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::harness::{Env, Outside, PATIENCE};
+use crate::harness::{Binary, Env, WAIT_MAX};
 
 const PATS: &str = "/_apis/tokens/pats";
 /// How many statuses there are, unless `AZDO_GATEWAY_STATUSES` says otherwise.
@@ -32,7 +32,7 @@ fn state(number: usize) -> &'static str {
 }
 
 /// The gateway takes so many statuses of one commit.
-async fn show(env: &Env, gateway: &Outside, commit: &str, count: usize) {
+async fn show(env: &Env, gateway: &Binary, commit: &str, count: usize) {
     let posting = (0..count).map(|number| async move {
         let status = json!({
             "organization": "fabrikam", "project": env.project, "repository": env.repository,
@@ -60,7 +60,7 @@ async fn stop_in_the_middle(env: &Env, commit: &str, middle: usize) {
         ado.faults.add(hold(true).percent(50));
         ado.faults.add(hold(false));
     });
-    let held = env.shell.wait_for_held(PATIENCE, 4).await;
+    let held = env.shell.wait_for_held(WAIT_MAX, 4).await;
     assert!(held.is_some(), "nothing is posted any more");
 }
 
@@ -110,7 +110,7 @@ async fn killed_while_minting_nothing_is_left_over() {
     let statuses = statuses_wanted();
     let env = Env::new(1);
     let credential = env.service_user("");
-    let mut gateway = Outside::without_hooks(&env, |it| it.credential = credential).await;
+    let mut gateway = Binary::without_hooks(&env, |it| it.credential = credential).await;
     env.link(&gateway.url).await;
     let commit = env.push("main");
     tokio::join!(

@@ -10,7 +10,7 @@ use fakes::faults::{Action, Rule};
 use fakes::http::Response;
 
 use super::books::{Books, all, posted_twice};
-use crate::harness::{Env, Outside, PATIENCE, newest_status};
+use crate::harness::{Binary, Env, WAIT_MAX, newest_status};
 
 /// When the request is made that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ fn hold(env: &Env, (_, method, path, before): Step) {
 
 async fn until_held(env: &Env, (_, method, ..): Step) {
     if !method.is_empty() {
-        let held = env.shell.wait_for_held(PATIENCE, 1).await;
+        let held = env.shell.wait_for_held(WAIT_MAX, 1).await;
         assert!(held.is_some(), "the request was never made");
     }
     // A delivery that is cut off puts its subscription on probation, which is another story.
@@ -75,7 +75,7 @@ fn commit_state(ado: &fakes::ado::World, repository: &str, commit: &str) -> Stri
 /// A gateway that was killed at a step.
 struct Killed {
     env: Env,
-    gateway: Outside,
+    gateway: Binary,
     pull_request: u64,
     commit: String,
 }
@@ -83,7 +83,7 @@ struct Killed {
 /// Kills the gateway at this step.
 async fn killed_at(step: Step) -> Killed {
     let env = Env::new(7);
-    let mut gateway = Outside::start(&env).await;
+    let mut gateway = Binary::start(&env).await;
     if step.0 == Opened {
         hold(&env, step);
     } else {
@@ -119,7 +119,7 @@ impl Killed {
         };
         env.until("the gateway works again", works).await;
         let took = begun.elapsed();
-        env.until_shown(self.pull_request, &self.commit, "unit-tests", "succeeded").await;
+        env.until_status(self.pull_request, &self.commit, "unit-tests", "succeeded").await;
         Books::close(env, &self.gateway.api).await.check(env);
         let (twice, looks) =
             env.shell.ado(|ado| (posted_twice(ado), ado.journal.count("GET", "/statuses")));

@@ -12,7 +12,7 @@ use fakes::random::Random;
 use super::books::{Books, posted_twice};
 use super::front::{Front, Trap};
 use super::team::Team;
-use crate::harness::{Env, Outside, PATIENCE};
+use crate::harness::{Binary, Env, WAIT_MAX};
 
 const EVENTS: usize = 200;
 /// Deliveries that wait or are under way before people pause.
@@ -58,7 +58,7 @@ const PLACES: [HookScope; 10] = [
 struct Stream {
     env: Env,
     front: Front,
-    gateway: Outside,
+    gateway: Binary,
     team: Team,
     random: Random,
     held: usize,
@@ -68,7 +68,7 @@ impl Stream {
     async fn begin(seed: u64) -> Self {
         let env = Env::new(seed);
         env.shell.ado(|ado| ado.options.time_scale = 20);
-        let gateway = Outside::without_hooks(&env, |_| {}).await;
+        let gateway = Binary::without_hooks(&env, |_| {}).await;
         let front = Front::before(&gateway.url);
         env.subscribe(&front.url).await;
         let (team, random) = (Team::new(seed), Random::seeded(seed ^ 0xDEAD));
@@ -129,7 +129,7 @@ impl Stream {
         match hook_scope {
             HookScope::Theirs(_) => self.front.sprung().await,
             HookScope::Instance { .. } => {
-                drop(self.env.shell.wait_for_held(PATIENCE, self.held).await);
+                drop(self.env.shell.wait_for_held(WAIT_MAX, self.held).await);
             }
         }
     }

@@ -14,7 +14,7 @@ use azdo_gateway::storage::{DeliveryFilter, Page, Store};
 use fakes::random::Random;
 
 use super::team::Team;
-use crate::harness::{Env, Outside};
+use crate::harness::{Binary, Env};
 
 const TEARS: usize = 24;
 const DELIVERIES: usize = 40;
@@ -105,7 +105,7 @@ async fn known(store: &Sqlite) -> Vec<(i64, usize)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_committed_before_the_tear_reads() {
     let env = Env::new(1);
-    let mut gateway = Outside::start(&env).await;
+    let mut gateway = Binary::start(&env).await;
     let database = gateway.settings.database();
     let reader = keep_log(&database);
     let mut team = Team::new(1);
@@ -143,11 +143,11 @@ async fn what_was_committed_before_the_tear_reads() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frame_that_was_half_written_is_left_out() {
     let env = Env::new(2);
-    let mut gateway = Outside::start(&env).await;
+    let mut gateway = Binary::start(&env).await;
     let database = gateway.settings.database();
     let reader = keep_log(&database);
     let (id, commit) = env.open("feature/search");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.until_delivered().await;
     gateway.kill();
     let left = Left::behind(&database);

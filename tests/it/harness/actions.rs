@@ -1,5 +1,5 @@
-//! What people and runners do in a env, and what is seen of it: the words that stories are told
-//! in. It must never look into the gateway.
+//! What people and runners do in an `Env`, and what they see at Azure DevOps: the vocabulary of the
+//! stories.
 
 use fakes::ado::model::Status;
 use fakes::ci::{Behaviour, Start};
@@ -8,17 +8,18 @@ use reqwest::StatusCode;
 use super::{Api, Env, ORGANIZATION, check_invariants, newest_status};
 
 impl Env {
-    /// The CI reports nothing by itself: the story says when.
-    pub(crate) fn silence_ci(&self) {
+    /// The CI reports nothing by itself: the test reports when it wants to.
+    pub(crate) fn disable_ci_reports(&self) {
         self.shell.ci(|ci| ci.set_default(Behaviour::NeverReport));
     }
 
-    /// Waits until the CI has taken a run of a check on a commit; the id of the newest.
+    /// Waits until the CI has accepted a run of a check on a commit. Returns the id of the newest.
     pub(crate) async fn until_started(&self, check: &str, commit: &str) -> String {
         self.until_started_times(check, commit, 1).await
     }
 
-    /// Waits until the CI has taken so many runs of a check on a commit; the id of the newest.
+    /// Waits until the CI has accepted `times` runs of a check on a commit. Returns the id of the
+    /// newest.
     pub(crate) async fn until_started_times(
         &self,
         check: &str,
@@ -37,7 +38,7 @@ impl Env {
         self.shell.ci(|ci| ci.report(run, state, 0));
     }
 
-    /// Runs that the CI took.
+    /// How many runs the CI has accepted.
     pub(crate) fn starts(&self) -> usize {
         self.shell.ci(|ci| ci.starts())
     }
@@ -59,8 +60,8 @@ impl Env {
         })
     }
 
-    /// Waits until a commit shows this state for a check.
-    pub(crate) async fn until_commit_shown(&self, commit: &str, check: &str, state: &str) {
+    /// Waits until the newest status of a check on a commit has this state.
+    pub(crate) async fn until_commit_status(&self, commit: &str, check: &str, state: &str) {
         let what = format!("commit {commit} shows {check} {state}");
         self.until(&what, |ado, _| {
             let found = ado.repository(&self.repository).commits.get(commit);
@@ -70,8 +71,9 @@ impl Env {
         .await;
     }
 
-    /// Waits until a pull request shows these words for a check, on the iteration of that commit.
-    pub(crate) async fn until_said(&self, id: u64, commit: &str, check: &str, words: &str) {
+    /// Waits until the newest status of a check on a pull request, on the iteration of that commit,
+    /// has this description.
+    pub(crate) async fn until_description(&self, id: u64, commit: &str, check: &str, words: &str) {
         let what = format!("pull request {id} at {commit} says {words:?} for {check}");
         self.until(&what, |ado, _| {
             let newest = newest_status(ado, id, commit, check);
@@ -80,20 +82,20 @@ impl Env {
         .await;
     }
 
-    /// Waits until the gateway has decided everything that Azure DevOps had to tell.
-    pub(crate) async fn decided(&self, api: &Api) {
+    /// Waits until Azure DevOps has delivered every event and the gateway has decided each delivery.
+    pub(crate) async fn until_decided(&self, api: &Api) {
         self.until_delivered().await;
         api.until("/v1/deliveries?outcome=pending", is_empty).await;
     }
 
-    /// Waits until nothing is left to decide, to start or to post.
-    pub(crate) async fn settled(&self, api: &Api) {
-        self.decided(api).await;
+    /// Waits until no delivery is undecided, no run is planned and no status is queued.
+    pub(crate) async fn until_idle(&self, api: &Api) {
+        self.until_decided(api).await;
         api.until("/v1/runs?state=planned", is_empty).await;
         api.until("/v1/statuses?outcome=queued", is_empty).await;
     }
 
-    /// Delivers bytes as a hook with the right password does; the status of the answer.
+    /// Delivers bytes as a hook with the right password does. Returns the status of the answer.
     pub(crate) async fn deliver(
         &self,
         gateway: &str,
@@ -112,7 +114,7 @@ impl Env {
         answer.status()
     }
 
-    /// What has to hold in every story in which no check is meant to run twice on a commit.
+    /// Checks what holds in every story in which no check is meant to run twice on a commit.
     #[track_caller]
     pub(crate) fn check_invariants(&self) {
         self.shell.ado(|ado| self.shell.ci(|ci| check_invariants(ado, ci)));

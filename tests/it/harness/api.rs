@@ -1,5 +1,5 @@
-//! The gateway as its callers see it: HTTP with a token. It must never retry: what a caller gets
-//! is what a test sees.
+//! A client of the gateway's API with a token. It does not retry, so that a test sees what a caller
+//! gets.
 
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -18,7 +18,7 @@ impl Api {
         Self { http, url: url.to_owned(), token: token.to_owned() }
     }
 
-    /// Status and JSON of the answer; null where it has no body.
+    /// The status and the JSON of the answer; null where the answer has no body.
     pub(crate) async fn call(
         &self,
         method: Method,
@@ -54,19 +54,19 @@ impl Api {
         self.get(path).await["items"].as_array().expect("a list has items").clone()
     }
 
-    /// Asks again and again until the answer is as wanted; fails the test after some patience.
+    /// Polls until the answer is as wanted. The test fails after `WAIT_MAX`.
     pub(crate) async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let asking = async {
-            let mut pace = tokio::time::interval(super::PACE);
+        let polling = async {
+            let mut interval = tokio::time::interval(super::POLL_INTERVAL);
             loop {
-                pace.tick().await;
+                interval.tick().await;
                 let answer = self.get(path).await;
                 if wanted(&answer) {
                     return answer;
                 }
             }
         };
-        match tokio::time::timeout(super::PATIENCE, asking).await {
+        match tokio::time::timeout(super::WAIT_MAX, polling).await {
             Ok(answer) => answer,
             Err(_) => panic!("{path} never became what was wanted: {}", self.get(path).await),
         }

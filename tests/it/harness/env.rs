@@ -1,6 +1,5 @@
-//! The played neighbours with what most stories need: an organization, a project, a repository
-//! with a main branch, an identity for the gateway and people who act. It must never know how the
-//! gateway works.
+//! The fake neighbours with what most stories need: an organization, a project, a repository with a
+//! main branch, an identity for the gateway, and a person who pushes and opens pull requests.
 
 use std::time::Duration;
 
@@ -10,16 +9,16 @@ use fakes::shell::Shell;
 use fakes::{ado, ci, entra};
 use serde_json::{Value, json};
 
-use super::PATIENCE;
-use super::settings::{BY_HAND, CHECKS, CLIENT_SECRET, PAT, ROOT_KEY, Settings, TOLD_ONLY};
+use super::WAIT_MAX;
+use super::settings::{CHECKS, CLIENT_SECRET, MANUAL_HOOKS, PAT, ROOT_KEY, STATIC_PAT, Settings};
 
 pub(crate) const ORGANIZATION: &str = "fabrikam";
-/// The account that is linked.
+/// The account of the service user that is linked.
 pub(crate) const SERVICE_USER: &str = "svc-ci@fabrikam.example";
-/// What operators subscribe to.
+/// The types of event that operators subscribe to.
 const EVENTS: [&str; 3] = ["git.push", "git.pullrequest.created", "git.pullrequest.updated"];
 
-/// The neighbours of one gateway.
+/// The fake neighbours of one gateway.
 pub(crate) struct Env {
     pub(crate) shell: Shell,
     pub(crate) project: String,
@@ -35,7 +34,7 @@ pub(crate) struct Env {
 }
 
 impl Env {
-    /// A env where everything that is random follows from the seed.
+    /// An environment in which everything random follows from the seed.
     pub(crate) fn new(seed: u64) -> Self {
         Self::at(seed, "/fabrikam")
     }
@@ -65,7 +64,7 @@ impl Env {
         Self { shell, project, repository, identity, client_id, keys, http, ci_secret, folder }
     }
 
-    /// What a gateway of this env is configured with, listening on `listen`.
+    /// The configuration of a gateway of this environment that listens on `listen`.
     pub(crate) fn settings(&self, listen: &str) -> Settings {
         Settings {
             listen: listen.to_owned(),
@@ -73,8 +72,8 @@ impl Env {
             organization_url: self.shell.ado(|ado| ado.organization_url(ORGANIZATION)),
             ci_url: self.shell.ci_url(),
             ci_secret: self.ci_secret.clone(),
-            organization: TOLD_ONLY.to_owned(),
-            credential: BY_HAND.to_owned(),
+            organization: MANUAL_HOOKS.to_owned(),
+            credential: STATIC_PAT.to_owned(),
             checks: CHECKS.to_owned(),
             drain: "400ms",
             server: String::new(),
@@ -97,7 +96,7 @@ impl Env {
         }
     }
 
-    /// Creates one hook; its id.
+    /// Creates one hook. Returns its id.
     pub(crate) async fn subscribe_to(
         &self,
         gateway: &str,
@@ -105,14 +104,14 @@ impl Env {
         resource_version: &str,
     ) -> String {
         let body = self.hook(gateway, event_type, resource_version);
-        let created = self.ask_ado("POST", "_apis/hooks/subscriptions", &body).await;
+        let created = self.ado_request("POST", "_apis/hooks/subscriptions", &body).await;
         created["id"].as_str().expect("it has an id").to_owned()
     }
 
     /// Presses the "Test" button of a hook that is not saved yet.
     pub(crate) async fn test_hook(&self, gateway: &str, event_type: &str) {
         let body = json!({ "details": self.hook(gateway, event_type, "1.0") });
-        self.ask_ado("POST", "_apis/hooks/testnotifications", &body).await;
+        self.ado_request("POST", "_apis/hooks/testnotifications", &body).await;
     }
 
     fn hook(&self, gateway: &str, event_type: &str, resource_version: &str) -> Value {
@@ -133,8 +132,8 @@ impl Env {
         })
     }
 
-    /// A call of an operator to the played Azure DevOps, which has to succeed.
-    pub(crate) async fn ask_ado(&self, method: &str, path: &str, body: &Value) -> Value {
+    /// A call of an operator to the fake Azure DevOps, which has to succeed.
+    pub(crate) async fn ado_request(&self, method: &str, path: &str, body: &Value) -> Value {
         let organization = self.shell.ado(|ado| ado.organization_url(ORGANIZATION));
         let method = method.parse().expect("it is a method");
         let answer = self
@@ -144,12 +143,12 @@ impl Env {
             .json(body)
             .send()
             .await
-            .expect("the played Azure DevOps answers");
+            .expect("the fake Azure DevOps answers");
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap_or_default());
         answer.json().await.expect("it answers JSON")
     }
 
-    /// Somebody pushes to a new branch and opens a pull request to main: number and commit.
+    /// Pushes to a new branch and opens a pull request to main. Returns its number and the commit.
     pub(crate) fn open(&self, branch: &str) -> (u64, String) {
         self.shell.ado(|ado| {
             let commit = ado.push(&self.repository, branch, "Work");
@@ -158,12 +157,12 @@ impl Env {
         })
     }
 
-    /// Somebody pushes one more commit.
+    /// Pushes one more commit to a branch. Returns the commit.
     pub(crate) fn push(&self, branch: &str) -> String {
         self.shell.ado(|ado| ado.push(&self.repository, branch, "More work"))
     }
 
-    /// Waits until something holds in the worlds; fails the test, saying what did not happen.
+    /// Waits until a condition holds at the fakes; otherwise the test fails with `what`.
     #[track_caller]
     pub(crate) fn until<'a>(
         &'a self,
@@ -172,13 +171,14 @@ impl Env {
     ) -> impl Future<Output = ()> + 'a {
         let caller = std::panic::Location::caller();
         async move {
-            let happened = self.shell.wait_until(PATIENCE, condition).await;
-            assert!(happened, "{caller}: it never came to pass that {what}");
+            let holds = self.shell.wait_until(WAIT_MAX, condition).await;
+            assert!(holds, "{caller}: it did not happen in time that {what}");
         }
     }
 
-    /// Waits until a pull request shows this state for a check, on the iteration of that commit.
-    pub(crate) async fn until_shown(&self, id: u64, commit: &str, check: &str, state: &str) {
+    /// Waits until the newest status of a check on a pull request, on the iteration of that commit,
+    /// has this state.
+    pub(crate) async fn until_status(&self, id: u64, commit: &str, check: &str, state: &str) {
         let what = format!("pull request {id} at {commit} shows {check} {state}");
         self.until(&what, |ado, _| {
             super::newest_status(ado, id, commit, check).is_some_and(|found| found.state == state)
@@ -191,12 +191,12 @@ impl Env {
         self.until("everything is delivered", |ado, _| ado.deliveries_pending() == 0).await;
     }
 
-    /// A moment that is long for these worlds, for the few cases where nothing must happen.
-    pub(crate) const MOMENT: Duration = Duration::from_millis(300);
+    /// How long the few tests wait that expect nothing to happen.
+    pub(crate) const QUIET_PERIOD: Duration = Duration::from_millis(300);
 }
 
 impl Drop for Env {
-    /// Whatever a test is about: no token is used twice, too broad, or lives too long.
+    /// Whatever a test is about, no token may be used twice, be too broad, or live too long.
     fn drop(&mut self) {
         let violations = self.shell.ado(|ado| ado.violations().to_vec());
         if !std::thread::panicking() {

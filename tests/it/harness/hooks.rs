@@ -1,4 +1,4 @@
-//! The subscriptions that a gateway keeps, as Azure DevOps has them. It must never change any.
+//! The subscriptions of a gateway, as the fake Azure DevOps has them.
 
 use fakes::ado::SubscriptionStatus;
 use fakes::ado::hooks::Subscription;
@@ -6,15 +6,15 @@ use fakes::ado::hooks::Subscription;
 use super::{Env, ORGANIZATION};
 
 impl Env {
-    /// Those that deliver to the gateway at this address, whatever their status.
+    /// The subscriptions that deliver to the gateway at this address, whatever their status.
     pub(crate) fn hooks_of(&self, gateway: &str) -> Vec<Subscription> {
         let prefix = prefix(gateway);
         let is_its = |one: &&Subscription| one.consumer_inputs["url"].starts_with(&prefix);
         self.shell.ado(|ado| ado.subscriptions().filter(is_its).cloned().collect())
     }
 
-    /// Waits until so many deliver to the gateway at this address, each for another type of event
-    /// and all of them enabled.
+    /// Waits until `count` subscriptions deliver to the gateway at this address, each for another
+    /// type of event and all of them enabled.
     pub(crate) async fn until_hooks(&self, gateway: &str, count: usize) -> Vec<Subscription> {
         let prefix = prefix(gateway);
         self.until(&format!("{count} hooks are enabled, and none besides"), |ado, _| {

@@ -1,5 +1,5 @@
-//! What has to hold whatever happened, written once for stories, chaos and crashes. It must never
-//! ask the gateway: only what its neighbours saw counts.
+//! The invariants that hold whatever happened, written once for stories, chaos and crash tests.
+//! They are judged by what the neighbours saw, not by what the gateway says.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub(crate) fn newest_status<'a>(
     pull_request.statuses.iter().rev().find(is_it)
 }
 
-/// Fails the test with everything that does not hold.
+/// Fails the test with every invariant that does not hold.
 pub(crate) fn check_invariants(ado: &World, ci: &ci::World) {
     let always = |_: &Status, _: &Status| true;
     let broken =
@@ -28,9 +28,10 @@ pub(crate) fn check_invariants(ado: &World, ci: &ci::World) {
     assert!(broken.is_empty(), "these promises are broken:\n{}", broken.join("\n"));
 }
 
-/// The same where people go back and forth, so that one commit is built more than once.
-pub(crate) fn check_lasting(ado: &World, ci: &ci::World) {
-    // A run of the same commit for another target may still be on its way to the same iteration.
+/// Like [`check_invariants`], for tests in which people go back to an earlier commit, so that it
+/// is built more than once.
+pub(crate) fn check_invariants_with_rebuilds(ado: &World, ci: &ci::World) {
+    // A run of the same commit for another target branch may still post to the same iteration.
     let of_one_run = |before: &Status, after: &Status| {
         before.target_url.is_some() && before.target_url == after.target_url
     };
@@ -38,7 +39,7 @@ pub(crate) fn check_lasting(ado: &World, ci: &ci::World) {
     assert!(broken.is_empty(), "these promises are broken:\n{}", broken.join("\n"));
 }
 
-/// Promise 4 and 6: one fact starts one run per check, once.
+/// Promises 4 and 6: one event starts one run per check, once.
 fn started_once(ci: &ci::World) -> Vec<String> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for start in ci.started() {
@@ -50,7 +51,7 @@ fn started_once(ci: &ci::World) -> Vec<String> {
     twice.map(|(key, count)| format!("{key} was started {count} times")).collect()
 }
 
-/// Promise 6: every attempt says the same.
+/// Promise 6: every attempt to start a run sends the same.
 fn unchanged_when_repeated(ci: &ci::World) -> Vec<String> {
     let differs = |start: &&ci::Start| start.differences.iter().any(|key| key != "attempt");
     ci.triggered()
@@ -59,7 +60,7 @@ fn unchanged_when_repeated(ci: &ci::World) -> Vec<String> {
         .collect()
 }
 
-/// Promise 7: per context and iteration a final state is never followed by pending.
+/// Promise 7: for one context and iteration, pending never follows a final state.
 fn final_stays_final(ado: &World, counts: impl Fn(&Status, &Status) -> bool) -> Vec<String> {
     let mut broken = Vec::new();
     for pull_request in ado.pull_requests() {

@@ -1,5 +1,5 @@
-//! Linking the service user as a person does it: in a browser that keeps cookies, through the
-//! played Entra. It must never put anything into the gateway's store.
+//! Links the service user as a person does: in a browser that keeps cookies, through the fake
+//! Entra.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -8,17 +8,17 @@ use reqwest::{StatusCode, header};
 use url::Url;
 
 use super::settings::OPERATOR;
-use super::{Env, Inside, SERVICE_USER, Settings};
+use super::{Env, InProcess, SERVICE_USER, Settings};
 
-/// A browser: it keeps cookies by name, and goes where it is told, one step at a time.
+/// A browser: it keeps cookies by name and follows redirects one at a time.
 pub(crate) struct Browser {
     http: reqwest::Client,
     cookies: Mutex<BTreeMap<String, String>>,
 }
 
-/// What a browser was shown.
+/// The answer to one request of the browser.
 #[derive(Debug)]
-pub(crate) struct Shown {
+pub(crate) struct PageResponse {
     pub(crate) status: StatusCode,
     pub(crate) location: Option<Url>,
     pub(crate) headers: header::HeaderMap,
@@ -37,8 +37,8 @@ impl Browser {
         self.cookies.lock().expect("nobody panicked").values().cloned().collect()
     }
 
-    /// One step. The token is what a person who is no browser would send.
-    pub(crate) async fn open(&self, url: &str, token: Option<&str>) -> Shown {
+    /// One request. `token` is what a program sends instead of a cookie.
+    pub(crate) async fn open(&self, url: &str, token: Option<&str>) -> PageResponse {
         let cookies = self.cookies.lock().expect("nobody panicked").clone();
         let cookies: Vec<_> =
             cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -57,10 +57,10 @@ impl Browser {
         let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
         let location = location.map(|url| Url::parse(url).expect("it is absolute"));
         let text = answer.text().await.expect("the page is whole");
-        Shown { status, location, headers, text }
+        PageResponse { status, location, headers, text }
     }
 
-    /// From the gateway to Entra, up to the address that Entra sends the browser back to.
+    /// Goes from the gateway to Entra. Returns the address that Entra sends the browser back to.
     pub(crate) async fn sign_in(&self, gateway: &str, token: Option<&str>) -> Url {
         let begun = self.open(gateway, token).await;
         assert_eq!(begun.status, StatusCode::FOUND, "{}", begun.text);
@@ -72,7 +72,7 @@ impl Browser {
 }
 
 impl Env {
-    /// The credential of a service user, with further keys.
+    /// The TOML keys of a service user's credential, and further `keys`.
     pub(crate) fn service_user(&self, keys: &str) -> String {
         let (tenant, client_id) =
             (self.shell.entra(|entra| entra.tenant().to_owned()), &self.client_id);
@@ -88,7 +88,7 @@ expected_user = "{SERVICE_USER}"
         )
     }
 
-    /// Lets Entra send browsers back to this gateway.
+    /// Registers this gateway as a redirect URI at Entra.
     pub(crate) fn register(&self, gateway: &str) {
         let uri = format!("{gateway}/complete/azure_active_directory_service_user");
         self.shell.entra(|entra| entra.add_redirect_uri(&self.client_id, &uri));
@@ -105,15 +105,15 @@ expected_user = "{SERVICE_USER}"
     }
 
     /// A gateway whose service user is linked, with the usual hooks.
-    pub(crate) async fn linked(&self, change: impl FnOnce(&mut Settings)) -> Inside {
+    pub(crate) async fn linked(&self, change: impl FnOnce(&mut Settings)) -> InProcess {
         let gateway = self.unlinked(change).await;
         self.link(&gateway.url).await;
         gateway
     }
 
-    /// The same before anybody is linked.
-    pub(crate) async fn unlinked(&self, change: impl FnOnce(&mut Settings)) -> Inside {
-        Inside::start_with(self, |settings| {
+    /// A gateway before its service user is linked, with the usual hooks.
+    pub(crate) async fn unlinked(&self, change: impl FnOnce(&mut Settings)) -> InProcess {
+        InProcess::start_with(self, |settings| {
             settings.credential = self.service_user("");
             change(settings);
         })

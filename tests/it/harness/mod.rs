@@ -1,38 +1,38 @@
-//! A gateway and its played neighbours, ready to be used by a test.
+//! The test harness: fake neighbours and a gateway, ready to be used by a test.
 //!
-//! `Env` is the neighbours with an organization, a project, a repository and the hooks; a gateway
-//! runs in this process (`Inside`) or as the real binary (`Outside`). It must never reach into the
-//! gateway but through its public edges.
+//! `Env` holds the fakes of Azure DevOps, Entra and the CI, with an organization, a project, a
+//! repository and hooks. A gateway runs in the process of the test (`InProcess`) or as the real
+//! binary (`Binary`). Tests reach the gateway through its public interfaces only.
 
 mod actions;
 mod api;
+mod binary;
 mod env;
 mod hooks;
-mod inside;
+mod in_process;
 mod invariants;
 mod linking;
-mod outside;
-/// Parts of a gateway on their own.
+/// Parts of a gateway, set up on their own.
 pub(crate) mod parts;
-/// Bodies of deliveries that the played Azure DevOps does not send by itself.
+/// Bodies of deliveries that the fake Azure DevOps does not send by itself.
 pub(crate) mod payloads;
 mod settings;
 
 pub(crate) use api::Api;
+pub(crate) use binary::{Binary, binary_path, inheriting_command};
 pub(crate) use env::{Env, ORGANIZATION, SERVICE_USER};
-pub(crate) use inside::Inside;
-pub(crate) use invariants::{check_invariants, check_lasting, newest_status};
+pub(crate) use in_process::InProcess;
+pub(crate) use invariants::{check_invariants, check_invariants_with_rebuilds, newest_status};
 pub(crate) use linking::Browser;
-pub(crate) use outside::{Outside, binary, inheriting};
 pub(crate) use settings::{
-    BY_HAND, CLIENT_SECRET, OPERATOR, PAT, REPORTER, ROOT_KEY, Settings, VIEWER, check,
+    CLIENT_SECRET, OPERATOR, PAT, REPORTER, ROOT_KEY, STATIC_PAT, Settings, VIEWER, check,
 };
 
 use std::time::Duration;
 
-/// How long a test waits for something that has to happen before it fails. Generous, since it is
-/// only ever waited out by a failure.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a test waits for something that has to happen before the test fails. Generous, because
+/// only a failing test waits this long.
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// How often something is asked that cannot tell by itself.
-pub(crate) const PACE: Duration = Duration::from_millis(10);
+/// How often a condition is polled that cannot be waited for otherwise.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(10);

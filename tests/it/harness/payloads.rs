@@ -1,5 +1,5 @@
-//! Bodies of deliveries that the played Azure DevOps does not send by itself, in the shape of its
-//! documentation. Every letter is a notification of its own unless a test says otherwise.
+//! Bodies of deliveries that the fake Azure DevOps does not send by itself, in the shape of its
+//! documentation. Every payload has a notification id of its own.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -29,7 +29,7 @@ fn repository(env: &Env) -> Value {
     })
 }
 
-/// A push of one branch; `push` counts upwards.
+/// A push of one branch; `push` is the push id, which increases.
 pub(crate) fn push(env: &Env, branch: &str, old: &str, new: &str, push: u64) -> Value {
     let resource = json!({
         "pushId": push,
@@ -42,7 +42,7 @@ pub(crate) fn push(env: &Env, branch: &str, old: &str, new: &str, push: u64) -> 
     envelope("git.push", resource)
 }
 
-/// A pull request as it stands, to main.
+/// An update of an active pull request to main.
 pub(crate) fn pull_request(env: &Env, id: u64, branch: &str, commit: &str) -> Value {
     let resource = json!({
         "repository": repository(env),
@@ -59,7 +59,7 @@ pub(crate) fn pull_request(env: &Env, id: u64, branch: &str, commit: &str) -> Va
     envelope("git.pullrequest.updated", resource)
 }
 
-/// Any other event.
+/// An event of any other type.
 pub(crate) fn other(event_type: &str) -> Value {
     envelope(event_type, json!({ "id": 7 }))
 }

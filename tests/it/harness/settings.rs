@@ -1,5 +1,5 @@
-//! The configuration of a gateway under test: real TOML with real secrets from an environment. It
-//! must never configure anything that a user could not.
+//! The configuration of a gateway under test: TOML with secrets from an environment, read as the
+//! file of a user is read.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,17 +10,17 @@ use azdo_gateway::config::{self, Config, Environment};
 pub(crate) const PAT: &str = "test-pat-of-the-played-organization-00000000000000000";
 /// The client secret of the app that the service user is linked through.
 pub(crate) const CLIENT_SECRET: &str = "client-secret-of-the-played-app-0000";
-/// A token that was made by hand.
-pub(crate) const BY_HAND: &str = "kind = \"pat\"\ntoken = { env = \"PAT\" }";
-/// Hooks are made by hand, and nothing is looked for.
-pub(crate) const TOLD_ONLY: &str = "hooks = false\ncatch_up = \"off\"";
+/// The keys of a credential with a token that was created by hand.
+pub(crate) const STATIC_PAT: &str = "kind = \"pat\"\ntoken = { env = \"PAT\" }";
+/// The keys of an organization with hooks created by hand and without catch-up.
+pub(crate) const MANUAL_HOOKS: &str = "hooks = false\ncatch_up = \"off\"";
 /// API tokens by role.
 pub(crate) const OPERATOR: &str = "operator-token-of-the-tests";
 pub(crate) const VIEWER: &str = "viewer-token-of-the-tests";
 pub(crate) const REPORTER: &str = "reporter-token-of-the-tests";
 pub(crate) const ROOT_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
-/// What a test may vary. `checks` is TOML; the rest has defaults that work.
+/// What a test may vary.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) listen: String,
@@ -28,8 +28,7 @@ pub(crate) struct Settings {
     pub(crate) organization_url: String,
     pub(crate) ci_url: String,
     pub(crate) ci_secret: String,
-    /// Further keys of `[[organization]]`: hooks by hand and nothing looked for, unless it is
-    /// about that.
+    /// Further keys of `[[organization]]`; by default `MANUAL_HOOKS`.
     pub(crate) organization: String,
     /// The keys of `[organization.credential]`.
     pub(crate) credential: String,
@@ -45,11 +44,11 @@ pub(crate) struct Settings {
     pub(crate) signing: String,
     /// The file of the database, below `folder`.
     pub(crate) database: PathBuf,
-    /// Variables beyond those that the template names.
+    /// Environment variables beyond those that the TOML names.
     pub(crate) environment: BTreeMap<String, String>,
 }
 
-/// Two checks on pull requests to main and release branches, one of them on pushes to main, too.
+/// A check on pull requests to main and release branches, and on pushes to main.
 pub(crate) const CHECKS: &str = r#"
 [[check]]
 name = "unit-tests"
@@ -134,7 +133,7 @@ secret = {signing}
         self.folder.join(&self.database)
     }
 
-    /// Every variable that the file names.
+    /// Every environment variable that the TOML names.
     pub(crate) fn variables(&self) -> BTreeMap<String, String> {
         let mut variables: BTreeMap<String, String> = [
             ("ROOT_KEY", ROOT_KEY),
@@ -151,13 +150,13 @@ secret = {signing}
         variables
     }
 
-    /// As the gateway reads it.
+    /// The configuration as the gateway reads it.
     pub(crate) fn config(&self) -> Config {
         config::parse("test.toml", &self.toml(), &Variables(self.variables()))
             .unwrap_or_else(|errors| panic!("the test's configuration is wrong:\n{errors}"))
     }
 
-    /// Writes the file for a real process.
+    /// Writes the file for a process. Returns its path.
     pub(crate) fn write(&self) -> PathBuf {
         let path = self.folder.join("gateway.toml");
         std::fs::write(&path, self.toml()).expect("the temporary folder is writable");

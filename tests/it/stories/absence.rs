@@ -10,7 +10,7 @@ use fakes::ado::{SubscriptionStatus, World};
 use fakes::faults::{Action, Rule};
 use fakes::journal::Entry;
 
-use crate::harness::{Env, Outside, PATIENCE, Settings, check};
+use crate::harness::{Binary, Env, Settings, WAIT_MAX, check};
 
 const CHECKS: [&str; 2] = ["unit-tests", "lint"];
 /// Upkeep is asked for by the start alone, so that its requests can be counted.
@@ -66,17 +66,17 @@ async fn after_two_days_off_nothing_is_missing() {
 async fn hour_off(seed: u64, more: Duration, status: SubscriptionStatus) {
     let env = Env::new(seed);
     let old: Vec<u64> = (0..3).map(|number| env.open(&format!("old-{number}")).0).collect();
-    let mut gateway = Outside::without_hooks(&env, kept).await;
+    let mut gateway = Binary::without_hooks(&env, kept).await;
     env.until_hooks(&gateway.url, 4).await;
     env.until("it looked at the branches", |ado, _| ado.journal.count("GET", "/pushes") > 0).await;
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     let mut known = Vec::new();
     for number in 0..6 {
         known.push(env.open(&format!("known-{number}")));
     }
     let ids: Vec<u64> = known.iter().map(|(id, _)| *id).collect();
-    until_shown(&env, &gateway, &ids).await;
-    env.settled(&gateway.api).await;
+    until_status(&env, &gateway, &ids).await;
+    env.until_idle(&gateway.api).await;
     let before = env.starts();
     assert_eq!(before, ids.len() * CHECKS.len(), "what was before the watch did not run");
     gateway.kill();
@@ -94,7 +94,7 @@ async fn hour_off(seed: u64, more: Duration, status: SubscriptionStatus) {
         let hold = Rule::new("POST", "/subscriptionsquery", Action::Hold { before: true }).next(1);
         env.shell.ado(|ado| ado.faults.add(hold));
         gateway.restart().await;
-        assert!(env.shell.wait_for_held(PATIENCE, 1).await.is_some(), "it looks");
+        assert!(env.shell.wait_for_held(WAIT_MAX, 1).await.is_some(), "it looks");
         env.shell.pass(Duration::from_secs(300)).await;
         env.shell.release();
     } else {
@@ -104,10 +104,10 @@ async fn hour_off(seed: u64, more: Duration, status: SubscriptionStatus) {
     let is_new = |one: &Subscription| stopped.iter().all(|old| old.id != one.id);
     assert!(healed.iter().all(|one| is_new(one) != is_retried), "{healed:?}");
     let shown: Vec<u64> = fates.iter().filter(|fate| fate.is_shown).map(|fate| fate.id).collect();
-    until_shown(&env, &gateway, &shown).await;
+    until_status(&env, &gateway, &shown).await;
     let main = env.shell.ado(|ado| ado.head(&env.repository, "main").unwrap().to_owned());
-    env.until_commit_shown(&main, CHECKS[0], "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_commit_status(&main, CHECKS[0], "succeeded").await;
+    env.until_idle(&gateway.api).await;
     ran_as_fated(&env, before, &fates, &main, usize::from(is_retried));
     env.check_invariants();
     // What was healed is told until the next look, and is not blamed for what it did not tell.
@@ -121,7 +121,7 @@ fn told_of_healing(ready: &serde_json::Value) -> bool {
 }
 
 /// Waits until each of them shows every check on its newest iteration.
-async fn until_shown(env: &Env, gateway: &Outside, ids: &[u64]) {
+async fn until_status(env: &Env, gateway: &Binary, ids: &[u64]) {
     let is_shown = |ado: &World, id: u64, check: &str| {
         let one = ado.pull_request(id);
         let newest = one.iterations.last().map(|iteration| iteration.id);
@@ -131,7 +131,7 @@ async fn until_shown(env: &Env, gateway: &Outside, ids: &[u64]) {
     };
     let lacks = |ado: &World, id: &u64| !CHECKS.iter().all(|check| is_shown(ado, *id, check));
     let all = |ado: &World| !ids.iter().any(|id| lacks(ado, id));
-    if env.shell.wait_until(PATIENCE, |ado, _| all(ado)).await {
+    if env.shell.wait_until(WAIT_MAX, |ado, _| all(ado)).await {
         return;
     }
     // Which ones, and what the gateway thought of them.

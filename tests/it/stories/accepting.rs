@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::harness::{Env, Inside, payloads};
+use crate::harness::{Env, InProcess, payloads};
 
 async fn knock(url: String, authorization: Option<String>, body: String) -> reqwest::Response {
     let mut request = reqwest::Client::new().post(url).body(body);
@@ -23,7 +23,7 @@ fn basic(scheme: &str, user: &str, password: &str) -> Option<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_has_no_right_secret_gets_401_and_not_a_word() {
     let env = Env::new(601);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let hooks = format!("{}/hooks/azure-devops", gateway.url);
     let right = env.password("git-push");
     let of_another_hook = env.password("git-pullrequest-created");
@@ -42,8 +42,8 @@ async fn whoever_has_no_right_secret_gets_401_and_not_a_word() {
     ];
     for (path, authorization) in refused {
         let shown = format!("{path} {authorization:?}");
-        let letter = payloads::other("git.push").to_string();
-        let answer = knock(format!("{hooks}/{path}"), authorization, letter).await;
+        let payload = payloads::other("git.push").to_string();
+        let answer = knock(format!("{hooks}/{path}"), authorization, payload).await;
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{shown}");
         assert!(answer.headers().contains_key("www-authenticate"), "{shown}");
         assert!(answer.bytes().await.unwrap().is_empty(), "{shown}");
@@ -60,7 +60,7 @@ fn contoso(env: &Env) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_has_the_right_secret_gets_202_and_not_a_word() {
     let env = Env::new(602);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let hooks = format!("{}/hooks/azure-devops", gateway.url);
     let right = env.password("git-push");
     let accepted = [
@@ -69,8 +69,8 @@ async fn whoever_has_the_right_secret_gets_202_and_not_a_word() {
         ("Fabrikam/git-push", basic("BASIC", "azure-devops", &right)),
     ];
     for (path, authorization) in accepted {
-        let letter = payloads::other("workitem.created").to_string();
-        let answer = knock(format!("{hooks}/{path}"), authorization, letter).await;
+        let payload = payloads::other("workitem.created").to_string();
+        let answer = knock(format!("{hooks}/{path}"), authorization, payload).await;
         assert_eq!(answer.status(), StatusCode::ACCEPTED, "{path}");
         assert!(answer.bytes().await.unwrap().is_empty());
     }
@@ -83,11 +83,11 @@ async fn whoever_has_the_right_secret_gets_202_and_not_a_word() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hook_that_nobody_knows_but_with_its_own_secret_is_taken_and_ignored() {
     let env = Env::new(603);
-    let gateway = Inside::start(&env).await;
-    let letter = payloads::other("workitem.updated").to_string();
-    let answer = env.deliver(&gateway.url, "made-by-hand", letter).await;
+    let gateway = InProcess::start(&env).await;
+    let payload = payloads::other("workitem.updated").to_string();
+    let answer = env.deliver(&gateway.url, "made-by-hand", payload).await;
     assert_eq!(answer, StatusCode::ACCEPTED);
-    env.decided(&gateway.api).await;
+    env.until_decided(&gateway.api).await;
     let told = &gateway.api.items("/v1/deliveries").await[0];
     assert_eq!((&told["outcome"], &told["hook"]), (&"ignored".into(), &"made-by-hand".into()));
     assert_eq!(told["event_type"], "workitem.updated");
@@ -98,15 +98,15 @@ async fn a_hook_that_nobody_knows_but_with_its_own_secret_is_taken_and_ignored()
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_notification_twice_is_one_delivery() {
     let env = Env::new(604);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let old = env.shell.ado(|ado| ado.head(&env.repository, "main").unwrap().to_owned());
     let commit = env.push("main");
-    let letter = payloads::push(&env, "main", &old, &commit, 7).to_string();
+    let payload = payloads::push(&env, "main", &old, &commit, 7).to_string();
     for _ in 0..2 {
-        let answer = env.deliver(&gateway.url, "git-push", letter.clone()).await;
+        let answer = env.deliver(&gateway.url, "git-push", payload.clone()).await;
         assert_eq!(answer, StatusCode::ACCEPTED);
     }
-    env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
+    env.until_commit_status(&commit, "unit-tests", "succeeded").await;
     assert_eq!(gateway.api.items("/v1/deliveries").await.len(), 1);
     assert_eq!(env.starts(), 1);
     env.check_invariants();
@@ -117,7 +117,7 @@ async fn the_same_notification_twice_is_one_delivery() {
 async fn what_is_over_the_limit_gets_413_and_is_not_stored() {
     const LIMIT: usize = 2 * 1024 * 1024;
     let env = Env::new(605);
-    let gateway = Inside::without_hooks(&env, |settings| {
+    let gateway = InProcess::without_hooks(&env, |settings| {
         settings.server = "body_limit = \"2MiB\"".into();
     })
     .await;
@@ -136,7 +136,7 @@ async fn what_is_over_the_limit_gets_413_and_is_not_stored() {
 async fn what_there_is_no_memory_for_is_put_off() {
     const LIMIT: usize = 2 * 1024 * 1024;
     let env = Env::new(606);
-    let gateway = Inside::without_hooks(&env, |settings| {
+    let gateway = InProcess::without_hooks(&env, |settings| {
         settings.server = "body_limit = \"2MiB\"\nmemory_limit = \"2MiB\"".into();
     })
     .await;

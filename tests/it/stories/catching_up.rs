@@ -3,7 +3,7 @@
 use fakes::faults::{Action, Rule, server_error_500};
 use fakes::http::Response;
 
-use crate::harness::{Env, Inside, Settings, check};
+use crate::harness::{Env, InProcess, Settings, check};
 
 /// No hooks at all: everything that happens is found.
 const LOOKING: &str = "hooks = false\ncatch_up = \"1s\"";
@@ -12,28 +12,28 @@ fn looking(settings: &mut Settings) {
 }
 
 /// Waits until a look at the repositories is over that began after what has happened so far.
-async fn looked(env: &Env, gateway: &Inside) {
+async fn looked(env: &Env, gateway: &InProcess) {
     const LIST: &str = "/git/pullrequests?";
     let before = env.shell.ado(|ado| ado.journal.count("GET", LIST));
     env.until("it looks again", |ado, _| ado.journal.count("GET", LIST) > before + 1).await;
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_hooks_everything_is_found() {
     let env = Env::new(901);
     let (old, _) = env.open("old");
-    let gateway = Inside::without_hooks(&env, looking).await;
+    let gateway = InProcess::without_hooks(&env, looking).await;
     looked(&env, &gateway).await;
     assert_eq!(env.starts(), 0, "it was there before");
     let (id, first) = env.open("topic");
-    env.until_shown(id, &first, "unit-tests", "succeeded").await;
+    env.until_status(id, &first, "unit-tests", "succeeded").await;
     let second = env.push("topic");
-    env.until_shown(id, &second, "unit-tests", "succeeded").await;
+    env.until_status(id, &second, "unit-tests", "succeeded").await;
     let main = env.push("main");
-    env.until_commit_shown(&main, "unit-tests", "succeeded").await;
+    env.until_commit_status(&main, "unit-tests", "succeeded").await;
     let moved = env.push("old");
-    env.until_shown(old, &moved, "unit-tests", "succeeded").await;
+    env.until_status(old, &moved, "unit-tests", "succeeded").await;
     looked(&env, &gateway).await;
     assert_eq!(env.starts(), 4);
     let found = gateway.api.items("/v1/deliveries?limit=500").await;
@@ -54,7 +54,7 @@ async fn what_happened_while_it_was_off_runs_after_a_start() {
         looking(settings);
         settings.checks = checks.clone();
     };
-    let gateway = Inside::without_hooks(&env, settings).await;
+    let gateway = InProcess::without_hooks(&env, settings).await;
     looked(&env, &gateway).await;
     gateway.stop().await;
     let mut opened = Vec::new();
@@ -63,12 +63,12 @@ async fn what_happened_while_it_was_off_runs_after_a_start() {
         let (id, first) = env.open(&branch);
         opened.push((id, first, env.push(&branch)));
     }
-    let gateway = Inside::without_hooks(&env, settings).await;
+    let gateway = InProcess::without_hooks(&env, settings).await;
     for (id, _, last) in &opened {
-        env.until_shown(*id, last, "unit-tests", "succeeded").await;
-        env.until_commit_shown(last, "unit-tests", "succeeded").await;
+        env.until_status(*id, last, "unit-tests", "succeeded").await;
+        env.until_commit_status(last, "unit-tests", "succeeded").await;
     }
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     for (_, first, _) in &opened {
         let ran = env.shell.ci(|ci| ci.started().any(|start| start.trigger["commit"] == **first));
         assert!(!ran, "of several missed pushes the last one runs");
@@ -84,11 +84,11 @@ async fn what_happened_while_it_was_off_runs_after_a_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_hooks_and_catch_up_tell_runs_once() {
     let env = Env::new(903);
-    let gateway = Inside::start_with(&env, looking).await;
+    let gateway = InProcess::start_with(&env, looking).await;
     for number in 0..4 {
         let branch = format!("topic-{number}");
         let (id, commit) = env.open(&branch);
-        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        env.until_status(id, &commit, "unit-tests", "succeeded").await;
     }
     looked(&env, &gateway).await;
     assert_eq!(env.starts(), 4);
@@ -99,22 +99,22 @@ async fn what_hooks_and_catch_up_tell_runs_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_branch_that_moved_and_came_back_shows_its_verdict_on_the_newest_iteration() {
     let env = Env::new(904);
-    let gateway = Inside::without_hooks(&env, looking).await;
+    let gateway = InProcess::without_hooks(&env, looking).await;
     looked(&env, &gateway).await;
     let (id, first) = env.open("topic");
-    env.until_shown(id, &first, "unit-tests", "succeeded").await;
+    env.until_status(id, &first, "unit-tests", "succeeded").await;
     looked(&env, &gateway).await;
     gateway.stop().await;
     env.push("topic");
     env.shell.ado(|ado| ado.force_push_to(&env.repository, "topic", &first));
-    let gateway = Inside::without_hooks(&env, looking).await;
+    let gateway = InProcess::without_hooks(&env, looking).await;
     env.until("the newest iteration shows it", |ado, _| {
         let one = ado.pull_request(id);
         let newest = u64::try_from(one.iterations.len()).ok();
         one.statuses.iter().any(|status| status.iteration == newest)
     })
     .await;
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     assert_eq!(env.starts(), 1, "it is shown again, not run again");
     env.check_invariants();
     gateway.stop().await;
@@ -126,13 +126,13 @@ async fn where_pushes_are_refused_heads_are_told() {
     let refused = Response::json(403, &serde_json::json!({ "message": "TF401027: no" }));
     let rule = Rule::new("GET", "/pushes", Action::Respond(refused));
     env.shell.ado(|ado| ado.faults.add(rule));
-    let gateway = Inside::without_hooks(&env, looking).await;
+    let gateway = InProcess::without_hooks(&env, looking).await;
     looked(&env, &gateway).await;
     let (id, _) = env.open("topic");
     let last = env.push("topic");
     let main = env.push("main");
-    env.until_shown(id, &last, "unit-tests", "succeeded").await;
-    env.until_commit_shown(&main, "unit-tests", "succeeded").await;
+    env.until_status(id, &last, "unit-tests", "succeeded").await;
+    env.until_commit_status(&main, "unit-tests", "succeeded").await;
     env.check_invariants();
     gateway.stop().await;
 }
@@ -140,7 +140,7 @@ async fn where_pushes_are_refused_heads_are_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_days_at_azure_devops_lose_nothing_and_double_nothing() {
     let env = Env::new(906);
-    let gateway = Inside::without_hooks(&env, looking).await;
+    let gateway = InProcess::without_hooks(&env, looking).await;
     looked(&env, &gateway).await;
     env.shell.ado(|ado| {
         let html = Response::html(200, "<html>Sign in</html>");
@@ -156,8 +156,8 @@ async fn bad_days_at_azure_devops_lose_nothing_and_double_nothing() {
     });
     let (id, commit) = env.open("topic");
     let main = env.push("main");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    env.until_commit_shown(&main, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    env.until_commit_status(&main, "unit-tests", "succeeded").await;
     looked(&env, &gateway).await;
     assert_eq!(env.starts(), 2);
     env.check_invariants();

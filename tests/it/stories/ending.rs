@@ -4,21 +4,21 @@ use fakes::ci::Behaviour;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Env, Inside, check};
+use crate::harness::{Env, InProcess, check};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_nobody_reports_on_is_timed_out_and_says_so() {
     let env = Env::new(1201);
-    env.silence_ci();
-    let gateway = Inside::start_with(&env, |settings| {
+    env.disable_ci_reports();
+    let gateway = InProcess::start_with(&env, |settings| {
         settings.checks = check("build", r#"timeout = "1s""#);
     })
     .await;
     let (id, commit) = env.open("topic");
     let run = env.until_started("build", &commit).await;
-    env.until_shown(id, &commit, "build", "error").await;
-    env.until_commit_shown(&commit, "build", "error").await;
-    env.until_said(id, &commit, "build", "Timed out: no final report within 1s").await;
+    env.until_status(id, &commit, "build", "error").await;
+    env.until_commit_status(&commit, "build", "error").await;
+    env.until_description(id, &commit, "build", "Timed out: no final report within 1s").await;
     assert_eq!(gateway.api.get(&format!("/v1/runs/{run}")).await["state"], "timed_out");
     env.report(&run, "succeeded");
     env.until("it was answered", |_, ci| ci.answers().len() == 1).await;
@@ -34,14 +34,14 @@ async fn a_run_that_its_ci_never_takes_is_timed_out_and_says_so() {
     let env = Env::new(1202);
     let closed = Behaviour::Unavailable { times: 1_000, retry_after_s: 0 };
     env.shell.ci(|ci| ci.set_default(closed));
-    let gateway = Inside::start_with(&env, |settings| {
+    let gateway = InProcess::start_with(&env, |settings| {
         settings.checks = check("build", r#"timeout = "1s""#);
     })
     .await;
     let (id, commit) = env.open("topic");
     let words = "Timed out: builder could not be asked to start it within 1s";
-    env.until_said(id, &commit, "build", words).await;
-    env.settled(&gateway.api).await;
+    env.until_description(id, &commit, "build", words).await;
+    env.until_idle(&gateway.api).await;
     assert_eq!(gateway.api.items("/v1/runs").await[0]["state"], "timed_out");
     env.check_invariants();
     gateway.stop().await;
@@ -50,15 +50,15 @@ async fn a_run_that_its_ci_never_takes_is_timed_out_and_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_cancels_a_run_and_its_runner_is_told() {
     let env = Env::new(1203);
-    env.silence_ci();
-    let gateway = Inside::start(&env).await;
+    env.disable_ci_reports();
+    let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
     let run = env.until_started("unit-tests", &commit).await;
     let cancel = format!("/v1/runs/{run}/cancel");
     let (status, cancelled) = gateway.api.post(&cancel, None).await;
     assert_eq!((status, &cancelled["state"]), (StatusCode::ACCEPTED, &json!("cancelled")));
-    env.until_said(id, &commit, "unit-tests", "Cancelled: by ops").await;
-    env.until_commit_shown(&commit, "unit-tests", "error").await;
+    env.until_description(id, &commit, "unit-tests", "Cancelled: by ops").await;
+    env.until_commit_status(&commit, "unit-tests", "error").await;
     let (status, problem) = gateway.api.post(&cancel, None).await;
     assert_eq!(status, StatusCode::CONFLICT);
     assert_eq!(problem["detail"], "the run is cancelled already, which is final");
@@ -75,15 +75,15 @@ async fn a_run_that_waits_for_its_ci_can_be_cancelled_before_it_starts() {
     let env = Env::new(1204);
     let closed = Behaviour::Unavailable { times: 1, retry_after_s: 60 };
     env.shell.ci(|ci| ci.set_default(closed));
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
     let tried = |runs: &Value| runs["items"][0]["attempts"] == 1;
     let runs = gateway.api.until("/v1/runs", tried).await;
     let run = runs["items"][0]["id"].as_str().unwrap();
     let (status, _) = gateway.api.post(&format!("/v1/runs/{run}/cancel"), None).await;
     assert_eq!(status, StatusCode::ACCEPTED);
-    env.until_shown(id, &commit, "unit-tests", "error").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, &commit, "unit-tests", "error").await;
+    env.until_idle(&gateway.api).await;
     assert_eq!(env.starts(), 0);
     gateway.stop().await;
 }
@@ -92,15 +92,15 @@ async fn a_run_that_waits_for_its_ci_can_be_cancelled_before_it_starts() {
 async fn an_operator_reruns_a_failed_run_under_a_new_key() {
     let env = Env::new(1205);
     env.shell.ci(|ci| ci.next(1, &Behaviour::Fail));
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "failed").await;
+    env.until_status(id, &commit, "unit-tests", "failed").await;
     let failed = env.until_started("unit-tests", &commit).await;
     let (status, rerun) = gateway.api.post(&format!("/v1/runs/{failed}/rerun"), None).await;
     assert_eq!((status, &rerun["state"]), (StatusCode::ACCEPTED, &json!("planned")));
     assert_eq!(rerun["reason"], format!("rerun of {failed} by ops"));
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    env.until_commit_status(&commit, "unit-tests", "succeeded").await;
     let newest = env.until_started_times("unit-tests", &commit, 2).await;
     assert_eq!(rerun["id"], newest.as_str());
     assert_eq!(gateway.api.get(&format!("/v1/runs/{failed}")).await["state"], "failed");
@@ -110,8 +110,8 @@ async fn an_operator_reruns_a_failed_run_under_a_new_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rerunning_a_run_that_goes_on_ends_it() {
     let env = Env::new(1206);
-    env.silence_ci();
-    let gateway = Inside::start(&env).await;
+    env.disable_ci_reports();
+    let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
     let old = env.until_started("unit-tests", &commit).await;
     gateway.api.post(&format!("/v1/runs/{old}/rerun"), None).await;
@@ -120,8 +120,8 @@ async fn rerunning_a_run_that_goes_on_ends_it() {
     env.until("the old one was answered", |_, ci| ci.answers().len() == 1).await;
     assert_eq!(env.shell.ci(|ci| ci.answers()[0].body["applied"].clone()), false);
     env.report(&new, "succeeded");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     let states: Vec<_> =
         env.statuses(id, "unit-tests").into_iter().map(|status| status.state).collect();
     assert!(!states.contains(&"failed".to_owned()), "{states:?}");

@@ -9,7 +9,7 @@ use fakes::ado::hooks::Subscription;
 use fakes::ado::{Answer, World};
 use reqwest::{Method, StatusCode};
 
-use crate::harness::{Env, Inside, ORGANIZATION, Settings, payloads};
+use crate::harness::{Env, InProcess, ORGANIZATION, Settings, payloads};
 
 fn kept(settings: &mut Settings) {
     settings.organization = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"".to_owned();
@@ -24,7 +24,7 @@ async fn rotations_under_load_refuse_nothing_and_lose_nothing() {
         ado.options.delivery_jitter_ms = 60;
         ado.options.duplicate_percent = 20;
     });
-    let gateway = Inside::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, kept).await;
     let first = env.until_hooks(&gateway.url, 4).await;
     let (is_over, rounds) = (AtomicBool::new(false), AtomicUsize::new(0));
     let rotations = async {
@@ -41,7 +41,7 @@ async fn rotations_under_load_refuse_nothing_and_lose_nothing() {
         passwords
     };
     let (pushed, passwords) = tokio::join!(work(&env, &is_over, &rounds), rotations);
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     println!("{} pushes during {ROTATIONS} rotations", pushed.len());
     assert_eq!(passwords.len(), 4 * (1 + ROTATIONS), "each password is a new one");
     ran_once(&env, &pushed);
@@ -58,7 +58,7 @@ async fn rotations_under_load_refuse_nothing_and_lose_nothing() {
 }
 
 /// Asks for new secrets and waits until Azure DevOps has them all; adds them to those seen.
-async fn rotate(env: &Env, gateway: &Inside, seen: &mut BTreeSet<String>) {
+async fn rotate(env: &Env, gateway: &InProcess, seen: &mut BTreeSet<String>) {
     let asked = gateway.api.call(Method::POST, "/v1/organizations/fabrikam/rotate", None).await;
     assert_eq!(asked.0, StatusCode::ACCEPTED);
     env.until("every hook has a new secret", |ado, _| {
@@ -100,8 +100,8 @@ fn ran_once(env: &Env, pushed: &[String]) {
 }
 
 /// The very first secret of pushes is still taken, until it is retired; the newest stays.
-async fn an_old_secret_ends(env: &Env, gateway: &Inside, first: &[Subscription]) {
-    let letter = || payloads::other("git.push").to_string();
+async fn an_old_secret_ends(env: &Env, gateway: &InProcess, first: &[Subscription]) {
+    let payload = || payloads::other("git.push").to_string();
     let of_pushes = |all: &[Subscription]| {
         let one = all.iter().find(|one| one.event_type == "git.push").expect("it is there");
         one.consumer_inputs["url"].rsplit('/').next().expect("it has parts").to_owned()
@@ -109,7 +109,7 @@ async fn an_old_secret_ends(env: &Env, gateway: &Inside, first: &[Subscription])
     let (old, new) = (of_pushes(first), of_pushes(&env.hooks_of(&gateway.url)));
     assert_ne!(old, new);
     for hook in [&old, &new] {
-        assert_eq!(env.deliver(&gateway.url, hook, letter()).await, StatusCode::ACCEPTED);
+        assert_eq!(env.deliver(&gateway.url, hook, payload()).await, StatusCode::ACCEPTED);
     }
     let HookName { hook_scope, generation, .. } =
         HookName::parse(&new).expect("it is a name of ours");
@@ -117,8 +117,8 @@ async fn an_old_secret_ends(env: &Env, gateway: &Inside, first: &[Subscription])
     store.retire_hooks(ORGANIZATION, hook_scope, generation).await.expect("the store works");
     // Whoever looks at the plan has read what was retired.
     gateway.api.get("/v1/organizations/fabrikam/plan").await;
-    assert_eq!(env.deliver(&gateway.url, &old, letter()).await, StatusCode::UNAUTHORIZED);
-    assert_eq!(env.deliver(&gateway.url, &new, letter()).await, StatusCode::ACCEPTED);
+    assert_eq!(env.deliver(&gateway.url, &old, payload()).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(env.deliver(&gateway.url, &new, payload()).await, StatusCode::ACCEPTED);
 }
 
 fn passwords(hooks: &[Subscription]) -> BTreeSet<String> {

@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Env, Inside, REPORTER, VIEWER};
+use crate::harness::{Api, Env, InProcess, REPORTER, VIEWER};
 
 /// A status of the context `nightly/deploy`, with further fields.
 fn status(state: &str, further: Value) -> Value {
@@ -20,14 +20,14 @@ fn status(state: &str, further: Value) -> Value {
     body
 }
 
-async fn post(gateway: &Inside, body: &Value) -> (StatusCode, Value) {
+async fn post(gateway: &InProcess, body: &Value) -> (StatusCode, Value) {
     Api::new(&gateway.url, REPORTER).post("/v1/statuses", Some(body)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_shows_what_a_ci_says_of_it() {
     let env = Env::new(1601);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let commit = env.push("main");
     let body = status(
         "succeeded",
@@ -38,17 +38,17 @@ async fn a_commit_shows_what_a_ci_says_of_it() {
     );
     let (answered, posted) = post(&gateway, &body).await;
     assert_eq!(answered, StatusCode::ACCEPTED);
-    env.until_commit_shown(&commit, "deploy", "succeeded").await;
+    env.until_commit_status(&commit, "deploy", "succeeded").await;
     let shown = env.commit_statuses(&commit, "deploy").pop().unwrap();
     assert_eq!((shown.genre.as_str(), shown.description.as_deref()), ("nightly", Some("Deployed")));
     assert_eq!(shown.target_url.as_deref(), Some("https://deploy.example.com/3"));
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     let path = format!("/v1/statuses/{}", posted["status"]);
     let stored = gateway.api.get(&path).await;
     assert_eq!((&stored["outcome"], &stored["run"]), (&json!("posted"), &Value::Null));
     // The same once more changes nothing.
     post(&gateway, &body).await;
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     assert_eq!(env.commit_statuses(&commit, "deploy").len(), 1);
     gateway.stop().await;
 }
@@ -56,13 +56,13 @@ async fn a_commit_shows_what_a_ci_says_of_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pull_request_shows_it_on_the_iteration_of_the_commit() {
     let env = Env::new(1602);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let (id, first) = env.open("topic");
     let second = env.push("topic");
     for (commit, iteration) in [(&first, 1), (&second, 2)] {
         let body = status("pending", json!({ "pull_request": id, "commit": commit }));
         assert_eq!(post(&gateway, &body).await.0, StatusCode::ACCEPTED);
-        env.until_shown(id, commit, "deploy", "pending").await;
+        env.until_status(id, commit, "deploy", "pending").await;
         assert_eq!(env.statuses(id, "deploy").pop().unwrap().iteration, Some(iteration));
     }
     gateway.stop().await;
@@ -71,20 +71,20 @@ async fn a_pull_request_shows_it_on_the_iteration_of_the_commit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_commit_it_is_the_newest_iteration_of_that_moment() {
     let env = Env::new(1603);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let (id, first) = env.open("topic");
     let body = status("succeeded", json!({ "pull_request": id }));
     post(&gateway, &body).await;
-    env.until_shown(id, &first, "deploy", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, &first, "deploy", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     let second = env.push("topic");
     // The same words, about other code.
     post(&gateway, &body).await;
-    env.until_shown(id, &second, "deploy", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, &second, "deploy", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     let third = env.push("topic");
     post(&gateway, &status("failed", json!({ "pull_request": id }))).await;
-    env.until_shown(id, &third, "deploy", "failed").await;
+    env.until_status(id, &third, "deploy", "failed").await;
     let iterations: Vec<_> =
         env.statuses(id, "deploy").iter().map(|status| status.iteration.unwrap()).collect();
     assert_eq!(iterations, [1, 2, 3]);
@@ -94,17 +94,17 @@ async fn without_a_commit_it_is_the_newest_iteration_of_that_moment() {
 #[tokio::test(flavor = "multi_thread")]
 async fn going_back_by_force_moves_it_to_the_newest_iteration_of_its_commit() {
     let env = Env::new(1604);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let (id, first) = env.open("topic");
     let body = |state| status(state, json!({ "pull_request": id, "commit": first }));
     post(&gateway, &body("pending")).await;
-    env.until_shown(id, &first, "deploy", "pending").await;
+    env.until_status(id, &first, "deploy", "pending").await;
     env.shell.ado(|ado| {
         ado.force_push(&env.repository, "topic", "Other work");
         ado.force_push_to(&env.repository, "topic", &first);
     });
     post(&gateway, &body("succeeded")).await;
-    env.until_shown(id, &first, "deploy", "succeeded").await;
+    env.until_status(id, &first, "deploy", "succeeded").await;
     assert_eq!(env.statuses(id, "deploy").pop().unwrap().iteration, Some(3));
     gateway.stop().await;
 }
@@ -112,8 +112,8 @@ async fn going_back_by_force_moves_it_to_the_newest_iteration_of_its_commit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_of_the_gateway_takes_its_context_back() {
     let env = Env::new(1605);
-    env.silence_ci();
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    env.disable_ci_reports();
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let old = env.shell.ado(|ado| ado.head(&env.repository, "main").unwrap().to_owned());
     let commit = env.push("main");
     let ours = json!({
@@ -121,19 +121,19 @@ async fn a_run_of_the_gateway_takes_its_context_back() {
         "context": { "genre": "ci", "name": "unit-tests" },
     });
     post(&gateway, &status("failed", ours)).await;
-    env.until_commit_shown(&commit, "unit-tests", "failed").await;
-    let letter = crate::harness::payloads::push(&env, "main", &old, &commit, 1);
-    env.deliver(&gateway.url, "push", letter.to_string()).await;
+    env.until_commit_status(&commit, "unit-tests", "failed").await;
+    let payload = crate::harness::payloads::push(&env, "main", &old, &commit, 1);
+    env.deliver(&gateway.url, "push", payload.to_string()).await;
     let run = env.until_started("unit-tests", &commit).await;
     env.report(&run, "succeeded");
-    env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
+    env.until_commit_status(&commit, "unit-tests", "succeeded").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_understood_is_told_by_field() {
     let env = Env::new(1606);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let commit = "0123456789abcdef0123456789abcdef01234567";
     let good = status("succeeded", json!({ "commit": commit }));
     let wrong = [

@@ -11,7 +11,7 @@ use fakes::faults::{
 };
 use reqwest::{Method, StatusCode};
 
-use crate::harness::{Env, Inside, Settings, parts};
+use crate::harness::{Env, InProcess, Settings, parts};
 
 const HOOKS: &str = "/_apis/hooks/";
 const KEPT: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"";
@@ -74,7 +74,7 @@ async fn a_creation_that_is_not_answered_makes_nothing_twice() {
         let foreign = env.subscribe_to("http://127.0.0.1:1", "git.push", "1.0").await;
         // Four questions come before the creations, by the same words in the path.
         let once = Once::strike(&env, "POST", "/_apis/hooks/subscriptions", 6, action);
-        let gateway = Inside::without_hooks(&env, kept).await;
+        let gateway = InProcess::without_hooks(&env, kept).await;
         env.until("it struck, and ours are there once", |ado, _| {
             once.has_struck(ado) && ours(ado, &gateway.url).len() == 4
         })
@@ -93,7 +93,7 @@ async fn a_removal_that_is_not_answered_leaves_nothing_behind() {
     for (number, (name, action)) in bad_days().into_iter().enumerate() {
         println!("{name} for the second removal");
         let env = Env::new(4110 + u64::try_from(number).unwrap());
-        let gateway = Inside::without_hooks(&env, kept).await;
+        let gateway = InProcess::without_hooks(&env, kept).await;
         until_whole(&env).await;
         let once = Once::strike(&env, "DELETE", "/_apis/hooks/subscriptions/", 2, action);
         // Made by hand, at our address: they tell what ours tell.
@@ -114,7 +114,7 @@ fn ours<'w>(ado: &'w fakes::ado::World, gateway: &str) -> Vec<&'w Subscription> 
 }
 
 /// Waits until a turn has found nothing left to do.
-async fn until_at_rest(gateway: &Inside) {
+async fn until_at_rest(gateway: &InProcess) {
     let is_done = |turns: &serde_json::Value| {
         let mut turns = turns["items"].as_array().expect("a list has items").iter();
         let ours = turns.find(|turn| turn["reconciler"] == "subscriptions").expect("they are kept");
@@ -126,7 +126,7 @@ async fn until_at_rest(gateway: &Inside) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_that_fails_makes_nothing() {
     let env = Env::new(4120);
-    let gateway = Inside::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, kept).await;
     until_whole(&env).await;
     // From here on one of the four questions is never answered.
     let rule = Rule::new("POST", "/_apis/hooks/subscriptionsquery", server_error_500()).percent(60);
@@ -143,7 +143,7 @@ async fn a_look_that_fails_makes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hook_deleted_by_hand_while_a_rotation_runs_is_made_anew() {
     let env = Env::new(4121);
-    let gateway = Inside::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, kept).await;
     until_whole(&env).await;
     let rule = Rule::new("PUT", HOOKS, Action::Hold { before: true }).next(1);
     env.shell.ado(|ado| ado.faults.add(rule));
@@ -159,14 +159,14 @@ async fn a_hook_deleted_by_hand_while_a_rotation_runs_is_made_anew() {
     env.shell.release();
     until_whole(&env).await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_replicas_at_once_one_makes_the_hooks() {
     let env = Env::new(4122);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let mut settings = env.settings("127.0.0.1:1");
     kept(&mut settings);
     let config = settings.config();
@@ -183,7 +183,7 @@ async fn of_two_replicas_at_once_one_makes_the_hooks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn masked_secrets_are_never_sent_back() {
     let env = Env::new(4123);
-    let gateway = Inside::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, kept).await;
     until_whole(&env).await;
     env.shell.ado(|ado| {
         let all: Vec<String> = ado.subscriptions().map(|one| one.id.clone()).collect();

@@ -9,7 +9,7 @@ use fakes::ado::hooks::Subscription;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Env, Inside, Settings, check};
+use crate::harness::{Env, InProcess, Settings, check};
 
 const KEPT: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"";
 
@@ -18,7 +18,7 @@ fn kept(settings: &mut Settings) {
 }
 
 /// Instance, by type of event.
-fn ours(env: &Env, gateway: &Inside) -> Vec<Subscription> {
+fn ours(env: &Env, gateway: &InProcess) -> Vec<Subscription> {
     let prefix = format!("{}/hooks/azure-devops/fabrikam/", gateway.url);
     env.shell.ado(|ado| {
         let is_ours = |one: &&Subscription| one.consumer_inputs["url"].starts_with(&prefix);
@@ -30,7 +30,7 @@ fn types(found: &[Subscription]) -> BTreeSet<&str> {
     found.iter().map(|one| one.event_type.as_str()).collect()
 }
 
-async fn until_ours(env: &Env, gateway: &Inside, count: usize) -> Vec<Subscription> {
+async fn until_ours(env: &Env, gateway: &InProcess, count: usize) -> Vec<Subscription> {
     let prefix = format!("{}/hooks/azure-devops/fabrikam/", gateway.url);
     env.until(&format!("there are {count} hooks of ours, all enabled"), |ado, _| {
         let all = ado.subscriptions().filter(|one| one.consumer_inputs["url"].starts_with(&prefix));
@@ -41,7 +41,7 @@ async fn until_ours(env: &Env, gateway: &Inside, count: usize) -> Vec<Subscripti
     ours(env, gateway)
 }
 
-async fn plan(gateway: &Inside) -> Value {
+async fn plan(gateway: &InProcess) -> Value {
     gateway.api.get("/v1/organizations/fabrikam/plan").await
 }
 
@@ -55,7 +55,7 @@ fn told(plan: &Value) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_hooks_that_the_checks_need_are_made_and_deliver() {
     let env = Env::new(4001);
-    let gateway = Inside::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, kept).await;
     let found = until_ours(&env, &gateway, 4).await;
     let expected = BTreeSet::from([
         "git.push",
@@ -73,7 +73,7 @@ async fn the_hooks_that_the_checks_need_are_made_and_deliver() {
         assert!(others.clone().all(|(_, value)| !value.contains(password.as_str())));
     }
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     assert_eq!(told(&plan(&gateway).await), Vec::<String>::new());
     let has = |listed: &Value, topic: &str| {
         let items = listed["items"].as_array().expect("a list has items");
@@ -88,7 +88,7 @@ async fn the_hooks_that_the_checks_need_are_made_and_deliver() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_without_pushes_and_commands_needs_two() {
     let env = Env::new(4002);
-    let gateway = Inside::without_hooks(&env, |settings| {
+    let gateway = InProcess::without_hooks(&env, |settings| {
         kept(settings);
         settings.checks = check("lint", "commands = false");
     })
@@ -109,7 +109,7 @@ async fn what_azure_devops_stopped_is_made_anew_and_the_old_one_goes_last() {
         (4013, SubscriptionStatus::DisabledByInactiveIdentity),
     ] {
         let env = Env::new(seed);
-        let gateway = Inside::without_hooks(&env, kept).await;
+        let gateway = InProcess::without_hooks(&env, kept).await;
         let before = until_ours(&env, &gateway, 4).await;
         let stopped = before.iter().find(|one| one.event_type == "git.push").unwrap().id.clone();
         env.shell.ado(|ado| ado.change_subscription(&stopped, |one| one.status = status));
@@ -126,7 +126,7 @@ async fn what_azure_devops_stopped_is_made_anew_and_the_old_one_goes_last() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_person_switched_off_is_left_and_told() {
     let env = Env::new(4003);
-    let gateway = Inside::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, kept).await;
     let found = until_ours(&env, &gateway, 4).await;
     let off = found[0].id.clone();
     let by_user = SubscriptionStatus::DisabledByUser;
@@ -145,7 +145,7 @@ async fn what_a_person_switched_off_is_left_and_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_tells_foreign_duplicate_drifted_and_disabled_ones_apart() {
     let env = Env::new(4004);
-    let gateway = Inside::without_hooks(&env, |settings| {
+    let gateway = InProcess::without_hooks(&env, |settings| {
         settings.organization = "hooks = true\nreconcile = \"1d\"\ncatch_up = \"off\"".to_owned();
     })
     .await;
@@ -196,14 +196,14 @@ async fn copy(env: &Env, one: &Subscription) -> String {
         "publisherInputs": { "projectId": one.publisher_inputs["projectId"] },
         "consumerInputs": one.consumer_inputs,
     });
-    let created = env.ask_ado("POST", "_apis/hooks/subscriptions", &body).await;
+    let created = env.ado_request("POST", "_apis/hooks/subscriptions", &body).await;
     created["id"].as_str().expect("it has an id").to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn removed_hooks_stay_away_until_they_are_asked_for() {
     let env = Env::new(4005);
-    let gateway = Inside::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, kept).await;
     until_ours(&env, &gateway, 4).await;
     let foreign = env.subscribe_to("http://127.0.0.1:1", "git.push", "1.0").await;
     let (status, _) =
@@ -221,10 +221,10 @@ async fn removed_hooks_stay_away_until_they_are_asked_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_changes_every_secret_and_refuses_nothing() {
     let env = Env::new(4006);
-    let gateway = Inside::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, kept).await;
     let before = until_ours(&env, &gateway, 4).await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let rotate = gateway.api.call(Method::POST, "/v1/organizations/fabrikam/rotate", None);
     assert_eq!(rotate.await.0, StatusCode::ACCEPTED);
     let old: BTreeSet<String> =
@@ -237,7 +237,7 @@ async fn a_rotation_changes_every_secret_and_refuses_nothing() {
     let ids = |all: &[Subscription]| all.iter().map(|one| one.id.clone()).collect::<BTreeSet<_>>();
     assert_eq!(ids(&after), ids(&before), "none is made anew");
     let pushed = env.push("topic");
-    env.until_shown(id, &pushed, "unit-tests", "succeeded").await;
+    env.until_status(id, &pushed, "unit-tests", "succeeded").await;
     env.until_delivered().await;
     let refused = env.shell.ado(|ado| ado.lost().len());
     assert_eq!(refused, 0);
@@ -247,7 +247,7 @@ async fn a_rotation_changes_every_secret_and_refuses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn renamed_projects_and_repositories_keep_their_hooks_and_checks() {
     let env = Env::new(4007);
-    let gateway = Inside::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, kept).await;
     let before = until_ours(&env, &gateway, 4).await;
     env.shell.ado(|ado| {
         ado.rename_project(&env.project, "Tailspin");
@@ -263,7 +263,7 @@ async fn renamed_projects_and_repositories_keep_their_hooks_and_checks() {
     let ids = |all: &[Subscription]| all.iter().map(|one| one.id.clone()).collect::<BTreeSet<_>>();
     assert_eq!(ids(&ours(&env, &gateway)), ids(&before));
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     // With a project its hooks go, and nothing is made where it was.
     env.shell.ado(|ado| ado.delete_project(&env.project));
     until_ours(&env, &gateway, 0).await;

@@ -13,7 +13,7 @@ use fakes::bearers::add_service_principal;
 use fakes::journal::Credential;
 use serde_json::{Value, json};
 
-use crate::harness::{BY_HAND, CLIENT_SECRET, Env, Inside, Settings};
+use crate::harness::{CLIENT_SECRET, Env, InProcess, STATIC_PAT, Settings};
 
 /// What the platform gives to the process, and the app trusts.
 const FEDERATED: &str = "a-token-of-the-platform-that-the-app-trusts";
@@ -40,13 +40,13 @@ fn with_secret(env: &Env, client_id: &str) -> String {
 }
 
 /// A gateway with this credential, after a pull request's life; it must have gone well.
-async fn lives(env: &Env, change: impl FnOnce(&mut Settings)) -> Inside {
-    let gateway = Inside::start_with(env, change).await;
+async fn lives(env: &Env, change: impl FnOnce(&mut Settings)) -> InProcess {
+    let gateway = InProcess::start_with(env, change).await;
     for branch in ["one", "two", "three"] {
         let (id, commit) = env.open(branch);
-        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        env.until_status(id, &commit, "unit-tests", "succeeded").await;
     }
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     env.check_invariants();
     assert_eq!(env.shell.ado(|ado| ado.pats().len()), 0, "nothing is minted");
     let ready = gateway.api.get("/readyz").await;
@@ -67,7 +67,7 @@ fn posts(env: &Env, presented: Credential) -> usize {
 }
 
 /// Every use is written down as that of `identity`, and one token request served them all.
-async fn asked_once(env: &Env, gateway: &Inside, identity: &str, grant: &str) {
+async fn asked_once(env: &Env, gateway: &InProcess, identity: &str, grant: &str) {
     let posts = posts(env, Credential::Bearer);
     assert!(posts >= 6, "{posts} statuses were posted");
     let calls = env.shell.entra(|entra| entra.token_calls().to_vec());
@@ -162,7 +162,7 @@ async fn a_machine_lends_its_own_identity_or_the_one_that_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_made_by_hand_serves_every_call_and_asks_nobody() {
     let env = Env::new(2006);
-    let gateway = lives(&env, |settings| settings.credential = BY_HAND.into()).await;
+    let gateway = lives(&env, |settings| settings.credential = STATIC_PAT.into()).await;
     let posts = posts(&env, Credential::Basic);
     assert!(posts >= 6, "{posts} statuses were posted");
     assert!(env.shell.entra(|entra| entra.token_calls().is_empty()));
@@ -176,7 +176,7 @@ async fn a_token_made_by_hand_serves_every_call_and_asks_nobody() {
 }
 
 /// Waits until the operator is told these words, and says what else.
-async fn problem(gateway: &Inside, words: &str) -> String {
+async fn problem(gateway: &InProcess, words: &str) -> String {
     let says = |body: &Value| {
         body["problems"]["fabrikam"].as_str().is_some_and(|told| told.contains(words))
     };
@@ -186,7 +186,7 @@ async fn problem(gateway: &Inside, words: &str) -> String {
 }
 
 /// A pull request is taken in and started; its status waits, and says why.
-async fn waits(env: &Env, gateway: &Inside, words: &str) {
+async fn waits(env: &Env, gateway: &InProcess, words: &str) {
     let (id, commit) = env.open("topic");
     env.until_started("unit-tests", &commit).await;
     env.until_delivered().await;
@@ -206,7 +206,7 @@ async fn a_wrong_secret_is_named_and_statuses_wait() {
     let env = Env::new(2007);
     let (client_id, _) = app(&env);
     env.shell.entra(|entra| entra.add_secret(&client_id, "another secret than the gateway's"));
-    let gateway = Inside::start_with(&env, |settings| {
+    let gateway = InProcess::start_with(&env, |settings| {
         settings.credential = with_secret(&env, &client_id);
     })
     .await;
@@ -229,7 +229,7 @@ async fn an_app_that_is_no_member_is_told_to_be_added() {
     let (client_id, member) = app(&env);
     env.shell.entra(|entra| entra.add_secret(&client_id, CLIENT_SECRET));
     env.shell.ado(|ado| ado.remove_member(&member));
-    let gateway = Inside::start_with(&env, |settings| {
+    let gateway = InProcess::start_with(&env, |settings| {
         settings.credential = with_secret(&env, &client_id);
     })
     .await;

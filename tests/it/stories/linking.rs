@@ -4,13 +4,13 @@ use fakes::entra::Forgery;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::harness::{Api, Browser, Env, Inside, OPERATOR, SERVICE_USER, VIEWER};
+use crate::harness::{Api, Browser, Env, InProcess, OPERATOR, SERVICE_USER, VIEWER};
 
-fn connect(gateway: &Inside) -> String {
+fn connect(gateway: &InProcess) -> String {
     format!("{}/connect/fabrikam", gateway.url)
 }
 
-async fn linked_user(gateway: &Inside) -> Value {
+async fn linked_user(gateway: &InProcess) -> Value {
     let path = "/v1/organizations/fabrikam/link";
     let (status, answer) = gateway.api.post(path, None).await;
     assert_eq!(status, StatusCode::CREATED, "{answer}");
@@ -18,7 +18,7 @@ async fn linked_user(gateway: &Inside) -> Value {
 }
 
 /// Nobody is linked, and the audit log has so many refusals.
-async fn refused(gateway: &Inside, count: usize) {
+async fn refused(gateway: &InProcess, count: usize) {
     assert_eq!(linked_user(gateway).await, Value::Null);
     let entries = gateway.api.items("/v1/audit?action=link&outcome=refused").await;
     assert_eq!(entries.len(), count, "{entries:?}");
@@ -265,7 +265,7 @@ async fn until_somebody_is_linked_statuses_wait_and_nothing_is_lost() {
     gateway.api.until("/v1/statuses?outcome=queued", waits).await;
     env.link(&gateway.url).await;
     // Long before the time that a failed try waits: linking makes them due.
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let ready = gateway.api.get("/readyz").await;
     assert_eq!(ready["problems"], serde_json::json!({}));
     gateway.stop().await;
@@ -277,7 +277,7 @@ async fn unlinking_revokes_and_holds_and_linking_again_goes_on() {
     let env = Env::new(1512);
     let gateway = env.linked(|_| {}).await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let link = "/v1/organizations/fabrikam/link";
     let (status, _) = gateway.api.call(Method::DELETE, link, None).await;
     assert_eq!(status, StatusCode::NO_CONTENT);
@@ -290,6 +290,6 @@ async fn unlinking_revokes_and_holds_and_linking_again_goes_on() {
     let (status, _) = gateway.api.call(Method::DELETE, link, None).await;
     assert_eq!(status, StatusCode::NO_CONTENT, "taking nobody away is no error");
     env.link(&gateway.url).await;
-    env.until_shown(other, &commit, "unit-tests", "succeeded").await;
+    env.until_status(other, &commit, "unit-tests", "succeeded").await;
     gateway.stop().await;
 }

@@ -3,19 +3,19 @@
 use fakes::ado::NewPullRequest;
 use serde_json::json;
 
-use crate::harness::{Env, Inside, check, payloads};
+use crate::harness::{Env, InProcess, check, payloads};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_checks_the_one_that_matches_starts() {
     let env = Env::new(301);
-    let gateway = Inside::start_with(&env, |settings| {
+    let gateway = InProcess::start_with(&env, |settings| {
         settings.checks = check("on-main", r#"target_branches = ["main"]"#)
             + &check("on-release", r#"target_branches = ["release/*"]"#);
     })
     .await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "on-main", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, &commit, "on-main", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     assert!(env.statuses(id, "on-release").is_empty());
     let started = gateway.api.items("/v1/deliveries?outcome=started").await;
     let reason = started[0]["reason"].as_str().unwrap();
@@ -27,14 +27,14 @@ async fn of_two_checks_the_one_that_matches_starts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_title_or_a_message_may_ask_for_no_ci() {
     let env = Env::new(302);
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     env.shell.ado(|ado| {
         ado.push(&env.repository, "main", "Mend a typo [skip ci]");
         ado.push(&env.repository, "topic", "Work");
         let new = NewPullRequest::new(&env.repository, "topic", "main");
         ado.open_pull_request(&new.titled("Words only [ci skip]"));
     });
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     assert_eq!(env.starts(), 0);
     let told = gateway.api.items("/v1/deliveries").await;
     let asked = |told: &&serde_json::Value| {
@@ -44,11 +44,11 @@ async fn a_title_or_a_message_may_ask_for_no_ci() {
     gateway.stop().await;
 }
 
-async fn fork(forks: &str, seed: u64) -> (Env, Inside, u64, String) {
+async fn fork(forks: &str, seed: u64) -> (Env, InProcess, u64, String) {
     let env = Env::new(seed);
     let keys = format!("forks = \"{forks}\"");
     let gateway =
-        Inside::start_with(&env, |settings| settings.checks = check("build", &keys)).await;
+        InProcess::start_with(&env, |settings| settings.checks = check("build", &keys)).await;
     let (id, commit) = env.shell.ado(|ado| {
         let fork = ado.create_fork(&env.repository, &env.project, "web-of-jo");
         let commit = ado.push(&fork, "topic", "Work from outside");
@@ -61,8 +61,8 @@ async fn fork(forks: &str, seed: u64) -> (Env, Inside, u64, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fork_that_is_trusted_runs_and_reports_on_the_target_repository() {
     let (env, gateway, id, commit) = fork("run", 303).await;
-    env.until_shown(id, &commit, "build", "succeeded").await;
-    env.until_commit_shown(&commit, "build", "succeeded").await;
+    env.until_status(id, &commit, "build", "succeeded").await;
+    env.until_commit_status(&commit, "build", "succeeded").await;
     let trigger = env.shell.ci(|ci| ci.started().next().map(|start| start.trigger.clone()));
     let trigger = trigger.unwrap();
     assert_eq!(trigger["pull_request"]["is_fork"], true);
@@ -75,7 +75,7 @@ async fn a_fork_that_is_trusted_runs_and_reports_on_the_target_repository() {
 async fn a_fork_waits_for_approval_or_is_ignored() {
     for (seed, forks, why) in [(304, "approve", "waits for approval"), (305, "ignore", "ignore")] {
         let (env, gateway, id, _) = fork(forks, seed).await;
-        env.settled(&gateway.api).await;
+        env.until_idle(&gateway.api).await;
         assert_eq!(env.starts(), 0);
         assert!(env.statuses(id, "build").is_empty());
         let told = gateway.api.items("/v1/deliveries").await;
@@ -88,20 +88,20 @@ async fn a_fork_waits_for_approval_or_is_ignored() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_label_that_is_wanted_starts_the_check_when_it_is_there() {
     let env = Env::new(306);
-    let gateway = Inside::without_hooks(&env, |settings| {
+    let gateway = InProcess::without_hooks(&env, |settings| {
         settings.checks = check("slow-tests", r#"labels = ["full"]"#);
     })
     .await;
     let (id, commit) = env.open("topic");
     let without = payloads::pull_request(&env, id, "topic", &commit);
     env.deliver(&gateway.url, "updated", without.to_string()).await;
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     let told = &gateway.api.items("/v1/deliveries").await[0];
     assert!(told["reason"].as_str().unwrap().contains("none of the labels full"), "{told}");
     let mut with = payloads::pull_request(&env, id, "topic", &commit);
     with["resource"]["labels"] = json!([{ "name": "Full", "active": true }]);
     env.deliver(&gateway.url, "updated", with.to_string()).await;
-    env.until_shown(id, &commit, "slow-tests", "succeeded").await;
+    env.until_status(id, &commit, "slow-tests", "succeeded").await;
     assert_eq!(env.starts(), 1);
     env.check_invariants();
     gateway.stop().await;
@@ -110,7 +110,7 @@ async fn a_label_that_is_wanted_starts_the_check_when_it_is_there() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_branch_may_be_named_in_any_script() {
     let env = Env::new(307);
-    let gateway = Inside::start_with(&env, |settings| {
+    let gateway = InProcess::start_with(&env, |settings| {
         settings.checks = check(
             "build",
             r#"on = ["push"]
@@ -120,7 +120,7 @@ branches = ["функция/*", "główna/źródło*", "main"]"#,
     .await;
     let commits = [env.push("функция/поиск"), env.push("główna/źródło✓")];
     for commit in &commits {
-        env.until_commit_shown(commit, "build", "succeeded").await;
+        env.until_commit_status(commit, "build", "succeeded").await;
     }
     let runs = gateway.api.items("/v1/runs").await;
     let mut refs: Vec<_> = runs.iter().map(|run| run["ref"].as_str().unwrap()).collect();
@@ -133,7 +133,7 @@ branches = ["функция/*", "główna/źródło*", "main"]"#,
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repository_keeps_its_check_when_it_is_renamed() {
     let env = Env::new(308);
-    let gateway = Inside::without_hooks(&env, |settings| {
+    let gateway = InProcess::without_hooks(&env, |settings| {
         settings.checks = check("build", r#"on = ["push"]"#).replace("Fabrikam/*", "Fabrikam/web");
     })
     .await;
@@ -141,12 +141,12 @@ async fn a_repository_keeps_its_check_when_it_is_renamed() {
     let before = env.push("main");
     let told = payloads::push(&env, "main", &old, &before, 1);
     env.deliver(&gateway.url, "push", told.to_string()).await;
-    env.until_commit_shown(&before, "build", "succeeded").await;
+    env.until_commit_status(&before, "build", "succeeded").await;
     let after = env.push("main");
     let mut told = payloads::push(&env, "main", &before, &after, 2);
     told["resource"]["repository"]["name"] = json!("shop");
     env.deliver(&gateway.url, "push", told.to_string()).await;
-    env.until_commit_shown(&after, "build", "succeeded").await;
+    env.until_commit_status(&after, "build", "succeeded").await;
     assert_eq!(gateway.api.items("/v1/runs").await[0]["repository"], "shop");
     env.check_invariants();
     gateway.stop().await;

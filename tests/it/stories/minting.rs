@@ -10,12 +10,12 @@ use fakes::faults::{Action, Rule, unavailable_503};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Env, Inside, SERVICE_USER, parts};
+use crate::harness::{Env, InProcess, SERVICE_USER, parts};
 
 const PATS: &str = "/_apis/tokens/pats";
 
 /// A CI that started by itself has so many statuses of a new commit to show.
-async fn show(env: &Env, gateway: &Inside, contexts: &[&str]) -> String {
+async fn show(env: &Env, gateway: &InProcess, contexts: &[&str]) -> String {
     let commit = env.push("main");
     for name in contexts {
         let status = json!({
@@ -40,7 +40,7 @@ fn all_spent(env: &Env) {
     }
 }
 
-async fn problem(gateway: &Inside, words: &str) -> String {
+async fn problem(gateway: &InProcess, words: &str) -> String {
     let says = |body: &Value| {
         body["problems"]["fabrikam"].as_str().is_some_and(|told| told.contains(words))
     };
@@ -48,7 +48,7 @@ async fn problem(gateway: &Inside, words: &str) -> String {
     ready["problems"]["fabrikam"].as_str().unwrap_or_default().to_owned()
 }
 
-async fn until_fine(gateway: &Inside) {
+async fn until_fine(gateway: &InProcess) {
     gateway.api.until("/readyz", |body| body["problems"] == json!({})).await;
 }
 
@@ -58,8 +58,8 @@ async fn every_call_has_a_token_of_its_own_that_says_what_it_is_for() {
         let env = Env::new(seed);
         let gateway = env.linked(|settings| settings.credential = env.service_user(keys)).await;
         let (id, commit) = env.open("topic");
-        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
-        env.settled(&gateway.api).await;
+        env.until_status(id, &commit, "unit-tests", "succeeded").await;
+        env.until_idle(&gateway.api).await;
         env.check_invariants();
         gateway.stop().await;
         // Stopping waits for the last revocation.
@@ -85,7 +85,7 @@ async fn the_audit_log_tells_the_life_of_every_token() {
     let gateway =
         env.linked(|settings| settings.credential = env.service_user("mint_ahead = false")).await;
     let commit = show(&env, &gateway, &["scan"]).await;
-    env.until_commit_shown(&commit, "scan", "succeeded").await;
+    env.until_commit_status(&commit, "scan", "succeeded").await;
     env.until_all_revoked().await;
     let pat = pats(&env).pop().expect("one was minted");
     let path = format!("/v1/audit?pat={}", pat.authorization_id);
@@ -120,7 +120,7 @@ async fn a_policy_that_forbids_tokens_is_named_and_statuses_wait() {
     env.shell.ado(|ado| ado.pat_rules.allows_creation = true);
     // Linking again makes due what waits.
     env.link(&gateway.url).await;
-    env.until_commit_shown(&commit, "scan", "succeeded").await;
+    env.until_commit_status(&commit, "scan", "succeeded").await;
     until_fine(&gateway).await;
     gateway.stop().await;
     all_spent(&env);
@@ -132,7 +132,7 @@ async fn a_passing_fault_of_minting_is_tried_again_at_once() {
     let gateway = env.linked(|_| {}).await;
     env.shell.ado(|ado| ado.fail_minting("failedToIssueAccessToken", 2));
     let commit = show(&env, &gateway, &["scan"]).await;
-    env.until_commit_shown(&commit, "scan", "succeeded").await;
+    env.until_commit_status(&commit, "scan", "succeeded").await;
     gateway.stop().await;
     all_spent(&env);
 }
@@ -144,7 +144,7 @@ async fn a_token_whose_answer_was_lost_is_found_and_revoked() {
     let rule = Rule::new("POST", PATS, Action::DropAfter).next(1);
     env.shell.ado(|ado| ado.faults.add(rule));
     let commit = show(&env, &gateway, &["scan"]).await;
-    env.until_commit_shown(&commit, "scan", "succeeded").await;
+    env.until_commit_status(&commit, "scan", "succeeded").await;
     env.until_all_revoked().await;
     let lost: Vec<_> = pats(&env).into_iter().filter(|pat| pat.used == 0).collect();
     assert!(!lost.is_empty(), "one was minted and never used");
@@ -221,7 +221,7 @@ async fn a_token_that_is_not_known_yet_is_not_presented_again() {
     let gateway = env.linked(|_| {}).await;
     env.shell.ado(|ado| ado.pat_rules.delay_ms = 700);
     let commit = show(&env, &gateway, &["scan"]).await;
-    env.until_commit_shown(&commit, "scan", "succeeded").await;
+    env.until_commit_status(&commit, "scan", "succeeded").await;
     gateway.stop().await;
     all_spent(&env);
     assert!(pats(&env).iter().any(|pat| pat.refused_uses == 1), "the first came too early");
@@ -246,7 +246,7 @@ async fn a_revocation_that_fails_is_made_again() {
     let rule = Rule::new("DELETE", PATS, unavailable_503(1)).next(3);
     env.shell.ado(|ado| ado.faults.add(rule));
     let commit = show(&env, &gateway, &["one", "two"]).await;
-    env.until_commit_shown(&commit, "two", "succeeded").await;
+    env.until_commit_status(&commit, "two", "succeeded").await;
     env.until_all_revoked().await;
     let failed = gateway.api.items("/v1/audit?action=revoke&outcome=failed").await;
     assert!(!failed.is_empty());
@@ -261,7 +261,7 @@ async fn what_lay_ready_and_was_not_needed_is_revoked() {
     let contexts = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"];
     let commit = show(&env, &gateway, &contexts).await;
     for context in contexts {
-        env.until_commit_shown(&commit, context, "succeeded").await;
+        env.until_commit_status(&commit, context, "succeeded").await;
     }
     // Nobody asks any more: the last of them goes by itself.
     env.until_all_revoked().await;
@@ -277,7 +277,7 @@ async fn in_a_window_one_token_serves_all_calls_of_a_scope() {
     let gateway = env.linked(|settings| settings.credential = env.service_user(keys)).await;
     for branch in ["one", "two", "three"] {
         let (id, commit) = env.open(branch);
-        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        env.until_status(id, &commit, "unit-tests", "succeeded").await;
     }
     let minted = pats(&env);
     assert_eq!(minted.len(), 2, "one for reading, one for statuses: {minted:?}");
@@ -292,7 +292,7 @@ async fn a_shorter_life_than_asked_is_heeded() {
     env.shell.ado(|ado| ado.pat_rules.longest_ms = Some(60_000));
     let gateway = env.linked(|_| {}).await;
     let commit = show(&env, &gateway, &["scan"]).await;
-    env.until_commit_shown(&commit, "scan", "succeeded").await;
+    env.until_commit_status(&commit, "scan", "succeeded").await;
     gateway.stop().await;
     all_spent(&env);
 }

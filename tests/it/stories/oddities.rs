@@ -3,9 +3,9 @@
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::harness::{Env, Inside, payloads};
+use crate::harness::{Env, InProcess, payloads};
 
-async fn only_delivery(gateway: &Inside) -> Value {
+async fn only_delivery(gateway: &InProcess) -> Value {
     let mut all = gateway.api.items("/v1/deliveries").await;
     assert_eq!(all.len(), 1);
     all.remove(0)
@@ -21,7 +21,7 @@ async fn what_is_no_json_is_kept_in_quarantine() {
         (b"[1, 2]", "not an object"),
     ];
     let env = Env::new(701);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     for (body, why) in bodies {
         assert_eq!(env.deliver(&gateway.url, "git-push", body).await, StatusCode::ACCEPTED);
         let told = &gateway.api.items("/v1/deliveries").await[0];
@@ -38,10 +38,10 @@ async fn what_is_no_json_is_kept_in_quarantine() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_without_an_event_type_is_kept_in_quarantine() {
     let env = Env::new(702);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let answer = env.deliver(&gateway.url, "git-push", r#"{"resource": {}}"#).await;
     assert_eq!(answer, StatusCode::ACCEPTED);
-    env.decided(&gateway.api).await;
+    env.until_decided(&gateway.api).await;
     let told = only_delivery(&gateway).await;
     assert_eq!(told["outcome"], "quarantined");
     assert!(told["reason"].as_str().unwrap().contains("eventType"), "{told}");
@@ -51,10 +51,10 @@ async fn a_delivery_without_an_event_type_is_kept_in_quarantine() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resource_version_that_empties_the_resource_is_told() {
     let env = Env::new(703);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     env.subscribe_to(&gateway.url, "git.push", "2.0").await;
     env.push("main");
-    env.decided(&gateway.api).await;
+    env.until_decided(&gateway.api).await;
     let told = only_delivery(&gateway).await;
     assert_eq!((&told["outcome"], &told["event_type"]), (&"ignored".into(), &"git.push".into()));
     let reason = told["reason"].as_str().unwrap();
@@ -66,13 +66,13 @@ async fn a_resource_version_that_empties_the_resource_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_byte_order_mark_does_not_hide_a_push() {
     let env = Env::new(704);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let old = env.shell.ado(|ado| ado.head(&env.repository, "main").unwrap().to_owned());
     let commit = env.push("main");
-    let letter = payloads::push(&env, "main", &old, &commit, 1).to_string();
-    let body = [b"\xEF\xBB\xBF", letter.as_bytes()].concat();
+    let payload = payloads::push(&env, "main", &old, &commit, 1).to_string();
+    let body = [b"\xEF\xBB\xBF", payload.as_bytes()].concat();
     assert_eq!(env.deliver(&gateway.url, "git-push", body).await, StatusCode::ACCEPTED);
-    env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
+    env.until_commit_status(&commit, "unit-tests", "succeeded").await;
     env.check_invariants();
     gateway.stop().await;
 }
@@ -80,7 +80,7 @@ async fn a_byte_order_mark_does_not_hide_a_push() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_test_button_starts_nothing() {
     let env = Env::new(705);
-    let gateway = Inside::start_with(&env, |settings| {
+    let gateway = InProcess::start_with(&env, |settings| {
         settings.checks = settings.checks.replace("Fabrikam/*", "*/*");
     })
     .await;
@@ -88,7 +88,7 @@ async fn the_test_button_starts_nothing() {
     for event in events {
         env.test_hook(&gateway.url, event).await;
     }
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     let told = gateway.api.items("/v1/deliveries").await;
     assert_eq!(told.len(), events.len());
     assert!(told.iter().all(|one| one["event"] == "test" && one["outcome"] == "ignored"));
@@ -99,8 +99,8 @@ async fn the_test_button_starts_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_bytes_come_with_the_right_secret_get_202() {
     let env = Env::new(706);
-    env.silence_ci();
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    env.disable_ci_reports();
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let commit = env.push("topic");
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let mut random = move |below: usize| {
@@ -110,12 +110,12 @@ async fn whatever_bytes_come_with_the_right_secret_get_202() {
         usize::try_from(state % below as u64).unwrap()
     };
     for round in 0..200_u64 {
-        let letter = match round % 3 {
+        let payload = match round % 3 {
             0 => payloads::pull_request(&env, round, "topic", &commit),
             1 => payloads::push(&env, "main", &"0".repeat(40), &commit, round),
             _ => payloads::other("git.repo.renamed"),
         };
-        let mut body = letter.to_string().into_bytes();
+        let mut body = payload.to_string().into_bytes();
         if round % 4 == 0 {
             body = (0..random(300)).map(|_| random(256) as u8).collect();
         }
@@ -130,7 +130,7 @@ async fn whatever_bytes_come_with_the_right_secret_get_202() {
         let shown = String::from_utf8_lossy(&body).into_owned();
         assert_eq!(answer, StatusCode::ACCEPTED, "round {round}: {shown}");
     }
-    env.decided(&gateway.api).await;
+    env.until_decided(&gateway.api).await;
     let ready = gateway.api.get("/readyz").await;
     assert_eq!(ready["status"], "ready");
     let metrics = reqwest::Client::new().get(format!("{}/metrics", gateway.url)).send().await;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::harness::{Api, Env, Inside, OPERATOR, REPORTER, VIEWER, check, payloads};
+use crate::harness::{Api, Env, InProcess, OPERATOR, REPORTER, VIEWER, check, payloads};
 
 const LISTS: [&str; 6] = [
     "/v1/deliveries",
@@ -19,10 +19,10 @@ const LISTS: [&str; 6] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn each_role_may_do_its_part() {
     let env = Env::new(1701);
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     let run = env.until_started("unit-tests", &commit).await;
     let started = &gateway.api.items("/v1/deliveries?outcome=started").await[0];
     let may_look = LISTS.iter().map(|path| (Method::GET, (*path).to_owned()));
@@ -56,12 +56,12 @@ async fn each_role_may_do_its_part() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_list_is_read_page_by_page() {
     let env = Env::new(1702);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     for _ in 0..25 {
-        let letter = payloads::other("workitem.created").to_string();
-        env.deliver(&gateway.url, "items", letter).await;
+        let payload = payloads::other("workitem.created").to_string();
+        env.deliver(&gateway.url, "items", payload).await;
     }
-    env.decided(&gateway.api).await;
+    env.until_decided(&gateway.api).await;
     let (mut seen, mut pages, mut cursor) = (Vec::new(), 0, String::new());
     loop {
         let page = gateway.api.get(&format!("/v1/deliveries?limit=7{cursor}")).await;
@@ -69,8 +69,8 @@ async fn a_long_list_is_read_page_by_page() {
         let items = page["items"].as_array().unwrap();
         seen.extend(items.iter().map(|item| item["id"].as_i64().unwrap()));
         // What arrives meanwhile does not shift the pages.
-        let letter = payloads::other("workitem.created").to_string();
-        env.deliver(&gateway.url, "items", letter).await;
+        let payload = payloads::other("workitem.created").to_string();
+        env.deliver(&gateway.url, "items", payload).await;
         match page["next"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
             None => break,
@@ -86,7 +86,7 @@ async fn a_long_list_is_read_page_by_page() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parameter_that_is_misspelt_or_wrong_is_named() {
     let env = Env::new(1703);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     for (path, field) in [
         ("/v1/deliveries?outcom=started", "outcom"),
         ("/v1/deliveries?outcome=begun", "outcome"),
@@ -111,17 +111,17 @@ async fn a_parameter_that_is_misspelt_or_wrong_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_can_be_filtered() {
     let env = Env::new(1704);
-    let gateway = Inside::start_with(&env, |settings| {
+    let gateway = InProcess::start_with(&env, |settings| {
         settings.checks = check("build", "") + &check("lint", "");
     })
     .await;
     let (one, first) = env.open("one");
     let (two, second) = env.open("two");
     for (id, commit) in [(one, &first), (two, &second)] {
-        env.until_shown(id, commit, "build", "succeeded").await;
-        env.until_shown(id, commit, "lint", "succeeded").await;
+        env.until_status(id, commit, "build", "succeeded").await;
+        env.until_status(id, commit, "lint", "succeeded").await;
     }
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     let run = env.until_started("lint", &second).await;
     for (path, expected) in [
         ("/v1/runs".to_owned(), 4),
@@ -147,9 +147,9 @@ async fn lists_can_be_filtered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_is_shown_with_its_body_and_its_runs() {
     let env = Env::new(1705);
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let started = &gateway.api.items("/v1/deliveries?outcome=started").await[0];
     let shown = gateway.api.get(&format!("/v1/deliveries/{}", started["id"])).await;
     assert_eq!(shown["body"]["eventType"], "git.pullrequest.created");

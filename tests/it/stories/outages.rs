@@ -7,7 +7,7 @@ use std::process::Command;
 use fakes::ado::{Answer, SubscriptionStatus};
 use reqwest::StatusCode;
 
-use crate::harness::{Env, Outside, payloads};
+use crate::harness::{Binary, Env, payloads};
 
 async fn get(url: String) -> (StatusCode, String) {
     let answer = reqwest::Client::new().get(url).send().await;
@@ -24,17 +24,17 @@ async fn until_put_off(env: &Env, times: usize) {
     .await;
 }
 
-fn log(gateway: &Outside) -> String {
+fn log(gateway: &Binary) -> String {
     std::fs::read_to_string(gateway.settings.folder.join("gateway.log")).unwrap_or_default()
 }
 
-async fn until_unready(gateway: &Outside) {
+async fn until_unready(gateway: &Binary) {
     while get(format!("{}/readyz", gateway.url)).await.0 == StatusCode::OK {
         tokio::task::yield_now().await;
     }
 }
 
-async fn is_unready(gateway: &Outside, advice: &str) {
+async fn is_unready(gateway: &Binary, advice: &str) {
     let (status, body) = get(format!("{}/readyz", gateway.url)).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(body.contains(advice), "{body}");
@@ -45,10 +45,10 @@ async fn is_unready(gateway: &Outside, advice: &str) {
 }
 
 /// Everything is as if nothing had happened.
-async fn until_recovered(env: &Env, gateway: &Outside, id: u64, commit: &str) {
-    env.until_shown(id, commit, "unit-tests", "succeeded").await;
-    env.until_commit_shown(commit, "unit-tests", "succeeded").await;
-    env.settled(&gateway.api).await;
+async fn until_recovered(env: &Env, gateway: &Binary, id: u64, commit: &str) {
+    env.until_status(id, commit, "unit-tests", "succeeded").await;
+    env.until_commit_status(commit, "unit-tests", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     assert_eq!(gateway.api.get("/readyz").await["status"], "ready");
     // Somebody may be paged for each: the outage began once and ended once.
     let log = log(gateway);
@@ -66,7 +66,7 @@ async fn until_recovered(env: &Env, gateway: &Outside, id: u64, commit: &str) {
 async fn while_the_database_is_locked_deliveries_are_put_off_and_nothing_is_lost() {
     let env = Env::new(901);
     env.shell.ado(|ado| ado.options.time_scale = 10);
-    let gateway = Outside::start(&env).await;
+    let gateway = Binary::start(&env).await;
     let blocker = rusqlite::Connection::open(gateway.settings.database()).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
     // What comes before anybody noticed is kept.
@@ -76,11 +76,11 @@ async fn while_the_database_is_locked_deliveries_are_put_off_and_nothing_is_lost
     is_unready(&gateway, "locked by another process").await;
     let (other, its_commit) = env.open("other");
     until_put_off(&env, 2).await;
-    let letter = payloads::other("git.push").to_string();
+    let payload = payloads::other("git.push").to_string();
     let answer = reqwest::Client::new()
         .post(format!("{}/hooks/azure-devops/fabrikam/git-push", gateway.url))
         .basic_auth("azure-devops", Some(env.password("git-push")))
-        .body(letter)
+        .body(payload)
         .send()
         .await
         .unwrap();
@@ -88,18 +88,18 @@ async fn while_the_database_is_locked_deliveries_are_put_off_and_nothing_is_lost
     assert!(answer.headers().contains_key("retry-after"));
     assert!(answer.bytes().await.unwrap().is_empty());
     blocker.execute_batch("ROLLBACK").unwrap();
-    env.until_shown(other, &its_commit, "unit-tests", "succeeded").await;
+    env.until_status(other, &its_commit, "unit-tests", "succeeded").await;
     until_recovered(&env, &gateway, id, &commit).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_that_cannot_be_stored_is_repeated_until_it_is() {
     let env = Env::new(902);
-    env.silence_ci();
-    let gateway = Outside::start(&env).await;
+    env.disable_ci_reports();
+    let gateway = Binary::start(&env).await;
     let (id, commit) = env.open("topic");
     let run = env.until_started("unit-tests", &commit).await;
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     let blocker = rusqlite::Connection::open(gateway.settings.database()).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
     env.report(&run, "succeeded");
@@ -155,7 +155,7 @@ async fn while_the_disk_is_full_deliveries_are_put_off_and_nothing_is_lost() {
         println!("skipped: a full disk needs a small one, and mounting is not permitted here");
         return;
     };
-    let gateway = Outside::start_with(&env, |settings| {
+    let gateway = Binary::start_with(&env, |settings| {
         settings.database = "disk/gateway.db".into();
     })
     .await;
@@ -169,8 +169,8 @@ async fn while_the_disk_is_full_deliveries_are_put_off_and_nothing_is_lost() {
     };
     let mut answer = StatusCode::ACCEPTED;
     while answer == StatusCode::ACCEPTED {
-        let letter: Vec<u8> = (0..10_000).map(|_| byte()).collect();
-        answer = env.deliver(&gateway.url, "by-hand", letter).await;
+        let payload: Vec<u8> = (0..10_000).map(|_| byte()).collect();
+        answer = env.deliver(&gateway.url, "by-hand", payload).await;
     }
     assert_eq!(answer, StatusCode::SERVICE_UNAVAILABLE);
     let (id, commit) = env.open("topic");

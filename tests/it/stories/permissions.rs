@@ -4,7 +4,7 @@ use fakes::ado::Permission;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Env, Inside, PAT, SERVICE_USER, check};
+use crate::harness::{Env, InProcess, PAT, SERVICE_USER, check};
 
 const ALL: &str = "/v1/permissions?organization=Fabrikam";
 
@@ -17,7 +17,7 @@ fn missing(answer: &Value) -> Vec<&Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_everything_is_allowed_nothing_is_missing() {
     let env = Env::new(2301);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let answer = gateway.api.get(ALL).await;
     let names = |row: &Value| row["permission"].as_str().expect("it has a name").to_owned();
     let names: Vec<String> = answer["items"].as_array().unwrap().iter().map(names).collect();
@@ -41,7 +41,7 @@ async fn where_everything_is_allowed_nothing_is_missing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_missing_comes_with_the_command_that_grants_it() {
     let env = Env::new(2302);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let (identity, repository) = (&env.identity, &env.repository);
     env.shell.ado(|ado| {
         ado.deny(identity, Permission::PullRequestContribute, Some(repository));
@@ -71,7 +71,7 @@ async fn what_is_missing_comes_with_the_command_that_grants_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_sees_what_the_identity_sees() {
     let env = Env::new(2303);
-    let gateway = Inside::without_hooks(&env, |settings| {
+    let gateway = InProcess::without_hooks(&env, |settings| {
         settings.checks = check("build", "") + &check("lint", "");
     })
     .await;
@@ -105,7 +105,7 @@ async fn an_operator_sees_what_the_identity_sees() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_told_in_words_that_help() {
     let env = Env::new(2304);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let told = async |words: &str| {
         for path in [ALL, "/v1/organizations/fabrikam"] {
             let problems = gateway.api.get(path).await["problems"].to_string();

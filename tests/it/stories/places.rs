@@ -1,14 +1,14 @@
 //! Where the events come from: an Azure DevOps Server, and several subscriptions at once.
 
-use crate::harness::{Env, Inside};
+use crate::harness::{Env, InProcess};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collection_of_an_azure_devops_server_is_served_too() {
     let env = Env::at(401, "/tfs/Collection");
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    env.until_commit_status(&commit, "unit-tests", "succeeded").await;
     let clone_url = env
         .shell
         .ci(|ci| ci.started().map(|start| start.trigger["repository"]["clone_url"].clone()).next());
@@ -22,12 +22,12 @@ async fn a_collection_of_an_azure_devops_server_is_served_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_overlapping_subscriptions_tell_starts_one_run() {
     let env = Env::new(402);
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     env.subscribe(&gateway.url).await;
     env.subscribe(&gateway.url).await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     let all = gateway.api.items("/v1/deliveries?limit=500").await;
     // A push and a new pull request, each told three times.
     assert_eq!(all.len(), 6);
@@ -43,12 +43,12 @@ async fn what_overlapping_subscriptions_tell_starts_one_run() {
 async fn what_azure_devops_sends_twice_starts_one_run() {
     let env = Env::new(403);
     env.shell.ado(|ado| ado.options.duplicate_percent = 50);
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let opened = [env.open("one"), env.open("two"), env.open("three")];
     for (id, commit) in &opened {
-        env.until_shown(*id, commit, "unit-tests", "succeeded").await;
+        env.until_status(*id, commit, "unit-tests", "succeeded").await;
     }
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     assert_eq!(env.starts(), 3);
     assert_eq!(gateway.api.items("/v1/deliveries").await.len(), 6);
     let attempts: usize =
@@ -62,12 +62,12 @@ async fn what_azure_devops_sends_twice_starts_one_run() {
 async fn what_arrives_late_and_out_of_order_starts_each_check_once() {
     let env = Env::new(404);
     env.shell.ado(|ado| ado.options.delivery_jitter_ms = 150);
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let (id, _) = env.open("topic");
     env.push("topic");
     let last = env.push("topic");
-    env.until_shown(id, &last, "unit-tests", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, &last, "unit-tests", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     env.check_invariants();
     gateway.stop().await;
 }

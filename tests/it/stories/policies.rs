@@ -3,7 +3,7 @@
 use fakes::ado::policy::STATUS_POLICY;
 use serde_json::json;
 
-use crate::harness::{Env, Inside};
+use crate::harness::{Env, InProcess};
 
 /// An administrator requires the check on main, anew for every push.
 async fn require(env: &Env) {
@@ -38,17 +38,17 @@ async fn require(env: &Env) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_required_check_is_satisfied_and_reset_by_the_next_push() {
     let env = Env::new(1501);
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     require(&env).await;
     let (id, commit) = env.open("topic");
     assert!(!env.shell.ado(|ado| ado.policies_satisfied(id)));
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     assert!(env.shell.ado(|ado| ado.policies_satisfied(id)));
-    env.silence_ci();
+    env.disable_ci_reports();
     let newer = env.push("topic");
     assert!(!env.shell.ado(|ado| ado.policies_satisfied(id)));
     let run = env.until_started("unit-tests", &newer).await;
-    env.until_shown(id, &newer, "unit-tests", "pending").await;
+    env.until_status(id, &newer, "unit-tests", "pending").await;
     assert!(!env.shell.ado(|ado| ado.policies_satisfied(id)));
     env.report(&run, "succeeded");
     env.until("the policy is content", |ado, _| ado.policies_satisfied(id)).await;
@@ -59,8 +59,8 @@ async fn a_required_check_is_satisfied_and_reset_by_the_next_push() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_required_check_that_failed_or_ended_otherwise_keeps_the_door_shut() {
     let env = Env::new(1502);
-    env.silence_ci();
-    let gateway = Inside::start(&env).await;
+    env.disable_ci_reports();
+    let gateway = InProcess::start(&env).await;
     require(&env).await;
     for (branch, state, shown) in
         [("one", "failed", "failed"), ("two", "errored", "error"), ("three", "cancelled", "error")]
@@ -68,7 +68,7 @@ async fn a_required_check_that_failed_or_ended_otherwise_keeps_the_door_shut() {
         let (id, commit) = env.open(branch);
         let run = env.until_started("unit-tests", &commit).await;
         env.report(&run, state);
-        env.until_shown(id, &commit, "unit-tests", shown).await;
+        env.until_status(id, &commit, "unit-tests", shown).await;
         assert!(!env.shell.ado(|ado| ado.policies_satisfied(id)), "{state}");
     }
     env.check_invariants();

@@ -3,12 +3,12 @@
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::harness::{Api, Env, Inside, Outside, check};
+use crate::harness::{Api, Binary, Env, InProcess, check};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_is_well_says_so_to_everybody() {
     let env = Env::new(1801);
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let nobody = Api::new(&gateway.url, "");
     assert_eq!(nobody.get("/livez").await["status"], "alive");
     assert_eq!(nobody.get("/readyz").await["status"], "ready");
@@ -19,7 +19,7 @@ async fn a_gateway_that_is_well_says_so_to_everybody() {
 async fn the_metrics_tell_the_whole_life() {
     let env = Env::new(1802);
     // A process of its own: counters belong to the process.
-    let gateway = Outside::start_with(&env, |settings| {
+    let gateway = Binary::start_with(&env, |settings| {
         settings.checks = check("build", "");
     })
     .await;
@@ -27,8 +27,8 @@ async fn the_metrics_tell_the_whole_life() {
     let wrong = Api::new(&gateway.url, "");
     wrong.post("/hooks/azure-devops/fabrikam/git-push", None).await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "build", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, &commit, "build", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     let answer = reqwest::Client::new().get(format!("{}/metrics", gateway.url)).send().await;
     let answer = answer.unwrap();
     let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
@@ -56,7 +56,7 @@ async fn the_metrics_tell_the_whole_life() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_asks_for_what_is_not_there_gets_a_problem_document() {
     let env = Env::new(1803);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     for (method, path) in [
         (Method::GET, "/"),
         (Method::GET, "/v2/runs"),
@@ -80,7 +80,7 @@ async fn whoever_asks_for_what_is_not_there_gets_a_problem_document() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_refusal_of_the_api_is_a_problem_document() {
     let env = Env::new(1804);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let operator = crate::harness::OPERATOR;
     for (method, path, token, status) in [
         (Method::GET, "/v1/runs", "", 401),

@@ -8,7 +8,7 @@ use fakes::faults::{Action, Rule, server_error_500, unavailable_503};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Env, Inside, REPORTER, check};
+use crate::harness::{Env, InProcess, REPORTER, check};
 
 /// No status repeats the one before it.
 fn none_repeats(statuses: &[Status]) {
@@ -22,28 +22,28 @@ fn none_repeats(statuses: &[Status]) {
 }
 
 /// A run whose pending state is shown everywhere.
-async fn pending(env: &Env, gateway: &Inside) -> (u64, String, String) {
-    env.silence_ci();
+async fn pending(env: &Env, gateway: &InProcess) -> (u64, String, String) {
+    env.disable_ci_reports();
     let (id, commit) = env.open("topic");
     let run = env.until_started("unit-tests", &commit).await;
     let at_ci = |runs: &Value| runs["items"][0]["state"] == "dispatched";
     gateway.api.until("/v1/runs", at_ci).await;
-    env.settled(&gateway.api).await;
-    env.until_shown(id, &commit, "unit-tests", "pending").await;
+    env.until_idle(&gateway.api).await;
+    env.until_status(id, &commit, "unit-tests", "pending").await;
     (id, commit, run)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_shown_already_is_not_posted_again() {
     let env = Env::new(1301);
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let (id, commit, run) = pending(&env, &gateway).await;
     for _ in 0..3 {
         env.report(&run, "running");
     }
     env.report(&run, "succeeded");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     none_repeats(&env.statuses(id, "unit-tests"));
     none_repeats(&env.commit_statuses(&commit, "unit-tests"));
     env.check_invariants();
@@ -53,7 +53,7 @@ async fn what_is_shown_already_is_not_posted_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_azure_devops_is_slow_only_the_newest_state_waits() {
     let env = Env::new(1302);
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let (id, commit, run) = pending(&env, &gateway).await;
     let hold = Action::Hold { before: true };
     let rule = Rule::new("POST", "/pullrequests/1/statuses", hold).next(1);
@@ -71,8 +71,8 @@ async fn while_azure_devops_is_slow_only_the_newest_state_waits() {
     let body = json!({ "state": "succeeded", "description": "done" });
     reporter.post(&path, Some(&body)).await;
     env.shell.release();
-    env.until_said(id, &commit, "unit-tests", "done").await;
-    env.settled(&gateway.api).await;
+    env.until_description(id, &commit, "unit-tests", "done").await;
+    env.until_idle(&gateway.api).await;
     let said: Vec<_> = env
         .statuses(id, "unit-tests")
         .into_iter()
@@ -91,14 +91,14 @@ async fn while_azure_devops_is_slow_only_the_newest_state_waits() {
 async fn a_post_that_was_applied_but_not_answered_is_looked_up_and_not_repeated() {
     for (seed, fault) in [(1303, Action::DropAfter), (1304, Action::TruncateBody)] {
         let env = Env::new(seed);
-        let gateway = Inside::start(&env).await;
+        let gateway = InProcess::start(&env).await;
         let (id, commit, run) = pending(&env, &gateway).await;
         let rule = Rule::new("POST", "/statuses", fault).next(2);
         env.shell.ado(|ado| ado.faults.add(rule));
         env.report(&run, "succeeded");
-        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
-        env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
-        env.settled(&gateway.api).await;
+        env.until_status(id, &commit, "unit-tests", "succeeded").await;
+        env.until_commit_status(&commit, "unit-tests", "succeeded").await;
+        env.until_idle(&gateway.api).await;
         for shown in [env.statuses(id, "unit-tests"), env.commit_statuses(&commit, "unit-tests")] {
             assert_eq!(shown.iter().filter(|one| one.state == "succeeded").count(), 1);
             none_repeats(&shown);
@@ -116,14 +116,14 @@ async fn a_post_that_did_not_arrive_is_made_again() {
     let faults = [Action::DropBefore, server_error_500(), unavailable_503(1)];
     for (seed, fault) in (1305..).zip(faults) {
         let env = Env::new(seed);
-        let gateway = Inside::start(&env).await;
+        let gateway = InProcess::start(&env).await;
         let (id, commit, run) = pending(&env, &gateway).await;
         let rule = Rule::new("POST", "/statuses", fault).next(2);
         env.shell.ado(|ado| ado.faults.add(rule));
         env.report(&run, "failed");
-        env.until_shown(id, &commit, "unit-tests", "failed").await;
-        env.until_commit_shown(&commit, "unit-tests", "failed").await;
-        env.settled(&gateway.api).await;
+        env.until_status(id, &commit, "unit-tests", "failed").await;
+        env.until_commit_status(&commit, "unit-tests", "failed").await;
+        env.until_idle(&gateway.api).await;
         none_repeats(&env.statuses(id, "unit-tests"));
         env.check_invariants();
         gateway.stop().await;
@@ -135,9 +135,9 @@ async fn an_iteration_that_cannot_be_looked_up_yet_is_looked_up_again() {
     let env = Env::new(1310);
     let fault = Rule::new("GET", "/iterations", server_error_500()).next(1);
     env.shell.ado(|ado| ado.faults.add(fault));
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.check_invariants();
     gateway.stop().await;
 }
@@ -145,16 +145,16 @@ async fn an_iteration_that_cannot_be_looked_up_yet_is_looked_up_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_completed_pull_request_takes_no_status_but_its_commit_does() {
     let env = Env::new(1311);
-    let gateway = Inside::start_with(&env, |settings| {
+    let gateway = InProcess::start_with(&env, |settings| {
         settings.checks = check("unit-tests", "");
     })
     .await;
     let (id, commit, run) = pending(&env, &gateway).await;
     env.shell.ado(|ado| ado.complete(id));
-    env.decided(&gateway.api).await;
+    env.until_decided(&gateway.api).await;
     env.report(&run, "succeeded");
-    env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_commit_status(&commit, "unit-tests", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     let refused = gateway.api.items("/v1/statuses?outcome=refused").await;
     assert_eq!(refused.len(), 1);
     assert_eq!(refused[0]["reason"], "the pull request is no longer active");
@@ -166,11 +166,11 @@ async fn a_completed_pull_request_takes_no_status_but_its_commit_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_permission_that_is_missing_is_named_and_the_status_waits() {
     let env = Env::new(1312);
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let permission = Permission::PullRequestContribute;
     env.shell.ado(|ado| ado.deny(&env.identity, permission, None));
     let (id, commit) = env.open("topic");
-    env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
+    env.until_commit_status(&commit, "unit-tests", "succeeded").await;
     let told = |statuses: &Value| {
         let named = "TF401027: You need the Git 'PullRequestContribute' permission";
         let all = statuses["items"].as_array().unwrap();

@@ -1,6 +1,6 @@
 //! Branches and tags: created, pushed, deleted, one by one and many at once.
 
-use crate::harness::{Env, Inside, Settings, check};
+use crate::harness::{Env, InProcess, Settings, check};
 
 fn every_branch(settings: &mut Settings) {
     settings.checks = check("build", r#"on = ["push"]"#);
@@ -13,13 +13,13 @@ fn tags(settings: &mut Settings) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_branch_is_built_at_its_head() {
     let env = Env::new(201);
-    let gateway = Inside::start_with(&env, every_branch).await;
+    let gateway = InProcess::start_with(&env, every_branch).await;
     let head = env.shell.ado(|ado| {
         let head = ado.head(&env.repository, "main").map(str::to_owned).unwrap();
         ado.create_branch(&env.repository, "topic", &head);
         head
     });
-    env.until_commit_shown(&head, "build", "succeeded").await;
+    env.until_commit_status(&head, "build", "succeeded").await;
     let runs = gateway.api.items("/v1/runs").await;
     assert_eq!(runs[0]["ref"], "refs/heads/topic");
     assert_eq!(runs[0]["commit"], head.as_str());
@@ -30,13 +30,13 @@ async fn a_new_branch_is_built_at_its_head() {
 #[tokio::test(flavor = "multi_thread")]
 async fn deleting_a_branch_cancels_what_runs_on_it() {
     let env = Env::new(202);
-    env.silence_ci();
-    let gateway = Inside::start_with(&env, every_branch).await;
+    env.disable_ci_reports();
+    let gateway = InProcess::start_with(&env, every_branch).await;
     let commit = env.push("topic");
     env.until_started("build", &commit).await;
     env.shell.ado(|ado| ado.delete_branch(&env.repository, "topic"));
-    env.until_commit_shown(&commit, "build", "error").await;
-    env.settled(&gateway.api).await;
+    env.until_commit_status(&commit, "build", "error").await;
+    env.until_idle(&gateway.api).await;
     let newest = env.commit_statuses(&commit, "build").pop().unwrap();
     let words = newest.description.unwrap();
     assert_eq!(words, "Cancelled: refs/heads/topic was deleted");
@@ -49,11 +49,11 @@ async fn deleting_a_branch_cancels_what_runs_on_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_push_of_three_branches_starts_three_runs() {
     let env = Env::new(203);
-    let gateway = Inside::start_with(&env, every_branch).await;
+    let gateway = InProcess::start_with(&env, every_branch).await;
     let branches = [("a", "One"), ("b", "Two"), ("c", "Three")];
     let commits = env.shell.ado(|ado| ado.push_many(&env.repository, &branches));
     for commit in &commits {
-        env.until_commit_shown(commit, "build", "succeeded").await;
+        env.until_commit_status(commit, "build", "succeeded").await;
     }
     let deliveries = gateway.api.items("/v1/deliveries").await;
     assert_eq!(deliveries.len(), 1);
@@ -65,11 +65,11 @@ async fn one_push_of_three_branches_starts_three_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_with_several_commits_builds_the_last() {
     let env = Env::new(204);
-    let gateway = Inside::start_with(&env, every_branch).await;
+    let gateway = InProcess::start_with(&env, every_branch).await;
     let steps = ["One", "Two", "Three"];
     let head = env.shell.ado(|ado| ado.push_commits(&env.repository, "main", &steps));
-    env.until_commit_shown(&head, "build", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_commit_status(&head, "build", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     assert_eq!(env.starts(), 1);
     env.check_invariants();
     gateway.stop().await;
@@ -78,13 +78,13 @@ async fn a_push_with_several_commits_builds_the_last() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tag_starts_the_checks_on_tags_only() {
     let env = Env::new(205);
-    let gateway = Inside::start_with(&env, tags).await;
+    let gateway = InProcess::start_with(&env, tags).await;
     let commit = env.push("main");
-    env.decided(&gateway.api).await;
+    env.until_decided(&gateway.api).await;
     env.shell.ado(|ado| ado.create_tag(&env.repository, "v1.0", &commit));
-    env.until_commit_shown(&commit, "release", "succeeded").await;
+    env.until_commit_status(&commit, "release", "succeeded").await;
     env.shell.ado(|ado| ado.delete_tag(&env.repository, "v1.0"));
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     let runs = gateway.api.items("/v1/runs").await;
     assert_eq!(runs.len(), 1);
     assert_eq!(runs[0]["ref"], "refs/tags/v1.0");
@@ -98,10 +98,10 @@ async fn a_tag_starts_the_checks_on_tags_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_push_is_built_even_where_the_next_came_soon() {
     let env = Env::new(206);
-    let gateway = Inside::start_with(&env, every_branch).await;
+    let gateway = InProcess::start_with(&env, every_branch).await;
     let commits = [env.push("main"), env.push("main"), env.push("main")];
     for commit in &commits {
-        env.until_commit_shown(commit, "build", "succeeded").await;
+        env.until_commit_status(commit, "build", "succeeded").await;
     }
     assert_eq!(env.starts(), 3);
     env.check_invariants();
@@ -111,7 +111,7 @@ async fn every_push_is_built_even_where_the_next_came_soon() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_annotated_tag_is_built() {
     let env = Env::new(207);
-    let gateway = Inside::start_with(&env, tags).await;
+    let gateway = InProcess::start_with(&env, tags).await;
     let commit = env.push("main");
     let object = env.shell.ado(|ado| ado.create_annotated_tag(&env.repository, "v2.0", &commit));
     let run = env.until_started("release", &object).await;

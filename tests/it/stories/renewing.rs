@@ -6,9 +6,9 @@ use azdo_gateway::credentials::{Identities, Purpose};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Env, Inside, SERVICE_USER, parts};
+use crate::harness::{Env, InProcess, SERVICE_USER, parts};
 
-async fn show(env: &Env, gateway: &Inside, context: &str) -> String {
+async fn show(env: &Env, gateway: &InProcess, context: &str) -> String {
     let commit = env.push("main");
     let status = json!({
         "organization": "fabrikam", "project": env.project, "repository": env.repository,
@@ -23,7 +23,7 @@ fn refreshed(env: &Env) -> usize {
     env.shell.entra(|entra| entra.asked("refresh_token"))
 }
 
-async fn problem(gateway: &Inside, words: &str) -> String {
+async fn problem(gateway: &InProcess, words: &str) -> String {
     let says = |body: &Value| {
         body["problems"]["fabrikam"].as_str().is_some_and(|told| told.contains(words))
     };
@@ -43,7 +43,7 @@ async fn however_many_need_it_it_is_renewed_once() {
         commits.push((show(&env, &gateway, &context).await, context));
     }
     for (commit, context) in commits {
-        env.until_commit_shown(&commit, &context, "succeeded").await;
+        env.until_commit_status(&commit, &context, "succeeded").await;
     }
     assert_eq!(refreshed(&env), 1);
     let renewed = gateway.api.items("/v1/audit?action=refresh").await;
@@ -83,7 +83,7 @@ async fn a_short_lived_token_is_renewed_before_it_ends() {
     let twice = |list: &Value| list["items"].as_array().is_some_and(|items| items.len() >= 2);
     gateway.api.until("/v1/audit?action=refresh&outcome=done", twice).await;
     let commit = show(&env, &gateway, "scan").await;
-    env.until_commit_shown(&commit, "scan", "succeeded").await;
+    env.until_commit_status(&commit, "scan", "succeeded").await;
     gateway.stop().await;
 }
 
@@ -106,7 +106,7 @@ async fn a_restart_keeps_the_link_and_asks_nobody() {
     gateway.stop().await;
     let gateway = env.unlinked(|_| {}).await;
     let commit = show(&env, &gateway, "scan").await;
-    env.until_commit_shown(&commit, "scan", "succeeded").await;
+    env.until_commit_status(&commit, "scan", "succeeded").await;
     assert_eq!(refreshed(&env), 0, "the access token was kept, too");
     gateway.stop().await;
 }
@@ -133,7 +133,7 @@ async fn the_root_key_can_be_exchanged_without_linking_again() {
     // The previous key is gone.
     let gateway = env.unlinked(rotated).await;
     let commit = show(&env, &gateway, "scan").await;
-    env.until_commit_shown(&commit, "scan", "succeeded").await;
+    env.until_commit_status(&commit, "scan", "succeeded").await;
     gateway.stop().await;
 }
 
@@ -176,7 +176,7 @@ async fn what_entra_says_no_to_is_told_with_what_to_do() {
         assert!(told.contains(words), "{number}: {told}");
         env.shell.entra(|entra| entra.heal_tokens());
         env.link(&gateway.url).await;
-        env.until_commit_shown(&commit, "scan", "succeeded").await;
+        env.until_commit_status(&commit, "scan", "succeeded").await;
         gateway.stop().await;
     }
 }
@@ -192,7 +192,7 @@ async fn a_passing_fault_of_entra_heals_by_itself() {
     gateway.api.until("/v1/audit?action=refresh&outcome=failed", failed).await;
     gateway.api.until("/readyz", |body| body["problems"] == json!({})).await;
     env.link(&gateway.url).await;
-    env.until_commit_shown(&commit, "scan", "succeeded").await;
+    env.until_commit_status(&commit, "scan", "succeeded").await;
     gateway.stop().await;
 }
 
@@ -212,7 +212,7 @@ async fn two_client_secrets_are_tried_while_they_are_exchanged() {
         .await;
     env.shell.ado(|ado| ado.end_bearers());
     let commit = show(&env, &gateway, "scan").await;
-    env.until_commit_shown(&commit, "scan", "succeeded").await;
+    env.until_commit_status(&commit, "scan", "succeeded").await;
     gateway.stop().await;
 }
 

@@ -4,7 +4,7 @@ use fakes::ci::Behaviour;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Env, Inside, REPORTER, VIEWER};
+use crate::harness::{Api, Env, InProcess, REPORTER, VIEWER};
 
 /// A started run: its id, and its report token.
 async fn started(env: &Env, branch: &str) -> (u64, String, String, String) {
@@ -14,7 +14,7 @@ async fn started(env: &Env, branch: &str) -> (u64, String, String, String) {
     (id, commit, run, token.as_str().unwrap().to_owned())
 }
 
-async fn report(gateway: &Inside, token: &str, run: &str, body: Value) -> (StatusCode, Value) {
+async fn report(gateway: &InProcess, token: &str, run: &str, body: Value) -> (StatusCode, Value) {
     let path = format!("/v1/runs/{run}/reports");
     Api::new(&gateway.url, token).post(&path, Some(&body)).await
 }
@@ -22,8 +22,8 @@ async fn report(gateway: &Inside, token: &str, run: &str, body: Value) -> (Statu
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_token_is_good_for_its_own_run_only() {
     let env = Env::new(1101);
-    env.silence_ci();
-    let gateway = Inside::start(&env).await;
+    env.disable_ci_reports();
+    let gateway = InProcess::start(&env).await;
     let (_, _, one, token_of_one) = started(&env, "one").await;
     let (_, _, two, token_of_two) = started(&env, "two").await;
     let body = json!({ "state": "succeeded" });
@@ -41,8 +41,8 @@ async fn a_report_token_is_good_for_its_own_run_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reporter_may_report_on_any_run_and_a_viewer_on_none() {
     let env = Env::new(1102);
-    env.silence_ci();
-    let gateway = Inside::start(&env).await;
+    env.disable_ci_reports();
+    let gateway = InProcess::start(&env).await;
     let (id, commit, run, _) = started(&env, "topic").await;
     let body = json!({ "state": "failed", "description": "3 of 90 tests failed",
         "url": "https://ci.example.com/7" });
@@ -52,7 +52,7 @@ async fn a_reporter_may_report_on_any_run_and_a_viewer_on_none() {
     let (status, answer) = report(&gateway, REPORTER, &run, body).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(answer, json!({ "run": run, "state": "failed", "applied": true }));
-    env.until_said(id, &commit, "unit-tests", "3 of 90 tests failed").await;
+    env.until_description(id, &commit, "unit-tests", "3 of 90 tests failed").await;
     let shown = env.statuses(id, "unit-tests").pop().unwrap();
     assert_eq!(shown.state, "failed");
     assert_eq!(shown.target_url.as_deref(), Some("https://ci.example.com/7"));
@@ -63,8 +63,8 @@ async fn a_reporter_may_report_on_any_run_and_a_viewer_on_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_that_is_not_understood_is_told_which_field_is_wrong() {
     let env = Env::new(1103);
-    env.silence_ci();
-    let gateway = Inside::start(&env).await;
+    env.disable_ci_reports();
+    let gateway = InProcess::start(&env).await;
     let (_, _, run, token) = started(&env, "topic").await;
     let wrong = [
         (json!({}), "state"),
@@ -90,8 +90,8 @@ async fn a_report_that_is_not_understood_is_told_which_field_is_wrong() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_that_is_no_json_is_told_so() {
     let env = Env::new(1104);
-    env.silence_ci();
-    let gateway = Inside::start(&env).await;
+    env.disable_ci_reports();
+    let gateway = InProcess::start(&env).await;
     let (_, _, run, token) = started(&env, "topic").await;
     for (body, why) in [
         (String::new(), "not JSON"),
@@ -118,7 +118,7 @@ async fn a_report_that_is_no_json_is_told_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_not_there_is_404() {
     let env = Env::new(1105);
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let body = json!({ "state": "succeeded" });
     let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
     for run in [unknown, "nonsense", "1"] {
@@ -133,7 +133,7 @@ async fn a_run_that_is_not_there_is_404() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_and_a_contradicting_report_are_answered_and_change_nothing() {
     let env = Env::new(1106);
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     for (branch, behaviour, why) in [
         ("one", Behaviour::ReportTwice, "repeat: the run is succeeded already"),
         ("two", Behaviour::ContradictLate, "late: the run is succeeded, which is final"),
@@ -145,11 +145,11 @@ async fn a_repeated_and_a_contradicting_report_are_answered_and_change_nothing()
             ci.answers().iter().filter(|one| one.run == run && one.state != "running").count() == 2
         })
         .await;
-        env.settled(&gateway.api).await;
+        env.until_idle(&gateway.api).await;
         let last = env.shell.ci(|ci| ci.answers().last().cloned()).unwrap();
         assert_eq!((last.status, &last.body["applied"]), (Some(200), &json!(false)));
         assert!(last.body["reason"].as_str().unwrap().starts_with(why), "{}", last.body);
-        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        env.until_status(id, &commit, "unit-tests", "succeeded").await;
     }
     env.check_invariants();
     gateway.stop().await;
@@ -158,18 +158,18 @@ async fn a_repeated_and_a_contradicting_report_are_answered_and_change_nothing()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_description_is_cut_between_characters() {
     let env = Env::new(1107);
-    env.silence_ci();
-    let gateway = Inside::start(&env).await;
+    env.disable_ci_reports();
+    let gateway = InProcess::start(&env).await;
     let (id, commit, run, token) = started(&env, "topic").await;
     // The 249th character is the last that fits beside the ellipsis; each of them has four bytes.
     let words = "🚀".repeat(300);
     let body = json!({ "state": "running", "description": words });
     assert_eq!(report(&gateway, &token, &run, body).await.0, StatusCode::OK);
     let cut = format!("{}…", "🚀".repeat(249));
-    env.until_said(id, &commit, "unit-tests", &cut).await;
+    env.until_description(id, &commit, "unit-tests", &cut).await;
     let lines = json!({ "state": "running", "description": "one\r\ntwo\u{0000}" });
     assert_eq!(report(&gateway, &token, &run, lines).await.0, StatusCode::OK);
-    env.until_said(id, &commit, "unit-tests", "one  two").await;
+    env.until_description(id, &commit, "unit-tests", "one  two").await;
     env.check_invariants();
     gateway.stop().await;
 }
@@ -177,19 +177,19 @@ async fn a_long_description_is_cut_between_characters() {
 #[tokio::test(flavor = "multi_thread")]
 async fn progress_is_shown_while_a_run_goes_on() {
     let env = Env::new(1108);
-    env.silence_ci();
-    let gateway = Inside::start(&env).await;
+    env.disable_ci_reports();
+    let gateway = InProcess::start(&env).await;
     let (id, commit, run, token) = started(&env, "topic").await;
     for step in 1..=3 {
         let words = format!("step {step} of 3");
         let body = json!({ "state": "running", "description": words });
         let (_, answer) = report(&gateway, &token, &run, body).await;
         assert_eq!(answer["applied"], true);
-        env.until_said(id, &commit, "unit-tests", &words).await;
+        env.until_description(id, &commit, "unit-tests", &words).await;
     }
     let body = json!({ "state": "succeeded" });
     report(&gateway, &token, &run, body).await;
-    env.until_said(id, &commit, "unit-tests", "Succeeded").await;
+    env.until_description(id, &commit, "unit-tests", "Succeeded").await;
     env.check_invariants();
     gateway.stop().await;
 }

@@ -9,7 +9,7 @@ use fakes::http::Response;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Env, Inside, PAT, Settings, check};
+use crate::harness::{Env, InProcess, PAT, Settings, check};
 
 /// Hooks by hand, nothing looked for, policies every second.
 const KEPT: &str = "hooks = false\ncatch_up = \"off\"\nreconcile = \"1s\"";
@@ -22,17 +22,17 @@ pub(super) fn required(keys: &str) -> String {
     check("unit-tests", &format!("target_branches = [\"main\"]\nrequired = true\n{keys}"))
 }
 
-pub(super) async fn start(env: &Env, checks: String) -> Inside {
+pub(super) async fn start(env: &Env, checks: String) -> InProcess {
     start_with(env, KEPT, checks).await
 }
 
-async fn start_with(env: &Env, organization: &str, checks: String) -> Inside {
+async fn start_with(env: &Env, organization: &str, checks: String) -> InProcess {
     env.shell.ado(|ado| {
         ado.revoke_token(PAT);
         let scopes = ["vso.code", "vso.code_status", "vso.code_write"];
         ado.add_pat(PAT, &env.identity, &scopes, 4_102_444_800_000);
     });
-    Inside::start_with(env, |settings: &mut Settings| {
+    InProcess::start_with(env, |settings: &mut Settings| {
         settings.organization = organization.to_owned();
         settings.checks = checks;
     })
@@ -40,11 +40,11 @@ async fn start_with(env: &Env, organization: &str, checks: String) -> Inside {
 }
 
 /// Waits until a look at the pull requests is over that began after now.
-async fn looked(env: &Env, gateway: &Inside) {
+async fn looked(env: &Env, gateway: &InProcess) {
     const LIST: &str = "/git/pullrequests?";
     let before = env.shell.ado(|ado| ado.journal.count("GET", LIST));
     env.until("it looks again", |ado, _| ado.journal.count("GET", LIST) > before + 1).await;
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
 }
 
 /// Numbers and settings of the policies that the gateway's identity created.
@@ -82,7 +82,7 @@ pub(super) async fn made_by_an_administrator(env: &Env, settings: Value) -> u64 
 }
 
 /// Waits until a turn has begun and ended after now.
-pub(super) async fn turned(gateway: &Inside) -> Value {
+pub(super) async fn turned(gateway: &InProcess) -> Value {
     let (status, asked) = gateway.api.post(RECONCILE, None).await;
     assert_eq!(status, StatusCode::ACCEPTED);
     let time = |value: &Value| Timestamp::parse(value.as_str().unwrap_or_default());
@@ -99,7 +99,7 @@ pub(super) async fn turned(gateway: &Inside) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn merging_waits_for_a_required_check() {
     let env = Env::new(4201);
-    env.silence_ci();
+    env.disable_ci_reports();
     let gateway = start(&env, required("")).await;
     until_ours(&env, 1).await;
     let expected = json!({
@@ -117,10 +117,10 @@ async fn merging_waits_for_a_required_check() {
     let (id, commit) = env.open("topic");
     assert!(env.shell.ado(|ado| ado.try_complete(id)).unwrap_err().contains("is queued"));
     let run = env.until_started("unit-tests", &commit).await;
-    env.until_shown(id, &commit, "unit-tests", "pending").await;
+    env.until_status(id, &commit, "unit-tests", "pending").await;
     env.shell.ado(|ado| ado.try_complete(id)).unwrap_err();
     env.report(&run, "succeeded");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.shell.ado(|ado| ado.try_complete(id)).expect("nothing is left to wait for");
     let plan = gateway.api.get("/v1/organizations/fabrikam/plan").await;
     assert_eq!(plan["items"], json!([]));
@@ -140,7 +140,7 @@ async fn what_does_not_match_is_not_kept_from_being_merged() {
     // No hook tells of labels: until somebody has looked, it may have the one that is wanted.
     let (id, commit) = env.open("topic");
     env.until("its labels are asked for", |ado, _| ado.journal.count("GET", "/labels") > 1).await;
-    env.decided(&gateway.api).await;
+    env.until_decided(&gateway.api).await;
     let told = gateway.api.items("/v1/deliveries?limit=500").await;
     let why = "unit-tests not started, since Azure DevOps has not told its labels yet";
     let waits = |told: &Value| told["reason"].as_str().is_some_and(|reason| reason.contains(why));
@@ -149,9 +149,9 @@ async fn what_does_not_match_is_not_kept_from_being_merged() {
     assert!(shown.iter().all(|status| status.state == "pending"), "{shown:?}");
     assert!(env.shell.ado(|ado| ado.try_complete(id)).unwrap_err().contains("is queued"));
     env.shell.ado(|ado| ado.faults.clear());
-    env.until_shown(id, &commit, "unit-tests", "notApplicable").await;
+    env.until_status(id, &commit, "unit-tests", "notApplicable").await;
     let words = "Not applicable: it has none of the labels e2e";
-    env.until_said(id, &commit, "unit-tests", words).await;
+    env.until_description(id, &commit, "unit-tests", words).await;
     env.shell.ado(|ado| ado.try_complete(id)).expect("the check does not apply");
     assert_eq!(env.starts(), 0);
     // A draft waits, and is judged when it is published.
@@ -160,10 +160,10 @@ async fn what_does_not_match_is_not_kept_from_being_merged() {
         let new = NewPullRequest::new(&env.repository, "draft", "main").draft();
         (ado.open_pull_request(&new), commit)
     });
-    env.decided(&gateway.api).await;
+    env.until_decided(&gateway.api).await;
     assert!(!env.shell.ado(|ado| ado.policies_satisfied(draft)));
     env.shell.ado(|ado| ado.publish(draft));
-    env.until_shown(draft, &commit, "unit-tests", "notApplicable").await;
+    env.until_status(draft, &commit, "unit-tests", "notApplicable").await;
     gateway.stop().await;
 }
 
@@ -179,7 +179,7 @@ async fn a_label_that_no_hook_tells_makes_merging_wait_for_the_check() {
         (id, commit)
     });
     env.until_started("unit-tests", &commit).await;
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let exempt = |env: &Env| {
         let all = env.statuses(id, "unit-tests");
         all.iter().filter(|status| status.state == "notApplicable").count()
@@ -187,14 +187,14 @@ async fn a_label_that_no_hook_tells_makes_merging_wait_for_the_check() {
     assert_eq!(exempt(&env), 0, "nobody may merge it before it has run");
     // Taken away, which no list tells, and put back.
     env.shell.ado(|ado| ado.remove_label(id, "e2e"));
-    env.until_shown(id, &commit, "unit-tests", "notApplicable").await;
+    env.until_status(id, &commit, "unit-tests", "notApplicable").await;
     looked(&env, &gateway).await;
     let asked = |env: &Env| env.shell.ado(|ado| ado.journal.count("GET", "/labels"));
     let before = asked(&env);
     looked(&env, &gateway).await;
     assert_eq!(asked(&env), before, "what is known to have none is not asked for again");
     env.shell.ado(|ado| ado.add_label(id, "e2e"));
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     assert_eq!(env.starts(), 1);
     env.check_invariants();
     gateway.stop().await;
@@ -203,7 +203,7 @@ async fn a_label_that_no_hook_tells_makes_merging_wait_for_the_check() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_to_match_has_to_run_in_the_same_place() {
     let env = Env::new(4203);
-    env.silence_ci();
+    env.disable_ci_reports();
     let gateway = start(&env, required("")).await;
     until_ours(&env, 1).await;
     let (id, commit) = env.shell.ado(|ado| {
@@ -213,22 +213,22 @@ async fn what_comes_to_match_has_to_run_in_the_same_place() {
         let new = NewPullRequest::new(&env.repository, "topic", "somewhere");
         (ado.open_pull_request(&new), commit)
     });
-    env.until_shown(id, &commit, "unit-tests", "notApplicable").await;
+    env.until_status(id, &commit, "unit-tests", "notApplicable").await;
     assert_eq!(env.starts(), 0);
-    env.decided(&gateway.api).await;
+    env.until_decided(&gateway.api).await;
     env.shell.ado(|ado| ado.retarget(id, "main"));
     env.until_started("unit-tests", &commit).await;
-    env.until_shown(id, &commit, "unit-tests", "pending").await;
+    env.until_status(id, &commit, "unit-tests", "pending").await;
     env.shell.ado(|ado| ado.try_complete(id)).unwrap_err();
     // And away again, while it runs: it is cancelled, and that is not what counts.
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     env.shell.ado(|ado| ado.retarget(id, "somewhere"));
-    env.until_shown(id, &commit, "unit-tests", "notApplicable").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, &commit, "unit-tests", "notApplicable").await;
+    env.until_idle(&gateway.api).await;
     assert_eq!(gateway.api.items("/v1/runs").await[0]["state"], "cancelled");
-    env.until_shown(id, &commit, "unit-tests", "notApplicable").await;
+    env.until_status(id, &commit, "unit-tests", "notApplicable").await;
     let words = "Not applicable: target branch somewhere does not match main";
-    env.until_said(id, &commit, "unit-tests", words).await;
+    env.until_description(id, &commit, "unit-tests", words).await;
     gateway.stop().await;
 }
 
@@ -332,7 +332,7 @@ async fn a_service_user_keeps_policies_with_tokens_of_their_own() {
         .await;
     until_ours(&env, 1).await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.shell.ado(|ado| ado.try_complete(id)).expect("the check has succeeded");
     gateway.stop().await;
 }
@@ -364,17 +364,17 @@ async fn what_was_open_before_a_check_was_required_says_what_merging_waits_for()
     until_ours(&env, 1).await;
     let (id, commit) = env.open("topic");
     // Nothing waits for it yet.
-    env.until_shown(id, &commit, "unit-tests", "notApplicable").await;
+    env.until_status(id, &commit, "unit-tests", "notApplicable").await;
     gateway.stop().await;
     // From now on merging into main waits for the check, and what was shown must not open it.
     let gateway = start_with(&env, LOOKING, required("")).await;
-    env.until_shown(id, &commit, "unit-tests", "pending").await;
-    env.until_shown(past, &before, "unit-tests", "pending").await;
+    env.until_status(id, &commit, "unit-tests", "pending").await;
+    env.until_status(past, &before, "unit-tests", "pending").await;
     let blocked = |id: u64| env.shell.ado(|ado| ado.try_complete(id)).unwrap_err();
     assert!(blocked(id).contains("is queued") && blocked(past).contains("is queued"));
     assert_eq!(env.starts(), 0, "what was there before starts nothing");
     let pushed = env.push("topic");
-    env.until_shown(id, &pushed, "unit-tests", "succeeded").await;
+    env.until_status(id, &pushed, "unit-tests", "succeeded").await;
     env.shell.ado(|ado| ado.try_complete(id)).expect("its check has succeeded");
     gateway.stop().await;
 }

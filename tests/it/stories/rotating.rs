@@ -2,21 +2,21 @@
 
 use reqwest::StatusCode;
 
-use crate::harness::{Env, Inside, ROOT_KEY, payloads};
+use crate::harness::{Env, InProcess, ROOT_KEY, payloads};
 
 const NEW_ROOT_KEY: &str = "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hooks_with_passwords_of_the_previous_root_key_still_deliver() {
     let env = Env::new(801);
-    let gateway = Inside::start_with(&env, |settings| {
+    let gateway = InProcess::start_with(&env, |settings| {
         settings.secrets = r#"previous_root_key = { env = "PREVIOUS_ROOT_KEY" }"#.into();
         settings.environment.insert("PREVIOUS_ROOT_KEY".into(), ROOT_KEY.into());
         settings.environment.insert("ROOT_KEY".into(), NEW_ROOT_KEY.into());
     })
     .await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.check_invariants();
     gateway.stop().await;
 }
@@ -24,12 +24,12 @@ async fn hooks_with_passwords_of_the_previous_root_key_still_deliver() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_root_key_that_was_taken_away_opens_nothing() {
     let env = Env::new(802);
-    let gateway = Inside::without_hooks(&env, |settings| {
+    let gateway = InProcess::without_hooks(&env, |settings| {
         settings.environment.insert("ROOT_KEY".into(), NEW_ROOT_KEY.into());
     })
     .await;
-    let letter = payloads::other("git.push").to_string();
-    let answer = env.deliver(&gateway.url, "git-push", letter).await;
+    let payload = payloads::other("git.push").to_string();
+    let answer = env.deliver(&gateway.url, "git-push", payload).await;
     assert_eq!(answer, StatusCode::UNAUTHORIZED);
     gateway.stop().await;
 }
@@ -37,11 +37,11 @@ async fn a_root_key_that_was_taken_away_opens_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_started_before_the_rotation_reports_after_it() {
     let env = Env::new(803);
-    env.silence_ci();
-    let gateway = Inside::start(&env).await;
+    env.disable_ci_reports();
+    let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
     let run = env.until_started("unit-tests", &commit).await;
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     let address = gateway.url.replace("http://", "");
     gateway.stop().await;
     let listener = std::net::TcpListener::bind(&address).unwrap();
@@ -51,7 +51,7 @@ async fn a_run_started_before_the_rotation_reports_after_it() {
     settings.environment.insert("ROOT_KEY".into(), NEW_ROOT_KEY.into());
     let app = azdo_gateway::app::App::start_on(settings.config(), listener).await.unwrap();
     env.report(&run, "succeeded");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.check_invariants();
     app.stop().await;
 }
@@ -64,13 +64,13 @@ async fn while_a_ci_secret_is_exchanged_a_ci_that_knows_either_is_started() {
         if known == "FORMER" {
             env.shell.ci(|ci| ci.set_secrets(&[former]));
         }
-        let gateway = Inside::start_with(&env, |settings| {
+        let gateway = InProcess::start_with(&env, |settings| {
             settings.signing = r#"[{ env = "BUILDER_SECRET" }, { env = "FORMER" }]"#.into();
             settings.environment.insert("FORMER".into(), former.into());
         })
         .await;
         let (id, commit) = env.open("topic");
-        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        env.until_status(id, &commit, "unit-tests", "succeeded").await;
         env.check_invariants();
         gateway.stop().await;
     }

@@ -4,7 +4,7 @@ use fakes::ado::{Permission, World};
 use fakes::faults::{Rule, budget_left};
 use serde_json::json;
 
-use crate::harness::{Env, Inside};
+use crate::harness::{Env, InProcess};
 
 const KEPT: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"1s\"";
 /// How long little is left, in seconds.
@@ -22,24 +22,25 @@ fn upkeep(ado: &World, after: usize) -> Vec<i64> {
     since.filter(|entry| is_upkeep(&entry.target)).map(|entry| entry.at_ms).collect()
 }
 
-async fn show(env: &Env, gateway: &Inside, commit: &str, name: &str) {
+async fn show(env: &Env, gateway: &InProcess, commit: &str, name: &str) {
     let status = json!({
         "organization": "fabrikam", "project": env.project, "repository": env.repository,
         "commit": commit, "context": { "name": name }, "state": "succeeded",
     });
     let (answered, _) = gateway.api.post("/v1/statuses", Some(&status)).await;
     assert_eq!(answered, reqwest::StatusCode::ACCEPTED);
-    env.until_commit_shown(commit, name, "succeeded").await;
+    env.until_commit_status(commit, name, "succeeded").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_little_is_left_upkeep_waits_and_statuses_are_posted() {
     let env = Env::new(4501);
-    let gateway = Inside::without_hooks(&env, |settings| settings.organization = KEPT.into()).await;
+    let gateway =
+        InProcess::without_hooks(&env, |settings| settings.organization = KEPT.into()).await;
     let hooks = env.until_hooks(&gateway.url, 4).await;
     let commit = env.push("main");
-    env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_commit_status(&commit, "unit-tests", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     let reset_ms = env.shell.ado(|ado| {
         let reset_s = ado.now_ms() / 1_000 + SHORT_S;
         // Less than a quarter: the least that is left to reconciliation.
@@ -67,7 +68,7 @@ async fn while_little_is_left_upkeep_waits_and_statuses_are_posted() {
     let shown_ms = env.shell.ado(|ado| ado.now_ms());
     env.shell.ado(|ado| ado.faults.clear());
     env.until_hooks(&gateway.url, 4).await;
-    env.until_shown(id, &head, "unit-tests", "succeeded").await;
+    env.until_status(id, &head, "unit-tests", "succeeded").await;
     let calls = env.shell.ado(|ado| upkeep(ado, told_at));
     let early = calls.iter().filter(|at_ms| **at_ms < reset_ms).count();
     println!(

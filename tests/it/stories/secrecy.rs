@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Api, Browser, CLIENT_SECRET, Env, OPERATOR, Outside, PAT, REPORTER, ROOT_KEY, VIEWER,
+    Api, Binary, Browser, CLIENT_SECRET, Env, OPERATOR, PAT, REPORTER, ROOT_KEY, VIEWER,
 };
 
 /// Every byte string that must not be found, by the name of what it is.
@@ -62,7 +62,7 @@ fn search(hook_scope: &str, content: &[u8], secrets: &[(String, Vec<u8>)]) {
 }
 
 /// Every list and every detail, as text.
-async fn every_answer(gateway: &Outside) -> String {
+async fn every_answer(gateway: &Binary) -> String {
     let mut all = String::new();
     for list in ["/v1/deliveries", "/v1/runs", "/v1/statuses", "/v1/audit"] {
         let items = gateway.api.items(&format!("{list}?limit=500")).await;
@@ -84,23 +84,23 @@ async fn every_answer(gateway: &Outside) -> String {
 }
 
 /// A life in which everything happens that may be told in a log.
-async fn live(env: &Env, gateway: &Outside) {
+async fn live(env: &Env, gateway: &Binary) {
     let (id, commit) = env.open("one");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.shell.ci(|ci| {
         ci.next(1, &Behaviour::Refuse { status: 400, text: "no".into() });
         ci.next(1, &Behaviour::Unavailable { times: 1, retry_after_s: 0 });
         ci.next(1, &Behaviour::ContradictLate);
     });
     let (refused, commit) = env.open("two");
-    env.until_shown(refused, &commit, "unit-tests", "error").await;
+    env.until_status(refused, &commit, "unit-tests", "error").await;
     env.shell.ado(|ado| {
         ado.faults.add(Rule::new("POST", "/statuses", server_error_500()).next(1));
         ado.faults.add(Rule::new("POST", "/statuses", too_many_requests(1)).next(1));
     });
     for branch in ["three", "four"] {
         let (id, commit) = env.open(branch);
-        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        env.until_status(id, &commit, "unit-tests", "succeeded").await;
     }
     // Wrong and odd callers, with secrets that are nearly right.
     env.deliver(&gateway.url, "by-hand", "no json").await;
@@ -123,7 +123,7 @@ async fn live(env: &Env, gateway: &Outside) {
         all.contains("does not accept the credential") || all.contains("is left in peace until")
     };
     gateway.api.until("/v1/statuses?outcome=queued", told).await;
-    env.decided(&gateway.api).await;
+    env.until_decided(&gateway.api).await;
 }
 
 fn commit_of(env: &Env, branch: &str) -> String {
@@ -133,7 +133,7 @@ fn commit_of(env: &Env, branch: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_ever_sees_a_secret() {
     let env = Env::new(1901);
-    let mut gateway = Outside::start_with(&env, |settings| {
+    let mut gateway = Binary::start_with(&env, |settings| {
         settings.environment.insert("AZDO_GATEWAY_LOG".into(), "trace".into());
     })
     .await;
@@ -143,7 +143,7 @@ async fn nobody_ever_sees_a_secret() {
 }
 
 /// None of the secrets is in an answer, the process list, or, after a sudden death, a file.
-async fn nowhere(gateway: &mut Outside, secrets: &[(String, Vec<u8>)], pages: &str) {
+async fn nowhere(gateway: &mut Binary, secrets: &[(String, Vec<u8>)], pages: &str) {
     let answers = every_answer(gateway).await + pages;
     search("an answer", answers.as_bytes(), secrets);
     let process = format!("/proc/{}/cmdline", gateway.id());
@@ -178,7 +178,7 @@ impl Linker {
     }
 
     /// Up to where Entra sends the browser back; whoever holds the link may sign in.
-    async fn sign_in(&mut self, gateway: &Outside) -> (Browser, String) {
+    async fn sign_in(&mut self, gateway: &Binary) -> (Browser, String) {
         let (status, answer) = gateway.api.post("/v1/organizations/fabrikam/link", None).await;
         assert_eq!(status, StatusCode::CREATED);
         let url = answer["url"].as_str().unwrap();
@@ -194,7 +194,7 @@ impl Linker {
     }
 
     /// Links, after somebody else has tried with what they overheard.
-    async fn link(&mut self, gateway: &Outside) {
+    async fn link(&mut self, gateway: &Binary) {
         let (browser, back) = self.sign_in(gateway).await;
         assert_eq!(self.open(&Browser::new(), &back).await, StatusCode::BAD_REQUEST);
         let (browser, back) = match self.open(&browser, &back).await {
@@ -207,11 +207,11 @@ impl Linker {
 
 async fn shows(env: &Env, branch: &str) {
     let (id, commit) = env.open(branch);
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
 }
 
 /// A linked life: tokens are renewed, refused and lost, and the user is exchanged.
-async fn live_linked(env: &Env, gateway: &Outside) -> Linker {
+async fn live_linked(env: &Env, gateway: &Binary) -> Linker {
     let mut linker = Linker::default();
     let (browser, back) = linker.sign_in(gateway).await;
     env.shell.entra(|entra| entra.forge_next_id_token(Forgery::WrongNonce));
@@ -275,14 +275,14 @@ fn linked_secrets(env: &Env, linker: &Linker) -> Vec<(String, Vec<u8>)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_ever_sees_a_secret_of_the_service_user() {
     let env = Env::new(1902);
-    let mut gateway = Outside::start_with(&env, |settings| {
+    let mut gateway = Binary::start_with(&env, |settings| {
         settings.credential = env.service_user("");
         settings.environment.insert("AZDO_GATEWAY_LOG".into(), "trace".into());
     })
     .await;
     env.register(&gateway.url);
     let linker = live_linked(&env, &gateway).await;
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     // It was looked where something can be found.
     let known = env.shell.ado(|ado| ado.pats()[0].authorization_id.clone());
     assert!(every_answer(&gateway).await.contains(&known), "the audit log knows every token");

@@ -7,7 +7,7 @@ use fakes::ado::{Permission, SubscriptionStatus, World};
 use fakes::faults::{Action, Rule};
 use reqwest::{Method, StatusCode};
 
-use crate::harness::{Env, Inside, PATIENCE};
+use crate::harness::{Env, InProcess, WAIT_MAX};
 
 /// Catch-up only when it is asked for, so that what it finds is old enough to have been told.
 const KEPT: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"1h\"";
@@ -24,7 +24,7 @@ fn owned_by(env: &Env, identity: &str) {
     });
 }
 
-async fn look(gateway: &Inside) {
+async fn look(gateway: &InProcess) {
     let asked = gateway.api.call(Method::POST, "/v1/organizations/fabrikam/catch-up", None).await;
     assert_eq!(asked.0, StatusCode::ACCEPTED);
 }
@@ -37,11 +37,12 @@ fn tells_of_silence(ready: &serde_json::Value) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn hooks_that_are_enabled_and_silent_are_noticed_until_they_speak() {
     let env = Env::new(4401);
-    let gateway = Inside::without_hooks(&env, |settings| settings.organization = KEPT.into()).await;
+    let gateway =
+        InProcess::without_hooks(&env, |settings| settings.organization = KEPT.into()).await;
     env.until_hooks(&gateway.url, 4).await;
     let (known, first) = env.open("known");
-    env.until_shown(known, &first, "unit-tests", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_status(known, &first, "unit-tests", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     let stranger = env.shell.ado(|ado| {
         let stranger = ado.create_identity("Gone", "gone@fabrikam.example");
         ado.deny(&stranger, Permission::GenericRead, None);
@@ -51,19 +52,19 @@ async fn hooks_that_are_enabled_and_silent_are_noticed_until_they_speak() {
     let (id, commit) = env.open("topic");
     let pushed = env.push("known");
     env.shell.pass(LONG).await;
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     assert_eq!(env.starts(), 1, "nobody told of it");
     assert!(!tells_of_silence(&gateway.api.get("/readyz").await), "nobody knows of it");
     look(&gateway).await;
     let ready = gateway.api.until("/readyz", tells_of_silence).await;
     println!("{}", ready["problems"]["fabrikam"]);
     assert!(ready.to_string().contains("hooks of project Fabrikam are silent"), "{ready}");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    env.until_shown(known, &pushed, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(known, &pushed, "unit-tests", "succeeded").await;
     env.until_hooks(&gateway.url, 4).await;
     owned_by(&env, &env.identity);
     let pushed = env.push("topic");
-    env.until_shown(id, &pushed, "unit-tests", "succeeded").await;
+    env.until_status(id, &pushed, "unit-tests", "succeeded").await;
     gateway.api.until("/readyz", |ready| !tells_of_silence(ready)).await;
     env.check_invariants();
     gateway.stop().await;
@@ -72,17 +73,18 @@ async fn hooks_that_are_enabled_and_silent_are_noticed_until_they_speak() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hooks_that_tell_are_not_called_silent() {
     let env = Env::new(4402);
-    let gateway = Inside::without_hooks(&env, |settings| settings.organization = KEPT.into()).await;
+    let gateway =
+        InProcess::without_hooks(&env, |settings| settings.organization = KEPT.into()).await;
     env.until_hooks(&gateway.url, 4).await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     env.shell.pass(LONG).await;
     let lists = |ado: &World| ado.journal.count("GET", "/git/pullrequests?");
     let before = env.shell.ado(|ado| lists(ado));
     look(&gateway).await;
     env.until("it looked", |ado, _| lists(ado) > before).await;
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     turn(&env).await;
     assert!(!tells_of_silence(&gateway.api.get("/readyz").await));
     assert_eq!(env.starts(), 1);
@@ -92,16 +94,17 @@ async fn hooks_that_tell_are_not_called_silent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hooks_that_are_new_are_not_blamed_for_what_was_before() {
     let env = Env::new(4403);
-    let gateway = Inside::without_hooks(&env, |settings| settings.organization = KEPT.into()).await;
+    let gateway =
+        InProcess::without_hooks(&env, |settings| settings.organization = KEPT.into()).await;
     env.until_hooks(&gateway.url, 4).await;
     let (known, first) = env.open("known");
-    env.until_shown(known, &first, "unit-tests", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_status(known, &first, "unit-tests", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     // One look is held up, so that the next begins when all is healed and has delivered.
     let hold = Rule::new("GET", "/refs", Action::Hold { before: true }).next(1);
     env.shell.ado(|ado| ado.faults.add(hold));
     look(&gateway).await;
-    assert!(env.shell.wait_for_held(PATIENCE, 1).await.is_some(), "it looks");
+    assert!(env.shell.wait_for_held(WAIT_MAX, 1).await.is_some(), "it looks");
     let stopped: Vec<String> = env.hooks_of(&gateway.url).into_iter().map(|one| one.id).collect();
     env.shell.ado(|ado| {
         for id in &stopped {
@@ -116,8 +119,8 @@ async fn hooks_that_are_new_are_not_blamed_for_what_was_before() {
     .await;
     env.until_hooks(&gateway.url, 4).await;
     env.shell.release();
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     turn(&env).await;
     let ready = gateway.api.get("/readyz").await;
     assert!(!tells_of_silence(&ready), "{ready}");

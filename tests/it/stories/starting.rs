@@ -6,10 +6,10 @@ use fakes::ci::{Behaviour, World};
 use fakes::faults::{Action, Rule, redirect_302};
 use serde_json::Value;
 
-use crate::harness::{Env, Inside, check};
+use crate::harness::{Env, InProcess, check};
 
 /// The only run there is.
-async fn only_run(gateway: &Inside) -> Value {
+async fn only_run(gateway: &InProcess) -> Value {
     let mut runs = gateway.api.items("/v1/runs").await;
     assert_eq!(runs.len(), 1);
     runs.remove(0)
@@ -18,9 +18,9 @@ async fn only_run(gateway: &Inside) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trigger_tells_a_ci_all_that_the_contract_promises() {
     let env = Env::new(1001);
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let trigger = env.shell.ci(|ci| ci.started().next().map(|start| start.trigger.clone()));
     let trigger = trigger.unwrap();
     let (main, merge) = env.shell.ado(|ado| {
@@ -45,13 +45,13 @@ async fn a_trigger_tells_a_ci_all_that_the_contract_promises() {
 async fn a_ci_that_is_unavailable_is_asked_again_with_the_same_key() {
     let env = Env::new(1002);
     env.shell.ci(|ci| ci.next(1, &Behaviour::Unavailable { times: 1, retry_after_s: 1 }));
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
     let refused = |run: &Value| run["items"][0]["attempts"] == 1;
     let waiting = gateway.api.until("/v1/runs", refused).await;
     let reason = waiting["items"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("builder does not start it yet: it answers 503"), "{reason}");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let start = env.shell.ci(|ci| ci.started().next().cloned()).unwrap();
     assert_eq!((start.attempts, start.repeats), (2, 0));
     let asked = env.shell.ci(|ci| ci.journal.entries().map(|one| one.at_ms).collect::<Vec<_>>());
@@ -66,10 +66,10 @@ async fn a_ci_that_refuses_is_quoted_in_the_status() {
     let env = Env::new(1003);
     let refuse = Behaviour::Refuse { status: 422, text: "no such pipeline: web/main".into() };
     env.shell.ci(|ci| ci.set_default(refuse));
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "error").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, &commit, "unit-tests", "error").await;
+    env.until_idle(&gateway.api).await;
     let words = env.statuses(id, "unit-tests").pop().unwrap().description.unwrap();
     assert!(words.contains("no such pipeline: web/main"), "{words}");
     assert_eq!(only_run(&gateway).await["state"], "errored");
@@ -85,9 +85,9 @@ async fn an_answer_that_is_lost_does_not_start_a_second_run() {
     {
         let env = Env::new(seed);
         env.shell.ci(|ci| ci.faults.add(Rule::new("POST", "/start", fault.clone()).next(1)));
-        let gateway = Inside::start(&env).await;
+        let gateway = InProcess::start(&env).await;
         let (id, commit) = env.open("topic");
-        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        env.until_status(id, &commit, "unit-tests", "succeeded").await;
         let keys = env.shell.ci(|ci| ci.triggered().count());
         assert_eq!((env.starts(), keys), (1, 1), "{fault:?}");
         env.check_invariants();
@@ -98,13 +98,13 @@ async fn an_answer_that_is_lost_does_not_start_a_second_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ci_may_answer_anything_with_2xx() {
     let env = Env::new(1007);
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     for (branch, behaviour) in
         [("one", Behaviour::GarbageAnswer), ("two", Behaviour::AnswerWithoutId)]
     {
         env.shell.ci(|ci| ci.next(1, &behaviour));
         let (id, commit) = env.open(branch);
-        env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+        env.until_status(id, &commit, "unit-tests", "succeeded").await;
     }
     let asked_once = |runs: &Value| {
         let mut runs = runs["items"].as_array().unwrap().iter();
@@ -119,14 +119,14 @@ async fn a_ci_may_answer_anything_with_2xx() {
 async fn a_report_may_be_faster_than_the_answer() {
     let env = Env::new(1008);
     env.shell.ci(|ci| ci.next(1, &Behaviour::ReportBeforeAnswer));
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let named = |runs: &Value| !runs["items"][0]["ci_id"].is_null();
     let runs = gateway.api.until("/v1/runs", named).await;
     assert_eq!(runs["items"][0]["state"], "succeeded");
-    env.settled(&gateway.api).await;
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_idle(&gateway.api).await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.check_invariants();
     gateway.stop().await;
 }
@@ -134,20 +134,21 @@ async fn a_report_may_be_faster_than_the_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_concurrency_one_runs_go_one_after_the_other() {
     let env = Env::new(1009);
-    env.silence_ci();
-    let gateway = Inside::start_with(&env, |settings| {
+    env.disable_ci_reports();
+    let gateway = InProcess::start_with(&env, |settings| {
         settings.checks = check("build", "concurrency = 1");
     })
     .await;
     for branch in ["one", "two", "three"] {
         env.open(branch);
     }
-    env.decided(&gateway.api).await;
+    env.until_decided(&gateway.api).await;
     for done in 0..3 {
         env.until("the next is started", |_, ci| ci.starts() == done + 1).await;
         let left = |runs: &Value| runs["items"].as_array().unwrap().len() == 2 - done;
         gateway.api.until("/v1/runs?state=planned", left).await;
-        let too_many = env.shell.wait_until(Env::MOMENT, |_, ci| ci.starts() > done + 1).await;
+        let too_many =
+            env.shell.wait_until(Env::QUIET_PERIOD, |_, ci| ci.starts() > done + 1).await;
         assert!(!too_many, "two run at once");
         let open = |ci: &World| ci.started().find(|one| !ci.is_reported(&one.run)).cloned();
         let run = env.shell.ci(|ci| open(ci)).unwrap().run;
@@ -164,10 +165,10 @@ async fn a_redirect_of_a_ci_is_not_followed() {
     let env = Env::new(1010);
     let elsewhere = format!("{}/ci/elsewhere", env.shell.url());
     env.shell.ci(|ci| ci.faults.add(Rule::new("POST", "/start", redirect_302(&elsewhere))));
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "error").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, &commit, "unit-tests", "error").await;
+    env.until_idle(&gateway.api).await;
     let followed = env.shell.ci(|ci| ci.journal.entries().any(|one| one.target.contains("else")));
     assert!(!followed);
     gateway.stop().await;
@@ -178,14 +179,14 @@ async fn a_slow_ci_does_not_hold_up_the_others() {
     let env = Env::new(1011);
     let hold = Action::Hold { before: true };
     env.shell.ci(|ci| ci.faults.add(Rule::new("POST", "/start", hold).next(1)));
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let (slow, held) = env.open("slow");
     let patience = Duration::from_secs(20);
     assert!(env.shell.wait_for_held(patience, 1).await.is_some(), "the first is held");
     let (id, commit) = env.open("quick");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.shell.release();
-    env.until_shown(slow, &held, "unit-tests", "succeeded").await;
+    env.until_status(slow, &held, "unit-tests", "succeeded").await;
     env.check_invariants();
     gateway.stop().await;
 }

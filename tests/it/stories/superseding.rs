@@ -1,6 +1,6 @@
 //! What a newer commit does to the run of an older one, and what that run can still say.
 
-use crate::harness::{Env, Inside, check, newest_status};
+use crate::harness::{Env, InProcess, check, newest_status};
 
 /// The answers that a run's reports got: whether it counted, and why not.
 fn answers(env: &Env, run: &str) -> Vec<(bool, String)> {
@@ -19,27 +19,27 @@ fn answers(env: &Env, run: &str) -> Vec<(bool, String)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newer_commit_supersedes_the_older() {
     let env = Env::new(501);
-    env.silence_ci();
-    let gateway = Inside::start(&env).await;
+    env.disable_ci_reports();
+    let gateway = InProcess::start(&env).await;
     let (id, older) = env.open("topic");
     let first = env.until_started("unit-tests", &older).await;
-    env.until_shown(id, &older, "unit-tests", "pending").await;
+    env.until_status(id, &older, "unit-tests", "pending").await;
     let newer = env.push("topic");
     let second = env.until_started("unit-tests", &newer).await;
-    env.until_shown(id, &older, "unit-tests", "error").await;
-    env.until_commit_shown(&older, "unit-tests", "error").await;
-    env.until_shown(id, &newer, "unit-tests", "pending").await;
+    env.until_status(id, &older, "unit-tests", "error").await;
+    env.until_commit_status(&older, "unit-tests", "error").await;
+    env.until_status(id, &newer, "unit-tests", "pending").await;
     let words = format!("Superseded by the newer commit {}", &newer[..8]);
-    env.until_said(id, &older, "unit-tests", &words).await;
+    env.until_description(id, &older, "unit-tests", &words).await;
     // The older run does not know yet; what it says counts for nothing.
     env.report(&first, "succeeded");
     env.until("it was answered", |_, ci| ci.answers().len() == 1).await;
     let (applied, reason) = answers(&env, &first).remove(0);
     assert!(!applied && reason.contains("late: the run is superseded"), "{reason}");
     env.report(&second, "succeeded");
-    env.until_shown(id, &newer, "unit-tests", "succeeded").await;
-    env.until_commit_shown(&newer, "unit-tests", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, &newer, "unit-tests", "succeeded").await;
+    env.until_commit_status(&newer, "unit-tests", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     assert_eq!(env.commit_statuses(&older, "unit-tests").pop().unwrap().state, "error");
     let iterations: Vec<_> = env
         .statuses(id, "unit-tests")
@@ -54,8 +54,8 @@ async fn a_newer_commit_supersedes_the_older() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_may_let_both_commits_run() {
     let env = Env::new(502);
-    env.silence_ci();
-    let gateway = Inside::start_with(&env, |settings| {
+    env.disable_ci_reports();
+    let gateway = InProcess::start_with(&env, |settings| {
         settings.checks = check("build", "supersede = false");
     })
     .await;
@@ -64,10 +64,10 @@ async fn a_check_may_let_both_commits_run() {
     let newer = env.push("topic");
     let second = env.until_started("build", &newer).await;
     env.report(&second, "succeeded");
-    env.until_shown(id, &newer, "build", "succeeded").await;
+    env.until_status(id, &newer, "build", "succeeded").await;
     env.report(&first, "failed");
-    env.until_shown(id, &older, "build", "failed").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, &older, "build", "failed").await;
+    env.until_idle(&gateway.api).await;
     let shown = env.shell.ado(|ado| newest_status(ado, id, &newer, "build").cloned());
     assert_eq!(shown.unwrap().state, "succeeded");
     env.check_invariants();
@@ -77,23 +77,23 @@ async fn a_check_may_let_both_commits_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn going_back_by_force_runs_the_first_commit_anew_on_the_newest_iteration() {
     let env = Env::new(503);
-    env.silence_ci();
-    let gateway = Inside::start(&env).await;
+    env.disable_ci_reports();
+    let gateway = InProcess::start(&env).await;
     let (id, first) = env.open("topic");
     env.until_started("unit-tests", &first).await;
-    env.decided(&gateway.api).await;
+    env.until_decided(&gateway.api).await;
     let second = env.shell.ado(|ado| ado.force_push(&env.repository, "topic", "Other work"));
     env.until_started("unit-tests", &second).await;
-    env.decided(&gateway.api).await;
+    env.until_decided(&gateway.api).await;
     env.shell.ado(|ado| ado.force_push_to(&env.repository, "topic", &first));
     let run = env.until_started_times("unit-tests", &first, 2).await;
     // Later, the CI's answer would add its link to a status that is shown already.
     let path = format!("/v1/runs/{run}");
     gateway.api.until(&path, |run| run["state"] == "dispatched").await;
     env.report(&run, "succeeded");
-    env.until_shown(id, &first, "unit-tests", "succeeded").await;
-    env.until_commit_shown(&first, "unit-tests", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, &first, "unit-tests", "succeeded").await;
+    env.until_commit_status(&first, "unit-tests", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     let statuses = env.statuses(id, "unit-tests");
     let succeeded: Vec<_> = statuses.iter().filter(|one| one.state == "succeeded").collect();
     assert_eq!(succeeded.len(), 1);
@@ -105,40 +105,40 @@ async fn going_back_by_force_runs_the_first_commit_anew_on_the_newest_iteration(
 #[tokio::test(flavor = "multi_thread")]
 async fn going_back_by_force_while_both_may_run_ends_on_the_newest_iteration() {
     let env = Env::new(504);
-    env.silence_ci();
-    let gateway = Inside::start_with(&env, |settings| {
+    env.disable_ci_reports();
+    let gateway = InProcess::start_with(&env, |settings| {
         settings.checks = check("build", "supersede = false");
     })
     .await;
     let (id, first) = env.open("topic");
     let before = env.until_started("build", &first).await;
-    env.until_shown(id, &first, "build", "pending").await;
-    env.decided(&gateway.api).await;
+    env.until_status(id, &first, "build", "pending").await;
+    env.until_decided(&gateway.api).await;
     env.shell.ado(|ado| ado.force_push(&env.repository, "topic", "Other work"));
-    env.decided(&gateway.api).await;
+    env.until_decided(&gateway.api).await;
     env.shell.ado(|ado| ado.force_push_to(&env.repository, "topic", &first));
     let after = env.until_started_times("build", &first, 2).await;
     env.report(&after, "succeeded");
-    env.until_shown(id, &first, "build", "succeeded").await;
+    env.until_status(id, &first, "build", "succeeded").await;
     // The older run of the same commit ends later; the newer one owns the status.
     env.report(&before, "failed");
     env.until("both were answered", |_, ci| ci.answers().len() == 2).await;
-    env.settled(&gateway.api).await;
+    env.until_idle(&gateway.api).await;
     let shown = env.shell.ado(|ado| newest_status(ado, id, &first, "build").cloned()).unwrap();
     assert_eq!((shown.state.as_str(), shown.iteration), ("succeeded", Some(3)));
-    env.until_commit_shown(&first, "build", "succeeded").await;
+    env.until_commit_status(&first, "build", "succeeded").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_pushes_in_a_row_leave_one_answer_on_the_last() {
     let env = Env::new(505);
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let (id, _) = env.open("topic");
     let commits: Vec<_> = (0..8).map(|_| env.push("topic")).collect();
     let last = commits.last().unwrap();
-    env.until_shown(id, last, "unit-tests", "succeeded").await;
-    env.settled(&gateway.api).await;
+    env.until_status(id, last, "unit-tests", "succeeded").await;
+    env.until_idle(&gateway.api).await;
     let runs = gateway.api.items("/v1/runs?limit=500").await;
     let live = |run: &&serde_json::Value| {
         ["planned", "dispatched", "running"].contains(&run["state"].as_str().unwrap())

@@ -6,10 +6,10 @@ use fakes::faults::{
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Env, Inside, PAT};
+use crate::harness::{Env, InProcess, PAT};
 
 /// A CI that started by itself has a status of a new commit to show: one hook_scope, one post.
-async fn show(env: &Env, gateway: &Inside) -> String {
+async fn show(env: &Env, gateway: &InProcess) -> String {
     let commit = env.push("main");
     let status = json!({
         "organization": "fabrikam", "project": env.project, "repository": env.repository,
@@ -41,10 +41,10 @@ fn strike(env: &Env, fault: Action, times: u32) {
 async fn a_limit_that_says_how_long_is_waited_out() {
     let env = Env::new(1401);
     strike(&env, too_many_requests(1), 1);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let commit = show(&env, &gateway).await;
     gateway.api.until("/v1/statuses?outcome=queued", waits_for("limits the rate")).await;
-    env.until_commit_shown(&commit, "scan", "succeeded").await;
+    env.until_commit_status(&commit, "scan", "succeeded").await;
     let asked: Vec<_> = env.shell.ado(|ado| ado.journal.entries().map(|one| one.at_ms).collect());
     assert_eq!(asked.len(), 2);
     assert!(asked[1] - asked[0] >= 1_000, "Retry-After was not obeyed: {asked:?}");
@@ -55,10 +55,10 @@ async fn a_limit_that_says_how_long_is_waited_out() {
 async fn a_limit_does_not_keep_runs_from_being_started() {
     let env = Env::new(1402);
     strike(&env, too_many_requests(1), 2);
-    let gateway = Inside::start(&env).await;
+    let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
-    env.until_shown(id, &commit, "unit-tests", "succeeded").await;
-    env.until_commit_shown(&commit, "unit-tests", "succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    env.until_commit_status(&commit, "unit-tests", "succeeded").await;
     env.check_invariants();
     gateway.stop().await;
 }
@@ -67,14 +67,14 @@ async fn a_limit_does_not_keep_runs_from_being_started() {
 async fn a_limit_that_says_nothing_keeps_every_call_away_for_a_minute() {
     let env = Env::new(1403);
     strike(&env, too_many_requests(0), 1);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     show(&env, &gateway).await;
     gateway.api.until("/v1/statuses?outcome=queued", waits_for("limits the rate")).await;
     show(&env, &gateway).await;
     let left = waits_for("fabrikam is left in peace until");
     gateway.api.until("/v1/statuses?outcome=queued", left).await;
     assert_eq!(gateway.api.items("/v1/statuses?outcome=queued").await.len(), 2);
-    let called = env.shell.wait_until(Env::MOMENT, |ado, _| ado.journal.seen() > 1).await;
+    let called = env.shell.wait_until(Env::QUIET_PERIOD, |ado, _| ado.journal.seen() > 1).await;
     assert!(!called, "it was called all the same");
     gateway.stop().await;
 }
@@ -83,14 +83,14 @@ async fn a_limit_that_says_nothing_keeps_every_call_away_for_a_minute() {
 async fn a_limit_on_a_success_counts_too() {
     let env = Env::new(1404);
     strike(&env, rate_limited_200(1), 1);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let first = show(&env, &gateway).await;
-    env.until_commit_shown(&first, "scan", "succeeded").await;
+    env.until_commit_status(&first, "scan", "succeeded").await;
     gateway.api.until("/v1/statuses?outcome=posted", waits_for("")).await;
     let second = show(&env, &gateway).await;
     let left = waits_for("fabrikam is left in peace until");
     gateway.api.until("/v1/statuses?outcome=queued", left).await;
-    env.until_commit_shown(&second, "scan", "succeeded").await;
+    env.until_commit_status(&second, "scan", "succeeded").await;
     let asked: Vec<_> = env.shell.ado(|ado| ado.journal.entries().map(|one| one.at_ms).collect());
     assert!(asked[1] - asked[0] >= 1_000, "Retry-After was not obeyed: {asked:?}");
     gateway.stop().await;
@@ -100,7 +100,7 @@ async fn a_limit_on_a_success_counts_too() {
 async fn connections_that_break_are_a_limit_and_nothing_is_lost() {
     let env = Env::new(1408);
     strike(&env, Action::TruncateBody, 3);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let mut commits = Vec::new();
     for _ in 0..3 {
         commits.push(show(&env, &gateway).await);
@@ -108,7 +108,7 @@ async fn connections_that_break_are_a_limit_and_nothing_is_lost() {
     let left = waits_for("Azure DevOps breaks the connections");
     gateway.api.until("/v1/statuses?outcome=queued", left).await;
     for commit in commits {
-        env.until_commit_shown(&commit, "scan", "succeeded").await;
+        env.until_commit_status(&commit, "scan", "succeeded").await;
         gateway
             .api
             .until("/v1/statuses?outcome=queued", |statuses| {
@@ -126,10 +126,10 @@ async fn what_is_left_is_measured_and_holds_no_status() {
     let env = Env::new(1409);
     let reset_s = env.shell.ado(|ado| ado.now_ms()) / 1_000 + 600;
     strike(&env, budget_left(200, 10, reset_s), 1);
-    let gateway = Inside::without_hooks(&env, |_| {}).await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
     for _ in 0..2 {
         let commit = show(&env, &gateway).await;
-        env.until_commit_shown(&commit, "scan", "succeeded").await;
+        env.until_commit_status(&commit, "scan", "succeeded").await;
     }
     let answer = reqwest::Client::new().get(format!("{}/metrics", gateway.url)).send().await;
     let metrics = answer.unwrap().text().await.unwrap();
@@ -141,8 +141,8 @@ async fn what_is_left_is_measured_and_holds_no_status() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_dead_holds_the_statuses_and_loses_none() {
     let env = Env::new(1405);
-    env.silence_ci();
-    let gateway = Inside::start(&env).await;
+    env.disable_ci_reports();
+    let gateway = InProcess::start(&env).await;
     env.shell.ado(|ado| ado.revoke_token(PAT));
     let scanned = show(&env, &gateway).await;
     let refused = waits_for("does not accept the credential");
@@ -166,7 +166,7 @@ async fn a_sign_in_page_is_no_success_and_a_redirect_to_one_is_not_followed() {
         let elsewhere = format!("{}/fabrikam/_signin", env.shell.url());
         let fault = if is_redirect { redirect_302(&elsewhere) } else { sign_in_page_203() };
         strike(&env, fault, 1);
-        let gateway = Inside::without_hooks(&env, |_| {}).await;
+        let gateway = InProcess::without_hooks(&env, |_| {}).await;
         let commit = show(&env, &gateway).await;
         let refused = waits_for("with its sign-in page");
         gateway.api.until("/v1/statuses?outcome=queued", refused).await;

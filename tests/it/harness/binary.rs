@@ -1,5 +1,5 @@
-//! The gateway as the real binary, to be killed and started again on the same address. It must
-//! never be left running when a test ends.
+//! The gateway as the real binary, to be killed and started again on the same address. The process
+//! is killed when the test drops it.
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -7,37 +7,37 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use super::settings::{OPERATOR, Settings};
-use super::{Api, Env, PATIENCE};
+use super::{Api, Env, WAIT_MAX};
 
 /// The binary that cargo built for this test run.
-pub(crate) fn binary() -> PathBuf {
+pub(crate) fn binary_path() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_azdo-gateway"))
 }
 
 /// A running process.
-pub(crate) struct Outside {
+pub(crate) struct Binary {
     child: Child,
-    /// What the process inherits.
+    /// The socket that the process inherits.
     socket: Option<TcpListener>,
     pub(crate) settings: Settings,
     pub(crate) url: String,
     pub(crate) api: Api,
 }
 
-impl Outside {
-    /// Starts it on a free port, with the usual hooks.
+impl Binary {
+    /// Starts the binary on a free port, with the usual hooks.
     pub(crate) async fn start(env: &Env) -> Self {
         Self::start_with(env, |_| {}).await
     }
 
-    /// Starts it with other settings, and the usual hooks.
+    /// Starts the binary with other settings, and the usual hooks.
     pub(crate) async fn start_with(env: &Env, change: impl FnOnce(&mut Settings)) -> Self {
         let gateway = Self::without_hooks(env, change).await;
         env.subscribe(&gateway.url).await;
         gateway
     }
 
-    /// Starts it where Azure DevOps does not know of it.
+    /// Starts the binary without any hooks at Azure DevOps.
     pub(crate) async fn without_hooks(env: &Env, change: impl FnOnce(&mut Settings)) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
         let address = free.local_addr().expect("it is bound").to_string();
@@ -45,8 +45,12 @@ impl Outside {
         Self::begin(env, &address, None, change).await
     }
 
-    /// The same, on a socket that we hold and it inherits, as from systemd.
-    pub(crate) async fn on_our_socket(env: &Env, change: impl FnOnce(&mut Settings)) -> Self {
+    /// Starts the binary without hooks, on a socket that the test holds and the process inherits, as
+    /// from systemd.
+    pub(crate) async fn with_inherited_socket(
+        env: &Env,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
         let address = socket.local_addr().expect("it is bound").to_string();
         Self::begin(env, &address, Some(socket), change).await
@@ -68,38 +72,38 @@ impl Outside {
         gateway
     }
 
-    /// SIGKILL: nothing is flushed, nothing is told.
+    /// Sends SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it was ours");
     }
 
-    /// Starts it again where it was.
+    /// Starts the binary again with the same settings, and waits until it answers.
     pub(crate) async fn restart(&mut self) {
-        self.rise();
+        self.spawn_again();
         self.until_alive().await;
     }
 
-    /// The same, without waiting until it answers.
-    pub(crate) fn rise(&mut self) {
+    /// Starts the binary again without waiting until it answers.
+    pub(crate) fn spawn_again(&mut self) {
         self.child = spawn(&self.settings, self.socket.as_ref());
     }
 
-    /// What it has logged.
+    /// Everything that the process has logged.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.settings.folder.join("gateway.log")).expect("it logs")
     }
 
-    /// The number of the process.
+    /// The process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// SIGTERM: it is asked to stop.
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         let id = self.child.id().to_string();
-        let told = Command::new("kill").args(["-TERM", &id]).status().expect("kill is there");
-        assert!(told.success(), "the gateway was gone already");
+        let sent = Command::new("kill").args(["-TERM", &id]).status().expect("kill is there");
+        assert!(sent.success(), "the gateway has ended already");
     }
 
     /// Waits for the end of the process.
@@ -109,22 +113,22 @@ impl Outside {
 
     async fn until_alive(&self) {
         let http = reqwest::Client::new();
-        let asking = async {
-            let mut pace = tokio::time::interval(super::PACE);
+        let polling = async {
+            let mut interval = tokio::time::interval(super::POLL_INTERVAL);
             while http.get(format!("{}/readyz", self.url)).send().await.is_err() {
-                pace.tick().await;
+                interval.tick().await;
             }
         };
-        let alive = tokio::time::timeout(PATIENCE, asking).await;
+        let alive = tokio::time::timeout(WAIT_MAX, polling).await;
         assert!(
             alive.is_ok(),
-            "the gateway does not come up; see log in {:?}",
+            "the gateway does not answer; see its log in {:?}",
             self.settings.folder
         );
     }
 }
 
-impl Drop for Outside {
+impl Drop for Binary {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
@@ -140,13 +144,13 @@ fn spawn(settings: &Settings, socket: Option<&TcpListener>) -> Child {
         .expect("the temporary folder is writable");
     let mut command = match socket {
         None => {
-            let mut command = Command::new(binary());
+            let mut command = Command::new(binary_path());
             command.stdin(Stdio::null());
             command
         }
         Some(socket) => {
             let socket = socket.try_clone().expect("a socket can be shared");
-            inheriting(OwnedFd::from(socket))
+            inheriting_command(OwnedFd::from(socket))
         }
     };
     command
@@ -161,13 +165,14 @@ fn spawn(settings: &Settings, socket: Option<&TcpListener>) -> Child {
         .expect("the binary starts")
 }
 
-/// The binary with this as file descriptor 3, which is where systemd puts it: the shell becomes the
-/// binary, so that its number is known to be that of the process. `LISTEN_FDS` is up to the caller.
-pub(crate) fn inheriting(descriptor: OwnedFd) -> Command {
+/// A command that runs the binary with `descriptor` as file descriptor 3, where systemd puts
+/// inherited sockets. A shell sets `LISTEN_PID` to its own process id and then executes the binary
+/// in its place. `LISTEN_FDS` is up to the caller.
+pub(crate) fn inheriting_command(descriptor: OwnedFd) -> Command {
     let mut command = Command::new("/bin/sh");
     command
         .args(["-c", r#"export LISTEN_PID=$$; exec "$0" "$@" 3<&0 </dev/null"#])
-        .arg(binary())
+        .arg(binary_path())
         .stdin(Stdio::from(descriptor));
     command
 }

@@ -1,5 +1,5 @@
-//! A gateway in this process: the whole application, its configuration, its server and its
-//! workers, only without a process of its own. It must never replace a part of it.
+//! A gateway in the process of the test: the whole application with its configuration, server and
+//! workers. No part of it is replaced.
 
 use std::net::TcpListener;
 
@@ -9,14 +9,14 @@ use super::settings::{OPERATOR, Settings};
 use super::{Api, Env};
 
 /// A running gateway.
-pub(crate) struct Inside {
+pub(crate) struct InProcess {
     pub(crate) app: App,
     pub(crate) url: String,
-    /// Calls as an operator.
+    /// Calls the gateway as an operator.
     pub(crate) api: Api,
 }
 
-impl Inside {
+impl InProcess {
     /// A gateway with the usual settings and hooks.
     pub(crate) async fn start(env: &Env) -> Self {
         Self::start_with(env, |_| {}).await
@@ -29,7 +29,7 @@ impl Inside {
         gateway
     }
 
-    /// A gateway that Azure DevOps does not know of.
+    /// A gateway that Azure DevOps has no hooks for.
     pub(crate) async fn without_hooks(env: &Env, change: impl FnOnce(&mut Settings)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
         let address = listener.local_addr().expect("it is bound").to_string();
@@ -41,7 +41,7 @@ impl Inside {
         Self { app, url, api }
     }
 
-    /// Ends it as SIGTERM would.
+    /// Stops the gateway as SIGTERM would.
     pub(crate) async fn stop(self) {
         self.app.stop().await;
     }
