@@ -1,95 +1,95 @@
-//! What is wrong with our identity in each organization, as last experienced, and what soon will
-//! be.
+//! The problems and warnings of each organization, as the parts of the gateway last reported them.
 //!
-//! A dead credential must not turn deliveries away, and must not stay hidden either: it shows in
-//! the body of `/readyz` and in a metric until it works again. It must never know a credential.
+//! A credential or a hook that does not work must not turn deliveries away, so it cannot show as an
+//! error there. It is raised here instead: `/readyz`, the API and a metric show it until the part
+//! that raised it clears it.
 
 use std::collections::BTreeMap;
 
 use dashmap::DashMap;
 
-/// What a problem is about; each has its own end.
+/// What a problem is about. An organization has at most one problem of each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Aspect {
-    /// The link, or whatever else gives us access tokens.
+pub enum ProblemKind {
+    /// The link to the service user, or another source of access tokens, does not work.
     Link,
-    /// Minting.
+    /// No personal access tokens can be minted.
     Mint,
-    /// Calls with what was lent.
+    /// Azure DevOps refuses the credential of a call.
     Calls,
-    /// Subscriptions: on probation, disabled, silent, or not to be looked at.
+    /// A hook subscription is on probation, disabled or silent, or cannot be read.
     Hooks,
-    /// Looking for what no delivery told.
+    /// Missed events cannot be looked for.
     CatchUp,
-    /// The policies of required checks.
+    /// The policies of required checks cannot be kept.
     Policies,
-    /// Will be wrong: the client secret ends.
+    /// Warning: the client secret expires soon.
     ClientSecret,
-    /// Will be wrong: nobody has signed in interactively for long.
+    /// Warning: nobody has signed in as the service user for long.
     SignIn,
 }
 
-impl Aspect {
+impl ProblemKind {
+    /// Nothing fails yet, but will unless somebody acts.
     fn is_warning(self) -> bool {
-        matches!(self, Aspect::ClientSecret | Aspect::SignIn)
+        matches!(self, ProblemKind::ClientSecret | ProblemKind::SignIn)
     }
 }
 
-/// See the module. Keyed by organization and aspect.
+/// See the module. Keyed by organization and kind; the value is the reason, for an operator.
 #[derive(Debug, Default)]
 pub struct Health {
-    wrong: DashMap<(String, Aspect), String>,
+    problems: DashMap<(String, ProblemKind), String>,
 }
 
 impl Health {
-    /// Something does not work, or soon will not, for this reason. Says whether that is news.
-    pub fn wrong(&self, organization: &str, aspect: Aspect, reason: &str) -> bool {
-        let before = self.wrong.insert((organization.to_owned(), aspect), reason.to_owned());
-        self.gauge(organization);
+    /// Records a problem, in place of an earlier one of its kind. Returns whether its reason is
+    /// new, so that a caller logs each reason once.
+    pub fn raise(&self, organization: &str, kind: ProblemKind, reason: &str) -> bool {
+        let before = self.problems.insert((organization.to_owned(), kind), reason.to_owned());
+        self.set_metric(organization);
         before.as_deref() != Some(reason)
     }
 
-    /// It works.
-    pub fn fine(&self, organization: &str, aspect: Aspect) {
-        self.wrong.remove(&(organization.to_owned(), aspect));
-        self.gauge(organization);
+    /// Removes the problem of this kind, if there is one.
+    pub fn clear(&self, organization: &str, kind: ProblemKind) {
+        self.problems.remove(&(organization.to_owned(), kind));
+        self.set_metric(organization);
     }
 
-    /// What is wrong, by organization; nothing about those where all is well.
+    /// The reasons of all problems, joined by organization; only organizations that have one.
     pub fn problems(&self) -> BTreeMap<String, String> {
-        self.told(|aspect| !aspect.is_warning())
+        self.reasons(|kind| !kind.is_warning())
     }
 
-    /// What will be wrong unless somebody acts, by organization.
+    /// The reasons of all warnings, joined by organization; only organizations that have one.
     pub fn warnings(&self) -> BTreeMap<String, String> {
-        self.told(Aspect::is_warning)
+        self.reasons(ProblemKind::is_warning)
     }
 
-    fn told(&self, is_wanted: impl Fn(Aspect) -> bool) -> BTreeMap<String, String> {
+    fn reasons(&self, is_wanted: impl Fn(ProblemKind) -> bool) -> BTreeMap<String, String> {
         let mut rows: Vec<_> = self
-            .wrong
+            .problems
             .iter()
             .filter(|entry| is_wanted(entry.key().1))
             .map(|entry| (entry.key().clone(), entry.value().clone()))
             .collect();
         rows.sort();
-        let mut told: BTreeMap<String, String> = BTreeMap::new();
+        let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for ((organization, _), reason) in rows {
-            match told.get_mut(&organization) {
-                Some(before) => *before = format!("{before}; {reason}"),
-                None => drop(told.insert(organization, reason)),
-            }
+            reasons.entry(organization).or_default().push(reason);
         }
-        told
+        reasons.into_iter().map(|(organization, all)| (organization, all.join("; "))).collect()
     }
 
-    fn gauge(&self, organization: &str) {
+    /// 0 while Azure DevOps or Entra refuses the credential of the organization, otherwise 1.
+    /// Problems with hooks or policies do not count.
+    fn set_metric(&self, organization: &str) {
         let organization = organization.to_owned();
-        // A hook that somebody switched off says nothing about our being let in.
-        let is_wrong = [Aspect::Link, Aspect::Mint, Aspect::Calls]
+        let is_refused = [ProblemKind::Link, ProblemKind::Mint, ProblemKind::Calls]
             .iter()
-            .any(|aspect| self.wrong.contains_key(&(organization.clone(), *aspect)));
+            .any(|kind| self.problems.contains_key(&(organization.clone(), *kind)));
         metrics::gauge!("azdo_gateway_credential_accepted", "organization" => organization)
-            .set(if is_wrong { 0.0 } else { 1.0 });
+            .set(if is_refused { 0.0 } else { 1.0 });
     }
 }

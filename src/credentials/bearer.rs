@@ -15,7 +15,7 @@ use crate::ado::{Credential, Scope};
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::backoff::Backoff;
 use crate::domain::time::Timestamp;
-use crate::health::{Aspect, Health};
+use crate::health::{Health, ProblemKind};
 use crate::secret::Secret;
 
 /// A token in its last minutes may die on the way.
@@ -83,7 +83,7 @@ impl Bearer {
                 let until = tokens.expires_at.minus(MARGIN.min(life / 10));
                 *state =
                     State { token: Some((tokens.access_token.clone(), until)), ..State::default() };
-                self.health.fine(organization, Aspect::Link);
+                self.health.clear(organization, ProblemKind::Link);
                 let lifetime_s = i64::try_from(life.as_secs()).ok();
                 let entry = self.audit_log.entry(Action::Refresh, Outcome::Done);
                 self.audit_log.record(vec![Entry { identity, lifetime_s, ..entry }]).await;
@@ -94,7 +94,7 @@ impl Bearer {
                 let wait =
                     BACKOFF.wait(state.failures, super::session::random(), error.retry_after());
                 let reason = format!("no access token is to be had: {error}");
-                if self.health.wrong(organization, Aspect::Link, &reason) {
+                if self.health.raise(organization, ProblemKind::Link, &reason) {
                     tracing::error!(organization, "{reason}; statuses wait until then");
                 }
                 let outcome = match error.is_transient() {

@@ -24,7 +24,7 @@ use crate::deps::Instance;
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::pat::Name;
 use crate::domain::time::Timestamp;
-use crate::health::{Aspect, Health};
+use crate::health::{Health, ProblemKind};
 
 /// Tries at one token before the caller is told why there is none.
 const TRIES_MAX: u32 = 3;
@@ -133,7 +133,7 @@ impl Minter {
             let minted = self.runtime.spawn(minting).await;
             let error = match minted.map_err(|error| Error::new(error.to_string()))? {
                 Ok(pat) => {
-                    self.health.fine(organization, Aspect::Mint);
+                    self.health.clear(organization, ProblemKind::Mint);
                     self.session.accepted(&access);
                     tokio::time::sleep(purpose.settle).await;
                     return Ok(pat);
@@ -250,7 +250,7 @@ impl Minter {
             ),
             other => format!("no token is minted: {other}"),
         };
-        if self.health.wrong(organization, Aspect::Mint, &reason) {
+        if self.health.raise(organization, ProblemKind::Mint, &reason) {
             tracing::error!(organization, "{reason}; statuses wait until then");
         }
         // What has passed by then, has; everything else waits for somebody.

@@ -16,7 +16,7 @@ use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::backoff::Backoff;
 use crate::domain::ending;
 use crate::domain::time::Timestamp;
-use crate::health::{Aspect, Health};
+use crate::health::{Health, ProblemKind};
 use crate::secret::{Keyring, Sealed, Secret, Unreadable};
 use crate::storage::{Link, Refresh, RefreshCommit, Refreshed};
 
@@ -291,9 +291,9 @@ impl Session {
         metrics::gauge!("azdo_gateway_linked", "organization" => organization.to_owned())
             .set(if error.is_none() { 1.0 } else { 0.0 });
         match error {
-            None => self.health.fine(organization, Aspect::Link),
+            None => self.health.clear(organization, ProblemKind::Link),
             Some(Error { reason, .. }) => {
-                if self.health.wrong(organization, Aspect::Link, reason) {
+                if self.health.raise(organization, ProblemKind::Link, reason) {
                     tracing::error!(organization, "{reason}; statuses wait until then");
                 }
             }
@@ -304,20 +304,20 @@ impl Session {
         let (now, organization) = (self.audit_log.clock.now(), self.organization());
         let ends = self.user.client_secret_expires;
         let secret = ends.and_then(|ends| ending::client_secret(ends, now));
-        self.warning(Aspect::ClientSecret, secret);
+        self.warning(ProblemKind::ClientSecret, secret);
         let link = self.audit_log.store.link(organization).await.ok().flatten();
         let sign_in = link.and_then(|link| {
             ending::sign_in(&link.user_name, link.signed_in_at, organization, now)
         });
-        self.warning(Aspect::SignIn, sign_in);
+        self.warning(ProblemKind::SignIn, sign_in);
     }
 
-    fn warning(&self, aspect: Aspect, text: Option<String>) {
+    fn warning(&self, aspect: ProblemKind, text: Option<String>) {
         let organization = self.organization();
         match text {
-            None => self.health.fine(organization, aspect),
+            None => self.health.clear(organization, aspect),
             Some(text) => {
-                if self.health.wrong(organization, aspect, &text) {
+                if self.health.raise(organization, aspect, &text) {
                     tracing::warn!(organization, "{text}");
                 }
             }

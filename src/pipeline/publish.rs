@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::credentials::{self, CallError, Purpose};
 use crate::domain::backoff::Backoff;
 use crate::domain::status::{Status, Target};
-use crate::health::Aspect;
+use crate::health::ProblemKind;
 use crate::storage::{Claim, LeasedSlot, Posted, Posting, PostingCommit, Store};
 use crate::worker::{self, InFlight, Progress, Tick};
 
@@ -185,7 +185,7 @@ impl Posts {
             to.client.post_status(credential, status, iteration)
         });
         post.await?;
-        self.health.fine(&status.organization, Aspect::Calls);
+        self.health.clear(&status.organization, ProblemKind::Calls);
         Ok(Posting::Posted { iteration })
     }
 
@@ -228,7 +228,7 @@ impl Posts {
                 ado::Error::Unauthorized { .. } => {
                     let reason = error.to_string();
                     self.throttle.lock_out(organization, LOCKED_OUT, &reason, now);
-                    self.health.wrong(organization, Aspect::Calls, &reason);
+                    self.health.raise(organization, ProblemKind::Calls, &reason);
                     tracing::error!(
                         organization,
                         "{error}: renew the credential of this organization; its statuses wait"

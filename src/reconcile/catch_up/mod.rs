@@ -24,7 +24,7 @@ use crate::credentials::CallError;
 use crate::domain::check::Check;
 use crate::domain::subscription::HookScope;
 use crate::domain::time::Timestamp;
-use crate::health::{Aspect, Health};
+use crate::health::{Health, ProblemKind};
 use crate::storage::{self, Reconciler};
 use crate::worker::{Notifier, Progress};
 use pass::{Going, Next};
@@ -247,7 +247,7 @@ impl Organization {
                     Stop::Paused(pause) => pause.until.since(clock.now()),
                     stop => {
                         let told = format!("catch-up waits: {stop}");
-                        health.wrong(organization, Aspect::CatchUp, &told);
+                        health.raise(organization, ProblemKind::CatchUp, &told);
                         match stop {
                             // Somebody may be linked any moment.
                             Stop::Call(CallError::Credential(_)) => self.retry().min(RETRY_SOON),
@@ -311,10 +311,10 @@ impl Organization {
         let Going { pass, is_thorough, is_guarded_anew, pushes_read, .. } = going;
         let Pass { requests, found, problem, .. } = &pass;
         match problem {
-            None => health.fine(organization, Aspect::CatchUp),
+            None => health.clear(organization, ProblemKind::CatchUp),
             Some(problem) => {
                 let told = format!("catch-up could not read everything: {problem}");
-                health.wrong(organization, Aspect::CatchUp, &told);
+                health.raise(organization, ProblemKind::CatchUp, &told);
             }
         }
         if *found > 0 {

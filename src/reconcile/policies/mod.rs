@@ -17,7 +17,7 @@ use super::schedule::{Schedule, Turned, Upkeep};
 use super::turn::{Stop, Turn, Upkept};
 use crate::domain::check::Check;
 use crate::domain::policy::Plan;
-use crate::health::{Aspect, Health};
+use crate::health::{Health, ProblemKind};
 use crate::storage::{self, Reconciler};
 use crate::worker::Progress;
 
@@ -122,9 +122,9 @@ impl Policies {
 
     fn judge(&self, organization: &str, problem: Option<&str>) {
         let Some(problem) = problem else {
-            return self.health.fine(organization, Aspect::Policies);
+            return self.health.clear(organization, ProblemKind::Policies);
         };
-        if self.health.wrong(organization, Aspect::Policies, problem) {
+        if self.health.raise(organization, ProblemKind::Policies, problem) {
             tracing::warn!(organization, "{problem}");
         }
     }

@@ -21,7 +21,7 @@ use super::turn::{Stop, Turn, Upkept};
 use crate::domain::check::Check;
 use crate::domain::subscription::{HookName, HookScope, Kind, Step};
 use crate::domain::time::Timestamp;
-use crate::health::{Aspect, Health};
+use crate::health::{Health, ProblemKind};
 use crate::secret::Keyring;
 use crate::storage::{self, HookActivity, Reconciler};
 use crate::worker::Progress;
@@ -272,7 +272,7 @@ impl Subscriptions {
             Err(Stop::Overtaken | Stop::Stopping) => None,
             Err(stop) => {
                 let told = format!("subscriptions could not be looked after: {stop}");
-                if self.beside.health.wrong(organization, Aspect::Hooks, &told) {
+                if self.beside.health.raise(organization, ProblemKind::Hooks, &told) {
                     tracing::warn!(organization, "{told}");
                 }
                 let (at, problem) = (clock.now(), Some(told));

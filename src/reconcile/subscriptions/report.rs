@@ -10,7 +10,7 @@ use super::Beside;
 use super::picture::Picture;
 use crate::domain::subscription::{HookScope, Kind, OwnedHook, State, Step, Topic, Wanted};
 use crate::domain::time::Timestamp;
-use crate::health::{Aspect, Health};
+use crate::health::{Health, ProblemKind};
 use crate::storage::{HookActivity, SubscriptionRow};
 
 const STATES: [State; 6] = [
@@ -80,8 +80,8 @@ pub(super) fn alarm(
         told.push(format!("subscriptions that lose every event: {} ({what})", broken.join(", ")));
     }
     if told.is_empty() {
-        health.fine(organization, Aspect::Hooks);
-    } else if health.wrong(organization, Aspect::Hooks, &told.join("; ")) {
+        health.clear(organization, ProblemKind::Hooks);
+    } else if health.raise(organization, ProblemKind::Hooks, &told.join("; ")) {
         tracing::error!(organization, "{}", told.join("; "));
     }
 }
