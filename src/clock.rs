@@ -1,5 +1,4 @@
-//! The only place that asks what time it is. Decisions are given the answer. It must never be
-//! asked by `domain`.
+//! The only place that reads the system time. Decisions in `domain` get the time as an argument.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::domain::time::Timestamp;
 
-/// A source of `now`; tests bring their own.
+/// A source of the current time; tests provide their own.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
@@ -15,18 +14,18 @@ impl Clock {
     /// The clock of the operating system.
     pub fn system() -> Self {
         Self::new(|| {
-            #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+            #[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
             let now = std::time::SystemTime::now();
             Timestamp::ZERO.plus(now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO))
         })
     }
 
-    /// Any other clock.
+    /// A clock that reads the time from `now`.
     pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// The time.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         (self.0)()
     }

@@ -1,38 +1,59 @@
-//! `azdo-gateway` makes any CI a first-class Azure DevOps check. This is the map, in reading order.
+//! `azdo-gateway` makes any CI a first-class Azure DevOps check.
+//!
+//! The modules stand in the order in which to read them: the rules first, then the flow that
+//! applies them, what the flow talks to, and the edges. (rustfmt sorts `mod` lines that are not
+//! separated by a blank line.)
 
-/// NEIGHBOUR: Azure DevOps REST.
+/// THE RULES: pure decisions about events, checks, runs, statuses, subscriptions and policies.
+pub mod domain;
+
+/// THE FLOW of a delivery: accept, decide, dispatch, observe, publish.
+pub mod pipeline;
+
+/// THE UPKEEP: reconcilers that compare what should be with what is there.
+pub mod reconcile;
+
+/// The credentials with which the gateway calls Azure DevOps.
+pub mod credentials;
+
+/// NEIGHBOUR: the REST API of Azure DevOps.
 pub mod ado;
-/// The composition root: options → store, clients, workers, server; and their ordered stop.
-pub mod app;
+
 /// NEIGHBOUR: CI systems.
 pub mod ci;
+
+/// NEIGHBOUR: the store, where everything durable is.
+pub mod storage;
+
+/// EDGE: the HTTP server.
+pub mod server;
+
 /// EDGE: the command line, one file per subcommand.
 pub mod cli;
-/// The only place that asks what time it is.
-pub mod clock;
-/// TOML and environment → typed options; every error at once.
+
+/// TOML and environment variables → typed options; reports all errors at once.
 pub mod config;
-/// Who we are to Azure DevOps.
-pub mod credentials;
+
+/// The composition root: options → store, clients, workers and server, and their ordered stop.
+pub mod app;
+
 /// What the composition root hands to every part.
 pub mod deps;
-/// THE RULES: pure decisions about events, checks, runs and statuses.
-pub mod domain;
-/// What is wrong with each organization now, for `/readyz`, the API and metrics.
+
+/// The loop that drives every stage and reconciler.
+pub mod worker;
+
+/// The current problems of each organization, for `/readyz`, the API and metrics.
 pub mod health;
-/// THE FLOW: accept, decide, dispatch, observe, publish.
-pub mod pipeline;
-/// Who goes first where there are fewer cores than work.
-pub mod priority;
-/// THE UPKEEP: what is wanted against what is there.
-pub mod reconcile;
-/// Values that must never be seen, and what is derived from the root key.
+
+/// Secrets that are never printed, and the keys that are derived from the root key.
 pub mod secret;
-/// EDGE: HTTP.
-pub mod server;
-/// NEIGHBOUR: durable state.
-pub mod storage;
+
+/// The only place that reads the system time.
+pub mod clock;
+
 /// Logs and metrics.
 pub mod telemetry;
-/// The one loop that drives every stage and reconciler.
-pub mod worker;
+
+/// The priority of threads.
+pub mod priority;

@@ -1,4 +1,4 @@
-//! The binary: parses the command line and hands over to `cli`.
+//! The binary: parses the command line and runs the subcommand on a runtime.
 
 use std::process::ExitCode;
 
@@ -7,21 +7,22 @@ use azdo_gateway::priority;
 use clap::Parser;
 use mimalloc::MiMalloc;
 
-/// Every delivery allocates on one thread and frees on another, where the C library is slow.
+/// Every delivery is allocated on one thread and freed on another, which the C library's allocator
+/// does slowly.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Cli::parse();
-    // Whoever accepts is started from this thread, and all others from those of the runtime.
+    // The threads that accept deliveries are started from this thread and keep its priority.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .on_thread_start(priority::give_way)
+        .on_thread_start(priority::lower_current_thread)
         .build();
     match runtime {
         Ok(runtime) => runtime.block_on(cli::run(arguments)),
         Err(error) => {
-            eprintln!("error: no threads can be started: {error}");
+            eprintln!("error: cannot start threads: {error}");
             ExitCode::FAILURE
         }
     }

@@ -1,16 +1,15 @@
-//! Who goes first where there are fewer cores than work: whoever Azure DevOps waits for.
-//!
-//! What is decided a moment later is late by a moment; what is not accepted in time is lost. It
-//! must never know what a thread does.
+//! Lowers the priority of every thread but those that accept deliveries: Azure DevOps waits for an
+//! answer, while a decision may come a moment later.
 
-/// How far behind others go, of 19: where both have work, about a tenth of a core is theirs.
+/// The nice value of the other threads, of 19. Where both have work, about a tenth of a core is
+/// left to them.
 const NICE: i32 = 10;
 
-/// Has this thread, and what it starts, go after those that accept. Where that is not permitted all
-/// are equal.
-pub fn give_way() {
-    // On Linux the call is about the thread that makes it (sched(7)).
+/// Raises the nice value of this thread and of those that it starts later. Ignored where it is not
+/// permitted: all threads then have the same priority.
+pub fn lower_current_thread() {
+    // On Linux the call applies to the calling thread (sched(7)).
     if let Err(error) = rustix::process::nice(NICE) {
-        tracing::debug!(%error, "a thread does not give way");
+        tracing::debug!(%error, "the nice value of a thread could not be raised");
     }
 }

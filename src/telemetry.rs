@@ -1,5 +1,5 @@
-//! Logs and metrics: one readable line per decision, with fields that machines can query. It must
-//! never be given a secret.
+//! Logs and metrics: one readable line per decision with fields that machines can query, and the
+//! recorder behind `/metrics`.
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -7,16 +7,17 @@ use std::sync::OnceLock;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
-/// Seconds. From a fast local answer to the longest attempt.
+/// Upper bounds of the buckets of histograms, in seconds: from a fast local answer to the longest
+/// attempt.
 const BUCKETS_S: [f64; 12] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
 
-/// Log lines for people on a terminal, JSON otherwise; `AZDO_GATEWAY_LOG` filters, as in
-/// `info,azdo_gateway=debug`.
+/// Sets up logging to standard error: text on a terminal, JSON otherwise. `AZDO_GATEWAY_LOG` sets
+/// the filter, for example `info,azdo_gateway=debug`.
 pub fn log() {
     let filter = EnvFilter::try_from_env("AZDO_GATEWAY_LOG")
         .unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn"));
     let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second call, as in a test, changes nothing.
+    // A second call, as in a test, fails and changes nothing.
     if std::io::stderr().is_terminal() {
         drop(format.with_target(false).try_init());
     } else {
@@ -24,7 +25,7 @@ pub fn log() {
     }
 }
 
-/// The recorder of this process, installed on first use.
+/// The metrics recorder of this process, installed on first use.
 pub fn metrics() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     let install = || {
@@ -33,7 +34,7 @@ pub fn metrics() -> PrometheusHandle {
             .unwrap_or_else(|_| PrometheusBuilder::new())
             .build_recorder();
         let handle = recorder.handle();
-        // Somebody else's recorder stays: then ours shows nothing, and nothing breaks.
+        // Fails where another recorder is installed already: `/metrics` then stays empty.
         drop(metrics::set_global_recorder(recorder));
         describe();
         handle
@@ -42,37 +43,57 @@ pub fn metrics() -> PrometheusHandle {
 }
 
 fn describe() {
-    use metrics::{describe_counter, describe_gauge, describe_histogram};
-    describe_counter!("azdo_gateway_deliveries_total", "Deliveries answered with 202");
-    describe_counter!("azdo_gateway_deliveries_refused_total", "Deliveries refused, by cause");
-    describe_counter!("azdo_gateway_decisions_total", "Decisions, by outcome");
-    describe_counter!("azdo_gateway_dispatches_total", "Attempts at starting a run, by answer");
-    describe_counter!("azdo_gateway_reports_total", "Reports of runners, by whether they counted");
-    describe_counter!("azdo_gateway_statuses_total", "Attempts at posting a status, by outcome");
-    describe_counter!("azdo_gateway_ado_requests_total", "Calls to Azure DevOps, by outcome");
-    describe_counter!("azdo_gateway_rows_deleted_total", "Rows deleted by retention");
-    describe_counter!("azdo_gateway_panics_total", "Panics that were contained");
-    describe_counter!("azdo_gateway_audit_total", "What was done with our identities, by outcome");
-    describe_counter!("azdo_gateway_pats_left_over_total", "Tokens found that nobody held");
-    describe_gauge!("azdo_gateway_linked", "1 while the service user's link works");
-    describe_gauge!("azdo_gateway_backlog", "Rows that wait, by stage");
-    describe_gauge!("azdo_gateway_oldest_undecided_seconds", "Age of the oldest in the inbox");
-    describe_gauge!("azdo_gateway_credential_accepted", "0 while we are not let in");
-    describe_gauge!("azdo_gateway_store_writable", "1 while deliveries can be stored");
-    describe_gauge!("azdo_gateway_ado_rate_limit_remaining", "As last told by Azure DevOps");
-    describe_gauge!("azdo_gateway_ado_rate_limit_share", "Of the limit, 0 to 1; NaN: not told");
-    describe_counter!("azdo_gateway_ado_pauses_total", "Times Azure DevOps was spared, by cause");
-    describe_gauge!("azdo_gateway_subscriptions", "Hooks of ours, by state");
-    describe_counter!("azdo_gateway_subscription_changes_total", "Hooks changed, by kind");
-    describe_gauge!("azdo_gateway_hook_last_delivery_age_seconds", "Since each hook last spoke");
-    describe_counter!("azdo_gateway_catch_up_found_total", "Deliveries that no hook made");
-    describe_gauge!("azdo_gateway_catch_up_requests", "Calls of the last whole pass");
-    describe_gauge!("azdo_gateway_catch_up_age_seconds", "Of what was read longest ago");
-    describe_counter!("azdo_gateway_upkeep_requests_total", "Calls of the upkeep, by reconciler");
-    describe_counter!("azdo_gateway_policy_changes_total", "Policies changed, by kind, outcome");
-    describe_gauge!(
-        "azdo_gateway_required_checks_without_policy",
-        "Policies that lack or differ from what a required check needs"
+    for (name, text) in COUNTERS {
+        metrics::describe_counter!(name, text);
+    }
+    for (name, text) in GAUGES {
+        metrics::describe_gauge!(name, text);
+    }
+    metrics::describe_histogram!(
+        "azdo_gateway_status_seconds",
+        "Time from the change of a run until its status is posted"
     );
-    describe_histogram!("azdo_gateway_status_seconds", "From a change to its status posted");
 }
+
+const COUNTERS: [(&str, &str); 16] = [
+    ("azdo_gateway_deliveries_total", "Deliveries answered with 202"),
+    ("azdo_gateway_deliveries_refused_total", "Deliveries refused, by cause"),
+    ("azdo_gateway_decisions_total", "Decisions, by outcome"),
+    ("azdo_gateway_dispatches_total", "Attempts at starting a run, by answer"),
+    ("azdo_gateway_reports_total", "Reports of runners, by whether they were applied"),
+    ("azdo_gateway_statuses_total", "Attempts at posting a status, by outcome"),
+    ("azdo_gateway_ado_requests_total", "Calls to Azure DevOps, by outcome"),
+    ("azdo_gateway_rows_deleted_total", "Rows deleted by retention"),
+    ("azdo_gateway_panics_total", "Panics that were caught, by place"),
+    ("azdo_gateway_audit_total", "Uses of the gateway's identities, by action and outcome"),
+    ("azdo_gateway_pats_left_over_total", "Tokens found at Azure DevOps that no process held"),
+    ("azdo_gateway_ado_pauses_total", "Pauses in calls to Azure DevOps, by cause"),
+    ("azdo_gateway_subscription_changes_total", "Changes to hooks, by kind"),
+    ("azdo_gateway_catch_up_found_total", "Missed events that catch-up found"),
+    ("azdo_gateway_upkeep_requests_total", "Calls to Azure DevOps, by reconciler"),
+    ("azdo_gateway_policy_changes_total", "Changes to policies, by kind and outcome"),
+];
+
+const GAUGES: [(&str, &str); 12] = [
+    ("azdo_gateway_linked", "1 while the service user is linked and its link works"),
+    ("azdo_gateway_backlog", "Rows that wait to be processed, by stage"),
+    ("azdo_gateway_oldest_undecided_seconds", "Age of the oldest delivery without a decision"),
+    ("azdo_gateway_credential_accepted", "0 while the credential is refused"),
+    ("azdo_gateway_store_writable", "1 while deliveries can be stored"),
+    (
+        "azdo_gateway_ado_rate_limit_remaining",
+        "Remaining rate limit, as last reported by Azure DevOps",
+    ),
+    (
+        "azdo_gateway_ado_rate_limit_share",
+        "Remaining share of the rate limit, 0 to 1; NaN: unknown",
+    ),
+    ("azdo_gateway_subscriptions", "Hooks of the gateway, by state"),
+    ("azdo_gateway_hook_last_delivery_age_seconds", "Time since the last delivery of each hook"),
+    ("azdo_gateway_catch_up_requests", "Calls of the last complete catch-up pass"),
+    ("azdo_gateway_catch_up_age_seconds", "Time since the repository read longest ago was read"),
+    (
+        "azdo_gateway_required_checks_without_policy",
+        "Branches of required checks without a policy, or with one that differs",
+    ),
+];

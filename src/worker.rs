@@ -1,7 +1,8 @@
-//! The one loop that drives every stage and reconciler: wake, tick, back off, drain.
+//! The loop that drives every stage and reconciler: run a tick, wait for a notification or the
+//! timer, back off after an error, drain at the end.
 //!
-//! A tick is the unit of progress: the loop calls it when something arrived and on a timer, which
-//! also makes the timer the retry; a test calls it by hand. It must never know what a tick does.
+//! A tick is the unit of progress. The loop calls it when its notifier is notified and on a timer,
+//! so the timer is also the retry; a test calls it by hand.
 
 use std::fmt::Debug;
 use std::panic::AssertUnwindSafe;
@@ -14,54 +15,40 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long a worker pauses after a tick that failed.
-const PAUSE: Duration = Duration::from_millis(500);
-/// How long it rests between two turns of work that nobody waits for.
-const REST: Duration = Duration::from_millis(50);
+/// How long a worker waits after a tick that failed or panicked.
+const ERROR_DELAY: Duration = Duration::from_millis(500);
+/// How long a worker waits after [`Progress::Yield`].
+const YIELD_DELAY: Duration = Duration::from_millis(50);
 
-/// What one turn came to.
+/// The result of a tick, which says when the next one is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Something was done, and there may be more.
+    /// Something was done and there may be more: the next tick follows at once.
     Worked,
-    /// Something was done; what is left can wait a moment, so that others get their turn.
-    Slowly,
-    /// Nothing is due.
+    /// Something was done and there may be more, but other work goes first: the next tick follows
+    /// after a short delay.
+    Yield,
+    /// Nothing was due: the next tick follows a notification or the timer.
     Idle,
 }
 
-/// Why a tick did nothing: whatever error the stage or reconciler met. The worker only logs it.
-///
-/// It is no [`std::error::Error`] itself, so that `?` converts every error into it.
-#[derive(Debug)]
-pub struct Error(Box<dyn std::error::Error + Send + Sync>);
+/// Why a tick failed: the error of the stage or reconciler. The worker only logs it.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-impl<E: std::error::Error + Send + Sync + 'static> From<E> for Error {
-    fn from(error: E) -> Self {
-        Self(error.into())
-    }
-}
-
-impl std::fmt::Display for Error {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(&self.0, out)
-    }
-}
-
-/// One turn of a stage or reconciler.
+/// One stage or reconciler.
 #[async_trait]
 pub trait Tick: Send + Sync + Debug {
-    /// For logs and metrics.
+    /// The name in logs and metrics.
     fn name(&self) -> &'static str;
 
-    /// Does what is due now. Takes no input, so that a signal and a timer do the same.
+    /// Does what is due now. It takes no input, so that a notification and the timer do the same.
     async fn tick(&self) -> Result<Progress, Error>;
 
-    /// Waits until what earlier ticks began has ended.
+    /// Waits until everything that earlier ticks started has ended.
     async fn drain(&self) {}
 }
 
-/// The notifiers of the stages: each is notified when something is left for its stage.
+/// The notifiers of the stages: each is notified when there is work for its stage.
 #[derive(Clone, Debug, Default)]
 pub struct Notifiers {
     pub decide: Notifier,
@@ -69,48 +56,49 @@ pub struct Notifiers {
     pub publish: Notifier,
 }
 
-/// Tells a worker that something arrived. A hint: the timer finds it too.
+/// Wakes a worker before its timer does. Losing a notification only delays the work until then.
 #[derive(Clone, Debug, Default)]
 pub struct Notifier(Arc<Notify>);
 
 impl Notifier {
-    /// Something arrived.
+    /// Wakes the worker, or makes its next wait end at once.
     pub fn notify(&self) {
         self.0.notify_one();
     }
 }
 
-/// Runs ticks until told to stop, then drains.
+/// Runs ticks until `stop` is cancelled, then drains. A tick is due when `notifier` is notified,
+/// and `every` so often.
 pub async fn run(
     tick: Arc<dyn Tick>,
     notifier: Notifier,
     every: Duration,
     stop: CancellationToken,
 ) {
-    // An outage lasts many turns; its cause is told once.
-    let mut told = String::new();
+    // An outage lasts many ticks; each cause is logged once.
+    let mut logged = String::new();
     while !stop.is_cancelled() {
         let wait = match AssertUnwindSafe(tick.tick()).catch_unwind().await {
             Ok(Ok(progress)) => {
-                told.clear();
+                logged.clear();
                 match progress {
                     Progress::Worked => continue,
-                    Progress::Slowly => REST,
+                    Progress::Yield => YIELD_DELAY,
                     Progress::Idle => every,
                 }
             }
             Ok(Err(error)) => {
                 let cause = error.to_string();
-                if cause != told {
-                    tracing::warn!(worker = tick.name(), "nothing is done for now: {cause}");
-                    told = cause;
+                if cause != logged {
+                    tracing::warn!(worker = tick.name(), "the tick failed and is retried: {cause}");
+                    logged = cause;
                 }
-                PAUSE
+                ERROR_DELAY
             }
             Err(_) => {
                 metrics::counter!("azdo_gateway_panics_total", "where" => tick.name()).increment(1);
-                tracing::error!(worker = tick.name(), "a turn panicked; its work is tried again");
-                PAUSE
+                tracing::error!(worker = tick.name(), "the tick panicked and is retried");
+                ERROR_DELAY
             }
         };
         tokio::select! {
@@ -122,44 +110,43 @@ pub async fn run(
     tick.drain().await;
 }
 
-/// Network work in flight, at most so much of it: one slow neighbour must not hold up the others.
+/// A bounded set of tasks that make network calls, so that one slow neighbour delays no other work.
 #[derive(Debug)]
 pub struct InFlight {
-    free: Arc<Semaphore>,
-    tracker: TaskTracker,
+    permits: Arc<Semaphore>,
+    tasks: TaskTracker,
 }
 
 impl InFlight {
-    /// At most `in_flight_max` at a time.
-    pub fn new(in_flight_max: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(in_flight_max)), tracker: TaskTracker::new() }
+    /// A set of at most `tasks_max` running tasks.
+    pub fn new(tasks_max: usize) -> Self {
+        Self { permits: Arc::new(Semaphore::new(tasks_max)), tasks: TaskTracker::new() }
     }
 
-    /// Waits for room, and says for how many there is.
-    pub async fn room(&self) -> usize {
+    /// Waits until another task may start. Returns how many may start.
+    pub async fn capacity(&self) -> usize {
         // The semaphore is never closed.
-        drop(self.free.acquire().await);
-        self.free.available_permits().max(1)
+        drop(self.permits.acquire().await);
+        self.permits.available_permits().max(1)
     }
 
-    /// Begins one.
-    pub async fn begin(&self, flight: impl Future<Output = ()> + Send + 'static) {
+    /// Starts a task, as soon as there is capacity for it.
+    pub async fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let permit: Option<OwnedSemaphorePermit> =
-            Arc::clone(&self.free).acquire_owned().await.ok();
-        self.tracker.spawn(async move {
-            let landed = AssertUnwindSafe(flight).catch_unwind().await;
-            if landed.is_err() {
-                metrics::counter!("azdo_gateway_panics_total", "where" => "flight").increment(1);
-                tracing::error!("an attempt panicked; it is made again when its lease ends");
+            Arc::clone(&self.permits).acquire_owned().await.ok();
+        self.tasks.spawn(async move {
+            if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+                metrics::counter!("azdo_gateway_panics_total", "where" => "in_flight").increment(1);
+                tracing::error!("an attempt panicked; it is retried when its lease ends");
             }
             drop(permit);
         });
     }
 
-    /// Waits until none is under way.
-    pub async fn land(&self) {
-        self.tracker.close();
-        self.tracker.wait().await;
-        self.tracker.reopen();
+    /// Waits until no task is running.
+    pub async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.tasks.reopen();
     }
 }

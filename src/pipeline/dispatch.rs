@@ -63,7 +63,7 @@ impl Tick for Dispatch {
     }
 
     async fn tick(&self) -> Result<Progress, worker::Error> {
-        let limit = self.in_flight.room().await.min(CLAIM_MAX);
+        let limit = self.in_flight.capacity().await.min(CLAIM_MAX);
         let claim = Claim { now: self.attempts.clock.now(), limit, lease: LEASE };
         let claimed = self.attempts.store.claim_runs(claim).await?;
         if claimed.is_empty() {
@@ -71,13 +71,13 @@ impl Tick for Dispatch {
         }
         for leased in claimed {
             let attempts = Arc::clone(&self.attempts);
-            self.in_flight.begin(async move { attempts.make(leased).await }).await;
+            self.in_flight.spawn(async move { attempts.make(leased).await }).await;
         }
         Ok(Progress::Worked)
     }
 
     async fn drain(&self) {
-        self.in_flight.land().await;
+        self.in_flight.drain().await;
     }
 }
 

@@ -90,7 +90,7 @@ impl Tick for Publish {
     }
 
     async fn tick(&self) -> Result<Progress, worker::Error> {
-        let limit = self.in_flight.room().await.min(CLAIM_MAX);
+        let limit = self.in_flight.capacity().await.min(CLAIM_MAX);
         let claim = Claim { now: self.posts.clock.now(), limit, lease: LEASE };
         let claimed = self.posts.store.claim_slots(claim).await?;
         if claimed.is_empty() {
@@ -98,13 +98,13 @@ impl Tick for Publish {
         }
         for slot in claimed {
             let posts = Arc::clone(&self.posts);
-            self.in_flight.begin(async move { posts.make(slot).await }).await;
+            self.in_flight.spawn(async move { posts.make(slot).await }).await;
         }
         Ok(Progress::Worked)
     }
 
     async fn drain(&self) {
-        self.in_flight.land().await;
+        self.in_flight.drain().await;
     }
 }
 

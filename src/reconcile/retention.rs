@@ -38,6 +38,6 @@ impl Tick for Retention {
         }
         metrics::counter!("azdo_gateway_rows_deleted_total")
             .increment(u64::try_from(deleted).unwrap_or(u64::MAX));
-        Ok(Progress::Slowly)
+        Ok(Progress::Yield)
     }
 }

@@ -32,7 +32,7 @@ impl Checkpointer {
         let path = path.to_owned();
         let thread =
             std::thread::Builder::new().name("sqlite-checkpoint".into()).spawn(move || {
-                priority::give_way();
+                priority::lower_current_thread();
                 let mut db = None;
                 while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
                     if db.is_none() {

@@ -128,7 +128,7 @@ impl Writer {
             Arc::new(Shared { queue: Mutex::default(), arrived: Condvar::new(), condition, path });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("sqlite-writer".into()).spawn(move || {
-            priority::give_way();
+            priority::lower_current_thread();
             write_all(&theirs, db);
         })?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })

@@ -82,7 +82,7 @@ impl Env {
         .await;
     }
 
-    /// Waits until Azure DevOps has delivered every event and the gateway has decided each delivery.
+    /// Waits until Azure DevOps has delivered every event and every delivery is decided.
     pub(crate) async fn until_decided(&self, api: &Api) {
         self.until_delivered().await;
         api.until("/v1/deliveries?outcome=pending", is_empty).await;

@@ -45,8 +45,8 @@ impl Binary {
         Self::begin(env, &address, None, change).await
     }
 
-    /// Starts the binary without hooks, on a socket that the test holds and the process inherits, as
-    /// from systemd.
+    /// Starts the binary without hooks, on a socket that the test holds and the process inherits
+    /// (as with systemd).
     pub(crate) async fn with_inherited_socket(
         env: &Env,
         change: impl FnOnce(&mut Settings),
