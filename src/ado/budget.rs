@@ -1,33 +1,36 @@
-//! The budget of one organization: which lanes may call now, judged by what its answers told.
+//! The rate budget of one organization: which lanes may call now, decided from the headers of
+//! earlier answers.
 //!
-//! Azure DevOps asks for pauses, tells what is left only near the limit, and sometimes says neither
-//! and just breaks connections (docs/azure-devops.md §8). Decisions are pure, with `now` passed in;
-//! it must never wait, nor know HTTP.
+//! Azure DevOps asks for pauses, reports the remaining budget only near the limit, and sometimes
+//! does neither and drops connections (docs/azure-devops.md §8). Decisions are pure functions with
+//! `now` passed in.
 
 use std::time::Duration;
 
-use super::pace::{Left, Pace};
+use super::rate_headers::{RateHeaders, Remaining};
 use crate::domain::time::Timestamp;
 
-/// How long to wait after the first 429 that does not say how long; then twice as long.
-const UNTOLD: Duration = Duration::from_secs(60);
-/// The longest of those waits: others cool down as long (docs/azure-devops.md §8).
-const UNTOLD_MAX: Duration = Duration::from_secs(360);
-/// The longest wait that is believed.
+/// Pause after the first 429 without `Retry-After`; doubles with each further one.
+const REFUSED_WAIT: Duration = Duration::from_secs(60);
+/// The longest of those pauses (docs/azure-devops.md §8).
+const REFUSED_WAIT_MAX: Duration = Duration::from_secs(360);
+/// A longer `Retry-After` is cut to this.
 const WAIT_MAX: Duration = Duration::from_secs(3_600);
-/// How long what is left holds lanes back, when it is not told until when.
+/// How long a low remaining budget stops lanes when the answer has no reset time.
 const SHARE_HOLDS: Duration = Duration::from_secs(60);
-/// How long what is left is remembered: it is told only near the limit, so silence is no news.
+/// How long the remaining budget is remembered. Azure DevOps reports it only near the limit, so an
+/// answer without it does not say that the budget has recovered.
 const SHARE_KNOWN: Duration = Duration::from_secs(300);
-/// So many broken connections within [`BROKEN_WITHIN`] are a limit that is not told.
+/// So many dropped connections within [`BROKEN_WITHIN`] are treated as a rate limit.
 const BROKEN_MAX: usize = 3;
 const BROKEN_WITHIN: Duration = Duration::from_secs(60);
-/// How long the lower lanes pause then, at first; then twice as long, up to [`UNTOLD_MAX`].
+/// First pause of the lower lanes after dropped connections; doubles up to [`REFUSED_WAIT_MAX`].
 const BROKEN_WAIT: Duration = Duration::from_secs(30);
-/// How long the upper lanes pause then.
+/// Pause of the upper lanes after dropped connections.
 const BROKEN_WAIT_UPPER: Duration = Duration::from_secs(5);
 
-/// What a call is for: the ones above are never held up by those below.
+/// The priority class of a call, highest first: a lane never waits because a lower one used the
+/// budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
     Statuses,
@@ -38,7 +41,7 @@ pub enum Lane {
 }
 
 impl Lane {
-    /// It stops when less than this share of the budget is left.
+    /// The lane stops when less than this share of the budget is left.
     fn stops_below(self) -> f64 {
         match self {
             Lane::Statuses => 0.0,
@@ -53,29 +56,28 @@ impl Lane {
     }
 }
 
-/// A time in which no call is to be made.
+/// A period in which no call of a lane is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pause {
     pub until: Timestamp,
-    /// For the people whose statuses wait meanwhile.
+    /// For people whose statuses wait.
     pub reason: String,
-    /// Azure DevOps asked for it; otherwise it does not let us in, which tokens may still be
-    /// revoked in.
+    /// A rate limit. Otherwise the credential is refused; tokens may still be revoked then.
     pub is_limit: bool,
 }
 
 /// Why a pause began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// An answer said how long.
+    /// An answer named the duration.
     Asked,
-    /// 429, without a time.
+    /// 429 without `Retry-After`.
     Refused,
-    /// So little is left that a lane stops.
+    /// The remaining budget is below the share at which a lane stops.
     Share,
-    /// Connections broke.
+    /// Connections were dropped.
     Broken,
-    /// We are not let in.
+    /// The credential is refused.
     LockedOut,
 }
 
@@ -92,51 +94,51 @@ impl Cause {
     }
 }
 
-/// What was told to be left, in our time.
+/// The remaining budget as last reported, in the time of this machine.
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    left: Left,
-    /// It holds lanes back until here.
-    holds: Timestamp,
+    left: Remaining,
+    /// Lanes are stopped by it until then.
+    stops_until: Timestamp,
     /// It is forgotten then.
-    fades: Timestamp,
+    forgotten_at: Timestamp,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
-    /// Holds every lane.
+    /// Stops every lane.
     pause: Option<Pause>,
-    /// Waits after 429s that did not say how long, since the last success.
-    untold: u32,
+    /// Pauses after 429s without `Retry-After`, since the last success.
+    refusals: u32,
     known: Option<Known>,
-    /// Connections that broke of late, since the last success.
+    /// Times of dropped connections since the last success, within [`BROKEN_WITHIN`].
     broken: Vec<Timestamp>,
-    /// Pauses for broken connections since the last success.
+    /// Pauses for dropped connections since the last success.
     broken_pauses: u32,
     broken_until: Timestamp,
     broken_until_upper: Timestamp,
-    /// Their clock minus ours, in microseconds.
+    /// The clock of Azure DevOps minus ours, in microseconds.
     ahead_micros: i64,
 }
 
-/// Clocks that differ by less are the same.
-const SAME_MICROS: u64 = 5_000_000;
+/// Clocks that differ by less count as equal.
+const SKEW_IGNORED_MICROS: u64 = 5_000_000;
 
 impl Budget {
-    /// Takes in what an answer told; says which pauses began with it.
-    pub(super) fn heed(&mut self, pace: &Pace, now: Timestamp) -> Vec<Cause> {
-        if let Some(date) = pace.date {
-            // A date has whole seconds, and took some time to come: clocks that differ by less
-            // are taken for one, or what happened now would lie after what comes next.
+    /// Applies the rate headers of an answer; returns the causes of the pauses that began with it.
+    pub(super) fn apply(&mut self, headers: &RateHeaders, now: Timestamp) -> Vec<Cause> {
+        if let Some(date) = headers.date {
+            // `Date` has whole seconds and is as old as the answer was under way. A smaller
+            // difference than that is no clock skew.
             let ahead = date.micros().saturating_sub(now.micros());
-            self.ahead_micros = if ahead.unsigned_abs() < SAME_MICROS { 0 } else { ahead };
+            self.ahead_micros = if ahead.unsigned_abs() < SKEW_IGNORED_MICROS { 0 } else { ahead };
         }
         let mut causes = Vec::new();
-        if let Some(left) = pace.left {
+        if let Some(left) = headers.left {
             causes.extend(self.know(left, now));
         }
-        match (pace.is_refused, pace.wait) {
+        match (headers.is_refused, headers.wait) {
             (true, Some(wait)) => {
                 self.hold(wait, "Azure DevOps limits the rate", true, now);
                 causes.push(Cause::Asked);
@@ -151,22 +153,22 @@ impl Budget {
         causes
     }
 
-    /// Leaves the organization in peace: it does not let us in.
+    /// Stops all calls for `wait`: the credential is refused.
     pub(super) fn lock_out(&mut self, wait: Duration, reason: &str, now: Timestamp) {
         self.hold(wait, reason, false, now);
     }
 
-    /// A call succeeded, to the last byte: what went wrong before is over.
+    /// A call succeeded completely: ends the counting of failures.
     pub(super) fn succeeded(&mut self) {
-        self.untold = 0;
+        self.refusals = 0;
         self.broken.clear();
         self.broken_pauses = 0;
     }
 
-    /// A connection broke before the whole answer came. The cause when that makes a pause.
-    pub(super) fn broke(&mut self, now: Timestamp) -> Option<Cause> {
+    /// A connection was dropped before the whole answer came. Returns the cause if a pause begins.
+    pub(super) fn connection_dropped(&mut self, now: Timestamp) -> Option<Cause> {
         if self.broken_until_upper > now {
-            // Of the same moment as those that began the pause.
+            // It was dropped together with the connections that began the pause.
             return None;
         }
         self.broken.retain(|at| now.since(*at) <= BROKEN_WITHIN);
@@ -181,13 +183,13 @@ impl Budget {
         Some(Cause::Broken)
     }
 
-    /// The pause that goes on now in a lane; none when calls may be made.
+    /// The pause of a lane at `now`; none when calls may be made.
     pub(super) fn pause(&self, lane: Lane, now: Timestamp) -> Option<Pause> {
         let broken_until =
             if lane.is_lower() { self.broken_until } else { self.broken_until_upper };
         let broken = (broken_until > now).then(|| Pause {
             until: broken_until,
-            reason: "Azure DevOps breaks the connections".to_owned(),
+            reason: "Azure DevOps drops connections".to_owned(),
             is_limit: true,
         });
         let asked = self.pause.clone();
@@ -195,12 +197,12 @@ impl Budget {
         all.filter(|pause| pause.until > now).max_by_key(|pause| pause.until)
     }
 
-    /// What is known to be left, unless that is too long ago.
-    pub(super) fn left(&self, now: Timestamp) -> Option<Left> {
-        self.known.filter(|known| known.fades > now).map(|known| known.left)
+    /// The remaining budget, unless it was reported too long ago.
+    pub(super) fn left(&self, now: Timestamp) -> Option<Remaining> {
+        self.known.filter(|known| known.forgotten_at > now).map(|known| known.left)
     }
 
-    /// Now, by their clock.
+    /// `now` by the clock of Azure DevOps.
     pub(super) fn their_now(&self, now: Timestamp) -> Timestamp {
         Timestamp::from_micros(now.micros().saturating_add(self.ahead_micros))
     }
@@ -212,47 +214,47 @@ impl Budget {
         }
     }
 
-    /// A 429 without a time. One that comes in such a pause answers a call from before it.
+    /// A 429 without `Retry-After`. During such a pause it answers a call made before the pause.
     fn refused(&mut self, now: Timestamp) -> Option<Cause> {
         let goes_on = |pause: &Pause| pause.is_limit && pause.until > now;
         if self.pause.as_ref().is_some_and(goes_on) {
             return None;
         }
-        self.hold(doubled(UNTOLD, self.untold), "Azure DevOps limits the rate", true, now);
-        self.untold = self.untold.saturating_add(1);
+        self.hold(doubled(REFUSED_WAIT, self.refusals), "Azure DevOps limits the rate", true, now);
+        self.refusals = self.refusals.saturating_add(1);
         Some(Cause::Refused)
     }
 
-    /// Remembers what is left; the cause when that stops a lane that was not stopped before.
-    fn know(&mut self, left: Left, now: Timestamp) -> Option<Cause> {
+    /// Remembers the remaining budget; returns the cause if that stops another lane.
+    fn know(&mut self, left: Remaining, now: Timestamp) -> Option<Cause> {
         let behind = |reset: Timestamp| {
             Timestamp::from_micros(reset.micros().saturating_sub(self.ahead_micros))
         };
         let reset = left.reset.map(behind);
         let reset = reset.filter(|reset| *reset > now && reset.since(now) <= WAIT_MAX);
-        let holds = reset.unwrap_or_else(|| now.plus(SHARE_HOLDS));
-        let fades = reset.unwrap_or_else(|| now.plus(SHARE_KNOWN));
+        let stops_until = reset.unwrap_or_else(|| now.plus(SHARE_HOLDS));
+        let forgotten_at = reset.unwrap_or_else(|| now.plus(SHARE_KNOWN));
         let stopped = |budget: &Self| {
             let lanes = [Lane::Triggers, Lane::Subscriptions, Lane::CatchUp];
             let pauses = lanes.into_iter().filter_map(|lane| budget.share_pause(lane));
             pauses.filter(|pause| pause.until > now).count()
         };
         let before = stopped(self);
-        self.known = Some(Known { left, holds, fades });
+        self.known = Some(Known { left, stops_until, forgotten_at });
         (stopped(self) > before).then_some(Cause::Share)
     }
 
     fn share_pause(&self, lane: Lane) -> Option<Pause> {
         let known = self.known.filter(|known| known.left.share < lane.stops_below())?;
         let percent = known.left.share * 100.0;
-        let reason = format!("{percent:.0} % of the budget at Azure DevOps is left");
-        Some(Pause { until: known.holds, reason, is_limit: true })
+        let reason = format!("{percent:.0} % of the rate budget at Azure DevOps is left");
+        Some(Pause { until: known.stops_until, reason, is_limit: true })
     }
 }
 
-/// `first`, doubled so often, up to the longest.
+/// `first`, doubled `times` times, at most [`REFUSED_WAIT_MAX`].
 fn doubled(first: Duration, times: u32) -> Duration {
-    first.saturating_mul(2_u32.saturating_pow(times)).min(UNTOLD_MAX)
+    first.saturating_mul(2_u32.saturating_pow(times)).min(REFUSED_WAIT_MAX)
 }
 
 #[cfg(test)]

@@ -14,29 +14,29 @@ fn paused(budget: &Budget, now: Timestamp) -> [u64; 4] {
     LANES.map(|lane| budget.pause(lane, now).map_or(0, |pause| pause.until.since(now).as_secs()))
 }
 
-fn wait(is_refused: bool, seconds: u64) -> Pace {
+fn wait(is_refused: bool, seconds: u64) -> RateHeaders {
     let wait = Some(Duration::from_secs(seconds));
-    Pace { is_refused, wait, ..Pace::default() }
+    RateHeaders { is_refused, wait, ..RateHeaders::default() }
 }
 
-fn left(share: f64, reset: Option<Timestamp>) -> Pace {
-    let left = Left { remaining: share * 200.0, share, reset };
-    Pace { left: Some(left), ..Pace::default() }
+fn left(share: f64, reset: Option<Timestamp>) -> RateHeaders {
+    let left = Remaining { remaining: share * 200.0, share, reset };
+    RateHeaders { left: Some(left), ..RateHeaders::default() }
 }
 
-fn refused() -> Pace {
-    Pace { is_refused: true, ..Pace::default() }
+fn refused() -> RateHeaders {
+    RateHeaders { is_refused: true, ..RateHeaders::default() }
 }
 
 #[test]
-fn a_pause_that_is_asked_for_holds_every_lane_and_the_longest_counts() {
+fn retry_after_pauses_every_lane_and_the_longest_counts() {
     let mut budget = Budget::default();
     assert_eq!(paused(&budget, NOW), [0; 4]);
-    assert_eq!(budget.heed(&wait(true, 30), NOW), [Cause::Asked]);
-    assert_eq!(budget.heed(&wait(false, 5), NOW), [Cause::Asked]);
+    assert_eq!(budget.apply(&wait(true, 30), NOW), [Cause::Asked]);
+    assert_eq!(budget.apply(&wait(false, 5), NOW), [Cause::Asked]);
     assert_eq!(paused(&budget, NOW), [30; 4]);
     assert_eq!(paused(&budget, after(30)), [0; 4]);
-    budget.heed(&wait(false, 86_400), NOW);
+    budget.apply(&wait(false, 86_400), NOW);
     assert_eq!(paused(&budget, NOW), [3_600; 4]);
 }
 
@@ -46,7 +46,7 @@ fn being_locked_out_is_no_limit() {
     budget.lock_out(Duration::from_secs(20), "no", NOW);
     assert_eq!(budget.pause(Lane::Statuses, NOW).map(|pause| pause.is_limit), Some(false));
     // A limit is told meanwhile, and goes on for longer.
-    budget.heed(&refused(), NOW);
+    budget.apply(&refused(), NOW);
     assert_eq!(budget.pause(Lane::Statuses, NOW).map(|pause| pause.is_limit), Some(true));
 }
 
@@ -55,14 +55,14 @@ fn a_429_without_a_time_waits_twice_as_long_each_time_until_a_success() {
     let mut budget = Budget::default();
     let mut now = NOW;
     for seconds in [60, 120, 240, 360, 360] {
-        assert_eq!(budget.heed(&refused(), now), [Cause::Refused]);
+        assert_eq!(budget.apply(&refused(), now), [Cause::Refused]);
         // The answers to calls that were under way count once.
-        assert_eq!(budget.heed(&refused(), now), []);
+        assert_eq!(budget.apply(&refused(), now), []);
         assert_eq!(paused(&budget, now), [seconds; 4]);
         now = now.plus(Duration::from_secs(seconds));
     }
     budget.succeeded();
-    budget.heed(&refused(), now);
+    budget.apply(&refused(), now);
     assert_eq!(paused(&budget, now), [60; 4]);
 }
 
@@ -78,12 +78,12 @@ fn lanes_stop_one_after_the_other_and_statuses_never() {
         (0.0, [0, 100, 100, 100], Some(Cause::Share)),
     ] {
         let mut budget = Budget::default();
-        assert_eq!(budget.heed(&left(share, reset), NOW), Vec::from_iter(cause), "{share}");
+        assert_eq!(budget.apply(&left(share, reset), NOW), Vec::from_iter(cause), "{share}");
         assert_eq!(paused(&budget, NOW), expected, "{share}");
         assert_eq!(paused(&budget, after(100)), [0; 4]);
         // Told once more, it is no new pause; told better, it is over.
-        assert_eq!(budget.heed(&left(share, reset), NOW), []);
-        budget.heed(&left(0.9, reset), NOW);
+        assert_eq!(budget.apply(&left(share, reset), NOW), []);
+        budget.apply(&left(0.9, reset), NOW);
         assert_eq!(paused(&budget, NOW), [0; 4]);
     }
 }
@@ -98,7 +98,7 @@ fn a_reset_is_believed_within_an_hour() {
         (Some(Timestamp::ZERO), 60),
     ] {
         let mut budget = Budget::default();
-        budget.heed(&left(0.0, reset), NOW);
+        budget.apply(&left(0.0, reset), NOW);
         assert_eq!(paused(&budget, NOW)[3], seconds, "{reset:?}");
     }
 }
@@ -106,13 +106,13 @@ fn a_reset_is_believed_within_an_hour() {
 #[test]
 fn what_is_left_is_forgotten_and_silence_does_not_end_it() {
     let mut budget = Budget::default();
-    budget.heed(&left(0.2, None), NOW);
-    budget.heed(&Pace::default(), after(1));
+    budget.apply(&left(0.2, None), NOW);
+    budget.apply(&RateHeaders::default(), after(1));
     budget.succeeded();
     assert_eq!(paused(&budget, after(1)), [0, 0, 59, 59]);
     assert_eq!(budget.left(after(299)).map(|left| left.share), Some(0.2));
     assert_eq!(budget.left(after(300)), None);
-    budget.heed(&left(0.2, Some(after(400))), after(300));
+    budget.apply(&left(0.2, Some(after(400))), after(300));
     assert_eq!(budget.left(after(400)), None);
 }
 
@@ -121,15 +121,15 @@ fn three_broken_connections_within_a_minute_hold_the_lower_lanes_longer_each_tim
     let mut budget = Budget::default();
     let mut now = NOW;
     for seconds in [30, 60, 120, 240, 360, 360] {
-        assert_eq!((budget.broke(now), budget.broke(now)), (None, None));
-        assert_eq!(budget.broke(now), Some(Cause::Broken));
+        assert_eq!((budget.connection_dropped(now), budget.connection_dropped(now)), (None, None));
+        assert_eq!(budget.connection_dropped(now), Some(Cause::Broken));
         // Of the same moment: they count once.
-        assert_eq!([0; 5].map(|_| budget.broke(now)), [None; 5]);
+        assert_eq!([0; 5].map(|_| budget.connection_dropped(now)), [None; 5]);
         assert_eq!(paused(&budget, now), [5, 5, seconds, seconds]);
         now = now.plus(Duration::from_secs(seconds));
     }
     budget.succeeded();
-    assert_eq!([0; 3].map(|_| budget.broke(now)), [None, None, Some(Cause::Broken)]);
+    assert_eq!([0; 3].map(|_| budget.connection_dropped(now)), [None, None, Some(Cause::Broken)]);
     assert_eq!(paused(&budget, now), [5, 5, 30, 30]);
 }
 
@@ -137,10 +137,10 @@ fn three_broken_connections_within_a_minute_hold_the_lower_lanes_longer_each_tim
 fn broken_connections_far_apart_or_with_a_success_between_mean_nothing() {
     let mut budget = Budget::default();
     for at in [0, 10, 61, 110, 122] {
-        assert_eq!(budget.broke(after(at)), None, "{at}");
+        assert_eq!(budget.connection_dropped(after(at)), None, "{at}");
     }
     budget.succeeded();
-    assert_eq!(budget.broke(after(123)), None);
+    assert_eq!(budget.connection_dropped(after(123)), None);
     assert_eq!(paused(&budget, after(123)), [0; 4]);
 }
 
@@ -148,13 +148,13 @@ fn broken_connections_far_apart_or_with_a_success_between_mean_nothing() {
 fn their_clock_is_followed_and_their_reset_read_by_it() {
     let mut budget = Budget::default();
     assert_eq!(budget.their_now(NOW), NOW);
-    let told = Pace { date: Some(after(3_600)), ..left(0.0, Some(after(3_690))) };
-    budget.heed(&told, NOW);
+    let told = RateHeaders { date: Some(after(3_600)), ..left(0.0, Some(after(3_690))) };
+    budget.apply(&told, NOW);
     assert_eq!(budget.their_now(after(10)), after(3_610));
     assert_eq!(paused(&budget, NOW)[3], 90);
     // No date says nothing new; one behind ours counts as well.
-    budget.heed(&Pace::default(), after(20));
+    budget.apply(&RateHeaders::default(), after(20));
     assert_eq!(budget.their_now(after(20)), after(3_620));
-    budget.heed(&Pace { date: Some(NOW), ..Pace::default() }, after(30));
+    budget.apply(&RateHeaders { date: Some(NOW), ..RateHeaders::default() }, after(30));
     assert_eq!(budget.their_now(after(40)), after(10));
 }

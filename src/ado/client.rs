@@ -1,9 +1,9 @@
-//! One call to Azure DevOps: builds the URL, spends the credential, and reads the answer for what
-//! it really is.
+//! One call to Azure DevOps: builds the URL, consumes the credential, and maps the answer to a
+//! value or an [`Error`].
 //!
 //! Azure DevOps answers a bad credential with 203 and a sign-in page, or a redirect to one; it
-//! throttles with 200; it drops connections instead of saying 429 (docs/azure-devops.md §8). It
-//! must never log nor return a credential.
+//! reports throttling with 200; it drops connections instead of answering 429
+//! (docs/azure-devops.md §8). No credential is logged or returned.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,30 +15,30 @@ use serde_json::Value;
 use url::Url;
 
 use super::credential::Usage;
-use super::pace::{Pace, retry_after};
+use super::rate_headers::{RateHeaders, retry_after};
 use super::{Credential, Error, Options, Throttle};
 use crate::clock::Clock;
 use crate::domain::status::cut;
 use crate::secret::Secret;
 
-/// The version that every documented call of ours is generally available in.
+/// The REST version in which every documented call here is generally available.
 const API_VERSION: &str = "7.1";
 /// One call, from connecting to the last byte.
 pub(crate) const CALL_MAX: Duration = Duration::from_secs(7);
-/// The same for a list without pages in a large organization.
+/// The same for a list without pages, which takes long in a large organization.
 const LONG_CALL_MAX: Duration = Duration::from_secs(30);
 const CONNECT_MAX: Duration = Duration::from_secs(4);
-/// Answers are small; what is larger is not for us, but for the one list that has no pages.
+/// A longer answer is refused; lists without pages have limits of their own.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// What the next page of some lists is asked for by (docs/azure-devops.md §8).
+/// The header that holds the token of the next page (docs/azure-devops.md §8).
 const CONTINUATION: &str = "x-ms-continuationtoken";
-/// How much of somebody else's words goes into a reason.
+/// Characters of Azure DevOps' message that go into a reason.
 const REASON_CHARS_MAX: usize = 300;
 
-/// The client that all calls share. It follows no redirect and waits for nothing without end.
+/// The HTTP client of all outgoing calls: follows no redirect, and every wait has a limit.
 ///
 /// # Errors
-/// The TLS set-up of this machine is broken.
+/// TLS cannot be set up on this machine.
 pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -49,7 +49,7 @@ pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
         .build()
 }
 
-/// Calls to one organization.
+/// The REST client of one organization.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
@@ -58,12 +58,12 @@ pub struct Client {
     clock: Clock,
 }
 
-/// Which of the two addresses of an organization.
+/// Which of the two base URLs of an organization.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Host {
     /// Code, hooks, policies, builds.
     AzureDevOps,
-    /// Tokens and people.
+    /// Tokens and identities.
     Identity,
 }
 
@@ -76,12 +76,12 @@ pub(super) struct Call<'a> {
     pub(super) body: Option<Value>,
     pub(super) api_version: &'static str,
     pub(super) answer_bytes_max: usize,
-    /// For the lists that have no pages.
+    /// A list without pages: [`LONG_CALL_MAX`] instead of [`CALL_MAX`].
     pub(super) is_long: bool,
 }
 
 impl<'a> Call<'a> {
-    /// A call with neither query nor body, in the version that is generally available.
+    /// A call without query and body, in [`API_VERSION`].
     pub(super) fn new(method: Method, segments: &'a [&'a str]) -> Self {
         let (host, api_version) = (Host::AzureDevOps, API_VERSION);
         let answer_bytes_max = ANSWER_BYTES_MAX;
@@ -99,7 +99,7 @@ impl<'a> Call<'a> {
 }
 
 impl Client {
-    /// For the organization of `options`.
+    /// The client of the organization of `options`.
     pub fn new(
         http: reqwest::Client,
         options: Options,
@@ -109,12 +109,13 @@ impl Client {
         Self { http, options, throttle, clock }
     }
 
-    /// Where the organization is.
+    /// Name and base URLs of the organization.
     pub fn options(&self) -> &Options {
         &self.options
     }
 
-    /// Makes the call and reads the JSON of its answer. Whoever lent the credential is told.
+    /// Makes the call and returns the JSON of its answer. Reports the outcome to the receipt of the
+    /// credential.
     pub(super) async fn call(
         &self,
         credential: Credential,
@@ -123,23 +124,24 @@ impl Client {
         self.call_page(credential, call).await.map(|(answer, _)| answer)
     }
 
-    /// The same for one page of a list, and what the next one is asked for with.
+    /// As [`Client::call`] for one page of a list; also returns the token of the next page.
     pub(super) async fn call_page(
         &self,
         credential: Credential,
         call: Call<'_>,
     ) -> Result<(Value, Option<String>), Error> {
         let (authorization, receipt) = credential.spend();
-        let (operation, is_theirs) = (operation(call.segments), call.host == Host::AzureDevOps);
+        let (operation, counts_in_budget) =
+            (operation(call.segments), call.host == Host::AzureDevOps);
         let method = call.method.to_string();
-        let mut told = HeaderMap::new();
-        let result = self.attempt(&authorization, call, &mut told).await;
-        let header = |name: &str| told.get(name).and_then(|value| value.to_str().ok());
+        let mut response_headers = HeaderMap::new();
+        let result = self.attempt(&authorization, call, &mut response_headers).await;
+        let header = |name: &str| response_headers.get(name).and_then(|value| value.to_str().ok());
         let activity_id = header("activityid").map(short);
         let next = header(CONTINUATION).filter(|token| !token.is_empty());
         let result = result.map(|answer| (answer, next.map(str::to_owned)));
-        // Tokens are minted elsewhere: that they are says nothing about the budget.
-        if result.is_ok() && is_theirs {
+        // The identity host has a rate budget of its own.
+        if result.is_ok() && counts_in_budget {
             self.throttle.succeeded(&self.options.name);
         }
         let outcome = match &result {
@@ -165,7 +167,7 @@ impl Client {
         &self,
         secret: &Secret,
         call: Call<'_>,
-        told: &mut HeaderMap,
+        response_headers: &mut HeaderMap,
     ) -> Result<Value, Error> {
         let base = match call.host {
             Host::AzureDevOps => &self.options.azure_devops_url,
@@ -178,7 +180,7 @@ impl Client {
             .request(call.method, url)
             .header(AUTHORIZATION, authorization(secret)?)
             .header(ACCEPT, "application/json")
-            // Asks for 401 where Azure DevOps would redirect to its sign-in page.
+            // Makes Azure DevOps answer 401 instead of redirecting to its sign-in page.
             .header("X-TFS-FedAuthRedirect", "Suppress");
         if let Some(body) = &call.body {
             request = request.json(body);
@@ -186,33 +188,38 @@ impl Client {
         if call.is_long {
             request = request.timeout(LONG_CALL_MAX);
         }
-        let mut response = request.send().await.map_err(|error| self.broken(&error))?;
+        let mut response = request.send().await.map_err(|error| self.connection_error(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        told.clone_from(&headers);
-        self.throttle.heed(&self.options.name, &Pace::of(status, &headers), self.clock.now());
+        response_headers.clone_from(&headers);
+        self.throttle.apply(
+            &self.options.name,
+            &RateHeaders::of(status, &headers),
+            self.clock.now(),
+        );
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| self.connection_error(&error))?
+        {
             if body.len() + chunk.len() > call.answer_bytes_max {
-                let reason = format!("its answer is longer than {} bytes", call.answer_bytes_max);
+                let reason = format!("the answer is longer than {} bytes", call.answer_bytes_max);
                 return Err(Error::Unavailable { reason, doubtful: true, retry_after: None });
             }
             body.extend_from_slice(&chunk);
         }
-        understand(status, &headers, &body)
+        result_of(status, &headers, &body)
     }
 
-    /// A connection that broke: three of them are a limit that is not told (docs/azure-devops.md
-    /// §8). One that was never made, or an answer that takes too long, says nothing about the
-    /// budget.
-    fn broken(&self, error: &reqwest::Error) -> Error {
+    /// Counts a dropped connection: Azure DevOps may drop connections as a rate limit
+    /// (docs/azure-devops.md §8). A failed connect or a time-out does not count.
+    fn connection_error(&self, error: &reqwest::Error) -> Error {
         if !error.is_connect() && !error.is_timeout() && !error.is_builder() {
-            self.throttle.broke(&self.options.name, self.clock.now());
+            self.throttle.connection_dropped(&self.options.name, self.clock.now());
         }
         unavailable(error)
     }
 }
 
-/// What a call does, by the last word of its path: ids would be a new name each.
+/// The name of a call in metrics: the last path segment that is no id, so that labels stay bounded.
 fn operation(segments: &[&str]) -> String {
     let is_id = |segment: &str| {
         let is_number = segment.chars().all(|c| c.is_ascii_digit());
@@ -226,60 +233,63 @@ fn operation(segments: &[&str]) -> String {
 /// `base` with further path segments, each percent-encoded.
 pub(super) fn under(base: &Url, segments: &[&str]) -> Url {
     let mut url = base.clone();
-    // Only `data:` and the like have no segments; the configuration takes http and https.
+    // Only URLs such as `data:` have no path segments; the configuration accepts http and https.
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(segments);
     }
     url
 }
 
-/// Ids are short; what is longer is none.
+/// Activity ids are GUIDs; a longer text is cut.
 fn short(id: &str) -> String {
     cut(id, 64)
 }
 
 fn authorization(secret: &Secret) -> Result<HeaderValue, Error> {
     let mut value = HeaderValue::from_str(secret.expose()).map_err(|_| Error::Unauthorized {
-        reason: "it holds characters that no token has".into(),
+        reason: "the token holds characters that are not allowed in a header".into(),
     })?;
     value.set_sensitive(true);
     Ok(value)
 }
 
 fn unavailable(error: &reqwest::Error) -> Error {
-    let reason = match () {
-        () if error.is_timeout() => "no answer in time".to_owned(),
-        () if error.is_connect() => "no connection".to_owned(),
-        () => "the connection broke before the whole answer came".to_owned(),
+    let reason = if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the connection was dropped before the whole answer came"
     };
+    let reason = reason.to_owned();
     // Without a connection nothing was sent, so nothing can have been done.
     Error::Unavailable { reason, doubtful: !error.is_connect(), retry_after: None }
 }
 
-fn understand(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Value, Error> {
+fn result_of(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Value, Error> {
     let is_json = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.starts_with("application/json"));
     if status == StatusCode::NON_AUTHORITATIVE_INFORMATION || status.is_redirection() {
-        let reason = format!("it answers {status} with its sign-in page");
+        let reason = format!("the answer is {status} with a sign-in page");
         return Err(Error::Unauthorized { reason });
     }
     if status.is_success() && status == StatusCode::NO_CONTENT {
         return Ok(Value::Null);
     }
     if status.is_success() && !is_json {
-        let reason = format!("it answers {status} with a page instead of data");
+        let reason = format!("the answer is {status} with a page instead of JSON");
         return Err(Error::Unauthorized { reason });
     }
     if status.is_success() {
         return serde_json::from_slice(body).map_err(|error| Error::Unavailable {
-            reason: format!("its answer is no whole JSON ({error})"),
+            reason: format!("the answer is not complete JSON ({error})"),
             doubtful: true,
             retry_after: None,
         });
     }
-    Err(refusal(status, headers, body, is_json))
+    Err(error_of(status, headers, body, is_json))
 }
 
 /// The error document of Azure DevOps (docs/azure-devops.md §8).
@@ -290,7 +300,7 @@ struct Document {
     type_key: String,
 }
 
-fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8], is_json: bool) -> Error {
+fn error_of(status: StatusCode, headers: &HeaderMap, body: &[u8], is_json: bool) -> Error {
     let document: Document = if is_json {
         serde_json::from_slice(body).unwrap_or_default()
     } else {

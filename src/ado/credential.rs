@@ -1,5 +1,4 @@
-//! The right to make one call. It is consumed by the call, so that no second one can be made with
-//! it by mistake. It must never know where it came from.
+//! A credential for one call. The call takes it by value, so that using it twice does not compile.
 
 use std::fmt;
 
@@ -9,14 +8,15 @@ use base64::engine::general_purpose::STANDARD;
 use super::Error;
 use crate::secret::Secret;
 
-/// The least that a call needs. Source: Microsoft Learn, "Available scopes".
+/// The OAuth scope of a token: the least that a call needs. Source: Microsoft Learn, "Available
+/// scopes".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Read code, pull requests and their iterations.
     Code,
     /// Read and post statuses, and nothing else.
     CodeStatus,
-    /// Write code, and the policies of its branches: there is no narrower one for those.
+    /// Write code and branch policies: Azure DevOps has no narrower scope for policies.
     CodeWrite,
 }
 
@@ -26,7 +26,7 @@ impl Scope {
 }
 
 impl Scope {
-    /// The name on the wire.
+    /// The name that Azure DevOps uses.
     pub fn as_str(self) -> &'static str {
         match self {
             Scope::Code => "vso.code",
@@ -36,7 +36,7 @@ impl Scope {
     }
 }
 
-/// Proves who we are, once: a call takes it by value, so using one twice does not compile.
+/// The credential of one call: using it twice does not compile.
 ///
 /// ```compile_fail,E0382
 /// use azdo_gateway::{ado::Credential, secret::Secret};
@@ -52,26 +52,26 @@ pub struct Credential {
     receipt: Option<Box<dyn Receipt>>,
 }
 
-/// Whoever lent a credential and wants to know what became of it. One that is dropped untold was
-/// not spent, or the call was given up half-way.
+/// Learns how the call that used a credential ended. A receipt that is dropped without
+/// [`Receipt::used`] means that the credential was not used, or that the call was abandoned.
 pub trait Receipt: Send + Sync {
     /// The call has ended.
     fn used(self: Box<Self>, usage: Usage);
 }
 
-/// What became of a call.
+/// How a call ended.
 #[derive(Clone, Debug)]
 pub struct Usage {
     /// Method and last word of the path.
     pub operation: String,
-    /// Nothing, where it worked.
+    /// None when the call succeeded.
     pub error: Option<Error>,
-    /// What Azure DevOps calls the request, for its support.
+    /// The id of the request at Azure DevOps, for its support.
     pub activity_id: Option<String>,
 }
 
 impl Credential {
-    /// From a personal access token, which Azure DevOps takes as a Basic password.
+    /// From a personal access token, which is sent as a Basic password.
     pub fn from_pat(token: &Secret) -> Self {
         let pair = Secret::new(format!(":{}", token.expose()));
         let encoded = Secret::new(STANDARD.encode(pair.expose()));
@@ -85,13 +85,13 @@ impl Credential {
         Self { authorization, receipt: None }
     }
 
-    /// The same, with somebody who is told what became of it.
+    /// The same credential, whose use is reported to `receipt`.
     #[must_use]
     pub fn with_receipt(self, receipt: Box<dyn Receipt>) -> Self {
         Self { receipt: Some(receipt), ..self }
     }
 
-    /// The value of the `Authorization` header, and who is to be told.
+    /// The value of the `Authorization` header, and the receipt.
     pub(super) fn spend(self) -> (Secret, Option<Box<dyn Receipt>>) {
         (self.authorization, self.receipt)
     }

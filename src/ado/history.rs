@@ -1,8 +1,7 @@
-//! What happened in repositories, read from lists: pull requests, heads, and pushes.
+//! Lists of pull requests, refs and pushes, for catch-up.
 //!
-//! What a list holds has the shape of what a hook delivers (docs/azure-devops.md §2.3 and §2.4), so
-//! it is read by the same code and kept as it came. Every call is one page. It must never know what
-//! was missed.
+//! List items have the shape of the resource of a hook delivery (docs/azure-devops.md §2.3, §2.4),
+//! so the same code reads them. Every call is one page.
 
 use std::collections::BTreeMap;
 
@@ -17,29 +16,29 @@ use crate::domain::event::Repository;
 use crate::domain::fact::{Fact, Push};
 use crate::domain::time::Timestamp;
 
-/// Below what any of these lists gives when it is not told how much.
+/// Below the default page size of each of these lists.
 const PAGE: usize = 100;
 /// "It cannot be bigger than 1000" (Microsoft Learn: "Refs - List").
 const REFS_PER_PAGE: usize = 1_000;
-/// A page of pull requests has some kilobytes each, a page of pushes less.
+/// A listed pull request has some kilobytes, a push less.
 const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Commits of one push that are asked for: their messages may ask for no CI.
+/// Commits that are read of one push, for `[skip ci]` in their messages.
 const COMMITS_MAX: usize = 100;
-/// Characters of a continuation token that is believed.
+/// Characters of a continuation token; a longer one is refused.
 const TOKEN_CHARS_MAX: usize = 2_000;
 
 /// One page.
 #[derive(Clone, Debug)]
 pub struct Part<T> {
     pub items: Vec<T>,
-    /// Nothing follows.
+    /// No page follows.
     pub is_last: bool,
-    /// What Azure DevOps listed, what could not be read included: where the next page begins.
+    /// Items on the page, unreadable ones included: the offset of the next page.
     pub listed: usize,
 }
 
 impl<T> Part<T> {
-    /// Everything that was listed could be read.
+    /// Whether every item could be read.
     pub fn is_whole(&self) -> bool {
         self.items.len() == self.listed
     }
@@ -53,19 +52,19 @@ pub enum Which {
     ClosedSince(Timestamp),
 }
 
-/// A pull request, and as it was listed.
+/// A pull request and the JSON that it was read from.
 #[derive(Clone, Debug)]
 pub struct ListedPullRequest {
     pub seen: SeenPullRequest,
     pub resource: Value,
-    /// Lists cut descriptions: this may be a part of it.
+    /// Lists cut descriptions: this one may be incomplete.
     pub is_cut: bool,
 }
 
 impl ListedPullRequest {
-    /// Puts its labels, listed by themselves, where a list that tells them has them: so they are
-    /// read, kept and replayed like everything else of it.
-    pub fn tell_labels(&mut self, labels: Vec<Value>) {
+    /// Inserts the labels, which are listed by a call of their own, into the resource, so that they
+    /// are read, stored and replayed with it.
+    pub fn insert_labels(&mut self, labels: Vec<Value>) {
         if let Some(resource) = self.resource.as_object_mut() {
             resource.insert("labels".into(), Value::Array(labels));
         }
@@ -74,20 +73,20 @@ impl ListedPullRequest {
         }
     }
 
-    /// Its labels as they were told; none where they were not.
+    /// The labels in the resource; none where it holds no list of labels.
     pub fn labels(&self) -> Option<Vec<Value>> {
         self.resource.get("labels").and_then(Value::as_array).cloned()
     }
 }
 
-/// A push, and as it was listed.
+/// A push and the JSON that it was read from.
 #[derive(Clone, Debug)]
 pub struct ListedPush {
     pub push: Push,
     pub resource: Value,
 }
 
-/// Characters of a description that lists give.
+/// Lists cut descriptions to so many characters.
 const DESCRIPTION_CHARS: usize = 400;
 
 impl Client {
@@ -120,7 +119,7 @@ impl Client {
         Ok(paged(items(&answer)?, PAGE, pull_request))
     }
 
-    /// One pull request, whole; none where it is not one any more.
+    /// One pull request with its whole description; none where it does not exist any more.
     ///
     /// # Errors
     /// See [`Error`].
@@ -143,7 +142,7 @@ impl Client {
         }
     }
 
-    /// The labels of a pull request, as they are listed. Microsoft Learn: "Pull Request Labels -
+    /// The labels of a pull request as JSON. Microsoft Learn: "Pull Request Labels -
     /// List".
     ///
     /// # Errors
@@ -160,8 +159,8 @@ impl Client {
         Ok(items(&answer)?.to_vec())
     }
 
-    /// Object ids of the refs whose names begin with `refs/` and `filter`, after a page, with what
-    /// the next one is asked for by.
+    /// Object ids by ref name, of refs whose names begin with `refs/` and `filter`; and the token
+    /// of the next page. `after` is the token of the page before.
     ///
     /// # Errors
     /// See [`Error`].
@@ -183,11 +182,11 @@ impl Client {
             Some((item.get("name")?.as_str()?.to_owned(), id))
         };
         let heads: Option<BTreeMap<_, _>> = items(&answer)?.iter().map(head).collect();
-        // A head that is left out would be taken for one that is gone.
-        let heads = heads.ok_or_else(|| nonsense("a ref has no name or no object"))?;
+        // A ref that is left out would count as deleted.
+        let heads = heads.ok_or_else(|| unreadable("a ref has no name or no object id"))?;
         let next = next.filter(|next| !next.is_empty());
         if next.as_ref().is_some_and(|next| next.len() > TOKEN_CHARS_MAX) {
-            return Err(nonsense("what the next page is asked for by is too long"));
+            return Err(unreadable("the continuation token is too long"));
         }
         Ok((heads, next))
     }
@@ -215,7 +214,7 @@ impl Client {
         Ok(paged(items(&answer)?, PAGE, push))
     }
 
-    /// The first commits of a push, as they are listed.
+    /// The first commits of a push as JSON.
     ///
     /// # Errors
     /// See [`Error`].
@@ -233,7 +232,7 @@ impl Client {
     }
 }
 
-/// Of the repository itself: its ids, so that a rename does not matter.
+/// Path segments of a repository, by ids, so that a rename does not matter.
 fn of(repository: &Repository) -> [&str; 5] {
     [&repository.project_id, "_apis", "git", "repositories", &repository.id]
 }
@@ -244,7 +243,7 @@ fn page<'a>(segments: &'a [&'a str], query: &'a [(&'a str, &'a str)]) -> Call<'a
 
 fn items(answer: &Value) -> Result<&[Value], Error> {
     let items = answer.get("value").and_then(Value::as_array).map(Vec::as_slice);
-    items.ok_or_else(|| nonsense("it is no list"))
+    items.ok_or_else(|| unreadable("it is no list"))
 }
 
 fn paged<T>(items: &[Value], size: usize, read: impl Fn(&Value) -> Option<T>) -> Part<T> {
@@ -268,12 +267,12 @@ fn push(resource: &Value) -> Option<ListedPush> {
 }
 
 fn time(resource: &Value, key: &str) -> Option<Timestamp> {
-    // What is not closed has at times the first day of all.
+    // A pull request that is not closed may have the year 1 as `closedDate`.
     Timestamp::parse(resource.get(key)?.as_str()?).filter(|at| *at > Timestamp::ZERO)
 }
 
-fn nonsense(why: &str) -> Error {
-    let reason = format!("its list cannot be used: {why}");
+fn unreadable(why: &str) -> Error {
+    let reason = format!("the list cannot be used: {why}");
     Error::Unavailable { reason, doubtful: false, retry_after: None }
 }
 

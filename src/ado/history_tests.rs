@@ -56,14 +56,14 @@ fn a_listed_pull_request_is_read() {
 #[test]
 fn labels_that_are_listed_by_themselves_are_read_as_if_the_list_told_them() {
     let mut listed = pull_request(&listed_pull_request()).unwrap();
-    assert!(!listed.seen.pull_request.labels_told);
+    assert!(!listed.seen.pull_request.labels_known);
     assert_eq!(listed.labels(), None);
     listed.is_cut = true;
     let labels =
         [json!({ "name": "e2e", "active": true }), json!({ "name": "a", "active": false })];
-    listed.tell_labels(labels.to_vec());
+    listed.insert_labels(labels.to_vec());
     assert_eq!(listed.seen.pull_request.labels, ["e2e"]);
-    assert!(listed.seen.pull_request.labels_told && listed.is_cut);
+    assert!(listed.seen.pull_request.labels_known && listed.is_cut);
     assert_eq!(listed.labels(), Some(labels.to_vec()));
     let mut told = listed_pull_request();
     told["labels"] = json!(labels);
@@ -71,8 +71,8 @@ fn labels_that_are_listed_by_themselves_are_read_as_if_the_list_told_them() {
     let body =
         catch_up_payload::body(PULL_REQUEST, &listed.resource, None, &CatchUpMeta::default());
     assert_eq!(read(&body).fact, Fact::PullRequest(listed.seen.pull_request.clone()));
-    listed.tell_labels(vec![]);
-    assert!(listed.seen.pull_request.labels.is_empty() && listed.seen.pull_request.labels_told);
+    listed.insert_labels(vec![]);
+    assert!(listed.seen.pull_request.labels.is_empty() && listed.seen.pull_request.labels_known);
 }
 
 #[test]

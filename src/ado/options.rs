@@ -1,11 +1,11 @@
-//! Where an organization is found. It must never know the file that it came from.
+//! Name and base URLs of one organization.
 
 use url::Url;
 
 use super::client::under;
 use crate::domain::event::Repository;
 
-/// The addresses of one organization.
+/// See the module.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The bare name.
@@ -18,7 +18,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Where git clones a repository from.
+    /// The URL from which git clones a repository.
     pub fn clone_url(&self, repository: &Repository) -> Url {
         under(&self.azure_devops_url, &[&repository.project, "_git", &repository.name])
     }

@@ -1,32 +1,32 @@
-//! What `patTokenError` means and what to do about it (docs/azure-devops.md §4.1 and §4.2).
+//! `patTokenError` of the PAT API: what each name means, who can act, and the advice for an
+//! operator (docs/azure-devops.md §4.1).
 //!
-//! The set grows with the versions of the API, so a name that nobody knows is kept as it is and
-//! counts as permanent. It must never hold a token.
+//! The set grows with the API's versions: an unknown name is kept as it is and counts as permanent.
 
 use std::fmt;
 
 use crate::domain::status::cut;
 
-/// Who can do something about it.
+/// Who can resolve it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatRemedy {
-    /// Nobody needs to: it is tried again.
+    /// Nobody needs to act: minting is tried again.
     Wait,
     /// An administrator of the organization or the tenant has to change a policy.
     Policy,
-    /// Whoever runs the gateway has to change its configuration or its link.
+    /// The operator has to change the configuration or link the service user again.
     Operator,
-    /// The gateway asked for something that cannot be.
+    /// The gateway sent a wrong request.
     Defect,
 }
 
 /// A refusal to mint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatError {
-    /// As Azure DevOps names it.
+    /// The value of `patTokenError`.
     pub name: String,
-    /// What it says about it, shortened.
-    pub said: String,
+    /// The message of Azure DevOps, shortened.
+    pub message: String,
     pub remedy: PatRemedy,
     /// What is wrong and what to do, for an operator.
     pub advice: &'static str,
@@ -47,16 +47,16 @@ const LIFESPAN: &str = "the tenant limits the life of personal access tokens to 
 const DENIED: &str = "the service user may not create personal access tokens here: check that it \
     is a member of the organization with at least a Basic or Stakeholder licence, and that \
     Organization settings > Policies let it create tokens";
-const NOT_A_USER: &str = "only a person's or robot's user account can mint personal access \
+const NOT_A_USER: &str = "only a user account (of a person or a robot) can mint personal access \
     tokens: link such an account, or use kind = \"service_principal\"";
-const LIFE: &str = "Azure DevOps does not take the time at which the token shall end: check the \
+const LIFE: &str = "Azure DevOps refuses the end of validity that was asked for: check the \
     clock of this machine, or lengthen [organization.credential] pat_lifetime";
-const TRANSIENT: &str = "Azure DevOps could not do it just now; it is tried again";
-const DEFECT: &str = "the gateway asked for something that Azure DevOps does not know: report it, \
+const TRANSIENT: &str = "Azure DevOps could not mint the token just now; minting is tried again";
+const DEFECT: &str = "the gateway sent a request that Azure DevOps does not accept: report this as a bug, \
     with the name of the error";
-const SOURCE: &str = "Azure DevOps does not take requests for tokens from this address: let an \
+const SOURCE: &str = "Azure DevOps refuses to mint tokens for requests from this IP address: let an \
     administrator look at the IP conditional access policy of the organization";
-const GONE: &str = "Azure DevOps does not know the token, or the account behind it, any more: \
+const GONE: &str = "Azure DevOps no longer knows the token or its account: \
     link the service user again";
 
 /// Every name that the API has in version 7.2, with what to do.
@@ -100,20 +100,20 @@ pub(super) const TABLE: [(&str, PatRemedy, &str); 36] = [
 ];
 
 impl PatError {
-    /// Reads the name and what was said about it.
-    pub fn new(name: &str, said: &str) -> Self {
+    /// From the name and the message of a refusal.
+    pub fn new(name: &str, message: &str) -> Self {
         let row = TABLE.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name));
         let (remedy, advice) =
             row.map_or((PatRemedy::Defect, DEFECT), |(_, remedy, advice)| (*remedy, *advice));
-        Self { name: cut(name, 60), said: cut(said, 200), remedy, advice }
+        Self { name: cut(name, 60), message: cut(message, 200), remedy, advice }
     }
 }
 
 impl fmt::Display for PatError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{} ({})", self.advice, self.name)?;
-        if !self.said.is_empty() {
-            write!(out, ": {}", self.said)?;
+        if !self.message.is_empty() {
+            write!(out, ": {}", self.message)?;
         }
         Ok(())
     }
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_there_once_and_says_what_to_do() {
+    fn every_name_is_listed_once_with_advice() {
         for (at, (name, _, advice)) in TABLE.iter().enumerate() {
             let same = TABLE.iter().filter(|(other, ..)| other.eq_ignore_ascii_case(name));
             assert_eq!(same.count(), 1, "{name} (row {at})");
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_from_the_future_is_kept_and_permanent() {
+    fn an_unknown_name_is_kept_and_counts_as_permanent() {
         let error = PatError::new("quotaOfTheYear2030", "too many");
         assert_eq!(error.remedy, PatRemedy::Defect);
         assert!(error.to_string().ends_with("(quotaOfTheYear2030): too many"), "{error}");

@@ -1,7 +1,7 @@
 //! The status policies of branches: listed, created, replaced, deleted (docs/azure-devops.md §5).
 //!
-//! They are listed by project and type. The filter by scope is not used: it wants an opaque text
-//! and leaves out what covers a branch by its folder. It must never decide what a policy should be.
+//! They are listed by project and type. The filter by scope is not used: its format is not
+//! documented, and it leaves out policies that cover a branch by a prefix.
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -12,13 +12,13 @@ use super::{Client, Credential, Error};
 use crate::domain::policy::{Branches, Found, Scope, Settings};
 use crate::domain::status::Context;
 
-/// The same in every organization.
+/// The type id of status policies, equal in every organization.
 const STATUS_POLICY: &str = "cbdc66da-9728-4af8-aada-9a5a32e4a226";
 const PER_PAGE: &str = "500";
-/// `policyApplicability` of a policy that applies after a first status.
+/// `policyApplicability` of a policy that applies only after a first status was posted.
 const CONDITIONAL: u64 = 1;
 
-/// One page of policies, and what the next one is asked for with.
+/// One page of policies, and the token of the next page.
 pub type PolicyPage = (Vec<Found>, Option<String>);
 
 #[derive(Deserialize)]
@@ -53,7 +53,7 @@ struct WireIdentity {
     display_name: String,
 }
 
-/// Absent and null mean the same everywhere.
+/// Absent and null mean the same in every field.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct WireSettings {
@@ -76,7 +76,7 @@ struct WireScope {
 }
 
 impl Client {
-    /// A page of the status policies of a project; `after` is what the page before ended with.
+    /// A page of the status policies of a project; `after` is the token of the page before.
     ///
     /// # Errors
     /// See [`Error`].
@@ -91,14 +91,14 @@ impl Client {
         let segments = [project, "_apis", "policy", "configurations"];
         let call = Call { query: &query, ..Call::new(Method::GET, &segments) };
         let (answer, next) = self.call_page(credential, call).await?;
-        let list = List::deserialize(answer).map_err(|error| nonsense("policies", &error))?;
-        // The filter by type is not relied on.
+        let list = List::deserialize(answer).map_err(|error| unreadable("policies", &error))?;
+        // The server may ignore the filter by type.
         let is_status = |policy: &WirePolicy| policy.of_type.id.eq_ignore_ascii_case(STATUS_POLICY);
         let there = list.value.into_iter().filter(|one| is_status(one) && !one.is_deleted);
         Ok((there.map(|policy| found(policy, project)).collect(), next))
     }
 
-    /// Creates a policy; its number.
+    /// Creates a policy; returns its id.
     ///
     /// # Errors
     /// See [`Error`].
@@ -111,15 +111,15 @@ impl Client {
         let segments = [project, "_apis", "policy", "configurations"];
         let call = Call { body: Some(body(settings)), ..Call::new(Method::POST, &segments) };
         let answer = self.call(credential, call).await?;
-        // It is there, whatever the answer says: the next look finds it.
+        // The policy exists even where the answer is unreadable: the next snapshot finds it.
         answer.get("id").and_then(Value::as_i64).ok_or_else(|| Error::Unavailable {
-            reason: "its answer does not say the number of the new policy".into(),
+            reason: "the answer has no id of the new policy".into(),
             doubtful: true,
             retry_after: None,
         })
     }
 
-    /// Replaces everything that is set in a policy.
+    /// Replaces all settings of a policy.
     ///
     /// # Errors
     /// See [`Error`].
@@ -136,7 +136,7 @@ impl Client {
         self.call(credential, call).await.map(drop)
     }
 
-    /// Deletes a policy; one that is gone already is as well.
+    /// Deletes a policy; one that does not exist any more counts as deleted.
     ///
     /// # Errors
     /// See [`Error`].
@@ -227,9 +227,9 @@ fn body(settings: &Settings) -> Value {
     })
 }
 
-fn nonsense(what: &str, error: &serde_json::Error) -> Error {
+fn unreadable(what: &str, error: &serde_json::Error) -> Error {
     Error::Unavailable {
-        reason: format!("its answer is no list of {what} ({error})"),
+        reason: format!("the answer is no list of {what} ({error})"),
         doubtful: false,
         retry_after: None,
     }

@@ -1,8 +1,7 @@
 //! Pull-request and commit statuses, and the iterations that they are bound to.
 //!
 //! Statuses are appended, never edited; the newest per context counts. A policy that resets on new
-//! changes takes only a status that names the newest iteration (docs/azure-devops.md §5). It must
-//! never decide what is to be shown.
+//! changes accepts only a status that names the newest iteration (docs/azure-devops.md §5).
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -12,7 +11,7 @@ use super::client::Call;
 use super::{Client, Credential, Error};
 use crate::domain::status::{Status, Target};
 
-/// One push to a pull request, as Azure DevOps counts them.
+/// An iteration of a pull request: one push to its source branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Iteration {
     /// From 1.
@@ -30,7 +29,7 @@ pub struct ShownStatus {
     pub url: Option<String>,
 }
 
-/// As much of a status as we compare; others' statuses may lack any of it.
+/// The fields of a status that are compared. Statuses that others posted may lack any of them.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
@@ -86,7 +85,7 @@ impl Client {
         status: &Status,
         iteration: Option<i64>,
     ) -> Result<(), Error> {
-        let (kind, id) = place(&status.target);
+        let (kind, id) = target_segments(&status.target);
         let segments = [&repository(status)[..], &[kind, &id, "statuses"]].concat();
         let mut body = json!({
             "state": status.state.as_str(),
@@ -101,7 +100,7 @@ impl Client {
         self.call(credential, call).await.map(drop)
     }
 
-    /// What Azure DevOps shows now where `status` is to be shown.
+    /// The newest status that Azure DevOps has in the slot of `status`, on this iteration.
     ///
     /// # Errors
     /// See [`Error`].
@@ -111,7 +110,7 @@ impl Client {
         status: &Status,
         iteration: Option<i64>,
     ) -> Result<Option<ShownStatus>, Error> {
-        let (kind, id) = place(&status.target);
+        let (kind, id) = target_segments(&status.target);
         let segments = [&repository(status)[..], &[kind, &id, "statuses"]].concat();
         let query: &[_] = match status.target {
             Target::Commit { .. } => &[("latestOnly", "true")],
@@ -136,7 +135,7 @@ fn repository(status: &Status) -> [&str; 5] {
     [&status.project, "_apis", "git", "repositories", &status.repository]
 }
 
-fn place(target: &Target) -> (&'static str, String) {
+fn target_segments(target: &Target) -> (&'static str, String) {
     match target {
         Target::PullRequest { id, .. } => ("pullRequests", id.to_string()),
         Target::Commit { commit } => ("commits", commit.clone()),

@@ -1,8 +1,8 @@
 //! Service-hook subscriptions over REST (docs/azure-devops.md §1.1, §2.2, §3).
 //!
-//! Lists are always asked for by event type: without one they time out in large organizations. What
-//! comes back is never sent again, since its secrets are masked: who replaces a subscription brings
-//! the whole of it. It must never decide which subscriptions there are to be.
+//! Lists are always filtered by event type: without the filter they time out in large
+//! organizations. Secrets in an answer are masked, so an answer is never sent back: replacing a
+//! subscription sends the whole of it.
 
 use std::collections::BTreeMap;
 
@@ -20,16 +20,16 @@ use crate::secret::Secret;
 const PUBLISHER: &str = "tfs";
 const CONSUMER: &str = "webHooks";
 const ACTION: &str = "httpRequest";
-/// The user name of every hook of ours.
+/// The Basic user name of every hook that the gateway makes.
 const USER: &str = "azure-devops";
-/// A subscription is two kilobytes, and there may be thousands of others'.
+/// A subscription has two kilobytes, and other systems may have made thousands.
 const LIST_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Stands for a secret that is there.
+/// Stands for a secret that is set.
 const SET: &str = "(set)";
 
 const PASSWORD: &str = "basicAuthPassword";
 const VERSION: &str = "resourceVersion";
-/// What the consumer is told; the rest of the settings are filters of the publisher.
+/// Settings that are consumer inputs; all others are filters of the publisher.
 const CONSUMER_INPUTS: [&str; 6] = [
     "url",
     "basicAuthUsername",
@@ -71,7 +71,8 @@ pub fn hook_url(public_url: &Url, organization: &str, hook: &str) -> Url {
     under(public_url, &["hooks", "azure-devops", organization, hook])
 }
 
-/// The hook that an address is of, where it is one of ours; addresses are compared as the web does.
+/// The name of the hook that a URL delivers to, if it is a hook of this gateway. Scheme, host, port
+/// and path compare as RFC 3986 says, the path without case.
 pub fn hook_of(public_url: &Url, organization: &str, url: &str) -> Option<String> {
     let url = Url::parse(url.trim()).ok()?;
     let found: Vec<&str> = url.path_segments()?.collect();
@@ -86,10 +87,10 @@ pub fn hook_of(public_url: &Url, organization: &str, url: &str) -> Option<String
     (same_place && same_path && !hook.is_empty()).then(|| (*hook).to_owned())
 }
 
-/// Everything that we set in a subscription of this hook_scope that delivers there.
+/// The desired settings of a subscription of this scope that delivers to `url`.
 pub fn settings(hook_scope: &HookScope, url: &Url) -> Settings {
-    // Other versions are taken and then deliver nothing (docs/azure-devops.md §1.2); comments have
-    // no pull request before 2.0.
+    // Azure DevOps accepts other versions and then delivers nothing (docs/azure-devops.md §1.2);
+    // comments name no pull request before 2.0.
     let version = if hook_scope.topic == Topic::Comments { "2.0" } else { "1.0" };
     let set = [
         ("projectId", hook_scope.project_id.as_str()),
@@ -97,9 +98,9 @@ pub fn settings(hook_scope: &HookScope, url: &Url) -> Settings {
         ("url", url.as_str()),
         ("basicAuthUsername", USER),
         (PASSWORD, SET),
-        // Without it a push may come without its refs (docs/azure-devops.md §1.1).
+        // With less, a push may lack its refs (docs/azure-devops.md §1.1).
         ("resourceDetailsToSend", "all"),
-        // Nobody reads them.
+        // The English messages are not used.
         ("messagesToSend", "none"),
         ("detailedMessagesToSend", "none"),
     ];
@@ -132,7 +133,7 @@ struct Person {
 }
 
 impl Client {
-    /// The web hooks of the organization about one topic, whoever's they are.
+    /// All web hooks of the organization about one topic, those of other systems included.
     ///
     /// # Errors
     /// See [`Error`].
@@ -154,9 +155,10 @@ impl Client {
             ..Call::new(Method::POST, &["_apis", "hooks", "subscriptionsquery"])
         };
         let answer = self.call(credential, call).await?;
-        // An answer without the list is no empty list: what is there would be made twice.
-        let found = Results::deserialize(answer).map_err(|error| nonsense(&error))?.results;
-        let found = found.ok_or_else(|| nonsense(&"it has no results"))?;
+        // An answer without the list is not an empty list: existing subscriptions would be created
+        // twice.
+        let found = Results::deserialize(answer).map_err(|error| unreadable(&error))?.results;
+        let found = found.ok_or_else(|| unreadable(&"it has no results"))?;
         found.iter().map(|value| read(value, topic)).collect()
     }
 
@@ -200,7 +202,7 @@ impl Client {
         read(&answer, wanted.hook_scope.topic)
     }
 
-    /// Deletes a subscription; one that is gone is what was wanted.
+    /// Deletes a subscription; one that does not exist any more counts as deleted.
     ///
     /// # Errors
     /// See [`Error`].
@@ -212,7 +214,7 @@ impl Client {
         }
     }
 
-    /// Has a made-up event delivered the way a subscription delivers.
+    /// Sends a test notification through a subscription.
     ///
     /// # Errors
     /// See [`Error`].
@@ -232,7 +234,8 @@ impl Client {
     }
 }
 
-/// A subscription as Azure DevOps takes it, the secret in the one field that it masks.
+/// The JSON of a subscription. The password stands in `basicAuthPassword`, which Azure DevOps
+/// masks.
 fn body(wanted: &Wanted, password: &Secret) -> Value {
     let (mut publisher, mut consumer) = (Map::new(), Map::new());
     for (name, value) in wanted.settings.iter().filter(|(name, _)| *name != VERSION) {
@@ -253,7 +256,7 @@ fn body(wanted: &Wanted, password: &Secret) -> Value {
 }
 
 fn read(value: &Value, topic: Topic) -> Result<Found, Error> {
-    let wire = Wire::deserialize(value).map_err(|error| nonsense(&error))?;
+    let wire = Wire::deserialize(value).map_err(|error| unreadable(&error))?;
     let mut settings = Settings::new();
     let inputs = [wire.publisher_inputs, wire.consumer_inputs].into_iter().flatten().flatten();
     for (name, value) in inputs {
@@ -270,7 +273,7 @@ fn read(value: &Value, topic: Topic) -> Result<Found, Error> {
         };
         settings.insert(name, value);
     }
-    // The two that Azure DevOps takes as one.
+    // Azure DevOps accepts both spellings.
     if settings.get("resourceDetailsToSend").is_some_and(|details| details == "All") {
         settings.insert("resourceDetailsToSend".into(), "all".into());
     }
@@ -287,18 +290,18 @@ fn read(value: &Value, topic: Topic) -> Result<Found, Error> {
     })
 }
 
-/// People put passwords into addresses.
+/// Removes a user name and password that somebody has put into the URL.
 fn without_user(url: &str) -> String {
     let Ok(mut parsed) = Url::parse(url) else { return url.to_owned() };
     if parsed.username().is_empty() && parsed.password().is_none() {
         return url.to_owned();
     }
-    // Only addresses that cannot have a user refuse to lose one.
+    // These fail only for URLs that cannot have a user name.
     let _ = parsed.set_username("").and_then(|()| parsed.set_password(None));
     parsed.into()
 }
 
-/// Old ones have no status, which means that they deliver (docs/azure-devops.md §1.4).
+/// Old subscriptions have no status; that means enabled (docs/azure-devops.md §1.4).
 fn state(status: Option<&Value>) -> State {
     match status.map(|status| status.as_str().unwrap_or_default()) {
         None => State::Enabled,
@@ -313,9 +316,9 @@ fn state(status: Option<&Value>) -> State {
     }
 }
 
-fn nonsense(error: &dyn std::fmt::Display) -> Error {
+fn unreadable(error: &dyn std::fmt::Display) -> Error {
     Error::Unavailable {
-        reason: format!("its answer is no list of subscriptions ({error})"),
+        reason: format!("the answer is no list of subscriptions ({error})"),
         doubtful: true,
         retry_after: None,
     }

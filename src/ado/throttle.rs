@@ -1,9 +1,9 @@
-//! Until when an organization is left in peace, and by whom: one answer that says "slow down"
-//! counts for every call of the identity, since they all share its budget.
+//! The rate budgets of all organizations. A `Retry-After` on one answer holds for every call of the
+//! identity, since all calls share its budget.
 //!
-//! An organization has one identity here, so that its name is the key. Source: Microsoft Learn,
-//! "Rate and usage limits": Retry-After also comes on successes, and a block may come without any
-//! header. It must never wait itself.
+//! The gateway has one identity per organization, so the organization's name is the key. Source:
+//! Microsoft Learn, "Rate and usage limits": `Retry-After` also comes with successes, and a block
+//! may come without any header.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use dashmap::DashMap;
 
 use super::budget::{Budget, Cause};
 pub use super::budget::{Lane, Pause};
-use super::pace::Pace;
+use super::rate_headers::RateHeaders;
 use crate::domain::time::Timestamp;
 
 /// See the module. Keyed by organization.
@@ -21,29 +21,29 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// Leaves the organization in peace for this long: it does not let us in.
+    /// Stops all calls to the organization for `wait`: the credential is refused.
     pub fn lock_out(&self, organization: &str, wait: Duration, reason: &str, now: Timestamp) {
         self.of(organization, |budget| budget.lock_out(wait, reason, now));
         count(organization, Cause::LockedOut);
     }
 
-    /// The pause that goes on now in a lane; none when calls may be made.
+    /// The pause of a lane at `now`; none when calls may be made.
     pub fn pause(&self, organization: &str, lane: Lane, now: Timestamp) -> Option<Pause> {
         self.budgets.get(organization)?.pause(lane, now)
     }
 
-    /// Now by the clock of Azure DevOps, to the second, as its last answer told it; `now` while
-    /// nothing is known. For comparing with times that it writes.
+    /// `now` by the clock of Azure DevOps, to the second, from its last answer; `now` before the
+    /// first answer. For comparison with times that Azure DevOps writes.
     pub fn their_now(&self, organization: &str, now: Timestamp) -> Timestamp {
         self.budgets.get(organization).map_or(now, |budget| budget.their_now(now))
     }
 
-    /// Whatever an answer is, what it says about the pace counts for every later call.
-    pub(super) fn heed(&self, organization: &str, pace: &Pace, now: Timestamp) {
+    /// Applies the rate headers of an answer to all later calls.
+    pub(super) fn apply(&self, organization: &str, headers: &RateHeaders, now: Timestamp) {
         let (causes, left) =
-            self.of(organization, |budget| (budget.heed(pace, now), budget.left(now)));
+            self.of(organization, |budget| (budget.apply(headers, now), budget.left(now)));
         causes.into_iter().for_each(|cause| count(organization, cause));
-        // Unknown is no number: what was told has faded, which does not mean that all is well.
+        // NaN means unknown: a report that is too old does not mean that the whole budget is left.
         let (remaining, share) = left.map_or((f64::NAN, f64::NAN), |it| (it.remaining, it.share));
         let name = || organization.to_owned();
         metrics::gauge!("azdo_gateway_ado_rate_limit_remaining", "organization" => name())
@@ -51,14 +51,14 @@ impl Throttle {
         metrics::gauge!("azdo_gateway_ado_rate_limit_share", "organization" => name()).set(share);
     }
 
-    /// A call succeeded, to the last byte.
+    /// A call succeeded completely.
     pub(super) fn succeeded(&self, organization: &str) {
         self.of(organization, Budget::succeeded);
     }
 
-    /// A connection broke before the whole answer came.
-    pub(super) fn broke(&self, organization: &str, now: Timestamp) {
-        if let Some(cause) = self.of(organization, |budget| budget.broke(now)) {
+    /// A connection was dropped before the whole answer came.
+    pub(super) fn connection_dropped(&self, organization: &str, now: Timestamp) {
+        if let Some(cause) = self.of(organization, |budget| budget.connection_dropped(now)) {
             count(organization, cause);
         }
     }

@@ -126,7 +126,7 @@ fn print(delivered: &Delivered, decision: &Decision, is_sample: bool) {
         say!("note     this is a sample of Azure DevOps itself, which starts nothing;");
         say!("         were it a real event:");
     }
-    say!("type     {}", delivered.event_type.as_deref().unwrap_or("not told"));
+    say!("type     {}", delivered.event_type.as_deref().unwrap_or("none"));
     say!("event    {}", decision.event);
     say!("outcome  {}", decision.outcome.as_str());
     say!("reason   {}", decision.reason);

@@ -1,26 +1,25 @@
 //! How long to wait before the next attempt: capped exponential backoff with full jitter.
 //!
-//! Pure, since waits must survive a restart: they become a time in a row, never a sleeping task.
-//! It must never know what is being retried.
+//! A wait is stored as a due time, so that it survives a restart; no task sleeps through it.
 
 use std::time::Duration;
 
-/// The shape of a series of waits.
+/// Parameters of a series of waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// Upper bound of the first wait.
     pub base_ms: u64,
-    /// No wait of ours is longer; a longer Retry-After is obeyed up to `retry_after_ms_max`.
+    /// The longest wait; a longer `Retry-After` is obeyed up to `retry_after_ms_max`.
     pub cap_ms: u64,
-    /// The longest Retry-After that we believe.
+    /// A longer `Retry-After` is cut to this.
     pub retry_after_ms_max: u64,
 }
 
 impl Backoff {
-    /// The wait before attempt `attempts + 1`, `attempts` having failed (one or more).
+    /// The wait before the next attempt, after `attempts` failed ones (at least one).
     ///
-    /// `random` is any uniformly distributed number; `retry_after` is what the neighbour asked
-    /// for, which is a lower bound.
+    /// `random` is any uniformly distributed number; `retry_after` is a lower bound, as the server
+    /// asked for it.
     pub fn wait(self, attempts: u32, random: u64, retry_after: Option<Duration>) -> Duration {
         let doublings = attempts.saturating_sub(1).min(32);
         let bound_ms = self.base_ms.saturating_mul(1 << doublings).min(self.cap_ms);
@@ -32,7 +31,7 @@ impl Backoff {
         if asked_ms == 0 {
             return Duration::from_millis(jittered_ms);
         }
-        // A little jitter on top of what was asked, or everybody comes back in the same instant.
+        // Jitter on top of `Retry-After`, so that clients do not all come back at the same moment.
         Duration::from_millis(asked_ms.saturating_add(jittered_ms.min(asked_ms / 4)))
     }
 }

@@ -1,7 +1,7 @@
-//! What an operator wants run and shown, and whether one fact is a case for it.
+//! A check as the operator configured it, and whether a pull request or push matches it.
 //!
-//! Every refusal carries its reason, since "why did nothing start?" is what people ask most. It
-//! must never know the configuration file, nor what Azure DevOps calls things.
+//! Every mismatch has a reason, since "why did nothing start?" is the question that people ask
+//! most.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +13,7 @@ use super::event::Repository;
 use super::pull_request::PullRequest;
 use super::run::Targets;
 
-/// What starts a check.
+/// The kind of event that starts a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
     PullRequest,
@@ -22,7 +22,7 @@ pub enum Trigger {
     PullRequestClosed,
 }
 
-/// What to do about pull requests from forks, whose code nobody here has read yet.
+/// What to do about pull requests from forks, whose code was not reviewed yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forks {
     Run,
@@ -44,19 +44,19 @@ pub struct Check {
     pub branches: Patterns,
     pub drafts: bool,
     pub forks: Forks,
-    /// A pull request needs one of them; none named means any.
+    /// A pull request needs one of these labels; an empty list means any pull request.
     pub labels: Vec<String>,
     pub skip_ci: bool,
-    /// Comments on pull requests may command it.
+    /// Commands in comments of a pull request are obeyed.
     pub commands: bool,
-    /// Merging waits for it.
+    /// Merging waits for it: a blocking status policy is kept.
     pub required: bool,
     pub supersede: bool,
-    /// Runs at the CI at the same time.
+    /// Runs at the CI at the same time, at most.
     pub concurrency: Option<u32>,
     pub timeout: Duration,
     pub targets: Targets,
-    /// Which `[ci.…]` runs it.
+    /// Name of the `[ci.…]` section that runs it.
     pub ci: String,
 }
 
@@ -98,7 +98,7 @@ impl Patterns {
     fn build(texts: &[String], any_case: bool) -> Result<Self, (usize, String)> {
         let mut set = GlobSetBuilder::new();
         for (at, text) in texts.iter().enumerate() {
-            // The case folding of globs knows ASCII only.
+            // globset ignores case for ASCII letters only.
             let folded = if any_case { text.to_lowercase() } else { text.clone() };
             let glob = GlobBuilder::new(&folded)
                 .literal_separator(true)
@@ -110,13 +110,13 @@ impl Patterns {
         Ok(Self { texts: texts.to_vec(), set, any_case })
     }
 
-    /// Whether any of them matches.
+    /// Whether any pattern matches.
     pub fn matches(&self, text: &str) -> bool {
         self.set.is_match(self.folded(text).as_ref())
     }
 
-    /// Whether one matches in which the ids are written out: `*/b*` is about names, not about
-    /// every repository whose id happens to begin with a `b`.
+    /// Whether a pattern matches that contains the ids literally. So `*/b*` matches names only, and
+    /// not every repository whose id begins with a `b`.
     fn matches_ids(&self, text: &str, ids: &[&str]) -> bool {
         let written = |text: &str| {
             let text = text.to_ascii_lowercase();
@@ -130,38 +130,39 @@ impl Patterns {
         if self.any_case { Cow::Owned(text.to_lowercase()) } else { Cow::Borrowed(text) }
     }
 
-    /// As written, for people.
+    /// The patterns as configured, separated by commas.
     pub fn listed(&self) -> String {
         self.texts.join(", ")
     }
 
-    /// As written.
+    /// The patterns as configured.
     pub fn texts(&self) -> &[String] {
         &self.texts
     }
 }
 
-/// Why an active pull request is no case for a check.
-struct Refusal {
-    /// As the end of a sentence.
+/// Why an active pull request does not match a check.
+struct Mismatch {
+    /// A clause, without capital letter and full stop.
     why: String,
-    /// The check has nothing to do with it; otherwise it may still come to run.
-    is_for_good: bool,
+    /// Nothing but a change of the pull request by a person makes it match; otherwise it may match
+    /// later.
+    is_permanent: bool,
 }
 
-impl Refusal {
-    fn for_good(why: impl Into<String>) -> Result<(), Self> {
-        Err(Self { why: why.into(), is_for_good: true })
+impl Mismatch {
+    fn permanent(why: impl Into<String>) -> Result<(), Self> {
+        Err(Self { why: why.into(), is_permanent: true })
     }
 
-    fn for_now(why: impl Into<String>) -> Result<(), Self> {
-        Err(Self { why: why.into(), is_for_good: false })
+    fn temporary(why: impl Into<String>) -> Result<(), Self> {
+        Err(Self { why: why.into(), is_permanent: false })
     }
 }
 
 impl Check {
-    /// Whether this check watches a repository, by its GUIDs, its name, or a name that it had
-    /// before (`former`, as `project/repository`): a rename must not end a check.
+    /// Whether this check watches a repository: by its GUIDs, its name, or a former name
+    /// (`project/repository`), so that a rename does not end the check.
     pub fn watches(&self, organization: &str, repository: &Repository, former: &[String]) -> bool {
         if !self.organization.eq_ignore_ascii_case(organization) {
             return false;
@@ -174,57 +175,59 @@ impl Check {
             || former.iter().any(|name| self.repositories.matches(name))
     }
 
-    /// Whether it is started by `trigger`.
+    /// Whether `trigger` starts it.
     pub fn is_on(&self, trigger: Trigger) -> bool {
         self.on.contains(&trigger)
     }
 
-    /// Whether a watched, active pull request is a case for it.
+    /// Whether a watched, active pull request matches.
     ///
     /// # Errors
-    /// Why it is not, as the end of a sentence.
+    /// Why it does not match: a clause, such as `it is a draft (drafts = false)`.
     pub fn admits(&self, pull_request: &PullRequest) -> Result<(), String> {
-        self.judge(pull_request).map_err(|refusal| refusal.why)?;
-        // Anybody could switch off what merging waits for in a commit message.
+        self.match_pull_request(pull_request).map_err(|mismatch| mismatch.why)?;
+        // A required check ignores `[skip ci]`: otherwise a commit message could open the merge.
         match self.skips(pull_request).filter(|_| !self.required) {
-            Some(spelling) => Err(format!("{spelling} is asked for (skip_ci = true)")),
+            Some(spelling) => Err(format!("its text contains {spelling} (skip_ci = true)")),
             None => Ok(()),
         }
     }
 
-    /// Why merging an active pull request need not wait for this check, though it is required: as
-    /// the end of a sentence. Nothing where it is a case for it, or may become one by itself: a
-    /// draft that is published, a fork that is approved, labels that are told later.
+    /// Why merging an active pull request need not wait for this check, though it is required: a
+    /// clause. None where the pull request matches, or may match later: a draft may be published, a
+    /// fork approved, labels may become known.
     pub fn exempts(&self, pull_request: &PullRequest) -> Option<String> {
         let may_be_published = pull_request.is_draft && !self.drafts;
-        let refusal = self.judge(pull_request).err()?;
-        (refusal.is_for_good && !may_be_published).then_some(refusal.why)
+        let mismatch = self.match_pull_request(pull_request).err()?;
+        (mismatch.is_permanent && !may_be_published).then_some(mismatch.why)
     }
 
-    /// The spelling in which a pull request asks for no CI, where that would be honoured if the
-    /// check were not required.
+    /// The spelling of `[skip ci]` in the title or the newest commit message, if the check honours
+    /// `skip_ci`.
     pub fn skips(&self, pull_request: &PullRequest) -> Option<&'static str> {
-        let mut told = [&pull_request.title].into_iter().chain(pull_request.messages.first());
-        let found = told.find_map(|message| skips_ci(message));
+        let mut texts = [&pull_request.title].into_iter().chain(pull_request.messages.first());
+        let found = texts.find_map(|message| skips_ci(message));
         found.filter(|_| self.skip_ci)
     }
 
-    fn judge(&self, pull_request: &PullRequest) -> Result<(), Refusal> {
+    fn match_pull_request(&self, pull_request: &PullRequest) -> Result<(), Mismatch> {
         let branch = pull_request.target_branch();
         if !self.target_branches.matches(branch) {
             let wanted = self.target_branches.listed();
-            return Refusal::for_good(format!("target branch {branch} does not match {wanted}"));
+            return Mismatch::permanent(format!(
+                "target branch {branch} does not match target_branches [{wanted}]"
+            ));
         }
         if pull_request.is_draft && !self.drafts {
-            return Refusal::for_now("it is a draft (drafts = false)");
+            return Mismatch::temporary("it is a draft (drafts = false)");
         }
         match self.forks {
             Forks::Ignore if pull_request.is_fork => {
-                return Refusal::for_good("it comes from a fork (forks = \"ignore\")");
+                return Mismatch::permanent("it comes from a fork (forks = \"ignore\")");
             }
             Forks::Approve if pull_request.is_fork => {
                 let why = "it comes from a fork and waits for approval (forks = \"approve\")";
-                return Refusal::for_now(why);
+                return Mismatch::temporary(why);
             }
             _ => {}
         }
@@ -232,33 +235,33 @@ impl Check {
             pull_request.labels.iter().any(|found| found.eq_ignore_ascii_case(label))
         };
         if !self.labels.is_empty() && !self.labels.iter().any(labelled) {
-            // Merging must not go on because nobody has looked yet.
-            if self.required && !pull_request.labels_told {
-                let why = "Azure DevOps has not told its labels yet: catch-up looks for them";
-                return Refusal::for_now(why);
+            // Unknown labels must not open the merge.
+            if self.required && !pull_request.labels_known {
+                let why = "its labels are not known yet: catch-up reads them";
+                return Mismatch::temporary(why);
             }
             let wanted = self.labels.join(", ");
-            return Refusal::for_good(format!("it has none of the labels {wanted}"));
+            return Mismatch::permanent(format!("it has none of the labels [{wanted}]"));
         }
         Ok(())
     }
 
-    /// Whether a push to a branch of a watched repository is a case for it.
+    /// Whether a push to a branch of a watched repository matches.
     ///
     /// # Errors
-    /// Why it is not, as the end of a sentence.
+    /// Why it does not match: a clause, such as `it is a draft (drafts = false)`.
     pub fn admits_branch(&self, branch: &str, messages: &[String]) -> Result<(), String> {
         if !self.branches.matches(branch) {
             let wanted = self.branches.listed();
-            return Err(format!("branch {branch} does not match {wanted}"));
+            return Err(format!("branch {branch} does not match branches [{wanted}]"));
         }
         self.admits_messages(messages.iter())
     }
 
-    /// Whether none of the messages asks for no CI.
+    /// Whether no commit message contains `[skip ci]`, or the check does not honour it.
     ///
     /// # Errors
-    /// Which spelling was found.
+    /// The spelling that was found, as a clause.
     pub fn admits_messages<'a>(
         &self,
         mut messages: impl Iterator<Item = &'a String>,
@@ -267,7 +270,7 @@ impl Check {
             return Ok(());
         }
         match messages.find_map(|message| skips_ci(message)) {
-            Some(spelling) => Err(format!("{spelling} is asked for (skip_ci = true)")),
+            Some(spelling) => Err(format!("its text contains {spelling} (skip_ci = true)")),
             None => Ok(()),
         }
     }

@@ -47,7 +47,7 @@ fn pull_request() -> PullRequest {
         id: 7,
         title: "Add search".into(),
         target_ref: "refs/heads/main".into(),
-        labels_told: true,
+        labels_known: true,
         ..PullRequest::default()
     }
 }
@@ -78,7 +78,7 @@ fn repositories_are_named_without_case_segment_by_segment() {
 }
 
 #[test]
-fn names_are_folded_beyond_ascii() {
+fn case_is_ignored_beyond_ascii() {
     let repositories = Patterns::of_names(&texts(&["müller/Übersetzung"])).unwrap();
     let check = Check { repositories, ..check() };
     let repository =
@@ -87,7 +87,7 @@ fn names_are_folded_beyond_ascii() {
 }
 
 #[test]
-fn ids_count_where_they_are_written_out() {
+fn ids_match_only_patterns_that_contain_them() {
     let upper = format!("{}/{}", PROJECT_ID.to_uppercase(), REPOSITORY_ID.to_uppercase());
     let table = [
         (format!("{PROJECT_ID}/{REPOSITORY_ID}"), true),
@@ -109,7 +109,7 @@ fn ids_count_where_they_are_written_out() {
 }
 
 #[test]
-fn a_rename_and_another_organization() {
+fn a_renamed_repository_is_watched_and_another_organization_is_not() {
     let renamed = Repository { name: "shop-front".into(), ..storefront() };
     assert!(!check().watches("contoso", &renamed, &[]));
     assert!(check().watches("contoso", &renamed, &["webshop/Storefront".into()]));
@@ -138,7 +138,7 @@ fn branches_are_named_with_case() {
 }
 
 #[test]
-fn a_pattern_that_is_none_is_named() {
+fn an_invalid_pattern_is_named() {
     let (at, why) = Patterns::of_names(&texts(&["a/b", "a/[b"])).unwrap_err();
     assert_eq!((at, why.as_str()), (1, "unclosed character class; missing ']'"));
     let written = texts(&["refs/heads/main", "release/*"]);
@@ -147,13 +147,13 @@ fn a_pattern_that_is_none_is_named() {
 }
 
 #[test]
-fn refusals_say_why() {
+fn mismatches_have_a_reason() {
     type Change = fn(&mut Check, &mut PullRequest);
     let table: [(Change, Result<(), &str>); 12] = [
         (|_, _| {}, Ok(())),
         (
             |_, seen| seen.target_ref = "refs/heads/topic".into(),
-            Err("target branch topic does not match main, release/*"),
+            Err("target branch topic does not match target_branches [main, release/*]"),
         ),
         (|_, seen| seen.is_draft = true, Err("it is a draft (drafts = false)")),
         (
@@ -184,7 +184,7 @@ fn refusals_say_why() {
                 check.labels = vec!["deploy".into(), "e2e".into()];
                 seen.labels = vec!["ui".into()];
             },
-            Err("it has none of the labels deploy, e2e"),
+            Err("it has none of the labels [deploy, e2e]"),
         ),
         (
             |check, seen| {
@@ -195,7 +195,7 @@ fn refusals_say_why() {
         ),
         (
             |_, seen| seen.title = "Fix typo [skip ci]".into(),
-            Err("[skip ci] is asked for (skip_ci = true)"),
+            Err("its text contains [skip ci] (skip_ci = true)"),
         ),
         (
             |check, seen| {
@@ -213,14 +213,14 @@ fn refusals_say_why() {
 }
 
 #[test]
-fn labels_that_were_not_told_exempt_nothing_from_a_required_check() {
+fn unknown_labels_do_not_exempt_a_pull_request_from_a_required_check() {
     let labels = vec!["e2e".to_owned()];
     let required = Check { labels: labels.clone(), required: true, ..check() };
-    let untold = PullRequest { labels_told: false, ..pull_request() };
-    let why = "Azure DevOps has not told its labels yet: catch-up looks for them".to_owned();
+    let untold = PullRequest { labels_known: false, ..pull_request() };
+    let why = "its labels are not known yet: catch-up reads them".to_owned();
     assert_eq!(required.admits(&untold), Err(why));
     assert_eq!(required.exempts(&untold), None);
-    let none = "it has none of the labels e2e".to_owned();
+    let none = "it has none of the labels [e2e]".to_owned();
     assert_eq!(required.admits(&pull_request()), Err(none.clone()));
     assert_eq!(required.exempts(&pull_request()), Some(none.clone()));
     // Whatever its labels are, it is not the branch that is waited for.
@@ -238,7 +238,7 @@ fn every_spelling_that_skips_ci_is_found_in_any_case() {
     for spelling in SKIP_CI {
         for message in [spelling.to_owned(), format!("Fix\n\n{} now", spelling.to_uppercase())] {
             let refusal = check().admits_branch("main", &[message]).unwrap_err();
-            assert_eq!(refusal, format!("{spelling} is asked for (skip_ci = true)"));
+            assert_eq!(refusal, format!("its text contains {spelling} (skip_ci = true)"));
         }
     }
     for message in ["skip ci", "[skipci]", "[ skip ci ]", "NO_CI", ""] {
@@ -247,7 +247,7 @@ fn every_spelling_that_skips_ci_is_found_in_any_case() {
 }
 
 #[test]
-fn only_the_newest_commit_of_a_pull_request_asks_for_no_ci() {
+fn skip_ci_counts_in_the_newest_commit_only() {
     let newest =
         PullRequest { messages: texts(&["Fix [ci skip]", "Add search"]), ..pull_request() };
     assert!(check().admits(&newest).is_err());
@@ -258,7 +258,7 @@ fn only_the_newest_commit_of_a_pull_request_asks_for_no_ci() {
 #[test]
 fn a_branch_that_does_not_match_is_named() {
     let refusal = check().admits_branch("topic", &[]).unwrap_err();
-    assert_eq!(refusal, "branch topic does not match main");
+    assert_eq!(refusal, "branch topic does not match branches [main]");
 }
 
 #[test]

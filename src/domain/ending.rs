@@ -1,20 +1,20 @@
-//! What will end unless somebody acts, said early enough: client secrets, and accounts that nobody
-//! signs in to. It must never know who is told.
+//! Warnings before a credential ends: client secrets that expire, and accounts without a recent
+//! interactive sign-in.
 
 use std::time::Duration;
 
 use super::time::Timestamp;
 
 const DAY_S: u64 = 86_400;
-/// Making a secret needs a person with rights in Entra, who may be away.
-const CLIENT_SECRET_WARNED: Duration = Duration::from_secs(30 * DAY_S);
-/// Azure DevOps stops taking the tokens of an account that nobody signs in to for 30 days
+/// Early enough for a person with rights in Entra to create a new secret.
+const CLIENT_SECRET_WARNING: Duration = Duration::from_secs(30 * DAY_S);
+/// Azure DevOps refuses the tokens of an account 30 days after its last interactive sign-in
 /// (docs/azure-devops.md §4.1).
-const SIGN_IN_WARNED: Duration = Duration::from_secs(25 * DAY_S);
+const SIGN_IN_WARNING: Duration = Duration::from_secs(25 * DAY_S);
 
-/// What to do about a client secret that ends soon, or has ended.
+/// The warning about a client secret that ends within 30 days, or has ended.
 pub fn client_secret(ends: Timestamp, now: Timestamp) -> Option<String> {
-    if ends.minus(CLIENT_SECRET_WARNED) > now {
+    if ends.minus(CLIENT_SECRET_WARNING) > now {
         return None;
     }
     let day = ends.to_string();
@@ -26,7 +26,7 @@ pub fn client_secret(ends: Timestamp, now: Timestamp) -> Option<String> {
     ))
 }
 
-/// What to do about an account that nobody has signed in to for long.
+/// The warning about an account whose last interactive sign-in is 25 days ago or more.
 pub fn sign_in(
     user_name: &str,
     signed_in_at: Timestamp,
@@ -34,10 +34,10 @@ pub fn sign_in(
     now: Timestamp,
 ) -> Option<String> {
     let idle = now.since(signed_in_at);
-    (idle >= SIGN_IN_WARNED).then(|| {
+    (idle >= SIGN_IN_WARNING).then(|| {
         format!(
             "as far as the gateway knows, {user_name} last signed in through a browser {} days \
-             ago, and Azure DevOps stops taking its personal access tokens after 30: run \
+             ago, and Azure DevOps refuses its personal access tokens after 30: run \
              `azdo-gateway link {organization}` and sign in again",
             idle.as_secs() / DAY_S
         )
@@ -55,15 +55,17 @@ mod tests {
     #[test]
     fn a_client_secret_is_warned_about_thirty_days_before() {
         assert_eq!(client_secret(day(100), day(69)), None);
-        let told = client_secret(day(100), day(70)).expect("30 days are left");
-        assert!(told.contains("ends on 1970-04-11"), "{told}");
-        assert!(client_secret(day(100), day(101)).is_some_and(|told| told.contains("ended on")));
+        let warning = client_secret(day(100), day(70)).expect("30 days are left");
+        assert!(warning.contains("ends on 1970-04-11"), "{warning}");
+        assert!(
+            client_secret(day(100), day(101)).is_some_and(|warning| warning.contains("ended on"))
+        );
     }
 
     #[test]
     fn an_account_that_nobody_signs_in_to_is_warned_about_after_twenty_five_days() {
         assert_eq!(sign_in("svc", day(10), "fabrikam", day(34)), None);
-        let told = sign_in("svc", day(10), "fabrikam", day(35)).expect("25 days have passed");
-        assert!(told.contains("25 days") && told.contains("link fabrikam"), "{told}");
+        let warning = sign_in("svc", day(10), "fabrikam", day(35)).expect("25 days have passed");
+        assert!(warning.contains("25 days") && warning.contains("link fabrikam"), "{warning}");
     }
 }

@@ -1,10 +1,10 @@
-//! What happened, in our words, and where. It must never know wire names.
+//! Events: what happened in a repository, independent of the names that Azure DevOps uses.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A repository, by the ids that survive renames and the names that people read.
+/// A repository: ids, which survive renames, and names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repository {
     /// GUID, lower case.
@@ -17,7 +17,7 @@ pub struct Repository {
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// What happened, by comparison with what we knew before.
+        /// What happened, found by comparing a delivery with the stored state.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Event { $($(#[$doc])* $name,)* }
 
@@ -39,7 +39,7 @@ events! {
     PullRequestOpened = "pull_request_opened",
     /// The source branch has a new head.
     PullRequestPushed = "pull_request_pushed",
-    /// The target branch is another one.
+    /// The target branch changed.
     PullRequestRetargeted = "pull_request_retargeted",
     PullRequestDrafted = "pull_request_drafted",
     PullRequestPublished = "pull_request_published",
@@ -52,7 +52,7 @@ events! {
     PullRequestVoted = "pull_request_voted",
     PullRequestMergeAttempted = "pull_request_merge_attempted",
     PullRequestCommented = "pull_request_commented",
-    /// Observation again, or changed in nothing that we follow.
+    /// A repeat, or a change of nothing that is followed.
     PullRequestUnchanged = "pull_request_unchanged",
     BranchCreated = "branch_created",
     BranchPushed = "branch_pushed",
@@ -78,7 +78,7 @@ impl fmt::Display for Event {
     }
 }
 
-/// The first characters of a commit id, as people know it.
+/// The first eight characters of a commit id.
 pub fn short(commit: &str) -> &str {
     commit.get(..8).unwrap_or(commit)
 }

@@ -1,53 +1,53 @@
-//! The facts that a delivery tells, already free of Azure DevOps' JSON.
+//! The content of a delivery, free of Azure DevOps' JSON.
 //!
-//! A *fact* is what was said; an *event* is what changed, which we find out by comparing the fact
-//! with what we knew. It must never know wire names.
+//! A *fact* is the state that a delivery describes; an *event* is what changed, found by comparing
+//! the fact with the stored state.
 
 use super::event::{Event, Repository};
 use super::pull_request::PullRequest;
 use super::time::Timestamp;
 
-/// What a delivery tells us.
+/// The content of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
-    /// A pull request as it stands; what changed is for us to find out.
+    /// The state of a pull request; the delivery does not say what changed.
     PullRequest(PullRequest),
-    /// Azure DevOps tried to merge the two heads, which it does on creation and on every push.
-    /// It does not mean that the pull request was completed.
+    /// Azure DevOps made a trial merge of the two heads, as on creation and on every push. The pull
+    /// request was not completed by it.
     MergeAttempted(PullRequest),
     Push(Push),
-    /// Understood, and nothing that a check can be started by.
+    /// A known event that starts no check.
     Other(Event),
-    /// Azure DevOps' own sample, sent by its "Test" button: fabricated, must never start anything.
+    /// A test delivery with made-up content: starts nothing.
     Test,
-    /// Well-formed, but without the part that would say what happened. The text says what lacks.
-    Untold(String),
-    /// Not understood at all. The text says why.
+    /// Well-formed, but a required field is missing; the text says which.
+    Incomplete(String),
+    /// Not readable; the text says why.
     Unreadable(String),
 }
 
-/// What catch-up says beside a fact that it tells; nothing where a hook tells it.
+/// What catch-up knows about a fact beyond the fact itself; default for hook deliveries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CatchUpMeta {
-    /// Refs of a push that were pushed to again before it was found.
+    /// Refs of a push that were pushed again before catch-up found this push.
     pub passed_over: Vec<String>,
-    /// The source branch of the pull request moved and came back to where it was.
+    /// The source branch of the pull request moved and came back to the same commit.
     pub came_back: bool,
-    /// Azure DevOps showed it like this at that moment: what was told of before is older.
+    /// Azure DevOps showed this state at that time: deliveries about earlier times are older.
     pub seen_at: Option<Timestamp>,
-    /// A policy that waits for required checks is new: what they show is judged again.
+    /// A status policy for required checks is new: their statuses are decided again.
     pub is_guarded_anew: bool,
 }
 
-/// Refs moved by one push.
+/// One push: the refs that it moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
     pub repository: Repository,
-    /// Counts upwards within a repository.
+    /// Grows within a repository.
     pub push_id: Option<i64>,
     pub pushed_at: Option<Timestamp>,
     pub updates: Vec<RefUpdate>,
-    /// Messages of the commits that the delivery lists: possibly none, possibly not all.
+    /// Messages of the listed commits: possibly none, possibly not all.
     pub messages: Vec<String>,
 }
 
@@ -68,7 +68,7 @@ impl RefUpdate {
         self.name.strip_prefix("refs/heads/")
     }
 
-    /// What this update is, in our words.
+    /// The event that this update is.
     pub fn event(&self) -> Event {
         let is_tag = self.name.starts_with("refs/tags/");
         match (self.branch().is_some(), is_tag, &self.old, &self.new) {

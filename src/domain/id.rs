@@ -1,7 +1,6 @@
-//! Identifiers that we give out: deliveries and statuses are counted, runs are unguessable.
+//! Identifiers: numbers for deliveries and statuses, UUIDs for runs.
 //!
-//! Types of their own, so that a status number can never be looked up as a delivery. They must
-//! never know how they are stored.
+//! Each has a type of its own, so that a status number cannot be used to look up a delivery.
 
 use std::fmt;
 use std::str::FromStr;
@@ -32,16 +31,16 @@ macro_rules! counted {
 }
 
 counted!(
-    /// One stored hook call, counted upwards in the order in which they were stored.
+    /// The number of a stored delivery; grows with each one.
     DeliveryId
 );
 counted!(
-    /// One status that we want Azure DevOps to show, counted in the order of our decisions.
+    /// The number of a status; grows with each one.
     StatusId
 );
 
-/// One CI execution: a UUID of version 7, so that ids sort by time of creation. It is also the
-/// idempotency key that the CI sees.
+/// The id of a run: a UUID of version 7, so that ids sort by time of creation. It is also the
+/// idempotency key that is sent to the CI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(pub Uuid);

@@ -1,40 +1,39 @@
-//! THE RULES: what the gateway does about what it is told, as pure functions over values.
+//! THE RULES: every decision of the gateway, as pure functions over values.
 //!
-//! They exist apart from everything else so that every branch can be read and tested in
-//! microseconds. They must never know async, I/O, HTTP, SQL, Azure DevOps' field names, the clock
-//! or a source of randomness: `now` and fresh ids are arguments.
+//! They stand apart so that every branch can be read, and tested in microseconds: no async, I/O,
+//! HTTP, SQL, clock or randomness in here; `now` and new ids are arguments.
 
-/// What was done with our identity.
+/// Entries of the audit log.
 pub mod audit;
 /// How long to wait before the next attempt.
 pub mod backoff;
-/// What hooks never told: known compared with seen.
+/// What hooks did not deliver: the stored state compared with that at Azure DevOps.
 pub mod catch_up;
-/// What an operator wants run, and whether it applies.
+/// A configured check, and what matches it.
 pub mod check;
-/// What to do about one event, and why.
+/// What to do about one delivery, and why.
 pub mod decision;
-/// What will end unless somebody acts.
+/// Warnings before a credential ends.
 pub mod ending;
-/// What happened, in our words.
+/// What happened in a repository.
 pub mod event;
-/// What a delivery says, before anybody compares it with what is known.
+/// The content of a delivery, before it is compared with the stored state.
 pub mod fact;
-/// Identifiers that we give out.
+/// Identifiers of deliveries, statuses and runs.
 pub mod id;
-/// What personal access tokens are called, and which are left over.
+/// Names of personal access tokens, and which tokens are left over.
 pub mod pat;
-/// What our identity has to be allowed.
+/// The permissions that the identity needs.
 pub mod permission;
-/// Branch policies of required checks: wanted, found, and the difference.
+/// Branch policies of required checks: desired, found, and the plan.
 pub mod policy;
-/// A pull request as last seen, and what changed since.
+/// The state of a pull request, and the changes between two states.
 pub mod pull_request;
 /// One CI execution and the states it moves through.
 pub mod run;
-/// What Azure DevOps should show for a run.
+/// The statuses that Azure DevOps should show for a run.
 pub mod status;
-/// Service-hook subscriptions: wanted, found, and the difference.
+/// Service-hook subscriptions: desired, found, and the plan.
 pub mod subscription;
-/// Points in time and how people read them.
+/// Points in time.
 pub mod time;

@@ -1,8 +1,7 @@
-//! A pull request as last seen, and what changed since.
+//! The state of a pull request, and the changes between two states.
 //!
 //! Azure DevOps sends the same "updated" event for a push, a vote, a new title and a completion,
-//! and does not say which. So we keep what we saw last and compare; message texts are never read.
-//! It must never know what is started because of a change.
+//! and does not say which. So the last state is stored and compared; message texts are not read.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +21,7 @@ pub enum Status {
 /// A pull request at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullRequest {
-    /// The repository of the target branch; for forks that is where statuses go.
+    /// The repository of the target branch; statuses of pull requests from forks go there, too.
     pub repository: Repository,
     pub id: i64,
     pub title: String,
@@ -31,10 +30,10 @@ pub struct PullRequest {
     /// Full ref names.
     pub source_ref: String,
     pub target_ref: String,
-    /// Head of the source branch. Azure DevOps leaves it out while it is still looking.
+    /// Head of the source branch; absent while Azure DevOps computes it.
     pub source_commit: Option<String>,
     pub target_commit: Option<String>,
-    /// The trial merge of the two; absent while it is being made, and on conflicts.
+    /// The trial merge of the two heads; absent while it is being made, and on conflicts.
     pub merge_commit: Option<String>,
     /// The two heads cannot be merged.
     pub has_conflicts: bool,
@@ -43,17 +42,17 @@ pub struct PullRequest {
     pub is_fork: bool,
     /// Reviewer id and vote, sorted.
     pub votes: Vec<(String, i64)>,
-    /// Sorted; none while nobody has told them.
+    /// Sorted; empty while they are not known.
     pub labels: Vec<String>,
-    /// Azure DevOps has told its labels, if only that there are none: hooks leave them out
+    /// Whether the labels are known, be it that there are none: hooks omit them
     /// (docs/azure-devops.md §2.3).
     #[serde(default)]
-    pub labels_told: bool,
-    /// When its head was last told to be another one, once we remember it: a later push was told by
-    /// nobody, whatever else was heard since.
+    pub labels_known: bool,
+    /// When a new head was last delivered; set in the stored state only. A later push was not
+    /// delivered, even if other changes were.
     #[serde(default)]
     pub head_as_of: Option<Timestamp>,
-    /// Messages of the commits that the delivery lists, newest first: often none.
+    /// Messages of the listed commits, newest first: often none.
     #[serde(default)]
     pub messages: Vec<String>,
 }
@@ -69,29 +68,28 @@ impl PullRequest {
         format!("refs/pull/{}/merge", self.id)
     }
 
-    /// Whether this tells labels that are news to who knew `known`: that there are none is news to
-    /// who knew nothing about them.
-    pub fn tells_new_labels(&self, known: &PullRequest) -> bool {
-        self.labels_told && (!known.labels_told || self.labels != known.labels)
+    /// Whether the labels are known here and differ from `known`, or were not known there.
+    pub fn has_new_labels(&self, known: &PullRequest) -> bool {
+        self.labels_known && (!known.labels_known || self.labels != known.labels)
     }
 
-    /// What to remember: `seen`, with what it left out taken from what we knew.
-    pub fn remembering(seen: &PullRequest, known: Option<&PullRequest>) -> PullRequest {
+    /// The state to store: `seen`, with omitted fields taken from `known`.
+    pub fn merged(seen: &PullRequest, known: Option<&PullRequest>) -> PullRequest {
         let mut next = seen.clone();
         if next.source_commit.is_none() {
             next.source_commit = known.and_then(|known| known.source_commit.clone());
         }
-        if let Some(known) = known.filter(|_| !next.labels_told) {
+        if let Some(known) = known.filter(|_| !next.labels_known) {
             next.labels = known.labels.clone();
-            next.labels_told = known.labels_told;
+            next.labels_known = known.labels_known;
         }
         next
     }
 }
 
-/// What changed from `known` to `seen`, the weightiest first; empty when nothing did.
+/// The changes from `known` to `seen`, the most important first; empty when nothing changed.
 ///
-/// A pull request that we never saw was opened, unless it is over already.
+/// An unknown pull request counts as opened, unless it is closed already.
 pub fn changes(known: Option<&PullRequest>, seen: &PullRequest) -> Vec<Event> {
     let Some(known) = known else {
         return vec![match seen.status {
@@ -123,7 +121,7 @@ pub fn changes(known: Option<&PullRequest>, seen: &PullRequest) -> Vec<Event> {
     }
     let edited = seen.title != known.title
         || seen.description != known.description
-        || seen.tells_new_labels(known);
+        || seen.has_new_labels(known);
     if edited {
         found.push(Event::PullRequestEdited);
     }
@@ -176,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_back_has_its_name_too() {
+    fn publishing_and_reactivating_have_names() {
         let draft = PullRequest { is_draft: true, ..pull_request() };
         assert_eq!(changes(Some(&draft), &pull_request()), [Event::PullRequestPublished]);
         let abandoned = PullRequest { status: Status::Abandoned, ..pull_request() };
@@ -184,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_we_never_saw_was_opened_unless_it_is_over() {
+    fn an_unknown_pull_request_was_opened_unless_it_is_closed() {
         assert_eq!(changes(None, &pull_request()), [Event::PullRequestOpened]);
         let over = PullRequest { status: Status::Completed, ..pull_request() };
         assert_eq!(changes(None, &over), [Event::PullRequestCompleted]);
@@ -192,11 +190,11 @@ mod tests {
 
     fn labelled(labels: &[&str]) -> PullRequest {
         let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-        PullRequest { labels, labels_told: true, ..pull_request() }
+        PullRequest { labels, labels_known: true, ..pull_request() }
     }
 
     #[test]
-    fn labels_differ_only_where_they_are_told() {
+    fn labels_differ_only_where_they_are_known() {
         let table = [
             (pull_request(), pull_request(), false),
             (pull_request(), labelled(&[]), true),
@@ -215,28 +213,19 @@ mod tests {
     }
 
     #[test]
-    fn labels_that_are_not_told_are_those_that_we_know() {
+    fn unknown_labels_are_taken_from_the_stored_state() {
         for known in [pull_request(), labelled(&[]), labelled(&["e2e"])] {
-            assert_eq!(PullRequest::remembering(&pull_request(), Some(&known)), known);
-            let gone = PullRequest::remembering(&labelled(&[]), Some(&known));
+            assert_eq!(PullRequest::merged(&pull_request(), Some(&known)), known);
+            let gone = PullRequest::merged(&labelled(&[]), Some(&known));
             assert_eq!(gone, labelled(&[]));
         }
-        assert_eq!(PullRequest::remembering(&pull_request(), None), pull_request());
+        assert_eq!(PullRequest::merged(&pull_request(), None), pull_request());
     }
 
     #[test]
-    fn what_an_older_version_stored_has_not_told_its_labels() {
-        let mut stored = serde_json::to_value(labelled(&["e2e"])).unwrap();
-        stored.as_object_mut().unwrap().remove("labels_told");
-        let read: PullRequest = serde_json::from_value(stored).unwrap();
-        assert!(!read.labels_told);
-        assert_eq!(read.labels, ["e2e"]);
-    }
-
-    #[test]
-    fn a_head_that_is_not_told_is_remembered() {
+    fn an_omitted_head_is_taken_from_the_stored_state() {
         let seen = PullRequest { source_commit: None, ..pull_request() };
-        let next = PullRequest::remembering(&seen, Some(&pull_request()));
+        let next = PullRequest::merged(&seen, Some(&pull_request()));
         assert_eq!(next.source_commit, pull_request().source_commit);
     }
 }

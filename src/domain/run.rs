@@ -1,7 +1,7 @@
-//! One CI execution and the states it moves through.
+//! A run: one CI execution and its states.
 //!
-//! `advance` and its sisters are the only places where a run changes state, so that a final state
-//! can never go back whoever reports what and when. It must never know who stores or reports.
+//! Only the functions of this file change the state of a run, so that a final state never goes
+//! back, whatever is reported and when.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::event::{Repository, short};
 use super::id::RunId;
 use super::time::Timestamp;
 
-/// Where a run is: `planned → dispatched → running →` one of the final states.
+/// The state of a run: `planned → dispatched → running →` one of the final states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -28,7 +28,7 @@ pub enum State {
 }
 
 impl State {
-    /// Every state, in the order of a life.
+    /// Every state, in the usual order.
     pub const ALL: [State; 9] = [
         State::Planned,
         State::Dispatched,
@@ -41,12 +41,12 @@ impl State {
         State::Superseded,
     ];
 
-    /// Nothing leaves a final state.
+    /// Whether the run has ended; a final state never changes.
     pub fn is_final(self) -> bool {
         !matches!(self, State::Planned | State::Dispatched | State::Running)
     }
 
-    /// The CI has spoken: what it said may be shown again for the same commit.
+    /// Whether the CI gave a result, which may be shown again for the same commit.
     pub fn is_verdict(self) -> bool {
         matches!(self, State::Succeeded | State::Failed)
     }
@@ -78,7 +78,7 @@ impl fmt::Display for State {
     }
 }
 
-/// The pull request that a run is for, as it was when the run was planned.
+/// The pull request of a run, as it was when the run was planned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OfPullRequest {
     pub id: i64,
@@ -93,7 +93,7 @@ pub struct OfPullRequest {
     pub is_fork: bool,
 }
 
-/// Where the states of a run are shown.
+/// Where the statuses of a run are posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Targets {
     pub pull_request: bool,
@@ -104,10 +104,10 @@ pub struct Targets {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     pub id: RunId,
-    /// Counts runs in the order of their planning; 0 until stored. The newest owns the status.
+    /// Grows in the order of planning; 0 until stored. The newest run owns its slots.
     #[serde(skip)]
     pub number: i64,
-    /// Grows with every change; a writer that saw an older one has lost.
+    /// Grows with every change; a write that is based on an older revision is refused.
     #[serde(skip)]
     pub revision: i64,
     /// Name and genre of the status context.
@@ -122,27 +122,27 @@ pub struct Run {
     pub pull_request: Option<OfPullRequest>,
     pub ci: String,
     pub targets: Targets,
-    /// How many runs of the check may be at the CI at once.
+    /// Runs of the check that may be at the CI at the same time.
     pub concurrency: Option<u32>,
     pub timeout_ms: u64,
     pub state: State,
-    /// Why it was planned, later why it is in this state.
+    /// Why it was planned; later, why it is in this state.
     pub reason: String,
-    /// The CI's own words.
+    /// The text that the CI reported.
     pub description: Option<String>,
-    /// Where people can watch it.
+    /// The page of the run at the CI.
     pub url: Option<String>,
-    /// The CI's name for it.
+    /// The id of the run at the CI.
     pub ci_id: Option<String>,
-    /// Tries at starting it.
+    /// Attempts at starting it.
     pub attempts: u32,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-    /// Nobody having spoken by then, it is timed out.
+    /// Without a final report by then, the run is timed out.
     pub overdue_at: Timestamp,
 }
 
-/// What a CI runner tells us.
+/// What a CI runner reports about a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     pub state: Reported,
@@ -173,16 +173,16 @@ impl From<Reported> for State {
     }
 }
 
-/// The answer to anything that would change a run.
+/// The outcome of a change to a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Advance {
-    /// It changes; this is the run afterwards.
+    /// The run afterwards.
     To(Box<Run>),
-    /// It does not, and why.
+    /// The run does not change, for this reason.
     Not(String),
 }
 
-/// What a report does to a run. Late and repeated reports change nothing and are told why.
+/// Applies a report to a run. Late and repeated reports change nothing; the reason says so.
 pub fn advance(run: &Run, report: &Report, now: Timestamp) -> Advance {
     let state = State::from(report.state);
     if run.state.is_final() {
@@ -194,7 +194,7 @@ pub fn advance(run: &Run, report: &Report, now: Timestamp) -> Advance {
     }
     let mut next = run.clone();
     next.state = state;
-    // Words said about one state are not repeated for the next: "step 3 of 5" is no success.
+    // A description belongs to its state: "step 3 of 5" must not describe a success.
     let words = if run.state == state { next.description } else { None };
     next.description = report.description.clone().or(words);
     next.url = report.url.clone().or(next.url);
@@ -208,18 +208,18 @@ pub fn advance(run: &Run, report: &Report, now: Timestamp) -> Advance {
     Advance::To(Box::new(next))
 }
 
-/// Ends a run for a reason of our own.
+/// Ends a run for a reason of the gateway.
 pub fn end(run: &Run, state: State, reason: String, now: Timestamp) -> Advance {
     if run.state.is_final() {
         return Advance::Not(format!("the run is {} already, which is final", run.state));
     }
-    // What the CI said about an earlier state is no word about this one.
+    // The last description of the CI belongs to the earlier state.
     let ended = Run { state, reason, description: None, updated_at: now, ..run.clone() };
     Advance::To(Box::new(ended))
 }
 
-/// The run that comes in place of another: the CI is asked anew, under a new idempotency key.
-pub fn again(run: &Run, id: RunId, who: &str, now: Timestamp) -> Run {
+/// The rerun of a run: a new run, with a new idempotency key.
+pub fn rerun(run: &Run, id: RunId, who: &str, now: Timestamp) -> Run {
     Run {
         id,
         number: 0,
@@ -237,17 +237,17 @@ pub fn again(run: &Run, id: RunId, who: &str, now: Timestamp) -> Run {
     }
 }
 
-/// What the CI answered when we asked it to start a run.
+/// The answer of a CI to the request to start a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Started {
-    /// It will run; the CI may have named it.
+    /// The CI accepted it, and may have given it an id.
     Accepted { ci_id: Option<String>, url: Option<String> },
-    /// It will not, in the CI's words; asking again would not help.
+    /// The CI refused it, in its own words; repeating the request is useless.
     Refused(String),
 }
 
-/// What that answer does to a run. A report may have been faster than the answer; then only what
-/// the answer adds is taken over.
+/// Applies the answer of a CI to a run. If a report was faster than the answer, only its id and URL
+/// are taken over.
 pub fn started(run: &Run, answer: &Started, now: Timestamp) -> Advance {
     let mut next = Run { attempts: run.attempts.saturating_add(1), updated_at: now, ..run.clone() };
     match answer {
@@ -265,18 +265,18 @@ pub fn started(run: &Run, answer: &Started, now: Timestamp) -> Advance {
         }
         Started::Refused(words) => {
             next.state = State::Errored;
-            next.reason = format!("{} refused to start it: {words}", run.ci);
+            next.reason = format!("{} refused to start the run: {words}", run.ci);
         }
     }
     Advance::To(Box::new(next))
 }
 
-/// Ends a run that nobody reported on in time.
+/// Ends a run whose final report did not come in time.
 pub fn time_out(run: &Run, now: Timestamp) -> Advance {
     if now < run.overdue_at {
-        return Advance::Not("its time is not over".into());
+        return Advance::Not("its timeout has not passed yet".into());
     }
-    let waited = human(Duration::from_millis(run.timeout_ms));
+    let waited = format_duration(Duration::from_millis(run.timeout_ms));
     let reason = match run.state {
         State::Planned => format!("{} could not be asked to start it within {waited}", run.ci),
         _ => format!("no final report within {waited}"),
@@ -284,15 +284,15 @@ pub fn time_out(run: &Run, now: Timestamp) -> Advance {
     end(run, State::TimedOut, reason, now)
 }
 
-/// Ends a run because `newer` takes its place.
+/// Ends a run because `newer` replaces it.
 pub fn supersede(run: &Run, newer: &Run, now: Timestamp) -> Advance {
     let what = if newer.commit == run.commit { "a newer run of" } else { "the newer commit" };
     let reason = format!("superseded by {what} {}", short(&newer.commit));
     end(run, State::Superseded, reason, now)
 }
 
-/// A duration as people say it: `2h`, `90m`, `1500ms`.
-pub fn human(duration: Duration) -> String {
+/// A duration for people: `2h`, `90m`, `1500ms`.
+pub fn format_duration(duration: Duration) -> String {
     let ms = duration.as_millis();
     for (unit_ms, unit) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")] {
         if ms >= unit_ms && ms.is_multiple_of(unit_ms) {

@@ -125,7 +125,7 @@ fn a_late_report_is_not_applied_and_says_why() {
 }
 
 #[test]
-fn words_about_one_state_are_not_those_of_the_next() {
+fn a_description_is_not_kept_for_the_next_state() {
     let told = Report { description: Some("step 3 of 5".into()), ..report(Reported::Running) };
     let running = to(advance(&run(State::Dispatched), &told, NOW));
     let linked = Report { url: Some("https://ci/9".into()), ..report(Reported::Running) };
@@ -137,7 +137,7 @@ fn words_about_one_state_are_not_those_of_the_next() {
 }
 
 #[test]
-fn an_accepted_run_is_dispatched_and_its_time_begins() {
+fn an_accepted_run_is_dispatched_and_its_timeout_begins() {
     let answer = Started::Accepted { ci_id: Some("9".into()), url: Some("https://ci/9".into()) };
     let next = to(started(&run(State::Planned), &answer, later(60)));
     assert_eq!((next.state, next.attempts), (State::Dispatched, 1));
@@ -147,7 +147,7 @@ fn an_accepted_run_is_dispatched_and_its_time_begins() {
 }
 
 #[test]
-fn an_answer_slower_than_the_report_only_adds() {
+fn an_answer_slower_than_the_report_only_adds_id_and_url() {
     for reported in REPORTED {
         let told = Report { url: Some("https://ci/9/log".into()), ..report(reported) };
         let early = to(advance(&run(State::Planned), &told, later(1)));
@@ -167,18 +167,18 @@ fn a_refused_run_is_errored_in_the_words_of_the_ci() {
     let answer = Started::Refused("no such job: unit".into());
     let next = to(started(&run(State::Planned), &answer, NOW));
     assert_eq!(next.state, State::Errored);
-    assert_eq!(next.reason, "jenkins refused to start it: no such job: unit");
+    assert_eq!(next.reason, "jenkins refused to start the run: no such job: unit");
 }
 
 #[test]
-fn an_overdue_run_says_who_did_not_speak() {
+fn a_timed_out_run_says_what_did_not_come() {
     let next = to(time_out(&run(State::Planned), later(7_200)));
     assert_eq!(next.state, State::TimedOut);
     assert_eq!(next.reason, "jenkins could not be asked to start it within 2h");
     let next = to(time_out(&run(State::Running), later(7_200)));
     assert_eq!(next.reason, "no final report within 2h");
     let why = not(time_out(&run(State::Running), later(7_199)));
-    assert_eq!(why, "its time is not over");
+    assert_eq!(why, "its timeout has not passed yet");
     let why = not(time_out(&run(State::Succeeded), later(7_200)));
     assert_eq!(why, "the run is succeeded already, which is final");
 }
@@ -201,7 +201,7 @@ fn a_rerun_is_a_run_of_its_own() {
         attempts: 3,
         ..run(State::Failed)
     };
-    let next = again(&ended, RunId(Uuid::from_u128(2)), "ada", later(60));
+    let next = rerun(&ended, RunId(Uuid::from_u128(2)), "ada", later(60));
     assert_eq!((next.state, next.number, next.attempts), (State::Planned, 0, 0));
     assert_eq!((next.description, next.url, next.ci_id), (None, None, None));
     assert_eq!(next.reason, "rerun of 00000000-0000-0000-0000-000000000001 by ada");
@@ -210,7 +210,7 @@ fn a_rerun_is_a_run_of_its_own() {
 }
 
 #[test]
-fn durations_are_said_as_people_say_them() {
+fn durations_are_formatted_for_people() {
     let table = [
         (0, "0ms"),
         (1_500, "1500ms"),
@@ -221,7 +221,7 @@ fn durations_are_said_as_people_say_them() {
         (86_400_000, "1d"),
     ];
     for (ms, expected) in table {
-        assert_eq!(human(Duration::from_millis(ms)), expected);
+        assert_eq!(format_duration(Duration::from_millis(ms)), expected);
     }
 }
 

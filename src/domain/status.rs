@@ -1,7 +1,6 @@
-//! What Azure DevOps should show for a run: state, words, link, and on what.
+//! The statuses that Azure DevOps should show for a run: state, description, URL, and target.
 //!
-//! A pure projection of the run, so that what is shown can always be derived again. It must never
-//! know how a status is posted.
+//! They are a pure projection of the run, so that they can be computed again at any time.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +13,7 @@ use super::run::{Run, State};
 /// within every limit that was ever reported.
 pub const DESCRIPTION_CHARS_MAX: usize = 250;
 
-/// The states that Azure DevOps knows and we use.
+/// The states of Azure DevOps that are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Shown {
@@ -26,7 +25,7 @@ pub enum Shown {
 }
 
 impl Shown {
-    /// The name on the wire, in answers and in the store.
+    /// The name at Azure DevOps, in answers and in the store.
     pub fn as_str(self) -> &'static str {
         match self {
             Shown::Pending => "pending",
@@ -61,14 +60,14 @@ pub enum Target {
     },
 }
 
-/// The name under which Azure DevOps keeps one status beside others.
+/// The status context: Azure DevOps shows the newest status of each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Context {
     pub genre: String,
     pub name: String,
 }
 
-/// One status that we want shown. What is equal need not be posted again.
+/// One status. An equal one need not be posted again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     pub organization: String,
@@ -81,12 +80,12 @@ pub struct Status {
     pub state: Shown,
     pub description: String,
     pub url: Option<String>,
-    /// The run that it is about; none for a CI that started by itself.
+    /// The run that it is about; none for statuses without a run.
     pub run: Option<RunId>,
 }
 
 impl Status {
-    /// The place at Azure DevOps where only the newest of our statuses counts.
+    /// The key of the slot, in which only the newest status counts.
     pub fn slot(&self) -> String {
         let (kind, id) = match &self.target {
             Target::PullRequest { id, commit } => {
@@ -95,12 +94,12 @@ impl Status {
             Target::Commit { commit } => ("commit", commit.clone()),
         };
         let Context { genre, name } = &self.context;
-        // Genre and name come last and are quoted: they may contain anything.
+        // Genre and name are quoted and come last, since they may contain any character.
         format!("{}/{}/{kind}/{id}/{genre:?}/{name:?}", self.organization, self.repository)
     }
 }
 
-/// What `run` wants shown now, once per target.
+/// The statuses of `run` as it is now, one per target.
 pub fn of(run: &Run) -> Vec<Status> {
     let pull_request = run.pull_request.as_ref().filter(|_| run.targets.pull_request);
     let on_pull_request = pull_request
@@ -124,8 +123,8 @@ pub fn of(run: &Run) -> Vec<Status> {
         .collect()
 }
 
-/// What a check shows on a commit of a pull request that it does not run on. It takes the place
-/// that a run would have.
+/// The status of a check on a commit of a pull request on which it does not run. It goes to the
+/// slot of its runs.
 pub fn without_run(
     organization: &str,
     check: &Check,
@@ -146,7 +145,8 @@ pub fn without_run(
     }
 }
 
-/// State and words for a run. Never `notApplicable`: that would satisfy a policy without a run.
+/// State and description for a run. Never `notApplicable`: that would satisfy a policy without a
+/// run.
 fn shown(run: &Run) -> (Shown, String) {
     let says = |words: &&String| words.chars().any(|c| !c.is_control() && !c.is_whitespace());
     let said = run.description.as_ref().filter(says);
@@ -159,7 +159,7 @@ fn shown(run: &Run) -> (Shown, String) {
         State::Errored => (Shown::Error, words(&format!("Error: {}", run.reason))),
         State::Cancelled => (Shown::Error, words(&format!("Cancelled: {}", run.reason))),
         State::TimedOut => (Shown::Error, format!("Timed out: {}", run.reason)),
-        // The reason says by what: `superseded by the newer commit 9a79da29`.
+        // The reason names the newer run: `superseded by the newer commit 9a79da29`.
         State::Superseded => {
             let by = run.reason.strip_prefix("superseded").unwrap_or_default();
             (Shown::Error, format!("Superseded{by}"))
@@ -167,7 +167,7 @@ fn shown(run: &Run) -> (Shown, String) {
     }
 }
 
-/// The first `chars_max` characters, the last of them an ellipsis when something was cut off.
+/// The first `chars_max` characters, ending in an ellipsis when something was cut off.
 /// Line breaks and other control characters become spaces: a status is one line.
 pub fn cut(text: &str, chars_max: usize) -> String {
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');

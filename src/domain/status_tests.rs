@@ -116,7 +116,7 @@ fn one_status_per_target_on_the_source_head() {
 }
 
 #[test]
-fn words_become_one_line_of_limited_length() {
+fn a_description_becomes_one_line_of_limited_length() {
     let table = [
         ("plain", 10, "plain"),
         ("exactly 10", 10, "exactly 10"),

@@ -1,6 +1,6 @@
 //! Points in time: microseconds since 1970, always passed in, printed as RFC 3339 in UTC.
 //!
-//! One type keeps `ms`, `s` and `µs` from being mixed up. It must never read the clock.
+//! One type, so that seconds, milliseconds and microseconds are not mixed up.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The Unix epoch; also "due at once" where a time says when to act.
+    /// The Unix epoch; as a due time: at once.
     pub const ZERO: Timestamp = Timestamp(0);
-    /// Later than anything: "not due until something happens".
+    /// Later than any other time; as a due time: never.
     pub const NEVER: Timestamp = Timestamp(i64::MAX);
 
     /// From microseconds since 1970.
@@ -39,17 +39,17 @@ impl Timestamp {
         self.0.div_euclid(1_000)
     }
 
-    /// This much later; saturates.
+    /// `wait` later; saturates.
     pub fn plus(self, wait: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// This much earlier; saturates.
+    /// `wait` earlier; saturates.
     pub fn minus(self, wait: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// How long from `earlier` to here; zero when it is not earlier.
+    /// The time from `earlier` to this; zero when `earlier` is later.
     pub fn since(self, earlier: Timestamp) -> Duration {
         let micros = self.0.saturating_sub(earlier.0).max(0);
         Duration::from_micros(u64::try_from(micros).unwrap_or(0))

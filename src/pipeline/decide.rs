@@ -297,7 +297,7 @@ fn without_runs(fact: &Fact, delivered: &Delivered) -> Decision {
             "a test delivery with made-up data: received, and starts nothing".into(),
         ),
         Fact::Other(event) => ignored(*event, format!("{kind}: starts no check")),
-        Fact::Untold(why) => ignored(Event::Unknown, format!("{kind}: {why}")),
+        Fact::Incomplete(why) => ignored(Event::Unknown, format!("{kind}: {why}")),
         Fact::Unreadable(why) => {
             Decision::nothing(Outcome::Quarantined, Event::Unknown, why.clone())
         }

@@ -57,7 +57,7 @@ impl Observe {
         loop {
             let now = self.clock.now();
             let Some(old) = self.store.run(id).await? else { return Ok(None) };
-            let new = run::again(&old, RunId(Uuid::now_v7()), who, now);
+            let new = run::rerun(&old, RunId(Uuid::now_v7()), who, now);
             let ended = match run::supersede(&old, &new, now) {
                 Advance::To(run) => Some(RunCommit { run: *run, lease: None, due_at: None }),
                 Advance::Not(_) => None,

@@ -93,7 +93,7 @@ fn published_samples_are_understood_once_they_look_real() {
         let printed = printed(text.as_bytes());
         println!("{}\n{printed}", path.display());
         let fact = read(text.as_bytes()).fact;
-        let understood = !matches!(fact, Fact::Test | Fact::Untold(_) | Fact::Unreadable(_));
+        let understood = !matches!(fact, Fact::Test | Fact::Incomplete(_) | Fact::Unreadable(_));
         assert!(understood, "{path:?}: {printed}");
     }
 }
@@ -137,7 +137,7 @@ fn print_fact(out: &mut String, fact: Fact) {
         }
         Fact::Other(event) => writeln!(out, "other: {event}").unwrap(),
         Fact::Test => writeln!(out, "test").unwrap(),
-        Fact::Untold(reason) => writeln!(out, "untold: {reason}").unwrap(),
+        Fact::Incomplete(reason) => writeln!(out, "untold: {reason}").unwrap(),
         Fact::Unreadable(reason) => writeln!(out, "unreadable: {reason}").unwrap(),
     }
 }

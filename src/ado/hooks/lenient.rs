@@ -1,7 +1,7 @@
-//! Values of whatever type they came in: a string, a number, a flag, an object, a list, or none.
+//! Reads JSON values that may have an unexpected type.
 //!
-//! One field of a wrong type must not cost the whole delivery, so a value is first kept as raw
-//! text and read when it is wanted. It must never know the names of fields.
+//! A value is kept as raw text and parsed when it is used, so that one field of a wrong type does
+//! not make the whole delivery unreadable.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 use serde_json::value::RawValue;
 
-/// A value as it stands in the body; none when it is absent or null.
+/// The raw text of a value; none when it is absent or null.
 pub(super) type Raw<'a> = Option<&'a RawValue>;
 
 /// A string.
@@ -18,7 +18,7 @@ pub(super) fn text(raw: Raw<'_>) -> Option<Cow<'_, str>> {
     serde_json::from_str(raw).ok().map(|Text(text)| text)
 }
 
-/// A string that says something.
+/// A string that is not blank.
 pub(super) fn filled(raw: Raw<'_>) -> Option<String> {
     text(raw).filter(|text| !text.trim().is_empty()).map(Cow::into_owned)
 }
@@ -43,21 +43,21 @@ pub(super) fn flag(raw: Raw<'_>) -> bool {
     raw.is_some_and(|raw| is_true(raw.get())) || text(raw).as_deref().is_some_and(is_true)
 }
 
-/// An object, by the fields that `T` wants.
+/// An object, by the fields of `T`.
 pub(super) fn object<'a, T: Deserialize<'a>>(raw: Raw<'a>) -> Option<T> {
-    // Without this, a list would be taken for an object without keys.
+    // serde would also read a list into a struct.
     let object = raw.map(RawValue::get).filter(|text| text.starts_with('{'))?;
     serde_json::from_str(object).ok()
 }
 
-/// The objects in a list; none when it is no list. What is not an object is left out.
+/// The objects of a list; none when the value is no list. Other items are left out.
 pub(super) fn objects<'a, T: Deserialize<'a>>(raw: Raw<'a>) -> Option<Vec<T>> {
     let list: Vec<Raw<'a>> = serde_json::from_str(raw?.get()).ok()?;
     Some(list.into_iter().filter_map(object).collect())
 }
 
-/// An id of Azure DevOps', lower case: mostly a GUID. What could not be part of an address as it
-/// stands is no id.
+/// An id, in lower case: mostly a GUID. A text with characters that need escaping in a URL is no
+/// id.
 pub(super) fn id(raw: Raw<'_>) -> Option<String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let id = text(raw).filter(|id| !id.is_empty() && id.chars().all(is_plain))?;
@@ -67,13 +67,13 @@ pub(super) fn id(raw: Raw<'_>) -> Option<String> {
 /// Characters of the longest object id, SHA-256.
 const OBJECT_ID_CHARS_MAX: usize = 64;
 
-/// A git object id, lower case. The all-zero one counts as told, too: see [`is_zero`].
+/// A git object id, in lower case, the all-zero one included: see [`is_zero`].
 pub(super) fn object_id(raw: Raw<'_>) -> Option<String> {
     let is_hex = |c: char| c.is_ascii_hexdigit() || c == '-';
     id(raw).filter(|id| id.len() <= OBJECT_ID_CHARS_MAX && id.chars().all(is_hex))
 }
 
-/// Whether an id stands for "there is none": 40 or 64 zeros for objects (Microsoft Learn: "Pushes -
+/// Whether an id means "none": 40 or 64 zeros for objects (Microsoft Learn: "Pushes -
 /// Create"), the zero GUID for everything else, and for objects in the published samples.
 pub(super) fn is_zero(id: &str) -> bool {
     !id.is_empty() && id.chars().all(|c| c == '0' || c == '-')

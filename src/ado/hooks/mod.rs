@@ -1,27 +1,27 @@
-//! The only place that knows what a delivery of Azure DevOps looks like.
+//! Reads the bodies of hook deliveries; no other module knows their JSON.
 //!
-//! The shapes vary: with the event type, the resource version, the settings of the subscription,
-//! Azure DevOps Server, and the year. So every field may be absent or of another type, and what
-//! cannot be done without is named when it lacks. It must never know checks or the store, and it
-//! never keeps a URL: what a payload points at is nothing to be called (docs/azure-devops.md §2.4).
+//! Bodies vary with the event type, the resource version, the settings of the subscription, Azure
+//! DevOps Server, and the year. So every field may be absent or of another type; a required field
+//! that is missing is named in the reason. URLs in a body are never kept: calling one would let the
+//! sender choose where the gateway sends its credentials (docs/azure-devops.md §2.4).
 
 /// The bodies of what catch-up found.
 pub mod catch_up_payload;
-/// What the accept path needs, and no more.
+/// The few fields that accepting needs.
 mod envelope;
-/// Values of whatever type they came in.
+/// JSON values that may have an unexpected type.
 mod lenient;
 /// Pull requests.
 mod pull_request;
 /// Pushes.
 mod push;
-/// From bytes to a fact.
+/// Bytes to a fact.
 mod read;
 /// Which repository a delivery is about.
 mod repository;
-/// Deliveries that Azure DevOps made up.
+/// Test deliveries.
 mod samples;
-/// The fields that we read, by their names on the wire.
+/// The fields that are read, by their JSON names.
 mod wire;
 
 pub use envelope::{Envelope, NotUnderstood, envelope};
@@ -31,17 +31,17 @@ use crate::domain::event::Repository;
 use crate::domain::fact::{CatchUpMeta, Fact};
 use crate::domain::time::Timestamp;
 
-/// A delivery, understood as far as it can be.
+/// A delivery, as far as it could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivered {
     /// As Azure DevOps names it, such as `git.push` (Microsoft Learn: "Service hooks events").
     pub event_type: Option<String>,
-    /// When Azure DevOps made the event; the push or the vote was a little earlier
+    /// When Azure DevOps created the event; the push or the vote was a little earlier
     /// (docs/azure-devops.md §2.1).
     pub created_at: Option<Timestamp>,
     pub fact: Fact,
-    /// The repository that it is about, where it says so, with its name as of now; for a fork the
-    /// new one. Never that of a test delivery.
+    /// The repository that the delivery is about, if it names one, with its present name; for
+    /// `git.repo.forked` the new one. None for a test delivery.
     pub repository: Option<Repository>,
     /// `project/repository` before a rename (docs/azure-devops.md §2.5, `git.repo.renamed`).
     pub former_name: Option<String>,

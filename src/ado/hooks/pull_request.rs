@@ -1,7 +1,7 @@
-//! Pull requests as they stand (docs/azure-devops.md §2.3).
+//! The state of a pull request in a `git.pullrequest.*` delivery (docs/azure-devops.md §2.3).
 //!
-//! The same shape comes with every `git.pullrequest.*` event. It must never find out what changed:
-//! the body does not say, and the English text that does is not for programs.
+//! All these events have the same shape. What changed is not in the JSON, only in an English text
+//! that is no interface; the decision compares states instead.
 
 use super::lenient::{Raw, filled, flag, id, is_zero, number, object, object_id, objects, text};
 use super::push::messages;
@@ -9,7 +9,7 @@ use super::repository::repository;
 use super::wire;
 use crate::domain::pull_request::{PullRequest, Status};
 
-/// Reads a pull request, or says which field lacks.
+/// Reads a pull request; the error is the name of the required field that is missing.
 pub(super) fn pull_request(
     resource: Raw<'_>,
     project: Raw<'_>,
@@ -31,7 +31,7 @@ pub(super) fn pull_request(
         is_draft: flag(wire.is_draft),
         is_fork: object::<wire::Repository<'_>>(wire.fork_source).is_some(),
         votes: votes(wire.reviewers),
-        labels_told: labels.is_some(),
+        labels_known: labels.is_some(),
         labels: labels.unwrap_or_default(),
         head_as_of: None,
         messages: messages(wire.commits),
@@ -46,12 +46,14 @@ fn is(raw: Raw<'_>, value: &str) -> bool {
     text(raw).is_some_and(|text| text.eq_ignore_ascii_case(value))
 }
 
-/// `notSet` and whatever comes later count as active: nothing is ended by a guess.
+/// `notSet` and unknown values count as active, so that no run is ended by a guess.
 fn status(raw: Raw<'_>) -> Status {
-    match () {
-        () if is(raw, "abandoned") => Status::Abandoned,
-        () if is(raw, "completed") => Status::Completed,
-        () => Status::Active,
+    if is(raw, "abandoned") {
+        Status::Abandoned
+    } else if is(raw, "completed") {
+        Status::Completed
+    } else {
+        Status::Active
     }
 }
 
@@ -70,7 +72,7 @@ fn votes(raw: Raw<'_>) -> Vec<(String, i64)> {
     votes
 }
 
-/// None where they are not told.
+/// None when the delivery has no list of labels.
 fn labels(raw: Raw<'_>) -> Option<Vec<String>> {
     let labels = objects::<wire::Label<'_>>(raw)?;
     let is_on = |label: &wire::Label<'_>| label.active.is_none() || flag(label.active);

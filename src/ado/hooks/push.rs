@@ -1,6 +1,7 @@
 //! Pushes: which refs moved from where to where (docs/azure-devops.md §2.4).
 //!
-//! It must never take a head from the list of commits, which may be cut, empty or absent.
+//! Heads are read from the ref updates, never from the list of commits, which may be cut, empty or
+//! absent.
 
 use super::lenient::{Raw, filled, is_zero, number, object, object_id, objects, text};
 use super::repository::repository;
@@ -8,7 +9,7 @@ use super::wire;
 use crate::domain::fact::{Push, RefUpdate};
 use crate::domain::time::Timestamp;
 
-/// Reads a push, or says which field lacks.
+/// Reads a push; the error is the name of the required field that is missing.
 pub(super) fn push(resource: Raw<'_>, project: Raw<'_>) -> Result<Push, &'static str> {
     let wire: wire::Push<'_> = object(resource).ok_or("resource")?;
     let updates = objects::<wire::RefUpdate<'_>>(wire.ref_updates).ok_or("refUpdates")?;
@@ -21,7 +22,7 @@ pub(super) fn push(resource: Raw<'_>, project: Raw<'_>) -> Result<Push, &'static
     })
 }
 
-/// What becomes of a ref must be told: if it were guessed, a cut resource would read as "deleted".
+/// `newObjectId` is required: a default would read an incomplete resource as a deleted ref.
 fn update(wire: &wire::RefUpdate<'_>) -> Result<RefUpdate, &'static str> {
     let new = object_id(wire.new_object_id).ok_or("refUpdates[].newObjectId")?;
     Ok(RefUpdate {

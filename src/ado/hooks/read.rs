@@ -72,7 +72,7 @@ fn fact(event_type: &str, body: &Body<'_>) -> Found {
     };
     match read {
         Ok(fact) => located(fact, body),
-        Err(lacking) => (Fact::Untold(untold(lacking)), None, None),
+        Err(lacking) => (Fact::Incomplete(untold(lacking)), None, None),
     }
 }
 
@@ -100,7 +100,7 @@ fn other(event_type: &str) -> Fact {
         "git.repo.forked" => Event::RepositoryForked,
         "git.repo.statuschanged" => Event::RepositoryStatusChanged,
         _ if event_type.starts_with("ms.vss-pipelines.") => Event::PipelineRunChanged,
-        _ => return Fact::Untold("no check can be started by this event type".into()),
+        _ => return Fact::Incomplete("no check can be started by this event type".into()),
     })
 }
 

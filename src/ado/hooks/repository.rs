@@ -1,33 +1,33 @@
-//! Which repository a delivery is about: its ids, and its names of today.
+//! The repository that a delivery is about: ids and present names.
 //!
-//! A resource that is cut down may lack the names, or even the project; then ids stand in. It must
-//! never look at a URL, although they contain the same.
+//! A minimal resource may lack the names, or even the project; then ids are used instead.
 
 use super::lenient::{Raw, filled, id, object};
 use super::wire::{Body, Containers, Elsewhere, Project, PullRequest, Repository as Wire};
 use crate::domain::event::Repository;
 
-/// A repository with its project; `project` is where to look when the repository does not tell it.
+/// Reads a repository with its project; `project` is used when the repository does not name its
+/// own.
 pub(super) fn repository(raw: Raw<'_>, project: Raw<'_>) -> Result<Repository, &'static str> {
     let wire: Wire<'_> = object(raw).ok_or("repository")?;
     let repository_id = id(wire.id).ok_or("repository.id")?;
-    let of_itself: Project<'_> = object(wire.project).unwrap_or_default();
-    let of_others: Project<'_> = object(project).unwrap_or_default();
-    let project_id = id(of_itself.id).or_else(|| id(of_others.id));
+    let own_project: Project<'_> = object(wire.project).unwrap_or_default();
+    let other_project: Project<'_> = object(project).unwrap_or_default();
+    let project_id = id(own_project.id).or_else(|| id(other_project.id));
     let project_id = project_id.ok_or("repository.project.id")?;
-    // The other's name only where the id is the other's, too.
-    let others_name = if of_itself.id.is_none() { of_others.name } else { None };
+    // The name of `project` is used only together with its id.
+    let other_name = if own_project.id.is_none() { other_project.name } else { None };
     Ok(Repository {
         name: filled(wire.name).unwrap_or_else(|| repository_id.clone()),
         id: repository_id,
-        project: filled(of_itself.name)
-            .or_else(|| filled(others_name))
+        project: filled(own_project.name)
+            .or_else(|| filled(other_name))
             .unwrap_or_else(|| project_id.clone()),
         project_id,
     })
 }
 
-/// The project of the containers: the last resort.
+/// The project in `resourceContainers`, used when nothing else names one.
 pub(super) fn container_project<'a>(body: &Body<'a>) -> Raw<'a> {
     object::<Containers<'_>>(body.resource_containers).and_then(|containers| containers.project)
 }
@@ -47,7 +47,8 @@ pub(super) fn elsewhere(body: &Body<'_>) -> (Option<Repository>, Option<String>)
     (found, former)
 }
 
-/// The only event that names the parts of a repository by themselves (docs/azure-devops.md §2.5).
+/// `git.repo.deleted`, the only event whose repository is not an object (docs/azure-devops.md
+/// §2.5).
 fn deleted(resource: &Elsewhere<'_>, project: Raw<'_>) -> Option<Repository> {
     let project: Project<'_> = object(project)?;
     let (repository_id, project_id) = (id(resource.repository_id)?, id(project.id)?);

@@ -1,7 +1,7 @@
-//! The fields that we read of a delivery, by their names on the wire (in camel case).
+//! The fields that are read of a delivery; their JSON names are the same in camel case.
 //!
-//! Everything is optional and raw, since everything is missing somewhere (docs/azure-devops.md §2.1
-//! to §2.5); what is not listed is skipped. It must never know what a field means to us.
+//! Every field is optional and raw, since some event or version lacks it (docs/azure-devops.md §2.1
+//! to §2.5). Other fields are skipped.
 
 use serde::Deserialize;
 
@@ -35,7 +35,8 @@ objects! {
     /// Our own, beside what Azure DevOps would have sent.
     CatchUp { passed_over, came_back, seen_at, guarded_anew }
 
-    /// Whom it belongs to; in the published samples its project is another one than the resource's.
+    /// `resourceContainers`; in the published samples its project differs from that of the
+    /// resource.
     Containers { project }
 
     /// Of `git.push`.
@@ -67,19 +68,19 @@ objects! {
         commits,
     }
 
-    /// A person or a group, and the vote.
+    /// A reviewer (person or group) and the vote.
     Reviewer { id, vote }
 
-    /// On a pull request; one that was taken off is not active.
+    /// A label of a pull request; a removed one is not active.
     Label { name, active }
 
-    /// Of everything that is about git.
+    /// A git repository.
     Repository { id, name, project }
 
     /// Of a repository, a container or a build.
     Project { id, name }
 
-    /// Of every event but pushes and pull requests: where it says which repository it is about.
+    /// Every other event: the fields in which it may name its repository.
     Elsewhere {
         repository,
         project,

@@ -56,11 +56,11 @@ pub fn missed(
     if has_moved {
         return Some(dated(pushed_at(seen, pushes), known.as_of, frame));
     }
-    let is_relabelled = frame.follows_labels && now.tells_new_labels(before);
+    let is_relabelled = frame.follows_labels && now.has_new_labels(before);
     let differs = before.status != now.status
         || before.target_ref != now.target_ref
         || before.is_draft != now.is_draft
-        || (is_relabelled && before.labels_told);
+        || (is_relabelled && before.labels_known);
     if differs {
         return Some(dated(None, known.as_of, frame));
     }
@@ -83,7 +83,7 @@ pub fn wants_labels(
     frame: &Frame,
 ) -> Option<Urgency> {
     let now = &seen.pull_request;
-    if !frame.follows_labels || now.status != Status::Active || now.labels_told {
+    if !frame.follows_labels || now.status != Status::Active || now.labels_known {
         return None;
     }
     let Some(known) = known else { return Some(Urgency::First) };
@@ -92,7 +92,7 @@ pub fn wants_labels(
         return None;
     }
     match &known.pull_request {
-        before if !before.labels_told => Some(Urgency::First),
+        before if !before.labels_known => Some(Urgency::First),
         before => (!before.labels.is_empty()).then_some(Urgency::Again),
     }
 }

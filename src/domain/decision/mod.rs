@@ -1,7 +1,7 @@
-//! What to do about one delivery, and why: the heart of the gateway.
+//! Decides what to do about one delivery, and why.
 //!
-//! A decision leaves nothing to choose for whoever carries it out: which runs to plan, which to
-//! end, what to remember. It must never know how it was asked nor how it is stored.
+//! A decision is complete: it names the runs to plan and to end, the statuses, and the state to
+//! store, so that committing it makes no choice.
 
 mod pull_request;
 mod push;
@@ -59,7 +59,7 @@ impl Outcome {
     }
 }
 
-/// How a delivery came to us.
+/// Where a delivery comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     Hook,
@@ -85,34 +85,35 @@ impl Source {
     }
 }
 
-/// What the one who tells adds to the fact.
+/// The circumstances of a fact: where it comes from and when it happened.
 #[derive(Clone, Debug)]
 pub struct Observation<'a> {
     pub organization: &'a str,
     pub source: Source,
-    /// When it happened, as Azure DevOps says; when we received it where that is not said.
+    /// When it happened by the clock of Azure DevOps; the time of arrival where the delivery does
+    /// not say.
     pub at: Timestamp,
-    /// Names that the repository had before, as `project/repository`.
+    /// Former names of the repository, as `project/repository`.
     pub former_names: &'a [String],
-    /// Where catch-up tells it.
+    /// For facts that catch-up found.
     pub caught_up: Option<CaughtUp<'a>>,
 }
 
-/// What there is to say about a fact that was found, and not told when it happened.
+/// What is known about a fact that catch-up found.
 #[derive(Clone, Copy, Debug)]
 pub struct CaughtUp<'a> {
-    /// When its repository was first watched: what happened before is past.
+    /// When its repository was first watched: earlier facts start nothing.
     pub watched_since: Option<Timestamp>,
     pub catch_up_meta: &'a CatchUpMeta,
 }
 
 impl Observation<'_> {
-    /// Since when the repository is watched, where the fact is older than that.
+    /// The start of watching the repository, if the fact is older than that.
     fn is_past(&self) -> Option<Timestamp> {
         self.caught_up?.watched_since.filter(|since| self.at < *since)
     }
 
-    /// As of when it is told: catch-up tells how things stand, later than they came to be so.
+    /// The time up to which the fact is current: catch-up reads a state later than it came about.
     fn as_of(&self) -> Timestamp {
         let seen_at = self.caught_up.and_then(|found| found.catch_up_meta.seen_at);
         seen_at.map_or(self.at, |seen_at| seen_at.max(self.at))
@@ -128,23 +129,23 @@ impl Observation<'_> {
 pub struct Decision {
     pub outcome: Outcome,
     pub event: Event,
-    /// One sentence that an operator understands.
+    /// One sentence for an operator.
     pub reason: String,
     pub pull_request: Option<Remembered>,
     pub refs: Vec<RememberedRef>,
     pub planned: Vec<Run>,
     /// Runs as they are after being superseded or cancelled.
     pub ended: Vec<Run>,
-    /// Runs that answer already, as they are: what they show is to be shown again, since it may
-    /// have been refused meanwhile, or lie on an iteration that is not the newest any more.
+    /// Runs that already have the result: their statuses are posted again, since Azure DevOps may
+    /// have refused them, or they are on an older iteration.
     pub shown_again: Vec<Run>,
-    /// What required checks show where they do not run: that merging need not wait for them, or
-    /// that it still has to. A run that goes on in the same place wins.
+    /// Statuses of required checks that do not run: not applicable, or pending. A live run in the
+    /// same slot takes precedence.
     pub without_run: Vec<Status>,
 }
 
 impl Decision {
-    /// Nothing is started, and nothing remembered.
+    /// Starts nothing and stores no state.
     pub fn nothing(outcome: Outcome, event: Event, reason: impl Into<String>) -> Self {
         Self {
             outcome,
@@ -160,7 +161,7 @@ impl Decision {
     }
 }
 
-/// What a new run is about.
+/// What a new run is for.
 struct Plan<'a> {
     organization: &'a str,
     repository: &'a Repository,
@@ -205,14 +206,14 @@ fn is_of(run: &Run, check: &Check) -> bool {
     run.check == check.name && run.genre == check.genre
 }
 
-/// Whether nothing more is to be had from running `check` on `commit` than this run gives: it goes
-/// on, or has come to a verdict.
+/// Whether this run makes another run of `check` on `commit` needless: it is live, or succeeded or
+/// failed.
 fn answers(run: &Run, check: &Check, commit: &str) -> bool {
     let lasts = !run.state.is_final() || run.state.is_verdict();
     is_of(run, check) && run.commit == commit && lasts
 }
 
-/// `a: b; c: d`, or what to say when there is nothing to list.
+/// `head: finding; finding`, or `head: otherwise` without findings.
 fn sentence(head: &str, findings: &[String], otherwise: &str) -> String {
     if findings.is_empty() {
         return format!("{head}: {otherwise}");

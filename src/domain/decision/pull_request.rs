@@ -1,7 +1,7 @@
-//! What to do when a pull request is told to us: compare, match the checks, supersede.
+//! Decides about a delivery of a pull request: compares states, matches the checks, supersedes
+//! runs.
 //!
-//! Level-triggered wherever it can be: the same fact told twice finds nothing left to do. It must
-//! never read message texts to find out what happened.
+//! Level-triggered where possible: a fact that is delivered twice changes nothing the second time.
 
 use super::super::check::{Check, Trigger};
 use super::super::event::{Event, Repository, short};
@@ -12,35 +12,35 @@ use super::super::status;
 use super::super::time::Timestamp;
 use super::{Decision, Observation, Outcome, Plan, Source, answers, is_of, plan, sentence};
 
-/// A pull request as we keep it.
+/// The stored state of a pull request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remembered {
     pub pull_request: PullRequest,
-    /// What happened before this is stale.
+    /// A delivery about an earlier time is stale.
     pub as_of: Timestamp,
 }
 
 impl Remembered {
-    /// When its head was last told to be another one; rows of older versions do not say.
+    /// When a new head was last delivered.
     pub fn head_as_of(&self) -> Timestamp {
         self.pull_request.head_as_of.unwrap_or(self.as_of)
     }
 }
 
-/// What we know when a pull request is told to us.
+/// The stored state that a decision is based on.
 #[derive(Clone, Debug, Default)]
 pub struct KnownPullRequest {
     pub remembered: Option<Remembered>,
-    /// The runs of this pull request: those that go on, and the latest ended ones.
+    /// The runs of this pull request: live ones, and the latest final ones.
     pub runs: Vec<Run>,
 }
 
 /// Why a check may start now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Occasion {
-    /// There is something new to build: whatever ran before is no answer to it.
+    /// There is something new to build: earlier runs do not count.
     New,
-    /// Something that kept it from running is gone: run, unless a run already answers.
+    /// An obstacle is gone: starts a run unless one already has the result.
     Renewed,
 }
 
@@ -58,12 +58,12 @@ pub fn on_pull_request(
     let event = events.first().copied().unwrap_or(Event::PullRequestUnchanged);
     if let Some(before) = before.filter(|before| told.as_of() < before.as_of) {
         let reason = format!(
-            "pull request {}: told of {}, but known as of {} already",
+            "pull request {}: the delivery is of {}, and a state of {} is stored already",
             seen.id, told.at, before.as_of
         );
         return Decision::nothing(Outcome::Stale, event, reason);
     }
-    let mut next = PullRequest::remembering(seen, before.map(|before| &before.pull_request));
+    let mut next = PullRequest::merged(seen, before.map(|before| &before.pull_request));
     next.head_as_of = Some(head_as_of(told, &next, before));
     let as_of = before.map_or(told.as_of(), |before| before.as_of.max(told.as_of()));
     let mut step = Step {
@@ -102,8 +102,8 @@ pub fn on_pull_request(
     }
 }
 
-/// When the head was last told to be another one. What else a delivery tells says nothing about a
-/// branch that moved and came back meanwhile.
+/// When a new head was last delivered. Other changes do not count: they say nothing about a branch
+/// that moved and came back meanwhile.
 fn head_as_of(
     told: &Observation<'_>,
     next: &PullRequest,
@@ -119,7 +119,7 @@ fn was_there_before(seen: &PullRequest, since: Timestamp) -> String {
     let Repository { project, name, .. } = &seen.repository;
     let id = seen.id;
     format!(
-        "pull request {id} was there before {project}/{name} was watched (since {since}): recorded"
+        "pull request {id} is older than the watch on {project}/{name} (since {since}): recorded only"
     )
 }
 
@@ -133,7 +133,7 @@ pub(super) struct Step<'a> {
     now: Timestamp,
     pub(super) shown_again: Vec<Run>,
     pub(super) without_run: Vec<status::Status>,
-    /// What was found about each check, for the reason.
+    /// One finding per check, for the reason.
     found: Vec<String>,
 }
 
@@ -161,14 +161,14 @@ impl Step<'_> {
                     let cancelled = self.cancelled(check, &why);
                     let shown = self.show_without_run(check, &cancelled);
                     ended.extend(cancelled);
-                    self.found.push(format!("{} not started{shown}, since {why}", check.name));
+                    self.found.push(format!("{} not started{shown}: {why}", check.name));
                 }
             }
         }
         (planned, ended)
     }
 
-    /// The runs that go on though the pull request is no case for them any more.
+    /// The live runs to cancel because the pull request does not match their check any more.
     fn cancelled(&self, check: &Check, why: &str) -> Vec<Run> {
         let is_retargeted = self.events.contains(&Event::PullRequestRetargeted);
         let is_unlabelled =
@@ -188,10 +188,10 @@ impl Step<'_> {
         self.next.source_commit.clone()
     }
 
-    /// What a required check does not heed.
+    /// The addition to a reason where a required check ignores `[skip ci]`.
     fn although(&self, check: &Check) -> String {
         match check.skips(self.next).filter(|_| check.required) {
-            Some(spelling) => format!(" although {spelling} is asked for, since it is required"),
+            Some(spelling) => format!(" (it is required, so {spelling} is ignored)"),
             None => String::new(),
         }
     }
@@ -201,7 +201,7 @@ impl Step<'_> {
         let newly = self.events.iter().any(|event| {
             matches!(event, Event::PullRequestAbandoned | Event::PullRequestCompleted)
         });
-        // Observation again, it must not cancel what was started because of it, nor a rerun.
+        // A repeated delivery must not cancel runs that the first one started, nor a rerun.
         if newly && self.next.status == Status::Abandoned {
             for run in self.known.runs.iter().filter(|run| !run.state.is_final()) {
                 let why = "the pull request was abandoned".to_owned();
@@ -220,7 +220,7 @@ impl Step<'_> {
                     self.found.push(format!("{} started", check.name));
                     planned.push(run);
                 }
-                Err(why) => self.found.push(format!("{} not started, since {why}", check.name)),
+                Err(why) => self.found.push(format!("{} not started: {why}", check.name)),
             }
         }
         (planned, ended)
@@ -251,7 +251,7 @@ impl Step<'_> {
         renewed.then_some(Occasion::Renewed)
     }
 
-    /// Catch-up found that the source branch moved and came back, since we last knew.
+    /// Catch-up found that the source branch moved and came back since the stored head.
     fn came_back(&self) -> bool {
         let before = self.known.remembered.as_ref();
         let is_news = before.is_none_or(|before| before.head_as_of() < self.told.at);
@@ -261,12 +261,12 @@ impl Step<'_> {
     fn start(&mut self, check: &Check, occasion: Occasion) -> Result<Run, String> {
         check.admits(self.next)?;
         let Some(commit) = &self.next.source_commit else {
-            return Err("Azure DevOps has not told its source commit yet".into());
+            return Err("the delivery does not name its source commit".into());
         };
         if occasion == Occasion::Renewed
             && let Some(run) = self.answer(check, commit)
         {
-            let why = format!("it ran on {} already", short(commit));
+            let why = format!("it has already run on {}", short(commit));
             self.shown_again.push(run.clone());
             return Err(why);
         }
@@ -281,8 +281,8 @@ impl Step<'_> {
         Ok(plan(check, work, (self.new_id)(), self.now))
     }
 
-    /// The run that leaves nothing to be had from another one: the newest of this commit, if it was
-    /// into this branch, and goes on or has come to a verdict. Run ids sort by time.
+    /// The run that makes another one needless: the newest of this commit, if it has the same
+    /// target branch and is live, or succeeded or failed. Run ids sort by time.
     pub(super) fn answer(&self, check: &Check, commit: &str) -> Option<&Run> {
         let target = &self.next.target_ref;
         let of_commit = |run: &&Run| is_of(run, check) && run.commit == commit;

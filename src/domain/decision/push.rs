@@ -1,7 +1,7 @@
-//! What to do when refs were pushed: branches and tags, created, moved and deleted, one by one.
+//! Decides about a push: branches and tags that were created, moved and deleted, one by one.
 //!
-//! Every push of a matching ref gets its run, late or not, since each commit wants its status; the
-//! same push told twice gets one. It must never take a head from the list of commits.
+//! Every push of a matching ref gets a run, a late one too, since each commit needs its status; a
+//! push that is delivered twice gets one.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use super::super::run::{self, Advance, Run, State};
 use super::super::time::Timestamp;
 use super::{Decision, Observation, Outcome, Plan, Source, answers, is_of, plan, sentence};
 
-/// A ref as we keep it.
+/// The stored state of a ref.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RememberedRef {
     pub repository: Repository,
@@ -21,20 +21,20 @@ pub struct RememberedRef {
     /// None once deleted.
     pub head: Option<String>,
     pub push_id: Option<i64>,
-    /// Ids of the latest pushes that catch-up told, in their order: nothing is left for a hook that
-    /// tells them late.
+    /// Ids of the latest pushes that catch-up found, ascending: a late hook delivery of one of them
+    /// is a duplicate.
     #[serde(default)]
     pub settled: Vec<i64>,
 }
 
-/// A hook is hardly later than so many pushes of one ref.
+/// Ids that are kept: a hook delivery is not expected to be later than so many pushes of one ref.
 const SETTLED_MAX: usize = 64;
 
-/// What we know of a ref when a push to it is told to us.
+/// The stored state that a decision is based on.
 #[derive(Clone, Debug, Default)]
 pub struct KnownRef {
     pub remembered: Option<RememberedRef>,
-    /// The push runs of this ref: those that go on, and the latest ended ones.
+    /// The push runs of this ref: live ones, and the latest final ones.
     pub runs: Vec<Run>,
 }
 
@@ -57,7 +57,7 @@ pub fn on_push(
         let mut step = Step { checks, at: At { told, push, update, known }, now, new_id };
         if step.at.is_repeat() {
             repeats += 1;
-            findings.push(format!("{} known already", headline(update)));
+            findings.push(format!("{} is known already", headline(update)));
             continue;
         }
         decision.refs.extend(step.at.remember());
@@ -67,15 +67,17 @@ pub fn on_push(
     if !findings.is_empty() {
         decision.reason = findings.join(". ");
     }
-    decision.outcome = match () {
-        () if !decision.planned.is_empty() => Outcome::Started,
-        () if repeats > 0 && repeats == push.updates.len() => Outcome::Duplicate,
-        () => Outcome::Ignored,
+    decision.outcome = if !decision.planned.is_empty() {
+        Outcome::Started
+    } else if repeats > 0 && repeats == push.updates.len() {
+        Outcome::Duplicate
+    } else {
+        Outcome::Ignored
     };
     decision
 }
 
-/// What was there before anybody watched: remembered, so that it is no news later.
+/// A push that is older than the watch: stored, so that it is known later, and starts nothing.
 fn past(told: &Observation<'_>, push: &Push, known: &[KnownRef], since: Timestamp) -> Decision {
     let event = push.updates.first().map_or(Event::OtherRefUpdated, RefUpdate::event);
     let Repository { project, name, .. } = &push.repository;
@@ -83,7 +85,8 @@ fn past(told: &Observation<'_>, push: &Push, known: &[KnownRef], since: Timestam
         [only] => headline(only),
         several => format!("{} refs", several.len()),
     };
-    let reason = format!("{what}: before {project}/{name} was watched (since {since}): recorded");
+    let reason =
+        format!("{what}: older than the watch on {project}/{name} (since {since}): recorded only");
     let updates = push.updates.iter().zip(known);
     let updates = updates.map(|(update, known)| At { told, push, update, known });
     Decision {
@@ -108,7 +111,7 @@ fn headline(update: &RefUpdate) -> String {
     }
 }
 
-/// One ref of a push, and what is known of it.
+/// One ref of a push, and its stored state.
 #[derive(Clone, Copy)]
 struct At<'a> {
     told: &'a Observation<'a>,
@@ -118,7 +121,7 @@ struct At<'a> {
 }
 
 impl At<'_> {
-    /// The ref stands where this push put it, or catch-up told this push: somebody told us before.
+    /// The push is known: the ref has its commit already, or catch-up found the push.
     fn is_repeat(&self) -> bool {
         let is_told = |known: &RememberedRef| {
             let is_settled = self.push.push_id.is_some_and(|told| known.settled.contains(&told));
@@ -127,14 +130,15 @@ impl At<'_> {
         self.told.source != Source::Replay && self.known.remembered.as_ref().is_some_and(is_told)
     }
 
-    /// A push that was overtaken by a later one which we know already.
+    /// Whether a later push of the ref is known already.
     fn is_overtaken(&self) -> bool {
         let Some(known) = &self.known.remembered else { return false };
         match (self.push.push_id, known.push_id) {
             (Some(told), Some(known)) => told < known,
-            // Catch-up tells a head without a number: what does not go on from it came before it.
+            // Catch-up stores a head without a push id: a push that does not start from it is
+            // older.
             (Some(_), None) => self.update.old != known.head,
-            // It compared with a head that is not the one we know any more.
+            // Catch-up compared with a head that has changed since.
             (None, _) => self.told.source != Source::Hook && self.update.old != known.head,
         }
     }
@@ -148,7 +152,7 @@ impl At<'_> {
         settled.sort_unstable();
         settled.drain(..settled.len().saturating_sub(SETTLED_MAX));
         if self.is_overtaken() {
-            // The head is known better; that nothing is left of this push is new.
+            // The newer head stays; only the id of this push is added.
             let known = known.filter(|_| news.is_some());
             return known.map(|known| RememberedRef { settled, ..known.clone() });
         }
@@ -161,7 +165,7 @@ impl At<'_> {
         })
     }
 
-    /// It was pushed to again before catch-up found this push.
+    /// Whether the ref was pushed again before catch-up found this push.
     fn is_passed_over(&self) -> bool {
         let is_it = |name: &String| *name == self.update.name;
         self.told.caught_up.is_some_and(|found| found.catch_up_meta.passed_over.iter().any(is_it))
@@ -182,7 +186,7 @@ impl Step<'_, '_> {
         let mut found = Vec::new();
         let Some(commit) = update.new.as_deref() else {
             if self.at.is_overtaken() {
-                return vec!["nothing cancelled, since the ref was created again".into()];
+                return vec!["nothing cancelled: the ref was created again".into()];
             }
             for run in known.runs.iter().filter(|run| !run.state.is_final()) {
                 let why = format!("{} was deleted", update.name);
@@ -194,7 +198,9 @@ impl Step<'_, '_> {
             return found;
         };
         if self.at.is_passed_over() {
-            return vec!["passed over, since it was pushed to again before it was found".into()];
+            return vec![
+                "passed over: it was pushed to again before catch-up found this push".into(),
+            ];
         }
         let Observation { organization, former_names, .. } = told;
         for check in self.checks {
@@ -207,7 +213,7 @@ impl Step<'_, '_> {
                     found.push(format!("{} started", check.name));
                     decision.planned.push(run);
                 }
-                Some(Err(why)) => found.push(format!("{} not started, since {why}", check.name)),
+                Some(Err(why)) => found.push(format!("{} not started: {why}", check.name)),
             }
         }
         found
@@ -231,15 +237,15 @@ impl Step<'_, '_> {
         let is_answered = || known.runs.iter().any(|run| answers(run, check, commit));
         let late = self.at.is_overtaken() && known.runs.iter().any(ran);
         let has_run = match told.source {
-            // Whoever replays wants what has no answer yet: what was cancelled or broke, too.
+            // A replay repeats runs that were cancelled or errored.
             Source::Replay => is_answered(),
             Source::CatchUp if push.push_id.is_some() => late || is_answered(),
-            // It may have looked before the push that we know came.
+            // Catch-up may have read the head before the stored push.
             Source::CatchUp => known.runs.iter().any(ran),
             Source::Hook => late,
         };
         if has_run {
-            return Some(Err(format!("it ran on {} already", short(commit))));
+            return Some(Err(format!("it has already run on {}", short(commit))));
         }
         let work = Plan {
             organization: told.organization,

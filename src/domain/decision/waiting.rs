@@ -1,7 +1,7 @@
-//! What a required check shows of a pull request that it does not run on: that merging need not
-//! wait for it, or that it still has to.
+//! The status of a required check on a pull request on which it does not run: not applicable, or
+//! pending.
 //!
-//! Never that it need not where a run is still to come: that would satisfy the policy without one.
+//! Never not applicable where a run may still come: that would satisfy the policy without a run.
 
 use super::super::check::{Check, Trigger};
 use super::super::event::Event;
@@ -10,16 +10,16 @@ use super::super::status::{self, Shown};
 use super::is_of;
 use super::pull_request::Step;
 
-/// How a reason says that a check shows itself as not applicable.
-const EXEMPT: &str = " and shown as not applicable";
+/// Addition to a reason: the status not applicable is posted.
+const EXEMPT: &str = " (shown as not applicable)";
 
-/// Shown where merging waits for a run that nothing has started.
+/// The description where merging waits for a run that no event has started.
 const WAITS_FOR_A_PUSH: &str =
     "Waits: it was open before this check was required; push a commit, or replay its delivery";
 
 impl Step<'_> {
-    /// What was there before anybody watched starts nothing. Merging it may wait for a check all
-    /// the same, and then says so.
+    /// A pull request that is older than the watch starts nothing. Merging it may still wait for a
+    /// required check, whose status then says so.
     pub(super) fn past(&mut self, checks: &[Check]) -> (Vec<Run>, Vec<Run>) {
         for check in self.watching(checks, Trigger::PullRequest) {
             self.judge_again(check);
@@ -27,8 +27,8 @@ impl Step<'_> {
         Default::default()
     }
 
-    /// Shows what merging waits for, where nothing has happened that could start a run: what was
-    /// shown before a policy was there may open it, or be missing.
+    /// Posts the status of a required check where no event starts a run: a status from before the
+    /// policy existed may satisfy it, or be missing.
     pub(super) fn judge_again(&mut self, check: &Check) {
         let (true, Some(commit)) = (check.required && check.targets.pull_request, self.commit())
         else {
@@ -48,8 +48,8 @@ impl Step<'_> {
         self.without_run.push(shown);
     }
 
-    /// Says at Azure DevOps whether merging waits for a required check that was not started; for
-    /// the reason, what is shown.
+    /// Posts whether merging waits for a required check that was not started. Returns the addition
+    /// to the reason.
     pub(super) fn show_without_run(&mut self, check: &Check, cancelled: &[Run]) -> &'static str {
         let (true, Some(commit)) = (check.required && check.targets.pull_request, self.commit())
         else {
@@ -62,7 +62,8 @@ impl Step<'_> {
         }
         let (state, why, told) = match (check.exempts(self.next), check.admits(self.next)) {
             (Some(why), _) => (Shown::NotApplicable, format!("Not applicable: {why}"), EXEMPT),
-            // Shown as not applicable before, it must not be when it is published or approved.
+            // A status not applicable from before must not remain when the pull request is
+            // published or approved.
             (None, Err(why)) if self.may_be_shown_as_exempt() => {
                 if let Some(run) = self.answer(check, &commit).cloned() {
                     self.shown_again.push(run);
@@ -78,8 +79,8 @@ impl Step<'_> {
         told
     }
 
-    /// Something that decides about exemptions has changed, and the commit has not: what was shown
-    /// of it still stands.
+    /// Labels or the target branch changed and the commit did not: an earlier status not applicable
+    /// may still be shown.
     fn may_be_shown_as_exempt(&self) -> bool {
         self.is_relabelled() || self.events.contains(&Event::PullRequestRetargeted)
     }

@@ -194,7 +194,7 @@ async fn look_for_labels(
         }
         let id = one.listed.seen.pull_request.id;
         if let Some(labels) = reading.labels(&of.row.repository, id).await? {
-            one.listed.tell_labels(labels);
+            one.listed.insert_labels(labels);
         }
     }
     Ok(())
@@ -268,7 +268,7 @@ async fn pull_request(
         if let Some(mut whole) = whole.filter(same) {
             // What was compared is what is told.
             if let Some(labels) = labels {
-                whole.tell_labels(labels);
+                whole.insert_labels(labels);
             }
             resource = whole.resource;
         }

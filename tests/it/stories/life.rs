@@ -75,7 +75,7 @@ async fn a_push_to_another_branch_starts_nothing_and_says_why() {
     assert_eq!(deliveries[0]["outcome"], "ignored");
     assert_eq!(deliveries[0]["event"], "branch_created");
     let reason = deliveries[0]["reason"].as_str().unwrap();
-    assert!(reason.contains("branch topic does not match main"), "{reason}");
+    assert!(reason.contains("branch topic does not match branches [main]"), "{reason}");
     assert_eq!(env.starts(), 0);
     gateway.stop().await;
 }

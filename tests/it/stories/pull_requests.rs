@@ -83,7 +83,10 @@ async fn retargeting_into_a_watched_branch_starts_and_out_of_it_cancels() {
     let run = &gateway.api.items("/v1/runs").await[0];
     assert_eq!(run["state"], "cancelled");
     let reason = run["reason"].as_str().unwrap();
-    assert!(reason.contains("somewhere does not match main, release/*"), "{reason}");
+    assert!(
+        reason.contains("somewhere does not match target_branches [main, release/*]"),
+        "{reason}"
+    );
     env.check_invariants();
     gateway.stop().await;
 }

@@ -142,7 +142,7 @@ async fn what_does_not_match_is_not_kept_from_being_merged() {
     env.until("its labels are asked for", |ado, _| ado.journal.count("GET", "/labels") > 1).await;
     env.until_decided(&gateway.api).await;
     let told = gateway.api.items("/v1/deliveries?limit=500").await;
-    let why = "unit-tests not started, since Azure DevOps has not told its labels yet";
+    let why = "unit-tests not started: its labels are not known yet";
     let waits = |told: &Value| told["reason"].as_str().is_some_and(|reason| reason.contains(why));
     assert!(told.iter().any(waits), "{told:?}");
     let shown = env.statuses(id, "unit-tests");
@@ -150,7 +150,7 @@ async fn what_does_not_match_is_not_kept_from_being_merged() {
     assert!(env.shell.ado(|ado| ado.try_complete(id)).unwrap_err().contains("is queued"));
     env.shell.ado(|ado| ado.faults.clear());
     env.until_status(id, &commit, "unit-tests", "notApplicable").await;
-    let words = "Not applicable: it has none of the labels e2e";
+    let words = "Not applicable: it has none of the labels [e2e]";
     env.until_description(id, &commit, "unit-tests", words).await;
     env.shell.ado(|ado| ado.try_complete(id)).expect("the check does not apply");
     assert_eq!(env.starts(), 0);
@@ -227,7 +227,7 @@ async fn what_comes_to_match_has_to_run_in_the_same_place() {
     env.until_idle(&gateway.api).await;
     assert_eq!(gateway.api.items("/v1/runs").await[0]["state"], "cancelled");
     env.until_status(id, &commit, "unit-tests", "notApplicable").await;
-    let words = "Not applicable: target branch somewhere does not match main";
+    let words = "Not applicable: target branch somewhere does not match target_branches [main]";
     env.until_description(id, &commit, "unit-tests", words).await;
     gateway.stop().await;
 }

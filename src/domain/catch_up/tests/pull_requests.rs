@@ -10,7 +10,7 @@ fn listed() -> SeenPullRequest {
         source_ref: "refs/heads/search".into(),
         target_ref: "refs/heads/main".into(),
         source_commit: Some(sha('a')),
-        labels_told: true,
+        labels_known: true,
         ..PullRequest::default()
     };
     SeenPullRequest { pull_request, created_at: Some(at(50)), closed_at: None }
@@ -86,7 +86,7 @@ fn each_change_that_may_start_a_check_is_told() {
 
 fn untold(seen: SeenPullRequest) -> SeenPullRequest {
     let pull_request =
-        PullRequest { labels: vec![], labels_told: false, ..seen.pull_request.clone() };
+        PullRequest { labels: vec![], labels_known: false, ..seen.pull_request.clone() };
     SeenPullRequest { pull_request, ..seen }
 }
 

@@ -31,14 +31,14 @@ fn opened() -> World {
 }
 
 #[test]
-fn what_was_there_before_is_recorded() {
+fn a_pull_request_older_than_the_watch_is_recorded_only() {
     let mut world = World::of([check("unit", &[Trigger::PullRequest])]);
     let decision = world.decide_told(&found(-1, &nothing()), &pull_request());
     assert_eq!((decision.outcome, decision.planned.len()), (Outcome::Ignored, 0));
     assert_eq!(
         decision.reason,
-        "pull request 7 was there before Webshop/storefront was watched (since \
-         2026-09-21T14:13:20Z): recorded"
+        "pull request 7 is older than the watch on Webshop/storefront (since \
+         2026-09-21T14:13:20Z): recorded only"
     );
     world.commit(&decision);
     assert_eq!(world.tell(2, &pull_request()).event, Event::PullRequestUnchanged);
@@ -47,21 +47,21 @@ fn what_was_there_before_is_recorded() {
 }
 
 #[test]
-fn what_happened_since_runs_however_late() {
+fn an_event_after_the_start_of_watching_runs_however_late_it_is_found() {
     let world = World::of([check("unit", &[Trigger::PullRequest])]);
     let decision = world.decide_told(&found(0, &nothing()), &pull_request());
     assert_eq!(named(&decision.planned), ["unit@a"]);
 }
 
 #[test]
-fn a_hook_is_never_past() {
+fn a_hook_delivery_is_never_older_than_the_watch() {
     let world = World::of([check("unit", &[Trigger::PullRequest])]);
     let decision = world.decide(Source::Hook, at(-1), &pull_request());
     assert_eq!(named(&decision.planned), ["unit@a"]);
 }
 
 #[test]
-fn a_hook_that_comes_late_changes_nothing() {
+fn a_late_hook_delivery_changes_nothing() {
     let mut world = opened();
     let moved = PullRequest { source_commit: Some(sha('b')), ..pull_request() };
     let decision = world.decide_told(&found(20, &nothing()), &moved);
@@ -74,7 +74,7 @@ fn a_hook_that_comes_late_changes_nothing() {
 }
 
 #[test]
-fn a_branch_that_came_back_shows_its_verdict_again() {
+fn a_branch_that_came_back_has_its_result_posted_again() {
     let back = CatchUpMeta { came_back: true, ..CatchUpMeta::default() };
     let mut world = opened();
     world.end_all(State::Succeeded);
@@ -92,7 +92,7 @@ fn a_branch_that_came_back_shows_its_verdict_again() {
 }
 
 #[test]
-fn an_abandoned_pull_request_that_nobody_told_is_found() {
+fn catch_up_finds_an_abandoned_pull_request() {
     let mut world = opened();
     let seen = PullRequest { status: Status::Abandoned, ..pull_request() };
     let decision = world.decide_told(&found(20, &nothing()), &seen);
@@ -102,7 +102,7 @@ fn an_abandoned_pull_request_that_nobody_told_is_found() {
 }
 
 #[test]
-fn refs_that_were_there_before_are_recorded_in_one_sentence() {
+fn refs_older_than_the_watch_are_recorded_in_one_sentence() {
     let update = |name: &str| RefUpdate { name: name.into(), old: None, new: Some(sha('a')) };
     let told = Push {
         updates: vec![update(MAIN), update("refs/heads/x"), update("refs/tags/v1")],
@@ -113,7 +113,7 @@ fn refs_that_were_there_before_are_recorded_in_one_sentence() {
     assert_eq!(decision.outcome, Outcome::Ignored);
     assert_eq!(
         decision.reason,
-        "3 refs: before Webshop/storefront was watched (since 2026-09-21T14:13:20Z): recorded"
+        "3 refs: older than the watch on Webshop/storefront (since 2026-09-21T14:13:20Z): recorded only"
     );
     world.commit(&decision);
     assert_eq!(world.refs.len(), 3);
@@ -124,15 +124,15 @@ fn refs_that_were_there_before_are_recorded_in_one_sentence() {
 }
 
 #[test]
-fn pushes_that_were_passed_over_start_nothing_whoever_tells_them() {
+fn passed_over_pushes_start_nothing_from_hook_or_catch_up() {
     let mut world = World::of([check("build", &[Trigger::Push])]);
     world.tell_push(&push(Some(1), MAIN, '.', 'a'));
     let older = push(Some(2), MAIN, 'a', 'b');
     let decision = world.decide_push_told(&found(5, &passed_over()), &older);
     assert_eq!(
         decision.reason,
-        "branch main pushed at bbbbbbbb: passed over, since it was pushed to again before it was \
-         found"
+        "branch main pushed at bbbbbbbb: passed over: it was pushed to again before catch-up \
+         found this push"
     );
     world.commit(&decision);
     let newest = push(Some(3), MAIN, 'b', 'c');
@@ -160,7 +160,7 @@ fn a_branch_that_was_deleted_and_created_again_runs_again() {
 }
 
 #[test]
-fn a_hook_that_comes_late_does_not_take_back_what_was_seen_since() {
+fn a_late_hook_delivery_does_not_revert_a_newer_state() {
     let mut world = World::of([check("unit", &[Trigger::PullRequest])]);
     // Opened at 1 and retargeted at 5, both told by nobody; seen at 9.
     let seen = CatchUpMeta { seen_at: Some(at(9)), ..CatchUpMeta::default() };
@@ -173,7 +173,7 @@ fn a_hook_that_comes_late_does_not_take_back_what_was_seen_since() {
 }
 
 #[test]
-fn a_new_policy_has_what_waits_for_it_judged_again() {
+fn a_new_policy_decides_the_statuses_of_open_pull_requests_again() {
     let required = Check { required: true, ..check("unit", &[Trigger::PullRequest]) };
     let anew = CatchUpMeta { is_guarded_anew: true, ..CatchUpMeta::default() };
     let shown = |world: &World, seen: &PullRequest| -> Vec<(Shown, String)> {
@@ -201,16 +201,16 @@ fn a_new_policy_has_what_waits_for_it_judged_again() {
 }
 
 #[test]
-fn what_was_there_before_says_what_merging_waits_for() {
+fn a_pull_request_older_than_the_watch_shows_what_merging_waits_for() {
     let required = Check { required: true, ..check("unit", &[Trigger::PullRequest]) };
     let world = World::of([required]);
     let decision = world.decide_told(&found(-1, &nothing()), &pull_request());
-    assert!(decision.planned.is_empty() && decision.reason.contains("was there before"));
+    assert!(decision.planned.is_empty() && decision.reason.contains("is older than the watch"));
     assert_eq!(decision.without_run[0].state, Shown::Pending);
 }
 
 #[test]
-fn whatever_else_is_heard_a_branch_that_came_back_is_shown_again() {
+fn a_branch_that_came_back_is_posted_again_whatever_else_was_delivered() {
     let mut world = opened();
     world.runs[0].state = State::Succeeded;
     // The head moved at 2 and came back at 3, told by nobody; a vote is heard of at 5.

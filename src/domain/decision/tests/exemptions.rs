@@ -24,10 +24,10 @@ fn told(decision: &Decision) -> Vec<(Shown, &str)> {
 }
 
 const EXEMPT: (Shown, &str) =
-    (Shown::NotApplicable, "Not applicable: it has none of the labels e2e");
+    (Shown::NotApplicable, "Not applicable: it has none of the labels [e2e]");
 
 #[test]
-fn what_a_required_check_has_nothing_to_do_with_may_be_merged() {
+fn a_required_check_that_does_not_match_is_shown_as_not_applicable() {
     let mut world = World::of([required()]);
     let decision = world.tell(0, &pull_request());
     assert_eq!(told(&decision), [EXEMPT]);
@@ -35,14 +35,14 @@ fn what_a_required_check_has_nothing_to_do_with_may_be_merged() {
     assert_eq!(shown.target, Target::PullRequest { id: 7, commit: Some(sha('a')) });
     assert_eq!((shown.organization.as_str(), shown.run), (ORGANIZATION, None));
     assert_eq!(decision.outcome, Outcome::Ignored);
-    assert!(decision.reason.contains("unit not started and shown as not applicable, since it has"));
+    assert!(decision.reason.contains("unit not started (shown as not applicable): it has"));
     // What is not required keeps nobody waiting.
     let other = World::of([Check { required: false, ..required() }]);
     assert!(other.decide(Source::Hook, at(0), &pull_request()).without_run.is_empty());
 }
 
 #[test]
-fn each_reason_says_whether_merging_waits() {
+fn each_mismatch_says_whether_merging_waits() {
     type Case = (fn(&mut Check, &mut PullRequest), &'static str);
     let table: [Case; 6] = [
         (|_, seen| seen.target_ref = "refs/heads/other".into(), "Not applicable: target branch"),
@@ -82,10 +82,10 @@ fn each_reason_says_whether_merging_waits() {
 }
 
 #[test]
-fn a_required_check_runs_whatever_a_commit_message_says() {
+fn a_required_check_ignores_skip_ci() {
     let seen = PullRequest { title: "Fix [skip ci]".into(), ..labelled() };
     let decision = World::of([required()]).tell(0, &seen);
-    let why = "although [skip ci] is asked for, since it is required";
+    let why = "(it is required, so [skip ci] is ignored)";
     assert!(decision.reason.ends_with(&format!("unit started {why}")), "{}", decision.reason);
     assert!(decision.planned[0].reason.ends_with(why), "{}", decision.planned[0].reason);
     let other = Check { required: false, ..required() };
@@ -93,7 +93,7 @@ fn a_required_check_runs_whatever_a_commit_message_says() {
 }
 
 #[test]
-fn a_label_that_comes_starts_the_run_and_one_that_goes_cancels_it() {
+fn adding_a_label_starts_the_run_and_removing_it_cancels_the_run() {
     let mut world = World::of([required()]);
     world.tell(0, &pull_request());
     let decision = world.tell(1, &labelled());
@@ -109,15 +109,15 @@ fn a_label_that_comes_starts_the_run_and_one_that_goes_cancels_it() {
 }
 
 fn untold() -> PullRequest {
-    PullRequest { labels_told: false, ..pull_request() }
+    PullRequest { labels_known: false, ..pull_request() }
 }
 
 #[test]
-fn merging_waits_until_the_labels_are_told() {
+fn merging_waits_until_the_labels_are_known() {
     let mut world = World::of([required()]);
     let decision = world.tell(0, &untold());
     assert!(decision.planned.is_empty() && decision.without_run.is_empty());
-    let why = "unit not started, since Azure DevOps has not told its labels yet";
+    let why = "unit not started: its labels are not known yet";
     assert!(decision.reason.contains(why), "{}", decision.reason);
     // As of the same moment: catch-up only says more about it.
     assert_eq!(told(&world.tell(0, &pull_request())), [EXEMPT]);
@@ -132,17 +132,17 @@ fn merging_waits_until_the_labels_are_told() {
 }
 
 #[test]
-fn retargeted_to_where_labels_matter_it_waits_for_them() {
+fn a_retargeted_pull_request_waits_for_unknown_labels() {
     let mut world = World::of([required()]);
     let away = PullRequest { target_ref: "refs/heads/other".into(), ..untold() };
     assert_eq!(world.tell(0, &away).without_run[0].state, Shown::NotApplicable);
-    let words = "Waits: Azure DevOps has not told its labels yet: catch-up looks for them";
+    let words = "Waits: its labels are not known yet: catch-up reads them";
     assert_eq!(told(&world.tell(1, &untold())), [(Shown::Pending, words)]);
     assert_eq!(told(&world.tell(1, &pull_request())), [EXEMPT]);
 }
 
 #[test]
-fn retargeted_away_the_exemption_stands_beside_the_cancelled_run() {
+fn retargeting_away_cancels_the_run_and_shows_not_applicable() {
     let mut world = World::of([required()]);
     world.tell(0, &labelled());
     let away = PullRequest { target_ref: "refs/heads/other".into(), ..labelled() };
@@ -153,7 +153,7 @@ fn retargeted_away_the_exemption_stands_beside_the_cancelled_run() {
 }
 
 #[test]
-fn what_may_stand_as_exempt_waits_before_it_can_be_published() {
+fn a_draft_shown_as_not_applicable_becomes_pending_before_it_is_published() {
     let mut world = World::of([required()]);
     world.tell(0, &pull_request());
     world.tell(1, &PullRequest { is_draft: true, ..pull_request() });
@@ -163,7 +163,7 @@ fn what_may_stand_as_exempt_waits_before_it_can_be_published() {
 }
 
 #[test]
-fn a_verdict_is_shown_again_instead_of_an_exemption_that_ended() {
+fn a_result_is_posted_again_when_the_check_applies_again() {
     let mut world = World::of([required()]);
     world.tell(0, &labelled());
     world.end_all(State::Failed);
@@ -177,7 +177,7 @@ fn a_verdict_is_shown_again_instead_of_an_exemption_that_ended() {
 }
 
 #[test]
-fn a_published_draft_that_matches_nothing_may_be_merged() {
+fn a_published_draft_that_matches_no_required_check_may_be_merged() {
     let mut world = World::of([required()]);
     let draft = PullRequest { is_draft: true, ..pull_request() };
     assert!(world.tell(0, &draft).without_run.is_empty());
@@ -189,11 +189,11 @@ fn any_pull_request() -> impl Strategy<Value = PullRequest> {
     let commits = vec![None, Some('a'), Some('b')];
     let labels = vec![vec![], vec!["e2e".to_owned()]];
     (select(targets), select(commits), select(labels), any::<[bool; 4]>()).prop_map(
-        |(target, commit, labels, [is_draft, is_fork, skips, labels_told])| PullRequest {
+        |(target, commit, labels, [is_draft, is_fork, skips, labels_known])| PullRequest {
             target_ref: target.into(),
             source_commit: commit.map(sha),
-            labels: if labels_told { labels } else { vec![] },
-            labels_told,
+            labels: if labels_known { labels } else { vec![] },
+            labels_known,
             is_draft,
             is_fork,
             title: if skips { "Search [skip ci]".into() } else { "Search".into() },
@@ -240,7 +240,7 @@ proptest! {
                 prop_assert!(check.admits(next).is_err());
                 prop_assert!(!(next.is_draft && !drafts && is_exempt));
                 let is_ignored = next.is_fork && forks == Forks::Ignore;
-                let knows = next.labels_told
+                let knows = next.labels_known
                     || check.labels.is_empty()
                     || is_ignored
                     || next.target_branch() != "main";

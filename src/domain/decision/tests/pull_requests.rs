@@ -66,8 +66,8 @@ fn each_change_starts_what_it_should() {
         (
             |seen| seen.target_ref = "refs/heads/topic".into(),
             Outcome::Ignored,
-            "pull request 7 retargeted at aaaaaaaa: unit not started, since target branch topic \
-             does not match main",
+            "pull request 7 retargeted at aaaaaaaa: unit not started: target branch topic \
+             does not match target_branches [main]",
         ),
         (
             |seen| seen.status = Status::Abandoned,
@@ -85,7 +85,7 @@ fn each_change_starts_what_it_should() {
                 seen.title = "Add search [skip ci]".into();
             },
             Outcome::Ignored,
-            "pull request 7 pushed at bbbbbbbb: unit not started, since [skip ci] is asked for \
+            "pull request 7 pushed at bbbbbbbb: unit not started: its text contains [skip ci] \
              (skip_ci = true)",
         ),
     ];
@@ -132,7 +132,7 @@ fn going_back_to_an_older_commit_runs_it_again() {
 }
 
 #[test]
-fn told_twice_starts_once() {
+fn a_repeated_delivery_starts_one_run() {
     let mut world = opened();
     for source in [Source::Hook, Source::CatchUp, Source::Replay] {
         let decision = world.decide(source, at(0), &pull_request());
@@ -150,7 +150,8 @@ fn a_stale_delivery_changes_nothing() {
     assert_eq!(decision.outcome, Outcome::Stale);
     assert_eq!(
         decision.reason,
-        "pull request 7: told of 2026-09-21T14:13:25Z, but known as of 2026-09-21T14:13:30Z already"
+        "pull request 7: the delivery is of 2026-09-21T14:13:25Z, and a state of \
+         2026-09-21T14:13:30Z is stored already"
     );
     let nothing =
         Decision::nothing(Outcome::Stale, Event::PullRequestPushed, decision.reason.clone());
@@ -158,13 +159,13 @@ fn a_stale_delivery_changes_nothing() {
 }
 
 #[test]
-fn a_commit_that_is_not_told_yet_starts_once_it_is() {
+fn a_run_starts_once_the_source_commit_is_known() {
     let mut world = World::of([unit()]);
     let decision = world.tell(0, &PullRequest { source_commit: None, ..pull_request() });
     assert_eq!(
         decision.reason,
-        "pull request 7 opened: unit not started, since Azure DevOps has not told its source \
-         commit yet"
+        "pull request 7 opened: unit not started: the delivery does not name its source \
+         commit"
     );
     assert_eq!(named(&world.tell(1, &pull_request()).planned), ["unit@a"]);
     let decision = world.tell(2, &PullRequest { source_commit: None, ..pull_request() });
@@ -179,7 +180,7 @@ fn a_draft_waits_until_it_is_published() {
     let decision = world.tell(0, &draft);
     assert_eq!(
         decision.reason,
-        "pull request 7 opened at aaaaaaaa: unit not started, since it is a draft (drafts = false)"
+        "pull request 7 opened at aaaaaaaa: unit not started: it is a draft (drafts = false)"
     );
     let decision = world.tell(1, &pull_request());
     assert_eq!(decision.reason, "pull request 7 published at aaaaaaaa: unit started");
@@ -188,12 +189,12 @@ fn a_draft_waits_until_it_is_published() {
     let decision = world.tell(3, &pull_request());
     assert_eq!(
         decision.reason,
-        "pull request 7 published at aaaaaaaa: unit not started, since it ran on aaaaaaaa already"
+        "pull request 7 published at aaaaaaaa: unit not started: it has already run on aaaaaaaa"
     );
 }
 
 #[test]
-fn a_verdict_is_shown_again_when_the_pull_request_is_open_again() {
+fn a_result_is_posted_again_when_the_pull_request_is_reactivated() {
     let mut world = World::of([check("unit", &[Trigger::PullRequest])]);
     world.tell(1, &pull_request());
     world.end_all(State::Succeeded);
@@ -205,7 +206,7 @@ fn a_verdict_is_shown_again_when_the_pull_request_is_open_again() {
 }
 
 #[test]
-fn only_the_newest_run_into_the_same_branch_is_an_answer() {
+fn only_the_newest_run_with_the_same_target_makes_another_needless() {
     let drafted = PullRequest { is_draft: true, ..pull_request() };
     let elsewhere = PullRequest { target_ref: "refs/heads/next".into(), ..drafted.clone() };
     let mut unit = check("unit", &[Trigger::PullRequest]);
@@ -248,15 +249,18 @@ fn a_retargeted_pull_request_is_built_against_the_new_target() {
 }
 
 #[test]
-fn retargeted_away_the_run_is_cancelled() {
+fn retargeting_away_cancels_the_run() {
     let topic = PullRequest { target_ref: "refs/heads/topic".into(), ..pull_request() };
     let decision = opened().tell(1, &topic);
     assert_eq!(decision.ended[0].state, State::Cancelled);
-    assert_eq!(decision.ended[0].reason, "target branch topic does not match main");
+    assert_eq!(
+        decision.ended[0].reason,
+        "target branch topic does not match target_branches [main]"
+    );
 }
 
 #[test]
-fn closing_starts_what_is_on_closed() {
+fn closing_starts_checks_on_pull_request_closed() {
     let mut world = World::of([unit(), check("cleanup", &[Trigger::PullRequestClosed])]);
     world.tell(0, &pull_request());
     let completed = PullRequest { status: Status::Completed, ..pull_request() };
@@ -267,7 +271,7 @@ fn closing_starts_what_is_on_closed() {
 }
 
 #[test]
-fn abandoned_told_again_does_not_cancel_what_abandoning_started() {
+fn a_repeated_abandoned_delivery_does_not_cancel_its_runs() {
     let mut world = World::of([unit(), check("cleanup", &[Trigger::PullRequestClosed])]);
     world.tell(0, &pull_request());
     let abandoned = PullRequest { status: Status::Abandoned, ..pull_request() };
@@ -289,7 +293,7 @@ fn a_label_starts_the_check_that_waits_for_it() {
     let decision = world.tell(0, &pull_request());
     assert_eq!(
         decision.reason,
-        "pull request 7 opened at aaaaaaaa: unit not started, since it has none of the labels e2e"
+        "pull request 7 opened at aaaaaaaa: unit not started: it has none of the labels [e2e]"
     );
     let labelled = PullRequest { labels: vec!["e2e".into()], ..pull_request() };
     let decision = world.tell(1, &labelled);
@@ -299,7 +303,7 @@ fn a_label_starts_the_check_that_waits_for_it() {
 }
 
 #[test]
-fn a_replay_runs_again_what_came_to_no_verdict() {
+fn a_replay_repeats_runs_without_a_result() {
     for state in [State::Errored, State::TimedOut, State::Cancelled, State::Superseded] {
         let mut world = opened();
         world.end_all(state);
@@ -315,7 +319,7 @@ fn a_replay_runs_again_what_came_to_no_verdict() {
 }
 
 #[test]
-fn of_two_checks_the_one_that_matches_is_started() {
+fn only_the_matching_one_of_two_checks_is_started() {
     let forks = Check { name: "forks".into(), forks: Forks::Ignore, ..unit() };
     let elsewhere = Check { name: "elsewhere".into(), organization: "fabrikam".into(), ..unit() };
     let other = Patterns::of_names(&["Other/*".to_owned()]).unwrap();
@@ -324,14 +328,14 @@ fn of_two_checks_the_one_that_matches_is_started() {
     let decision = world.tell(0, &PullRequest { is_fork: true, ..pull_request() });
     assert_eq!(
         decision.reason,
-        "pull request 7 opened at aaaaaaaa: forks not started, since it comes from a fork \
+        "pull request 7 opened at aaaaaaaa: forks not started: it comes from a fork \
          (forks = \"ignore\"); unit started"
     );
     assert_eq!(named(&decision.planned), ["unit@a"]);
 }
 
 #[test]
-fn nobody_watching_is_said() {
+fn the_reason_says_that_no_check_watches_the_repository() {
     let elsewhere = Check { organization: "fabrikam".into(), ..unit() };
     let decision = World::of([elsewhere]).tell(0, &pull_request());
     assert_eq!(

@@ -30,7 +30,7 @@ fn a_push_starts_the_check() {
 }
 
 #[test]
-fn each_kind_of_update_has_its_sentence() {
+fn each_kind_of_update_has_its_reason() {
     let cases = [
         ("refs/heads/x/y", '.', 'b', "branch x/y created at bbbbbbbb: build started"),
         ("refs/heads/x", 'a', '.', "branch x deleted: nothing to run"),
@@ -86,12 +86,12 @@ fn a_repeat_is_a_duplicate() {
     for source in [Source::Hook, Source::CatchUp] {
         let decision = world.decide_push(source, &told);
         assert_eq!(decision.outcome, Outcome::Duplicate);
-        assert_eq!(decision.reason, "branch main pushed at bbbbbbbb known already");
+        assert_eq!(decision.reason, "branch main pushed at bbbbbbbb is known already");
     }
     let decision = world.decide_push(Source::Replay, &told);
     assert_eq!(
         decision.reason,
-        "branch main pushed at bbbbbbbb: build not started, since it ran on bbbbbbbb already"
+        "branch main pushed at bbbbbbbb: build not started: it has already run on bbbbbbbb"
     );
 }
 
@@ -104,13 +104,13 @@ fn a_push_without_refs_says_so() {
 }
 
 #[test]
-fn no_ci_is_asked_for() {
+fn skip_ci_in_a_message_starts_nothing() {
     let told = Push { messages: vec!["Docs ***NO_CI***".into()], ..push(Some(1), MAIN, 'a', 'b') };
     let mut world = World::of([build()]);
     let decision = world.tell_push(&told);
     assert_eq!(
         decision.reason,
-        "branch main pushed at bbbbbbbb: build not started, since ***no_ci*** is asked for \
+        "branch main pushed at bbbbbbbb: build not started: its text contains ***no_ci*** \
          (skip_ci = true)"
     );
     assert_eq!(world.refs[0].head, Some(sha('b')));
@@ -130,21 +130,21 @@ fn deleting_a_branch_cancels_its_runs() {
 }
 
 #[test]
-fn a_deletion_that_was_overtaken_cancels_nothing() {
+fn an_older_deletion_cancels_nothing() {
     let mut world = World::of([build()]);
     world.tell_push(&push(Some(1), MAIN, '.', 'a'));
     world.tell_push(&push(Some(3), MAIN, '.', 'b'));
     let decision = world.tell_push(&push(Some(2), MAIN, 'a', '.'));
     assert_eq!(
         decision.reason,
-        "branch main deleted: nothing cancelled, since the ref was created again"
+        "branch main deleted: nothing cancelled: the ref was created again"
     );
     assert_eq!(named(world.live()), ["build@a", "build@b"]);
     assert_eq!(world.refs[0].head, Some(sha('b')));
 }
 
 #[test]
-fn a_push_that_was_overtaken_still_runs_once() {
+fn an_older_push_still_runs_once() {
     let mut world = World::of([build()]);
     world.tell_push(&push(Some(2), MAIN, 'b', 'c'));
     let late = push(Some(1), MAIN, 'a', 'b');
@@ -152,7 +152,7 @@ fn a_push_that_was_overtaken_still_runs_once() {
     let decision = world.tell_push(&late);
     assert_eq!(
         decision.reason,
-        "branch main pushed at bbbbbbbb: build not started, since it ran on bbbbbbbb already"
+        "branch main pushed at bbbbbbbb: build not started: it has already run on bbbbbbbb"
     );
     assert_eq!(world.refs[0].head, Some(sha('c')), "the newer head is kept");
 }
@@ -167,7 +167,7 @@ fn a_branch_set_back_runs_the_older_commit_again() {
 }
 
 #[test]
-fn what_catch_up_found_first_is_not_run_again() {
+fn a_push_that_catch_up_found_is_not_run_again() {
     let mut world = World::of([build()]);
     world.tell_push(&push(Some(1), MAIN, '.', 'a'));
     world.tell_push_by(Source::CatchUp, &push(None, MAIN, 'a', 'c'));
@@ -179,7 +179,7 @@ fn what_catch_up_found_first_is_not_run_again() {
 }
 
 #[test]
-fn catch_up_that_looked_too_early_runs_nothing_again() {
+fn catch_up_with_an_older_head_runs_nothing_again() {
     let mut world = World::of([build()]);
     world.tell_push(&push(Some(1), MAIN, '.', 'a'));
     world.tell_push(&push(Some(2), MAIN, 'a', 'b'));

@@ -64,7 +64,7 @@ pub(super) fn pull_request() -> PullRequest {
         source_ref: "refs/heads/search".into(),
         target_ref: "refs/heads/main".into(),
         source_commit: Some(sha('a')),
-        labels_told: true,
+        labels_known: true,
         ..PullRequest::default()
     }
 }

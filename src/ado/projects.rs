@@ -1,5 +1,4 @@
-//! The projects and repositories that an identity sees. It must never know what they are wanted
-//! for.
+//! Lists of the projects and repositories that the identity may see.
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -8,9 +7,9 @@ use super::client::Call;
 use super::{Client, Credential, Error};
 use crate::domain::event::Repository;
 
-/// How many projects one call lists.
+/// Projects on one page.
 pub const PROJECTS_PER_PAGE: usize = 100;
-/// Repositories come in one list without pages, with a kilobyte each.
+/// Repositories come as one list without pages, one kilobyte each.
 const REPOSITORIES_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 #[derive(Deserialize)]
@@ -32,7 +31,7 @@ struct WireRepository {
     project: WireProject,
     #[serde(default)]
     is_disabled: bool,
-    /// Full name; absent while nothing was pushed.
+    /// Full ref name; absent while nothing was pushed.
     #[serde(default)]
     default_branch: Option<String>,
 }
@@ -52,12 +51,12 @@ impl Client {
         let call = Call { query: &query, ..Call::new(Method::GET, &["_apis", "projects"]) };
         let answer = self.call(credential, call).await?;
         let list = List::<WireProject>::deserialize(answer);
-        let list = list.map_err(|error| nonsense("projects", &error))?;
+        let list = list.map_err(|error| unreadable("projects", &error))?;
         let project = |project: WireProject| (project.id.to_lowercase(), project.name);
         Ok(list.value.into_iter().map(project).collect())
     }
 
-    /// The repositories of the whole organization that are in use: a disabled one takes nothing.
+    /// The repositories of the organization that are not disabled.
     ///
     /// # Errors
     /// See [`Error`].
@@ -66,7 +65,7 @@ impl Client {
         Ok(all.into_iter().map(|(repository, _)| repository).collect())
     }
 
-    /// As [`Client::repositories`], each with the full name of its default branch; none where
+    /// As [`Client::repositories`], each with the full ref name of its default branch; none where
     /// nothing was pushed yet.
     ///
     /// # Errors
@@ -82,7 +81,7 @@ impl Client {
         };
         let answer = self.call(credential, call).await?;
         let list = List::<WireRepository>::deserialize(answer);
-        let list = list.map_err(|error| nonsense("repositories", &error))?;
+        let list = list.map_err(|error| unreadable("repositories", &error))?;
         let in_use = list.value.into_iter().filter(|repository| !repository.is_disabled);
         let repository = |wire: WireRepository| {
             let repository = Repository {
@@ -97,9 +96,9 @@ impl Client {
     }
 }
 
-fn nonsense(what: &str, error: &serde_json::Error) -> Error {
+fn unreadable(what: &str, error: &serde_json::Error) -> Error {
     Error::Unavailable {
-        reason: format!("its answer is no list of {what} ({error})"),
+        reason: format!("the answer is no list of {what} ({error})"),
         doubtful: false,
         retry_after: None,
     }

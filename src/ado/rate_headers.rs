@@ -1,8 +1,7 @@
-//! What an answer says about the pace: how long to wait, what is left of the budget, what time it
-//! is over there.
+//! The rate-limit headers of an answer: pause, remaining budget, and the clock of Azure DevOps.
 //!
-//! Source: Microsoft Learn, "Rate and usage limits", and docs/azure-devops.md §8. What is no
-//! sensible number is taken as not said. It must never decide what follows.
+//! Source: Microsoft Learn, "Rate and usage limits", and docs/azure-devops.md §8. A header that is
+//! no number in its range counts as absent.
 
 use std::time::Duration;
 
@@ -13,39 +12,39 @@ use time::format_description::well_known::Rfc2822;
 
 use crate::domain::time::Timestamp;
 
-/// The usual limit in TSTU for five minutes, where an answer tells only what is left
+/// The usual limit in TSTU per five minutes, for answers without `X-RateLimit-Limit`
 /// (docs/azure-devops.md §8).
 const LIMIT_USUAL: f64 = 200.0;
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Pace {
-    /// 429.
+pub(super) struct RateHeaders {
+    /// The status is 429.
     pub(super) is_refused: bool,
-    /// Retry-After, or the delay that was put upon the answer.
+    /// `Retry-After`, else the delay that Azure DevOps put on this answer.
     pub(super) wait: Option<Duration>,
-    pub(super) left: Option<Left>,
-    /// Their clock, to the second.
+    pub(super) left: Option<Remaining>,
+    /// The clock of Azure DevOps, to the second.
     pub(super) date: Option<Timestamp>,
 }
 
-/// What is left of the budget.
+/// The remaining budget.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Left {
-    /// In TSTU.
+pub(super) struct Remaining {
+    /// TSTU (Azure DevOps throughput units).
     pub(super) remaining: f64,
-    /// Of the limit, from 0 to 1.
+    /// Share of the limit, from 0 to 1.
     pub(super) share: f64,
-    /// When all of it will be there again, by their clock.
+    /// When the whole budget is available again, by the clock of Azure DevOps.
     pub(super) reset: Option<Timestamp>,
 }
 
-impl Pace {
+impl RateHeaders {
     pub(super) fn of(status: StatusCode, headers: &HeaderMap) -> Self {
         let is_refused = status == StatusCode::TOO_MANY_REQUESTS;
         let delayed = number(headers, "x-ratelimit-delay", 86_400.0).map(Duration::from_secs_f64);
         let wait = retry_after(headers).or(delayed).filter(|wait| !wait.is_zero());
-        // What a server error says about itself concerns that call, not the budget.
+        // `Retry-After` of a server error is about that call, not about the budget.
         let wait = wait.filter(|_| is_refused || status.is_success());
         Self { is_refused, wait, left: left(headers), date: date(headers) }
     }
@@ -56,13 +55,13 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     number(headers, RETRY_AFTER, 86_400.0).map(Duration::from_secs_f64)
 }
 
-fn left(headers: &HeaderMap) -> Option<Left> {
+fn left(headers: &HeaderMap) -> Option<Remaining> {
     let remaining = number(headers, "x-ratelimit-remaining", 1e9)?;
     let limit = number(headers, "x-ratelimit-limit", 1e9).filter(|limit| *limit > 0.0);
     let share = (remaining / limit.unwrap_or(LIMIT_USUAL)).clamp(0.0, 1.0);
     let reset = number(headers, "x-ratelimit-reset", 1e11);
     let reset = reset.map(|seconds| Timestamp::ZERO.plus(Duration::from_secs_f64(seconds)));
-    Some(Left { remaining, share, reset })
+    Some(Remaining { remaining, share, reset })
 }
 
 fn date(headers: &HeaderMap) -> Option<Timestamp> {
@@ -80,45 +79,45 @@ fn number(headers: &HeaderMap, name: impl TryInto<HeaderName>, max: f64) -> Opti
 mod tests {
     use super::*;
 
-    fn pace(status: u16, headers: &[(&'static str, &str)]) -> Pace {
+    fn read(status: u16, headers: &[(&'static str, &str)]) -> RateHeaders {
         let pairs = headers
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
-        Pace::of(StatusCode::from_u16(status).unwrap(), &pairs.collect())
+        RateHeaders::of(StatusCode::from_u16(status).unwrap(), &pairs.collect())
     }
 
     #[test]
-    fn reads_what_is_left_and_until_when() {
-        let told = [
+    fn reads_the_remaining_budget_and_its_reset() {
+        let headers = [
             ("x-ratelimit-limit", "400"),
             ("x-ratelimit-remaining", "100"),
             ("x-ratelimit-reset", "1790000060"),
         ];
         let reset = Some(Timestamp::from_ms(1_790_000_060_000));
-        let left = Left { remaining: 100.0, share: 0.25, reset };
-        assert_eq!(pace(200, &told).left, Some(left));
-        assert_eq!(pace(200, &told[1..2]).left.map(|left| left.share), Some(0.5));
-        assert_eq!(pace(200, &told[..1]).left, None);
-        assert_eq!(pace(200, &[("x-ratelimit-remaining", "-1")]).left, None);
-        assert_eq!(pace(200, &[("x-ratelimit-remaining", "NaN")]).left, None);
+        let left = Remaining { remaining: 100.0, share: 0.25, reset };
+        assert_eq!(read(200, &headers).left, Some(left));
+        assert_eq!(read(200, &headers[1..2]).left.map(|left| left.share), Some(0.5));
+        assert_eq!(read(200, &headers[..1]).left, None);
+        assert_eq!(read(200, &[("x-ratelimit-remaining", "-1")]).left, None);
+        assert_eq!(read(200, &[("x-ratelimit-remaining", "NaN")]).left, None);
         let zero = [("x-ratelimit-limit", "0"), ("x-ratelimit-remaining", "50")];
-        assert_eq!(pace(200, &zero).left.map(|left| left.share), Some(0.25));
+        assert_eq!(read(200, &zero).left.map(|left| left.share), Some(0.25));
     }
 
     #[test]
-    fn a_wait_is_for_the_budget_unless_it_is_a_server_error() {
-        let wait = |status, headers: &[(&'static str, &str)]| pace(status, headers).wait;
+    fn retry_after_of_a_server_error_does_not_pause_the_budget() {
+        let wait = |status, headers: &[(&'static str, &str)]| read(status, headers).wait;
         assert_eq!(wait(200, &[("retry-after", "3")]), Some(Duration::from_secs(3)));
         assert_eq!(wait(429, &[("x-ratelimit-delay", "0.5")]), Some(Duration::from_millis(500)));
         assert_eq!(wait(503, &[("retry-after", "3")]), None);
-        // Zero is what a 429 without a time looks like, too.
+        // Zero counts as absent.
         assert_eq!(wait(429, &[("retry-after", "0")]), None);
         assert_eq!(wait(429, &[("retry-after", "soon")]), None);
     }
 
     #[test]
     fn reads_the_clock_of_azure_devops() {
-        let date = |text| pace(200, &[("date", text)]).date;
+        let date = |text| read(200, &[("date", text)]).date;
         let at = Some(Timestamp::from_ms(1_795_425_256_000));
         assert_eq!(date("Mon, 23 Nov 2026 09:14:16 GMT"), at);
         assert_eq!(date("2026-11-23"), None);

@@ -1,7 +1,7 @@
-//! Who the credential belongs to, what that identity may, and letting it (docs/azure-devops.md §7).
+//! Connection data, permission evaluation and granting of permissions (docs/azure-devops.md §7).
 //!
-//! The least that it may is asked without the rights that administrators have anyway: those are
-//! not what an operator wants to rely on. It must never decide what is to be allowed.
+//! Permissions are evaluated without the implicit rights of administrators, so that the answer
+//! shows what was granted to this identity itself.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,14 +11,14 @@ use super::{Client, Credential, Error};
 use crate::domain::event::Repository;
 use crate::domain::permission::{Grant, Identity, Needed};
 
-/// It was never generally available.
+/// `connectionData` exists as a preview version only.
 const CONNECTION_VERSION: &str = "7.1-preview";
-/// How many permissions one call asks for, at most.
+/// Evaluations in one call, at most.
 pub const EVALUATIONS_MAX: usize = 100;
-/// A commit that is in no repository.
+/// An object id that no commit has.
 const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
 
-/// The answer to "who am I?".
+/// The identity that a credential belongs to, and the kind of deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
     pub identity: Identity,
@@ -39,17 +39,19 @@ impl Client {
         };
         let answer = self.call(credential, call).await?;
         let identity = answer.get("authenticatedUser").and_then(identity);
-        let identity = identity.ok_or_else(|| nonsense("who we are"))?;
-        // Organizations with public projects let everybody in, as nobody in particular.
+        let identity =
+            identity.ok_or_else(|| unreadable("which identity the credential belongs to"))?;
+        // Organizations with public projects answer an unknown credential as an anonymous user.
         if identity.descriptor.as_ref().is_some_and(|name| name.starts_with("System:Public")) {
-            let reason = "it takes us for an anonymous visitor".into();
+            let reason = "it treats the credential as an anonymous user".into();
             return Err(Error::Unauthorized { reason });
         }
         let deployment = text(&answer, "/deploymentType").unwrap_or_default();
         Ok(Connection { identity, is_server: deployment.eq_ignore_ascii_case("onPremises") })
     }
 
-    /// Whether the identity has each of these, at most [`EVALUATIONS_MAX`].
+    /// Whether the identity has each needed permission, in the order asked; at most
+    /// [`EVALUATIONS_MAX`].
     ///
     /// # Errors
     /// See [`Error`].
@@ -66,15 +68,15 @@ impl Client {
         let segments = ["_apis", "security", "permissionevaluationbatch"];
         let call = Call { body: Some(body), ..Call::new(Method::POST, &segments) };
         let answer = self.call(credential, call).await?;
-        let told = needed.iter().map(|one| value_of(&answer, one));
-        told.collect::<Option<_>>().ok_or_else(|| nonsense("what we may"))
+        let values = needed.iter().map(|one| value_of(&answer, one));
+        values.collect::<Option<_>>().ok_or_else(|| unreadable("every permission asked for"))
     }
 
-    /// Tries to post a status that cannot be one, on a commit that is not there: whoever may not
-    /// post any is told so first, anybody else what is wrong with it.
+    /// Checks the permission to post statuses without posting one: sends an empty status for a
+    /// commit that does not exist. Azure DevOps checks the permission before it checks the body.
     ///
     /// # Errors
-    /// That posting is not allowed, or that it could not be tried; see [`Error`].
+    /// `Forbidden` when the identity may not post statuses; see [`Error`] for the rest.
     pub async fn probe_statuses(
         &self,
         credential: Credential,
@@ -90,7 +92,8 @@ impl Client {
         }
     }
 
-    /// What access control entries name the identity of this account by.
+    /// The descriptor by which access control entries name the identity of this account; none when
+    /// no identity, or more than one, has that account name.
     ///
     /// # Errors
     /// See [`Error`].
@@ -107,7 +110,7 @@ impl Client {
         };
         let answer = self.call(credential, call).await?;
         let found = answer.get("value").and_then(Value::as_array).into_iter().flatten();
-        // The search takes anything that looks like it.
+        // The search also returns identities whose names merely begin like the account.
         let is_it = |one: &&Value| {
             ["/properties/Account/$value", "/properties/Mail/$value"].iter().any(|property| {
                 text(one, property).is_some_and(|text| text.eq_ignore_ascii_case(account))
@@ -115,11 +118,11 @@ impl Client {
         };
         let mut descriptors = found.filter(is_it).filter_map(|one| text(one, "/descriptor"));
         let first = descriptors.next();
-        // Two of that name: nobody knows which one is meant.
+        // With two identities of that name it is not known which one is meant.
         Ok(first.filter(|_| descriptors.next().is_none()))
     }
 
-    /// Allows an identity this, beside what it is allowed already.
+    /// Adds the bits of `grant` to what the identity is allowed already.
     ///
     /// # Errors
     /// See [`Error`].
@@ -157,7 +160,8 @@ fn identity(user: &Value) -> Option<Identity> {
     })
 }
 
-/// By what was asked, since nobody promises the order. Tokens are compared without case.
+/// The value of the evaluation that was asked for. It is found by its keys, since the order of the
+/// answers is not documented; tokens compare without case.
 fn value_of(answer: &Value, asked: &Needed) -> Option<bool> {
     let same = |one: &&Value, key: &str, wanted: &str| {
         one.get(key).and_then(Value::as_str).is_some_and(|found| found.eq_ignore_ascii_case(wanted))
@@ -170,11 +174,11 @@ fn value_of(answer: &Value, asked: &Needed) -> Option<bool> {
     answer.get("evaluations")?.as_array()?.iter().find(is_it)?.get("value")?.as_bool()
 }
 
-fn nonsense(about: &str) -> Error {
+fn unreadable(about: &str) -> Error {
     let reason = format!("its answer does not say {about}");
     Error::Unavailable { reason, doubtful: false, retry_after: None }
 }
 
 #[cfg(test)]
-#[path = "access_tests.rs"]
+#[path = "permissions_tests.rs"]
 mod tests;

@@ -1,7 +1,7 @@
 //! The PAT Lifecycle API: mint, list, revoke (docs/azure-devops.md §4.1).
 //!
-//! It takes only the access token of a linked user. It says no with 200 and an error inside, and
-//! shows a token once, when it is made. It must never decide which token is to be revoked.
+//! The API accepts only the access token of a user. It reports refusals with status 200 and an
+//! error in the body, and returns the token itself only in the answer that mints it.
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -12,32 +12,32 @@ use super::{Client, Credential, Error, PatError};
 use crate::domain::time::Timestamp;
 use crate::secret::Secret;
 
-/// It was never generally available.
+/// The PAT API exists as a preview version only.
 const PREVIEW: &str = "7.1-preview.1";
 const PATS: [&str; 3] = ["_apis", "tokens", "pats"];
 
 /// A personal access token to be minted.
 #[derive(Clone, Debug)]
 pub struct WantedPat<'a> {
-    /// Shown to people and in the audit log of the organization.
+    /// Shown in the user's settings and in the audit log of the organization.
     pub display_name: &'a str,
-    /// Wire name.
+    /// The name that Azure DevOps uses, such as `vso.code`.
     pub scope: &'a str,
     pub valid_to: Timestamp,
 }
 
-/// One that was minted.
+/// A minted token.
 #[derive(Debug)]
 pub struct MintedPat {
-    /// Names it without opening anything.
+    /// Identifies the token, and is no secret.
     pub authorization_id: String,
     pub token: Secret,
     pub valid_from: Option<Timestamp>,
-    /// As Azure DevOps set it, which may be earlier than asked.
+    /// As Azure DevOps set it; it may be earlier than asked for.
     pub valid_to: Timestamp,
 }
 
-/// One in the list of the user's tokens.
+/// An entry of the list of the user's tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedPat {
     pub authorization_id: String,
@@ -45,7 +45,7 @@ pub struct ListedPat {
     pub valid_to: Option<Timestamp>,
 }
 
-/// Some of them, and how to ask for more.
+/// One page of the user's tokens, and the token of the next page.
 #[derive(Clone, Debug)]
 pub struct PatPage {
     pub pats: Vec<ListedPat>,
@@ -79,11 +79,11 @@ struct List {
 }
 
 impl Client {
-    /// Mints a token for this organization alone.
+    /// Mints a token that is valid in this organization only.
     ///
     /// # Errors
-    /// [`Error::NoPat`] when the answer says so, else see [`Error`]. After a doubtful one there may
-    /// be a token of that display name.
+    /// [`Error::NoPat`] when Azure DevOps refuses to mint, else see [`Error`]. After a doubtful
+    /// error a token with that display name may exist.
     pub async fn mint_pat(
         &self,
         credential: Credential,
@@ -97,12 +97,12 @@ impl Client {
         });
         let call = Call { body: Some(body), ..pats(Method::POST) };
         let answer = self.call(credential, call).await?;
-        let answer = Answer::deserialize(answer).map_err(|error| nonsense(&error))?;
+        let answer = Answer::deserialize(answer).map_err(|error| unreadable(&error))?;
         let error = answer.pat_token_error.unwrap_or_else(|| "none".into());
         let token = answer.pat_token.filter(|_| error.eq_ignore_ascii_case("none"));
         let Some(pat) = token else {
-            let said = answer.pat_token_error_message.unwrap_or_default();
-            return Err(Error::NoPat(PatError::new(&error, &said)));
+            let message = answer.pat_token_error_message.unwrap_or_default();
+            return Err(Error::NoPat(PatError::new(&error, &message)));
         };
         let valid_to = time(pat.valid_to.as_deref()).unwrap_or(wanted.valid_to);
         let token = pat.token.filter(|token| !token.is_empty()).map(Secret::new);
@@ -115,7 +115,7 @@ impl Client {
         Ok(MintedPat { authorization_id: pat.authorization_id, token, valid_from, valid_to })
     }
 
-    /// The user's living tokens, a page at a time.
+    /// One page of the user's active tokens.
     ///
     /// # Errors
     /// See [`Error`].
@@ -128,7 +128,7 @@ impl Client {
         query.extend(continuation.map(|token| ("continuationToken", token)));
         let call = Call { query: &query, ..pats(Method::GET) };
         let answer = self.call(credential, call).await?;
-        let list = List::deserialize(answer).map_err(|error| nonsense(&error))?;
+        let list = List::deserialize(answer).map_err(|error| unreadable(&error))?;
         let pats = list.pat_tokens.into_iter().map(|pat| ListedPat {
             authorization_id: pat.authorization_id,
             display_name: pat.display_name,
@@ -138,7 +138,7 @@ impl Client {
         Ok(PatPage { pats: pats.collect(), next })
     }
 
-    /// Makes a token worthless. One that is not there any more is worthless already.
+    /// Revokes a token; one that does not exist any more counts as revoked.
     ///
     /// # Errors
     /// See [`Error`].
@@ -164,9 +164,9 @@ fn time(text: Option<&str>) -> Option<Timestamp> {
     text.and_then(Timestamp::parse)
 }
 
-fn nonsense(error: &serde_json::Error) -> Error {
+fn unreadable(error: &serde_json::Error) -> Error {
     Error::Unavailable {
-        reason: format!("its answer is not about tokens ({error})"),
+        reason: format!("the answer is not about tokens ({error})"),
         doubtful: true,
         retry_after: None,
     }
