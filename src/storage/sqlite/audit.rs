@@ -1,14 +1,35 @@
-//! The audit log: appended, read newest first, deleted when it is old. It must never change an
-//! entry.
+//! The audit log: appended, read newest first, deleted when it is old.
 
+use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::rows::{parsed, time};
-use super::search::Where;
+use super::Sqlite;
+use super::engine::rows::{parsed, time};
+use super::engine::search::Where;
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::id::RunId;
-use crate::storage::{AuditFilter, AuditRow, Page, Paged};
+use crate::storage::{Audit, AuditFilter, AuditRow, Error, Page, Paged};
+
+#[async_trait]
+impl Audit for Sqlite {
+    async fn record(&self, entries: Vec<Entry>) -> Result<(), Error> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let bytes = bytes_of(&entries);
+        let insert = move |db: &Connection| entries.iter().try_for_each(|entry| insert(db, entry));
+        self.writer.write(bytes, insert).await
+    }
+
+    async fn audit(&self, filter: AuditFilter, page: Page) -> Result<Paged<AuditRow>, Error> {
+        self.readers.read(move |db| list(db, &filter, page)).await
+    }
+
+    async fn audit_entry(&self, id: i64) -> Result<Option<AuditRow>, Error> {
+        self.readers.read(move |db| find(db, id)).await
+    }
+}
 
 /// Roughly what entries hold in memory.
 pub(super) fn bytes_of(entries: &[Entry]) -> usize {

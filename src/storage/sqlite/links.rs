@@ -1,15 +1,78 @@
 //! Service users: linked, renewed under a lease, taken away, each with the entry that says so.
 //!
 //! Revisions and leases are counted beside the links and outlive them, so that whoever works on a
-//! link that was made anew meanwhile finds out. It must never open a seal.
+//! link that was made anew meanwhile finds out.
 
+mod sign_ins;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::audit;
-use super::rows::time;
+use super::engine::rows::time;
+use super::{Sqlite, audit};
 use crate::domain::time::Timestamp;
 use crate::secret::Sealed;
-use crate::storage::{Commit, Link, LinkChange, LinkTo, Refresh, RefreshCommit, Refreshed};
+use crate::storage::{
+    Commit, Error, Link, LinkChange, LinkTo, Links, Login, Refresh, RefreshCommit, Refreshed,
+    Ticket,
+};
+
+#[async_trait]
+impl Links for Sqlite {
+    async fn issue_ticket(&self, ticket: Ticket) -> Result<(), Error> {
+        self.writer.write(512, move |db| sign_ins::issue_ticket(db, &ticket)).await
+    }
+
+    async fn take_ticket(
+        &self,
+        digest: [u8; 32],
+        organization: &str,
+        now: Timestamp,
+    ) -> Result<Option<String>, Error> {
+        let organization = organization.to_owned();
+        self.writer
+            .write(512, move |db| sign_ins::take_ticket(db, &digest, &organization, now))
+            .await
+    }
+
+    async fn begin_login(&self, login: Login, now: Timestamp) -> Result<(), Error> {
+        self.writer.write(1024, move |db| sign_ins::begin(db, &login, now)).await
+    }
+
+    async fn take_login(
+        &self,
+        state: [u8; 32],
+        browser: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<Login>, Error> {
+        self.writer.write(512, move |db| sign_ins::take(db, &state, &browser, now)).await
+    }
+
+    async fn link(&self, organization: &str) -> Result<Option<Link>, Error> {
+        let organization = organization.to_owned();
+        self.readers.read(move |db| find(db, &organization)).await
+    }
+
+    async fn commit_link(&self, change: LinkChange) -> Result<Commit, Error> {
+        self.writer.write(8192, move |db| commit(db, &change)).await
+    }
+
+    async fn claim_refresh(
+        &self,
+        organization: &str,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<Refresh, Error> {
+        let (organization, until) = (organization.to_owned(), now.plus(lease));
+        self.writer.write(512, move |db| claim_refresh(db, &organization, now, until)).await
+    }
+
+    async fn commit_refresh(&self, commit: RefreshCommit) -> Result<Commit, Error> {
+        self.writer.write(8192, move |db| commit_refresh(db, &commit)).await
+    }
+}
 
 const LINK: &str = "SELECT link.organization, revision, tenant_id, object_id, user_name, email,
         linked_at, linked_by, signed_in_at, refresh_token, access_token, access_expires_at,
@@ -42,10 +105,6 @@ pub(super) fn find(db: &Connection, organization: &str) -> rusqlite::Result<Opti
     db.prepare_cached(&format!("{LINK} WHERE link.organization = ?1"))?
         .query_row([organization], link)
         .optional()
-}
-
-pub(super) fn all(db: &Connection) -> rusqlite::Result<Vec<Link>> {
-    db.prepare_cached(&format!("{LINK} ORDER BY link.organization"))?.query_map([], link)?.collect()
 }
 
 pub(super) fn commit(db: &Connection, change: &LinkChange) -> rusqlite::Result<Commit> {

@@ -1,18 +1,50 @@
-//! Runs: planned once, leased to be started, replaced by later revisions of themselves. It must
-//! never know why a run changes.
+//! Runs: planned once, leased to be started, replaced by later revisions of themselves.
+
+pub(super) mod list;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::outbox;
-use super::rows::{limit, run, to_json};
+use super::Sqlite;
+use super::engine::rows::{limit, run, to_json};
+use super::statuses::slots;
 use crate::domain::id::{DeliveryId, RunId};
 use crate::domain::run::{Run, State};
 use crate::domain::status::{self, Status, Target};
 use crate::domain::time::Timestamp;
-use crate::storage::{Claim, Commit, Lease, LeasedRun, RunCommit};
+use crate::storage::{
+    Claim, Commit, Error, Lease, LeasedRun, Page, Paged, RunCommit, RunFilter, Runs,
+};
+
+#[async_trait]
+impl Runs for Sqlite {
+    async fn claim_runs(&self, claim: Claim) -> Result<Vec<LeasedRun>, Error> {
+        self.writer.write_without_sync(0, move |db| claim_due(db, claim)).await
+    }
+
+    async fn run(&self, id: RunId) -> Result<Option<Run>, Error> {
+        self.readers.look_up(|db| find(db, id))
+    }
+
+    async fn commit_run(&self, commit: RunCommit) -> Result<Commit, Error> {
+        self.writer.write(2048, move |db| replace(db, &commit)).await
+    }
+
+    async fn commit_rerun(&self, old: Option<RunCommit>, new: Run) -> Result<Commit, Error> {
+        self.writer.write(4096, move |db| commit_rerun(db, old.as_ref(), &new)).await
+    }
+
+    async fn overdue_runs(&self, now: Timestamp, limit: usize) -> Result<Vec<Run>, Error> {
+        self.readers.read(move |db| overdue(db, now, limit)).await
+    }
+
+    async fn runs(&self, filter: RunFilter, page: Page) -> Result<Paged<Run>, Error> {
+        self.readers.read(move |db| list::runs(db, &filter, page)).await
+    }
+}
 
 pub(super) fn pull_request_subject(repository: &str, id: i64) -> String {
     format!("pull_request/{repository}/{id}")
@@ -86,7 +118,7 @@ pub(super) fn update(
 /// Whatever a run becomes, what it wants shown is queued in the same transaction.
 fn show(db: &Connection, run: &Run, number: i64) -> rusqlite::Result<()> {
     for status in status::of(run) {
-        outbox::queue(db, &status, Some(number), run.updated_at)?;
+        slots::queue(db, &status, Some(number), run.updated_at)?;
     }
     Ok(())
 }
@@ -95,7 +127,7 @@ fn show(db: &Connection, run: &Run, number: i64) -> rusqlite::Result<()> {
 pub(super) fn show_again(db: &Connection, run: &Run, now: Timestamp) -> rusqlite::Result<()> {
     let on_pull_request = |status: &Status| matches!(status.target, Target::PullRequest { .. });
     for status in status::of(run).iter().filter(|status| on_pull_request(status)) {
-        outbox::queue_again(db, status, run.number, now)?;
+        slots::queue_again(db, status, run.number, now)?;
     }
     Ok(())
 }
@@ -105,13 +137,13 @@ pub(super) fn is_at(db: &Connection, run: &Run) -> rusqlite::Result<bool> {
         .exists([run.number, run.revision])
 }
 
-pub(super) fn find(db: &Connection, id: RunId) -> rusqlite::Result<Option<Run>> {
+fn find(db: &Connection, id: RunId) -> rusqlite::Result<Option<Run>> {
     db.prepare_cached("SELECT number, revision, body FROM run WHERE id = ?1")?
         .query_row([id.0.as_bytes()], run)
         .optional()
 }
 
-pub(super) fn overdue(db: &Connection, now: Timestamp, count: usize) -> rusqlite::Result<Vec<Run>> {
+fn overdue(db: &Connection, now: Timestamp, count: usize) -> rusqlite::Result<Vec<Run>> {
     db.prepare_cached(
         "SELECT number, revision, body FROM run WHERE overdue_at <= ?1
          ORDER BY overdue_at LIMIT ?2",
@@ -120,7 +152,7 @@ pub(super) fn overdue(db: &Connection, now: Timestamp, count: usize) -> rusqlite
     .collect()
 }
 
-pub(super) fn claim(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<LeasedRun>> {
+fn claim_due(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<LeasedRun>> {
     let now = claim.now.micros();
     // How many more runs each check may have at the CI. Runs of those that have no room stay due,
     // and must not hide the others.
@@ -194,7 +226,7 @@ fn lease(db: &Connection, run: Run, claim: Claim) -> rusqlite::Result<LeasedRun>
     Ok(LeasedRun { lease: Lease { id: run.id, number }, run })
 }
 
-pub(super) fn commit(db: &Connection, commit: &RunCommit) -> rusqlite::Result<Commit> {
+fn replace(db: &Connection, commit: &RunCommit) -> rusqlite::Result<Commit> {
     if let Some(lease) = commit.lease {
         let held = db
             .prepare_cached("SELECT 1 FROM run WHERE id = ?1 AND lease = ?2")?
@@ -214,13 +246,9 @@ pub(super) fn commit(db: &Connection, commit: &RunCommit) -> rusqlite::Result<Co
     Ok(Commit::Committed)
 }
 
-pub(super) fn commit_rerun(
-    db: &Connection,
-    old: Option<&RunCommit>,
-    new: &Run,
-) -> rusqlite::Result<Commit> {
+fn commit_rerun(db: &Connection, old: Option<&RunCommit>, new: &Run) -> rusqlite::Result<Commit> {
     if let Some(old) = old
-        && commit(db, old)? != Commit::Committed
+        && replace(db, old)? != Commit::Committed
     {
         return Ok(Commit::Conflict);
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use azdo_gateway::pipeline::accept::take_in_all;
 use azdo_gateway::storage::sqlite::Sqlite;
-use azdo_gateway::storage::{DeliveryFilter, Page, Store};
+use azdo_gateway::storage::{Admin, Deliveries, DeliveryFilter, Page};
 use fakes::random::Random;
 
 use super::team::Team;

@@ -28,10 +28,6 @@ pub(super) enum Operation {
     ClaimDeliveries {
         limit: usize,
     },
-    Release {
-        which: usize,
-        seconds: i64,
-    },
     /// A `clash` plans a run that is there already; a wrong revision is off by one.
     Decide {
         which: usize,
@@ -98,7 +94,6 @@ fn operation() -> impl Strategy<Value = Operation> {
         ),
         1 => which().prop_map(|which| Replay { which }),
         4 => (1..5_usize).prop_map(|limit| ClaimDeliveries { limit }),
-        1 => (which(), 0..40_i64).prop_map(|(which, seconds)| Release { which, seconds }),
         8 => (
             which(),
             0..4_usize,

@@ -127,18 +127,3 @@ async fn claims_take_the_oldest_and_last_until_their_lease_ends() {
         assert_eq!(again[0].body, make::BODY);
     }
 }
-
-#[tokio::test]
-async fn what_is_given_back_is_due_when_its_holder_says() {
-    for bench in Bench::all() {
-        let leased = bench.delivered(1).await;
-        let given_back = bench.store.release_delivery(leased.lease, at(10)).await.unwrap();
-        assert_eq!(given_back, Commit::Committed);
-        assert!(bench.store.claim_deliveries(claim(9, 1)).await.unwrap().is_empty());
-        let again = bench.store.claim_deliveries(claim(10, 1)).await.unwrap();
-        assert_eq!(again[0].lease.number, leased.lease.number + 1);
-        let stale = bench.store.release_delivery(leased.lease, at(0)).await.unwrap();
-        assert_eq!(stale, Commit::LeaseLost);
-        assert!(bench.store.claim_deliveries(claim(11, 1)).await.unwrap().is_empty());
-    }
-}

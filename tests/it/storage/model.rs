@@ -123,14 +123,6 @@ impl Model {
         (work.lease == lease.number).then_some(work)
     }
 
-    pub(super) fn release(&mut self, lease: Lease<DeliveryId>, due_at: Timestamp) -> Commit {
-        match self.work(lease) {
-            Some(work) => work.due_at = due_at,
-            None => return Commit::LeaseLost,
-        }
-        Commit::Committed
-    }
-
     pub(super) fn revision(&self, pull_request: i64) -> i64 {
         self.pull_requests.get(&pull_request).map_or(0, |(_, revision)| *revision)
     }

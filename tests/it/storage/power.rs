@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use azdo_gateway::storage::Store;
+use azdo_gateway::storage::Admin;
 use azdo_gateway::storage::sqlite::Sqlite;
 use fakes::random::Random;
 

@@ -63,8 +63,6 @@ async fn a_restart_ends_every_lease_and_goes_on_counting() {
 #[tokio::test]
 async fn what_is_put_off_stays_put_off() {
     for bench in Bench::all() {
-        let leased = bench.delivered(1).await;
-        bench.store.release_delivery(leased.lease, at(50)).await.unwrap();
         bench
             .store
             .queue_status(

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use azdo_gateway::domain::audit::Action;
 use azdo_gateway::storage::sqlite::Sqlite;
-use azdo_gateway::storage::{Accepted, AuditFilter, Availability, Error, NewDelivery, Page, Store};
+use azdo_gateway::storage::{
+    Accepted, Admin, AuditFilter, Availability, Deliveries, Error, NewDelivery, Page,
+};
 use rusqlite::Connection;
 
 use super::{Accepting, Bench, Engine, at, claim, make};

@@ -68,13 +68,6 @@ impl Pair {
                 assert_eq!(claimed, self.model.claim_deliveries(claim));
                 self.deliveries.extend(claimed.into_iter().map(|(lease, _)| lease));
             }
-            Release { which, seconds } => {
-                let Some(lease) = pick(&self.deliveries, which) else { return self };
-                let due_at = at(self.second + seconds);
-                let expected = self.model.release(lease, due_at);
-                let given_back = self.bench.store.release_delivery(lease, due_at).await.unwrap();
-                assert_eq!(given_back, expected);
-            }
             Decide { .. } => self.decide(operation).await,
             ClaimRuns { limit } => {
                 let claim = claim(self.second, limit);

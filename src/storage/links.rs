@@ -1,0 +1,167 @@
+//! Links to service users: sign-ins under way, the tokens of each link, their renewal.
+//!
+//! Tokens are sealed before they come here and are opened elsewhere.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::error::Error;
+use super::lease::Commit;
+use crate::domain::audit::Entry;
+use crate::domain::time::Timestamp;
+use crate::secret::Sealed;
+
+/// A one-time right to begin a sign-in, as `azdo-gateway link` prints it.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    /// SHA-256 of the ticket: what is stored opens nothing.
+    pub digest: [u8; 32],
+    pub organization: String,
+    /// Who asked for it.
+    pub actor: String,
+    pub expires_at: Timestamp,
+}
+
+/// A sign-in that was begun and has not come back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// SHA-256 of `state`.
+    pub state: [u8; 32],
+    /// SHA-256 of the cookie of the browser that began it.
+    pub browser: [u8; 32],
+    pub organization: String,
+    /// What the ID token has to repeat.
+    pub nonce: String,
+    /// The PKCE verifier (RFC 7636).
+    pub verifier: Sealed,
+    /// Who asked for it, for the audit log.
+    pub actor: String,
+    pub expires_at: Timestamp,
+}
+
+/// The service user of one organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub organization: String,
+    /// Grows with every change of the link, a renewal included.
+    pub revision: i64,
+    pub tenant_id: String,
+    /// GUID of the user in Entra.
+    pub object_id: String,
+    /// `preferred_username`.
+    pub user_name: String,
+    pub email: Option<String>,
+    pub linked_at: Timestamp,
+    pub linked_by: String,
+    /// When the person last signed in through a browser.
+    pub signed_in_at: Timestamp,
+    pub refresh_token: Sealed,
+    pub access_token: Option<Sealed>,
+    pub access_expires_at: Timestamp,
+    /// When a renewal last worked; at first, when it was linked.
+    pub refreshed_at: Timestamp,
+    /// When the next renewal may be tried, after one that failed.
+    pub retry_at: Timestamp,
+    /// Renewals that failed since the last one that worked.
+    pub failures: u32,
+    /// Why the link does not work, in words for an operator; none while it does.
+    pub problem: Option<String>,
+}
+
+/// A link to be made, taken away or refused, and the entry that says so.
+#[derive(Clone, Debug)]
+pub struct LinkChange {
+    pub organization: String,
+    pub to: LinkTo,
+    pub entry: Entry,
+}
+
+/// See [`LinkChange`].
+#[derive(Clone, Debug)]
+pub enum LinkTo {
+    Linked(Box<Link>),
+    /// `Conflict` when there was none.
+    Unlinked,
+}
+
+/// The answer to a wish to renew.
+#[derive(Clone, Debug)]
+pub enum Refresh {
+    /// It is ours to do: the link as it is, and the number of the lease.
+    Leased { link: Box<Link>, lease: i64 },
+    /// Somebody else is at it, until then at most.
+    Busy(Timestamp),
+    /// There is no link.
+    NotLinked,
+}
+
+/// What a renewal brought.
+#[derive(Clone, Debug)]
+pub struct RefreshCommit {
+    pub organization: String,
+    pub lease: i64,
+    pub refreshed: Refreshed,
+    pub entry: Option<Entry>,
+}
+
+/// See [`RefreshCommit`].
+#[derive(Clone, Debug)]
+pub enum Refreshed {
+    /// New tokens, or the same ones sealed with a newer key.
+    Renewed {
+        refresh_token: Sealed,
+        access_token: Sealed,
+        access_expires_at: Timestamp,
+        at: Timestamp,
+    },
+    /// Nothing came of it.
+    Failed { problem: String, retry_at: Timestamp },
+    /// It turned out that nothing was to be done.
+    Kept,
+}
+
+/// Links to service users, and the sign-ins that make them.
+#[async_trait]
+pub trait Links: Send + Sync {
+    /// Keeps a ticket until it is used or out of date.
+    async fn issue_ticket(&self, ticket: Ticket) -> Result<(), Error>;
+
+    /// Uses a ticket up: who asked for it, once, for its organization, before it is out of date.
+    async fn take_ticket(
+        &self,
+        digest: [u8; 32],
+        organization: &str,
+        now: Timestamp,
+    ) -> Result<Option<String>, Error>;
+
+    /// Remembers a sign-in that was begun. Those that are out of date are forgotten.
+    async fn begin_login(&self, login: Login, now: Timestamp) -> Result<(), Error>;
+
+    /// Ends a sign-in that this very browser began, once; none when there is none such, or it is
+    /// out of date.
+    async fn take_login(
+        &self,
+        state: [u8; 32],
+        browser: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<Login>, Error>;
+
+    /// The service user of an organization.
+    async fn link(&self, organization: &str) -> Result<Option<Link>, Error>;
+
+    /// Links or unlinks, with the entry that says so. Whoever refreshes the link meanwhile loses
+    /// its lease.
+    async fn commit_link(&self, change: LinkChange) -> Result<Commit, Error>;
+
+    /// Leases the renewal of a link, so that one replica does it.
+    async fn claim_refresh(
+        &self,
+        organization: &str,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<Refresh, Error>;
+
+    /// Stores what a renewal brought and ends its lease.
+    async fn commit_refresh(&self, commit: RefreshCommit) -> Result<Commit, Error>;
+}

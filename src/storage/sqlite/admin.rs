@@ -1,0 +1,70 @@
+//! The store as a whole: how much waits, whether it can be written, what is deleted when it is old.
+
+mod retention;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::Sqlite;
+use super::engine::owner;
+use crate::domain::time::Timestamp;
+use crate::storage::{Admin, Availability, Backlog, Error};
+
+#[async_trait]
+impl Admin for Sqlite {
+    async fn delete_older(
+        &self,
+        before: Timestamp,
+        audit_before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, Error> {
+        let delete =
+            move |db: &Connection| retention::delete_older(db, before, audit_before, limit);
+        self.writer.write(0, delete).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, Error> {
+        let waiting = self.intake.waiting();
+        let backlog = self.readers.read(backlog).await?;
+        Ok(Backlog { undecided: backlog.undecided + waiting, ..backlog })
+    }
+
+    fn health(&self) -> Availability {
+        self.condition.health()
+    }
+
+    async fn close(&self, within: Duration) {
+        let (intake, checkpointer) = (Arc::clone(&self.intake), Arc::clone(&self.checkpointer));
+        let (writer, owned) = (Arc::clone(&self.writer), Arc::clone(&self.owned));
+        let close = move || {
+            intake.close();
+            checkpointer.stop();
+            writer.close();
+            owned.give_up();
+        };
+        owner::close(close, within).await;
+    }
+}
+
+fn backlog(db: &Connection) -> rusqlite::Result<Backlog> {
+    let count = |sql: &str| -> rusqlite::Result<u64> {
+        let count: i64 = db.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
+    };
+    let oldest: Option<i64> = db
+        .prepare_cached(
+            "SELECT received_at FROM delivery WHERE id = (SELECT min(delivery) FROM inbox)",
+        )?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(Backlog {
+        undecided: count("SELECT count(*) FROM inbox")?,
+        planned: count("SELECT count(*) FROM run WHERE due_at IS NOT NULL")?,
+        at_ci: count("SELECT count(*) FROM run WHERE overdue_at IS NOT NULL AND due_at IS NULL")?,
+        unposted: count("SELECT count(*) FROM slot WHERE due_at IS NOT NULL")?,
+        oldest_undecided: oldest.map(Timestamp::from_micros),
+    })
+}

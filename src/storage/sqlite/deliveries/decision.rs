@@ -1,0 +1,201 @@
+//! What a decision is based on, and carrying it out: all or nothing. It must never make one.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{inbox, names};
+use crate::domain::decision::{KnownPullRequest, KnownRef, Remembered, RememberedRef};
+use crate::domain::run::Run;
+use crate::storage::sqlite::engine::rows::{from_json, run, time, to_json};
+use crate::storage::sqlite::runs;
+use crate::storage::sqlite::statuses::slots;
+use crate::storage::{Commit, DecisionCommit, Versioned};
+
+/// Runs of one pull request or ref that a decision looks at, newest first.
+const RUNS_MAX: i64 = 200;
+
+pub(super) fn known_pull_request(
+    db: &Connection,
+    organization: &str,
+    repository: &str,
+    id: i64,
+) -> rusqlite::Result<Versioned<KnownPullRequest>> {
+    let found = db
+        .prepare_cached(
+            "SELECT revision, as_of, body FROM pull_request
+             WHERE organization = ?1 AND repository = ?2 AND id = ?3",
+        )?
+        .query_row(params![organization, repository, id], |row| {
+            let body: String = row.get(2)?;
+            let pull_request = from_json(2, &body)?;
+            Ok((row.get(0)?, Remembered { pull_request, as_of: time(row, 1)? }))
+        })
+        .optional()?;
+    let runs = runs_of(db, organization, &runs::pull_request_subject(repository, id))?;
+    let (revision, remembered) =
+        found.map_or((0, None), |(revision, known)| (revision, Some(known)));
+    Ok(Versioned { value: KnownPullRequest { remembered, runs }, revision })
+}
+
+pub(super) fn known_refs(
+    db: &Connection,
+    organization: &str,
+    repository: &str,
+    names: &[String],
+) -> rusqlite::Result<Vec<Versioned<KnownRef>>> {
+    let known = |name: &String| {
+        let found = db
+            .prepare_cached(
+                "SELECT revision, body FROM ref
+                 WHERE organization = ?1 AND repository = ?2 AND name = ?3",
+            )?
+            .query_row(params![organization, repository, name], |row| {
+                let body: String = row.get(1)?;
+                Ok((row.get(0)?, from_json::<RememberedRef>(1, &body)?))
+            })
+            .optional()?;
+        let runs = runs_of(db, organization, &runs::ref_subject(repository, name))?;
+        let (revision, remembered) =
+            found.map_or((0, None), |(revision, known)| (revision, Some(known)));
+        Ok(Versioned { value: KnownRef { remembered, runs }, revision })
+    };
+    names.iter().map(known).collect()
+}
+
+fn runs_of(db: &Connection, organization: &str, subject: &str) -> rusqlite::Result<Vec<Run>> {
+    db.prepare_cached(
+        "SELECT number, revision, body FROM run WHERE organization = ?1 AND subject = ?2
+         ORDER BY number DESC LIMIT ?3",
+    )?
+    .query_map(params![organization, subject, RUNS_MAX], run)?
+    .collect()
+}
+
+pub(super) fn commit(db: &Connection, commit: &DecisionCommit) -> rusqlite::Result<Commit> {
+    let held = db
+        .prepare_cached("SELECT 1 FROM inbox WHERE delivery = ?1 AND lease = ?2")?
+        .exists(params![commit.lease.id.0, commit.lease.number])?;
+    if !held {
+        return Ok(Commit::LeaseLost);
+    }
+    if !is_current(db, commit)? {
+        return Ok(Commit::Conflict);
+    }
+    let decision = &commit.decision;
+    db.prepare_cached("DELETE FROM inbox WHERE delivery = ?1")?.execute([commit.lease.id.0])?;
+    inbox::decide(
+        db,
+        commit.lease.id,
+        decision.outcome,
+        Some(decision.event.as_str()),
+        &decision.reason,
+        commit.now,
+    )?;
+    if let Some(repository) = &commit.repository {
+        let before = commit.former_name.as_deref();
+        names::remember(db, &commit.organization, repository, before)?;
+    }
+    if let Some(remembered) = &decision.pull_request {
+        remember_pull_request(db, &commit.organization, remembered)?;
+    }
+    for remembered in &decision.refs {
+        remember_ref(db, &commit.organization, remembered)?;
+    }
+    for ended in &decision.ended {
+        runs::update(db, ended, None)?;
+    }
+    for planned in &decision.planned {
+        runs::insert(db, planned, Some(commit.lease.id))?;
+    }
+    for run in &decision.shown_again {
+        runs::show_again(db, run, commit.now)?;
+    }
+    for status in &decision.without_run {
+        slots::queue_unless_running(db, status, commit.now)?;
+    }
+    Ok(Commit::Committed)
+}
+
+/// Whether everything that the decision was based on still stands.
+fn is_current(db: &Connection, commit: &DecisionCommit) -> rusqlite::Result<bool> {
+    if let Some(Remembered { pull_request, .. }) = &commit.decision.pull_request {
+        let revision: Option<i64> = db
+            .prepare_cached(
+                "SELECT revision FROM pull_request
+                 WHERE organization = ?1 AND repository = ?2 AND id = ?3",
+            )?
+            .query_row(
+                params![commit.organization, pull_request.repository.id, pull_request.id],
+                |row| row.get(0),
+            )
+            .optional()?;
+        if revision.unwrap_or(0) != commit.pull_request_revision {
+            return Ok(false);
+        }
+    }
+    for remembered in &commit.decision.refs {
+        let revision: Option<i64> = db
+            .prepare_cached(
+                "SELECT revision FROM ref
+                 WHERE organization = ?1 AND repository = ?2 AND name = ?3",
+            )?
+            .query_row(
+                params![commit.organization, remembered.repository.id, remembered.name],
+                |row| row.get(0),
+            )
+            .optional()?;
+        let based_on = commit.ref_revisions.iter().find(|(name, _)| *name == remembered.name);
+        if revision.unwrap_or(0) != based_on.map_or(0, |(_, revision)| *revision) {
+            return Ok(false);
+        }
+    }
+    for run in commit.decision.ended.iter().chain(&commit.decision.shown_again) {
+        if !runs::is_at(db, run)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn remember_pull_request(
+    db: &Connection,
+    organization: &str,
+    remembered: &Remembered,
+) -> rusqlite::Result<()> {
+    let Remembered { pull_request, as_of } = remembered;
+    db.prepare_cached(
+        "INSERT INTO pull_request (organization, repository, id, as_of, revision, body)
+         VALUES (?1, ?2, ?3, ?4, 1, ?5) ON CONFLICT DO UPDATE
+         SET as_of = excluded.as_of, revision = revision + 1, body = excluded.body",
+    )?
+    .execute(params![
+        organization,
+        pull_request.repository.id,
+        pull_request.id,
+        as_of.micros(),
+        to_json(pull_request)?
+    ])?;
+    Ok(())
+}
+
+fn remember_ref(
+    db: &Connection,
+    organization: &str,
+    remembered: &RememberedRef,
+) -> rusqlite::Result<()> {
+    let RememberedRef { repository, name, head, push_id, .. } = remembered;
+    db.prepare_cached(
+        "INSERT INTO ref (organization, repository, name, head, push_id, revision, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6) ON CONFLICT DO UPDATE
+         SET head = excluded.head, push_id = excluded.push_id, revision = revision + 1,
+             body = excluded.body",
+    )?
+    .execute(params![
+        organization,
+        repository.id,
+        name,
+        head,
+        push_id,
+        to_json(remembered)?
+    ])?;
+    Ok(())
+}

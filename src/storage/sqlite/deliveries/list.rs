@@ -1,0 +1,97 @@
+//! Lists of deliveries, newest first, a page at a time.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::domain::decision::{Outcome, Source};
+use crate::domain::id::{DeliveryId, RunId};
+use crate::storage::sqlite::engine::rows::{parsed, time, time_maybe};
+use crate::storage::sqlite::engine::search::{Keys, Search, Where};
+use crate::storage::{Delivery, DeliveryFilter, Page, Paged};
+
+const DELIVERY: &str = "SELECT delivery.id, delivery.organization, hook, source, received_at,
+        subscription.guid, notification, event_type, created_at, body_bytes, decision.event,
+        decision.outcome, decision.reason, decision.decided_at,
+        (SELECT group_concat(hex(run.id)) FROM run WHERE run.delivery = delivery.id)
+    FROM delivery LEFT JOIN decision ON decision.delivery = delivery.id
+    LEFT JOIN subscription ON subscription.id = delivery.subscription";
+
+fn delivery_row(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+    let source: String = row.get(3)?;
+    let outcome: Option<String> = row.get(11)?;
+    let outcome = outcome.unwrap_or_else(|| Outcome::Pending.as_str().into());
+    let runs: Option<String> = row.get(14)?;
+    let runs = runs.unwrap_or_default();
+    let runs = runs.split(',').filter(|id| !id.is_empty());
+    let reason: Option<String> = row.get(12)?;
+    Ok(Delivery {
+        id: DeliveryId(row.get(0)?),
+        organization: row.get(1)?,
+        hook: row.get(2)?,
+        source: parsed(3, &source, Source::parse(&source))?,
+        received_at: time(row, 4)?,
+        subscription: row.get(5)?,
+        notification: row.get(6)?,
+        event_type: row.get(7)?,
+        created_at: time_maybe(row, 8)?,
+        body_bytes: row.get(9)?,
+        event: row.get(10)?,
+        outcome: parsed(11, &outcome, Outcome::parse(&outcome))?,
+        reason: reason.unwrap_or_else(|| "waits for a decision".into()),
+        decided_at: time_maybe(row, 13)?,
+        runs: runs.map(|id| parsed(14, id, id.parse::<RunId>().ok())).collect::<Result<_, _>>()?,
+    })
+}
+
+pub(super) fn delivery(db: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Delivery>> {
+    db.prepare_cached(&format!("{DELIVERY} WHERE delivery.id = ?"))?
+        .query_row([id.0], delivery_row)
+        .optional()
+}
+
+pub(in crate::storage::sqlite) fn deliveries(
+    db: &Connection,
+    filter: &DeliveryFilter,
+    page: Page,
+) -> rusqlite::Result<Paged<Delivery>> {
+    delivery_search(filter).page(db, page, |key| delivery(db, DeliveryId(key)))
+}
+
+/// Of the types of events that checks need there are so many that they are found by looking.
+const IS_RARE_TYPE: &str = "event_type = ? AND event_type NOT IN ('git.push',
+    'git.pullrequest.created', 'git.pullrequest.updated', 'git.pullrequest.merged',
+    'ms.vss-code.git-pullrequest-comment-event')";
+
+const USUAL_TYPES: [&str; 5] = [
+    "git.push",
+    "git.pullrequest.created",
+    "git.pullrequest.updated",
+    "git.pullrequest.merged",
+    "ms.vss-code.git-pullrequest-comment-event",
+];
+
+pub(in crate::storage::sqlite) fn delivery_search(filter: &DeliveryFilter) -> Search {
+    let DeliveryFilter { organization, event_type, outcome, source } = filter.clone();
+    let all = Keys::all("delivery", "id");
+    let is_pending = outcome == Some(Outcome::Pending);
+    let rare_source = source.filter(|source| *source != Source::Hook);
+    let rare_type = event_type.clone().filter(|name| !USUAL_TYPES.contains(&name.as_str()));
+    let keys = match (outcome, rare_source, rare_type) {
+        (Some(Outcome::Pending), _, _) => Keys::all("inbox", "delivery"),
+        (_, Some(source), _) => {
+            all.by("source = ? AND source <> 'hook'", source.as_str().to_owned())
+        }
+        (_, _, Some(event_type)) => all.by(IS_RARE_TYPE, event_type),
+        (Some(outcome), _, _) => {
+            Keys::all("decision", "delivery").by("outcome = ?", outcome.as_str().to_owned())
+        }
+        (None, None, None) => all,
+    };
+    let decided = outcome.filter(|_| !is_pending).map(|outcome| outcome.as_str().to_owned());
+    let wanted = Where::default()
+        .and("organization = ? COLLATE NOCASE", organization)
+        .and("event_type = ?", event_type)
+        .and("(SELECT outcome FROM decision WHERE decision.delivery = delivery.id) = ?", decided)
+        .and("source = ?", source.map(|source| source.as_str().to_owned()));
+    let look = "SELECT 1 FROM delivery WHERE id = ?";
+    Search { look, keys, otherwise: None, wanted }
+}

@@ -1,0 +1,165 @@
+//! Finds the rows of a list, newest first, a page at a time, at a cost that what is stored does not
+//! raise: an index finds what is rare, and of what is common the newest rows are looked at, so many
+//! at most.
+//!
+//! A page that ends there has fewer rows than asked for, even none, and says where the next begins.
+//! It must never know what is listed.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, ToSql, params_from_iter};
+
+use super::rows::limit;
+use crate::storage::{Page, Paged};
+
+/// Rows that are looked at for one page, at most, beside those on it.
+pub(crate) const LOOKED_AT_MAX: usize = 20_000;
+
+/// Conditions joined by AND, with their values.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Where {
+    conditions: Vec<&'static str>,
+    values: Vec<Value>,
+}
+
+impl Where {
+    pub(crate) fn and(mut self, condition: &'static str, value: Option<impl Into<Value>>) -> Self {
+        if let Some(value) = value {
+            self.conditions.push(condition);
+            self.values.push(value.into());
+        }
+        self
+    }
+
+    pub(crate) fn page<T>(
+        mut self,
+        db: &Connection,
+        select: &str,
+        key: &str,
+        page: Page,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<(i64, T)>,
+    ) -> rusqlite::Result<Paged<T>> {
+        let mut conditions = self.conditions.join(" AND ");
+        if let Some(before) = page.before {
+            let and = if conditions.is_empty() { "" } else { " AND " };
+            conditions = format!("{conditions}{and}{key} < ?");
+            self.values.push(before.into());
+        }
+        let filter = if conditions.is_empty() { "" } else { "WHERE " };
+        // One more than asked for tells whether there is a next page.
+        self.values.push(limit(page.limit.saturating_add(1)).into());
+        let sql = format!("{select} {filter}{conditions} ORDER BY {key} DESC LIMIT ?");
+        let mut rows = db
+            .prepare_cached(&sql)?
+            .query_map(params_from_iter(self.values), read)?
+            .collect::<Result<Vec<_>, _>>()?;
+        let is_more = rows.len() > page.limit;
+        rows.truncate(page.limit);
+        let next = rows.last().filter(|_| is_more).map(|(key, _)| *key);
+        Ok(Paged { items: rows.into_iter().map(|(_, item)| item).collect(), next })
+    }
+}
+
+/// How the keys of what may match come, newest first.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    from: &'static str,
+    key: &'static str,
+    /// What the index finds; where there is none, all rows are looked at.
+    found: Where,
+}
+
+impl Keys {
+    /// Every row of a table.
+    pub(crate) fn all(from: &'static str, key: &'static str) -> Self {
+        Self { from, key, found: Where::default() }
+    }
+
+    /// Those for which an index of `from` holds.
+    pub(crate) fn by(mut self, condition: &'static str, value: impl Into<Value>) -> Self {
+        self.found = self.found.and(condition, Some(value));
+        self
+    }
+
+    /// Those which an index of `from` holds.
+    pub(crate) fn being(mut self, condition: &'static str) -> Self {
+        self.found.conditions.push(condition);
+        self
+    }
+
+    pub(crate) fn sql(&self) -> String {
+        let Self { from, key, found } = self;
+        let before = format!("{key} < ?");
+        let conditions: Vec<&str> =
+            found.conditions.iter().copied().chain([before.as_str()]).collect();
+        let conditions = conditions.join(" AND ");
+        format!("SELECT {key} FROM {from} WHERE {conditions} ORDER BY {key} DESC")
+    }
+}
+
+/// A page of keys, and whether it is one: where the newest rows did not fill it, an index may.
+struct Found {
+    keys: Vec<i64>,
+    next: Option<i64>,
+    is_cut: bool,
+}
+
+/// What is looked for.
+#[derive(Debug)]
+pub(crate) struct Search {
+    /// `SELECT 1 FROM … WHERE key = ?`, which the conditions follow.
+    pub(crate) look: &'static str,
+    pub(crate) keys: Keys,
+    /// Where to go on if what is wanted is not among the newest.
+    pub(crate) otherwise: Option<Keys>,
+    /// What every row has to be.
+    pub(crate) wanted: Where,
+}
+
+impl Search {
+    /// The rows, as `read` reads each; what was deleted meanwhile is left out.
+    pub(crate) fn page<T>(
+        &self,
+        db: &Connection,
+        page: Page,
+        read: impl Fn(i64) -> rusqlite::Result<Option<T>>,
+    ) -> rusqlite::Result<Paged<T>> {
+        let mut found = self.find(db, &self.keys, page)?;
+        if let Some(otherwise) = self.otherwise.as_ref().filter(|_| found.is_cut) {
+            found = self.find(db, otherwise, page)?;
+        }
+        let items = found.keys.into_iter().map(read).filter_map(Result::transpose);
+        Ok(Paged { items: items.collect::<Result<_, _>>()?, next: found.next })
+    }
+
+    fn find(&self, db: &Connection, keys: &Keys, page: Page) -> rusqlite::Result<Found> {
+        let before = page.before.unwrap_or(i64::MAX);
+        let values = keys.found.values.iter().cloned().chain([before.into()]);
+        let mut of_keys = db.prepare_cached(&keys.sql())?;
+        let mut rows = of_keys.query(params_from_iter(values))?;
+        let conditions: String =
+            self.wanted.conditions.iter().map(|one| format!(" AND {one}")).collect();
+        let mut look = db.prepare_cached(&format!("{}{conditions}", self.look))?;
+        let mut found: Vec<i64> = Vec::new();
+        let mut passed_over = 0;
+        while let Some(row) = rows.next()? {
+            let key: i64 = row.get(0)?;
+            let one: [&dyn ToSql; 1] = [&key];
+            let wanted = self.wanted.values.iter().map(|value| value as &dyn ToSql);
+            let values = params_from_iter(one.into_iter().chain(wanted));
+            if conditions.is_empty() || look.exists(values)? {
+                if found.len() == page.limit {
+                    // One more than asked for: there is a next page.
+                    let next = found.last().copied();
+                    return Ok(Found { keys: found, next, is_cut: false });
+                }
+                found.push(key);
+                continue;
+            }
+            passed_over += 1;
+            if passed_over == LOOKED_AT_MAX {
+                return Ok(Found { keys: found, next: Some(key), is_cut: true });
+            }
+        }
+        Ok(Found { keys: found, next: None, is_cut: false })
+    }
+}

@@ -1,0 +1,98 @@
+//! Tickets and sign-ins under way: used once, before they are out of date.
+//!
+//! Both are few: whoever floods us with them pushes out those that end first, and the disk does
+//! not grow. It must never hold anything that opens something: digests and seals only.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::domain::time::Timestamp;
+use crate::secret::Sealed;
+use crate::storage::sqlite::engine::rows::time;
+use crate::storage::{Login, Ticket};
+
+/// Tickets, and sign-ins, at the same time.
+const LIVE_MAX: i64 = 1_000;
+
+/// Nobody says what time it is, but what is out of date ends first, and so it goes first.
+pub(super) fn issue_ticket(db: &Connection, ticket: &Ticket) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "DELETE FROM ticket WHERE digest IN (SELECT digest FROM ticket ORDER BY expires_at
+            LIMIT max(0, (SELECT count(*) FROM ticket) - ?1))",
+    )?
+    .execute([LIVE_MAX - 1])?;
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO ticket (digest, organization, actor, expires_at)
+            VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![
+        ticket.digest,
+        ticket.organization,
+        ticket.actor,
+        ticket.expires_at.micros()
+    ])?;
+    Ok(())
+}
+
+/// The writer does one after another, so of several only the first finds the row.
+pub(super) fn take_ticket(
+    db: &Connection,
+    digest: &[u8; 32],
+    organization: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Option<String>> {
+    db.prepare_cached("DELETE FROM ticket WHERE expires_at <= ?1")?.execute([now.micros()])?;
+    let sql = "DELETE FROM ticket WHERE digest = ?1 AND organization = ?2 RETURNING actor";
+    let mut statement = db.prepare_cached(sql)?;
+    statement.query_row(params![digest, organization], |row| row.get(0)).optional()
+}
+
+pub(super) fn begin(db: &Connection, login: &Login, now: Timestamp) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM login WHERE expires_at <= ?1")?.execute([now.micros()])?;
+    db.prepare_cached(
+        "DELETE FROM login WHERE state IN (SELECT state FROM login ORDER BY expires_at
+            LIMIT max(0, (SELECT count(*) FROM login) - ?1))",
+    )?
+    .execute([LIVE_MAX - 1])?;
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO login (state, browser, organization, nonce, verifier, actor,
+            expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![
+        login.state,
+        login.browser,
+        login.organization,
+        login.nonce,
+        login.verifier.0,
+        login.actor,
+        login.expires_at.micros(),
+    ])?;
+    Ok(())
+}
+
+/// Another browser leaves the sign-in to the one that began it.
+pub(super) fn take(
+    db: &Connection,
+    state: &[u8; 32],
+    browser: &[u8; 32],
+    now: Timestamp,
+) -> rusqlite::Result<Option<Login>> {
+    db.prepare_cached("DELETE FROM login WHERE expires_at <= ?1")?.execute([now.micros()])?;
+    db.prepare_cached(
+        "DELETE FROM login WHERE state = ?1 AND browser = ?2
+         RETURNING state, browser, organization, nonce, verifier, actor, expires_at",
+    )?
+    .query_row(params![state, browser], login)
+    .optional()
+}
+
+fn login(row: &Row<'_>) -> rusqlite::Result<Login> {
+    Ok(Login {
+        state: row.get(0)?,
+        browser: row.get(1)?,
+        organization: row.get(2)?,
+        nonce: row.get(3)?,
+        verifier: Sealed(row.get(4)?),
+        actor: row.get(5)?,
+        expires_at: time(row, 6)?,
+    })
+}

@@ -1,0 +1,206 @@
+//! What reconcilers remember between two passes, and which replica runs each.
+
+mod hooks;
+mod policies;
+mod repositories;
+mod subscriptions;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, params};
+
+use super::Sqlite;
+use super::deliveries::bytes_of;
+use crate::domain::event::Repository;
+use crate::domain::id::DeliveryId;
+use crate::domain::subscription::HookScope;
+use crate::domain::time::Timestamp;
+use crate::storage::{
+    Arrival, Error, HookState, KnownRepository, NewDelivery, Page, Paged, PolicyRow, Reconciler,
+    Reconciliation, SubscriptionFilter, SubscriptionRow, WatchRow, Watermark,
+};
+
+/// Roughly what a short row holds in memory.
+const ROW_BYTES: usize = 256;
+
+#[async_trait]
+impl Reconciliation for Sqlite {
+    async fn claim_reconciler(
+        &self,
+        organization: &str,
+        reconciler: Reconciler,
+        holder: &str,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<bool, Error> {
+        let (organization, holder) = (organization.to_owned(), holder.to_owned());
+        let claim = move |db: &Connection| {
+            claim(db, &organization, reconciler, &holder, now, now.plus(lease))
+        };
+        self.writer.write(ROW_BYTES, claim).await
+    }
+
+    async fn release_reconciler(
+        &self,
+        organization: &str,
+        reconciler: Reconciler,
+        holder: &str,
+    ) -> Result<(), Error> {
+        let (organization, holder) = (organization.to_owned(), holder.to_owned());
+        let release = move |db: &Connection| release(db, &organization, reconciler, &holder);
+        self.writer.write(ROW_BYTES, release).await
+    }
+
+    async fn hooks(&self, organization: &str) -> Result<HookState, Error> {
+        let organization = organization.to_owned();
+        self.readers.read(move |db| hooks::hook_state(db, &organization)).await
+    }
+
+    async fn renew_hooks(
+        &self,
+        organization: &str,
+        hook_scopes: Vec<HookScope>,
+        heals: bool,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let (organization, bytes) = (organization.to_owned(), hook_scopes.len() * ROW_BYTES);
+        let renew =
+            move |db: &Connection| hooks::renew(db, &organization, &hook_scopes, heals, now);
+        self.writer.write(bytes, renew).await
+    }
+
+    async fn retire_hooks(
+        &self,
+        organization: &str,
+        hook_scope: HookScope,
+        live_from: u32,
+    ) -> Result<(), Error> {
+        let organization = organization.to_owned();
+        let retire =
+            move |db: &Connection| hooks::retire(db, &organization, &hook_scope, live_from);
+        self.writer.write(ROW_BYTES, retire).await
+    }
+
+    async fn hold_hooks(&self, organization: &str, is_held: bool) -> Result<(), Error> {
+        let organization = organization.to_owned();
+        self.writer.write(ROW_BYTES, move |db| hooks::hold(db, &organization, is_held)).await
+    }
+
+    async fn note_arrivals(
+        &self,
+        organization: &str,
+        hook_activity: Vec<Arrival>,
+    ) -> Result<(), Error> {
+        let (organization, bytes) = (organization.to_owned(), hook_activity.len() * ROW_BYTES);
+        let note = move |db: &Connection| hooks::note_arrivals(db, &organization, &hook_activity);
+        self.writer.write(bytes, note).await
+    }
+
+    async fn keep_subscriptions(
+        &self,
+        organization: &str,
+        seen: Vec<SubscriptionRow>,
+    ) -> Result<(), Error> {
+        let (organization, bytes) = (organization.to_owned(), subscriptions::bytes_of(&seen));
+        self.writer.write(bytes, move |db| subscriptions::keep(db, &organization, &seen)).await
+    }
+
+    async fn subscriptions(
+        &self,
+        filter: SubscriptionFilter,
+        page: Page,
+    ) -> Result<Paged<SubscriptionRow>, Error> {
+        self.readers.read(move |db| subscriptions::list(db, &filter, page)).await
+    }
+
+    async fn subscription(&self, id: &str) -> Result<Option<SubscriptionRow>, Error> {
+        let id = id.to_owned();
+        self.readers.read(move |db| subscriptions::find(db, &id)).await
+    }
+
+    async fn watch(
+        &self,
+        organization: &str,
+        repositories: Vec<Repository>,
+        now: Timestamp,
+    ) -> Result<Vec<WatchRow>, Error> {
+        let (organization, bytes) = (organization.to_owned(), repositories.len() * ROW_BYTES);
+        let watch =
+            move |db: &Connection| repositories::watch(db, &organization, &repositories, now);
+        self.writer.write(bytes, watch).await
+    }
+
+    async fn watched_since(
+        &self,
+        organization: &str,
+        repository: &str,
+    ) -> Result<Option<Timestamp>, Error> {
+        self.readers.look_up(|db| repositories::since(db, organization, repository))
+    }
+
+    async fn known_repository(
+        &self,
+        organization: &str,
+        repository: &str,
+    ) -> Result<KnownRepository, Error> {
+        let (organization, repository) = (organization.to_owned(), repository.to_owned());
+        self.readers.read(move |db| repositories::known(db, &organization, &repository)).await
+    }
+
+    async fn enter(
+        &self,
+        found: Vec<NewDelivery>,
+        watermarks: Vec<Watermark>,
+    ) -> Result<Vec<DeliveryId>, Error> {
+        let bytes = found.iter().map(bytes_of).sum::<usize>() + watermarks.len() * ROW_BYTES;
+        self.writer.write(bytes, move |db| repositories::enter(db, &found, &watermarks)).await
+    }
+
+    async fn policies(&self, organization: &str) -> Result<Vec<PolicyRow>, Error> {
+        let organization = organization.to_owned();
+        self.readers.read(move |db| policies::all(db, &organization)).await
+    }
+
+    async fn keep_policy(
+        &self,
+        organization: &str,
+        policy: PolicyRow,
+        is_kept: bool,
+    ) -> Result<(), Error> {
+        let organization = organization.to_owned();
+        let keep = move |db: &Connection| policies::keep(db, &organization, &policy, is_kept);
+        self.writer.write(ROW_BYTES, keep).await
+    }
+}
+
+fn claim(
+    db: &Connection,
+    organization: &str,
+    reconciler: Reconciler,
+    holder: &str,
+    now: Timestamp,
+    until: Timestamp,
+) -> rusqlite::Result<bool> {
+    let taken = db
+        .prepare_cached(
+            "INSERT INTO reconciler (organization, reconciler, holder, leased_until) VALUES (?1, ?2, ?3, ?5)
+             ON CONFLICT DO UPDATE SET holder = ?3, leased_until = ?5
+             WHERE holder = ?3 OR leased_until <= ?4",
+        )?
+        .execute(params![organization, reconciler.as_str(), holder, now.micros(), until.micros()])?;
+    Ok(taken == 1)
+}
+
+fn release(
+    db: &Connection,
+    organization: &str,
+    reconciler: Reconciler,
+    holder: &str,
+) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "DELETE FROM reconciler WHERE organization = ?1 AND reconciler = ?2 AND holder = ?3",
+    )?
+    .execute([organization, reconciler.as_str(), holder])?;
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! What all replicas of one installation have in common.
+
+use async_trait::async_trait;
+
+use super::Sqlite;
+use super::engine::migration;
+use crate::storage::{Error, Replicas};
+
+#[async_trait]
+impl Replicas for Sqlite {
+    async fn gateway(&self) -> Result<String, Error> {
+        self.readers.read(migration::gateway).await
+    }
+}
