@@ -1,6 +1,6 @@
-//! Whether our requests to Azure DevOps are what Microsoft's OpenAPI documents describe: verb,
-//! path, and every property of the body. The documents are not part of this repository; where they
-//! do not lie beside it, one line says that nothing was checked.
+//! Checks the requests to Azure DevOps against Microsoft's OpenAPI documents: verb, path, query,
+//! and every property of the body. The documents are not part of this repository: without them the
+//! tests fail, unless `AZDO_GATEWAY_WITHOUT_SPECS` is set.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -35,7 +35,7 @@ async fn our_requests_are_in_the_specs() {
     client.post_status(credential(), &on_commit, None).await.unwrap();
     client.shown_status(credential(), &on_commit, None).await.unwrap();
 
-    are_in(&spec, recorded.join().unwrap());
+    check_in_spec(&spec, recorded.join().unwrap());
 }
 
 #[tokio::test]
@@ -55,12 +55,12 @@ async fn what_catch_up_reads_is_in_the_specs() {
     client.pushes(credential(), &repository, at, 0).await.unwrap();
     client.commits_of_push(credential(), &repository, 3).await.unwrap();
     let sent = recorded.join().unwrap();
-    queries_are_in(&git, &sent);
-    are_in(&git, sent);
+    check_queries_in_spec(&git, &sent);
+    check_in_spec(&git, sent);
 }
 
 /// Fails the test unless the document knows every key of every query.
-fn queries_are_in(spec: &Value, sent: &[Sent]) {
+fn check_queries_in_spec(spec: &Value, sent: &[Sent]) {
     for (verb, path, query, _) in sent {
         let operation = operation(spec, verb, path).expect("the specs have it");
         let known: Vec<_> = operation["parameters"].as_array().into_iter().flatten().collect();
@@ -83,12 +83,12 @@ async fn our_questions_about_permissions_are_in_the_specs() {
     let mut sent = recorded.join().unwrap();
     // Of the body of this one the document says only that it is an object.
     sent[1].3.take();
-    are_in(&security, sent);
+    check_in_spec(&security, sent);
     let (client, recorded) = recorded_client(1);
     let repository =
         Repository { id: "web".into(), project_id: "fiber".into(), ..Repository::default() };
     client.probe_statuses(credential(), &repository).await.unwrap();
-    are_in(&git, recorded.join().unwrap());
+    check_in_spec(&git, recorded.join().unwrap());
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn our_policies_are_in_the_specs() {
     let query = &sent[0].2;
     assert!(query.contains("policyType=cbdc66da-9728-4af8-aada-9a5a32e4a226"), "{query}");
     assert!(query.contains("continuationToken=17") && !query.contains("scope="), "{query}");
-    are_in(&spec, sent);
+    check_in_spec(&spec, sent);
 }
 
 /// A client whose calls, so many, are recorded.
@@ -130,7 +130,7 @@ fn recorded_client(count: usize) -> (Client, JoinHandle<Vec<Sent>>) {
 }
 
 /// Fails the test unless the document describes everything that was sent.
-fn are_in(spec: &Value, sent: Vec<Sent>) {
+fn check_in_spec(spec: &Value, sent: Vec<Sent>) {
     for (verb, path, query, body) in sent {
         let operation = operation(spec, &verb, &path);
         let operation = operation.unwrap_or_else(|| panic!("the specs have no {verb} {path}"));
@@ -139,7 +139,7 @@ fn are_in(spec: &Value, sent: Vec<Sent>) {
             let known = body_definition(spec, operation);
             assert!(known.contains(property), "{verb} {path}: the specs have no {property}");
         }
-        println!("{verb} {path}: as the specs have it");
+        println!("{verb} {path}: in the specs");
     }
 }
 
@@ -160,7 +160,12 @@ fn status(target: Target) -> Status {
 fn spec(name: &str) -> Option<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/specs").join(name);
     let Ok(text) = std::fs::read_to_string(&path) else {
-        println!("not checked against Microsoft's specs: they do not lie beside this checkout");
+        assert!(
+            std::env::var_os("AZDO_GATEWAY_WITHOUT_SPECS").is_some(),
+            "{} is missing: set AZDO_GATEWAY_WITHOUT_SPECS=1 to leave out the checks against it",
+            path.display()
+        );
+        println!("not checked: {name}, since AZDO_GATEWAY_WITHOUT_SPECS is set");
         return None;
     };
     Some(serde_json::from_str(text.trim_start_matches('\u{feff}')).expect("the spec is JSON"))

@@ -1,18 +1,19 @@
-//! Seeded faults at every neighbour, then quiet: nothing lost, nothing doubled, all final.
+//! Seeded faults at Azure DevOps, Entra and the CI, then none: nothing is lost or doubled, and
+//! everything becomes final.
 //!
-//! Each seed is a env of its own with a whole gateway in it: people act, deliveries come late,
-//! twice and out of order, Azure DevOps and the CI fail in every way. Then everything heals, and
-//! what people see has to become right by itself. In every odd seed the gateway is a linked user,
-//! and mints a token for each call; in the end none of them works any more.
+//! Each seed has fakes and a whole gateway of its own: people act, deliveries come late, twice and
+//! out of order, and calls fail in every way. Then the faults end, and all statuses have to become
+//! right without help. In odd seeds the gateway is a linked user and mints a token for each call;
+//! at the end no token is active any more.
 
-/// What everybody has to see in the end.
-mod liveness;
-/// What people do.
+/// Which statuses there have to be at the end.
+mod convergence;
+/// The faults of the fakes.
+mod faults;
+/// Random actions of people.
 mod people;
-/// What became of the tokens that were minted.
+/// The state of the minted tokens at the end.
 mod tokens;
-/// How the neighbours misbehave.
-mod weather;
 
 use std::time::{Duration, Instant};
 
@@ -20,18 +21,18 @@ use fakes::random::Random;
 use futures_util::StreamExt;
 
 use crate::harness::{Env, InProcess, Settings, check_invariants_with_rebuilds};
-use liveness::Ends;
+use convergence::Convergence;
 use people::People;
 
-/// Towns at the same time: they mostly wait.
-const TOWNS_MAX: usize = 12;
+/// Seeds at the same time: each mostly waits.
+const SEEDS_AT_ONCE: usize = 12;
 const ACTIONS: usize = 30;
-/// How long all may take to become right after everything healed: the longest backoff of an attempt
-/// that failed a few times, some times over, or the 30 seconds that a status waits for which no
-/// token was to be had, twice.
-const HEALING: Duration = Duration::from_secs(90);
+/// How long convergence may take after the faults ended: several times the longest backoff of an
+/// attempt that failed a few times, or twice the 30 seconds after which a status without a token is
+/// tried again.
+const CONVERGENCE_MAX: Duration = Duration::from_secs(90);
 
-/// What happened to one seed.
+/// Counts of one seed.
 #[derive(Default)]
 struct Tally {
     actions: usize,
@@ -66,7 +67,7 @@ concurrency = 2
 ci = "builder"
 "#;
 
-/// The seeds to play: `AZDO_GATEWAY_SEED` names one, `AZDO_GATEWAY_SEEDS` says how many.
+/// The seeds to run: `AZDO_GATEWAY_SEED` names one, `AZDO_GATEWAY_SEEDS` says how many.
 fn seeds() -> Vec<u64> {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     match number("AZDO_GATEWAY_SEED") {
@@ -76,11 +77,11 @@ fn seeds() -> Vec<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_fails_everything_ends_right() {
+async fn all_statuses_become_right_after_any_faults() {
     let began = Instant::now();
     let (seeds, mut all, mut failed) = (seeds(), Tally::default(), Vec::new());
     let played = seeds.iter().map(|seed| async move { (seed, tokio::spawn(play(*seed)).await) });
-    let mut played = futures_util::stream::iter(played).buffer_unordered(TOWNS_MAX);
+    let mut played = futures_util::stream::iter(played).buffer_unordered(SEEDS_AT_ONCE);
     while let Some((seed, tally)) = played.next().await {
         let Ok(tally) = tally else {
             failed.push(seed);
@@ -113,27 +114,27 @@ async fn play(seed: u64) -> Tally {
         true => env.linked(checks).await,
         false => InProcess::start_with(&env, checks).await,
     };
-    weather::break_out(&env, &mut random);
+    faults::inject(&env, &mut random);
     if is_linked {
-        weather::break_out_for_linked(&env, &mut random);
+        faults::inject_for_linked(&env, &mut random);
     }
     let mut people = People::new(&env);
     for _ in 0..ACTIONS {
         people.act(&mut random).await;
     }
-    weather::clear(&env);
+    faults::clear(&env);
     env.until_delivered().await;
-    let ends = Ends { seed, env: &env, gateway: &gateway };
-    ends.come(HEALING).await;
+    let convergence = Convergence { seed, env: &env, gateway: &gateway };
+    convergence.wait(CONVERGENCE_MAX).await;
     let tally = env.shell.ado(|ado| {
         env.shell.ci(|ci| {
             check_invariants_with_rebuilds(ado, ci);
-            liveness::started_no_more_than_there_was_cause_for(ado, ci, &people);
+            convergence::check_start_counts(ado, ci, &people);
             let posts = ado.journal.entries().filter(|one| one.target.contains("/statuses"));
             let strikes = ado.journal.entries().chain(ci.journal.entries());
             Tally {
                 actions: ACTIONS,
-                deliveries: weather::deliveries(ado),
+                deliveries: faults::deliveries(ado),
                 starts: ci.starts(),
                 statuses: posts.filter(|one| one.method == "POST").count(),
                 faults: strikes.filter(|one| one.fault.is_some()).count(),
@@ -142,6 +143,6 @@ async fn play(seed: u64) -> Tally {
         })
     });
     gateway.stop().await;
-    tokens::are_spent(&env).await;
+    tokens::check_revoked(&env).await;
     tally
 }

@@ -1,9 +1,9 @@
-//! What people do, drawn from a seed: open, push, push by force, retarget, draft, publish, abandon,
-//! reactivate, vote, edit, complete, and things beside any pull request.
+//! Random actions of people, drawn from a seed: open, push, push by force, retarget, draft,
+//! publish, abandon, reactivate, vote, edit, complete, and things beside any pull request.
 //!
-//! Deliveries show how a pull request stands when they are made, so a change that is taken back
-//! before it was delivered leaves no trace in any of them. Who takes something back therefore waits
-//! until it was delivered; everything else happens at any time.
+//! A delivery holds the state of a pull request at the time when it is made, so a change that is
+//! reverted before its delivery is in no delivery. Actions that revert something therefore wait for
+//! all deliveries; others happen at any time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,12 +17,12 @@ use crate::harness::Env;
 const PULL_REQUESTS_MAX: usize = 5;
 const TARGETS: [&str; 3] = ["main", "release/1", "experiment"];
 
-/// Everybody who acts in a env.
+/// All people who act in one environment.
 pub(super) struct People<'a> {
     env: &'a Env,
     /// Pull requests and their branches.
     opened: Vec<(u64, String)>,
-    /// How often something was removed that kept a pull request from being checked.
+    /// How often an obstacle to a run was removed, by pull request.
     pub(super) renewals: BTreeMap<u64, usize>,
     made: usize,
 }
@@ -37,7 +37,7 @@ impl<'a> People<'a> {
         Self { env, opened: Vec::new(), renewals: BTreeMap::new(), made: 0 }
     }
 
-    /// Somebody does something, after thinking for a moment.
+    /// One action, after a short random pause.
     pub(super) async fn act(&mut self, random: &mut Random) {
         let thought = Duration::from_millis(2 + random.below(40));
         let mut thinking = tokio::time::interval_at(tokio::time::Instant::now() + thought, thought);
@@ -135,7 +135,7 @@ impl<'a> People<'a> {
         }
     }
 
-    /// Back to a commit that the pull request had before.
+    /// Force-pushes the branch back to an earlier head of the pull request.
     async fn force_back(&self, id: u64, branch: &str, random: &mut Random) {
         self.env.until_delivered().await;
         self.env.shell.ado(|ado| {

@@ -1,19 +1,19 @@
-//! What became of the tokens that were minted, held against what Azure DevOps knows of them: each
-//! was used once at most, and none works any more.
+//! The state of the minted tokens at the end, as Azure DevOps has it: each was used once at most,
+//! and none is active.
 //!
-//! A gateway that stops revokes what it holds. What it never heard of is left to the next start,
-//! which has to find it. It must never count on a token ending by itself.
+//! A gateway that stops revokes its tokens. A token whose mint answer was lost is revoked by the
+//! next start, without waiting for its expiry.
 
 use fakes::ado::pats::PatState;
 
-use super::weather;
+use super::faults;
 use crate::harness::{Env, InProcess};
 
-/// After the gateway has stopped.
-pub(super) async fn are_spent(env: &Env) {
+/// Fails the test unless every token was revoked; the gateway has stopped.
+pub(super) async fn check_revoked(env: &Env) {
     let (left, unheard) = env.shell.ado(|ado| {
         let left: Vec<_> = ado.active_pats().map(|pat| format!("{pat:?}")).collect();
-        (left, weather::minted_unheard(ado))
+        (left, faults::minted_unheard(ado))
     });
     let (count, left) = (left.len(), left.join("\n"));
     assert!(count <= unheard, "{unheard} answers were lost, and these are left:\n{left}");

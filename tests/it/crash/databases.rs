@@ -1,5 +1,4 @@
-//! What a gateway does with a database that it must not use: it refuses in words, with exit code 1,
-//! and leaves the file as it is.
+//! Databases that the gateway must refuse: it says why, exits with 1, and leaves the file as it is.
 
 use std::process::{Command, Output};
 
@@ -19,10 +18,10 @@ fn serve(settings: &Settings) -> Output {
 }
 
 fn refused(output: &Output, words: &[&str]) {
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{told}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
     for word in words {
-        assert!(told.contains(word), "{word:?} is not in: {told}");
+        assert!(stderr.contains(word), "{word:?} is not in: {stderr}");
     }
 }
 

@@ -1,12 +1,12 @@
-//! SIGTERM: readiness falls first, what is in flight is answered, what was accepted is on disk in
-//! one file, and whoever starts next goes on at once.
+//! SIGTERM: readiness falls first, requests in flight are answered, accepted deliveries are on disk
+//! in one file, and the next process continues at once.
 
 use fakes::faults::{Action, Rule};
 use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::books::Books;
+use super::consistency::Listed;
 use crate::harness::{Binary, Env, POLL_INTERVAL, WAIT_MAX};
 
 /// Half of a delivery, so that the gateway waits for the rest of it.
@@ -50,7 +50,7 @@ async fn until_closed(gateway: &Binary) {
     tokio::time::timeout(WAIT_MAX, asking).await.expect("it stops listening");
 }
 
-/// How many bytes are outside of the one file.
+/// Bytes in the write-ahead log.
 fn log_bytes(gateway: &Binary) -> u64 {
     let mut log = gateway.settings.database().into_os_string();
     log.push("-wal");
@@ -58,7 +58,7 @@ fn log_bytes(gateway: &Binary) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_in_flight_is_answered_before_it_ends() {
+async fn requests_in_flight_are_answered_before_the_process_ends() {
     let env = Env::new(1);
     let mut gateway = Binary::start_with(&env, |settings| settings.drain = "4s").await;
     let (id, commit) = env.open("feature/search");
@@ -86,12 +86,12 @@ async fn what_is_in_flight_is_answered_before_it_ends() {
     gateway.restart().await;
     let deliveries = gateway.api.items("/v1/deliveries?outcome=quarantined").await;
     assert_eq!(deliveries.len(), 1, "what was accepted while stopping is gone");
-    Books::close(&env, &gateway.api).await;
+    Listed::when_idle(&env, &gateway.api).await;
     assert_eq!(gateway.api.items("/v1/deliveries").await.len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_attempt_that_does_not_end_is_made_again_at_once() {
+async fn an_attempt_cut_off_by_the_stop_is_repeated_at_once() {
     let env = Env::new(2);
     let mut gateway = Binary::start(&env).await;
     env.shell.ci(|ci| {
@@ -110,5 +110,5 @@ async fn an_attempt_that_does_not_end_is_made_again_at_once() {
     assert!(env.shell.wait_until(WAIT_MAX / 2, is_asked).await, "the lease is still held");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     println!("shown {:?} after the start", begun.elapsed());
-    Books::close(&env, &gateway.api).await.check(&env);
+    Listed::when_idle(&env, &gateway.api).await.check(&env);
 }

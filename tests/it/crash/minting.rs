@@ -1,8 +1,7 @@
-//! Killed while it mints: a token that nobody holds any more is revoked by whoever comes next, and
-//! no token is ever presented twice.
+//! Killed while it mints: tokens that no process holds are revoked by the next process, and no
+//! token is presented twice.
 //!
-//! A CI has very many statuses to show, each with a token of its own, when the process dies in the
-//! middle. It must never need an operator to clean up after that.
+//! The process dies while it posts very many statuses, each with a token of its own.
 
 use std::time::Instant;
 

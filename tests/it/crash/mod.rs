@@ -1,28 +1,27 @@
 //! The real process, killed with SIGKILL at any request and started again at the same address with
 //! the same database.
 //!
-//! The played neighbours hold a request, which is an instant at which to kill; a held request is
-//! never released, so what was held before it was applied is lost on its way, and what was held
-//! after it was applied is an answer that nobody gets. It must never look into the gateway: what
-//! its neighbours saw and what its API says is what counts.
+//! The fakes hold a request, and the gateway is killed at that instant. A held request is never
+//! released: one that is held before it is applied is lost, of one that is held after it is applied
+//! the answer is lost. Only what the fakes saw and what the API lists is checked.
 
-/// What the gateway says, held against what its neighbours know.
-mod books;
-/// What a gateway does with a database that it must not use.
+/// Compares what the gateway lists with what the fakes know.
+mod consistency;
+/// Databases that the gateway must refuse.
 mod databases;
-/// SIGTERM: readiness falls, what is in flight ends, what was accepted is on disk.
+/// SIGTERM: readiness falls, requests in flight are answered, accepted deliveries are on disk.
 mod drain;
-/// The load balancer before the gateway.
-mod front;
-/// Stopped and started again on a socket that outlives it.
-mod heirs;
+/// A load balancer in front of the gateway.
+mod load_balancer;
 /// Killed while it mints tokens.
 mod minting;
+/// A restart on an inherited socket.
+mod socket_handover;
 /// Killed at each single step of one pull request's life.
 mod steps;
 /// Killed again and again during a stream of events.
 mod stream;
-/// What people do to pull requests all day.
+/// Random actions on pull requests.
 mod team;
-/// A write-ahead log that was torn off.
+/// A write-ahead log that is cut or damaged.
 mod torn;

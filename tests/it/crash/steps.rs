@@ -9,7 +9,7 @@ use fakes::ci::Behaviour;
 use fakes::faults::{Action, Rule};
 use fakes::http::Response;
 
-use super::books::{Books, all, posted_twice};
+use super::consistency::{Listed, all, posted_twice};
 use crate::harness::{Binary, Env, WAIT_MAX, newest_status};
 
 /// When the request is made that is held.
@@ -120,7 +120,7 @@ impl Killed {
         env.until("the gateway works again", works).await;
         let took = begun.elapsed();
         env.until_status(self.pull_request, &self.commit, "unit-tests", "succeeded").await;
-        Books::close(env, &self.gateway.api).await.check(env);
+        Listed::when_idle(env, &self.gateway.api).await.check(env);
         let (twice, looks) =
             env.shell.ado(|ado| (posted_twice(ado), ado.journal.count("GET", "/statuses")));
         println!("{step:?}: works again after {took:?}, {looks} looks, {twice} posted twice");

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use fakes::faults::{Action, Rule};
 use fakes::random::Random;
 
-use super::books::{Books, posted_twice};
-use super::front::{Front, Trap};
+use super::consistency::{Listed, posted_twice};
+use super::load_balancer::{LoadBalancer, Trap};
 use super::team::Team;
 use crate::harness::{Binary, Env, WAIT_MAX};
 
@@ -57,7 +57,7 @@ const PLACES: [HookScope; 10] = [
 /// The stream, and what strikes it.
 struct Stream {
     env: Env,
-    front: Front,
+    load_balancer: LoadBalancer,
     gateway: Binary,
     team: Team,
     random: Random,
@@ -69,10 +69,10 @@ impl Stream {
         let env = Env::new(seed);
         env.shell.ado(|ado| ado.options.time_scale = 20);
         let gateway = Binary::without_hooks(&env, |_| {}).await;
-        let front = Front::before(&gateway.url);
-        env.subscribe(&front.url).await;
+        let load_balancer = LoadBalancer::before(&gateway.url);
+        env.subscribe(&load_balancer.url).await;
         let (team, random) = (Team::new(seed), Random::seeded(seed ^ 0xDEAD));
-        Self { env, front, gateway, team, random, held: 0 }
+        Self { env, load_balancer, gateway, team, random, held: 0 }
     }
 
     fn events(&self) -> usize {
@@ -98,7 +98,7 @@ impl Stream {
     async fn strike(&mut self, hook_scope: HookScope) -> Duration {
         let number = 1 + self.random.below(4);
         match hook_scope {
-            HookScope::Theirs(trap) => self.front.set(trap, number - 1),
+            HookScope::Theirs(trap) => self.load_balancer.set(trap, number - 1),
             HookScope::Instance { side, method, path, before } => {
                 let nth = u32::try_from(number).expect("it is small");
                 let rule = Rule::new(method, path, Action::Hold { before }).nth(nth);
@@ -127,7 +127,7 @@ impl Stream {
 
     async fn sprung(&self, hook_scope: HookScope) {
         match hook_scope {
-            HookScope::Theirs(_) => self.front.sprung().await,
+            HookScope::Theirs(_) => self.load_balancer.triggered().await,
             HookScope::Instance { .. } => {
                 drop(self.env.shell.wait_for_held(WAIT_MAX, self.held).await);
             }
@@ -148,7 +148,7 @@ async fn survives(seed: u64) {
         down = down.max(stream.strike(hook_scope).await);
     }
     stream.flow_until(EVENTS).await;
-    let books = Books::close(&stream.env, &stream.gateway.api).await;
+    let books = Listed::when_idle(&stream.env, &stream.gateway.api).await;
     books.check(&stream.env);
     let (events, attempts, lost, twice) = stream.env.shell.ado(|ado| {
         let attempts: usize = ado.all_notifications().map(|one| one.attempts.len()).sum();

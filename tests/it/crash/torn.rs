@@ -134,7 +134,7 @@ async fn what_was_committed_before_the_tear_reads() {
         counts.push(known.len());
     }
     println!(
-        "{room} bytes torn at {} hook_scopes: {counts:?} of {sent} deliveries left",
+        "{room} bytes cut at {} positions: {counts:?} of {sent} deliveries left",
         counts.len()
     );
     assert!(counts.is_sorted(), "a later tear lost more: {counts:?}");

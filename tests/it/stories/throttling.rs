@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Env, InProcess, PAT};
 
-/// A CI that started by itself has a status of a new commit to show: one hook_scope, one post.
+/// A CI that started by itself has a status of a new commit to show: one slot, one post.
 async fn show(env: &Env, gateway: &InProcess) -> String {
     let commit = env.push("main");
     let status = json!({
@@ -105,7 +105,7 @@ async fn connections_that_break_are_a_limit_and_nothing_is_lost() {
     for _ in 0..3 {
         commits.push(show(&env, &gateway).await);
     }
-    let left = waits_for("Azure DevOps breaks the connections");
+    let left = waits_for("Azure DevOps drops connections");
     gateway.api.until("/v1/statuses?outcome=queued", left).await;
     for commit in commits {
         env.until_commit_status(&commit, "scan", "succeeded").await;

@@ -1,5 +1,5 @@
-//! What the gateway says, held against what its neighbours know: deliveries against Azure DevOps'
-//! history, runs against the CI's, statuses against both. It must never repair anything.
+//! Compares what the gateway lists with what the fakes know: deliveries with Azure DevOps' history,
+//! runs with the CI's, statuses with both.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,19 +9,19 @@ use serde_json::Value;
 
 use crate::harness::{Api, Env, check_invariants, newest_status};
 
-/// Everything that the gateway lists.
+/// All deliveries, runs and statuses that the gateway lists.
 #[derive(Debug)]
-pub(super) struct Books {
+pub(super) struct Listed {
     deliveries: Vec<Value>,
     runs: Vec<Value>,
     statuses: Vec<Value>,
 }
 
-impl Books {
-    /// Waits until nothing is left to be done, and reads every page.
-    pub(super) async fn close(env: &Env, api: &Api) -> Self {
+impl Listed {
+    /// Waits until no work is left, and reads every page.
+    pub(super) async fn when_idle(env: &Env, api: &Api) -> Self {
         env.until_delivered().await;
-        env.until("every report is taken", |_, ci| ci.reports_pending() == 0).await;
+        env.until("every report is accepted", |_, ci| ci.reports_pending() == 0).await;
         for left in [
             "/v1/deliveries?limit=3&outcome=pending",
             "/v1/runs?limit=3&state=planned",
@@ -38,18 +38,22 @@ impl Books {
         }
     }
 
-    /// Fails the test with everything that does not agree.
+    /// Fails the test with all differences.
     pub(super) fn check(&self, env: &Env) {
         env.shell.ado(|ado| {
             env.shell.ci(|ci| {
                 check_invariants(ado, ci);
                 let wrong = [self.deliveries(ado), self.runs(ci), self.pull_requests(ado)].concat();
-                assert!(wrong.is_empty(), "the books do not agree:\n{}", wrong.join("\n"));
+                assert!(
+                    wrong.is_empty(),
+                    "the gateway and the fakes differ:\n{}",
+                    wrong.join("\n")
+                );
             });
         });
     }
 
-    /// Promises 1 and 3: what was answered 2xx is stored once, and decided.
+    /// Promises 1 and 3: a delivery that was answered 2xx is stored once and decided.
     fn deliveries(&self, ado: &World) -> Vec<String> {
         let mut stored: BTreeMap<(String, u64), Vec<&Value>> = BTreeMap::new();
         for delivery in &self.deliveries {
@@ -63,7 +67,9 @@ impl Books {
             let rows = stored.remove(&(one.subscription.to_lowercase(), one.number));
             let name = format!("notification {} ({})", one.number, one.event.text);
             match rows.as_deref() {
-                None if is_taken => wrong.push(format!("{name} was answered 202 and is gone")),
+                None if is_taken => {
+                    wrong.push(format!("{name} was answered 202 and is not stored"))
+                }
                 Some([row]) if row["decided_at"].is_null() => {
                     wrong.push(format!("{name} is not decided"));
                 }
@@ -78,8 +84,8 @@ impl Books {
         wrong
     }
 
-    /// Promises 6 and 12: the CI knows no run that we do not, and every run ended as the CI says
-    /// unless something newer came.
+    /// Promises 6 and 12: the gateway knows every run of the CI, and each ended as the CI reported,
+    /// unless it was superseded or cancelled.
     fn runs(&self, ci: &ci::World) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut states: BTreeMap<&str, &str> = BTreeMap::new();
@@ -89,26 +95,31 @@ impl Books {
             }
         }
         for start in ci.started() {
-            let told = ci.answers().iter().filter(|one| one.run == start.run);
-            let first = told.filter(|one| one.state != "running").find(|one| {
-                // Taken, even if the answer that said so was lost.
+            let reports = ci.answers().iter().filter(|one| one.run == start.run);
+            let first = reports.filter(|one| one.state != "running").find(|one| {
+                // The report was accepted, even if its answer was lost.
                 one.status == Some(200)
             });
-            let said = first.map(|one| one.state.as_str());
+            let reported = first.map(|one| one.state.as_str());
             match states.get(start.run.as_str()) {
-                None => wrong.push(format!("the CI has run {}, and we do not", start.run)),
+                None => {
+                    wrong.push(format!("the CI has run {}, and the gateway does not", start.run))
+                }
                 Some(&("superseded" | "cancelled")) => {}
-                Some(&state) if Some(state) == said => {}
+                Some(&state) if Some(state) == reported => {}
                 Some(state) => {
-                    wrong.push(format!("run {} is {state}, and the CI said {said:?}", start.run));
+                    wrong.push(format!(
+                        "run {} is {state}, and the CI reported {reported:?}",
+                        start.run
+                    ));
                 }
             }
         }
         wrong
     }
 
-    /// Promise 7: what people see is what the newest run of each commit says. A pull request that
-    /// was closed takes no status any more.
+    /// Promise 7: the status on each commit is that of its newest run. A closed pull request
+    /// accepts no status any more.
     fn pull_requests(&self, ado: &World) -> Vec<String> {
         let mut newest: BTreeMap<(u64, &str), &Value> = BTreeMap::new();
         for run in self.runs.iter().rev().filter(|run| run["pull_request"].is_u64()) {
@@ -133,14 +144,14 @@ impl Books {
         wrong
     }
 
-    /// The runs for which Azure DevOps took no pull request status in the end.
+    /// The runs whose pull-request status Azure DevOps refused.
     fn refused(&self) -> BTreeSet<&str> {
         let is_refused = |status: &&Value| text(status, "outcome") == "refused";
         self.statuses.iter().filter(is_refused).map(|status| text(status, "run")).collect()
     }
 }
 
-/// Statuses that say once more what was shown already, at the same hook_scope.
+/// Statuses equal to the one before in their slot.
 pub(super) fn posted_twice(ado: &World) -> usize {
     let on_pull_requests = ado.pull_requests().map(|one| &one.statuses);
     let commits = ado.repositories().flat_map(|repository| repository.commits.values());

@@ -1,5 +1,5 @@
-//! A restart that refuses no connection: the socket is held by a parent, which is this test, and
-//! each process inherits it. Whoever connects meanwhile waits in the kernel's queue.
+//! A restart that refuses no connection: the parent process, which is this test, holds the socket,
+//! and each gateway inherits it. New connections wait in the kernel's queue meanwhile.
 
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixDatagram;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::books::all;
+use super::consistency::all;
 use crate::harness::{Binary, Env, POLL_INTERVAL, WAIT_MAX, payloads};
 
 const HOOK: &str = "/hooks/azure-devops/fabrikam/by-hand";
@@ -20,7 +20,7 @@ const SENDERS: usize = 6;
 /// Deliveries that are answered between two restarts.
 const ROUND: usize = 150;
 
-/// What came of one delivery.
+/// How deliveries ended.
 #[derive(Default)]
 struct Tally {
     refused: AtomicUsize,
@@ -29,8 +29,8 @@ struct Tally {
     enough: AtomicBool,
 }
 
-/// Delivers one payload after the other, each again until it is answered, as Azure DevOps does. The
-/// numbers of its payloads.
+/// Delivers one payload after the other, and repeats each until it is answered, as Azure DevOps
+/// does. Returns the notification ids of its payloads.
 async fn deliver(
     http: reqwest::Client,
     url: String,
@@ -153,7 +153,7 @@ async fn until_unready(gateway: &Binary) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_connects_while_nobody_runs_is_answered_by_the_next() {
+async fn a_connection_made_between_two_processes_is_answered_by_the_next() {
     let env = Env::new(42);
     let mut gateway = Binary::with_inherited_socket(&env, |_| {}).await;
     for is_killed in [false, true] {
@@ -168,14 +168,14 @@ async fn who_connects_while_nobody_runs_is_answered_by_the_next() {
         send(&env, &mut early).await;
         gateway.spawn_again();
         let head = tokio::time::timeout(WAIT_MAX, answer(&mut early)).await;
-        let head = head.expect("somebody takes what waited");
+        let head = head.expect("the next process accepts the connection");
         assert!(head.starts_with("http/1.1 202"), "{head}");
     }
     assert_eq!(all(&gateway.api, "/v1/deliveries").await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_in_use_is_told_that_it_ends() {
+async fn the_last_answer_on_a_connection_says_that_it_closes() {
     let env = Env::new(43);
     let mut gateway = Binary::with_inherited_socket(&env, |settings| settings.drain = "8s").await;
     let address = gateway.settings.listen.clone();
@@ -201,7 +201,7 @@ async fn a_connection_in_use_is_told_that_it_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_supervises_is_told_of_begin_and_end() {
+async fn the_service_manager_is_notified_of_ready_and_stopping() {
     let env = Env::new(44);
     let path = env.settings("").folder.join("notify");
     let supervisor = UnixDatagram::bind(&path).expect("the folder is writable");

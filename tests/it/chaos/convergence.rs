@@ -1,5 +1,5 @@
-//! What everybody has to see in the end, told by what the neighbours know: the state that the CI
-//! gave the newest run of each check, on the newest iteration and on every commit of main.
+//! Which statuses there have to be at the end, computed from what the fakes know: the result that
+//! the CI gave the newest run of each check, on the newest iteration and on every commit of main.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use fakes::ci::{self, Behaviour, Start};
 use super::people::People;
 use crate::harness::{Env, InProcess, POLL_INTERVAL, newest_status};
 
-/// A env after everything healed.
-pub(super) struct Ends<'a> {
+/// An environment after the faults ended.
+pub(super) struct Convergence<'a> {
     pub(super) seed: u64,
     pub(super) env: &'a Env,
     pub(super) gateway: &'a InProcess,
 }
 
-impl Ends<'_> {
-    /// Waits until all is right; fails the test, saying what is not.
-    pub(super) async fn come(&self, within: Duration) {
-        let coming = async {
+impl Convergence<'_> {
+    /// Waits until every status is right; fails the test with those that are not.
+    pub(super) async fn wait(&self, within: Duration) {
+        let converging = async {
             let mut pace = tokio::time::interval(POLL_INTERVAL * 10);
             loop {
                 pace.tick().await;
@@ -30,13 +30,13 @@ impl Ends<'_> {
                 }
             }
         };
-        if tokio::time::timeout(within, coming).await.is_err() {
+        if tokio::time::timeout(within, converging).await.is_err() {
             let mut missing = self.missing().await;
             for refused in self.gateway.api.items("/v1/statuses?outcome=refused").await {
                 missing.push(format!("refused: {refused}"));
             }
             let missing = missing.join("\n");
-            panic!("AZDO_GATEWAY_SEED={}: this never became right:\n{missing}", self.seed);
+            panic!("AZDO_GATEWAY_SEED={}: still wrong at the end:\n{missing}", self.seed);
         }
     }
 
@@ -84,7 +84,7 @@ fn wrong(ado: &World, ci: &ci::World, repository: &str) -> Vec<String> {
             }
         }
     }
-    // The first push was before there were hooks.
+    // The first push was made before there were hooks.
     for push in ado.repository(repository).pushes.iter().skip(1) {
         for update in push.ref_updates.iter().filter(|one| one.name == "refs/heads/main") {
             let commit = ado.repository(repository).commits.get(&update.new);
@@ -100,7 +100,7 @@ fn wrong(ado: &World, ci: &ci::World, repository: &str) -> Vec<String> {
     wrong
 }
 
-/// The checks that are about a pull request as it stands; see `CHECKS`.
+/// The checks of `CHECKS` that match a pull request.
 fn matching(pull_request: &PullRequest) -> Vec<&'static str> {
     match (pull_request.target_ref.as_str(), pull_request.is_draft) {
         ("refs/heads/main", false) => vec!["unit-tests", "lint"],
@@ -110,7 +110,7 @@ fn matching(pull_request: &PullRequest) -> Vec<&'static str> {
     }
 }
 
-/// What the CI makes of the newest run of a check for a commit. Run ids sort by time.
+/// The status that the newest run of a check for a commit ends with. Run ids sort by time.
 fn expected(
     ci: &ci::World,
     check: &str,
@@ -128,11 +128,7 @@ fn expected(
 
 /// Promise 4: for one pull request a commit is built once for each iteration that it is the head
 /// of, and once more at most for each obstacle that was removed; a push is built once.
-pub(super) fn started_no_more_than_there_was_cause_for(
-    ado: &World,
-    ci: &ci::World,
-    people: &People<'_>,
-) {
+pub(super) fn check_start_counts(ado: &World, ci: &ci::World, people: &People<'_>) {
     let mut starts: BTreeMap<(Option<u64>, &str, &str), usize> = BTreeMap::new();
     for start in ci.triggered() {
         let pull_request = start.trigger["pull_request"]["id"].as_u64();

@@ -1,9 +1,9 @@
-//! The load balancer before the gateway, as wherever Azure DevOps delivers over https.
+//! A load balancer in front of the gateway.
 //!
-//! While the gateway is down it answers 502, which Azure DevOps repeats soon; without it a refused
-//! connection would put the subscription on probation, and what happens meanwhile is told to
-//! nobody. It can also lose the n-th answer, or tell when the n-th delivery is under way. It must
-//! never answer 2xx by itself.
+//! While the gateway is down it answers 502, after which Azure DevOps repeats the delivery; a
+//! refused connection would put the subscription on probation instead, and Azure DevOps would drop
+//! all events meanwhile. It can also lose the n-th answer, or notify when the n-th delivery is
+//! under way. It never answers 2xx by itself.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -13,25 +13,25 @@ use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use tokio::sync::Notify;
 
-/// What is to happen to one delivery.
+/// What happens to one chosen delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trap {
-    /// It is under way to the gateway.
+    /// The test is notified when it is under way to the gateway.
     UnderWay,
-    /// The gateway took it, and its answer is lost.
+    /// The gateway accepts it, and its answer is lost.
     AnswerLost,
 }
 
 struct State {
     gateway: String,
     http: reqwest::Client,
-    /// The trap, and how many deliveries are let through before it.
+    /// The trap, and how many deliveries pass before it.
     trap: Mutex<Option<(Trap, u64)>>,
-    sprung: Notify,
+    triggered: Notify,
 }
 
 impl State {
-    /// Whether this delivery is the one.
+    /// The trap, if it is set for this delivery.
     fn trap(&self) -> Option<Trap> {
         let mut set = self.trap.lock().expect("nobody panics with it");
         let (trap, left) = set.take()?;
@@ -44,13 +44,13 @@ impl State {
 }
 
 /// A running load balancer; it ends with the test.
-pub(super) struct Front {
+pub(super) struct LoadBalancer {
     pub(super) url: String,
     state: Arc<State>,
     server: ServerHandle,
 }
 
-impl Front {
+impl LoadBalancer {
     pub(super) fn before(gateway: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));
@@ -58,10 +58,10 @@ impl Front {
             gateway: gateway.to_owned(),
             http: reqwest::Client::new(),
             trap: Mutex::new(None),
-            sprung: Notify::new(),
+            triggered: Notify::new(),
         });
-        let theirs = web::Data::from(Arc::clone(&state));
-        let app = move || App::new().app_data(theirs.clone()).default_service(web::to(pass));
+        let data = web::Data::from(Arc::clone(&state));
+        let app = move || App::new().app_data(data.clone()).default_service(web::to(pass));
         let server = HttpServer::new(app).workers(1).disable_signals().listen(listener);
         let server = server.expect("it is bound").run();
         let handle = server.handle();
@@ -74,13 +74,13 @@ impl Front {
         *self.state.trap.lock().expect("nobody panics with it") = Some((trap, passed));
     }
 
-    /// Waits until the trap springs.
-    pub(super) async fn sprung(&self) {
-        self.state.sprung.notified().await;
+    /// Waits until the trap triggers.
+    pub(super) async fn triggered(&self) {
+        self.state.triggered.notified().await;
     }
 }
 
-impl Drop for Front {
+impl Drop for LoadBalancer {
     fn drop(&mut self) {
         drop(self.server.stop(false));
     }
@@ -89,7 +89,7 @@ impl Drop for Front {
 async fn pass(request: HttpRequest, body: web::Bytes, state: web::Data<State>) -> HttpResponse {
     let trap = state.trap();
     if trap == Some(Trap::UnderWay) {
-        state.sprung.notify_one();
+        state.triggered.notify_one();
     }
     let mut passed = state.http.post(format!("{}{}", state.gateway, request.uri())).body(body);
     for name in ["authorization", "content-type"] {
@@ -99,7 +99,7 @@ async fn pass(request: HttpRequest, body: web::Bytes, state: web::Data<State>) -
     }
     let answer = passed.send().await;
     if trap == Some(Trap::AnswerLost) {
-        state.sprung.notify_one();
+        state.triggered.notify_one();
         return HttpResponse::BadGateway().finish();
     }
     let status = answer.ok().and_then(|answer| StatusCode::from_u16(answer.status().as_u16()).ok());

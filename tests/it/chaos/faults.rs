@@ -1,6 +1,6 @@
-//! How the neighbours misbehave, drawn from a seed: what Azure DevOps answers and when it delivers,
-//! and how the CI treats its runs. Answers that make the gateway leave an organization in peace for
-//! long (a sign-in page, 429 without a time) are left to tests of their own.
+//! Faults of the fakes, drawn from a seed: what Azure DevOps answers and when it delivers, and what
+//! the CI does with its runs. Answers that pause an organization for long (a sign-in page, 429
+//! without `Retry-After`) have tests of their own.
 
 use fakes::ado::World;
 use fakes::ci::Behaviour;
@@ -24,8 +24,8 @@ const BEHAVIOURS: [Behaviour; 9] = [
     Behaviour::Unavailable { times: 1, retry_after_s: 1 },
 ];
 
-/// From now on nothing can be relied on.
-pub(super) fn break_out(env: &Env, random: &mut Random) {
+/// Injects faults into Azure DevOps and the CI.
+pub(super) fn inject(env: &Env, random: &mut Random) {
     let percent =
         |random: &mut Random, most: u64| u8::try_from(random.below(most + 1)).unwrap_or(0);
     env.shell.ado(|ado| {
@@ -71,8 +71,8 @@ pub(super) fn break_out(env: &Env, random: &mut Random) {
     });
 }
 
-/// The same for what a linked user needs: minting, revoking, and renewing the access token.
-pub(super) fn break_out_for_linked(env: &Env, random: &mut Random) {
+/// Injects faults into minting, revoking, and the renewal of the access token.
+pub(super) fn inject_for_linked(env: &Env, random: &mut Random) {
     let strikes = |random: &mut Random| {
         [
             (server_error_500(), 8),
@@ -89,7 +89,7 @@ pub(super) fn break_out_for_linked(env: &Env, random: &mut Random) {
         for (action, percent) in strikes(random) {
             ado.faults.add(Rule::new("", PATS, action).percent(percent));
         }
-        // Fresh tokens are not known at once, and the access token ends early.
+        // New tokens are accepted only after a delay, and the access token ends early.
         ado.pat_rules.delay_ms = i64::try_from(random.below(250)).unwrap_or(0);
         ado.fail_minting("failedToIssueAccessToken", 2);
         ado.end_bearers();
@@ -102,7 +102,7 @@ pub(super) fn break_out_for_linked(env: &Env, random: &mut Random) {
     });
 }
 
-/// From now on everybody does what they should.
+/// Ends all faults.
 pub(super) fn clear(env: &Env) {
     env.shell.ado(|ado| {
         ado.faults.clear();
@@ -117,14 +117,14 @@ pub(super) fn clear(env: &Env) {
     env.shell.ci(|ci| ci.faults.clear());
 }
 
-/// How many tokens were minted of which the gateway may know nothing: their answer was lost.
+/// Tokens whose mint answer was lost, so that the gateway may not know them.
 pub(super) fn minted_unheard(ado: &World) -> usize {
     let lost = ["drop_after", "truncate_body"].map(Some);
     let mints = ado.journal.entries().filter(|one| one.method == "POST");
     mints.filter(|one| one.target.contains(PATS) && lost.contains(&one.fault)).count()
 }
 
-/// How many deliveries were attempted.
+/// Attempted deliveries.
 pub(super) fn deliveries(ado: &World) -> usize {
     let attempts = ado.subscriptions().flat_map(|one| ado.notifications(&one.id));
     attempts.map(|notification| notification.attempts.len()).sum()
