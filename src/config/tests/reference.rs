@@ -1,4 +1,5 @@
-//! The reader, `gateway.toml` and `gateway.schema.json` name the same keys, and mean the same.
+//! The reader, `gateway.toml`, `gateway.schema.json` and `docs/configuration.md` name the same
+//! keys, and mean the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +11,7 @@ use crate::config::{Known, parse, read};
 const GATEWAY: &str = include_str!("../../../config/gateway.toml");
 const DEMO: &str = include_str!("../../../config/demo.toml");
 const SCHEMA: &str = include_str!("../../../config/gateway.schema.json");
+const DOCUMENT: &str = include_str!("../../../docs/configuration.md");
 
 const KINDS: [&str; 5] =
     ["service_user", "service_principal", "managed_identity", "workload_identity", "pat"];
@@ -106,6 +108,38 @@ fn of_schema() -> Keys {
     keys
 }
 
+/// One row of a table of the document: the key, and what stands in its column "default".
+type Row = (String, String);
+
+/// The rows below each heading that is a table of the configuration, such as ``## `[server]` ``.
+fn rows_of_document() -> BTreeMap<String, Vec<Row>> {
+    let mut rows: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+    let mut table = None;
+    for line in DOCUMENT.lines() {
+        if let Some(title) = line.strip_prefix("## ") {
+            let header = title.strip_prefix("`[").and_then(|rest| rest.strip_suffix("]`"));
+            table = header.map(|header| header.trim_matches(['[', ']']).to_owned());
+            continue;
+        }
+        let (Some(table), Some(row)) = (&table, line.strip_prefix("| `")) else { continue };
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let key = cells[0].strip_suffix('`').expect("the first cell is one key");
+        rows.entry(table.clone()).or_default().push((key.to_owned(), cells[2].to_owned()));
+    }
+    rows
+}
+
+fn of_document() -> Keys {
+    let mut keys = Keys::new();
+    for (table, rows) in rows_of_document() {
+        for (key, _) in rows {
+            let is_new = keys.entry(table.clone()).or_default().insert(key.clone());
+            assert!(is_new, "docs/configuration.md has two rows for {table}.{key}");
+        }
+    }
+    keys
+}
+
 #[test]
 fn reference_and_demo_are_right_as_they_stand() {
     let config = parse("gateway.toml", GATEWAY, &given()).unwrap();
@@ -117,13 +151,38 @@ fn reference_and_demo_are_right_as_they_stand() {
 }
 
 #[test]
-fn reader_reference_and_schema_name_the_same_keys() {
+fn reader_reference_schema_and_document_name_the_same_keys() {
     let mut reader = of_reader();
     let secret = reader.remove("secret").unwrap();
     assert_eq!(secret, BTreeSet::from(["env".to_owned(), "file".to_owned()]));
     assert_eq!(of_schema(), reader, "schema against reader");
     reader.remove("");
     assert_eq!(of_reference(), reader, "gateway.toml against reader");
+    assert_eq!(of_document(), reader, "docs/configuration.md against reader");
+}
+
+/// Defaults, and which keys are required; what only some kinds of a table require is left out.
+#[test]
+fn the_document_has_the_defaults_of_the_schema() {
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    for (table, rows) in rows_of_document() {
+        let name = table.rsplit('.').next().unwrap().replace("NAME", "ci");
+        let definition = &schema["$defs"][name.as_str()];
+        let is_required = |key: &str| {
+            let required = definition["required"].as_array();
+            required.is_some_and(|keys| keys.iter().any(|one| one == key))
+        };
+        for (key, shown) in rows {
+            let property = &definition["properties"][key.as_str()];
+            let place = format!("docs/configuration.md: {table}.{key}");
+            if let Some(default) = property.get("default") {
+                let shown: Option<Value> = serde_json::from_str(shown.trim_matches('`')).ok();
+                assert_eq!(shown.as_ref(), Some(default), "{place}");
+            } else {
+                assert_eq!(shown == "required", is_required(&key), "{place}: {shown}");
+            }
+        }
+    }
 }
 
 /// What the schema says that holds where a key is left out.
