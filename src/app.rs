@@ -1,7 +1,7 @@
 //! The composition root: typed options become store, clients, workers and server, and stop in an
 //! order in which nothing is lost. It must never hold a rule.
 
-mod upkeep;
+mod reconcilers;
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
@@ -26,10 +26,10 @@ use crate::pipeline::dispatch::{Attempts, Dispatch};
 use crate::pipeline::observe::Observe;
 use crate::pipeline::publish::{Organization, Posts, Publish};
 use crate::reconcile::identity::Identity;
+use crate::reconcile::organization::OrganizationReconcilers;
 use crate::reconcile::reaper::Reaper;
 use crate::reconcile::retention::Retention;
-use crate::reconcile::schedule::shares;
-use crate::reconcile::survey::{Surveyed, Surveys};
+use crate::reconcile::survey::{SurveyTarget, Surveys};
 use crate::server;
 use crate::server::listen::{self, Listening};
 use crate::storage::sqlite::Sqlite;
@@ -37,14 +37,14 @@ use crate::storage::{self, Engine, Store};
 use crate::telemetry;
 use crate::worker::Notifiers;
 use crate::worker::{self, Notifier, Tick};
-use upkeep::{Upkeep, upkeep};
+use reconcilers::reconcilers;
 
 /// How often a stage looks by itself; it is woken when something arrives.
 const STAGE_EVERY: Duration = Duration::from_millis(250);
 const REAPER_EVERY: Duration = Duration::from_millis(500);
 const IDENTITY_EVERY: Duration = Duration::from_secs(1);
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
-/// How often upkeep looks whether a turn is due.
+/// How often a reconciler looks whether a pass is due.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long a stopping gateway waits until its tokens are revoked, at most: the next start does it,
 /// too.
@@ -108,9 +108,12 @@ impl App {
             // Which secrets have ended has to be known before the first delivery.
             deps.hook_activity.exchange(store.as_ref(), &organization.ado.name).await?;
         }
-        let upkeep = upkeep(&config, &identities, &deps);
-        let ticks = ticks(&config, &identities, &upkeep, &deps);
-        let state = Arc::new(state(&config, identities, upkeep, &deps));
+        let reconcilers = reconcilers(&config, &identities, &deps);
+        for reconcilers in reconcilers.values() {
+            reconcilers.begin().await?;
+        }
+        let ticks = ticks(&config, &identities, &reconcilers, &deps);
+        let state = Arc::new(state(&config, identities, reconcilers, &deps));
         let drain = config.server.drain;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let mut server = server::serve(Arc::clone(&state), listener, threads)?;
@@ -245,9 +248,13 @@ fn identities(config: &Config, deps: &Deps) -> anyhow::Result<Identities> {
 type Work = (Arc<dyn Tick>, Notifier, Duration);
 
 /// Every stage and reconciler.
-fn ticks(config: &Config, identities: &Identities, upkeep: &Upkeep, deps: &Deps) -> Vec<Work> {
+fn ticks(
+    config: &Config,
+    identities: &Identities,
+    reconcilers: &HashMap<String, OrganizationReconcilers>,
+    deps: &Deps,
+) -> Vec<Work> {
     let Deps { http, store, throttle, health, notifiers, clock, .. } = deps;
-    let Upkeep { subscriptions, policies, catch_up } = upkeep;
     let decide = Decide {
         store: Arc::clone(store),
         checks: config.checks.clone().into(),
@@ -293,8 +300,8 @@ fn ticks(config: &Config, identities: &Identities, upkeep: &Upkeep, deps: &Deps)
         (Arc::new(reaper), Notifier::default(), REAPER_EVERY),
         (Arc::new(retention), Notifier::default(), RETENTION_EVERY),
     ];
-    let upkeep = [shares(subscriptions), shares(policies), shares(catch_up)].concat();
-    work.extend(upkeep.into_iter().map(|tick| (tick, Notifier::default(), LOOK_EVERY)));
+    let reconcilers = reconcilers.values().flat_map(OrganizationReconcilers::ticks);
+    work.extend(reconcilers.map(|(tick, notifier)| (tick, notifier, LOOK_EVERY)));
     work
 }
 
@@ -316,11 +323,16 @@ pub async fn state_of(
 ) -> anyhow::Result<Arc<server::State>> {
     let deps = set_up(config, Arc::clone(store), CancellationToken::new()).await?;
     let identities = identities(config, &deps)?;
-    let upkeep = upkeep(config, &identities, &deps);
-    Ok(Arc::new(state(config, identities, upkeep, &deps)))
+    let reconcilers = reconcilers(config, &identities, &deps);
+    Ok(Arc::new(state(config, identities, reconcilers, &deps)))
 }
 
-fn state(config: &Config, identities: Identities, upkeep: Upkeep, deps: &Deps) -> server::State {
+fn state(
+    config: &Config,
+    identities: Identities,
+    reconcilers: HashMap<String, OrganizationReconcilers>,
+    deps: &Deps,
+) -> server::State {
     let Deps { store, health, notifiers, clock, hook_activity, .. } = deps;
     let name = |organization: &crate::config::Organization| organization.ado.name.clone();
     let surveys = Arc::new(surveys(config, &identities, deps));
@@ -346,9 +358,7 @@ fn state(config: &Config, identities: Identities, upkeep: Upkeep, deps: &Deps) -
         hook_activity: Arc::clone(hook_activity),
         verified_hooks: server::VerifiedHooks::default(),
         memory_budget: server::MemoryBudget::new(config.server.memory_bytes_max),
-        subscriptions: upkeep.subscriptions,
-        policies: upkeep.policies,
-        catch_up: upkeep.catch_up,
+        reconcilers,
         notifiers: notifiers.clone(),
         clock: clock.clone(),
         is_draining: AtomicBool::new(false),
@@ -357,12 +367,12 @@ fn state(config: &Config, identities: Identities, upkeep: Upkeep, deps: &Deps) -
 }
 
 fn surveys(config: &Config, identities: &Identities, deps: &Deps) -> Surveys {
-    let surveyed = identities.by_organization.iter().map(|(name, identity)| {
+    let targets = identities.by_organization.iter().map(|(name, identity)| {
         let (client, source) = (identity.client.clone(), Arc::clone(&identity.source));
-        (name.clone(), Surveyed::new(client, source, identity.kind))
+        (name.clone(), SurveyTarget::new(client, source, identity.kind))
     });
     Surveys {
-        organizations: surveyed.collect(),
+        organizations: targets.collect(),
         checks: config.checks.clone(),
         throttle: Arc::clone(&deps.throttle),
         clock: deps.clock.clone(),

@@ -70,7 +70,7 @@ const COUNTERS: [(&str, &str); 16] = [
     ("azdo_gateway_ado_pauses_total", "Pauses in calls to Azure DevOps, by cause"),
     ("azdo_gateway_subscription_changes_total", "Changes to hooks, by kind"),
     ("azdo_gateway_catch_up_found_total", "Missed events that catch-up found"),
-    ("azdo_gateway_upkeep_requests_total", "Calls to Azure DevOps, by reconciler"),
+    ("azdo_gateway_reconcile_requests_total", "Calls to Azure DevOps, by reconciler"),
     ("azdo_gateway_policy_changes_total", "Changes to policies, by kind and outcome"),
 ];
 

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::client::{Call, under};
 use super::{Client, Credential, Error};
-use crate::domain::subscription::{Found, HookScope, Settings, State, Topic, Wanted};
+use crate::domain::subscription::{Desired, Found, HookScope, Settings, State, Topic};
 use crate::domain::time::Timestamp;
 use crate::secret::Secret;
 
@@ -169,7 +169,7 @@ impl Client {
     pub async fn create_subscription(
         &self,
         credential: Credential,
-        wanted: &Wanted,
+        wanted: &Desired,
         password: &Secret,
     ) -> Result<Found, Error> {
         let call = Call {
@@ -188,7 +188,7 @@ impl Client {
         &self,
         credential: Credential,
         id: &str,
-        wanted: &Wanted,
+        wanted: &Desired,
         password: &Secret,
     ) -> Result<Found, Error> {
         let mut body = body(wanted, password);
@@ -222,7 +222,7 @@ impl Client {
         &self,
         credential: Credential,
         id: &str,
-        wanted: &Wanted,
+        wanted: &Desired,
         password: &Secret,
     ) -> Result<(), Error> {
         let details = body(wanted, password);
@@ -236,7 +236,7 @@ impl Client {
 
 /// The JSON of a subscription. The password stands in `basicAuthPassword`, which Azure DevOps
 /// masks.
-fn body(wanted: &Wanted, password: &Secret) -> Value {
+fn body(wanted: &Desired, password: &Secret) -> Value {
     let (mut publisher, mut consumer) = (Map::new(), Map::new());
     for (name, value) in wanted.settings.iter().filter(|(name, _)| *name != VERSION) {
         let is_consumers = CONSUMER_INPUTS.contains(&name.as_str());

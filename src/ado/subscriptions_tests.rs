@@ -9,10 +9,10 @@ fn public_url() -> Url {
     Url::parse("https://gateway.example.com/azdo").unwrap()
 }
 
-fn wanted(topic: Topic) -> Wanted {
+fn wanted(topic: Topic) -> Desired {
     let hook_scope = HookScope { project_id: PROJECT.into(), topic };
     let url = hook_url(&public_url(), "fabrikam", "pushes-1");
-    Wanted {
+    Desired {
         settings: settings(&hook_scope, &url),
         hook_scope,
         project: "Fabrikam".into(),

@@ -14,9 +14,9 @@ use super::Common;
 use crate::app;
 use crate::config::Config;
 use crate::pipeline::accept::take_in_all;
-use crate::reconcile::schedule::Upkeep;
 use crate::secret::{RootKey, Secret};
 use crate::server::{self, ApiToken, Role};
+use crate::worker::Tick;
 
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 const CLOSE_MAX: Duration = Duration::from_secs(5);
@@ -111,13 +111,15 @@ impl Gateway {
         self.call(Method::DELETE, path).await
     }
 
-    /// Does the upkeep of an organization that was asked for, where no gateway runs that does it.
+    /// Runs the passes of an organization that were asked for, where no gateway runs.
     pub(super) async fn work_off(&self, organization: &str) -> anyhow::Result<()> {
         if let Some(Own { state, .. }) = &self.own {
             let known = state.organizations.get(&organization.to_ascii_lowercase());
             let organization = known.map_or(organization, String::as_str);
-            state.subscriptions.due(organization).await?;
-            state.policies.due(organization).await?;
+            if let Some(reconcilers) = state.reconcilers.get(organization) {
+                reconcilers.subscriptions.tick().await.map_err(anyhow::Error::msg)?;
+                reconcilers.policies.tick().await.map_err(anyhow::Error::msg)?;
+            }
         }
         Ok(())
     }

@@ -29,6 +29,8 @@ pub mod permission;
 pub mod policy;
 /// The state of a pull request, and the changes between two states.
 pub mod pull_request;
+/// The schedule of one reconciler, and who runs its next pass.
+pub mod reconciler;
 /// One CI execution and the states it moves through.
 pub mod run;
 /// The statuses that Azure DevOps should show for a run.

@@ -1,23 +1,27 @@
-//! THE UPKEEP: workers that compare what should be with what is, and take no input.
+//! RECONCILERS: workers that compare the desired state with the actual one and remove the
+//! difference.
 //!
-//! A signal and a timer run the same code, and the next tick is the retry. It must never know the
-//! HTTP edge, the configuration file or the flow.
+//! They take no input: a request and a timer run the same code, and the next pass is the retry.
 
-/// What hooks never told.
+/// Events that no hook delivered.
 pub mod catch_up;
-/// Access tokens, leftovers and warnings.
+/// One organization as a reconciler sees it.
+pub mod context;
+/// When a pass runs, and what becomes of its result.
+pub mod driver;
+/// Access tokens and unused personal access tokens.
 pub mod identity;
-/// Branch policies of required checks: wanted against there.
+/// The reconcilers of one organization.
+pub mod organization;
+/// One run of a reconciler, and its calls to Azure DevOps.
+pub mod pass;
+/// Branch policies of required checks.
 pub mod policies;
-/// Runs that nobody reported on in time.
+/// Runs whose time is over.
 pub mod reaper;
-/// Rows that are older than anybody wants to keep.
+/// Rows that are older than the operator wants to keep.
 pub mod retention;
-/// When turns are due, and what became of the last.
-pub mod schedule;
-/// Service-hook subscriptions: wanted against there.
+/// Service-hook subscriptions.
 pub mod subscriptions;
-/// What our identity sees and may, for people who ask.
+/// What our identity sees and may do, for people who ask.
 pub mod survey;
-/// The turn of one replica at upkeep that talks to Azure DevOps.
-pub mod turn;

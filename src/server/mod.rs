@@ -32,9 +32,7 @@ use crate::credentials::Identities;
 use crate::health::Health;
 use crate::pipeline::accept::Accept;
 use crate::pipeline::observe::Observe;
-use crate::reconcile::catch_up::CatchUp;
-use crate::reconcile::policies::Policies;
-use crate::reconcile::subscriptions::Subscriptions;
+use crate::reconcile::organization::OrganizationReconcilers;
 use crate::reconcile::survey::Surveys;
 use crate::secret::Keyring;
 use crate::storage::{HookActivity, Store};
@@ -66,9 +64,8 @@ pub struct State {
     pub hook_activity: Arc<HookActivity>,
     pub verified_hooks: VerifiedHooks,
     pub memory_budget: MemoryBudget,
-    pub subscriptions: Arc<Subscriptions>,
-    pub policies: Arc<Policies>,
-    pub catch_up: Arc<CatchUp>,
+    /// By the name of the organization as configured.
+    pub reconcilers: HashMap<String, OrganizationReconcilers>,
     pub notifiers: crate::worker::Notifiers,
     pub clock: Clock,
     /// Set while stopping: not ready any more, and still answering.

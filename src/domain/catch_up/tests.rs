@@ -1,12 +1,13 @@
-//! What is found, and what is not: a repository that is watched since second 0, read until second
-//! 100, and read again at second 200.
+//! What counts as missed, in a repository that is watched since second 0, read until second 100,
+//! and read again at second 200.
 
 mod pull_requests;
 mod refs;
 
 use super::*;
 use crate::domain::event::Repository;
-use crate::domain::fact::RefUpdate;
+use crate::domain::fact::{Push, RefUpdate};
+use crate::domain::time::Timestamp;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_ms(1_790_000_000_000 + seconds * 1_000)
@@ -17,24 +18,24 @@ fn sha(c: char) -> String {
     c.to_string().repeat(40)
 }
 
-fn frame() -> Frame {
-    Frame {
+fn criteria() -> Criteria {
+    Criteria {
         since: at(0),
         read_until: Some(at(100)),
         asked_at: at(200),
-        passes_over_until: at(200),
+        skips_superseded_until: at(200),
         is_thorough: false,
         follows_labels: false,
         follows_closing: false,
     }
 }
 
-fn first() -> Frame {
-    Frame { read_until: None, is_thorough: true, ..frame() }
+fn first() -> Criteria {
+    Criteria { read_until: None, is_thorough: true, ..criteria() }
 }
 
-fn thorough() -> Frame {
-    Frame { is_thorough: true, ..frame() }
+fn thorough() -> Criteria {
+    Criteria { is_thorough: true, ..criteria() }
 }
 
 /// A push of these refs, `old` to `new`; `.` stands for no object.

@@ -1,9 +1,10 @@
-//! Which branches a policy is about, and how the globs of a check become that.
+//! The branches that a policy applies to, and how the globs of a check are expressed by them.
 //!
-//! A policy knows names and beginnings of names only. Where a glob says more, the policy is wider,
-//! and the pull requests between the two are told that the check is not applicable. A glob that
-//! begins with a wildcard is kept on the default branch: a policy on every branch would let nobody
-//! push to any. It must never be narrower than what a glob names.
+//! A policy can name branches and prefixes only. Where a glob is narrower than its prefix, the
+//! policy is wider than the glob, and pull requests to the other branches get a status that says
+//! not applicable. A glob that begins with a wildcard gets a policy on the default branch: with one
+//! on every branch nobody could push to any. A policy is never narrower than the named part of a
+//! glob.
 
 use std::fmt;
 
@@ -13,11 +14,11 @@ const HEADS: &str = "refs/heads/";
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Branches {
     Exact(String),
-    /// All that begin so.
+    /// All whose names begin with this.
     Prefix(String),
-    /// The default branch of the repository, whichever that is.
+    /// The default branch of the repository.
     Default,
-    /// Of a kind that this version does not know.
+    /// A kind of match that this version does not know.
     Unknown(String),
 }
 
@@ -38,7 +39,7 @@ impl Branches {
         !is_known(self) || !is_known(other) || self.cover(other) || other.cover(self)
     }
 
-    /// Whether they are the same, however the end of a folder is written.
+    /// Whether they are the same; a slash at the end of a prefix does not matter.
     pub fn is_same(&self, other: &Branches) -> bool {
         match (self, other) {
             (Branches::Prefix(one), Branches::Prefix(other)) => {
@@ -71,15 +72,15 @@ impl fmt::Display for Branches {
     }
 }
 
-/// What a glob may begin with that is not meant literally.
+/// Characters of a glob that are no part of a name.
 const SPECIAL: [char; 5] = ['*', '?', '[', '{', '\\'];
 
-/// Globs that mean every branch, and are meant to.
+/// Globs that mean every branch.
 const EVERY: [&str; 3] = ["*", "**", "**/*"];
 
-/// The branches of these globs, as few as possible: what lies within another one is left out.
-/// Sorted. `default` is the full name of the default branch, which stands for every glob that
-/// begins with a wildcard; without one, such a glob is of no branch.
+/// The branches of these globs, sorted; those that another one covers are left out. `default` is the
+/// full name of the default branch, which stands for every glob that begins with a wildcard; where
+/// there is none, such a glob adds no branch.
 pub fn branches(globs: &[String], default: Option<&str>) -> Vec<Branches> {
     let branches = |glob: &String| match named(glob) {
         None => default.map(|name| Branches::Exact(name.to_owned())),
@@ -88,8 +89,8 @@ pub fn branches(globs: &[String], default: Option<&str>) -> Vec<Branches> {
     let mut all: Vec<Branches> = globs.iter().filter_map(branches).collect();
     all.sort();
     all.dedup();
-    let lies_within = |one: &Branches| all.iter().any(|other| other != one && other.cover(one));
-    all.iter().filter(|one| !lies_within(one)).cloned().collect()
+    let is_covered = |one: &Branches| all.iter().any(|other| other != one && other.cover(one));
+    all.iter().filter(|one| !is_covered(one)).cloned().collect()
 }
 
 /// The branches that a glob names; none where it begins with a wildcard.
@@ -104,12 +105,12 @@ fn named(glob: &str) -> Option<Branches> {
     }
 }
 
-/// Whether one of these is kept on the default branch.
+/// Whether one of these globs gets a policy on the default branch.
 pub(super) fn need_default(globs: &[String]) -> bool {
     globs.iter().any(|glob| named(glob).is_none())
 }
 
-/// Those that mean some branches which no policy can name.
+/// The globs that mean some branches and begin with a wildcard: no policy can express them.
 pub(super) fn vague(globs: &[String]) -> Vec<&str> {
     let is_vague = |glob: &&str| named(glob).is_none() && !EVERY.contains(&short(glob));
     globs.iter().map(String::as_str).filter(is_vague).collect()

@@ -1,21 +1,21 @@
-//! What of a policy is not as it should be, in words. It must never decide what becomes of it.
+//! The fields in which a policy differs from the desired one, in words.
 
-use super::assigning::is_same_scope;
-use super::plan::Change;
-use super::{Scope, Settings, View, is_same, title};
+use super::found::{Scope, Settings, is_same, title};
+use super::step::Change;
+use super::view::View;
 
 /// What is to be changed, field by field.
 pub(super) fn changes(view: &View<'_>, from: &Settings, to: &Settings) -> Vec<Change> {
     let author = |settings: &Settings| settings.author_id.clone().unwrap_or("anybody".into());
-    let files = |settings: &Settings| match settings.file_patterns.is_empty() {
-        true => "any".to_owned(),
-        false => settings.file_patterns.join(", "),
+    let files = |settings: &Settings| match settings.file_patterns.as_slice() {
+        [] => "any".to_owned(),
+        patterns => patterns.join(", "),
     };
     let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
     let applies = |is: bool| if is { "after a first status" } else { "always" }.to_owned();
-    let scopes = |settings: &Settings| placed(view, &settings.scopes);
+    let scopes = |settings: &Settings| with_repositories(view, &settings.scopes);
     let is_elsewhere = match (from.scopes.as_slice(), to.scopes.as_slice()) {
-        ([one], [other]) => !is_same_scope(one, other),
+        ([one], [other]) => !one.is_same(other),
         _ => true,
     };
     let change = |field, from, to| Change { field, from, to };
@@ -39,18 +39,14 @@ pub(super) fn changes(view: &View<'_>, from: &Settings, to: &Settings) -> Vec<Ch
     differs.into_iter().flatten().collect()
 }
 
-pub(super) fn listed(scopes: &[Scope]) -> String {
-    let names: Vec<String> = scopes.iter().map(|scope| scope.branches.to_string()).collect();
-    names.join(", ")
-}
-
-fn placed(view: &View<'_>, scopes: &[Scope]) -> String {
-    let place = |scope: &Scope| {
+/// `main of web, release/* of every repository`.
+fn with_repositories(view: &View<'_>, scopes: &[Scope]) -> String {
+    let name = |scope: &Scope| {
         let repository = scope.repository_id.as_deref().map(|id| match view.repository(id) {
             Some(watched) => watched.repository.name.clone(),
             None => id.to_owned(),
         });
         format!("{} of {}", scope.branches, repository.unwrap_or("every repository".into()))
     };
-    scopes.iter().map(place).collect::<Vec<_>>().join(", ")
+    scopes.iter().map(name).collect::<Vec<_>>().join(", ")
 }

@@ -1,156 +1,80 @@
-//! What to do so that merging waits for every required check, and for nothing else of ours.
+//! The plan for the policies of an organization: what to do so that merging waits for every
+//! required check.
 //!
 //! Every step says where, what and why. What somebody else made is never changed: where it is in
 //! the way, that is reported.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
-use super::assigning::{assign, is_same_scope};
-use super::difference::{changes, listed};
-use super::judging::objection;
-use super::wanted::gaps;
-use super::{Branches, Found, Settings, View, Wanted, is_enforced, is_same, title};
-
-/// What a step does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    Addition,
-    Change,
-    Removal,
-    /// Nothing: somebody has to know of it.
-    Report,
-}
-
-impl Kind {
-    /// The word in answers and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Addition => "add",
-            Kind::Change => "change",
-            Kind::Removal => "remove",
-            Kind::Report => "leave",
-        }
-    }
-}
-
-/// One field that is not as it should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    pub field: &'static str,
-    pub from: String,
-    pub to: String,
-}
-
-/// What is asked of Azure DevOps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deed {
-    Create(Settings),
-    Replace(i64, Settings),
-    Delete(i64),
-    Nothing,
-}
-
-/// One thing to do, or to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    pub kind: Kind,
-    /// Its number, where it is there already.
-    pub policy: Option<i64>,
-    pub project_id: String,
-    pub project: String,
-    /// None where it is about every repository of the project, or about one that is not seen.
-    pub repository: Option<String>,
-    pub branches: String,
-    /// `genre/name`.
-    pub context: String,
-    pub changes: Vec<Change>,
-    /// As a sentence without its full stop.
-    pub why: String,
-    pub deed: Deed,
-}
-
-impl Step {
-    /// `ci/unit-tests for web main`.
-    pub fn what(&self) -> String {
-        let repository = self.repository.as_deref().unwrap_or("*");
-        format!("{} for {repository} {}", self.context, self.branches)
-    }
-
-    /// `Fabrikam/web main`.
-    pub fn place(&self) -> String {
-        let repository = self.repository.as_deref().unwrap_or("*");
-        format!("{}/{repository} {}", self.project, self.branches)
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} {} at {}", self.kind.as_str(), self.context, self.place())?;
-        for Change { field, from, to } in &self.changes {
-            write!(out, ", {field}: {from} -> {to}")?;
-        }
-        write!(out, ": {}", self.why)
-    }
-}
+use super::assignment::assign;
+use super::branches::Branches;
+use super::desired::{Desired, is_enforced};
+use super::difference::changes;
+use super::found::{Found, Settings, is_same, title};
+use super::gaps::gaps;
+use super::step::{Action, Kind, Step};
+use super::verdict::objection;
+use super::view::View;
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     pub steps: Vec<Step>,
-    /// Policies that are as they should be.
+    /// How many policies are as desired.
     pub kept: usize,
-    /// Ours that we do not remember: an answer never came, or the store is a new one.
+    /// Policies of ours that the store does not know: the answer to their creation was lost, or the
+    /// store is a new one. To be recorded.
     pub adopted: Vec<(String, i64)>,
-    /// What we remember and is not there any more.
+    /// Policies that the store says we created, and that do not exist any more. To be forgotten.
     pub forgotten: Vec<(String, i64)>,
 }
 
 impl Plan {
-    /// Whether something would be changed at Azure DevOps.
+    /// Whether it changes something at Azure DevOps.
     pub fn is_something_to_do(&self) -> bool {
         self.steps.iter().any(|step| step.kind != Kind::Report)
     }
 }
 
-/// What to do about the policies of an organization.
+/// Makes the plan.
 pub fn plan(view: &View<'_>) -> Plan {
-    let wanted = view.wanted();
-    let (ours, foreign): (Vec<&Found>, Vec<&Found>) =
-        view.found.iter().partition(|found| view.is_ours(found, &wanted));
-    let there: BTreeSet<(String, i64)> =
-        view.found.iter().map(|found| (found.project_id.clone(), found.id)).collect();
-    let key = |found: &&Found| (found.project_id.clone(), found.id);
+    let desired = view.desired();
+    let (owned, foreign): (Vec<&Found>, Vec<&Found>) =
+        view.found.iter().partition(|found| view.is_owned(found, &desired));
+    let key = |found: &Found| (found.project_id.clone(), found.id);
+    let existing: BTreeSet<(String, i64)> = view.found.iter().map(key).collect();
+    let unrecorded = owned.iter().filter(|found| !view.is_recorded(found));
     let mut plan = Plan {
-        adopted: ours.iter().map(key).filter(|key| !view.ours.contains(key)).collect(),
-        // A project that merely cannot be seen comes back with our policies.
+        adopted: unrecorded.map(|found| key(found)).collect(),
+        // A project that is only hidden from us still has our policies.
         forgotten: view
-            .ours
-            .difference(&there)
+            .owned
+            .difference(&existing)
             .filter(|(project, _)| view.read.contains(project))
             .cloned()
             .collect(),
         ..Plan::default()
     };
-    let matched = assign(view, &wanted, &ours, &foreign);
-    for (one, found) in wanted.iter().zip(&matched) {
+    let assigned = assign(view, &desired, &owned, &foreign);
+    for (one, found) in desired.iter().zip(&assigned) {
         match found {
             Some(found) => plan.compare(view, one, found),
             None => plan.add(view, one, &foreign),
         }
     }
-    let is_taken = |found: &Found| matched.iter().flatten().any(|taken| taken.id == found.id);
-    for found in ours.iter().filter(|found| !is_taken(found)) {
-        plan.remove(view, found, &wanted, &matched);
+    let is_used = |found: &Found| assigned.iter().flatten().any(|used| used.id == found.id);
+    for found in owned.iter().filter(|found| !is_used(found)) {
+        plan.remove(view, found, &desired, &assigned);
     }
-    plan.report(view, &wanted, &foreign);
-    plan.adopted.retain(|(_, id)| !plan.steps.iter().any(|step| step.deed == Deed::Delete(*id)));
+    plan.report(view, &desired, &foreign);
+    plan.adopted
+        .retain(|(_, id)| !plan.steps.iter().any(|step| step.action == Action::Delete(*id)));
     plan
 }
 
 impl Plan {
-    fn compare(&mut self, view: &View<'_>, wanted: &Wanted, found: &Found) {
-        let settings = wanted.settings(view.me);
+    fn compare(&mut self, view: &View<'_>, desired: &Desired, found: &Found) {
+        let settings = desired.settings(view.me);
         let changes = changes(view, &found.settings, &settings);
         if changes.is_empty() {
             self.kept += 1;
@@ -160,129 +84,133 @@ impl Plan {
             kind: Kind::Change,
             policy: Some(found.id),
             changes,
-            deed: Deed::Replace(found.id, settings),
-            ..step(wanted, "it is not as the check needs it")
+            action: Action::Replace(found.id, settings),
+            ..report_desired(desired, "it differs from what the check needs")
         });
     }
 
-    fn add(&mut self, view: &View<'_>, wanted: &Wanted, foreign: &[&Found]) {
-        if let Some(found) = foreign.iter().find(|found| found.does(wanted, view.me)) {
-            let why = format!("{} does it already: none of ours is added", found.called());
-            self.steps.push(Step { policy: Some(found.id), ..step(wanted, &why) });
+    fn add(&mut self, view: &View<'_>, desired: &Desired, foreign: &[&Found]) {
+        if let Some(found) = foreign.iter().find(|found| found.enforces(desired, view.me)) {
+            let reason = format!("{} does it already: none is added", found.title());
+            let step = report_desired(desired, &reason);
+            self.steps.push(Step { policy: Some(found.id), ..step });
             return;
         }
-        let deed = Deed::Create(wanted.settings(view.me));
-        let why = "the check is required, and no policy makes merging wait for it";
-        self.steps.push(Step { kind: Kind::Addition, deed, ..step(wanted, why) });
+        let action = Action::Create(desired.settings(view.me));
+        let reason = "the check is required, and no policy makes merging wait for it";
+        let step = report_desired(desired, reason);
+        self.steps.push(Step { kind: Kind::Addition, action, ..step });
     }
 
-    /// Removes one of ours that nothing wants.
+    /// Removes one of ours that serves no desired policy.
     fn remove(
         &mut self,
         view: &View<'_>,
         found: &Found,
-        wanted: &[Wanted],
-        matched: &[Option<&Found>],
+        desired: &[Desired],
+        assigned: &[Option<&Found>],
     ) {
         let Settings { context, scopes, .. } = &found.settings;
-        let mut ids = scopes.iter().filter_map(|scope| scope.repository_id.as_deref()).peekable();
-        let is_unseen = |id: &str| view.repository(id).is_none();
-        let is_unseen = ids.peek().is_some() && ids.clone().all(is_unseen);
+        let ids: Vec<&str> =
+            scopes.iter().filter_map(|scope| scope.repository_id.as_deref()).collect();
+        let is_hidden = !ids.is_empty() && ids.iter().all(|id| view.repository(id).is_none());
         let has_no_default = gaps(view).iter().any(|(gap, _)| {
             gap.branches == Branches::Default
                 && is_same(&gap.context, context)
-                && ids.clone().any(|id| id == gap.repository_id)
+                && ids.contains(&gap.repository_id.as_str())
         });
         let check = view.check_of(context);
-        let mut same = wanted.iter().zip(matched).filter_map(|(one, taken)| {
+        let mut same = desired.iter().zip(assigned).filter_map(|(one, used)| {
             let is_it = is_same(&one.context, context)
-                && scopes.iter().any(|scope| is_same_scope(scope, &one.scope()));
-            taken.filter(|_| is_it)
+                && scopes.iter().any(|scope| scope.is_same(&one.scope()));
+            used.filter(|_| is_it)
         });
-        let why = match (same.next(), check) {
-            (Some(taken), _) => format!("it is a duplicate of policy {}", taken.id),
-            (None, None) => "no check posts what it waits for any more".into(),
+        let reason = match (same.next(), check) {
+            (Some(used), _) => format!("it is a duplicate of policy {}", used.id),
+            (None, None) => "no check posts its status any more".into(),
             (None, Some(check)) if !check.required => "the check is not required any more".into(),
             (None, Some(check)) if !is_enforced(check) => {
-                "the check shows nothing on pull requests".into()
+                "the check posts no status on pull requests".into()
             }
-            // Who cannot see a repository must not take its protection away.
-            (None, Some(_)) if is_unseen => {
-                let why = "the identity does not see its repository any more: the policy is left, \
-                           let the identity read the repository, or delete the policy";
-                return self.leave(view, found, why.to_owned());
+            // A repository that is only hidden from us must not lose its protection.
+            (None, Some(_)) if is_hidden => {
+                let reason = "the identity cannot see its repository any more, so the policy is \
+                              kept: let the identity read the repository, or delete the policy";
+                return self.leave(view, found, reason);
             }
             (None, Some(_)) if has_no_default => {
-                let why = "its repository has no default branch now: the policy is left until \
-                           there is one";
-                return self.leave(view, found, why.to_owned());
+                let reason = "its repository has no default branch, so the policy is kept until \
+                              there is one";
+                return self.leave(view, found, reason);
             }
-            (None, Some(_)) => "the check does not want these branches any more".into(),
+            (None, Some(_)) => "these are no target branches of the check any more".into(),
         };
-        let (kind, deed) = (Kind::Removal, Deed::Delete(found.id));
-        self.steps.push(Step { kind, deed, ..at(view, found, why) });
+        let (kind, action) = (Kind::Removal, Action::Delete(found.id));
+        self.steps.push(Step { kind, action, ..report_found(view, found, &reason) });
     }
 
-    /// Tells of a policy that is left as it is.
-    fn leave(&mut self, view: &View<'_>, found: &Found, why: String) {
-        self.steps.push(at(view, found, why));
+    /// Reports a policy that is left as it is.
+    fn leave(&mut self, view: &View<'_>, found: &Found, reason: &str) {
+        self.steps.push(report_found(view, found, reason));
     }
 
-    /// What only a person can put right.
-    fn report(&mut self, view: &View<'_>, wanted: &[Wanted], foreign: &[&Found]) {
-        let mut told: BTreeSet<(i64, String)> = BTreeSet::new();
-        for one in wanted {
+    /// Reports what only a person can correct.
+    fn report(&mut self, view: &View<'_>, desired: &[Desired], foreign: &[&Found]) {
+        let mut reported: BTreeSet<(i64, String)> = BTreeSet::new();
+        for one in desired {
             for found in foreign {
-                let Some(why) = objection(view, one, found) else { continue };
-                if told.insert((found.id, why.clone())) {
-                    self.steps.push(Step { policy: Some(found.id), ..step(one, &why) });
+                let Some(reason) = objection(view, one, found) else { continue };
+                if reported.insert((found.id, reason.clone())) {
+                    let step = report_desired(one, &reason);
+                    self.steps.push(Step { policy: Some(found.id), ..step });
                 }
             }
         }
-        for (gap, why) in gaps(view) {
-            self.steps.push(step(&gap, &why));
+        for (gap, reason) in gaps(view) {
+            self.steps.push(report_desired(&gap, &reason));
         }
-        for found in foreign.iter().filter(|found| view.looks_like_ours(found)) {
+        for found in foreign.iter().filter(|found| view.looks_owned(found)) {
             if !self.steps.iter().any(|step| step.policy == Some(found.id)) {
-                let why = "our account made it, but we do not remember it, and no check wants it \
-                           there: it is left, delete it where nobody needs it";
-                self.leave(view, found, why.to_owned());
+                let reason = "our account created it, but this gateway has no record of it, and no \
+                              check needs it there, so it is kept: delete it if nobody needs it";
+                self.leave(view, found, reason);
             }
         }
     }
 }
 
-/// A report at the place of a wanted policy.
-fn step(wanted: &Wanted, why: &str) -> Step {
+/// A report about a desired policy.
+fn report_desired(desired: &Desired, reason: &str) -> Step {
     Step {
         kind: Kind::Report,
         policy: None,
-        project_id: wanted.project_id.clone(),
-        project: wanted.project.clone(),
-        repository: Some(wanted.repository.clone()),
-        branches: wanted.branches.to_string(),
-        context: title(&wanted.context),
+        project_id: desired.project_id.clone(),
+        project: desired.project.clone(),
+        repository: Some(desired.repository.clone()),
+        branches: desired.branches.to_string(),
+        context: title(&desired.context),
         changes: Vec::new(),
-        why: why.to_owned(),
-        deed: Deed::Nothing,
+        reason: reason.to_owned(),
+        action: Action::Nothing,
     }
 }
 
-/// A report at the place of a policy that is there.
-fn at(view: &View<'_>, found: &Found, why: String) -> Step {
+/// A report about a policy that exists.
+fn report_found(view: &View<'_>, found: &Found, reason: &str) -> Step {
     let Settings { context, scopes, .. } = &found.settings;
     let ids = scopes.iter().filter_map(|scope| scope.repository_id.as_deref());
     let repository = ids.filter_map(|id| view.repository(id)).next();
+    let branches: Vec<String> = scopes.iter().map(|scope| scope.branches.to_string()).collect();
     Step {
         kind: Kind::Report,
         policy: Some(found.id),
         project_id: found.project_id.clone(),
         project: view.project(&found.project_id),
         repository: repository.map(|watched| watched.repository.name.clone()),
-        branches: listed(scopes),
+        branches: branches.join(", "),
         context: title(context),
         changes: Vec::new(),
-        why,
-        deed: Deed::Nothing,
+        reason: reason.to_owned(),
+        action: Action::Nothing,
     }
 }

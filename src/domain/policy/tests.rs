@@ -1,4 +1,4 @@
-//! Policies: from globs to branches, and what a plan does to everything that may be there.
+//! Policies: from globs to branches, and what a plan does to the policies that exist.
 
 mod branches;
 mod limits;

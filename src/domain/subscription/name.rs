@@ -1,30 +1,30 @@
-//! What our hooks are called in their URLs: topic, project, the number of the secret, and a tag
-//! that tells under which root key the secret was derived.
+//! The names of our hooks in their URLs: topic, project, the generation of the secret, and a tag of
+//! the root key from which the secret is derived.
 //!
-//! So a look at a subscription says whether its secret is the one it should have, though secrets
-//! themselves are never shown. It must never know how a tag is made.
+//! Azure DevOps never shows the secret of a subscription. The name in its URL says which secret it
+//! has.
 
 use std::fmt;
 
-use super::{HookScope, Topic};
+use super::hook_scope::{HookScope, Topic};
 
 /// See the module. `pushes-<project>-<generation>-<tag>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookName {
     pub hook_scope: HookScope,
-    /// Counts the secrets of this hook_scope, from 1.
+    /// Counts the secrets of this scope, from 1.
     pub generation: u32,
     /// Eight hexadecimal digits.
     pub tag: String,
 }
 
 impl HookName {
-    /// What a tag is made of: the name without it.
+    /// The name without its tag, from which the tag is derived.
     pub fn untagged(hook_scope: &HookScope, generation: u32) -> String {
         format!("{}-{}-{generation}", hook_scope.topic, hook_scope.project_id)
     }
 
-    /// Reads a name that we gave; anything else is none of ours.
+    /// Reads a name; none where it is not one that we give.
     pub fn parse(text: &str) -> Option<HookName> {
         let (topic, rest) = text.split_once('-')?;
         let (project_id, rest) = rest.split_at_checked(36)?;
@@ -37,7 +37,7 @@ impl HookName {
             generation: generation.parse().ok()?,
             tag: tag.to_owned(),
         };
-        // One spelling only: what is compared as text must not have two.
+        // Names are compared as text, so each has only one spelling.
         (name.to_string() == text).then_some(name)
     }
 }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_read_back_and_nothing_else_is() {
+    fn a_name_is_parsed_and_nothing_else_is() {
         let hook_scope = HookScope {
             project_id: "6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c".into(),
             topic: Topic::PullRequestsUpdated,

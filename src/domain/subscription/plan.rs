@@ -1,332 +1,237 @@
-//! What to do about the difference between the subscriptions that there are to be and those that
-//! there are: step by step, each with its reason.
+//! The plan for the subscriptions of an organization: step by step, each with its reason.
 //!
-//! Level-triggered: the plan follows from what is there now, so a step that failed, or that
-//! somebody else did meanwhile, needs no memory. One rule is above all others: what delivers is
-//! kept until something else has proved that it delivers, too. It must never carry a step out.
+//! It follows from the current state alone. So a step that failed, or that somebody else did
+//! meanwhile, needs no record. One rule is above all others: a subscription that delivers is kept
+//! until another one has proved that it delivers.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::time::Timestamp;
-use super::{Found, HookName, HookScope, State, Topic, Wanted};
+use super::desired::Desired;
+use super::found::{Found, OwnedHook, State};
+use super::hook_scope::{HookScope, Topic};
+use super::name::HookName;
+use super::step::{Action, Change, Kind, Step};
 
-/// The wait before a hook_scope is healed once more, doubled each time.
+/// The wait before the second attempt to heal, doubled with each further one.
 const HEAL_AGAIN: Duration = Duration::from_secs(60);
 const HEAL_AGAIN_MAX: Duration = Duration::from_secs(3_600);
 
-/// A subscription that delivers to us.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnedHook {
-    pub found: Found,
-    /// The last part of its URL.
-    pub hook: String,
-}
-
-/// What our own hook_state say of a hook_scope.
+/// What the store knows of a hook scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// Counts secrets; the wanted hook has this one.
+    /// Counts secrets; the desired hook has this one.
     pub generation: u32,
-    /// Secrets from this one on are still taken.
+    /// Secrets from this one on are accepted.
     pub live_from: u32,
-    /// Something was delivered to the wanted hook.
+    /// Something was delivered to the desired hook.
     pub is_proved: bool,
-    /// When the newest secret came, and how many came in a row to heal.
+    /// When the newest secret was made.
     pub renewed_at: Timestamp,
+    /// How many secrets in a row were made to heal a subscription.
     pub healings: u32,
 }
 
-/// What a step does, in one word for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Addition,
-    Change,
-    Healing,
-    Removal,
-    /// Goes on by itself when something has happened.
-    Wait,
-    /// Is left to a person.
-    Report,
-}
-
-impl Kind {
-    /// The word in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Addition => "add",
-            Kind::Change => "change",
-            Kind::Healing => "heal",
-            Kind::Removal => "remove",
-            Kind::Wait => "wait",
-            Kind::Report => "leave",
-        }
-    }
-}
-
-/// One setting that is not as it should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    pub field: String,
-    pub from: String,
-    pub to: String,
-}
-
-/// What is to be done at Azure DevOps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
-    /// Create the wanted one.
-    Create,
-    /// Count the secret on, and create the wanted one with the new secret.
-    Renew,
-    /// Replace this one by the wanted one.
-    Change {
-        id: String,
-        changes: Vec<Change>,
-    },
-    /// Have a test notification delivered.
-    Test {
-        id: String,
-    },
-    Remove {
-        id: String,
-    },
-    Nothing,
-}
-
-/// One step of a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    pub kind: Kind,
-    pub act: Act,
-    /// None for one that is about the whole organization.
-    pub hook_scope: Option<HookScope>,
-    /// The subscription that it is about, where there is one.
-    pub id: Option<String>,
-    pub why: String,
-}
-
-impl Step {
-    /// Whether there is something to do that is not left to a person.
-    pub fn is_due(&self) -> bool {
-        self.kind != Kind::Report
-    }
-}
-
-/// The differences that count: in what we set ourselves, a value that is not there being empty.
-pub fn differences(wanted: &Wanted, found: &Found) -> Vec<Change> {
-    let of = |field: &String| found.settings.get(field).cloned().unwrap_or_default();
-    let differs = wanted.settings.iter().filter(|(field, to)| of(field) != **to);
+/// The settings that differ. Only what we set ourselves counts, and an absent setting is empty.
+pub fn differences(desired: &Desired, found: &Found) -> Vec<Change> {
+    let value = |field: &String| found.settings.get(field).cloned().unwrap_or_default();
+    let differs = desired.settings.iter().filter(|(field, to)| value(field) != **to);
     differs
-        .map(|(field, to)| Change { field: field.clone(), from: of(field), to: to.clone() })
+        .map(|(field, to)| Change { field: field.clone(), from: value(field), to: to.clone() })
         .collect()
 }
 
-/// The whole plan. `known` answers for each wanted hook_scope; `projects` are those that our
-/// identity sees: what lies elsewhere is not touched, since it may only be hidden.
+/// Makes the plan. `known` answers for each desired scope. `projects` are the GUIDs of those that
+/// our identity sees; a subscription of another project is kept, since that may only be hidden.
 pub fn plan(
-    wanted: &[Wanted],
-    ours: &[OwnedHook],
+    desired: &[Desired],
+    owned: &[OwnedHook],
     known: &dyn Fn(&HookScope) -> Known,
     projects: &BTreeSet<String>,
     now: Timestamp,
 ) -> Vec<Step> {
     let mut steps = Vec::new();
-    for wanted in wanted {
-        let hook_scope = &wanted.hook_scope;
+    for desired in desired {
+        let hook_scope = &desired.hook_scope;
         let mut candidates: Vec<&OwnedHook> =
-            ours.iter().filter(|one| is_at(&one.found, hook_scope)).collect();
+            owned.iter().filter(|one| one.found.is_at(hook_scope)).collect();
         candidates.sort_by_key(|one| (one.found.created_at, one.found.id.clone()));
-        let at = At { wanted, known: known(hook_scope), now };
-        steps.extend(at.plan(&candidates));
+        let scope_plan = ScopePlan { desired, known: known(hook_scope), now };
+        steps.extend(scope_plan.steps(&candidates));
     }
-    let is_wanted = |found: &Found| wanted.iter().any(|wanted| is_at(found, &wanted.hook_scope));
-    // What one hook tells of all projects is told by each project's own before it goes.
-    let lacking: BTreeSet<Topic> = steps
+    let is_desired = |found: &Found| desired.iter().any(|desired| found.is_at(&desired.hook_scope));
+    // A hook of the whole organization stays until every project has a good one of its own.
+    let unfinished: BTreeSet<Topic> = steps
         .iter()
         .filter_map(|step| step.hook_scope.as_ref())
         .map(|hook_scope| hook_scope.topic)
         .collect();
-    let orphans = ours.iter().filter(|one| !is_wanted(&one.found));
-    steps.extend(orphans.map(|one| orphan(one, projects, &lacking)));
+    let orphans = owned.iter().filter(|one| !is_desired(&one.found));
+    steps.extend(orphans.map(|one| orphan(one, projects, &unfinished)));
     steps
 }
 
-/// The plan that leaves none of ours.
-pub fn farewell(ours: &[OwnedHook]) -> Vec<Step> {
-    ours.iter().map(|one| removal(one, "an operator took the hooks away".into())).collect()
+/// The plan that removes every subscription of ours.
+pub fn removal_of_all(owned: &[OwnedHook]) -> Vec<Step> {
+    let reason = "an operator asked for the removal of all hooks";
+    owned.iter().map(|one| Step::removal(one, reason.to_owned())).collect()
 }
 
-fn is_at(found: &Found, hook_scope: &HookScope) -> bool {
-    found.topic == hook_scope.topic && found.project_id.as_ref() == Some(&hook_scope.project_id)
-}
-
-fn place_of(found: &Found) -> Option<HookScope> {
-    let project_id = found.project_id.clone()?;
-    Some(HookScope { project_id, topic: found.topic })
-}
-
-fn orphan(one: &OwnedHook, projects: &BTreeSet<String>, lacking: &BTreeSet<Topic>) -> Step {
+/// A subscription that no check needs.
+fn orphan(one: &OwnedHook, projects: &BTreeSet<String>, unfinished: &BTreeSet<Topic>) -> Step {
     let found = &one.found;
     match &found.project_id {
-        _ if found.state == State::DisabledByUser => by_user(one),
-        None if lacking.contains(&found.topic) => {
-            let why = "it is removed when every project has one of its own";
-            step(Kind::Wait, Act::Nothing, one, why.into())
+        _ if found.state == State::DisabledByUser => disabled_by_user(one),
+        None if unfinished.contains(&found.topic) => {
+            let reason = "it is removed when every project has a hook of its own";
+            Step::of(one, Kind::Wait, Action::Nothing, reason.into())
         }
-        None => removal(one, "it is about the whole organization; ours are about projects".into()),
+        None => {
+            let reason = "it covers the whole organization; each project has a hook of its own";
+            Step::removal(one, reason.into())
+        }
         Some(project) if projects.contains(project) => {
-            removal(one, format!("no check needs {} of this project", found.topic))
+            Step::removal(one, format!("no check needs {} of this project", found.topic))
         }
         Some(_) => {
-            let why = "its project is not visible: let the identity read it, or remove the hook";
-            report(one, why.into())
+            let reason = "the identity cannot see its project, so the hook is kept: let the \
+                          identity read the project, or delete the hook";
+            Step::report(one, reason)
         }
     }
 }
 
-fn step(kind: Kind, act: Act, one: &OwnedHook, why: String) -> Step {
-    Step { kind, act, hook_scope: place_of(&one.found), id: Some(one.found.id.clone()), why }
+fn disabled_by_user(one: &OwnedHook) -> Step {
+    let reason = "a person switched it off: switch it on in Project settings > Service hooks, or \
+                  delete it there, and the gateway creates a new one";
+    Step::report(one, reason)
 }
 
-fn removal(one: &OwnedHook, why: String) -> Step {
-    step(Kind::Removal, Act::Remove { id: one.found.id.clone() }, one, why)
-}
-
-fn report(one: &OwnedHook, why: String) -> Step {
-    step(Kind::Report, Act::Nothing, one, why)
-}
-
-fn by_user(one: &OwnedHook) -> Step {
-    let why = "a person switched it off: switch it on in Project settings > Service hooks, or \
-               delete it there and the gateway makes a new one";
-    report(one, why.into())
-}
-
-fn is_broken(one: &&OwnedHook) -> bool {
-    matches!(
-        one.found.state,
-        State::OnProbation | State::DisabledBySystem | State::DisabledByInactiveIdentity
-    )
-}
-
-/// One hook_scope and what is to be there.
-struct At<'a> {
-    wanted: &'a Wanted,
+/// One scope and its desired subscription.
+struct ScopePlan<'a> {
+    desired: &'a Desired,
     known: Known,
     now: Timestamp,
 }
 
-impl At<'_> {
-    fn plan(&self, candidates: &[&OwnedHook]) -> Vec<Step> {
+impl ScopePlan<'_> {
+    fn steps(&self, candidates: &[&OwnedHook]) -> Vec<Step> {
         let (off, rest): (Vec<&OwnedHook>, Vec<&OwnedHook>) = candidates
             .iter()
             .partition(|one| matches!(one.found.state, State::DisabledByUser | State::Unknown));
         let mut steps: Vec<Step> = off.iter().map(|one| self.left(one)).collect();
-        let is_good = |one: &&&OwnedHook| self.is_good(one);
-        let broken: Vec<&OwnedHook> = rest.iter().copied().filter(is_broken).collect();
-        if let Some(keeper) = rest.iter().find(is_good) {
-            steps.extend(self.kept(keeper, &rest));
+        let stopped: Vec<&OwnedHook> =
+            rest.iter().copied().filter(|one| one.found.state.is_stopped()).collect();
+        if let Some(keeper) = rest.iter().find(|one| self.is_good(one)) {
+            steps.extend(self.with_good(keeper, &rest));
         } else if let Some(closest) = self.closest(&rest) {
-            let changes = differences(self.wanted, &closest.found);
-            let fields: Vec<&str> = changes.iter().map(|change| change.field.as_str()).collect();
-            let why = match HookName::parse(&closest.hook) {
-                Some(name) if name.generation < self.known.generation => {
-                    "its secret is an older one".to_owned()
-                }
-                _ => format!("{} not as it should be", fields.join(", ")),
-            };
-            let id = closest.found.id.clone();
-            steps.push(step(Kind::Change, Act::Change { id, changes }, closest, why));
+            steps.push(self.change(closest));
         } else if !off.is_empty() {
-            // Somebody wants it so. Broken ones beside it change nothing about that.
-        } else if broken.is_empty() {
-            steps.push(self.creation(Kind::Addition, Act::Create, "there is none".into()));
+            // A person switched one off, so none is created, whichever others are stopped.
+        } else if stopped.is_empty() {
+            steps.push(self.creation(Kind::Addition, Action::Create, "there is none".into()));
         } else {
-            steps.extend(self.healed(&broken));
+            steps.extend(self.healing(&stopped));
         }
         steps
     }
 
     fn is_good(&self, one: &OwnedHook) -> bool {
         one.found.state == State::Enabled
-            && one.hook == self.wanted.hook
-            && differences(self.wanted, &one.found).is_empty()
+            && one.hook == self.desired.hook
+            && differences(self.desired, &one.found).is_empty()
     }
 
-    /// The enabled one that needs the least change; of equals the oldest.
+    /// The enabled one that needs the fewest changes; of equals the oldest.
     fn closest<'o>(&self, rest: &[&'o OwnedHook]) -> Option<&'o OwnedHook> {
         let enabled = rest.iter().filter(|one| one.found.state == State::Enabled);
-        enabled.min_by_key(|one| differences(self.wanted, &one.found).len()).copied()
+        enabled.min_by_key(|one| differences(self.desired, &one.found).len()).copied()
+    }
+
+    fn change(&self, one: &OwnedHook) -> Step {
+        let changes = differences(self.desired, &one.found);
+        let reason = match HookName::parse(&one.hook) {
+            Some(name) if name.generation < self.known.generation => {
+                "it still has an older secret".to_owned()
+            }
+            _ => {
+                let fields: Vec<&str> = changes.iter().map(|one| one.field.as_str()).collect();
+                format!("these settings differ: {}", fields.join(", "))
+            }
+        };
+        let id = one.found.id.clone();
+        Step::of(one, Kind::Change, Action::Change { id, changes }, reason)
     }
 
     fn left(&self, one: &OwnedHook) -> Step {
         match one.found.state {
             State::Unknown => {
-                report(one, "it is in a state that this version does not know".into())
+                let reason = "it is in a state that this version does not know, so it is kept: \
+                              look at it in Project settings > Service hooks";
+                Step::report(one, reason)
             }
-            _ => by_user(one),
+            _ => disabled_by_user(one),
         }
     }
 
-    /// There is a good one: nothing else is needed, once it has proved itself.
-    fn kept(&self, keeper: &OwnedHook, rest: &[&OwnedHook]) -> Vec<Step> {
-        let mut steps = Vec::new();
-        let mut waiting = 0;
-        for other in rest.iter().filter(|other| other.found.id != keeper.found.id) {
-            let kept = &keeper.found.id;
+    /// There is a good one: the others are removed once it has delivered.
+    fn with_good(&self, keeper: &OwnedHook, rest: &[&OwnedHook]) -> Vec<Step> {
+        let (mut steps, mut waiting) = (Vec::new(), 0);
+        let kept = &keeper.found.id;
+        for other in rest.iter().filter(|other| other.found.id != *kept) {
             if self.is_good(other) {
-                steps.push(removal(other, format!("it is a duplicate of {kept}")));
+                steps.push(Step::removal(other, format!("it is a duplicate of {kept}")));
             } else if self.known.is_proved {
-                let state = other.found.state;
-                steps.push(removal(other, format!("{kept} delivers in its hook_scope ({state})")));
+                let reason = format!("it is {} and {kept} delivers instead", other.found.state);
+                steps.push(Step::removal(other, reason));
             } else {
                 waiting += 1;
             }
         }
-        let retires = self.known.live_from < self.known.generation;
-        if !self.known.is_proved && (waiting > 0 || retires) {
+        let has_old_secret = self.known.live_from < self.known.generation;
+        if !self.known.is_proved && (waiting > 0 || has_old_secret) {
             let what = if waiting > 0 { "the old one is removed" } else { "the old secret ends" };
-            let why = format!("when its test notification has arrived, {what}");
-            let id = keeper.found.id.clone();
-            steps.push(step(Kind::Wait, Act::Test { id }, keeper, why));
+            let reason = format!("{what} when a test notification to this one has arrived");
+            let id = kept.clone();
+            steps.push(Step::of(keeper, Kind::Wait, Action::Test { id }, reason));
         }
         steps
     }
 
-    /// Only broken ones: a new one is made beside one of them, the others go.
-    fn healed(&self, broken: &[&OwnedHook]) -> Vec<Step> {
-        // The one with the wanted secret tells how often a healing came to nothing; one on
-        // probation may still deliver what it holds.
-        let has_newest = |one: &&&OwnedHook| one.hook == self.wanted.hook;
+    /// Azure DevOps has stopped all of them: a new one is created, and one of them stays until it
+    /// delivers.
+    fn healing(&self, stopped: &[&OwnedHook]) -> Vec<Step> {
+        // The one with the newest secret shows that the last attempt to heal failed. One on
+        // probation may still deliver the event that Azure DevOps repeats.
+        let has_newest = |one: &&&OwnedHook| one.hook == self.desired.hook;
         let is_on_probation = |one: &&&OwnedHook| one.found.state == State::OnProbation;
-        let kept = broken.iter().find(has_newest).or(broken.iter().find(is_on_probation));
-        let Some(kept) = kept.or(broken.first()) else { return Vec::new() };
-        let others = broken.iter().filter(|other| other.found.id != kept.found.id);
+        let kept = stopped.iter().find(has_newest).or(stopped.iter().find(is_on_probation));
+        let Some(kept) = kept.or(stopped.first()) else { return Vec::new() };
+        let id = &kept.found.id;
+        let others = stopped.iter().filter(|other| other.found.id != *id);
         let mut steps: Vec<Step> = others
-            .map(|other| {
-                removal(other, format!("{} is kept until a new one delivers", kept.found.id))
-            })
+            .map(|other| Step::removal(other, format!("{id} is kept until a new one delivers")))
             .collect();
-        let state = kept.found.state;
-        let again_at = self.again_at();
-        let is_used = broken.iter().any(|one| one.hook == self.wanted.hook);
+        let (state, again_at) = (kept.found.state, self.heal_again_at());
+        let is_used = stopped.iter().any(|one| one.hook == self.desired.hook);
         if is_used && self.now < again_at {
-            let why = format!(
-                "{state}, and healed {} times without a delivery: tried again after {again_at}",
+            let reason = format!(
+                "it is {state}; {} new ones in a row got no delivery: the next one is created \
+                 after {again_at}",
                 self.known.healings
             );
-            steps.push(step(Kind::Wait, Act::Nothing, kept, why));
+            steps.push(Step::of(kept, Kind::Wait, Action::Nothing, reason));
             return steps;
         }
-        let act = if is_used { Act::Renew } else { Act::Create };
-        let why = format!("{} is {state}: a new one is made beside it", kept.found.id);
-        steps.push(self.creation(Kind::Healing, act, why));
+        let action = if is_used { Action::Renew } else { Action::Create };
+        let reason = format!("{id} is {state}: a new one is created beside it");
+        steps.push(self.creation(Kind::Healing, action, reason));
         steps
     }
 
-    /// At once, where the newest one has delivered: then that healing came to something.
-    fn again_at(&self) -> Timestamp {
+    /// At once where the newest one has delivered: then the last healing succeeded.
+    fn heal_again_at(&self) -> Timestamp {
         if self.known.is_proved {
             return Timestamp::ZERO;
         }
@@ -335,8 +240,8 @@ impl At<'_> {
         self.known.renewed_at.plus(wait.min(HEAL_AGAIN_MAX))
     }
 
-    fn creation(&self, kind: Kind, act: Act, why: String) -> Step {
-        Step { kind, act, hook_scope: Some(self.wanted.hook_scope.clone()), id: None, why }
+    fn creation(&self, kind: Kind, action: Action, reason: String) -> Step {
+        Step { kind, action, hook_scope: Some(self.desired.hook_scope.clone()), id: None, reason }
     }
 }
 

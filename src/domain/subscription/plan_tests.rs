@@ -1,5 +1,5 @@
-//! What is planned for one hook_scope and for many: what delivers is kept, what lost its need goes,
-//! and carrying a plan out leads to one that has nothing to do. It must never ask anybody.
+//! Plans for one scope: a subscription that delivers is kept, one that nobody needs is removed, and
+//! executing plans ends with one that has nothing to do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::subscription::{Settings, Topic};
+use crate::domain::subscription::Settings;
 
 const PROJECT: &str = "6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c";
 const NOW: Timestamp = Timestamp::from_ms(1_790_000_000_000);
@@ -25,9 +25,9 @@ fn settings(hook: &str) -> Settings {
     set.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-fn wanted(generation: u32) -> Wanted {
+fn desired(generation: u32) -> Desired {
     let hook = hook(generation);
-    Wanted {
+    Desired {
         hook_scope: hook_scope(),
         project: "Fabrikam".into(),
         settings: settings(&hook),
@@ -36,10 +36,10 @@ fn wanted(generation: u32) -> Wanted {
     }
 }
 
-fn ours(id: u32, generation: u32, state: State) -> OwnedHook {
+fn owned(id: u32, generation: u32, state: State) -> OwnedHook {
     let hook = hook(generation);
     let mut settings = settings(&hook);
-    // What Azure DevOps adds is no difference, and neither is an empty value that it leaves out.
+    // A setting that Azure DevOps adds is no difference, nor is an empty one that it leaves out.
     settings.insert("tfsSubscriptionId".into(), "x".into());
     settings.remove("branch");
     let found = Found {
@@ -59,83 +59,83 @@ fn known(generation: u32, is_proved: bool) -> Known {
     Known { generation, live_from: 1, is_proved, renewed_at: NOW, healings: 0 }
 }
 
-fn planned(wanted: &[Wanted], found: &[OwnedHook], known: &Known) -> Vec<Step> {
+fn planned(desired: &[Desired], found: &[OwnedHook], known: &Known) -> Vec<Step> {
     let projects = BTreeSet::from([PROJECT.to_owned()]);
-    plan(wanted, found, &|_| known.clone(), &projects, NOW)
+    plan(desired, found, &|_| known.clone(), &projects, NOW)
 }
 
 /// `add create`, `heal renew`, `change 00000001` …
-fn told(steps: &[Step]) -> Vec<String> {
-    let told = |step: &Step| {
-        let act = match &step.act {
-            Act::Create => "create".to_owned(),
-            Act::Renew => "renew".to_owned(),
-            Act::Change { id, .. } | Act::Remove { id } => id.clone(),
-            Act::Test { id } => format!("test {id}"),
-            Act::Nothing => "nothing".to_owned(),
+fn lines(steps: &[Step]) -> Vec<String> {
+    let line = |step: &Step| {
+        let act = match &step.action {
+            Action::Create => "create".to_owned(),
+            Action::Renew => "renew".to_owned(),
+            Action::Change { id, .. } | Action::Remove { id } => id.clone(),
+            Action::Test { id } => format!("test {id}"),
+            Action::Nothing => "nothing".to_owned(),
         };
         format!("{} {act}", step.kind.as_str())
     };
-    steps.iter().map(told).collect()
+    steps.iter().map(line).collect()
 }
 
 fn plan_of(found: &[OwnedHook], known: &Known) -> Vec<String> {
-    told(&planned(&[wanted(known.generation)], found, known))
+    lines(&planned(&[desired(known.generation)], found, known))
 }
 
 #[test]
-fn what_is_as_it_should_be_is_left() {
-    assert!(plan_of(&[ours(1, 1, State::Enabled)], &known(1, false)).is_empty());
+fn a_good_subscription_is_left() {
+    assert!(plan_of(&[owned(1, 1, State::Enabled)], &known(1, false)).is_empty());
 }
 
 #[test]
-fn what_lacks_is_created() {
+fn a_missing_subscription_is_created() {
     assert_eq!(plan_of(&[], &known(1, false)), ["add create"]);
 }
 
 #[test]
-fn what_drifted_is_changed_and_says_in_what() {
-    let mut drifted = ours(1, 1, State::Enabled);
+fn a_subscription_that_drifted_is_changed_and_the_changes_are_named() {
+    let mut drifted = owned(1, 1, State::Enabled);
     drifted.found.settings.insert("branch".into(), "main".into());
-    let steps = planned(&[wanted(1)], &[drifted], &known(1, true));
-    assert_eq!(told(&steps), ["change 00000001"]);
-    let Act::Change { changes, .. } = &steps[0].act else { panic!("{steps:?}") };
+    let steps = planned(&[desired(1)], &[drifted], &known(1, true));
+    assert_eq!(lines(&steps), ["change 00000001"]);
+    let Action::Change { changes, .. } = &steps[0].action else { panic!("{steps:?}") };
     let change = Change { field: "branch".into(), from: "main".into(), to: String::new() };
     assert_eq!(*changes, [change]);
 }
 
 #[test]
-fn an_older_secret_is_a_change() {
-    let steps = planned(&[wanted(2)], &[ours(1, 1, State::Enabled)], &known(2, false));
-    assert_eq!(told(&steps), ["change 00000001"]);
-    assert!(steps[0].why.contains("secret"), "{}", steps[0].why);
+fn a_subscription_with_an_older_secret_is_changed() {
+    let steps = planned(&[desired(2)], &[owned(1, 1, State::Enabled)], &known(2, false));
+    assert_eq!(lines(&steps), ["change 00000001"]);
+    assert!(steps[0].reason.contains("secret"), "{}", steps[0].reason);
 }
 
 #[test]
 fn of_duplicates_the_oldest_is_kept() {
-    let found = [ours(3, 1, State::Enabled), ours(1, 1, State::Enabled)];
+    let found = [owned(3, 1, State::Enabled), owned(1, 1, State::Enabled)];
     assert_eq!(plan_of(&found, &known(1, false)), ["remove 00000003"]);
 }
 
 #[test]
-fn what_azure_devops_stopped_gets_a_new_one_beside_it_and_goes_when_that_one_delivers() {
+fn a_stopped_subscription_is_removed_when_a_new_one_beside_it_has_delivered() {
     for state in [State::OnProbation, State::DisabledBySystem, State::DisabledByInactiveIdentity] {
-        assert_eq!(plan_of(&[ours(1, 1, state)], &known(1, true)), ["heal renew"], "{state}");
-        let both = [ours(1, 1, state), ours(2, 2, State::Enabled)];
+        assert_eq!(plan_of(&[owned(1, 1, state)], &known(1, true)), ["heal renew"], "{state}");
+        let both = [owned(1, 1, state), owned(2, 2, State::Enabled)];
         assert_eq!(plan_of(&both, &known(2, false)), ["wait test 00000002"], "{state}");
         assert_eq!(plan_of(&both, &known(2, true)), ["remove 00000001"], "{state}");
     }
 }
 
 #[test]
-fn a_new_secret_without_its_subscription_is_used_first() {
-    // The gateway stopped between counting the secret on and creating the subscription.
-    assert_eq!(plan_of(&[ours(1, 1, State::OnProbation)], &known(2, false)), ["heal create"]);
+fn a_secret_that_no_subscription_has_yet_is_used_before_a_newer_one() {
+    // The gateway stopped between incrementing the generation and creating the subscription.
+    assert_eq!(plan_of(&[owned(1, 1, State::OnProbation)], &known(2, false)), ["heal create"]);
 }
 
 #[test]
-fn what_cannot_be_healed_is_tried_ever_more_seldom_and_does_not_pile_up() {
-    let found = [ours(1, 1, State::OnProbation), ours(2, 2, State::DisabledBySystem)];
+fn healing_that_fails_is_repeated_ever_later_and_leaves_no_pile() {
+    let found = [owned(1, 1, State::OnProbation), owned(2, 2, State::DisabledBySystem)];
     let since = |wait_s: u64, healings| Known {
         renewed_at: NOW.minus(Duration::from_secs(wait_s)),
         healings,
@@ -148,91 +148,91 @@ fn what_cannot_be_healed_is_tried_ever_more_seldom_and_does_not_pile_up() {
     assert_eq!(plan_of(left, &since(119, 2)), ["wait nothing"]);
     assert_eq!(plan_of(left, &since(3_601, 40)), ["heal renew"], "an hour at most");
     let proved = Known { is_proved: true, ..since(1, 1) };
-    assert_eq!(plan_of(left, &proved), ["heal renew"], "the last healing came to something");
+    assert_eq!(plan_of(left, &proved), ["heal renew"], "the last healing succeeded");
 }
 
 #[test]
-fn a_hook_of_the_whole_organization_goes_after_those_of_the_projects_came() {
-    let mut of_all = ours(1, 1, State::Enabled);
+fn a_hook_of_the_whole_organization_is_removed_after_the_projects_have_theirs() {
+    let mut of_all = owned(1, 1, State::Enabled);
     of_all.found.project_id = None;
-    let steps = planned(&[wanted(1)], &[of_all.clone()], &known(1, false));
-    assert_eq!(told(&steps), ["add create", "wait nothing"]);
-    let both = [of_all, ours(2, 1, State::Enabled)];
+    let steps = planned(&[desired(1)], &[of_all.clone()], &known(1, false));
+    assert_eq!(lines(&steps), ["add create", "wait nothing"]);
+    let both = [of_all, owned(2, 1, State::Enabled)];
     assert_eq!(plan_of(&both, &known(1, false)), ["remove 00000001"]);
 }
 
 #[test]
-fn what_a_person_switched_off_stays_so() {
-    let found = [ours(1, 1, State::DisabledByUser)];
+fn a_subscription_that_a_person_switched_off_is_left() {
+    let found = [owned(1, 1, State::DisabledByUser)];
     assert_eq!(plan_of(&found, &known(1, true)), ["leave nothing"]);
-    assert!(planned(&[wanted(1)], &found, &known(1, true)).iter().all(|step| !step.is_due()));
+    assert!(planned(&[desired(1)], &found, &known(1, true)).iter().all(|step| !step.is_due()));
     let nobody_needs_it = planned(&[], &found, &known(1, true));
-    assert_eq!(told(&nobody_needs_it), ["leave nothing"]);
-    let beside = [ours(1, 1, State::DisabledByUser), ours(2, 1, State::OnProbation)];
+    assert_eq!(lines(&nobody_needs_it), ["leave nothing"]);
+    let beside = [owned(1, 1, State::DisabledByUser), owned(2, 1, State::OnProbation)];
     assert_eq!(plan_of(&beside, &known(1, true)), ["leave nothing"]);
 }
 
 #[test]
-fn orphans_go_unless_their_project_is_only_hidden() {
-    let found = [ours(1, 1, State::Enabled)];
-    assert_eq!(told(&planned(&[], &found, &known(1, true))), ["remove 00000001"]);
+fn orphans_are_removed_unless_their_project_is_hidden() {
+    let found = [owned(1, 1, State::Enabled)];
+    assert_eq!(lines(&planned(&[], &found, &known(1, true))), ["remove 00000001"]);
     let hidden = plan(&[], &found, &|_| Known::default(), &BTreeSet::new(), NOW);
-    assert_eq!(told(&hidden), ["leave nothing"]);
+    assert_eq!(lines(&hidden), ["leave nothing"]);
     let mut of_all = found.to_vec();
     of_all[0].found.project_id = None;
-    assert_eq!(told(&planned(&[], &of_all, &known(1, true))), ["remove 00000001"]);
+    assert_eq!(lines(&planned(&[], &of_all, &known(1, true))), ["remove 00000001"]);
 }
 
 #[test]
 fn a_rotation_waits_for_a_delivery_with_the_new_secret() {
-    let found = [ours(1, 2, State::Enabled)];
+    let found = [owned(1, 2, State::Enabled)];
     assert_eq!(plan_of(&found, &known(2, false)), ["wait test 00000001"]);
     assert!(plan_of(&found, &known(2, true)).is_empty());
 }
 
-/// Azure DevOps and our hook_state as a plan changes them, for playing plans until nothing is due.
-struct Played {
+/// The subscriptions and the store as plans change them.
+struct Simulation {
     found: Vec<OwnedHook>,
     known: Known,
     now: Timestamp,
     last: u32,
-    /// Most that ever delivered or might again.
+    /// The most subscriptions that there were at one time.
     most: usize,
 }
 
-impl Played {
+impl Simulation {
     fn plan(&self) -> Vec<Step> {
         let projects = BTreeSet::from([PROJECT.to_owned()]);
         let known = self.known.clone();
-        plan(&[wanted(known.generation)], &self.found, &|_| known.clone(), &projects, self.now)
+        plan(&[desired(known.generation)], &self.found, &|_| known.clone(), &projects, self.now)
     }
 
-    fn carry_out(&mut self, step: &Step) {
-        match &step.act {
-            Act::Create => self.create(),
-            Act::Renew => {
+    fn execute(&mut self, step: &Step) {
+        match &step.action {
+            Action::Create => self.create(),
+            Action::Renew => {
                 self.known.generation += 1;
                 self.known.healings += 1;
                 self.known.renewed_at = self.now;
                 self.known.is_proved = false;
                 self.create();
             }
-            Act::Change { id, .. } => {
-                let wanted = wanted(self.known.generation);
+            Action::Change { id, .. } => {
+                let desired = desired(self.known.generation);
                 let one = self.found.iter_mut().find(|one| one.found.id == *id).unwrap();
-                one.hook.clone_from(&wanted.hook);
-                one.found.settings = wanted.settings;
+                one.hook.clone_from(&desired.hook);
+                one.found.settings = desired.settings;
             }
-            Act::Remove { id } => self.found.retain(|one| one.found.id != *id),
-            Act::Test { .. } => self.known.is_proved = true,
-            Act::Nothing => {}
+            Action::Remove { id } => self.found.retain(|one| one.found.id != *id),
+            Action::Test { .. } => self.known.is_proved = true,
+            Action::Nothing => {}
         }
         self.most = self.most.max(self.found.len());
     }
 
     fn create(&mut self) {
         self.last += 1;
-        self.found.push(ours(self.last, self.known.generation, State::Enabled));
+        self.found.push(owned(self.last, self.known.generation, State::Enabled));
     }
 }
 
@@ -248,8 +248,8 @@ fn any_state() -> impl Strategy<Value = State> {
 }
 
 proptest! {
-    /// Whatever is there, whichever steps fail: in the end one delivers as wanted, unless a person
-    /// switched one off; and what delivered is never taken away before something else does.
+    /// Whichever subscriptions exist and whichever steps fail: in the end one delivers as desired,
+    /// unless a person switched one off; and there is always one that delivers once there was.
     #[test]
     fn plans_end_with_one_that_delivers(
         states in proptest::collection::vec((any_state(), 1..4_u32, any::<bool>()), 0..5),
@@ -258,7 +258,7 @@ proptest! {
     ) {
         let mut found = Vec::new();
         for (at, (state, of, is_drifted)) in states.into_iter().enumerate() {
-            let mut one = ours(u32::try_from(at).unwrap() + 1, of.min(generation), state);
+            let mut one = owned(u32::try_from(at).unwrap() + 1, of.min(generation), state);
             if is_drifted {
                 one.found.settings.insert("branch".into(), "main".into());
             }
@@ -267,28 +267,28 @@ proptest! {
         let is_off = found.iter().any(|one| one.found.state == State::DisabledByUser);
         let known = Known { is_proved: false, ..known(generation, false) };
         let (last, most) = (100, found.len());
-        let mut played = Played { found, known, now: NOW, last, most };
+        let mut simulation = Simulation { found, known, now: NOW, last, most };
         let most = most.max(1) + 1;
         let mut fails = fails.into_iter();
         for _ in 0..60 {
-            let delivered = played.found.iter().any(|one| one.found.state == State::Enabled);
-            for step in played.plan() {
+            let delivered = simulation.found.iter().any(|one| one.found.state == State::Enabled);
+            for step in simulation.plan() {
                 if !fails.next().unwrap_or(false) {
-                    played.carry_out(&step);
+                    simulation.execute(&step);
                 }
             }
-            played.now = played.now.plus(Duration::from_secs(4_000));
-            let delivers = played.found.iter().any(|one| one.found.state == State::Enabled);
-            prop_assert!(delivers || !delivered, "what delivered is gone: {:?}", played.found);
+            simulation.now = simulation.now.plus(Duration::from_secs(4_000));
+            let delivers = simulation.found.iter().any(|one| one.found.state == State::Enabled);
+            prop_assert!(delivers || !delivered, "what delivered is gone: {:?}", simulation.found);
         }
-        prop_assert!(played.most <= most, "{} at once", played.most);
-        let due: Vec<Step> = played.plan().into_iter().filter(Step::is_due).collect();
+        prop_assert!(simulation.most <= most, "{} at once", simulation.most);
+        let due: Vec<Step> = simulation.plan().into_iter().filter(Step::is_due).collect();
         prop_assert!(due.is_empty(), "never at rest: {due:?}");
-        let wanted = hook(played.known.generation);
-        let good: BTreeMap<&str, State> = played
+        let desired = hook(simulation.known.generation);
+        let good: BTreeMap<&str, State> = simulation
             .found
             .iter()
-            .filter(|one| one.hook == wanted)
+            .filter(|one| one.hook == desired)
             .map(|one| (one.found.id.as_str(), one.found.state))
             .collect();
         let enabled = good.values().filter(|state| **state == State::Enabled).count();

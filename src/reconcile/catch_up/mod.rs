@@ -1,362 +1,287 @@
-//! Catch-up: what hooks never told is looked for in Azure DevOps and put into the inbox, where it
-//! is decided like any other delivery.
+//! Catch-up: looks in Azure DevOps for events that no hook delivered, and puts them into the inbox,
+//! where they are decided like any other delivery.
 //!
-//! A pass goes over the watched repositories of an organization, those that were read longest ago
-//! first, a project in one tick; each repository commits by itself, so that a pass which stops
-//! goes on where it stopped. It must never decide what is started.
+//! A pass scans the watched repositories of an organization project by project, those first that
+//! were read longest ago. Each repository is committed by itself, so a scan that is interrupted goes
+//! on where it stopped.
 
 mod deliveries;
-mod pass;
+mod lists;
 mod project;
-mod reading;
 mod repository;
+mod scan;
+mod target;
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::schedule::{Turned, Upkeep};
-use super::turn::{Stop, Upkept};
+use super::context::OrganizationContext;
+use super::driver::{Driver, Ended, Reconcile};
+use super::pass::{Pass, Stop};
+use crate::ado::Scope;
 use crate::credentials::CallError;
+use crate::domain::catch_up::next_scan_at;
 use crate::domain::check::Check;
-use crate::domain::subscription::HookScope;
+use crate::domain::reconciler::Outcome;
 use crate::domain::time::Timestamp;
-use crate::health::{Health, ProblemKind};
-use crate::storage::{self, Reconciler};
-use crate::worker::{Notifier, Progress};
-use pass::{Going, Next};
+use crate::health::ProblemKind;
+use crate::storage::{self, Reconciler, WatchRow};
+use project::read_project;
+use scan::{Scan, ends_the_scan};
+use target::Target;
 
-/// Between the last moment of one reading and the first of the next: Azure DevOps' lists and its
-/// clock may be a little behind. What is read twice starts nothing twice.
-const OVERLAP: Duration = Duration::from_secs(60);
-/// Less than this, and what Azure DevOps showed is not taken for later than what it tells.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
-/// Ticks that undecided deliveries are waited for: a difference may only be lag.
+pub use scan::{MissedByHooks, Report};
+
+/// How often a scan waits for the inbox to become empty before it begins: a difference may only be
+/// a delivery that is not decided yet.
 const WAITS_MAX: u32 = 3;
-/// After a pass was stopped, by whatever has no end that is known, at the latest.
+/// How long it waits each time.
+const WAIT: Duration = Duration::from_millis(500);
+/// The longest wait after an interruption whose end is not known.
 const RETRY: Duration = Duration::from_secs(30);
-/// The same where no credential is lent.
+/// The same where there is no credential.
 const RETRY_SOON: Duration = Duration::from_secs(5);
-/// After a pass that could not read everything, at the latest.
-const RETRY_UNREAD: Duration = Duration::from_secs(60);
 
-/// An organization whose repositories are followed.
-#[derive(Clone, Debug)]
-pub struct Followed {
-    pub upkept: Upkept,
-    /// Those of other organizations may be among them.
-    pub checks: Arc<[Check]>,
-    /// None where it is only done when somebody asks.
-    pub every: Option<Duration>,
-    /// Hooks tell, too, and a little later than things happen.
-    pub has_hooks: bool,
-}
-
-/// What one pass came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pass {
-    /// When it began.
-    pub at: Timestamp,
-    /// Calls to Azure DevOps, minting and revoking not counted.
-    pub requests: u64,
-    /// Deliveries that entered the inbox.
-    pub found: usize,
-    /// Changes that a hook should have told long before the pass, by where it is: pushes, or for
-    /// all about pull requests those that tell changes of them.
-    pub missed_by_hooks: BTreeMap<HookScope, Unheard>,
-    /// The first thing that could not be read, and why.
-    pub problem: Option<String>,
-}
-
-/// Changes that no hook told, in time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Unheard {
-    pub count: usize,
-    /// When the last of them happened, by the clock of Azure DevOps.
-    pub last_at: Timestamp,
-}
-
-/// See the module.
+/// See the module. Of one organization.
 #[derive(Debug)]
 pub struct CatchUp {
-    organizations: Vec<Organization>,
-    decide: Notifier,
-    health: Arc<Health>,
-}
-
-#[derive(Debug)]
-struct Organization {
-    followed: Followed,
+    target: Target,
+    /// None where a scan runs only when somebody asks for it.
+    every: Option<Duration>,
     state: Mutex<State>,
 }
 
-/// What is to be done when.
+/// What this process knows beyond the store.
 #[derive(Debug)]
 struct State {
-    due_at: Timestamp,
-    /// Somebody wants a thorough pass now.
+    /// Somebody asked for a scan while another one was interrupted: it follows that one.
     is_asked: bool,
-    /// The next pass judges anew what required checks show.
-    is_guarded_anew: bool,
-    /// The next pass has to look for what came back, too.
+    /// The next scan decides again about open pull requests with required checks.
+    rechecks_required: bool,
+    /// The next scan also looks for branches that moved and came back.
     is_thorough: bool,
-    waited: u32,
-    going: Option<Box<Going>>,
-    /// Why nothing is done for now, as told last.
-    told: String,
-    last: Option<Pass>,
-    /// How far the repository was read that was read longest ago.
+    waits: u32,
+    /// A scan that was interrupted.
+    interrupted: Option<Box<Scan>>,
+    /// The last reason for an interruption that was logged.
+    logged: String,
+    last_report: Option<Report>,
+    /// Until when the repository was read that was read longest ago.
     oldest: Option<Timestamp>,
-    /// Until when the pushes of each repository were read, in this process.
+    /// Until when this process has read the pushes of each repository, by its id.
     pushes_read: BTreeMap<String, Timestamp>,
 }
 
 impl CatchUp {
-    /// Follows these organizations; `decide` is woken when something was found. The first pass of
-    /// each is due at once, and thorough.
-    pub fn new(organizations: Vec<Followed>, decide: Notifier, health: Arc<Health>) -> Self {
-        let organizations = organizations.into_iter().map(Organization::new).collect();
-        Self { organizations, decide, health }
-    }
-
-    /// A hook of an organization is a new one: what happened before it was told by none.
-    pub fn after_healing(&self, organization: &str) {
-        let is_followed = |one: &Organization| one.followed.every.is_some();
-        if self.named(organization).is_some_and(is_followed) {
-            self.ask(organization);
-        }
-    }
-
-    /// Wants a thorough pass of an organization as soon as possible. Answers whether it is
-    /// known at all.
-    pub fn ask(&self, organization: &str) -> bool {
-        let Some(one) = self.named(organization) else { return false };
-        let mut state = one.state();
-        state.is_asked = true;
-        if state.going.is_some() {
-            // Also one that waits goes on at once: what kept it may be mended.
-            state.due_at = Timestamp::ZERO;
-        }
-        true
-    }
-
-    /// A policy that waits for required checks is new or another one: what they show of the pull
-    /// requests that are open is judged again, in the next pass.
-    pub fn after_guarding(&self, organization: &str) {
-        if let Some(one) = self.named(organization) {
-            one.state().is_guarded_anew = true;
-        }
-        self.after_healing(organization);
-    }
-
-    /// The last pass of an organization that came to its end in this process.
-    pub fn last(&self, organization: &str) -> Option<Pass> {
-        self.named(organization).and_then(|one| one.state().last.clone())
-    }
-
-    /// The same as a turn; none before the first pass.
-    pub fn turned(&self, organization: &str) -> Option<Turned> {
-        let Pass { at, found, problem, .. } = self.last(organization)?;
-        Some(Turned { at, changes: found, goes_on: false, problem })
-    }
-
-    fn named(&self, organization: &str) -> Option<&Organization> {
-        self.organizations
-            .iter()
-            .find(|one| one.followed.upkept.organization.eq_ignore_ascii_case(organization))
-    }
-}
-
-#[async_trait]
-impl Upkeep for CatchUp {
-    fn name(&self) -> &'static str {
-        "catch_up"
-    }
-
-    fn organizations(&self) -> Vec<String> {
-        self.organizations.iter().map(|one| one.followed.upkept.organization.clone()).collect()
-    }
-
-    async fn due(&self, organization: &str) -> Result<Progress, storage::Error> {
-        match self.named(organization) {
-            Some(one) => Box::pin(one.step(&self.decide, &self.health)).await,
-            None => Ok(Progress::Idle),
-        }
-    }
-}
-
-impl Organization {
-    fn new(followed: Followed) -> Self {
+    /// The first scan of a process is thorough.
+    pub(super) fn new(
+        context: OrganizationContext,
+        checks: Arc<[Check]>,
+        every: Option<Duration>,
+        has_hooks: bool,
+    ) -> Self {
         let state = State {
-            due_at: followed.every.map_or(Timestamp::NEVER, |_| Timestamp::ZERO),
             is_asked: false,
-            is_guarded_anew: false,
+            rechecks_required: false,
             is_thorough: true,
-            waited: 0,
-            going: None,
-            told: String::new(),
-            last: None,
+            waits: 0,
+            interrupted: None,
+            logged: String::new(),
+            last_report: None,
             oldest: None,
             pushes_read: BTreeMap::new(),
         };
-        Self { followed, state: Mutex::new(state) }
+        let target = Target { context, checks, has_hooks };
+        Self { target, every, state: Mutex::new(state) }
     }
 
-    /// Nothing is left half-done under this lock.
+    /// The report of the last scan that this process ended.
+    pub(super) fn last_report(&self) -> Option<Report> {
+        self.state().last_report.clone()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One step of the pass that is due or going on.
-    async fn step(&self, decide: &Notifier, health: &Health) -> Result<Progress, storage::Error> {
-        let Upkept { organization, clock, .. } = &self.followed.upkept;
-        self.show_age();
-        let Some(mut going) = self.due().await? else { return Ok(Progress::Idle) };
-        let turn = match self.followed.upkept.turn(Reconciler::CatchUp).await {
-            Ok(Some(turn)) => turn,
-            Ok(None) => {
-                // Another replica does it; what it finds is found.
-                self.put_off(going, self.retry(), String::new());
-                return Ok(Progress::Idle);
-            }
-            Err(error) => {
-                self.state().going = Some(going);
-                return Err(error);
-            }
-        };
-        let next = going.step(&self.followed, &turn, decide).await;
-        going.pass.requests += turn.requests();
-        turn.end().await;
-        self.state().oldest = going.oldest();
-        match next {
-            Ok(Next::More) => self.state().going = Some(going),
-            Ok(Next::Done) => self.finish(*going, health),
-            Err(Stop::Store(error)) => {
-                self.state().going = Some(going);
-                return Err(error);
-            }
-            Err(Stop::Stopping) => {
-                self.state().going = Some(going);
-                return Ok(Progress::Idle);
-            }
-            Err(stop) => {
-                let wait = match &stop {
-                    Stop::Paused(pause) => pause.until.since(clock.now()),
-                    stop => {
-                        let told = format!("catch-up waits: {stop}");
-                        health.raise(organization, ProblemKind::CatchUp, &told);
-                        match stop {
-                            // Somebody may be linked any moment.
-                            Stop::Call(CallError::Credential(_)) => self.retry().min(RETRY_SOON),
-                            _ => self.retry(),
-                        }
-                    }
-                };
-                self.put_off(going, wait, format!("{organization}: catch-up waits: {stop}"));
-                return Ok(Progress::Idle);
-            }
-        }
-        Ok(Progress::Worked)
-    }
-
-    /// The pass to go on with, or a new one where one is due.
-    async fn due(&self) -> Result<Option<Box<Going>>, storage::Error> {
-        let now = self.followed.upkept.clock.now();
+    /// The interrupted scan, or a new one; none while the inbox is to be waited for.
+    async fn begin(&self, is_asked: bool) -> Result<Option<Box<Scan>>, storage::Error> {
         {
             let mut state = self.state();
-            let is_due = now >= state.due_at;
-            if let Some(going) = state.going.take_if(|_| is_due) {
-                return Ok(Some(going));
-            }
-            if state.going.is_some() || !(is_due || state.is_asked) {
-                return Ok(None);
+            state.is_asked |= is_asked;
+            if let Some(scan) = state.interrupted.take() {
+                return Ok(Some(scan));
             }
         }
-        let undecided = self.followed.upkept.store.backlog().await?.undecided;
+        let deps = &self.target.context.deps;
+        let undecided = deps.store.backlog().await?.undecided;
         let mut state = self.state();
-        if undecided > 0 && state.waited < WAITS_MAX {
-            state.waited += 1;
+        if undecided > 0 && state.waits < WAITS_MAX {
+            state.waits += 1;
             return Ok(None);
         }
-        state.waited = 0;
-        // Every further step of it is due at once.
-        state.due_at = now;
+        state.waits = 0;
         let is_thorough = std::mem::take(&mut state.is_asked) || state.is_thorough;
-        let is_guarded_anew = std::mem::take(&mut state.is_guarded_anew);
+        let rechecks_required = std::mem::take(&mut state.rechecks_required);
         let pushes_read = std::mem::take(&mut state.pushes_read);
-        let going = Going::new(now, is_thorough, is_guarded_anew, pushes_read);
-        Ok(Some(Box::new(going)))
+        let scan = Scan::new(deps.clock.now(), is_thorough, rechecks_required, pushes_read);
+        Ok(Some(Box::new(scan)))
     }
 
-    fn retry(&self) -> Duration {
-        self.followed.every.map_or(RETRY, |every| RETRY.min(every))
-    }
-
-    fn put_off(&self, going: Box<Going>, wait: Duration, why: String) {
-        let now = self.followed.upkept.clock.now();
-        let mut state = self.state();
-        state.due_at = now.plus(wait);
-        state.going = Some(going);
-        if !why.is_empty() && why != state.told {
-            tracing::warn!("{why}");
-            state.told = why;
+    /// Scans until the end.
+    async fn scan(&self, scan: &mut Scan, pass: &Pass<'_>) -> Result<(), Stop> {
+        if !scan.is_listed() {
+            scan.list(self.watched(pass).await?);
         }
+        while let Some(rows) = scan.next_batch() {
+            let mut left = rows;
+            if let Err(stop) = read_project(scan, &self.target, pass, &mut left).await {
+                if ends_the_scan(&stop) || scan.is_hopeless() {
+                    scan.give_back(left);
+                    return Err(stop);
+                }
+                scan.fail(&stop, &left);
+            }
+            self.state().oldest = scan.oldest();
+            self.update_gauges();
+        }
+        Ok(())
     }
 
-    fn finish(&self, going: Going, health: &Health) {
-        let Upkept { organization, clock, .. } = &self.followed.upkept;
-        let Going { pass, is_thorough, is_guarded_anew, pushes_read, .. } = going;
-        let Pass { requests, found, problem, .. } = &pass;
-        match problem {
-            None => health.clear(organization, ProblemKind::CatchUp),
-            Some(problem) => {
-                let told = format!("catch-up could not read everything: {problem}");
-                health.raise(organization, ProblemKind::CatchUp, &told);
+    /// The repositories that checks watch. Since when is stored before anything of them is read.
+    async fn watched(&self, pass: &Pass<'_>) -> Result<Vec<WatchRow>, Stop> {
+        let Target { context, checks, .. } = &self.target;
+        let OrganizationContext { organization, client, deps, .. } = context;
+        let list = |credential| client.repositories(credential);
+        let all = pass.call(Scope::Code, "catch-up", list).await?;
+        let mut watched = Vec::new();
+        for repository in all {
+            let watches = |former: &[String]| {
+                checks.iter().any(|check| check.watches(organization, &repository, former))
+            };
+            if watches(&[]) || watches(&deps.store.former_names(organization, &repository).await?) {
+                watched.push(repository);
             }
         }
-        if *found > 0 {
-            tracing::info!(
-                organization,
-                found,
-                requests,
-                "catch_up_payload up with what no hook told"
-            );
+        Ok(deps.store.watch(organization, watched, self.target.now_there()).await?)
+    }
+
+    /// Keeps the scan, to go on later.
+    fn interrupt(&self, scan: Box<Scan>, stop: Stop) -> Result<Ended, Stop> {
+        let context = &self.target.context;
+        let mut state = self.state();
+        state.oldest = scan.oldest();
+        state.interrupted = Some(scan);
+        let retry = self.every.map_or(RETRY, |every| RETRY.min(every));
+        let wait = match &stop {
+            Stop::Store(_) | Stop::Stopping | Stop::LeaseLost => return Err(stop),
+            Stop::Paused(pause) => pause.until.since(context.now()),
+            // Somebody may link the service user at any moment.
+            Stop::Call(CallError::Credential(_)) => retry.min(RETRY_SOON),
+            Stop::Call(_) | Stop::TimedOut => retry,
+        };
+        let reason = format!("{}: {stop}", Self::FAILED);
+        if !matches!(stop, Stop::Paused(_)) {
+            context.deps.health.raise(&context.organization, Self::PROBLEM, &reason);
+        }
+        if reason != state.logged {
+            tracing::warn!(organization = context.organization, "{reason}");
+            state.logged = reason;
+        }
+        Ok(Ended::Postponed { until: context.now().plus(wait) })
+    }
+
+    fn finish(&self, scan: Scan) -> Ended {
+        let OrganizationContext { organization, deps, .. } = &self.target.context;
+        let Scan { report, is_thorough, rechecks_required, pushes_read, .. } = scan;
+        let Report { at, requests, found, problem, .. } = report.clone();
+        match &problem {
+            None => deps.health.clear(organization, Self::PROBLEM),
+            Some(problem) => {
+                let problem = format!("catch-up could not read everything: {problem}");
+                deps.health.raise(organization, Self::PROBLEM, &problem);
+            }
+        }
+        if found > 0 {
+            tracing::info!(organization, found, requests, "found events that no hook delivered");
         }
         let name = organization.clone();
         metrics::counter!("azdo_gateway_catch_up_found_total", "organization" => name.clone())
-            .increment(u64::try_from(*found).unwrap_or(u64::MAX));
-        let requests = u32::try_from(*requests).unwrap_or(u32::MAX);
+            .increment(u64::try_from(found).unwrap_or(u64::MAX));
         metrics::gauge!("azdo_gateway_catch_up_requests", "organization" => name)
-            .set(f64::from(requests));
+            .set(f64::from(u32::try_from(requests).unwrap_or(u32::MAX)));
+        let is_complete = problem.is_none();
         let mut state = self.state();
-        let wait = |every: Duration| match problem {
-            Some(_) => every.min(RETRY_UNREAD),
-            None => every,
-        };
-        let due_at = |every| clock.now().plus(wait(every));
-        state.due_at = self.followed.every.map_or(Timestamp::NEVER, due_at);
-        state.is_guarded_anew |= is_guarded_anew && problem.is_some();
-        // What could not be read was not looked at closely either.
-        state.is_thorough = is_thorough && problem.is_some();
-        state.told.clear();
+        // What could not be read is due again.
+        state.rechecks_required |= rechecks_required && !is_complete;
+        state.is_thorough = is_thorough && !is_complete;
+        state.logged.clear();
         state.pushes_read = pushes_read;
-        state.last = Some(pass);
-        drop(state);
-        self.show_age();
-    }
-
-    fn show_age(&self) {
-        let Upkept { organization, clock, .. } = &self.followed.upkept;
-        let Some(oldest) = self.state().oldest else { return };
-        metrics::gauge!("azdo_gateway_catch_up_age_seconds", "organization" => organization.clone())
-            .set(clock.now().since(oldest).as_secs_f64());
+        state.last_report = Some(report);
+        let due_at = if state.is_asked {
+            Timestamp::ZERO
+        } else {
+            next_scan_at(deps.clock.now(), self.every, is_complete)
+        };
+        let outcome = Outcome { at, changes: found, has_more: false, problem };
+        Ended::Finished { outcome, due_at: Some(due_at) }
     }
 }
 
-/// What time it is at Azure DevOps, by whose clock everything here is compared.
-fn their_now(upkept: &Upkept) -> Timestamp {
-    upkept.throttle.their_now(&upkept.organization, upkept.clock.now())
+#[async_trait]
+impl Reconcile for CatchUp {
+    const KIND: Reconciler = Reconciler::CatchUp;
+    const PROBLEM: ProblemKind = ProblemKind::CatchUp;
+    const FAILED: &'static str = "catch-up is interrupted and goes on later";
+
+    fn context(&self) -> &OrganizationContext {
+        &self.target.context
+    }
+
+    fn every(&self) -> Option<Duration> {
+        self.every
+    }
+
+    async fn reconcile(&self, pass: &Pass<'_>) -> Result<Ended, Stop> {
+        let Some(mut scan) = self.begin(pass.is_asked()).await? else {
+            return Ok(Ended::Postponed { until: self.target.context.now().plus(WAIT) });
+        };
+        let ended = self.scan(&mut scan, pass).await;
+        scan.report.requests += pass.requests();
+        match ended {
+            Ok(()) => Ok(self.finish(*scan)),
+            Err(stop) => self.interrupt(scan, stop),
+        }
+    }
+
+    fn update_gauges(&self) {
+        let OrganizationContext { organization, deps, .. } = &self.target.context;
+        let Some(oldest) = self.state().oldest else { return };
+        metrics::gauge!("azdo_gateway_catch_up_age_seconds", "organization" => organization.clone())
+            .set(deps.clock.now().since(oldest).as_secs_f64());
+    }
+}
+
+impl Driver<CatchUp> {
+    /// Asks for a thorough scan, since a hook was created or repaired and earlier events may be
+    /// lost. Does nothing where catch-up is off.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub(super) async fn after_lost_events(&self) -> Result<(), storage::Error> {
+        self.begin().await
+    }
+
+    /// Asks for a scan that decides again about open pull requests with required checks, since
+    /// there is a new policy that waits for them.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub(super) async fn recheck_required(&self) -> Result<(), storage::Error> {
+        self.reconciler.state().rechecks_required = true;
+        self.after_lost_events().await
+    }
 }

@@ -1,99 +1,100 @@
-//! One repository: what is known of it against what Azure DevOps shows, and what was missed as
-//! deliveries. Pushes are read only where something differs, or is to be looked at closely. It
-//! must never store anything.
+//! Compares what is known of one repository with what Azure DevOps shows, and turns what was missed
+//! into deliveries. Pushes are read only where something differs or the scan is thorough.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::super::turn::{Stop, Upkept};
+use super::super::pass::Stop;
 use super::deliveries::Found;
-use super::pass::Going;
-use super::reading::{Listed, Reading};
-use super::{CLOCKS_DIFFER, OVERLAP};
+use super::lists::{Listed, Lists};
+use super::scan::Scan;
+use super::target::Target;
 use crate::ado::{ListedPullRequest, ListedPush};
 use crate::domain::catch_up::{
-    FoundRefs, Frame, Heads, Missed, Pushes, differs, missed, missed_refs, wants_labels,
+    Criteria, FoundRefs, Heads, Missed, Pushes, differs, missed, missed_refs, wants_labels,
 };
 use crate::domain::check::{Check, Trigger};
 use crate::domain::decision::Remembered;
 use crate::domain::fact::{CatchUpMeta, RefUpdate};
 use crate::domain::pull_request::Status;
-use crate::domain::subscription::{HookScope, Topic};
+use crate::domain::subscription::Topic;
 use crate::domain::time::Timestamp;
 use crate::storage::{KnownRepository, NewDelivery, WatchRow};
 
-/// Hooks tell what happens within seconds; what is older than this they should have told.
+/// Between the end of one reading and the begin of the next: lists and clock of Azure DevOps may lag
+/// a little. What is read twice starts nothing twice.
+pub(super) const OVERLAP: Duration = Duration::from_secs(60);
+/// Events that differ by less than this may have happened in either order, since clocks differ.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
+/// How long a hook may take to deliver an event, which is usually seconds.
 const HOOKS_TAKE: Duration = Duration::from_secs(120);
-
 /// How far back pushes are read after a start, for branches that moved and came back.
 const LOOK_BACK: Duration = Duration::from_secs(3_600);
 
-/// A repository, what is known of it, and what the lists of its project say.
-pub(super) struct Followable<'a> {
-    pub(super) upkept: &'a Upkept,
+/// A repository, what is known of it, and its part of the lists of its project.
+pub(super) struct Comparison<'a> {
+    pub(super) target: &'a Target,
     pub(super) row: &'a WatchRow,
-    /// Those that watch it.
+    /// The checks that watch it.
     pub(super) checks: Vec<&'a Check>,
     pub(super) known: KnownRepository,
     pub(super) active: BTreeMap<i64, ListedPullRequest>,
     pub(super) closed: BTreeMap<i64, ListedPullRequest>,
-    /// All active ones are among `active`.
+    /// No active pull request is missing in `active`.
     pub(super) is_complete: bool,
+    /// When Azure DevOps was asked, by its clock.
     pub(super) asked_at: Timestamp,
-    pub(super) has_hooks: bool,
 }
 
-/// A pull request as it is, and as we know it.
+/// A pull request as it is listed, and as it is known.
 struct Candidate {
     known: Option<Remembered>,
     listed: ListedPullRequest,
 }
 
-/// What was missed, in the order in which it is to be decided.
+/// What was missed, as deliveries in the order in which they are to be decided.
 pub(super) async fn read_repository(
-    going: &mut Going,
-    reading: &Reading<'_>,
-    mut of: Followable<'_>,
+    scan: &mut Scan,
+    lists: &Lists<'_>,
+    mut of: Comparison<'_>,
 ) -> Result<Vec<NewDelivery>, Stop> {
-    let frame = of.frame(going.is_thorough);
-    let mut candidates = candidates(going, reading, &mut of).await?;
-    look_for_labels(going, reading, &of, &mut candidates, &frame).await?;
+    let criteria = of.criteria(scan.is_thorough);
+    let mut candidates = candidates(scan, lists, &mut of).await?;
+    add_labels(scan, lists, &of, &mut candidates, &criteria).await?;
     let heads = match of.prefixes() {
         prefixes if prefixes.is_empty() => Heads::default(),
-        prefixes => reading.heads(&of.row.repository, prefixes).await?,
+        prefixes => lists.heads(&of.row.repository, prefixes).await?,
     };
-    let pushes = if wants_pushes(&of, &candidates, &heads, &frame) {
-        pushes(going, reading, &of, &frame).await?
+    let pushes = if wants_pushes(&of, &candidates, &heads, &criteria) {
+        pushes(scan, lists, &of, &criteria).await?
     } else {
         None
     };
-    let (listed, told) = match pushes {
-        Some((listed, told)) => (listed, Some(told)),
-        None => (Vec::new(), None),
-    };
-    let refs = missed_refs(&of.known.refs, &heads, told.as_ref(), &frame);
-    let (mut found, told) = (Vec::new(), told.unwrap_or_default());
+    let (listed, pushes) = pushes.unzip();
+    let refs = missed_refs(&of.known.refs, &heads, pushes.as_ref(), &criteria);
+    let (mut found, pushes) = (Vec::new(), pushes.unwrap_or_default());
     for Candidate { known, listed } in candidates {
-        let missed = missed(known.as_ref(), &listed.seen, &told, &frame);
-        let missed = missed.or_else(|| of.judged_again(going, known.as_ref(), &listed));
+        let missed = missed(known.as_ref(), &listed.seen, &pushes, &criteria);
+        let missed = missed.or_else(|| of.recheck(scan, known.as_ref(), &listed));
         let Some(missed) = missed else { continue };
-        // What was heard of before it was asked for is older than the answer.
-        let heard_at = known.map_or(Timestamp::ZERO, |known| known.as_of);
-        found.push(pull_request(going, reading, &of, listed, (missed, heard_at)).await?);
+        // What was known before Azure DevOps was asked is older than its answer.
+        let known_as_of = known.map_or(Timestamp::ZERO, |known| known.as_of);
+        found.push(pull_request(scan, lists, &of, listed, (missed, known_as_of)).await?);
     }
-    found.extend(refs_found(going, reading, &of, refs, listed).await?);
+    found.extend(refs_found(scan, lists, &of, refs, listed.unwrap_or_default()).await?);
     Ok(found)
 }
 
-impl Followable<'_> {
-    fn frame(&self, is_thorough: bool) -> Frame {
-        Frame {
+impl Comparison<'_> {
+    fn criteria(&self, is_thorough: bool) -> Criteria {
+        Criteria {
             since: self.row.since,
             read_until: self.row.read_until,
             asked_at: self.asked_at,
-            passes_over_until: match self.has_hooks && !is_thorough {
-                true => self.asked_at.minus(HOOKS_TAKE),
-                false => self.asked_at,
+            skips_superseded_until: if self.target.has_hooks && !is_thorough {
+                self.asked_at.minus(HOOKS_TAKE)
+            } else {
+                self.asked_at
             },
             is_thorough,
             follows_labels: self.checks.iter().any(|check| !check.labels.is_empty()),
@@ -105,67 +106,63 @@ impl Followable<'_> {
         self.checks.iter().any(|check| check.is_on(trigger))
     }
 
-    /// Of the kinds of refs that start a check, all are followed, so that none is news when
-    /// somebody wants it.
+    /// Tracks all refs of a kind that starts a check, so that a new check starts nothing old.
     fn prefixes(&self) -> Vec<&'static str> {
         let heads = self.is_on(Trigger::Push).then_some("refs/heads/");
         heads.into_iter().chain(self.is_on(Trigger::Tag).then_some("refs/tags/")).collect()
     }
 
     fn found(&self) -> Found<'_> {
-        let Upkept { organization, clock, .. } = self.upkept;
-        Found { organization, received_at: clock.now() }
+        let context = &self.target.context;
+        Found { organization: &context.organization, received_at: context.now() }
     }
 
-    /// Nothing was missed; what required checks show of it is to be judged again, since a policy
-    /// is new that waits for them.
-    fn judged_again(
+    /// An open pull request of which nothing was missed is decided again, where a policy is new
+    /// that waits for required checks.
+    fn recheck(
         &self,
-        going: &Going,
+        scan: &Scan,
         known: Option<&Remembered>,
         listed: &ListedPullRequest,
     ) -> Option<Missed> {
         let is_active = listed.seen.pull_request.status == Status::Active;
-        let is_guarded = self.checks.iter().any(|check| check.required);
+        let is_required = self.checks.iter().any(|check| check.required);
         let as_of = known?.as_of;
-        let is_due = going.is_guarded_anew && is_active && is_guarded && as_of < self.asked_at;
+        let is_due = scan.rechecks_required && is_active && is_required && as_of < self.asked_at;
         is_due.then_some(Missed { at: as_of, is_dated: false, came_back: false })
     }
 
-    /// Hooks had time to tell it.
-    fn note_missed(&self, going: &mut Going, topic: Topic, at: Timestamp) {
+    /// Counts a missed change that a hook had the time to deliver.
+    fn note_missed(&self, scan: &mut Scan, topic: Topic, at: Timestamp) {
         if self.row.read_until.is_some() && at.plus(HOOKS_TAKE) < self.asked_at {
-            let hook_scope =
-                HookScope { project_id: self.row.repository.project_id.clone(), topic };
-            let unheard = going.pass.missed_by_hooks.entry(hook_scope).or_default();
-            unheard.count += 1;
-            unheard.last_at = unheard.last_at.max(at);
+            scan.note_missed(&self.row.repository.project_id, topic, at);
         }
     }
 }
 
-/// The pull requests that may have been missed: active ones, those that were active when we last
-/// heard of them, and closed ones where a check is started by that.
+/// The pull requests that may have changed: those that are active, those that were active as far as
+/// is known, and closed ones where a check is started by that.
 async fn candidates(
-    going: &mut Going,
-    reading: &Reading<'_>,
-    of: &mut Followable<'_>,
+    scan: &mut Scan,
+    lists: &Lists<'_>,
+    of: &mut Comparison<'_>,
 ) -> Result<Vec<Candidate>, Stop> {
     let mut candidates = Vec::new();
     for known in std::mem::take(&mut of.known.pull_requests) {
         let id = known.pull_request.id;
         let mut listed = of.active.remove(&id).or_else(|| of.closed.remove(&id));
-        if listed.is_none() && of.is_complete && going.takes_lookup() {
-            listed = reading.pull_request(&of.row.repository.project_id, id).await?;
+        if listed.is_none() && of.is_complete && scan.takes_lookup() {
+            listed = lists.pull_request(&of.row.repository.project_id, id).await?;
         }
         let known = Some(known);
         candidates.extend(listed.map(|listed| Candidate { known, listed }));
     }
-    let closed = match of.is_on(Trigger::PullRequestClosed) {
-        true => std::mem::take(&mut of.closed),
-        false => BTreeMap::new(),
+    let closed = if of.is_on(Trigger::PullRequestClosed) {
+        std::mem::take(&mut of.closed)
+    } else {
+        BTreeMap::new()
     };
-    let Upkept { organization, store, .. } = of.upkept;
+    let (organization, store) = (&of.target.context.organization, &of.target.context.deps.store);
     let active = std::mem::take(&mut of.active);
     for (id, listed) in active.into_iter().chain(closed) {
         let repository = &of.row.repository.id;
@@ -175,68 +172,69 @@ async fn candidates(
     Ok(candidates)
 }
 
-/// Asks for the labels that no list told, as far as a check depends on them; those that nobody
-/// knows first, since a pass asks for so many only.
-async fn look_for_labels(
-    going: &mut Going,
-    reading: &Reading<'_>,
-    of: &Followable<'_>,
+/// Asks for labels that the list did not show, as far as a check depends on them. Unknown ones come
+/// first, since the number of calls is limited.
+async fn add_labels(
+    scan: &mut Scan,
+    lists: &Lists<'_>,
+    of: &Comparison<'_>,
     candidates: &mut [Candidate],
-    frame: &Frame,
+    criteria: &Criteria,
 ) -> Result<(), Stop> {
-    let wanted = |one: &Candidate| wants_labels(one.known.as_ref(), &one.listed.seen, frame);
+    let wanted = |one: &Candidate| wants_labels(one.known.as_ref(), &one.listed.seen, criteria);
     let mut todo: Vec<_> =
         candidates.iter_mut().filter_map(|one| Some((wanted(one)?, one))).collect();
     todo.sort_by_key(|(urgency, _)| *urgency);
     for (_, one) in todo {
-        if !going.takes_lookup() {
+        if !scan.takes_lookup() {
             break;
         }
         let id = one.listed.seen.pull_request.id;
-        if let Some(labels) = reading.labels(&of.row.repository, id).await? {
+        if let Some(labels) = lists.labels(&of.row.repository, id).await? {
             one.listed.insert_labels(labels);
         }
     }
     Ok(())
 }
 
-/// Whether it matters when something was pushed.
+/// Whether the times of pushes matter.
 fn wants_pushes(
-    of: &Followable<'_>,
+    of: &Comparison<'_>,
     candidates: &[Candidate],
     heads: &Heads,
-    frame: &Frame,
+    criteria: &Criteria,
 ) -> bool {
     let is_active = |one: &&Candidate| one.listed.seen.pull_request.status == Status::Active;
     let mut active = candidates.iter().filter(is_active);
-    if frame.is_thorough {
+    if criteria.is_thorough {
         return active.next().is_some() || !heads.prefixes.is_empty();
     }
     let none = Pushes::default();
     let is_missed =
-        |one: &Candidate| missed(one.known.as_ref(), &one.listed.seen, &none, frame).is_some();
+        |one: &Candidate| missed(one.known.as_ref(), &one.listed.seen, &none, criteria).is_some();
     active.any(is_missed) || differs(&of.known.refs, heads)
 }
 
-/// The pushes since the last reading; since they were last read, where somebody looks closely.
+/// The pushes since the last reading; a thorough scan goes back to where pushes were last read.
 async fn pushes(
-    going: &mut Going,
-    reading: &Reading<'_>,
-    of: &Followable<'_>,
-    frame: &Frame,
+    scan: &mut Scan,
+    lists: &Lists<'_>,
+    of: &Comparison<'_>,
+    criteria: &Criteria,
 ) -> Result<Option<(Vec<ListedPush>, Pushes)>, Stop> {
     let id = &of.row.repository.id;
-    let until = frame.read_until.unwrap_or(frame.since);
-    let last = going.pushes_read.get(id).copied();
-    let from = match frame.is_thorough {
-        // Nobody remembers until when pushes were read before this process began.
-        true => last.unwrap_or(until.minus(LOOK_BACK)).min(until),
-        false => until,
+    let until = criteria.read_until.unwrap_or(criteria.since);
+    let last = scan.pushes_read.get(id).copied();
+    let from = if criteria.is_thorough {
+        // Until when this process has read pushes is not stored, so a new process goes back further.
+        last.unwrap_or(until.minus(LOOK_BACK)).min(until)
+    } else {
+        until
     };
-    let listed = reading.pushes(&of.row.repository, from).await?;
+    let listed = lists.pushes(&of.row.repository, from).await?;
     let Some(Listed { items, is_complete }) = listed else { return Ok(None) };
     if last.is_none_or(|last| from <= last) {
-        going.reads_pushes(id, of.asked_at.minus(OVERLAP));
+        scan.reads_pushes(id, of.asked_at.minus(OVERLAP));
     }
     let oldest = items.iter().filter_map(|listed| listed.push.pushed_at).min();
     let reaches_back = oldest.is_some_and(|oldest| oldest < until);
@@ -245,28 +243,28 @@ async fn pushes(
 }
 
 async fn pull_request(
-    going: &mut Going,
-    reading: &Reading<'_>,
-    of: &Followable<'_>,
+    scan: &mut Scan,
+    lists: &Lists<'_>,
+    of: &Comparison<'_>,
     listed: ListedPullRequest,
-    (missed, heard_at): (Missed, Timestamp),
+    (missed, known_as_of): (Missed, Timestamp),
 ) -> Result<NewDelivery, Stop> {
     let Missed { at, is_dated, came_back } = missed;
     if is_dated {
-        of.note_missed(going, Topic::PullRequestsUpdated, at);
+        of.note_missed(scan, Topic::PullRequestsUpdated, at);
     }
     let labels = listed.labels();
     let mut resource = listed.resource;
-    // A description asks for no CI at times, at its end.
-    if listed.is_cut && going.takes_lookup() {
+    // The cut description may contain a request to skip CI at its end.
+    if listed.is_cut && scan.takes_lookup() {
         let id = listed.seen.pull_request.id;
-        let whole = reading.pull_request(&of.row.repository.project_id, id).await?;
+        let whole = lists.pull_request(&of.row.repository.project_id, id).await?;
         let same = |whole: &ListedPullRequest| {
             let (whole, part) = (&whole.seen.pull_request, &listed.seen.pull_request);
             whole.source_commit == part.source_commit && whole.status == part.status
         };
         if let Some(mut whole) = whole.filter(same) {
-            // What was compared is what is told.
+            // The labels that were compared are the ones to deliver.
             if let Some(labels) = labels {
                 whole.insert_labels(labels);
             }
@@ -275,18 +273,17 @@ async fn pull_request(
     }
     let catch_up_meta = CatchUpMeta {
         came_back,
-        // Clocks may differ a little.
-        seen_at: Some(heard_at.max(of.asked_at.minus(CLOCKS_DIFFER))),
-        is_guarded_anew: going.is_guarded_anew,
+        seen_at: Some(known_as_of.max(of.asked_at.minus(CLOCKS_DIFFER))),
+        is_guarded_anew: scan.rechecks_required,
         passed_over: Vec::new(),
     };
     Ok(of.found().pull_request(&resource, at, &catch_up_meta))
 }
 
 async fn refs_found(
-    going: &mut Going,
-    reading: &Reading<'_>,
-    of: &Followable<'_>,
+    scan: &mut Scan,
+    lists: &Lists<'_>,
+    of: &Comparison<'_>,
     refs: FoundRefs,
     listed: Vec<ListedPush>,
 ) -> Result<Vec<NewDelivery>, Stop> {
@@ -295,17 +292,15 @@ async fn refs_found(
         listed.into_iter().filter_map(|one| Some((one.push.push_id?, one))).collect();
     for push in refs.pushes {
         let Some(mut one) = listed.remove(&push.push_id) else { continue };
-        of.note_missed(going, Topic::Pushes, push.at);
+        of.note_missed(scan, Topic::Pushes, push.at);
         let is_run = |update: &RefUpdate| {
-            update.new.is_some()
-                && !push.passed_over.contains(&update.name)
-                && is_wanted(of, update)
+            update.new.is_some() && !push.superseded.contains(&update.name) && is_wanted(of, update)
         };
-        // Its commits may ask for no CI; the list does not hold them.
-        if one.push.updates.iter().any(is_run) && going.takes_lookup() {
-            reading.with_commits(repository, push.push_id, &mut one.resource).await?;
+        // The messages of its commits may ask to skip CI; the list has no commits.
+        if one.push.updates.iter().any(is_run) && scan.takes_lookup() {
+            lists.with_commits(repository, push.push_id, &mut one.resource).await?;
         }
-        found.push(of.found().push(&one.resource, push.at, push.passed_over));
+        found.push(of.found().push(&one.resource, push.at, push.superseded));
     }
     let at = of.row.read_until.map_or(of.row.since, |until| until.max(of.row.since));
     found.extend(refs.heads.into_iter().map(|update| of.found().head(repository, update, at)));
@@ -313,8 +308,8 @@ async fn refs_found(
     Ok(found)
 }
 
-/// Whether a check that honours messages may run because of this.
-fn is_wanted(of: &Followable<'_>, update: &RefUpdate) -> bool {
+/// Whether this may start a check that skips CI where a commit message asks for it.
+fn is_wanted(of: &Comparison<'_>, update: &RefUpdate) -> bool {
     let mut checks = of.checks.iter().filter(|check| check.skip_ci);
     match update.branch() {
         Some(branch) => {

@@ -1,17 +1,13 @@
-//! What people see of the subscriptions: rows for lists, alarms for what does not deliver, ages of
-//! the last deliveries.
-//!
-//! Probation and disabling lose events, so they are never only a line in a list. It must never
-//! change anything.
+//! What people see of the subscriptions: rows for lists, problems, and gauges.
 
 use std::collections::BTreeMap;
 
-use super::Beside;
-use super::picture::Picture;
-use crate::domain::subscription::{HookScope, Kind, OwnedHook, State, Step, Topic, Wanted};
+use super::snapshot::Snapshot;
+use crate::domain::subscription::{HookScope, Kind, OwnedHook, State, Step, Topic};
 use crate::domain::time::Timestamp;
-use crate::health::{Health, ProblemKind};
-use crate::storage::{HookActivity, SubscriptionRow};
+use crate::reconcile::catch_up::Report;
+use crate::reconcile::context::OrganizationContext;
+use crate::storage::SubscriptionRow;
 
 const STATES: [State; 6] = [
     State::Enabled,
@@ -22,45 +18,51 @@ const STATES: [State; 6] = [
     State::Unknown,
 ];
 
-/// OwnedHook as they were found, each with what the plan does about it.
+/// The subscriptions as they were found, each with what the plan does about it.
 pub(super) fn rows(
     organization: &str,
-    picture: &Picture,
+    snapshot: &Snapshot,
     steps: &[Step],
     seen_at: Timestamp,
 ) -> Vec<SubscriptionRow> {
     let row = |one: &OwnedHook| {
         let step = steps.iter().find(|step| step.id.as_ref() == Some(&one.found.id));
-        let wanted = picture.wanted.iter().find(|wanted| {
-            wanted.hook_scope.topic == one.found.topic
-                && Some(&wanted.hook_scope.project_id) == one.found.project_id.as_ref()
-        });
         let project_id = one.found.project_id.as_ref();
+        let desired = snapshot.desired.iter().find(|desired| {
+            let HookScope { project_id: of, topic } = &desired.hook_scope;
+            *topic == one.found.topic && Some(of) == project_id
+        });
         SubscriptionRow {
             organization: organization.to_owned(),
-            project: project_id.and_then(|id| picture.projects.get(id)).cloned(),
+            project: project_id.and_then(|id| snapshot.projects.get(id)).cloned(),
             found: one.found.clone(),
             hook: one.hook.clone(),
             action: step.map_or("keep", |step| step.kind.as_str()).to_owned(),
-            reason: step.map_or(String::new(), |step| step.why.clone()),
-            checks: wanted.map(|wanted| wanted.checks.clone()).unwrap_or_default(),
+            reason: step.map_or(String::new(), |step| step.reason.clone()),
+            checks: desired.map(|desired| desired.checks.clone()).unwrap_or_default(),
             seen_at,
         }
     };
-    picture.ours.iter().map(row).collect()
+    snapshot.owned.iter().map(row).collect()
 }
 
-/// Says what is wrong with ours, once, and what ended being so.
-pub(super) fn alarm(
-    health: &Health,
-    organization: &str,
-    picture: &Picture,
-    steps: &[Step],
-    mut told: Vec<String>,
-) {
+/// The problem of an identity that sees no repository at all while there are hooks of ours. Then
+/// nothing is done, since every hook would look superfluous.
+pub(super) fn blindness(snapshot: &Snapshot) -> Option<String> {
+    let is_blind = snapshot.projects.is_empty() && !snapshot.owned.is_empty();
+    (is_blind && !snapshot.hook_state.is_held).then(|| {
+        "the identity cannot see any repository, so all hooks are kept as they are: let the \
+         identity read the repositories"
+            .to_owned()
+    })
+}
+
+/// The problem of subscriptions that Azure DevOps or a person has stopped. Also sets the gauge of
+/// their states.
+pub(super) fn stopped(organization: &str, snapshot: &Snapshot, steps: &[Step]) -> Option<String> {
     let mut counts: BTreeMap<&str, usize> =
         STATES.iter().map(|state| (state.as_str(), 0)).collect();
-    for one in &picture.ours {
+    for one in &snapshot.owned {
         *counts.entry(one.found.state.as_str()).or_default() += 1;
     }
     for (state, count) in &counts {
@@ -69,75 +71,76 @@ pub(super) fn alarm(
             "state" => *state)
         .set(f64::from(count.unwrap_or(u32::MAX)));
     }
-    let broken: Vec<String> = counts
+    let stopped: Vec<String> = counts
         .iter()
         .filter(|(state, count)| **state != State::Enabled.as_str() && **count > 0)
         .map(|(state, count)| format!("{count} {}", state.replace('_', " ")))
         .collect();
-    if !broken.is_empty() && !picture.hook_state.is_held {
-        let left = steps.iter().find(|step| step.kind == Kind::Report);
-        let what = left.map_or("they are being healed", |step| step.why.as_str());
-        told.push(format!("subscriptions that lose every event: {} ({what})", broken.join(", ")));
+    if stopped.is_empty() || snapshot.hook_state.is_held {
+        return None;
     }
-    if told.is_empty() {
-        health.clear(organization, ProblemKind::Hooks);
-    } else if health.raise(organization, ProblemKind::Hooks, &told.join("; ")) {
-        tracing::error!(organization, "{}", told.join("; "));
-    }
+    let report = steps.iter().find(|step| step.kind == Kind::Report);
+    let what = report.map_or("they are being healed", |step| step.reason.as_str());
+    Some(format!("subscriptions that lose every event: {} ({what})", stopped.join(", ")))
 }
 
-/// The hooks that seem to deliver and do not tell what catch-up finds.
-pub(super) fn silence(beside: &Beside, organization: &str, picture: &Picture) -> Option<String> {
-    let pass = beside.catch_up.last(organization)?;
-    let silent = pass.missed_by_hooks.iter().filter_map(|(hook_scope, unheard)| {
-        let of_place = |wanted: &&Wanted| tells(&wanted.hook_scope, hook_scope);
-        let ours = picture.wanted.iter().filter(of_place);
-        let hooks: Vec<&str> = ours.map(|wanted| wanted.hook.as_str()).collect();
-        let last_at = beside.hook_activity.last_of(organization, &|hook| hooks.contains(&hook));
-        // One that is new, or has spoken since, is not blamed for what was before.
-        let its = picture.ours.iter().filter(|one| hooks.contains(&one.hook.as_str()));
-        let is_new = its.filter_map(|one| one.found.created_at).max() >= Some(unheard.last_at);
-        if hooks.is_empty() || is_new || last_at.is_some_and(|last_at| last_at > pass.at) {
+/// The problem of hooks that are enabled and did not deliver what the last scan of catch-up found.
+pub(super) fn silence(
+    context: &OrganizationContext,
+    snapshot: &Snapshot,
+    last_scan: &Report,
+) -> Option<String> {
+    let OrganizationContext { organization, deps, .. } = context;
+    let silent = last_scan.missed_by_hooks.iter().filter_map(|(hook_scope, missed)| {
+        let desired =
+            snapshot.desired.iter().filter(|desired| covers(&desired.hook_scope, hook_scope));
+        let hooks: Vec<&str> = desired.map(|desired| desired.hook.as_str()).collect();
+        let last_at = deps.hook_activity.last_of(organization, &|hook| hooks.contains(&hook));
+        // A hook that is newer, or has delivered since, is not blamed for earlier events.
+        let found = snapshot.owned.iter().filter(|one| hooks.contains(&one.hook.as_str()));
+        let is_new = found.filter_map(|one| one.found.created_at).max() >= Some(missed.last_at);
+        if hooks.is_empty() || is_new || last_at.is_some_and(|last_at| last_at > last_scan.at) {
             return None;
         }
         let project =
-            picture.projects.get(&hook_scope.project_id).unwrap_or(&hook_scope.project_id);
-        let count = unheard.count;
+            snapshot.projects.get(&hook_scope.project_id).unwrap_or(&hook_scope.project_id);
+        let count = missed.count;
         let what = if hook_scope.topic == Topic::Pushes { "pushes" } else { "pull requests" };
-        let since = last_at.map_or("never".to_owned(), |last_at| last_at.to_string());
+        let last = last_at.map_or("never".to_owned(), |last_at| last_at.to_string());
         Some(format!(
             "hooks of project {project} are silent about {what}: catch-up found {count} events \
-             that they did not tell; they last delivered: {since}; look at their history in Azure \
-             DevOps"
+             that they did not deliver; last delivery: {last}; look at the history of the hooks in \
+             Azure DevOps"
         ))
     });
-    let told: Vec<String> = silent.collect();
-    (!told.is_empty()).then(|| told.join("; "))
+    let problems: Vec<String> = silent.collect();
+    (!problems.is_empty()).then(|| problems.join("; "))
 }
 
-/// Whether the hook of one hook_scope is to tell what is known to be of the other.
-fn tells(hook: &HookScope, of: &HookScope) -> bool {
-    let about = |hook_scope: &HookScope| hook_scope.topic == Topic::Pushes;
-    hook.project_id == of.project_id && hook.topic != Topic::Comments && about(hook) == about(of)
+/// Whether the hook of one scope delivers the events of the other. All topics of pull requests
+/// count as one, comments excepted.
+fn covers(hook: &HookScope, of: &HookScope) -> bool {
+    let is_pushes = |hook_scope: &HookScope| hook_scope.topic == Topic::Pushes;
+    hook.project_id == of.project_id
+        && hook.topic != Topic::Comments
+        && is_pushes(hook) == is_pushes(of)
 }
 
-/// How long ago each of ours last delivered; never since it was created counts from then.
-pub(super) fn ages(
-    organization: &str,
-    picture: &Picture,
-    hook_activity: &HookActivity,
-    now: Timestamp,
-) {
-    for wanted in &picture.wanted {
-        let ours = picture.ours.iter().find(|one| one.hook == wanted.hook);
-        let since = hook_activity
-            .last_at(organization, &wanted.hook)
-            .or(ours.and_then(|one| one.found.created_at));
+/// Sets the gauges of how long ago each hook last delivered. One that never did counts from its
+/// creation.
+pub(super) fn set_age_gauges(context: &OrganizationContext, snapshot: &Snapshot, now: Timestamp) {
+    let OrganizationContext { organization, deps, .. } = context;
+    for desired in &snapshot.desired {
+        let found = snapshot.owned.iter().find(|one| one.hook == desired.hook);
+        let since = deps
+            .hook_activity
+            .last_at(organization, &desired.hook)
+            .or(found.and_then(|one| one.found.created_at));
         let Some(since) = since else { continue };
-        let (organization, project) = (organization.to_owned(), wanted.project.clone());
+        let (organization, project) = (organization.clone(), desired.project.clone());
         metrics::gauge!("azdo_gateway_hook_last_delivery_age_seconds",
             "organization" => organization, "project" => project,
-            "topic" => wanted.hook_scope.topic.as_str())
+            "topic" => desired.hook_scope.topic.as_str())
         .set(now.since(since).as_secs_f64());
     }
 }

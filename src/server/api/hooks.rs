@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 
 use super::page::{Parameters, listed, only, page};
 use crate::domain::policy;
-use crate::domain::subscription::{Act, Change};
-use crate::reconcile::schedule::Turned;
-use crate::reconcile::subscriptions::{Kept, Planned};
-use crate::reconcile::turn::Stop;
+use crate::domain::reconciler::Outcome;
+use crate::domain::subscription::{Action, Change};
+use crate::reconcile::organization::OrganizationReconcilers;
+use crate::reconcile::pass::Stop;
+use crate::reconcile::subscriptions::StepPreview;
 use crate::server::State;
 use crate::server::auth::{Right, require};
 use crate::server::problem::Problem;
@@ -50,14 +51,12 @@ pub(super) async fn plan(
     state: Data<State>,
 ) -> Result<Json<Value>, Problem> {
     require(&request, &state, Right::Look)?;
-    let kept = kept(&state, &path)?;
-    let organization = &kept.upkept.organization;
-    let plan = state.subscriptions.plan(kept).await.map_err(unseen)?;
+    let reconcilers = reconcilers(&state, &path)?;
+    let organization = &reconcilers.organization;
+    let plan = reconcilers.subscriptions.reconciler.plan().await.map_err(no_plan)?;
+    let policies = reconcilers.policies.reconciler.plan().await.map_err(no_plan)?;
     let mut items: Vec<Value> = plan.steps.iter().map(|step| planned(organization, step)).collect();
-    if let Some(kept) = state.policies.of(organization) {
-        let policies = state.policies.plan(kept).await.map_err(unseen)?;
-        items.extend(policies.steps.iter().map(|step| planned_policy(organization, step)));
-    }
+    items.extend(policies.steps.iter().map(|step| planned_policy(organization, step)));
     Ok(Json(json!({
         "organization": organization,
         "items": items,
@@ -68,24 +67,21 @@ pub(super) async fn plan(
     })))
 }
 
-/// `GET /v1/organizations/{name}/reconcile`: what became of the last turns.
-pub(super) async fn turns(
+/// `GET /v1/organizations/{name}/reconcile`: the outcomes of the last passes.
+pub(super) async fn outcomes(
     request: HttpRequest,
     path: Path<String>,
     state: Data<State>,
 ) -> Result<Json<Value>, Problem> {
     require(&request, &state, Right::Look)?;
-    let kept = kept(&state, &path)?;
-    let organization = &kept.upkept.organization;
-    let has_hooks = kept.is_managed || state.store.hooks(organization).await?.is_held;
-    let hooks = has_hooks.then(|| ("subscriptions", state.subscriptions.last(organization)));
-    let others = [
-        ("policies", state.policies.last(organization)),
-        ("catch_up", state.catch_up.turned(organization)),
-    ];
-    let turns = hooks.into_iter().chain(others);
-    let items: Vec<Value> =
-        turns.map(|(reconciler, turned)| turn(reconciler, turned.as_ref())).collect();
+    let OrganizationReconcilers { organization, subscriptions, policies, catch_up } =
+        reconcilers(&state, &path)?;
+    let mut items = Vec::new();
+    if subscriptions.is_active().await? {
+        items.push(outcome("subscriptions", subscriptions.last().await?.as_ref()));
+    }
+    items.push(outcome("policies", policies.last().await?.as_ref()));
+    items.push(outcome("catch_up", catch_up.last().await?.as_ref()));
     Ok(Json(json!({ "organization": organization, "items": items })))
 }
 
@@ -96,23 +92,23 @@ pub(super) async fn reconcile(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     require(&request, &state, Right::Operate)?;
-    let kept = kept(&state, &path)?;
-    let asked = asked(&state, kept);
-    state.policies.ask(&kept.upkept.organization);
-    state.subscriptions.hold(kept, false).await?;
+    let reconcilers = reconcilers(&state, &path)?;
+    let asked = asked(&state, reconcilers);
+    reconcilers.policies.ask().await?;
+    reconcilers.subscriptions.hold(false).await?;
     Ok(asked)
 }
 
-/// `POST /v1/organizations/{name}/catch-up`: looks at once for what no hook told.
+/// `POST /v1/organizations/{name}/catch-up`: looks now for events that no hook delivered.
 pub(super) async fn catch_up(
     request: HttpRequest,
     path: Path<String>,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     require(&request, &state, Right::Operate)?;
-    let kept = kept(&state, &path)?;
-    let asked = asked(&state, kept);
-    state.catch_up.ask(&kept.upkept.organization);
+    let reconcilers = reconcilers(&state, &path)?;
+    let asked = asked(&state, reconcilers);
+    reconcilers.catch_up.ask().await?;
     Ok(asked)
 }
 
@@ -125,17 +121,17 @@ pub(super) async fn rotate(
 ) -> Result<HttpResponse, Problem> {
     require(&request, &state, Right::Operate)?;
     only(&parameters, &["project"])?;
-    let kept = kept(&state, &path)?;
-    if !kept.is_managed {
+    let reconcilers = reconcilers(&state, &path)?;
+    if !reconcilers.subscriptions.reconciler.is_managed() {
         return Err(by_hand());
     }
-    if state.store.hooks(&kept.upkept.organization).await?.is_held {
+    if state.store.hooks(&reconcilers.organization).await?.is_held {
         let what = "the hooks were taken away: create them with `azdo-gateway hooks apply`";
         return Err(Problem::conflict(what));
     }
-    let asked = asked(&state, kept);
+    let asked = asked(&state, reconcilers);
     let project = parameters.get("project").map(String::as_str);
-    if state.subscriptions.rotate(kept, project).await? == 0 {
+    if reconcilers.subscriptions.rotate(project).await? == 0 {
         let what = "there is no hook to rotate: create them with `azdo-gateway hooks apply`";
         return Err(Problem::conflict(what));
     }
@@ -149,14 +145,14 @@ pub(super) async fn remove(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     require(&request, &state, Right::Operate)?;
-    let kept = kept(&state, &path)?;
-    let asked = asked(&state, kept);
-    state.subscriptions.hold(kept, true).await?;
+    let reconcilers = reconcilers(&state, &path)?;
+    let asked = asked(&state, reconcilers);
+    reconcilers.subscriptions.hold(true).await?;
     Ok(asked)
 }
 
-fn asked(state: &State, kept: &Kept) -> HttpResponse {
-    let organization = &kept.upkept.organization;
+fn asked(state: &State, reconcilers: &OrganizationReconcilers) -> HttpResponse {
+    let organization = &reconcilers.organization;
     let answer = json!({ "organization": organization, "asked_at": state.clock.now() });
     HttpResponse::Accepted().json(answer)
 }
@@ -168,13 +164,13 @@ fn by_hand() -> Problem {
     )
 }
 
-fn kept<'s>(state: &'s State, name: &str) -> Result<&'s Kept, Problem> {
+fn reconcilers<'s>(state: &'s State, name: &str) -> Result<&'s OrganizationReconcilers, Problem> {
     let known = state.organizations.get(&name.to_ascii_lowercase());
-    let kept = known.and_then(|name| state.subscriptions.of(name));
-    kept.ok_or_else(|| Problem::not_found("organization", name))
+    let reconcilers = known.and_then(|name| state.reconcilers.get(name));
+    reconcilers.ok_or_else(|| Problem::not_found("organization", name))
 }
 
-fn unseen(stop: Stop) -> Problem {
+fn no_plan(stop: Stop) -> Problem {
     match stop {
         Stop::Store(error) => Problem::from(error),
         stop => Problem::bad_gateway(format!("no plan can be made now: {stop}")),
@@ -201,10 +197,10 @@ fn subscription(state: &State, row: &SubscriptionRow) -> Value {
     })
 }
 
-fn planned(organization: &str, planned: &Planned) -> Value {
+fn planned(organization: &str, planned: &StepPreview) -> Value {
     let step = &planned.step;
-    let changes: Vec<Value> = match &step.act {
-        Act::Change { changes, .. } => changes.iter().map(change).collect(),
+    let changes: Vec<Value> = match &step.action {
+        Action::Change { changes, .. } => changes.iter().map(change).collect(),
         _ => Vec::new(),
     };
     json!({
@@ -214,7 +210,7 @@ fn planned(organization: &str, planned: &Planned) -> Value {
         "project": planned.project,
         "what": step.hook_scope.as_ref().map(|hook_scope| hook_scope.topic.as_str()),
         "id": step.id,
-        "reason": step.why,
+        "reason": step.reason,
         "changes": changes,
     })
 }
@@ -229,7 +225,7 @@ fn planned_policy(organization: &str, step: &policy::Step) -> Value {
         "project": step.project,
         "what": step.what(),
         "id": step.policy.map(|id| id.to_string()),
-        "reason": step.why,
+        "reason": step.reason,
         "changes": step.changes.iter().map(change).collect::<Vec<_>>(),
     })
 }
@@ -238,12 +234,12 @@ fn change(change: &Change) -> Value {
     json!({ "field": change.field, "from": change.from, "to": change.to })
 }
 
-fn turn(reconciler: &str, turned: Option<&Turned>) -> Value {
+fn outcome(reconciler: &str, last: Option<&Outcome>) -> Value {
     json!({
         "reconciler": reconciler,
-        "at": turned.map(|turned| turned.at),
-        "changes": turned.map_or(0, |turned| turned.changes),
-        "goes_on": turned.is_some_and(|turned| turned.goes_on),
-        "problem": turned.and_then(|turned| turned.problem.as_deref()),
+        "at": last.map(|last| last.at),
+        "changes": last.map_or(0, |last| last.changes),
+        "goes_on": last.is_some_and(|last| last.has_more),
+        "problem": last.and_then(|last| last.problem.as_deref()),
     })
 }

@@ -29,7 +29,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .route("/v1/organizations/{name}/link", web::post().to(link::ticket))
         .route("/v1/organizations/{name}/link", web::delete().to(link::unlink))
         .route("/v1/organizations/{name}/plan", web::get().to(hooks::plan))
-        .route("/v1/organizations/{name}/reconcile", web::get().to(hooks::turns))
+        .route("/v1/organizations/{name}/reconcile", web::get().to(hooks::outcomes))
         .route("/v1/organizations/{name}/reconcile", web::post().to(hooks::reconcile))
         .route("/v1/organizations/{name}/catch-up", web::post().to(hooks::catch_up))
         .route("/v1/organizations/{name}/rotate", web::post().to(hooks::rotate))

@@ -7,11 +7,10 @@ use azdo_gateway::clock::Clock;
 use azdo_gateway::config::Config;
 use azdo_gateway::credentials::Identities;
 use azdo_gateway::deps::{Deps, Instance};
-use azdo_gateway::reconcile::catch_up::CatchUp;
-use azdo_gateway::reconcile::subscriptions::{Beside, Kept, Subscriptions};
-use azdo_gateway::reconcile::turn::Upkept;
+use azdo_gateway::reconcile::context::OrganizationContext;
+use azdo_gateway::reconcile::organization::{OrganizationReconcilers, Settings};
 use azdo_gateway::storage::Store;
-use azdo_gateway::worker::{Notifier, Notifiers};
+use azdo_gateway::worker::Notifiers;
 use tokio_util::sync::CancellationToken;
 
 /// What another process of this configuration works with.
@@ -37,33 +36,26 @@ pub(crate) fn identities(config: &Config, store: &Arc<dyn Store>, process: &str)
     Identities::new(organizations, &deps(config, store, process)).expect("it is set up")
 }
 
-/// What another process of this configuration looks after subscriptions with.
-pub(crate) fn subscriptions(
+/// The reconcilers of another process of this configuration, which manages the hooks.
+pub(crate) fn reconcilers(
     config: &Config,
     store: &Arc<dyn Store>,
     process: &str,
-) -> Subscriptions {
-    let identities = identities(config, store, process);
-    let kept = config.organizations.iter().map(|organization| {
-        let identity = &identities.by_organization[&organization.ado.name];
-        let upkept = Upkept {
-            organization: organization.ado.name.clone(),
-            client: identity.client.clone(),
-            source: Arc::clone(&identity.source),
-            throttle: Arc::default(),
-            store: Arc::clone(store),
-            clock: Clock::system(),
-            holder: process.to_owned(),
-            stop: CancellationToken::new(),
-        };
-        Kept { upkept, every: organization.reconcile, is_managed: true }
-    });
-    let hook_scope = (config.secrets.clone(), config.server.public_url.clone());
-    let catch_up = CatchUp::new(Vec::new(), Notifier::default(), Arc::default());
-    let beside = Beside {
-        hook_activity: Arc::default(),
-        health: Arc::default(),
-        catch_up: Arc::new(catch_up),
+) -> OrganizationReconcilers {
+    let organization = &config.organizations[0];
+    let deps = deps(config, store, process);
+    let identity = &identities(config, store, process).by_organization[&organization.ado.name];
+    let context = OrganizationContext {
+        organization: organization.ado.name.clone(),
+        client: identity.client.clone(),
+        source: Arc::clone(&identity.source),
+        deps,
     };
-    Subscriptions::new(kept.collect(), config.checks.clone(), hook_scope, beside)
+    let settings = Settings {
+        checks: config.checks.clone().into(),
+        every: organization.reconcile,
+        catch_up_every: None,
+        manages_hooks: true,
+    };
+    OrganizationReconcilers::new(context, settings)
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use azdo_gateway::reconcile::schedule::Upkeep;
+use azdo_gateway::worker::Tick;
 use fakes::ado::SubscriptionStatus;
 use fakes::ado::hooks::Subscription;
 use fakes::faults::{
@@ -131,7 +131,7 @@ async fn a_look_that_fails_makes_nothing() {
     // From here on one of the four questions is never answered.
     let rule = Rule::new("POST", "/_apis/hooks/subscriptionsquery", server_error_500()).percent(60);
     env.shell.ado(|ado| ado.faults.add(rule));
-    let told = |ready: &serde_json::Value| ready.to_string().contains("could not be looked after");
+    let told = |ready: &serde_json::Value| ready.to_string().contains("could not be reconciled");
     gateway.api.until("/readyz", told).await;
     assert_eq!(env.shell.ado(|ado| ado.subscriptions().count()), 4);
     env.shell.ado(|ado| ado.faults.clear());
@@ -171,10 +171,13 @@ async fn of_two_replicas_at_once_one_makes_the_hooks() {
     kept(&mut settings);
     let config = settings.config();
     let others: Vec<_> = (0..4)
-        .map(|number| parts::subscriptions(&config, gateway.app.store(), &number.to_string()))
+        .map(|number| parts::reconcilers(&config, gateway.app.store(), &number.to_string()))
         .collect();
-    let turns = others.iter().map(|other| other.due("fabrikam"));
-    let ticks = futures_util::future::join_all(turns).await;
+    let passes = others.iter().map(async |other| {
+        other.subscriptions.ask().await.unwrap();
+        other.subscriptions.tick().await
+    });
+    let ticks = futures_util::future::join_all(passes).await;
     assert!(ticks.into_iter().all(|tick| tick.is_ok()));
     until_whole(&env).await;
     gateway.stop().await;

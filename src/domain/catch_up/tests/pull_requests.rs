@@ -31,60 +31,72 @@ fn known() -> Remembered {
     Remembered { pull_request: listed().pull_request, as_of: at(60) }
 }
 
-fn told(at: Timestamp, is_dated: bool) -> Option<Missed> {
+fn missed_at(at: Timestamp, is_dated: bool) -> Option<Missed> {
     Some(Missed { at, is_dated, came_back: false })
 }
 
 #[test]
-fn what_is_as_we_know_it_was_not_missed() {
+fn a_change_that_starts_nothing_is_not_missed() {
     for seen in [
         listed(),
         with(|seen| seen.title = "Add find".into()),
         with(|seen| seen.description = "cut".into()),
         with(|seen| seen.votes = vec![("ada".into(), 10)]),
         with(|seen| seen.labels = vec!["e2e".into()]),
-        // Azure DevOps is still looking.
+        // Azure DevOps has not computed it yet.
         with(|seen| seen.source_commit = None),
     ] {
-        assert_eq!(missed(Some(&known()), &seen, &pushes(&[]), &frame()), None, "{seen:?}");
+        assert_eq!(missed(Some(&known()), &seen, &pushes(&[]), &criteria()), None, "{seen:?}");
     }
 }
 
 #[test]
-fn a_new_head_is_told_as_of_its_push() {
+fn a_new_head_has_the_time_of_its_push() {
     let seen = with(|seen| seen.source_commit = Some(sha('b')));
     let list = [push(1, 150, &[("search", 'a', 'b')]), push(2, 160, &[("other", 'a', 'b')])];
-    assert_eq!(missed(Some(&known()), &seen, &pushes(&list), &frame()), told(at(150), true));
-    // Where no push says so, it cannot have been before the last reading.
-    assert_eq!(missed(Some(&known()), &seen, &pushes(&[]), &frame()), told(at(100), false));
+    assert_eq!(
+        missed(Some(&known()), &seen, &pushes(&list), &criteria()),
+        missed_at(at(150), true)
+    );
+    // Without a push it has the time of the last reading, since it cannot be earlier.
+    assert_eq!(missed(Some(&known()), &seen, &pushes(&[]), &criteria()), missed_at(at(100), false));
     let fork = with(|seen| (seen.source_commit, seen.is_fork) = (Some(sha('b')), true));
-    assert_eq!(missed(Some(&known()), &fork, &pushes(&list), &frame()), told(at(100), false));
+    assert_eq!(
+        missed(Some(&known()), &fork, &pushes(&list), &criteria()),
+        missed_at(at(100), false)
+    );
 }
 
 #[test]
-fn nothing_is_told_that_would_be_stale() {
+fn no_change_is_dated_before_what_is_known() {
     let seen = with(|seen| seen.source_commit = Some(sha('b')));
     let list = pushes(&[push(1, 150, &[("search", 'a', 'b')])]);
     let voted = Remembered { as_of: at(170), ..known() };
-    assert_eq!(missed(Some(&voted), &seen, &list, &frame()), told(at(170), true));
-    // A hook told more than the list can hold.
+    assert_eq!(missed(Some(&voted), &seen, &list, &criteria()), missed_at(at(170), true));
+    // A hook delivered something newer than the list.
     let newer = Remembered { as_of: at(200), ..known() };
-    assert_eq!(missed(Some(&newer), &seen, &list, &frame()), None);
+    assert_eq!(missed(Some(&newer), &seen, &list, &criteria()), None);
 }
 
 #[test]
-fn each_change_that_may_start_a_check_is_told() {
+fn each_change_that_may_start_a_check_is_missed() {
     for seen in
         [with(|seen| seen.target_ref = "refs/heads/next".into()), with(|seen| seen.is_draft = true)]
     {
-        assert_eq!(missed(Some(&known()), &seen, &pushes(&[]), &frame()), told(at(100), false));
+        assert_eq!(
+            missed(Some(&known()), &seen, &pushes(&[]), &criteria()),
+            missed_at(at(100), false)
+        );
     }
     let labelled = with(|seen| seen.labels = vec!["e2e".into()]);
-    let frame = Frame { follows_labels: true, ..frame() };
-    assert_eq!(missed(Some(&known()), &labelled, &pushes(&[]), &frame), told(at(100), false));
+    let criteria = Criteria { follows_labels: true, ..criteria() };
+    assert_eq!(
+        missed(Some(&known()), &labelled, &pushes(&[]), &criteria),
+        missed_at(at(100), false)
+    );
 }
 
-fn untold(seen: SeenPullRequest) -> SeenPullRequest {
+fn without_labels(seen: SeenPullRequest) -> SeenPullRequest {
     let pull_request =
         PullRequest { labels: vec![], labels_known: false, ..seen.pull_request.clone() };
     SeenPullRequest { pull_request, ..seen }
@@ -95,88 +107,98 @@ fn knowing(seen: SeenPullRequest) -> Remembered {
 }
 
 #[test]
-fn labels_that_are_told_for_the_first_time_are_as_of_what_was_known() {
+fn labels_that_become_known_have_the_time_of_what_was_known() {
     let labelled = with(|seen| seen.labels = vec!["e2e".into()]);
-    let follows = Frame { follows_labels: true, ..frame() };
-    let unknown = knowing(untold(listed()));
+    let follows = Criteria { follows_labels: true, ..criteria() };
+    let unknown = knowing(without_labels(listed()));
     for seen in [listed(), labelled.clone()] {
-        assert_eq!(missed(Some(&unknown), &seen, &pushes(&[]), &follows), told(at(60), false));
-        assert_eq!(missed(Some(&unknown), &seen, &pushes(&[]), &frame()), None);
+        assert_eq!(missed(Some(&unknown), &seen, &pushes(&[]), &follows), missed_at(at(60), false));
+        assert_eq!(missed(Some(&unknown), &seen, &pushes(&[]), &criteria()), None);
     }
     // With another difference they are part of it.
     let moved = with(|seen| seen.target_ref = "refs/heads/next".into());
-    assert_eq!(missed(Some(&unknown), &moved, &pushes(&[]), &follows), told(at(100), false));
+    assert_eq!(missed(Some(&unknown), &moved, &pushes(&[]), &follows), missed_at(at(100), false));
     let list = pushes(&[push(2, 160, &[("search", 'b', 'a')])]);
-    let thorough = Frame { follows_labels: true, ..thorough() };
+    let thorough = Criteria { follows_labels: true, ..thorough() };
     let back = missed(Some(&unknown), &listed(), &list, &thorough);
     assert!(back.is_some_and(|back| back.came_back && back.at == at(160)), "{back:?}");
-    // What is not told is no difference.
+    // Unknown labels are no difference.
     for known in [unknown, knowing(listed()), knowing(labelled)] {
-        assert_eq!(missed(Some(&known), &untold(listed()), &pushes(&[]), &follows), None);
+        assert_eq!(missed(Some(&known), &without_labels(listed()), &pushes(&[]), &follows), None);
     }
 }
 
 #[test]
-fn labels_are_asked_for_where_they_matter_and_may_be_other_than_known() {
+fn labels_are_asked_for_where_a_check_needs_them_and_they_may_differ() {
     let labelled = with(|seen| seen.labels = vec!["e2e".into()]);
-    let follows = Frame { follows_labels: true, ..frame() };
-    let seen = untold(listed());
+    let follows = Criteria { follows_labels: true, ..criteria() };
+    let seen = without_labels(listed());
     let (first, again) = (Some(Urgency::First), Some(Urgency::Again));
     assert!(first < again);
     assert_eq!(wants_labels(None, &seen, &follows), first);
     assert_eq!(wants_labels(Some(&knowing(seen.clone())), &seen, &follows), first);
     assert_eq!(wants_labels(Some(&knowing(labelled.clone())), &seen, &follows), again);
-    // Known to be none: the list would tell one.
+    // Known to be none: the list would show one.
     assert_eq!(wants_labels(Some(&known()), &seen, &follows), None);
-    assert_eq!(wants_labels(None, &labelled, &follows), None, "the list tells them");
-    assert_eq!(wants_labels(None, &seen, &frame()), None, "no check depends on them");
-    assert_eq!(wants_labels(None, &untold(closed(Status::Completed, 140)), &follows), None);
+    assert_eq!(wants_labels(None, &labelled, &follows), None, "the list shows them");
+    assert_eq!(wants_labels(None, &seen, &criteria()), None, "no check depends on them");
+    assert_eq!(wants_labels(None, &without_labels(closed(Status::Completed, 140)), &follows), None);
     let newer = Remembered { as_of: at(200), ..knowing(seen.clone()) };
     assert_eq!(wants_labels(Some(&newer), &seen, &follows), None, "newer than the list");
 }
 
 #[test]
-fn the_end_and_the_way_back_are_told() {
+fn closing_and_reactivating_are_missed() {
     let seen = closed(Status::Completed, 140);
-    assert_eq!(missed(Some(&known()), &seen, &pushes(&[]), &frame()), told(at(140), true));
+    assert_eq!(missed(Some(&known()), &seen, &pushes(&[]), &criteria()), missed_at(at(140), true));
     let ended = Remembered { pull_request: seen.pull_request.clone(), as_of: at(140) };
-    assert_eq!(missed(Some(&ended), &seen, &pushes(&[]), &frame()), None);
-    assert_eq!(missed(Some(&ended), &listed(), &pushes(&[]), &frame()), told(at(140), false));
+    assert_eq!(missed(Some(&ended), &seen, &pushes(&[]), &criteria()), None);
+    assert_eq!(
+        missed(Some(&ended), &listed(), &pushes(&[]), &criteria()),
+        missed_at(at(140), false)
+    );
 }
 
 #[test]
-fn one_that_we_never_heard_of_counts_by_its_own_dates() {
-    assert_eq!(missed(None, &listed(), &pushes(&[]), &frame()), told(at(50), true));
+fn an_unknown_pull_request_counts_by_its_own_dates() {
+    assert_eq!(missed(None, &listed(), &pushes(&[]), &criteria()), missed_at(at(50), true));
     let old = SeenPullRequest { created_at: Some(at(-500)), ..listed() };
-    assert_eq!(missed(None, &old, &pushes(&[]), &first()), told(at(-500), true));
-    assert_eq!(missed(None, &old, &pushes(&[]), &frame()), told(at(100), true), "active again");
+    assert_eq!(missed(None, &old, &pushes(&[]), &first()), missed_at(at(-500), true));
+    assert_eq!(
+        missed(None, &old, &pushes(&[]), &criteria()),
+        missed_at(at(100), true),
+        "active again"
+    );
     let list = pushes(&[push(1, 5, &[("search", '.', 'a')])]);
-    assert_eq!(missed(None, &old, &list, &first()), told(at(5), true), "pushed to since");
+    assert_eq!(missed(None, &old, &list, &first()), missed_at(at(5), true), "pushed to since");
     let dateless = SeenPullRequest { created_at: None, ..listed() };
-    assert_eq!(missed(None, &dateless, &pushes(&[]), &frame()), told(Timestamp::ZERO, false));
+    assert_eq!(
+        missed(None, &dateless, &pushes(&[]), &criteria()),
+        missed_at(Timestamp::ZERO, false)
+    );
 }
 
 #[test]
-fn the_end_of_one_that_we_never_heard_of_matters_to_those_who_wait_for_it() {
+fn the_end_of_an_unknown_pull_request_is_missed_where_a_check_follows_it() {
     let seen = closed(Status::Abandoned, 140);
-    assert_eq!(missed(None, &seen, &pushes(&[]), &frame()), None);
-    let follows = Frame { follows_closing: true, ..frame() };
-    assert_eq!(missed(None, &seen, &pushes(&[]), &follows), told(at(140), true));
+    assert_eq!(missed(None, &seen, &pushes(&[]), &criteria()), None);
+    let follows = Criteria { follows_closing: true, ..criteria() };
+    assert_eq!(missed(None, &seen, &pushes(&[]), &follows), missed_at(at(140), true));
     let before = closed(Status::Abandoned, -1);
     assert_eq!(missed(None, &before, &pushes(&[]), &follows), None, "before it was watched");
 }
 
 #[test]
-fn what_moved_and_came_back_is_found_by_a_close_look() {
+fn a_branch_that_moved_and_came_back_is_found_by_a_thorough_scan() {
     let list =
         pushes(&[push(1, 150, &[("search", 'a', 'b')]), push(2, 160, &[("search", 'b', 'a')])]);
     let back = Some(Missed { at: at(160), is_dated: true, came_back: true });
     assert_eq!(missed(Some(&known()), &listed(), &list, &thorough()), back);
-    assert_eq!(missed(Some(&known()), &listed(), &list, &frame()), None);
-    // Observation already: what is told twice says the same.
+    assert_eq!(missed(Some(&known()), &listed(), &list, &criteria()), None);
+    // Known already: a second delivery says the same.
     let after = Remembered { as_of: at(160), ..known() };
     assert_eq!(missed(Some(&after), &listed(), &list, &thorough()), None);
-    // It went on meanwhile: the next reading tells.
+    // It has moved on since: the next scan finds that.
     let list = pushes(&[push(3, 199, &[("search", 'a', 'c')])]);
     assert_eq!(missed(Some(&known()), &listed(), &list, &thorough()), None);
 }

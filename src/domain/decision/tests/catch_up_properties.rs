@@ -3,7 +3,9 @@
 
 use proptest::prelude::*;
 
-use super::super::super::catch_up::{Frame, Heads, Pushes, SeenPullRequest, missed, missed_refs};
+use super::super::super::catch_up::{
+    Criteria, Heads, Pushes, SeenPullRequest, missed, missed_refs,
+};
 use super::super::super::check::Trigger;
 use super::super::super::fact::{CatchUpMeta, Push};
 use super::super::super::pull_request::PullRequest;
@@ -56,20 +58,20 @@ impl Neighbour {
         self.pushes.push(Push { pushed_at, ..push(id, BRANCH, old, *new) });
     }
 
-    fn frame(&mut self, is_thorough: bool) -> (Frame, Pushes) {
+    fn criteria(&mut self, is_thorough: bool) -> (Criteria, Pushes) {
         let read_until = self.read_until.replace(at(self.now - 15));
-        let frame = Frame {
+        let criteria = Criteria {
             since: at(0),
             read_until,
             asked_at: at(self.now),
-            passes_over_until: at(self.now),
+            skips_superseded_until: at(self.now),
             is_thorough,
             follows_labels: false,
             follows_closing: false,
         };
         let from = read_until.unwrap_or(at(0));
         let since = self.pushes.iter().filter(|push| push.pushed_at >= Some(from));
-        (frame, Pushes::new(since.cloned().collect(), true))
+        (criteria, Pushes::new(since.cloned().collect(), true))
     }
 
     fn head(&self) -> char {
@@ -83,16 +85,16 @@ fn by_catch_up(at: Timestamp, catch_up_meta: &CatchUpMeta) -> Observation<'_> {
 }
 
 fn read_refs(world: &mut World, neighbour: &mut Neighbour, is_thorough: bool, times: usize) {
-    let (frame, pushes) = neighbour.frame(is_thorough);
+    let (criteria, pushes) = neighbour.criteria(is_thorough);
     let list = [(BRANCH.to_owned(), sha(neighbour.head()))].into();
     let seen = Heads { prefixes: vec!["refs/heads/"], list };
     let known: Vec<_> = world.refs.clone();
-    let found = missed_refs(&known, &seen, Some(&pushes), &frame);
+    let found = missed_refs(&known, &seen, Some(&pushes), &criteria);
     assert!(found.heads.is_empty() && found.past.is_empty(), "{found:?}");
     for _ in 0..times {
         for push in &found.pushes {
             let catch_up_meta =
-                CatchUpMeta { passed_over: push.passed_over.clone(), ..CatchUpMeta::default() };
+                CatchUpMeta { passed_over: push.superseded.clone(), ..CatchUpMeta::default() };
             let index = usize::try_from(push.push_id).unwrap();
             let told = by_catch_up(push.at, &catch_up_meta);
             let decision = world.decide_push_told(&told, &neighbour.pushes[index]);
@@ -112,9 +114,9 @@ fn read_pull_request(
     is_thorough: bool,
     times: usize,
 ) {
-    let (frame, pushes) = neighbour.frame(is_thorough);
+    let (criteria, pushes) = neighbour.criteria(is_thorough);
     let seen = listed(neighbour, neighbour.head());
-    let Some(missed) = missed(world.remembered.as_ref(), &seen, &pushes, &frame) else { return };
+    let Some(missed) = missed(world.remembered.as_ref(), &seen, &pushes, &criteria) else { return };
     let catch_up_meta = CatchUpMeta { came_back: missed.came_back, ..CatchUpMeta::default() };
     for _ in 0..times {
         let decision =

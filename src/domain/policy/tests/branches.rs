@@ -14,7 +14,7 @@ fn listed(globs: &[&str]) -> String {
 }
 
 #[test]
-fn globs_become_names_and_beginnings_of_names() {
+fn globs_become_names_and_prefixes() {
     let table: [(&[&str], &str); 12] = [
         (&["main"], "main"),
         (&["refs/heads/main"], "main"),
@@ -35,13 +35,13 @@ fn globs_become_names_and_beginnings_of_names() {
 }
 
 #[test]
-fn without_a_default_branch_only_what_is_named_is_there() {
+fn without_a_default_branch_only_named_branches_are_covered() {
     let globs = ["dev".to_owned(), "**".to_owned()];
     assert_eq!(branches(&globs, None), [Branches::Exact("refs/heads/dev".into())]);
 }
 
 #[test]
-fn the_end_of_a_folder_may_be_written_either_way() {
+fn a_slash_at_the_end_of_a_prefix_does_not_matter() {
     let prefix = |name: &str| Branches::Prefix(name.into());
     assert!(prefix("refs/heads/release").is_same(&prefix("refs/heads/release/")));
     assert!(!prefix("refs/heads/release").is_same(&Branches::Exact("refs/heads/release".into())));
@@ -49,7 +49,7 @@ fn the_end_of_a_folder_may_be_written_either_way() {
 }
 
 #[test]
-fn what_is_not_known_covers_nothing_and_may_meet_everything() {
+fn an_unknown_match_covers_nothing_and_may_meet_everything() {
     let main = Branches::Exact("refs/heads/main".into());
     for other in [Branches::Default, Branches::Unknown("Other".into())] {
         assert!(!other.cover(&main) && !main.cover(&other));
@@ -62,7 +62,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_branch_that_a_check_names_is_always_covered_and_nothing_twice(
+    fn a_branch_that_a_check_names_is_covered_and_no_branch_twice(
         globs in prop::collection::vec(
             select(vec!["main", "re*", "release/*", "release/**", "**", "*/1", "r[ae]*", "rel/1"]),
             0..4,

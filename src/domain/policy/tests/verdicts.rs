@@ -1,4 +1,4 @@
-//! What `permissions check` tells of required checks.
+//! What `permissions check` reports about required checks.
 
 use super::super::super::check::Trigger;
 use super::super::*;
@@ -11,7 +11,7 @@ fn problems(world: &World) -> Vec<String> {
 #[test]
 fn a_required_check_with_its_policy_is_fine() {
     let mut world = World::of([check("unit", &["main"])]);
-    world.carry_out();
+    world.execute();
     let found = verdicts(&world.view());
     assert_eq!(found.len(), 1);
     let Verdict { context, project, repository, branches, policy, problem } = &found[0];
@@ -21,15 +21,15 @@ fn a_required_check_with_its_policy_is_fine() {
 }
 
 #[test]
-fn whatever_lets_merging_go_on_is_told_with_what_to_do() {
+fn each_defect_of_a_policy_is_reported_with_what_to_do() {
     type Change = fn(&mut World);
     let table: [(Change, &str); 8] = [
-        (|world| world.found.clear(), "no policy makes main wait for it: let `azdo-gateway hooks"),
-        (|world| world.policy(1).is_enabled = false, "it is switched off: let"),
-        (|world| world.policy(1).is_blocking = false, "it does not block merging: let"),
-        (|world| world.policy(1).author_id = Some(JO.into()), "statuses of another account: let"),
-        (|world| world.policy(1).resets_on_push = false, "the status of an older commit: let"),
-        (|world| world.policy(1).is_conditional = true, "only after a first status: let"),
+        (|world| world.found.clear(), "no policy makes main wait for it: run `azdo-gateway hooks"),
+        (|world| world.policy(1).is_enabled = false, "it is switched off: run"),
+        (|world| world.policy(1).is_blocking = false, "it does not block merging: run"),
+        (|world| world.policy(1).author_id = Some(JO.into()), "statuses of another account: run"),
+        (|world| world.policy(1).resets_on_push = false, "the status of an older commit: run"),
+        (|world| world.policy(1).is_conditional = true, "only after a first status: run"),
         (|world| world.checks[0].on = vec![Trigger::Push], "add \"pull_request\" to its `on`"),
         (
             |world| world.checks[0].targets.pull_request = false,
@@ -38,7 +38,7 @@ fn whatever_lets_merging_go_on_is_told_with_what_to_do() {
     ];
     for (change, words) in table {
         let mut world = World::of([check("unit", &["main"])]);
-        world.carry_out();
+        world.execute();
         change(&mut world);
         let problems = problems(&world);
         assert!(problems.iter().any(|problem| problem.contains(words)), "{words}: {problems:?}");
@@ -46,9 +46,9 @@ fn whatever_lets_merging_go_on_is_told_with_what_to_do() {
 }
 
 #[test]
-fn a_policy_that_waits_in_vain_is_told_beside_the_one_that_works() {
+fn a_policy_that_waits_for_nothing_is_reported_beside_the_one_that_works() {
     let mut world = World::of([check("unit", &["main"])]);
-    world.carry_out();
+    world.execute();
     let mut other = settings("main");
     other.context.genre = "build".into();
     world.create(JO, other);
@@ -59,7 +59,7 @@ fn a_policy_that_waits_in_vain_is_told_beside_the_one_that_works() {
 }
 
 #[test]
-fn what_is_not_required_is_not_looked_for() {
+fn a_check_that_is_not_required_gets_no_verdict() {
     let mut world = World::of([check("unit", &["main"])]);
     world.checks[0].required = false;
     assert!(verdicts(&world.view()).is_empty());

@@ -1,4 +1,4 @@
-//! An organization with two repositories, and policies that follow plans.
+//! An organization with a repository and its policies, as plans change them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -52,13 +52,13 @@ pub(super) fn web() -> Watched {
     Watched { repository, former_names: vec![] }
 }
 
-/// What Azure DevOps has and what we remember.
+/// The policies at Azure DevOps and what the store says is ours.
 #[derive(Clone, Debug)]
 pub(super) struct World {
     pub(super) checks: Vec<Check>,
     pub(super) seen: Vec<Watched>,
     pub(super) defaults: Defaults,
-    pub(super) ours: BTreeSet<(String, i64)>,
+    pub(super) owned: BTreeSet<(String, i64)>,
     pub(super) read: BTreeSet<String>,
     pub(super) found: Vec<Found>,
     next: i64,
@@ -68,13 +68,13 @@ impl World {
     pub(super) fn of(checks: impl Into<Vec<Check>>) -> Self {
         let (checks, seen) = (checks.into(), vec![web()]);
         let defaults = [(WEB.to_owned(), "refs/heads/main".to_owned())].into();
-        let (ours, read) = (BTreeSet::new(), [PROJECT.to_owned()].into());
-        Self { checks, seen, defaults, ours, read, found: vec![], next: 1 }
+        let (owned, read) = (BTreeSet::new(), [PROJECT.to_owned()].into());
+        Self { checks, seen, defaults, owned, read, found: vec![], next: 1 }
     }
 
     pub(super) fn view(&self) -> View<'_> {
-        let Self { checks, seen, defaults, ours, read, found, .. } = self;
-        View { organization: "Contoso", checks, seen, defaults, ours, me: ME, read, found }
+        let Self { checks, seen, defaults, owned, read, found, .. } = self;
+        View { organization: "Contoso", checks, seen, defaults, owned, me: ME, read, found }
     }
 
     pub(super) fn plan(&self) -> Plan {
@@ -83,7 +83,7 @@ impl World {
 
     /// The steps, as `change 7 blocking: no -> yes`.
     pub(super) fn steps(&self) -> Vec<String> {
-        let told = |step: &Step| {
+        let line = |step: &Step| {
             let id = step.policy.map(|id| format!(" {id}")).unwrap_or_default();
             let changes: Vec<String> = step
                 .changes
@@ -92,7 +92,7 @@ impl World {
                 .collect();
             format!("{}{id} {}{}", step.kind.as_str(), step.branches, changes.join(","))
         };
-        self.plan().steps.iter().map(told).collect()
+        self.plan().steps.iter().map(line).collect()
     }
 
     /// Somebody creates a policy; its number.
@@ -105,27 +105,27 @@ impl World {
         id
     }
 
-    /// Does what a plan says.
-    pub(super) fn carry_out(&mut self) {
+    /// Executes the plan.
+    pub(super) fn execute(&mut self) {
         let plan = self.plan();
-        self.ours.extend(plan.adopted.iter().cloned());
-        self.ours.retain(|key| !plan.forgotten.contains(key));
+        self.owned.extend(plan.adopted.iter().cloned());
+        self.owned.retain(|key| !plan.forgotten.contains(key));
         for step in plan.steps {
-            match step.deed {
-                Deed::Create(settings) => {
+            match step.action {
+                Action::Create(settings) => {
                     let id = self.create(ME, settings);
-                    self.ours.insert((PROJECT.into(), id));
+                    self.owned.insert((PROJECT.into(), id));
                 }
-                Deed::Replace(id, settings) => {
+                Action::Replace(id, settings) => {
                     let found = self.found.iter_mut().find(|found| found.id == id).unwrap();
                     found.settings = settings;
-                    self.ours.insert((PROJECT.into(), id));
+                    self.owned.insert((PROJECT.into(), id));
                 }
-                Deed::Delete(id) => {
+                Action::Delete(id) => {
                     self.found.retain(|found| found.id != id);
-                    self.ours.retain(|(_, ours)| *ours != id);
+                    self.owned.retain(|(_, owned)| *owned != id);
                 }
-                Deed::Nothing => {}
+                Action::Nothing => {}
             }
         }
     }

@@ -1,10 +1,11 @@
-//! From the checks to the fewest subscriptions that tell them everything.
+//! The fewest subscriptions that deliver every event that the checks need.
 
 use std::collections::BTreeMap;
 
 use super::super::check::{Check, Trigger};
 use super::super::event::Repository;
-use super::{HookScope, Topic};
+use super::found::Settings;
+use super::hook_scope::{HookScope, Topic};
 
 /// A repository that our identity sees, and the names that it had before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,8 +14,21 @@ pub struct Watched {
     pub former_names: Vec<String>,
 }
 
+/// A subscription that there should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desired {
+    pub hook_scope: HookScope,
+    /// Name of the project.
+    pub project: String,
+    /// The last part of its URL; it changes with its secret.
+    pub hook: String,
+    pub settings: Settings,
+    /// Names of the checks that need it.
+    pub checks: Vec<String>,
+}
+
 impl Check {
-    /// What it has to be told about.
+    /// The events that it needs.
     fn topics(&self) -> Vec<Topic> {
         let on_pull_requests =
             self.is_on(Trigger::PullRequest) || self.is_on(Trigger::PullRequestClosed);
@@ -32,22 +46,22 @@ impl Check {
     }
 }
 
-/// The hook_scopes that need a subscription, each with the name of its project and of its checks:
-/// one for each project with a watched repository and each topic, unfiltered, since a filter would
-/// have to be changed whenever a repository or a branch comes.
-pub fn wanted(
+/// The scopes that need a subscription, each with the name of its project and of its checks: one
+/// for each project with a watched repository and each topic. They have no filters, since a filter
+/// would have to be changed for every new repository and branch.
+pub fn desired_scopes(
     checks: &[Check],
     organization: &str,
     seen: &[Watched],
 ) -> BTreeMap<HookScope, (String, Vec<String>)> {
-    let mut hook_scopes: BTreeMap<HookScope, (String, Vec<String>)> = BTreeMap::new();
+    let mut scopes: BTreeMap<HookScope, (String, Vec<String>)> = BTreeMap::new();
     for Watched { repository, former_names } in seen {
         let watching =
             checks.iter().filter(|check| check.watches(organization, repository, former_names));
         for check in watching {
             for topic in check.topics() {
                 let hook_scope = HookScope { project_id: repository.project_id.clone(), topic };
-                let (_, names) = hook_scopes
+                let (_, names) = scopes
                     .entry(hook_scope)
                     .or_insert_with(|| (repository.project.clone(), Vec::new()));
                 if !names.contains(&check.name) {
@@ -56,5 +70,5 @@ pub fn wanted(
             }
         }
     }
-    hook_scopes
+    scopes
 }

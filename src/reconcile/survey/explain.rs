@@ -1,15 +1,14 @@
-//! Why Azure DevOps did not let us, in words that an operator can act on. It must never show more
-//! of an answer than its own reason.
+//! Why Azure DevOps refused a call, in words that an operator can act on.
 
 use crate::ado::Error;
 use crate::credentials::CallError;
 
-/// What Azure DevOps says to whoever is not a member, whatever the token.
+/// The code in the answer to an account that is no member of the organization.
 const NOT_A_MEMBER: &str = "TF400813";
 
-/// What went wrong while doing `what`, and what to do about it.
+/// What failed in doing `what`, and what to do about it.
 pub(super) fn explain(what: &str, error: &CallError) -> String {
-    let told = match error {
+    let reason = match error {
         CallError::Ado(Error::Unauthorized { reason } | Error::Forbidden { reason })
             if reason.contains(NOT_A_MEMBER) =>
         {
@@ -19,15 +18,15 @@ pub(super) fn explain(what: &str, error: &CallError) -> String {
                 .to_owned()
         }
         CallError::Ado(Error::Forbidden { reason }) => {
-            format!("the identity may not ({reason}): grant it what is missing")
+            format!("the identity lacks a permission ({reason}): grant it")
         }
-        // Whoever lends credentials says what to do when none is lent, or one is refused.
+        // The reasons of a source of credentials say what to do.
         other => other.to_string(),
     };
-    format!("{what}: {told}")
+    format!("{what}: {reason}")
 }
 
-/// Whether Azure DevOps said no, rather than nothing.
+/// Whether Azure DevOps refused the call, rather than failed to answer.
 pub(super) fn is_refusal(error: &CallError) -> bool {
     matches!(error, CallError::Ado(Error::Unauthorized { .. } | Error::Forbidden { .. }))
 }

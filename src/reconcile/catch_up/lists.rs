@@ -1,42 +1,42 @@
-//! Lists of Azure DevOps, page by page, each page with a credential of its own. Everything has an
-//! end, also when a list has none. It must never know what the lists are compared with.
+//! The lists of Azure DevOps that a scan reads, page by page, each page with a credential of its own
+//! and no more pages than a maximum.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::super::turn::{Stop, Turn};
+use super::super::pass::{Pass, Stop};
 use crate::ado::{Client, Error, ListedPullRequest, ListedPush, Scope, Which};
 use crate::credentials::CallError;
 use crate::domain::catch_up::Heads;
 use crate::domain::event::Repository;
 use crate::domain::time::Timestamp;
 
-/// Pages of one list of pull requests, of a hundred each.
+/// The most pages of one list of pull requests, of a hundred each.
 const PULL_REQUEST_PAGES_MAX: usize = 50;
-/// Pages of one list of pushes, of a hundred each.
+/// The most pages of one list of pushes, of a hundred each.
 const PUSH_PAGES_MAX: usize = 20;
-/// Pages of one list of refs, of a thousand each.
+/// The most pages of one list of refs, of a thousand each.
 const REF_PAGES_MAX: usize = 50;
-/// For the names of tokens and the audit log.
+/// The purpose of the calls.
 const PURPOSE: &str = "catch-up";
 
-/// Something listed, and whether that is all.
+/// What was read of a list, and whether that is all of it.
 #[derive(Debug)]
 pub(super) struct Listed<T> {
     pub(super) items: Vec<T>,
     pub(super) is_complete: bool,
 }
 
-/// Reads for one organization.
+/// Reads the lists of one organization.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reading<'a> {
+pub(super) struct Lists<'a> {
     pub(super) client: &'a Client,
-    pub(super) turn: &'a Turn<'a>,
+    pub(super) pass: &'a Pass<'a>,
 }
 
-impl Reading<'_> {
-    /// Pull requests of a project.
+impl Lists<'_> {
+    /// The pull requests of a project.
     pub(super) async fn pull_requests(
         &self,
         project_id: &str,
@@ -45,7 +45,7 @@ impl Reading<'_> {
         let (mut items, mut skip) = (Vec::new(), 0);
         for _ in 0..PULL_REQUEST_PAGES_MAX {
             let list = |credential| self.client.pull_requests(credential, project_id, which, skip);
-            let page = self.turn.call(Scope::Code, PURPOSE, list).await?;
+            let page = self.pass.call(Scope::Code, PURPOSE, list).await?;
             items.extend(page.items);
             skip += page.listed;
             if page.is_last {
@@ -55,14 +55,14 @@ impl Reading<'_> {
         Ok(Listed { items, is_complete: false })
     }
 
-    /// One pull request; none where it is gone.
+    /// One pull request; none where it does not exist any more.
     pub(super) async fn pull_request(
         &self,
         project_id: &str,
         id: i64,
     ) -> Result<Option<ListedPullRequest>, Stop> {
         let get = |credential| self.client.pull_request(credential, project_id, id);
-        self.turn.call(Scope::Code, PURPOSE, get).await
+        self.pass.call(Scope::Code, PURPOSE, get).await
     }
 
     /// The labels of a pull request; none where Azure DevOps refuses to list them.
@@ -72,13 +72,13 @@ impl Reading<'_> {
         id: i64,
     ) -> Result<Option<Vec<Value>>, Stop> {
         let list = |credential| self.client.labels(credential, repository, id);
-        match self.turn.call(Scope::Code, PURPOSE, list).await {
+        match self.pass.call(Scope::Code, PURPOSE, list).await {
             Err(stop) if is_refused(&stop) => Ok(None),
             labels => labels.map(Some),
         }
     }
 
-    /// The refs under these prefixes, all of them.
+    /// All refs under these prefixes.
     pub(super) async fn heads(
         &self,
         repository: &Repository,
@@ -90,12 +90,12 @@ impl Reading<'_> {
             let mut after: Option<String> = None;
             for page in 0.. {
                 if page == REF_PAGES_MAX {
-                    // Half a list would read as if the other half were deleted.
+                    // The refs beyond the last page would count as deleted.
                     return Err(too_many(format!("more than {} refs", list.len())));
                 }
                 let next = after.as_deref();
                 let read = |credential| self.client.refs(credential, repository, filter, next);
-                let (heads, next) = self.turn.call(Scope::Code, PURPOSE, read).await?;
+                let (heads, next) = self.pass.call(Scope::Code, PURPOSE, read).await?;
                 list.extend(heads.into_iter().filter(|(name, _)| name.starts_with(prefix)));
                 after = next;
                 if after.is_none() {
@@ -106,7 +106,7 @@ impl Reading<'_> {
         Ok(Heads { prefixes, list })
     }
 
-    /// Pushes since a moment; none where Azure DevOps refuses to list them.
+    /// The pushes since a time; none where Azure DevOps refuses to list them.
     pub(super) async fn pushes(
         &self,
         repository: &Repository,
@@ -115,7 +115,7 @@ impl Reading<'_> {
         let (mut items, mut skip, mut is_whole) = (Vec::new(), 0, true);
         for _ in 0..PUSH_PAGES_MAX {
             let list = |credential| self.client.pushes(credential, repository, since, skip);
-            let page = match self.turn.call(Scope::Code, PURPOSE, list).await {
+            let page = match self.pass.call(Scope::Code, PURPOSE, list).await {
                 Err(stop) if is_refused(&stop) => return Ok(None),
                 page => page?,
             };
@@ -129,8 +129,8 @@ impl Reading<'_> {
         Ok(Some(Listed { items, is_complete: false }))
     }
 
-    /// The resource of a push with the messages of its commits; without them where they are
-    /// refused.
+    /// Adds the commits of a push with their messages to its resource, unless Azure DevOps refuses
+    /// to list them.
     pub(super) async fn with_commits(
         &self,
         repository: &Repository,
@@ -138,7 +138,7 @@ impl Reading<'_> {
         resource: &mut Value,
     ) -> Result<(), Stop> {
         let get = |credential| self.client.commits_of_push(credential, repository, push_id);
-        let commits = match self.turn.call(Scope::Code, PURPOSE, get).await {
+        let commits = match self.pass.call(Scope::Code, PURPOSE, get).await {
             Err(stop) if is_refused(&stop) => return Ok(()),
             commits => commits?,
         };
@@ -149,14 +149,14 @@ impl Reading<'_> {
     }
 }
 
-/// Azure DevOps answered, and will answer the same again.
+/// Whether Azure DevOps refused the call and will refuse it again.
 fn is_refused(stop: &Stop) -> bool {
     let Stop::Call(CallError::Ado(error)) = stop else { return false };
     matches!(error, Error::Forbidden { .. } | Error::NotFound { .. } | Error::Rejected { .. })
 }
 
 fn too_many(what: String) -> Stop {
-    let reason = format!("{what}: catch-up does not follow so many");
+    let reason = format!("{what}: catch-up does not read so many");
     let error = Error::Unavailable { reason, doubtful: false, retry_after: None };
     Stop::Call(CallError::Ado(error))
 }

@@ -1,0 +1,316 @@
+//! The passes of one reconciler in one organization: who may run the next one, when it is due, and
+//! what the last one came to.
+//!
+//! A store keeps one [`State`] for each organization and reconciler and applies these functions to
+//! it, each within one transaction. So all replicas share one schedule, and every engine follows
+//! the same rules.
+
+use std::time::Duration;
+
+use super::time::Timestamp;
+
+/// The wait after the first pass in a row that leaves something to do, doubled with each further
+/// one.
+const SOON: Duration = Duration::from_secs(1);
+/// The longest wait where a person has to act first.
+const REFUSED_MAX: Duration = Duration::from_secs(3_600);
+
+/// What a pass came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// When it began.
+    pub at: Timestamp,
+    /// How many things were changed at Azure DevOps, or found there.
+    pub changes: usize,
+    /// There is more to do, and it can be tried soon.
+    pub has_more: bool,
+    /// What did not work, and what to do about it.
+    pub problem: Option<String>,
+}
+
+impl Outcome {
+    /// A pass that had nothing to do.
+    pub fn nothing(at: Timestamp) -> Self {
+        Self { at, changes: 0, has_more: false, problem: None }
+    }
+}
+
+/// The last pass that ended with an outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastPass {
+    /// The process that ran it.
+    pub instance: String,
+    pub outcome: Outcome,
+}
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// The fencing number: grows with each claim. A process with an older number has lost the pass.
+    pub number: u64,
+    /// The process that claimed the pass, until it releases it.
+    pub holder: Option<String>,
+    /// When another process may claim the pass although it was not released.
+    pub leased_until: Timestamp,
+    pub due_at: Timestamp,
+    /// Somebody has asked for a pass since the last one was claimed.
+    pub is_asked: bool,
+    /// Passes in a row that left something to do or met a problem.
+    pub attempts: u32,
+    pub last: Option<LastPass>,
+}
+
+impl Default for State {
+    /// No pass is due until somebody asks for the first one.
+    fn default() -> Self {
+        Self {
+            number: 0,
+            holder: None,
+            leased_until: Timestamp::ZERO,
+            due_at: Timestamp::NEVER,
+            is_asked: false,
+            attempts: 0,
+            last: None,
+        }
+    }
+}
+
+/// The answer to a process that wants to run a pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The pass is that process' own until its lease ends.
+    Claimed(Claimed),
+    NotDue {
+        until: Timestamp,
+    },
+    /// Another process runs it.
+    HeldBy {
+        instance: String,
+        until: Timestamp,
+    },
+}
+
+/// A pass that was claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    pub number: u64,
+    /// Somebody asked for it. Also true where the pass before was never released: whether that one
+    /// was asked for is not known any more.
+    pub is_asked: bool,
+    pub attempts: u32,
+}
+
+/// How a pass is released.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    pub due_at: Timestamp,
+    pub attempts: u32,
+    /// Somebody's request was not fulfilled: the next pass counts as asked for.
+    pub is_asked: bool,
+    /// None leaves the outcome of the pass before.
+    pub last: Option<LastPass>,
+}
+
+impl State {
+    /// Claims the pass for `instance` until `now` plus `lease`, where it is due and no other
+    /// process holds it.
+    pub fn claim(&mut self, instance: &str, now: Timestamp, lease: Duration) -> Claim {
+        if let Some(holder) = &self.holder
+            && holder != instance
+            && now < self.leased_until
+        {
+            return Claim::HeldBy { instance: holder.clone(), until: self.leased_until };
+        }
+        let is_asked = self.is_asked || self.holder.is_some();
+        if !is_asked && now < self.due_at {
+            return Claim::NotDue { until: self.due_at };
+        }
+        self.number += 1;
+        self.holder = Some(instance.to_owned());
+        self.leased_until = now.plus(lease);
+        // Due until it is released: another process repeats it if this one dies.
+        self.due_at = self.due_at.min(now);
+        self.is_asked = false;
+        Claim::Claimed(Claimed { number: self.number, is_asked, attempts: self.attempts })
+    }
+
+    /// Prolongs the lease of the pass with this number until `now` plus `lease`. False where
+    /// another process has claimed it since.
+    pub fn renew(&mut self, number: u64, now: Timestamp, lease: Duration) -> bool {
+        let is_held = self.is_held(number);
+        if is_held {
+            self.leased_until = now.plus(lease);
+        }
+        is_held
+    }
+
+    /// Ends the pass with this number. False, and nothing changes, where another process has
+    /// claimed it since.
+    pub fn release(&mut self, number: u64, release: Release) -> bool {
+        let is_held = self.is_held(number);
+        if is_held {
+            self.holder = None;
+            self.leased_until = Timestamp::ZERO;
+            self.due_at = release.due_at;
+            self.attempts = release.attempts;
+            self.is_asked |= release.is_asked;
+            self.last = release.last.or(self.last.take());
+        }
+        is_held
+    }
+
+    /// Asks for a pass as soon as possible. A pass that runs now does not count, since it may have
+    /// looked already: another one follows it.
+    pub fn ask(&mut self) {
+        self.is_asked = true;
+    }
+
+    fn is_held(&self, number: u64) -> bool {
+        self.holder.is_some() && self.number == number
+    }
+}
+
+/// How long to wait after a pass with this outcome, and how many attempts in a row there were then.
+/// `every` is the usual wait and `attempts` how many there were before.
+pub fn next(outcome: &Outcome, attempts: u32, every: Duration) -> (Duration, u32) {
+    if !outcome.has_more && outcome.problem.is_none() {
+        return (every, 0);
+    }
+    let doubled = |wait: Duration| wait.saturating_mul(1 << attempts.min(16));
+    let wait = if outcome.has_more {
+        doubled(SOON).min(every)
+    } else {
+        doubled(every).min(REFUSED_MAX.max(every))
+    };
+    (wait, attempts.saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVERY: Duration = Duration::from_secs(300);
+    const LEASE: Duration = Duration::from_secs(120);
+    const NOW: Timestamp = Timestamp::from_ms(1_790_000_000_000);
+
+    fn after(seconds: u64) -> Timestamp {
+        NOW.plus(Duration::from_secs(seconds))
+    }
+
+    fn outcome(has_more: bool) -> Outcome {
+        Outcome { has_more, ..Outcome::nothing(NOW) }
+    }
+
+    fn release(due_at: Timestamp, outcome: Option<Outcome>) -> Release {
+        let last = outcome.map(|outcome| LastPass { instance: "a".into(), outcome });
+        Release { due_at, attempts: 0, is_asked: false, last }
+    }
+
+    fn asked() -> State {
+        State { is_asked: true, ..State::default() }
+    }
+
+    fn claimed(claim: Claim) -> Claimed {
+        match claim {
+            Claim::Claimed(claimed) => claimed,
+            other => panic!("it is not claimed: {other:?}"),
+        }
+    }
+
+    /// The waits in seconds after passes with this outcome, one after the other.
+    fn waits(outcome: &Outcome, passes: usize) -> Vec<u64> {
+        let mut attempts = 0;
+        let wait = |_| {
+            let (wait, after) = next(outcome, attempts, EVERY);
+            attempts = after;
+            wait.as_secs()
+        };
+        (0..passes).map(wait).collect()
+    }
+
+    #[test]
+    fn a_pass_that_leaves_nothing_to_do_is_repeated_after_the_usual_wait() {
+        assert_eq!(waits(&outcome(false), 3), [300, 300, 300]);
+        assert_eq!(next(&outcome(false), 7, EVERY), (EVERY, 0));
+    }
+
+    #[test]
+    fn a_pass_that_leaves_something_to_do_is_repeated_soon_and_then_ever_later() {
+        let waited = [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300];
+        assert_eq!(waits(&outcome(true), 11), waited);
+    }
+
+    #[test]
+    fn a_problem_that_a_person_has_to_solve_is_tried_ever_later() {
+        let refused = Outcome { problem: Some("no".into()), ..outcome(false) };
+        assert_eq!(waits(&refused, 6), [300, 600, 1200, 2400, 3600, 3600]);
+    }
+
+    #[test]
+    fn the_first_pass_is_due_when_somebody_asks() {
+        let until = Timestamp::NEVER;
+        assert_eq!(State::default().claim("a", NOW, LEASE), Claim::NotDue { until });
+        let expected = Claimed { number: 1, is_asked: true, attempts: 0 };
+        assert_eq!(claimed(asked().claim("a", NOW, LEASE)), expected);
+    }
+
+    #[test]
+    fn after_a_pass_the_next_one_is_due_at_its_time() {
+        let mut state = asked();
+        let number = claimed(state.claim("a", NOW, LEASE)).number;
+        assert!(state.release(number, release(after(300), Some(outcome(false)))));
+        assert_eq!(state.last.as_ref().map(|last| &last.outcome), Some(&outcome(false)));
+        assert_eq!(state.claim("b", after(299), LEASE), Claim::NotDue { until: after(300) });
+        assert!(!claimed(state.claim("b", after(300), LEASE)).is_asked);
+    }
+
+    #[test]
+    fn one_process_at_a_time_runs_a_pass() {
+        let mut state = asked();
+        let number = claimed(state.claim("a", NOW, LEASE)).number;
+        let held = |until| Claim::HeldBy { instance: "a".into(), until };
+        assert_eq!(state.claim("b", after(119), LEASE), held(after(120)));
+        assert!(state.renew(number, after(119), LEASE));
+        assert_eq!(state.claim("b", after(238), LEASE), held(after(239)));
+        assert!(
+            claimed(state.claim("b", after(239), LEASE)).is_asked,
+            "it may have been asked for"
+        );
+        assert!(!state.renew(number, after(240), LEASE));
+        assert!(!state.release(number, release(after(300), None)), "it is another's pass now");
+        assert_eq!(state.holder.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn a_process_that_claims_its_own_pass_again_begins_it_anew() {
+        let mut state = asked();
+        let first = claimed(state.claim("a", NOW, LEASE)).number;
+        let second = claimed(state.claim("a", after(1), LEASE)).number;
+        assert!(second > first && !state.renew(first, after(2), LEASE));
+    }
+
+    #[test]
+    fn a_request_during_a_pass_leads_to_another_one() {
+        let mut state = asked();
+        let number = claimed(state.claim("a", NOW, LEASE)).number;
+        state.ask();
+        assert!(state.release(number, release(after(300), None)));
+        let second = claimed(state.claim("a", after(1), LEASE));
+        assert!(second.is_asked);
+        assert!(state.release(second.number, release(after(300), None)));
+        assert_eq!(state.claim("a", after(2), LEASE), Claim::NotDue { until: after(300) });
+    }
+
+    #[test]
+    fn a_pass_that_was_given_back_keeps_the_outcome_before_and_what_was_asked() {
+        let mut state = asked();
+        let number = claimed(state.claim("a", NOW, LEASE)).number;
+        state.release(number, release(NOW, Some(outcome(true))));
+        let number = claimed(state.claim("a", NOW, LEASE)).number;
+        let given_back = Release { is_asked: true, attempts: 3, ..release(NOW, None) };
+        assert!(state.release(number, given_back));
+        assert_eq!(state.last.as_ref().map(|last| &last.outcome), Some(&outcome(true)));
+        let expected = Claimed { number: 3, is_asked: true, attempts: 3 };
+        assert_eq!(claimed(state.claim("b", NOW, LEASE)), expected);
+    }
+}

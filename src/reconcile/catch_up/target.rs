@@ -1,0 +1,24 @@
+//! The organization that is scanned.
+
+use std::sync::Arc;
+
+use crate::domain::check::Check;
+use crate::domain::time::Timestamp;
+use crate::reconcile::context::OrganizationContext;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) context: OrganizationContext,
+    /// Those of other organizations may be among them.
+    pub(super) checks: Arc<[Check]>,
+    /// Hooks deliver the same events, a little after they happen.
+    pub(super) has_hooks: bool,
+}
+
+impl Target {
+    /// The time at Azure DevOps. All times that are compared here are by its clock.
+    pub(super) fn now_there(&self) -> Timestamp {
+        self.context.azure_devops_time(self.context.now())
+    }
+}

@@ -1,0 +1,169 @@
+//! Executes a plan for subscriptions, one step after the other. A step that failed, or whose answer
+//! was lost, is not repeated: the next pass sees what became of it.
+
+use std::collections::BTreeSet;
+
+use super::desired::{row, with_generation};
+use super::snapshot::Snapshot;
+use crate::ado::{self, Scope};
+use crate::credentials::CallError;
+use crate::domain::subscription::{Action, Desired, HookScope, Kind, Step};
+use crate::reconcile::context::OrganizationContext;
+use crate::reconcile::pass::{Pass, Stop};
+use crate::secret::Secret;
+
+/// What was done.
+#[derive(Debug, Default)]
+pub(super) struct Executed {
+    /// How many things were changed at Azure DevOps.
+    pub(super) changes: usize,
+    /// A scope had no subscription that delivers everything: earlier events were lost.
+    pub(super) lost_events: bool,
+    /// The first failure, for people.
+    pub(super) problem: Option<String>,
+}
+
+/// A plan that is being executed.
+pub(super) struct Execution<'a> {
+    pub(super) pass: &'a Pass<'a>,
+    pub(super) context: &'a OrganizationContext,
+    pub(super) snapshot: &'a Snapshot,
+}
+
+impl Execution<'_> {
+    /// Executes every step that is due, and adds to `executed` what was done.
+    ///
+    /// # Errors
+    /// The pass has to end here.
+    pub(super) async fn execute(
+        &self,
+        steps: &[Step],
+        executed: &mut Executed,
+    ) -> Result<(), Stop> {
+        // After a failure in a scope its other steps are left for the next pass.
+        let mut failed: BTreeSet<Option<HookScope>> = BTreeSet::new();
+        for step in steps {
+            if failed.contains(&step.hook_scope) {
+                continue;
+            }
+            // Also without an answer: Azure DevOps may have done it.
+            executed.lost_events |= follows_lost_events(&step.action);
+            match self.step(step).await {
+                Ok(is_done) => {
+                    self.log(step, is_done);
+                    executed.changes += usize::from(is_done && step.kind != Kind::Wait);
+                }
+                Err(Stop::Call(error)) if !ends_the_pass(&error) => {
+                    failed.insert(step.hook_scope.clone());
+                    let project = self.snapshot.project(step.hook_scope.as_ref());
+                    let problem = format!(
+                        "hook {} of project {}: {error}",
+                        step.kind.as_str(),
+                        project.map_or("?", String::as_str)
+                    );
+                    executed.problem.get_or_insert(problem);
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the call of a step, if it has one. Returns whether it has.
+    async fn step(&self, step: &Step) -> Result<bool, Stop> {
+        let client = &self.context.client;
+        let desired = self.snapshot.desired_at(step.hook_scope.as_ref());
+        match (&step.action, desired) {
+            (Action::Remove { id }, _) => {
+                let delete = |credential| client.delete_subscription(credential, id);
+                self.pass.call(Scope::Code, "hooks", delete).await?;
+            }
+            (Action::Create, Some(desired)) => {
+                if row(&self.snapshot.hook_state, &desired.hook_scope).is_none() {
+                    self.renew(&desired.hook_scope, false).await?;
+                }
+                self.create(desired).await?;
+            }
+            (Action::Renew, Some(desired)) => {
+                self.renew(&desired.hook_scope, true).await?;
+                self.create(&self.renewed(desired)).await?;
+            }
+            (Action::Change { id, .. }, Some(desired)) => {
+                let password = self.password(desired);
+                let replace =
+                    |credential| client.replace_subscription(credential, id, desired, &password);
+                self.pass.call(Scope::Code, "hooks", replace).await?;
+            }
+            (Action::Test { id }, Some(desired)) => {
+                let password = self.password(desired);
+                let test =
+                    |credential| client.test_subscription(credential, id, desired, &password);
+                self.pass.call(Scope::Code, "hooks", test).await?;
+            }
+            (Action::Nothing, _) | (_, None) => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Increments the secret generation of a scope in the store.
+    async fn renew(&self, hook_scope: &HookScope, heals: bool) -> Result<(), Stop> {
+        let OrganizationContext { organization, deps, .. } = self.context;
+        let (hook_scopes, now) = (vec![hook_scope.clone()], deps.clock.now());
+        Ok(deps.store.renew_hooks(organization, hook_scopes, heals, now).await?)
+    }
+
+    async fn create(&self, desired: &Desired) -> Result<(), Stop> {
+        let password = self.password(desired);
+        let client = &self.context.client;
+        let create = |credential| client.create_subscription(credential, desired, &password);
+        self.pass.call(Scope::Code, "hooks", create).await.map(drop)
+    }
+
+    /// The same subscription with the next secret.
+    fn renewed(&self, desired: &Desired) -> Desired {
+        let row = row(&self.snapshot.hook_state, &desired.hook_scope);
+        let generation = row.map_or(1, |row| row.generation.saturating_add(1));
+        with_generation(self.context, desired.clone(), generation)
+    }
+
+    fn password(&self, desired: &Desired) -> Secret {
+        self.context.deps.keys.hook_password(&self.context.organization, &desired.hook)
+    }
+
+    fn log(&self, step: &Step, is_done: bool) {
+        let organization = &self.context.organization;
+        let project = self.snapshot.project(step.hook_scope.as_ref()).map_or("", String::as_str);
+        let topic = step.hook_scope.as_ref().map_or("", |hook_scope| hook_scope.topic.as_str());
+        let (subscription, reason) = (step.id.as_deref().unwrap_or(""), &step.reason);
+        let kind = step.kind.as_str();
+        if is_done && step.kind != Kind::Wait {
+            metrics::counter!("azdo_gateway_subscription_changes_total", "kind" => kind)
+                .increment(1);
+            tracing::info!(organization, project, topic, subscription, "hook {kind}: {reason}");
+        } else {
+            tracing::debug!(organization, project, topic, subscription, "hook {kind}: {reason}");
+        }
+    }
+}
+
+/// Whether events were lost until this was done. A new secret alone loses none.
+fn follows_lost_events(action: &Action) -> bool {
+    match action {
+        Action::Create | Action::Renew => true,
+        Action::Change { changes, .. } => changes.iter().any(|change| change.field != "url"),
+        Action::Test { .. } | Action::Remove { .. } | Action::Nothing => false,
+    }
+}
+
+/// Whether every further call would fail alike.
+fn ends_the_pass(error: &CallError) -> bool {
+    match error {
+        CallError::Credential(_) => true,
+        CallError::Ado(error) => matches!(
+            error,
+            ado::Error::Unauthorized { .. }
+                | ado::Error::RateLimited { .. }
+                | ado::Error::Unavailable { .. }
+        ),
+    }
+}

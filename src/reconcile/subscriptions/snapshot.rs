@@ -1,0 +1,122 @@
+//! The state that a plan for subscriptions is made from: the repositories, the subscriptions at
+//! Azure DevOps, and what the store knows of their secrets.
+//!
+//! Without an answer to each question there is no snapshot: a subscription that was not seen would
+//! be created a second time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::desired::{desired, row};
+use crate::ado::{Scope, hook_of};
+use crate::domain::check::Check;
+use crate::domain::event::Repository;
+use crate::domain::subscription::{
+    Desired, Found, HookScope, Known, OwnedHook, Step, Topic, Watched, plan, removal_of_all,
+};
+use crate::domain::time::Timestamp;
+use crate::reconcile::context::OrganizationContext;
+use crate::reconcile::pass::{Pass, Stop};
+use crate::storage::{HookActivity, HookState};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub(super) desired: Vec<Desired>,
+    pub(super) owned: Vec<OwnedHook>,
+    /// How many web hooks deliver elsewhere.
+    pub(super) foreign: usize,
+    pub(super) hook_state: HookState,
+    /// Names of the projects that our identity sees, by id.
+    pub(super) projects: BTreeMap<String, String>,
+    /// The repositories that checks watch.
+    pub(super) watched: Vec<Repository>,
+}
+
+/// Reads everything.
+pub(super) async fn snapshot(
+    pass: &Pass<'_>,
+    context: &OrganizationContext,
+    checks: &[Check],
+) -> Result<Snapshot, Stop> {
+    let OrganizationContext { organization, client, deps, .. } = context;
+    let list = |credential| client.repositories(credential);
+    let repositories = pass.call(Scope::Code, "hooks", list).await?;
+    let mut found: Vec<Found> = Vec::new();
+    for topic in Topic::ALL {
+        let list = |credential| client.subscriptions(credential, topic);
+        found.extend(pass.call(Scope::Code, "hooks", list).await?);
+    }
+    let mut seen = Vec::new();
+    let mut projects = BTreeMap::new();
+    for repository in repositories {
+        projects.insert(repository.project_id.clone(), repository.project.clone());
+        let former_names = deps.store.former_names(organization, &repository).await?;
+        seen.push(Watched { repository, former_names });
+    }
+    let hook_state = deps.store.hooks(organization).await?;
+    let desired = desired(context, checks, &seen, &hook_state);
+    let is_watched = |one: &&Watched| {
+        let watches =
+            |check: &Check| check.watches(organization, &one.repository, &one.former_names);
+        checks.iter().any(watches)
+    };
+    let watched = seen.iter().filter(is_watched).map(|one| one.repository.clone()).collect();
+    let all = found.len();
+    let owned: Vec<OwnedHook> = found
+        .into_iter()
+        .filter_map(|found| {
+            let hook = hook_of(&deps.public_url, organization, &found.url)?;
+            Some(OwnedHook { found, hook })
+        })
+        .collect();
+    let foreign = all - owned.len();
+    Ok(Snapshot { desired, owned, foreign, hook_state, projects, watched })
+}
+
+impl Snapshot {
+    /// What is to be done.
+    pub(super) fn plan(
+        &self,
+        organization: &str,
+        hook_activity: &HookActivity,
+        now: Timestamp,
+    ) -> Vec<Step> {
+        if self.hook_state.is_held {
+            return removal_of_all(&self.owned);
+        }
+        let known = |hook_scope: &HookScope| self.known(organization, hook_scope, hook_activity);
+        let projects: BTreeSet<String> = self.projects.keys().cloned().collect();
+        plan(&self.desired, &self.owned, &known, &projects, now)
+    }
+
+    fn known(
+        &self,
+        organization: &str,
+        hook_scope: &HookScope,
+        hook_activity: &HookActivity,
+    ) -> Known {
+        let desired = self.desired_at(Some(hook_scope));
+        let is_proved =
+            desired.is_some_and(|desired| hook_activity.is_proved(organization, &desired.hook));
+        match row(&self.hook_state, hook_scope) {
+            Some(row) => Known {
+                generation: row.generation,
+                live_from: row.live_from,
+                is_proved,
+                renewed_at: row.renewed_at,
+                healings: row.healings,
+            },
+            None => Known { generation: 1, live_from: 1, is_proved, ..Known::default() },
+        }
+    }
+
+    /// The desired subscription of a scope.
+    pub(super) fn desired_at(&self, hook_scope: Option<&HookScope>) -> Option<&Desired> {
+        self.desired.iter().find(|desired| Some(&desired.hook_scope) == hook_scope)
+    }
+
+    /// The name of a project, where our identity sees it.
+    pub(super) fn project(&self, hook_scope: Option<&HookScope>) -> Option<&String> {
+        self.projects.get(&hook_scope?.project_id)
+    }
+}
