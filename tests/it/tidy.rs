@@ -1,136 +1,81 @@
-//! House style as a test: the source is read as text, and what is wrong is printed as a compiler
-//! prints it, `path:line: what`. It must never judge what a compiler or clippy judges.
+//! The rules of this repository that neither the compiler nor clippy checks. The source is parsed
+//! with `syn`, the documents are read as text; what breaks a rule is printed as a compiler prints
+//! it, `path:line: what`.
 
-/// Who may import whom, and what satellites must not know.
-mod layers;
-/// What README.md and ARCHITECTURE.md promise about the source.
+/// No two files of a crate depend on each other.
+mod cycles;
+/// Which module may import which.
+mod imports;
+/// What `syn` reads: modules, the names in them, and the paths that the code names.
+mod model;
+/// Names that say nothing, and words that must not be left.
+mod names;
+/// README.md lists what the configuration has.
 mod papers;
-/// Headers, sizes, and files that nobody compiles.
+/// Headers, widths, lengths, and files that nothing compiles.
 mod shape;
-/// Words that must not be left, and names that say nothing.
-mod words;
 
 use std::path::Path;
 
-/// One file of ours.
+/// A file of this repository; the path is relative to the root and has slashes.
 struct Source {
-    /// From the root of the repository, with slashes.
     path: String,
     text: String,
 }
 
 impl Source {
-    /// Lines with their numbers, from 1.
-    fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        (1..).zip(self.text.lines())
-    }
-
-    /// What is wrong at a line.
     fn wrong(&self, line: usize, what: &str) -> String {
         format!("{}:{line}: {what}", self.path)
     }
 
-    /// Only in tests, or only to play a neighbour.
-    fn is_test(&self) -> bool {
-        self.path.starts_with("tests/") || self.path.contains("/tests") || self.is_beside()
+    /// Lines with their numbers, from 1.
+    fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        (1..).zip(self.text.lines())
     }
-
-    /// Tests in a file beside the code.
-    fn is_beside(&self) -> bool {
-        self.path.ends_with("_tests.rs")
-    }
-
-    /// The text with comments, strings and characters blanked out; lines stay lines.
-    fn code(&self) -> String {
-        let mut code = String::with_capacity(self.text.len());
-        let mut rest = self.text.as_str();
-        while let Some(first) = rest.chars().next() {
-            let skipped = skipped(rest, code.chars().last());
-            if skipped == 0 {
-                code.push(first);
-                rest = &rest[first.len_utf8()..];
-            } else {
-                let (blanked, after) = rest.split_at(skipped);
-                code.extend(blanked.chars().map(|c| if c == '\n' { c } else { ' ' }));
-                rest = after;
-            }
-        }
-        code
-    }
-}
-
-/// How many bytes of `rest` are a comment, a string or a character.
-fn skipped(rest: &str, before: Option<char>) -> usize {
-    let until = |end: &str, from: usize| {
-        rest[from..].find(end).map_or(rest.len(), |found| from + found + end.len())
-    };
-    let in_word = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    if rest.starts_with("//") {
-        return rest.find('\n').unwrap_or(rest.len());
-    }
-    if rest.starts_with("/*") {
-        return until("*/", 2);
-    }
-    if rest.starts_with("r#\"") && !in_word {
-        return until("\"#", 3);
-    }
-    if rest.starts_with("r\"") && !in_word {
-        return until("\"", 2);
-    }
-    if rest.starts_with('"') {
-        return quoted(rest, '"');
-    }
-    let mut after = rest.chars().skip(1);
-    match (rest.starts_with('\''), after.next(), after.next()) {
-        (true, Some('\\'), _) => quoted(rest, '\''),
-        (true, Some(one), Some('\'')) => one.len_utf8() + 2,
-        _ => 0,
-    }
-}
-
-/// Bytes from a quotation mark to the next that is not escaped.
-fn quoted(rest: &str, mark: char) -> usize {
-    let mut escaped = false;
-    for (at, c) in rest.char_indices().skip(1) {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            _ if c == mark => return at + 1,
-            _ => {}
-        }
-    }
-    rest.len()
 }
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every Rust file below a folder.
-fn sources(folder: &str) -> Vec<Source> {
+fn text(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The files below a folder that have an extension, sorted by path.
+fn files(folder: &str, extension: &str) -> Vec<Source> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("it is a folder of ours") {
-            let path = entry.expect("it can be listed").path();
+        for entry in std::fs::read_dir(folder).expect("the folder exists") {
+            let path = entry.expect("the folder can be listed").path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).expect("source is text");
-                let path = path.strip_prefix(root()).expect("it is below");
-                let path = path.to_str().expect("it is text").replace('\\', "/");
-                found.push(Source { path, text });
+            } else if path.extension().is_some_and(|found| found == extension) {
+                let path = path.strip_prefix(root()).expect("the file is below the root");
+                let path = path.to_str().expect("the path is UTF-8").replace('\\', "/");
+                found.push(Source { text: text(&path), path });
             }
         }
     }
-    assert!(!found.is_empty(), "there is no source in {folder}");
+    assert!(!found.is_empty(), "there is no .{extension} in {folder}");
     found.sort_by(|one, other| one.path.cmp(&other.path));
     found
 }
 
-/// Everything of ours.
-fn all() -> Vec<Source> {
-    ["src", "tests", "loadtest"].into_iter().flat_map(sources).collect()
+/// Every Rust file of this repository.
+fn sources() -> Vec<Source> {
+    ["src", "tests", "loadtest"].into_iter().flat_map(|folder| files(folder, "rs")).collect()
+}
+
+/// Every program, library and binary of integration tests.
+fn crates() -> Vec<model::Crate> {
+    let is_root = |path: &String| {
+        ["src/lib.rs", "src/main.rs", "it/main.rs"].iter().any(|root| path.ends_with(root))
+            || path.strip_prefix("tests/fakes/tests/").is_some_and(|file| !file.contains('/'))
+    };
+    let roots = sources().into_iter().map(|source| source.path).filter(is_root);
+    roots.map(|root| model::Crate::read(&root)).collect()
 }
 
 /// Fails the test with everything that is wrong.

@@ -1,34 +1,11 @@
-//! What README.md and ARCHITECTURE.md say about the source, held against it. A document that is
-//! not there says nothing.
+//! What README.md says about the configuration, held against it.
 
 use std::collections::BTreeSet;
 
-use super::layers::TABLE;
 use super::{root, tidy};
 
 fn document(name: &str) -> Option<String> {
     std::fs::read_to_string(root().join(name)).ok()
-}
-
-/// The import table as ARCHITECTURE.md has to have it.
-fn rendered() -> String {
-    let mut table = "| module | may import of ours |\n|---|---|\n".to_owned();
-    for (module, may) in TABLE {
-        let may = match may {
-            "" => "nothing",
-            "*" => "anything",
-            may => may,
-        };
-        table.push_str(&format!("| {module} | {may} |\n"));
-    }
-    table
-}
-
-#[test]
-fn the_architecture_shows_the_import_table() {
-    let Some(text) = document("ARCHITECTURE.md") else { return };
-    let table = rendered();
-    assert!(text.contains(&table), "ARCHITECTURE.md:1: it has to show this table:\n{table}");
 }
 
 /// The keys of `config/gateway.toml`, those that are commented out included.
