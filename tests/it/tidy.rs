@@ -4,14 +4,14 @@
 
 /// No two files of a crate depend on each other.
 mod cycles;
+/// README.md, ARCHITECTURE.md and docs/ agree with the code.
+mod documents;
 /// Which module may import which.
 mod imports;
 /// What `syn` reads: modules, the names in them, and the paths that the code names.
 mod model;
 /// Names that say nothing, and words that must not be left.
 mod names;
-/// README.md lists what the configuration has.
-mod papers;
 /// Headers, widths, lengths, and files that nothing compiles.
 mod shape;
 
