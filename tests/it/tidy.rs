@@ -10,7 +10,7 @@ mod documents;
 mod imports;
 /// What `syn` reads: modules, the names in them, and the paths that the code names.
 mod model;
-/// Names that say nothing, and words that must not be left.
+/// Names that are replaced or say nothing, and words that must not be left.
 mod names;
 /// Headers, widths, lengths, and files that nothing compiles.
 mod shape;

@@ -1,8 +1,47 @@
-//! Names that say nothing, and words that must not be left.
+//! Names that were replaced or say nothing, and words that must not be left.
 
 use std::collections::BTreeSet;
 
+use super::model::Crate;
 use super::{Source, crates, sources, tidy};
+
+/// What the gateway and its tests do not call anything any more, and what they say instead. A
+/// plural counts like its singular.
+const REPLACED: [(&str, &str); 29] = [
+    ("arrival", "hook_activity"),
+    ("arrived mark take_in", "a word of the intake alone"),
+    ("aside", "catch_up_meta"),
+    ("beside mean shared", "deps, or what is shared"),
+    ("book", "audit_log or hook_state"),
+    ("carry_out carrying", "execute"),
+    ("caught", "catch_up_payload"),
+    ("deed", "action"),
+    ("door", "verified_hooks"),
+    ("duty turn", "reconcile or reconciler"),
+    ("fate", "expected"),
+    ("flight", "in_flight"),
+    ("front heir", "what it is for"),
+    ("kept upkeep upkept", "managed, …_context, or what keeps up what"),
+    ("lending", "call"),
+    ("lent", "issued"),
+    ("letter", "payload"),
+    ("our", "owned_… or instance_id"),
+    ("picture", "snapshot"),
+    ("place", "hook_scope, or what is there"),
+    ("room", "memory_budget"),
+    ("shelf", "token_pool"),
+    ("standing", "health"),
+    ("told", "observation, or log and report"),
+    ("town", "env"),
+    ("trouble", "problem"),
+    ("wake", "notifier"),
+    ("weather", "faults"),
+    ("wish", "desired"),
+];
+
+/// Of these, what is left for now.
+const LEFT: &str = "arrival arrived beside book carry_out carrying deed door fate front heir kept \
+    lent mark our picture place room shared take_in told turn upkeep upkept weather wish";
 
 /// Names of files that any code would fit under.
 const SAYS_NOTHING: [&str; 10] = [
@@ -25,6 +64,44 @@ const SLEEPERS: [(&str, &str); 2] = [
     ("tests/fakes/src/shell/pump.rs", "it sends what falls due, when it falls due"),
     ("tests/fakes/src/shell/server.rs", "it plays a neighbour that is slow"),
 ];
+
+/// `PullRequests` → `pull_request`.
+fn singular(name: &str) -> String {
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake.strip_suffix('s').map_or(snake.clone(), str::to_owned)
+}
+
+/// Files are judged as the modules that they are.
+#[test]
+fn replaced_names_are_not_used() {
+    let mut left = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for root in ["src/lib.rs", "src/main.rs", "tests/it/main.rs"] {
+        for declared in Crate::read(root).declarations {
+            let (file, name) = (&declared.file, singular(&declared.name));
+            let is_replaced = |old: &&str| old.split(' ').any(|old| old == name);
+            let Some((_, instead)) = REPLACED.iter().find(|(old, _)| is_replaced(old)) else {
+                continue;
+            };
+            if file.contains("/intake") && instead.contains("intake") {
+                continue;
+            }
+            if !LEFT.split(' ').any(|left| left == name) {
+                let what = format!("`{}` was replaced: {instead}", declared.name);
+                wrong.push(format!("{file}:{}: {what}", declared.line));
+            }
+            left.insert(name);
+        }
+    }
+    let gone = LEFT.split(' ').filter(|name| !left.contains(*name));
+    tidy(wrong.into_iter().chain(gone.map(|name| format!("{name} is gone: take it out of LEFT"))));
+}
 
 #[test]
 fn names_of_files_say_something() {
