@@ -12,9 +12,9 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValu
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
-use url::Url;
 
 use super::credential::Usage;
+use super::options::under;
 use super::rate_headers::{RateHeaders, retry_after};
 use super::{Credential, Error, Options, Throttle};
 use crate::clock::Clock;
@@ -228,16 +228,6 @@ fn operation(segments: &[&str]) -> String {
     };
     let word = segments.iter().rev().find(|segment| !is_id(segment));
     word.map(|word| word.to_lowercase()).unwrap_or_default()
-}
-
-/// `base` with further path segments, each percent-encoded.
-pub(super) fn under(base: &Url, segments: &[&str]) -> Url {
-    let mut url = base.clone();
-    // Only URLs such as `data:` have no path segments; the configuration accepts http and https.
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(segments);
-    }
-    url
 }
 
 /// Activity ids are GUIDs; a longer text is cut.

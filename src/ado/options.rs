@@ -2,7 +2,6 @@
 
 use url::Url;
 
-use super::client::under;
 use crate::domain::event::Repository;
 
 /// See the module.
@@ -22,4 +21,14 @@ impl Options {
     pub fn clone_url(&self, repository: &Repository) -> Url {
         under(&self.azure_devops_url, &[&repository.project, "_git", &repository.name])
     }
+}
+
+/// `base` with further path segments, each percent-encoded.
+pub(super) fn under(base: &Url, segments: &[&str]) -> Url {
+    let mut url = base.clone();
+    // Only URLs such as `data:` have no path segments; the configuration accepts http and https.
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
 }

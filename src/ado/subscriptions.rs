@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::client::{Call, under};
+use super::client::Call;
+use super::options::under;
 use super::{Client, Credential, Error};
 use crate::domain::subscription::{Desired, Found, HookScope, Settings, State, Topic};
 use crate::domain::time::Timestamp;
