@@ -52,6 +52,9 @@ pub mod secret;
 /// The only place that reads the system time.
 pub mod clock;
 
+/// Random numbers that spread retries over time.
+pub mod jitter;
+
 /// Logs and metrics.
 pub mod telemetry;
 

@@ -1,4 +1,4 @@
-//! What the operator sets about a CI system. It must never know the file that it came from.
+//! The options of a CI system, wherever they were read from.
 
 use url::Url;
 
@@ -10,7 +10,7 @@ pub enum Options {
     /// A signed HTTP request starts the run.
     Webhook {
         url: Url,
-        /// The current one, and while rotating the one before: each signs every trigger.
+        /// The current secret, and during a rotation the previous one: each signs every trigger.
         secrets: Vec<SigningSecret>,
     },
 }

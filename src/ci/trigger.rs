@@ -1,5 +1,5 @@
-//! What a CI is told about a run, whatever its kind. It must never hold a credential of ours: the
-//! report token is good for this run alone.
+//! What every kind of CI is told about a run. It contains no credential but the report token, which
+//! is valid for this run only.
 
 use serde_json::{Value, json};
 
@@ -11,17 +11,17 @@ use crate::secret::Secret;
 #[derive(Debug)]
 pub struct Trigger<'a> {
     pub run: &'a Run,
-    /// From 1.
+    /// Counted from 1.
     pub attempt: u32,
     pub clone_url: String,
     pub report_url: String,
     pub report_token: Secret,
-    /// When this attempt is made.
+    /// When this attempt is sent.
     pub sent_at: Timestamp,
 }
 
 impl Trigger<'_> {
-    /// The JSON of the contract: equal on every attempt but for `attempt`.
+    /// The JSON that the CI receives. Only `attempt` differs between attempts.
     pub fn to_json(&self) -> Value {
         let run = self.run;
         let repository = &run.repository;

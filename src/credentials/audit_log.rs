@@ -1,75 +1,46 @@
-//! The audit_log: every credential that was spent is written down, by whom, for what and how it
-//! ended.
-//!
-//! What is written here is told to the audit log and to a metric. It must never hold a secret.
+//! Writes the audit log of one organization: who used which credential for what, and how it ended.
+//! A metric counts the entries.
 
 use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
 
-use crate::ado::{Receipt, Scope, Usage};
+use super::source::Purpose;
+use crate::ado::{self, Receipt, Scope, Usage};
 use crate::clock::Clock;
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::storage::Store;
 
-use super::Purpose;
-
-/// Writes entries of one organization.
+/// See the module.
 #[derive(Clone, Debug)]
-pub struct AuditLog {
+pub(super) struct AuditLog {
     pub(super) organization: String,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) clock: Clock,
-    writing: TaskTracker,
+    store: Arc<dyn Store>,
+    clock: Clock,
+    writes: TaskTracker,
 }
 
 impl AuditLog {
-    /// The audit_log of one organization.
-    pub fn new(organization: &str, store: Arc<dyn Store>, clock: Clock) -> Self {
+    pub(super) fn new(organization: &str, store: Arc<dyn Store>, clock: Clock) -> Self {
         let organization = organization.to_owned();
-        Self { organization, store, clock, writing: TaskTracker::new() }
+        Self { organization, store, clock, writes: TaskTracker::new() }
     }
 
-    /// Writes an entry in the background.
-    pub fn record_later(&self, entry: Entry) {
-        let audit_log = self.clone();
-        self.writing.spawn(async move { audit_log.record(vec![entry]).await });
-    }
-
-    /// Waits until everything is written.
-    pub async fn written(&self) {
-        self.writing.close();
-        self.writing.wait().await;
-        self.writing.reopen();
-    }
-
-    /// An entry that begins now.
-    pub fn entry(&self, action: Action, outcome: Outcome) -> Entry {
+    /// A new entry, dated now. Its other fields are empty.
+    pub(super) fn entry(&self, action: Action, outcome: Outcome) -> Entry {
         Entry::new(self.clock.now(), &self.organization, action, outcome)
     }
 
-    /// Writes entries; where the store does not take them, the log does.
-    pub async fn record(&self, entries: Vec<Entry>) {
-        entries.iter().for_each(count);
-        let told = entries.clone();
-        if let Err(error) = self.store.record(entries).await {
-            for entry in told {
-                let entry = serde_json::to_string(&entry).unwrap_or_default();
-                tracing::error!("the audit log does not take an entry ({error}): {entry}");
-            }
-        }
-    }
-
-    /// The entry about a use, as the client told it; none told means that the call was given up.
-    pub fn used(&self, scope: Scope, purpose: Purpose, usage: Option<Usage>) -> Entry {
+    /// An entry about the use of a credential. Without a `usage` the call was abandoned.
+    pub(super) fn use_entry(&self, scope: Scope, purpose: Purpose, usage: Option<Usage>) -> Entry {
         let (outcome, detail, activity_id) = match usage {
-            None => (Outcome::Failed, "given up before the answer came".to_owned(), None),
+            None => (Outcome::Failed, "abandoned before the answer came".to_owned(), None),
             Some(Usage { operation, error: None, activity_id }) => {
                 (Outcome::Done, operation, activity_id)
             }
             Some(Usage { operation, error: Some(error), activity_id }) => {
                 let outcome = match error {
-                    crate::ado::Error::Unavailable { .. } => Outcome::Failed,
+                    ado::Error::Unavailable { .. } => Outcome::Failed,
                     _ => Outcome::Refused,
                 };
                 (outcome, format!("{operation}: {error}"), activity_id)
@@ -80,13 +51,43 @@ impl AuditLog {
         Entry { scope, run, activity_id, detail, ..self.entry(Action::Use, outcome) }
     }
 
-    /// A receipt that only writes the use down.
-    pub fn receipt(&self, scope: Scope, purpose: Purpose, identity: Option<String>) -> Plain {
-        Plain { audit_log: self.clone(), scope, purpose, identity }
+    /// A receipt that records the use of a credential.
+    pub(super) fn receipt(
+        &self,
+        scope: Scope,
+        purpose: Purpose,
+        identity: Option<String>,
+    ) -> UseReceipt {
+        UseReceipt { audit_log: self.clone(), scope, purpose, identity }
+    }
+
+    /// Stores entries. Those that the store does not take go to the log of the process.
+    pub(super) async fn record(&self, entries: Vec<Entry>) {
+        entries.iter().for_each(count);
+        let copies = entries.clone();
+        if let Err(error) = self.store.record(entries).await {
+            for entry in copies {
+                let entry = serde_json::to_string(&entry).unwrap_or_default();
+                tracing::error!("an entry of the audit log cannot be stored ({error}): {entry}");
+            }
+        }
+    }
+
+    /// Stores an entry in the background.
+    pub(super) fn record_later(&self, entry: Entry) {
+        let audit_log = self.clone();
+        self.writes.spawn(async move { audit_log.record(vec![entry]).await });
+    }
+
+    /// Returns when all entries of [`AuditLog::record_later`] are stored.
+    pub(super) async fn written(&self) {
+        self.writes.close();
+        self.writes.wait().await;
+        self.writes.reopen();
     }
 }
 
-/// Tells the metric of an entry, also of those that are stored with what they are about.
+/// Counts an entry in the metric. For entries that the store takes as part of another change.
 pub(super) fn count(entry: &Entry) {
     metrics::counter!("azdo_gateway_audit_total",
         "action" => entry.action.as_str(), "outcome" => entry.outcome.as_str())
@@ -95,16 +96,16 @@ pub(super) fn count(entry: &Entry) {
 
 /// See [`AuditLog::receipt`].
 #[derive(Debug)]
-pub struct Plain {
+pub(super) struct UseReceipt {
     audit_log: AuditLog,
     scope: Scope,
     purpose: Purpose,
     identity: Option<String>,
 }
 
-impl Receipt for Plain {
+impl Receipt for UseReceipt {
     fn used(self: Box<Self>, usage: Usage) {
-        let entry = self.audit_log.used(self.scope, self.purpose, Some(usage));
+        let entry = self.audit_log.use_entry(self.scope, self.purpose, Some(usage));
         self.audit_log.record_later(Entry { identity: self.identity, ..entry });
     }
 }

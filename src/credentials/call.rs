@@ -1,19 +1,20 @@
-//! A call with a credential of its own, and again with another one where Azure DevOps does not
-//! know a fresh one yet.
+//! Makes one call to Azure DevOps with a credential of its own.
 //!
-//! A refused token is not presented a second time: the next one is minted and given longer to
-//! become known (docs/azure-devops.md §4.1). It must never retry anything else.
+//! Azure DevOps may refuse a PAT that was just minted, because it does not know it yet
+//! (docs/azure-devops.md §4.1). The call is then made again with another PAT that is older: no PAT
+//! is presented twice. Nothing else is retried.
 
 use std::time::Duration;
 
-use super::{Error, Purpose, Source};
+use super::error::Error;
+use super::source::{Purpose, Source};
 use crate::ado::{self, Credential, Scope};
 
-/// How long the tokens of further tries are left to become known.
-const SETTLES: [Duration; 3] =
+/// The least ages of the PATs of further tries.
+const MIN_AGES: [Duration; 3] =
     [Duration::from_millis(300), Duration::from_millis(1_000), Duration::from_millis(3_000)];
 
-/// Why a call did not work.
+/// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     #[error(transparent)]
@@ -25,7 +26,7 @@ pub enum CallError {
 /// Makes the call.
 ///
 /// # Errors
-/// The call's own, or that no credential is lent.
+/// The call's own error, or that no credential can be issued.
 pub async fn call<T, F>(
     source: &dyn Source,
     scope: Scope,
@@ -35,16 +36,16 @@ pub async fn call<T, F>(
 where
     F: Future<Output = Result<T, ado::Error>>,
 {
-    let mut settles = SETTLES.into_iter();
+    let mut min_ages = MIN_AGES.into_iter();
     let mut purpose = purpose;
     loop {
         let credential = source.credential(scope, purpose).await?;
         match make(credential).await {
             Err(ado::Error::Unauthorized { reason }) => {
-                match settles.next().filter(|_| source.is_fresh()) {
-                    Some(settle) => purpose.settle = settle,
+                match min_ages.next().filter(|_| source.is_freshly_minted()) {
+                    Some(min_age) => purpose.min_age = min_age,
                     None => {
-                        let reason = format!("{reason} {}", source.when_refused());
+                        let reason = format!("{reason} {}", source.refusal_advice());
                         return Err(ado::Error::Unauthorized { reason }.into());
                     }
                 }

@@ -1,4 +1,4 @@
-//! What the operator sets about our identity. It must never know the file that it came from.
+//! The options of an organization's identity, wherever they were read from.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,36 +11,51 @@ use crate::secret::Secret;
 /// `[organization.credential]`.
 #[derive(Clone, Debug)]
 pub enum Options {
-    /// A person's or robot's account in Entra, linked through a browser; mints PATs.
+    /// An account in Entra, of a person or a robot, that an operator links in a browser. PATs are
+    /// minted for it.
     ServiceUser(ServiceUser),
-    /// An app of Entra that is a member of the organization itself.
-    ServicePrincipal { app: App, proof: Proof },
-    /// The identity of the machine that the gateway runs on.
+    /// An app registration of Entra that is itself a member of the organization.
+    ServicePrincipal { app: App, credential: AppCredential },
+    /// The identity that Azure gives to the machine.
     ManagedIdentity {
-        /// Of a user-assigned identity; none for that of the machine.
+        /// The id of a user-assigned identity; none for the machine's own.
         client_id: Option<String>,
-        /// Of the machine's metadata service; `http://169.254.169.254`.
+        /// The machine's metadata service: `http://169.254.169.254`.
         endpoint_url: Url,
     },
-    /// An app of Entra that trusts tokens of the platform that the gateway runs on.
+    /// An app registration of Entra that trusts tokens of the platform, such as a Kubernetes
+    /// cluster.
     WorkloadIdentity { app: App, token_file: PathBuf },
-    /// A personal access token made by hand: for Azure DevOps Server and first trials.
+    /// A PAT made by hand: for Azure DevOps Server and first trials.
     Pat { token: Secret },
+}
+
+impl Options {
+    /// The value of `kind` in the configuration.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Options::ServiceUser(_) => "service_user",
+            Options::ServicePrincipal { .. } => "service_principal",
+            Options::ManagedIdentity { .. } => "managed_identity",
+            Options::WorkloadIdentity { .. } => "workload_identity",
+            Options::Pat { .. } => "pat",
+        }
+    }
 }
 
 /// An app registration in Entra.
 #[derive(Clone, Debug)]
 pub struct App {
-    /// `https://login.microsoftonline.com`; without a trailing slash.
+    /// `https://login.microsoftonline.com`, without a trailing slash.
     pub authority_url: Url,
     pub tenant_id: String,
     pub client_id: String,
 }
 
-/// How an app proves itself.
+/// With what an app authenticates itself.
 #[derive(Clone, Debug)]
-pub enum Proof {
-    /// One client secret, or two while they are being exchanged; the first is tried first.
+pub enum AppCredential {
+    /// One client secret, or two while it is rotated; the first is tried first.
     Secrets(Vec<Secret>),
     /// A certificate and its private key, both PEM, in one text.
     Certificate(Secret),
@@ -50,23 +65,23 @@ pub enum Proof {
 #[derive(Clone, Debug)]
 pub struct ServiceUser {
     pub app: App,
-    /// One, or two while they are being exchanged.
+    /// One, or two while it is rotated.
     pub client_secrets: Vec<Secret>,
-    /// When the client secret ends, as far as the operator told.
+    /// When the client secret expires, if the operator has set it.
     pub client_secret_expires: Option<Timestamp>,
     /// The only account that may be linked.
     pub expected_user: Option<String>,
     pub pat_use: PatUse,
     pub pat_lifetime: Duration,
-    /// Whether PATs are minted before they are asked for.
+    /// Whether PATs are minted before they are needed.
     pub mint_ahead: bool,
 }
 
 /// How minted PATs are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatUse {
-    /// One PAT, one call.
+    /// A PAT of its own for every call.
     Single,
-    /// One PAT per scope for its lifetime.
+    /// One PAT per scope for all calls of its lifetime.
     Window,
 }

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::domain::backoff::Backoff;
 use crate::domain::run::{self, Advance, Run, Started, State};
 use crate::domain::time::Timestamp;
+use crate::jitter;
 use crate::secret::Keyring;
 use crate::storage::{Claim, Commit, LeasedRun, RunCommit, Store};
 use crate::worker::Notifiers;
@@ -160,7 +161,7 @@ fn after(
         },
         Err(ci::Error::Unavailable { reason, retry_after }) if run.state == State::Planned => {
             let next = failed(run, format!("{} does not start it yet: {reason}", run.ci));
-            let wait = BACKOFF.wait(next.attempts, random(), *retry_after);
+            let wait = BACKOFF.wait(next.attempts, jitter::random(), *retry_after);
             (next, Some(now.plus(wait)))
         }
         Err(error @ ci::Error::Unknown { .. }) if run.state == State::Planned => {
@@ -173,9 +174,4 @@ fn after(
         // Somebody reported on it, or it was ended: there is nothing left to ask for.
         Err(_) => (run.clone(), None),
     }
-}
-
-/// Without randomness everybody would come back at once, which is worse than late.
-pub(super) fn random() -> u64 {
-    getrandom::u64().unwrap_or(u64::MAX)
 }

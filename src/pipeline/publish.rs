@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::dispatch::random;
 use crate::ado::{self, Client, Credential, Lane, Scope, Throttle};
 use crate::clock::Clock;
 use crate::credentials::{self, CallError, Purpose};
 use crate::domain::backoff::Backoff;
 use crate::domain::status::{Status, Target};
 use crate::health::ProblemKind;
+use crate::jitter;
 use crate::storage::{Claim, LeasedSlot, Posted, Posting, PostingCommit, Store};
 use crate::worker::{self, InFlight, Progress, Tick};
 
@@ -134,7 +134,7 @@ impl Posts {
             }
             Some(found) => match self.throttle.pause(organization, Lane::Statuses, now) {
                 Some(pause) => Posting::Later {
-                    due_at: pause.until.plus(Duration::from_millis(random() % 1_000)),
+                    due_at: pause.until.plus(Duration::from_millis(jitter::random() % 1_000)),
                     counts: false,
                     doubtful: slot.doubtful,
                     reason: format!(
@@ -198,7 +198,7 @@ impl Posts {
             if now.since(slot.queued_at) > TRIED_MAX {
                 return Posting::Refused(format!("given up after a day: {reason}"));
             }
-            let due_at = now.plus(BACKOFF.wait(attempts, random(), retry_after));
+            let due_at = now.plus(BACKOFF.wait(attempts, jitter::random(), retry_after));
             let doubtful = may_be_posted || slot.doubtful;
             Posting::Later { due_at, counts, doubtful, reason }
         };
@@ -213,9 +213,11 @@ impl Posts {
             Failure::TooLong => later(None, true, true, "it took too long".into()),
             // Nothing is given up for want of a link, however long that takes.
             Failure::Call(CallError::Credential(error)) => Posting::Later {
-                due_at: match error.until {
-                    Some(until) => until.max(now).plus(Duration::from_millis(random() % 1_000)),
-                    None => now.plus(BACKOFF.wait(attempts, random(), Some(LOCKED_OUT))),
+                due_at: match error.retry_at {
+                    Some(until) => {
+                        until.max(now).plus(Duration::from_millis(jitter::random() % 1_000))
+                    }
+                    None => now.plus(BACKOFF.wait(attempts, jitter::random(), Some(LOCKED_OUT))),
                 },
                 counts: false,
                 doubtful: slot.doubtful,

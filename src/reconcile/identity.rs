@@ -22,7 +22,7 @@ impl Tick for Identity {
 
     async fn tick(&self) -> Result<Progress, worker::Error> {
         // Side by side: one organization that does not answer must not hold up the others.
-        futures_util::future::join_all(self.sources.iter().map(|source| source.upkeep())).await;
+        futures_util::future::join_all(self.sources.iter().map(|source| source.maintain())).await;
         Ok(Progress::Idle)
     }
 }

@@ -1,56 +1,57 @@
-//! Secrets at rest: XChaCha20-Poly1305 under a key derived from the root key.
+//! Encryption of stored secrets: XChaCha20-Poly1305 with a key derived from the root key.
 //!
-//! A seal names its place, so that a row copied to another place does not open there. The random
-//! nonce of 24 bytes needs no counter, however many replicas seal. It must never know what is
-//! sealed.
+//! The associated data names the place where a secret is stored, so that a row copied to another
+//! place cannot be decrypted there. The random nonce of 24 bytes needs no counter, however many
+//! replicas encrypt.
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
-use super::{Keyring, RootKey, Secret};
+use super::keyring::{Keyring, RootKey};
+use super::value::Secret;
 
-/// The first byte of every seal; another construction gets another one.
+/// The first byte of every sealed secret; another algorithm would get another one.
 const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 24;
 
-/// A secret that only the root key opens: version, nonce, ciphertext and tag.
+/// An encrypted secret: version, nonce, ciphertext and tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed(pub Vec<u8>);
 
-/// What was under a seal.
+/// A decrypted secret.
 #[derive(Debug)]
 pub struct Opened {
     pub secret: Secret,
-    /// It was sealed with the previous root key: seal it anew before that key is thrown away.
+    /// It was sealed with the previous root key: seal it again before that key is removed.
     pub is_stale: bool,
 }
 
-/// It was sealed for another place, with a key that is not configured, or it was changed.
+/// It was sealed for another place, with a key that is not configured, or was altered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "what is stored cannot be decrypted with the root key that is configured; put the key before \
-     it into [secrets] previous_root_key, or link the service user again"
+    "the stored tokens cannot be decrypted with the configured root key: put the previous key into \
+     [secrets] previous_root_key, or link the service user again"
 )]
 pub struct Unreadable;
 
 impl Keyring {
-    /// Seals a secret for one place, with the current key.
+    /// Encrypts a secret for one place, with the current key.
     ///
     /// # Errors
-    /// The operating system gives no randomness.
+    /// The operating system has no randomness.
     pub fn seal(&self, place: &str, secret: &Secret) -> Result<Sealed, getrandom::Error> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce)?;
         let payload = Payload { msg: secret.expose().as_bytes(), aad: place.as_bytes() };
-        // It fails only beyond 256 GB.
+        // Encryption only fails for texts beyond 256 GB.
         let Ok(ciphertext) = cipher(&self.current).encrypt(&XNonce::from(nonce), payload) else {
             unreachable!("a token is short enough to be encrypted")
         };
         Ok(Sealed([&[VERSION][..], &nonce, &ciphertext].concat()))
     }
 
-    /// Opens what was sealed for that place, with either key.
+    /// Decrypts what was sealed for that place, with either key.
     ///
     /// # Errors
     /// See [`Unreadable`].
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn opens_in_its_place_only() {
+    fn a_sealed_secret_opens_in_its_place_only() {
         let keys = keyring(1, None);
         let sealed = seal(&keys, "link/fabrikam");
         let opened = keys.open("link/fabrikam", &sealed).expect("it is its place");
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_previous_key_opens_while_rotating_and_says_so() {
+    fn the_previous_key_opens_during_a_rotation_and_marks_it_stale() {
         let sealed = seal(&keyring(1, None), "x");
         let opened = keyring(2, Some(1)).open("x", &sealed).expect("the previous key opens it");
         assert!(opened.is_stale);
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn every_changed_byte_is_noticed() {
+    fn every_changed_byte_is_detected() {
         let keys = keyring(1, None);
         let sealed = seal(&keys, "x");
         for at in 0..sealed.0.len() {
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_readable_and_never_the_same_twice() {
+    fn ciphertexts_differ_and_contain_no_plain_text() {
         let keys = keyring(1, None);
         let (one, other) = (seal(&keys, "x"), seal(&keys, "x"));
         assert_ne!(one, other);

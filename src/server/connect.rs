@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::State;
 use super::auth::{Right, require};
 use super::page::{self, Text};
-use crate::credentials::{Begun, LinkError, LinkState, Return};
+use crate::credentials::{LinkError, LinkedUser, SignInCallback, StartedSignIn};
 use crate::secret::Secret;
 
 const COOKIE: &str = "azdo_gateway_link";
@@ -32,9 +32,9 @@ pub(super) async fn begin(
 ) -> HttpResponse {
     let linking = &state.identities.linking;
     let begun = match query.into_inner().ticket {
-        Some(ticket) => linking.begin_with(&path, &Secret::new(ticket)).await,
+        Some(ticket) => linking.start_with_ticket(&path, &Secret::new(ticket)).await,
         None => match require(&request, &state, Right::Operate) {
-            Ok(caller) => linking.begin(&path, &caller.name).await,
+            Ok(caller) => linking.start(&path, &caller.name).await,
             Err(_) => {
                 let unproven = "Open the link that `azdo-gateway link` prints: it proves that \
                                 you may do this, and works once.";
@@ -45,7 +45,7 @@ pub(super) async fn begin(
     };
     match begun {
         Err(error) => refusal(&error),
-        Ok(Begun { authorize_url, browser }) => HttpResponse::Found()
+        Ok(StartedSignIn { authorize_url, browser }) => HttpResponse::Found()
             .insert_header((header::LOCATION, authorize_url.as_str()))
             .insert_header((header::SET_COOKIE, cookie(&state, browser.expose(), COOKIE_S)))
             .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -70,7 +70,7 @@ pub(super) async fn complete(
     state: Data<State>,
 ) -> HttpResponse {
     let Answer { state: login, code, error, error_description } = query.into_inner();
-    let back = Return {
+    let back = SignInCallback {
         state: login.map(Secret::new),
         code: code.map(Secret::new),
         error,
@@ -91,7 +91,7 @@ pub(super) async fn complete(
     response
 }
 
-fn success(organization: &str, linked: &LinkState) -> HttpResponse {
+fn success(organization: &str, linked: &LinkedUser) -> HttpResponse {
     let email = linked.email.as_ref().filter(|email| **email != linked.user_name);
     let who = match email {
         Some(email) => format!("{} ({email})", linked.user_name),

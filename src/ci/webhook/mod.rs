@@ -1,7 +1,7 @@
-//! CI kind `webhook`: a signed HTTP request starts the run, reports tell the rest.
+//! CI kind `webhook`: a signed HTTP request starts the run, and the CI reports on it.
 //!
-//! Such a CI can neither be polled nor told to cancel; a runner learns from the answer to its next
-//! report that its run is over. It must never follow a redirect.
+//! Such a CI can be neither polled nor told to cancel: a runner learns from the answer to its next
+//! report that its run has ended.
 
 mod signature;
 mod trigger;

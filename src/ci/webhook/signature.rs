@@ -1,8 +1,8 @@
-//! Standard Webhooks signatures: who sent a trigger, and when.
+//! Standard Webhooks signatures: they prove who sent a trigger, and when.
 //!
 //! Source: the Standard Webhooks specification, "Signature scheme": HMAC-SHA-256 over
-//! `id.timestamp.body`, base64, prefixed `v1,`; several, separated by spaces, while a secret is
-//! being rotated. It must never know what the body says.
+//! `id.timestamp.body`, base64, prefixed `v1,`; several, separated by spaces, during the
+//! rotation of a secret.
 
 use std::fmt;
 
@@ -14,10 +14,10 @@ use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
-/// What a secret begins with.
+/// The prefix of every secret.
 const PREFIX: &str = "whsec_";
 
-/// 24 to 64 bytes that we share with one CI.
+/// 24 to 64 bytes that the gateway shares with one CI.
 #[derive(Clone)]
 pub struct SigningSecret(Zeroizing<Vec<u8>>);
 
@@ -25,7 +25,7 @@ impl SigningSecret {
     /// Reads `whsec_` and base64.
     ///
     /// # Errors
-    /// What is wrong with it, without showing it.
+    /// What is wrong with the text, without showing it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let encoded = text
             .trim()
@@ -35,15 +35,15 @@ impl SigningSecret {
             STANDARD.decode(encoded).map_err(|_| format!("what follows {PREFIX} is not base64"))?,
         );
         if !(24..=64).contains(&bytes.len()) {
-            return Err(format!("it has {} bytes, and 24 to 64 are needed", bytes.len()));
+            return Err(format!("it has {} bytes instead of 24 to 64", bytes.len()));
         }
         Ok(Self(bytes))
     }
 
-    /// A new one, as text.
+    /// A new secret, as text.
     ///
     /// # Errors
-    /// The operating system gives no randomness.
+    /// The operating system has no randomness.
     pub fn generate() -> Result<Secret, getrandom::Error> {
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(bytes.as_mut())?;
@@ -52,7 +52,7 @@ impl SigningSecret {
 
     fn sign(&self, id: &str, timestamp_s: i64, body: &[u8]) -> String {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
-            unreachable!("HMAC takes keys of any length")
+            unreachable!("HMAC accepts keys of any length")
         };
         mac.update(format!("{id}.{timestamp_s}.").as_bytes());
         mac.update(body);
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_a_secret() {
+    fn rejects_texts_that_are_no_secret() {
         for (text, why) in
             [("s3cret", "whsec_"), ("whsec_!", "base64"), ("whsec_c2hvcnQ=", "5 bytes")]
         {

@@ -1,5 +1,5 @@
-//! Starts a run by one signed request and says what the answer means: 2xx started, 4xx refused in
-//! the CI's words, anything else try again. It must never show a secret in what it says.
+//! Starts a run with one signed request. What the answer means: 2xx started, 4xx refused with the
+//! CI's message, everything else try again.
 
 use std::time::Duration;
 
@@ -8,21 +8,22 @@ use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use url::Url;
 
-use super::{SigningSecret, signatures};
-use crate::ci::{Error, Trigger};
+use super::signature::{SigningSecret, signatures};
+use crate::ci::error::Error;
+use crate::ci::trigger::Trigger;
 use crate::domain::run::Started;
 use crate::domain::status::cut;
 
 /// One attempt, from connecting to the last byte. Source: Standard Webhooks, "15 to 30 s".
 pub const ATTEMPT_MAX: Duration = Duration::from_secs(15);
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// How much of the CI's words goes into a status.
-const WORDS_CHARS_MAX: usize = 160;
+/// Characters of the CI's message that go into a status.
+const MESSAGE_CHARS_MAX: usize = 160;
 
 /// Makes one attempt.
 ///
 /// # Errors
-/// No answer, or one that says to try again.
+/// No answer, or one that asks to try again.
 pub async fn start(
     http: &reqwest::Client,
     url: &Url,
@@ -40,20 +41,21 @@ pub async fn start(
         .header("webhook-timestamp", timestamp_s.to_string())
         .header("webhook-signature", signatures(secrets, &id, timestamp_s, body.as_bytes()))
         .body(body);
-    let later = |reason: String| Error::Unavailable { reason, retry_after: None };
-    let response = request.send().await.map_err(|error| later(why(&error)))?;
+    let response = request.send().await.map_err(|error| unavailable(&error))?;
     let (status, retry_after) = (response.status(), retry_after(&response));
-    let body = read(response).await.map_err(|error| later(why(&error)))?;
+    let body = read(response).await.map_err(|error| unavailable(&error))?;
     judge(status, retry_after, &body)
 }
 
-fn why(error: &reqwest::Error) -> String {
-    match () {
-        () if error.is_timeout() => "no answer in time",
-        () if error.is_connect() => "no connection",
-        () => "the connection broke before the whole answer came",
-    }
-    .to_owned()
+fn unavailable(error: &reqwest::Error) -> Error {
+    let reason = if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the connection was lost before the whole answer had arrived"
+    };
+    Error::Unavailable { reason: reason.to_owned(), retry_after: None }
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {
@@ -61,7 +63,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// The beginning of the answer; the rest cannot matter.
+/// The beginning of the answer; the rest is not needed.
 async fn read(mut response: Response) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
@@ -74,7 +76,7 @@ async fn read(mut response: Response) -> Result<Vec<u8>, reqwest::Error> {
     Ok(body)
 }
 
-/// What the CI may say about the run it has started.
+/// What the CI may say about the run that it has started.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Answer {
@@ -84,12 +86,12 @@ struct Answer {
 
 fn judge(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Result<Started, Error> {
     match status.as_u16() {
-        // The run is started, whether or not the CI says more about it in words that we know.
+        // The run has been started, also when the body cannot be understood.
         200..=299 => Ok(accepted(body)),
         408 | 425 | 429 | 500..=599 => {
             Err(Error::Unavailable { reason: format!("it answers {status}"), retry_after })
         }
-        _ => Ok(Started::Refused(words(status, body))),
+        _ => Ok(Started::Refused(message(status, body))),
     }
 }
 
@@ -100,15 +102,15 @@ fn accepted(body: &[u8]) -> Started {
         serde_json::Value::Number(id) => Some(id.to_string()),
         _ => None,
     });
-    // The link is shown to people, so it has to be one that a browser opens safely.
+    // People click on the link, so only schemes that are safe in a browser are taken over.
     let is_link =
         |url: &String| Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     Started::Accepted { ci_id, url: answer.url.filter(is_link) }
 }
 
-fn words(status: StatusCode, body: &[u8]) -> String {
+fn message(status: StatusCode, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
-    let text = cut(&text, WORDS_CHARS_MAX);
+    let text = cut(&text, MESSAGE_CHARS_MAX);
     if text.is_empty() || text.starts_with('<') {
         return format!("it answers {status}");
     }
@@ -124,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_means_started_refused_or_later() {
+    fn the_status_decides_between_started_refused_and_unavailable() {
         let named = Started::Accepted { ci_id: Some("7".into()), url: Some("https://ci/7".into()) };
         assert_eq!(judged(200, r#"{"id":7,"url":"https://ci/7"}"#), Ok(named));
         let unnamed = Started::Accepted { ci_id: None, url: None };

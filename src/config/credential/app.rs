@@ -10,7 +10,7 @@ use crate::config::address;
 use crate::config::secrets;
 use crate::config::section::Section;
 use crate::config::value::Value;
-use crate::credentials::{App, Options, Proof};
+use crate::credentials::{App, AppCredential, Options};
 use crate::secret::Secret;
 
 const AUTHORITY: &str = "https://login.microsoftonline.com";
@@ -90,12 +90,12 @@ fn client_secret(value: &Value<'_>) -> Option<Secret> {
 /// `kind = "service_principal"`.
 pub(super) fn service_principal(section: &mut Section<'_>) -> Option<Options> {
     let app = read(section);
-    let proof = proof(section);
-    Some(Options::ServicePrincipal { app: app?, proof: proof? })
+    let credential = app_credential(section);
+    Some(Options::ServicePrincipal { app: app?, credential: credential? })
 }
 
 /// Exactly one of the two.
-fn proof(section: &mut Section<'_>) -> Option<Proof> {
+fn app_credential(section: &mut Section<'_>) -> Option<AppCredential> {
     let secret = section.value("client_secret", CLIENT_SECRET);
     let certificate = section.value("client_certificate", CLIENT_CERTIFICATE);
     if secret.is_none() && certificate.is_none() {
@@ -112,8 +112,8 @@ fn proof(section: &mut Section<'_>) -> Option<Proof> {
             value.refuse(what, "keep one of the two");
             None
         }
-        (Some(secrets), ..) => Some(Proof::Secrets(secrets)),
-        (None, pem, _) => pem?.map(Proof::Certificate),
+        (Some(secrets), ..) => Some(AppCredential::Secrets(secrets)),
+        (None, pem, _) => pem?.map(AppCredential::Certificate),
     }
 }
 

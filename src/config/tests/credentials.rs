@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::rules::{accepted, warned};
 use super::*;
-use crate::credentials::{Options, PatUse, Proof};
+use crate::credentials::{AppCredential, Options, PatUse};
 use crate::domain::time::Timestamp;
 
 const TENANT: &str = "11111111-2222-3333-4444-555555555555";
@@ -66,7 +66,7 @@ fn a_service_user_takes_what_is_given() {
 
 #[test]
 fn a_service_principal_has_secrets_or_a_certificate() {
-    let Options::ServicePrincipal { app: read, proof: Proof::Secrets(secrets) } =
+    let Options::ServicePrincipal { app: read, credential: AppCredential::Secrets(secrets) } =
         options(&app("service_principal", SECRET))
     else {
         panic!("another kind")
@@ -74,7 +74,7 @@ fn a_service_principal_has_secrets_or_a_certificate() {
     assert_eq!((read.tenant_id.as_str(), secrets.len()), (TENANT, 1));
     for (path, begin) in [("secrets/entra", "-----BEGIN CERT"), ("rsa", "-----BEGIN RSA")] {
         let keys = format!("client_certificate = {{ file = \"/run/{path}.pem\" }}\n");
-        let Options::ServicePrincipal { proof: Proof::Certificate(pem), .. } =
+        let Options::ServicePrincipal { credential: AppCredential::Certificate(pem), .. } =
             options(&app("service_principal", &keys))
         else {
             panic!("another kind")

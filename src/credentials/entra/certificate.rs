@@ -1,8 +1,8 @@
-//! A certificate by which the app proves itself: it signs a short-lived assertion instead of
-//! sending a password.
+//! A certificate with which the app authenticates itself: its key signs a short-lived assertion, so
+//! that no password is sent.
 //!
-//! Sources: RFC 7523 §3; Microsoft Learn, "Certificate credentials" (PS256, `x5t#S256`, and an
-//! audience that is the token endpoint). It must never know what the assertion is used for.
+//! Sources: RFC 7523 §3; Microsoft Learn, "Certificate credentials" (PS256, `x5t#S256`, and the
+//! token endpoint as audience).
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use url::Url;
 use crate::domain::time::Timestamp;
 use crate::secret::Secret;
 
-/// Entra wants at most ten minutes; half of that leaves room for clocks that differ.
+/// Entra accepts at most ten minutes; half of that allows for clocks that differ.
 const ASSERTION_LIFE: Duration = Duration::from_secs(5 * 60);
 
 /// An RSA key and the thumbprint of its certificate.
@@ -27,26 +27,26 @@ pub struct Certificate {
     thumbprint: String,
 }
 
-/// Why a certificate cannot be used. It shows nothing of the key.
+/// Why a certificate cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
-    #[error("it holds no private key (`-----BEGIN PRIVATE KEY-----`)")]
+    #[error("it contains no private key (`-----BEGIN PRIVATE KEY-----`)")]
     NoKey,
-    #[error("its private key is encrypted, and an unencrypted one is needed")]
+    #[error("its private key is encrypted; store it unencrypted")]
     EncryptedKey,
-    #[error("its private key is no RSA key in PEM")]
+    #[error("its private key is not an RSA key in PEM")]
     BadKey,
-    #[error("it holds no certificate (`-----BEGIN CERTIFICATE-----`)")]
+    #[error("it contains no certificate (`-----BEGIN CERTIFICATE-----`)")]
     NoCertificate,
-    #[error("its certificate is no PEM")]
+    #[error("its certificate is not PEM")]
     BadCertificate,
     #[error("its private key belongs to another certificate")]
     Mismatch,
 }
 
 impl Certificate {
-    /// Reads a key (PKCS#8 or PKCS#1) and a certificate, each in PEM; both may stand in one text.
-    /// Of a chain the first certificate counts.
+    /// Reads a key (PKCS#8 or PKCS#1) and a certificate, each in PEM; both may be in one text. Of a
+    /// chain, the first certificate is used.
     ///
     /// # Errors
     /// One of them is missing or unusable, or they do not belong together.
@@ -56,13 +56,13 @@ impl Certificate {
         let encoded: String = der.lines().skip(1).filter(|line| !line.starts_with('-')).collect();
         let encoded: String = encoded.split_whitespace().collect();
         let der = STANDARD.decode(encoded).map_err(|_| CertificateError::BadCertificate)?;
-        if !holds(&der, &modulus(&key)?) {
+        if !contains(&der, &modulus(&key)?) {
             return Err(CertificateError::Mismatch);
         }
         Ok(Self { key, thumbprint: URL_SAFE_NO_PAD.encode(Sha256::digest(&der)) })
     }
 
-    /// A fresh assertion for this token endpoint, or nothing if the key signs nothing.
+    /// A new assertion for this token endpoint; none if the key cannot sign.
     pub(super) fn assertion(
         &self,
         client_id: &str,
@@ -108,7 +108,7 @@ fn private_key(pem: &str) -> Result<EncodingKey, CertificateError> {
     EncodingKey::from_rsa_pem(found.as_bytes()).map_err(|_| CertificateError::BadKey)
 }
 
-/// The first PEM block of this label, with its frame (RFC 7468).
+/// The first PEM block of this label, including its first and last line (RFC 7468).
 fn block<'a>(pem: &'a str, label: &str) -> Option<&'a str> {
     let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
     let from = pem.find(&begin)?;
@@ -116,7 +116,7 @@ fn block<'a>(pem: &'a str, label: &str) -> Option<&'a str> {
     rest.get(..rest.find(&end)? + end.len())
 }
 
-/// What makes the key pair unique. That it can be computed shows that the key is whole.
+/// The modulus of the key pair. Computing it also shows that the key is complete.
 fn modulus(key: &EncodingKey) -> Result<Vec<u8>, CertificateError> {
     let public = Jwk::from_encoding_key(key, Algorithm::PS256);
     let Ok(AlgorithmParameters::RSA(public)) = public.map(|public| public.algorithm) else {
@@ -125,7 +125,8 @@ fn modulus(key: &EncodingKey) -> Result<Vec<u8>, CertificateError> {
     URL_SAFE_NO_PAD.decode(public.n).map_err(|_| CertificateError::BadKey)
 }
 
-/// A certificate holds the modulus of its key as it is, so no ASN.1 has to be read for this.
-fn holds(der: &[u8], modulus: &[u8]) -> bool {
+/// Whether the certificate belongs to the key. Its DER contains the modulus of its key unchanged, so
+/// no ASN.1 has to be parsed.
+fn contains(der: &[u8], modulus: &[u8]) -> bool {
     !modulus.is_empty() && der.windows(modulus.len()).any(|window| window == modulus)
 }

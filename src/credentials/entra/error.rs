@@ -1,41 +1,40 @@
-//! Why Entra gave nothing, split by what the caller has to do about it.
-//!
-//! It must never hold a secret: what Entra said is cleaned before it gets here.
+//! Why Entra issued nothing, by what the caller has to do about it. Entra's own words are cleaned of
+//! secrets before they get here.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::Remedy;
+use super::advice::Remedy;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Nothing is wrong with us: try again, not before `retry_after`.
-    #[error("Entra gives no token now: {reason}")]
+    /// A transient fault of Entra or the network: try again, not before `retry_after`.
+    #[error("Entra issues no token at the moment: {reason}")]
     Transient { reason: String, retry_after: Option<Duration> },
     /// Trying again changes nothing until somebody acts.
     #[error("{0}")]
     Refused(Refusal),
-    /// The ID token does not prove who signed in: that sign-in is void.
-    #[error("the ID token is not to be trusted: {reason}")]
-    Forged { reason: String },
-    /// What answered does not speak OAuth: a proxy, a wrong address, or a change at Entra.
-    #[error("what answers for Entra makes no sense: {reason}")]
-    Answer { reason: String },
+    /// The ID token does not prove who signed in: the sign-in is void.
+    #[error("the ID token is not valid: {reason}")]
+    InvalidIdToken { reason: String },
+    /// The response is not OAuth: from a proxy, a wrong address, or after a change at Entra.
+    #[error("the response to a request to Entra cannot be understood: {reason}")]
+    UnexpectedResponse { reason: String },
 }
 
-/// A refusal with what to do about it.
+/// A refusal, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The number after `AADSTS`, when there is one.
+    /// The number after `AADSTS`, if there is one.
     pub code: Option<u32>,
     /// The OAuth error, such as `invalid_grant` (RFC 6749 §5.2).
     pub error: String,
     pub remedy: Remedy,
     /// What is wrong and what to do, for the operator.
     pub advice: String,
-    /// Entra's own words: one line, cut, without secrets. Foreign text: escape it before showing.
-    pub said: String,
+    /// Entra's description: one line, shortened, without secrets. Escape it before showing.
+    pub description: String,
 }
 
 impl fmt::Display for Refusal {
@@ -48,12 +47,12 @@ impl fmt::Display for Refusal {
 }
 
 impl Error {
-    /// Whether it may go away by itself.
+    /// Whether the error may pass without anybody acting.
     pub fn is_transient(&self) -> bool {
         matches!(self, Error::Transient { .. })
     }
 
-    /// How long to wait at least before asking again, where Entra says so.
+    /// The least time to wait before the next request, where Entra gave one.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::Transient { retry_after, .. } => *retry_after,
@@ -65,22 +64,22 @@ impl Error {
         Self::Transient { reason: reason.into(), retry_after: None }
     }
 
-    pub(super) fn forged(reason: impl Into<String>) -> Self {
-        Self::Forged { reason: reason.into() }
+    pub(super) fn invalid_id_token(reason: impl Into<String>) -> Self {
+        Self::InvalidIdToken { reason: reason.into() }
     }
 
-    pub(super) fn answer(reason: impl Into<String>) -> Self {
-        Self::Answer { reason: reason.into() }
+    pub(super) fn unexpected(reason: impl Into<String>) -> Self {
+        Self::UnexpectedResponse { reason: reason.into() }
     }
 
-    /// Something of the operator's that never got as far as Entra.
+    /// An error in the operator's configuration, found before Entra was asked.
     pub(super) fn configuration(error: &str, advice: String) -> Self {
         Self::Refused(Refusal {
             code: None,
             error: error.to_owned(),
             remedy: Remedy::Configuration,
             advice,
-            said: String::new(),
+            description: String::new(),
         })
     }
 }

@@ -1,8 +1,7 @@
-//! An interactive sign-in from its beginning: the random values that bind its parts together, and
-//! the address that the browser is sent to.
+//! The start of an interactive sign-in: random values that bind its parts together, and the URL that
+//! the browser is sent to.
 //!
-//! Authorization code with PKCE: RFC 6749 §4.1, RFC 7636, OpenID Connect Core §3.1.2.1. It must
-//! never know how the values are kept until the browser comes back.
+//! Authorization code with PKCE: RFC 6749 §4.1, RFC 7636, OpenID Connect Core §3.1.2.1.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,24 +9,25 @@ use sha2::{Digest, Sha256};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{App, PAT_SCOPES};
+use super::app::App;
+use super::scopes::PAT_SCOPES;
 use crate::secret::Secret;
 
-/// What one sign-in is recognised by. Each value is 32 random bytes in base64url.
+/// The values of one sign-in. Each is 32 random bytes in base64url.
 #[derive(Clone, Debug)]
 pub struct Login {
-    /// Comes back in the redirect: says which sign-in it belongs to (RFC 6749 §10.12).
+    /// Returned in the redirect: identifies the sign-in (RFC 6749 §10.12).
     pub state: Secret,
-    /// Comes back in the ID token: says that it was made for this sign-in.
+    /// Returned in the ID token: shows that it was issued for this sign-in.
     pub nonce: Secret,
-    /// Never leaves us until the code is redeemed: a stolen code is worth nothing without it.
+    /// Sent when the code is redeemed, and not before: a stolen code cannot be redeemed without it.
     pub verifier: Secret,
-    /// For a cookie: says that the browser which comes back is the one that was sent away.
+    /// The value of a cookie: shows that the browser that returns is the one that was sent.
     pub browser: Secret,
 }
 
 impl Login {
-    /// A new one.
+    /// New values.
     ///
     /// # Errors
     /// The operating system gives no randomness.
@@ -40,13 +40,13 @@ impl Login {
         })
     }
 
-    /// What the verifier hashes to (RFC 7636 §4.2, `S256`).
+    /// The hash of the verifier (RFC 7636 §4.2, `S256`).
     pub fn challenge(&self) -> String {
         URL_SAFE_NO_PAD.encode(Sha256::digest(self.verifier.expose().as_bytes()))
     }
 
-    /// Where the browser signs in. The account is always asked for: the administrator who links
-    /// is seldom the service user.
+    /// Where the browser signs in. Entra always asks which account to use: the operator who links is
+    /// seldom the service user.
     pub(super) fn url(&self, app: &App, redirect_uri: &Url, login_hint: Option<&str>) -> Url {
         let mut url = app.authority.at(&["oauth2", "v2.0", "authorize"]);
         let challenge = self.challenge();
@@ -69,7 +69,7 @@ impl Login {
     }
 }
 
-/// 32 random bytes in base64url: a name that nobody guesses.
+/// 32 random bytes in base64url.
 ///
 /// # Errors
 /// The operating system gives no randomness.

@@ -1,22 +1,26 @@
-//! A token for the identity that Azure gives to this machine. No secret is involved: whoever runs
-//! here may ask.
+//! Access tokens of the identity that Azure gives to the machine, from its metadata service. No
+//! secret is involved: every process on the machine may ask.
 //!
 //! Source: Microsoft Learn, "How to use managed identities on an Azure VM to acquire an access
-//! token". It must never be pointed at an address from outside: it answers with a token.
+//! token".
 
 use url::Url;
 
-use super::answer::Answer;
-use super::{AZURE_DEVOPS, App, Authority, Context, Error, Tokens, token};
+use super::advice::{Context, Remedy};
+use super::app::{App, Authority};
+use super::error::Error;
+use super::response::Response;
+use super::scopes::AZURE_DEVOPS;
+use super::token_endpoint::{Tokens, tokens};
 use crate::clock::Clock;
 
 const API_VERSION: &str = "2018-02-01";
 
-/// Asks the metadata service at `endpoint`, normally `http://169.254.169.254`; `client_id` chooses
-/// among several identities.
+/// Requests a token from the metadata service at `endpoint`, normally `http://169.254.169.254`;
+/// `client_id` chooses among several identities.
 ///
 /// # Errors
-/// There is no metadata service, or it has no such identity.
+/// There is no metadata service, or the machine has no such identity.
 pub async fn managed_identity(
     http: &reqwest::Client,
     endpoint: &Url,
@@ -31,25 +35,25 @@ pub async fn managed_identity(
     if let Some(client_id) = client_id {
         url.query_pairs_mut().append_pair("client_id", client_id);
     }
-    // Without this header the service takes the request for one that somebody tricked us into.
+    // The service refuses requests without this header: a forged redirect could not set it.
     let request = http.get(url).header("Metadata", "true");
-    let asked_at = clock.now();
-    let answer = Answer::of(request).await?;
-    // 404 and 410 mean that the service is being set up or updated: Microsoft says to try again.
-    if matches!(answer.status.as_u16(), 404 | 410) {
-        return Err(answer.busy());
+    let requested_at = clock.now();
+    let response = Response::to(request).await?;
+    // 404 and 410 mean that the service is starting or being updated: Microsoft says to try again.
+    if matches!(response.status.as_u16(), 404 | 410) {
+        return Err(response.unavailable());
     }
     let client_id = client_id.unwrap_or_default().to_owned();
     let app =
         App { authority: Authority { url: endpoint.clone(), tenant_id: String::new() }, client_id };
-    token::understand(&answer, asked_at, &Context { app: &app, organization: None }, &[])
-        .map_err(assigned)
+    tokens(&response, requested_at, &Context { app: &app, organization: None }, &[])
+        .map_err(with_advice)
 }
 
-/// Of what this service refuses, all comes down to which identity the machine has.
-fn assigned(error: Error) -> Error {
+/// The service refuses for one reason only: the machine does not have the identity.
+fn with_advice(error: Error) -> Error {
     let Error::Refused(mut refusal) = error else { return error };
-    refusal.remedy = super::Remedy::Configuration;
+    refusal.remedy = Remedy::Configuration;
     refusal.advice = "this machine has no such managed identity; assign one to it in the Azure \
                       portal (Identity), or correct client_id in [organization.credential]"
         .to_owned();

@@ -5,7 +5,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
-use crate::credentials::{LinkError, LinkState};
+use crate::credentials::{LinkError, LinkedUser};
 use crate::server::State;
 use crate::server::auth::{Right, require};
 use crate::server::problem::Problem;
@@ -31,7 +31,7 @@ pub(super) async fn ticket(
 ) -> Result<HttpResponse, Problem> {
     let caller = require(&request, &state, Right::Operate)?;
     let linking = &state.identities.linking;
-    let linked = linking.state(&path).await?;
+    let linked = linking.linked_user(&path).await?;
     let (url, expires_at) = linking.ticket(&path, &caller.name).await?;
     let linked = linked.as_ref().map(render);
     let answer = json!({ "url": url.expose(), "expires_at": expires_at, "linked": linked });
@@ -50,7 +50,7 @@ pub(super) async fn unlink(
 }
 
 /// Who is linked.
-pub(super) fn render(linked: &LinkState) -> Value {
+pub(super) fn render(linked: &LinkedUser) -> Value {
     json!({
         "user_name": linked.user_name,
         "email": linked.email,

@@ -94,7 +94,7 @@ fn unknown(name: &str) -> Problem {
 async fn summary(state: &State, name: &str) -> Result<Value, Problem> {
     let linking = &state.identities.linking;
     let link = match linking.is_linkable(name) {
-        true => linking.state(name).await?,
+        true => linking.linked_user(name).await?,
         false => None,
     };
     let identity = state.identities.by_organization.get(name);

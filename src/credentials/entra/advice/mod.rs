@@ -1,29 +1,15 @@
-//! What a refusal of Entra means in plain words, who has to act, and what exactly to do.
+//! What an error code of Entra means, who has to act, and what to do.
 //!
-//! Entra documents its numbers as diagnostic, so an unknown one falls back on the OAuth error
-//! (docs/azure-devops.md §4.4). Pure: it must never ask anybody anything.
+//! Entra documents its codes as diagnostic, so for an unknown one the OAuth error decides
+//! (docs/azure-devops.md §4.4).
 
 mod rows;
 
 use std::fmt;
 
-use super::App;
-use rows::{ERRORS, NUMBERS, Row, UNKNOWN};
-
-/// Who can put it right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Remedy {
-    /// Whoever knows the service user signs in again at `/connect/{organization}`.
-    SignIn,
-    /// An administrator of the tenant.
-    Administrator,
-    /// Whoever runs the gateway: its configuration, or the app registration.
-    Configuration,
-    /// Nobody: it passes.
-    Wait,
-    /// Us: the gateway does something wrong.
-    Defect,
-}
+use super::app::App;
+pub use rows::Remedy;
+use rows::{BY_CODE, BY_ERROR, Row, UNKNOWN};
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,14 +25,14 @@ impl fmt::Display for Advice {
     }
 }
 
-/// What advice may name.
+/// The names that advice contains.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     pub app: &'a App,
     pub organization: Option<&'a str>,
 }
 
-/// The advice on a number, or where it is unknown on the OAuth error beside it.
+/// The advice for a code; if the code is unknown, for the OAuth error.
 pub fn advise(code: Option<u32>, error: &str, context: &Context<'_>) -> Advice {
     let authority = context.app.authority.url.as_str().trim_end_matches('/');
     let names = Names {
@@ -55,19 +41,19 @@ pub fn advise(code: Option<u32>, error: &str, context: &Context<'_>) -> Advice {
         client: &context.app.client_id,
         organization: context.organization.unwrap_or("{organization}"),
     };
-    if let Some(row) = code.and_then(by_number) {
+    if let Some(row) = code.and_then(by_code) {
         return names.advice(row);
     }
-    let row = ERRORS.iter().find(|(known, _)| *known == error).map_or(&UNKNOWN, |(_, row)| row);
+    let row = BY_ERROR.iter().find(|(known, _)| *known == error).map_or(&UNKNOWN, |(_, row)| row);
     let mut advice = names.advice(row);
     if let Some(code) = code {
-        let page = format!("; what AADSTS{code} means stands at {authority}/error?code={code}");
+        let page = format!("; AADSTS{code} is described at {authority}/error?code={code}");
         advice.action.push_str(&page);
     }
     advice
 }
 
-/// Every number that has advice of its own, with placeholders for what is not known here.
+/// The advice for every known code, with placeholders for names.
 pub fn table() -> impl Iterator<Item = (u32, Advice)> {
     let names = Names {
         authority: "https://login.microsoftonline.com",
@@ -75,19 +61,19 @@ pub fn table() -> impl Iterator<Item = (u32, Advice)> {
         client: "{client_id}",
         organization: "{organization}",
     };
-    NUMBERS.iter().map(move |(code, row)| (*code, names.advice(row)))
+    BY_CODE.iter().map(move |(code, row)| (*code, names.advice(row)))
 }
 
-/// Whether the number has advice of its own.
+/// Whether the code has advice of its own.
 pub(super) fn is_known(code: u32) -> bool {
-    by_number(code).is_some()
+    by_code(code).is_some()
 }
 
-fn by_number(code: u32) -> Option<&'static Row> {
-    NUMBERS.iter().find(|(known, _)| *known == code).map(|(_, row)| row)
+fn by_code(code: u32) -> Option<&'static Row> {
+    BY_CODE.iter().find(|(known, _)| *known == code).map(|(_, row)| row)
 }
 
-/// What stands for the placeholders of the rows.
+/// The values of the placeholders in the rows.
 struct Names<'a> {
     authority: &'a str,
     tenant: &'a str,
@@ -98,11 +84,11 @@ struct Names<'a> {
 impl Names<'_> {
     fn advice(&self, row: &Row) -> Advice {
         let (remedy, wrong, action) = row;
-        Advice { remedy: *remedy, wrong: self.filled(wrong), action: self.filled(action) }
+        Advice { remedy: *remedy, wrong: self.fill(wrong), action: self.fill(action) }
     }
 
-    /// The consent page first: it is itself made of names.
-    fn filled(&self, text: &str) -> String {
+    /// `<consent>` and `<connect>` come first: their values contain other placeholders.
+    fn fill(&self, text: &str) -> String {
         text.replace("<consent>", "<authority>/<tenant>/adminconsent?client_id=<client>")
             .replace("<connect>", "/connect/<organization>")
             .replace("<authority>", self.authority)

@@ -1,20 +1,35 @@
-//! The rows of advice: what is wrong, and what to do about it.
+//! The table of advice: for each error of Entra what is wrong, and what to do about it.
 //!
-//! The numbers are those of docs/azure-devops.md §4.4, and six more that only certificates and
-//! token files meet (Microsoft Learn, "Error codes"). Placeholders: `<connect>`, `<consent>`,
-//! `<authority>`, `<tenant>`, `<client>`. It must never hold a word that only Microsoft uses where
-//! a plain one says the same, except names of pages and fields, which have to be found.
+//! The codes are those of docs/azure-devops.md §4.4, and six more that only occur with certificates
+//! and token files (Microsoft Learn, "Error codes"). Placeholders: `<connect>`, `<consent>`,
+//! `<authority>`, `<tenant>`, `<client>`. Microsoft's terms are used only for pages and fields that
+//! the reader has to find.
 
-use super::Remedy::{self, Administrator, Configuration, Defect, SignIn, Wait};
+use Remedy::{Administrator, Configuration, Defect, SignIn, Wait};
+
+/// Who can resolve it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Remedy {
+    /// Somebody signs in again as the service user, at `/connect/{organization}`.
+    SignIn,
+    /// An administrator of the tenant.
+    Administrator,
+    /// The operator of the gateway: in its configuration, or in the app registration.
+    Configuration,
+    /// Nobody: the fault passes.
+    Wait,
+    /// The developers of the gateway: it sends a wrong request.
+    Defect,
+}
 
 /// Who acts, what is wrong, and what to do.
 pub(super) type Row = (Remedy, &'static str, &'static str);
 
-/// For errors that are not among these.
+/// For errors that are in neither table.
 pub(super) const UNKNOWN: Row = (
     Defect,
-    "Entra refuses what this gateway asks for",
-    "report it as a defect, with the words of Entra",
+    "Entra refuses a request of this gateway",
+    "report this as a bug of the gateway, with Entra's message",
 );
 
 const AGAIN_WITH_FACTOR: &str = "\
@@ -22,8 +37,8 @@ const AGAIN_WITH_FACTOR: &str = "\
 const REGISTER_FACTOR: &str = "\
     open <connect>, sign in as the service user and register a second factor when asked";
 const AGAIN_AND_EXCLUDE: &str = "\
-    open <connect> and sign in again as the service user; to end this for good, have an \
-    administrator exclude it from the sign-in frequency policy (Entra admin center, \
+    open <connect> and sign in again as the service user; to end this permanently, \
+    have an administrator exclude the service user from the sign-in frequency policy (Entra admin center, \
     Conditional Access)";
 const CHALLENGE: &str = "open <connect>, sign in as the service user and answer the challenge";
 const AGAIN: &str = "open <connect> and sign in again as the service user";
@@ -33,8 +48,8 @@ const OTHER_ACCOUNT: &str = "\
     open <connect> in a private window and sign in with an account of tenant <tenant>; if \
     that is not your tenant, correct tenant_id in [organization.credential]";
 const ACCEPT: &str = "\
-    open <connect> again and accept the permissions, or have an administrator accept them \
-    for everybody at <consent>";
+    open <connect> again and accept the permissions, or have an administrator accept \
+    them for all users at <consent>";
 const CONSENT: &str = "\
     have an administrator open <consent> and accept, then open <connect> and sign in";
 const EXCLUDE: &str = "\
@@ -64,16 +79,16 @@ const TENANT: &str = "\
     [organization.credential]";
 const CLIENT: &str = "\
     correct client_id or tenant_id in [organization.credential]; if the app belongs to \
-    another tenant, have an administrator admit it at <consent>";
+    another tenant, have an administrator consent to it at <consent>";
 const SECRET_VALUE: &str = "\
     put the Value of the secret, not its Secret ID, into [organization.credential] \
     client_secret";
 const NEW_SECRET: &str = "\
-    make one in app registration <client>, Certificates & secrets, and put a new client \
-    secret in [organization.credential] client_secret; two may be given while rotating";
+    create a client secret in app registration <client>, Certificates & secrets, and put it \
+    into [organization.credential] client_secret; during a rotation two may be set";
 const PROOF: &str = "\
-    check that what proves the app in [organization.credential] belongs to client_id \
-    <client>";
+    check that the client secret, certificate or token file in [organization.credential] \
+    belongs to client_id <client>";
 const CONFIDENTIAL: &str = "\
     in app registration <client>, Authentication, register the redirect URI under platform \
     Web and switch `Allow public client flows` off";
@@ -87,25 +102,25 @@ const CERTIFICATE: &str = "\
     upload the certificate, without its key, to app registration <client>, Certificates & \
     secrets, and check that it has not expired";
 const CLOCK: &str = "\
-    set the clock of this machine, and see that whoever writes the token file renews it";
+    correct the clock of this machine, and check that the token file is renewed";
 const FEDERATION: &str = "\
     in app registration <client>, Certificates & secrets, Federated credentials, enter \
-    issuer, subject and audience as the token file has them";
-const NOTHING: &str = "there is nothing to do: it is tried again";
+    issuer, subject and audience of the token in the token file";
+const NOTHING: &str = "nothing has to be done: the gateway tries again";
 const PAUSE: &str = "\
-    it is tried again after a pause; if this recurs, look for another program that uses \
-    client_id <client>";
+    the gateway tries again after a pause; if this recurs, look for another program that \
+    uses client_id <client>";
 const REPORT: &str = "\
     open <connect> and sign in again, without reloading a page on the way; if this recurs, \
-    report it as a defect of the gateway";
+    report this as a bug of the gateway";
 
-/// By number.
-pub(super) const NUMBERS: &[(u32, Row)] = &[
+/// By AADSTS code.
+pub(super) const BY_CODE: &[(u32, Row)] = &[
     (
         50_074,
         (
             SignIn,
-            "Entra demands multi-factor authentication, which only a person can give",
+            "Entra demands multi-factor authentication, which only a person can complete",
             AGAIN_WITH_FACTOR,
         ),
     ),
@@ -113,7 +128,7 @@ pub(super) const NUMBERS: &[(u32, Row)] = &[
         50_076,
         (
             SignIn,
-            "Entra demands multi-factor authentication after a change of policy or place",
+            "Entra demands multi-factor authentication after a change of policy or location",
             AGAIN_WITH_FACTOR,
         ),
     ),
@@ -129,19 +144,19 @@ pub(super) const NUMBERS: &[(u32, Row)] = &[
         50_079,
         (
             SignIn,
-            "the service user has to register for multi-factor authentication, by policy",
+            "the service user has to register for multi-factor authentication, as a policy demands",
             REGISTER_FACTOR,
         ),
     ),
-    (50_078, (SignIn, "the multi-factor authentication has expired by policy", AGAIN_AND_EXCLUDE)),
+    (50_078, (SignIn, "by policy, the multi-factor authentication has expired", AGAIN_AND_EXCLUDE)),
     (70_043, (SignIn, "a sign-in frequency policy has ended the refresh token", AGAIN_AND_EXCLUDE)),
     (50_158, (SignIn, "Conditional Access demands a further challenge", CHALLENGE)),
     (
         70_000,
         (
             SignIn,
-            "the refresh token or sign-in code is not valid: damaged, revoked, or of another \
-             app",
+            "the refresh token or sign-in code is not valid: it is damaged, was revoked, or \
+             belongs to another app",
             AGAIN,
         ),
     ),
@@ -151,7 +166,7 @@ pub(super) const NUMBERS: &[(u32, Row)] = &[
     (50_132, (SignIn, "the session has ended: the password has expired or was changed", AGAIN)),
     (
         50_133,
-        (SignIn, "the session has ended: the password has expired or was changed lately", AGAIN),
+        (SignIn, "the session has ended: the password has expired or was changed recently", AGAIN),
     ),
     (
         50_173,
@@ -177,7 +192,7 @@ pub(super) const NUMBERS: &[(u32, Row)] = &[
             OTHER_ACCOUNT,
         ),
     ),
-    (65_004, (SignIn, "whoever signed in declined the permissions", ACCEPT)),
+    (65_004, (SignIn, "the person who signed in declined the permissions", ACCEPT)),
     (65_001, (Administrator, "nobody has consented to the permissions of the app", CONSENT)),
     (
         90_094,
@@ -203,8 +218,8 @@ pub(super) const NUMBERS: &[(u32, Row)] = &[
         50_131,
         (
             Administrator,
-            "Conditional Access blocks the sign-in for the device, the place or suspicious \
-             activity",
+            "Conditional Access blocks the sign-in because of the device, the location or \
+             suspicious activity",
             FIND_POLICY,
         ),
     ),
@@ -213,7 +228,7 @@ pub(super) const NUMBERS: &[(u32, Row)] = &[
         53_004,
         (
             Administrator,
-            "Entra suspects the service user and does not let it register a second factor",
+            "Entra rates the service user as a risk and does not let it register a second factor",
             DISMISS_RISK,
         ),
     ),
@@ -222,18 +237,14 @@ pub(super) const NUMBERS: &[(u32, Row)] = &[
         50_053,
         (
             Administrator,
-            "the service user is locked: too many wrong passwords, or a suspicious address",
+            "the service user is locked: too many wrong passwords, or a suspicious IP address",
             UNLOCK,
         ),
     ),
     (50_105, (Administrator, "the service user is not assigned to the app", ASSIGN)),
     (
         65_005,
-        (
-            Configuration,
-            "the app registration does not list a permission that is asked for",
-            PERMISSIONS,
-        ),
+        (Configuration, "the app registration does not list a requested permission", PERMISSIONS),
     ),
     (650_056, (Configuration, "the app registration lists no permissions", PERMISSIONS)),
     (
@@ -245,11 +256,18 @@ pub(super) const NUMBERS: &[(u32, Row)] = &[
         ),
     ),
     (90_002, (Configuration, "there is no tenant <tenant> at <authority>", TENANT)),
-    (700_011, (Configuration, "the app <client> is not admitted to tenant <tenant>", CLIENT)),
+    (700_011, (Configuration, "the app <client> has no consent in tenant <tenant>", CLIENT)),
     (700_016, (Configuration, "there is no app <client> in tenant <tenant>", CLIENT)),
     (7_000_215, (Configuration, "the client secret is wrong", SECRET_VALUE)),
     (7_000_222, (Configuration, "the client secret has expired", NEW_SECRET)),
-    (70_002, (Configuration, "Entra does not accept how the app proves itself", PROOF)),
+    (
+        70_002,
+        (
+            Configuration,
+            "Entra does not accept the secret, certificate or token file of the app",
+            PROOF,
+        ),
+    ),
     (
         700_025,
         (
@@ -276,20 +294,30 @@ pub(super) const NUMBERS: &[(u32, Row)] = &[
             CERTIFICATE,
         ),
     ),
-    (700_024, (Configuration, "what proves the app is too old, or dated in the future", CLOCK)),
+    (
+        700_024,
+        (
+            Configuration,
+            "the token or assertion of the app has expired, or is dated in the future",
+            CLOCK,
+        ),
+    ),
     (70_021, (Configuration, "the app does not trust the token file", FEDERATION)),
     (700_211, (Configuration, "the app does not trust the issuer of the token file", FEDERATION)),
     (700_212, (Configuration, "the app does not trust the audience of the token file", FEDERATION)),
     (700_213, (Configuration, "the app does not trust the subject of the token file", FEDERATION)),
-    (40_010, (Wait, "Entra has a passing fault and asks for another attempt", NOTHING)),
-    (50_033, (Wait, "Entra has a passing fault", NOTHING)),
-    (50_087, (Wait, "Entra has a passing fault in multi-factor authentication", NOTHING)),
+    (40_010, (Wait, "Entra has a transient fault and asks for another attempt", NOTHING)),
+    (50_033, (Wait, "Entra has a transient fault", NOTHING)),
+    (50_087, (Wait, "Entra has a transient fault in multi-factor authentication", NOTHING)),
     (
         50_088,
         (Wait, "Entra has reached its limit of calls for multi-factor authentication", NOTHING),
     ),
-    (90_033, (Wait, "Entra is not available for the moment", NOTHING)),
-    (50_196, (Wait, "Entra has seen this app ask in a loop and has stopped it", PAUSE)),
+    (90_033, (Wait, "Entra is not available at the moment", NOTHING)),
+    (
+        50_196,
+        (Wait, "Entra has detected that this app requests tokens in a loop, and blocks it", PAUSE),
+    ),
     (54_005, (Defect, "the sign-in code was already redeemed", REPORT)),
     (
         501_481,
@@ -297,8 +325,8 @@ pub(super) const NUMBERS: &[(u32, Row)] = &[
     ),
 ];
 
-/// By OAuth error (RFC 6749 §4.1.2.1 and §5.2, OpenID Connect Core §3.1.2.6), for other numbers.
-pub(super) const ERRORS: &[(&str, Row)] = &[
+/// By OAuth error (RFC 6749 §4.1.2.1 and §5.2, OpenID Connect Core §3.1.2.6), for other codes.
+pub(super) const BY_ERROR: &[(&str, Row)] = &[
     (
         "access_denied",
         (SignIn, "the sign-in was cancelled, or the permissions were declined", ACCEPT),
@@ -307,19 +335,22 @@ pub(super) const ERRORS: &[(&str, Row)] = &[
         "consent_required",
         (Administrator, "nobody has consented to the permissions of the app", CONSENT),
     ),
-    ("interaction_required", (SignIn, "Entra wants a person to sign in", AGAIN)),
-    ("invalid_client", (Configuration, "Entra does not accept the app", PROOF)),
+    ("interaction_required", (SignIn, "Entra demands that a person signs in", AGAIN)),
+    ("invalid_client", (Configuration, "Entra does not accept the app or its secret", PROOF)),
     ("invalid_grant", (SignIn, "the grant is no longer valid", AGAIN)),
     (
         "invalid_resource",
-        (Configuration, "Azure DevOps is not among what the app may ask for", PERMISSIONS),
+        (Configuration, "the app may not request access to Azure DevOps", PERMISSIONS),
     ),
     (
         "invalid_scope",
-        (Configuration, "a permission is not among what the app may ask for", PERMISSIONS),
+        (Configuration, "the app may not request one of the permissions", PERMISSIONS),
     ),
-    ("login_required", (SignIn, "nobody is signed in", AGAIN)),
+    ("login_required", (SignIn, "no account is signed in", AGAIN)),
     ("server_error", (Wait, "Entra has a fault", NOTHING)),
-    ("temporarily_unavailable", (Wait, "Entra is not available for the moment", NOTHING)),
-    ("unauthorized_client", (Configuration, "Entra does not let the app ask in this way", PROOF)),
+    ("temporarily_unavailable", (Wait, "Entra is not available at the moment", NOTHING)),
+    (
+        "unauthorized_client",
+        (Configuration, "Entra does not let the app use this kind of request", PROOF),
+    ),
 ];

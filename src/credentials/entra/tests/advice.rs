@@ -54,7 +54,7 @@ fn actions_carry_the_names_of_this_gateway() {
     let factor = advice(Some(50_076), "interaction_required");
     assert!(factor.action.contains("/connect/fabrikam"), "{factor}");
     let expired = advice(Some(7_000_222), "invalid_client");
-    assert!(expired.action.contains("two may be given while rotating"), "{expired}");
+    assert!(expired.action.contains("during a rotation two may be set"), "{expired}");
     assert!(expired.action.contains("[organization.credential] client_secret"), "{expired}");
 }
 

@@ -37,7 +37,7 @@ fn ready() -> (Fake, Entra) {
     let document = json!({ "issuer": issuer(&fake), "jwks_uri": uri });
     fake.on(&discovery(), [Reply::json(200, &document)]);
     fake.on(&keys_path(), [published(&[("ours", &OURS)])]);
-    let entra = fake.entra(Proof::Secrets(vec![secret("s")]));
+    let entra = fake.entra(ClientAuthentication::Secrets(vec![secret("s")]));
     (fake, entra)
 }
 
@@ -84,21 +84,21 @@ async fn a_forged_token_is_not_believed() {
     let (fake, entra) = ready();
     let now = NOW.ms() / 1_000;
     let cases = [
-        ("signature is wrong", signed(&claims(&fake), &FORGERS, "ours")),
+        ("signature is not valid", signed(&claims(&fake), &FORGERS, "ours")),
         ("another sign-in", signed(&with(&fake, "nonce", "other"), &OURS, "ours")),
         ("another application", signed(&with(&fake, "aud", "other"), &OURS, "ours")),
         ("lacks a claim", signed(&with(&fake, "aud", json!([CLIENT, "other"])), &OURS, "ours")),
         ("another tenant", signed(&with(&fake, "tid", "other"), &OURS, "ours")),
-        ("somebody else", signed(&with(&fake, "iss", "https://evil.example"), &OURS, "ours")),
+        ("another issuer", signed(&with(&fake, "iss", "https://evil.example"), &OURS, "ours")),
         ("has expired", signed(&with(&fake, "exp", now - 61), &OURS, "ours")),
         ("not valid yet", signed(&with(&fake, "nbf", now + 61), &OURS, "ours")),
         ("lacks a claim", signed(&with(&fake, "oid", Value::Null), &OURS, "ours")),
-        ("key that Entra does not show", signed(&claims(&fake), &OURS, "unknown")),
+        ("does not publish the key", signed(&claims(&fake), &OURS, "unknown")),
         ("cannot be read", secret("not a token")),
     ];
     for (reason, token) in cases {
         let error = entra.verify_id_token(&token, NONCE).await.expect_err(reason);
-        assert!(matches!(error, Error::Forged { .. }), "{reason}: {error:?}");
+        assert!(matches!(error, Error::InvalidIdToken { .. }), "{reason}: {error:?}");
         assert!(error.to_string().contains(reason), "{reason}: {error}");
     }
     for (name, seconds) in [("exp", now - 60), ("nbf", now + 60)] {
@@ -124,7 +124,7 @@ async fn the_token_does_not_choose_its_algorithm() {
     let nameless = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &OURS.signing);
     for token in [none, shared, other, nameless.expect("it signs")] {
         let error = entra.verify_id_token(&secret(&token), NONCE).await.expect_err("forged");
-        assert!(matches!(error, Error::Forged { .. }), "{error:?}");
+        assert!(matches!(error, Error::InvalidIdToken { .. }), "{error:?}");
     }
     assert_eq!(fake.seen().len(), 0, "it is not worth a request");
 }
@@ -160,7 +160,7 @@ async fn keys_come_from_the_authority_only() {
         json!({ "issuer": issuer(&fake), "jwks_uri": "http://127.0.0.2/discovery/v2.0/keys" });
     fake.on(&discovery(), [Reply::json(200, &elsewhere)]);
     let error = entra.verify_id_token(&token, NONCE).await.expect_err("it is another host");
-    assert!(matches!(error, Error::Answer { .. }), "{error:?}");
+    assert!(matches!(error, Error::UnexpectedResponse { .. }), "{error:?}");
     fake.on(&discovery(), [Reply::page(503, "").with("retry-after", "7")]);
     let error = entra.verify_id_token(&token, NONCE).await.expect_err("it is busy");
     assert!(matches!(error, Error::Transient { retry_after: Some(_), .. }), "{error:?}");

@@ -2,10 +2,10 @@
 //! more of Entra than a test tells it.
 
 mod advice;
+mod client_authentication;
+mod error_response;
 mod id_token;
-mod proof;
-mod said;
-mod token;
+mod token_endpoint;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -22,7 +22,11 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 
+use super::scopes::{AZURE_DEVOPS, PAT_SCOPES};
 use super::*;
+use crate::clock::Clock;
+use crate::domain::time::Timestamp;
+use crate::secret::Secret;
 
 pub(super) const TENANT: &str = "0a1b2c3d-0000-4000-8000-00000000abcd";
 pub(super) const CLIENT: &str = "c11e47c1-0000-4000-8000-000000000001";
@@ -117,7 +121,7 @@ impl Fake {
         Clock::new(move || Timestamp::from_micros(now.load(Ordering::Relaxed)))
     }
 
-    pub(super) fn entra(&self, proof: Proof) -> Entra {
+    pub(super) fn entra(&self, proof: ClientAuthentication) -> Entra {
         let app = App { authority: authority(&self.url), client_id: CLIENT.into() };
         Entra::new(http(), app, proof, self.clock()).for_organization("fabrikam")
     }

@@ -1,5 +1,5 @@
-//! What linking takes and gives: how a sign-in begins and comes back, who is linked, and why nobody
-//! was. It must never show what it carries in confidence.
+//! What linking takes and returns: a started sign-in, the browser's return from it, the linked user,
+//! and why nobody was linked.
 
 use url::Url;
 
@@ -7,52 +7,54 @@ use crate::domain::time::Timestamp;
 use crate::secret::Secret;
 use crate::storage::{self, Link};
 
-/// A sign-in that was begun.
+/// A sign-in at Entra that a browser is sent to.
 #[derive(Debug)]
-pub struct Begun {
-    /// Where the browser is to go.
+pub struct StartedSignIn {
+    /// Where the browser signs in.
     pub authorize_url: Url,
-    /// What the browser has to bring back in a cookie.
+    /// The value of the cookie that the browser has to bring back.
     pub browser: Secret,
 }
 
-/// What the browser came back with.
+/// What a browser brings back from Entra: the query of the redirect, and the cookie.
 #[derive(Clone, Debug, Default)]
-pub struct Return {
+pub struct SignInCallback {
     pub state: Option<Secret>,
     pub code: Option<Secret>,
     pub error: Option<String>,
     pub error_description: Option<String>,
-    /// The cookie.
+    /// The value of the cookie.
     pub browser: Option<Secret>,
 }
 
-/// Whether somebody is linked, and who.
+/// The service user that is linked to an organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LinkState {
+pub struct LinkedUser {
     pub user_name: String,
     pub email: Option<String>,
     pub tenant_id: String,
     pub linked_at: Timestamp,
+    /// The operator who linked it.
     pub linked_by: String,
     pub signed_in_at: Timestamp,
     pub refreshed_at: Timestamp,
+    /// Why the link does not work, for an operator; none while it works.
     pub problem: Option<String>,
 }
 
-/// Why nothing was linked.
+/// Why nobody was linked. The texts are for an operator.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// There is no such organization, or it has no service user.
     #[error("{0}")]
     NotLinkable(String),
-    /// Whoever asks has no right to, or no longer.
+    /// The caller has no right to link, or has lost it.
     #[error("{0}")]
     NotAllowed(String),
-    /// Something about the sign-in is not as it has to be.
+    /// A check of the sign-in failed.
     #[error("{0}")]
     Refused(String),
-    /// It may work later.
+    /// A transient error: linking may work later.
     #[error("{0}")]
     Unavailable(String),
 }
@@ -63,7 +65,7 @@ impl From<storage::Error> for LinkError {
     }
 }
 
-impl From<&Link> for LinkState {
+impl From<&Link> for LinkedUser {
     fn from(link: &Link) -> Self {
         Self {
             user_name: link.user_name.clone(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::credentials::entra::said::error;
+use crate::credentials::entra::error_response::error;
 
 fn refusal(text: &str, codes: &[u32], secrets: &[&Secret]) -> Refusal {
     match outcome("invalid_grant", text, codes, secrets) {
@@ -21,21 +21,24 @@ fn outcome(name: &str, text: &str, codes: &[u32], secrets: &[&Secret]) -> Error 
 #[test]
 fn words_are_one_line_without_traces_and_cut() {
     let text = "AADSTS700082: The refresh token has expired.\r\nTrace ID: 1\r\nTimestamp: 2";
-    assert_eq!(refusal(text, &[700_082], &[]).said, "AADSTS700082: The refresh token has expired.");
+    assert_eq!(
+        refusal(text, &[700_082], &[]).description,
+        "AADSTS700082: The refresh token has expired."
+    );
     let text = "AADSTS50173: \u{1b}[31mRevoked. Trace ID: 1 Correlation ID: 2";
-    assert_eq!(refusal(text, &[], &[]).said, "AADSTS50173:  [31mRevoked.");
-    assert_eq!(refusal(&"x".repeat(5_000), &[], &[]).said.chars().count(), 300);
+    assert_eq!(refusal(text, &[], &[]).description, "AADSTS50173:  [31mRevoked.");
+    assert_eq!(refusal(&"x".repeat(5_000), &[], &[]).description.chars().count(), 300);
 }
 
 #[test]
 fn words_lose_the_secrets_that_were_sent() {
     let sent = secret("a~b/c+d=");
     let text = "bad 'a~b/c+d=' as a%7Eb%2Fc%2Bd%3D";
-    let said = refusal(text, &[], &[&sent, &secret("")]).said;
+    let said = refusal(text, &[], &[&sent, &secret("")]).description;
     assert_eq!(said, "bad '[secret]' as [secret]");
     // A cut must not leave the beginning of one.
     let text = format!("{} a~b/c+d=", "x".repeat(295));
-    assert!(!refusal(&text, &[], &[&sent]).said.contains("a~"));
+    assert!(!refusal(&text, &[], &[&sent]).description.contains("a~"));
 }
 
 #[test]
@@ -63,9 +66,9 @@ fn what_passes_is_no_refusal() {
 fn the_browser_may_bring_back_anything() {
     let url = Url::parse("https://login.microsoftonline.com").expect("it is an address");
     let app = App { authority: authority(&url), client_id: CLIENT.into() };
-    let entra = Entra::new(http(), app, Proof::Secrets(vec![]), Clock::new(|| NOW));
+    let entra = Entra::new(http(), app, ClientAuthentication::Secrets(vec![]), Clock::new(|| NOW));
     let error = entra.explain("access_denied", "AADSTS65004: User declined.\nSet-Cookie: x");
     let Error::Refused(refusal) = error else { panic!("{error:?}") };
     assert_eq!((refusal.code, refusal.remedy), (Some(65_004), Remedy::SignIn));
-    assert_eq!(refusal.said, "AADSTS65004: User declined.");
+    assert_eq!(refusal.description, "AADSTS65004: User declined.");
 }

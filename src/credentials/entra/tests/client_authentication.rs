@@ -18,7 +18,7 @@ fn certificate(key: &TestKey) -> Vec<u8> {
 fn the_browser_is_sent_with_everything_that_binds_the_answer() {
     let url = Url::parse("https://login.microsoftonline.com").expect("it is an address");
     let app = App { authority: authority(&url), client_id: CLIENT.into() };
-    let entra = Entra::new(http(), app, Proof::Secrets(vec![]), Clock::new(|| NOW));
+    let entra = Entra::new(http(), app, ClientAuthentication::Secrets(vec![]), Clock::new(|| NOW));
     let login = Login::begin().expect("there is randomness");
     let back = Url::parse("https://gateway.example/connect/callback?a=b").expect("an address");
     let url = entra.authorize_url(&login, &back, Some("build@fabrikam.example"));
@@ -65,7 +65,7 @@ async fn a_certificate_signs_a_short_assertion_for_each_request() {
     let der = certificate(&OURS);
     let both = format!("{}{}", OURS.pem, pem("CERTIFICATE", &der));
     let proof = Certificate::from_pem(&secret(&both), &both).expect("they belong together");
-    let entra = fake.entra(Proof::Certificate(proof));
+    let entra = fake.entra(ClientAuthentication::Certificate(proof));
     entra.client_credentials().await.expect("it is granted");
     entra.client_credentials().await.expect("it is granted");
     let forms: Vec<_> = fake.seen().into_iter().map(|seen| seen.form).collect();
@@ -111,7 +111,7 @@ async fn a_token_file_is_read_each_time() {
     let fake = Fake::start();
     fake.on_token([granted()]);
     let file = tempfile::NamedTempFile::new().expect("there is room");
-    let entra = fake.entra(Proof::Federated { token_file: file.path().to_owned() });
+    let entra = fake.entra(ClientAuthentication::Federated { token_file: file.path().to_owned() });
     for text in ["first.jwt.x\n", "second.jwt.x"] {
         std::fs::write(file.path(), text).expect("it is writable");
         entra.refresh(&secret("refresh-0")).await.expect("it is granted");
@@ -124,7 +124,7 @@ async fn a_token_file_is_read_each_time() {
     let Error::Refused(refusal) = error else { panic!("{error:?}") };
     assert_eq!(refusal.remedy, Remedy::Configuration);
     assert!(refusal.advice.contains("cannot be read"), "{}", refusal.advice);
-    let none = fake.entra(Proof::Secrets(vec![])).client_credentials().await;
+    let none = fake.entra(ClientAuthentication::Secrets(vec![])).client_credentials().await;
     assert!(matches!(none, Err(Error::Refused(_))), "{none:?}");
     assert_eq!(fake.seen().len(), 2);
 }

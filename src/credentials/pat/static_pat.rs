@@ -1,22 +1,23 @@
-//! A personal access token made by hand: for Azure DevOps Server, which has no other way, and for
-//! first trials. It cannot be narrowed to one call; whoever makes it chooses its scopes.
+//! A PAT that an operator made by hand: for Azure DevOps Server, which has no other way, and for
+//! first trials. It has the same scopes for every call, those that the operator chose.
 
 use async_trait::async_trait;
 
-use super::{AuditLog, Error, Purpose, Source};
 use crate::ado::{Credential, Scope};
+use crate::credentials::audit_log::AuditLog;
+use crate::credentials::error::Error;
+use crate::credentials::source::{Purpose, Source};
 use crate::secret::Secret;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct StaticPat {
+pub(in crate::credentials) struct StaticPat {
     token: Secret,
     audit_log: AuditLog,
 }
 
 impl StaticPat {
-    /// Lends this token to every call.
-    pub(super) fn new(token: Secret, audit_log: AuditLog) -> Self {
+    pub(in crate::credentials) fn new(token: Secret, audit_log: AuditLog) -> Self {
         Self { token, audit_log }
     }
 }
@@ -28,8 +29,8 @@ impl Source for StaticPat {
         Ok(Credential::from_pat(&self.token).with_receipt(Box::new(receipt)))
     }
 
-    fn when_refused(&self) -> &'static str {
-        "The token has ended, was revoked, or lacks a scope: make a new one."
+    fn refusal_advice(&self) -> &'static str {
+        "The token has expired, was revoked, or lacks a scope: make a new one."
     }
 
     async fn pause(&self) {

@@ -1,7 +1,6 @@
-//! How the app proves itself at the token endpoint: the fields that it adds to the form.
+//! How the app authenticates itself at the token endpoint: the fields that it adds to the form.
 //!
-//! Sources: RFC 6749 §2.3.1, RFC 7523 §2.2; Microsoft Learn, "Client credentials flow". It must
-//! never know which grant is asked for.
+//! Sources: RFC 6749 §2.3.1, RFC 7523 §2.2; Microsoft Learn, "Client credentials flow".
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -9,35 +8,35 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use super::certificate::Certificate;
-use super::{App, Error};
+use super::error::Error;
 use crate::domain::time::Timestamp;
 use crate::secret::Secret;
 
-/// Says that `client_assertion` is a JWT (RFC 7523 §2.2).
+/// Marks `client_assertion` as a JWT (RFC 7523 §2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// A projected token has about 1 KiB.
 const TOKEN_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub enum Proof {
-    /// One secret, or two while it is being rotated: the next is tried where one is refused.
+pub enum ClientAuthentication {
+    /// One secret, or two while it is rotated: if one is refused, the next is tried.
     Secrets(Vec<Secret>),
     /// Signs a new assertion for every request.
     Certificate(Certificate),
-    /// A token of another issuer whom the app registration trusts, such as the cluster. Its file
-    /// is read for every request, because it is replaced about once an hour.
+    /// A token of another issuer that the app registration trusts, such as a Kubernetes cluster.
+    /// Its file is read for every request, because it is replaced about once an hour.
     Federated { token_file: PathBuf },
 }
 
-/// A field name and its value, which is not to be shown.
+/// A field name and its secret value.
 pub(super) type Field = (&'static str, Secret);
 
-impl Proof {
-    /// The fields of each attempt, in the order in which to try them; never none.
+impl ClientAuthentication {
+    /// The fields of each attempt, in the order in which to try them; at least one attempt.
     pub(super) async fn attempts(
         &self,
-        app: &App,
+        client_id: &str,
         endpoint: &Url,
         now: Timestamp,
     ) -> Result<Vec<Vec<Field>>, Error> {
@@ -52,20 +51,20 @@ impl Proof {
                 return Ok(secrets.iter().map(attempt).collect());
             }
             Self::Certificate(certificate) => {
-                certificate.assertion(&app.client_id, endpoint, now).ok_or_else(|| {
-                    let advice = "the private key of the certificate signs nothing; it has to be \
-                                  an RSA key of at least 2048 bits";
+                certificate.assertion(client_id, endpoint, now).ok_or_else(|| {
+                    let advice = "the private key of the certificate cannot sign; it has to be an \
+                                  RSA key of at least 2048 bits";
                     Error::configuration("certificate", advice.to_owned())
                 })?
             }
-            Self::Federated { token_file } => federated(token_file).await?,
+            Self::Federated { token_file } => read_token(token_file).await?,
         };
         let kind = Secret::new(ASSERTION_TYPE.to_owned());
         Ok(vec![vec![("client_assertion_type", kind), ("client_assertion", assertion)]])
     }
 }
 
-async fn federated(path: &Path) -> Result<Secret, Error> {
+async fn read_token(path: &Path) -> Result<Secret, Error> {
     let owned = path.to_owned();
     let read = tokio::task::spawn_blocking(move || -> std::io::Result<String> {
         let mut text = String::new();
@@ -78,7 +77,7 @@ async fn federated(path: &Path) -> Result<Secret, Error> {
         }
         Ok(Ok(_)) => "it is empty".to_owned(),
         Ok(Err(error)) => error.kind().to_string(),
-        Err(_) => "reading it was broken off".to_owned(),
+        Err(_) => "reading it was aborted".to_owned(),
     };
     let advice = format!(
         "the token file {} cannot be read ({problem}); give the pod a service account with \

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::credentials::entra::error::Error;
 
-fn two_secrets() -> Proof {
-    Proof::Secrets(vec![secret("first~secret"), secret("second~secret")])
+fn two_secrets() -> ClientAuthentication {
+    ClientAuthentication::Secrets(vec![secret("first~secret"), secret("second~secret")])
 }
 
 #[actix_web::test]
@@ -63,7 +63,7 @@ async fn a_refusal_says_what_to_do_and_no_secret() {
     let Error::Refused(refusal) = error else { panic!("{error:?}") };
     assert_eq!((refusal.code, refusal.remedy), (Some(700_082), Remedy::SignIn));
     assert_eq!(refusal.error, "invalid_grant");
-    assert_eq!(refusal.said, "AADSTS700082: The token [secret] of [secret] has expired.");
+    assert_eq!(refusal.description, "AADSTS700082: The token [secret] of [secret] has expired.");
     assert!(text.starts_with("Entra refuses (AADSTS700082): "), "{text}");
     assert!(text.contains("/connect/fabrikam"), "{text}");
     let seen = fake.seen();
@@ -103,18 +103,18 @@ async fn what_is_no_answer_is_named_and_not_followed() {
     let moved = Reply::page(302, "").with("location", "/elsewhere");
     let bare = json!({ "access_token": "a", "token_type": "pop", "expires_in": 1 });
     for (reply, reason) in [
-        (Reply::page(200, "<html>sign in</html>"), "200 OK with a page"),
-        (Reply::page(403, "<html>proxy</html>"), "403 Forbidden with a page"),
+        (Reply::page(200, "<html>sign in</html>"), "200 OK with no JSON"),
+        (Reply::page(403, "<html>proxy</html>"), "403 Forbidden with no JSON"),
         (Reply::json(200, &json!({ "access_token": 7 })), "JSON of another shape"),
         (Reply::json(400, &json!({ "message": "?" })), "JSON of another shape"),
         (Reply::json(200, &bare), "no bearer token"),
-        (moved, "wants us elsewhere"),
+        (moved, "a redirect"),
         (long, "longer than 262144 bytes"),
     ] {
         fake.on_token([reply]);
         let result = fake.entra(two_secrets()).client_credentials().await;
         let error = result.expect_err("it is no answer");
-        assert!(matches!(error, Error::Answer { .. }), "{error:?}");
+        assert!(matches!(error, Error::UnexpectedResponse { .. }), "{error:?}");
         assert!(error.to_string().contains(reason), "{error}");
     }
     assert!(fake.seen().iter().all(|seen| seen.path.ends_with("/token")));
@@ -162,7 +162,7 @@ async fn a_machine_gets_its_token_without_a_secret() {
     let error = ask(None).await.expect_err("it has none");
     let Error::Refused(refusal) = error else { panic!("{error:?}") };
     assert_eq!(refusal.remedy, Remedy::Configuration);
-    assert_eq!(refusal.said, "Identity not found");
+    assert_eq!(refusal.description, "Identity not found");
     let error = ask(None).await.expect_err("it is being updated");
     assert!(matches!(error, Error::Transient { .. }), "{error:?}");
 }

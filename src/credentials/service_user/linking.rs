@@ -1,0 +1,343 @@
+//! Links a service user: sends a browser to Entra, checks what it brings back, and stores the tokens
+//! (docs/azure-devops.md §4.4).
+//!
+//! A sign-in is bound to the browser that started it and can be completed once. Nothing of a
+//! refused sign-in is stored.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use super::linkable_organization::LinkableOrganization;
+use super::refusals::Refusals;
+use super::session::Session;
+use super::sign_in::{LinkError, LinkedUser, SignInCallback, StartedSignIn};
+use crate::credentials::audit_log::count;
+use crate::credentials::entra::{self, Account, Tokens};
+use crate::domain::audit::{Action, Entry, Outcome};
+use crate::domain::time::Timestamp;
+use crate::secret::Secret;
+use crate::storage::{Commit, Link, LinkChange, LinkTo, Login, Ticket};
+
+/// How long a person may take to sign in.
+const SIGN_IN_MAX: Duration = Duration::from_secs(600);
+/// How long a printed link is valid.
+const TICKET_MAX: Duration = Duration::from_secs(900);
+/// The redirect URI, below the public URL.
+const REDIRECT_PATH: [&str; 2] = ["complete", "azure_active_directory_service_user"];
+
+/// See the module.
+#[derive(Debug)]
+pub struct Linking {
+    /// By name, in lower case.
+    organizations: HashMap<String, LinkableOrganization>,
+    public_url: Url,
+    refusals: Refusals,
+}
+
+impl Linking {
+    /// Links users to these organizations. Entra sends browsers back to `public_url`.
+    pub(in crate::credentials) fn new(
+        organizations: Vec<LinkableOrganization>,
+        public_url: Url,
+    ) -> Self {
+        let key = |one: &LinkableOrganization| one.session.organization().to_ascii_lowercase();
+        let organizations = organizations.into_iter().map(|one| (key(&one), one)).collect();
+        Self { organizations, public_url, refusals: Refusals::default() }
+    }
+
+    fn find(&self, organization: &str) -> Result<&LinkableOrganization, LinkError> {
+        self.organizations.get(&organization.to_ascii_lowercase()).ok_or_else(|| {
+            let kind = "[organization.credential] kind = \"service_user\"";
+            LinkError::NotLinkable(format!(
+                "nobody can be linked to {organization}: there is no organization of that name \
+                 with {kind}"
+            ))
+        })
+    }
+
+    /// Whether the organization has a service user.
+    pub fn is_linkable(&self, organization: &str) -> bool {
+        self.find(organization).is_ok()
+    }
+
+    /// A one-time link that starts a sign-in, and when it expires.
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub async fn ticket(
+        &self,
+        organization: &str,
+        actor: &str,
+    ) -> Result<(Secret, Timestamp), LinkError> {
+        let session = &self.find(organization)?.session;
+        let expires_at = session.clock.now().plus(TICKET_MAX);
+        let secret = entra::random_text().map_err(|error| unavailable(&error))?;
+        let ticket = Ticket {
+            digest: digest(&secret),
+            organization: session.organization().to_owned(),
+            actor: actor.to_owned(),
+            expires_at,
+        };
+        session.store.issue_ticket(ticket).await?;
+        let mut url = below(&self.public_url, &["connect", session.organization()]);
+        url.query_pairs_mut().append_pair("ticket", secret.expose());
+        Ok((Secret::new(url.into()), expires_at))
+    }
+
+    /// Starts a sign-in for the bearer of a ticket, and uses the ticket up.
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub async fn start_with_ticket(
+        &self,
+        organization: &str,
+        ticket: &Secret,
+    ) -> Result<StartedSignIn, LinkError> {
+        let session = &self.find(organization)?.session;
+        let (name, now) = (session.organization(), session.clock.now());
+        let Some(actor) = session.store.take_ticket(digest(ticket), name, now).await? else {
+            let reason = format!(
+                "this link was used before, has expired, or is not for {name}: run \
+                 `azdo-gateway link {name}` for a new one"
+            );
+            let actor = "somebody with a link";
+            self.refusals.record_stranger(&session.audit_log, name, actor, &reason, now).await;
+            return Err(LinkError::NotAllowed(reason));
+        };
+        self.start(organization, &actor).await
+    }
+
+    /// Starts a sign-in for a caller whose right to link was checked.
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub async fn start(&self, organization: &str, actor: &str) -> Result<StartedSignIn, LinkError> {
+        let session = &self.find(organization)?.session;
+        let now = session.clock.now();
+        let login = entra::Login::begin().map_err(|error| unavailable(&error))?;
+        let expected_user = session.user.expected_user.as_deref();
+        let authorize_url =
+            session.entra.authorize_url(&login, &self.redirect_uri(), expected_user);
+        let stored = Login {
+            state: digest(&login.state),
+            browser: digest(&login.browser),
+            organization: session.organization().to_owned(),
+            nonce: login.nonce.expose().to_owned(),
+            verifier: session
+                .seal("verifier", &login.verifier)
+                .map_err(|error| unavailable(&error))?,
+            actor: actor.to_owned(),
+            expires_at: now.plus(SIGN_IN_MAX),
+        };
+        session.store.begin_login(stored, now).await?;
+        Ok(StartedSignIn { authorize_url, browser: login.browser })
+    }
+
+    /// Completes a sign-in: checks it, and links the user who signed in. Returns the organization
+    /// and the user.
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub async fn complete(
+        &self,
+        callback: SignInCallback,
+    ) -> Result<(String, LinkedUser), LinkError> {
+        // Sign-ins of all organizations are in one store.
+        let Some(any) = self.organizations.values().next() else {
+            return Err(LinkError::NotLinkable("no organization has a service user".into()));
+        };
+        let now = any.session.clock.now();
+        let login = match (&callback.state, &callback.browser) {
+            (Some(state), Some(browser)) => {
+                any.session.store.take_login(digest(state), digest(browser), now).await?
+            }
+            _ => None,
+        };
+        let Some(login) = login else {
+            let reason = "this sign-in was started in another browser, has been completed already, \
+                or took longer than ten minutes: open the link from `azdo-gateway link` again, \
+                and stay in one browser";
+            self.refusals
+                .record_stranger(&any.session.audit_log, "", "a browser", reason, now)
+                .await;
+            return Err(LinkError::Refused(reason.into()));
+        };
+        let organization = self.find(&login.organization)?;
+        match self.link(organization, &login, &callback).await {
+            Ok(user) => Ok((login.organization, user)),
+            Err(error) => {
+                let audit_log = &organization.session.audit_log;
+                self.refusals.record(audit_log, &login.actor, &error.to_string()).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn link(
+        &self,
+        organization: &LinkableOrganization,
+        login: &Login,
+        callback: &SignInCallback,
+    ) -> Result<LinkedUser, LinkError> {
+        let session = &organization.session;
+        if let Some(error) = &callback.error {
+            let description = callback.error_description.as_deref().unwrap_or_default();
+            return Err(LinkError::Refused(session.entra.explain(error, description).to_string()));
+        }
+        let Some(code) = &callback.code else {
+            return Err(LinkError::Refused("the answer of Entra has no code".into()));
+        };
+        let verifier = session.open("verifier", &login.verifier);
+        let verifier = verifier.map_err(|error| LinkError::Refused(error.to_string()))?.secret;
+        let tokens = session
+            .entra
+            .redeem_code(code.expose(), &verifier, &self.redirect_uri())
+            .await
+            .map_err(entra_error)?;
+        let id_token = tokens.id_token.as_ref();
+        let id_token = id_token
+            .ok_or_else(|| LinkError::Refused("the answer of Entra has no ID token".into()))?;
+        let verified = session.entra.verify_id_token(id_token, &login.nonce).await;
+        let account = verified.map_err(entra_error)?;
+        check_user(session, &account)?;
+        self.store(organization, login, account, tokens).await
+    }
+
+    async fn store(
+        &self,
+        organization: &LinkableOrganization,
+        login: &Login,
+        account: Account,
+        tokens: Tokens,
+    ) -> Result<LinkedUser, LinkError> {
+        let session = &organization.session;
+        let now = session.clock.now();
+        let refresh_token = tokens.refresh_token.ok_or_else(|| {
+            LinkError::Refused(
+                "Entra gave no refresh token: let the app have offline_access, and register the \
+                 redirect address for the platform \"Web\""
+                    .into(),
+            )
+        })?;
+        let seal = |what, secret| session.seal(what, secret).map_err(|error| unavailable(&error));
+        let link = Link {
+            organization: session.organization().to_owned(),
+            revision: 0,
+            tenant_id: account.tenant_id,
+            object_id: account.object_id,
+            user_name: account.user_name,
+            email: account.email,
+            linked_at: now,
+            linked_by: login.actor.clone(),
+            signed_in_at: account.signed_in_at.unwrap_or(now),
+            refresh_token: seal("refresh", &refresh_token)?,
+            access_token: Some(seal("access", &tokens.access_token)?),
+            access_expires_at: tokens.expires_at,
+            refreshed_at: now,
+            retry_at: Timestamp::ZERO,
+            failures: 0,
+            problem: None,
+        };
+        let _change = organization.change.lock().await;
+        let _paused = organization.pause().await;
+        let user = LinkedUser::from(&link);
+        let entry = Entry {
+            identity: Some(user.user_name.clone()),
+            actor: login.actor.clone(),
+            detail: user.email.clone().unwrap_or_default(),
+            ..session.audit_log.entry(Action::Link, Outcome::Done)
+        };
+        commit(session, LinkTo::Linked(Box::new(link)), entry).await?;
+        session.store.hurry_slots(session.organization(), now).await?;
+        tracing::info!(organization = session.organization(), "linked {}", user.user_name);
+        Ok(user)
+    }
+
+    /// Unlinks the service user. Returns whether there was one.
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub async fn unlink(&self, organization: &str, actor: &str) -> Result<bool, LinkError> {
+        let organization = self.find(organization)?;
+        let session = &organization.session;
+        let _change = organization.change.lock().await;
+        let _paused = organization.pause().await;
+        let link = session.store.link(session.organization()).await?;
+        let entry = Entry {
+            identity: link.map(|link| link.user_name),
+            actor: actor.to_owned(),
+            ..session.audit_log.entry(Action::Unlink, Outcome::Done)
+        };
+        let committed = commit(session, LinkTo::Unlinked, entry).await?;
+        Ok(committed == Commit::Committed)
+    }
+
+    /// The linked user, if there is one.
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub async fn linked_user(&self, organization: &str) -> Result<Option<LinkedUser>, LinkError> {
+        let session = &self.find(organization)?.session;
+        let link = session.store.link(session.organization()).await?;
+        Ok(link.as_ref().map(LinkedUser::from))
+    }
+
+    fn redirect_uri(&self) -> Url {
+        below(&self.public_url, &REDIRECT_PATH)
+    }
+}
+
+async fn commit(session: &Arc<Session>, to: LinkTo, entry: Entry) -> Result<Commit, LinkError> {
+    let organization = session.organization().to_owned();
+    count(&entry);
+    let committed = session.store.commit_link(LinkChange { organization, to, entry }).await;
+    session.clear_cache().await;
+    // Updates the health record, so that `/readyz` shows the new state at once.
+    session.maintain().await;
+    Ok(committed?)
+}
+
+/// The account must be the expected one: a browser may sign in without asking, with an account that
+/// it remembers.
+fn check_user(session: &Session, account: &Account) -> Result<(), LinkError> {
+    let Some(expected) = &session.user.expected_user else { return Ok(()) };
+    let is_expected = |name: &str| name.to_lowercase() == expected.to_lowercase();
+    if is_expected(&account.user_name) || account.email.as_deref().is_some_and(is_expected) {
+        return Ok(());
+    }
+    Err(LinkError::Refused(format!(
+        "the account {} signed in, and {expected} is expected: sign in with that one, in a private \
+         window if your browser keeps choosing another; or change expected_user in the \
+         configuration",
+        account.user_name
+    )))
+}
+
+fn entra_error(error: entra::Error) -> LinkError {
+    match error.is_transient() {
+        true => LinkError::Unavailable(error.to_string()),
+        false => LinkError::Refused(error.to_string()),
+    }
+}
+
+fn unavailable(error: &impl ToString) -> LinkError {
+    LinkError::Unavailable(error.to_string())
+}
+
+fn digest(secret: &Secret) -> [u8; 32] {
+    Sha256::digest(secret.expose().as_bytes()).into()
+}
+
+/// `base` with further path segments.
+fn below(base: &Url, segments: &[&str]) -> Url {
+    let mut url = base.clone();
+    // Only URLs like `data:` have no path segments; the configuration takes http and https only.
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}

@@ -1,0 +1,8 @@
+//! Random numbers that spread retries over time, so that callers that failed together do not come
+//! back together.
+
+/// A uniformly distributed number. Without a source of randomness it is always the same: waits are
+/// then not spread, which is no reason to fail.
+pub fn random() -> u64 {
+    getrandom::u64().unwrap_or(u64::MAX)
+}

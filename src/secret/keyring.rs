@@ -1,0 +1,165 @@
+//! The root key, and the hook passwords and report tokens that are derived from it.
+//!
+//! They are HMACs of what they are for, so any replica can verify them without a look-up, and none
+//! is stored.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::value::Secret;
+use crate::domain::id::RunId;
+
+/// 32 random bytes from which passwords, tokens and encryption keys are derived.
+#[derive(Clone)]
+pub struct RootKey(pub(super) Zeroizing<[u8; 32]>);
+
+impl RootKey {
+    /// Reads base64, with padding.
+    ///
+    /// # Errors
+    /// What is wrong with the text, without showing it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let bytes = Zeroizing::new(
+            STANDARD.decode(text.trim()).map_err(|_| "it is not base64".to_owned())?,
+        );
+        let bytes = <[u8; 32]>::try_from(bytes.as_slice())
+            .map_err(|_| format!("it has {} bytes instead of 32", bytes.len()))?;
+        Ok(Self(Zeroizing::new(bytes)))
+    }
+
+    /// A new key.
+    ///
+    /// # Errors
+    /// The operating system has no randomness.
+    pub fn generate() -> Result<Self, getrandom::Error> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        getrandom::fill(bytes.as_mut())?;
+        Ok(Self(bytes))
+    }
+
+    /// In base64, as the configuration expects it.
+    pub fn to_base64(&self) -> Secret {
+        Secret::new(STANDARD.encode(self.0.as_slice()))
+    }
+
+    /// HMAC-SHA-256 over the parts, each preceded by its length: ("ab", "c") and ("a", "bc") differ.
+    pub(super) fn derive(&self, purpose: &str, parts: &[&str]) -> Zeroizing<[u8; 32]> {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_slice()) else {
+            unreachable!("HMAC accepts keys of any length")
+        };
+        for part in [purpose].iter().chain(parts) {
+            mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            mac.update(part.as_bytes());
+        }
+        Zeroizing::new(mac.finalize().into_bytes().into())
+    }
+}
+
+impl fmt::Debug for RootKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("[secret]")
+    }
+}
+
+/// The root key, and during a rotation the previous one, which still verifies and decrypts.
+#[derive(Clone, Debug)]
+pub struct Keyring {
+    pub current: RootKey,
+    pub previous: Option<RootKey>,
+}
+
+/// The prefix of report tokens, by which secret scanners can recognise them.
+const REPORT_TOKEN_PREFIX: &str = "azgwr_";
+
+impl Keyring {
+    /// The password of a hook, which Azure DevOps sends with every delivery (user `azure-devops`).
+    pub fn hook_password(&self, organization: &str, hook: &str) -> Secret {
+        hook_password(&self.current, organization, hook)
+    }
+
+    /// Part of a hook's name: eight hexadecimal digits that change with the root key, so that the
+    /// name shows which key its password is derived from.
+    pub fn hook_tag(&self, organization: &str, untagged: &str) -> String {
+        let organization = organization.to_ascii_lowercase();
+        let bytes = self.current.derive("hook tag", &[&organization, untagged]);
+        bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Whether `candidate` is the password of that hook, under either key.
+    pub fn verifies_hook(&self, organization: &str, hook: &str, candidate: &str) -> bool {
+        self.verifies(candidate, |key| hook_password(key, organization, hook))
+    }
+
+    /// The token with which a CI reports on this run only.
+    pub fn report_token(&self, run: RunId) -> Secret {
+        report_token(&self.current, run)
+    }
+
+    /// Whether `candidate` is the report token of that run, under either key.
+    pub fn verifies_report(&self, run: RunId, candidate: &str) -> bool {
+        self.verifies(candidate, |key| report_token(key, run))
+    }
+
+    /// Always tries both keys, so that the time taken does not show which one matched.
+    fn verifies(&self, candidate: &str, secret: impl Fn(&RootKey) -> Secret) -> bool {
+        let previous = self.previous.as_ref().unwrap_or(&self.current);
+        let matched = secret(&self.current).is(candidate) | secret(previous).is(candidate);
+        matched.into()
+    }
+}
+
+fn hook_password(key: &RootKey, organization: &str, hook: &str) -> Secret {
+    let organization = organization.to_ascii_lowercase();
+    let bytes = key.derive("hook", &[&organization, hook]);
+    Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()))
+}
+
+fn report_token(key: &RootKey, run: RunId) -> Secret {
+    let bytes = key.derive("report", &[&run.to_string()]);
+    Secret::new(format!("{REPORT_TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes.as_slice())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> RootKey {
+        RootKey(Zeroizing::new([byte; 32]))
+    }
+
+    #[test]
+    fn both_keys_verify_while_rotating() {
+        let before = Keyring { current: key(1), previous: None };
+        let password = before.hook_password("Fabrikam", "push");
+        let during = Keyring { current: key(2), previous: Some(key(1)) };
+        assert!(during.verifies_hook("fabrikam", "push", password.expose()));
+        assert!(during.verifies_hook(
+            "fabrikam",
+            "push",
+            during.hook_password("fabrikam", "push").expose()
+        ));
+        let after = Keyring { current: key(2), previous: None };
+        assert!(!after.verifies_hook("fabrikam", "push", password.expose()));
+    }
+
+    #[test]
+    fn a_password_is_valid_for_its_hook_only() {
+        let keys = Keyring { current: key(1), previous: None };
+        let password = keys.hook_password("ab", "c");
+        assert!(!keys.verifies_hook("a", "bc", password.expose()));
+        assert!(!keys.verifies_hook("ab", "d", password.expose()));
+        assert!(!keys.verifies_hook("ab", "c", ""));
+    }
+
+    #[test]
+    fn debug_output_contains_no_key_and_no_password() {
+        let keys = Keyring { current: key(7), previous: Some(key(8)) };
+        let printed = format!("{keys:?} {:?}", keys.hook_password("a", "b"));
+        assert!(!printed.contains('7') && !printed.contains('8'), "{printed}");
+    }
+}
