@@ -1,9 +1,15 @@
-//! What somebody probably meant by a word that does not exist.
+//! Suggestions for unknown words: the nearest known word, or the list of known words.
 //!
-//! Most wrong keys are slips of one or two letters, and the remedy is the right spelling. It must
-//! never know what the words are for.
+//! Most unknown keys are misspelled by a letter or two, so the nearest known word is the remedy.
 
-/// The nearest of the candidates, when it is near enough to be what was meant.
+/// Letters that may differ, at most, between a misspelled word and its suggestion.
+const DISTANCE_MAX: usize = 3;
+
+/// No known word is longer; longer input is cut, which bounds the cost of a comparison.
+const LETTERS_MAX: usize = 64;
+
+/// The candidate that is most similar to `word`, or none where each differs in more than a third
+/// of its letters.
 pub(super) fn nearest<'c>(
     word: &str,
     candidates: impl IntoIterator<Item = &'c str>,
@@ -11,13 +17,15 @@ pub(super) fn nearest<'c>(
     let folded = fold(word);
     candidates
         .into_iter()
-        .map(|candidate| (distance(&folded, &fold(candidate)), candidate))
-        .filter(|(away, candidate)| *away <= (candidate.chars().count() / 3).clamp(1, 3))
-        .min_by_key(|(away, _)| *away)
+        .map(|candidate| (strsim::osa_distance(&folded, &fold(candidate)), candidate))
+        .filter(|(distance, candidate)| {
+            *distance <= (candidate.chars().count() / 3).clamp(1, DISTANCE_MAX)
+        })
+        .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
-/// `did you mean "…"?`, or else what there is.
+/// `did you mean "…"?`, or the list of candidates where none is near.
 pub(super) fn help(word: &str, candidates: &[&str]) -> String {
     match nearest(word, candidates.iter().copied()) {
         Some(candidate) => format!("did you mean {candidate:?}?"),
@@ -31,40 +39,13 @@ pub(super) fn quoted(words: &[&str]) -> String {
     quoted.join(", ")
 }
 
-/// Case, hyphens and underscores are what people mix up first. What is longer than any word of
-/// ours is cut, so that the comparison stays short.
-fn fold(word: &str) -> Vec<char> {
+/// Removes the differences that are no misspelling: case, hyphens, underscores and spaces.
+fn fold(word: &str) -> String {
     word.chars()
-        .take(64)
+        .take(LETTERS_MAX)
         .filter(|letter| !matches!(letter, '-' | '_' | ' '))
         .flat_map(char::to_lowercase)
         .collect()
-}
-
-/// Letters to insert, remove, replace or swap with their neighbour (optimal string alignment).
-fn distance(left: &[char], right: &[char]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=right.len()).collect();
-    let mut left_before = None;
-    for (row, from) in left.iter().enumerate() {
-        let mut current = vec![row + 1];
-        let mut right_before = None;
-        for (column, to) in right.iter().enumerate() {
-            let cell = |line: &[usize], at: usize| line.get(at).copied().unwrap_or(usize::MAX / 2);
-            let replaced = cell(&above, column) + usize::from(from != to);
-            let removed = cell(&above, column + 1) + 1;
-            let inserted = cell(&current, column) + 1;
-            let mut least = replaced.min(removed).min(inserted);
-            if column > 0 && left_before == Some(to) && right_before == Some(from) {
-                least = least.min(cell(&before, column - 1) + 1);
-            }
-            current.push(least);
-            right_before = Some(to);
-        }
-        left_before = Some(from);
-        before = std::mem::replace(&mut above, current);
-    }
-    above.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -72,9 +53,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_slips_and_nothing_else() {
+    fn suggests_a_word_for_a_misspelling_and_none_for_another_word() {
         let keys = ["public_url", "listen", "body_limit", "drain", "on"];
-        for (word, meant) in [
+        for (word, expected) in [
             ("pubic_url", Some("public_url")),
             ("publicUrl", Some("public_url")),
             ("body-limit", Some("body_limit")),
@@ -84,7 +65,7 @@ mod tests {
             ("timeout", None),
             ("", None),
         ] {
-            assert_eq!(nearest(word, keys), meant, "{word}");
+            assert_eq!(nearest(word, keys), expected, "{word}");
         }
     }
 }
