@@ -1,35 +1,40 @@
-//! Addresses: what may stand in a URL, and whether others can reach it.
+//! URLs: which parts they may have, and whether other machines can reach them.
 //!
-//! Passwords and tokens travel to these addresses, so http is for this machine only, and nothing
-//! that is refused is shown: an address may carry a password. It must never know who is called.
+//! The gateway sends passwords and tokens to these URLs, so plain http is accepted for this machine
+//! only. Messages do not quote a URL that is refused for its user name, since it may contain a
+//! password.
 
 use url::{Host, Url};
 
 use super::value::Value;
 
-/// An address that paths are appended to: https, or http on this machine; no query; without a
-/// trailing slash (a host alone keeps the one that `Url` insists on).
+/// A URL that paths are appended to: https, or http on this machine; without query. Trailing
+/// slashes are removed, except the one that `Url` adds to a host alone.
 pub(super) fn base(value: &Value<'_>) -> Option<Url> {
     base_with_http(value, "this machine", is_loopback)
 }
 
-/// The same, where http also leads to the metadata service that a cloud gives a machine.
+/// Like [`base`], with http also for the metadata service of a cloud's virtual machine.
 pub(super) fn metadata(value: &Value<'_>) -> Option<Url> {
-    let is_near = |url: &Url| is_loopback(url) || is_link_local(url);
-    base_with_http(value, "this machine and its metadata service", is_near)
+    let may_use_http = |url: &Url| is_loopback(url) || is_link_local(url);
+    base_with_http(value, "this machine and its metadata service", may_use_http)
 }
 
-fn base_with_http(value: &Value<'_>, near: &str, is_near: impl Fn(&Url) -> bool) -> Option<Url> {
+fn base_with_http(
+    value: &Value<'_>,
+    allowed: &str,
+    may_use_http: impl Fn(&Url) -> bool,
+) -> Option<Url> {
     let mut url = any(value)?;
     let key = value.key;
     if url.query().is_some() {
-        value
-            .refuse(format!("{key} has a query"), format!("leave out what follows the ? in {key}"));
+        let help = format!("leave out what follows the ? in {key}");
+        value.refuse(format!("{key} has a query"), help);
         return None;
     }
-    if url.scheme() == "http" && !is_near(&url) {
+    if url.scheme() == "http" && !may_use_http(&url) {
         let help = format!("write {key} = \"https{}\"", url.as_str().trim_start_matches("http"));
-        value.refuse(format!("{key} is http, which is for {near} only"), help);
+        value.refuse(format!("{key} is http, which is accepted for {allowed} only"), help);
         return None;
     }
     let path = url.path().trim_end_matches('/').to_owned();
@@ -37,7 +42,7 @@ fn base_with_http(value: &Value<'_>, near: &str, is_near: impl Fn(&Url) -> bool)
     Some(url)
 }
 
-/// An address that is called as it stands.
+/// An http or https URL that is called unchanged; without user name, password and fragment.
 pub(super) fn any(value: &Value<'_>) -> Option<Url> {
     let key = value.key;
     let Ok(url) = Url::parse(value.text()?) else {
@@ -48,19 +53,19 @@ pub(super) fn any(value: &Value<'_>) -> Option<Url> {
         value.refuse(format!("{key} is not an https address"), value.remedy());
         return None;
     }
-    let named = !url.username().is_empty() || url.password().is_some();
-    if named {
-        let help = format!("leave out what stands before the @ in {key}");
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    if has_user {
+        let help = format!("leave out what precedes the @ in {key}");
         value.refuse(format!("{key} has a user name or a password"), help);
     }
     if url.fragment().is_some() {
         let help = format!("leave out what follows the # in {key}");
         value.refuse(format!("{key} has a fragment"), help);
     }
-    (!named && url.fragment().is_none()).then_some(url)
+    (!has_user && url.fragment().is_none()).then_some(url)
 }
 
-/// Whether only this machine can reach it.
+/// Whether the host is a loopback name or address, which only this machine reaches.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -70,7 +75,7 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Whether only this machine and its nearest neighbours can reach it.
+/// Whether the host is a link-local address, which no router forwards.
 fn is_link_local(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_link_local(),

@@ -1,6 +1,4 @@
-//! `[[check]]`: what is run, where, on what, and by which CI.
-//!
-//! It must never know how a check is decided: it only fills in what the decision reads.
+//! `[[check]]`: which events start a run, at which CI, and which status shows it.
 
 use std::time::Duration;
 
@@ -11,15 +9,15 @@ use super::references::{branch_patterns, path_patterns, reference, repository_pa
 use super::section::Section;
 use super::value::{Range, Value};
 
-/// What a check may refer to.
+/// The names that a check may refer to.
 pub(super) struct Defined<'d> {
     pub(super) organizations: Vec<&'d str>,
     pub(super) ci: Vec<&'d str>,
-    /// Every organization has a name: what is not defined is really not there.
-    pub(super) is_complete: bool,
+    /// False where an organization has no readable name: a check may mean that one.
+    pub(super) has_all_organizations: bool,
 }
 
-/// The checks that could be read, and the CI systems that any of them names.
+/// The valid checks, and the CI systems that any check names.
 #[derive(Default)]
 pub(super) struct Read {
     pub(super) checks: Vec<Check>,
@@ -31,58 +29,60 @@ pub(super) fn read(sections: Vec<Section<'_>>, defined: &Defined<'_>) -> Read {
     let mut read = Read::default();
     let mut contexts: Vec<(Context, usize)> = Vec::new();
     for mut section in sections {
-        let shown = shown(&mut section, defined, &mut contexts);
+        let status = status(&mut section, defined, &mut contexts);
         let ci = section.required("ci", "\"builder\"");
         let ci = ci.and_then(|value| reference(&value, &defined.ci, "[ci.NAME]", true));
         read.ci_used.extend(ci.clone());
-        let started = started(&mut section);
-        let run = run(&mut section);
-        let commands = warn_about_unused(&mut section);
+        let conditions = conditions(&mut section);
+        let limits = limits(&mut section);
+        let commands = unevaluated(&mut section);
         let required = section.flag("required", false);
         section.finish();
-        if let (Some(shown), Some(started), Some(ci)) = (shown, started, ci) {
-            read.checks.push(Check { commands, required, ..assemble(shown, started, run, ci) });
+        if let (Some(status), Some(conditions), Some(ci)) = (status, conditions, ci) {
+            let check = assemble(status, conditions, limits, ci);
+            read.checks.push(Check { commands, required, ..check });
         }
     }
     read
 }
 
-/// Organization, genre and name, folded: one status context.
+/// Organization, genre and name in lower case, which identify a status context.
 type Context = (String, String, String);
 
-struct Shown {
+/// The status that shows the runs of a check.
+struct Status {
     name: String,
     genre: String,
     organization: String,
     targets: Targets,
 }
 
-fn shown(
+fn status(
     section: &mut Section<'_>,
     defined: &Defined<'_>,
     contexts: &mut Vec<(Context, usize)>,
-) -> Option<Shown> {
+) -> Option<Status> {
     let name_value = section.required("name", "\"unit-tests\"");
     let name = name_value.and_then(|value| value.text_of(1, 100));
     let genre = section.value("genre", "\"azdo-gateway\"");
     let genre = genre.map_or(Some("azdo-gateway"), |value| value.text_of(0, 100));
     let organization = section.required("organization", "\"my-devops-org\"");
     let organization = organization.and_then(|value| {
-        reference(&value, &defined.organizations, "[[organization]]", defined.is_complete)
+        reference(&value, &defined.organizations, "[[organization]]", defined.has_all_organizations)
     });
     let targets = targets(section.value("statuses", "[\"pull_request\", \"commit\"]"));
     let (name, genre, organization) = (name?, genre?, organization?);
     let context = (organization.to_lowercase(), genre.to_lowercase(), name.to_lowercase());
-    let line = section.reader.line(section.at);
+    let line = section.reader.line(section.offset);
     if let Some((_, first)) = contexts.iter().find(|(other, _)| *other == context) {
         let what =
-            format!("check {genre}/{name} has the status context of the one in line {first}");
-        let at = name_value.map_or(section.at, |value| value.at);
-        section.reader.refuse(at, what, "give one of them another name or genre");
+            format!("check {genre}/{name} has the status context of the check in line {first}");
+        let offset = name_value.map_or(section.offset, |value| value.offset);
+        section.reader.refuse(offset, what, "give one of them another name or genre");
         return None;
     }
     contexts.push((context, line));
-    Some(Shown { name: name.to_owned(), genre: genre.to_owned(), organization, targets })
+    Some(Status { name: name.to_owned(), genre: genre.to_owned(), organization, targets })
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -100,7 +100,8 @@ fn targets(value: Option<Value<'_>>) -> Targets {
     Targets { pull_request: has(Target::PullRequest), commit: has(Target::Commit) }
 }
 
-struct Started {
+/// The conditions under which an event starts a run.
+struct Conditions {
     repositories: Patterns,
     on: Vec<Trigger>,
     target_branches: Patterns,
@@ -121,7 +122,7 @@ const TRIGGERS: [(&str, Trigger); 4] = [
 const FORKS: [(&str, Forks); 3] =
     [("run", Forks::Run), ("approve", Forks::Approve), ("ignore", Forks::Ignore)];
 
-fn started(section: &mut Section<'_>) -> Option<Started> {
+fn conditions(section: &mut Section<'_>) -> Option<Conditions> {
     let repositories = section.required("repositories", "[\"PROJECT/*\"]");
     let repositories = repositories.and_then(|value| repository_patterns(&value));
     let on = section.value("on", "[\"pull_request\"]");
@@ -137,28 +138,29 @@ fn started(section: &mut Section<'_>) -> Option<Started> {
     let skip_ci = section.flag("skip_ci", true);
     let (repositories, on) = (repositories?, on?);
     let (target_branches, branches) = (target_branches?, branches?);
-    Some(Started { repositories, on, target_branches, branches, labels, drafts, forks, skip_ci })
+    Some(Conditions { repositories, on, target_branches, branches, labels, drafts, forks, skip_ci })
 }
 
-struct HowRun {
+/// The limits of the runs of a check.
+struct Limits {
     supersede: bool,
     concurrency: Option<u32>,
     timeout: Duration,
 }
 
-fn run(section: &mut Section<'_>) -> HowRun {
+fn limits(section: &mut Section<'_>) -> Limits {
     let supersede = section.flag("supersede", true);
     let concurrency = section.value("concurrency", "10").map(|value| value.count());
-    let range = Range { least: "1s", most: "30d", because: "" };
+    let range = Range { least: "1s", greatest: "30d", because: "" };
     let timeout = section.duration("timeout", "2h", range);
-    HowRun { supersede, concurrency: concurrency.flatten(), timeout }
+    Limits { supersede, concurrency: concurrency.flatten(), timeout }
 }
 
-fn assemble(shown: Shown, started: Started, run: HowRun, ci: String) -> Check {
-    let Shown { name, genre, organization, targets } = shown;
-    let Started { repositories, on, target_branches, branches, .. } = started;
-    let Started { labels, drafts, forks, skip_ci, .. } = started;
-    let HowRun { supersede, concurrency, timeout } = run;
+fn assemble(status: Status, conditions: Conditions, limits: Limits, ci: String) -> Check {
+    let Status { name, genre, organization, targets } = status;
+    let Conditions { repositories, on, target_branches, branches, .. } = conditions;
+    let Conditions { labels, drafts, forks, skip_ci, .. } = conditions;
+    let Limits { supersede, concurrency, timeout } = limits;
     Check {
         name,
         genre,
@@ -181,9 +183,9 @@ fn assemble(shown: Shown, started: Started, run: HowRun, ci: String) -> Check {
     }
 }
 
-/// What is accepted, since other versions do it, and has no effect in this one. Says whether
-/// commands are on: their comments are subscribed to.
-fn warn_about_unused(section: &mut Section<'_>) -> bool {
+/// Reads the keys that this version accepts and does not evaluate, with warnings. Returns
+/// `commands`, which decides whether the gateway subscribes to comments.
+fn unevaluated(section: &mut Section<'_>) -> bool {
     for key in ["paths", "paths_ignore"] {
         if let Some(value) = section.value(key, "[\"src/**\"]") {
             let patterns = path_patterns(&value);

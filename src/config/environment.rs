@@ -1,17 +1,16 @@
-//! Where the values of secrets are: variables and files of the process.
+//! The source of secrets: environment variables and files.
 //!
-//! It is a trait so that tests and offline commands read a configuration without the machine that
-//! it is for. It must never know which key a value is for, nor keep a value.
+//! A trait, so that tests and the demo read a configuration with variables of their own.
 
 use std::io;
 use std::path::Path;
 
-/// What a configuration may refer to.
+/// The environment variables and files that a configuration may refer to.
 pub trait Environment {
-    /// The environment variable of that name, when it is set to text.
+    /// The value of an environment variable; none where it is not set or not UTF-8.
     fn variable(&self, name: &str) -> Option<String>;
 
-    /// The text of a file; a relative path starts at the working directory.
+    /// The text of a file. A relative path is relative to the working directory.
     ///
     /// # Errors
     /// The file cannot be read, or is not UTF-8.

@@ -1,20 +1,20 @@
-//! What is wrong with a configuration, where, and what to write instead.
+//! Findings: the errors and warnings about a configuration file.
 //!
-//! A finding is all that an operator gets to see, so it carries a position and a remedy, never
-//! the value of a secret. It must never know TOML, nor what the keys mean.
+//! A finding is printed as it is, so it names the position and the remedy, and must not contain
+//! the value of a secret.
 
 use std::fmt;
 
 /// One error or warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The file, as the operator named it.
+    /// The path of the file, as the operator gave it.
     pub path: String,
     /// Counted from 1.
     pub line: usize,
     /// Counted from 1, in characters.
     pub column: usize,
-    /// One clause.
+    /// What is wrong, as one clause.
     pub what: String,
     /// What to write instead.
     pub help: String,
@@ -37,7 +37,7 @@ impl Errors {
         Self(findings)
     }
 
-    /// Each of them.
+    /// The errors, in the order of the file.
     pub fn findings(&self) -> &[Finding] {
         &self.0
     }
@@ -45,8 +45,8 @@ impl Errors {
 
 impl fmt::Display for Errors {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, finding) in self.0.iter().enumerate() {
-            if at > 0 {
+        for (number, finding) in self.0.iter().enumerate() {
+            if number > 0 {
                 out.write_str("\n")?;
             }
             write!(out, "{finding}")?;
@@ -57,14 +57,14 @@ impl fmt::Display for Errors {
 
 impl std::error::Error for Errors {}
 
-/// Into the order of the file; what stands at one place stays in the order of its finding.
+/// Sorts by position. Findings at the same position keep the order in which they were recorded.
 pub(super) fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| (finding.line, finding.column));
 }
 
 /// Line and column of a byte offset, from 1; the column counts characters.
-pub(super) fn position(text: &str, at: usize) -> (usize, usize) {
-    let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
+pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
     let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |found| found + 1);
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
     let begins_character = |byte: &&u8| (**byte & 0b1100_0000) != 0b1000_0000;

@@ -1,8 +1,8 @@
 //! The configuration: one TOML file and the secrets that it refers to → typed options.
 //!
-//! An operator gets everything that is wrong at once, each with its place and a remedy, so that
-//! one round of corrections is enough. What comes out is right: nobody checks it again. It must
-//! never know what the parts of the gateway do with their options.
+//! Every error of the file is reported at once, each with its position and a remedy, so that one
+//! round of corrections is enough. Options that leave this module are valid; the parts of the
+//! gateway do not check them again.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::domain::check::Check;
 use crate::{ci as ci_systems, secret, server as http, storage};
 
-/// Where an address may lead.
+/// URLs, and who can reach them.
 mod address;
 /// `[[check]]`.
 mod checks;
@@ -18,29 +18,29 @@ mod checks;
 mod ci;
 /// `[organization.credential]`.
 mod credential;
-/// Variables and files.
+/// Environment variables and files that hold secrets.
 mod environment;
-/// What is wrong, where, and the remedy.
+/// An error or warning: its position, what is wrong, and the remedy.
 mod finding;
-/// Which of several neighbours a table is about.
+/// The key `kind`.
 mod kind;
 /// `[[organization]]`.
 mod organizations;
-/// One pass over one file.
+/// The parsed file, and the findings so far.
 mod reader;
-/// What a check points at.
+/// The organizations, CI systems, repositories and branches that a check names.
 mod references;
-/// Values that must never be seen.
+/// Secrets, loaded from environment variables and files.
 mod secrets;
 /// One table, key by key.
 mod section;
 /// `[server]`, `[storage]`, `[[api_token]]`.
 mod server;
-/// What was probably meant.
+/// The nearest known word to an unknown one.
 mod suggestion;
 /// Durations and sizes.
 mod units;
-/// One value as the type that its key wants.
+/// One value, read as the type that its key requires.
 mod value;
 
 pub use environment::{Environment, Process};
@@ -67,14 +67,14 @@ pub struct Config {
     pub checks: Vec<Check>,
     /// `[ci.NAME]`, by name.
     pub ci: BTreeMap<String, ci_systems::Options>,
-    /// What is accepted and yet may surprise, in the order of the file.
+    /// What is accepted but may not do what the operator expects, in the order of the file.
     pub warnings: Vec<Finding>,
 }
 
-/// Reads a file.
+/// Reads a configuration file.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// Everything that is wrong with the file.
 pub fn load(path: &Path, environment: &dyn Environment) -> Result<Config, Errors> {
     let shown = path.display().to_string();
     match environment.file(path) {
@@ -89,10 +89,10 @@ pub fn load(path: &Path, environment: &dyn Environment) -> Result<Config, Errors
     }
 }
 
-/// Reads the text of a file that is called `path_shown` in what is said about it.
+/// Reads the text of a configuration file; findings call the file `path_shown`.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// Everything that is wrong with the text.
 pub fn parse(
     path_shown: &str,
     text: &str,
@@ -101,7 +101,7 @@ pub fn parse(
     read(path_shown, text, environment).0
 }
 
-/// The outcome, and every key that was asked for.
+/// Reads the text. Also returns every key that the reader knows, by table.
 fn read(
     path_shown: &str,
     text: &str,
@@ -113,7 +113,7 @@ fn read(
     let outcome = match config {
         Some(config) if errors.is_empty() => Ok(Config { warnings, ..config }),
         _ => {
-            assert!(!errors.is_empty(), "what is missing in a configuration was recorded");
+            assert!(!errors.is_empty(), "a configuration without a result has an error");
             Err(Errors::new(errors))
         }
     };
@@ -134,19 +134,20 @@ fn read_root(mut root: Section<'_>) -> Option<Config> {
     let defined = checks::Defined {
         organizations: organizations.iter().filter_map(|read| read.name.as_deref()).collect(),
         ci: ci.names.iter().map(|(name, _)| name).chain(&ci.unread).map(String::as_str).collect(),
-        is_complete: organizations.iter().all(|read| read.name.is_some()),
+        has_all_organizations: organizations.iter().all(|read| read.name.is_some()),
     };
     let check_sections = root.tables("check");
-    warn_about_nothing(reader, &organizations, &check_sections);
+    warn_about_empty_lists(reader, &organizations, &check_sections);
     let checks = checks::read(check_sections, &defined);
     root.finish();
-    for (name, at) in ci.names.iter().filter(|(name, _)| !checks.ci_used.contains(name)) {
-        reader.warn(*at, format!("no check names [ci.{name}]"), "remove it, or let a check use it");
+    for (name, offset) in ci.names.iter().filter(|(name, _)| !checks.ci_used.contains(name)) {
+        let what = format!("no check uses [ci.{name}]");
+        reader.warn(*offset, what, "remove it, or name it in a check");
     }
-    let (server, public_url_at) = server?;
-    let outside = organizations.iter().find(|read| read.is_outside);
-    let outside = outside.and_then(|read| read.name.as_deref());
-    server::check_reach(reader, &server.public_url, public_url_at, outside);
+    let (server, public_url_offset) = server?;
+    let remote = organizations.iter().find(|read| read.is_remote);
+    let remote = remote.and_then(|read| read.name.as_deref());
+    server::check_reach(reader, &server.public_url, public_url_offset, remote);
     Some(Config {
         server,
         storage,
@@ -159,8 +160,8 @@ fn read_root(mut root: Section<'_>) -> Option<Config> {
     })
 }
 
-/// Warns where deliveries would be stored and nothing would ever come of them.
-fn warn_about_nothing(
+/// Warns where no delivery can be accepted, or none can start a run.
+fn warn_about_empty_lists(
     reader: &Reader<'_>,
     organizations: &[organizations::Read],
     checks: &[Section<'_>],
@@ -169,7 +170,8 @@ fn warn_about_nothing(
         reader.warn(0, "there is no organization: no delivery is accepted", "add [[organization]]");
     }
     if checks.is_empty() {
-        reader.warn(0, "there is no check: deliveries are stored, nothing starts", "add [[check]]");
+        let what = "there is no check: deliveries are stored, and no run is started";
+        reader.warn(0, what, "add [[check]]");
     }
 }
 

@@ -1,6 +1,4 @@
-//! `[[organization]]`: which organizations there are, where, and who the gateway is to them.
-//!
-//! It must never know which checks refer to them.
+//! `[[organization]]`: the organizations, their URLs, and the gateway's identity at each.
 
 use std::time::Duration;
 
@@ -19,24 +17,25 @@ const SERVICES: &str = "dev.azure.com";
 /// One `[[organization]]`.
 #[derive(Clone, Debug)]
 pub struct Organization {
-    /// Where it is.
+    /// Its name and URLs.
     pub ado: ado::Options,
-    /// Who the gateway is to it.
+    /// The gateway's identity at the organization.
     pub credential: credentials::Options,
-    /// Whether its service-hook subscriptions are kept by the gateway.
+    /// Whether the gateway creates, repairs and rotates its service-hook subscriptions.
     pub hooks: bool,
-    /// How often subscriptions and policies are compared with what they should be.
+    /// How often subscriptions and policies are reconciled with the desired state.
     pub reconcile: Duration,
-    /// How often what no delivery told is looked for; never where none.
+    /// How often the gateway looks for events that no delivery reported; none turns this off.
     pub catch_up: Option<Duration>,
 }
 
-/// What is known of one table: its name counts even where the rest is wrong.
+/// What could be read of one table. The name is kept even where other keys are wrong, so that
+/// checks can refer to it.
 #[derive(Default)]
 pub(super) struct Read {
     pub(super) name: Option<String>,
-    /// Other machines have to reach the gateway for it.
-    pub(super) is_outside: bool,
+    /// Its Azure DevOps runs on another machine, which has to reach the gateway.
+    pub(super) is_remote: bool,
     pub(super) organization: Option<Organization>,
 }
 
@@ -47,7 +46,7 @@ pub(super) fn read(sections: Vec<Section<'_>>) -> Vec<Read> {
 }
 
 fn organization(mut section: Section<'_>, names: &mut Vec<(String, usize)>) -> Read {
-    let (name, is_good) = match section.required("name", "\"my-devops-org\"") {
+    let (name, is_valid) = match section.required("name", "\"my-devops-org\"") {
         Some(value) => {
             let (name, is_bare) = bare_name(&value);
             let is_unique = name.as_deref().is_some_and(|name| is_unique(&value, name, names));
@@ -61,23 +60,23 @@ fn organization(mut section: Section<'_>, names: &mut Vec<(String, usize)>) -> R
         .value("identity_url", "\"https://vssps.dev.azure.com/my-devops-org\"")
         .map(|value| address::base(&value));
     let hooks = section.flag("hooks", true);
-    let reconcile = section.duration("reconcile", "5m", EVERY);
+    let reconcile = section.duration("reconcile", "5m", INTERVAL);
     let catch_up = catch_up(&mut section);
     let is_server = url.iter().flatten().any(is_server);
     let credential = credential::read(&mut section, is_server);
     section.finish();
     let ado = name.as_deref().and_then(|name| addresses(name, url, identity_url));
-    let is_outside = ado.as_ref().is_some_and(|ado| !address::is_loopback(&ado.azure_devops_url));
-    let organization = match (is_good, ado, credential) {
+    let is_remote = ado.as_ref().is_some_and(|ado| !address::is_loopback(&ado.azure_devops_url));
+    let organization = match (is_valid, ado, credential) {
         (true, Some(ado), Some(credential)) => {
             Some(Organization { ado, credential, hooks, reconcile, catch_up })
         }
         _ => None,
     };
-    Read { name, is_outside, organization }
+    Read { name, is_remote, organization }
 }
 
-/// The bare name, also where more was written, and whether it was written bare.
+/// The bare name, extracted from a URL if necessary, and whether it was written bare.
 fn bare_name(value: &Value<'_>) -> (Option<String>, bool) {
     let Some(text) = value.text() else { return (None, false) };
     let bare = bare(text);
@@ -115,11 +114,11 @@ fn bare(text: &str) -> &str {
 
 fn is_unique(value: &Value<'_>, name: &str, names: &mut Vec<(String, usize)>) -> bool {
     if let Some((_, line)) = names.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)) {
-        let what = format!("name {name:?} is also that of the organization in line {line}");
+        let what = format!("name {name:?} is also the name of the organization in line {line}");
         value.refuse(what, "remove one of the two");
         return false;
     }
-    names.push((name.to_owned(), value.reader.line(value.at)));
+    names.push((name.to_owned(), value.reader.line(value.offset)));
     true
 }
 
@@ -128,23 +127,25 @@ fn azure_devops_url(value: &Value<'_>, name: Option<&str>) -> Option<Url> {
     let (Some(SERVICES), Some(name)) = (url.host_str(), name) else { return Some(url) };
     if !url.path().trim_start_matches('/').eq_ignore_ascii_case(name) {
         let help = format!("write azure_devops_url = \"https://{SERVICES}/{name}\"");
-        value.refuse(format!("azure_devops_url is not that of {name:?}"), help);
+        value.refuse(format!("azure_devops_url is not the URL of organization {name:?}"), help);
         return None;
     }
     Some(url)
 }
 
-/// Azure DevOps Services, under either of its names.
+/// Whether the URL leads to Azure DevOps Services, under either of its host names.
 fn is_services(url: &Url) -> bool {
     url.host_str().is_some_and(|host| host == SERVICES || host.ends_with(".visualstudio.com"))
 }
 
-/// An Azure DevOps Server, and not one that is played on this machine.
+/// Whether the URL leads to an Azure DevOps Server. A loopback URL does not count: it leads to the
+/// fake Azure DevOps of the demo and the tests, which supports Entra.
 fn is_server(url: &Url) -> bool {
     !is_services(url) && !address::is_loopback(url)
 }
 
-/// The addresses, where `Some(None)` is one that was given and is wrong.
+/// The URLs of an organization, with defaults where none are given; `Some(None)` is a URL that was
+/// given and refused.
 fn addresses(
     name: &str,
     azure_devops_url: Option<Option<Url>>,
@@ -164,14 +165,15 @@ fn addresses(
     Some(ado::Options { name: name.to_owned(), azure_devops_url, identity_url })
 }
 
-const EVERY: Range = Range { least: "1s", most: "1d", because: "" };
+const INTERVAL: Range = Range { least: "1s", greatest: "1d", because: "" };
 
-/// A duration, or `"off"`.
+/// The key `catch_up`: a duration, or `"off"`.
 fn catch_up(section: &mut Section<'_>) -> Option<Duration> {
     let given = section.value("catch_up", "5m");
     if let Some(value) = given.filter(|value| value.is_word("off")) {
-        value.warn("what Azure DevOps drops is never looked for", "write catch_up = \"5m\"");
+        let what = "events whose delivery Azure DevOps drops are not found";
+        value.warn(what, "write catch_up = \"5m\"");
         return None;
     }
-    Some(section.duration("catch_up", "5m", EVERY))
+    Some(section.duration("catch_up", "5m", INTERVAL))
 }

@@ -1,7 +1,7 @@
-//! One pass over one file: its syntax, and the place where everything that is wrong is collected.
+//! One pass over one file: parses its syntax and collects the findings.
 //!
-//! Nothing here stops at the first error: whoever finds one records it and goes on with what is
-//! left. It must never know what the keys mean.
+//! Reading does not stop at the first error: the error is recorded, and reading goes on with the
+//! next key.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,10 +12,10 @@ use toml::de::DeTable;
 use super::environment::Environment;
 use super::finding::{Finding, position, sort};
 
-/// The keys that were asked for, by the name of their table.
+/// The keys that the reader knows, by the name of their table.
 pub(super) type Known = BTreeMap<&'static str, BTreeSet<&'static str>>;
 
-/// The file, what it may refer to, and what was found.
+/// The file, the environment that it refers to, and the findings so far.
 pub(super) struct Reader<'r> {
     path: &'r str,
     text: &'r str,
@@ -23,8 +23,9 @@ pub(super) struct Reader<'r> {
     errors: RefCell<Vec<Finding>>,
     warnings: RefCell<Vec<Finding>>,
     known: RefCell<Known>,
-    /// Lines that are not TOML: what is said about the rest of such a line would mislead.
-    broken: BTreeSet<usize>,
+    /// Lines with a syntax error. Other errors of such a line are dropped, since the parser had to
+    /// guess what the line means.
+    broken_lines: BTreeSet<usize>,
 }
 
 impl<'r> Reader<'r> {
@@ -42,14 +43,14 @@ impl<'r> Reader<'r> {
             errors: RefCell::default(),
             warnings: RefCell::default(),
             known: RefCell::default(),
-            broken: BTreeSet::new(),
+            broken_lines: BTreeSet::new(),
         };
         for error in syntax {
-            let at = error.span().map_or(0, |span| span.start);
-            let (what, help) = explained(error.message());
-            let finding = reader.finding(at, format!("not valid TOML: {what}"), help);
-            // One slip can be reported several times over; the first report says it.
-            if reader.broken.insert(finding.line) {
+            let offset = error.span().map_or(0, |span| span.start);
+            let (what, help) = explain_syntax(error.message());
+            let finding = reader.finding(offset, format!("not valid TOML: {what}"), help);
+            // The parser can report one mistake several times; only the first report is kept.
+            if reader.broken_lines.insert(finding.line) {
                 reader.errors.get_mut().push(finding);
             }
         }
@@ -57,55 +58,60 @@ impl<'r> Reader<'r> {
     }
 
     /// Records an error.
-    pub(super) fn refuse(&self, at: usize, what: impl Into<String>, help: impl Into<String>) {
-        let finding = self.finding(at, what.into(), help.into());
-        if !self.broken.contains(&finding.line) {
+    pub(super) fn refuse(&self, offset: usize, what: impl Into<String>, help: impl Into<String>) {
+        let finding = self.finding(offset, what.into(), help.into());
+        if !self.broken_lines.contains(&finding.line) {
             self.errors.borrow_mut().push(finding);
         }
     }
 
-    /// Records that something is not there. Where lines could not be read, it may stand in one of
-    /// them, so then nothing is said.
-    pub(super) fn lacks(&self, at: usize, what: impl Into<String>, help: impl Into<String>) {
-        if self.broken.is_empty() {
-            self.refuse(at, what, help);
+    /// Records that something is missing, unless the file has syntax errors: it may be in a line
+    /// that could not be parsed.
+    pub(super) fn refuse_missing(
+        &self,
+        offset: usize,
+        what: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        if self.broken_lines.is_empty() {
+            self.refuse(offset, what, help);
         }
     }
 
     /// Records a warning.
-    pub(super) fn warn(&self, at: usize, what: impl Into<String>, help: impl Into<String>) {
-        let finding = self.finding(at, what.into(), help.into());
+    pub(super) fn warn(&self, offset: usize, what: impl Into<String>, help: impl Into<String>) {
+        let finding = self.finding(offset, what.into(), help.into());
         self.warnings.borrow_mut().push(finding);
     }
 
-    /// Records that a key of a table was asked for.
-    pub(super) fn knows(&self, table: &'static str, key: &'static str) {
+    /// Records that a table may have a key.
+    pub(super) fn record_key(&self, table: &'static str, key: &'static str) {
         self.known.borrow_mut().entry(table).or_default().insert(key);
     }
 
     /// The line of a byte offset.
-    pub(super) fn line(&self, at: usize) -> usize {
-        position(self.text, at).0
+    pub(super) fn line(&self, offset: usize) -> usize {
+        position(self.text, offset).0
     }
 
-    /// Errors, warnings in the order of the file, and the keys that were asked for.
+    /// The errors, the warnings in the order of the file, and the known keys.
     pub(super) fn into_parts(self) -> (Vec<Finding>, Vec<Finding>, Known) {
         let mut warnings = self.warnings.into_inner();
         sort(&mut warnings);
         (self.errors.into_inner(), warnings, self.known.into_inner())
     }
 
-    fn finding(&self, at: usize, what: String, help: String) -> Finding {
-        let (line, column) = position(self.text, at);
+    fn finding(&self, offset: usize, what: String, help: String) -> Finding {
+        let (line, column) = position(self.text, offset);
         Finding { path: self.path.to_owned(), line, column, what, help }
     }
 }
 
-/// The parser's message, split into what is wrong and what would be right.
-fn explained(message: &str) -> (&str, String) {
+/// Splits the parser's message into what is wrong and a remedy.
+fn explain_syntax(message: &str) -> (&str, String) {
     match message.split_once(", expected ") {
-        Some((what, "nothing")) => (what, "remove what stands here".into()),
-        // What an unquoted word looks like to the parser.
+        Some((what, "nothing")) => (what, "remove what is here".into()),
+        // The parser reports an unquoted word like this.
         Some((what, "literal string" | "`inf`" | "`nan`")) => (what, "put text in quotes".into()),
         Some((what, expected)) => (what, format!("expected here: {expected}")),
         None if message == "duplicate key" => (message, "keep one of the two".into()),

@@ -1,14 +1,16 @@
-//! What a check points at: organizations, CI systems, repositories and branches.
+//! The values by which a check refers to organizations, CI systems, repositories and branches.
 //!
-//! Names must be defined in the same file; repositories and branches are patterns, since only
-//! Azure DevOps knows which there are. It must never know the other keys of a check.
+//! Organizations and CI systems must be defined in the same file. Repositories and branches are
+//! patterns, since they exist at Azure DevOps only.
 
 use crate::domain::check::Patterns;
 
 use super::suggestion;
 use super::value::Value;
 
-/// The name of something that stands elsewhere in the file, spelled as it is there.
+/// The name of one of the `defined` tables, spelled as that table spells it. The names of
+/// organizations are compared without case. Where `is_complete` is false, `defined` lacks tables
+/// whose names could not be read, and an unknown name is not reported.
 pub(super) fn reference(
     value: &Value<'_>,
     defined: &[&str],
@@ -30,7 +32,7 @@ pub(super) fn reference(
         None if defined.is_empty() => format!("add {table}"),
         None => format!("add {table}, or write one of {}", suggestion::quoted(defined)),
     };
-    value.reader.lacks(value.at, format!("{key} {text:?} is not defined"), help);
+    value.reader.refuse_missing(value.offset, format!("{key} {text:?} is not defined"), help);
     None
 }
 
@@ -40,7 +42,7 @@ pub(super) fn repository_patterns(value: &Value<'_>) -> Option<Patterns> {
     if value.as_array().is_some_and(|array| array.is_empty()) {
         value.refuse("repositories is empty", value.remedy());
     }
-    let mut good = Vec::new();
+    let mut valid = Vec::new();
     for (item, text) in given {
         let slashes = text.matches('/').count();
         let is_address = text.contains("://") || slashes > 1 && !text.contains('{');
@@ -49,17 +51,17 @@ pub(super) fn repository_patterns(value: &Value<'_>) -> Option<Patterns> {
             item.refuse(format!("repository {text:?} names no project"), help);
         } else if is_address {
             let help = "write \"PROJECT/REPOSITORY\"";
-            item.refuse(format!("repository {text:?} is more than project and name"), help);
-        } else if let Err((_, wrong)) = Patterns::of_names(&[text.to_owned()]) {
-            refuse_pattern(&item, text, &wrong);
+            item.refuse(format!("repository {text:?} has more parts than project and name"), help);
+        } else if let Err((_, error)) = Patterns::of_names(&[text.to_owned()]) {
+            refuse_pattern(&item, text, &error);
         } else {
-            good.push(text.to_owned());
+            valid.push(text.to_owned());
         }
     }
-    all_patterns(value, Patterns::of_names(&good))
+    compile_all(value, Patterns::of_names(&valid))
 }
 
-/// Globs of branches; those of `**` where none are given.
+/// Globs of branches; `**`, which matches every branch, where the key is missing.
 pub(super) fn branch_patterns(value: Option<Value<'_>>) -> Option<Patterns> {
     let Some(value) = value else { return Patterns::of_branches(&["**".to_owned()]).ok() };
     if value.as_array().is_some_and(|array| array.is_empty()) {
@@ -69,31 +71,28 @@ pub(super) fn branch_patterns(value: Option<Value<'_>>) -> Option<Patterns> {
     path_patterns(&value)
 }
 
-/// Globs of paths, of which branches are one sort.
+/// Globs of paths. Branches are matched in the same way, since their names have slashes, too.
 pub(super) fn path_patterns(value: &Value<'_>) -> Option<Patterns> {
-    let mut good = Vec::new();
+    let mut valid = Vec::new();
     for (item, text) in value.texts()? {
         match Patterns::of_branches(&[text.to_owned()]) {
-            Ok(_) => good.push(text.to_owned()),
-            Err((_, wrong)) => refuse_pattern(&item, text, &wrong),
+            Ok(_) => valid.push(text.to_owned()),
+            Err((_, error)) => refuse_pattern(&item, text, &error),
         }
     }
-    all_patterns(value, Patterns::of_branches(&good))
+    compile_all(value, Patterns::of_branches(&valid))
 }
 
-/// All together, which can be too much where each alone is not.
-fn all_patterns(
-    value: &Value<'_>,
-    patterns: Result<Patterns, (usize, String)>,
-) -> Option<Patterns> {
+/// Refuses patterns that are valid one by one and too large together.
+fn compile_all(value: &Value<'_>, patterns: Result<Patterns, (usize, String)>) -> Option<Patterns> {
     patterns
-        .map_err(|(_, wrong)| {
-            value.refuse(format!("{}: {wrong}", value.key), "write fewer or simpler patterns");
+        .map_err(|(_, error)| {
+            value.refuse(format!("{}: {error}", value.key), "write fewer or simpler patterns");
         })
         .ok()
 }
 
-fn refuse_pattern(item: &Value<'_>, text: &str, wrong: &str) {
-    let what = format!("{:?} in {} is not a pattern: {wrong}", text, item.key);
+fn refuse_pattern(item: &Value<'_>, text: &str, error: &str) {
+    let what = format!("{text:?} in {} is not a pattern: {error}", item.key);
     item.refuse(what, "write names with * for any letters and ** for any path");
 }

@@ -1,7 +1,7 @@
-//! Secrets: fetched from a variable or a file, never written into the configuration.
+//! Secrets: loaded from an environment variable or a file, never written into the configuration.
 //!
-//! What is said about one names the variable or the file and shows nothing of the value, nor of a
-//! text that may be a value in the wrong place. It must never know what a secret opens.
+//! Messages name the variable or the file. They quote neither the secret nor any text that may be a
+//! secret in the wrong place.
 
 use std::path::Path;
 
@@ -13,11 +13,11 @@ use crate::secret::{Keyring, RootKey, Secret};
 use super::section::Section;
 use super::value::Value;
 
-/// A secret and where it comes from.
-pub(super) struct Found {
+/// A secret and its source.
+pub(super) struct Loaded {
     pub(super) secret: Secret,
     /// `environment variable NAME`, or `file PATH`.
-    pub(super) from: String,
+    pub(super) source: String,
 }
 
 /// `[secrets]`.
@@ -25,10 +25,10 @@ pub(super) fn keyring(section: Option<Section<'_>>) -> Option<Keyring> {
     let mut section = section?;
     let current = section
         .required("root_key", "{ env = \"AZDO_GATEWAY_ROOT_KEY\" }")
-        .and_then(|value| root_key(&value, found(&value, KEYGEN)?));
+        .and_then(|value| root_key(&value, load(&value, KEYGEN)?));
     let previous = section
         .value("previous_root_key", "{ env = \"AZDO_GATEWAY_PREVIOUS_ROOT_KEY\" }")
-        .and_then(|value| root_key(&value, found_if_set(&value)?));
+        .and_then(|value| root_key(&value, load_if_set(&value)?));
     section.finish();
     Some(Keyring { current: current?, previous })
 }
@@ -36,68 +36,69 @@ pub(super) fn keyring(section: Option<Section<'_>>) -> Option<Keyring> {
 const KEYGEN: &str = " to what `azdo-gateway keygen` prints";
 const KEYGEN_WEBHOOK: &str = " to what `azdo-gateway keygen --webhook` prints";
 
-fn root_key(value: &Value<'_>, found: Found) -> Option<RootKey> {
-    match RootKey::parse(found.secret.expose()) {
+fn root_key(value: &Value<'_>, Loaded { secret, source }: Loaded) -> Option<RootKey> {
+    match RootKey::parse(secret.expose()) {
         Ok(key) => Some(key),
-        Err(wrong) => {
-            let what = format!("{}: {} is not a root key: {wrong}", value.key, found.from);
+        Err(error) => {
+            let what = format!("{}: {source} is not a root key: {error}", value.key);
             value.refuse(what, format!("set it{KEYGEN}"));
             None
         }
     }
 }
 
-/// One signing secret, or up to two while they are being exchanged.
+/// One signing secret, or two during a rotation.
 pub(super) fn signing(value: &Value<'_>) -> Vec<SigningSecret> {
     one_or_two(value, signing_secret)
 }
 
-/// One secret, or up to two while they are being exchanged, each read with `one`.
+/// One secret, or two during a rotation, each read with `read_one`.
 pub(super) fn one_or_two<'r, T>(
     value: &Value<'r>,
-    one: impl Fn(&Value<'r>) -> Option<T>,
+    read_one: impl Fn(&Value<'r>) -> Option<T>,
 ) -> Vec<T> {
     if value.as_array().is_none() {
-        return one(value).into_iter().collect();
+        return read_one(value).into_iter().collect();
     }
     let items = value.items().unwrap_or_default();
     if !(1..=2).contains(&items.len()) {
         let what = format!("{} has {} secrets", value.key, items.len());
-        value.refuse(what, "give one, or two while they are being exchanged");
+        value.refuse(what, "give one secret, or two during a rotation");
     }
-    items.iter().filter_map(one).collect()
+    items.iter().filter_map(read_one).collect()
 }
 
 fn signing_secret(value: &Value<'_>) -> Option<SigningSecret> {
-    let Found { secret, from } = found(value, KEYGEN_WEBHOOK)?;
+    let Loaded { secret, source } = load(value, KEYGEN_WEBHOOK)?;
     match SigningSecret::parse(secret.expose()) {
         Ok(secret) => Some(secret),
-        Err(wrong) => {
-            let what = format!("{}: {from} is not a signing secret: {wrong}", value.key);
+        Err(error) => {
+            let what = format!("{}: {source} is not a signing secret: {error}", value.key);
             value.refuse(what, format!("set it{KEYGEN_WEBHOOK}"));
             None
         }
     }
 }
 
-/// The secret that a value refers to; `to` is what the operator may set it to.
-pub(super) fn found(value: &Value<'_>, to: &str) -> Option<Found> {
+/// Loads the secret that a value refers to. Remedies end with `to`, which says what the operator
+/// sets the variable to.
+pub(super) fn load(value: &Value<'_>, to: &str) -> Option<Loaded> {
     match source(value)? {
         Source::Variable(name) => {
-            let found = variable(value, name);
-            if found.is_none() {
+            let loaded = variable(value, name);
+            if loaded.is_none() {
                 let what =
                     format!("{}: environment variable {name} is not set, or empty", value.key);
                 value.refuse(what, format!("set {name}{to}"));
             }
-            found
+            loaded
         }
         Source::File(path) => file(value, path),
     }
 }
 
-/// The same, where a variable that is not set, or empty, means that there is no secret.
-fn found_if_set(value: &Value<'_>) -> Option<Found> {
+/// Like [`load`], but a variable that is not set, or empty, means that there is no secret.
+fn load_if_set(value: &Value<'_>) -> Option<Loaded> {
     match source(value)? {
         Source::Variable(name) => variable(value, name),
         Source::File(path) => file(value, path),
@@ -114,14 +115,14 @@ fn source<'r>(value: &Value<'r>) -> Option<Source<'r>> {
     let remedy = format!("write {key} = {}, or {{ file = \"/path\" }}", value.example);
     let Some(table) = value.as_table() else {
         if value.is_text() {
-            value
-                .refuse(format!("{key} is written into the file, and secrets must not be"), remedy);
+            let what = format!("{key} is a secret, which must not be written into this file");
+            value.refuse(what, remedy);
         } else {
-            value.mistyped("{ env = … } or { file = … }", remedy);
+            value.refuse_type("{ env = … } or { file = … }", remedy);
         }
         return None;
     };
-    let mut section = Section::new(value.reader, "secret", key, value.at, table);
+    let mut section = Section::new(value.reader, "secret", key, value.offset, table);
     let variable = section.value("env", "\"NAME\"");
     let file = section.value("file", "\"/run/secrets/name\"");
     section.finish();
@@ -133,14 +134,15 @@ fn source<'r>(value: &Value<'r>) -> Option<Source<'r>> {
             None
         }
         (None, None) => {
-            value.reader.lacks(value.at, format!("{key} has neither env nor file"), remedy);
+            let what = format!("{key} has neither env nor file");
+            value.reader.refuse_missing(value.offset, what, remedy);
             None
         }
     }
 }
 
-/// The name of a variable. What does not look like one may be the secret itself, put in the wrong
-/// place, and is not shown.
+/// The name of an environment variable. Text that does not look like a name is not quoted: it may
+/// be the secret itself.
 fn variable_name<'r>(value: &Value<'r>) -> Option<&'r str> {
     let name = value.text()?;
     let is_name = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
@@ -156,12 +158,12 @@ fn variable_name<'r>(value: &Value<'r>) -> Option<&'r str> {
     Some(name)
 }
 
-fn variable(value: &Value<'_>, name: &str) -> Option<Found> {
+fn variable(value: &Value<'_>, name: &str) -> Option<Loaded> {
     let text = value.reader.environment.variable(name).filter(|text| !text.is_empty())?;
-    Some(Found { secret: Secret::new(text), from: format!("environment variable {name}") })
+    Some(Loaded { secret: Secret::new(text), source: format!("environment variable {name}") })
 }
 
-fn file(value: &Value<'_>, path: &str) -> Option<Found> {
+fn file(value: &Value<'_>, path: &str) -> Option<Loaded> {
     let key = value.key;
     let text = match value.reader.environment.file(Path::new(path)) {
         Ok(text) => Zeroizing::new(text),
@@ -178,5 +180,5 @@ fn file(value: &Value<'_>, path: &str) -> Option<Found> {
         value.refuse(what, format!("put the secret into {path}"));
         return None;
     }
-    Some(Found { secret: Secret::new(line.to_owned()), from: format!("file {path}") })
+    Some(Loaded { secret: Secret::new(line.to_owned()), source: format!("file {path}") })
 }

@@ -1,7 +1,7 @@
 //! One table of the file, read key by key.
 //!
-//! Whoever reads a table names each key once; what was not named is unknown, so a key cannot be
-//! read and yet be missing in the list of what is allowed. It must never know what the keys mean.
+//! Reading a key also adds it to the known keys of the table, so no second list of allowed keys can
+//! differ from what is read. Keys that were never read are refused as unknown at the end.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,19 +14,20 @@ use super::suggestion;
 use super::units;
 use super::value::{Range, Value};
 
-/// A table and what was asked of it.
+/// A table, and its keys that were read so far.
 pub(super) struct Section<'r> {
     pub(super) reader: &'r Reader<'r>,
-    /// What it is called in the list of known keys.
+    /// Its name in the list of known keys.
     name: &'static str,
-    /// As it is written in the file.
+    /// Its name in messages, as it is written in the file.
     title: String,
-    /// Its header.
-    pub(super) at: usize,
+    /// The byte offset of its header.
+    pub(super) offset: usize,
     table: &'r DeTable<'r>,
-    asked: Vec<&'static str>,
-    /// Known, and not to be suggested here.
-    elsewhere: Vec<&'static str>,
+    known_keys: Vec<&'static str>,
+    /// Keys that only other kinds of this table have. They are refused with a reason of their own,
+    /// and never suggested.
+    keys_of_other_kinds: Vec<&'static str>,
 }
 
 impl<'r> Section<'r> {
@@ -34,29 +35,29 @@ impl<'r> Section<'r> {
         reader: &'r Reader<'r>,
         name: &'static str,
         title: impl Into<String>,
-        at: usize,
+        offset: usize,
         table: &'r DeTable<'r>,
     ) -> Self {
         Self {
             reader,
             name,
             title: title.into(),
-            at,
+            offset,
             table,
-            asked: Vec::new(),
-            elsewhere: Vec::new(),
+            known_keys: Vec::new(),
+            keys_of_other_kinds: Vec::new(),
         }
     }
 
-    /// The value of a key, when it is given; `example` is what could stand there.
+    /// The value of a key, if the table has it; remedies suggest `example`.
     pub(super) fn value(&mut self, key: &'static str, example: &'static str) -> Option<Value<'r>> {
-        self.reader.knows(self.name, key);
-        self.asked.push(key);
+        self.reader.record_key(self.name, key);
+        self.known_keys.push(key);
         let found = self.table.get(key)?;
         Some(Value::new(self.reader, key, example, found))
     }
 
-    /// The value of a key that must be given.
+    /// The value of a required key.
     pub(super) fn required(
         &mut self,
         key: &'static str,
@@ -64,44 +65,46 @@ impl<'r> Section<'r> {
     ) -> Option<Value<'r>> {
         let value = self.value(key, example);
         if value.is_none() {
-            self.lacks(key, format!("add {key} = {example}"));
+            self.refuse_missing(key, format!("add {key} = {example}"));
         }
         value
     }
 
-    /// The same, where `known_from` says how to find out what to write.
+    /// The value of a required key for which no example helps; `instructions` say how to find the
+    /// value.
     pub(super) fn required_with(
         &mut self,
         key: &'static str,
         example: &'static str,
-        known_from: &str,
+        instructions: &str,
     ) -> Option<Value<'r>> {
         let value = self.value(key, example);
         if value.is_none() {
-            self.lacks(key, format!("add {key}; {known_from}"));
+            self.refuse_missing(key, format!("add {key}; {instructions}"));
         }
         value
     }
 
-    /// Records that a key that must be given is not.
-    pub(super) fn lacks(&self, key: &str, help: impl Into<String>) {
-        self.reader.lacks(self.at, format!("{key} is missing in {}", self.title), help);
+    /// Records that a required key is missing.
+    pub(super) fn refuse_missing(&self, key: &str, help: impl Into<String>) {
+        let what = format!("{key} is missing in {}", self.title);
+        self.reader.refuse_missing(self.offset, what, help);
     }
 
-    /// Where a key stands that only a neighbour of this table can have, when it is given.
-    pub(super) fn belongs_elsewhere(&mut self, key: &'static str) -> Option<usize> {
-        self.reader.knows(self.name, key);
-        self.elsewhere.push(key);
+    /// The byte offset of a key that only other kinds of this table have, if this table has it.
+    pub(super) fn key_of_other_kind(&mut self, key: &'static str) -> Option<usize> {
+        self.reader.record_key(self.name, key);
+        self.keys_of_other_kinds.push(key);
         self.table.get_key_value(key).map(|(key, _)| key.span().start)
     }
 
-    /// `true` or `false`.
+    /// The value of a key that is `true` or `false`.
     pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
         let example = if default { "true" } else { "false" };
         self.value(key, example).and_then(|value| value.flag()).unwrap_or(default)
     }
 
-    /// A duration; `default` is also the example.
+    /// The value of a key that is a duration; remedies suggest `default`.
     pub(super) fn duration(
         &mut self,
         key: &'static str,
@@ -113,24 +116,25 @@ impl<'r> Section<'r> {
         value.and_then(|value| value.duration(range)).unwrap_or(fallback)
     }
 
-    /// The table `[key]` below this one, when it is there.
+    /// The table `[key]` below this one, if there is one.
     pub(super) fn table(&mut self, key: &'static str, name: &'static str) -> Option<Section<'r>> {
         let value = self.value(key, "a table")?;
         let title = format!("[{name}]");
         if let Some(array) = value.as_array() {
-            value
-                .refuse(format!("{key} must be one table, not an array"), format!("write {title}"));
+            let what = format!("{key} must be one table, not an array");
+            value.refuse(what, format!("write {title}"));
             let first = array.first()?;
-            return Some(Section::new(self.reader, name, title, first.span().start, table(first)?));
+            let offset = first.span().start;
+            return Some(Section::new(self.reader, name, title, offset, as_table(first)?));
         }
         let Some(found) = value.as_table() else {
-            value.mistyped("a table", format!("write {title} on a line of its own"));
+            value.refuse_type("a table", format!("write {title} on a line of its own"));
             return None;
         };
-        Some(Section::new(self.reader, name, title, value.at, found))
+        Some(Section::new(self.reader, name, title, value.offset, found))
     }
 
-    /// The table `[key]`, which must be there because of one key in it.
+    /// The required table `[key]`; the remedy suggests to add it with `needed`.
     pub(super) fn required_table(
         &mut self,
         key: &'static str,
@@ -139,7 +143,7 @@ impl<'r> Section<'r> {
     ) -> Option<Section<'r>> {
         if !self.table.contains_key(key) {
             let what = format!("[{name}] is missing");
-            self.reader.lacks(self.at, what, format!("add [{name}] with {needed}"));
+            self.reader.refuse_missing(self.offset, what, format!("add [{name}] with {needed}"));
         }
         self.table(key, name)
     }
@@ -150,50 +154,52 @@ impl<'r> Section<'r> {
         let title = format!("[[{key}]]");
         if let Some(found) = value.as_table() {
             value.refuse(format!("{key} must be an array of tables"), format!("write {title}"));
-            return vec![Section::new(self.reader, key, title, value.at, found)];
+            return vec![Section::new(self.reader, key, title, value.offset, found)];
         }
         let items = value.as_array().into_iter().flatten();
         let found: Option<Vec<_>> = items
             .map(|item| {
-                let at = item.span().start;
-                Some(Section::new(self.reader, key, title.clone(), at, table(item)?))
+                let offset = item.span().start;
+                Some(Section::new(self.reader, key, title.clone(), offset, as_table(item)?))
             })
             .collect();
         if value.as_array().is_none() || found.is_none() {
-            value.mistyped("tables", format!("write {title} on a line of its own"));
+            value.refuse_type("tables", format!("write {title} on a line of its own"));
         }
         found.unwrap_or_default()
     }
 
-    /// Every table below this one, whatever its key: `[ci.NAME]`; without what is not a table.
-    pub(super) fn named(self, name: &'static str) -> Vec<(&'r str, Option<Section<'r>>)> {
+    /// Everything below this table, by its key, as in `[ci.NAME]`; none for what is not a table.
+    pub(super) fn named_tables(self, name: &'static str) -> Vec<(&'r str, Option<Section<'r>>)> {
         let mut found = Vec::new();
         for (key, value) in self.table {
             let key: &str = key.get_ref();
             let title = format!("[{}.{key}]", self.name);
-            let at = value.span().start;
-            if table(value).is_none() {
+            let offset = value.span().start;
+            if as_table(value).is_none() {
                 let what = format!("{}.{key} must be a table", self.name);
-                self.reader.refuse(at, what, format!("write {title} on a line of its own"));
+                self.reader.refuse(offset, what, format!("write {title} on a line of its own"));
             }
-            let section = table(value).map(|it| Section::new(self.reader, name, title, at, it));
+            let section =
+                as_table(value).map(|table| Section::new(self.reader, name, title, offset, table));
             found.push((key, section));
         }
         found
     }
 
-    /// Ends the reading: whatever was not asked for is unknown.
+    /// Refuses every key that was not read.
     pub(super) fn finish(self) {
-        let allowed: BTreeSet<&str> = self.asked.iter().chain(&self.elsewhere).copied().collect();
-        for key in self.table.keys().filter(|key| !allowed.contains(key.get_ref().as_ref())) {
+        let read = self.known_keys.iter().chain(&self.keys_of_other_kinds);
+        let read: BTreeSet<&str> = read.copied().collect();
+        for key in self.table.keys().filter(|key| !read.contains(key.get_ref().as_ref())) {
             let word: &str = key.get_ref();
             let what = format!("unknown key {word:?} in {}", self.title);
-            let help = suggestion::help(word, &self.asked);
+            let help = suggestion::help(word, &self.known_keys);
             self.reader.refuse(key.span().start, what, help);
         }
     }
 }
 
-fn table<'r>(value: &'r Spanned<DeValue<'r>>) -> Option<&'r DeTable<'r>> {
+fn as_table<'r>(value: &'r Spanned<DeValue<'r>>) -> Option<&'r DeTable<'r>> {
     value.get_ref().as_table()
 }

@@ -1,6 +1,5 @@
-//! `[server]`, `[storage]` and `[[api_token]]`: where the gateway listens, stores, and who may ask.
-//!
-//! It must never know organizations or checks.
+//! `[server]`, `[storage]` and `[[api_token]]`: the listener, its limits, the database, and who may
+//! call the API.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,19 +17,19 @@ use super::secrets;
 use super::section::Section;
 use super::value::{Range, Value};
 
-/// `[server]`, and where `public_url` stands.
+/// `[server]`, and the byte offset of `public_url`.
 pub(super) fn options(section: Option<Section<'_>>) -> Option<(server::Options, usize)> {
     let mut section = section?;
     let listen = listen(section.value("listen", "\"127.0.0.1:8080\""));
     let public_url = section.required("public_url", "\"https://gateway.example.com\"");
-    let public_url = public_url.and_then(|value| Some((address::base(&value)?, value.at)));
+    let public_url = public_url.and_then(|value| Some((address::base(&value)?, value.offset)));
     let body_bytes_max = body_limit(&mut section);
     let memory_bytes_max = memory_limit(&mut section, body_bytes_max);
-    let drain = Range { least: "0s", most: "1h", because: "" };
+    let drain = Range { least: "0s", greatest: "1h", because: "" };
     let drain = section.duration("drain", "20s", drain);
     section.finish();
-    let (public_url, at) = public_url?;
-    Some((server::Options { listen, public_url, body_bytes_max, memory_bytes_max, drain }, at))
+    let (public_url, offset) = public_url?;
+    Some((server::Options { listen, public_url, body_bytes_max, memory_bytes_max, drain }, offset))
 }
 
 fn listen(value: Option<Value<'_>>) -> SocketAddr {
@@ -48,49 +47,54 @@ fn listen(value: Option<Value<'_>>) -> SocketAddr {
     })
 }
 
-/// Unless the file says otherwise.
+/// The default of `body_limit`.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// The longest delivery (Microsoft Learn: "Troubleshoot service hooks").
+/// The size of the longest delivery (Microsoft Learn: "Troubleshoot service hooks").
 const DELIVERY_BYTES_MAX: usize = 2 * 1000 * 1000;
 
 fn body_limit(section: &mut Section<'_>) -> usize {
     let because = ": one delivery of Azure DevOps has up to 2 MB";
-    let range = Range { least: "1KiB", most: "64MiB", because };
+    let range = Range { least: "1KiB", greatest: "64MiB", because };
     let Some(value) = section.value("body_limit", "4MiB") else { return BODY_BYTES_MAX };
     let limit = value.size(range).unwrap_or(BODY_BYTES_MAX);
     if limit < DELIVERY_BYTES_MAX {
-        let what = "body_limit is less than Azure DevOps sends: what is longer is refused, which \
-                    puts its subscription on probation";
-        value.reader.warn(value.at, what, "write body_limit = \"2MiB\" or more");
+        let what = "body_limit is less than the 2 MB that a delivery can have: Azure DevOps puts \
+                    a subscription on probation when a longer delivery is refused";
+        value.reader.warn(value.offset, what, "write body_limit = \"2MiB\" or more");
     }
     limit
 }
 
-/// Unless the file says otherwise.
+/// The default of `memory_limit`.
 const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 fn memory_limit(section: &mut Section<'_>, body_bytes_max: usize) -> usize {
-    let range = Range { least: "1MiB", most: "4GiB", because: "" };
+    let range = Range { least: "1MiB", greatest: "4GiB", because: "" };
     let limit = section.value("memory_limit", "64MiB").map(|value| (value.size(range), value));
     let Some((Some(limit), value)) = limit else { return MEMORY_BYTES_MAX.max(body_bytes_max) };
     if limit < body_bytes_max {
-        let what = "memory_limit is less than body_limit: the longest delivery would be put off \
-                    until Azure DevOps gives it up";
-        value.reader.refuse(value.at, what, "write as much as body_limit, or more");
+        let what = "memory_limit is less than body_limit: the longest deliveries would be answered \
+                    503 until Azure DevOps stops repeating them";
+        value.reader.refuse(value.offset, what, "write as much as body_limit, or more");
     }
     limit
 }
 
-/// Refuses a public address that Azure DevOps cannot reach; `outside` is an organization that is
-/// not on this machine.
-pub(super) fn check_reach(reader: &Reader<'_>, public_url: &Url, at: usize, outside: Option<&str>) {
-    let Some(organization) = outside else { return };
+/// Refuses a loopback `public_url` where an organization, `remote`, is on another machine.
+pub(super) fn check_reach(
+    reader: &Reader<'_>,
+    public_url: &Url,
+    offset: usize,
+    remote: Option<&str>,
+) {
+    let Some(organization) = remote else { return };
     if address::is_loopback(public_url) {
         let what = format!(
-            "public_url is this machine only, so Azure DevOps cannot reach it for {organization:?}"
+            "public_url leads to this machine only: the Azure DevOps of {organization:?} cannot \
+             reach it"
         );
-        let help = "write the https address that reaches this gateway from outside";
-        reader.refuse(at, what, help);
+        let help = "write the https address by which other machines reach this gateway";
+        reader.refuse(offset, what, help);
     }
 }
 
@@ -108,21 +112,22 @@ pub(super) fn storage(section: Option<Section<'_>>, reader: &Reader<'_>) -> stor
     storage::Options { engine: Engine::Sqlite { path }, retention, audit_retention }
 }
 
-/// Unless the file says otherwise.
+/// The defaults of `retention` and `audit_retention`.
 const RETENTION: Duration = Duration::from_secs(30 * 86_400);
 const AUDIT_RETENTION: Duration = Duration::from_secs(365 * 86_400);
 
-/// How long things are kept, and how long the audit log, which tells what was done with them.
+/// `retention` and `audit_retention`. The audit log explains what happened to the other rows, so it
+/// is kept at least as long as they are.
 fn retentions(section: &mut Section<'_>) -> (Duration, Duration) {
-    let range = Range { least: "1s", most: "3650d", because: "" };
-    let things = section.value("retention", "30d");
-    let retention = things.map_or(Some(RETENTION), |value| value.duration(range));
+    let range = Range { least: "1s", greatest: "3650d", because: "" };
+    let rows = section.value("retention", "30d");
+    let retention = rows.map_or(Some(RETENTION), |value| value.duration(range));
     let audit = section.value("audit_retention", "365d");
     let audit_retention = audit.map(|value| value.duration(range));
     if let (Some(value), Some(Some(given)), Some(least)) = (audit, audit_retention, retention)
         && given < least
     {
-        let least = things.and_then(|value| value.text()).unwrap_or("30d");
+        let least = rows.and_then(|value| value.text()).unwrap_or("30d");
         let help = format!("write audit_retention = {least:?} or more");
         value.refuse("audit_retention is shorter than retention", help);
     }
@@ -176,9 +181,9 @@ const ROLES: [(&str, Role); 4] = [
 
 fn unique_name(value: &Value<'_>, names: &mut Vec<(String, usize)>) -> Option<String> {
     let name = value.text_of(1, 100)?;
-    let line = value.reader.line(value.at);
+    let line = value.reader.line(value.offset);
     if let Some((_, first)) = names.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)) {
-        let what = format!("name {name:?} is also that of the token in line {first}");
+        let what = format!("name {name:?} is also the name of the token in line {first}");
         value.refuse(what, "give each token its own name");
         return None;
     }
@@ -188,24 +193,24 @@ fn unique_name(value: &Value<'_>, names: &mut Vec<(String, usize)>) -> Option<St
 
 fn unique_token(value: &Value<'_>, tokens: &mut Vec<(Secret, usize)>) -> Option<Secret> {
     let keygen = " to what `azdo-gateway keygen` prints";
-    let secrets::Found { secret, from } = secrets::found(value, keygen)?;
-    let wrong = if secret.expose().chars().count() < 16 {
+    let secrets::Loaded { secret, source } = secrets::load(value, keygen)?;
+    let error = if secret.expose().chars().count() < 16 {
         Some("has fewer than 16 characters")
     } else if !secret.expose().chars().all(|letter| letter.is_ascii_graphic()) {
         Some("has characters that a bearer token cannot have")
     } else {
         None
     };
-    if let Some(wrong) = wrong {
-        value.refuse(format!("token: {from} {wrong}"), format!("set it{keygen}"));
+    if let Some(error) = error {
+        value.refuse(format!("token: {source} {error}"), format!("set it{keygen}"));
         return None;
     }
     let same = tokens.iter().find(|(other, _)| other.is(secret.expose()).into());
     if let Some((_, line)) = same {
-        let what = format!("token: {from} has the same value as the token in line {line}");
-        value.refuse(what, "give each token its own value, so that one can be withdrawn");
+        let what = format!("token: {source} has the same value as the token in line {line}");
+        value.refuse(what, "give each token its own value, so that each can be revoked alone");
         return None;
     }
-    tokens.push((secret.clone(), value.reader.line(value.at)));
+    tokens.push((secret.clone(), value.reader.line(value.offset)));
     Some(secret)
 }

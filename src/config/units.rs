@@ -1,7 +1,6 @@
 //! Durations and sizes, written as a whole number and a unit.
 //!
-//! A bare number would leave the reader to guess whether it means seconds or milliseconds, so
-//! there is none. It must never know which key it reads.
+//! The unit is required: a bare number would leave open whether it means seconds or milliseconds.
 
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ const DAY_MS: u64 = 24 * HOUR_MS;
 const DURATIONS: [(&str, u64); 5] =
     [("ms", 1), ("s", SECOND_MS), ("m", MINUTE_MS), ("h", HOUR_MS), ("d", DAY_MS)];
 
-/// Longer than anybody means, and short enough for every calculation with points in time.
+/// About ten years: no key needs more, and adding it to a time does not overflow.
 const DURATION_MS_MAX: u64 = 3660 * DAY_MS;
 
 const KIB: u64 = 1024;
@@ -26,52 +25,44 @@ const SIZES: [(&str, u64); 6] = [
     ("GB", KB * KB * KB),
 ];
 
-/// Why a text is not a quantity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wrong {
+/// Why a text is not a quantity; shown after the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum QuantityError {
+    #[error("has no unit")]
     NoUnit,
+    #[error("does not begin with a whole number")]
     NotWhole,
+    #[error("is not one whole number and one known unit")]
     UnknownUnit,
+    #[error("is too large")]
     TooLarge,
 }
 
-impl Wrong {
-    /// The end of a sentence.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Wrong::NoUnit => "has no unit",
-            Wrong::NotWhole => "does not begin with a whole number",
-            Wrong::UnknownUnit => "is not one whole number and one known unit",
-            Wrong::TooLarge => "is too large",
-        }
-    }
-}
-
 /// Reads `500ms`, `20s`, `5m`, `2h`, `30d`.
-pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
+pub(super) fn duration(text: &str) -> Result<Duration, QuantityError> {
     let ms = quantity(text, &DURATIONS)?;
-    if ms > DURATION_MS_MAX { Err(Wrong::TooLarge) } else { Ok(Duration::from_millis(ms)) }
+    if ms > DURATION_MS_MAX { Err(QuantityError::TooLarge) } else { Ok(Duration::from_millis(ms)) }
 }
 
 /// Reads `512KiB`, `4MiB`, `1GiB`, `10MB` as bytes.
-pub(super) fn size(text: &str) -> Result<usize, Wrong> {
-    usize::try_from(quantity(text, &SIZES)?).map_err(|_| Wrong::TooLarge)
+pub(super) fn size(text: &str) -> Result<usize, QuantityError> {
+    usize::try_from(quantity(text, &SIZES)?).map_err(|_| QuantityError::TooLarge)
 }
 
-fn quantity(text: &str, units: &[(&str, u64)]) -> Result<u64, Wrong> {
+fn quantity(text: &str, units: &[(&str, u64)]) -> Result<u64, QuantityError> {
     let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     if number.is_empty() {
-        return Err(Wrong::NotWhole);
+        return Err(QuantityError::NotWhole);
     }
-    let number: u64 = number.parse().map_err(|_| Wrong::TooLarge)?;
+    let number: u64 = number.parse().map_err(|_| QuantityError::TooLarge)?;
     let unit = unit.trim_start();
     if unit.is_empty() {
-        return Err(Wrong::NoUnit);
+        return Err(QuantityError::NoUnit);
     }
     let known = units.iter().find(|(name, _)| *name == unit);
-    let (_, factor) = known.ok_or(Wrong::UnknownUnit)?;
-    number.checked_mul(*factor).ok_or(Wrong::TooLarge)
+    let (_, factor) = known.ok_or(QuantityError::UnknownUnit)?;
+    number.checked_mul(*factor).ok_or(QuantityError::TooLarge)
 }
 
 #[cfg(test)]
@@ -85,18 +76,18 @@ mod tests {
         {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
-        for (text, wrong) in [
-            ("20", Wrong::NoUnit),
-            ("", Wrong::NotWhole),
-            ("-5s", Wrong::NotWhole),
-            ("1h30m", Wrong::UnknownUnit),
-            ("1.5h", Wrong::UnknownUnit),
-            ("5M", Wrong::UnknownUnit),
-            ("99999999999999999999s", Wrong::TooLarge),
-            ("9999999999999999999d", Wrong::TooLarge),
-            ("4000d", Wrong::TooLarge),
+        for (text, error) in [
+            ("20", QuantityError::NoUnit),
+            ("", QuantityError::NotWhole),
+            ("-5s", QuantityError::NotWhole),
+            ("1h30m", QuantityError::UnknownUnit),
+            ("1.5h", QuantityError::UnknownUnit),
+            ("5M", QuantityError::UnknownUnit),
+            ("99999999999999999999s", QuantityError::TooLarge),
+            ("9999999999999999999d", QuantityError::TooLarge),
+            ("4000d", QuantityError::TooLarge),
         ] {
-            assert_eq!(duration(text), Err(wrong), "{text}");
+            assert_eq!(duration(text), Err(error), "{text}");
         }
     }
 
@@ -105,7 +96,7 @@ mod tests {
         for (text, bytes) in [("512KiB", 524_288), ("4MiB", 4_194_304), ("10MB", 10_000_000)] {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
-        assert_eq!(size("4M"), Err(Wrong::UnknownUnit));
-        assert_eq!(size("4194304"), Err(Wrong::NoUnit));
+        assert_eq!(size("4M"), Err(QuantityError::UnknownUnit));
+        assert_eq!(size("4194304"), Err(QuantityError::NoUnit));
     }
 }

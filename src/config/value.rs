@@ -1,7 +1,7 @@
-//! One value of the file, read as the type that its key wants.
+//! One value of the file, read as the type that its key requires.
 //!
-//! Every reading either gives the value or records what is wrong with it. It must never know what
-//! the keys mean, and shows no text of a value that may be a secret.
+//! Every method either returns the value or records what is wrong with it. A value of the wrong type
+//! is not quoted, since it may be a secret.
 
 use std::time::Duration;
 
@@ -14,21 +14,23 @@ use super::reader::Reader;
 use super::suggestion;
 use super::units;
 
-/// The least and the most of a quantity, with their units, and why.
+/// The least and the greatest allowed quantity, with their units; `because` is appended to the
+/// remedy.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Range {
     pub(super) least: &'static str,
-    pub(super) most: &'static str,
+    pub(super) greatest: &'static str,
     pub(super) because: &'static str,
 }
 
-/// A value, its key, and what could stand there instead.
+/// A value, its key, and an example for remedies.
 #[derive(Clone, Copy)]
 pub(super) struct Value<'r> {
     pub(super) reader: &'r Reader<'r>,
     pub(super) key: &'static str,
     pub(super) example: &'static str,
-    pub(super) at: usize,
+    /// The byte offset of the value.
+    pub(super) offset: usize,
     value: &'r DeValue<'r>,
 }
 
@@ -39,16 +41,16 @@ impl<'r> Value<'r> {
         example: &'static str,
         value: &'r Spanned<DeValue<'r>>,
     ) -> Self {
-        Self { reader, key, example, at: value.span().start, value: value.get_ref() }
+        Self { reader, key, example, offset: value.span().start, value: value.get_ref() }
     }
 
-    /// Records that this value will not do.
+    /// Records an error about this value.
     pub(super) fn refuse(&self, what: impl Into<String>, help: impl Into<String>) {
-        self.reader.refuse(self.at, what, help);
+        self.reader.refuse(self.offset, what, help);
     }
 
-    /// Records that this value is of another type; the value itself is not shown.
-    pub(super) fn mistyped(&self, wanted: &str, help: impl Into<String>) {
+    /// Records that this value has the wrong type.
+    pub(super) fn refuse_type(&self, wanted: &str, help: impl Into<String>) {
         let found = match self.value {
             DeValue::String(_) => "text",
             DeValue::Integer(_) | DeValue::Float(_) => "a bare number",
@@ -60,18 +62,18 @@ impl<'r> Value<'r> {
         self.refuse(format!("{} must be {wanted}, not {found}", self.key), help);
     }
 
-    /// Warns that this key is accepted and has no effect; `instead` is what happens.
+    /// Warns that this version does not evaluate this key; `instead` says what happens.
     pub(super) fn warn_unused(&self, instead: &str) {
         let what = format!("{} is not evaluated in this version: {instead}", self.key);
-        self.reader.warn(self.at, what, "leave it out until a version evaluates it");
+        self.reader.warn(self.offset, what, "leave it out until a version evaluates it");
     }
 
-    /// Warns about a value that is accepted, and what to write instead.
+    /// Warns about an accepted value; `help` says what to write instead.
     pub(super) fn warn(&self, what: &str, help: &str) {
-        self.reader.warn(self.at, format!("{}: {what}", self.key), help);
+        self.reader.warn(self.offset, format!("{}: {what}", self.key), help);
     }
 
-    /// Whether it is this very text.
+    /// Whether the value is this text.
     pub(super) fn is_word(&self, word: &str) -> bool {
         self.value.as_str() == Some(word)
     }
@@ -97,19 +99,19 @@ impl<'r> Value<'r> {
     pub(super) fn text(&self) -> Option<&'r str> {
         let text = self.value.as_str();
         if text.is_none() {
-            self.mistyped("text in quotes", self.remedy());
+            self.refuse_type("text in quotes", self.remedy());
         }
         text
     }
 
-    /// Text of `least` to `most` characters.
-    pub(super) fn text_of(&self, least: usize, most: usize) -> Option<&'r str> {
+    /// Text of `least` to `greatest` characters, none of them a control character.
+    pub(super) fn text_of(&self, least: usize, greatest: usize) -> Option<&'r str> {
         let text = self.text()?;
         let length = text.chars().count();
-        if (least..=most).contains(&length) && !text.contains(char::is_control) {
+        if (least..=greatest).contains(&length) && !text.contains(char::is_control) {
             return Some(text);
         }
-        let what = format!("{} must have {least} to {most} printable characters", self.key);
+        let what = format!("{} must have {least} to {greatest} printable characters", self.key);
         self.refuse(what, self.remedy());
         None
     }
@@ -118,15 +120,15 @@ impl<'r> Value<'r> {
     pub(super) fn flag(&self) -> Option<bool> {
         let flag = self.value.as_bool();
         if flag.is_none() {
-            self.mistyped("true or false without quotes", self.remedy());
+            self.refuse_type("true or false without quotes", self.remedy());
         }
         flag
     }
 
-    /// A whole number from 1.
+    /// A whole number of at least 1.
     pub(super) fn count(&self) -> Option<u32> {
         let Some(integer) = self.value.as_integer() else {
-            self.mistyped("a whole number without quotes", self.remedy());
+            self.refuse_type("a whole number without quotes", self.remedy());
             return None;
         };
         let count = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
@@ -137,10 +139,10 @@ impl<'r> Value<'r> {
         count
     }
 
-    /// A day, without quotes and without a time: its first moment in UTC.
+    /// A date without quotes and without a time. Returns midnight in UTC, when the day begins.
     pub(super) fn day(&self) -> Option<Timestamp> {
         let Some(found) = self.value.as_datetime() else {
-            self.mistyped("a date without quotes", self.remedy());
+            self.refuse_type("a date without quotes", self.remedy());
             return None;
         };
         let date = found.date.filter(|_| found.time.is_none());
@@ -165,30 +167,30 @@ impl<'r> Value<'r> {
         &self,
         kind: &str,
         range: Range,
-        read: fn(&str) -> Result<T, units::Wrong>,
+        read: fn(&str) -> Result<T, units::QuantityError>,
     ) -> Option<T> {
         let key = self.key;
         let Some(text) = self.value.as_str() else {
             let help = format!("write {key} = \"{}\"", self.example);
-            self.mistyped(&format!("{kind} with its unit"), help);
+            self.refuse_type(&format!("{kind} with its unit"), help);
             return None;
         };
         let quantity = match read(text) {
             Ok(quantity) => quantity,
-            Err(wrong) => {
-                let what = format!("{key} must be {kind}, and {text:?} {}", wrong.as_str());
+            Err(error) => {
+                let what = format!("{key} must be {kind}, and {text:?} {error}");
                 self.refuse(what, format!("write {key} = \"{}\"", self.example));
                 return None;
             }
         };
-        let Range { least, most, because } = range;
+        let Range { least, greatest, because } = range;
         if read(least).is_ok_and(|least| quantity < least) {
             let help = format!("write {key} = \"{least}\" or more{because}");
             self.refuse(format!("{key} is {text:?}, which is too little"), help);
             return None;
         }
-        if read(most).is_ok_and(|most| quantity > most) {
-            let help = format!("write {key} = \"{most}\" or less{because}");
+        if read(greatest).is_ok_and(|greatest| quantity > greatest) {
+            let help = format!("write {key} = \"{greatest}\" or less{because}");
             self.refuse(format!("{key} is {text:?}, which is too much"), help);
             return None;
         }
@@ -198,20 +200,20 @@ impl<'r> Value<'r> {
     /// The items of an array.
     pub(super) fn items(&self) -> Option<Vec<Value<'r>>> {
         let Some(array) = self.as_array() else {
-            self.mistyped("an array", self.remedy());
+            self.refuse_type("an array", self.remedy());
             return None;
         };
         let item = |item| Value::new(self.reader, self.key, self.example, item);
         Some(array.iter().map(item).collect())
     }
 
-    /// An array of texts; those that are not texts are recorded and left out.
+    /// An array of texts. Items that are not text are refused and left out.
     pub(super) fn texts(&self) -> Option<Vec<(Value<'r>, &'r str)>> {
         let items = self.items()?;
         Some(items.into_iter().filter_map(|item| Some((item, item.text()?))).collect())
     }
 
-    /// One of the words.
+    /// The meaning of the text, which must be one of `words`.
     pub(super) fn word<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
         let text = self.text()?;
         let found = words.iter().find(|(word, _)| *word == text);
@@ -223,18 +225,18 @@ impl<'r> Value<'r> {
         found.map(|(_, meaning)| *meaning)
     }
 
-    /// An array of some of the words, at least one.
+    /// The meanings of an array of at least one of `words`, each once.
     pub(super) fn words<T: Copy + PartialEq>(&self, words: &[(&'static str, T)]) -> Option<Vec<T>> {
         let items = self.items()?;
         if items.is_empty() {
             self.refuse(format!("{} is empty", self.key), self.remedy());
         }
-        let mut meant = Vec::new();
+        let mut meanings = Vec::new();
         for meaning in items.iter().filter_map(|item| item.word(words)) {
-            if !meant.contains(&meaning) {
-                meant.push(meaning);
+            if !meanings.contains(&meaning) {
+                meanings.push(meaning);
             }
         }
-        Some(meant)
+        Some(meanings)
     }
 }

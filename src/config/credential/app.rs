@@ -1,7 +1,6 @@
-//! An app registration in Entra: its ids, the authority that knows it, and how it proves itself.
+//! An app registration in Entra: its ids, its authority, and its client secrets or certificate.
 //!
-//! What is wrong with a secret or a certificate is told without showing any of it. It must never
-//! know what the app is used for.
+//! Messages about a secret or a certificate quote none of it.
 
 use url::Url;
 use uuid::Uuid;
@@ -22,7 +21,7 @@ const TENANT_ID: &str = "the tenant id is a GUID: Entra admin center → Overvie
 const CLIENT_ID: &str =
     "the client id is a GUID: Entra admin center → App registrations → the app → Overview";
 
-/// The keys that every app has.
+/// The keys that every app registration has.
 pub(super) fn read(section: &mut Section<'_>) -> Option<App> {
     let tenant_id = section.required_with("tenant_id", GUID, TENANT_ID);
     let tenant_id = tenant_id.and_then(|value| guid(&value, TENANT_ID));
@@ -32,7 +31,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<App> {
     Some(App { authority_url: authority_url?, tenant_id: tenant_id?, client_id: client_id? })
 }
 
-/// The `client_id` of what is not an app registration.
+/// The optional `client_id` of a managed identity.
 pub(super) fn optional_client_id(section: &mut Section<'_>) -> Option<Option<String>> {
     let help = "the client id is a GUID: Azure portal → Managed Identities → the identity";
     match section.value("client_id", GUID) {
@@ -41,7 +40,7 @@ pub(super) fn optional_client_id(section: &mut Section<'_>) -> Option<Option<Str
     }
 }
 
-/// A GUID with its hyphens. What is not one is not shown: it may be a secret in the wrong place.
+/// A GUID with its hyphens. Other text is not quoted: it may be a secret in the wrong place.
 fn guid(value: &Value<'_>, help: &str) -> Option<String> {
     let text = value.text()?;
     if is_guid(text) {
@@ -55,7 +54,8 @@ fn is_guid(text: &str) -> bool {
     text.len() == 36 && Uuid::try_parse(text).is_ok()
 }
 
-/// Without a path, since the tenant is appended to it; a trial on this machine may have one.
+/// `authority_url`. A path is refused, since the tenant is appended to the URL, except on this
+/// machine: the fake Entra of the demo and the tests has a path.
 fn authority_url(section: &mut Section<'_>) -> Option<Url> {
     let example = "\"https://login.microsoftonline.com\"";
     let Some(value) = section.value("authority_url", example) else {
@@ -64,13 +64,13 @@ fn authority_url(section: &mut Section<'_>) -> Option<Url> {
     let url = address::base(&value)?;
     if !address::is_loopback(&url) && url.path() != "/" {
         let help = format!("write authority_url = \"{}\"", url.origin().ascii_serialization());
-        value.refuse("authority_url has a path, and the tenant is appended to it", help);
+        value.refuse("authority_url has a path, but the tenant is appended to it", help);
         return None;
     }
     Some(url)
 }
 
-/// One client secret, or two while they are being exchanged.
+/// One client secret, or two during a rotation.
 pub(super) fn client_secrets(section: &mut Section<'_>) -> Option<Vec<Secret>> {
     let value = section.required("client_secret", CLIENT_SECRET)?;
     Some(secrets::one_or_two(&value, client_secret))
@@ -79,10 +79,10 @@ pub(super) fn client_secrets(section: &mut Section<'_>) -> Option<Vec<Secret>> {
 fn client_secret(value: &Value<'_>) -> Option<Secret> {
     let to = " to the value of a client secret: Entra admin center → App registrations → the app \
               → Certificates & secrets";
-    let secrets::Found { secret, from } = secrets::found(value, to)?;
+    let secrets::Loaded { secret, source } = secrets::load(value, to)?;
     if is_guid(secret.expose()) {
-        let what = format!("client_secret: {from} looks like the id of a client secret");
-        value.reader.warn(value.at, what, format!("set it{to}, column Value"));
+        let what = format!("client_secret: {source} looks like the id of a client secret");
+        value.reader.warn(value.offset, what, format!("set it{to}, column Value"));
     }
     Some(secret)
 }
@@ -94,7 +94,7 @@ pub(super) fn service_principal(section: &mut Section<'_>) -> Option<Options> {
     Some(Options::ServicePrincipal { app: app?, credential: credential? })
 }
 
-/// Exactly one of the two.
+/// `client_secret` or `client_certificate`; exactly one of them is required.
 fn app_credential(section: &mut Section<'_>) -> Option<AppCredential> {
     let secret = section.value("client_secret", CLIENT_SECRET);
     let certificate = section.value("client_certificate", CLIENT_CERTIFICATE);
@@ -102,7 +102,7 @@ fn app_credential(section: &mut Section<'_>) -> Option<AppCredential> {
         let help = format!(
             "add client_secret = {CLIENT_SECRET}, or client_certificate = {CLIENT_CERTIFICATE}"
         );
-        section.lacks("client_secret or client_certificate", help);
+        section.refuse_missing("client_secret or client_certificate", help);
     }
     let secrets = secret.map(|value| secrets::one_or_two(&value, client_secret));
     let pem = certificate.map(|value| client_certificate(&value));
@@ -117,16 +117,16 @@ fn app_credential(section: &mut Section<'_>) -> Option<AppCredential> {
     }
 }
 
-/// What PEM calls the keys that can sign here: PKCS #8, and RSA alone.
+/// The PEM headers of the private keys that the gateway can sign with: PKCS #8, and PKCS #1 (RSA).
 const PRIVATE_KEYS: [&str; 2] = ["-----BEGIN PRIVATE KEY-----", "-----BEGIN RSA PRIVATE KEY-----"];
 
-/// A certificate and its private key in one text.
+/// A certificate and its private key in one PEM text.
 fn client_certificate(value: &Value<'_>) -> Option<Secret> {
     let to = " to the certificate and its private key, both PEM";
-    let secrets::Found { secret, from } = secrets::found(value, to)?;
+    let secrets::Loaded { secret, source } = secrets::load(value, to)?;
     let text = secret.expose();
     let has_key = PRIVATE_KEYS.iter().any(|begin| text.contains(begin));
-    let wrong = if !text.contains("-----BEGIN CERTIFICATE-----") {
+    let error = if !text.contains("-----BEGIN CERTIFICATE-----") {
         Some("has no certificate (-----BEGIN CERTIFICATE-----)")
     } else if text.contains("ENCRYPTED") && !has_key {
         Some("has a private key with a password")
@@ -135,8 +135,8 @@ fn client_certificate(value: &Value<'_>) -> Option<Secret> {
     } else {
         None
     };
-    let Some(wrong) = wrong else { return Some(secret) };
+    let Some(error) = error else { return Some(secret) };
     let help = "put the certificate and its RSA private key, without a password, into one PEM text";
-    value.refuse(format!("client_certificate: {from} {wrong}"), help);
+    value.refuse(format!("client_certificate: {source} {error}"), help);
     None
 }

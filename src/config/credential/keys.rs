@@ -1,16 +1,14 @@
-//! Which key of `[organization.credential]` belongs to which kind, and why not to another.
-//!
-//! It must never know what stands in a key.
+//! Which kinds have which keys of `[organization.credential]`, and why other kinds lack a key.
 
 use crate::config::section::Section;
 use crate::config::suggestion;
 
 use super::Kind::{self, ManagedIdentity, Pat, ServicePrincipal, ServiceUser, WorkloadIdentity};
 
-/// Those that sign in as an app of Entra.
+/// The kinds that sign in as an app registration of Entra.
 const APPS: &[Kind] = &[ServiceUser, ServicePrincipal, WorkloadIdentity];
 
-/// Every key but `kind`, and the kinds that read it.
+/// Every key but `kind`, and the kinds that have it.
 const KEYS: [(&str, &[Kind]); 13] = [
     ("tenant_id", APPS),
     ("client_id", &[ServiceUser, ServicePrincipal, ManagedIdentity, WorkloadIdentity]),
@@ -19,7 +17,7 @@ const KEYS: [(&str, &[Kind]); 13] = [
     ("client_certificate", &[ServicePrincipal]),
     ("authority_url", APPS),
     ("expected_user", &[ServiceUser]),
-    // With "pat" these two are read, and warned about.
+    // "pat" accepts these two with a warning.
     ("pat_use", &[ServiceUser, Pat]),
     ("pat_lifetime", &[ServiceUser, Pat]),
     ("mint_ahead", &[ServiceUser]),
@@ -28,28 +26,28 @@ const KEYS: [(&str, &[Kind]); 13] = [
     ("token", &[Pat]),
 ];
 
-/// About a linked user and the PATs that are minted for it.
-const OF_LINKED_USERS: [&str; 4] = ["expected_user", "pat_use", "pat_lifetime", "mint_ahead"];
+/// Keys about a linked user and the PATs that are minted for it.
+const LINKED_USER_KEYS: [&str; 4] = ["expected_user", "pat_use", "pat_lifetime", "mint_ahead"];
 
-/// As the file has it.
-pub(super) fn word(kind: Kind) -> &'static str {
+/// The value of `kind` in the file.
+pub(super) fn name(kind: Kind) -> &'static str {
     let found = super::KINDS.iter().find(|(_, other)| *other == kind);
     found.map_or("", |(word, _)| *word)
 }
 
-/// Takes note of every key, where it is not known whose it would be.
-pub(super) fn pass_all(section: &mut Section<'_>) {
+/// Accepts every key without reading its value, where the kind is unknown.
+pub(super) fn accept_all(section: &mut Section<'_>) {
     for (key, _) in KEYS {
         section.value(key, "");
     }
 }
 
-/// Refuses the keys of the other kinds.
-pub(super) fn refuse_others(section: &mut Section<'_>, kind: Kind) {
+/// Refuses the keys that only other kinds have.
+pub(super) fn refuse_keys_of_other_kinds(section: &mut Section<'_>, kind: Kind) {
     for (key, kinds) in KEYS.iter().filter(|(_, kinds)| !kinds.contains(&kind)) {
-        let Some(at) = section.belongs_elsewhere(key) else { continue };
-        let what = format!("{key} has no place with kind = {:?}", word(kind));
-        section.reader.refuse(at, what, remedy(key, kinds, kind));
+        let Some(offset) = section.key_of_other_kind(key) else { continue };
+        let what = format!("{key} does not apply to kind = {:?}", name(kind));
+        section.reader.refuse(offset, what, remedy(key, kinds, kind));
     }
 }
 
@@ -60,17 +58,18 @@ fn remedy(key: &str, kinds: &[Kind], kind: Kind) -> String {
              client secrets only"
                 .to_owned()
         }
-        (key, Pat) if OF_LINKED_USERS.contains(&key) => {
-            "leave it out: a personal access token made by hand is used as it is".to_owned()
+        (key, Pat) if LINKED_USER_KEYS.contains(&key) => {
+            "leave it out: a personal access token that was created by hand is used as it is"
+                .to_owned()
         }
-        (key, _) if OF_LINKED_USERS.contains(&key) => {
+        (key, _) if LINKED_USER_KEYS.contains(&key) => {
             "leave it out: only a linked user can mint personal access tokens; a service \
              principal, managed identity or workload identity uses its bearer token directly"
                 .to_owned()
         }
         _ => {
-            let words: Vec<_> = kinds.iter().map(|kind| word(*kind)).collect();
-            format!("leave it out: it is for {}", suggestion::quoted(&words))
+            let names: Vec<_> = kinds.iter().map(|kind| name(*kind)).collect();
+            format!("leave it out: it applies to {}", suggestion::quoted(&names))
         }
     }
 }

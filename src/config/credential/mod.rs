@@ -1,23 +1,22 @@
-//! `[organization.credential]`: who the gateway is to one organization.
+//! `[organization.credential]`: the gateway's identity at one organization.
 //!
-//! Each kind has keys of its own; a key of another kind is refused with the reason, because it
-//! shows that somebody expects what will not happen. It must never know the organization, nor show
-//! what it fetched.
+//! Each kind has its own keys. A key of another kind is refused with a reason rather than ignored,
+//! since the operator expects it to have an effect.
 
 use crate::credentials::Options;
 
 use super::kind;
 use super::section::Section;
 
-/// An app in Entra, and how it proves itself.
+/// An app registration in Entra: ids, client secrets, certificate.
 mod app;
-/// Which keys belong to which kind.
+/// The keys of each kind.
 mod keys;
-/// Identities that the platform vouches for.
+/// Identities whose tokens the platform issues.
 mod platform;
 /// A linked user, and the PATs minted for it.
 mod service_user;
-/// A PAT made by hand.
+/// A PAT that was created by hand.
 mod token;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,16 +42,16 @@ const KINDS: [(&str, Kind); 5] = [
 pub(super) fn read(above: &mut Section<'_>, is_server: bool) -> Option<Options> {
     let needed = "kind = \"pat\" and token = { env = \"AZDO_GATEWAY_PAT\" }";
     let mut section = above.required_table("credential", "organization.credential", needed)?;
-    let Some((kind, at)) = kind::read(&mut section, "\"service_user\"", &KINDS, &[]) else {
-        keys::pass_all(&mut section);
+    let Some((kind, offset)) = kind::read(&mut section, "\"service_user\"", &KINDS, &[]) else {
+        keys::accept_all(&mut section);
         section.finish();
         return None;
     };
-    let is_known_there = kind == Pat || !is_server;
-    if !is_known_there {
-        let what = format!("kind {:?} is for Azure DevOps Services", keys::word(kind));
-        let help = "Azure DevOps Server knows no Entra: use kind = \"pat\"";
-        section.reader.refuse(at, what, help);
+    let is_supported = kind == Pat || !is_server;
+    if !is_supported {
+        let what = format!("kind {:?} is for Azure DevOps Services", keys::name(kind));
+        let help = "Azure DevOps Server does not support Entra: use kind = \"pat\"";
+        section.reader.refuse(offset, what, help);
     }
     let options = match kind {
         ServiceUser => service_user::read(&mut section),
@@ -61,7 +60,7 @@ pub(super) fn read(above: &mut Section<'_>, is_server: bool) -> Option<Options> 
         WorkloadIdentity => platform::workload_identity(&mut section),
         Pat => token::read(&mut section),
     };
-    keys::refuse_others(&mut section, kind);
+    keys::refuse_keys_of_other_kinds(&mut section, kind);
     section.finish();
-    options.filter(|_| is_known_there)
+    options.filter(|_| is_supported)
 }

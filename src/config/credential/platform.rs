@@ -1,6 +1,7 @@
-//! Identities without a secret of ours: the platform that the gateway runs on vouches for it.
+//! Identities without a secret in the configuration: the platform that the gateway runs on issues
+//! their tokens.
 //!
-//! It must never ask the platform for anything; that it answers shows when the gateway runs.
+//! The platform is not called here, so that check-config works on any machine.
 
 use std::path::PathBuf;
 
@@ -13,7 +14,7 @@ use crate::credentials::Options;
 
 use super::app;
 
-/// Where every machine in Azure finds its metadata service.
+/// The metadata service of virtual machines in Azure.
 const ENDPOINT: &str = "http://169.254.169.254";
 /// Set by the workload identity webhook of Kubernetes.
 const TOKEN_FILE_VARIABLE: &str = "AZURE_FEDERATED_TOKEN_FILE";
@@ -34,7 +35,7 @@ pub(super) fn workload_identity(section: &mut Section<'_>) -> Option<Options> {
     let app = app::read(section);
     let token_file = match section.value("token_file", TOKEN_FILE) {
         Some(value) => token_file(&value),
-        None => token_file_of_platform(section),
+        None => token_file_from_platform(section),
     };
     Some(Options::WorkloadIdentity { app: app?, token_file: token_file? })
 }
@@ -42,18 +43,18 @@ pub(super) fn workload_identity(section: &mut Section<'_>) -> Option<Options> {
 fn token_file(value: &Value<'_>) -> Option<PathBuf> {
     let path = PathBuf::from(value.text_of(1, 4096)?);
     if !path.is_absolute() {
-        let what = "token_file is a relative path: it starts at the working directory";
-        value.reader.warn(value.at, what, "write the whole path, beginning with /");
+        let what = "token_file is a relative path: it is looked up in the working directory";
+        value.reader.warn(value.offset, what, "write the whole path, beginning with /");
     }
     Some(path)
 }
 
-fn token_file_of_platform(section: &Section<'_>) -> Option<PathBuf> {
+fn token_file_from_platform(section: &Section<'_>) -> Option<PathBuf> {
     let variable = section.reader.environment.variable(TOKEN_FILE_VARIABLE);
     let path = variable.filter(|path| !path.is_empty());
     if path.is_none() {
         let help = format!("add token_file = {TOKEN_FILE}, or set {TOKEN_FILE_VARIABLE}");
-        section.lacks("token_file", help);
+        section.refuse_missing("token_file", help);
     }
     path.map(PathBuf::from)
 }

@@ -1,6 +1,4 @@
-//! `kind = "service_user"`: an account of Entra that is linked once, and for which PATs are minted.
-//!
-//! It must never know how a user is linked, nor what a PAT is used for.
+//! `kind = "service_user"`: an account of Entra that is linked once; the gateway mints PATs for it.
 
 use std::time::Duration;
 
@@ -10,9 +8,9 @@ use crate::credentials::{Options, PatUse, ServiceUser};
 
 use super::app;
 
-/// Unless the file says otherwise.
+/// The default of `pat_lifetime`.
 const PAT_LIFETIME: Duration = Duration::from_secs(5 * 60);
-/// Shorter than this, a difference between two clocks is a good part of it.
+/// In a shorter lifetime, a usual difference between two clocks would be a large part.
 const PAT_LIFETIME_LEAST: Duration = Duration::from_secs(60);
 
 pub(super) fn read(section: &mut Section<'_>) -> Option<Options> {
@@ -36,7 +34,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<Options> {
     Some(Options::ServiceUser(user))
 }
 
-/// The name that somebody signs in with.
+/// The name that a user signs in with, such as `name@domain`.
 fn account(value: &Value<'_>) -> Option<String> {
     let text = value.text_of(3, 254)?;
     let is_account = text.split_once('@').is_some_and(|(user, domain)| {
@@ -65,8 +63,8 @@ pub(super) fn pat_lifetime_value<'r>(section: &mut Section<'r>) -> Option<Value<
 }
 
 pub(super) fn pat_lifetime(value: &Value<'_>) -> Option<Duration> {
-    let because = ": a stolen PAT must soon be worth nothing";
-    value.duration(Range { least: "1s", most: "5m", because })
+    let because = ": a PAT lives 1s to 5m, so that a stolen one expires soon";
+    value.duration(Range { least: "1s", greatest: "5m", because })
 }
 
 fn lifetime(section: &mut Section<'_>) -> Duration {
@@ -74,8 +72,8 @@ fn lifetime(section: &mut Section<'_>) -> Duration {
     let lifetime = pat_lifetime(&value).unwrap_or(PAT_LIFETIME);
     if lifetime < PAT_LIFETIME_LEAST {
         let what = "pat_lifetime is less than 1m: Azure DevOps may refuse it, and where clocks \
-                    differ a PAT ends before it is used";
-        value.reader.warn(value.at, what, "write pat_lifetime = \"1m\" or more");
+                    differ a PAT may expire before it is used";
+        value.reader.warn(value.offset, what, "write pat_lifetime = \"1m\" or more");
     }
     lifetime
 }
@@ -84,7 +82,7 @@ fn mint_ahead(section: &mut Section<'_>, pat_use: PatUse) -> bool {
     let Some(value) = section.value("mint_ahead", "true") else { return true };
     if pat_use == PatUse::Window {
         let what = "mint_ahead has no effect with pat_use = \"window\"";
-        value.reader.warn(value.at, what, "leave it out: one PAT per scope serves many calls");
+        value.reader.warn(value.offset, what, "leave it out: one PAT per scope serves many calls");
     }
     value.flag().unwrap_or(true)
 }

@@ -1,6 +1,4 @@
-//! `kind = "pat"`: a personal access token that somebody made by hand.
-//!
-//! It must never show the token, nor know what it may do.
+//! `kind = "pat"`: a personal access token that was created by hand.
 
 use crate::config::secrets;
 use crate::config::section::Section;
@@ -9,14 +7,15 @@ use crate::credentials::Options;
 use super::service_user;
 
 pub(super) fn read(section: &mut Section<'_>) -> Option<Options> {
-    without_effect(section);
+    warn_without_effect(section);
     let value = section.required("token", "{ env = \"AZDO_GATEWAY_PAT\" }")?;
-    let token = secrets::found(&value, " to a personal access token of Azure DevOps")?;
+    let token = secrets::load(&value, " to a personal access token of Azure DevOps")?;
     Some(Options::Pat { token: token.secret })
 }
 
-/// How PATs are minted: a file may keep it while a PAT made by hand stands in for a linked user.
-fn without_effect(section: &mut Section<'_>) {
+/// Accepts the keys about minting with a warning, so that a file can keep them while a PAT replaces
+/// a linked user for a while.
+fn warn_without_effect(section: &mut Section<'_>) {
     let pat_use = service_user::pat_use_value(section);
     let pat_lifetime = service_user::pat_lifetime_value(section);
     if let Some(value) = pat_use {
@@ -27,6 +26,6 @@ fn without_effect(section: &mut Section<'_>) {
     }
     for value in [pat_use, pat_lifetime].into_iter().flatten() {
         let what = format!("{} has no effect with kind = \"pat\"", value.key);
-        value.reader.warn(value.at, what, "leave it out: no PAT is minted");
+        value.reader.warn(value.offset, what, "leave it out: no PAT is minted");
     }
 }

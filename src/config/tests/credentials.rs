@@ -1,11 +1,11 @@
-//! What comes out of each kind of `[organization.credential]`, and what is warned about.
+//! The options that each kind of `[organization.credential]` results in, and its warnings.
 //!
-//! `refusals/service_user.txt`, `service_principal.txt` and `platform.txt` hold what is refused.
+//! The errors are in `refusals/service_user.txt`, `service_principal.txt` and `platform.txt`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::rules::{accepted, warned};
+use super::rules::{accepted, warnings};
 use super::*;
 use crate::credentials::{AppCredential, Options, PatUse};
 use crate::domain::time::Timestamp;
@@ -18,7 +18,7 @@ fn credential(kind: &str, keys: &str) -> String {
     format!("[organization.credential]\nkind = \"{kind}\"\n{keys}")
 }
 
-/// With the ids of tenant and app.
+/// A credential with the ids of tenant and app.
 fn app(kind: &str, keys: &str) -> String {
     credential(kind, &format!("tenant_id = \"{TENANT}\"\nclient_id = \"{CLIENT}\"\n{keys}"))
 }
@@ -28,9 +28,9 @@ fn options(table: &str) -> Options {
 }
 
 #[test]
-fn a_service_user_has_defaults() {
+fn a_service_user_needs_no_more_than_its_app() {
     let table = app("service_user", SECRET);
-    assert!(warned(&[(CREDENTIAL, &table)]).is_empty());
+    assert!(warnings(&[(CREDENTIAL, &table)]).is_empty());
     let Options::ServiceUser(user) = options(&table) else { panic!("another kind") };
     assert_eq!(user.app.authority_url.as_str(), "https://login.microsoftonline.com/");
     assert_eq!((user.app.tenant_id.as_str(), user.app.client_id.as_str()), (TENANT, CLIENT));
@@ -42,7 +42,7 @@ fn a_service_user_has_defaults() {
 }
 
 #[test]
-fn a_service_user_takes_what_is_given() {
+fn every_key_of_a_service_user_is_read() {
     let secrets = "[{ env = \"ENTRA_CLIENT_SECRET\" }, { env = \"ENTRA_CLIENT_SECRET_NEXT\" }]";
     let keys = format!(
         "client_secret = {secrets}\nclient_secret_expires = 2027-01-31\n\
@@ -65,7 +65,7 @@ fn a_service_user_takes_what_is_given() {
 }
 
 #[test]
-fn a_service_principal_has_secrets_or_a_certificate() {
+fn a_service_principal_has_client_secrets_or_a_certificate() {
     let Options::ServicePrincipal { app: read, credential: AppCredential::Secrets(secrets) } =
         options(&app("service_principal", SECRET))
     else {
@@ -84,7 +84,7 @@ fn a_service_principal_has_secrets_or_a_certificate() {
 }
 
 #[test]
-fn a_managed_identity_needs_nothing() {
+fn a_managed_identity_needs_no_keys() {
     let read = |keys: &str| {
         let options = options(&credential("managed_identity", keys));
         let Options::ManagedIdentity { client_id, endpoint_url } = options else {
@@ -106,7 +106,7 @@ fn a_managed_identity_needs_nothing() {
 }
 
 #[test]
-fn the_platform_may_say_where_its_token_is() {
+fn the_platform_names_the_token_file_where_the_configuration_does_not() {
     let read = |table: &str| {
         let mut given = given();
         given.variables.insert("AZURE_FEDERATED_TOKEN_FILE", "/var/run/token");
@@ -123,13 +123,13 @@ fn the_platform_may_say_where_its_token_is() {
 }
 
 #[test]
-fn warns_about_what_may_not_be_meant() {
+fn warns_about_values_that_may_be_a_mistake() {
     let secret_id = SECRET.replace("_SECRET\"", "_SECRET_ID\"");
     for (table, warning) in [
         (
             app("service_user", &format!("{SECRET}pat_lifetime = \"59s\"\n")),
             "12:16: pat_lifetime is less than 1m: Azure DevOps may refuse it, and where clocks \
-             differ a PAT ends before it is used\n  help: write pat_lifetime = \"1m\" or more",
+             differ a PAT may expire before it is used\n  help: write pat_lifetime = \"1m\" or more",
         ),
         (
             app("service_user", &format!("{SECRET}pat_use = \"window\"\nmint_ahead = true\n")),
@@ -144,20 +144,20 @@ fn warns_about_what_may_not_be_meant() {
         ),
         (
             app("workload_identity", "token_file = \"token\"\n"),
-            "11:14: token_file is a relative path: it starts at the working directory\n  \
+            "11:14: token_file is a relative path: it is looked up in the working directory\n  \
              help: write the whole path, beginning with /",
         ),
     ] {
         let expected = [format!("gateway.toml:{warning}")];
-        let said = warned(&[(CREDENTIAL, &table)]);
-        assert_eq!(said, expected);
-        assert!(!said[0].contains(CLIENT_SECRET_ID), "it is shown");
+        let warnings = warnings(&[(CREDENTIAL, &table)]);
+        assert_eq!(warnings, expected);
+        assert!(!warnings[0].contains(CLIENT_SECRET_ID), "the warning quotes the secret");
     }
 }
 
-/// Entra is for Azure DevOps Services, and for what is played on this machine.
+/// Entra works with Azure DevOps Services, and with the fakes on this machine.
 #[test]
-fn azure_devops_server_knows_pats_only() {
+fn azure_devops_server_supports_pats_only() {
     let entra = app("service_user", SECRET);
     let at = |url: &str| format!("{ORGANIZATION}azure_devops_url = \"{url}\"\n");
     for url in [
@@ -174,7 +174,7 @@ fn azure_devops_server_knows_pats_only() {
         assert_eq!(
             read(&text).unwrap_err().to_string(),
             "gateway.toml:9:8: kind \"service_user\" is for Azure DevOps Services\n  \
-             help: Azure DevOps Server knows no Entra: use kind = \"pat\""
+             help: Azure DevOps Server does not support Entra: use kind = \"pat\""
         );
         accepted(&[(ORGANIZATION, &organization)]);
     }

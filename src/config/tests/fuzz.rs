@@ -1,4 +1,4 @@
-//! Whatever the text is, the outcome is a configuration or errors with a place in it.
+//! Any text results in a configuration or in errors whose positions are within the text.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::config::parse;
 
 const GATEWAY: &str = include_str!("../../../config/gateway.toml");
 
-/// Words that mean something to TOML or to the reader.
+/// Words with a meaning in TOML or to the reader.
 const WORDS: [&str; 24] = [
     "[",
     "]",
@@ -35,7 +35,7 @@ const WORDS: [&str; 24] = [
     "1979-05-27",
 ];
 
-fn survives(text: &str) {
+fn check(text: &str) {
     if let Err(errors) = parse("gateway.toml", text, &given()) {
         assert!(!errors.findings().is_empty());
         for finding in errors.findings() {
@@ -45,13 +45,14 @@ fn survives(text: &str) {
     }
 }
 
-fn boundary(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap()
+/// The last character boundary at or before a byte offset.
+fn boundary(text: &str, offset: usize) -> usize {
+    (0..=offset.min(text.len())).rev().find(|offset| text.is_char_boundary(*offset)).unwrap()
 }
 
-/// Cuts a part out and puts a word in its place.
-fn mutate(text: &mut String, at: usize, length: usize, word: &str) {
-    let start = boundary(text, at % (text.len() + 1));
+/// Replaces a part of the text with a word.
+fn mutate(text: &mut String, offset: usize, length: usize, word: &str) {
+    let start = boundary(text, offset % (text.len() + 1));
     let end = boundary(text, start + length);
     text.replace_range(start..end.max(start), word);
 }
@@ -59,13 +60,13 @@ fn mutate(text: &mut String, at: usize, length: usize, word: &str) {
 proptest! {
     #[test]
     fn arbitrary_text_never_panics(text in any::<String>()) {
-        survives(&text);
+        check(&text);
     }
 
     #[test]
     fn words_in_any_order_never_panic(words in prop::collection::vec(0..WORDS.len(), 0..40)) {
-        let text: Vec<_> = words.into_iter().map(|at| WORDS[at]).collect();
-        survives(&text.join(" "));
+        let text: Vec<_> = words.into_iter().map(|word| WORDS[word]).collect();
+        check(&text.join(" "));
     }
 
     #[test]
@@ -74,19 +75,19 @@ proptest! {
         changes in prop::collection::vec((any::<usize>(), 0..60usize, 0..WORDS.len()), 1..8),
     ) {
         let mut text = if from_reference { GATEWAY.to_owned() } else { file(&[]) };
-        for (at, length, word) in changes {
-            mutate(&mut text, at, length, WORDS[word]);
+        for (offset, length, word) in changes {
+            mutate(&mut text, offset, length, WORDS[word]);
         }
-        survives(&text);
+        check(&text);
     }
 
     #[test]
     fn lines_in_any_order_never_panic(order in prop::collection::vec(any::<usize>(), 0..60)) {
         let uncommented = GATEWAY.replace("\n#", "\n");
-        let is_used = |line: &&str| line.contains(" = ") || line.starts_with('[');
-        let lines: Vec<_> = uncommented.lines().filter(is_used).collect();
+        let is_toml = |line: &&str| line.contains(" = ") || line.starts_with('[');
+        let lines: Vec<_> = uncommented.lines().filter(is_toml).collect();
         let text: String =
-            order.into_iter().map(|at| format!("{}\n", lines[at % lines.len()])).collect();
-        survives(&text);
+            order.into_iter().map(|line| format!("{}\n", lines[line % lines.len()])).collect();
+        check(&text);
     }
 }

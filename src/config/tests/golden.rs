@@ -1,4 +1,4 @@
-//! What an operator reads when much is wrong at once, and when there is no file.
+//! The whole output for a file with many errors, and for a file that does not exist.
 
 use std::path::Path;
 
@@ -6,16 +6,16 @@ use super::{given, read};
 use crate::config::load;
 
 #[test]
-fn many_errors_come_at_once_in_the_order_of_the_file() {
+fn all_errors_are_reported_at_once_in_the_order_of_the_file() {
     let errors = read(include_str!("many_errors.toml")).unwrap_err();
     assert_eq!(format!("{errors}\n"), include_str!("many_errors.txt"));
-    let places: Vec<_> =
+    let positions: Vec<_> =
         errors.findings().iter().map(|finding| (finding.line, finding.column)).collect();
-    assert!(places.is_sorted(), "{places:?}");
+    assert!(positions.is_sorted(), "{positions:?}");
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn the_error_about_a_missing_file_names_its_path() {
     let errors = load(Path::new("none/gateway.toml"), &given()).unwrap_err();
     assert_eq!(
         errors.to_string(),

@@ -1,4 +1,4 @@
-//! What the reader makes of a file: the golden output, the promises about secrets, the reference.
+//! Tests of the configuration as a whole, and the parts of files that they share.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,11 +19,11 @@ pub(super) const PAT: &str = "pat-value-that-nobody-sees";
 pub(super) const CLIENT_SECRET: &str = "client~secret-that-nobody-sees";
 pub(super) const NEXT_CLIENT_SECRET: &str = "next~client~secret";
 pub(super) const CLIENT_SECRET_ID: &str = "5ec2e701-d000-4000-8000-000000000001";
-/// No certificate at all: the reader looks at the lines that begin one.
+/// Not a real certificate: the reader checks the header lines only.
 pub(super) const PEM: &str = "-----BEGIN CERTIFICATE-----\npem-body\n-----END CERTIFICATE-----\n\
                               -----BEGIN PRIVATE KEY-----\npem-body\n-----END PRIVATE KEY-----\n";
 
-/// Variables and files of a test.
+/// The environment variables and files of a test.
 pub(super) struct Given {
     pub(super) variables: BTreeMap<&'static str, &'static str>,
     pub(super) files: BTreeMap<&'static str, &'static str>,
@@ -71,7 +71,7 @@ pub(super) fn read(text: &str) -> Result<Config, Errors> {
     parse("gateway.toml", text, &given())
 }
 
-/// A file that is right, in parts that tests replace.
+/// The parts of a valid file. A test replaces the parts that it is about.
 pub(super) const SERVER: &str = "[server]\npublic_url = \"https://gw.example.com\"\n";
 pub(super) const SECRETS: &str = "[secrets]\nroot_key = { env = \"AZDO_GATEWAY_ROOT_KEY\" }\n";
 pub(super) const ORGANIZATION: &str = "[[organization]]\nname = \"fabrikam\"\n";
@@ -83,10 +83,10 @@ pub(super) const CI: &str = "[ci.builder]\nkind = \"webhook\"\n\
                              url = \"https://ci.example.com/start\"\n\
                              secret = { env = \"BUILDER_SECRET\" }\n";
 
-/// The whole file, where `instead` replaces the parts of the same table.
-pub(super) fn file(instead: &[(&str, &str)]) -> String {
+/// The whole file, after the `replacements` of parts by other text.
+pub(super) fn file(replacements: &[(&str, &str)]) -> String {
     [SERVER, SECRETS, ORGANIZATION, CREDENTIAL, CHECK, CI]
         .iter()
-        .map(|part| instead.iter().find(|(old, _)| old == part).map_or(*part, |(_, new)| new))
+        .map(|part| replacements.iter().find(|(old, _)| old == part).map_or(*part, |(_, new)| new))
         .collect()
 }

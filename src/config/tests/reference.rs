@@ -18,8 +18,8 @@ const KINDS: [&str; 5] =
 
 type Keys = BTreeMap<String, BTreeSet<String>>;
 
-/// What the reader asks for, without the root and the two keys of every secret.
-fn of_reader() -> Keys {
+/// The keys that the reader reads from `gateway.toml`.
+fn keys_of_reader() -> Keys {
     let (outcome, known): (_, Known) = read("gateway.toml", GATEWAY, &given());
     outcome.unwrap();
     known
@@ -28,8 +28,8 @@ fn of_reader() -> Keys {
         .collect()
 }
 
-/// `key = …` and `#key = …` below each header.
-fn of_reference() -> Keys {
+/// The keys of the lines `key = …` and `#key = …` below each header of `gateway.toml`.
+fn keys_of_reference() -> Keys {
     let mut keys = Keys::new();
     let mut table = String::new();
     for line in GATEWAY.lines() {
@@ -51,7 +51,7 @@ fn of_reference() -> Keys {
     keys
 }
 
-/// Every key in use.
+/// The text with its commented-out keys in use.
 fn uncommented(text: &str) -> String {
     let line = |line: &str| {
         let is_key = line.starts_with('#') && !line.starts_with("# ") && line.contains(" = ");
@@ -60,7 +60,7 @@ fn uncommented(text: &str) -> String {
     text.lines().map(line).collect()
 }
 
-/// The reference with every key of one kind of credential in use, and none of the others.
+/// `gateway.toml` with the credential of one kind, and all of its keys in use.
 fn with_kind(kind: &str) -> String {
     let (before, rest) = GATEWAY.split_once("[organization.credential]\n").unwrap();
     let (kinds, after) = rest.split_once("[[check]]\n").unwrap();
@@ -82,7 +82,7 @@ fn resolve<'s>(schema: &'s Value, node: &'s Value) -> &'s Value {
     }
 }
 
-/// The properties of every object that is not a secret.
+/// Collects the properties of every object of the schema; a secret has none.
 fn collect(schema: &Value, node: &Value, name: &str, keys: &mut Keys) {
     let node = resolve(schema, node);
     let node = node.get("items").map_or(node, |items| resolve(schema, items));
@@ -92,23 +92,23 @@ fn collect(schema: &Value, node: &Value, name: &str, keys: &mut Keys) {
         }
         return;
     };
-    assert_eq!(node["additionalProperties"], false, "{name} would take unknown keys");
+    assert_eq!(node["additionalProperties"], false, "{name} would accept unknown keys");
     for (key, property) in properties {
         keys.entry(name.to_owned()).or_default().insert(key.clone());
-        assert!(property.get("description").is_some(), "{name}.{key} is not described");
+        assert!(property.get("description").is_some(), "{name}.{key} has no description");
         let below = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
         collect(schema, property, &below, keys);
     }
 }
 
-fn of_schema() -> Keys {
+fn keys_of_schema() -> Keys {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
     let mut keys = Keys::new();
     collect(&schema, &schema, "", &mut keys);
     keys
 }
 
-/// One row of a table of the document: the key, and what stands in its column "default".
+/// One row of a table of the document: the key, and the text of its column "default".
 type Row = (String, String);
 
 /// The rows below each heading that is a table of the configuration, such as ``## `[server]` ``.
@@ -129,7 +129,7 @@ fn rows_of_document() -> BTreeMap<String, Vec<Row>> {
     rows
 }
 
-fn of_document() -> Keys {
+fn keys_of_document() -> Keys {
     let mut keys = Keys::new();
     for (table, rows) in rows_of_document() {
         for (key, _) in rows {
@@ -141,7 +141,7 @@ fn of_document() -> Keys {
 }
 
 #[test]
-fn reference_and_demo_are_right_as_they_stand() {
+fn reference_and_demo_are_valid_without_warnings() {
     let config = parse("gateway.toml", GATEWAY, &given()).unwrap();
     assert_eq!(config.warnings, []);
     assert!(config.secrets.previous.is_none());
@@ -152,16 +152,16 @@ fn reference_and_demo_are_right_as_they_stand() {
 
 #[test]
 fn reader_reference_schema_and_document_name_the_same_keys() {
-    let mut reader = of_reader();
+    let mut reader = keys_of_reader();
     let secret = reader.remove("secret").unwrap();
     assert_eq!(secret, BTreeSet::from(["env".to_owned(), "file".to_owned()]));
-    assert_eq!(of_schema(), reader, "schema against reader");
+    assert_eq!(keys_of_schema(), reader, "schema against reader");
     reader.remove("");
-    assert_eq!(of_reference(), reader, "gateway.toml against reader");
-    assert_eq!(of_document(), reader, "docs/configuration.md against reader");
+    assert_eq!(keys_of_reference(), reader, "gateway.toml against reader");
+    assert_eq!(keys_of_document(), reader, "docs/configuration.md against reader");
 }
 
-/// Defaults, and which keys are required; what only some kinds of a table require is left out.
+/// Compares the defaults, and which keys every kind of a table requires.
 #[test]
 fn the_document_has_the_defaults_of_the_schema() {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
@@ -174,20 +174,20 @@ fn the_document_has_the_defaults_of_the_schema() {
         };
         for (key, shown) in rows {
             let property = &definition["properties"][key.as_str()];
-            let place = format!("docs/configuration.md: {table}.{key}");
+            let row = format!("docs/configuration.md: {table}.{key}");
             if let Some(default) = property.get("default") {
                 let shown: Option<Value> = serde_json::from_str(shown.trim_matches('`')).ok();
-                assert_eq!(shown.as_ref(), Some(default), "{place}");
+                assert_eq!(shown.as_ref(), Some(default), "{row}");
             } else {
-                assert_eq!(shown == "required", is_required(&key), "{place}: {shown}");
+                assert_eq!(shown == "required", is_required(&key), "{row}: {shown}");
             }
         }
     }
 }
 
-/// What the schema says that holds where a key is left out.
+/// Writing a default of the schema into the file changes nothing.
 #[test]
-fn defaults_are_what_the_schema_says() {
+fn the_reader_has_the_defaults_of_the_schema() {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
     let shown = |text: &str| {
         let mut config = parse("gateway.toml", text, &given()).unwrap();
@@ -206,7 +206,7 @@ fn defaults_are_what_the_schema_says() {
             };
             let used = text.lines().filter(|line| !line.starts_with('#'));
             let bare: String = used.map(|line| format!("{line}\n")).collect();
-            // These are set in gateway.toml; there, another value takes the default's place.
+            // gateway.toml sets some keys; they are removed before the default is written.
             let (above, ci) = bare.split_once("[ci.builder]").unwrap();
             let without = format!("{}[ci.builder]{ci}", without_key(above, key));
             let line = [format!("[{header}]"), format!("[[{header}]]")]
@@ -223,9 +223,8 @@ fn defaults_are_what_the_schema_says() {
     assert!(tried > 15, "only {tried} defaults in the schema");
 }
 
-/// The commented-out keys of the reference are written as they could be used.
 #[test]
-fn commented_out_keys_are_right_as_well() {
+fn the_commented_out_keys_of_the_reference_are_valid() {
     for kind in KINDS {
         let text = uncommented(&with_kind(kind));
         let texts = match kind {
@@ -257,7 +256,7 @@ fn the_schema_refuses_the_same_keys_for_each_kind() {
             let text = without_key(&with_kind(name), key);
             let text = text.replace(header, &format!("{header}{key} = 1\n"));
             let errors = parse("gateway.toml", &text, &given()).unwrap_err().to_string();
-            let is_refused = errors.contains(&format!("{key} has no place with"));
+            let is_refused = errors.contains(&format!("{key} does not apply to"));
             assert_eq!(is_refused, kind["properties"][key] == false, "{key} of {name}: {errors}");
         }
         for key in kind["required"].as_array().into_iter().flatten() {

@@ -1,7 +1,7 @@
-//! Every rule: what breaks it, what an operator reads then, and what is accepted.
+//! The rules of each table: which text breaks a rule, with which message, and what is accepted.
 //!
-//! `refusals/*.txt` holds the refusals: after `====` the table of a right file that is replaced,
-//! then what replaces it, and after `----` what is said, without the path.
+//! The refused texts are in `refusals/*.txt`. A case begins with `====` and the part of the valid
+//! file that it replaces, then has the replacement, and after `----` the messages without the path.
 
 use std::time::Duration;
 
@@ -31,26 +31,26 @@ fn part(name: &str) -> &'static str {
         "CREDENTIAL" => CREDENTIAL,
         "CHECK" => CHECK,
         "CI" => CI,
-        _ => panic!("no part {name}"),
+        _ => panic!("there is no part {name}"),
     }
 }
 
 #[test]
-fn refuses_what_breaks_a_rule() {
+fn a_broken_rule_is_refused_with_its_position_and_a_remedy() {
     for (name, cases) in REFUSALS {
         for case in cases.split("==== ").skip(1) {
-            let (broken, instead) = case.split_once('\n').unwrap();
-            let (instead, expected) = instead.split_once("----\n").unwrap();
-            let errors = read(&file(&[(part(broken), instead)])).unwrap_err();
+            let (replaced, case) = case.split_once('\n').unwrap();
+            let (replacement, expected) = case.split_once("----\n").unwrap();
+            let errors = read(&file(&[(part(replaced), replacement)])).unwrap_err();
             assert_no_secret(&format!("{errors} {errors:?}"));
-            let said = errors.to_string().replace("gateway.toml:", "");
-            assert_eq!(format!("{said}\n"), expected, "in {name}.txt:\n{instead}");
+            let messages = errors.to_string().replace("gateway.toml:", "");
+            assert_eq!(format!("{messages}\n"), expected, "in {name}.txt:\n{replacement}");
         }
     }
 }
 
-/// What stands in the variables, in the files, or in the wrong place of a file.
-fn assert_no_secret(said: &str) {
+/// Fails if the output contains a secret of the variables, of the files, or of a wrong key.
+fn assert_no_secret(output: &str) {
     let secrets = [
         ROOT_KEY,
         &SIGNING["whsec_".len()..],
@@ -69,18 +69,19 @@ fn assert_no_secret(said: &str) {
         "12345",
     ];
     for secret in secrets {
-        assert!(!said.contains(secret), "{secret} is shown: {said}");
+        assert!(!output.contains(secret), "{secret} is in the output: {output}");
     }
 }
 
-pub(super) fn accepted(instead: &[(&str, &str)]) -> Config {
-    let config = read(&file(instead)).unwrap_or_else(|errors| panic!("{errors}"));
+/// The configuration that results from the `replacements`, which must not break a rule.
+pub(super) fn accepted(replacements: &[(&str, &str)]) -> Config {
+    let config = read(&file(replacements)).unwrap_or_else(|errors| panic!("{errors}"));
     assert_no_secret(&format!("{config:?}"));
     config
 }
 
 #[test]
-fn fills_in_the_defaults() {
+fn missing_keys_have_their_defaults() {
     let config = accepted(&[]);
     assert_eq!(config.warnings, []);
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
@@ -108,7 +109,7 @@ fn fills_in_the_defaults() {
 }
 
 #[test]
-fn takes_what_is_given() {
+fn given_keys_replace_the_defaults() {
     let text = "name = \"ado\"\nazure_devops_url = \"https://ado.example.com/tfs/Main//\"\n";
     let organization = format!("[[organization]]\n{text}");
     let check = CHECK.replace("fabrikam", "ADO") + "statuses = [\"commit\"]\nconcurrency = 0x10\n";
@@ -125,7 +126,7 @@ fn takes_what_is_given() {
 }
 
 #[test]
-fn identities_are_at_one_place_under_both_names_of_the_service() {
+fn both_host_names_of_azure_devops_services_have_the_same_identity_url() {
     let url = "azure_devops_url = \"https://fabrikam.visualstudio.com\"\n";
     let organization = format!("{ORGANIZATION}{url}");
     let ado = &accepted(&[(ORGANIZATION, &organization)]).organizations[0].ado;
@@ -134,7 +135,7 @@ fn identities_are_at_one_place_under_both_names_of_the_service() {
 }
 
 #[test]
-fn the_audit_log_is_kept_as_long_as_everything_else() {
+fn the_audit_log_is_kept_at_least_as_long_as_other_rows() {
     for (given, days) in [
         ("retention = \"1000d\"", 1000),
         ("retention = \"7d\"\naudit_retention = \"7d\"", 7),
@@ -146,7 +147,7 @@ fn the_audit_log_is_kept_as_long_as_everything_else() {
 }
 
 #[test]
-fn secrets_come_from_variables_and_files() {
+fn secrets_are_loaded_from_variables_and_files() {
     let pat = CREDENTIAL.replace("env = \"AZDO_GATEWAY_PAT\"", "file = \"/run/pat\"");
     let ci = CI.replace(
         "{ env = \"BUILDER_SECRET\" }",
@@ -164,7 +165,7 @@ fn secrets_come_from_variables_and_files() {
 }
 
 #[test]
-fn a_previous_key_that_is_not_set_means_none() {
+fn a_previous_root_key_in_an_unset_variable_is_ignored() {
     for name in ["MISSING", "EMPTY"] {
         let secrets = format!("{SECRETS}previous_root_key = {{ env = \"{name}\" }}\n");
         assert!(accepted(&[(SECRETS, &secrets)]).secrets.previous.is_none());
@@ -172,7 +173,7 @@ fn a_previous_key_that_is_not_set_means_none() {
 }
 
 #[test]
-fn a_trial_may_stay_on_one_machine() {
+fn loopback_urls_are_accepted_where_everything_is_on_one_machine() {
     let server = SERVER.replace("https://gw.example.com", "http://[::1]:8080/");
     let organization =
         ORGANIZATION.to_owned() + "azure_devops_url = \"http://localhost:7070/fabrikam\"\n";
@@ -180,13 +181,13 @@ fn a_trial_may_stay_on_one_machine() {
     assert_eq!(config.server.public_url.as_str(), "http://[::1]:8080/");
 }
 
-pub(super) fn warned(instead: &[(&str, &str)]) -> Vec<String> {
-    let shown = |finding: &crate::config::Finding| finding.to_string();
-    accepted(instead).warnings.iter().map(shown).collect()
+/// The warnings about a file with these replacements.
+pub(super) fn warnings(replacements: &[(&str, &str)]) -> Vec<String> {
+    accepted(replacements).warnings.iter().map(ToString::to_string).collect()
 }
 
 #[test]
-fn warns_about_what_has_no_effect() {
+fn warns_about_keys_without_effect() {
     let organization = ORGANIZATION.to_owned() + "catch_up = \"off\"\n";
     let credential = CREDENTIAL.to_owned() + "pat_use = \"window\"\npat_lifetime = \"1m\"\n";
     let check =
@@ -195,7 +196,10 @@ fn warns_about_what_has_no_effect() {
     let no_pat = "leave it out: no PAT is minted";
     let any_file = "is not evaluated in this version: the check runs whatever files change";
     let expected = [
-        ("7:12: catch_up: what Azure DevOps drops is never looked for", "write catch_up = \"5m\""),
+        (
+            "7:12: catch_up: events whose delivery Azure DevOps drops are not found",
+            "write catch_up = \"5m\"",
+        ),
         ("11:11: pat_use has no effect with kind = \"pat\"", no_pat),
         ("12:16: pat_lifetime has no effect with kind = \"pat\"", no_pat),
         (&format!("18:9: paths {any_file}"), later),
@@ -208,36 +212,35 @@ fn warns_about_what_has_no_effect() {
     ]
     .map(|(what, help)| format!("gateway.toml:{what}\n  help: {help}"));
     let parts = [(ORGANIZATION, &*organization), (CREDENTIAL, &credential), (CHECK, &check)];
-    assert_eq!(warned(&parts), expected);
+    assert_eq!(warnings(&parts), expected);
 }
 
 #[test]
-fn warns_about_what_does_nothing_or_is_readable_on_the_way() {
+fn warns_about_unused_tables_and_unencrypted_report_tokens() {
     let ci = CI.replace("https", "http");
     assert_eq!(
-        warned(&[(CI, &ci)]),
-        ["gateway.toml:17:7: url is http: whoever listens on the way can read the report \
-             tokens\n  \
+        warnings(&[(CI, &ci)]),
+        ["gateway.toml:17:7: url is http: report tokens are sent without encryption\n  \
           help: write an https address"]
     );
     assert_eq!(
-        warned(&[(ORGANIZATION, ""), (CREDENTIAL, ""), (CHECK, "")]),
+        warnings(&[(ORGANIZATION, ""), (CREDENTIAL, ""), (CHECK, "")]),
         [
             "gateway.toml:1:1: there is no organization: no delivery is accepted\n  \
              help: add [[organization]]",
-            "gateway.toml:1:1: there is no check: deliveries are stored, nothing starts\n  \
+            "gateway.toml:1:1: there is no check: deliveries are stored, and no run is started\n  \
              help: add [[check]]",
-            "gateway.toml:5:1: no check names [ci.builder]\n  \
-             help: remove it, or let a check use it",
+            "gateway.toml:5:1: no check uses [ci.builder]\n  \
+             help: remove it, or name it in a check",
         ]
     );
     let local = CI.replace("https://ci.example.com", "http://127.0.0.1:7070");
-    let quiet = CHECK.to_owned() + "commands = false\n";
-    assert!(warned(&[(CI, &local), (CHECK, &quiet)]).is_empty());
+    let without_commands = CHECK.to_owned() + "commands = false\n";
+    assert!(warnings(&[(CI, &local), (CHECK, &without_commands)]).is_empty());
 }
 
 #[test]
-fn hooks_and_looks_have_their_keys() {
+fn hooks_reconcile_and_catch_up_are_read() {
     let keys = "hooks = false\nreconcile = \"1s\"\ncatch_up = \"1s\"\n";
     let organization = ORGANIZATION.to_owned() + keys;
     let config = accepted(&[(ORGANIZATION, &organization)]);

@@ -1,4 +1,4 @@
-//! `check-config`: everything that is wrong at once, each with its hook_scope and a remedy.
+//! `check-config`: everything that is wrong at once, each with its position and a remedy.
 
 use super::call::{Desk, run};
 
@@ -19,8 +19,8 @@ fn the_file_may_be_named_by_a_variable() {
     assert!(run(&desk.variables, &["check-config"], b"").done().starts_with(&desk.config()));
 }
 
-/// Where `text` stands in the line that begins with `line`, as messages have it.
-fn hook_scope(desk: &Desk, line: &str, text: &str) -> String {
+/// The position of `text` in the line that begins with `line`, as messages write it.
+fn position(desk: &Desk, line: &str, text: &str) -> String {
     let file = std::fs::read_to_string(desk.config()).expect("it is there");
     let mut numbered = (1..).zip(file.lines());
     let (number, line) = numbered.find(|(_, one)| one.starts_with(line)).expect("there is one");
@@ -28,7 +28,7 @@ fn hook_scope(desk: &Desk, line: &str, text: &str) -> String {
     format!("{}:{number}:{column}: ", desk.config())
 }
 
-/// What is replaced by what, where the mistake is, what is said, and how it helps.
+/// The text that is replaced, its replacement, the part with the mistake, the error, and the remedy.
 type Mistake = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
 const MISTAKES: [Mistake; 6] = [
@@ -43,7 +43,7 @@ const MISTAKES: [Mistake; 6] = [
         "public_url = \"https://gateway.example.com\"",
         "public_url = \"http://127.0.0.1:8080\"",
         "\"http:",
-        "public_url is this machine only",
+        "public_url leads to this machine only",
         "write the https address",
     ),
     (
@@ -71,11 +71,11 @@ const MISTAKES: [Mistake; 6] = [
 ];
 
 #[test]
-fn each_mistake_is_told_with_its_place_and_a_remedy() {
+fn each_mistake_is_reported_with_its_position_and_a_remedy() {
     for (from, to, at, what, help) in MISTAKES {
         let desk = Desk::edited(&[(&format!("\n{from}"), &format!("\n{to}"))]);
-        let hook_scope = hook_scope(&desk, to, at);
-        desk.run(&["check-config"]).refused(2, &[&format!("{hook_scope}{what}"), help]);
+        let position = position(&desk, to, at);
+        desk.run(&["check-config"]).refused(2, &[&format!("{position}{what}"), help]);
     }
 }
 
@@ -97,24 +97,24 @@ fn all_mistakes_are_told_at_once_and_no_secret() {
 }
 
 #[test]
-fn two_checks_with_one_context_are_told() {
+fn two_checks_with_one_status_context_are_refused() {
     let twice = "\n[[check]]\nname = \"Unit-Tests\"\norganization = \"my-devops-org\"\n\
         repositories = [\"a/b\"]\non = [\"push\"]\nci = \"builder\"\n\n[[check]]";
     let desk = Desk::edited(&[("\n[[check]]", twice)]);
-    let hook_scope = hook_scope(&desk, "name = \"unit-tests\"", "\"unit-tests\"");
-    desk.run(&["check-config"]).refused(2, &[&hook_scope, "help: "]);
+    let at = position(&desk, "name = \"unit-tests\"", "\"unit-tests\"");
+    desk.run(&["check-config"]).refused(2, &[&at, "help: "]);
 }
 
 #[test]
-fn a_missing_file_and_a_missing_variable_are_told() {
+fn a_missing_file_and_a_missing_variable_are_reported() {
     let mut desk = Desk::new();
     let missing = desk.path("nowhere.toml").display().to_string();
     run(&desk.variables, &["--config", &missing, "check-config"], b"")
         .refused(2, &[&format!("{missing}:1:1: "), "cannot be read", "help: name another file"]);
     desk.variables.remove("BUILDER_SECRET");
-    let hook_scope = hook_scope(&desk, "secret = ", "{ env");
+    let at = position(&desk, "secret = ", "{ env");
     let what = "environment variable BUILDER_SECRET is not set";
-    desk.run(&["check-config"]).refused(2, &[&hook_scope, what, "keygen --webhook"]);
+    desk.run(&["check-config"]).refused(2, &[&at, what, "keygen --webhook"]);
 }
 
 const PAT: &str = "\nkind = \"pat\"\n# Required.\ntoken = { env = \"AZDO_GATEWAY_PAT\" }\n";
@@ -127,7 +127,7 @@ fn a_linked_user_is_described_without_its_secret() {
         client_secret = { env = \"ENTRA_CLIENT_SECRET\" }\n\
         client_secret_expires = 2027-01-31\n";
     let mut desk = Desk::edited(&[(PAT, user)]);
-    let at = hook_scope(&desk, "client_secret = ", "{ env");
+    let at = position(&desk, "client_secret = ", "{ env");
     let what = "environment variable ENTRA_CLIENT_SECRET is not set";
     desk.run(&["check-config"]).refused(2, &[&at, what, "Certificates & secrets"]);
     desk.variables.insert("ENTRA_CLIENT_SECRET".to_owned(), "hunter2".to_owned());
@@ -136,10 +136,11 @@ fn a_linked_user_is_described_without_its_secret() {
 }
 
 #[test]
-fn a_key_of_another_kind_is_told_with_the_reason() {
+fn a_key_of_another_kind_is_refused_with_the_reason() {
     let machine = "\nkind = \"managed_identity\"\npat_use = \"window\"\n";
     let desk = Desk::edited(&[(PAT, machine)]);
-    let at = hook_scope(&desk, "pat_use", "pat_use");
+    let at = position(&desk, "pat_use", "pat_use");
     let why = "only a linked user can mint personal access tokens";
-    desk.run(&["check-config"]).refused(2, &[&at, "pat_use has no hook_scope", why]);
+    desk.run(&["check-config"])
+        .refused(2, &[&at, "pat_use does not apply to kind = \"managed_identity\"", why]);
 }

@@ -83,8 +83,8 @@ async fn an_administrator_grants_what_is_missing_and_nothing_else() {
     let grant = ["permissions", "grant", "FABRIKAM", "--pat-env", "ADMINISTRATOR"];
     let out = ask(settings, &grant).done();
     let granted: Vec<&str> = out.lines().filter(|line| line.starts_with("granted")).collect();
-    let hook_scope = format!("bits 3, token PublisherSecurity/{}", env.project);
-    assert!(granted.len() == 1 && granted[0].ends_with(&hook_scope), "{out}");
+    let grant = format!("bits 3, token PublisherSecurity/{}", env.project);
+    assert!(granted.len() == 1 && granted[0].ends_with(&grant), "{out}");
     assert!(!out.contains("administrator"), "{out}");
     env.shell.ado(|ado| {
         for permission in wanted {

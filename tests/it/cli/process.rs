@@ -9,8 +9,8 @@ use crate::harness::{Binary, Env};
 #[test]
 fn a_wrong_configuration_starts_nothing() {
     let desk = Desk::edited(&[("ci = \"builder\"", "ci = \"bilder\"")]);
-    let hook_scope = format!("{}:", desk.config());
-    desk.run(&["serve"]).refused(2, &[&hook_scope, "ci \"bilder\" is not defined", "help: "]);
+    let path = format!("{}:", desk.config());
+    desk.run(&["serve"]).refused(2, &[&path, "ci \"bilder\" is not defined", "help: "]);
     let left = std::fs::read_dir(desk.path(".")).expect("it is there").count();
     assert_eq!(left, 1, "something was created beside the configuration");
 }
