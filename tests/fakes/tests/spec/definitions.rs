@@ -2,19 +2,29 @@
 //!
 //! Knows nothing of the fake: it compares JSON with definitions.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// A folder of the shared material; says so once when it is absent.
-pub(crate) fn shared(folder: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("AZDO_SHARED").map(PathBuf::from);
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let path = root.unwrap_or(beside).join(folder);
+/// Says that the published documents are missing on purpose, so that nothing can be checked.
+const WITHOUT_SPECS: &str = "AZDO_GATEWAY_WITHOUT_SPECS";
+
+/// A folder of the published documents, which lie beside the checkout and are not part of it.
+///
+/// Panics where it is missing, so that a test which compares nothing cannot pass by accident. With
+/// `AZDO_GATEWAY_WITHOUT_SPECS=1` there is no folder and nothing is checked.
+pub(crate) fn published(folder: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(folder);
     if path.is_dir() {
         return Some(path);
     }
-    println!("not checked: {} is absent", path.display());
+    assert!(
+        std::env::var(WITHOUT_SPECS).is_ok_and(|value| value == "1"),
+        "{} is missing: put Microsoft's published documents there, or set {WITHOUT_SPECS}=1 to \
+         run without comparing the fake with them",
+        path.display()
+    );
+    println!("nothing was checked: {} is missing and {WITHOUT_SPECS}=1 is set", path.display());
     None
 }
 
@@ -23,7 +33,7 @@ pub(crate) struct Spec(Value);
 
 impl Spec {
     pub(crate) fn load(file: &str) -> Option<Self> {
-        let text = std::fs::read_to_string(shared("specs")?.join(file)).unwrap();
+        let text = std::fs::read_to_string(published("specs")?.join(file)).unwrap();
         Some(Self(serde_json::from_str(text.trim_start_matches('\u{feff}')).unwrap()))
     }
 
