@@ -156,7 +156,8 @@ impl Faults {
     }
 }
 
-/// 429 as ADO sends it to a user over the limit (facts §8); zero seconds leaves the header out.
+/// 429 as ADO sends it to a user over the limit (docs/azure-devops.md §8); zero seconds leaves the
+/// header out.
 pub fn too_many_requests(retry_after_s: u32) -> Action {
     let body = serde_json::json!({
         "$id": "1",
@@ -174,7 +175,8 @@ pub fn too_many_requests(retry_after_s: u32) -> Action {
     })
 }
 
-/// A success that tells the caller to slow down: ADO delays first and refuses later (facts §8).
+/// A success that tells the caller to slow down: ADO delays first and refuses later
+/// (docs/azure-devops.md §8).
 pub fn rate_limited_200(retry_after_s: u32) -> Action {
     let headers = [
         ("retry-after", retry_after_s.to_string()),
@@ -187,18 +189,18 @@ pub fn rate_limited_200(retry_after_s: u32) -> Action {
     Action::AddHeaders(headers.map(|(name, value)| (name.to_owned(), value)).to_vec())
 }
 
-/// The sign-in page that ADO serves for a dead token (facts §8).
+/// The sign-in page that ADO serves for a dead token (docs/azure-devops.md §8).
 pub fn sign_in_page_203() -> Action {
     Action::Respond(Response::html(203, "<html><title>Sign In</title></html>"))
 }
 
-/// A page with status 200, as a front door sends it in place of data (facts §8).
+/// A page with status 200, as a front door sends it in place of data (docs/azure-devops.md §8).
 pub fn page_200() -> Action {
     Action::Respond(Response::html(200, "<html><title>Azure DevOps</title></html>"))
 }
 
-/// A success that tells how much of the budget is left, as ADO does only near the limit (facts §8);
-/// `reset_s` is in seconds since 1970.
+/// A success that tells how much of the budget is left, as ADO does only near the limit
+/// (docs/azure-devops.md §8); `reset_s` is in seconds since 1970.
 pub fn budget_left(limit: u32, remaining: u32, reset_s: i64) -> Action {
     let headers = [
         ("x-ratelimit-resource", "Core".to_owned()),
@@ -209,7 +211,8 @@ pub fn budget_left(limit: u32, remaining: u32, reset_s: i64) -> Action {
     Action::AddHeaders(headers.map(|(name, value)| (name.to_owned(), value)).to_vec())
 }
 
-/// The redirect to the sign-in page (facts §8); it must not be followed with a credential.
+/// The redirect to the sign-in page (docs/azure-devops.md §8); it must not be followed with a
+/// credential.
 pub fn redirect_302(location: &str) -> Action {
     Action::Respond(Response::html(302, "Object moved").with_header("location", location))
 }

@@ -47,7 +47,8 @@ impl Request {
         self
     }
 
-    /// The same request authenticated as PATs are: Basic with an empty user (facts §4.1).
+    /// The same request authenticated as PATs are: Basic with an empty user
+    /// (docs/azure-devops.md §4.1).
     pub fn with_pat(self, pat: &str) -> Self {
         let encoded = STANDARD.encode(format!(":{pat}"));
         self.with_header("authorization", &format!("Basic {encoded}"))

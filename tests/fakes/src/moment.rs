@@ -6,7 +6,8 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// `2026-11-23T09:14:16.1230000Z` for milliseconds since 1970 (facts §2, sample payloads).
+/// `2026-11-23T09:14:16.1230000Z` for milliseconds since 1970 (docs/azure-devops.md §2, sample
+/// payloads).
 pub fn written(milliseconds: i64) -> String {
     let nanoseconds = i128::from(milliseconds) * 1_000_000;
     let moment = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds)

@@ -71,8 +71,8 @@ impl Caller {
 }
 
 impl World {
-    /// Makes a PAT of that secret valid: Basic, any user name (facts §4.1). Scopes are wire names;
-    /// an unknown one is refused, as it is a slip of the test's author.
+    /// Makes a PAT of that secret valid: Basic, any user name (docs/azure-devops.md §4.1). Scopes
+    /// are wire names; an unknown one is refused, as it is a slip of the test's author.
     pub fn add_pat(&mut self, secret: &str, identity: &str, scopes: &[&str], valid_until_ms: i64) {
         self.add_token(secret, identity, scopes, valid_until_ms, Kind::Pat);
     }

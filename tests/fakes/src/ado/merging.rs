@@ -1,7 +1,7 @@
 //! Attempts to merge a pull request, and the iterations that its code goes through.
 //!
-//! ADO attempts a merge when a pull request is opened and after each push, and tells so (facts
-//! §2.3); an attempt may stay queued for a while. Nothing here knows HTTP.
+//! ADO attempts a merge when a pull request is opened and after each push, and tells so
+//! (docs/azure-devops.md §2.3); an attempt may stay queued for a while. Nothing here knows HTTP.
 
 use std::collections::HashSet;
 

@@ -9,7 +9,7 @@ pub use super::pull_request::{
     Comment, Iteration, NewPullRequest, PullRequest, PullRequestState, Reviewer, Thread,
 };
 
-/// The object id that stands for "no object" in a ref update (facts §2.4).
+/// The object id that stands for "no object" in a ref update (docs/azure-devops.md §2.4).
 pub const NO_OBJECT: &str = "0000000000000000000000000000000000000000";
 
 /// An organization, or a collection of an ADO Server.
@@ -112,7 +112,7 @@ pub struct RefUpdate {
     pub new: String,
 }
 
-/// A status of a commit or of a pull request (facts §5).
+/// A status of a commit or of a pull request (docs/azure-devops.md §5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// Number, unique in the pull request or commit.

@@ -1,7 +1,7 @@
 //! What concerns a whole organization: who am I, which projects.
 //!
-//! These calls need no scope or almost none (facts §4.3), which makes them the cheapest probes of a
-//! token.
+//! These calls need no scope or almost none (docs/azure-devops.md §4.3), which makes them the
+//! cheapest probes of a token.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use super::world::World;
 use crate::http::Response;
 
 impl World {
-    /// `GET _apis/connectionData`: who the token belongs to (facts §7).
+    /// `GET _apis/connectionData`: who the token belongs to (docs/azure-devops.md §7).
     pub(super) fn connection_data(&self, call: &Call<'_>) -> Reply {
         call.is_preview()?;
         let identity = self.identity(&call.caller.identity);

@@ -1,4 +1,5 @@
-//! Personal access tokens that were minted through the lifecycle API (facts §4.1, §4.2).
+//! Personal access tokens that were minted through the lifecycle API (docs/azure-devops.md §4.1,
+//! §4.2).
 //!
 //! Every PAT ever minted is kept, with what was done with it, so that a test can find the one that
 //! was used twice or never revoked. Nothing here knows HTTP.
@@ -21,7 +22,8 @@ use super::world::World;
 pub struct PatRules {
     /// How long a fresh PAT is answered 401.
     pub delay_ms: i64,
-    /// Whether the person has signed in to ADO by browser; without, no PAT works (facts §4.1).
+    /// Whether the person has signed in to ADO by browser; without, no PAT works
+    /// (docs/azure-devops.md §4.1).
     pub has_signed_in: bool,
     /// The longest life that the policy of the tenant allows.
     pub longest_ms: Option<i64>,

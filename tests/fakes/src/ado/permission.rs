@@ -1,4 +1,4 @@
-//! Permissions: what an identity may do, and where (facts §7).
+//! Permissions: what an identity may do, and where (docs/azure-devops.md §7).
 //!
 //! Everybody has what was not taken. What was taken everywhere may be given back in one place.
 //! Nothing here knows tokens of access, only the tokens by which ADO names places.

@@ -1,4 +1,4 @@
-//! Branch policies, and what they think of a pull request (facts §5).
+//! Branch policies, and what they think of a pull request (docs/azure-devops.md §5).
 //!
 //! Only the status policy is judged; others are stored and shown. A policy that resets on new
 //! changes accepts only a status on the newest iteration. Nothing here knows HTTP.
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::model::{PullRequest, Status};
 use super::world::World;
 
-/// The type of the status policy; the same GUID everywhere (facts §5).
+/// The type of the status policy; the same GUID everywhere (docs/azure-devops.md §5).
 pub const STATUS_POLICY: &str = "cbdc66da-9728-4af8-aada-9a5a32e4a226";
 
 /// A policy configuration.
@@ -156,7 +156,8 @@ impl World {
     }
 
     /// Whether a status must name an iteration: a blocking policy that resets on new changes is
-    /// about its context (facts §5; `GitPullRequestStatusRejectedByPolicyException`).
+    /// about its context (docs/azure-devops.md §5;
+    /// `GitPullRequestStatusRejectedByPolicyException`).
     pub(crate) fn policy_wants_iteration(&self, id: u64, status: &Status) -> bool {
         let pull_request = self.pull_request(id);
         self.policies.values().any(|policy| {

@@ -1,4 +1,4 @@
-//! Branch policies over REST (facts §5).
+//! Branch policies over REST (docs/azure-devops.md §5).
 //!
 //! What a configuration must look like is checked next door.
 
@@ -106,7 +106,7 @@ impl World {
     }
 
     /// Whoever changes a policy needs the permission wherever it applies: in the repositories that
-    /// its scopes name, or in the whole project where one names none (facts §7).
+    /// its scopes name, or in the whole project where one names none (docs/azure-devops.md §7).
     fn check_may_edit(&self, call: &Call<'_>, policy: &Policy) -> Result<(), Response> {
         let (by, edit) = (&call.caller.identity, Permission::EditPolicies);
         let may = policy.scopes().all(|scope| match repository_of(scope) {

@@ -1,4 +1,4 @@
-//! Whether a policy may be configured as asked (facts §5).
+//! Whether a policy may be configured as asked (docs/azure-devops.md §5).
 //!
 //! Checked as far as the status policy needs it, and strictly where ADO's rules are unknown; the
 //! rest is stored as given.

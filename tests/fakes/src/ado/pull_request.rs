@@ -80,7 +80,7 @@ impl PullRequestState {
     }
 }
 
-/// One version of a pull request's code (facts §5).
+/// One version of a pull request's code (docs/azure-devops.md §5).
 #[derive(Debug, Clone)]
 pub struct Iteration {
     /// Number, from one.

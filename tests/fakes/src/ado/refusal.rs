@@ -12,7 +12,7 @@ const GIT: &str = "Microsoft.TeamFoundation.Git.Server";
 const WEB_API: &str = "Microsoft.VisualStudio.Services.WebApi";
 const CORE: &str = "Microsoft.VisualStudio.Services.Common";
 
-/// ADO's error document (facts §8).
+/// ADO's error document (docs/azure-devops.md §8).
 pub(crate) fn refusal(status: u16, assembly: &str, key: &str, message: &str) -> Response {
     let body = json!({
         "$id": "1",
@@ -26,7 +26,8 @@ pub(crate) fn refusal(status: u16, assembly: &str, key: &str, message: &str) -> 
     Response::json(status, &body)
 }
 
-/// A missing, wrong or expired token: a sign-in page for GET and POST, else 401 (facts §8).
+/// A missing, wrong or expired token: a sign-in page for GET and POST, else 401
+/// (docs/azure-devops.md §8).
 pub(crate) fn signed_out(method: &str) -> Response {
     if matches!(method, "GET" | "POST" | "HEAD") {
         let page = "<!DOCTYPE html><html><head><title>Azure DevOps | Sign In</title></head>\
@@ -36,7 +37,7 @@ pub(crate) fn signed_out(method: &str) -> Response {
     unauthorized("TF400813: The user is not authorized to access this resource.")
 }
 
-/// A token without the scope: 401, like a revoked one (facts §8).
+/// A token without the scope: 401, like a revoked one (docs/azure-devops.md §8).
 pub(crate) fn scope_missing() -> Response {
     unauthorized("TF400813: The token does not carry the scope that this call needs.")
 }
@@ -48,7 +49,8 @@ pub(crate) fn unauthorized(message: &str) -> Response {
         .with_header("www-authenticate", "Basic realm=\"https://fakes.invalid/\"")
 }
 
-/// How an application is turned away from what is for people: to a page (facts §4.1).
+/// How an application is turned away from what is for people: to a page
+/// (docs/azure-devops.md §4.1).
 pub(crate) fn redirected_to_sign_in() -> Response {
     let location = "https://fakes.vssps.visualstudio.invalid/_signin?realm=vssps.dev.azure.com";
     let page = "<html><head><title>Object moved</title></head>\
@@ -61,7 +63,7 @@ pub(crate) fn forbidden(message: &str) -> Response {
     refusal(403, CORE, "AccessCheckException", message)
 }
 
-/// A missing permission in git: 403 with TF401027 (facts §5).
+/// A missing permission in git: 403 with TF401027 (docs/azure-devops.md §5).
 pub(crate) fn permission_missing(permission: Permission, identity: &str) -> Response {
     let text = format!(
         "TF401027: You need the Git '{permission:?}' permission to perform this action. \
@@ -76,7 +78,7 @@ pub(crate) fn hooks_permission_missing(permission: Permission) -> Response {
     refusal(403, CORE, "AccessCheckException", &text)
 }
 
-/// An unknown repository, or one that the caller may not see (facts §8).
+/// An unknown repository, or one that the caller may not see (docs/azure-devops.md §8).
 pub(crate) fn repository_unknown(name: &str) -> Response {
     let text = format!(
         "TF401019: The Git repository with name or identifier {name} does not exist or you do not \
@@ -85,14 +87,14 @@ pub(crate) fn repository_unknown(name: &str) -> Response {
     refusal(404, GIT, "GitRepositoryNotFoundException", &text)
 }
 
-/// An unknown project, or one that the caller may not see (facts §8).
+/// An unknown project, or one that the caller may not see (docs/azure-devops.md §8).
 pub(crate) fn project_unknown(name: &str) -> Response {
     let text = format!("TF200016: The following project does not exist: {name}.");
     let assembly = "Microsoft.TeamFoundation.Core.WebApi";
     refusal(404, assembly, "ProjectDoesNotExistWithNameException", &text)
 }
 
-/// An unknown pull request (facts §8).
+/// An unknown pull request (docs/azure-devops.md §8).
 pub(crate) fn pull_request_unknown(id: &str) -> Response {
     let text = format!("TF401180: The requested pull request was not found: {id}.");
     refusal(404, GIT, "GitPullRequestNotFoundException", &text)
@@ -109,7 +111,7 @@ pub(crate) fn git_item_unknown(key: &str, message: &str) -> Response {
     refusal(404, GIT, key, message)
 }
 
-/// A status that a rule of the pull request forbids (facts §5).
+/// A status that a rule of the pull request forbids (docs/azure-devops.md §5).
 pub(crate) fn status_forbidden(key: &str, message: &str) -> Response {
     refusal(403, GIT, key, message)
 }

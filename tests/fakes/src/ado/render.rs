@@ -1,7 +1,7 @@
 //! Things as JSON, for REST answers and for the resources of hook deliveries alike.
 //!
-//! The key sets follow Microsoft's OpenAPI (7.1) and the live keys of facts §2.3; a test compares
-//! them. Rendering reads the world and never changes it.
+//! The key sets follow Microsoft's OpenAPI (7.1) and the live keys of docs/azure-devops.md §2.3; a
+//! test compares them. Rendering reads the world and never changes it.
 
 use serde_json::{Map, Value, json};
 

@@ -1,7 +1,7 @@
 //! Changes by administrators to projects and repositories: renamed, switched off, deleted.
 //!
-//! A rename changes names, never GUIDs (facts §10). What is deleted leaves every answer and is kept
-//! only for what was queued before. Nothing here knows HTTP.
+//! A rename changes names, never GUIDs (docs/azure-devops.md §10). What is deleted leaves every
+//! answer and is kept only for what was queued before. Nothing here knows HTTP.
 
 use super::hooks::LostWhy;
 use super::model::Project;

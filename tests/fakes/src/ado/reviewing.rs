@@ -1,8 +1,8 @@
 //! Changes by people to pull requests.
 //!
-//! What each change tells, and through which filter, follows live measurements (facts §2.3): only
-//! pushes, reviewers, votes and status changes have a filter; anything else reaches only
-//! subscriptions without one. Nothing here knows HTTP.
+//! What each change tells, and through which filter, follows live measurements
+//! (docs/azure-devops.md §2.3): only pushes, reviewers, votes and status changes have a filter;
+//! anything else reaches only subscriptions without one. Nothing here knows HTTP.
 
 use super::hooks::event::{Kind, Subject};
 use super::lookup::full_name;

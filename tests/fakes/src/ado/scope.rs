@@ -1,4 +1,4 @@
-//! Scopes: what a token may be used for, whoever holds it (facts §4.3).
+//! Scopes: what a token may be used for, whoever holds it (docs/azure-devops.md §4.3).
 //!
 //! Nothing here knows identities or permissions.
 
@@ -105,7 +105,8 @@ impl Scope {
     pub(crate) fn grants(self, needed: Self) -> bool {
         let status = matches!(needed, Self::Code | Self::CodeStatus | Self::CodeWrite);
         match self {
-            // Whether full access opens the PAT API is unknown (facts §4.1), so it does not.
+            // Whether full access opens the PAT API is unknown (docs/azure-devops.md §4.1), so it
+            // does not.
             Self::Full => !matches!(needed, Self::Pats | Self::PatsManage),
             Self::CodeWrite => status,
             Self::CodeManage => status || needed == Self::CodeManage,

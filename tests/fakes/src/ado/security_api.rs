@@ -1,4 +1,4 @@
-//! Permissions over REST: may I, who is that, let them (facts §7).
+//! Permissions over REST: may I, who is that, let them (docs/azure-devops.md §7).
 //!
 //! Asking needs no scope; changing needs one of its own. What anybody may is decided next door.
 
@@ -133,7 +133,7 @@ impl World {
         })
     }
 
-    /// The descriptor by which permissions are given (facts §7).
+    /// The descriptor by which permissions are given (docs/azure-devops.md §7).
     pub(super) fn descriptor(&self, identity: &Identity) -> String {
         let (tenant, name) = (&self.tenant, &identity.unique_name);
         format!("Microsoft.IdentityModel.Claims.ClaimsIdentity;{tenant}\\{name}")

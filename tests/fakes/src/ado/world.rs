@@ -20,8 +20,8 @@ use crate::random::Random;
 /// Settings of the world, changeable at any time.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Whether hooks may go to http and to loopback addresses. ADO refuses both (facts §1.3); tests
-    /// and the demo need them.
+    /// Whether hooks may go to http and to loopback addresses. ADO refuses both
+    /// (docs/azure-devops.md §1.3); tests and the demo need them.
     pub allow_http_hooks: bool,
     /// How much faster than in ADO the waits between delivery attempts pass.
     pub time_scale: u32,

@@ -1,4 +1,4 @@
-//! What each grant yields (facts §4.4).
+//! What each grant yields (docs/azure-devops.md §4.4).
 //!
 //! A code is good once. A refresh token stays good when it is used, and every use yields another.
 

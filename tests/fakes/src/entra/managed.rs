@@ -10,7 +10,7 @@ use crate::bearers::Subject;
 use crate::http::{Request, Response};
 
 const VERSION: &str = "2018-02-01";
-/// The other name of ADO as a resource (facts §4.4).
+/// The other name of ADO as a resource (docs/azure-devops.md §4.4).
 const URI: &str = "https://app.vssps.visualstudio.com";
 
 impl World {

@@ -1,4 +1,4 @@
-//! Refusals, in the shape that Entra gives them (facts §4.4).
+//! Refusals, in the shape that Entra gives them (docs/azure-devops.md §4.4).
 //!
 //! The `error` is what programs branch on, the number is diagnostic. Nothing here decides whether
 //! to refuse.

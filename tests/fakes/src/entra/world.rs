@@ -16,7 +16,8 @@ use crate::random::Random;
 /// Settings of the world, changeable at any time.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How long an access token lives, at least and at most, in seconds (facts §4.4).
+    /// How long an access token lives, at least and at most, in seconds
+    /// (docs/azure-devops.md §4.4).
     pub access_token_s: (u64, u64),
     /// How long an unused refresh token lives.
     pub refresh_idle_ms: i64,

@@ -117,12 +117,12 @@ fn scalar_complaint(schema: &Value, value: &Value) -> Option<String> {
         return None;
     }
     if let Some(words) = schema["enum"].as_array() {
-        // The published statuses lack one word that the service has (facts §5).
+        // The published statuses lack one word that the service has (docs/azure-devops.md §5).
         let legal = words.contains(value) || value == "partiallySucceeded";
         return (!legal).then(|| format!("{value} is none of {words:?}"));
     }
     let fits = match schema["type"].as_str() {
-        // Live answers have a number where the document says byte (facts §1.4).
+        // Live answers have a number where the document says byte (docs/azure-devops.md §1.4).
         Some("string") => value.is_string() || schema["format"] == "byte",
         Some("integer") => value.is_i64() || value.is_u64(),
         Some("number") => value.is_number(),

@@ -1,4 +1,4 @@
-//! Statuses as JSON, read from what is posted and written into answers (facts §5).
+//! Statuses as JSON, read from what is posted and written into answers (docs/azure-devops.md §5).
 //!
 //! Nothing here knows whether a status may be posted.
 

@@ -1,4 +1,4 @@
-//! Statuses of commits and of pull requests over REST (facts §5).
+//! Statuses of commits and of pull requests over REST (docs/azure-devops.md §5).
 //!
 //! Append-only: a status is never edited, and every one ever posted is listed. The rules that a
 //! branch policy adds are kept here; what a policy makes of a status is decided in `policy`.

@@ -1,7 +1,7 @@
 //! Whether a subscription may be created as asked.
 //!
-//! The rules of the webHooks consumer and of the tfs publisher (facts §1.1, §1.2, §2.2, §1.3 on
-//! URLs). Everything undocumented is read strictly.
+//! The rules of the webHooks consumer and of the tfs publisher (docs/azure-devops.md §1.1, §1.2,
+//! §2.2, §1.3 on URLs). Everything undocumented is read strictly.
 
 use std::net::IpAddr;
 

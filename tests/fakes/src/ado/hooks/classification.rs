@@ -1,7 +1,7 @@
 //! How ADO classifies an answer, and how long it waits before the next attempt.
 //!
-//! The table of Microsoft's "Troubleshoot service hooks" (facts §1.3), and nothing else: what
-//! follows for a subscription is decided by the delivery queue.
+//! The table of Microsoft's "Troubleshoot service hooks" (docs/azure-devops.md §1.3), and nothing
+//! else: what follows for a subscription is decided by the delivery queue.
 
 /// What became of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +29,12 @@ pub enum Class {
     Terminal,
 }
 
-/// The waits before the eight retries of a transient failure, in seconds (facts §1.3).
+/// The waits before the eight retries of a transient failure, in seconds
+/// (docs/azure-devops.md §1.3).
 pub const TRANSIENT_WAITS_S: [u32; 8] = [1, 2, 4, 8, 16, 32, 60, 60];
 
-/// The waits before the seven retries on probation, in seconds: up to 15 hours (facts §1.3).
+/// The waits before the seven retries on probation, in seconds: up to 15 hours
+/// (docs/azure-devops.md §1.3).
 pub const PROBATION_WAITS_S: [u32; 7] = [1_200, 2_400, 4_800, 9_600, 19_200, 38_400, 54_000];
 
 /// The class of an answer. A time-out's class is undocumented; enduring is the worst case.

@@ -1,7 +1,7 @@
 //! What happened, and what ADO calls it.
 //!
 //! An event keeps only references: the resource is rendered when it is delivered, not when it
-//! happened (facts §2.3). Nothing here knows subscriptions.
+//! happened (docs/azure-devops.md §2.3). Nothing here knows subscriptions.
 
 use crate::ado::world::World;
 
@@ -38,7 +38,7 @@ impl Kind {
         all.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// The filters that a subscription may set for it (facts §2.2).
+    /// The filters that a subscription may set for it (docs/azure-devops.md §2.2).
     pub fn filters(self) -> &'static [&'static str] {
         const CREATED: &str = "pullrequestCreatedBy";
         const REVIEWERS: &str = "pullrequestReviewersContains";

@@ -1,7 +1,7 @@
-//! The notification history over REST (facts §3).
+//! The notification history over REST (docs/azure-devops.md §3).
 //!
-//! It goes back seven days (facts §1.4). What probation lost is not in it: that was never queued.
-//! Nothing here changes a subscription.
+//! It goes back seven days (docs/azure-devops.md §1.4). What probation lost is not in it: that was
+//! never queued. Nothing here changes a subscription.
 
 use serde_json::{Value, json};
 

@@ -1,7 +1,8 @@
 //! The body and the headers of a delivery.
 //!
 //! Rendered at the time of the attempt: the resource shows the world as it is then, not as it was
-//! when the event happened (facts §2.3). Sentences are our own, keys are the live ones of §2.
+//! when the event happened (docs/azure-devops.md §2.3). Sentences are our own, keys are the live
+//! ones of §2.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -50,7 +51,8 @@ impl World {
             (Some(test), _) => test.resource_version.as_str(),
             (None, to) => to.map_or("1.0", |one| one.resource_version.as_str()),
         };
-        // Asking for 2.0 where only 1.0 exists has been seen to empty the resource (facts §1.2).
+        // Asking for 2.0 where only 1.0 exists has been seen to empty the resource
+        // (docs/azure-devops.md §1.2).
         let is_empty = version == "2.0" && event.kind != Kind::Comment;
         let resource = if is_empty { Value::Null } else { self.resource(of, to, inputs) };
         json!({
@@ -95,7 +97,8 @@ impl World {
         match wanted {
             "none" => Value::Null,
             "minimal" => reduced(&full, &["id", "pushId", "pullRequestId", "url"]),
-            // Seen live: organization-wide push subscriptions that do not say "all" (facts §1.1).
+            // Seen live: organization-wide push subscriptions that do not say "all"
+            // (docs/azure-devops.md §1.1).
             "" if is_organization_wide && of.event.kind == Kind::Push => {
                 reduced(&full, &["pushId", "date", "pushedBy", "url"])
             }
@@ -195,7 +198,8 @@ fn reduced(full: &Value, keys: &[&str]) -> Value {
     Value::Object(pairs.collect())
 }
 
-/// The headers that the subscription asks for: its own, and Basic authentication (facts §1.1).
+/// The headers that the subscription asks for: its own, and Basic authentication
+/// (docs/azure-devops.md §1.1).
 fn configured_headers(inputs: &Inputs) -> Vec<(String, String)> {
     let text = |name: &str| inputs.get(name).map_or("", String::as_str);
     let lines = text("httpHeaders").lines().filter_map(|line| line.split_once(':'));
@@ -209,7 +213,8 @@ fn configured_headers(inputs: &Inputs) -> Vec<(String, String)> {
     headers
 }
 
-/// What the notification history shows of a request: header values are masked (facts §1.1).
+/// What the notification history shows of a request: header values are masked
+/// (docs/azure-devops.md §1.1).
 pub(super) fn masked_request(outgoing: &Outgoing) -> String {
     let mut text =
         format!("Method: POST\nURI: {}\nHTTP Version: 1.1\nHeaders:\n{{\n", outgoing.url);

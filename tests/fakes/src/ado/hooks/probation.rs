@@ -1,7 +1,7 @@
 //! What a lasting failure does to a subscription: probation, disabling, and the end of its queue.
 //!
 //! Only the failed notification is retried, at growing intervals over a day and a half; everything
-//! else that the subscription wanted is lost (facts §1.3).
+//! else that the subscription wanted is lost (docs/azure-devops.md §1.3).
 
 use super::classification::{PROBATION_WAITS_S, wait_ms};
 use super::notification::{Lost, LostWhy, Notification, Progress};

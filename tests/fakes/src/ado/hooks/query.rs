@@ -1,7 +1,7 @@
 //! Looking for subscriptions over REST, and what happens to whoever asks for too much.
 //!
-//! A look-up that names no event type times out on large organizations (facts §3); the fake counts
-//! every one, and answers none beyond a size. Nothing here changes a subscription.
+//! A look-up that names no event type times out on large organizations (docs/azure-devops.md §3);
+//! the fake counts every one, and answers none beyond a size. Nothing here changes a subscription.
 
 use serde_json::Value;
 

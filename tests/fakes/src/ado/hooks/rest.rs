@@ -1,4 +1,4 @@
-//! Subscriptions over REST (facts §3).
+//! Subscriptions over REST (docs/azure-devops.md §3).
 //!
 //! Confidential inputs come back as eight asterisks. Whether a PUT that carries the asterisks keeps
 //! the secret is unknown; the fake overwrites it, which is the reading that hurts. Which changes of
@@ -20,14 +20,15 @@ use crate::ado::world::World;
 use crate::http::{Request, Response};
 use crate::moment::written;
 
-/// What stands for a secret in an answer (facts §1.1).
+/// What stands for a secret in an answer (docs/azure-devops.md §1.1).
 pub(super) const MASK: &str = "********";
 
 impl World {
     /// Everything below `_apis/hooks`.
     pub(crate) fn hooks_call(&mut self, call: &Call<'_>, tail: &[&str]) -> Reply {
         if call.project.is_some() {
-            // Hooks belong to the organization; the documented paths name no project (facts §3).
+            // Hooks belong to the organization; the documented paths name no project
+            // (docs/azure-devops.md §3).
             return Err(page_not_found());
         }
         call.needs(&[Scope::Code, Scope::Build])?;
@@ -75,7 +76,7 @@ impl World {
         Ok(Response::json(200, &answer))
     }
 
-    /// A new subscription; ADO adds an input of its own (facts §3).
+    /// A new subscription; ADO adds an input of its own (docs/azure-devops.md §3).
     pub(super) fn subscription_of(
         &mut self,
         organization: &str,
@@ -210,7 +211,8 @@ impl World {
                 "publisher": {"href": format!("{base}/_apis/hooks/publishers/tfs")},
             },
         });
-        // A count of retries stays visible after the subscription has recovered (facts §1.4).
+        // A count of retries stays visible after the subscription has recovered
+        // (docs/azure-devops.md §1.4).
         if one.probation_retries > 0 {
             put(&mut value, "probationRetries", json!(one.probation_retries));
         }
@@ -228,7 +230,7 @@ impl World {
 
 /// The status after a caller asked for one. Only what a person did can be undone: an update does
 /// not revive what ADO disabled (measured by Sentry, getsentry/sentry#10407), and probation ends
-/// only by a retry that arrives (facts §1.3).
+/// only by a retry that arrives (docs/azure-devops.md §1.3).
 fn asked_for(is: SubscriptionStatus, wanted: SubscriptionStatus) -> SubscriptionStatus {
     use SubscriptionStatus::{DisabledByUser, Enabled, OnProbation};
     match (is, wanted) {

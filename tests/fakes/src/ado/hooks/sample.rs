@@ -1,13 +1,14 @@
 //! The body of a test delivery: made-up things with ids that are the same everywhere.
 //!
-//! ADO sends such bodies from its "Test" button and for `testnotifications`; a receiver that
-//! starts something for one has a bug (facts §1.3). All names and sentences here are our own.
+//! ADO sends such bodies from its "Test" button and for `testnotifications`; a receiver that starts
+//! something for one has a bug (docs/azure-devops.md §1.3). All names and sentences here are our
+//! own.
 
 use serde_json::{Value, json};
 
 use super::event::Kind;
 
-/// The event id of every test notification for pushes (facts §1.3).
+/// The event id of every test notification for pushes (docs/azure-devops.md §1.3).
 pub(super) const PUSH_ID: &str = "03c164c2-8912-4d5e-8009-3707d5f83734";
 
 const REPOSITORY: &str = "5febef5a-833d-4e14-b9c0-14cb638f91e6";

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use super::event::{Event, Kind};
 use crate::ado::world::World;
 
-/// Inputs of a publisher or consumer; ADO has only strings (facts §1.1).
+/// Inputs of a publisher or consumer; ADO has only strings (docs/azure-devops.md §1.1).
 pub type Inputs = BTreeMap<String, String>;
 
-/// Whether a subscription delivers (facts §1.4).
+/// Whether a subscription delivers (docs/azure-devops.md §1.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubscriptionStatus {
     /// It does.
@@ -85,7 +85,7 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// An input that is set and not empty; empty means "any" (facts §2.2).
+    /// An input that is set and not empty; empty means "any" (docs/azure-devops.md §2.2).
     pub fn filter(&self, name: &str) -> Option<&str> {
         self.publisher_inputs.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }

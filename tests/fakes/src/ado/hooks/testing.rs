@@ -1,4 +1,4 @@
-//! Test notifications over REST (facts §1.3, §3).
+//! Test notifications over REST (docs/azure-devops.md §1.3, §3).
 //!
 //! They are delivered with the details that the caller gave, not with those of the subscription, so
 //! that whoever echoes a masked secret sends the asterisks. Whether a failing test puts a saved
@@ -16,7 +16,8 @@ use crate::ado::world::World;
 use crate::http::Response;
 
 impl World {
-    /// Queues a made-up notification; its subscription is all zeros unless saved (facts §1.3).
+    /// Queues a made-up notification; its subscription is all zeros unless saved
+    /// (docs/azure-devops.md §1.3).
     pub(super) fn test_notification(&mut self, call: &Call<'_>) -> Reply {
         let body = call.json()?;
         let details = body.get("details").cloned().unwrap_or(Value::Null);

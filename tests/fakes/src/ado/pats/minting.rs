@@ -1,4 +1,4 @@
-//! Whether a PAT may be minted as asked (facts §4.1, §4.2).
+//! Whether a PAT may be minted as asked (docs/azure-devops.md §4.1, §4.2).
 //!
 //! Refusals are words in a successful answer, which is ADO's way. Nothing here knows who asks.
 
@@ -10,7 +10,7 @@ use crate::ado::world::World;
 use crate::moment;
 
 const YEAR_MS: i64 = 366 * 24 * 3_600_000;
-/// How much of a PAT's text lies before its signature (facts §4.1).
+/// How much of a PAT's text lies before its signature (docs/azure-devops.md §4.1).
 const BEFORE_SIGNATURE: usize = 76;
 
 /// What a caller asked for, once it was found good.
@@ -83,7 +83,7 @@ impl World {
         }
     }
 
-    /// 84 characters, with `AZDO` before the last four (facts §4.1).
+    /// 84 characters, with `AZDO` before the last four (docs/azure-devops.md §4.1).
     pub(super) fn another_secret(&mut self) -> String {
         let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
         let random = &mut self.random;

@@ -1,4 +1,4 @@
-//! The PAT lifecycle API over REST (facts §4.1).
+//! The PAT lifecycle API over REST (docs/azure-devops.md §4.1).
 //!
 //! It lives on a host of its own, exists in preview only, and is for people with a bearer: whoever
 //! else asks is turned away before anything is looked at.
@@ -66,7 +66,7 @@ impl World {
         Ok(Response::json(200, &worded(answer, &asked)))
     }
 
-    /// The person who asks; anybody else is refused (facts §4.1).
+    /// The person who asks; anybody else is refused (docs/azure-devops.md §4.1).
     fn person(&self, request: &Request, organization: &str) -> Result<Caller, Response> {
         let wants_401 = request.header("x-tfs-fedauthredirect") == Some("Suppress");
         let plain = || unauthorized("TF400813: The user is not authorized.");
