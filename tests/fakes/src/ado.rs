@@ -31,6 +31,8 @@ mod policy_checking;
 mod pull_request;
 /// Changes by people to branches and tags.
 mod pushing;
+/// Query parameters that several REST calls read alike.
+mod query_parameters;
 /// Refusals, in the shape that ADO gives them.
 mod refusal;
 /// Things as JSON.

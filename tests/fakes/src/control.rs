@@ -61,7 +61,7 @@ pub fn handle(
     let path: Vec<&str> = segments.iter().skip(1).map(String::as_str).collect();
     let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
     let reply = match (request.method.as_str(), path.as_slice()) {
-        ("GET", []) => return text(HELP),
+        ("GET", []) => return Response::text(200, HELP),
         ("GET", ["entra" | "token-calls"]) => credentials::tenant(entra, &path),
         ("GET", path) => lists::list(ado, ci, path),
         ("POST", ["entra", rest @ ..]) => credentials::change_entra(entra, rest, &body),
@@ -85,11 +85,6 @@ pub fn handle(
         Ok(value) => Response::json(200, &value),
         Err(complaint) => Response::json(400, &json!({"complaint": complaint})),
     }
-}
-
-fn text(content: &str) -> Response {
-    let body = content.as_bytes().to_vec();
-    Response { body, ..Response::empty(200) }.with_header("content-type", "text/plain")
 }
 
 fn word<'a>(body: &'a Value, key: &str) -> Result<&'a str, String> {

@@ -43,9 +43,23 @@ impl Action {
         }
     }
 
-    /// Whether the world applies the request although a fault strikes.
-    pub fn applies(&self) -> bool {
-        !matches!(self, Self::Respond(_) | Self::DropBefore)
+    /// The answer to a request that this fault strikes, and the status for the journal: 0 where the
+    /// caller gets no answer. `apply` is the world's ordinary answer, and is called only where the
+    /// fault lets the request through.
+    pub(crate) fn answer(&self, apply: impl FnOnce() -> Response) -> (Option<Response>, u16) {
+        let response = match self {
+            Self::DropBefore => None,
+            Self::Respond(response) => Some(response.clone()),
+            Self::AddHeaders(headers) => {
+                let mut response = apply();
+                response.headers.extend(headers.iter().cloned());
+                Some(response)
+            }
+            _ => Some(apply()),
+        };
+        let is_answered = !matches!(self, Self::DropBefore | Self::DropAfter);
+        let status = response.as_ref().filter(|_| is_answered).map_or(0, |answer| answer.status);
+        (response, status)
     }
 }
 

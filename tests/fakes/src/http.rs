@@ -54,16 +54,19 @@ impl Request {
         self.with_header("authorization", &format!("Basic {encoded}"))
     }
 
-    /// The first header of that name, whatever its case.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
+    /// The same request authenticated by a bearer token.
+    pub fn with_bearer(self, token: &str) -> Self {
+        self.with_header("authorization", &format!("Bearer {token}"))
     }
 
-    /// The first query value of that name; ADO compares names without case.
+    /// The first header of that name, compared without case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        first_named(&self.headers, name)
+    }
+
+    /// The first query value of that name, compared without case as ADO does.
     pub fn query(&self, name: &str) -> Option<&str> {
-        let found = self.query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
+        first_named(&self.query, name)
     }
 
     /// The path's segments, decoded, without the empty ones.
@@ -115,22 +118,32 @@ impl Response {
             .with_header("content-type", "text/html; charset=utf-8")
     }
 
+    /// Plain text.
+    pub fn text(status: u16, text: &str) -> Self {
+        Self { body: text.as_bytes().to_vec(), ..Self::empty(status) }
+            .with_header("content-type", "text/plain")
+    }
+
     /// The same answer with one more header.
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// The first header of that name, whatever its case.
+    /// The first header of that name, compared without case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
+        first_named(&self.headers, name)
     }
 
     /// The body read as JSON; null when it is not JSON.
     pub fn body_json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
+}
+
+fn first_named<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let found = pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value.as_str())
 }
 
 /// Undoes percent-encoding; broken sequences stay as they are.

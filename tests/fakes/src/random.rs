@@ -46,6 +46,15 @@ impl Random {
         self.bits().checked_rem(limit).unwrap_or(0)
     }
 
+    /// So many characters of an alphabet of ASCII.
+    pub fn text(&mut self, alphabet: &[u8], characters: usize) -> String {
+        let mut next = || {
+            let at = usize::try_from(self.below(alphabet.len() as u64)).unwrap_or(0);
+            alphabet.get(at).copied().map_or('A', char::from)
+        };
+        (0..characters).map(|_| next()).collect()
+    }
+
     /// Whether something that happens `percent` times of a hundred happens now.
     pub fn happens(&mut self, percent: u8) -> bool {
         percent > 0 && self.below(100) < u64::from(percent)

@@ -15,13 +15,13 @@ mod statuses;
 use super::model::Repository;
 use super::permission::Permission;
 use super::refusal::{
-    bad_request, method_not_allowed, page_not_found, pull_request_unknown, repository_unknown,
+    method_not_allowed, page_not_found, pull_request_unknown, repository_unknown,
 };
 use super::render::list;
 use super::route::{Call, Reply};
 use super::scope::Scope;
 use super::world::World;
-use crate::http::{Request, Response};
+use crate::http::Response;
 
 impl World {
     /// Everything below `_apis/git`.
@@ -118,36 +118,5 @@ impl World {
         let reader = &call.caller.identity;
         let readable = found.filter(|one| self.may(reader, Permission::GenericRead, Some(&one.id)));
         readable.ok_or_else(|| repository_unknown(wanted))
-    }
-}
-
-/// `$top` or `top`, `$skip` or `skip`; a number that is not one is refused.
-pub(super) fn paging(request: &Request, default_top: usize) -> Result<(usize, usize), Response> {
-    let number = |name: &str, default: usize| {
-        let given = request.query(&format!("${name}")).or_else(|| request.query(name));
-        match given {
-            None => Ok(default),
-            Some(text) => text.parse().map_err(|_| bad_request(&format!("{name}: not a number."))),
-        }
-    };
-    Ok((number("top", default_top)?, number("skip", 0)?))
-}
-
-/// The first and last moment that the query asks for; what is no moment is refused.
-fn range(request: &Request, from: &str, to: &str) -> Result<(i64, i64), Response> {
-    let bound = |name: &str, open: i64| match request.query(&format!("searchCriteria.{name}")) {
-        None => Ok(open),
-        Some(text) => crate::moment::read(text)
-            .ok_or_else(|| bad_request(&format!("{name}: '{text}' is no moment."))),
-    };
-    Ok((bound(from, i64::MIN)?, bound(to, i64::MAX)?))
-}
-
-/// Whether a query switch is on; anything but true and false is refused.
-fn switch(request: &Request, name: &str) -> Result<bool, Response> {
-    match request.query(name).map(str::to_ascii_lowercase).as_deref() {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(other) => Err(bad_request(&format!("{name}: '{other}' is neither true nor false."))),
     }
 }

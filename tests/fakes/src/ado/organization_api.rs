@@ -5,13 +5,12 @@
 
 use serde_json::json;
 
-use super::git::paging;
 use super::permission::Permission;
-use super::refusal::{bad_request, page_not_found};
-use super::render::list;
+use super::query_parameters::{number, paging};
+use super::refusal::page_not_found;
+use super::render::{list, subject_descriptor};
 use super::route::{Call, Reply};
 use super::scope::Scope;
-use super::security_api::subject_descriptor;
 use super::world::World;
 use crate::http::Response;
 
@@ -56,10 +55,7 @@ impl World {
 
     fn list_projects(&self, call: &Call<'_>) -> Reply {
         let (top, skip) = paging(call.request, 100)?;
-        let skip = match call.request.query("continuationToken") {
-            None => skip,
-            Some(token) => token.parse().map_err(|_| bad_request("continuationToken is wrong."))?,
-        };
+        let skip = number(call.request, "continuationToken")?.unwrap_or(skip);
         let caller = &call.caller.identity;
         let own = self.projects.iter().filter(|one| {
             one.organization == call.organization

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::permission::Permission;
 use super::policy::{Policy, STATUS_POLICY, Verdict, repository_of};
+use super::query_parameters::number;
 use super::refusal::{
     bad_request, method_not_allowed, not_found, page_not_found, permission_missing,
     pull_request_unknown, repository_unknown,
@@ -79,16 +80,9 @@ impl World {
 
     /// A page of the policies that fit, and of the type that is asked for.
     fn policies_page(&self, call: &Call<'_>, fits: impl Fn(&Policy) -> bool) -> Reply {
-        let number = |name: &str| match call.request.query(name) {
-            None => Ok(None),
-            Some(text) => text
-                .parse::<u64>()
-                .map(Some)
-                .map_err(|_| bad_request(&format!("{name}: '{text}' is no number."))),
-        };
         let wanted = call.request.query("policyType").map(str::to_ascii_lowercase);
-        let top = number("$top")?.and_then(|top| usize::try_from(top).ok());
-        let after = number("continuationToken")?.unwrap_or(0);
+        let top: Option<usize> = number(call.request, "$top")?;
+        let after = number(call.request, "continuationToken")?.unwrap_or(0);
         let mut found = self.policies.values().filter(|policy| {
             policy.id > after
                 && wanted.as_ref().is_none_or(|wanted| *wanted == policy.policy_type)

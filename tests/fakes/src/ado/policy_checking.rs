@@ -5,14 +5,14 @@
 
 use serde_json::{Value, json};
 
-use super::refusal::bad_request;
+use super::refusal::{bad_request, refuse_unless};
 use super::render::put;
 use super::world::World;
 use crate::http::Response;
 
 impl World {
     /// Every policy covers something; kinds come back capitalised, as ADO's examples show.
-    pub(super) fn check_scopes(&self, project: &str, settings: &mut Value) -> Verdict {
+    pub(super) fn check_scopes(&self, project: &str, settings: &mut Value) -> Result<(), Response> {
         let scopes = settings.get_mut("scope").and_then(Value::as_array_mut);
         let scopes = scopes.filter(|scopes| !scopes.is_empty());
         for scope in scopes.ok_or_else(|| bad_request("settings.scope must not be empty."))? {
@@ -37,7 +37,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn check_status_settings(&self, settings: &mut Value) -> Verdict {
+    pub(super) fn check_status_settings(&self, settings: &mut Value) -> Result<(), Response> {
         let name = settings.get("statusName").and_then(Value::as_str).unwrap_or_default();
         refuse_unless(!name.trim().is_empty(), "settings.statusName must be given.")?;
         let author = settings.get("authorId").filter(|id| !id.is_null());
@@ -67,10 +67,4 @@ impl World {
         }
         Ok(())
     }
-}
-
-type Verdict = Result<(), Response>;
-
-fn refuse_unless(condition: bool, why: &str) -> Verdict {
-    if condition { Ok(()) } else { Err(bad_request(why)) }
 }

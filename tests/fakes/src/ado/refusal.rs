@@ -121,6 +121,11 @@ pub(crate) fn bad_request(message: &str) -> Response {
     refusal(400, CORE, "VssPropertyValidationException", message)
 }
 
+/// Refuses a body or parameter unless a condition holds.
+pub(crate) fn refuse_unless(condition: bool, message: &str) -> Result<(), Response> {
+    if condition { Ok(()) } else { Err(bad_request(message)) }
+}
+
 /// A request whose version header or media type ADO does not serve.
 pub(crate) fn bad_protocol(key: &str, message: &str) -> Response {
     refusal(400, WEB_API, key, message)

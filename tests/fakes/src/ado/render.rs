@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::access::Identity;
 use super::model::{Commit, Iteration, NO_OBJECT, PullRequest, Push, Repository};
 use super::world::World;
 use crate::moment::written;
@@ -13,7 +14,7 @@ impl World {
     pub(crate) fn identity_json(&self, id: &str, organization: &str) -> Value {
         let identity = self.identity(id);
         let base = self.organization_url(organization);
-        let descriptor = format!("aad.{}", id.replace('-', ""));
+        let descriptor = subject_descriptor(identity);
         json!({
             "displayName": identity.display_name,
             "url": format!("{base}/_apis/Identities/{id}"),
@@ -218,6 +219,11 @@ impl World {
         }
         value
     }
+}
+
+/// The descriptor by which the Graph API names an identity.
+pub(crate) fn subject_descriptor(identity: &Identity) -> String {
+    format!("aad.{}", identity.id.replace('-', ""))
 }
 
 /// A list as ADO answers it.

@@ -91,18 +91,7 @@ impl World {
         fault: &Action,
         now_ms: i64,
     ) -> Option<Response> {
-        let response = match fault {
-            Action::Respond(response) => Some(response.clone()),
-            Action::DropBefore => None,
-            Action::AddHeaders(headers) => {
-                let mut response = self.answer(request, now_ms);
-                response.headers.extend(headers.iter().cloned());
-                Some(response)
-            }
-            _ => Some(self.answer(request, now_ms)),
-        };
-        let unanswered = matches!(fault, Action::DropBefore | Action::DropAfter);
-        let status = response.as_ref().filter(|_| !unanswered).map_or(0, |answer| answer.status);
+        let (response, status) = fault.answer(|| self.answer(request, now_ms));
         self.journal.record(request, status, Some(fault.name()), now_ms);
         response
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::access::Identity;
 use super::permission::{Permission, is_namespace};
 use super::refusal::{bad_request, forbidden, not_found};
-use super::render::{list, put};
+use super::render::{list, put, subject_descriptor};
 use super::route::{Call, Reply};
 use super::scope::Scope;
 use super::world::World;
@@ -147,11 +147,6 @@ impl World {
             not_found("IdentityNotFoundException", &text)
         })
     }
-}
-
-/// The descriptor by which graphs name an identity.
-pub(super) fn subject_descriptor(identity: &Identity) -> String {
-    format!("aad.{}", identity.id.replace('-', ""))
 }
 
 fn is_search(name: &str) -> bool {

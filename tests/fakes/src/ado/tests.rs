@@ -25,7 +25,7 @@ mod upheavals;
 
 use serde_json::{Value, json};
 
-use super::{NewPullRequest, Options, World};
+use super::{Answer, NewPullRequest, Options, World};
 use crate::http::{Request, Response};
 
 const PAT: &str = "unit-pat";
@@ -96,6 +96,15 @@ impl Scene {
         let answer = self.send("POST", "hooks/subscriptions", &body);
         assert_eq!(answer.status, 200, "{}", answer.body_json());
         answer.body_json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Answers every delivery that is due at that time, and returns how many there were.
+    pub(super) fn answer_due(&mut self, at_ms: i64, answer: Answer) -> usize {
+        let due = self.world.due_deliveries(at_ms);
+        for outgoing in &due {
+            self.world.delivery_answered(outgoing.token, answer, at_ms);
+        }
+        due.len()
     }
 }
 

@@ -121,36 +121,28 @@ impl World {
         fault: &Action,
         now_ms: i64,
     ) -> Option<Response> {
-        let mut response = match fault {
-            Action::Respond(response) => Some(response.clone()),
-            Action::DropBefore => None,
-            _ => Some(self.answer(request, now_ms).unwrap_or_else(|refusal| refusal)),
-        };
-        if let (Action::AddHeaders(headers), Some(response)) = (fault, &mut response) {
-            response.headers.extend(headers.iter().cloned());
-        }
-        let unanswered = matches!(fault, Action::DropBefore | Action::DropAfter);
-        let status = response.as_ref().filter(|_| !unanswered).map_or(0, |answer| answer.status);
+        let (response, status) =
+            fault.answer(|| self.answer(request, now_ms).unwrap_or_else(|refusal| refusal));
         self.journal.record(request, status, Some(fault.name()), now_ms);
         response
     }
 
     fn answer(&mut self, request: &Request, now_ms: i64) -> Result<Response, Response> {
         if request.segments().last().map(String::as_str) != Some("start") {
-            return Err(plain(404, "there is nothing here"));
+            return Err(Response::text(404, "there is nothing here"));
         }
         if request.method != "POST" {
-            return Err(plain(405, "only POST starts a run"));
+            return Err(Response::text(405, "only POST starts a run"));
         }
         let id = signature::verified_id(request, &self.secrets, now_ms)
-            .map_err(|why| plain(401, why))?;
+            .map_err(|why| Response::text(401, why))?;
         let trigger: Value = serde_json::from_slice(&request.body)
-            .map_err(|_| plain(400, "the trigger is not JSON"))?;
+            .map_err(|_| Response::text(400, "the trigger is not JSON"))?;
         if let Some(complaint) = contract::complaint(&trigger) {
-            return Err(plain(400, &complaint));
+            return Err(Response::text(400, &complaint));
         }
         if trigger.get("run").and_then(Value::as_str) != Some(&id) {
-            return Err(plain(400, "webhook-id is not the run"));
+            return Err(Response::text(400, "webhook-id is not the run"));
         }
         Ok(self.trigger(&id, trigger, now_ms))
     }
@@ -160,7 +152,7 @@ impl World {
             let start = self.new_start(run, &trigger, now_ms);
             self.starts.insert(run.to_owned(), start);
         }
-        let Some(start) = self.starts.get_mut(run) else { return plain(500, "the run is gone") };
+        let Some(start) = self.starts.get_mut(run) else { return Response::text(500, "the run is gone") };
         start.attempts += 1;
         start.differences.extend(contract::differences(&start.trigger, &trigger));
         if start.is_accepted {
@@ -168,9 +160,9 @@ impl World {
             return answer_of(start, &self.base_url);
         }
         match &start.behaviour {
-            Behaviour::Refuse { status, text } => return plain(*status, text),
+            Behaviour::Refuse { status, text } => return Response::text(*status, text),
             Behaviour::Unavailable { times, retry_after_s } if start.attempts <= *times => {
-                let response = plain(503, "the CI is unavailable");
+                let response = Response::text(503, "the CI is unavailable");
                 return match retry_after_s {
                     0 => response,
                     seconds => response.with_header("retry-after", &seconds.to_string()),
@@ -221,9 +213,4 @@ fn answer_of(start: &Start, base_url: &str) -> Response {
         Behaviour::GarbageAnswer => Response::html(200, "<html>Build queued!</html>"),
         _ => Response::json(200, &json!({"id": start.number.to_string(), "url": url})),
     }
-}
-
-fn plain(status: u16, text: &str) -> Response {
-    let body = text.as_bytes().to_vec();
-    Response { body, ..Response::empty(status) }.with_header("content-type", "text/plain")
 }

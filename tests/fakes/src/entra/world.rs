@@ -249,19 +249,7 @@ impl World {
         fault: &Action,
         now_ms: i64,
     ) -> Option<Response> {
-        let response = match fault {
-            Action::Respond(response) => Some(response.clone()),
-            Action::DropBefore => None,
-            _ => Some(self.answer(request, now_ms)),
-        };
-        let response = response.map(|mut response| {
-            if let Action::AddHeaders(headers) = fault {
-                response.headers.extend(headers.iter().cloned());
-            }
-            response
-        });
-        let unanswered = matches!(fault, Action::DropBefore | Action::DropAfter);
-        let status = response.as_ref().filter(|_| !unanswered).map_or(0, |answer| answer.status);
+        let (response, status) = fault.answer(|| self.answer(request, now_ms));
         self.journal.record(&without_secrets(request), status, Some(fault.name()), now_ms);
         response
     }
@@ -285,15 +273,7 @@ impl World {
     /// Text that nobody can guess, but that the seed repeats.
     pub(super) fn opaque(&mut self, prefix: &str, characters: usize) -> String {
         let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        let random = &mut self.random;
-        let mut next = || {
-            let at = usize::try_from(random.below(alphabet.len() as u64)).unwrap_or(0);
-            alphabet.get(at).copied().map_or('A', char::from)
-        };
-        (0..characters).fold(prefix.to_owned(), |mut text, _| {
-            text.push(next());
-            text
-        })
+        format!("{prefix}{}", self.random.text(alphabet, characters))
     }
 }
 

@@ -83,7 +83,7 @@ impl Scene {
     ) -> Value {
         let target = format!("/fabrikam/_apis/tokens/pats?api-version={version}{query}");
         let mut request =
-            Request::new(method, &target).with_header("authorization", &format!("Bearer {BEARER}"));
+            Request::new(method, &target).with_bearer(BEARER);
         if let Some(body) = body {
             request = request.with_json(body);
         }

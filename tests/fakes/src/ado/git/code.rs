@@ -4,8 +4,8 @@
 
 use serde_json::{Value, json};
 
-use super::{paging, range, switch};
 use crate::ado::model::{Push, Repository};
+use crate::ado::query_parameters::{number, paging, switch, time_range};
 use crate::ado::refusal::{bad_request, commit_unknown, git_item_unknown};
 use crate::ado::render::{list, put};
 use crate::ado::route::{Call, Reply};
@@ -71,7 +71,7 @@ impl World {
         let (top, skip) = paging(request, 100)?;
         let include = switch(request, "searchCriteria.includeRefUpdates")?;
         let wanted = request.query("searchCriteria.refName");
-        let (from, to) = range(request, "fromDate", "toDate")?;
+        let (from, to) = time_range(request, "fromDate", "toDate")?;
         let newest_first = repository.pushes.iter().rev();
         let found = newest_first.filter(|push| {
             let moved = |name: &str| push.ref_updates.iter().any(|update| update.name == name);
@@ -96,7 +96,7 @@ impl World {
         })?;
         let mut value = self.push_json(at, push);
         put(&mut value, "repository", self.repository_json(at));
-        let include_commits = paging_number(call, "includeCommits")?.unwrap_or(0);
+        let include_commits = number(call.request, "includeCommits")?.unwrap_or(0);
         let commits = push.commits.iter().take(include_commits);
         let commits = commits.filter_map(|sha| at.commits.get(sha));
         let commits: Vec<_> = commits.map(|commit| self.commit_json(at, commit)).collect();
@@ -146,9 +146,4 @@ fn ref_updates(repository: &Repository, push: &Push, only: Option<&str>) -> Valu
         })
     });
     updates.collect()
-}
-
-fn paging_number(call: &Call<'_>, name: &str) -> Result<Option<usize>, Response> {
-    let given = call.request.query(name).map(str::parse);
-    given.transpose().map_err(|_| bad_request(&format!("{name}: not a number.")))
 }

@@ -4,9 +4,9 @@
 
 use serde_json::{Value, json};
 
-use super::{paging, range};
 use crate::ado::merging::ancestors;
 use crate::ado::model::{Iteration, PullRequest};
+use crate::ado::query_parameters::{paging, time_range};
 use crate::ado::refusal::{bad_request, git_item_unknown, method_not_allowed, page_not_found};
 use crate::ado::render::{list, put};
 use crate::ado::route::{Call, Reply};
@@ -22,7 +22,7 @@ impl World {
         if !["active", "abandoned", "completed", "all", "notset"].contains(&status.as_str()) {
             return Err(bad_request(&format!("There is no status '{status}'.")));
         }
-        let (from, to) = range(call.request, "minTime", "maxTime")?;
+        let (from, to) = time_range(call.request, "minTime", "maxTime")?;
         let by_closing = call.request.query("searchCriteria.queryTimeRangeType") == Some("closed");
         let in_time = |one: &PullRequest| {
             let at_ms = if by_closing { one.closed_ms } else { Some(one.created_ms) };

@@ -5,9 +5,9 @@
 
 use serde_json::Value;
 
-use super::{paging, switch};
 use crate::ado::model::{Posted, PullRequestState, Status};
 use crate::ado::permission::Permission;
+use crate::ado::query_parameters::{paging, switch};
 use crate::ado::refusal::{
     bad_request, commit_unknown, git_item_unknown, method_not_allowed, page_not_found,
     permission_missing, status_forbidden,

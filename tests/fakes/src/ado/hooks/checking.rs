@@ -10,7 +10,7 @@ use url::{Host, Url};
 
 use super::event::Kind;
 use super::subscription::Inputs;
-use crate::ado::refusal::bad_request;
+use crate::ado::refusal::{bad_request, refuse_unless};
 use crate::ado::world::World;
 use crate::http::Response;
 
@@ -69,7 +69,7 @@ impl World {
         Ok(Wanted { event_type, resource_version, publisher_inputs, consumer_inputs })
     }
 
-    fn check_publisher(&self, organization: &str, kind: &str, inputs: &Inputs) -> Verdict {
+    fn check_publisher(&self, organization: &str, kind: &str, inputs: &Inputs) -> Result<(), Response> {
         let filters: &[&str] = match Kind::parse(kind) {
             Some(kind) => kind.filters(),
             None if SILENT_TYPES.contains(&kind) => {
@@ -80,18 +80,18 @@ impl World {
         let always = ["projectId", "teamId", "subscriberId", "tfsSubscriptionId", "hostId"];
         for (name, value) in inputs {
             let known = filters.contains(&name.as_str()) || always.contains(&name.as_str());
-            refuse_unless(known, || format!("{kind} has no publisher input {name}."))?;
+            refuse_unless(known, &format!("{kind} has no publisher input {name}."))?;
             let legal = match name.as_str() {
                 "notificationType" => value.is_empty() || NOTIFICATION_TYPES.contains(&&**value),
                 "mergeResult" => value.is_empty() || MERGE_RESULTS.contains(&&**value),
                 _ => true,
             };
-            refuse_unless(legal, || format!("{value} is no value of {name}."))?;
+            refuse_unless(legal, &format!("{value} is no value of {name}."))?;
         }
         self.check_scope(organization, inputs)
     }
 
-    fn check_scope(&self, organization: &str, inputs: &Inputs) -> Verdict {
+    fn check_scope(&self, organization: &str, inputs: &Inputs) -> Result<(), Response> {
         let set = |name: &str| inputs.get(name).filter(|value| !value.is_empty());
         let project = set("projectId");
         if let Some(wanted) = project {
@@ -100,19 +100,19 @@ impl World {
                     && project.organization == organization
                     && project.id.eq_ignore_ascii_case(wanted)
             });
-            refuse_unless(found, || format!("There is no project {wanted}."))?;
+            refuse_unless(found, &format!("There is no project {wanted}."))?;
         }
         if let Some(wanted) = set("repository") {
             let found = self.repositories.get(&wanted.to_ascii_lowercase()).is_some_and(|one| {
                 let in_project = project.is_none_or(|id| one.project.eq_ignore_ascii_case(id));
                 in_project && one.organization == organization && !one.is_deleted
             });
-            refuse_unless(found, || format!("There is no repository {wanted} there."))?;
+            refuse_unless(found, &format!("There is no repository {wanted} there."))?;
         }
         Ok(())
     }
 
-    fn check_consumer(&self, inputs: &Inputs) -> Verdict {
+    fn check_consumer(&self, inputs: &Inputs) -> Result<(), Response> {
         let details = ["", "all", "minimal", "none"];
         let messages = ["", "all", "text", "html", "markdown", "none"];
         for (name, value) in inputs {
@@ -124,7 +124,7 @@ impl World {
                 "httpHeaders" => value.lines().all(is_header_line),
                 other => CONSUMER_INPUTS.contains(&other),
             };
-            refuse_unless(legal, || format!("The consumer input {name} is not acceptable."))?;
+            refuse_unless(legal, &format!("The consumer input {name} is not acceptable."))?;
         }
         let has_secret = ["basicAuthUsername", "basicAuthPassword"]
             .into_iter()
@@ -132,7 +132,7 @@ impl World {
         self.check_url(inputs.get("url").map_or("", String::as_str), has_secret)
     }
 
-    fn check_url(&self, text: &str, has_secret: bool) -> Verdict {
+    fn check_url(&self, text: &str, has_secret: bool) -> Result<(), Response> {
         let refused = |why: &str| Err(bad_request(&format!("The URL of a web hook {why}.")));
         let Ok(url) = Url::parse(text) else { return refused("must be absolute") };
         let Some(host) = url.host() else { return refused("must name a host") };
@@ -151,20 +151,14 @@ impl World {
     }
 }
 
-type Verdict = Result<(), Response>;
-
-fn refuse_unless(condition: bool, why: impl FnOnce() -> String) -> Verdict {
-    if condition { Ok(()) } else { Err(bad_request(&why())) }
-}
-
 fn text(body: &Value, key: &str) -> Result<String, Response> {
     let found = body.get(key).and_then(Value::as_str).map(str::to_owned);
     found.ok_or_else(|| bad_request(&format!("{key} must be given as text.")))
 }
 
-fn expect_text(body: &Value, key: &str, only: &str) -> Verdict {
+fn expect_text(body: &Value, key: &str, only: &str) -> Result<(), Response> {
     let found = text(body, key)?;
-    refuse_unless(found == only, || format!("{key} {found} does not exist."))
+    refuse_unless(found == only, &format!("{key} {found} does not exist."))
 }
 
 fn inputs(body: &Value, key: &str) -> Result<Inputs, Response> {

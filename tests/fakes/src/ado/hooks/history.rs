@@ -9,6 +9,7 @@ use super::notification::{Answer, NO_SUBSCRIPTION, Notification, Progress};
 use super::rest::{masked, number};
 use super::subscription::{Inputs, Subscription};
 use crate::ado::permission::Permission;
+use crate::ado::query_parameters::point_in_time;
 use crate::ado::refusal::{bad_request, not_found};
 use crate::ado::render::{list, put};
 use crate::ado::route::{Call, Reply};
@@ -96,10 +97,9 @@ impl Query {
         if !body.is_object() {
             return Err(bad_request("A query must be an object."));
         }
-        let moment = |key: &str, open: i64| match body.get(key).and_then(Value::as_str) {
-            None => Ok(open),
-            Some(text) => crate::moment::read(text)
-                .ok_or_else(|| bad_request(&format!("{key}: '{text}' is no moment."))),
+        let time = |key: &str, open_ms: i64| {
+            let given = body.get(key).and_then(Value::as_str);
+            given.map_or(Ok(open_ms), |text| point_in_time(key, text))
         };
         let number = |key: &str| {
             let given = body.get(key).and_then(Value::as_u64);
@@ -112,8 +112,8 @@ impl Query {
             .map(|ids| ids.iter().filter_map(Value::as_str).map(str::to_ascii_lowercase).collect());
         Ok(Self {
             subscriptions: ids,
-            from_ms: moment("minCreatedDate", i64::MIN)?,
-            to_ms: moment("maxCreatedDate", i64::MAX)?,
+            from_ms: time("minCreatedDate", i64::MIN)?,
+            to_ms: time("maxCreatedDate", i64::MAX)?,
             of_all: number("maxResults").unwrap_or(100),
             of_each: number("maxResultsPerSubscription").unwrap_or(usize::MAX),
             status: text("status"),

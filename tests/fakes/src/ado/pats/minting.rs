@@ -86,15 +86,8 @@ impl World {
     /// 84 characters, with `AZDO` before the last four (docs/azure-devops.md §4.1).
     pub(super) fn another_secret(&mut self) -> String {
         let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-        let random = &mut self.random;
-        let mut take = |count: usize| -> String {
-            let mut next = || {
-                let at = usize::try_from(random.below(alphabet.len() as u64)).unwrap_or(0);
-                alphabet.get(at).copied().map_or('A', char::from)
-            };
-            (0..count).map(|_| next()).collect()
-        };
-        let (head, tail) = (take(BEFORE_SIGNATURE), take(4));
+        let head = self.random.text(alphabet, BEFORE_SIGNATURE);
+        let tail = self.random.text(alphabet, 4);
         format!("{head}AZDO{tail}")
     }
 }

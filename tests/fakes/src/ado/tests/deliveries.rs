@@ -12,15 +12,6 @@ impl Scene {
         self.world.subscription(id).unwrap().status
     }
 
-    /// Answers everything that is due at that time; says how much it was.
-    fn answer_all(&mut self, at_ms: i64, answer: Answer) -> usize {
-        let due = self.world.due_deliveries(at_ms);
-        for outgoing in &due {
-            self.world.delivery_answered(outgoing.token, answer, at_ms);
-        }
-        due.len()
-    }
-
     /// Fails until nothing is due any more; says the waits in seconds.
     fn waits(&mut self, answer: Answer) -> Vec<i64> {
         let mut waits = Vec::new();
@@ -28,7 +19,7 @@ impl Scene {
         while let Some(due_ms) = self.world.next_due_ms() {
             waits.push((due_ms - at_ms) / 1_000);
             at_ms = due_ms;
-            self.answer_all(at_ms, answer);
+            self.answer_due(at_ms, answer);
         }
         waits
     }
@@ -82,13 +73,13 @@ fn events_during_probation_are_lost_and_success_ends_it() {
     let id = scene.subscribe("git.push", ("branch", ""));
     scene.world.push(&scene.repository, "main", "Fails");
     let now_ms = scene.world.now_ms();
-    assert_eq!(scene.answer_all(now_ms, Answer::Status(429)), 1);
+    assert_eq!(scene.answer_due(now_ms, Answer::Status(429)), 1);
     assert_eq!(scene.status_of(&id), SubscriptionStatus::OnProbation);
     scene.world.push(&scene.repository, "main", "Lost");
     assert_eq!(scene.world.lost().len(), 1);
     assert_eq!(scene.world.lost()[0].why, LostWhy::OnProbation);
-    assert_eq!(scene.answer_all(now_ms + 1_199_999, Answer::Status(202)), 0);
-    assert_eq!(scene.answer_all(now_ms + 1_200_000, Answer::Status(202)), 1);
+    assert_eq!(scene.answer_due(now_ms + 1_199_999, Answer::Status(202)), 0);
+    assert_eq!(scene.answer_due(now_ms + 1_200_000, Answer::Status(202)), 1);
     assert_eq!(scene.status_of(&id), SubscriptionStatus::Enabled);
     scene.world.push(&scene.repository, "main", "Arrives");
     assert_eq!(scene.world.deliveries_pending(), 1);
@@ -188,9 +179,9 @@ fn duplicates_are_sent_when_switched_on() {
     let id = scene.subscribe("git.push", ("branch", ""));
     scene.world.push(&scene.repository, "main", "Second");
     let now_ms = scene.world.now_ms();
-    assert_eq!(scene.answer_all(now_ms, Answer::Status(202)), 1);
+    assert_eq!(scene.answer_due(now_ms, Answer::Status(202)), 1);
     scene.world.options.duplicate_percent = 0;
-    assert_eq!(scene.answer_all(now_ms, Answer::Status(202)), 1);
+    assert_eq!(scene.answer_due(now_ms, Answer::Status(202)), 1);
     assert_eq!(scene.world.notifications(&id)[0].attempts.len(), 2);
     assert_eq!(scene.world.notifications(&id)[0].progress, Progress::Succeeded);
 }

@@ -14,11 +14,8 @@ impl Scene {
         answer.body_json()
     }
 
-    fn answer_due(&mut self, answer: Answer) {
-        let now_ms = self.world.now_ms();
-        for outgoing in self.world.due_deliveries(now_ms) {
-            self.world.delivery_answered(outgoing.token, answer, now_ms);
-        }
+    fn answer_now(&mut self, status: u16) {
+        self.answer_due(self.world.now_ms(), Answer::Status(status));
     }
 }
 
@@ -28,9 +25,9 @@ fn it_tells_how_deliveries_ended_and_nothing_of_what_probation_lost() {
     let id = scene.subscribe("git.push", ("branch", ""));
     let other = scene.subscribe("git.push", ("branch", "other"));
     scene.world.push(&scene.repository, "main", "Arrives");
-    scene.answer_due(Answer::Status(202));
+    scene.answer_now(202);
     scene.world.push(&scene.repository, "main", "Fails");
-    scene.answer_due(Answer::Status(500));
+    scene.answer_now(500);
     scene.world.push(&scene.repository, "main", "Is lost");
     assert_eq!(scene.world.lost().len(), 1);
     let answer = scene.history(&json!({"subscriptionIds": [id], "includeDetails": true}));
@@ -54,7 +51,7 @@ fn it_goes_back_seven_days() {
     let mut scene = Scene::new();
     let id = scene.subscribe("git.push", ("branch", ""));
     scene.world.push(&scene.repository, "main", "Long ago");
-    scene.answer_due(Answer::Status(202));
+    scene.answer_now(202);
     let count = |scene: &mut Scene| {
         let listed = scene.get(&format!("hooks/subscriptions/{id}/notifications")).body_json();
         let one = scene.get(&format!("hooks/subscriptions/{id}/notifications/1")).status;

@@ -23,7 +23,7 @@ impl Scene {
         let mark = if query.is_empty() { "" } else { "&" };
         let target = format!("{PATS}?api-version=7.1-preview.1{mark}{query}");
         let mut request =
-            Request::new(method, &target).with_header("authorization", &format!("Bearer {BEARER}"));
+            Request::new(method, &target).with_bearer(BEARER);
         if let Some(body) = body {
             request = request.with_json(body);
         }
@@ -103,14 +103,14 @@ fn only_people_with_both_scopes_may_mint() {
         ("expired", 203, 401),
         ("unknown", 203, 401),
     ] {
-        let request = post.clone().with_header("authorization", &format!("Bearer {bearer}"));
+        let request = post.clone().with_bearer(bearer);
         assert_eq!(scene.world.handle(&request, now_ms).status, status, "{bearer}");
         let request = request.with_header("X-TFS-FedAuthRedirect", "Suppress");
         assert_eq!(scene.world.handle(&request, now_ms).status, suppressed, "{bearer}");
     }
     assert_eq!(scene.ask(post).status, 401, "a PAT mints no PAT");
     let request = Request::new("GET", REPOSITORIES);
-    let request = request.with_header("authorization", &format!("Bearer {BEARER}"));
+    let request = request.with_bearer(BEARER);
     assert_eq!(scene.world.handle(&request, now_ms).status, 401, "it only manages PATs");
     assert!(scene.world.pats().is_empty());
 }
@@ -125,7 +125,7 @@ fn it_exists_in_preview_only() {
         ("", "VssVersionNotSpecifiedException"),
     ] {
         let request = Request::new("GET", &format!("{PATS}{version}"));
-        let request = request.with_header("authorization", &format!("Bearer {BEARER}"));
+        let request = request.with_bearer(BEARER);
         let answer = scene.world.handle(&request, now_ms);
         assert_eq!(refusal(&answer), (400, key.to_owned()));
     }
@@ -299,7 +299,7 @@ fn a_list_shows_what_was_minted_in_its_organization() {
     let mut listed = |organization: &str| {
         let target = format!("/{organization}/_apis/tokens/pats?api-version=7.1-preview.1");
         let request = Request::new("GET", &target);
-        let request = request.with_header("authorization", &format!("Bearer {BEARER}"));
+        let request = request.with_bearer(BEARER);
         let now_ms = scene.world.now_ms();
         let body = scene.world.handle(&request, now_ms).body_json();
         body["patTokens"].as_array().unwrap().len()
