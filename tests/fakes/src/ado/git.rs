@@ -3,24 +3,24 @@
 //! This file finds the repository and passes the call on. Paths are compared without case, as ADO
 //! does (`pullrequests` and `pullRequests` are one).
 
-/// Repositories, refs, pushes and commits.
-mod code;
 /// Pull requests, iterations, threads.
 mod pull_requests;
+/// Repositories, refs, pushes and commits.
+mod repositories;
 /// Statuses as JSON.
-mod status_body;
+mod status_json;
 /// Statuses of commits and pull requests.
 mod statuses;
 
-use super::model::Repository;
-use super::permission::Permission;
-use super::refusal::{
+use crate::ado::model::Repository;
+use crate::ado::rest::refusal::{
     method_not_allowed, page_not_found, pull_request_unknown, repository_unknown,
 };
-use super::render::list;
-use super::route::{Call, Reply};
-use super::scope::Scope;
-use super::world::World;
+use crate::ado::rest::render::list;
+use crate::ado::rest::route::{Call, Reply};
+use crate::ado::security::permission::Permission;
+use crate::ado::security::scope::Scope;
+use crate::ado::world::World;
 use crate::http::Response;
 
 impl World {

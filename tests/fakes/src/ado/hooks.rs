@@ -3,8 +3,8 @@
 //! The promises that ADO does not make (order, once, in time) are the point of this part; a fake
 //! that delivers nicely would hide the gateway's hardest work. Nothing here sends anything.
 
-/// Whether a subscription may be created as asked.
-mod checking;
+/// Events on their way to the subscriptions to them.
+mod announcement;
 /// How an answer is classified, and how long ADO waits.
 pub mod classification;
 /// The queue of notifications: attempts and quick retries.
@@ -22,15 +22,17 @@ mod portal;
 /// What lasting failures do to a subscription.
 mod probation;
 /// Looking for subscriptions over REST.
-pub mod query;
+mod query;
 /// Subscriptions over REST.
 mod rest;
 /// The body of a test delivery.
 mod sample;
-/// Subscriptions, and which events they want.
+/// Subscriptions, and which events they are for.
 pub mod subscription;
 /// Test notifications over REST.
 mod testing;
+/// Whether a subscription may be created as asked.
+mod validation;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,9 +3,10 @@
 //! Two kinds of look-up: tests ask for what they created, and a slip ends the test with a sentence;
 //! requests ask for anything, and get none. Nothing here changes the world.
 
-use super::access::Identity;
-use super::model::{Organization, Posted, Project, PullRequest, Repository};
-use super::world::World;
+use crate::ado::model::ref_names::full_name;
+use crate::ado::model::{Organization, Posted, Project, PullRequest, Repository};
+use crate::ado::security::identity::Identity;
+use crate::ado::world::World;
 
 #[expect(clippy::panic, reason = "a slip of the test's author, best told at once")]
 pub(super) fn known<T>(found: Option<T>, what: &str, id: &str) -> T {
@@ -90,9 +91,4 @@ impl World {
     pub fn organization_url(&self, name: &str) -> String {
         format!("{}{}", self.base_url, self.organization(name).path)
     }
-}
-
-/// The full name of a branch that may be given short.
-pub(crate) fn full_name(name: &str) -> String {
-    if name.starts_with("refs/") { name.to_owned() } else { format!("refs/heads/{name}") }
 }

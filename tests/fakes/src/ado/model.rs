@@ -1,16 +1,21 @@
-//! What exists in ADO: organizations, projects, repositories, statuses; pull requests next door.
+//! What exists in ADO, as plain values that tests read and only the world changes.
 //!
-//! Plain values, readable by tests, changed only by the world. Ids are the strings that ADO shows.
-//! Nothing here knows HTTP.
+//! This file has organizations, projects, repositories and what is in them; pull requests and
+//! statuses have files of their own. Ids are the strings that ADO shows.
+
+/// What a pull request consists of.
+pub mod pull_request;
+/// Names of branches and tags, full and short.
+pub(crate) mod ref_names;
+/// Statuses of commits and of pull requests.
+pub mod status;
 
 use std::collections::BTreeMap;
 
-pub use super::pull_request::{
+pub use pull_request::{
     Comment, Iteration, NewPullRequest, PullRequest, PullRequestState, Reviewer, Thread,
 };
-
-/// The object id that stands for "no object" in a ref update (docs/azure-devops.md §2.4).
-pub const NO_OBJECT: &str = "0000000000000000000000000000000000000000";
+pub use status::{Posted, Status};
 
 /// An organization, or a collection of an ADO Server.
 #[derive(Debug, Clone)]
@@ -34,7 +39,7 @@ pub struct Project {
     pub name: String,
     /// Name of its organization.
     pub organization: String,
-    /// Whether it was deleted; it stays here for what was said of it before.
+    /// Whether it was deleted. It is kept, since earlier events still refer to it.
     pub is_deleted: bool,
 }
 
@@ -53,9 +58,9 @@ pub struct Repository {
     pub default_branch: Option<String>,
     /// GUID of the repository it was forked from.
     pub parent: Option<String>,
-    /// Whether an administrator switched it off: it is shown, and nothing in it is.
+    /// Whether an administrator disabled it: it is listed, and its content cannot be reached.
     pub is_disabled: bool,
-    /// Whether it was deleted; it stays here for what was said of it before.
+    /// Whether it was deleted. It is kept, since earlier events still refer to it.
     pub is_deleted: bool,
     /// Full ref name to object id.
     pub refs: BTreeMap<String, String>,
@@ -110,42 +115,4 @@ pub struct RefUpdate {
     pub old: String,
     /// Object id after; forty zeros when the ref was deleted.
     pub new: String,
-}
-
-/// A status of a commit or of a pull request (docs/azure-devops.md §5).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
-    /// Number, unique in the pull request or commit.
-    pub id: u64,
-    /// The iteration it is bound to, if any.
-    pub iteration: Option<u64>,
-    /// `pending`, `succeeded`, …
-    pub state: String,
-    /// Genre of the context; empty when none was given.
-    pub genre: String,
-    /// Name of the context.
-    pub name: String,
-    /// Text for people.
-    pub description: Option<String>,
-    /// Link for people.
-    pub target_url: Option<String>,
-    /// GUID of who posted it.
-    pub by: String,
-    /// When, in milliseconds since 1970.
-    pub at_ms: i64,
-}
-
-/// A status that was posted, in the order in which all of them were.
-#[derive(Debug, Clone)]
-pub struct Posted {
-    /// Number of the pull request, unless it is of a commit.
-    pub pull_request: Option<u64>,
-    /// Object id of the commit, unless it is of a pull request.
-    pub commit: Option<String>,
-    /// The iteration it is bound to, if any.
-    pub iteration: Option<u64>,
-    /// `pending`, `succeeded`, …
-    pub state: String,
-    /// When, in milliseconds since 1970.
-    pub at_ms: i64,
 }

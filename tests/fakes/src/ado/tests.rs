@@ -2,6 +2,8 @@
 //!
 //! All of them talk to a world directly; time is a number, and nothing waits.
 
+/// People who leave; projects and repositories that change.
+mod administration;
 /// Deliveries: retries, probation, loss, filters, rendering.
 mod deliveries;
 /// The notification history.
@@ -20,8 +22,6 @@ mod refusals;
 mod statuses;
 /// Subscriptions: validation, masking, looking them up.
 mod subscriptions;
-/// People who leave; projects and repositories that change.
-mod upheavals;
 
 use serde_json::{Value, json};
 

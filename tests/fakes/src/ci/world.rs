@@ -152,7 +152,9 @@ impl World {
             let start = self.new_start(run, &trigger, now_ms);
             self.starts.insert(run.to_owned(), start);
         }
-        let Some(start) = self.starts.get_mut(run) else { return Response::text(500, "the run is gone") };
+        let Some(start) = self.starts.get_mut(run) else {
+            return Response::text(500, "the run is gone");
+        };
         start.attempts += 1;
         start.differences.extend(contract::differences(&start.trigger, &trigger));
         if start.is_accepted {

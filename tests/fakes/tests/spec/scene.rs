@@ -82,8 +82,7 @@ impl Scene {
         body: Option<&Value>,
     ) -> Value {
         let target = format!("/fabrikam/_apis/tokens/pats?api-version={version}{query}");
-        let mut request =
-            Request::new(method, &target).with_bearer(BEARER);
+        let mut request = Request::new(method, &target).with_bearer(BEARER);
         if let Some(body) = body {
             request = request.with_json(body);
         }

@@ -4,12 +4,14 @@
 
 use serde_json::{Value, json};
 
-use crate::ado::merging::ancestors;
+use crate::ado::actions::merging::ancestors;
 use crate::ado::model::{Iteration, PullRequest};
-use crate::ado::query_parameters::{paging, time_range};
-use crate::ado::refusal::{bad_request, git_item_unknown, method_not_allowed, page_not_found};
-use crate::ado::render::{list, put};
-use crate::ado::route::{Call, Reply};
+use crate::ado::rest::query_parameters::{paging, time_range};
+use crate::ado::rest::refusal::{
+    bad_request, git_item_unknown, method_not_allowed, page_not_found,
+};
+use crate::ado::rest::render::{list, put};
+use crate::ado::rest::route::{Call, Reply};
 use crate::ado::world::World;
 use crate::http::{Request, Response};
 use crate::moment::written;
@@ -95,7 +97,7 @@ impl World {
         paths.sort();
         paths.dedup();
         let entry = |(number, path): (usize, &String)| {
-            let mut value = super::code::change(path);
+            let mut value = super::repositories::change(path);
             put(&mut value, "changeTrackingId", json!(number + 1));
             put(&mut value, "changeId", json!(number + 1));
             value

@@ -6,14 +6,14 @@
 use serde_json::Value;
 
 use crate::ado::model::{Posted, PullRequestState, Status};
-use crate::ado::permission::Permission;
-use crate::ado::query_parameters::{paging, switch};
-use crate::ado::refusal::{
+use crate::ado::rest::query_parameters::{paging, switch};
+use crate::ado::rest::refusal::{
     bad_request, commit_unknown, git_item_unknown, method_not_allowed, page_not_found,
     permission_missing, status_forbidden,
 };
-use crate::ado::render::list;
-use crate::ado::route::{Call, Reply};
+use crate::ado::rest::render::list;
+use crate::ado::rest::route::{Call, Reply};
+use crate::ado::security::permission::Permission;
 use crate::ado::world::World;
 use crate::http::Response;
 

@@ -8,42 +8,9 @@ use super::event::Event;
 use super::notification::Test;
 pub use super::notification::{Answer, Attempt, Lost, LostWhy, Notification, Outgoing, Progress};
 use super::subscription::SubscriptionStatus;
-use crate::ado::permission::Permission;
 use crate::ado::world::World;
 
 impl World {
-    /// Tells an event to everybody who wants it and can have it.
-    pub(crate) fn announce(&mut self, event: Event) {
-        let wanting = self.hooks.subscriptions.values().filter(|one| self.wants(one, &event));
-        let ids: Vec<_> = wanting.map(|subscription| subscription.id.clone()).collect();
-        for id in ids {
-            match self.why_lost(&id, &event) {
-                Some(why) => self.lose(&id, event.clone(), why),
-                None => {
-                    self.enqueue(&id, event.clone(), None);
-                }
-            }
-        }
-    }
-
-    fn why_lost(&self, id: &str, event: &Event) -> Option<LostWhy> {
-        let subscription = self.hooks.subscriptions.get(id)?;
-        match subscription.status {
-            SubscriptionStatus::Enabled => {
-                let owner = &subscription.modified_by;
-                let may_read = self.may(owner, Permission::GenericRead, Some(&event.repository));
-                (!may_read).then_some(LostWhy::NotPermitted)
-            }
-            SubscriptionStatus::OnProbation => Some(LostWhy::OnProbation),
-            _ => Some(LostWhy::Disabled),
-        }
-    }
-
-    fn lose(&mut self, subscription: &str, event: Event, why: LostWhy) {
-        let subscription = subscription.to_owned();
-        self.hooks.lost.push(Lost { subscription, event, why });
-    }
-
     /// Queues a notification; a test changes no subscription.
     pub(crate) fn enqueue(&mut self, id: &str, event: Event, test: Option<Test>) -> u64 {
         self.hooks.last_token += 1;

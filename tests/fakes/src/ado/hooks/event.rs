@@ -3,8 +3,6 @@
 //! An event keeps only references: the resource is rendered when it is delivered, not when it
 //! happened (docs/azure-devops.md §2.3). Nothing here knows subscriptions.
 
-use crate::ado::world::World;
-
 /// The kinds of events that the fake fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -99,32 +97,4 @@ pub struct Event {
     pub merge_result: Option<&'static str>,
     /// GUID of who pushed, or of who opened the pull request.
     pub created_by: String,
-}
-
-impl World {
-    /// An event that happens now, without anything to filter by yet.
-    pub(crate) fn event(
-        &mut self,
-        kind: Kind,
-        repository: &str,
-        subject: Subject,
-        text: String,
-    ) -> Event {
-        let id = self.random.guid();
-        let known = self.repository(repository);
-        Event {
-            id,
-            kind,
-            organization: known.organization.clone(),
-            project: known.project.clone(),
-            repository: repository.to_owned(),
-            subject,
-            at_ms: self.now_ms,
-            text,
-            branches: Vec::new(),
-            notification_type: None,
-            merge_result: None,
-            created_by: self.actor.clone(),
-        }
-    }
 }

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use super::event::{Kind, Subject};
 use super::notification::{Notification, Outgoing};
 use super::subscription::{Inputs, Subscription};
+use crate::ado::model::ref_names::is_no_object;
 use crate::ado::model::{Comment, PullRequest};
-use crate::ado::render::{is_nothing, put};
+use crate::ado::rest::render::put;
 use crate::ado::world::World;
 use crate::moment::written;
 
@@ -122,7 +123,7 @@ impl World {
         };
         put(&mut value, "refUpdates", push.ref_updates.iter().map(update).collect());
         put(&mut value, "repository", self.repository_json(repository));
-        if !push.ref_updates.iter().all(|update| is_nothing(&update.new)) {
+        if !push.ref_updates.iter().all(|update| is_no_object(&update.new)) {
             let known = push.commits.iter().filter_map(|sha| repository.commits.get(sha));
             let commits = known.map(|commit| self.commit_json(repository, commit)).collect();
             put(&mut value, "commits", commits);

@@ -6,11 +6,28 @@
 use serde_json::Value;
 
 use super::notification::LostWhy;
-use super::subscription::SubscriptionStatus;
+use super::subscription::{Subscription, SubscriptionStatus};
 use crate::ado::world::World;
 use crate::http::Response;
 
 impl World {
+    /// The subscriptions there are, by GUID.
+    pub fn subscriptions(&self) -> impl Iterator<Item = &Subscription> {
+        self.hooks.subscriptions.values()
+    }
+
+    /// The subscription of that GUID.
+    pub fn subscription(&self, id: &str) -> Option<&Subscription> {
+        self.hooks.subscriptions.get(id)
+    }
+
+    /// Changes a subscription behind everybody's back, as an administrator in the portal would.
+    pub fn change_subscription(&mut self, id: &str, change: impl FnOnce(&mut Subscription)) {
+        if let Some(subscription) = self.hooks.subscriptions.get_mut(id) {
+            change(subscription);
+        }
+    }
+
     /// Creates a subscription by the hand of an identity, with the body of a create call; returns
     /// its GUID.
     pub fn add_subscription(&mut self, organization: &str, owner: &str, body: &Value) -> String {

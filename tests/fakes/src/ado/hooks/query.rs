@@ -6,21 +6,13 @@
 use serde_json::Value;
 
 use super::subscription::{Inputs, Subscription};
-use crate::ado::permission::Permission;
-use crate::ado::refusal::bad_request;
-use crate::ado::render::{list, put};
-use crate::ado::route::{Call, Reply};
+use crate::ado::options::Unfiltered;
+use crate::ado::rest::refusal::bad_request;
+use crate::ado::rest::render::{list, put};
+use crate::ado::rest::route::{Call, Reply};
+use crate::ado::security::permission::Permission;
 use crate::ado::world::World;
 use crate::http::{Release, Response};
-
-/// What becomes of a look-up without an event type in a large organization.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unfiltered {
-    /// It is never answered.
-    Silence,
-    /// It is answered 500 with a page.
-    Error,
-}
 
 impl World {
     /// How many look-ups of subscriptions named no event type.

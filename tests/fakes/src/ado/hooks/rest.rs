@@ -6,16 +6,16 @@
 
 use serde_json::{Value, json};
 
-use super::checking::Wanted;
 use super::notification::LostWhy;
 use super::subscription::{Inputs, Subscription, SubscriptionStatus};
-use crate::ado::permission::{Permission, Place};
-use crate::ado::refusal::{
+use super::validation::Wanted;
+use crate::ado::rest::refusal::{
     bad_request, hooks_permission_missing, method_not_allowed, not_found, page_not_found,
 };
-use crate::ado::render::put;
-use crate::ado::route::{Call, Reply};
-use crate::ado::scope::Scope;
+use crate::ado::rest::render::put;
+use crate::ado::rest::route::{Call, Reply};
+use crate::ado::security::permission::{Permission, Place};
+use crate::ado::security::scope::Scope;
 use crate::ado::world::World;
 use crate::http::{Request, Response};
 use crate::moment::written;

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 
 use super::event::{Event, Kind};
-use crate::ado::world::World;
 
 /// Inputs of a publisher or consumer; ADO has only strings (docs/azure-devops.md §1.1).
 pub type Inputs = BTreeMap<String, String>;
@@ -94,44 +93,25 @@ impl Subscription {
     pub fn consumer_input(&self, name: &str) -> Option<&str> {
         self.consumer_inputs.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
-}
 
-impl World {
-    /// The subscriptions there are, by GUID.
-    pub fn subscriptions(&self) -> impl Iterator<Item = &Subscription> {
-        self.hooks.subscriptions.values()
-    }
-
-    /// The subscription of that GUID.
-    pub fn subscription(&self, id: &str) -> Option<&Subscription> {
-        self.hooks.subscriptions.get(id)
-    }
-
-    /// Changes a subscription behind everybody's back, as an administrator in the portal would.
-    pub fn change_subscription(&mut self, id: &str, change: impl FnOnce(&mut Subscription)) {
-        if let Some(subscription) = self.hooks.subscriptions.get_mut(id) {
-            change(subscription);
-        }
-    }
-
-    /// Whether a subscription wants an event.
-    pub(crate) fn wants(&self, subscription: &Subscription, event: &Event) -> bool {
+    /// Whether it is a subscription to this event.
+    pub(crate) fn wants(&self, event: &Event) -> bool {
         let equals = |name: &str, value: &str| {
-            subscription.filter(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
+            self.filter(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
         };
-        subscription.organization == event.organization
-            && subscription.event_type == event.kind.name()
+        self.organization == event.organization
+            && self.event_type == event.kind.name()
             && equals("projectId", &event.project)
             && equals("repository", &event.repository)
-            && subscription
+            && self
                 .filter("branch")
                 .is_none_or(|wanted| event.branches.iter().any(|branch| branch == wanted))
-            && self.wants_details(subscription, event)
+            && self.wants_details(event)
     }
 
-    fn wants_details(&self, subscription: &Subscription, event: &Event) -> bool {
+    fn wants_details(&self, event: &Event) -> bool {
         let chosen = |name: &str, value: Option<&str>| {
-            subscription.filter(name).is_none_or(|wanted| Some(wanted) == value)
+            self.filter(name).is_none_or(|wanted| Some(wanted) == value)
         };
         let by = Some(event.created_by.as_str());
         match event.kind {

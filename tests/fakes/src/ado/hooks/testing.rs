@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::event::{Event, Kind, Subject};
 use super::history::notification_json;
 use super::notification::{NO_SUBSCRIPTION, Test};
-use crate::ado::refusal::bad_request;
-use crate::ado::route::{Call, Reply};
+use crate::ado::rest::refusal::bad_request;
+use crate::ado::rest::route::{Call, Reply};
 use crate::ado::world::World;
 use crate::http::Response;
 

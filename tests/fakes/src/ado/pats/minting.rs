@@ -4,8 +4,8 @@
 
 use serde_json::Value;
 
-use super::{Pat, PatRules};
-use crate::ado::scope::Scope;
+use super::pat::{Pat, PatRules};
+use crate::ado::security::scope::Scope;
 use crate::ado::world::World;
 use crate::moment;
 

@@ -6,16 +6,17 @@
 use serde_json::{Value, json};
 
 use super::minting::Terms;
-use super::{Pat, PatState};
-use crate::ado::access::{Caller, Kind, Stranger, presented};
-use crate::ado::refusal::{
+use super::pat::{Pat, PatState};
+use crate::ado::rest::refusal::{
     bad_request, method_not_allowed, not_found, page_not_found, redirected_to_sign_in,
     scope_missing, signed_out, unauthorized,
 };
-use crate::ado::render::put;
-use crate::ado::route::{Reply, json_body};
-use crate::ado::scope::Scope;
-use crate::ado::version;
+use crate::ado::rest::render::put;
+use crate::ado::rest::route::{Reply, json_body};
+use crate::ado::rest::version;
+use crate::ado::security::authentication::presented;
+use crate::ado::security::identity::{Caller, Kind, Stranger};
+use crate::ado::security::scope::Scope;
 use crate::ado::world::World;
 use crate::http::{Request, Response};
 use crate::moment::written;

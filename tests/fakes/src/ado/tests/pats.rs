@@ -22,8 +22,7 @@ impl Scene {
     fn pats(&mut self, method: &str, query: &str, body: Option<&Value>) -> Response {
         let mark = if query.is_empty() { "" } else { "&" };
         let target = format!("{PATS}?api-version=7.1-preview.1{mark}{query}");
-        let mut request =
-            Request::new(method, &target).with_bearer(BEARER);
+        let mut request = Request::new(method, &target).with_bearer(BEARER);
         if let Some(body) = body {
             request = request.with_json(body);
         }
@@ -231,7 +230,7 @@ fn hooks_want_code_and_policies_want_code_write_and_nothing_broader() {
     let policy = json!({
         "isEnabled": true,
         "isBlocking": true,
-        "type": {"id": crate::ado::policy::STATUS_POLICY},
+        "type": {"id": crate::ado::policy::configuration::STATUS_POLICY},
         "settings": {
             "statusName": "unit",
             "scope": [{"refName": "refs/heads/main", "matchKind": "exact"}],

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Scene, refusal};
 use crate::ado::Permission;
-use crate::ado::policy::STATUS_POLICY;
+use crate::ado::policy::configuration::STATUS_POLICY;
 
 const BUILD_POLICY: &str = "0609b952-1397-4640-95ec-e00a01b2c241";
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Scene, refusal};
-use crate::ado::policy::{STATUS_POLICY, Verdict};
+use crate::ado::policy::configuration::{STATUS_POLICY, Verdict};
 
 impl Scene {
     fn post(&mut self, id: u64, state: &str, iteration: Value) -> (u16, String) {

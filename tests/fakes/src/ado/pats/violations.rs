@@ -3,9 +3,9 @@
 //! The real neighbour would let all of this pass; whoever promises one narrow, short-lived PAT for
 //! each call is held to it here. Watching must never change an answer.
 
-use super::{Pat, PatState};
-use crate::ado::access::presented;
-use crate::ado::scope::Scope;
+use super::pat::{Pat, PatState};
+use crate::ado::security::authentication::presented;
+use crate::ado::security::scope::Scope;
 use crate::ado::world::World;
 use crate::http::{Request, Response};
 

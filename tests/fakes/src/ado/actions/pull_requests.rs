@@ -4,10 +4,10 @@
 //! (docs/azure-devops.md §2.3): only pushes, reviewers, votes and status changes have a filter;
 //! anything else reaches only subscriptions without one. Nothing here knows HTTP.
 
-use super::hooks::event::{Kind, Subject};
-use super::lookup::full_name;
-use super::model::{Comment, NewPullRequest, PullRequestState, Reviewer, Thread};
-use super::world::World;
+use crate::ado::hooks::event::{Kind, Subject};
+use crate::ado::model::ref_names::full_name;
+use crate::ado::model::{Comment, NewPullRequest, PullRequestState, Reviewer, Thread};
+use crate::ado::world::World;
 
 impl World {
     /// Opens a pull request and returns its number.

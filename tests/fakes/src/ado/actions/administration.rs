@@ -3,9 +3,9 @@
 //! A rename changes names, never GUIDs (docs/azure-devops.md §10). What is deleted leaves every
 //! answer and is kept only for what was queued before. Nothing here knows HTTP.
 
-use super::hooks::LostWhy;
-use super::model::Project;
-use super::world::World;
+use crate::ado::hooks::LostWhy;
+use crate::ado::model::Project;
+use crate::ado::world::World;
 
 impl World {
     /// Gives a project another name.
@@ -55,7 +55,7 @@ impl World {
         }
         self.policies.retain(|_, policy| policy.project != id);
         let subscriptions = self.hooks.subscriptions.values();
-        let own = |one: &&super::hooks::Subscription| {
+        let own = |one: &&crate::ado::hooks::Subscription| {
             one.filter("projectId").is_some_and(|project| project.eq_ignore_ascii_case(id))
         };
         let subscriptions: Vec<_> = subscriptions.filter(own).map(|one| one.id.clone()).collect();
@@ -66,6 +66,6 @@ impl World {
 
     fn project_mut(&mut self, id: &str) -> &mut Project {
         let found = self.projects.iter_mut().find(|project| project.id == id);
-        super::lookup::known(found, "project", id)
+        crate::ado::lookup::known(found, "project", id)
     }
 }

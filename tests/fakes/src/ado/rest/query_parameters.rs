@@ -4,18 +4,18 @@
 
 use std::str::FromStr;
 
-use super::refusal::bad_request;
+use crate::ado::rest::refusal::bad_request;
 use crate::http::{Request, Response};
 use crate::moment;
 
 /// A number; none where the parameter is not given.
-pub(super) fn number<N: FromStr>(request: &Request, name: &str) -> Result<Option<N>, Response> {
+pub(crate) fn number<N: FromStr>(request: &Request, name: &str) -> Result<Option<N>, Response> {
     let given = request.query(name).map(str::parse);
     given.transpose().map_err(|_| bad_request(&format!("{name}: not a number.")))
 }
 
 /// How many items to answer and how many to skip: `$top` or `top`, `$skip` or `skip`.
-pub(super) fn paging(request: &Request, default_top: usize) -> Result<(usize, usize), Response> {
+pub(crate) fn paging(request: &Request, default_top: usize) -> Result<(usize, usize), Response> {
     let either = |name: &str| match number(request, &format!("${name}"))? {
         None => number(request, name),
         given => Ok(given),
@@ -24,7 +24,7 @@ pub(super) fn paging(request: &Request, default_top: usize) -> Result<(usize, us
 }
 
 /// The first and the last point in time of two search criteria, in milliseconds since 1970.
-pub(super) fn time_range(request: &Request, from: &str, to: &str) -> Result<(i64, i64), Response> {
+pub(crate) fn time_range(request: &Request, from: &str, to: &str) -> Result<(i64, i64), Response> {
     let bound = |name: &str, open_ms: i64| {
         let given = request.query(&format!("searchCriteria.{name}"));
         given.map_or(Ok(open_ms), |text| point_in_time(name, text))
@@ -33,12 +33,12 @@ pub(super) fn time_range(request: &Request, from: &str, to: &str) -> Result<(i64
 }
 
 /// The point in time of a parameter, in milliseconds since 1970.
-pub(super) fn point_in_time(name: &str, text: &str) -> Result<i64, Response> {
+pub(crate) fn point_in_time(name: &str, text: &str) -> Result<i64, Response> {
     moment::read(text).ok_or_else(|| bad_request(&format!("{name}: '{text}' is no point in time.")))
 }
 
 /// Whether a switch is on; off where it is not given.
-pub(super) fn switch(request: &Request, name: &str) -> Result<bool, Response> {
+pub(crate) fn switch(request: &Request, name: &str) -> Result<bool, Response> {
     match request.query(name).map(str::to_ascii_lowercase).as_deref() {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),

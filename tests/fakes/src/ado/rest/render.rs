@@ -5,9 +5,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::access::Identity;
-use super::model::{Commit, Iteration, NO_OBJECT, PullRequest, Push, Repository};
-use super::world::World;
+use crate::ado::model::{Commit, Iteration, PullRequest, Push, Repository};
+use crate::ado::security::identity::Identity;
+use crate::ado::world::World;
 use crate::moment::written;
 
 impl World {
@@ -26,6 +26,12 @@ impl World {
             "imageUrl": format!("{base}/_api/_common/identityImage?id={id}"),
             "descriptor": descriptor,
         })
+    }
+
+    /// The descriptor by which permissions are given (docs/azure-devops.md §7).
+    pub(crate) fn descriptor(&self, identity: &Identity) -> String {
+        let (tenant, name) = (&self.tenant, &identity.unique_name);
+        format!("Microsoft.IdentityModel.Claims.ClaimsIdentity;{tenant}\\{name}")
     }
 
     pub(crate) fn project_json(&self, id: &str) -> Value {
@@ -182,7 +188,7 @@ impl World {
     fn reviewers_json(&self, pull_request: &PullRequest) -> Value {
         let organization = &self.repository(&pull_request.repository).organization;
         let url = self.pull_request_url(pull_request);
-        let reviewer = |reviewer: &super::model::Reviewer| {
+        let reviewer = |reviewer: &crate::ado::model::Reviewer| {
             let mut value = self.identity_json(&reviewer.id, organization);
             put(&mut value, "reviewerUrl", json!(format!("{url}/reviewers/{}", reviewer.id)));
             put(&mut value, "vote", json!(reviewer.vote));
@@ -234,14 +240,4 @@ pub(crate) fn list(values: Vec<Value>) -> Value {
 /// Sets a key of an object.
 pub(crate) fn put(value: &mut Value, key: &str, content: Value) {
     value.as_object_mut().unwrap_or(&mut Map::new()).insert(key.to_owned(), content);
-}
-
-/// The branch that a full name stands for, without its prefix.
-pub(crate) fn short_name(full: &str) -> &str {
-    full.strip_prefix("refs/heads/").unwrap_or(full)
-}
-
-/// Whether an object id stands for "no object".
-pub(crate) fn is_nothing(id: &str) -> bool {
-    id == NO_OBJECT
 }

@@ -5,9 +5,9 @@
 use serde_json::{Value, json};
 
 use crate::ado::model::{Repository, Status};
-use crate::ado::refusal::bad_request;
-use crate::ado::render::put;
-use crate::ado::route::Call;
+use crate::ado::rest::refusal::bad_request;
+use crate::ado::rest::render::put;
+use crate::ado::rest::route::Call;
 use crate::ado::world::World;
 use crate::http::Response;
 use crate::moment::written;

@@ -3,7 +3,7 @@
 //! ADO refuses versions it does not have, preview versions without the word, and changes without a
 //! version. This file knows nothing of what is asked.
 
-use super::refusal::bad_protocol;
+use crate::ado::rest::refusal::bad_protocol;
 use crate::http::{Request, Response};
 
 const OLDEST: (u32, u32) = (1, 0);

@@ -4,12 +4,13 @@
 //! branch a new iteration and a new merge attempt. Branch names may be given short. Nothing here
 //! knows HTTP.
 
-use super::hooks::event::{Kind, Subject};
-use super::lookup::full_name;
-use super::merging::descends;
-use super::model::{Commit, NO_OBJECT, PullRequestState, Push, RefUpdate};
-use super::render::{is_nothing, short_name};
-use super::world::World;
+use crate::ado::actions::merging::descends;
+use crate::ado::hooks::event::{Kind, Subject};
+use crate::ado::model::ref_names::NO_OBJECT;
+use crate::ado::model::ref_names::full_name;
+use crate::ado::model::ref_names::{is_no_object, short_name};
+use crate::ado::model::{Commit, PullRequestState, Push, RefUpdate};
+use crate::ado::world::World;
 
 impl World {
     /// Pushes one commit to a branch, which is created if there is none; returns its object id.
@@ -157,7 +158,7 @@ impl World {
         let (id, at_ms, by) = (self.last_push, self.now_ms, self.actor.clone());
         let known = self.repository_mut(repository);
         for update in &updates {
-            if is_nothing(&update.new) {
+            if is_no_object(&update.new) {
                 known.refs.remove(&update.name);
             } else {
                 known.refs.insert(update.name.clone(), update.new.clone());
@@ -184,7 +185,7 @@ impl World {
     }
 
     fn update_pull_requests(&mut self, repository: &str, update: &RefUpdate, push: u64) {
-        if is_nothing(&update.new) {
+        if is_no_object(&update.new) {
             return;
         }
         let source = (repository.to_owned(), update.name.clone());

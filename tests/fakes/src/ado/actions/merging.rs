@@ -5,9 +5,9 @@
 
 use std::collections::HashSet;
 
-use super::hooks::event::{Event, Kind, Subject};
-use super::model::{Commit, Iteration, PullRequestState, Repository};
-use super::world::World;
+use crate::ado::hooks::event::{Event, Kind, Subject};
+use crate::ado::model::{Commit, Iteration, PullRequestState, Repository};
+use crate::ado::world::World;
 
 /// How far back a merge base is looked for; beyond, the target itself stands in.
 const ANCESTRY_LIMIT_COMMITS: usize = 2_000;
@@ -63,7 +63,7 @@ impl World {
         self.announce(event);
     }
 
-    fn merge_commit(&mut self, of: &super::model::PullRequest) -> Commit {
+    fn merge_commit(&mut self, of: &crate::ado::model::PullRequest) -> Commit {
         Commit {
             id: self.random.sha(),
             comment: format!("Merge pull request {} from {}", of.id, of.source_ref),
@@ -78,7 +78,7 @@ impl World {
     /// An event about a pull request as it is now.
     pub(crate) fn pull_request_event(&mut self, kind: Kind, id: u64, text: String) -> Event {
         let pull_request = self.pull_request(id);
-        let target = super::render::short_name(&pull_request.target_ref).to_owned();
+        let target = crate::ado::model::ref_names::short_name(&pull_request.target_ref).to_owned();
         let (repository, by) = (pull_request.repository.clone(), pull_request.by.clone());
         let mut event = self.event(kind, &repository, Subject::PullRequest(id), text);
         event.branches = vec![target];

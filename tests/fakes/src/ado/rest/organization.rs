@@ -5,13 +5,13 @@
 
 use serde_json::json;
 
-use super::permission::Permission;
-use super::query_parameters::{number, paging};
-use super::refusal::page_not_found;
-use super::render::{list, subject_descriptor};
-use super::route::{Call, Reply};
-use super::scope::Scope;
-use super::world::World;
+use crate::ado::rest::query_parameters::{number, paging};
+use crate::ado::rest::refusal::page_not_found;
+use crate::ado::rest::render::{list, subject_descriptor};
+use crate::ado::rest::route::{Call, Reply};
+use crate::ado::security::permission::Permission;
+use crate::ado::security::scope::Scope;
+use crate::ado::world::World;
 use crate::http::Response;
 
 impl World {

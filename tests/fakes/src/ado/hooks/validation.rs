@@ -10,7 +10,7 @@ use url::{Host, Url};
 
 use super::event::Kind;
 use super::subscription::Inputs;
-use crate::ado::refusal::{bad_request, refuse_unless};
+use crate::ado::rest::refusal::{bad_request, refuse_unless};
 use crate::ado::world::World;
 use crate::http::Response;
 
@@ -69,7 +69,12 @@ impl World {
         Ok(Wanted { event_type, resource_version, publisher_inputs, consumer_inputs })
     }
 
-    fn check_publisher(&self, organization: &str, kind: &str, inputs: &Inputs) -> Result<(), Response> {
+    fn check_publisher(
+        &self,
+        organization: &str,
+        kind: &str,
+        inputs: &Inputs,
+    ) -> Result<(), Response> {
         let filters: &[&str] = match Kind::parse(kind) {
             Some(kind) => kind.filters(),
             None if SILENT_TYPES.contains(&kind) => {

@@ -2,8 +2,8 @@
 //!
 //! Plain values, readable by tests, changed only by the world. Nothing here knows HTTP.
 
-use super::lookup::full_name;
-use super::model::{NO_OBJECT, Status};
+use super::ref_names::{NO_OBJECT, full_name};
+use super::status::Status;
 
 /// A pull request.
 #[derive(Debug, Clone)]

@@ -4,18 +4,18 @@
 
 use serde_json::{Value, json};
 
-use super::access::Identity;
-use super::permission::{Permission, is_namespace};
-use super::refusal::{bad_request, forbidden, not_found};
-use super::render::{list, put, subject_descriptor};
-use super::route::{Call, Reply};
-use super::scope::Scope;
-use super::world::World;
+use crate::ado::rest::refusal::{bad_request, forbidden, not_found};
+use crate::ado::rest::render::{list, put, subject_descriptor};
+use crate::ado::rest::route::{Call, Reply};
+use crate::ado::security::identity::Identity;
+use crate::ado::security::permission::{Permission, is_namespace};
+use crate::ado::security::scope::Scope;
+use crate::ado::world::World;
 use crate::http::Response;
 
 impl World {
     /// `GET _apis/permissions/{namespace}/{bits}?tokens=`: what the caller may.
-    pub(super) fn permissions(&self, call: &Call<'_>, namespace: &str, bits: &str) -> Reply {
+    pub(crate) fn permissions(&self, call: &Call<'_>, namespace: &str, bits: &str) -> Reply {
         known_namespace(namespace)?;
         let bits = bits.parse().map_err(|_| bad_request("The permissions must be a number."))?;
         let tokens = call.request.query("tokens").unwrap_or_default();
@@ -28,7 +28,7 @@ impl World {
     }
 
     /// `POST _apis/security/permissionevaluationbatch`: the same for several at once.
-    pub(super) fn permission_batch(&self, call: &Call<'_>) -> Reply {
+    pub(crate) fn permission_batch(&self, call: &Call<'_>) -> Reply {
         let mut body = call.json()?;
         let evaluations = body.get_mut("evaluations").and_then(Value::as_array_mut);
         let evaluations = evaluations.ok_or_else(|| bad_request("evaluations is missing."))?;
@@ -50,7 +50,7 @@ impl World {
     }
 
     /// `POST _apis/accesscontrolentries/{namespace}`: gives and takes bits by identity descriptor.
-    pub(super) fn change_entries(&mut self, call: &Call<'_>, namespace: &str) -> Reply {
+    pub(crate) fn change_entries(&mut self, call: &Call<'_>, namespace: &str) -> Reply {
         call.needs(&[Scope::SecurityManage])?;
         known_namespace(namespace)?;
         let body = call.json()?;
@@ -93,7 +93,7 @@ impl World {
     }
 
     /// `GET _apis/identities`: who is that. It lives on the host of the PAT API.
-    pub(super) fn find_identities(&self, call: &Call<'_>) -> Reply {
+    pub(crate) fn find_identities(&self, call: &Call<'_>) -> Reply {
         call.needs(&[Scope::Identity])?;
         let given = |name: &str| call.request.query(name);
         let found: Vec<_> = if let Some(wanted) = given("descriptors") {
@@ -131,12 +131,6 @@ impl World {
             "metaTypeId": 0,
             "properties": {"Account": text(&one.unique_name), "Mail": text(&one.unique_name)},
         })
-    }
-
-    /// The descriptor by which permissions are given (docs/azure-devops.md §7).
-    pub(super) fn descriptor(&self, identity: &Identity) -> String {
-        let (tenant, name) = (&self.tenant, &identity.unique_name);
-        format!("Microsoft.IdentityModel.Claims.ClaimsIdentity;{tenant}\\{name}")
     }
 
     fn identity_described(&self, descriptor: &str) -> Result<&Identity, Response> {

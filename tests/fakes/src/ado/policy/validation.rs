@@ -5,9 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::refusal::{bad_request, refuse_unless};
-use super::render::put;
-use super::world::World;
+use crate::ado::rest::refusal::{bad_request, refuse_unless};
+use crate::ado::rest::render::put;
+use crate::ado::world::World;
 use crate::http::Response;
 
 impl World {

@@ -4,17 +4,17 @@
 
 use serde_json::{Value, json};
 
-use super::permission::Permission;
-use super::policy::{Policy, STATUS_POLICY, Verdict, repository_of};
-use super::query_parameters::number;
-use super::refusal::{
+use crate::ado::policy::configuration::{Policy, STATUS_POLICY, Verdict, repository_of};
+use crate::ado::rest::query_parameters::number;
+use crate::ado::rest::refusal::{
     bad_request, method_not_allowed, not_found, page_not_found, permission_missing,
     pull_request_unknown, repository_unknown,
 };
-use super::render::{list, put};
-use super::route::{Call, Reply};
-use super::scope::Scope;
-use super::world::World;
+use crate::ado::rest::render::{list, put};
+use crate::ado::rest::route::{Call, Reply};
+use crate::ado::security::permission::Permission;
+use crate::ado::security::scope::Scope;
+use crate::ado::world::World;
 use crate::http::Response;
 use crate::moment::written;
 

@@ -7,14 +7,14 @@ use std::cell::RefCell;
 
 use serde_json::Value;
 
-use super::access::{Caller, Stranger};
-use super::permission::Permission;
-use super::refusal::{
+use crate::ado::rest::refusal::{
     bad_protocol, bad_request, page_not_found, project_unknown, scope_missing, signed_out,
     unauthorized,
 };
-use super::scope::Scope;
-use super::world::World;
+use crate::ado::security::identity::{Caller, Stranger};
+use crate::ado::security::permission::Permission;
+use crate::ado::security::scope::Scope;
+use crate::ado::world::World;
 use crate::faults::Action;
 use crate::http::{Request, Response};
 
@@ -46,7 +46,7 @@ impl Call<'_> {
 
     /// Refuses a version without the preview word, for what exists only in preview.
     pub(crate) fn is_preview(&self) -> Result<(), Response> {
-        super::version::check(self.request, self.newest_api_version, true)
+        crate::ado::rest::version::check(self.request, self.newest_api_version, true)
     }
 
     /// The body as JSON; anything else is refused.
@@ -132,7 +132,7 @@ impl World {
         let at = rest.iter().position(|part| part == "_apis").ok_or_else(page_not_found)?;
         let (before, tail) = rest.split_at(at);
         let newest_api_version = self.options.newest_api_version;
-        super::version::check(request, newest_api_version, false)?;
+        crate::ado::rest::version::check(request, newest_api_version, false)?;
         let project = match before {
             [] => None,
             [name] => Some(self.project_called(&organization, name, &caller.identity)?),

@@ -5,10 +5,10 @@
 use serde_json::{Value, json};
 
 use crate::ado::model::{Push, Repository};
-use crate::ado::query_parameters::{number, paging, switch, time_range};
-use crate::ado::refusal::{bad_request, commit_unknown, git_item_unknown};
-use crate::ado::render::{list, put};
-use crate::ado::route::{Call, Reply};
+use crate::ado::rest::query_parameters::{number, paging, switch, time_range};
+use crate::ado::rest::refusal::{bad_request, commit_unknown, git_item_unknown};
+use crate::ado::rest::render::{list, put};
+use crate::ado::rest::route::{Call, Reply};
 use crate::ado::world::World;
 use crate::http::Response;
 

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::permission::Permission;
+use crate::ado::security::permission::Permission;
 use crate::http::Response;
 
 const GIT: &str = "Microsoft.TeamFoundation.Git.Server";

@@ -1,0 +1,12 @@
+//! What people do in ADO, for tests to do it: push, open and change pull requests, administer.
+//!
+//! Each action has the consequences that it has at ADO: iterations, merge attempts, events.
+
+/// Changes by administrators to projects and repositories.
+mod administration;
+/// Attempts to merge, and the iterations of a pull request.
+pub(crate) mod merging;
+/// Changes to pull requests.
+mod pull_requests;
+/// Changes to branches and tags.
+mod pushing;

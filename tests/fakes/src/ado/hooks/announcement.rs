@@ -1,0 +1,67 @@
+//! Events on their way to the subscriptions to them: queued, or lost with a reason.
+
+use super::event::{Event, Kind, Subject};
+use super::notification::{Lost, LostWhy};
+use super::subscription::SubscriptionStatus;
+use crate::ado::security::permission::Permission;
+use crate::ado::world::World;
+
+impl World {
+    /// An event that happens now, without anything to filter by yet.
+    pub(crate) fn event(
+        &mut self,
+        kind: Kind,
+        repository: &str,
+        subject: Subject,
+        text: String,
+    ) -> Event {
+        let id = self.random.guid();
+        let known = self.repository(repository);
+        Event {
+            id,
+            kind,
+            organization: known.organization.clone(),
+            project: known.project.clone(),
+            repository: repository.to_owned(),
+            subject,
+            at_ms: self.now_ms,
+            text,
+            branches: Vec::new(),
+            notification_type: None,
+            merge_result: None,
+            created_by: self.actor.clone(),
+        }
+    }
+
+    /// Tells an event to everybody who wants it and can have it.
+    pub(crate) fn announce(&mut self, event: Event) {
+        let wanting = self.hooks.subscriptions.values().filter(|one| one.wants(&event));
+        let ids: Vec<_> = wanting.map(|subscription| subscription.id.clone()).collect();
+        for id in ids {
+            match self.why_lost(&id, &event) {
+                Some(why) => self.lose(&id, event.clone(), why),
+                None => {
+                    self.enqueue(&id, event.clone(), None);
+                }
+            }
+        }
+    }
+
+    fn why_lost(&self, id: &str, event: &Event) -> Option<LostWhy> {
+        let subscription = self.hooks.subscriptions.get(id)?;
+        match subscription.status {
+            SubscriptionStatus::Enabled => {
+                let owner = &subscription.modified_by;
+                let may_read = self.may(owner, Permission::GenericRead, Some(&event.repository));
+                (!may_read).then_some(LostWhy::NotPermitted)
+            }
+            SubscriptionStatus::OnProbation => Some(LostWhy::OnProbation),
+            _ => Some(LostWhy::Disabled),
+        }
+    }
+
+    fn lose(&mut self, subscription: &str, event: Event, why: LostWhy) {
+        let subscription = subscription.to_owned();
+        self.hooks.lost.push(Lost { subscription, event, why });
+    }
+}

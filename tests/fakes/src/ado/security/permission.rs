@@ -1,0 +1,110 @@
+//! Permissions: what an identity may do, and where (docs/azure-devops.md §7).
+//!
+//! Everybody has what was not taken. What was taken everywhere may be given back in one place.
+//! Nothing here knows tokens of access, only the tokens by which ADO names places.
+
+/// Git repositories.
+pub(super) const GIT: &str = "2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87";
+/// Service hooks.
+pub(super) const HOOKS: &str = "cb594ebe-87dd-4fc9-ac2c-6a10a4c92046";
+/// Projects.
+pub(super) const PROJECT: &str = "52d39943-cb85-4d7f-8fa8-c6baac873819";
+/// Builds.
+pub(super) const BUILD: &str = "33344d9c-fc72-4d6f-aba5-fa317101a7e9";
+
+/// A permission that can be taken from an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Permission {
+    /// Git: read.
+    GenericRead,
+    /// Git: write; also posts commit statuses.
+    GenericContribute,
+    /// Git: contribute to pull requests; also posts their statuses.
+    PullRequestContribute,
+    /// Git: change branch policies.
+    EditPolicies,
+    /// Git: change permissions; the fake asks for it in every namespace.
+    ManagePermissions,
+    /// Service hooks: see subscriptions.
+    ViewSubscriptions,
+    /// Service hooks: create, change and delete subscriptions.
+    EditSubscriptions,
+    /// Service hooks: a bit that is shown and no longer used.
+    DeleteSubscriptions,
+    /// Project: see it at all.
+    ReadProject,
+    /// Builds: see them.
+    ViewBuilds,
+    /// Builds: queue.
+    QueueBuilds,
+    /// Builds: stop.
+    StopBuilds,
+}
+
+impl Permission {
+    /// The security namespace and the bit in it.
+    pub fn bit(self) -> (&'static str, u32) {
+        match self {
+            Self::GenericRead => (GIT, 2),
+            Self::GenericContribute => (GIT, 4),
+            Self::PullRequestContribute => (GIT, 16384),
+            Self::EditPolicies => (GIT, 2048),
+            Self::ManagePermissions => (GIT, 8192),
+            Self::ViewSubscriptions => (HOOKS, 1),
+            Self::EditSubscriptions => (HOOKS, 2),
+            Self::DeleteSubscriptions => (HOOKS, 4),
+            Self::ReadProject => (PROJECT, 1),
+            Self::ViewBuilds => (BUILD, 1),
+            Self::QueueBuilds => (BUILD, 128),
+            Self::StopBuilds => (BUILD, 512),
+        }
+    }
+
+    /// Every permission that the fake knows.
+    pub const ALL: [Self; 12] = [
+        Self::GenericRead,
+        Self::GenericContribute,
+        Self::PullRequestContribute,
+        Self::EditPolicies,
+        Self::ManagePermissions,
+        Self::ViewSubscriptions,
+        Self::EditSubscriptions,
+        Self::DeleteSubscriptions,
+        Self::ReadProject,
+        Self::ViewBuilds,
+        Self::QueueBuilds,
+        Self::StopBuilds,
+    ];
+}
+
+/// Where a permission counts: everywhere, in a project, or in a repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) project: Option<String>,
+    pub(crate) repository: Option<String>,
+}
+
+impl Place {
+    pub(crate) fn of_project(project: &str) -> Self {
+        Self { project: Some(project.to_owned()), repository: None }
+    }
+
+    /// Whether the other place lies within this one.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let project = self.project.is_none() || self.project == other.project;
+        project && (self.repository.is_none() || self.repository == other.repository)
+    }
+}
+
+/// A permission taken away, or given back, in a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rule {
+    pub(crate) identity: String,
+    pub(crate) permission: Permission,
+    pub(crate) place: Place,
+}
+
+/// Whether there is a security namespace of that id.
+pub(crate) fn is_namespace(id: &str) -> bool {
+    [GIT, HOOKS, PROJECT, BUILD].contains(&id)
+}
