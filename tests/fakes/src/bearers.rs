@@ -1,46 +1,18 @@
-//! Bearer tokens on their way from Entra, which issues them, to ADO, which accepts them.
+//! What connects the fake ADO to the fake Entra: accounts that both know, and access tokens that
+//! Entra issued and ADO accepts.
 //!
-//! The two worlds are pure and never see each other: whoever runs both carries these records over.
-//! Nothing here decides what a bearer may do.
+//! The two worlds do not know each other, so what runs both calls these functions.
 
 use crate::{ado, entra};
 
-/// Whom a bearer speaks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
-    /// A person who signed in, by user principal name; the token carries these delegated scopes.
-    User {
-        /// `svc-ci@fabrikam.example`.
-        principal_name: String,
-        /// Wire names without the resource: `vso.pats`.
-        scopes: Vec<String>,
-    },
-    /// An application or managed identity, by the object id of its service principal.
-    Application {
-        /// GUID in the tenant.
-        object_id: String,
-    },
-}
-
-/// One access token that Entra has issued.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bearer {
-    /// What the caller will present.
-    pub secret: String,
-    /// Whom it speaks for.
-    pub subject: Subject,
-    /// When it ends, in milliseconds since 1970.
-    pub valid_until_ms: i64,
-}
-
-/// Tells ADO of every access token that Entra has issued since the last call.
-pub fn carry(entra: &mut entra::World, ado: &mut ado::World) {
-    for bearer in entra.take_issued() {
-        ado.accept_bearer(bearer);
+/// Makes ADO accept every access token that Entra has issued since the last call.
+pub fn pass_on_issued(entra: &mut entra::World, ado: &mut ado::World) {
+    for token in entra.take_issued() {
+        ado.accept_access_token(token);
     }
 }
 
-/// A person known to both worlds.
+/// A person whom both worlds know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownUser {
     /// GUID of the identity in ADO.
@@ -49,7 +21,8 @@ pub struct KnownUser {
     pub object_id: String,
 }
 
-/// Adds a person to both worlds, tied by the user principal name, and signed in to the browser.
+/// Adds a person to both worlds, under one user principal name, and signs the person in to the
+/// browser.
 pub fn add_service_user(
     ado: &mut ado::World,
     entra: &mut entra::World,

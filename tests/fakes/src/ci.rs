@@ -8,8 +8,10 @@
 pub mod behaviour;
 /// The trigger: is it what the contract says?
 mod contract;
-/// Reports on their way to the gateway.
-pub mod reporting;
+/// Reports: planned, to be sent, and answered.
+pub mod report;
+/// When reports are planned and sent.
+mod reporting;
 /// Standard Webhooks signatures.
 pub mod signature;
 /// One run as the CI knows it.
@@ -20,6 +22,6 @@ mod tests;
 pub mod world;
 
 pub use behaviour::Behaviour;
-pub use reporting::Report;
+pub use report::Report;
 pub use start::{Options, Start};
 pub use world::World;

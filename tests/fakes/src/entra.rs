@@ -1,8 +1,8 @@
 //! Microsoft Entra as a world: people sign in, applications redeem codes and refresh tokens.
 //!
 //! It stands in for the v2.0 endpoints of one tenant and for the managed identity endpoint of a
-//! virtual machine, as strict as documented, or stricter where that is unknown. It must never know
-//! Azure DevOps: what it issues is carried there by others.
+//! virtual machine. It is as strict as documented, and stricter where that is unknown. It does not
+//! know Azure DevOps, which gets to know the issued tokens through `bearers`.
 
 /// Signed assertions that applications authenticate with.
 mod assertion;
@@ -10,30 +10,32 @@ mod assertion;
 mod authorize;
 /// Which application is calling the token endpoint.
 mod client;
-/// Just enough DER to read keys and certificates.
+/// As much DER as keys and certificates need.
 mod der;
-/// Documents that say where everything is and which keys sign.
+/// Discovery documents, and from a request to the code that answers it.
 mod discovery;
+/// The ways in which an ID token can be forged.
+pub mod forgery;
 /// What each grant yields.
 mod grants;
-/// ID tokens, honest and forged.
-pub mod id_token;
-/// Key pairs, made once for a process.
+/// ID tokens, valid and forged.
+mod id_token;
+/// Key pairs, generated once for a process.
 mod keys;
 /// The managed identity endpoint.
-mod managed;
+mod managed_identity;
 /// What exists: applications, people, codes, refresh tokens.
 pub mod model;
 /// Refusals, in the shape that Entra gives them.
 mod refusal;
+/// What tests order and count: refusals, revocations, token calls.
+mod scripting;
 /// The token endpoint.
-mod token;
-/// What happens to tokens by the hand of a test.
-mod trouble;
-/// The state as a whole and how it is set up.
+mod token_endpoint;
+/// The state as a whole and how a test sets it up.
 pub mod world;
 
-pub use id_token::Forgery;
+pub use forgery::Forgery;
 pub use model::Consent;
 pub use world::{Options, World};
 

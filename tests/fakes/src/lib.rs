@@ -1,28 +1,31 @@
 //! Stand-ins for the neighbours of the gateway: Azure DevOps (ADO), Microsoft Entra, a CI system.
 //!
 //! Each neighbour is a world: plain state with a pure `handle(request, now) -> response`, so that
-//! stories, simulation, the demo and the load test are thin users of one thing. They must never
-//! know anything of the gateway's crate, and must never be more forgiving than the real neighbour.
+//! stories, simulation, the demo and the load test all use the same one. A world is never more
+//! forgiving than the real neighbour. The crate imports nothing of the gateway, so that a misspelt
+//! field cannot be misspelt on both sides.
 
+/// An access token as Entra issues it and ADO accepts it.
+pub mod access_token;
 /// Azure DevOps.
 pub mod ado;
-/// Bearer tokens on their way from Entra to ADO.
+/// What connects ADO to Entra: accounts that both know, and issued access tokens.
 pub mod bearers;
 /// A CI system that is started by webhook and reports back.
 pub mod ci;
-/// What a person at a terminal can do to the worlds, as JSON over HTTP.
+/// Control of the worlds by JSON over HTTP, for people and load tests.
 pub mod control;
 /// Microsoft Entra: sign-in and tokens.
 pub mod entra;
-/// Misbehaviour of the network and of a neighbour on bad days.
+/// Misbehaviour of the network and of a neighbour, by rules.
 pub mod faults;
 /// Requests and responses as plain values.
 pub mod http;
-/// What has been asked of a world, for tests to count.
+/// The requests that a world has received, for tests to count.
 pub mod journal;
-/// Moments as ADO writes them.
-pub mod moment;
 /// Seeded randomness, so that ids are reproducible.
 pub mod random;
 /// The worlds behind a socket; the only place with a clock.
 pub mod shell;
+/// Points in time as text.
+pub mod timestamp;

@@ -225,7 +225,7 @@ async fn answers_carry_the_time_of_the_worlds() {
     let answer = story.client.get(url).basic_auth("", Some(PAT)).send().await.unwrap();
     let dates: Vec<_> = answer.headers().get_all("date").iter().collect();
     let now_ms = story.shell.ado(|ado| ado.now_ms());
-    let around = [now_ms - 2_000, now_ms - 1_000, now_ms].map(fakes::moment::http);
+    let around = [now_ms - 2_000, now_ms - 1_000, now_ms].map(fakes::timestamp::http_date);
     assert_eq!(dates.len(), 1);
     assert!(around.iter().any(|one| *one == dates[0].to_str().unwrap()), "{dates:?}");
     story.shell.stop().await;

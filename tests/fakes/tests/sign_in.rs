@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fakes::bearers::{add_service_principal, add_service_user};
 use fakes::faults::{Action, Rule, unavailable_503};
 use fakes::shell::Shell;
-use fakes::{ado, ci, entra, moment};
+use fakes::{ado, ci, entra, timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -103,7 +103,7 @@ impl Story {
         let body = json!({
             "displayName": "azdo-gateway/story",
             "scope": "vso.code",
-            "validTo": moment::written(end_ms),
+            "validTo": timestamp::rfc3339(end_ms),
             "allOrgs": false,
         });
         let url = self.url(&format!("/fabrikam/_apis/tokens/pats?{VERSION}"));

@@ -3,64 +3,12 @@
 //! The reports of a run leave in order, each repeated until it is taken, as a careful runner does.
 //! Sending is the shell's work.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
 use serde_json::{Value, json};
 
 use super::behaviour::Behaviour;
+use super::report::{Answered, PlannedReport, Report};
 use super::start::Start;
 use super::world::World;
-
-/// One report for the shell to POST.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// Names this report when it is answered.
-    pub token: u64,
-    /// The gateway's run id.
-    pub run: String,
-    /// Where to, from the trigger.
-    pub url: String,
-    /// The bearer token, from the trigger.
-    pub bearer: String,
-    /// The JSON body.
-    pub body: Vec<u8>,
-}
-
-/// What was answered to one report, once.
-#[derive(Debug, Clone)]
-pub struct Answered {
-    /// The gateway's run id.
-    pub run: String,
-    /// The state that was reported.
-    pub state: String,
-    /// When.
-    pub at_ms: i64,
-    /// The status answered; none when there was no answer.
-    pub status: Option<u16>,
-    /// The JSON answered; null when there was none.
-    pub body: Value,
-}
-
-#[derive(Debug, Clone)]
-struct Planned {
-    run: String,
-    state: &'static str,
-    due_ms: i64,
-    attempts: u32,
-    is_final: bool,
-}
-
-/// The reports that are planned, and those that were answered.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Reports {
-    planned: BTreeMap<u64, Planned>,
-    waiting: BTreeMap<String, VecDeque<u64>>,
-    due: BTreeSet<(i64, u64)>,
-    in_flight: BTreeSet<u64>,
-    answered: Vec<Answered>,
-    finished: BTreeSet<String>,
-    last_token: u64,
-}
 
 impl World {
     /// Every answer that a report got, oldest first.
@@ -109,7 +57,7 @@ impl World {
         self.reports.last_token += 1;
         let token = self.reports.last_token;
         let is_final = state != "running";
-        let planned = Planned { run: run.to_owned(), state, due_ms, attempts: 0, is_final };
+        let planned = PlannedReport { run: run.to_owned(), state, due_ms, attempts: 0, is_final };
         self.reports.planned.insert(token, planned);
         let queue = self.reports.waiting.entry(run.to_owned()).or_default();
         queue.push_back(token);
@@ -178,7 +126,7 @@ impl World {
     }
 }
 
-fn report_of(token: u64, planned: &Planned, start: &Start) -> Report {
+fn report_of(token: u64, planned: &PlannedReport, start: &Start) -> Report {
     let text = |pointer: &str| {
         start.trigger.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
     };

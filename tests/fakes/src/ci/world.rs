@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::behaviour::Behaviour;
-use super::reporting::Reports;
+use super::report::Reports;
 use super::start::{Options, Start};
 use super::{contract, signature};
 use crate::faults::{Action, Faults};

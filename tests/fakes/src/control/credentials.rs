@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{HELP, Reply, word};
+use super::arguments::{HELP, Reply, text};
 use crate::entra::{Consent, Forgery};
 use crate::{ado, entra};
 
@@ -27,7 +27,7 @@ pub(super) fn tenant(entra: &entra::World, path: &[&str]) -> Reply {
 pub(super) fn change_entra(entra: &mut entra::World, path: &[&str], body: &Value) -> Reply {
     match path {
         ["sign-in"] => {
-            let user = known_user(entra, word(body, "user")?)?;
+            let user = known_user(entra, text(body, "user")?)?;
             entra.sign_in(&user);
             Ok(json!({"signed_in": user}))
         }
@@ -36,19 +36,19 @@ pub(super) fn change_entra(entra: &mut entra::World, path: &[&str], body: &Value
             Ok(json!({"signed_in": null}))
         }
         ["revoke"] => {
-            let user = known_user(entra, word(body, "user")?)?;
+            let user = known_user(entra, text(body, "user")?)?;
             Ok(json!({"revoked": entra.revoke_refresh_tokens(&user)}))
         }
         ["users"] => {
-            let user = word(body, "user")?;
-            let object_id = entra.add_user(word(body, "name").unwrap_or(user), user);
+            let user = text(body, "user")?;
+            let object_id = entra.add_user(text(body, "name").unwrap_or(user), user);
             Ok(json!({"object_id": object_id}))
         }
         ["users", user] => change_user(entra, user, body),
         ["token-error"] => {
             let number = number(body, "number").ok_or("number is missing")?;
             let status = number_or(body, "status", 400);
-            let error = word(body, "error").unwrap_or("invalid_grant");
+            let error = text(body, "error").unwrap_or("invalid_grant");
             let status = u16::try_from(status).map_err(|_| "status is no HTTP status")?;
             entra.fail_token(number, error, status, self::number(body, "count"));
             Ok(json!({"number": number}))
@@ -58,7 +58,7 @@ pub(super) fn change_entra(entra: &mut entra::World, path: &[&str], body: &Value
             Ok(json!({}))
         }
         ["forge"] => {
-            let how = word(body, "how")?;
+            let how = text(body, "how")?;
             let forgery = Forgery::parse(how);
             let forgery = forgery.ok_or_else(|| format!("how is one of {:?}", Forgery::ALL))?;
             entra.forge_next_id_token(forgery);
@@ -74,7 +74,7 @@ fn change_user(entra: &mut entra::World, user: &str, body: &Value) -> Reply {
         let trouble = trouble.as_u64().and_then(|number| u32::try_from(number).ok());
         entra.set_trouble(&user, trouble);
     }
-    if let Ok(consent) = word(body, "consent") {
+    if let Ok(consent) = text(body, "consent") {
         let consent = match consent {
             "given" => Consent::Given,
             "declined" => Consent::Declined,
@@ -89,7 +89,7 @@ fn change_user(entra: &mut entra::World, user: &str, body: &Value) -> Reply {
 pub(super) fn change_pats(ado: &mut ado::World, path: &[&str], body: &Value) -> Reply {
     match path {
         ["error"] => {
-            let error = word(body, "error")?;
+            let error = text(body, "error")?;
             ado.fail_minting(error, number_or(body, "count", 1));
             Ok(json!({"error": error}))
         }

@@ -4,10 +4,10 @@
 
 use serde_json::{Value, json};
 
-use super::Reply;
+use super::arguments::{HELP, Reply};
 use crate::ado::model::Status;
 use crate::journal::{Entry, Journal};
-use crate::moment::written;
+use crate::timestamp::rfc3339;
 use crate::{ado, ci};
 
 const LIMIT_ENTRIES: usize = 200;
@@ -16,7 +16,7 @@ pub(super) fn list(ado: &ado::World, ci: &ci::World, path: &[&str]) -> Reply {
     Ok(match path {
         ["pull-requests"] => ado.pull_requests().rev().map(pull_request).collect(),
         ["pull-requests", id, "statuses"] => {
-            let id = super::known(ado, id)?;
+            let id = super::arguments::pull_request(ado, id)?;
             ado.pull_request(id).statuses.iter().map(status).collect()
         }
         ["statuses", from] => statuses_from(ado, from)?,
@@ -40,7 +40,7 @@ pub(super) fn list(ado: &ado::World, ci: &ci::World, path: &[&str]) -> Reply {
             entries.map(|entry| json!(format!("{entry:?}"))).collect()
         }
         ["journal", from] => journal_from(&ado.journal, from)?,
-        _ => return Err(super::HELP.to_owned()),
+        _ => return Err(HELP.to_owned()),
     })
 }
 
@@ -87,9 +87,9 @@ fn pat(ado: &ado::World, one: &ado::Pat) -> Value {
         "state": format!("{:?}", one.state(ado.now_ms())).to_lowercase(),
         "used": one.used,
         "refused_uses": one.refused_uses,
-        "valid_from": written(one.valid_from_ms),
-        "valid_to": written(one.valid_to_ms),
-        "revoked_at": one.revoked_at_ms.map(written),
+        "valid_from": rfc3339(one.valid_from_ms),
+        "valid_to": rfc3339(one.valid_to_ms),
+        "revoked_at": one.revoked_at_ms.map(rfc3339),
     })
 }
 
@@ -126,7 +126,7 @@ fn status(one: &Status) -> Value {
         "iteration": one.iteration,
         "description": one.description,
         "url": one.target_url,
-        "at": written(one.at_ms),
+        "at": rfc3339(one.at_ms),
     })
 }
 

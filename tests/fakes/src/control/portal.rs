@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{HELP, Reply, repository, word};
+use super::arguments::{HELP, Reply, repository, text};
 use crate::ado::{SubscriptionStatus, World};
 
 pub(super) fn change(ado: &mut World, path: &[&str], body: &Value) -> Reply {
@@ -30,20 +30,20 @@ pub(super) fn change(ado: &mut World, path: &[&str], body: &Value) -> Reply {
 
 /// Somebody's own subscription, which is none of the gateway's business.
 fn subscribe(ado: &mut World, body: &Value) -> Reply {
-    let (id, organization) = project(ado, word(body, "project")?)?;
-    let owner = match word(body, "owner") {
+    let (id, organization) = project(ado, text(body, "project")?)?;
+    let owner = match text(body, "owner") {
         Ok(user) => identity(ado, user)?,
         Err(_) => ado.actor().to_owned(),
     };
     let wanted = json!({
         "publisherId": "tfs",
-        "eventType": word(body, "event_type")?,
+        "eventType": text(body, "event_type")?,
         "consumerId": "webHooks",
         "consumerActionId": "httpRequest",
         "publisherInputs": {"projectId": id},
         "consumerInputs": {
-            "url": word(body, "url")?,
-            "basicAuthPassword": word(body, "password").unwrap_or_default(),
+            "url": text(body, "url")?,
+            "basicAuthPassword": text(body, "password").unwrap_or_default(),
         },
     });
     let created = ado.try_add_subscription(&organization, &owner, &wanted);
@@ -69,7 +69,7 @@ fn change_subscription(ado: &mut World, id: &str, verb: &str) -> Reply {
 
 /// With one project in it.
 fn found_organization(ado: &mut World, body: &Value) -> Reply {
-    let (name, project) = (word(body, "name")?, word(body, "project")?);
+    let (name, project) = (text(body, "name")?, text(body, "project")?);
     if ado.organizations().any(|one| one.name == name) {
         return Err(format!("there is an organization {name}"));
     }
@@ -79,7 +79,7 @@ fn found_organization(ado: &mut World, body: &Value) -> Reply {
 
 /// With a first commit on its default branch.
 fn create_repository(ado: &mut World, body: &Value) -> Reply {
-    let path = word(body, "repository")?;
+    let path = text(body, "repository")?;
     if ado.find_repository(path).is_some() {
         return Err(format!("there is a repository {path}"));
     }
@@ -92,7 +92,7 @@ fn create_repository(ado: &mut World, body: &Value) -> Reply {
 fn change_project(ado: &mut World, name: &str, verb: &str, body: &Value) -> Reply {
     let (id, _) = project(ado, name)?;
     match verb {
-        "rename" => ado.rename_project(&id, word(body, "name")?),
+        "rename" => ado.rename_project(&id, text(body, "name")?),
         "delete" => ado.delete_project(&id),
         _ => return Err(HELP.to_owned()),
     }
@@ -102,7 +102,7 @@ fn change_project(ado: &mut World, name: &str, verb: &str, body: &Value) -> Repl
 fn change_repository(ado: &mut World, verb: &str, body: &Value) -> Reply {
     let id = repository(ado, body)?;
     match verb {
-        "rename" => ado.rename_repository(&id, word(body, "name")?),
+        "rename" => ado.rename_repository(&id, text(body, "name")?),
         "disable" => ado.set_disabled(&id, true),
         "enable" => ado.set_disabled(&id, false),
         "delete" => ado.delete_repository(&id),

@@ -11,7 +11,7 @@ use super::client::Form;
 use super::model::{RefreshToken, User};
 use super::refusal::Refused;
 use super::world::World;
-use crate::bearers::{Bearer, Subject};
+use crate::access_token::{AccessToken, Subject};
 
 type Body = Result<Value, Refused>;
 
@@ -150,7 +150,7 @@ impl World {
         let lifetime_ms = i64::try_from(lifetime_s.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let valid_until_ms = self.now_ms.saturating_add(lifetime_ms);
         self.confided.push(("access token", secret.clone()));
-        self.issued.push(Bearer { secret: secret.clone(), subject, valid_until_ms });
+        self.issued.push(AccessToken { secret: secret.clone(), subject, valid_until_ms });
         (secret, lifetime_s)
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Plain values, changed only by the world. Nothing here knows HTTP.
 
+use super::refusal::Refused;
+
 /// What a person answers when asked for consent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Consent {
@@ -92,4 +94,13 @@ pub struct TokenCall {
     pub grant: String,
     /// The AADSTS number of the refusal; none when a token was issued.
     pub refused: Option<u32>,
+}
+
+/// Refusals that a test ordered, which the world would not come to by itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ScriptedRefusals {
+    /// For the token endpoint: for how many calls; none means until it is cleared.
+    pub(crate) token: Option<(Refused, Option<u32>)>,
+    /// For the next sign-in: the error and its AADSTS number.
+    pub(crate) authorize: Option<(String, u32)>,
 }

@@ -5,9 +5,9 @@
 
 use serde_json::json;
 
-use super::world::World;
 use crate::http::Response;
-use crate::moment::written;
+use crate::random::Random;
+use crate::timestamp::rfc3339;
 
 /// A refusal of the token endpoint, not yet rendered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,27 @@ impl Refused {
     /// The request is malformed: 400.
     pub(crate) fn request(number: u32) -> Self {
         Self::new(400, "invalid_request", number)
+    }
+
+    /// Entra's error document.
+    pub(crate) fn response(&self, random: &mut Random, now_ms: i64) -> Response {
+        let (trace, correlation) = (random.guid(), random.guid());
+        let at = rfc3339(now_ms);
+        let at = format!("{}Z", at.get(..19).unwrap_or_default().replace('T', " "));
+        let (number, text) = (self.number, sentence(self.number));
+        let body = json!({
+            "error": self.error,
+            "error_description": format!(
+                "AADSTS{number}: {text}\r\nTrace ID: {trace}\r\nCorrelation ID: {correlation}\r\n\
+                 Timestamp: {at}"
+            ),
+            "error_codes": [number],
+            "timestamp": at,
+            "trace_id": trace,
+            "correlation_id": correlation,
+            "error_uri": format!("https://login.microsoftonline.com/error?code={number}"),
+        });
+        Response::json(self.status, &body)
     }
 }
 
@@ -75,31 +96,6 @@ pub(crate) fn sentence(number: u32) -> &'static str {
         7_000_218 => "The request must contain a client assertion or a client secret.",
         7_000_222 => "The provided client secret keys are expired.",
         _ => "The request was refused.",
-    }
-}
-
-impl World {
-    /// Entra's error document.
-    pub(super) fn refusal(&mut self, refused: &Refused) -> Response {
-        let (trace, correlation) = (self.random.guid(), self.random.guid());
-        let at = written(self.now_ms);
-        let at = format!("{}Z", at.get(..19).unwrap_or_default().replace('T', " "));
-        let number = refused.number;
-        let body = json!({
-            "error": refused.error,
-            "error_description": format!(
-                "AADSTS{number}: {} Trace ID: {trace}\r\nCorrelation ID: {correlation}\r\n\
-                 Timestamp: {at}",
-                sentence(number),
-            )
-            .replacen(" Trace ID", "\r\nTrace ID", 1),
-            "error_codes": [number],
-            "timestamp": at,
-            "trace_id": trace,
-            "correlation_id": correlation,
-            "error_uri": format!("https://login.microsoftonline.com/error?code={number}"),
-        });
-        Response::json(refused.status, &body)
     }
 }
 

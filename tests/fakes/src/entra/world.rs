@@ -4,10 +4,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::id_token::Forgery;
-use super::model::{App, Code, Consent, ManagedIdentity, RefreshToken, Secret, TokenCall, User};
-use super::trouble::Scripted;
-use crate::bearers::Bearer;
+use super::forgery::Forgery;
+use super::model::{
+    App, Code, Consent, ManagedIdentity, RefreshToken, ScriptedRefusals, Secret, TokenCall, User,
+};
+use crate::access_token::AccessToken;
 use crate::faults::{Action, Faults};
 use crate::http::{Request, Response};
 use crate::journal::Journal;
@@ -58,11 +59,11 @@ pub struct World {
     pub(super) sessions: Vec<String>,
     pub(super) codes: HashMap<String, Code>,
     pub(super) refresh_tokens: BTreeMap<String, RefreshToken>,
-    pub(super) issued: Vec<Bearer>,
+    pub(super) issued: Vec<AccessToken>,
     pub(super) calls: Vec<TokenCall>,
     /// Whatever must be seen by nobody, by the name of what it is.
     pub(super) confided: Vec<(&'static str, String)>,
-    pub(super) scripted: Scripted,
+    pub(super) scripted: ScriptedRefusals,
     pub(super) forgery: Option<Forgery>,
     pub(super) signing_key: usize,
 }
@@ -88,7 +89,7 @@ impl World {
             issued: Vec::new(),
             calls: Vec::new(),
             confided: Vec::new(),
-            scripted: Scripted::default(),
+            scripted: ScriptedRefusals::default(),
             forgery: None,
             signing_key: 0,
         }
@@ -231,7 +232,7 @@ impl World {
     }
 
     /// The access tokens issued since the last call, to be carried to ADO.
-    pub fn take_issued(&mut self) -> Vec<Bearer> {
+    pub fn take_issued(&mut self) -> Vec<AccessToken> {
         std::mem::take(&mut self.issued)
     }
 

@@ -1,7 +1,7 @@
 //! The loop that sends what falls due: ADO's deliveries and the CI's reports.
 //!
-//! It is woken when something may be due and by the next due time, and tells the worlds what became
-//! of each sending. It must never look into what it sends.
+//! It wakes when something may be due and at the next due time, and gives each answer back to the
+//! world that sent. It does not look into what it sends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,77 +10,82 @@ use reqwest::redirect::Policy;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use super::Shared;
 use super::clock::machine_ms;
+use super::worlds::Worlds;
 use crate::ado::{Answer, Outgoing};
 use crate::ci::Report;
 
+/// Deliveries under way at once. Reports need no limit: the CI sends one at a time for each run.
 const IN_FLIGHT_LIMIT: usize = 256;
+/// ADO's own limit is not documented (docs/azure-devops.md §1.3); a receiver answers far sooner.
 const TIMEOUT: Duration = Duration::from_secs(10);
-const LONGEST_NAP_MS: i64 = 1_000;
+/// The loop is woken for what falls due. Looking once a second besides means that a wake-up which
+/// was missed delays a delivery and does not lose it.
+const SLEEP_LIMIT_MS: i64 = 1_000;
 
-/// A client that follows no redirect and knows no proxy.
+/// A client that follows no redirect and uses no proxy.
 pub(super) fn client() -> reqwest::Result<reqwest::Client> {
     let builder = reqwest::Client::builder().redirect(Policy::none()).no_proxy();
     builder.timeout(TIMEOUT).connect_timeout(TIMEOUT).build()
 }
 
 /// Sends until the shell stops.
-pub(super) async fn run(shared: Arc<Shared>, client: reqwest::Client, tasks: TaskTracker) {
+pub(super) async fn run(worlds: Arc<Worlds>, client: reqwest::Client, tasks: TaskTracker) {
     let slots = Arc::new(Semaphore::new(IN_FLIGHT_LIMIT));
-    while !shared.stopped.is_cancelled() {
-        send_due(&shared, &client, &tasks, &slots);
-        let has_room = slots.available_permits() > 0;
-        let nap = Duration::from_millis(nap_ms(&shared, has_room));
+    while !worlds.stopped.is_cancelled() {
+        send_due(&worlds, &client, &tasks, &slots);
+        let has_free_slot = slots.available_permits() > 0;
+        let wait = Duration::from_millis(until_next_ms(&worlds, has_free_slot));
         tokio::select! {
-            () = shared.stopped.cancelled() => {}
-            () = shared.due.notified() => {}
-            () = tokio::time::sleep(nap) => {}
+            () = worlds.stopped.cancelled() => {}
+            () = worlds.due.notified() => {}
+            () = tokio::time::sleep(wait) => {}
         }
     }
 }
 
 fn send_due(
-    shared: &Arc<Shared>,
+    worlds: &Arc<Worlds>,
     client: &reqwest::Client,
     tasks: &TaskTracker,
     slots: &Arc<Semaphore>,
 ) {
-    let room = slots.available_permits();
-    let deliveries = shared.ado().due_deliveries_at_most(shared.now_ms(), room);
+    let free = slots.available_permits();
+    let deliveries = worlds.ado().due_deliveries_at_most(worlds.now_ms(), free);
     for outgoing in deliveries {
         let permit = Arc::clone(slots).try_acquire_owned();
-        let (shared, client) = (Arc::clone(shared), client.clone());
+        let (worlds, client) = (Arc::clone(worlds), client.clone());
         tasks.spawn(async move {
             let _permit = permit;
-            let stopped = shared.stopped.clone();
-            if stopped.run_until_cancelled(deliver(&shared, &client, outgoing)).await.is_some() {
-                shared.changed();
+            let stopped = worlds.stopped.clone();
+            if stopped.run_until_cancelled(deliver(&worlds, &client, outgoing)).await.is_some() {
+                worlds.changed();
             }
         });
     }
-    let reports = shared.ci().due_reports(machine_ms());
+    let reports = worlds.ci().due_reports(machine_ms());
     for report in reports {
-        let (shared, client) = (Arc::clone(shared), client.clone());
+        let (worlds, client) = (Arc::clone(worlds), client.clone());
         tasks.spawn(async move {
-            let stopped = shared.stopped.clone();
-            if stopped.run_until_cancelled(tell(&shared, &client, report)).await.is_some() {
-                shared.changed();
+            let stopped = worlds.stopped.clone();
+            if stopped.run_until_cancelled(send_report(&worlds, &client, report)).await.is_some() {
+                worlds.changed();
             }
         });
     }
 }
 
-/// How long nothing falls due. Without room, only a change makes a difference.
-fn nap_ms(shared: &Shared, has_room: bool) -> u64 {
-    let delivery = shared.ado().next_due_ms().filter(|_| has_room);
-    let delivery = delivery.map(|due_ms| due_ms - shared.now_ms());
-    let report = shared.ci().next_due_ms().map(|due_ms| due_ms - machine_ms());
-    let wait_ms = delivery.into_iter().chain(report).min().unwrap_or(LONGEST_NAP_MS);
-    wait_ms.clamp(1, LONGEST_NAP_MS).unsigned_abs()
+/// The time until something falls due. A due delivery without a free slot does not count: it can go
+/// only when another one has ended, and that wakes the loop.
+fn until_next_ms(worlds: &Worlds, has_free_slot: bool) -> u64 {
+    let delivery = worlds.ado().next_due_ms().filter(|_| has_free_slot);
+    let delivery = delivery.map(|due_ms| due_ms - worlds.now_ms());
+    let report = worlds.ci().next_due_ms().map(|due_ms| due_ms - machine_ms());
+    let wait_ms = delivery.into_iter().chain(report).min().unwrap_or(SLEEP_LIMIT_MS);
+    wait_ms.clamp(1, SLEEP_LIMIT_MS).unsigned_abs()
 }
 
-async fn deliver(shared: &Shared, client: &reqwest::Client, outgoing: Outgoing) {
+async fn deliver(worlds: &Worlds, client: &reqwest::Client, outgoing: Outgoing) {
     let mut request = client.post(&outgoing.url).body(outgoing.body);
     for (name, value) in &outgoing.headers {
         request = request.header(name, value);
@@ -91,10 +96,10 @@ async fn deliver(shared: &Shared, client: &reqwest::Client, outgoing: Outgoing) 
         Err(error) if error.is_connect() => Answer::NoConnection,
         Err(_) => Answer::DroppedAfterSend,
     };
-    shared.ado().delivery_answered(outgoing.token, answer, shared.now_ms());
+    worlds.ado().delivery_answered(outgoing.token, answer, worlds.now_ms());
 }
 
-async fn tell(shared: &Shared, client: &reqwest::Client, report: Report) {
+async fn send_report(worlds: &Worlds, client: &reqwest::Client, report: Report) {
     let request = client
         .post(&report.url)
         .bearer_auth(&report.bearer)
@@ -107,5 +112,5 @@ async fn tell(shared: &Shared, client: &reqwest::Client, report: Report) {
         }
         Err(_) => (None, Vec::new()),
     };
-    shared.ci().report_answered(report.token, status, &body, machine_ms());
+    worlds.ci().report_answered(report.token, status, &body, machine_ms());
 }

@@ -1,7 +1,7 @@
 //! From the socket to a world and back.
 //!
-//! The web framework ends here: worlds see plain values. This file also does to connections what a
-//! fault demands; which fault strikes is decided by the world's rules.
+//! Worlds see plain values and no web framework. This file also does to connections what a fault
+//! requires, such as closing them; which fault applies is decided by the rules of the world.
 
 use std::any::Any;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -15,8 +15,8 @@ use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 
-use super::Shared;
 use super::clock::machine_ms;
+use super::worlds::Worlds;
 use crate::faults::{Action, Faults};
 use crate::http::{Release, Request, Response};
 use crate::{ado, ci, control, entra};
@@ -24,14 +24,19 @@ use crate::{ado, ci, control, entra};
 const BODY_LIMIT_BYTES: usize = 8 * 1024 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// A neighbour that can be asked.
+/// What the server needs of each world.
 trait World {
     fn faults(&mut self) -> &mut Faults;
     fn handle(&mut self, request: &Request, now_ms: i64) -> Response;
-    fn faulty(&mut self, request: &Request, fault: &Action, now_ms: i64) -> Option<Response>;
+    fn handle_with_fault(
+        &mut self,
+        request: &Request,
+        fault: &Action,
+        now_ms: i64,
+    ) -> Option<Response>;
 }
 
-macro_rules! is_a_world {
+macro_rules! implement_world {
     ($world:ty) => {
         impl World for $world {
             fn faults(&mut self) -> &mut Faults {
@@ -42,37 +47,43 @@ macro_rules! is_a_world {
                 <$world>::handle(self, request, now_ms)
             }
 
-            fn faulty(&mut self, request: &Request, fault: &Action, at: i64) -> Option<Response> {
-                self.handle_with_fault(request, fault, at)
+            fn handle_with_fault(
+                &mut self,
+                request: &Request,
+                fault: &Action,
+                now_ms: i64,
+            ) -> Option<Response> {
+                <$world>::handle_with_fault(self, request, fault, now_ms)
             }
         }
     };
 }
 
-is_a_world!(ado::World);
-is_a_world!(ci::World);
-is_a_world!(entra::World);
+implement_world!(ado::World);
+implement_world!(ci::World);
+implement_world!(entra::World);
 
+/// Which world a request is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+enum Addressee {
     Ado,
     Ci,
     Entra,
 }
 
-impl Shared {
-    /// Now, by the clock of that side.
-    fn time_of(&self, side: Side) -> i64 {
-        if side == Side::Ci { machine_ms() } else { self.now_ms() }
+impl Worlds {
+    /// The time by the clock of that world.
+    fn time_of(&self, to: Addressee) -> i64 {
+        if to == Addressee::Ci { machine_ms() } else { self.now_ms() }
     }
 
-    fn with<T>(&self, side: Side, act: impl FnOnce(&mut dyn World) -> T) -> T {
-        match side {
-            Side::Ado => act(&mut *self.ado()),
-            Side::Ci => act(&mut *self.ci()),
-            Side::Entra => {
+    fn with<T>(&self, to: Addressee, act: impl FnOnce(&mut dyn World) -> T) -> T {
+        match to {
+            Addressee::Ado => act(&mut *self.ado()),
+            Addressee::Ci => act(&mut *self.ci()),
+            Addressee::Entra => {
                 let result = act(&mut *self.entra());
-                self.carry_bearers();
+                self.pass_on_issued_tokens();
                 result
             }
         }
@@ -84,11 +95,11 @@ impl Shared {
 struct Socket(TcpStream);
 
 /// The server, not yet running.
-pub(super) fn listen(shared: &Arc<Shared>, listener: TcpListener) -> std::io::Result<Server> {
-    let shared = Arc::clone(shared);
+pub(super) fn listen(worlds: &Arc<Worlds>, listener: TcpListener) -> std::io::Result<Server> {
+    let worlds = Arc::clone(worlds);
     let server = HttpServer::new(move || {
         App::new()
-            .app_data(web::Data::from(Arc::clone(&shared)))
+            .app_data(web::Data::from(Arc::clone(&worlds)))
             .app_data(web::PayloadConfig::new(BODY_LIMIT_BYTES))
             .default_service(web::to(serve))
     });
@@ -111,104 +122,118 @@ fn remember_socket(connection: &dyn Any, data: &mut Extensions) {
     }
 }
 
-async fn serve(http: HttpRequest, body: web::Bytes, shared: web::Data<Shared>) -> HttpResponse {
+async fn serve(http: HttpRequest, body: web::Bytes, worlds: web::Data<Worlds>) -> HttpResponse {
     let request = plain(&http, &body);
     let first = request.path.split('/').nth(1).unwrap_or_default();
-    let side = match first {
+    let to = match first {
         "_fake" if request.path == "/_fake/clock" && request.method == "POST" => {
-            return passed(&shared, &request).await;
+            return advanced(&worlds, &request).await;
         }
-        "_fake" => return controlled(&shared, &request),
-        "ci" => Side::Ci,
-        _ if entra::World::serves(&request) => Side::Entra,
-        _ => Side::Ado,
+        "_fake" => return controlled(&worlds, &request),
+        "ci" => Addressee::Ci,
+        _ if entra::World::serves(&request) => Addressee::Entra,
+        _ => Addressee::Ado,
     };
-    let fault = shared.with(side, |world| world.faults().decide(&request));
+    let fault = worlds.with(to, |world| world.faults().decide(&request));
     let Some(fault) = fault else {
-        let response = shared.with(side, |world| world.handle(&request, shared.time_of(side)));
-        shared.changed();
-        return finished(&shared, response).await;
+        let response = worlds.with(to, |world| world.handle(&request, worlds.time_of(to)));
+        worlds.changed();
+        return released(&worlds, response).await;
     };
-    struck(&shared, &http, &request, side, fault).await
+    answer_with_fault(&worlds, &http, &request, to, fault).await
 }
 
-/// Does what a fault demands.
-async fn struck(
-    shared: &Shared,
+/// The answer while a fault applies.
+async fn answer_with_fault(
+    worlds: &Worlds,
     http: &HttpRequest,
     request: &Request,
-    side: Side,
+    to: Addressee,
     fault: Action,
 ) -> HttpResponse {
     let name = format!("{} {}", request.method, request.path);
     match fault {
         Action::DelayMs(wait_ms) => {
-            // A stopping shell does not wait for what it delays.
+            // A shell that stops does not wait for the delay.
             let wait = tokio::time::sleep(Duration::from_millis(wait_ms));
-            shared.stopped.run_until_cancelled(wait).await.unwrap_or_default();
+            worlds.stopped.run_until_cancelled(wait).await.unwrap_or_default();
         }
-        Action::Hold { before: true } => shared.holds.hold(name.clone()).await,
+        Action::Hold { before: true } => held(worlds, name.clone()).await,
         _ => {}
     }
-    let response = shared.with(side, |world| world.faulty(request, &fault, shared.time_of(side)));
-    shared.changed();
+    let response =
+        worlds.with(to, |world| world.handle_with_fault(request, &fault, worlds.time_of(to)));
+    worlds.changed();
     if fault == (Action::Hold { before: false }) {
-        shared.holds.hold(name).await;
+        held(worlds, name).await;
     }
     let unanswered = matches!(fault, Action::DropBefore | Action::DropAfter);
     match response.filter(|_| !unanswered) {
-        None => {
-            if let Some(Socket(stream)) = http.conn_data::<Socket>() {
-                // The peer may have closed it already, which is as good.
-                drop(stream.shutdown(Shutdown::Both));
-            }
-            HttpResponse::InternalServerError().finish()
-        }
+        None => closed(http),
         Some(response) if fault == Action::TruncateBody => truncated(response),
-        Some(response) => finished(shared, response).await,
+        Some(response) => released(worlds, response).await,
     }
 }
 
-fn controlled(shared: &Shared, request: &Request) -> HttpResponse {
+/// Holds a request until the test releases it or the shell stops.
+async fn held(worlds: &Worlds, name: String) {
+    let released = worlds.held.hold(name);
+    worlds.stopped.run_until_cancelled(released).await.unwrap_or_default();
+}
+
+/// Closes the connection, so that the response is never sent.
+fn closed(http: &HttpRequest) -> HttpResponse {
+    match http.conn_data::<Socket>() {
+        Some(Socket(stream)) => {
+            // An error means that the peer has closed the connection already.
+            drop(stream.shutdown(Shutdown::Both));
+            HttpResponse::InternalServerError().finish()
+        }
+        None => HttpResponse::InternalServerError().body("the fake cannot close this connection"),
+    }
+}
+
+fn controlled(worlds: &Worlds, request: &Request) -> HttpResponse {
     let response = {
-        let mut entra = shared.entra();
-        let (mut ado, mut ci) = (shared.ado(), shared.ci());
-        ado.set_now(shared.now_ms());
-        entra.set_now(shared.now_ms());
+        let mut entra = worlds.entra();
+        let (mut ado, mut ci) = (worlds.ado(), worlds.ci());
+        ado.set_now(worlds.now_ms());
+        entra.set_now(worlds.now_ms());
         control::handle(&mut ado, &mut ci, &mut entra, request)
     };
-    shared.changed();
+    worlds.changed();
     rendered(&response).body(response.body)
 }
 
-/// Lets time pass for the worlds, which only the shell can.
-async fn passed(shared: &Shared, request: &Request) -> HttpResponse {
+/// Advances the clock, which is the shell's and not of any world.
+async fn advanced(worlds: &Worlds, request: &Request) -> HttpResponse {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
     let response = match body.get("seconds").and_then(Value::as_u64) {
         Some(seconds) => {
             let by = Duration::from_secs(seconds);
-            shared.stopped.run_until_cancelled(shared.pass(by)).await.unwrap_or_default();
-            Response::json(200, &json!({"now": crate::moment::written(shared.now_ms())}))
+            worlds.stopped.run_until_cancelled(worlds.advance(by)).await.unwrap_or_default();
+            Response::json(200, &json!({"now": crate::timestamp::rfc3339(worlds.now_ms())}))
         }
         None => Response::json(400, &json!({"complaint": "seconds is missing"})),
     };
     rendered(&response).body(response.body)
 }
 
-/// Waits as long as the answer is to be withheld.
-async fn finished(shared: &Shared, response: Response) -> HttpResponse {
+/// Waits as long as the answer is to be withheld: at the longest until the shell stops, as a server
+/// that hangs does not give up before its caller.
+async fn released(worlds: &Worlds, response: Response) -> HttpResponse {
     match &response.release {
         Release::Now => {}
-        Release::Never => shared.stopped.cancelled().await,
+        Release::Never => worlds.stopped.cancelled().await,
         Release::AfterReportOf(run) => {
-            let reported = shared.until(|_, ci| ci.is_reported(run));
-            shared.stopped.run_until_cancelled(reported).await.unwrap_or_default();
+            let reported = worlds.until(|_, ci| ci.is_reported(run));
+            worlds.stopped.run_until_cancelled(reported).await.unwrap_or_default();
         }
     }
     rendered(&response).body(response.body)
 }
 
-/// Announces the whole body and sends half of it.
+/// Announces the length of the whole body and sends half of it.
 fn truncated(response: Response) -> HttpResponse {
     let length = response.body.len() as u64;
     let half = response.body.get(..response.body.len() / 2).unwrap_or_default().to_vec();
@@ -216,7 +241,7 @@ fn truncated(response: Response) -> HttpResponse {
         match half {
             Some(half) => Some((Ok(web::Bytes::from(half)), None)),
             None => {
-                // Lets the first half leave before the connection breaks.
+                // The first half is sent before the error breaks the connection.
                 tokio::task::yield_now().await;
                 Some((Err(std::io::Error::other("the fake breaks the connection")), None))
             }

@@ -97,7 +97,7 @@ impl Scene {
         let body = json!({
             "displayName": "azdo-gateway/spec",
             "scope": scope,
-            "validTo": fakes::moment::written(end_ms),
+            "validTo": fakes::timestamp::rfc3339(end_ms),
             "allOrgs": false,
         });
         self.pats(version, "POST", "", Some(&body))

@@ -14,7 +14,7 @@ use crate::ado::rest::render::{list, put};
 use crate::ado::rest::route::{Call, Reply};
 use crate::ado::world::World;
 use crate::http::{Request, Response};
-use crate::moment::written;
+use crate::timestamp::rfc3339;
 
 impl World {
     pub(super) fn list_pull_requests(&self, call: &Call<'_>, repository: Option<&str>) -> Reply {
@@ -114,8 +114,8 @@ impl World {
             let first_ms = thread.comments.first().map_or(0, |comment| comment.published_ms);
             json!({
                 "id": thread.id,
-                "publishedDate": written(first_ms),
-                "lastUpdatedDate": written(first_ms),
+                "publishedDate": rfc3339(first_ms),
+                "lastUpdatedDate": rfc3339(first_ms),
                 "comments": comments,
                 "status": "active",
                 "isDeleted": false,

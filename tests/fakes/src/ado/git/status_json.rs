@@ -10,7 +10,7 @@ use crate::ado::rest::render::put;
 use crate::ado::rest::route::Call;
 use crate::ado::world::World;
 use crate::http::Response;
-use crate::moment::written;
+use crate::timestamp::rfc3339;
 
 const STATES: [&str; 7] =
     ["notSet", "pending", "succeeded", "failed", "error", "notApplicable", "partiallySucceeded"];
@@ -79,8 +79,8 @@ impl World {
             "id": status.id,
             "state": status.state,
             "context": context,
-            "creationDate": written(status.at_ms),
-            "updatedDate": written(status.at_ms),
+            "creationDate": rfc3339(status.at_ms),
+            "updatedDate": rfc3339(status.at_ms),
             "createdBy": self.identity_json(&status.by, &repository.organization),
         });
         for (key, text) in [("description", &status.description), ("targetUrl", &status.target_url)]

@@ -15,7 +15,7 @@ use crate::ado::rest::route::{Call, Reply};
 use crate::ado::security::permission::Permission;
 use crate::ado::world::World;
 use crate::http::Response;
-use crate::moment::written;
+use crate::timestamp::rfc3339;
 
 /// How long a notification can be looked at.
 const HISTORY_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
@@ -166,19 +166,19 @@ pub(super) fn notification_json(
         "consumerId": "webHooks",
         "consumerActionId": "httpRequest",
         "consumerInputs": masked(consumer),
-        "queuedDate": written(one.created_ms),
+        "queuedDate": rfc3339(one.created_ms),
         "requestAttempts": one.attempts.len(),
         "request": one.request,
     });
     if let Some(attempt) = one.attempts.last() {
         put(&mut details, "response", json!(response_text(attempt.answer)));
-        put(&mut details, "processedDate", json!(written(attempt.at_ms)));
+        put(&mut details, "processedDate", json!(rfc3339(attempt.at_ms)));
         if one.progress != Progress::Succeeded {
             put(&mut details, "errorMessage", json!(response_text(attempt.answer)));
         }
     }
     if let Some(at_ms) = one.completed_ms {
-        put(&mut details, "completedDate", json!(written(at_ms)));
+        put(&mut details, "completedDate", json!(rfc3339(at_ms)));
     }
     json!({
         "id": one.number,
@@ -187,8 +187,8 @@ pub(super) fn notification_json(
         "eventId": one.event.id,
         "status": status,
         "result": result,
-        "createdDate": written(one.created_ms),
-        "modifiedDate": written(one.completed_ms.unwrap_or(one.created_ms)),
+        "createdDate": rfc3339(one.created_ms),
+        "modifiedDate": rfc3339(one.completed_ms.unwrap_or(one.created_ms)),
         "details": details,
     })
 }

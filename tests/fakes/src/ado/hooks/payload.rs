@@ -15,7 +15,7 @@ use crate::ado::model::ref_names::is_no_object;
 use crate::ado::model::{Comment, PullRequest};
 use crate::ado::rest::render::put;
 use crate::ado::world::World;
-use crate::moment::written;
+use crate::timestamp::rfc3339;
 
 impl World {
     /// The next attempt of a notification; none when it has nowhere to go any more.
@@ -68,7 +68,7 @@ impl World {
             "resource": resource,
             "resourceVersion": if is_empty { Value::Null } else { json!(version) },
             "resourceContainers": self.containers(&event.organization, &event.project),
-            "createdDate": written(event.at_ms),
+            "createdDate": rfc3339(event.at_ms),
         })
     }
 
@@ -168,9 +168,9 @@ impl World {
             "parentCommentId": 0,
             "author": self.identity_json(&comment.by, &repository.organization),
             "content": comment.content,
-            "publishedDate": written(comment.published_ms),
-            "lastUpdatedDate": written(comment.updated_ms),
-            "lastContentUpdatedDate": written(comment.updated_ms),
+            "publishedDate": rfc3339(comment.published_ms),
+            "lastUpdatedDate": rfc3339(comment.updated_ms),
+            "lastContentUpdatedDate": rfc3339(comment.updated_ms),
             "commentType": "text",
             "_links": {
                 "self": {"href": format!("{threads}/comments/{}", comment.id)},

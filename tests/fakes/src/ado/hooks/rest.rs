@@ -18,7 +18,7 @@ use crate::ado::security::permission::{Permission, Place};
 use crate::ado::security::scope::Scope;
 use crate::ado::world::World;
 use crate::http::{Request, Response};
-use crate::moment::written;
+use crate::timestamp::rfc3339;
 
 /// What stands for a secret in an answer (docs/azure-devops.md §1.1).
 pub(super) const MASK: &str = "********";
@@ -198,9 +198,9 @@ impl World {
             "consumerActionId": "httpRequest",
             "actionDescription": "To a web hook",
             "createdBy": self.identity_json(&one.created_by, &one.organization),
-            "createdDate": written(one.created_ms),
+            "createdDate": rfc3339(one.created_ms),
             "modifiedBy": self.identity_json(&one.modified_by, &one.organization),
-            "modifiedDate": written(one.modified_ms),
+            "modifiedDate": rfc3339(one.modified_ms),
             "publisherInputs": one.publisher_inputs,
             "consumerInputs": masked(&one.consumer_inputs),
             "_links": {
@@ -217,7 +217,7 @@ impl World {
             put(&mut value, "probationRetries", json!(one.probation_retries));
         }
         if let Some(at_ms) = one.last_probation_retry_ms {
-            put(&mut value, "lastProbationRetryDate", json!(written(at_ms)));
+            put(&mut value, "lastProbationRetryDate", json!(rfc3339(at_ms)));
         }
         value
     }

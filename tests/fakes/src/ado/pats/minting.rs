@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::pat::{Pat, PatRules};
 use crate::ado::security::scope::Scope;
 use crate::ado::world::World;
-use crate::moment;
+use crate::timestamp;
 
 const YEAR_MS: i64 = 366 * 24 * 3_600_000;
 /// How much of a PAT's text lies before its signature (docs/azure-devops.md §4.1).
@@ -63,7 +63,7 @@ impl World {
         }
         let valid_to_ms = match text("validTo") {
             None => old.valid_to_ms,
-            Some(written) => moment::read(&written).ok_or("invalidValidTo")?,
+            Some(written) => timestamp::parse_rfc3339(&written).ok_or("invalidValidTo")?,
         };
         let valid_to_ms = self.permitted_end(rules, valid_to_ms)?;
         Ok(Terms { display_name, scope, valid_to_ms, all_orgs })

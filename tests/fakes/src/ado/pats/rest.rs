@@ -19,7 +19,7 @@ use crate::ado::security::identity::{Caller, Kind, Stranger};
 use crate::ado::security::scope::Scope;
 use crate::ado::world::World;
 use crate::http::{Request, Response};
-use crate::moment::written;
+use crate::timestamp::rfc3339;
 
 const VERSIONS: [&str; 2] = ["7.1-preview.1", "7.2-preview.1"];
 const LARGEST_PAGE: usize = 100;
@@ -173,10 +173,10 @@ impl World {
         let accounts = if pat.all_orgs { Value::Null } else { json!([account]) };
         json!({
             "displayName": pat.display_name,
-            "validTo": written(pat.valid_to_ms),
+            "validTo": rfc3339(pat.valid_to_ms),
             "scope": pat.scope,
             "targetAccounts": accounts,
-            "validFrom": written(pat.valid_from_ms),
+            "validFrom": rfc3339(pat.valid_from_ms),
             "authorizationId": pat.authorization_id,
             "token": if with_secret { json!(pat.secret) } else { Value::Null },
         })

@@ -16,7 +16,7 @@ use crate::ado::security::permission::Permission;
 use crate::ado::security::scope::Scope;
 use crate::ado::world::World;
 use crate::http::Response;
-use crate::moment::written;
+use crate::timestamp::rfc3339;
 
 impl World {
     /// Everything below `_apis/policy`.
@@ -200,11 +200,11 @@ impl World {
             "artifactId": artifact,
             // Made from both numbers, so that it stays the same whenever it is asked for.
             "evaluationId": format!("{:08x}-0000-4000-a000-{id:012x}", of.id),
-            "startedDate": written(self.pull_request(id).created_ms),
+            "startedDate": rfc3339(self.pull_request(id).created_ms),
             "status": verdict.name(),
         });
         if matches!(verdict, Verdict::Approved | Verdict::Rejected) {
-            put(&mut value, "completedDate", json!(written(self.now_ms)));
+            put(&mut value, "completedDate", json!(rfc3339(self.now_ms)));
         }
         value
     }
@@ -218,7 +218,7 @@ impl World {
         let name = if policy.policy_type == STATUS_POLICY { "Status" } else { "Other" };
         json!({
             "createdBy": self.identity_json(&policy.created_by, &project.organization),
-            "createdDate": written(policy.created_ms),
+            "createdDate": rfc3339(policy.created_ms),
             "isEnabled": policy.is_enabled,
             "isBlocking": policy.is_blocking,
             "isDeleted": false,

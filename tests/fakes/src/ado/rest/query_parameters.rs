@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::ado::rest::refusal::bad_request;
 use crate::http::{Request, Response};
-use crate::moment;
+use crate::timestamp;
 
 /// A number; none where the parameter is not given.
 pub(crate) fn number<N: FromStr>(request: &Request, name: &str) -> Result<Option<N>, Response> {
@@ -34,7 +34,8 @@ pub(crate) fn time_range(request: &Request, from: &str, to: &str) -> Result<(i64
 
 /// The point in time of a parameter, in milliseconds since 1970.
 pub(crate) fn point_in_time(name: &str, text: &str) -> Result<i64, Response> {
-    moment::read(text).ok_or_else(|| bad_request(&format!("{name}: '{text}' is no point in time.")))
+    timestamp::parse_rfc3339(text)
+        .ok_or_else(|| bad_request(&format!("{name}: '{text}' is no point in time.")))
 }
 
 /// Whether a switch is on; off where it is not given.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::ado::model::{Commit, Iteration, PullRequest, Push, Repository};
 use crate::ado::security::identity::Identity;
 use crate::ado::world::World;
-use crate::moment::written;
+use crate::timestamp::rfc3339;
 
 impl World {
     pub(crate) fn identity_json(&self, id: &str, organization: &str) -> Value {
@@ -44,7 +44,7 @@ impl World {
             "state": "wellFormed",
             "revision": 11,
             "visibility": "private",
-            "lastUpdateTime": written(1_789_000_000_000),
+            "lastUpdateTime": rfc3339(1_789_000_000_000),
         })
     }
 
@@ -103,7 +103,7 @@ impl World {
         let signature = json!({
             "name": author.display_name,
             "email": author.unique_name,
-            "date": written(commit.at_ms),
+            "date": rfc3339(commit.at_ms),
         });
         json!({
             "commitId": commit.id,
@@ -118,7 +118,7 @@ impl World {
         let url = format!("{}/pushes/{}", self.repository_url(repository), push.id);
         json!({
             "pushId": push.id,
-            "date": written(push.at_ms),
+            "date": rfc3339(push.at_ms),
             "pushedBy": self.identity_json(&push.by, &repository.organization),
             "url": url,
         })
@@ -134,7 +134,7 @@ impl World {
             "codeReviewId": pull_request.id,
             "status": pull_request.state.name(),
             "createdBy": self.identity_json(&pull_request.by, &repository.organization),
-            "creationDate": written(pull_request.created_ms),
+            "creationDate": rfc3339(pull_request.created_ms),
             "title": pull_request.title,
             "description": pull_request.description,
             "sourceRefName": pull_request.source_ref,
@@ -158,7 +158,7 @@ impl World {
             put(value, "lastMergeCommit", self.commit_link(repository, commit));
         }
         if let Some(closed_ms) = from.closed_ms {
-            put(value, "closedDate", json!(written(closed_ms)));
+            put(value, "closedDate", json!(rfc3339(closed_ms)));
         }
         if let Some(fork) = &from.fork {
             let fork = self.repository(fork);
@@ -208,8 +208,8 @@ impl World {
             "id": of.id,
             "description": "",
             "author": self.identity_json(&pull_request.by, &repository.organization),
-            "createdDate": written(of.at_ms),
-            "updatedDate": written(of.at_ms),
+            "createdDate": rfc3339(of.at_ms),
+            "updatedDate": rfc3339(of.at_ms),
             "sourceRefCommit": {"commitId": of.source},
             "targetRefCommit": {"commitId": of.target},
             "commonRefCommit": {"commitId": of.common},

@@ -108,7 +108,7 @@ impl World {
             self.pat_was_used(pat, request, &response, needed.as_deref());
         }
         response
-            .with_header("date", &crate::moment::http(self.now_ms))
+            .with_header("date", &crate::timestamp::http_date(self.now_ms))
             .with_header("activityid", &activity)
             .with_header("x-vss-e2eid", &activity)
             .with_header("x-tfs-processid", "3f1d9c1e-5b0c-4a52-8f0e-2f1c7b6a9d10")

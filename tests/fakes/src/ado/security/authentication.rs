@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::identity::{Caller, Kind, Stranger, Token};
 use super::scope::Scope;
+use crate::access_token::{AccessToken, Subject};
 use crate::ado::world::World;
-use crate::bearers::{Bearer, Subject};
 use crate::http::Request;
 
 impl World {
@@ -45,17 +45,18 @@ impl World {
         self.tokens.insert(secret.to_owned(), token);
     }
 
-    /// Makes valid what Entra has issued; the identity is looked up when it calls.
-    pub fn accept_bearer(&mut self, bearer: Bearer) {
-        let (holder, scopes, kind) = match bearer.subject {
+    /// Accepts an access token that Entra has issued. Its holder is looked up when it calls, since
+    /// the identity may be created later.
+    pub fn accept_access_token(&mut self, token: AccessToken) {
+        let (holder, scopes, kind) = match token.subject {
             Subject::User { principal_name, scopes } => {
                 let scopes = scopes.iter().filter_map(|name| Scope::parse(name)).collect();
                 (principal_name, scopes, Kind::User)
             }
             Subject::Application { object_id } => (object_id, vec![Scope::Full], Kind::Application),
         };
-        let token = Token { holder, scopes, valid_until_ms: bearer.valid_until_ms, kind };
-        self.tokens.insert(bearer.secret, token);
+        let accepted = Token { holder, scopes, valid_until_ms: token.valid_until_ms, kind };
+        self.tokens.insert(token.secret, accepted);
     }
 
     /// Ends a token at once.

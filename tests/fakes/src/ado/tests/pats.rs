@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Scene, refusal};
 use crate::ado::PatState;
 use crate::http::{Request, Response};
-use crate::moment::written;
+use crate::timestamp::rfc3339;
 
 const PATS: &str = "/fabrikam/_apis/tokens/pats";
 const BEARER: &str = "bearer of a person";
@@ -34,7 +34,7 @@ impl Scene {
         json!({
             "displayName": "azdo-gateway/one",
             "scope": scope,
-            "validTo": written(self.world.now_ms() + 240_000),
+            "validTo": rfc3339(self.world.now_ms() + 240_000),
             "allOrgs": false,
         })
     }
@@ -138,8 +138,8 @@ fn refusals_are_words_in_a_successful_answer() {
         ("displayName", json!(" "), "invalidDisplayName"),
         ("scope", json!("vso.everything"), "invalidScope"),
         ("scope", json!(""), "invalidScope"),
-        ("validTo", json!(written(now_ms)), "invalidValidTo"),
-        ("validTo", json!(written(now_ms + 400 * 24 * 3_600_000)), "invalidValidTo"),
+        ("validTo", json!(rfc3339(now_ms)), "invalidValidTo"),
+        ("validTo", json!(rfc3339(now_ms + 400 * 24 * 3_600_000)), "invalidValidTo"),
         ("validTo", json!("tomorrow"), "invalidValidTo"),
         ("validTo", Value::Null, "invalidValidTo"),
     ] {
@@ -151,7 +151,7 @@ fn refusals_are_words_in_a_successful_answer() {
     assert_eq!(scene.refused("allOrgs", json!(true)), "globalPatPolicyViolation");
     scene.world.pat_rules.longest_ms = Some(60_000);
     let token = scene.mint("vso.code");
-    assert_eq!(token["validTo"], written(now_ms + 60_000));
+    assert_eq!(token["validTo"], rfc3339(now_ms + 60_000));
     scene.world.pat_rules.cuts_silently = false;
     assert_eq!(scene.refused("allOrgs", json!(false)), "patLifespanPolicyViolation");
     scene.world.pat_rules.allows_creation = false;
@@ -187,7 +187,7 @@ fn careless_minting_and_use_are_remembered() {
     let careless = json!({
         "displayName": "mine",
         "scope": "vso.code vso.code_status",
-        "validTo": written(scene.world.now_ms() + 300_001),
+        "validTo": rfc3339(scene.world.now_ms() + 300_001),
         "allOrgs": true,
     });
     scene.pats("POST", "", Some(&careless));

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{RESOURCE, SECRET, Scene, refusal};
-use crate::bearers::Subject;
+use crate::access_token::Subject;
 use crate::http::{Request, Response};
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

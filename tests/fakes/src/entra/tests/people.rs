@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::{SECRET, Scene, USER, VERIFIER, query_of, refusal};
-use crate::bearers::Subject;
+use crate::access_token::Subject;
 use crate::entra::{Consent, Forgery};
 use crate::http::Request;
 

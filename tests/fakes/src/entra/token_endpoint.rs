@@ -16,7 +16,7 @@ impl World {
         let outcome = self.granted_or_refused(request, form.as_ref(), &grant);
         let refused = outcome.as_ref().err().map(|refused| refused.number);
         self.calls.push(TokenCall { at_ms: self.now_ms, grant, refused });
-        outcome.unwrap_or_else(|refused| self.refusal(&refused))
+        outcome.unwrap_or_else(|refused| refused.response(&mut self.random, self.now_ms))
     }
 
     fn granted_or_refused(

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::model::TokenCall;
 use super::world::World;
-use crate::bearers::Subject;
+use crate::access_token::Subject;
 use crate::http::{Request, Response};
 
 const VERSION: &str = "2018-02-01";

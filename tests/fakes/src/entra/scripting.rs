@@ -2,17 +2,10 @@
 //!
 //! Refusals that a world would not come to by itself. Nothing here knows HTTP.
 
-use super::id_token::Forgery;
-use super::model::TokenCall;
+use super::forgery::Forgery;
+use super::model::{ScriptedRefusals, TokenCall};
 use super::refusal::Refused;
 use super::world::World;
-
-/// Refusals that were ordered.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Scripted {
-    token: Option<(Refused, Option<u32>)>,
-    authorize: Option<(String, u32)>,
-}
 
 impl World {
     /// Refuses the next `count` calls of the token endpoint, or all of them until `heal_tokens`.
@@ -27,7 +20,7 @@ impl World {
 
     /// Ends what `fail_token` and `fail_authorize` began.
     pub fn heal_tokens(&mut self) {
-        self.scripted = Scripted::default();
+        self.scripted = ScriptedRefusals::default();
     }
 
     /// Revokes every refresh token of a person: redeeming one meets AADSTS50173. Says how many.

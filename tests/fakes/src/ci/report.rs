@@ -1,0 +1,58 @@
+//! Reports of the CI: planned, to be sent, and answered.
+//!
+//! Plain values. When a report is planned and sent is decided in `reporting`.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde_json::Value;
+
+/// One report for the shell to POST.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Names this report when it is answered.
+    pub token: u64,
+    /// The gateway's run id.
+    pub run: String,
+    /// Where to, from the trigger.
+    pub url: String,
+    /// The bearer token, from the trigger.
+    pub bearer: String,
+    /// The JSON body.
+    pub body: Vec<u8>,
+}
+
+/// What was answered to one report, once.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// The gateway's run id.
+    pub run: String,
+    /// The state that was reported.
+    pub state: String,
+    /// When.
+    pub at_ms: i64,
+    /// The status answered; none when there was no answer.
+    pub status: Option<u16>,
+    /// The JSON answered; null when there was none.
+    pub body: Value,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct PlannedReport {
+    pub(super) run: String,
+    pub(super) state: &'static str,
+    pub(super) due_ms: i64,
+    pub(super) attempts: u32,
+    pub(super) is_final: bool,
+}
+
+/// The reports that are planned, and those that were answered.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reports {
+    pub(super) planned: BTreeMap<u64, PlannedReport>,
+    pub(super) waiting: BTreeMap<String, VecDeque<u64>>,
+    pub(super) due: BTreeSet<(i64, u64)>,
+    pub(super) in_flight: BTreeSet<u64>,
+    pub(super) answered: Vec<Answered>,
+    pub(super) finished: BTreeSet<String>,
+    pub(super) last_token: u64,
+}
