@@ -29,7 +29,7 @@ pub mod world;
 pub use hooks::delivery::{Answer, Outgoing};
 pub use hooks::subscription::SubscriptionStatus;
 pub use model::{NewPullRequest, PullRequestState};
-pub use options::{Options, Unfiltered};
+pub use options::{Options, UnfilteredLookup};
 pub use pats::{Pat, PatRules, PatState};
 pub use security::permission::Permission;
 pub use security::scope::Scope;

@@ -21,14 +21,14 @@ use serde_json::{Value, json};
 const SOON: Duration = Duration::from_secs(10);
 const PAT: &str = "test-pat";
 
-struct Story {
+struct Env {
     shell: Shell,
     client: reqwest::Client,
     repository: String,
 }
 
-impl Story {
-    fn begin() -> Self {
+impl Env {
+    fn start() -> Self {
         let mut world = ado::World::new(7, ado::Options::loopback());
         world.create_organization("fabrikam");
         let project = world.create_project("fabrikam", "Fabrikam");
@@ -106,64 +106,64 @@ impl Story {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_is_delivered_to_who_subscribed() {
-    let story = Story::begin();
-    let subscription = story.subscribe("git.push").await;
-    story.shell.ado(|ado| ado.push(&story.repository, "main", "Second"));
-    let arrived = story.shell.wait_until(SOON, |ado, _| {
+    let env = Env::start();
+    let subscription = env.subscribe("git.push").await;
+    env.shell.ado(|ado| ado.push(&env.repository, "main", "Second"));
+    let arrived = env.shell.wait_until(SOON, |ado, _| {
         let all = ado.notifications(&subscription);
         all.len() == 1 && all.iter().all(|one| one.progress == Progress::Succeeded)
     });
     assert!(arrived.await);
-    story.shell.stop().await;
+    env.shell.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dropped_and_truncated_answers_are_errors_to_the_caller() {
-    let story = Story::begin();
+    let env = Env::start();
     for action in [Action::DropBefore, Action::DropAfter, Action::TruncateBody] {
-        story.shell.ado(|ado| ado.faults.add(Rule::new("GET", "/repositories/", action).next(1)));
+        env.shell.ado(|ado| ado.faults.add(Rule::new("GET", "/repositories/", action).next(1)));
         // Clients repeat what failed on a connection that was kept open, so it may take two tries.
-        let answer = story.get_repository().await;
+        let answer = env.get_repository().await;
         assert!(answer.is_err(), "{answer:?}");
-        assert!(story.get_repository().await.is_ok());
+        assert!(env.get_repository().await.is_ok());
     }
-    story.shell.stop().await;
+    env.shell.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_request_waits_for_its_release() {
-    let story = Story::begin();
+    let env = Env::start();
     let rule = Rule::new("GET", "/repositories/", Action::Hold { before: true });
-    story.shell.ado(|ado| ado.faults.add(rule.nth(1)));
-    let asking = story.get_repository();
+    env.shell.ado(|ado| ado.faults.add(rule.nth(1)));
+    let asking = env.get_repository();
     let releasing = async {
-        let held = story.shell.wait_for_held(SOON, 1).await.unwrap();
+        let held = env.shell.wait_for_held(SOON, 1).await.unwrap();
         assert!(held[0].starts_with("GET /fabrikam/_apis/git/repositories/"));
-        assert_eq!(story.shell.ado(|ado| ado.journal.count("GET", "/repositories/")), 0);
-        story.shell.release();
+        assert_eq!(env.shell.ado(|ado| ado.journal.count("GET", "/repositories/")), 0);
+        env.shell.release();
     };
     let (answer, ()) = futures_util::future::join(asking, releasing).await;
     assert_eq!(answer.unwrap()["name"], "web");
-    story.shell.stop().await;
+    env.shell.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_control_moves_the_world() {
-    let story = Story::begin();
-    let url = format!("{}/_fake/pull-requests", story.shell.url());
+    let env = Env::start();
+    let url = format!("{}/_fake/pull-requests", env.shell.url());
     let body = json!({"repository": "fabrikam/web", "source": "topic"});
-    let answer = story.client.post(&url).json(&body).send().await.unwrap();
+    let answer = env.client.post(&url).json(&body).send().await.unwrap();
     assert_eq!(answer.json::<Value>().await.unwrap(), json!({"pull_request": 1}));
-    let list: Value = story.client.get(&url).send().await.unwrap().json().await.unwrap();
+    let list: Value = env.client.get(&url).send().await.unwrap().json().await.unwrap();
     assert_eq!(list[0]["merge_status"], "succeeded");
-    story.shell.stop().await;
+    env.shell.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_may_wait_for_the_report_and_the_report_for_its_receiver() {
-    let story = Story::begin();
+    let env = Env::start();
     // The first report meets an unavailable receiver, and is repeated.
-    story.shell.ci(|ci| {
+    env.shell.ci(|ci| {
         ci.options.report_retry_ms = 1;
         ci.next(1, &ci::Behaviour::ReportBeforeAnswer);
         let unavailable = fakes::faults::unavailable_503(0);
@@ -171,8 +171,8 @@ async fn an_answer_may_wait_for_the_report_and_the_report_for_its_receiver() {
         let taken = Action::Respond(Response::json(200, &json!({"applied": true})));
         ci.faults.add(Rule::new("POST", "/ci/reports", taken));
     });
-    let answer = story.trigger("run-1").await;
-    let states = story.shell.ci(|ci| {
+    let answer = env.trigger("run-1").await;
+    let states = env.shell.ci(|ci| {
         ci.answers().iter().map(|one| (one.state.clone(), one.status)).collect::<Vec<_>>()
     });
     assert_eq!(answer["id"], "1");
@@ -180,24 +180,24 @@ async fn an_answer_may_wait_for_the_report_and_the_report_for_its_receiver() {
     let expected =
         [(running.clone(), Some(503)), (running, Some(200)), ("succeeded".to_owned(), Some(200))];
     assert_eq!(states, expected);
-    story.shell.stop().await;
+    env.shell.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_hour_passes_with_every_retry_at_its_time() {
-    let story = Story::begin();
-    let subscription = story.subscribe("git.push").await;
+    let env = Env::start();
+    let subscription = env.subscribe("git.push").await;
     let broken = fakes::faults::server_error_500();
-    story.shell.ci(|ci| {
+    env.shell.ci(|ci| {
         ci.faults.clear();
         ci.faults.add(Rule::new("POST", "/ci/hook", broken));
     });
-    let begun_ms = story.shell.ado(|ado| {
-        ado.push(&story.repository, "main", "Second");
+    let begun_ms = env.shell.ado(|ado| {
+        ado.push(&env.repository, "main", "Second");
         ado.now_ms()
     });
-    story.shell.pass(Duration::from_secs(3_600)).await;
-    let (now_ms, minutes, status) = story.shell.ado(|ado| {
+    env.shell.pass(Duration::from_secs(3_600)).await;
+    let (now_ms, minutes, status) = env.shell.ado(|ado| {
         let one = ado.notifications(&subscription)[0].clone();
         let minutes: Vec<_> =
             one.attempts.iter().map(|attempt| (attempt.at_ms - begun_ms) / 60_000).collect();
@@ -206,37 +206,37 @@ async fn an_hour_passes_with_every_retry_at_its_time() {
     assert!(now_ms - begun_ms >= 3_600_000);
     assert_eq!(minutes[..2], [0, 20]);
     assert_eq!(status, ado::SubscriptionStatus::OnProbation);
-    let url = format!("{}/_fake/clock", story.shell.url());
-    let request = story.client.post(&url).json(&json!({"seconds": 200_000}));
+    let url = format!("{}/_fake/clock", env.shell.url());
+    let request = env.client.post(&url).json(&json!({"seconds": 200_000}));
     assert_eq!(request.send().await.unwrap().status(), 200);
-    let (attempts, status) = story.shell.ado(|ado| {
+    let (attempts, status) = env.shell.ado(|ado| {
         let attempts = ado.notifications(&subscription)[0].attempts.len();
         (attempts, ado.subscription(&subscription).unwrap().status)
     });
     assert_eq!((attempts, status), (8, ado::SubscriptionStatus::DisabledBySystem));
-    story.shell.stop().await;
+    env.shell.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_carry_the_time_of_the_worlds() {
-    let story = Story::begin();
-    story.shell.pass(Duration::from_secs(86_400)).await;
-    let url = format!("{}/fabrikam/_apis/projects?api-version=7.1", story.shell.url());
-    let answer = story.client.get(url).basic_auth("", Some(PAT)).send().await.unwrap();
+    let env = Env::start();
+    env.shell.pass(Duration::from_secs(86_400)).await;
+    let url = format!("{}/fabrikam/_apis/projects?api-version=7.1", env.shell.url());
+    let answer = env.client.get(url).basic_auth("", Some(PAT)).send().await.unwrap();
     let dates: Vec<_> = answer.headers().get_all("date").iter().collect();
-    let now_ms = story.shell.ado(|ado| ado.now_ms());
+    let now_ms = env.shell.ado(|ado| ado.now_ms());
     let around = [now_ms - 2_000, now_ms - 1_000, now_ms].map(fakes::timestamp::http_date);
     assert_eq!(dates.len(), 1);
     assert!(around.iter().any(|one| *one == dates[0].to_str().unwrap()), "{dates:?}");
-    story.shell.stop().await;
+    env.shell.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_control_does_what_administrators_do() {
-    let story = Story::begin();
-    let base = format!("{}/_fake", story.shell.url());
+    let env = Env::start();
+    let base = format!("{}/_fake", env.shell.url());
     let post = async |path: &str, body: Value| {
-        let answer = story.client.post(format!("{base}/{path}")).json(&body).send().await.unwrap();
+        let answer = env.client.post(format!("{base}/{path}")).json(&body).send().await.unwrap();
         let status = answer.status().as_u16();
         (status, answer.json::<Value>().await.unwrap())
     };
@@ -250,10 +250,10 @@ async fn the_control_does_what_administrators_do() {
     let renamed = json!({"repository": "fabrikam/web", "name": "site"});
     assert_eq!(post("repositories/rename", renamed).await.0, 200);
     assert_eq!(post("projects/fabrikam/rename", json!({"name": "Contoso"})).await.0, 200);
-    assert!(story.shell.ado(|ado| ado.find_repository("contoso/site").is_some()));
+    assert!(env.shell.ado(|ado| ado.find_repository("contoso/site").is_some()));
     assert_eq!(post("identities/svc@fabrikam.example/deactivate", json!({})).await.0, 200);
-    let refused = story.get_repository().await.unwrap();
+    let refused = env.get_repository().await.unwrap();
     assert_eq!(refused["typeKey"], "UnauthorizedRequestException");
     assert_eq!(post("subscriptions/nothing/disable", json!({})).await.0, 400);
-    story.shell.stop().await;
+    env.shell.stop().await;
 }

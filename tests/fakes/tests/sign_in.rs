@@ -23,15 +23,15 @@ const RESOURCE: &str = "499b84ac-1321-427f-aa17-267ca6975798";
 const VERIFIER: &str = "a-verifier-that-is-long-enough-to-be-one-of-43-characters";
 const VERSION: &str = "api-version=7.1-preview.1";
 
-struct Story {
+struct Env {
     shell: Shell,
     client: reqwest::Client,
     tenant: String,
     client_id: String,
 }
 
-impl Story {
-    fn begin() -> Self {
+impl Env {
+    fn start() -> Self {
         let mut ado = ado::World::new(9, ado::Options::loopback());
         ado.create_organization("fabrikam");
         let project = ado.create_project("fabrikam", "Fabrikam");
@@ -101,7 +101,7 @@ impl Story {
     fn mint(&self, bearer: &str) -> reqwest::RequestBuilder {
         let end_ms = self.shell.ado(|ado| ado.now_ms()) + 120_000;
         let body = json!({
-            "displayName": "azdo-gateway/story",
+            "displayName": "azdo-gateway/env",
             "scope": "vso.code",
             "validTo": timestamp::rfc3339(end_ms),
             "allOrgs": false,
@@ -122,80 +122,80 @@ impl Story {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_mints_and_the_pat_works() {
-    let story = Story::begin();
-    let bearer = story.bearer_of_person().await;
-    let minted: Value = story.mint(&bearer).send().await.unwrap().json().await.unwrap();
+    let env = Env::start();
+    let bearer = env.bearer_of_person().await;
+    let minted: Value = env.mint(&bearer).send().await.unwrap().json().await.unwrap();
     let secret = minted["patToken"]["token"].as_str().unwrap();
-    let url = story.url("/fabrikam/_apis/git/repositories?api-version=7.1");
-    let answer = story.client.get(&url).basic_auth("", Some(secret)).send().await.unwrap();
+    let url = env.url("/fabrikam/_apis/git/repositories?api-version=7.1");
+    let answer = env.client.get(&url).basic_auth("", Some(secret)).send().await.unwrap();
     assert_eq!(answer.status(), 200);
-    let refused = story.client.get(&url).bearer_auth(&bearer).send().await.unwrap();
+    let refused = env.client.get(&url).bearer_auth(&bearer).send().await.unwrap();
     assert_eq!(refused.status(), 401);
-    let listed = story.control("pats", None).await;
+    let listed = env.control("pats", None).await;
     assert_eq!((&listed[0]["state"], &listed[0]["used"]), (&json!("active"), &json!(1)));
-    assert_eq!(story.control("violations", None).await, json!([]));
+    assert_eq!(env.control("violations", None).await, json!([]));
     let id = listed[0]["id"].as_str().unwrap();
-    story.control(&format!("pats/{id}/revoke"), Some(json!({}))).await;
-    assert_eq!(story.shell.ado(|ado| ado.active_pats().count()), 0);
-    story.shell.stop().await;
+    env.control(&format!("pats/{id}/revoke"), Some(json!({}))).await;
+    assert_eq!(env.shell.ado(|ado| ado.active_pats().count()), 0);
+    env.shell.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_application_reads_code_and_mints_nothing() {
-    let story = Story::begin();
+    let env = Env::start();
     let scope = format!("{RESOURCE}/.default");
     let fields = [("grant_type", "client_credentials"), ("scope", scope.as_str())];
-    let body: Value = story.token(&fields).await.json().await.unwrap();
+    let body: Value = env.token(&fields).await.json().await.unwrap();
     let bearer = body["access_token"].as_str().unwrap();
-    let url = story.url("/fabrikam/_apis/git/repositories?api-version=7.1");
-    let answer = story.client.get(url).bearer_auth(bearer).send().await.unwrap();
+    let url = env.url("/fabrikam/_apis/git/repositories?api-version=7.1");
+    let answer = env.client.get(url).bearer_auth(bearer).send().await.unwrap();
     assert_eq!(answer.status(), 200);
-    let refused = story.mint(bearer).send().await.unwrap();
+    let refused = env.mint(bearer).send().await.unwrap();
     assert_eq!(refused.status(), 302);
-    let request = story.mint(bearer).header("X-TFS-FedAuthRedirect", "Suppress");
+    let request = env.mint(bearer).header("X-TFS-FedAuthRedirect", "Suppress");
     assert_eq!(request.send().await.unwrap().status(), 401);
-    story.shell.stop().await;
+    env.shell.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_strike_entra_and_the_pat_api() {
-    let story = Story::begin();
+    let env = Env::start();
     let unavailable = Rule::new("POST", "/oauth2/v2.0/token", unavailable_503(7)).next(1);
-    story.shell.entra(|entra| entra.faults.add(unavailable));
-    let answer = story.token(&[("grant_type", "refresh_token")]).await;
+    env.shell.entra(|entra| entra.faults.add(unavailable));
+    let answer = env.token(&[("grant_type", "refresh_token")]).await;
     assert_eq!(
         (answer.status().as_u16(), &answer.headers()["retry-after"]),
         (503, &"7".parse().unwrap())
     );
-    let bearer = story.bearer_of_person().await;
+    let bearer = env.bearer_of_person().await;
     let lost = Rule::new("POST", "/tokens/pats", Action::DropAfter).nth(1);
-    story.shell.ado(|ado| ado.faults.add(lost));
-    assert!(story.mint(&bearer).send().await.is_err());
-    assert_eq!(story.shell.ado(|ado| ado.active_pats().count()), 1, "it was minted and is lost");
-    story.shell.stop().await;
+    env.shell.ado(|ado| ado.faults.add(lost));
+    assert!(env.mint(&bearer).send().await.is_err());
+    assert_eq!(env.shell.ado(|ado| ado.active_pats().count()), 1, "it was minted and is lost");
+    env.shell.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_control_moves_entra() {
-    let story = Story::begin();
-    story.control("entra/token-error", Some(json!({"number": 50173, "count": 1}))).await;
-    let answer = story.token(&[("grant_type", "refresh_token")]).await;
+    let env = Env::start();
+    env.control("entra/token-error", Some(json!({"number": 50173, "count": 1}))).await;
+    let answer = env.token(&[("grant_type", "refresh_token")]).await;
     let body: Value = answer.json().await.unwrap();
     assert_eq!(body["error_codes"], json!([50173]));
-    story.bearer_of_person().await;
-    let state = story.control("entra", None).await;
+    env.bearer_of_person().await;
+    let state = env.control("entra", None).await;
     assert_eq!((&state["signed_in"], &state["live_refresh_tokens"]), (&json!(USER), &json!(1)));
-    let revoked = story.control("entra/revoke", Some(json!({"user": USER}))).await;
+    let revoked = env.control("entra/revoke", Some(json!({"user": USER}))).await;
     assert_eq!(revoked, json!({"revoked": 1}));
-    story.control("pats/error", Some(json!({"error": "invalidScope"}))).await;
-    let bearer = story.bearer_of_person().await;
-    let refused: Value = story.mint(&bearer).send().await.unwrap().json().await.unwrap();
+    env.control("pats/error", Some(json!({"error": "invalidScope"}))).await;
+    let bearer = env.bearer_of_person().await;
+    let refused: Value = env.mint(&bearer).send().await.unwrap().json().await.unwrap();
     assert_eq!(refused, json!({"patToken": null, "patTokenError": "invalidScope"}));
     assert!(
-        story.control("entra/sign-in", Some(json!({"user": "nobody"}))).await["complaint"]
+        env.control("entra/sign-in", Some(json!({"user": "nobody"}))).await["complaint"]
             .is_string()
     );
-    story.control("entra/sign-out", Some(json!({}))).await;
-    assert_eq!(story.control("entra", None).await["signed_in"], Value::Null);
-    story.shell.stop().await;
+    env.control("entra/sign-out", Some(json!({}))).await;
+    assert_eq!(env.control("entra", None).await["signed_in"], Value::Null);
+    env.shell.stop().await;
 }

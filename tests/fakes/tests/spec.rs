@@ -12,11 +12,11 @@
 
 #[path = "spec/definitions.rs"]
 mod definitions;
-#[path = "spec/scene.rs"]
-mod scene;
+#[path = "spec/fixture.rs"]
+mod fixture;
 
 use definitions::{Spec, published};
-use scene::Scene;
+use fixture::Fixture;
 use serde_json::{Value, json};
 
 const GIT: &str = "/{organization}/{project}/_apis/git";
@@ -26,8 +26,8 @@ const HOOKS: &str = "/{organization}/_apis/hooks";
 #[test]
 fn git_answers_have_only_known_properties() {
     let Some(spec) = Spec::load("git-7.1.git.json") else { return };
-    let scene = Scene::new();
-    let (repository, commit) = (&scene.repository, &scene.head);
+    let fixture = Fixture::new();
+    let (repository, commit) = (&fixture.repository, &fixture.head);
     let one = "/repositories/{repositoryId}";
     for (path, target) in [
         ("/repositories".to_owned(), "/repositories".to_owned()),
@@ -57,40 +57,40 @@ fn git_answers_have_only_known_properties() {
             format!("{one}/pullrequests"),
             format!("/repositories/{repository}/pullrequests?searchCriteria.status=all"),
         ),
-        ("/pullrequests/{pullRequestId}".to_owned(), format!("/pullrequests/{}", scene.fork)),
+        ("/pullrequests/{pullRequestId}".to_owned(), format!("/pullrequests/{}", fixture.fork)),
     ] {
-        spec.check("get", &format!("{GIT}{path}"), scene.get(&format!("git{target}")));
+        spec.check("get", &format!("{GIT}{path}"), fixture.get(&format!("git{target}")));
     }
 }
 
 #[test]
 fn pull_request_answers_have_only_known_properties() {
     let Some(spec) = Spec::load("git-7.1.git.json") else { return };
-    let scene = Scene::new();
-    let repository = &scene.repository;
+    let fixture = Fixture::new();
+    let repository = &fixture.repository;
     let one = "/repositories/{repositoryId}";
     for path in ["", "/iterations", "/iterations/{iterationId}", "/statuses", "/threads", "/labels"]
     {
         let target = path.replace("{iterationId}", "2");
         let name = if path.is_empty() { "pullrequests" } else { "pullRequests" };
         let path = format!("{GIT}{one}/{name}/{{pullRequestId}}{path}");
-        let number = scene.pull_request;
+        let number = fixture.pull_request;
         let target = format!("git/repositories/{repository}/pullRequests/{number}{target}");
-        spec.check("get", &path, scene.get(&target));
+        spec.check("get", &path, fixture.get(&target));
     }
 }
 
 #[test]
 fn posted_statuses_have_only_known_properties() {
     let Some(spec) = Spec::load("git-7.1.git.json") else { return };
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let body = json!({
         "state": "succeeded",
         "description": "it works",
         "targetUrl": "https://ci.example.com/1",
         "context": {"name": "unit", "genre": "ci"},
     });
-    let (repository, number) = (&scene.repository, scene.pull_request);
+    let (repository, number) = (&fixture.repository, fixture.pull_request);
     let statuses = format!("git/repositories/{repository}/pullRequests/{number}");
     let pull_request =
         format!("{GIT}/repositories/{{repositoryId}}/pullRequests/{{pullRequestId}}");
@@ -98,12 +98,12 @@ fn posted_statuses_have_only_known_properties() {
         ("/statuses", "/statuses"),
         ("/iterations/{iterationId}/statuses", "/iterations/1/statuses"),
     ] {
-        let answer = scene.send("POST", &format!("{statuses}{target}"), &body);
+        let answer = fixture.send("POST", &format!("{statuses}{target}"), &body);
         spec.check("post", &format!("{pull_request}{path}"), answer);
     }
-    let target = format!("git/repositories/{repository}/commits/{}/statuses", scene.head);
+    let target = format!("git/repositories/{repository}/commits/{}/statuses", fixture.head);
     let path = format!("{GIT}/repositories/{{repositoryId}}/commits/{{commitId}}/statuses");
-    spec.check("post", &path, scene.send("POST", &target, &body));
+    spec.check("post", &path, fixture.send("POST", &target, &body));
     for method in ["patch", "delete"] {
         let item = if method == "delete" { "/{statusId}" } else { "" };
         spec.expect_operation(
@@ -116,65 +116,65 @@ fn posted_statuses_have_only_known_properties() {
 #[test]
 fn policy_answers_have_only_known_properties() {
     let Some(spec) = Spec::load("policy-7.1.policy.json") else { return };
-    let scene = Scene::new();
-    let body = scene.policy();
-    let answer = scene.send("POST", "policy/configurations", &body);
+    let fixture = Fixture::new();
+    let body = fixture.policy();
+    let answer = fixture.send("POST", "policy/configurations", &body);
     spec.check("post", &format!("{POLICY}/configurations"), answer);
     let one = format!("{POLICY}/configurations/{{configurationId}}");
-    spec.check("get", &format!("{POLICY}/configurations"), scene.get("policy/configurations"));
-    spec.check("get", &one, scene.get("policy/configurations/1"));
-    spec.check("put", &one, scene.send("PUT", "policy/configurations/1", &body));
+    spec.check("get", &format!("{POLICY}/configurations"), fixture.get("policy/configurations"));
+    spec.check("get", &one, fixture.get("policy/configurations/1"));
+    spec.check("put", &one, fixture.send("PUT", "policy/configurations/1", &body));
     let artifact =
-        format!("vstfs:///CodeReview/CodeReviewId/{}/{}", scene.project, scene.pull_request);
+        format!("vstfs:///CodeReview/CodeReviewId/{}/{}", fixture.project, fixture.pull_request);
     let target = format!("policy/evaluations?artifactId={artifact}");
-    spec.check("get", &format!("{POLICY}/evaluations"), scene.get_preview(&target));
+    spec.check("get", &format!("{POLICY}/evaluations"), fixture.get_preview(&target));
     spec.expect_operation("delete", &one);
     let Some(spec) = Spec::load("git-7.1.git.json") else { return };
-    let target = format!("git/policy/configurations?repositoryId={}", scene.repository);
-    spec.check("get", &format!("{GIT}/policy/configurations"), scene.get(&target));
+    let target = format!("git/policy/configurations?repositoryId={}", fixture.repository);
+    spec.check("get", &format!("{GIT}/policy/configurations"), fixture.get(&target));
 }
 
 #[test]
 fn hook_answers_have_only_known_properties() {
     let Some(spec) = Spec::load("hooks-7.1.serviceHooks.json") else { return };
-    let scene = Scene::new();
-    let body = scene.subscription_body("git.push", "1.0");
-    let answer = scene.send("POST", "hooks/subscriptions", &body);
+    let fixture = Fixture::new();
+    let body = fixture.subscription_body("git.push", "1.0");
+    let answer = fixture.send("POST", "hooks/subscriptions", &body);
     let id = answer["id"].as_str().unwrap().to_owned();
     spec.check("post", &format!("{HOOKS}/subscriptions"), answer);
     let one = format!("{HOOKS}/subscriptions/{{subscriptionId}}");
     let target = format!("hooks/subscriptions/{id}");
-    spec.check("get", &format!("{HOOKS}/subscriptions"), scene.get("hooks/subscriptions"));
-    spec.check("get", &one, scene.get(&target));
-    spec.check("put", &one, scene.send("PUT", &target, &body));
-    scene.push();
-    let all = scene.get(&format!("{target}/notifications"));
+    spec.check("get", &format!("{HOOKS}/subscriptions"), fixture.get("hooks/subscriptions"));
+    spec.check("get", &one, fixture.get(&target));
+    spec.check("put", &one, fixture.send("PUT", &target, &body));
+    fixture.push();
+    let all = fixture.get(&format!("{target}/notifications"));
     assert_eq!(all["count"], 1);
     spec.check("get", &format!("{one}/notifications"), all);
     let query = json!({"publisherId": "tfs", "eventType": "git.push"});
-    let answer = scene.send("POST", "hooks/subscriptionsquery", &query);
+    let answer = fixture.send("POST", "hooks/subscriptionsquery", &query);
     assert_eq!(answer["results"].as_array().unwrap().len(), 1);
     spec.check("post", &format!("{HOOKS}/subscriptionsquery"), answer);
     let query = json!({"subscriptionIds": [id], "includeDetails": true});
-    let answer = scene.send("POST", "hooks/notificationsquery", &query);
+    let answer = fixture.send("POST", "hooks/notificationsquery", &query);
     assert_eq!(answer["summary"][0]["results"][0]["notificationCount"], 1);
     spec.check("post", &format!("{HOOKS}/notificationsquery"), answer);
-    let answer = scene.send("POST", "hooks/testnotifications", &json!({"details": body}));
+    let answer = fixture.send("POST", "hooks/testnotifications", &json!({"details": body}));
     spec.check("post", &format!("{HOOKS}/testnotifications"), answer);
     spec.expect_operation("delete", &one);
 }
 
 #[test]
 fn token_answers_have_only_known_properties() {
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let path = "/{organization}/_apis/tokens/pats";
-    let created = scene.mint("7.1-preview.1", "vso.code");
+    let created = fixture.mint("7.1-preview.1", "vso.code");
     let id = created["patToken"]["authorizationId"].as_str().unwrap();
-    let one = scene.pats("7.1-preview.1", "GET", &format!("&authorizationId={id}"), None);
-    let all = scene.pats("7.1-preview.1", "GET", "&displayFilterOption=all", None);
+    let one = fixture.pats("7.1-preview.1", "GET", &format!("&authorizationId={id}"), None);
+    let all = fixture.pats("7.1-preview.1", "GET", "&displayFilterOption=all", None);
     let change = json!({"authorizationId": id, "displayName": "azdo-gateway/changed"});
-    let changed = scene.pats("7.1-preview.1", "PUT", "", Some(&change));
-    let refused = scene.mint("7.1-preview.1", "vso.nothing");
+    let changed = fixture.pats("7.1-preview.1", "PUT", "", Some(&change));
+    let refused = fixture.mint("7.1-preview.1", "vso.nothing");
     if let Some(spec) = Spec::load("tokens-7.1.tokens.json") {
         spec.check("post", path, created);
         spec.check("post", path, refused);
@@ -183,7 +183,7 @@ fn token_answers_have_only_known_properties() {
         spec.expect_operation("delete", path);
         spec.check_other("get", &format!("{path}?"), all);
     }
-    let refused = scene.mint("7.2-preview.1", "vso.nothing");
+    let refused = fixture.mint("7.2-preview.1", "vso.nothing");
     assert!(refused["patTokenErrorMessage"].is_string());
     if let Some(spec) = Spec::load("tokens-7.2.tokens.json") {
         spec.check("post", path, refused);
@@ -193,18 +193,18 @@ fn token_answers_have_only_known_properties() {
 #[test]
 fn security_answers_have_only_known_properties() {
     let Some(spec) = Spec::load("security-7.1.security.json") else { return };
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let namespace = "2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87";
-    let token = format!("repoV2/{}", scene.project);
+    let token = format!("repoV2/{}", fixture.project);
     let one = json!({"securityNamespaceId": namespace, "token": token, "permissions": 2});
-    let answer = scene.at_organization(
+    let answer = fixture.at_organization(
         "POST",
         "security/permissionevaluationbatch",
         Some(&json!({"alwaysAllowAdministrators": false, "evaluations": [one]})),
     );
     assert_eq!(answer["evaluations"][0]["value"], true);
     spec.check("post", "/{organization}/_apis/security/permissionevaluationbatch", answer);
-    let found = scene.at_organization(
+    let found = fixture.at_organization(
         "GET",
         "identities?searchFilter=General&filterValue=svc@fabrikam.example",
         None,
@@ -212,7 +212,7 @@ fn security_answers_have_only_known_properties() {
     let entry = json!({"descriptor": found["value"][0]["descriptor"], "allow": 2, "deny": 0});
     let body = json!({"token": token, "merge": true, "accessControlEntries": [entry]});
     let target = format!("accesscontrolentries/{namespace}");
-    let answer = scene.at_organization("POST", &target, Some(&body));
+    let answer = fixture.at_organization("POST", &target, Some(&body));
     let path = "/{organization}/_apis/accesscontrolentries/{securityNamespaceId}";
     spec.check("post", path, answer);
 }
@@ -233,7 +233,7 @@ fn deliveries_have_every_key_of_the_published_samples() {
     ] {
         let text = std::fs::read_to_string(folder.join(sample)).unwrap();
         let sample: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).unwrap();
-        let ours = Scene::new().delivery(event_type, version);
+        let ours = Fixture::new().delivery(event_type, version);
         let missing = definitions::missing_keys(&sample, &ours, "");
         assert!(missing.is_empty(), "{event_type} lacks {missing:?}");
     }

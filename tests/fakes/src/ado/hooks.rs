@@ -36,7 +36,7 @@ mod validation;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use notification::{Attempt, Lost, LostWhy, Notification, Progress};
+pub use notification::{Attempt, LossReason, LostEvent, Notification, Progress};
 pub use subscription::Subscription;
 
 /// Everything about hooks that the world remembers.
@@ -46,8 +46,8 @@ pub(crate) struct Hooks {
     pub(crate) notifications: BTreeMap<u64, Notification>,
     pub(crate) due: BTreeSet<(i64, u64)>,
     pub(crate) in_flight: BTreeSet<u64>,
-    pub(crate) lost: Vec<Lost>,
+    pub(crate) lost: Vec<LostEvent>,
     pub(crate) last_token: u64,
     pub(crate) last_test_number: u64,
-    pub(crate) unfiltered_lists: u64,
+    pub(crate) unfiltered_lookups: u64,
 }

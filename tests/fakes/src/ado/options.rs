@@ -2,11 +2,11 @@
 
 /// What becomes of a look-up without an event type in a large organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unfiltered {
+pub enum UnfilteredLookup {
     /// It is never answered.
-    Silence,
+    NeverAnswered,
     /// It is answered 500 with a page.
-    Error,
+    ServerError,
 }
 
 /// Settings of the world, changeable at any time.
@@ -31,9 +31,9 @@ pub struct Options {
     /// How many policies a page holds at most.
     pub policies_per_page: usize,
     /// From more subscriptions than this on, a look-up of them that names no event type fails.
-    pub unfiltered_list_limit: usize,
+    pub unfiltered_lookup_limit: usize,
     /// How it fails.
-    pub unfiltered_lists: Unfiltered,
+    pub unfiltered_lookup: UnfilteredLookup,
     /// How many finished notifications are kept for each subscription.
     pub notifications_kept: usize,
 }
@@ -49,8 +49,8 @@ impl Default for Options {
             duplicate_percent: 0,
             newest_api_version: (7, 1),
             policies_per_page: 100,
-            unfiltered_list_limit: 100,
-            unfiltered_lists: Unfiltered::Silence,
+            unfiltered_lookup_limit: 100,
+            unfiltered_lookup: UnfilteredLookup::NeverAnswered,
             notifications_kept: 10_000,
         }
     }

@@ -15,7 +15,7 @@ mod violations;
 
 pub use pat::{Pat, PatRules, PatState};
 
-use crate::ado::security::identity::{Caller, Kind, Stranger};
+use crate::ado::security::identity::{AuthenticationError, Caller, CredentialKind};
 use crate::ado::world::World;
 
 impl World {
@@ -41,7 +41,7 @@ impl World {
 
     /// Refuses the next `count` creations with this `patTokenError`.
     pub fn fail_minting(&mut self, error: &str, count: u32) {
-        self.pats.ordered_error = Some((error.to_owned(), count));
+        self.pats.scripted_error = Some((error.to_owned(), count));
     }
 
     /// Revokes a PAT as an administrator does; false when there is none of that id.
@@ -60,18 +60,18 @@ impl World {
         &self,
         secret: &str,
         organization: &str,
-    ) -> Option<Result<Caller, Stranger>> {
-        let place = self.pats.by_secret.get(secret)?;
-        let pat = self.pats.all.get(*place)?;
+    ) -> Option<Result<Caller, AuthenticationError>> {
+        let index = self.pats.by_secret.get(secret)?;
+        let pat = self.pats.all.get(*index)?;
         let here = pat.all_orgs || pat.organization == organization;
         if !here || pat.state(self.now_ms) != PatState::Active {
-            return Some(Err(Stranger::SignedOut));
+            return Some(Err(AuthenticationError::InvalidToken));
         }
         let has_arrived = self.now_ms >= pat.valid_from_ms + self.pat_rules.delay_ms;
         if !has_arrived || !self.pat_rules.has_signed_in {
-            return Some(Err(Stranger::Refused));
+            return Some(Err(AuthenticationError::NotAuthorized));
         }
         let identity = pat.identity.clone();
-        Some(Ok(Caller { identity, scopes: pat.scopes(), kind: Kind::Pat }))
+        Some(Ok(Caller { identity, scopes: pat.scopes(), kind: CredentialKind::Pat }))
     }
 }

@@ -11,4 +11,4 @@ mod rest;
 /// Whether a policy may be configured as asked.
 mod validation;
 
-pub use configuration::{Policy, STATUS_POLICY, Verdict};
+pub use configuration::{EvaluationStatus, Policy, STATUS_POLICY};

@@ -31,14 +31,14 @@ use crate::http::{Request, Response};
 const PAT: &str = "unit-pat";
 
 /// A world with one repository and a service that may do everything.
-pub(super) struct Scene {
+pub(super) struct Fixture {
     pub(super) world: World,
     pub(super) project: String,
     pub(super) repository: String,
     pub(super) service: String,
 }
 
-impl Scene {
+impl Fixture {
     pub(super) fn new() -> Self {
         let mut world = World::new(11, Options::default());
         world.create_organization("fabrikam");

@@ -11,7 +11,7 @@ use crate::ado::options::Options;
 use crate::ado::pats::pat::{PatRules, Pats};
 use crate::ado::policy::configuration::Policy;
 use crate::ado::security::identity::{Identity, Token};
-use crate::ado::security::permission::Rule;
+use crate::ado::security::permission::PermissionRule;
 use crate::ado::security::scope::Scope;
 use crate::faults::Faults;
 use crate::journal::Journal;
@@ -30,7 +30,7 @@ pub struct World {
     pub pat_rules: PatRules,
     pub(crate) pats: Pats,
     /// The scopes that the call being answered was open to.
-    pub(crate) needed: Option<Vec<Scope>>,
+    pub(crate) scopes_needed: Option<Vec<Scope>>,
     pub(crate) base_url: String,
     pub(crate) tenant: String,
     pub(crate) now_ms: i64,
@@ -40,14 +40,14 @@ pub struct World {
     pub(crate) repositories: BTreeMap<String, Repository>,
     pub(crate) pull_requests: BTreeMap<u64, PullRequest>,
     /// Pull requests by the repository and the full name of the branch that they come from.
-    pub(crate) by_source: HashMap<(String, String), Vec<u64>>,
+    pub(crate) pull_requests_by_source: HashMap<(String, String), Vec<u64>>,
     pub(crate) queued_merges: Vec<(i64, u64)>,
     pub(crate) posted: Vec<Posted>,
     pub(crate) identities: BTreeMap<String, Identity>,
     pub(crate) tokens: HashMap<String, Token>,
-    pub(crate) outsiders: BTreeSet<String>,
-    pub(crate) denials: Vec<Rule>,
-    pub(crate) grants: Vec<Rule>,
+    pub(crate) non_members: BTreeSet<String>,
+    pub(crate) denials: Vec<PermissionRule>,
+    pub(crate) grants: Vec<PermissionRule>,
     pub(crate) policies: BTreeMap<u64, Policy>,
     pub(crate) hooks: Hooks,
     pub(crate) actor: String,
@@ -64,7 +64,7 @@ impl World {
             journal: Journal::default(),
             pat_rules: PatRules::default(),
             pats: Pats::default(),
-            needed: None,
+            scopes_needed: None,
             tenant: "fakes".to_owned(),
             base_url: "http://ado.invalid".to_owned(),
             now_ms: 1_790_000_000_000,
@@ -73,12 +73,12 @@ impl World {
             projects: Vec::new(),
             repositories: BTreeMap::new(),
             pull_requests: BTreeMap::new(),
-            by_source: HashMap::new(),
+            pull_requests_by_source: HashMap::new(),
             queued_merges: Vec::new(),
             posted: Vec::new(),
             identities: BTreeMap::new(),
             tokens: HashMap::new(),
-            outsiders: BTreeSet::new(),
+            non_members: BTreeSet::new(),
             denials: Vec::new(),
             grants: Vec::new(),
             policies: BTreeMap::new(),

@@ -6,12 +6,12 @@
 use serde_json::Value;
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum ValueType {
     Text,
     /// Text that is not empty.
-    Filled,
-    Whole,
-    Flag,
+    NonEmptyText,
+    Integer,
+    Boolean,
     Object,
     /// Forty hexadecimal digits.
     ObjectId,
@@ -19,46 +19,46 @@ enum Kind {
     OptionalObjectId,
 }
 
-const TRIGGER: [(&str, Kind); 18] = [
-    ("/type", Kind::Filled),
-    ("/run", Kind::Filled),
-    ("/check", Kind::Filled),
-    ("/attempt", Kind::Whole),
-    ("/organization", Kind::Filled),
-    ("/project", Kind::Object),
-    ("/project/id", Kind::Filled),
-    ("/project/name", Kind::Filled),
-    ("/repository", Kind::Object),
-    ("/repository/id", Kind::Filled),
-    ("/repository/name", Kind::Filled),
-    ("/repository/clone_url", Kind::Filled),
-    ("/commit", Kind::ObjectId),
-    ("/ref", Kind::Filled),
-    ("/report", Kind::Object),
-    ("/report/url", Kind::Filled),
-    ("/report/token", Kind::Filled),
-    ("/inputs", Kind::Object),
+const TRIGGER: [(&str, ValueType); 18] = [
+    ("/type", ValueType::NonEmptyText),
+    ("/run", ValueType::NonEmptyText),
+    ("/check", ValueType::NonEmptyText),
+    ("/attempt", ValueType::Integer),
+    ("/organization", ValueType::NonEmptyText),
+    ("/project", ValueType::Object),
+    ("/project/id", ValueType::NonEmptyText),
+    ("/project/name", ValueType::NonEmptyText),
+    ("/repository", ValueType::Object),
+    ("/repository/id", ValueType::NonEmptyText),
+    ("/repository/name", ValueType::NonEmptyText),
+    ("/repository/clone_url", ValueType::NonEmptyText),
+    ("/commit", ValueType::ObjectId),
+    ("/ref", ValueType::NonEmptyText),
+    ("/report", ValueType::Object),
+    ("/report/url", ValueType::NonEmptyText),
+    ("/report/token", ValueType::NonEmptyText),
+    ("/inputs", ValueType::Object),
 ];
 
-const PULL_REQUEST: [(&str, Kind); 10] = [
-    ("/pull_request/id", Kind::Whole),
-    ("/pull_request/title", Kind::Text),
-    ("/pull_request/source_ref", Kind::Filled),
-    ("/pull_request/target_ref", Kind::Filled),
-    ("/pull_request/merge_ref", Kind::OptionalText),
-    ("/pull_request/source_commit", Kind::ObjectId),
-    ("/pull_request/target_commit", Kind::OptionalObjectId),
-    ("/pull_request/merge_commit", Kind::OptionalObjectId),
-    ("/pull_request/is_draft", Kind::Flag),
-    ("/pull_request/is_fork", Kind::Flag),
+const PULL_REQUEST: [(&str, ValueType); 10] = [
+    ("/pull_request/id", ValueType::Integer),
+    ("/pull_request/title", ValueType::Text),
+    ("/pull_request/source_ref", ValueType::NonEmptyText),
+    ("/pull_request/target_ref", ValueType::NonEmptyText),
+    ("/pull_request/merge_ref", ValueType::OptionalText),
+    ("/pull_request/source_commit", ValueType::ObjectId),
+    ("/pull_request/target_commit", ValueType::OptionalObjectId),
+    ("/pull_request/merge_commit", ValueType::OptionalObjectId),
+    ("/pull_request/is_draft", ValueType::Boolean),
+    ("/pull_request/is_fork", ValueType::Boolean),
 ];
 
 /// What is wrong with a trigger, if anything.
-pub(super) fn complaint(trigger: &Value) -> Option<String> {
+pub(super) fn violation(trigger: &Value) -> Option<String> {
     let has_pull_request = trigger.get("pull_request").is_some_and(|value| !value.is_null());
     let optional = PULL_REQUEST.iter().filter(|_| has_pull_request);
-    let broken = TRIGGER.iter().chain(optional).find(|(pointer, kind)| {
-        !is_of_kind(trigger.pointer(pointer).unwrap_or(&Value::Null), *kind)
+    let broken = TRIGGER.iter().chain(optional).find(|(pointer, wanted)| {
+        !has_type(trigger.pointer(pointer).unwrap_or(&Value::Null), *wanted)
     });
     broken.map(|(pointer, _)| format!("{pointer} is missing or of the wrong type"))
 }
@@ -72,17 +72,17 @@ pub(super) fn differences(first: &Value, second: &Value) -> Vec<String> {
     keys.filter(|key| *key != "attempt" && first.get(*key) != second.get(*key)).cloned().collect()
 }
 
-fn is_of_kind(value: &Value, kind: Kind) -> bool {
+fn has_type(value: &Value, wanted: ValueType) -> bool {
     let text = value.as_str();
-    match kind {
-        Kind::Text => text.is_some(),
-        Kind::Filled => text.is_some_and(|text| !text.is_empty()),
-        Kind::Whole => value.is_u64(),
-        Kind::Flag => value.is_boolean(),
-        Kind::Object => value.is_object(),
-        Kind::ObjectId => text.is_some_and(is_object_id),
-        Kind::OptionalText => value.is_null() || text.is_some(),
-        Kind::OptionalObjectId => value.is_null() || text.is_some_and(is_object_id),
+    match wanted {
+        ValueType::Text => text.is_some(),
+        ValueType::NonEmptyText => text.is_some_and(|text| !text.is_empty()),
+        ValueType::Integer => value.is_u64(),
+        ValueType::Boolean => value.is_boolean(),
+        ValueType::Object => value.is_object(),
+        ValueType::ObjectId => text.is_some_and(is_object_id),
+        ValueType::OptionalText => value.is_null() || text.is_some(),
+        ValueType::OptionalObjectId => value.is_null() || text.is_some_and(is_object_id),
     }
 }
 

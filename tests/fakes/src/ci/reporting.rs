@@ -96,22 +96,22 @@ impl World {
         let (retry_ms, limit) = (self.options.report_retry_ms, self.options.report_attempts);
         let Some(planned) = self.reports.planned.get_mut(&token) else { return };
         let (run, state) = (planned.run.clone(), planned.state.to_owned());
-        let is_taken = status.is_some_and(|status| (200..300).contains(&status));
-        if !is_taken && planned.attempts < limit {
+        let is_accepted = status.is_some_and(|status| (200..300).contains(&status));
+        if !is_accepted && planned.attempts < limit {
             planned.due_ms = now_ms + retry_ms;
             self.reports.due.insert((planned.due_ms, token));
         } else {
-            if planned.is_final && is_taken {
+            if planned.is_final && is_accepted {
                 self.reports.finished.insert(run.clone());
             }
             self.reports.planned.remove(&token);
-            self.begin_next(&run, token);
+            self.schedule_next(&run, token);
         }
         let body = serde_json::from_slice(body).unwrap_or(Value::Null);
         self.reports.answered.push(Answered { run, state, at_ms: now_ms, status, body });
     }
 
-    fn begin_next(&mut self, run: &str, done: u64) {
+    fn schedule_next(&mut self, run: &str, done: u64) {
         let Some(queue) = self.reports.waiting.get_mut(run) else { return };
         queue.retain(|token| *token != done);
         match queue.front() {

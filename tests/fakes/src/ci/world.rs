@@ -138,8 +138,8 @@ impl World {
             .map_err(|why| Response::text(401, why))?;
         let trigger: Value = serde_json::from_slice(&request.body)
             .map_err(|_| Response::text(400, "the trigger is not JSON"))?;
-        if let Some(complaint) = contract::complaint(&trigger) {
-            return Err(Response::text(400, &complaint));
+        if let Some(violation) = contract::violation(&trigger) {
+            return Err(Response::text(400, &violation));
         }
         if trigger.get("run").and_then(Value::as_str) != Some(&id) {
             return Err(Response::text(400, "webhook-id is not the run"));

@@ -72,7 +72,7 @@ fn change_user(entra: &mut entra::World, user: &str, body: &Value) -> Reply {
     let user = known_user(entra, user)?;
     if let Some(trouble) = body.get("trouble") {
         let trouble = trouble.as_u64().and_then(|number| u32::try_from(number).ok());
-        entra.set_trouble(&user, trouble);
+        entra.set_account_error(&user, trouble);
     }
     if let Ok(consent) = text(body, "consent") {
         let consent = match consent {

@@ -29,7 +29,7 @@ pub(super) fn list(ado: &ado::World, ci: &ci::World, path: &[&str]) -> Reply {
             Value::Array(all)
         }
         ["lost"] => ado.lost().iter().rev().take(LIMIT_ENTRIES).map(lost).collect(),
-        ["unfiltered-lists"] => json!(ado.unfiltered_lists()),
+        ["unfiltered-lists"] => json!(ado.unfiltered_lookups()),
         ["policies"] => ado.policies().map(policy).collect(),
         ["runs"] => ci.triggered().map(run).collect(),
         ["pats"] => ado.pats().iter().rev().map(|one| pat(ado, one)).collect(),
@@ -168,7 +168,7 @@ fn notification(one: &ado::hooks::Notification) -> Value {
     })
 }
 
-fn lost(one: &ado::hooks::Lost) -> Value {
+fn lost(one: &ado::hooks::LostEvent) -> Value {
     json!({
         "subscription": one.subscription,
         "event": one.event.text,

@@ -11,7 +11,7 @@ pub(super) fn change(ado: &mut World, path: &[&str], body: &Value) -> Reply {
     match path {
         ["subscriptions"] => subscribe(ado, body),
         ["subscriptions", id, verb] => change_subscription(ado, id, verb),
-        ["organizations"] => found_organization(ado, body),
+        ["organizations"] => create_organization(ado, body),
         ["projects", name, verb] => change_project(ado, name, verb, body),
         ["repositories", "create"] => create_repository(ado, body),
         ["repositories", verb] => change_repository(ado, verb, body),
@@ -68,7 +68,7 @@ fn change_subscription(ado: &mut World, id: &str, verb: &str) -> Reply {
 }
 
 /// With one project in it.
-fn found_organization(ado: &mut World, body: &Value) -> Reply {
+fn create_organization(ado: &mut World, body: &Value) -> Reply {
     let (name, project) = (text(body, "name")?, text(body, "project")?);
     if ado.organizations().any(|one| one.name == name) {
         return Err(format!("there is an organization {name}"));

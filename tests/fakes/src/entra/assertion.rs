@@ -12,12 +12,12 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::model::{App, Certificate};
-use super::refusal::Refused;
+use super::refusal::OAuthError;
 
 /// Entra advises ten minutes at most.
-const LONGEST_S: i64 = 600;
+const LIFETIME_MAX_S: i64 = 600;
 /// How far clocks may be apart.
-const SKEW_S: i64 = 300;
+const CLOCK_SKEW_MAX_S: i64 = 300;
 
 /// A certificate to be registered, from its DER.
 pub(super) fn certificate(der: &[u8]) -> Option<Certificate> {
@@ -33,24 +33,24 @@ pub(super) fn check(
     assertion: &str,
     audience: &str,
     now_ms: i64,
-) -> Result<(), Refused> {
+) -> Result<(), OAuthError> {
     if app.federated_tokens.iter().any(|token| token == assertion) {
         return Ok(());
     }
     if app.certificates.is_empty() {
-        return Err(Refused::client(700_213));
+        return Err(OAuthError::invalid_client(700_213));
     }
-    let claims = verified(app, assertion).ok_or_else(|| Refused::client(700_027))?;
+    let claims = verified(app, assertion).ok_or_else(|| OAuthError::invalid_client(700_027))?;
     let text = |key: &str| claims.get(key).and_then(Value::as_str).unwrap_or_default();
     let number = |key: &str| claims.get(key).and_then(Value::as_i64);
     let now_s = now_ms.div_euclid(1_000);
-    let lives = number("exp").is_some_and(|exp| exp > now_s && exp - now_s <= LONGEST_S + 5);
-    let began = number("nbf").is_none_or(|nbf| nbf <= now_s + SKEW_S);
+    let lives = number("exp").is_some_and(|exp| exp > now_s && exp - now_s <= LIFETIME_MAX_S + 5);
+    let began = number("nbf").is_none_or(|nbf| nbf <= now_s + CLOCK_SKEW_MAX_S);
     let own = text("iss") == client_id && text("sub") == client_id && !text("jti").is_empty();
     if lives && began && own && text("aud") == audience {
         return Ok(());
     }
-    Err(Refused::client(700_027))
+    Err(OAuthError::invalid_client(700_027))
 }
 
 /// The claims, when one of the certificates made the signature.

@@ -10,14 +10,14 @@ use super::world::World;
 use crate::http::{Request, Response};
 
 /// What a sign-in was asked with, once it is known where to answer.
-struct Asked {
+struct AuthorizationRequest {
     client_id: String,
     redirect_uri: String,
     state: String,
 }
 
 /// An `error` for the application and its AADSTS number.
-type Complaint = (&'static str, u32);
+type AuthorizationError = (&'static str, u32);
 
 impl World {
     pub(super) fn authorize(&mut self, request: &Request) -> Response {
@@ -25,7 +25,7 @@ impl World {
             return page(405, 900_561);
         }
         let given = |name: &str| request.query(name).unwrap_or_default().to_owned();
-        let asked = Asked {
+        let asked = AuthorizationRequest {
             client_id: given("client_id"),
             redirect_uri: given("redirect_uri"),
             state: given("state"),
@@ -34,7 +34,7 @@ impl World {
         if !app.redirect_uris.contains(&asked.redirect_uri) {
             return page(400, 50011);
         }
-        if let Some((error, number)) = self.ordered_sign_in_error() {
+        if let Some((error, number)) = self.next_scripted_sign_in_error() {
             return asked.refused(&error, number);
         }
         let scopes = match self.check_sign_in(request) {
@@ -48,7 +48,7 @@ impl World {
             };
         };
         let Some(user) = self.user(&name) else { return page(400, 50020) };
-        if let Some(number) = user.trouble {
+        if let Some(number) = user.account_error {
             return page(200, number);
         }
         match user.consent {
@@ -59,7 +59,7 @@ impl World {
     }
 
     /// The scopes asked for, when everything that the application sent is right.
-    fn check_sign_in(&self, request: &Request) -> Result<Vec<String>, Complaint> {
+    fn check_sign_in(&self, request: &Request) -> Result<Vec<String>, AuthorizationError> {
         let given = |name: &str| request.query(name).unwrap_or_default();
         if given("response_type") != "code" {
             return Err(("unsupported_response_type", 70016));
@@ -90,11 +90,11 @@ impl World {
     fn signed_in(
         &mut self,
         request: &Request,
-        asked: &Asked,
+        asked: &AuthorizationRequest,
         user: &str,
         scopes: Vec<String>,
     ) -> Response {
-        let secret = self.opaque("1.code.", 120);
+        let secret = self.random_text("1.code.", 120);
         let code = Code {
             client_id: asked.client_id.clone(),
             user: user.to_owned(),
@@ -105,15 +105,15 @@ impl World {
             valid_until_ms: self.now_ms + self.options.code_ms,
             is_redeemed: false,
         };
-        self.confided.push(("code", secret.clone()));
-        self.confided.push(("state", asked.state.clone()));
+        self.issued_secrets.push(("code", secret.clone()));
+        self.issued_secrets.push(("state", asked.state.clone()));
         self.codes.insert(secret.clone(), code);
         let session = self.random.guid();
         asked.back(&[("code", &secret), ("state", &asked.state), ("session_state", &session)])
     }
 }
 
-impl Asked {
+impl AuthorizationRequest {
     fn refused(&self, error: &str, number: u32) -> Response {
         let description = format!("AADSTS{number}: {}", sentence(number));
         let pairs = [("error", error), ("error_description", &description), ("state", &self.state)];

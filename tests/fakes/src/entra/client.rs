@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::refusal::Refused;
+use super::refusal::OAuthError;
 use super::world::World;
 use crate::http::{Request, percent_decoded};
 
@@ -38,19 +38,19 @@ impl Form {
     }
 
     /// A field that must be there.
-    pub(super) fn need(&self, name: &str) -> Result<&str, Refused> {
-        self.get(name).ok_or_else(|| Refused::request(900_144))
+    pub(super) fn need(&self, name: &str) -> Result<&str, OAuthError> {
+        self.get(name).ok_or_else(|| OAuthError::invalid_request(900_144))
     }
 }
 
 impl World {
     /// The client id of the caller, once it has proved itself.
-    pub(super) fn client(&self, request: &Request, form: &Form) -> Result<String, Refused> {
+    pub(super) fn client(&self, request: &Request, form: &Form) -> Result<String, OAuthError> {
         let basic = basic(request);
         let in_header = basic.as_ref().map(|(id, _)| id.as_str());
         let client_id = in_header.or(form.get("client_id"));
-        let client_id = client_id.ok_or_else(|| Refused::request(900_144))?;
-        let unknown = || Refused::new(400, "unauthorized_client", 700_016);
+        let client_id = client_id.ok_or_else(|| OAuthError::invalid_request(900_144))?;
+        let unknown = || OAuthError::new(400, "unauthorized_client", 700_016);
         let app = self.apps.get(client_id).ok_or_else(unknown)?;
         let secret = form.get("client_secret");
         let secret = basic.as_ref().map(|(_, secret)| secret.as_str()).or(secret);
@@ -58,19 +58,21 @@ impl World {
             (Some(secret), None) => {
                 let found = app.secrets.iter().find(|one| one.text == secret);
                 match found {
-                    None => return Err(Refused::client(7_000_215)),
-                    Some(one) if one.is_expired => return Err(Refused::client(7_000_222)),
+                    None => return Err(OAuthError::invalid_client(7_000_215)),
+                    Some(one) if one.is_expired => {
+                        return Err(OAuthError::invalid_client(7_000_222));
+                    }
                     Some(_) => {}
                 }
             }
             (None, Some(assertion)) => {
                 if form.get("client_assertion_type") != Some(ASSERTION_TYPE) {
-                    return Err(Refused::request(900_144));
+                    return Err(OAuthError::invalid_request(900_144));
                 }
                 let audience = format!("{}/oauth2/v2.0/token", self.authority(request));
                 super::assertion::check(app, client_id, assertion, &audience, self.now_ms)?;
             }
-            _ => return Err(Refused::client(7_000_218)),
+            _ => return Err(OAuthError::invalid_client(7_000_218)),
         }
         Ok(client_id.to_owned())
     }

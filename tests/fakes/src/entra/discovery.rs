@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use super::keys;
-use super::refusal::Refused;
+use super::refusal::OAuthError;
 use super::world::World;
 use crate::http::{Request, Response};
 
@@ -31,7 +31,7 @@ impl World {
             ["metadata", "identity", "oauth2", "token"] => self.managed_identity(request),
             // `common` and `organizations` are refused too: the gateway's app has one tenant.
             [tenant, ..] if !tenant.eq_ignore_ascii_case(&self.tenant) => {
-                Refused::request(90002).response(&mut self.random, self.now_ms)
+                OAuthError::invalid_request(90002).response(&mut self.random, self.now_ms)
             }
             [_, "oauth2", "v2.0", "authorize"] => self.authorize(request),
             [_, "oauth2", "v2.0", "token"] => self.token(request),

@@ -43,7 +43,7 @@ impl World {
             Some(Forgery::Missing) => return None,
             _ => {}
         }
-        Some(self.sealed(&Value::Object(claims), forgery))
+        Some(self.signed_token(&Value::Object(claims), forgery))
     }
 
     fn claims(&self, authority: &str, client: &str, user: &User, nonce: Option<&str>) -> Claims {
@@ -68,9 +68,9 @@ impl World {
         claims
     }
 
-    fn sealed(&self, claims: &Value, forgery: Option<Forgery>) -> String {
+    fn signed_token(&self, claims: &Value, forgery: Option<Forgery>) -> String {
         let kid = match forgery {
-            Some(Forgery::UnknownKey) => keys::name(keys::FORGER),
+            Some(Forgery::UnknownKey) => keys::name(keys::FORGERY_KEY),
             _ => keys::name(self.signing_key),
         };
         let algorithm = match forgery {
@@ -82,7 +82,7 @@ impl World {
         let encoded = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", encoded(&header), encoded(claims));
         let key = match forgery {
-            Some(Forgery::OtherKey | Forgery::UnknownKey) => keys::FORGER,
+            Some(Forgery::OtherKey | Forgery::UnknownKey) => keys::FORGERY_KEY,
             _ => self.signing_key,
         };
         match forgery {

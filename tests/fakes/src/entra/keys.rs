@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 /// The key that nobody announces: what it signs is forged.
-pub(super) const FORGER: usize = 2;
+pub(super) const FORGERY_KEY: usize = 2;
 
 static KEYS: [OnceLock<Option<RsaKeyPair>>; 3] = [const { OnceLock::new() }; 3];
 

@@ -2,7 +2,7 @@
 //!
 //! Plain values, changed only by the world. Nothing here knows HTTP.
 
-use super::refusal::Refused;
+use super::refusal::OAuthError;
 
 /// What a person answers when asked for consent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(crate) struct User {
     pub(crate) email: String,
     pub(crate) consent: Consent,
     /// The AADSTS number that meets this person everywhere: 50057 disabled, 50076 MFA required.
-    pub(crate) trouble: Option<u32>,
+    pub(crate) account_error: Option<u32>,
 }
 
 /// An authorization code that was handed out.
@@ -100,7 +100,7 @@ pub struct TokenCall {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ScriptedRefusals {
     /// For the token endpoint: for how many calls; none means until it is cleared.
-    pub(crate) token: Option<(Refused, Option<u32>)>,
+    pub(crate) token: Option<(OAuthError, Option<u32>)>,
     /// For the next sign-in: the error and its AADSTS number.
     pub(crate) authorize: Option<(String, u32)>,
 }

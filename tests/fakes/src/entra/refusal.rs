@@ -11,29 +11,29 @@ use crate::timestamp::rfc3339;
 
 /// A refusal of the token endpoint, not yet rendered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refused {
+pub(crate) struct OAuthError {
     pub(crate) status: u16,
     pub(crate) error: String,
     pub(crate) number: u32,
 }
 
-impl Refused {
+impl OAuthError {
     pub(crate) fn new(status: u16, error: &str, number: u32) -> Self {
         Self { status, error: error.to_owned(), number }
     }
 
     /// The grant is no longer good: 400.
-    pub(crate) fn grant(number: u32) -> Self {
+    pub(crate) fn invalid_grant(number: u32) -> Self {
         Self::new(400, "invalid_grant", number)
     }
 
     /// The application could not prove itself: 401.
-    pub(crate) fn client(number: u32) -> Self {
+    pub(crate) fn invalid_client(number: u32) -> Self {
         Self::new(401, "invalid_client", number)
     }
 
     /// The request is malformed: 400.
-    pub(crate) fn request(number: u32) -> Self {
+    pub(crate) fn invalid_request(number: u32) -> Self {
         Self::new(400, "invalid_request", number)
     }
 

@@ -4,13 +4,13 @@
 
 use super::forgery::Forgery;
 use super::model::{ScriptedRefusals, TokenCall};
-use super::refusal::Refused;
+use super::refusal::OAuthError;
 use super::world::World;
 
 impl World {
     /// Refuses the next `count` calls of the token endpoint, or all of them until `heal_tokens`.
     pub fn fail_token(&mut self, number: u32, error: &str, status: u16, count: Option<u32>) {
-        self.scripted.token = Some((Refused::new(status, error, number), count));
+        self.scripted.token = Some((OAuthError::new(status, error, number), count));
     }
 
     /// Refuses the next sign-in by redirecting back with this error.
@@ -53,7 +53,7 @@ impl World {
     /// Every code, state, verifier and token that was handed out or sent here, oldest first, by the
     /// name of what it is: what must not be found anywhere.
     pub fn confided(&self) -> &[(&'static str, String)] {
-        &self.confided
+        &self.issued_secrets
     }
 
     /// How many calls asked for this grant, and were granted.
@@ -77,7 +77,7 @@ impl World {
     }
 
     /// The refusal ordered for a call of the token endpoint, counted down.
-    pub(super) fn ordered_refusal(&mut self) -> Option<Refused> {
+    pub(super) fn next_scripted_refusal(&mut self) -> Option<OAuthError> {
         let (refused, count) = self.scripted.token.as_mut()?;
         let refused = refused.clone();
         match count {
@@ -91,7 +91,7 @@ impl World {
         Some(refused)
     }
 
-    pub(super) fn ordered_sign_in_error(&mut self) -> Option<(String, u32)> {
+    pub(super) fn next_scripted_sign_in_error(&mut self) -> Option<(String, u32)> {
         self.scripted.authorize.take()
     }
 }

@@ -22,13 +22,13 @@ const VERIFIER: &str = "a-verifier-that-is-long-enough-to-be-one-of-43-character
 const RESOURCE: &str = "499b84ac-1321-427f-aa17-267ca6975798";
 
 /// A tenant with one application and one person, who is signed in.
-pub(super) struct Scene {
+pub(super) struct Fixture {
     pub(super) world: World,
     pub(super) client_id: String,
     pub(super) now_ms: i64,
 }
 
-impl Scene {
+impl Fixture {
     pub(super) fn new() -> Self {
         let mut world = World::new(5);
         let client_id = world.add_app();
@@ -134,16 +134,16 @@ pub(super) fn refusal(answer: &Response) -> (u16, String, u64) {
 
 #[test]
 fn documents_say_where_the_caller_reached_them() {
-    let mut scene = Scene::new();
-    let tenant = scene.world.tenant().to_owned();
+    let mut fixture = Fixture::new();
+    let tenant = fixture.world.tenant().to_owned();
     let path = format!("/{tenant}/v2.0/.well-known/openid-configuration");
     assert!(World::serves(&Request::new("GET", &path)));
     assert!(!World::serves(&Request::new("GET", "/fabrikam/_apis/projects")));
-    let answer = scene.ask(&Request::new("GET", &path)).body_json();
+    let answer = fixture.ask(&Request::new("GET", &path)).body_json();
     assert_eq!(answer["issuer"], format!("http://localhost:7/{tenant}/v2.0"));
-    let keys = scene.ask(&Request::new("GET", &format!("/{tenant}/discovery/v2.0/keys")));
+    let keys = fixture.ask(&Request::new("GET", &format!("/{tenant}/discovery/v2.0/keys")));
     let key = &keys.body_json()["keys"][0];
     assert_eq!((&key["kty"], &key["e"]), (&json!("RSA"), &json!("AQAB")));
-    let wrong = scene.ask(&Request::new("GET", "/common/discovery/v2.0/keys"));
+    let wrong = fixture.ask(&Request::new("GET", "/common/discovery/v2.0/keys"));
     assert_eq!(refusal(&wrong), (400, "invalid_request".to_owned(), 90002));
 }

@@ -62,7 +62,7 @@ pub struct World {
     pub(super) issued: Vec<AccessToken>,
     pub(super) calls: Vec<TokenCall>,
     /// Whatever must be seen by nobody, by the name of what it is.
-    pub(super) confided: Vec<(&'static str, String)>,
+    pub(super) issued_secrets: Vec<(&'static str, String)>,
     pub(super) scripted: ScriptedRefusals,
     pub(super) forgery: Option<Forgery>,
     pub(super) signing_key: usize,
@@ -88,7 +88,7 @@ impl World {
             refresh_tokens: BTreeMap::new(),
             issued: Vec::new(),
             calls: Vec::new(),
-            confided: Vec::new(),
+            issued_secrets: Vec::new(),
             scripted: ScriptedRefusals::default(),
             forgery: None,
             signing_key: 0,
@@ -187,7 +187,7 @@ impl World {
             principal_name: principal_name.to_owned(),
             email: principal_name.to_owned(),
             consent: Consent::Given,
-            trouble: None,
+            account_error: None,
         };
         self.users.insert(principal_name.to_lowercase(), user);
         object_id
@@ -227,8 +227,8 @@ impl World {
     }
 
     /// The AADSTS number that meets this person at every sign-in and refresh; none heals.
-    pub fn set_trouble(&mut self, principal_name: &str, number: Option<u32>) {
-        self.user_mut(principal_name).trouble = number;
+    pub fn set_account_error(&mut self, principal_name: &str, number: Option<u32>) {
+        self.user_mut(principal_name).account_error = number;
     }
 
     /// The access tokens issued since the last call, to be carried to ADO.
@@ -272,7 +272,7 @@ impl World {
     }
 
     /// Text that nobody can guess, but that the seed repeats.
-    pub(super) fn opaque(&mut self, prefix: &str, characters: usize) -> String {
+    pub(super) fn random_text(&mut self, prefix: &str, characters: usize) -> String {
         let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         format!("{prefix}{}", self.random.text(alphabet, characters))
     }

@@ -3,7 +3,7 @@
 //! A rename changes names, never GUIDs (docs/azure-devops.md §10). What is deleted leaves every
 //! answer and is kept only for what was queued before. Nothing here knows HTTP.
 
-use crate::ado::hooks::LostWhy;
+use crate::ado::hooks::LossReason;
 use crate::ado::model::Project;
 use crate::ado::world::World;
 
@@ -41,7 +41,7 @@ impl World {
             .map(|one| one.id.clone())
             .collect();
         for id in ids {
-            self.drop_waiting(&id, None, LostWhy::NotPermitted);
+            self.drop_queued(&id, None, LossReason::NotPermitted);
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use crate::ado::hooks::event::{Event, Kind, Subject};
+use crate::ado::hooks::event::{Event, EventKind, EventSubject};
 use crate::ado::model::{Commit, Iteration, PullRequestState, Repository};
 use crate::ado::world::World;
 
@@ -58,7 +58,7 @@ impl World {
         changed.merge_commit = commit;
         let person = self.identity(&pull_request.by).display_name.clone();
         let text = format!("{person}: a merge of pull request {id} was attempted ({status})");
-        let mut event = self.pull_request_event(Kind::Merged, id, text);
+        let mut event = self.pull_request_event(EventKind::Merged, id, text);
         event.merge_result = Some(result);
         self.announce(event);
     }
@@ -76,11 +76,11 @@ impl World {
     }
 
     /// An event about a pull request as it is now.
-    pub(crate) fn pull_request_event(&mut self, kind: Kind, id: u64, text: String) -> Event {
+    pub(crate) fn pull_request_event(&mut self, kind: EventKind, id: u64, text: String) -> Event {
         let pull_request = self.pull_request(id);
         let target = crate::ado::model::ref_names::short_name(&pull_request.target_ref).to_owned();
         let (repository, by) = (pull_request.repository.clone(), pull_request.by.clone());
-        let mut event = self.event(kind, &repository, Subject::PullRequest(id), text);
+        let mut event = self.event(kind, &repository, EventSubject::PullRequest(id), text);
         event.branches = vec![target];
         event.created_by = by;
         event

@@ -4,7 +4,7 @@
 //! (docs/azure-devops.md §2.3): only pushes, reviewers, votes and status changes have a filter;
 //! anything else reaches only subscriptions without one. Nothing here knows HTTP.
 
-use crate::ado::hooks::event::{Kind, Subject};
+use crate::ado::hooks::event::{EventKind, EventSubject};
 use crate::ado::model::ref_names::full_name;
 use crate::ado::model::{Comment, NewPullRequest, PullRequestState, Reviewer, Thread};
 use crate::ado::world::World;
@@ -19,12 +19,12 @@ impl World {
         let target = self.head(&new.repository, &target_ref);
         assert!(target.is_some(), "there is no branch {target_ref}");
         let source = (origin.clone(), source_ref);
-        self.by_source.entry(source).or_default().push(id);
+        self.pull_requests_by_source.entry(source).or_default().push(id);
         let pull_request = new.opened(id, &self.actor, self.now_ms);
         self.pull_requests.insert(id, pull_request);
         self.add_iteration(id, "create", Some(self.last_push), None);
         let text = format!("{} opened pull request {id}", self.actor_name());
-        let event = self.pull_request_event(Kind::Created, id, text);
+        let event = self.pull_request_event(EventKind::Created, id, text);
         self.announce(event);
         self.attempt_merge(id);
         id
@@ -84,8 +84,8 @@ impl World {
             return Err(format!("the merge attempt is {}", pull_request.merge_status));
         }
         let blocking = self.blocking_policies(id);
-        if let Some((policy, verdict)) = blocking.first() {
-            return Err(format!("policy {} is {}", policy.id, verdict.name()));
+        if let Some((policy, evaluated)) = blocking.first() {
+            return Err(format!("policy {} is {}", policy.id, evaluated.name()));
         }
         Ok(self.complete(id))
     }
@@ -200,13 +200,13 @@ impl World {
 
     fn announce_comment(&mut self, id: u64, thread: u64, comment: u64, did: &str) {
         let text = format!("{} {did} pull request {id}", self.actor_name());
-        let mut event = self.pull_request_event(Kind::Comment, id, text);
-        event.subject = Subject::Comment { pull_request: id, thread, comment };
+        let mut event = self.pull_request_event(EventKind::Comment, id, text);
+        event.subject = EventSubject::Comment { pull_request: id, thread, comment };
         self.announce(event);
     }
 
     pub(crate) fn announce_update(&mut self, id: u64, filter: Option<&'static str>, text: String) {
-        let mut event = self.pull_request_event(Kind::Updated, id, text);
+        let mut event = self.pull_request_event(EventKind::Updated, id, text);
         event.notification_type = filter;
         self.announce(event);
     }

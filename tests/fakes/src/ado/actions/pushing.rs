@@ -5,7 +5,7 @@
 //! knows HTTP.
 
 use crate::ado::actions::merging::descends;
-use crate::ado::hooks::event::{Kind, Subject};
+use crate::ado::hooks::event::{EventKind, EventSubject};
 use crate::ado::model::ref_names::NO_OBJECT;
 use crate::ado::model::ref_names::full_name;
 use crate::ado::model::ref_names::{is_no_object, short_name};
@@ -178,7 +178,7 @@ impl World {
         let person = self.identity(&self.actor).display_name.clone();
         let name = self.repository(repository).name.clone();
         let text = format!("{person} pushed to {name} ({} refs)", updates.len());
-        let mut event = self.event(Kind::Push, repository, Subject::Push(id), text);
+        let mut event = self.event(EventKind::Push, repository, EventSubject::Push(id), text);
         let branches = updates.iter().filter(|update| update.name.starts_with("refs/heads/"));
         event.branches = branches.map(|update| short_name(&update.name).to_owned()).collect();
         self.announce(event);
@@ -189,7 +189,7 @@ impl World {
             return;
         }
         let source = (repository.to_owned(), update.name.clone());
-        let mut ids = self.by_source.get(&source).cloned().unwrap_or_default();
+        let mut ids = self.pull_requests_by_source.get(&source).cloned().unwrap_or_default();
         ids.retain(|id| self.pull_request(*id).state == PullRequestState::Active);
         if ids.is_empty() {
             return;

@@ -1,7 +1,7 @@
 //! Events on their way to the subscriptions to them: queued, or lost with a reason.
 
-use super::event::{Event, Kind, Subject};
-use super::notification::{Lost, LostWhy};
+use super::event::{Event, EventKind, EventSubject};
+use super::notification::{LossReason, LostEvent};
 use super::subscription::SubscriptionStatus;
 use crate::ado::security::permission::Permission;
 use crate::ado::world::World;
@@ -10,9 +10,9 @@ impl World {
     /// An event that happens now, without anything to filter by yet.
     pub(crate) fn event(
         &mut self,
-        kind: Kind,
+        kind: EventKind,
         repository: &str,
-        subject: Subject,
+        subject: EventSubject,
         text: String,
     ) -> Event {
         let id = self.random.guid();
@@ -38,8 +38,8 @@ impl World {
         let wanting = self.hooks.subscriptions.values().filter(|one| one.wants(&event));
         let ids: Vec<_> = wanting.map(|subscription| subscription.id.clone()).collect();
         for id in ids {
-            match self.why_lost(&id, &event) {
-                Some(why) => self.lose(&id, event.clone(), why),
+            match self.loss_reason(&id, &event) {
+                Some(why) => self.record_loss(&id, event.clone(), why),
                 None => {
                     self.enqueue(&id, event.clone(), None);
                 }
@@ -47,21 +47,21 @@ impl World {
         }
     }
 
-    fn why_lost(&self, id: &str, event: &Event) -> Option<LostWhy> {
+    fn loss_reason(&self, id: &str, event: &Event) -> Option<LossReason> {
         let subscription = self.hooks.subscriptions.get(id)?;
         match subscription.status {
             SubscriptionStatus::Enabled => {
                 let owner = &subscription.modified_by;
                 let may_read = self.may(owner, Permission::GenericRead, Some(&event.repository));
-                (!may_read).then_some(LostWhy::NotPermitted)
+                (!may_read).then_some(LossReason::NotPermitted)
             }
-            SubscriptionStatus::OnProbation => Some(LostWhy::OnProbation),
-            _ => Some(LostWhy::Disabled),
+            SubscriptionStatus::OnProbation => Some(LossReason::OnProbation),
+            _ => Some(LossReason::Disabled),
         }
     }
 
-    fn lose(&mut self, subscription: &str, event: Event, why: LostWhy) {
+    fn record_loss(&mut self, subscription: &str, event: Event, why: LossReason) {
         let subscription = subscription.to_owned();
-        self.hooks.lost.push(Lost { subscription, event, why });
+        self.hooks.lost.push(LostEvent { subscription, event, why });
     }
 }

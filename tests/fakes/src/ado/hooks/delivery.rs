@@ -5,14 +5,16 @@
 
 use super::classification::{Class, TRANSIENT_WAITS_S, class, wait_ms};
 use super::event::Event;
-use super::notification::Test;
-pub use super::notification::{Answer, Attempt, Lost, LostWhy, Notification, Outgoing, Progress};
+use super::notification::TestDetails;
+pub use super::notification::{
+    Answer, Attempt, LossReason, LostEvent, Notification, Outgoing, Progress,
+};
 use super::subscription::SubscriptionStatus;
 use crate::ado::world::World;
 
 impl World {
     /// Queues a notification; a test changes no subscription.
-    pub(crate) fn enqueue(&mut self, id: &str, event: Event, test: Option<Test>) -> u64 {
+    pub(crate) fn enqueue(&mut self, id: &str, event: Event, test: Option<TestDetails>) -> u64 {
         self.hooks.last_token += 1;
         let token = self.hooks.last_token;
         let number = match self.hooks.subscriptions.get_mut(id) {
@@ -102,8 +104,8 @@ impl World {
             Class::Success if is_test => self.finish(token, Progress::Succeeded),
             Class::Success => self.succeeded(token),
             _ if is_test => self.finish(token, Progress::Failed),
-            Class::Transient if self.retries_soon(token) => {}
-            Class::Transient | Class::Enduring => self.failed_for_long(token),
+            Class::Transient if self.plan_quick_retry(token) => {}
+            Class::Transient | Class::Enduring => self.handle_lasting_failure(token),
             Class::Terminal => {
                 self.finish(token, Progress::Failed);
                 self.stop_subscription(token, SubscriptionStatus::DisabledBySystem);
@@ -126,7 +128,7 @@ impl World {
     }
 
     /// Plans one of the quick retries; false when there is none left or it is not the time.
-    fn retries_soon(&mut self, token: u64) -> bool {
+    fn plan_quick_retry(&mut self, token: u64) -> bool {
         let time_scale = self.options.time_scale;
         let Some(notification) = self.hooks.notifications.get_mut(&token) else { return true };
         let subscription = self.hooks.subscriptions.get(&notification.subscription);

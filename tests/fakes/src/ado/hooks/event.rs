@@ -5,7 +5,7 @@
 
 /// The kinds of events that the fake fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum EventKind {
     /// `git.push`
     Push,
     /// `git.pullrequest.created`
@@ -18,7 +18,7 @@ pub enum Kind {
     Comment,
 }
 
-impl Kind {
+impl EventKind {
     /// The name on the wire.
     pub fn name(self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ impl Kind {
 
 /// What an event is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
+pub enum EventSubject {
     /// The push of that number.
     Push(u64),
     /// The pull request of that number.
@@ -76,7 +76,7 @@ pub struct Event {
     /// GUID, the same for every subscription that is told.
     pub id: String,
     /// What it is called.
-    pub kind: Kind,
+    pub kind: EventKind,
     /// Name of the organization.
     pub organization: String,
     /// GUID of the project.
@@ -84,7 +84,7 @@ pub struct Event {
     /// GUID of the repository.
     pub repository: String,
     /// What it is about.
-    pub subject: Subject,
+    pub subject: EventSubject,
     /// When, in milliseconds since 1970.
     pub at_ms: i64,
     /// What people are told.

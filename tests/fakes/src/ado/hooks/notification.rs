@@ -30,7 +30,7 @@ pub struct Outgoing {
 
 /// What a test notification is delivered with, whatever its subscription says.
 #[derive(Debug, Clone)]
-pub(crate) struct Test {
+pub(crate) struct TestDetails {
     pub(crate) inputs: Inputs,
     pub(crate) resource_version: String,
 }
@@ -80,12 +80,12 @@ pub struct Notification {
     pub(crate) transient_retries: u32,
     pub(crate) probation_retries: u32,
     pub(crate) is_on_probation: bool,
-    pub(crate) test: Option<Test>,
+    pub(crate) test: Option<TestDetails>,
 }
 
 /// Why an event was not told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LostWhy {
+pub enum LossReason {
     /// The subscription was on probation.
     OnProbation,
     /// The subscription was disabled.
@@ -96,11 +96,11 @@ pub enum LostWhy {
 
 /// An event that a subscription wanted and never gets.
 #[derive(Debug, Clone)]
-pub struct Lost {
+pub struct LostEvent {
     /// GUID of the subscription.
     pub subscription: String,
     /// What happened.
     pub event: Event,
     /// Why it is lost.
-    pub why: LostWhy,
+    pub why: LossReason,
 }

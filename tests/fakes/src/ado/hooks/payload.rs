@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::event::{Kind, Subject};
+use super::event::{EventKind, EventSubject};
 use super::notification::{Notification, Outgoing};
 use super::subscription::{Inputs, Subscription};
 use crate::ado::model::ref_names::is_no_object;
@@ -54,7 +54,7 @@ impl World {
         };
         // Asking for 2.0 where only 1.0 exists has been seen to empty the resource
         // (docs/azure-devops.md §1.2).
-        let is_empty = version == "2.0" && event.kind != Kind::Comment;
+        let is_empty = version == "2.0" && event.kind != EventKind::Comment;
         let resource = if is_empty { Value::Null } else { self.resource(of, to, inputs) };
         json!({
             "subscriptionId": of.subscription,
@@ -85,14 +85,14 @@ impl World {
     fn resource(&self, of: &Notification, to: Option<&Subscription>, inputs: &Inputs) -> Value {
         let wanted = inputs.get("resourceDetailsToSend").map_or("", String::as_str);
         let full = match &of.event.subject {
-            Subject::Push(push) => self.push_resource(&of.event.repository, *push),
-            Subject::PullRequest(id) => {
+            EventSubject::Push(push) => self.push_resource(&of.event.repository, *push),
+            EventSubject::PullRequest(id) => {
                 self.pull_request_resource(self.pull_request(*id), of.event.kind)
             }
-            Subject::Comment { pull_request, thread, comment } => {
+            EventSubject::Comment { pull_request, thread, comment } => {
                 self.comment_resource(*pull_request, *thread, *comment)
             }
-            Subject::Sample => super::sample::resource(of.event.kind),
+            EventSubject::Sample => super::sample::resource(of.event.kind),
         };
         let is_organization_wide = to.is_some_and(|one| one.filter("projectId").is_none());
         match wanted {
@@ -100,7 +100,7 @@ impl World {
             "minimal" => reduced(&full, &["id", "pushId", "pullRequestId", "url"]),
             // Seen live: organization-wide push subscriptions that do not say "all"
             // (docs/azure-devops.md §1.1).
-            "" if is_organization_wide && of.event.kind == Kind::Push => {
+            "" if is_organization_wide && of.event.kind == EventKind::Push => {
                 reduced(&full, &["pushId", "date", "pushedBy", "url"])
             }
             _ => full,
@@ -131,7 +131,7 @@ impl World {
         value
     }
 
-    fn pull_request_resource(&self, pull_request: &PullRequest, kind: Kind) -> Value {
+    fn pull_request_resource(&self, pull_request: &PullRequest, kind: EventKind) -> Value {
         let mut value = self.pull_request_json(pull_request);
         let repository = self.repository(&pull_request.repository);
         let web = format!(
@@ -143,7 +143,7 @@ impl World {
         );
         let statuses = format!("{}/statuses", self.pull_request_url(pull_request));
         put(&mut value, "_links", json!({"web": {"href": web}, "statuses": {"href": statuses}}));
-        if kind != Kind::Created {
+        if kind != EventKind::Created {
             let head = self.commit_link(repository, &pull_request.merge_source);
             put(&mut value, "commits", json!([head]));
         }
@@ -155,7 +155,7 @@ impl World {
         let found = pull_request.threads.iter().find(|one| one.id == thread);
         let found = found.and_then(|one| one.comments.iter().find(|one| one.id == comment));
         let comment = found.map(|one| self.comment_json(pull_request, thread, one));
-        let pull_request = self.pull_request_resource(pull_request, Kind::Comment);
+        let pull_request = self.pull_request_resource(pull_request, EventKind::Comment);
         json!({"comment": comment, "pullRequest": pull_request})
     }
 

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::notification::LostWhy;
+use super::notification::LossReason;
 use super::subscription::{Subscription, SubscriptionStatus};
 use crate::ado::world::World;
 use crate::http::Response;
@@ -52,7 +52,7 @@ impl World {
 
     /// Deletes a subscription; false when there is none of that GUID.
     pub fn remove_subscription(&mut self, id: &str) -> bool {
-        self.drop_waiting(id, None, LostWhy::Disabled);
+        self.drop_queued(id, None, LossReason::Disabled);
         self.hooks.subscriptions.remove(id).is_some()
     }
 
@@ -61,7 +61,7 @@ impl World {
         assert!(self.hooks.subscriptions.contains_key(id), "there is no subscription {id}");
         self.change_subscription(id, |one| one.status = status);
         if !matches!(status, SubscriptionStatus::Enabled | SubscriptionStatus::OnProbation) {
-            self.drop_waiting(id, None, LostWhy::Disabled);
+            self.drop_queued(id, None, LossReason::Disabled);
         }
     }
 

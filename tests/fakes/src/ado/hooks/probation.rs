@@ -4,7 +4,7 @@
 //! else that the subscription wanted is lost (docs/azure-devops.md §1.3).
 
 use super::classification::{PROBATION_WAITS_S, wait_ms};
-use super::notification::{Lost, LostWhy, Notification, Progress};
+use super::notification::{LossReason, LostEvent, Notification, Progress};
 use super::subscription::SubscriptionStatus;
 use crate::ado::world::World;
 
@@ -21,7 +21,7 @@ impl World {
     }
 
     /// The events that subscriptions wanted and never get, oldest first.
-    pub fn lost(&self) -> &[Lost] {
+    pub fn lost(&self) -> &[LostEvent] {
         &self.hooks.lost
     }
 
@@ -36,18 +36,18 @@ impl World {
     }
 
     /// A failure that quick retries did not mend.
-    pub(super) fn failed_for_long(&mut self, token: u64) {
+    pub(super) fn handle_lasting_failure(&mut self, token: u64) {
         let Some(notification) = self.hooks.notifications.get_mut(&token) else { return };
         let id = notification.subscription.clone();
         let Some(subscription) = self.hooks.subscriptions.get_mut(&id) else {
             return self.finish(token, Progress::Failed);
         };
         if notification.is_on_probation {
-            return self.failed_on_probation(token);
+            return self.handle_failure_on_probation(token);
         }
         if subscription.status != SubscriptionStatus::Enabled {
             // Another notification is on probation already; this one is not retried.
-            return self.give_up(token, LostWhy::OnProbation);
+            return self.give_up(token, LossReason::OnProbation);
         }
         subscription.probation_retries = 0;
         notification.is_on_probation = true;
@@ -55,7 +55,7 @@ impl World {
         self.retry_on_probation(token, 0);
     }
 
-    fn failed_on_probation(&mut self, token: u64) {
+    fn handle_failure_on_probation(&mut self, token: u64) {
         let now_ms = self.now_ms;
         let Some(notification) = self.hooks.notifications.get_mut(&token) else { return };
         notification.probation_retries += 1;
@@ -87,14 +87,14 @@ impl World {
             subscription.status = status;
         }
         let why = match status {
-            SubscriptionStatus::OnProbation => LostWhy::OnProbation,
-            _ => LostWhy::Disabled,
+            SubscriptionStatus::OnProbation => LossReason::OnProbation,
+            _ => LossReason::Disabled,
         };
-        self.drop_waiting(&id, Some(token), why);
+        self.drop_queued(&id, Some(token), why);
     }
 
     /// Gives up what waits for a subscription that no longer delivers.
-    pub(in crate::ado) fn drop_waiting(&mut self, id: &str, except: Option<u64>, why: LostWhy) {
+    pub(in crate::ado) fn drop_queued(&mut self, id: &str, except: Option<u64>, why: LossReason) {
         let waiting = self.hooks.due.iter().map(|(_, token)| *token);
         let others: Vec<_> = waiting
             .filter(|token| Some(*token) != except)
@@ -108,12 +108,12 @@ impl World {
         }
     }
 
-    fn give_up(&mut self, token: u64, why: LostWhy) {
+    fn give_up(&mut self, token: u64, why: LossReason) {
         self.finish(token, Progress::Failed);
         if let Some(notification) = self.hooks.notifications.get(&token) {
             let (subscription, event) =
                 (notification.subscription.clone(), notification.event.clone());
-            self.hooks.lost.push(Lost { subscription, event, why });
+            self.hooks.lost.push(LostEvent { subscription, event, why });
         }
     }
 
@@ -124,11 +124,11 @@ impl World {
             notification.completed_ms = Some(now_ms);
             self.hooks.due.remove(&(notification.due_ms, token));
         }
-        self.forget_old();
+        self.drop_oldest_finished();
     }
 
     /// Keeps a load test from filling the memory: the oldest finished notifications go first.
-    fn forget_old(&mut self) {
+    fn drop_oldest_finished(&mut self) {
         let excess = self.hooks.notifications.len().saturating_sub(self.options.notifications_kept);
         let finished =
             |one: &Notification| matches!(one.progress, Progress::Succeeded | Progress::Failed);

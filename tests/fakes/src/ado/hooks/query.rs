@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::subscription::{Inputs, Subscription};
-use crate::ado::options::Unfiltered;
+use crate::ado::options::UnfilteredLookup;
 use crate::ado::rest::refusal::bad_request;
 use crate::ado::rest::render::{list, put};
 use crate::ado::rest::route::{Call, Reply};
@@ -16,8 +16,8 @@ use crate::http::{Release, Response};
 
 impl World {
     /// How many look-ups of subscriptions named no event type.
-    pub fn unfiltered_lists(&self) -> u64 {
-        self.hooks.unfiltered_lists
+    pub fn unfiltered_lookups(&self) -> u64 {
+        self.hooks.unfiltered_lookups
     }
 
     pub(super) fn list_subscriptions(&mut self, call: &Call<'_>) -> Response {
@@ -66,14 +66,16 @@ impl World {
         if event_type.is_some_and(|name| !name.is_empty()) {
             return None;
         }
-        self.hooks.unfiltered_lists += 1;
+        self.hooks.unfiltered_lookups += 1;
         let all = self.hooks.subscriptions.values();
         let own = all.filter(|one| one.organization == call.organization).count();
         let page = Response::html(500, "<html><title>The request took too long</title></html>");
-        (own > self.options.unfiltered_list_limit).then_some(match self.options.unfiltered_lists {
-            Unfiltered::Silence => Response { release: Release::Never, ..page },
-            Unfiltered::Error => page,
-        })
+        (own > self.options.unfiltered_lookup_limit).then_some(
+            match self.options.unfiltered_lookup {
+                UnfilteredLookup::NeverAnswered => Response { release: Release::Never, ..page },
+                UnfilteredLookup::ServerError => page,
+            },
+        )
     }
 }
 

@@ -6,15 +6,15 @@
 
 use serde_json::{Value, json};
 
-use super::notification::LostWhy;
+use super::notification::LossReason;
 use super::subscription::{Inputs, Subscription, SubscriptionStatus};
-use super::validation::Wanted;
+use super::validation::RequestedSubscription;
 use crate::ado::rest::refusal::{
     bad_request, hooks_permission_missing, method_not_allowed, not_found, page_not_found,
 };
 use crate::ado::rest::render::put;
 use crate::ado::rest::route::{Call, Reply};
-use crate::ado::security::permission::{Permission, Place};
+use crate::ado::security::permission::{Permission, Resource};
 use crate::ado::security::scope::Scope;
 use crate::ado::world::World;
 use crate::http::{Request, Response};
@@ -81,7 +81,7 @@ impl World {
         &mut self,
         organization: &str,
         by: &str,
-        wanted: Wanted,
+        wanted: RequestedSubscription,
     ) -> Subscription {
         let id = self.random.guid();
         let mut publisher_inputs = wanted.publisher_inputs;
@@ -137,7 +137,7 @@ impl World {
         };
         if was != status {
             // A disabled subscription keeps no queue.
-            self.drop_waiting(id, None, LostWhy::Disabled);
+            self.drop_queued(id, None, LossReason::Disabled);
         }
         let answer = self.subscription_json(&changed);
         self.hooks.subscriptions.insert(id.to_owned(), changed);
@@ -146,7 +146,7 @@ impl World {
 
     fn delete_subscription(&mut self, call: &Call<'_>, id: &str) -> Reply {
         self.known_subscription(call, id)?;
-        self.drop_waiting(id, None, LostWhy::Disabled);
+        self.drop_queued(id, None, LossReason::Disabled);
         self.hooks.subscriptions.remove(id);
         Ok(Response::empty(204))
     }
@@ -173,8 +173,8 @@ impl World {
     /// Whether the caller has a permission where a subscription with these inputs lies.
     pub(super) fn may_with(&self, call: &Call<'_>, permission: Permission, at: &Inputs) -> bool {
         let project = at.get("projectId").filter(|id| !id.is_empty());
-        let place = project.map(|id| Place::of_project(id)).unwrap_or_default();
-        self.may_at(&call.caller.identity, permission, &place)
+        let resource = project.map(|id| Resource::of_project(id)).unwrap_or_default();
+        self.may_at(&call.caller.identity, permission, &resource)
     }
 
     fn check_may(&self, call: &Call<'_>, it: Permission, at: &Inputs) -> Result<(), Response> {

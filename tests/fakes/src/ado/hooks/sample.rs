@@ -1,12 +1,12 @@
 //! The body of a test delivery: made-up things with ids that are the same everywhere.
 //!
-//! ADO sends such bodies from its "Test" button and for `testnotifications`; a receiver that starts
+//! ADO sends such bodies from its "TestDetails" button and for `testnotifications`; a receiver that starts
 //! something for one has a bug (docs/azure-devops.md §1.3). All names and sentences here are our
 //! own.
 
 use serde_json::{Value, json};
 
-use super::event::Kind;
+use super::event::EventKind;
 
 /// The event id of every test notification for pushes (docs/azure-devops.md §1.3).
 pub(super) const PUSH_ID: &str = "03c164c2-8912-4d5e-8009-3707d5f83734";
@@ -18,22 +18,22 @@ const BASE: &str = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d";
 const ORIGIN: &str = "https://dev.azure.com/sample-organization";
 
 /// The event id of a test notification.
-pub(super) fn event_id(kind: Kind) -> &'static str {
+pub(super) fn event_id(kind: EventKind) -> &'static str {
     match kind {
-        Kind::Push => PUSH_ID,
-        Kind::Created => "2ab4e3d3-b7a6-425e-92b1-5a9982c1269e",
-        Kind::Updated => "af07be1b-f3ad-44c8-a7f1-c4835f2df06b",
-        Kind::Merged => "6872ee8c-b333-4eff-bfb9-0d5274943566",
-        Kind::Comment => "fb2617ed-60df-4518-81fa-749faa6c5cd6",
+        EventKind::Push => PUSH_ID,
+        EventKind::Created => "2ab4e3d3-b7a6-425e-92b1-5a9982c1269e",
+        EventKind::Updated => "af07be1b-f3ad-44c8-a7f1-c4835f2df06b",
+        EventKind::Merged => "6872ee8c-b333-4eff-bfb9-0d5274943566",
+        EventKind::Comment => "fb2617ed-60df-4518-81fa-749faa6c5cd6",
     }
 }
 
 /// Its resource.
-pub(super) fn resource(kind: Kind) -> Value {
+pub(super) fn resource(kind: EventKind) -> Value {
     match kind {
-        Kind::Push => push(),
-        Kind::Created | Kind::Updated | Kind::Merged => pull_request(),
-        Kind::Comment => json!({"comment": comment(), "pullRequest": pull_request()}),
+        EventKind::Push => push(),
+        EventKind::Created | EventKind::Updated | EventKind::Merged => pull_request(),
+        EventKind::Comment => json!({"comment": comment(), "pullRequest": pull_request()}),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::event::{Event, Kind};
+use super::event::{Event, EventKind};
 
 /// Inputs of a publisher or consumer; ADO has only strings (docs/azure-devops.md §1.1).
 pub type Inputs = BTreeMap<String, String>;
@@ -115,14 +115,14 @@ impl Subscription {
         };
         let by = Some(event.created_by.as_str());
         match event.kind {
-            Kind::Push => chosen("pushedBy", by),
-            Kind::Comment => true,
-            Kind::Created => chosen("pullrequestCreatedBy", by),
-            Kind::Updated => {
+            EventKind::Push => chosen("pushedBy", by),
+            EventKind::Comment => true,
+            EventKind::Created => chosen("pullrequestCreatedBy", by),
+            EventKind::Updated => {
                 chosen("pullrequestCreatedBy", by)
                     && chosen("notificationType", event.notification_type)
             }
-            Kind::Merged => {
+            EventKind::Merged => {
                 chosen("pullrequestCreatedBy", by) && chosen("mergeResult", event.merge_result)
             }
         }

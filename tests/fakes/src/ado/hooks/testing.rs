@@ -1,15 +1,15 @@
-//! Test notifications over REST (docs/azure-devops.md §1.3, §3).
+//! TestDetails notifications over REST (docs/azure-devops.md §1.3, §3).
 //!
 //! They are delivered with the details that the caller gave, not with those of the subscription, so
 //! that whoever echoes a masked secret sends the asterisks. Whether a failing test puts a saved
-//! subscription on probation is undocumented; a "Test" button that did so would be a trap, so it
+//! subscription on probation is undocumented; a "TestDetails" button that did so would be a trap, so it
 //! does not. Nor does a test that arrives end a probation.
 
 use serde_json::Value;
 
-use super::event::{Event, Kind, Subject};
+use super::event::{Event, EventKind, EventSubject};
 use super::history::notification_json;
-use super::notification::{NO_SUBSCRIPTION, Test};
+use super::notification::{NO_SUBSCRIPTION, TestDetails};
 use crate::ado::rest::refusal::bad_request;
 use crate::ado::rest::route::{Call, Reply};
 use crate::ado::world::World;
@@ -22,7 +22,7 @@ impl World {
         let body = call.json()?;
         let details = body.get("details").cloned().unwrap_or(Value::Null);
         let wanted = self.wanted(&call.organization, &details)?;
-        let kind = Kind::parse(&wanted.event_type)
+        let kind = EventKind::parse(&wanted.event_type)
             .ok_or_else(|| bad_request("This event type has no test notification."))?;
         let saved = body.get("subscriptionId").and_then(Value::as_str).unwrap_or(NO_SUBSCRIPTION);
         if saved != NO_SUBSCRIPTION {
@@ -30,14 +30,15 @@ impl World {
         }
         let event = self.sample_event(call, kind);
         let (publisher, inputs) = (wanted.publisher_inputs, wanted.consumer_inputs);
-        let test = Test { inputs: inputs.clone(), resource_version: wanted.resource_version };
+        let test =
+            TestDetails { inputs: inputs.clone(), resource_version: wanted.resource_version };
         let token = self.enqueue(saved, event, Some(test));
         let queued = self.hooks.notifications.get(&token);
         let answer = queued.map(|one| notification_json(one, &publisher, &inputs));
         Ok(Response::json(200, &answer.unwrap_or(Value::Null)))
     }
 
-    fn sample_event(&self, call: &Call<'_>, kind: Kind) -> Event {
+    fn sample_event(&self, call: &Call<'_>, kind: EventKind) -> Event {
         let mut all = self.projects.iter().filter(|one| !one.is_deleted);
         let project = all.find(|one| one.organization == call.organization);
         Event {
@@ -46,7 +47,7 @@ impl World {
             organization: call.organization.clone(),
             project: project.map_or(NO_SUBSCRIPTION.to_owned(), |project| project.id.clone()),
             repository: String::new(),
-            subject: Subject::Sample,
+            subject: EventSubject::Sample,
             at_ms: self.now_ms,
             text: "This is a test of a service hook".to_owned(),
             branches: Vec::new(),

@@ -8,14 +8,14 @@ use std::net::IpAddr;
 use serde_json::Value;
 use url::{Host, Url};
 
-use super::event::Kind;
+use super::event::EventKind;
 use super::subscription::Inputs;
 use crate::ado::rest::refusal::{bad_request, refuse_unless};
 use crate::ado::world::World;
 use crate::http::Response;
 
 /// Event types that can be subscribed to, though the fake never fires them.
-const SILENT_TYPES: [&str; 5] = [
+const NEVER_FIRED_TYPES: [&str; 5] = [
     "git.repo.created",
     "git.repo.deleted",
     "git.repo.renamed",
@@ -47,7 +47,7 @@ const MERGE_RESULTS: [&str; 5] =
 
 /// What a caller asked for, once it was found good.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct RequestedSubscription {
     pub(super) event_type: String,
     pub(super) resource_version: String,
     pub(super) publisher_inputs: Inputs,
@@ -56,7 +56,11 @@ pub(super) struct Wanted {
 
 impl World {
     /// Reads and judges the body of a create or replace call, or the details of a test.
-    pub(super) fn wanted(&self, organization: &str, body: &Value) -> Result<Wanted, Response> {
+    pub(super) fn wanted(
+        &self,
+        organization: &str,
+        body: &Value,
+    ) -> Result<RequestedSubscription, Response> {
         expect_text(body, "publisherId", "tfs")?;
         expect_text(body, "consumerId", "webHooks")?;
         expect_text(body, "consumerActionId", "httpRequest")?;
@@ -66,7 +70,12 @@ impl World {
         let resource_version = resource_version(body, &event_type)?;
         self.check_publisher(organization, &event_type, &publisher_inputs)?;
         self.check_consumer(&consumer_inputs)?;
-        Ok(Wanted { event_type, resource_version, publisher_inputs, consumer_inputs })
+        Ok(RequestedSubscription {
+            event_type,
+            resource_version,
+            publisher_inputs,
+            consumer_inputs,
+        })
     }
 
     fn check_publisher(
@@ -75,9 +84,9 @@ impl World {
         kind: &str,
         inputs: &Inputs,
     ) -> Result<(), Response> {
-        let filters: &[&str] = match Kind::parse(kind) {
+        let filters: &[&str] = match EventKind::parse(kind) {
             Some(kind) => kind.filters(),
-            None if SILENT_TYPES.contains(&kind) => {
+            None if NEVER_FIRED_TYPES.contains(&kind) => {
                 &["repository", "definitionName", "buildStatus"]
             }
             None => return Err(bad_request(&format!("There is no event type {kind}."))),
@@ -181,7 +190,8 @@ fn inputs(body: &Value, key: &str) -> Result<Inputs, Response> {
 }
 
 fn resource_version(body: &Value, event_type: &str) -> Result<String, Response> {
-    let latest = if Kind::parse(event_type) == Some(Kind::Comment) { "2.0" } else { "1.0" };
+    let latest =
+        if EventKind::parse(event_type) == Some(EventKind::Comment) { "2.0" } else { "1.0" };
     match body.get("resourceVersion") {
         None | Some(Value::Null) => Ok(latest.to_owned()),
         Some(Value::String(version)) if version == "latest" => Ok(latest.to_owned()),

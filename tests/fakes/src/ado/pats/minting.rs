@@ -15,15 +15,15 @@ const BEFORE_SIGNATURE: usize = 76;
 
 /// What a caller asked for, once it was found good.
 #[derive(Debug)]
-pub(super) struct Terms {
+pub(super) struct PatSettings {
     pub(super) display_name: String,
     pub(super) scope: String,
     pub(super) valid_to_ms: i64,
     pub(super) all_orgs: bool,
 }
 
-/// What a PAT without any terms of its own has: nothing, so that creation must name all.
-impl Terms {
+/// What a PAT without any settings of its own has: nothing, so that creation must name all.
+impl PatSettings {
     pub(super) fn none() -> Self {
         let (display_name, scope) = (String::new(), String::new());
         Self { display_name, scope, valid_to_ms: i64::MIN, all_orgs: false }
@@ -40,8 +40,12 @@ impl Terms {
 }
 
 impl World {
-    /// The terms asked for, where a body leaves out what stands already; or a `patTokenError`.
-    pub(super) fn terms(&self, body: &Value, old: Terms) -> Result<Terms, &'static str> {
+    /// The settings asked for, where a body leaves out what stands already; or a `patTokenError`.
+    pub(super) fn settings(
+        &self,
+        body: &Value,
+        old: PatSettings,
+    ) -> Result<PatSettings, &'static str> {
         let text = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_owned);
         let display_name = text("displayName").unwrap_or(old.display_name);
         let scope = text("scope").unwrap_or(old.scope);
@@ -65,11 +69,11 @@ impl World {
             None => old.valid_to_ms,
             Some(written) => timestamp::parse_rfc3339(&written).ok_or("invalidValidTo")?,
         };
-        let valid_to_ms = self.permitted_end(rules, valid_to_ms)?;
-        Ok(Terms { display_name, scope, valid_to_ms, all_orgs })
+        let valid_to_ms = self.allowed_end(rules, valid_to_ms)?;
+        Ok(PatSettings { display_name, scope, valid_to_ms, all_orgs })
     }
 
-    fn permitted_end(&self, rules: &PatRules, asked_ms: i64) -> Result<i64, &'static str> {
+    fn allowed_end(&self, rules: &PatRules, asked_ms: i64) -> Result<i64, &'static str> {
         let life_ms = asked_ms.saturating_sub(self.now_ms);
         if life_ms <= 0 || life_ms > YEAR_MS || life_ms < rules.shortest_ms {
             return Err("invalidValidTo");
@@ -84,7 +88,7 @@ impl World {
     }
 
     /// 84 characters, with `AZDO` before the last four (docs/azure-devops.md §4.1).
-    pub(super) fn another_secret(&mut self) -> String {
+    pub(super) fn new_secret(&mut self) -> String {
         let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
         let head = self.random.text(alphabet, BEFORE_SIGNATURE);
         let tail = self.random.text(alphabet, 4);

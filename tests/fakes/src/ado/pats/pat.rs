@@ -114,5 +114,5 @@ pub(crate) struct Pats {
     /// Places among all, as a load test mints very many.
     pub(super) by_secret: HashMap<String, usize>,
     pub(super) violations: Vec<String>,
-    pub(super) ordered_error: Option<(String, u32)>,
+    pub(super) scripted_error: Option<(String, u32)>,
 }

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::minting::Terms;
+use super::minting::PatSettings;
 use super::pat::{Pat, PatState};
 use crate::ado::rest::refusal::{
     bad_request, method_not_allowed, not_found, page_not_found, redirected_to_sign_in,
@@ -15,7 +15,7 @@ use crate::ado::rest::render::put;
 use crate::ado::rest::route::{Reply, json_body};
 use crate::ado::rest::version;
 use crate::ado::security::authentication::presented;
-use crate::ado::security::identity::{Caller, Kind, Stranger};
+use crate::ado::security::identity::{AuthenticationError, Caller, CredentialKind};
 use crate::ado::security::scope::Scope;
 use crate::ado::world::World;
 use crate::http::{Request, Response};
@@ -50,16 +50,16 @@ impl World {
             "POST" => self.create_pat(request, organization, owner)?,
             "PUT" => self.update_pat(request, &owner)?,
             "DELETE" => {
-                let place = self.own_pat(request.query("authorizationId"), &owner)?;
+                let index = self.own_pat(request.query("authorizationId"), &owner)?;
                 let now_ms = self.now_ms;
-                if let Some(pat) = self.pats.all.get_mut(place) {
+                if let Some(pat) = self.pats.all.get_mut(index) {
                     pat.revoked_at_ms.get_or_insert(now_ms);
                 }
                 return Ok(Response::empty(204));
             }
             "GET" if request.query("authorizationId").is_some() => {
-                let place = self.own_pat(request.query("authorizationId"), &owner)?;
-                self.result(place, false)
+                let index = self.own_pat(request.query("authorizationId"), &owner)?;
+                self.result(index, false)
             }
             "GET" => return self.list_pats(request, organization, &owner),
             other => return Err(method_not_allowed(other)),
@@ -75,11 +75,11 @@ impl World {
             return Err(plain());
         }
         match self.caller(request, organization) {
-            Ok(caller) if caller.kind == Kind::User => Ok(caller),
-            Err(Stranger::Refused) => Err(plain()),
+            Ok(caller) if caller.kind == CredentialKind::User => Ok(caller),
+            Err(AuthenticationError::NotAuthorized) => Err(plain()),
             _ if wants_401 => Err(plain()),
             Ok(_) => Err(redirected_to_sign_in()),
-            Err(Stranger::SignedOut) => Err(signed_out(&request.method)),
+            Err(AuthenticationError::InvalidToken) => Err(signed_out(&request.method)),
         }
     }
 
@@ -90,31 +90,31 @@ impl World {
         identity: String,
     ) -> Result<Value, Response> {
         let body = checked(json_body(request, &["application/json"])?)?;
-        if let Some(error) = self.ordered_pat_error() {
+        if let Some(error) = self.next_scripted_error() {
             return Ok(failure(&error));
         }
         if !self.pat_rules.allows_creation {
             return Ok(failure("disablePatCreationPolicyViolation"));
         }
-        let terms = match self.terms(&body, Terms::none()) {
-            Ok(terms) => terms,
+        let settings = match self.settings(&body, PatSettings::none()) {
+            Ok(settings) => settings,
             Err(error) => return Ok(failure(error)),
         };
         let pat = Pat {
             authorization_id: self.random.guid(),
-            secret: self.another_secret(),
+            secret: self.new_secret(),
             identity,
             organization: organization.to_owned(),
-            display_name: terms.display_name,
-            scope: terms.scope,
-            all_orgs: terms.all_orgs,
+            display_name: settings.display_name,
+            scope: settings.scope,
+            all_orgs: settings.all_orgs,
             valid_from_ms: self.now_ms,
-            valid_to_ms: terms.valid_to_ms,
+            valid_to_ms: settings.valid_to_ms,
             revoked_at_ms: None,
             used: 0,
             refused_uses: 0,
         };
-        self.watch_terms(&pat);
+        self.check_settings(&pat);
         self.pats.by_secret.insert(pat.secret.clone(), self.pats.all.len());
         self.pats.all.push(pat);
         Ok(self.result(self.pats.all.len() - 1, true))
@@ -123,31 +123,31 @@ impl World {
     fn update_pat(&mut self, request: &Request, owner: &str) -> Result<Value, Response> {
         let body = checked(json_body(request, &["application/json"])?)?;
         let id = body.get("authorizationId").and_then(Value::as_str);
-        let place = self.own_pat(id, owner)?;
-        let Some(old) = self.pats.all.get(place).cloned() else { return Ok(failure("none")) };
+        let index = self.own_pat(id, owner)?;
+        let Some(old) = self.pats.all.get(index).cloned() else { return Ok(failure("none")) };
         if old.state(self.now_ms) != PatState::Active {
             return Ok(failure("expiredPatCannotBeExtended"));
         }
-        let terms = match self.terms(&body, Terms::of(&old)) {
-            Ok(terms) => terms,
+        let settings = match self.settings(&body, PatSettings::of(&old)) {
+            Ok(settings) => settings,
             Err(error) => return Ok(failure(error)),
         };
         let changed = Pat {
-            display_name: terms.display_name,
-            scope: terms.scope,
-            all_orgs: terms.all_orgs,
-            valid_to_ms: terms.valid_to_ms,
+            display_name: settings.display_name,
+            scope: settings.scope,
+            all_orgs: settings.all_orgs,
+            valid_to_ms: settings.valid_to_ms,
             ..old
         };
-        self.watch_terms(&changed);
-        if let Some(pat) = self.pats.all.get_mut(place) {
+        self.check_settings(&changed);
+        if let Some(pat) = self.pats.all.get_mut(index) {
             *pat = changed;
         }
-        Ok(self.result(place, false))
+        Ok(self.result(index, false))
     }
 
-    fn ordered_pat_error(&mut self) -> Option<String> {
-        let (error, left) = self.pats.ordered_error.as_mut()?;
+    fn next_scripted_error(&mut self) -> Option<String> {
+        let (error, left) = self.pats.scripted_error.as_mut()?;
         let error = error.clone();
         *left = left.checked_sub(1)?;
         Some(error)
@@ -163,8 +163,8 @@ impl World {
         })
     }
 
-    fn result(&self, place: usize, with_secret: bool) -> Value {
-        let pat = self.pats.all.get(place).map(|pat| self.pat_json(pat, with_secret));
+    fn result(&self, index: usize, with_secret: bool) -> Value {
+        let pat = self.pats.all.get(index).map(|pat| self.pat_json(pat, with_secret));
         json!({"patToken": pat, "patTokenError": "none"})
     }
 
@@ -226,9 +226,9 @@ fn skipped(request: &Request, filter: &str, all: &[&Pat]) -> Result<usize, Respo
         return Ok(0);
     };
     let id = token.strip_prefix(filter).and_then(|rest| rest.strip_prefix(':'));
-    let place = id.and_then(|id| all.iter().position(|pat| pat.authorization_id == id));
-    let place = place.ok_or_else(|| bad_request("The continuationToken is not of this list."))?;
-    Ok(place + 1)
+    let index = id.and_then(|id| all.iter().position(|pat| pat.authorization_id == id));
+    let index = index.ok_or_else(|| bad_request("The continuationToken is not of this list."))?;
+    Ok(index + 1)
 }
 
 /// Refuses properties of the wrong type, before any policy is asked.

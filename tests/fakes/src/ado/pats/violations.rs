@@ -10,7 +10,7 @@ use crate::ado::world::World;
 use crate::http::{Request, Response};
 
 impl World {
-    /// Which minted PAT a request presents, as its place among all.
+    /// Which minted PAT a request presents, as its index among all.
     pub(in crate::ado) fn presented_pat(&self, request: &Request) -> Option<usize> {
         let (is_bearer, secret) = presented(request)?;
         let found = self.pats.by_secret.get(&secret).copied();
@@ -18,15 +18,15 @@ impl World {
     }
 
     /// Writes down a use; `needed` is what the call was open to, when it came that far.
-    pub(in crate::ado) fn pat_was_used(
+    pub(in crate::ado) fn record_pat_use(
         &mut self,
-        place: usize,
+        index: usize,
         request: &Request,
         response: &Response,
         needed: Option<&[Scope]>,
     ) {
         let (now_ms, single) = (self.now_ms, self.pat_rules.expects_single_use);
-        let Some(pat) = self.pats.all.get_mut(place) else { return };
+        let Some(pat) = self.pats.all.get_mut(index) else { return };
         let call = format!("{} {}", request.method, request.path);
         let mut wrong = Vec::new();
         match pat.state(now_ms) {
@@ -53,7 +53,7 @@ impl World {
     }
 
     /// Judges a PAT that was just minted or changed.
-    pub(super) fn watch_terms(&mut self, pat: &Pat) {
+    pub(super) fn check_settings(&mut self, pat: &Pat) {
         let rules = &self.pat_rules;
         let mut wrong = Vec::new();
         if pat.valid_to_ms - self.now_ms > rules.expected_life_ms {

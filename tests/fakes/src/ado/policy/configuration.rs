@@ -35,7 +35,7 @@ pub struct Policy {
 
 /// What a policy thinks of a pull request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum EvaluationStatus {
     /// It waits.
     Queued,
     /// It is content.
@@ -46,7 +46,7 @@ pub enum Verdict {
     NotApplicable,
 }
 
-impl Verdict {
+impl EvaluationStatus {
     /// The word on the wire.
     pub fn name(self) -> &'static str {
         match self {

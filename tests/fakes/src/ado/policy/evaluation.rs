@@ -1,6 +1,6 @@
 //! What each policy evaluates to for a pull request.
 
-use super::configuration::{Policy, STATUS_POLICY, Verdict};
+use super::configuration::{EvaluationStatus, Policy, STATUS_POLICY};
 use crate::ado::model::{PullRequest, Status};
 use crate::ado::world::World;
 
@@ -24,14 +24,14 @@ impl World {
     }
 
     /// What each status policy thinks of a pull request.
-    pub fn evaluations(&self, id: u64) -> Vec<(&Policy, Verdict)> {
+    pub fn evaluations(&self, id: u64) -> Vec<(&Policy, EvaluationStatus)> {
         let pull_request = self.pull_request(id);
         let applicable = self.policies.values().filter(|policy| {
             policy.is_enabled
                 && policy.policy_type == STATUS_POLICY
                 && self.policy_covers(policy, pull_request)
         });
-        applicable.map(|policy| (policy, self.verdict(policy, pull_request))).collect()
+        applicable.map(|policy| (policy, self.evaluated(policy, pull_request))).collect()
     }
 
     /// Whether every blocking policy lets a pull request be completed.
@@ -40,11 +40,12 @@ impl World {
     }
 
     /// The policies that keep a pull request from being completed.
-    pub fn blocking_policies(&self, id: u64) -> Vec<(&Policy, Verdict)> {
-        let is_content =
-            |verdict: &Verdict| matches!(verdict, Verdict::Approved | Verdict::NotApplicable);
+    pub fn blocking_policies(&self, id: u64) -> Vec<(&Policy, EvaluationStatus)> {
+        let is_satisfied = |evaluated: &EvaluationStatus| {
+            matches!(evaluated, EvaluationStatus::Approved | EvaluationStatus::NotApplicable)
+        };
         let all = self.evaluations(id).into_iter();
-        all.filter(|(policy, verdict)| policy.is_blocking && !is_content(verdict)).collect()
+        all.filter(|(policy, evaluated)| policy.is_blocking && !is_satisfied(evaluated)).collect()
     }
 
     /// Whether a status must name an iteration: a blocking policy that resets on new changes is
@@ -72,7 +73,7 @@ impl World {
             )
     }
 
-    fn verdict(&self, policy: &Policy, pull_request: &PullRequest) -> Verdict {
+    fn evaluated(&self, policy: &Policy, pull_request: &PullRequest) -> EvaluationStatus {
         let newest = pull_request.iterations.last().map(|iteration| iteration.id);
         let author = policy.text("authorId");
         let counts = |status: &&Status| {
@@ -83,11 +84,11 @@ impl World {
         };
         let status = pull_request.statuses.iter().rev().find(counts);
         match status.map(|status| status.state.as_str()) {
-            None if policy.is_conditional() => Verdict::NotApplicable,
-            Some("succeeded") => Verdict::Approved,
-            Some("failed" | "error") => Verdict::Rejected,
-            Some("notApplicable") => Verdict::NotApplicable,
-            _ => Verdict::Queued,
+            None if policy.is_conditional() => EvaluationStatus::NotApplicable,
+            Some("succeeded") => EvaluationStatus::Approved,
+            Some("failed" | "error") => EvaluationStatus::Rejected,
+            Some("notApplicable") => EvaluationStatus::NotApplicable,
+            _ => EvaluationStatus::Queued,
         }
     }
 }

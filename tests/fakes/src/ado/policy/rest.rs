@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::ado::policy::configuration::{Policy, STATUS_POLICY, Verdict, repository_of};
+use crate::ado::policy::configuration::{EvaluationStatus, Policy, STATUS_POLICY, repository_of};
 use crate::ado::rest::query_parameters::number;
 use crate::ado::rest::refusal::{
     bad_request, method_not_allowed, not_found, page_not_found, permission_missing,
@@ -189,21 +189,27 @@ impl World {
         let values = self
             .evaluations(id)
             .into_iter()
-            .filter(|(_, verdict)| all || *verdict != Verdict::NotApplicable)
-            .map(|(policy, verdict)| self.evaluation_json(id, artifact, policy, verdict));
+            .filter(|(_, evaluated)| all || *evaluated != EvaluationStatus::NotApplicable)
+            .map(|(policy, evaluated)| self.evaluation_json(id, artifact, policy, evaluated));
         Ok(Response::json(200, &list(values.collect())))
     }
 
-    fn evaluation_json(&self, id: u64, artifact: &str, of: &Policy, verdict: Verdict) -> Value {
+    fn evaluation_json(
+        &self,
+        id: u64,
+        artifact: &str,
+        of: &Policy,
+        evaluated: EvaluationStatus,
+    ) -> Value {
         let mut value = json!({
             "configuration": self.policy_json(of),
             "artifactId": artifact,
             // Made from both numbers, so that it stays the same whenever it is asked for.
             "evaluationId": format!("{:08x}-0000-4000-a000-{id:012x}", of.id),
             "startedDate": rfc3339(self.pull_request(id).created_ms),
-            "status": verdict.name(),
+            "status": evaluated.name(),
         });
-        if matches!(verdict, Verdict::Approved | Verdict::Rejected) {
+        if matches!(evaluated, EvaluationStatus::Approved | EvaluationStatus::Rejected) {
             put(&mut value, "completedDate", json!(rfc3339(self.now_ms)));
         }
         value

@@ -11,7 +11,7 @@ use crate::ado::rest::refusal::{
     bad_protocol, bad_request, page_not_found, project_unknown, scope_missing, signed_out,
     unauthorized,
 };
-use crate::ado::security::identity::{Caller, Stranger};
+use crate::ado::security::identity::{AuthenticationError, Caller};
 use crate::ado::security::permission::Permission;
 use crate::ado::security::scope::Scope;
 use crate::ado::world::World;
@@ -30,7 +30,7 @@ pub(crate) struct Call<'a> {
     /// GUID of the project in the path, if there is one.
     pub(crate) project: Option<String>,
     newest_api_version: (u32, u32),
-    needed: RefCell<Option<Vec<Scope>>>,
+    scopes_needed: RefCell<Option<Vec<Scope>>>,
 }
 
 impl Call<'_> {
@@ -40,7 +40,7 @@ impl Call<'_> {
 
     /// Refuses a token that carries none of these scopes.
     pub(crate) fn needs(&self, scopes: &[Scope]) -> Result<(), Response> {
-        self.needed.replace(Some(scopes.to_vec()));
+        self.scopes_needed.replace(Some(scopes.to_vec()));
         if self.caller.holds_any(scopes) { Ok(()) } else { Err(scope_missing()) }
     }
 
@@ -101,11 +101,11 @@ impl World {
         let activity = self.random.guid();
         // Where there is no organization, nobody looks at a token.
         let pat = self.organization_of(request).and_then(|_| self.presented_pat(request));
-        self.needed = None;
+        self.scopes_needed = None;
         let response = self.routed(request).unwrap_or_else(|refusal| refusal);
         if let Some(pat) = pat {
-            let needed = self.needed.take();
-            self.pat_was_used(pat, request, &response, needed.as_deref());
+            let scopes_needed = self.scopes_needed.take();
+            self.record_pat_use(pat, request, &response, scopes_needed.as_deref());
         }
         response
             .with_header("date", &crate::timestamp::http_date(self.now_ms))
@@ -124,8 +124,8 @@ impl World {
             return self.pats_call(request, &organization, tail);
         }
         let caller = self.caller(request, &organization).map_err(|stranger| match stranger {
-            Stranger::SignedOut => signed_out(&request.method),
-            Stranger::Refused => {
+            AuthenticationError::InvalidToken => signed_out(&request.method),
+            AuthenticationError::NotAuthorized => {
                 unauthorized("TF400813: The user is not authorized to access this resource.")
             }
         })?;
@@ -138,11 +138,12 @@ impl World {
             [name] => Some(self.project_called(&organization, name, &caller.identity)?),
             _ => return Err(page_not_found()),
         };
-        let needed = RefCell::default();
-        let call = Call { request, caller, organization, project, newest_api_version, needed };
+        let scopes_needed = RefCell::default();
+        let call =
+            Call { request, caller, organization, project, newest_api_version, scopes_needed };
         let tail: Vec<&str> = tail.iter().skip(1).map(String::as_str).collect();
         let reply = self.dispatch(&call, &tail);
-        self.needed = call.needed.take();
+        self.scopes_needed = call.scopes_needed.take();
         reply
     }
 

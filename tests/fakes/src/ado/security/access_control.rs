@@ -3,19 +3,19 @@
 //! Everybody has a permission that was not denied. One that was denied everywhere can be granted
 //! for one resource.
 
-use super::permission::{BUILD, GIT, HOOKS, PROJECT, Permission, Place, Rule};
+use super::permission::{BUILD, GIT, HOOKS, PROJECT, Permission, PermissionRule, Resource};
 use crate::ado::world::World;
 
 impl World {
     /// Takes a permission from an identity, in one repository or everywhere.
     pub fn deny(&mut self, identity: &str, permission: Permission, repository: Option<&str>) {
-        let place = self.place_of_repository(repository);
-        self.deny_at(identity, permission, place);
+        let resource = self.repository_resource(repository);
+        self.deny_at(identity, permission, resource);
     }
 
     /// Takes a permission from an identity in one project.
     pub fn deny_in_project(&mut self, identity: &str, permission: Permission, project: &str) {
-        self.deny_at(identity, permission, Place::of_project(project));
+        self.deny_at(identity, permission, Resource::of_project(project));
     }
 
     /// Hides a project from an identity: for it, nothing in there exists.
@@ -30,18 +30,18 @@ impl World {
 
     /// Whether an identity has a permission there; everybody has what was not taken.
     pub fn may(&self, identity: &str, permission: Permission, repository: Option<&str>) -> bool {
-        self.may_at(identity, permission, &self.place_of_repository(repository))
+        self.may_at(identity, permission, &self.repository_resource(repository))
     }
 
     /// Whether an identity has a permission in a project.
     pub fn may_in_project(&self, identity: &str, permission: Permission, project: &str) -> bool {
-        self.may_at(identity, permission, &Place::of_project(project))
+        self.may_at(identity, permission, &Resource::of_project(project))
     }
 
-    pub(crate) fn may_at(&self, identity: &str, permission: Permission, at: &Place) -> bool {
+    pub(crate) fn may_at(&self, identity: &str, permission: Permission, at: &Resource) -> bool {
         let has = |permission| {
-            let about = |one: &&Rule| {
-                one.identity == identity && one.permission == permission && one.place.covers(at)
+            let about = |one: &&PermissionRule| {
+                one.identity == identity && one.permission == permission && one.resource.covers(at)
             };
             self.grants.iter().any(|one| about(&one)) || !self.denials.iter().any(|one| about(&one))
         };
@@ -50,39 +50,39 @@ impl World {
 
     /// Whether an identity has a permission anywhere at all.
     pub(crate) fn may_somewhere(&self, identity: &str, permission: Permission) -> bool {
-        let about = |one: &Rule| one.identity == identity && one.permission == permission;
+        let about = |one: &PermissionRule| one.identity == identity && one.permission == permission;
         self.may(identity, permission, None) || self.grants.iter().any(about)
     }
 
-    fn place_of_repository(&self, repository: Option<&str>) -> Place {
+    fn repository_resource(&self, repository: Option<&str>) -> Resource {
         let project = repository.and_then(|id| self.repositories.get(id));
         let project = project.map(|one| one.project.clone());
-        Place { project, repository: repository.map(str::to_owned) }
+        Resource { project, repository: repository.map(str::to_owned) }
     }
 
-    pub(crate) fn deny_at(&mut self, identity: &str, permission: Permission, place: Place) {
+    pub(crate) fn deny_at(&mut self, identity: &str, permission: Permission, resource: Resource) {
         let identity = identity.to_owned();
-        let rule = Rule { identity, permission, place };
+        let rule = PermissionRule { identity, permission, resource };
         self.grants.retain(|one| {
             one.identity != rule.identity
                 || one.permission != permission
-                || !rule.place.covers(&one.place)
+                || !rule.resource.covers(&one.resource)
         });
         self.denials.push(rule);
     }
 
-    pub(crate) fn grant_at(&mut self, identity: &str, permission: Permission, place: Place) {
+    pub(crate) fn grant_at(&mut self, identity: &str, permission: Permission, resource: Resource) {
         let identity = identity.to_owned();
-        self.grants.push(Rule { identity, permission, place });
+        self.grants.push(PermissionRule { identity, permission, resource });
     }
 
-    /// The place that a security token names in a namespace; none when it names none.
-    pub(crate) fn place_named(
+    /// The resource that a security token names in a namespace; none when it names none.
+    pub(crate) fn resource_of_token(
         &self,
         organization: &str,
         namespace: &str,
         token: &str,
-    ) -> Option<Place> {
+    ) -> Option<Resource> {
         let token = token.to_ascii_lowercase();
         let token = token.trim_end_matches('/');
         let inside = match namespace {
@@ -95,7 +95,7 @@ impl World {
         let mut parts = inside.trim_start_matches('/').split('/').filter(|part| !part.is_empty());
         let Some(project) = parts.next() else {
             // Only these two have a token for the whole organization.
-            return matches!(namespace, GIT | HOOKS).then(Place::default);
+            return matches!(namespace, GIT | HOOKS).then(Resource::default);
         };
         let project = self.projects.iter().find(|one| one.id == project && !one.is_deleted)?;
         if project.organization != organization {
@@ -110,10 +110,10 @@ impl World {
         if repository.as_ref().is_some_and(|id| !is_there(id)) {
             return None;
         }
-        Some(Place { project: Some(project.id.clone()), repository })
+        Some(Resource { project: Some(project.id.clone()), repository })
     }
 
-    /// Whether an identity has all these bits; a bit or a place that the fake does not know counts
+    /// Whether an identity has all these bits; a bit or a resource that the fake does not know counts
     /// as not granted.
     pub(crate) fn has_bits(
         &self,
@@ -123,14 +123,16 @@ impl World {
         bits: u32,
         token: &str,
     ) -> bool {
-        let Some(place) = self.place_named(organization, namespace, token) else { return false };
-        self.bits_at(identity, namespace, &place) & bits == bits
+        let Some(resource) = self.resource_of_token(organization, namespace, token) else {
+            return false;
+        };
+        self.bits_at(identity, namespace, &resource) & bits == bits
     }
 
-    /// The bits that an identity has in a place.
-    pub(crate) fn bits_at(&self, identity: &str, namespace: &str, place: &Place) -> u32 {
+    /// The bits that an identity has in a resource.
+    pub(crate) fn bits_at(&self, identity: &str, namespace: &str, resource: &Resource) -> u32 {
         let known = Permission::ALL.into_iter().filter(|one| one.bit().0 == namespace);
-        let held = known.filter(|one| self.may_at(identity, *one, place));
+        let held = known.filter(|one| self.may_at(identity, *one, resource));
         held.fold(0, |bits, one| bits | one.bit().1)
     }
 }

@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::identity::{Caller, Kind, Stranger, Token};
+use super::identity::{AuthenticationError, Caller, CredentialKind, Token};
 use super::scope::Scope;
 use crate::access_token::{AccessToken, Subject};
 use crate::ado::world::World;
@@ -16,17 +16,23 @@ impl World {
     /// Makes a PAT of that secret valid: Basic, any user name (docs/azure-devops.md §4.1). Scopes
     /// are wire names; an unknown one is refused, as it is a slip of the test's author.
     pub fn add_pat(&mut self, secret: &str, identity: &str, scopes: &[&str], valid_until_ms: i64) {
-        self.add_token(secret, identity, scopes, valid_until_ms, Kind::Pat);
+        self.add_token(secret, identity, scopes, valid_until_ms, CredentialKind::Pat);
     }
 
     /// Makes a bearer token valid, as Entra hands them to service principals.
     pub fn add_bearer(&mut self, secret: &str, identity: &str, valid_until_ms: i64) {
-        self.add_token(secret, identity, &["app_token"], valid_until_ms, Kind::Application);
+        self.add_token(
+            secret,
+            identity,
+            &["app_token"],
+            valid_until_ms,
+            CredentialKind::Application,
+        );
     }
 
     /// Makes a bearer token of a person valid, with delegated scopes.
     pub fn add_user_bearer(&mut self, secret: &str, identity: &str, scopes: &[&str], until: i64) {
-        self.add_token(secret, identity, scopes, until, Kind::User);
+        self.add_token(secret, identity, scopes, until, CredentialKind::User);
     }
 
     fn add_token(
@@ -35,7 +41,7 @@ impl World {
         identity: &str,
         scopes: &[&str],
         valid_until_ms: i64,
-        kind: Kind,
+        kind: CredentialKind,
     ) {
         let parsed: Vec<_> = scopes.iter().filter_map(|name| Scope::parse(name)).collect();
         assert_eq!(parsed.len(), scopes.len(), "one of the scopes {scopes:?} is unknown");
@@ -51,9 +57,11 @@ impl World {
         let (holder, scopes, kind) = match token.subject {
             Subject::User { principal_name, scopes } => {
                 let scopes = scopes.iter().filter_map(|name| Scope::parse(name)).collect();
-                (principal_name, scopes, Kind::User)
+                (principal_name, scopes, CredentialKind::User)
             }
-            Subject::Application { object_id } => (object_id, vec![Scope::Full], Kind::Application),
+            Subject::Application { object_id } => {
+                (object_id, vec![Scope::Full], CredentialKind::Application)
+            }
         };
         let accepted = Token { holder, scopes, valid_until_ms: token.valid_until_ms, kind };
         self.tokens.insert(token.secret, accepted);
@@ -66,37 +74,46 @@ impl World {
 
     /// Ends every bearer at once, as when an administrator revokes sessions.
     pub fn end_bearers(&mut self) {
-        self.tokens.retain(|_, token| token.kind == Kind::Pat);
+        self.tokens.retain(|_, token| token.kind == CredentialKind::Pat);
     }
 
     /// Takes membership or licence from an identity: whatever it asks meets TF400813.
     pub fn remove_member(&mut self, identity: &str) {
-        self.outsiders.insert(identity.to_owned());
+        self.non_members.insert(identity.to_owned());
     }
 
     /// Gives membership back.
     pub fn add_member(&mut self, identity: &str) {
-        self.outsiders.remove(identity);
+        self.non_members.remove(identity);
     }
 
     /// Who is calling an organization.
-    pub(crate) fn caller(&self, request: &Request, organization: &str) -> Result<Caller, Stranger> {
-        let (is_bearer, secret) = presented(request).ok_or(Stranger::SignedOut)?;
+    pub(crate) fn caller(
+        &self,
+        request: &Request,
+        organization: &str,
+    ) -> Result<Caller, AuthenticationError> {
+        let (is_bearer, secret) = presented(request).ok_or(AuthenticationError::InvalidToken)?;
         if !is_bearer && let Some(caller) = self.minted_caller(&secret, organization) {
             return caller.and_then(|caller| self.member(caller));
         }
         let token = self.tokens.get(&secret);
         let token = token.filter(|token| {
-            token.valid_until_ms > self.now_ms && (token.kind != Kind::Pat) == is_bearer
+            token.valid_until_ms > self.now_ms && (token.kind != CredentialKind::Pat) == is_bearer
         });
-        let token = token.ok_or(Stranger::SignedOut)?;
-        let identity = self.identity_named(&token.holder).ok_or(Stranger::Refused)?;
+        let token = token.ok_or(AuthenticationError::InvalidToken)?;
+        let identity =
+            self.identity_named(&token.holder).ok_or(AuthenticationError::NotAuthorized)?;
         let (scopes, kind) = (token.scopes.clone(), token.kind);
         self.member(Caller { identity, scopes, kind })
     }
 
-    fn member(&self, caller: Caller) -> Result<Caller, Stranger> {
-        if self.outsiders.contains(&caller.identity) { Err(Stranger::Refused) } else { Ok(caller) }
+    fn member(&self, caller: Caller) -> Result<Caller, AuthenticationError> {
+        if self.non_members.contains(&caller.identity) {
+            Err(AuthenticationError::NotAuthorized)
+        } else {
+            Ok(caller)
+        }
     }
 
     /// The GUID of the identity of that GUID or unique name.

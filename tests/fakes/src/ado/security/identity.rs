@@ -19,7 +19,7 @@ pub struct Identity {
 
 /// What kind of credential a caller presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum CredentialKind {
     /// A PAT, by Basic.
     Pat,
     /// A bearer of a person.
@@ -35,7 +35,7 @@ pub(crate) struct Token {
     pub(crate) holder: String,
     pub(crate) scopes: Vec<Scope>,
     pub(crate) valid_until_ms: i64,
-    pub(crate) kind: Kind,
+    pub(crate) kind: CredentialKind,
 }
 
 /// Who is calling, after the token was found good.
@@ -43,16 +43,16 @@ pub(crate) struct Token {
 pub(crate) struct Caller {
     pub(crate) identity: String,
     pub(crate) scopes: Vec<Scope>,
-    pub(crate) kind: Kind,
+    pub(crate) kind: CredentialKind,
 }
 
 /// Why a caller is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stranger {
+pub(crate) enum AuthenticationError {
     /// No token, or a wrong, revoked or expired one.
-    SignedOut,
+    InvalidToken,
     /// A token that does not work for other reasons, or an identity without access: 401.
-    Refused,
+    NotAuthorized,
 }
 
 impl Caller {

@@ -1,6 +1,6 @@
 //! Permissions: what an identity may do, and where (docs/azure-devops.md §7).
 //!
-//! Everybody has what was not taken. What was taken everywhere may be given back in one place.
+//! Everybody has what was not taken. What was taken everywhere may be given back in one resource.
 //! Nothing here knows tokens of access, only the tokens by which ADO names places.
 
 /// Git repositories.
@@ -79,29 +79,29 @@ impl Permission {
 
 /// Where a permission counts: everywhere, in a project, or in a repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Resource {
     pub(crate) project: Option<String>,
     pub(crate) repository: Option<String>,
 }
 
-impl Place {
+impl Resource {
     pub(crate) fn of_project(project: &str) -> Self {
         Self { project: Some(project.to_owned()), repository: None }
     }
 
-    /// Whether the other place lies within this one.
+    /// Whether the other resource lies within this one.
     pub(super) fn covers(&self, other: &Self) -> bool {
         let project = self.project.is_none() || self.project == other.project;
         project && (self.repository.is_none() || self.repository == other.repository)
     }
 }
 
-/// A permission taken away, or given back, in a place.
+/// A permission taken away, or given back, in a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rule {
+pub(crate) struct PermissionRule {
     pub(crate) identity: String,
     pub(crate) permission: Permission,
-    pub(crate) place: Place,
+    pub(crate) resource: Resource,
 }
 
 /// Whether there is a security namespace of that id.

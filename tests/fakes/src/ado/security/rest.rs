@@ -55,9 +55,9 @@ impl World {
         known_namespace(namespace)?;
         let body = call.json()?;
         let token = body.get("token").and_then(Value::as_str).unwrap_or_default();
-        let place = self.place_named(&call.organization, namespace, token);
-        let place = place.ok_or_else(|| bad_request("The token names nothing."))?;
-        if !self.may_at(&call.caller.identity, Permission::ManagePermissions, &place) {
+        let resource = self.resource_of_token(&call.organization, namespace, token);
+        let resource = resource.ok_or_else(|| bad_request("The token names nothing."))?;
+        if !self.may_at(&call.caller.identity, Permission::ManagePermissions, &resource) {
             return Err(forbidden("Access denied: ManagePermissions is needed."));
         }
         let merge = body.get("merge").and_then(Value::as_bool).unwrap_or(false);
@@ -75,13 +75,13 @@ impl World {
             for permission in Permission::ALL {
                 let (of, bit) = permission.bit();
                 if of == namespace && allow & bit != 0 {
-                    self.grant_at(&identity, permission, place.clone());
+                    self.grant_at(&identity, permission, resource.clone());
                 }
                 if of == namespace && deny & bit != 0 {
-                    self.deny_at(&identity, permission, place.clone());
+                    self.deny_at(&identity, permission, resource.clone());
                 }
             }
-            let before = if merge { self.bits_at(&identity, namespace, &place) } else { 0 };
+            let before = if merge { self.bits_at(&identity, namespace, &resource) } else { 0 };
             values.push(json!({
                 "descriptor": descriptor,
                 "allow": (before | allow) & !deny,

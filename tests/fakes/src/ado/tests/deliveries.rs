@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::Scene;
+use super::Fixture;
 use crate::ado::hooks::classification::{Class, class};
-use crate::ado::hooks::{LostWhy, Progress};
+use crate::ado::hooks::{LossReason, Progress};
 use crate::ado::{Answer, SubscriptionStatus};
 
-impl Scene {
+impl Fixture {
     fn status_of(&self, id: &str) -> SubscriptionStatus {
         self.world.subscription(id).unwrap().status
     }
@@ -57,131 +57,132 @@ fn answers_are_classified_as_documented() {
 
 #[test]
 fn a_transient_failure_is_retried_eight_times_then_seven_more_on_probation() {
-    let mut scene = Scene::new();
-    let id = scene.subscribe("git.push", ("branch", ""));
-    scene.world.push(&scene.repository, "main", "Second");
+    let mut fixture = Fixture::new();
+    let id = fixture.subscribe("git.push", ("branch", ""));
+    fixture.world.push(&fixture.repository, "main", "Second");
     let quick = [0, 1, 2, 4, 8, 16, 32, 60, 60];
     let slow = [1_200, 2_400, 4_800, 9_600, 19_200, 38_400, 54_000];
-    assert_eq!(scene.waits(Answer::Status(503)), [&quick[..], &slow[..]].concat());
-    assert_eq!(scene.status_of(&id), SubscriptionStatus::DisabledBySystem);
-    assert_eq!(scene.world.subscription(&id).unwrap().probation_retries, 7);
+    assert_eq!(fixture.waits(Answer::Status(503)), [&quick[..], &slow[..]].concat());
+    assert_eq!(fixture.status_of(&id), SubscriptionStatus::DisabledBySystem);
+    assert_eq!(fixture.world.subscription(&id).unwrap().probation_retries, 7);
 }
 
 #[test]
 fn events_during_probation_are_lost_and_success_ends_it() {
-    let mut scene = Scene::new();
-    let id = scene.subscribe("git.push", ("branch", ""));
-    scene.world.push(&scene.repository, "main", "Fails");
-    let now_ms = scene.world.now_ms();
-    assert_eq!(scene.answer_due(now_ms, Answer::Status(429)), 1);
-    assert_eq!(scene.status_of(&id), SubscriptionStatus::OnProbation);
-    scene.world.push(&scene.repository, "main", "Lost");
-    assert_eq!(scene.world.lost().len(), 1);
-    assert_eq!(scene.world.lost()[0].why, LostWhy::OnProbation);
-    assert_eq!(scene.answer_due(now_ms + 1_199_999, Answer::Status(202)), 0);
-    assert_eq!(scene.answer_due(now_ms + 1_200_000, Answer::Status(202)), 1);
-    assert_eq!(scene.status_of(&id), SubscriptionStatus::Enabled);
-    scene.world.push(&scene.repository, "main", "Arrives");
-    assert_eq!(scene.world.deliveries_pending(), 1);
+    let mut fixture = Fixture::new();
+    let id = fixture.subscribe("git.push", ("branch", ""));
+    fixture.world.push(&fixture.repository, "main", "Fails");
+    let now_ms = fixture.world.now_ms();
+    assert_eq!(fixture.answer_due(now_ms, Answer::Status(429)), 1);
+    assert_eq!(fixture.status_of(&id), SubscriptionStatus::OnProbation);
+    fixture.world.push(&fixture.repository, "main", "Is lost");
+    assert_eq!(fixture.world.lost().len(), 1);
+    assert_eq!(fixture.world.lost()[0].why, LossReason::OnProbation);
+    assert_eq!(fixture.answer_due(now_ms + 1_199_999, Answer::Status(202)), 0);
+    assert_eq!(fixture.answer_due(now_ms + 1_200_000, Answer::Status(202)), 1);
+    assert_eq!(fixture.status_of(&id), SubscriptionStatus::Enabled);
+    fixture.world.push(&fixture.repository, "main", "Arrives");
+    assert_eq!(fixture.world.deliveries_pending(), 1);
 }
 
 #[test]
 fn gone_disables_at_once() {
-    let mut scene = Scene::new();
-    let id = scene.subscribe("git.push", ("branch", ""));
-    scene.world.push(&scene.repository, "main", "Second");
-    scene.world.push(&scene.repository, "main", "Third");
-    let now_ms = scene.world.now_ms();
-    let first = scene.world.due_deliveries_at_most(now_ms, 1).remove(0);
-    scene.world.delivery_answered(first.token, Answer::Status(410), now_ms);
-    assert_eq!(scene.status_of(&id), SubscriptionStatus::DisabledBySystem);
-    assert_eq!(scene.world.deliveries_pending(), 0);
-    assert_eq!(scene.world.lost()[0].why, LostWhy::Disabled);
+    let mut fixture = Fixture::new();
+    let id = fixture.subscribe("git.push", ("branch", ""));
+    fixture.world.push(&fixture.repository, "main", "Second");
+    fixture.world.push(&fixture.repository, "main", "Third");
+    let now_ms = fixture.world.now_ms();
+    let first = fixture.world.due_deliveries_at_most(now_ms, 1).remove(0);
+    fixture.world.delivery_answered(first.token, Answer::Status(410), now_ms);
+    assert_eq!(fixture.status_of(&id), SubscriptionStatus::DisabledBySystem);
+    assert_eq!(fixture.world.deliveries_pending(), 0);
+    assert_eq!(fixture.world.lost()[0].why, LossReason::Disabled);
 }
 
 #[test]
 fn events_of_what_the_owner_may_not_read_are_lost() {
-    let mut scene = Scene::new();
-    scene.subscribe("git.push", ("branch", ""));
-    let (service, read) = (scene.service.clone(), crate::ado::Permission::GenericRead);
-    scene.world.deny(&service, read, Some(&scene.repository));
-    scene.world.push(&scene.repository, "main", "Second");
-    assert_eq!(scene.world.lost()[0].why, LostWhy::NotPermitted);
+    let mut fixture = Fixture::new();
+    fixture.subscribe("git.push", ("branch", ""));
+    let (service, read) = (fixture.service.clone(), crate::ado::Permission::GenericRead);
+    fixture.world.deny(&service, read, Some(&fixture.repository));
+    fixture.world.push(&fixture.repository, "main", "Second");
+    assert_eq!(fixture.world.lost()[0].why, LossReason::NotPermitted);
 }
 
 #[test]
 fn filters_are_honoured() {
-    let mut scene = Scene::new();
-    let branch = scene.subscribe("git.push", ("branch", "main"));
-    let full_name = scene.subscribe("git.push", ("branch", "refs/heads/main"));
+    let mut fixture = Fixture::new();
+    let branch = fixture.subscribe("git.push", ("branch", "main"));
+    let full_name = fixture.subscribe("git.push", ("branch", "refs/heads/main"));
     let pushes = ("notificationType", "PushNotification");
-    let pushes = scene.subscribe("git.pullrequest.updated", pushes);
-    let all = scene.subscribe("git.pullrequest.updated", ("branch", ""));
-    let id = scene.pull_request();
-    scene.world.push(&scene.repository, "topic", "More");
-    scene.world.edit_title(id, "Another title");
-    scene.world.push(&scene.repository, "main", "Second");
-    let counts = [&branch, &full_name, &pushes, &all].map(|id| scene.world.notifications(id).len());
+    let pushes = fixture.subscribe("git.pullrequest.updated", pushes);
+    let all = fixture.subscribe("git.pullrequest.updated", ("branch", ""));
+    let id = fixture.pull_request();
+    fixture.world.push(&fixture.repository, "topic", "More");
+    fixture.world.edit_title(id, "Another title");
+    fixture.world.push(&fixture.repository, "main", "Second");
+    let counts =
+        [&branch, &full_name, &pushes, &all].map(|id| fixture.world.notifications(id).len());
     assert_eq!(counts, [1, 0, 1, 2]);
 }
 
 #[test]
 fn a_resource_is_rendered_when_it_is_delivered() {
-    let mut scene = Scene::new();
-    scene.subscribe("git.pullrequest.created", ("branch", ""));
-    let id = scene.pull_request();
-    let head = scene.world.push(&scene.repository, "topic", "More");
-    let body = scene.bodies().remove(0);
+    let mut fixture = Fixture::new();
+    fixture.subscribe("git.pullrequest.created", ("branch", ""));
+    let id = fixture.pull_request();
+    let head = fixture.world.push(&fixture.repository, "topic", "More");
+    let body = fixture.bodies().remove(0);
     assert_eq!(body["resource"]["pullRequestId"], id);
     assert_eq!(body["resource"]["lastMergeSourceCommit"]["commitId"], head);
 }
 
 #[test]
 fn a_deleted_branch_has_no_commits_and_no_new_object() {
-    let mut scene = Scene::new();
-    scene.world.push(&scene.repository, "topic", "Change");
-    scene.subscribe("git.push", ("branch", ""));
-    scene.world.delete_branch(&scene.repository, "topic");
-    let body = scene.bodies().remove(0);
+    let mut fixture = Fixture::new();
+    fixture.world.push(&fixture.repository, "topic", "Change");
+    fixture.subscribe("git.push", ("branch", ""));
+    fixture.world.delete_branch(&fixture.repository, "topic");
+    let body = fixture.bodies().remove(0);
     assert_eq!(body["resource"].get("commits"), None);
     assert_eq!(body["resource"]["refUpdates"][0]["newObjectId"], "0".repeat(40));
 }
 
 #[test]
 fn one_event_has_one_id_and_each_subscription_counts_for_itself() {
-    let mut scene = Scene::new();
-    scene.subscribe("git.push", ("branch", ""));
-    scene.world.push(&scene.repository, "main", "Second");
-    scene.bodies();
-    scene.subscribe("git.push", ("branch", "main"));
-    scene.world.push(&scene.repository, "main", "Third");
-    let bodies = scene.bodies();
+    let mut fixture = Fixture::new();
+    fixture.subscribe("git.push", ("branch", ""));
+    fixture.world.push(&fixture.repository, "main", "Second");
+    fixture.bodies();
+    fixture.subscribe("git.push", ("branch", "main"));
+    fixture.world.push(&fixture.repository, "main", "Third");
+    let bodies = fixture.bodies();
     assert_eq!(bodies[0]["id"], bodies[1]["id"]);
     assert_eq!([&bodies[0]["notificationId"], &bodies[1]["notificationId"]], [2, 1]);
 }
 
 #[test]
 fn version_two_of_a_push_has_no_resource() {
-    let mut scene = Scene::new();
-    let mut body = scene.subscription_body("git.push");
+    let mut fixture = Fixture::new();
+    let mut body = fixture.subscription_body("git.push");
     body["resourceVersion"] = "2.0".into();
-    scene.send("POST", "hooks/subscriptions", &body);
-    scene.world.push(&scene.repository, "main", "Second");
-    let body = scene.bodies().remove(0);
+    fixture.send("POST", "hooks/subscriptions", &body);
+    fixture.world.push(&fixture.repository, "main", "Second");
+    let body = fixture.bodies().remove(0);
     assert!(body["resource"].is_null() && body["resourceVersion"].is_null());
     assert!(body["message"]["text"].is_string());
 }
 
 #[test]
 fn duplicates_are_sent_when_switched_on() {
-    let mut scene = Scene::new();
-    scene.world.options.duplicate_percent = 100;
-    let id = scene.subscribe("git.push", ("branch", ""));
-    scene.world.push(&scene.repository, "main", "Second");
-    let now_ms = scene.world.now_ms();
-    assert_eq!(scene.answer_due(now_ms, Answer::Status(202)), 1);
-    scene.world.options.duplicate_percent = 0;
-    assert_eq!(scene.answer_due(now_ms, Answer::Status(202)), 1);
-    assert_eq!(scene.world.notifications(&id)[0].attempts.len(), 2);
-    assert_eq!(scene.world.notifications(&id)[0].progress, Progress::Succeeded);
+    let mut fixture = Fixture::new();
+    fixture.world.options.duplicate_percent = 100;
+    let id = fixture.subscribe("git.push", ("branch", ""));
+    fixture.world.push(&fixture.repository, "main", "Second");
+    let now_ms = fixture.world.now_ms();
+    assert_eq!(fixture.answer_due(now_ms, Answer::Status(202)), 1);
+    fixture.world.options.duplicate_percent = 0;
+    assert_eq!(fixture.answer_due(now_ms, Answer::Status(202)), 1);
+    assert_eq!(fixture.world.notifications(&id)[0].attempts.len(), 2);
+    assert_eq!(fixture.world.notifications(&id)[0].progress, Progress::Succeeded);
 }

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::Scene;
+use super::Fixture;
 use crate::ado::Answer;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
-impl Scene {
+impl Fixture {
     fn history(&mut self, query: &Value) -> Value {
         let answer = self.send("POST", "hooks/notificationsquery", query);
         assert_eq!(answer.status, 200, "{}", answer.body_json());
@@ -21,16 +21,16 @@ impl Scene {
 
 #[test]
 fn it_tells_how_deliveries_ended_and_nothing_of_what_probation_lost() {
-    let mut scene = Scene::new();
-    let id = scene.subscribe("git.push", ("branch", ""));
-    let other = scene.subscribe("git.push", ("branch", "other"));
-    scene.world.push(&scene.repository, "main", "Arrives");
-    scene.answer_now(202);
-    scene.world.push(&scene.repository, "main", "Fails");
-    scene.answer_now(500);
-    scene.world.push(&scene.repository, "main", "Is lost");
-    assert_eq!(scene.world.lost().len(), 1);
-    let answer = scene.history(&json!({"subscriptionIds": [id], "includeDetails": true}));
+    let mut fixture = Fixture::new();
+    let id = fixture.subscribe("git.push", ("branch", ""));
+    let other = fixture.subscribe("git.push", ("branch", "other"));
+    fixture.world.push(&fixture.repository, "main", "Arrives");
+    fixture.answer_now(202);
+    fixture.world.push(&fixture.repository, "main", "Fails");
+    fixture.answer_now(500);
+    fixture.world.push(&fixture.repository, "main", "Is lost");
+    assert_eq!(fixture.world.lost().len(), 1);
+    let answer = fixture.history(&json!({"subscriptionIds": [id], "includeDetails": true}));
     assert_eq!(answer["results"].as_array().unwrap().len(), 2);
     assert_eq!(answer["results"][0]["details"]["requestAttempts"], 1);
     let counts = json!([
@@ -39,28 +39,28 @@ fn it_tells_how_deliveries_ended_and_nothing_of_what_probation_lost() {
     ]);
     assert_eq!(answer["summary"], json!([{"subscriptionId": id, "results": counts}]));
     assert_eq!(answer["associatedSubscriptions"][0]["id"], id);
-    let answer = scene.history(&json!({"subscriptionIds": [id], "resultType": "succeeded"}));
+    let answer = fixture.history(&json!({"subscriptionIds": [id], "resultType": "succeeded"}));
     assert_eq!(answer["results"][0]["id"], 1);
     assert_eq!(answer["results"][0]["details"], Value::Null);
-    let answer = scene.history(&json!({"subscriptionIds": [other]}));
+    let answer = fixture.history(&json!({"subscriptionIds": [other]}));
     assert_eq!(answer["results"], json!([]));
 }
 
 #[test]
 fn it_goes_back_seven_days() {
-    let mut scene = Scene::new();
-    let id = scene.subscribe("git.push", ("branch", ""));
-    scene.world.push(&scene.repository, "main", "Long ago");
-    scene.answer_now(202);
-    let count = |scene: &mut Scene| {
-        let listed = scene.get(&format!("hooks/subscriptions/{id}/notifications")).body_json();
-        let one = scene.get(&format!("hooks/subscriptions/{id}/notifications/1")).status;
-        let found = scene.history(&json!({"subscriptionIds": [id]}));
+    let mut fixture = Fixture::new();
+    let id = fixture.subscribe("git.push", ("branch", ""));
+    fixture.world.push(&fixture.repository, "main", "Long ago");
+    fixture.answer_now(202);
+    let count = |fixture: &mut Fixture| {
+        let listed = fixture.get(&format!("hooks/subscriptions/{id}/notifications")).body_json();
+        let one = fixture.get(&format!("hooks/subscriptions/{id}/notifications/1")).status;
+        let found = fixture.history(&json!({"subscriptionIds": [id]}));
         (listed["count"].as_u64().unwrap(), one, found["results"].as_array().unwrap().len())
     };
-    let begun_ms = scene.world.now_ms();
-    scene.world.set_now(begun_ms + 7 * DAY_MS);
-    assert_eq!(count(&mut scene), (1, 200, 1));
-    scene.world.set_now(begun_ms + 7 * DAY_MS + 1);
-    assert_eq!(count(&mut scene), (0, 404, 0));
+    let begun_ms = fixture.world.now_ms();
+    fixture.world.set_now(begun_ms + 7 * DAY_MS);
+    assert_eq!(count(&mut fixture), (1, 200, 1));
+    fixture.world.set_now(begun_ms + 7 * DAY_MS + 1);
+    assert_eq!(count(&mut fixture), (0, 404, 0));
 }

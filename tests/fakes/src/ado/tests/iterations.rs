@@ -1,17 +1,17 @@
 //! Iterations and merge attempts.
 
-use super::Scene;
+use super::Fixture;
 
 #[test]
 fn pushes_make_iterations_and_say_whether_they_were_forced() {
-    let mut scene = Scene::new();
-    let id = scene.pull_request();
-    let base = scene.world.head(&scene.repository, "main").unwrap().to_owned();
-    scene.world.push(&scene.repository, "topic", "More");
-    let forced = scene.world.force_push(&scene.repository, "topic", "Anew");
-    scene.world.push(&scene.repository, "release", "Branch off");
-    scene.world.retarget(id, "release");
-    let pull_request = scene.world.pull_request(id);
+    let mut fixture = Fixture::new();
+    let id = fixture.pull_request();
+    let base = fixture.world.head(&fixture.repository, "main").unwrap().to_owned();
+    fixture.world.push(&fixture.repository, "topic", "More");
+    let forced = fixture.world.force_push(&fixture.repository, "topic", "Anew");
+    fixture.world.push(&fixture.repository, "release", "Branch off");
+    fixture.world.retarget(id, "release");
+    let pull_request = fixture.world.pull_request(id);
     let reasons: Vec<_> = pull_request.iterations.iter().map(|one| one.reason).collect();
     assert_eq!(reasons, ["create", "push", "forcePush", "retarget"]);
     let last = pull_request.iterations.last().unwrap();
@@ -20,49 +20,49 @@ fn pushes_make_iterations_and_say_whether_they_were_forced() {
 
 #[test]
 fn going_back_by_force_makes_an_iteration_of_the_old_commit() {
-    let mut scene = Scene::new();
-    let id = scene.pull_request();
-    let first = scene.world.head(&scene.repository, "topic").unwrap().to_owned();
-    scene.world.push(&scene.repository, "topic", "More");
-    scene.world.force_push_to(&scene.repository, "topic", &first);
-    let iterations = &scene.world.pull_request(id).iterations;
+    let mut fixture = Fixture::new();
+    let id = fixture.pull_request();
+    let first = fixture.world.head(&fixture.repository, "topic").unwrap().to_owned();
+    fixture.world.push(&fixture.repository, "topic", "More");
+    fixture.world.force_push_to(&fixture.repository, "topic", &first);
+    let iterations = &fixture.world.pull_request(id).iterations;
     assert_eq!(iterations.len(), 3);
     assert_eq!((iterations[2].reason, &iterations[2].source), ("forcePush", &first));
 }
 
 #[test]
 fn a_merge_attempt_follows_each_push_and_may_be_slow_or_conflict() {
-    let mut scene = Scene::new();
-    scene.world.options.merge_delay_ms = 500;
-    let merged = scene.subscribe("git.pullrequest.merged", ("branch", ""));
-    let id = scene.pull_request();
-    assert_eq!(scene.world.pull_request(id).merge_status, "queued");
-    assert_eq!(scene.world.pull_request(id).merge_commit, None);
-    scene.world.set_now(scene.world.now_ms() + 500);
-    assert_eq!(scene.world.pull_request(id).merge_status, "succeeded");
+    let mut fixture = Fixture::new();
+    fixture.world.options.merge_delay_ms = 500;
+    let merged = fixture.subscribe("git.pullrequest.merged", ("branch", ""));
+    let id = fixture.pull_request();
+    assert_eq!(fixture.world.pull_request(id).merge_status, "queued");
+    assert_eq!(fixture.world.pull_request(id).merge_commit, None);
+    fixture.world.set_now(fixture.world.now_ms() + 500);
+    assert_eq!(fixture.world.pull_request(id).merge_status, "succeeded");
     let reference = format!("refs/pull/{id}/merge");
-    assert!(scene.world.head(&scene.repository, &reference).is_some());
-    scene.world.set_conflicts(id, true);
-    scene.world.push(&scene.repository, "topic", "More");
-    scene.world.set_now(scene.world.now_ms() + 500);
-    assert_eq!(scene.world.pull_request(id).merge_status, "conflicts");
-    assert_eq!(scene.world.pull_request(id).merge_commit, None);
-    assert_eq!(scene.world.notifications(&merged).len(), 2);
+    assert!(fixture.world.head(&fixture.repository, &reference).is_some());
+    fixture.world.set_conflicts(id, true);
+    fixture.world.push(&fixture.repository, "topic", "More");
+    fixture.world.set_now(fixture.world.now_ms() + 500);
+    assert_eq!(fixture.world.pull_request(id).merge_status, "conflicts");
+    assert_eq!(fixture.world.pull_request(id).merge_commit, None);
+    assert_eq!(fixture.world.notifications(&merged).len(), 2);
 }
 
 #[test]
 fn a_closed_pull_request_gets_no_iterations() {
-    let mut scene = Scene::new();
-    let id = scene.pull_request();
-    scene.world.abandon(id);
-    scene.world.push(&scene.repository, "topic", "More");
-    assert_eq!(scene.world.pull_request(id).iterations.len(), 1);
+    let mut fixture = Fixture::new();
+    let id = fixture.pull_request();
+    fixture.world.abandon(id);
+    fixture.world.push(&fixture.repository, "topic", "More");
+    assert_eq!(fixture.world.pull_request(id).iterations.len(), 1);
 }
 
 #[test]
 fn completing_pushes_to_the_target() {
-    let mut scene = Scene::new();
-    let id = scene.pull_request();
-    let merged = scene.world.complete(id);
-    assert_eq!(scene.world.head(&scene.repository, "main"), Some(merged.as_str()));
+    let mut fixture = Fixture::new();
+    let id = fixture.pull_request();
+    let merged = fixture.world.complete(id);
+    assert_eq!(fixture.world.head(&fixture.repository, "main"), Some(merged.as_str()));
 }

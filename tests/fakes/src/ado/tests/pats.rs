@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Scene, refusal};
+use super::{Fixture, refusal};
 use crate::ado::PatState;
 use crate::http::{Request, Response};
 use crate::timestamp::rfc3339;
@@ -11,12 +11,12 @@ const PATS: &str = "/fabrikam/_apis/tokens/pats";
 const BEARER: &str = "bearer of a person";
 const REPOSITORIES: &str = "/fabrikam/_apis/git/repositories";
 
-impl Scene {
+impl Fixture {
     fn with_bearer() -> Self {
-        let mut scene = Self::new();
-        let service = scene.service.clone();
-        scene.world.add_user_bearer(BEARER, &service, &["vso.pats", "vso.pats_manage"], i64::MAX);
-        scene
+        let mut fixture = Self::new();
+        let service = fixture.service.clone();
+        fixture.world.add_user_bearer(BEARER, &service, &["vso.pats", "vso.pats_manage"], i64::MAX);
+        fixture
     }
 
     fn pats(&mut self, method: &str, query: &str, body: Option<&Value>) -> Response {
@@ -63,35 +63,35 @@ impl Scene {
 
 #[test]
 fn a_pat_is_minted_used_once_and_revoked() {
-    let mut scene = Scene::with_bearer();
-    let token = scene.mint("vso.code");
+    let mut fixture = Fixture::with_bearer();
+    let token = fixture.mint("vso.code");
     let secret = token["token"].as_str().unwrap();
     assert_eq!((secret.len(), &secret[76..80]), (84, "AZDO"));
-    let account = scene.world.organization("fabrikam").id.clone();
+    let account = fixture.world.organization("fabrikam").id.clone();
     assert_eq!(token["targetAccounts"], json!([account]));
-    assert_eq!(scene.use_pat(secret, REPOSITORIES), 200);
+    assert_eq!(fixture.use_pat(secret, REPOSITORIES), 200);
     let id = token["authorizationId"].as_str().unwrap();
-    let one = scene.pats("GET", &format!("authorizationId={id}"), None).body_json();
+    let one = fixture.pats("GET", &format!("authorizationId={id}"), None).body_json();
     assert!(one["patToken"]["token"].is_null());
-    assert_eq!(scene.world.active_pats().count(), 1);
-    let answer = scene.pats("DELETE", &format!("authorizationId={id}"), None);
+    assert_eq!(fixture.world.active_pats().count(), 1);
+    let answer = fixture.pats("DELETE", &format!("authorizationId={id}"), None);
     assert_eq!((answer.status, answer.body.len()), (204, 0));
-    assert_eq!(scene.world.active_pats().count(), 0);
-    assert_eq!(scene.world.violations(), [""; 0]);
-    let pat = &scene.world.pats()[0];
+    assert_eq!(fixture.world.active_pats().count(), 0);
+    assert_eq!(fixture.world.violations(), [""; 0]);
+    let pat = &fixture.world.pats()[0];
     assert_eq!((pat.used, pat.refused_uses, pat.state(0)), (1, 0, PatState::Revoked));
 }
 
 #[test]
 fn only_people_with_both_scopes_may_mint() {
-    let mut scene = Scene::with_bearer();
+    let mut fixture = Fixture::with_bearer();
     let (now_ms, service, wish) =
-        (scene.world.now_ms(), scene.service.clone(), scene.wish("vso.code"));
-    scene.world.add_bearer("application", &service, i64::MAX);
-    scene.world.add_user_bearer("manages", &service, &["vso.pats_manage"], i64::MAX);
-    scene.world.add_user_bearer("sees", &service, &["vso.pats"], i64::MAX);
-    scene.world.add_user_bearer("impersonates", &service, &["user_impersonation"], i64::MAX);
-    scene.world.add_user_bearer("expired", &service, &["vso.pats"], now_ms);
+        (fixture.world.now_ms(), fixture.service.clone(), fixture.wish("vso.code"));
+    fixture.world.add_bearer("application", &service, i64::MAX);
+    fixture.world.add_user_bearer("manages", &service, &["vso.pats_manage"], i64::MAX);
+    fixture.world.add_user_bearer("sees", &service, &["vso.pats"], i64::MAX);
+    fixture.world.add_user_bearer("impersonates", &service, &["user_impersonation"], i64::MAX);
+    fixture.world.add_user_bearer("expired", &service, &["vso.pats"], now_ms);
     let target = format!("{PATS}?api-version=7.1-preview.1");
     let post = Request::new("POST", &target).with_json(&wish);
     for (bearer, status, suppressed) in [
@@ -103,21 +103,21 @@ fn only_people_with_both_scopes_may_mint() {
         ("unknown", 203, 401),
     ] {
         let request = post.clone().with_bearer(bearer);
-        assert_eq!(scene.world.handle(&request, now_ms).status, status, "{bearer}");
+        assert_eq!(fixture.world.handle(&request, now_ms).status, status, "{bearer}");
         let request = request.with_header("X-TFS-FedAuthRedirect", "Suppress");
-        assert_eq!(scene.world.handle(&request, now_ms).status, suppressed, "{bearer}");
+        assert_eq!(fixture.world.handle(&request, now_ms).status, suppressed, "{bearer}");
     }
-    assert_eq!(scene.ask(post).status, 401, "a PAT mints no PAT");
+    assert_eq!(fixture.ask(post).status, 401, "a PAT mints no PAT");
     let request = Request::new("GET", REPOSITORIES);
     let request = request.with_bearer(BEARER);
-    assert_eq!(scene.world.handle(&request, now_ms).status, 401, "it only manages PATs");
-    assert!(scene.world.pats().is_empty());
+    assert_eq!(fixture.world.handle(&request, now_ms).status, 401, "it only manages PATs");
+    assert!(fixture.world.pats().is_empty());
 }
 
 #[test]
 fn it_exists_in_preview_only() {
-    let mut scene = Scene::with_bearer();
-    let now_ms = scene.world.now_ms();
+    let mut fixture = Fixture::with_bearer();
+    let now_ms = fixture.world.now_ms();
     for (version, key) in [
         ("?api-version=7.1", "VssInvalidPreviewVersionException"),
         ("?api-version=6.1-preview.1", "VssVersionOutOfRangeException"),
@@ -125,15 +125,15 @@ fn it_exists_in_preview_only() {
     ] {
         let request = Request::new("GET", &format!("{PATS}{version}"));
         let request = request.with_bearer(BEARER);
-        let answer = scene.world.handle(&request, now_ms);
+        let answer = fixture.world.handle(&request, now_ms);
         assert_eq!(refusal(&answer), (400, key.to_owned()));
     }
 }
 
 #[test]
 fn refusals_are_words_in_a_successful_answer() {
-    let mut scene = Scene::with_bearer();
-    let now_ms = scene.world.now_ms();
+    let mut fixture = Fixture::with_bearer();
+    let now_ms = fixture.world.now_ms();
     for (key, value, error) in [
         ("displayName", json!(" "), "invalidDisplayName"),
         ("scope", json!("vso.everything"), "invalidScope"),
@@ -143,73 +143,73 @@ fn refusals_are_words_in_a_successful_answer() {
         ("validTo", json!("tomorrow"), "invalidValidTo"),
         ("validTo", Value::Null, "invalidValidTo"),
     ] {
-        assert_eq!(scene.refused(key, value), error, "{key}");
+        assert_eq!(fixture.refused(key, value), error, "{key}");
     }
-    scene.world.pat_rules.allows_full_scope = false;
-    assert_eq!(scene.refused("scope", json!("app_token")), "fullScopePatPolicyViolation");
-    scene.world.pat_rules.allows_global = false;
-    assert_eq!(scene.refused("allOrgs", json!(true)), "globalPatPolicyViolation");
-    scene.world.pat_rules.longest_ms = Some(60_000);
-    let token = scene.mint("vso.code");
+    fixture.world.pat_rules.allows_full_scope = false;
+    assert_eq!(fixture.refused("scope", json!("app_token")), "fullScopePatPolicyViolation");
+    fixture.world.pat_rules.allows_global = false;
+    assert_eq!(fixture.refused("allOrgs", json!(true)), "globalPatPolicyViolation");
+    fixture.world.pat_rules.longest_ms = Some(60_000);
+    let token = fixture.mint("vso.code");
     assert_eq!(token["validTo"], rfc3339(now_ms + 60_000));
-    scene.world.pat_rules.cuts_silently = false;
-    assert_eq!(scene.refused("allOrgs", json!(false)), "patLifespanPolicyViolation");
-    scene.world.pat_rules.allows_creation = false;
-    assert_eq!(scene.refused("allOrgs", json!(false)), "disablePatCreationPolicyViolation");
-    scene.world.fail_minting("failedToIssueAccessToken", 1);
-    assert_eq!(scene.refused("allOrgs", json!(false)), "failedToIssueAccessToken");
-    assert_eq!(scene.refused("allOrgs", json!(false)), "disablePatCreationPolicyViolation");
+    fixture.world.pat_rules.cuts_silently = false;
+    assert_eq!(fixture.refused("allOrgs", json!(false)), "patLifespanPolicyViolation");
+    fixture.world.pat_rules.allows_creation = false;
+    assert_eq!(fixture.refused("allOrgs", json!(false)), "disablePatCreationPolicyViolation");
+    fixture.world.fail_minting("failedToIssueAccessToken", 1);
+    assert_eq!(fixture.refused("allOrgs", json!(false)), "failedToIssueAccessToken");
+    assert_eq!(fixture.refused("allOrgs", json!(false)), "disablePatCreationPolicyViolation");
 }
 
 #[test]
 fn a_pat_may_not_work_at_once_or_at_all() {
-    let mut scene = Scene::with_bearer();
-    scene.world.pat_rules.delay_ms = 500;
-    let token = scene.mint("vso.code");
+    let mut fixture = Fixture::with_bearer();
+    fixture.world.pat_rules.delay_ms = 500;
+    let token = fixture.mint("vso.code");
     let secret = token["token"].as_str().unwrap();
-    assert_eq!(scene.use_pat(secret, REPOSITORIES), 401);
-    let now_ms = scene.world.now_ms();
-    scene.world.set_now(now_ms + 500);
-    scene.world.pat_rules.has_signed_in = false;
-    assert_eq!(scene.use_pat(secret, REPOSITORIES), 401);
-    scene.world.pat_rules.has_signed_in = true;
-    assert_eq!(scene.use_pat(secret, "/other/_apis/connectionData"), 404);
-    assert_eq!(scene.use_pat(secret, REPOSITORIES), 200);
-    assert_eq!(scene.world.violations(), [""; 0]);
-    scene.world.set_now(now_ms + 240_000);
-    assert_eq!(scene.use_pat(secret, REPOSITORIES), 203);
-    assert!(scene.world.violations()[0].contains("used after its end"));
+    assert_eq!(fixture.use_pat(secret, REPOSITORIES), 401);
+    let now_ms = fixture.world.now_ms();
+    fixture.world.set_now(now_ms + 500);
+    fixture.world.pat_rules.has_signed_in = false;
+    assert_eq!(fixture.use_pat(secret, REPOSITORIES), 401);
+    fixture.world.pat_rules.has_signed_in = true;
+    assert_eq!(fixture.use_pat(secret, "/other/_apis/connectionData"), 404);
+    assert_eq!(fixture.use_pat(secret, REPOSITORIES), 200);
+    assert_eq!(fixture.world.violations(), [""; 0]);
+    fixture.world.set_now(now_ms + 240_000);
+    assert_eq!(fixture.use_pat(secret, REPOSITORIES), 203);
+    assert!(fixture.world.violations()[0].contains("used after its end"));
 }
 
 #[test]
 fn careless_minting_and_use_are_remembered() {
-    let mut scene = Scene::with_bearer();
+    let mut fixture = Fixture::with_bearer();
     let careless = json!({
         "displayName": "mine",
         "scope": "vso.code vso.code_status",
-        "validTo": rfc3339(scene.world.now_ms() + 300_001),
+        "validTo": rfc3339(fixture.world.now_ms() + 300_001),
         "allOrgs": true,
     });
-    scene.pats("POST", "", Some(&careless));
-    assert_eq!(scene.world.violations().len(), 4);
-    let token = scene.mint("vso.code_write");
+    fixture.pats("POST", "", Some(&careless));
+    assert_eq!(fixture.world.violations().len(), 4);
+    let token = fixture.mint("vso.code_write");
     let secret = token["token"].as_str().unwrap();
-    scene.use_pat(secret, REPOSITORIES);
-    assert!(scene.world.violations()[4].contains("is more than GET"));
-    scene.use_pat(secret, "/fabrikam/_apis/connectionData");
-    assert!(scene.world.violations()[5].contains("used 2 times"));
+    fixture.use_pat(secret, REPOSITORIES);
+    assert!(fixture.world.violations()[4].contains("is more than GET"));
+    fixture.use_pat(secret, "/fabrikam/_apis/connectionData");
+    assert!(fixture.world.violations()[5].contains("used 2 times"));
     let id = token["authorizationId"].as_str().unwrap();
-    assert!(scene.world.revoke_pat(id));
-    scene.use_pat(secret, REPOSITORIES);
-    assert!(scene.world.violations().last().unwrap().contains("used after its revocation"));
-    assert_eq!((scene.world.pats()[1].used, scene.world.pats()[1].refused_uses), (2, 1));
+    assert!(fixture.world.revoke_pat(id));
+    fixture.use_pat(secret, REPOSITORIES);
+    assert!(fixture.world.violations().last().unwrap().contains("used after its revocation"));
+    assert_eq!((fixture.world.pats()[1].used, fixture.world.pats()[1].refused_uses), (2, 1));
 }
 
 #[test]
 fn narrow_scopes_are_no_violation() {
-    let mut scene = Scene::with_bearer();
-    let number = scene.pull_request();
-    let pull_request = format!("{REPOSITORIES}/{}/pullRequests/{number}", scene.repository);
+    let mut fixture = Fixture::with_bearer();
+    let number = fixture.pull_request();
+    let pull_request = format!("{REPOSITORIES}/{}/pullRequests/{number}", fixture.repository);
     for (scope, target) in [
         ("vso.code", "/fabrikam/_apis/hooks/subscriptions".to_owned()),
         ("vso.code", pull_request.clone()),
@@ -217,16 +217,16 @@ fn narrow_scopes_are_no_violation() {
         ("vso.code", "/fabrikam/_apis/projects".to_owned()),
         ("vso.code", "/fabrikam/_apis/connectionData".to_owned()),
     ] {
-        let token = scene.mint(scope);
-        assert_eq!(scene.use_pat(token["token"].as_str().unwrap(), &target), 200, "{target}");
+        let token = fixture.mint(scope);
+        assert_eq!(fixture.use_pat(token["token"].as_str().unwrap(), &target), 200, "{target}");
     }
-    assert_eq!(scene.world.violations(), [""; 0]);
+    assert_eq!(fixture.world.violations(), [""; 0]);
 }
 
 #[test]
 fn hooks_want_code_and_policies_want_code_write_and_nothing_broader() {
-    let mut scene = Scene::with_bearer();
-    let subscription = scene.subscription_body("git.push");
+    let mut fixture = Fixture::with_bearer();
+    let subscription = fixture.subscription_body("git.push");
     let policy = json!({
         "isEnabled": true,
         "isBlocking": true,
@@ -246,16 +246,16 @@ fn hooks_want_code_and_policies_want_code_write_and_nothing_broader() {
         ("GET", policies, None, "vso.code", "vso.code_write"),
     ] {
         for (scope, violations) in [(narrow, 0), (broad, 1)] {
-            let token = scene.mint(scope);
+            let token = fixture.mint(scope);
             let request = Request::new(method, target).with_pat(token["token"].as_str().unwrap());
             let request = match body {
                 Some(body) => request.with_json(body),
                 None => request,
             };
-            let before = scene.world.violations().len();
-            let now_ms = scene.world.now_ms();
-            assert_eq!(scene.world.handle(&request, now_ms).status, 200, "{method} {target}");
-            let found = scene.world.violations().len() - before;
+            let before = fixture.world.violations().len();
+            let now_ms = fixture.world.now_ms();
+            assert_eq!(fixture.world.handle(&request, now_ms).status, 200, "{method} {target}");
+            let found = fixture.world.violations().len() - before;
             assert_eq!(found, violations, "{scope} for {method} {target}");
         }
     }
@@ -263,14 +263,14 @@ fn hooks_want_code_and_policies_want_code_write_and_nothing_broader() {
 
 #[test]
 fn lists_come_in_pages_without_secrets() {
-    let mut scene = Scene::with_bearer();
-    let ids: Vec<_> = (0..5).map(|_| scene.mint("vso.code")["authorizationId"].clone()).collect();
-    scene.world.revoke_pat(ids[3].as_str().unwrap());
+    let mut fixture = Fixture::with_bearer();
+    let ids: Vec<_> = (0..5).map(|_| fixture.mint("vso.code")["authorizationId"].clone()).collect();
+    fixture.world.revoke_pat(ids[3].as_str().unwrap());
     let mut seen = Vec::new();
     let mut token = String::new();
     loop {
         let query = format!("displayFilterOption=active&$top=2&continuationToken={token}");
-        let body = scene.pats("GET", &query, None).body_json();
+        let body = fixture.pats("GET", &query, None).body_json();
         let page = body["patTokens"].as_array().unwrap();
         assert!(page.len() <= 2 && page.iter().all(|one| one["token"].is_null()));
         seen.extend(page.iter().map(|one| one["authorizationId"].clone()));
@@ -279,28 +279,28 @@ fn lists_come_in_pages_without_secrets() {
             break;
         }
         // What vanishes between two pages makes none be skipped.
-        scene.world.revoke_pat(ids[0].as_str().unwrap());
+        fixture.world.revoke_pat(ids[0].as_str().unwrap());
     }
     assert_eq!(seen, [&ids[0], &ids[1], &ids[2], &ids[4]].map(Clone::clone));
-    let revoked = scene.pats("GET", "displayFilterOption=revoked", None).body_json();
+    let revoked = fixture.pats("GET", "displayFilterOption=revoked", None).body_json();
     assert_eq!(revoked["patTokens"].as_array().unwrap().len(), 2);
-    assert_eq!(scene.pats("GET", "$top=101", None).status, 400);
+    assert_eq!(fixture.pats("GET", "$top=101", None).status, 400);
     let update = json!({"authorizationId": ids[0], "displayName": "azdo-gateway/new"});
-    let answer = scene.pats("PUT", "", Some(&update)).body_json();
+    let answer = fixture.pats("PUT", "", Some(&update)).body_json();
     assert_eq!(answer["patTokenError"], "expiredPatCannotBeExtended");
 }
 
 #[test]
 fn a_list_shows_what_was_minted_in_its_organization() {
-    let mut scene = Scene::with_bearer();
-    scene.world.create_organization("northwind");
-    scene.mint("vso.code");
+    let mut fixture = Fixture::with_bearer();
+    fixture.world.create_organization("northwind");
+    fixture.mint("vso.code");
     let mut listed = |organization: &str| {
         let target = format!("/{organization}/_apis/tokens/pats?api-version=7.1-preview.1");
         let request = Request::new("GET", &target);
         let request = request.with_bearer(BEARER);
-        let now_ms = scene.world.now_ms();
-        let body = scene.world.handle(&request, now_ms).body_json();
+        let now_ms = fixture.world.now_ms();
+        let body = fixture.world.handle(&request, now_ms).body_json();
         body["patTokens"].as_array().unwrap().len()
     };
     assert_eq!((listed("fabrikam"), listed("northwind")), (1, 0));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Scene, refusal};
+use super::{Fixture, refusal};
 use crate::ado::Permission;
 use crate::http::Request;
 
@@ -11,7 +11,7 @@ const HOOKS: &str = "cb594ebe-87dd-4fc9-ac2c-6a10a4c92046";
 const PROJECT: &str = "52d39943-cb85-4d7f-8fa8-c6baac873819";
 const BUILD: &str = "33344d9c-fc72-4d6f-aba5-fa317101a7e9";
 
-impl Scene {
+impl Fixture {
     fn has(&mut self, namespace: &str, bits: u32, token: &str) -> bool {
         let one = json!({"securityNamespaceId": namespace, "token": token, "permissions": bits});
         let body = json!({"alwaysAllowAdministrators": false, "evaluations": [one]});
@@ -24,8 +24,8 @@ impl Scene {
 
 #[test]
 fn evaluations_follow_what_was_taken_and_where() {
-    let mut scene = Scene::new();
-    let (project, repository) = (scene.project.clone(), scene.repository.clone());
+    let mut fixture = Fixture::new();
+    let (project, repository) = (fixture.project.clone(), fixture.repository.clone());
     let (git, hooks) =
         (format!("repoV2/{project}/{repository}"), format!("PublisherSecurity/{project}"));
     let of_project = format!("$PROJECT:vstfs:///Classification/TeamProject/{project}");
@@ -38,90 +38,90 @@ fn evaluations_follow_what_was_taken_and_where() {
         (PROJECT, 1, of_project.clone()),
         (BUILD, 128 + 512, project.clone()),
     ] {
-        assert!(scene.has(namespace, bits, &token), "{token}");
+        assert!(fixture.has(namespace, bits, &token), "{token}");
     }
-    assert!(!scene.has(GIT, 8, &git), "an unknown bit is not granted");
-    assert!(!scene.has(GIT, 2, "repoV2/elsewhere"));
-    let service = scene.service.clone();
-    scene.world.deny_in_project(&service, Permission::EditSubscriptions, &project);
-    assert!(!scene.has(HOOKS, 3, &hooks) && scene.has(HOOKS, 1, &hooks));
-    scene.world.deny(&service, Permission::PullRequestContribute, Some(&repository));
-    assert!(!scene.has(GIT, 16384, &git) && scene.has(GIT, 4, &git));
-    let body = scene.subscription_body("git.push");
-    let answer = scene.send("POST", "hooks/subscriptions", &body);
+    assert!(!fixture.has(GIT, 8, &git), "an unknown bit is not granted");
+    assert!(!fixture.has(GIT, 2, "repoV2/elsewhere"));
+    let service = fixture.service.clone();
+    fixture.world.deny_in_project(&service, Permission::EditSubscriptions, &project);
+    assert!(!fixture.has(HOOKS, 3, &hooks) && fixture.has(HOOKS, 1, &hooks));
+    fixture.world.deny(&service, Permission::PullRequestContribute, Some(&repository));
+    assert!(!fixture.has(GIT, 16384, &git) && fixture.has(GIT, 4, &git));
+    let body = fixture.subscription_body("git.push");
+    let answer = fixture.send("POST", "hooks/subscriptions", &body);
     assert_eq!(answer.status, 403);
 }
 
 #[test]
 fn a_hidden_project_is_not_there() {
-    let mut scene = Scene::new();
-    let (service, project) = (scene.service.clone(), scene.project.clone());
-    scene.world.create_project("fabrikam", "Second");
-    let third = scene.world.create_project("fabrikam", "Third");
-    scene.world.hide_project(&service, &project);
+    let mut fixture = Fixture::new();
+    let (service, project) = (fixture.service.clone(), fixture.project.clone());
+    fixture.world.create_project("fabrikam", "Second");
+    let third = fixture.world.create_project("fabrikam", "Third");
+    fixture.world.hide_project(&service, &project);
     let target = "/fabrikam/_apis/projects?$top=1&api-version=7.1";
-    let page = scene.ask(Request::new("GET", target));
+    let page = fixture.ask(Request::new("GET", target));
     assert_eq!(page.body_json()["value"][0]["name"], "Second");
     let token = page.header("x-ms-continuationtoken").unwrap();
-    let page = scene.ask(Request::new("GET", &format!("{target}&continuationToken={token}")));
+    let page = fixture.ask(Request::new("GET", &format!("{target}&continuationToken={token}")));
     assert_eq!(page.body_json()["value"][0]["id"], third);
     assert_eq!(page.header("x-ms-continuationtoken"), None);
-    let answer = scene.get("git/repositories");
+    let answer = fixture.get("git/repositories");
     assert_eq!(refusal(&answer), (404, "ProjectDoesNotExistWithNameException".to_owned()));
-    let all = scene.ask(Request::new("GET", "/fabrikam/_apis/git/repositories"));
+    let all = fixture.ask(Request::new("GET", "/fabrikam/_apis/git/repositories"));
     assert_eq!(all.body_json()["count"], 0);
     let of_project = format!("$PROJECT:vstfs:///Classification/TeamProject/{project}");
-    scene.world.allow(&service, Permission::ReadProject);
-    assert!(scene.has(PROJECT, 1, &of_project));
+    fixture.world.allow(&service, Permission::ReadProject);
+    assert!(fixture.has(PROJECT, 1, &of_project));
 }
 
 #[test]
 fn permissions_are_given_back_by_descriptor() {
-    let mut scene = Scene::new();
-    let (service, project) = (scene.service.clone(), scene.project.clone());
-    let admin = scene.world.create_identity("Admin", "admin@fabrikam.example");
-    scene.world.add_pat("admin", &admin, &["vso.security_manage", "vso.identity"], i64::MAX);
-    scene.world.deny(&service, Permission::EditSubscriptions, None);
-    scene.world.deny(&service, Permission::ViewSubscriptions, None);
-    assert_eq!(scene.get("hooks/subscriptions").status, 403);
-    let now_ms = scene.world.now_ms();
+    let mut fixture = Fixture::new();
+    let (service, project) = (fixture.service.clone(), fixture.project.clone());
+    let admin = fixture.world.create_identity("Admin", "admin@fabrikam.example");
+    fixture.world.add_pat("admin", &admin, &["vso.security_manage", "vso.identity"], i64::MAX);
+    fixture.world.deny(&service, Permission::EditSubscriptions, None);
+    fixture.world.deny(&service, Permission::ViewSubscriptions, None);
+    assert_eq!(fixture.get("hooks/subscriptions").status, 403);
+    let now_ms = fixture.world.now_ms();
     let search = "/fabrikam/_apis/identities?searchFilter=General&filterValue=svc@fabrikam.example";
     let request = Request::new("GET", &format!("{search}&api-version=7.1"));
-    let found = scene.world.handle(&request.clone().with_pat("admin"), now_ms).body_json();
+    let found = fixture.world.handle(&request.clone().with_pat("admin"), now_ms).body_json();
     assert_eq!(found["count"], 1);
-    assert_eq!(scene.ask(request).status, 401, "it takes a scope");
+    assert_eq!(fixture.ask(request).status, 401, "it takes a scope");
     let token = format!("PublisherSecurity/{project}");
     let entry = json!({"descriptor": found["value"][0]["descriptor"], "allow": 3, "deny": 0});
     let body = json!({"token": token, "merge": true, "accessControlEntries": [entry]});
     let target = format!("/fabrikam/_apis/accesscontrolentries/{HOOKS}?api-version=7.1");
     let request = Request::new("POST", &target).with_json(&body);
-    assert_eq!(scene.ask(request.clone()).status, 401, "it takes a scope");
-    let answer = scene.world.handle(&request.with_pat("admin"), now_ms).body_json();
+    assert_eq!(fixture.ask(request.clone()).status, 401, "it takes a scope");
+    let answer = fixture.world.handle(&request.with_pat("admin"), now_ms).body_json();
     assert_eq!((&answer["count"], &answer["value"][0]["allow"]), (&json!(1), &json!(7)));
-    assert!(scene.has(HOOKS, 3, &token));
-    assert!(!scene.has(HOOKS, 3, "PublisherSecurity"));
-    let id = scene.subscribe("git.push", ("branch", ""));
-    assert_eq!(scene.get(&format!("hooks/subscriptions/{id}")).status, 200);
+    assert!(fixture.has(HOOKS, 3, &token));
+    assert!(!fixture.has(HOOKS, 3, "PublisherSecurity"));
+    let id = fixture.subscribe("git.push", ("branch", ""));
+    assert_eq!(fixture.get(&format!("hooks/subscriptions/{id}")).status, 200);
 }
 
 #[test]
 fn who_is_no_member_is_told_so() {
-    let mut scene = Scene::new();
-    let service = scene.service.clone();
-    scene.world.remove_member(&service);
-    let answer = scene.get("git/repositories");
+    let mut fixture = Fixture::new();
+    let service = fixture.service.clone();
+    fixture.world.remove_member(&service);
+    let answer = fixture.get("git/repositories");
     assert_eq!(refusal(&answer), (401, "UnauthorizedRequestException".to_owned()));
     assert!(answer.body_json()["message"].as_str().unwrap().starts_with("TF400813"));
-    scene.world.add_member(&service);
-    assert_eq!(scene.get("git/repositories").status, 200);
+    fixture.world.add_member(&service);
+    assert_eq!(fixture.get("git/repositories").status, 200);
 }
 
 #[test]
 fn an_empty_status_tells_whether_one_may_post() {
-    let mut scene = Scene::new();
-    let id = scene.pull_request();
-    let service = scene.service.clone();
-    let head = scene.world.head(&scene.repository, "main").unwrap().to_owned();
+    let mut fixture = Fixture::new();
+    let id = fixture.pull_request();
+    let service = fixture.service.clone();
+    let head = fixture.world.head(&fixture.repository, "main").unwrap().to_owned();
     let places = [
         (Permission::GenericContribute, format!("git/repositories/web/commits/{head}/statuses")),
         (
@@ -130,8 +130,8 @@ fn an_empty_status_tells_whether_one_may_post() {
         ),
     ];
     for (permission, path) in places {
-        assert_eq!(scene.send("POST", &path, &json!({})).status, 400, "{path}");
-        scene.world.deny(&service, permission, None);
-        assert_eq!(scene.send("POST", &path, &json!({})).status, 403, "{path}");
+        assert_eq!(fixture.send("POST", &path, &json!({})).status, 400, "{path}");
+        fixture.world.deny(&service, permission, None);
+        assert_eq!(fixture.send("POST", &path, &json!({})).status, 403, "{path}");
     }
 }

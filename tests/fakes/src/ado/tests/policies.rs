@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Scene, refusal};
+use super::{Fixture, refusal};
 use crate::ado::Permission;
 use crate::ado::policy::configuration::STATUS_POLICY;
 
@@ -21,7 +21,7 @@ fn policy(kind: &str, repository: Option<&str>, branch: &str) -> Value {
     })
 }
 
-impl Scene {
+impl Fixture {
     fn create(&mut self, body: &Value) -> u64 {
         let answer = self.send("POST", "policy/configurations", body);
         assert_eq!(answer.status, 200, "{}", answer.body_json());
@@ -38,8 +38,8 @@ impl Scene {
 
 #[test]
 fn what_is_wrong_with_a_status_policy_is_refused() {
-    let mut scene = Scene::new();
-    let repository = scene.repository.clone();
+    let mut fixture = Fixture::new();
+    let repository = fixture.repository.clone();
     let good = policy(STATUS_POLICY, Some(&repository), "refs/heads/main");
     for (pointer, value) in [
         ("/settings/statusName", json!(" ")),
@@ -57,79 +57,79 @@ fn what_is_wrong_with_a_status_policy_is_refused() {
         let mut body = good.clone();
         let (parent, key) = pointer.rsplit_once('/').unwrap();
         body.pointer_mut(parent).unwrap()[key] = value.clone();
-        let answer = scene.send("POST", "policy/configurations", &body);
+        let answer = fixture.send("POST", "policy/configurations", &body);
         assert_eq!(answer.status, 400, "{pointer} {value}");
     }
-    scene.create(&good);
+    fixture.create(&good);
 }
 
 #[test]
 fn a_change_keeps_the_type_and_the_creator() {
-    let mut scene = Scene::new();
-    let repository = scene.repository.clone();
-    let id = scene.create(&policy(STATUS_POLICY, Some(&repository), "refs/heads/main"));
+    let mut fixture = Fixture::new();
+    let repository = fixture.repository.clone();
+    let id = fixture.create(&policy(STATUS_POLICY, Some(&repository), "refs/heads/main"));
     let path = format!("policy/configurations/{id}");
     let other = policy(BUILD_POLICY, Some(&repository), "refs/heads/main");
-    assert_eq!(scene.send("PUT", &path, &other).status, 400);
+    assert_eq!(fixture.send("PUT", &path, &other).status, 400);
     let mut changed = policy(STATUS_POLICY, Some(&repository), "refs/heads/release");
     changed["isBlocking"] = json!(false);
-    let answer = scene.send("PUT", &path, &changed).body_json();
+    let answer = fixture.send("PUT", &path, &changed).body_json();
     assert_eq!((&answer["revision"], &answer["isBlocking"]), (&json!(2), &json!(false)));
-    assert_eq!(answer["createdBy"]["id"], scene.service);
+    assert_eq!(answer["createdBy"]["id"], fixture.service);
 }
 
 #[test]
 fn who_may_edit_one_repository_may_edit_policies_of_that_one_only() {
-    let mut scene = Scene::new();
-    let (first, service) = (scene.repository.clone(), scene.service.clone());
-    let second = scene.world.create_repository(&scene.project.clone(), "api");
-    let id = scene.create(&policy(STATUS_POLICY, Some(&second), "refs/heads/main"));
-    scene.world.deny(&service, Permission::EditPolicies, Some(&second));
-    scene.create(&policy(STATUS_POLICY, Some(&first), "refs/heads/main"));
+    let mut fixture = Fixture::new();
+    let (first, service) = (fixture.repository.clone(), fixture.service.clone());
+    let second = fixture.world.create_repository(&fixture.project.clone(), "api");
+    let id = fixture.create(&policy(STATUS_POLICY, Some(&second), "refs/heads/main"));
+    fixture.world.deny(&service, Permission::EditPolicies, Some(&second));
+    fixture.create(&policy(STATUS_POLICY, Some(&first), "refs/heads/main"));
     let missing = (403, "GitNeedsPermissionException".to_owned());
     let body = policy(STATUS_POLICY, Some(&second), "refs/heads/main");
-    assert_eq!(refusal(&scene.send("POST", "policy/configurations", &body)), missing);
+    assert_eq!(refusal(&fixture.send("POST", "policy/configurations", &body)), missing);
     let path = format!("policy/configurations/{id}");
     // Not even by moving it away to where they may.
     let moved = policy(STATUS_POLICY, Some(&first), "refs/heads/main");
-    assert_eq!(refusal(&scene.send("PUT", &path, &moved)), missing);
-    assert_eq!(refusal(&scene.send("DELETE", &path, &json!({}))), missing);
+    assert_eq!(refusal(&fixture.send("PUT", &path, &moved)), missing);
+    assert_eq!(refusal(&fixture.send("DELETE", &path, &json!({}))), missing);
 }
 
 #[test]
 fn policies_are_listed_by_branch_by_repository_and_by_type_in_pages() {
-    let mut scene = Scene::new();
-    let repository = scene.repository.clone();
+    let mut fixture = Fixture::new();
+    let repository = fixture.repository.clone();
     let here = Some(repository.as_str());
-    let main = scene.create(&policy(STATUS_POLICY, here, "refs/heads/main"));
-    let release = scene.create(&policy(STATUS_POLICY, here, "refs/heads/release"));
-    let all = scene.create(&policy(STATUS_POLICY, None, "refs/heads/main"));
-    let build = scene.create(&policy(BUILD_POLICY, here, "refs/heads/main"));
+    let main = fixture.create(&policy(STATUS_POLICY, here, "refs/heads/main"));
+    let release = fixture.create(&policy(STATUS_POLICY, here, "refs/heads/release"));
+    let all = fixture.create(&policy(STATUS_POLICY, None, "refs/heads/main"));
+    let build = fixture.create(&policy(BUILD_POLICY, here, "refs/heads/main"));
     let path = format!("git/policy/configurations?repositoryId={repository}");
-    assert_eq!(scene.ids(&path), [main, release, all, build]);
+    assert_eq!(fixture.ids(&path), [main, release, all, build]);
     let of_main = format!("{path}&refName=refs/heads/main");
-    assert_eq!(scene.ids(&of_main), [main, all, build]);
-    assert_eq!(scene.ids(&format!("{of_main}&policyType={BUILD_POLICY}")), [build]);
-    assert_eq!(scene.ids("git/policy/configurations"), [all]);
-    let first = scene.get(&format!("{of_main}&$top=2"));
+    assert_eq!(fixture.ids(&of_main), [main, all, build]);
+    assert_eq!(fixture.ids(&format!("{of_main}&policyType={BUILD_POLICY}")), [build]);
+    assert_eq!(fixture.ids("git/policy/configurations"), [all]);
+    let first = fixture.get(&format!("{of_main}&$top=2"));
     let next = first.header("x-ms-continuationtoken").unwrap().to_owned();
-    assert_eq!(scene.ids(&format!("{of_main}&$top=2&continuationToken={next}")), [build]);
-    scene.world.options.policies_per_page = 3;
-    assert_eq!(scene.ids("policy/configurations").len(), 3);
+    assert_eq!(fixture.ids(&format!("{of_main}&$top=2&continuationToken={next}")), [build]);
+    fixture.world.options.policies_per_page = 3;
+    assert_eq!(fixture.ids("policy/configurations").len(), 3);
     let nowhere = "git/policy/configurations?repositoryId=3b5f0c34-4aec-4bf4-8708-1d36f0dbc468";
-    assert_eq!(scene.get(nowhere).status, 404);
+    assert_eq!(fixture.get(nowhere).status, 404);
 }
 
 #[test]
 fn a_blocking_policy_keeps_a_pull_request_from_being_completed() {
-    let mut scene = Scene::new();
-    let repository = scene.repository.clone();
-    let policy = scene.create(&policy(STATUS_POLICY, Some(&repository), "refs/heads/main"));
-    let id = scene.pull_request();
-    assert_eq!(scene.world.try_complete(id), Err(format!("policy {policy} is queued")));
+    let mut fixture = Fixture::new();
+    let repository = fixture.repository.clone();
+    let policy = fixture.create(&policy(STATUS_POLICY, Some(&repository), "refs/heads/main"));
+    let id = fixture.pull_request();
+    assert_eq!(fixture.world.try_complete(id), Err(format!("policy {policy} is queued")));
     let body = json!({"state": "notApplicable", "context": {"name": "unit", "genre": "ci"}});
     let path = format!("git/repositories/web/pullRequests/{id}/statuses");
-    assert_eq!(scene.send("POST", &path, &body).status, 200);
-    assert!(scene.world.try_complete(id).is_ok());
-    assert_eq!(scene.world.try_complete(id), Err(format!("pull request {id} is completed")));
+    assert_eq!(fixture.send("POST", &path, &body).status, 200);
+    assert!(fixture.world.try_complete(id).is_ok());
+    assert_eq!(fixture.world.try_complete(id), Err(format!("pull request {id} is completed")));
 }

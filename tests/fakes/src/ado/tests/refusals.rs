@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Scene, refusal};
+use super::{Fixture, refusal};
 use crate::ado::Permission;
 use crate::faults::Rule;
 use crate::http::Request;
@@ -11,49 +11,49 @@ const REPOSITORIES: &str = "/fabrikam/_apis/git/repositories";
 
 #[test]
 fn versions_are_checked() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     for (version, key) in [
         ("9.0", "VssVersionOutOfRangeException"),
         ("7.2", "VssInvalidPreviewVersionException"),
         ("latest", "VssInvalidApiVersionException"),
     ] {
         let request = Request::new("GET", &format!("{REPOSITORIES}?api-version={version}"));
-        assert_eq!(refusal(&scene.ask(request)), (400, key.to_owned()));
+        assert_eq!(refusal(&fixture.ask(request)), (400, key.to_owned()));
     }
     for accepted in ["7.1", "7.2-preview.1", "6.0"] {
         let accept = format!("application/json;api-version={accepted}");
         let request = Request::new("GET", REPOSITORIES).with_header("accept", &accept);
-        assert_eq!(scene.ask(request).status, 200, "{accepted}");
+        assert_eq!(fixture.ask(request).status, 200, "{accepted}");
     }
     let unversioned = Request::new("POST", "/fabrikam/_apis/hooks/subscriptions");
-    let answer = scene.ask(unversioned.with_json(&json!({})));
+    let answer = fixture.ask(unversioned.with_json(&json!({})));
     assert_eq!(refusal(&answer), (400, "VssVersionNotSpecifiedException".to_owned()));
 }
 
 #[test]
 fn a_dead_token_is_shown_the_sign_in_page() {
-    let mut scene = Scene::new();
-    let now_ms = scene.world.now_ms();
-    let service = scene.service.clone();
-    scene.world.add_pat("expired", &service, &["vso.code"], now_ms);
+    let mut fixture = Fixture::new();
+    let now_ms = fixture.world.now_ms();
+    let service = fixture.service.clone();
+    fixture.world.add_pat("expired", &service, &["vso.code"], now_ms);
     for pat in ["unknown", "expired"] {
         let request = Request::new("GET", REPOSITORIES).with_pat(pat);
-        let answer = scene.world.handle(&request, now_ms);
+        let answer = fixture.world.handle(&request, now_ms);
         assert_eq!(answer.status, 203);
         assert!(answer.header("content-type").unwrap().starts_with("text/html"));
         let request = Request::new("PATCH", REPOSITORIES).with_pat(pat);
-        let answer = scene.world.handle(&request, now_ms);
+        let answer = fixture.world.handle(&request, now_ms);
         assert_eq!(refusal(&answer), (401, "UnauthorizedRequestException".to_owned()));
     }
 }
 
 #[test]
 fn the_status_scope_reads_no_code_and_manages_no_hooks() {
-    let mut scene = Scene::new();
-    let (now_ms, service) = (scene.world.now_ms(), scene.service.clone());
-    let id = scene.pull_request();
-    scene.world.add_pat("status", &service, &["vso.code_status"], i64::MAX);
-    let statuses = format!("{REPOSITORIES}/{}/pullRequests/{id}/statuses", scene.repository);
+    let mut fixture = Fixture::new();
+    let (now_ms, service) = (fixture.world.now_ms(), fixture.service.clone());
+    let id = fixture.pull_request();
+    fixture.world.add_pat("status", &service, &["vso.code_status"], i64::MAX);
+    let statuses = format!("{REPOSITORIES}/{}/pullRequests/{id}/statuses", fixture.repository);
     for (target, status) in [
         (REPOSITORIES, 401),
         ("/fabrikam/_apis/hooks/subscriptions", 401),
@@ -61,50 +61,50 @@ fn the_status_scope_reads_no_code_and_manages_no_hooks() {
         ("/fabrikam/_apis/connectionData", 200),
     ] {
         let request = Request::new("GET", target).with_pat("status");
-        assert_eq!(scene.world.handle(&request, now_ms).status, status, "{target}");
+        assert_eq!(fixture.world.handle(&request, now_ms).status, status, "{target}");
     }
 }
 
 #[test]
 fn what_is_missing_or_not_permitted_is_refused_in_its_own_way() {
-    let mut scene = Scene::new();
-    let id = scene.pull_request();
-    let statuses = format!("git/repositories/{}/pullRequests/{id}/statuses", scene.repository);
-    let answer = scene.get("git/repositories/nothing");
+    let mut fixture = Fixture::new();
+    let id = fixture.pull_request();
+    let statuses = format!("git/repositories/{}/pullRequests/{id}/statuses", fixture.repository);
+    let answer = fixture.get("git/repositories/nothing");
     assert_eq!(refusal(&answer), (404, "GitRepositoryNotFoundException".to_owned()));
     assert!(answer.body_json()["message"].as_str().unwrap().starts_with("TF401019"));
-    let answer = scene.get("git/repositories/web/pullrequests/99");
+    let answer = fixture.get("git/repositories/web/pullrequests/99");
     assert_eq!(refusal(&answer), (404, "GitPullRequestNotFoundException".to_owned()));
-    let service = scene.service.clone();
-    scene.world.deny(&service, Permission::PullRequestContribute, None);
+    let service = fixture.service.clone();
+    fixture.world.deny(&service, Permission::PullRequestContribute, None);
     let body = json!({"state": "pending", "context": {"name": "unit"}});
-    let answer = scene.send("POST", &statuses, &body);
+    let answer = fixture.send("POST", &statuses, &body);
     assert_eq!(refusal(&answer), (403, "GitNeedsPermissionException".to_owned()));
-    scene.world.allow(&service, Permission::PullRequestContribute);
-    assert_eq!(scene.send("POST", &statuses, &body).status, 200);
+    fixture.world.allow(&service, Permission::PullRequestContribute);
+    assert_eq!(fixture.send("POST", &statuses, &body).status, 200);
 }
 
 #[test]
 fn an_organization_may_be_a_collection_of_a_server() {
-    let mut scene = Scene::new();
-    scene.world.create_organization_at("onprem", "/tfs/Collection");
-    let project = scene.world.create_project("onprem", "Two words");
-    let repository = scene.world.create_repository(&project, "api");
+    let mut fixture = Fixture::new();
+    fixture.world.create_organization_at("onprem", "/tfs/Collection");
+    let project = fixture.world.create_project("onprem", "Two words");
+    let repository = fixture.world.create_repository(&project, "api");
     let request = Request::new("GET", "/tfs/collection/Two%20words/_apis/git/Repositories/API");
-    let answer = scene.ask(request).body_json();
+    let answer = fixture.ask(request).body_json();
     assert_eq!(answer["id"], repository);
     assert!(answer["url"].as_str().unwrap().contains("/tfs/Collection/"));
 }
 
 #[test]
 fn a_fault_strikes_the_request_that_it_is_meant_for() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     let part = "eventType=git.pullrequest.created";
     let broken = crate::faults::page_200();
-    scene.world.faults.add(Rule::new("GET", part, broken.clone()).nth(2));
+    fixture.world.faults.add(Rule::new("GET", part, broken.clone()).nth(2));
     let mut decide = |method: &str, event_type: &str| {
         let target = format!("/fabrikam/_apis/hooks/subscriptions?eventType={event_type}");
-        scene.world.faults.decide(&Request::new(method, &target))
+        fixture.world.faults.decide(&Request::new(method, &target))
     };
     assert_eq!(decide("GET", "git.push"), None);
     assert_eq!(decide("POST", "git.pullrequest.created"), None);

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Scene, refusal};
-use crate::ado::policy::configuration::{STATUS_POLICY, Verdict};
+use super::{Fixture, refusal};
+use crate::ado::policy::configuration::{EvaluationStatus, STATUS_POLICY};
 
-impl Scene {
+impl Fixture {
     fn post(&mut self, id: u64, state: &str, iteration: Value) -> (u16, String) {
         let path = format!("git/repositories/web/pullRequests/{id}/statuses");
         let context = json!({"genre": "ci", "name": "unit"});
@@ -25,7 +25,7 @@ impl Scene {
         assert_eq!(answer.status, 200, "{}", answer.body_json());
     }
 
-    fn verdict(&self, id: u64) -> Verdict {
+    fn evaluated(&self, id: u64) -> EvaluationStatus {
         self.world.evaluations(id)[0].1
     }
 }
@@ -36,92 +36,95 @@ fn bad(key: &str, status: u16) -> (u16, String) {
 
 #[test]
 fn words_iterations_and_closed_pull_requests_are_checked() {
-    let mut scene = Scene::new();
-    let id = scene.pull_request();
-    assert_eq!(scene.post(id, "success", Value::Null), bad("VssPropertyValidationException", 400));
-    assert_eq!(scene.post(id, "failed", json!(2)), bad("VssPropertyValidationException", 400));
-    assert_eq!(scene.post(id, "failed", json!(1)).0, 200);
-    assert_eq!(scene.post(id, "pending", Value::Null).0, 200);
-    scene.world.abandon(id);
+    let mut fixture = Fixture::new();
+    let id = fixture.pull_request();
+    assert_eq!(
+        fixture.post(id, "success", Value::Null),
+        bad("VssPropertyValidationException", 400)
+    );
+    assert_eq!(fixture.post(id, "failed", json!(2)), bad("VssPropertyValidationException", 400));
+    assert_eq!(fixture.post(id, "failed", json!(1)).0, 200);
+    assert_eq!(fixture.post(id, "pending", Value::Null).0, 200);
+    fixture.world.abandon(id);
     let closed = bad("GitPullRequestStatusNotEditableException", 403);
-    assert_eq!(scene.post(id, "failed", json!(1)), closed);
+    assert_eq!(fixture.post(id, "failed", json!(1)), closed);
 }
 
 #[test]
 fn statuses_are_appended_listed_and_removed() {
-    let mut scene = Scene::new();
-    let id = scene.pull_request();
-    scene.post(id, "pending", json!(1));
-    scene.post(id, "succeeded", json!(1));
+    let mut fixture = Fixture::new();
+    let id = fixture.pull_request();
+    fixture.post(id, "pending", json!(1));
+    fixture.post(id, "succeeded", json!(1));
     let path = format!("git/repositories/web/pullRequests/{id}/statuses");
-    let list = scene.get(&path).body_json();
+    let list = fixture.get(&path).body_json();
     let ids: Vec<_> = list["value"].as_array().unwrap().iter().map(|one| &one["id"]).collect();
     assert_eq!(ids, [1, 2]);
     let patch = json!([{"op": "remove", "path": "/1"}]);
-    assert_eq!(scene.send("PATCH", &path, &patch).status, 400);
+    assert_eq!(fixture.send("PATCH", &path, &patch).status, 400);
     let target = format!("/fabrikam/Fabrikam/_apis/{path}?api-version=7.1");
     let mut request = crate::http::Request::new("PATCH", &target);
     request.body = patch.to_string().into_bytes();
     let request = request.with_header("content-type", "application/json-patch+json");
-    assert_eq!(scene.ask(request).status, 204);
-    assert_eq!(scene.send("DELETE", &format!("{path}/2"), &Value::Null).status, 204);
-    assert_eq!(scene.get(&path).body_json()["count"], 0);
-    scene.post(id, "pending", json!(1));
-    assert_eq!(scene.get(&path).body_json()["value"][0]["id"], 3);
+    assert_eq!(fixture.ask(request).status, 204);
+    assert_eq!(fixture.send("DELETE", &format!("{path}/2"), &Value::Null).status, 204);
+    assert_eq!(fixture.get(&path).body_json()["count"], 0);
+    fixture.post(id, "pending", json!(1));
+    assert_eq!(fixture.get(&path).body_json()["value"][0]["id"], 3);
 }
 
 #[test]
 fn a_resetting_policy_wants_the_newest_iteration_and_success() {
-    let mut scene = Scene::new();
-    scene.require_status(("authorId", Value::Null));
-    let id = scene.pull_request();
+    let mut fixture = Fixture::new();
+    fixture.require_status(("authorId", Value::Null));
+    let id = fixture.pull_request();
     let rejected = bad("GitPullRequestStatusRejectedByPolicyException", 403);
-    assert_eq!(scene.post(id, "succeeded", Value::Null), rejected);
-    assert_eq!(scene.verdict(id), Verdict::Queued);
-    for (state, verdict) in [
-        ("pending", Verdict::Queued),
-        ("failed", Verdict::Rejected),
-        ("error", Verdict::Rejected),
-        ("partiallySucceeded", Verdict::Queued),
-        ("succeeded", Verdict::Approved),
-        ("notApplicable", Verdict::NotApplicable),
-        ("succeeded", Verdict::Approved),
+    assert_eq!(fixture.post(id, "succeeded", Value::Null), rejected);
+    assert_eq!(fixture.evaluated(id), EvaluationStatus::Queued);
+    for (state, evaluated) in [
+        ("pending", EvaluationStatus::Queued),
+        ("failed", EvaluationStatus::Rejected),
+        ("error", EvaluationStatus::Rejected),
+        ("partiallySucceeded", EvaluationStatus::Queued),
+        ("succeeded", EvaluationStatus::Approved),
+        ("notApplicable", EvaluationStatus::NotApplicable),
+        ("succeeded", EvaluationStatus::Approved),
     ] {
-        scene.post(id, state, json!(1));
-        assert_eq!(scene.verdict(id), verdict, "{state}");
+        fixture.post(id, state, json!(1));
+        assert_eq!(fixture.evaluated(id), evaluated, "{state}");
     }
-    assert!(scene.world.policies_satisfied(id));
-    scene.world.push(&scene.repository, "topic", "More");
-    assert_eq!(scene.verdict(id), Verdict::Queued);
-    scene.post(id, "succeeded", json!(1));
-    assert_eq!(scene.verdict(id), Verdict::Queued);
-    scene.post(id, "succeeded", json!(2));
-    assert_eq!(scene.verdict(id), Verdict::Approved);
+    assert!(fixture.world.policies_satisfied(id));
+    fixture.world.push(&fixture.repository, "topic", "More");
+    assert_eq!(fixture.evaluated(id), EvaluationStatus::Queued);
+    fixture.post(id, "succeeded", json!(1));
+    assert_eq!(fixture.evaluated(id), EvaluationStatus::Queued);
+    fixture.post(id, "succeeded", json!(2));
+    assert_eq!(fixture.evaluated(id), EvaluationStatus::Approved);
 }
 
 #[test]
 fn a_policy_may_want_one_author_or_wait_for_a_first_status() {
-    let mut scene = Scene::new();
-    let somebody = scene.world.create_identity("Somebody", "other@fabrikam.example");
-    scene.require_status(("authorId", json!(somebody)));
-    scene.require_status(("policyApplicability", json!(1)));
-    let id = scene.pull_request();
-    assert_eq!(scene.world.evaluations(id)[1].1, Verdict::NotApplicable);
-    scene.post(id, "succeeded", json!(1));
-    assert_eq!(scene.world.evaluations(id)[0].1, Verdict::Queued);
-    assert_eq!(scene.world.evaluations(id)[1].1, Verdict::Approved);
+    let mut fixture = Fixture::new();
+    let somebody = fixture.world.create_identity("Somebody", "other@fabrikam.example");
+    fixture.require_status(("authorId", json!(somebody)));
+    fixture.require_status(("policyApplicability", json!(1)));
+    let id = fixture.pull_request();
+    assert_eq!(fixture.world.evaluations(id)[1].1, EvaluationStatus::NotApplicable);
+    fixture.post(id, "succeeded", json!(1));
+    assert_eq!(fixture.world.evaluations(id)[0].1, EvaluationStatus::Queued);
+    assert_eq!(fixture.world.evaluations(id)[1].1, EvaluationStatus::Approved);
 }
 
 #[test]
 fn commit_statuses_are_created_and_the_latest_of_each_context_listed() {
-    let mut scene = Scene::new();
-    let head = scene.world.head(&scene.repository, "main").unwrap().to_owned();
+    let mut fixture = Fixture::new();
+    let head = fixture.world.head(&fixture.repository, "main").unwrap().to_owned();
     let path = format!("git/repositories/web/commits/{head}/statuses");
     for state in ["pending", "succeeded"] {
         let body = json!({"state": state, "context": {"name": "unit"}});
-        assert_eq!(scene.send("POST", &path, &body).status, 201);
+        assert_eq!(fixture.send("POST", &path, &body).status, 201);
     }
-    assert_eq!(scene.get(&path).body_json()["count"], 2);
-    let latest = scene.get(&format!("{path}?latestOnly=true")).body_json();
+    assert_eq!(fixture.get(&path).body_json()["count"], 2);
+    let latest = fixture.get(&format!("{path}?latestOnly=true")).body_json();
     assert_eq!((&latest["count"], &latest["value"][0]["state"]), (&json!(1), &json!("succeeded")));
 }

@@ -9,13 +9,13 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{RESOURCE, SECRET, Scene, refusal};
+use super::{Fixture, RESOURCE, SECRET, refusal};
 use crate::access_token::Subject;
 use crate::http::{Request, Response};
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-impl Scene {
+impl Fixture {
     fn by_secret(&mut self, secret: &str) -> Response {
         let (client_id, scope) = (self.client_id.clone(), format!("{RESOURCE}/.default"));
         self.token(&[
@@ -52,50 +52,50 @@ impl Scene {
 
 #[test]
 fn an_application_proves_itself_by_its_secret() {
-    let mut scene = Scene::new();
-    let body = scene.by_secret(SECRET).body_json();
+    let mut fixture = Fixture::new();
+    let body = fixture.by_secret(SECRET).body_json();
     assert!(body["access_token"].is_string() && body.get("refresh_token").is_none());
-    let issued = scene.world.take_issued();
+    let issued = fixture.world.take_issued();
     assert!(matches!(issued[0].subject, Subject::Application { .. }));
-    let wrong = scene.by_secret("wrong");
+    let wrong = fixture.by_secret("wrong");
     assert_eq!(refusal(&wrong), (401, "invalid_client".to_owned(), 7_000_215));
-    let client_id = scene.client_id.clone();
-    scene.world.expire_secret(&client_id, SECRET);
-    assert_eq!(refusal(&scene.by_secret(SECRET)).2, 7_000_222);
-    let nothing = scene.token(&[("grant_type", "client_credentials"), ("client_id", &client_id)]);
+    let client_id = fixture.client_id.clone();
+    fixture.world.expire_secret(&client_id, SECRET);
+    assert_eq!(refusal(&fixture.by_secret(SECRET)).2, 7_000_222);
+    let nothing = fixture.token(&[("grant_type", "client_credentials"), ("client_id", &client_id)]);
     assert_eq!(refusal(&nothing).2, 7_000_218);
-    let stranger = scene.token(&[("grant_type", "refresh_token"), ("client_id", "nobody")]);
+    let stranger = fixture.token(&[("grant_type", "refresh_token"), ("client_id", "nobody")]);
     assert_eq!(refusal(&stranger), (400, "unauthorized_client".to_owned(), 700_016));
 }
 
 #[test]
 fn an_application_proves_itself_by_the_header() {
-    let mut scene = Scene::new();
-    let credentials = STANDARD.encode(format!("{}:client%20secret", scene.client_id));
-    let target = format!("/{}/oauth2/v2.0/token", scene.world.tenant());
+    let mut fixture = Fixture::new();
+    let credentials = STANDARD.encode(format!("{}:client%20secret", fixture.client_id));
+    let target = format!("/{}/oauth2/v2.0/token", fixture.world.tenant());
     let body = format!("grant_type=client_credentials&scope={RESOURCE}%2F.default");
     let request = Request { body: body.into_bytes(), ..Request::new("POST", &target) }
         .with_header("authorization", &format!("Basic {credentials}"))
         .with_header("content-type", "application/x-www-form-urlencoded");
-    assert_eq!(scene.ask(&request).status, 200);
+    assert_eq!(fixture.ask(&request).status, 200);
     let unannounced = Request { headers: Vec::new(), ..request };
-    assert_eq!(refusal(&scene.ask(&unannounced)).2, 900_144);
+    assert_eq!(refusal(&fixture.ask(&unannounced)).2, 900_144);
 }
 
 #[test]
 fn an_application_proves_itself_by_its_certificate() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let certificate = certificate(key.public_key());
-    let client_id = scene.client_id.clone();
-    assert!(scene.world.add_certificate(&client_id, &certificate));
-    assert!(!scene.world.add_certificate(&client_id, b"no certificate"));
-    let good = scene.claims();
+    let client_id = fixture.client_id.clone();
+    assert!(fixture.world.add_certificate(&client_id, &certificate));
+    assert!(!fixture.world.add_certificate(&client_id, b"no certificate"));
+    let good = fixture.claims();
     for algorithm in ["PS256", "RS256"] {
         let assertion = signed(&key, algorithm, &certificate, &good);
-        assert_eq!(scene.by_assertion(&assertion).status, 200, "{algorithm}");
+        assert_eq!(fixture.by_assertion(&assertion).status, 200, "{algorithm}");
     }
-    let now_s = scene.now_ms / 1_000;
+    let now_s = fixture.now_ms / 1_000;
     for (claim, value) in [
         ("aud", json!("https://login.example.com/token")),
         ("iss", json!("somebody")),
@@ -108,41 +108,41 @@ fn an_application_proves_itself_by_its_certificate() {
         let mut claims = good.clone();
         claims[claim] = value;
         let assertion = signed(&key, "PS256", &certificate, &claims);
-        let answer = scene.by_assertion(&assertion);
+        let answer = fixture.by_assertion(&assertion);
         assert_eq!(refusal(&answer), (401, "invalid_client".to_owned(), 700_027), "{claim}");
     }
     let other = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let assertion = signed(&other, "PS256", &certificate, &good);
-    assert_eq!(refusal(&scene.by_assertion(&assertion)).2, 700_027);
+    assert_eq!(refusal(&fixture.by_assertion(&assertion)).2, 700_027);
 }
 
 #[test]
 fn a_federated_token_is_accepted_word_for_word() {
-    let mut scene = Scene::new();
-    assert_eq!(refusal(&scene.by_assertion("from the cluster")).2, 700_213);
-    let client_id = scene.client_id.clone();
-    scene.world.add_federated_token(&client_id, "from the cluster");
-    assert_eq!(scene.by_assertion("from the cluster").status, 200);
+    let mut fixture = Fixture::new();
+    assert_eq!(refusal(&fixture.by_assertion("from the cluster")).2, 700_213);
+    let client_id = fixture.client_id.clone();
+    fixture.world.add_federated_token(&client_id, "from the cluster");
+    assert_eq!(fixture.by_assertion("from the cluster").status, 200);
 }
 
 #[test]
 fn a_machine_has_an_identity() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     let path = "/metadata/identity/oauth2/token";
     let target = format!("{path}?api-version=2018-02-01&resource={RESOURCE}");
     let marked = |target: &str| Request::new("GET", target).with_header("Metadata", "true");
-    assert_eq!(scene.ask(&marked(&target)).status, 400);
-    let (client_id, object_id) = scene.world.add_managed_identity();
-    assert_eq!(scene.ask(&Request::new("GET", &target)).status, 400);
-    let body = scene.ask(&marked(&target)).body_json();
+    assert_eq!(fixture.ask(&marked(&target)).status, 400);
+    let (client_id, object_id) = fixture.world.add_managed_identity();
+    assert_eq!(fixture.ask(&Request::new("GET", &target)).status, 400);
+    let body = fixture.ask(&marked(&target)).body_json();
     assert_eq!(body["client_id"], client_id);
     assert!(body["expires_in"].is_string());
-    let issued = scene.world.take_issued();
+    let issued = fixture.world.take_issued();
     assert_eq!(issued[0].subject, Subject::Application { object_id });
-    scene.world.add_managed_identity();
-    assert_eq!(scene.ask(&marked(&target)).status, 400);
-    assert_eq!(scene.ask(&marked(&format!("{target}&client_id={client_id}"))).status, 200);
-    assert_eq!(scene.world.granted("managed_identity"), 2);
+    fixture.world.add_managed_identity();
+    assert_eq!(fixture.ask(&marked(&target)).status, 400);
+    assert_eq!(fixture.ask(&marked(&format!("{target}&client_id={client_id}"))).status, 200);
+    assert_eq!(fixture.world.granted("managed_identity"), 2);
 }
 
 fn signed(key: &RsaKeyPair, algorithm: &str, certificate: &[u8], claims: &Value) -> String {

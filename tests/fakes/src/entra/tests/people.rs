@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::{SECRET, Scene, USER, VERIFIER, query_of, refusal};
+use super::{Fixture, SECRET, USER, VERIFIER, query_of, refusal};
 use crate::access_token::Subject;
 use crate::entra::{Consent, Forgery};
 use crate::http::Request;
@@ -14,8 +14,8 @@ const DAY_MS: i64 = 24 * 3_600_000;
 
 #[test]
 fn a_sign_in_goes_back_with_code_and_state() {
-    let mut scene = Scene::new();
-    let answer = scene.sign_in(&[]);
+    let mut fixture = Fixture::new();
+    let answer = fixture.sign_in(&[]);
     assert_eq!(answer.status, 302);
     assert_eq!(query_of(&answer, "state").unwrap(), "a state");
     assert!(query_of(&answer, "code").is_some() && query_of(&answer, "session_state").is_some());
@@ -23,20 +23,20 @@ fn a_sign_in_goes_back_with_code_and_state() {
 
 #[test]
 fn a_wrong_place_to_go_back_to_is_told_on_a_page() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     for change in [
         ("redirect_uri", Some("https://gateway.example.com/complete/service_user/")),
         ("redirect_uri", None),
         ("client_id", Some("nobody")),
     ] {
-        let answer = scene.sign_in(&[change]);
+        let answer = fixture.sign_in(&[change]);
         assert_eq!((answer.status, answer.header("location")), (400, None));
     }
 }
 
 #[test]
 fn what_the_application_forgot_goes_back_as_an_error() {
-    let mut scene = Scene::new();
+    let mut fixture = Fixture::new();
     for (change, error) in [
         (("response_type", Some("id_token")), "unsupported_response_type"),
         (("code_challenge", None), "invalid_request"),
@@ -44,112 +44,112 @@ fn what_the_application_forgot_goes_back_as_an_error() {
         (("state", None), "invalid_request"),
         (("scope", Some("openid")), "invalid_scope"),
     ] {
-        let answer = scene.sign_in(&[change]);
+        let answer = fixture.sign_in(&[change]);
         assert_eq!(query_of(&answer, "error").as_deref(), Some(error), "{change:?}");
     }
-    scene.world.set_consent(USER, Consent::Declined);
-    let answer = scene.sign_in(&[]);
+    fixture.world.set_consent(USER, Consent::Declined);
+    let answer = fixture.sign_in(&[]);
     assert_eq!(query_of(&answer, "error").unwrap(), "access_denied");
     assert!(query_of(&answer, "error_description").unwrap().starts_with("AADSTS65004"));
 }
 
 #[test]
 fn a_hint_chooses_only_among_who_is_signed_in() {
-    let mut scene = Scene::new();
-    scene.world.add_user("Other", "other@fabrikam.example");
+    let mut fixture = Fixture::new();
+    fixture.world.add_user("Other", "other@fabrikam.example");
     let hint = [("login_hint", Some("other@fabrikam.example"))];
     for expected in [USER, "other@fabrikam.example"] {
-        let answer = scene.sign_in(&hint);
+        let answer = fixture.sign_in(&hint);
         let code = query_of(&answer, "code").unwrap();
-        scene.redeem(&code, VERIFIER);
-        let issued = scene.world.take_issued();
+        fixture.redeem(&code, VERIFIER);
+        let issued = fixture.world.take_issued();
         let Subject::User { principal_name, .. } = &issued[0].subject else { panic!("no user") };
         assert_eq!(principal_name, expected);
-        scene.world.sign_in("other@fabrikam.example");
-        scene.world.sign_in(USER);
+        fixture.world.sign_in("other@fabrikam.example");
+        fixture.world.sign_in(USER);
     }
-    scene.world.sign_out();
-    assert_eq!(scene.sign_in(&[]).status, 200);
-    let answer = scene.sign_in(&[("prompt", Some("none"))]);
+    fixture.world.sign_out();
+    assert_eq!(fixture.sign_in(&[]).status, 200);
+    let answer = fixture.sign_in(&[("prompt", Some("none"))]);
     assert_eq!(query_of(&answer, "error").unwrap(), "login_required");
 }
 
 #[test]
 fn a_code_is_redeemed_once_and_only_by_who_asked() {
-    let mut scene = Scene::new();
-    let code = scene.code();
-    let wrong = scene.redeem(&code, "another verifier");
+    let mut fixture = Fixture::new();
+    let code = fixture.code();
+    let wrong = fixture.redeem(&code, "another verifier");
     assert_eq!(refusal(&wrong), (400, "invalid_grant".to_owned(), 501_481));
-    let body = scene.redeem(&code, VERIFIER).body_json();
+    let body = fixture.redeem(&code, VERIFIER).body_json();
     assert_eq!(body["token_type"], "Bearer");
     assert!((3_600..=5_400).contains(&body["expires_in"].as_u64().unwrap()));
-    let again = scene.redeem(&code, VERIFIER);
+    let again = fixture.redeem(&code, VERIFIER);
     assert_eq!(refusal(&again), (400, "invalid_grant".to_owned(), 54005));
-    let late = scene.code();
-    scene.now_ms += 600_001;
-    assert_eq!(refusal(&scene.redeem(&late, VERIFIER)).2, 70008);
-    assert_eq!(scene.world.granted("authorization_code"), 1);
-    assert_eq!(scene.world.asked("authorization_code"), 4);
+    let late = fixture.code();
+    fixture.now_ms += 600_001;
+    assert_eq!(refusal(&fixture.redeem(&late, VERIFIER)).2, 70008);
+    assert_eq!(fixture.world.granted("authorization_code"), 1);
+    assert_eq!(fixture.world.asked("authorization_code"), 4);
 }
 
 #[test]
 fn a_refresh_yields_another_token_and_spares_the_old() {
-    let mut scene = Scene::new();
-    let body = scene.signed_in();
+    let mut fixture = Fixture::new();
+    let body = fixture.signed_in();
     let first = body["refresh_token"].as_str().unwrap().to_owned();
-    let second = scene.refresh(&first, SECRET).body_json();
+    let second = fixture.refresh(&first, SECRET).body_json();
     assert_ne!(second["refresh_token"], first);
-    assert_eq!(scene.refresh(&first, SECRET).status, 200);
-    assert_eq!(scene.world.live_refresh_tokens().len(), 3);
-    scene.now_ms += 89 * DAY_MS;
-    assert_eq!(scene.refresh(&first, SECRET).status, 200);
-    scene.now_ms += DAY_MS;
-    let idle = scene.refresh(&first, SECRET);
+    assert_eq!(fixture.refresh(&first, SECRET).status, 200);
+    assert_eq!(fixture.world.live_refresh_tokens().len(), 3);
+    fixture.now_ms += 89 * DAY_MS;
+    assert_eq!(fixture.refresh(&first, SECRET).status, 200);
+    fixture.now_ms += DAY_MS;
+    let idle = fixture.refresh(&first, SECRET);
     assert_eq!(refusal(&idle), (400, "invalid_grant".to_owned(), 700_082));
-    assert_eq!(scene.world.revoke_refresh_tokens(USER), 4);
-    let fresh = scene.signed_in()["refresh_token"].as_str().unwrap().to_owned();
-    scene.world.revoke_refresh_tokens(USER);
-    assert_eq!(refusal(&scene.refresh(&fresh, SECRET)).2, 50173);
+    assert_eq!(fixture.world.revoke_refresh_tokens(USER), 4);
+    let fresh = fixture.signed_in()["refresh_token"].as_str().unwrap().to_owned();
+    fixture.world.revoke_refresh_tokens(USER);
+    assert_eq!(refusal(&fixture.refresh(&fresh, SECRET)).2, 50173);
 }
 
 #[test]
 fn trouble_comes_and_goes() {
-    let mut scene = Scene::new();
-    let token = scene.signed_in()["refresh_token"].as_str().unwrap().to_owned();
-    scene.world.fail_token(90033, "temporarily_unavailable", 503, Some(2));
+    let mut fixture = Fixture::new();
+    let token = fixture.signed_in()["refresh_token"].as_str().unwrap().to_owned();
+    fixture.world.fail_token(90033, "temporarily_unavailable", 503, Some(2));
     for _ in 0..2 {
-        let answer = scene.refresh(&token, SECRET);
+        let answer = fixture.refresh(&token, SECRET);
         assert_eq!(refusal(&answer), (503, "temporarily_unavailable".to_owned(), 90033));
     }
-    assert_eq!(scene.refresh(&token, SECRET).status, 200);
-    scene.world.set_trouble(USER, Some(50076));
-    let answer = scene.refresh(&token, SECRET);
+    assert_eq!(fixture.refresh(&token, SECRET).status, 200);
+    fixture.world.set_account_error(USER, Some(50076));
+    let answer = fixture.refresh(&token, SECRET);
     assert_eq!(refusal(&answer), (400, "interaction_required".to_owned(), 50076));
-    scene.world.set_trouble(USER, Some(50057));
-    assert_eq!(refusal(&scene.refresh(&token, SECRET)).2, 50057);
-    scene.world.set_trouble(USER, None);
-    assert_eq!(scene.refresh(&token, SECRET).status, 200);
-    assert_eq!(scene.world.asked("refresh_token"), 6);
+    fixture.world.set_account_error(USER, Some(50057));
+    assert_eq!(refusal(&fixture.refresh(&token, SECRET)).2, 50057);
+    fixture.world.set_account_error(USER, None);
+    assert_eq!(fixture.refresh(&token, SECRET).status, 200);
+    assert_eq!(fixture.world.asked("refresh_token"), 6);
 }
 
 #[test]
 fn an_id_token_is_signed_by_the_announced_key_unless_forged() {
-    let mut scene = Scene::new();
-    let honest = scene.signed_in();
-    let (header, claims, verified) = opened(&mut scene, honest["id_token"].as_str().unwrap());
+    let mut fixture = Fixture::new();
+    let honest = fixture.signed_in();
+    let (header, claims, verified) = opened(&mut fixture, honest["id_token"].as_str().unwrap());
     assert!(verified);
     assert_eq!((&header["alg"], &claims["nonce"]), (&json!("RS256"), &json!("a nonce")));
-    assert_eq!(claims["aud"], scene.client_id);
-    assert_eq!(claims["tid"], scene.world.tenant());
+    assert_eq!(claims["aud"], fixture.client_id);
+    assert_eq!(claims["tid"], fixture.world.tenant());
     assert_eq!(claims["preferred_username"], USER);
     for forgery in Forgery::ALL {
-        scene.world.forge_next_id_token(forgery);
-        let body = scene.signed_in();
+        fixture.world.forge_next_id_token(forgery);
+        let body = fixture.signed_in();
         let Some(token) = body["id_token"].as_str() else {
             assert_eq!(forgery, Forgery::Missing);
             continue;
         };
-        let (header, forged, verified) = opened(&mut scene, token);
+        let (header, forged, verified) = opened(&mut fixture, token);
         let unsigned = matches!(forgery, Forgery::AlgorithmNone);
         let tampered =
             matches!(forgery, Forgery::OtherKey | Forgery::UnknownKey | Forgery::Tampered);
@@ -157,15 +157,15 @@ fn an_id_token_is_signed_by_the_announced_key_unless_forged() {
         let differs = forged != claims || header["alg"] != "RS256" || !verified;
         assert!(differs, "{forgery:?}");
     }
-    scene.world.rotate_signing_key();
-    let body = scene.signed_in();
-    assert!(opened(&mut scene, body["id_token"].as_str().unwrap()).2);
+    fixture.world.rotate_signing_key();
+    let body = fixture.signed_in();
+    assert!(opened(&mut fixture, body["id_token"].as_str().unwrap()).2);
 }
 
 /// Header, claims, and whether the announced key made the signature as RS256.
-fn opened(scene: &mut Scene, token: &str) -> (Value, Value, bool) {
-    let path = format!("/{}/discovery/v2.0/keys", scene.world.tenant());
-    let key = scene.ask(&Request::new("GET", &path)).body_json()["keys"][0].clone();
+fn opened(fixture: &mut Fixture, token: &str) -> (Value, Value, bool) {
+    let path = format!("/{}/discovery/v2.0/keys", fixture.world.tenant());
+    let key = fixture.ask(&Request::new("GET", &path)).body_json()["keys"][0].clone();
     let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
     let parts: Vec<&str> = token.split('.').collect();
     let read = |part: &str| serde_json::from_slice::<Value>(&bytes(part)).unwrap();

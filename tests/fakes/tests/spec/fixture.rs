@@ -8,11 +8,11 @@ use fakes::ado::{Answer, NewPullRequest, Options, World};
 use fakes::http::Request;
 use serde_json::{Value, json};
 
-const PAT: &str = "scene-pat";
-const FULL: &str = "scene-pat-for-everything";
-const BEARER: &str = "scene-bearer";
+const PAT: &str = "fixture-pat";
+const FULL: &str = "fixture-pat-for-everything";
+const BEARER: &str = "fixture-bearer";
 
-pub(crate) struct Scene {
+pub(crate) struct Fixture {
     world: RefCell<World>,
     pub(crate) project: String,
     pub(crate) repository: String,
@@ -21,7 +21,7 @@ pub(crate) struct Scene {
     pub(crate) fork: u64,
 }
 
-impl Scene {
+impl Fixture {
     pub(crate) fn new() -> Self {
         let mut world = World::new(3, Options::default());
         world.create_organization("fabrikam");
@@ -47,9 +47,9 @@ impl Scene {
         let new = NewPullRequest::new(&repository, "fix", "main").from_fork(&fork).conflicting();
         let fork = world.open_pull_request(&new);
         let world = RefCell::new(world);
-        let scene = Self { world, project, repository, head, pull_request, fork };
-        scene.post_statuses();
-        scene
+        let fixture = Self { world, project, repository, head, pull_request, fork };
+        fixture.post_statuses();
+        fixture
     }
 
     fn post_statuses(&self) {
