@@ -1,11 +1,11 @@
 //! An access token as Entra issues it and ADO accepts it.
 //!
-//! What its holder may do is decided in ADO.
+//! What the token permits is decided by ADO.
 
-/// Whom an access token speaks for.
+/// The account that an access token belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
-    /// A person who signed in, by user principal name; the token carries these delegated scopes.
+    /// A person, by user principal name, with the delegated scopes of the token.
     User {
         /// `svc-ci@fabrikam.example`.
         principal_name: String,
@@ -24,8 +24,8 @@ pub enum Subject {
 pub struct AccessToken {
     /// What the caller presents as a bearer token.
     pub secret: String,
-    /// Whom it speaks for.
+    /// The account that it belongs to.
     pub subject: Subject,
-    /// When it ends, in milliseconds since 1970.
+    /// When it expires, in milliseconds since 1970.
     pub valid_until_ms: i64,
 }

@@ -1,7 +1,7 @@
 //! What connects the fake ADO to the fake Entra: accounts that both know, and access tokens that
 //! Entra issued and ADO accepts.
 //!
-//! The two worlds do not know each other, so what runs both calls these functions.
+//! The two worlds do not know each other. Code that has both calls these functions.
 
 use crate::{ado, entra};
 

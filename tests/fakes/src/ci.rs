@@ -1,16 +1,15 @@
-//! A CI system that is started by webhook and reports back (design §6.2).
+//! A CI system that is started by webhook and reports back, by the contract in docs/ci.md.
 //!
-//! It stands for any program that somebody outside writes against the contract, so it verifies
-//! strictly, answers the same run twice, and can behave as badly as CI systems do. It must never
-//! know how the gateway works inside.
+//! It stands for any program that is written against the contract: it verifies requests strictly,
+//! answers a repeated trigger alike, and can misbehave as CI systems do.
 
-/// How the CI behaves towards one run.
+/// What the CI does with one run.
 pub mod behaviour;
-/// The trigger: is it what the contract says?
+/// Whether a trigger follows the contract.
 mod contract;
 /// Reports: planned, to be sent, and answered.
 pub mod report;
-/// When reports are planned and sent.
+/// Planning reports, sending them in order, repeating them.
 mod reporting;
 /// Standard Webhooks signatures.
 pub mod signature;
@@ -18,7 +17,7 @@ pub mod signature;
 pub mod start;
 #[cfg(test)]
 mod tests;
-/// What was started, and what is answered.
+/// The state of the CI, and its answers to triggers.
 pub mod world;
 
 pub use behaviour::Behaviour;

@@ -1,6 +1,6 @@
-//! Control of the worlds by JSON over HTTP, for the demo, for load tests and for trying by hand.
+//! Control of the worlds by JSON over HTTP, for load tests and for trying a gateway by hand.
 //!
-//! Each call is translated into a method of a world, so that tests in code can do the same.
+//! Each call is translated into methods of the worlds, so that tests in Rust can do the same.
 
 /// Arguments of calls, and the list of calls.
 mod arguments;
@@ -56,7 +56,7 @@ pub fn handle(
     };
     match reply {
         Ok(value) => Response::json(200, &value),
-        Err(complaint) => Response::json(400, &json!({"complaint": complaint})),
+        Err(message) => Response::json(400, &json!({"complaint": message})),
     }
 }
 

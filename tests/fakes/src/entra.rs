@@ -2,7 +2,7 @@
 //!
 //! It stands in for the v2.0 endpoints of one tenant and for the managed identity endpoint of a
 //! virtual machine. It is as strict as documented, and stricter where that is unknown. It does not
-//! know Azure DevOps, which gets to know the issued tokens through `bearers`.
+//! know Azure DevOps: `bearers` passes the issued tokens on.
 
 /// Signed assertions that applications authenticate with.
 mod assertion;

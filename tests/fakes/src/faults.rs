@@ -1,35 +1,35 @@
-//! Misbehaviour of the network and of a neighbour on bad days.
+//! Misbehaviour of the network and of a neighbour, by rules.
 //!
-//! Ordered rules, each with a condition and an action; the first that applies strikes. The world
-//! only decides here; closing, delaying and holding connections is the shell's work.
+//! Each rule has a condition and an action, and the first rule whose condition holds applies. Here
+//! is only decided which; the shell closes, delays and holds connections.
 
 use crate::http::{Request, Response};
 use crate::random::Random;
 
-/// What happens instead of, or around, the ordinary answer.
+/// What happens to a request instead of, or besides, the ordinary answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Answer this; the world never sees the request.
+    /// Answer this. The request is not applied to the world.
     Respond(Response),
-    /// Apply the request, and answer with these headers added (a success that is rate limited).
+    /// Apply the request, and add these headers to the answer.
     AddHeaders(Vec<(String, String)>),
-    /// Close the connection; the world never sees the request.
+    /// Close the connection. The request is not applied to the world.
     DropBefore,
     /// Apply the request, then close the connection without an answer.
     DropAfter,
-    /// Apply the request, send half of the body, then close.
+    /// Apply the request, send half of the body, then close the connection.
     TruncateBody,
     /// Wait this long before applying the request.
     DelayMs(u64),
-    /// Stop at this point until the test releases the request.
+    /// Hold the request until the test releases it.
     Hold {
-        /// Whether the request is held before it is applied, or after, before the answer.
+        /// Whether it is held before it is applied, or after that and before the answer.
         before: bool,
     },
 }
 
 impl Action {
-    /// The word under which the journal shows it.
+    /// Its name in the journal.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Respond(_) => "respond",
@@ -43,9 +43,9 @@ impl Action {
         }
     }
 
-    /// The answer to a request that this fault strikes, and the status for the journal: 0 where the
-    /// caller gets no answer. `apply` is the world's ordinary answer, and is called only where the
-    /// fault lets the request through.
+    /// The answer to a request to which this fault applies, and the status for the journal: 0 where
+    /// the caller gets no answer. `apply` applies the request to the world, and is called only
+    /// where the fault does not prevent that.
     pub(crate) fn answer(&self, apply: impl FnOnce() -> Response) -> (Option<Response>, u16) {
         let response = match self {
             Self::DropBefore => None,
@@ -71,7 +71,7 @@ enum When {
     Percent(u8),
 }
 
-/// One rule: which requests, when, and what then.
+/// One rule: to which requests it applies, how often, and what it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     method: Option<String>,
@@ -81,8 +81,8 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Strikes every request of that method (empty for any) whose path contains `path_part`. A part
-    /// like `eventType=git.push` is looked for in the decoded query instead.
+    /// Applies to every request of that method (empty for any) whose path contains `path_part`. A
+    /// part with `=`, such as `eventType=git.push`, is looked for in the decoded query instead.
     pub fn new(method: &str, path_part: &str, action: Action) -> Self {
         Self {
             method: (!method.is_empty()).then(|| method.to_ascii_uppercase()),
@@ -92,19 +92,19 @@ impl Rule {
         }
     }
 
-    /// Strikes only the next `count` such requests.
+    /// Applies only to the next `count` such requests.
     pub fn next(mut self, count: u32) -> Self {
         self.when = When::Next(count);
         self
     }
 
-    /// Strikes only the `number`-th such request from now, counted from one.
+    /// Applies only to the `number`-th such request from now, counted from one.
     pub fn nth(mut self, number: u32) -> Self {
         self.when = When::Nth(number);
         self
     }
 
-    /// Strikes this share of such requests, decided by the seed.
+    /// Applies to this percentage of such requests, chosen by the seed.
     pub fn percent(mut self, percent: u8) -> Self {
         self.when = When::Percent(percent);
         self
@@ -147,22 +147,23 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// No rules; chances follow the seed.
+    /// No rules. Random choices follow from the seed.
     pub fn seeded(seed: u64) -> Self {
         Self { rules: Vec::new(), random: Random::seeded(seed ^ 0x00FA_0175) }
     }
 
-    /// Adds a rule behind the others.
+    /// Adds a rule after the others.
     pub fn add(&mut self, rule: Rule) {
         self.rules.push(rule);
     }
 
-    /// Heals everything.
+    /// Removes all rules.
     pub fn clear(&mut self) {
         self.rules.clear();
     }
 
-    /// What strikes this request, if anything; counts it against the matching rules it meets.
+    /// The action of the first rule that applies to this request. Rules that count requests count
+    /// it.
     pub fn decide(&mut self, request: &Request) -> Option<Action> {
         let random = &mut self.random;
         let mut matching = self.rules.iter_mut().filter(|rule| rule.matches(request));
@@ -170,7 +171,7 @@ impl Faults {
     }
 }
 
-/// 429 as ADO sends it to a user over the limit (docs/azure-devops.md §8); zero seconds leaves the
+/// 429 as ADO sends it to a user over the limit (docs/azure-devops.md §8). Zero seconds leave the
 /// header out.
 pub fn too_many_requests(retry_after_s: u32) -> Action {
     let body = serde_json::json!({
@@ -189,7 +190,7 @@ pub fn too_many_requests(retry_after_s: u32) -> Action {
     })
 }
 
-/// A success that tells the caller to slow down: ADO delays first and refuses later
+/// A success with the headers of a rate limit: ADO delays calls before it refuses them
 /// (docs/azure-devops.md §8).
 pub fn rate_limited_200(retry_after_s: u32) -> Action {
     let headers = [
@@ -203,18 +204,19 @@ pub fn rate_limited_200(retry_after_s: u32) -> Action {
     Action::AddHeaders(headers.map(|(name, value)| (name.to_owned(), value)).to_vec())
 }
 
-/// The sign-in page that ADO serves for a dead token (docs/azure-devops.md §8).
+/// The sign-in page that ADO sends for an invalid token (docs/azure-devops.md §8).
 pub fn sign_in_page_203() -> Action {
     Action::Respond(Response::html(203, "<html><title>Sign In</title></html>"))
 }
 
-/// A page with status 200, as a front door sends it in place of data (docs/azure-devops.md §8).
+/// A page with status 200, as a proxy in front of ADO sends it instead of data
+/// (docs/azure-devops.md §8).
 pub fn page_200() -> Action {
     Action::Respond(Response::html(200, "<html><title>Azure DevOps</title></html>"))
 }
 
-/// A success that tells how much of the budget is left, as ADO does only near the limit
-/// (docs/azure-devops.md §8); `reset_s` is in seconds since 1970.
+/// A success with the remaining budget of the rate limit, which ADO sends only near the limit
+/// (docs/azure-devops.md §8). `reset_s` is in seconds since 1970.
 pub fn budget_left(limit: u32, remaining: u32, reset_s: i64) -> Action {
     let headers = [
         ("x-ratelimit-resource", "Core".to_owned()),
@@ -225,18 +227,18 @@ pub fn budget_left(limit: u32, remaining: u32, reset_s: i64) -> Action {
     Action::AddHeaders(headers.map(|(name, value)| (name.to_owned(), value)).to_vec())
 }
 
-/// The redirect to the sign-in page (docs/azure-devops.md §8); it must not be followed with a
-/// credential.
+/// The redirect to the sign-in page (docs/azure-devops.md §8), which a caller must not follow with
+/// a credential.
 pub fn redirect_302(location: &str) -> Action {
     Action::Respond(Response::html(302, "Object moved").with_header("location", location))
 }
 
-/// A server error with an HTML body, as a front door sends it.
+/// 500 with an HTML body, as a proxy in front of ADO sends it.
 pub fn server_error_500() -> Action {
     Action::Respond(Response::html(500, "<html><h1>We are sorry</h1></html>"))
 }
 
-/// 503 from the front door.
+/// 503 with an HTML body, as a proxy in front of ADO sends it.
 pub fn unavailable_503(retry_after_s: u32) -> Action {
     let response = Response::html(503, "<html><h1>Unavailable</h1></html>");
     Action::Respond(response.with_header("retry-after", &retry_after_s.to_string()))

@@ -1,13 +1,12 @@
 //! Requests and responses as plain values.
 //!
-//! Worlds speak these, so that no test needs a socket to talk to one. This file must never know a
-//! web framework, nor what any path means.
+//! Worlds take and return these, so that a test needs no socket and no web framework.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// A request as it arrived: the path undecoded, the query decoded.
+/// A request: the path still encoded, the query decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
     /// Upper-case method.
@@ -16,7 +15,7 @@ pub struct Request {
     pub path: String,
     /// The query, decoded, in order.
     pub query: Vec<(String, String)>,
-    /// Header names in any case.
+    /// Headers, with names in any case.
     pub headers: Vec<(String, String)>,
     /// The raw body.
     pub body: Vec<u8>,
@@ -75,15 +74,15 @@ impl Request {
     }
 }
 
-/// When an answer may leave.
+/// When an answer is sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Release {
     /// At once.
     #[default]
     Now,
-    /// Never: the connection stays open and silent, as with a hanging server.
+    /// Never: the connection stays open, as with a server that hangs.
     Never,
-    /// Only after the CI's final report on this run has been answered.
+    /// After the final report of the CI on this run has been answered.
     AfterReportOf(String),
 }
 
@@ -96,7 +95,7 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// The raw body.
     pub body: Vec<u8>,
-    /// When it may leave.
+    /// When it is sent.
     pub release: Release,
 }
 
@@ -135,7 +134,7 @@ impl Response {
         first_named(&self.headers, name)
     }
 
-    /// The body read as JSON; null when it is not JSON.
+    /// The body as JSON; null when it is not JSON.
     pub fn body_json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
@@ -146,7 +145,7 @@ fn first_named<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str>
     found.map(|(_, value)| value.as_str())
 }
 
-/// Undoes percent-encoding; broken sequences stay as they are.
+/// Decodes percent-encoding; invalid sequences stay as they are.
 pub fn percent_decoded(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,7 +1,6 @@
-//! What has been asked of a world, for tests to count.
+//! The requests that a world has received, for tests to count.
 //!
-//! One line per request, faults included, without bodies and without secrets. The journal must
-//! never influence an answer.
+//! One entry for each request, also where a fault applied, without bodies and without secrets.
 
 use crate::http::Request;
 
@@ -16,7 +15,7 @@ pub enum Credential {
     Bearer,
 }
 
-/// One request that was seen.
+/// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// When, in milliseconds since 1970.
@@ -27,13 +26,13 @@ pub struct Entry {
     pub target: String,
     /// How the caller authenticated.
     pub credential: Credential,
-    /// The status answered; 0 when the connection was closed unanswered.
+    /// The status of the answer; 0 when the connection was closed without one.
     pub status: u16,
-    /// The fault that struck, if any.
+    /// The fault that applied, if any.
     pub fault: Option<&'static str>,
 }
 
-/// The requests of a world, in order, the oldest dropped beyond a limit.
+/// The requests of a world, in order. Beyond a limit the oldest are dropped.
 #[derive(Debug, Clone)]
 pub struct Journal {
     entries: std::collections::VecDeque<Entry>,
@@ -48,22 +47,23 @@ impl Default for Journal {
 }
 
 impl Journal {
-    /// Keeps at most this many entries; a load test wants few.
+    /// Sets how many entries are kept; a load test keeps few.
     pub fn limit(&mut self, entries: usize) {
         self.limit_entries = entries;
     }
 
-    /// Every entry kept, oldest first.
+    /// The kept entries, oldest first.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> + ExactSizeIterator {
         self.entries.iter()
     }
 
-    /// How many requests were seen, those no longer kept included.
+    /// How many requests were received, dropped entries included.
     pub fn seen(&self) -> u64 {
         self.seen
     }
 
-    /// How many kept requests had that method and a target containing `part`, whatever its case.
+    /// How many kept entries have that method and a target that contains `part`, compared without
+    /// case.
     pub fn count(&self, method: &str, part: &str) -> usize {
         let part = part.to_ascii_lowercase();
         let matching = |entry: &&Entry| {
@@ -72,7 +72,7 @@ impl Journal {
         self.entries().filter(matching).count()
     }
 
-    /// How many kept requests a fault struck.
+    /// To how many kept requests a fault applied.
     pub fn struck(&self) -> usize {
         self.entries().filter(|entry| entry.fault.is_some()).count()
     }

@@ -1,7 +1,7 @@
-//! The fakes by themselves, for trying a gateway by hand.
+//! The fakes as a program, for trying a gateway by hand.
 //!
-//! Prints what a gateway needs to be configured with, and the curl lines that move the worlds. All
-//! secrets are made up and die with the process.
+//! It prints the configuration that a gateway needs, and curl commands that change the worlds. All
+//! secrets are invented and valid only for this process.
 
 use std::net::SocketAddr;
 
@@ -10,31 +10,31 @@ use fakes::faults::{Action, Rule};
 use fakes::shell::Shell;
 use fakes::{ado, bearers, ci, entra};
 
-/// Stand-ins for Azure DevOps and for a CI system, on one port of this machine.
+/// Stand-ins for Azure DevOps, Microsoft Entra and a CI system, on one port of this machine.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Port to listen on; 0 takes a free one.
     #[arg(long, default_value_t = 7070)]
     port: u16,
-    /// Seed of every id.
+    /// Seed that all ids follow from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How much faster than in Azure DevOps the waits between delivery attempts pass.
+    /// By how much the waits between delivery attempts are shorter than in Azure DevOps.
     #[arg(long, default_value_t = 1)]
     time_scale: u32,
-    /// Where people are sent back to after they have signed in.
+    /// Redirect URI of the application, for people who have signed in.
     #[arg(
         long,
         default_value = "http://localhost:8080/complete/azure_active_directory_service_user"
     )]
     redirect_uri: String,
-    /// How long Azure DevOps takes for each call before it does anything.
+    /// Delay of each call to Azure DevOps.
     #[arg(long, default_value_t = 0)]
     delay_ms: u64,
-    /// The secret of the client.
+    /// Client secret of the application.
     #[arg(long, default_value = "fake-client-secret-of-the-demo")]
     client_secret: String,
-    /// A personal access token that somebody made by hand.
+    /// A personal access token that is valid from the start.
     #[arg(long, default_value = "fake-pat-of-the-demo-that-opens-nothing-else")]
     pat: String,
 }

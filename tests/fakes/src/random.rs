@@ -1,14 +1,14 @@
-//! Seeded randomness, so that a failing test names its seed and runs again unchanged.
+//! Seeded randomness, so that a failing test can be repeated with its seed.
 //!
-//! SplitMix64 is enough for ids and coin tosses. This file must never reach for the system's
-//! randomness.
+//! SplitMix64 is enough for ids and random choices. Randomness of the system would make runs
+//! differ.
 
-/// A reproducible source of ids and chances.
+/// A reproducible source of ids and random choices.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// A source that repeats itself for the same seed.
+    /// A source that is the same for the same seed.
     pub fn seeded(seed: u64) -> Self {
         Self(seed)
     }
@@ -41,12 +41,12 @@ impl Random {
         format!("{first:016x}{second:016x}{:08x}", third >> 32)
     }
 
-    /// A number below `limit`; zero when there is no room.
+    /// A number below `limit`; zero for the limit zero.
     pub fn below(&mut self, limit: u64) -> u64 {
         self.bits().checked_rem(limit).unwrap_or(0)
     }
 
-    /// So many characters of an alphabet of ASCII.
+    /// A text of so many characters of an ASCII alphabet.
     pub fn text(&mut self, alphabet: &[u8], characters: usize) -> String {
         let mut next = || {
             let at = usize::try_from(self.below(alphabet.len() as u64)).unwrap_or(0);
@@ -55,7 +55,7 @@ impl Random {
         (0..characters).map(|_| next()).collect()
     }
 
-    /// Whether something that happens `percent` times of a hundred happens now.
+    /// True with a probability of `percent` in a hundred.
     pub fn happens(&mut self, percent: u8) -> bool {
         percent > 0 && self.below(100) < u64::from(percent)
     }

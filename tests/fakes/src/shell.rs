@@ -2,8 +2,8 @@
 //!
 //! One port serves ADO below the paths of its organizations, Entra below that of its tenant, the CI
 //! below `/ci`, and the control API below `/_fake`. Access tokens that Entra issues are accepted by
-//! ADO at once. A loop sends the deliveries and reports that fall due. What a world can decide is
-//! decided there, so that tests without a socket see the same.
+//! ADO at once. A loop sends the deliveries and reports that fall due. All decisions are left to
+//! the worlds, so that tests without a socket see the same behaviour.
 
 /// Advancing that clock, with everything that falls due meanwhile.
 mod advance;
@@ -155,7 +155,7 @@ impl Shell {
 }
 
 impl Drop for Shell {
-    /// A test that fails leaves no server behind.
+    /// Stops the server of a test that failed.
     fn drop(&mut self) {
         self.worlds.stopped.cancel();
         drop(self.server.stop(false));

@@ -1,7 +1,7 @@
-//! The worlds over real sockets: deliveries arrive, faults do to connections what they promise.
+//! The worlds over sockets: deliveries arrive, and faults do to connections what they say.
 //!
-//! The receiver of hooks is the CI's side with a rule that answers 202, so that nothing but this
-//! crate takes part. No test sleeps: each waits for what it expects.
+//! Hooks are delivered to the fake CI, where a rule answers them 202, so that the tests need nothing
+//! but this crate. No test sleeps: each waits for a condition.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,7 +18,9 @@ use fakes::shell::Shell;
 use fakes::{ado, ci};
 use serde_json::{Value, json};
 
-const SOON: Duration = Duration::from_secs(10);
+/// The bound of everything that a test waits for. It happens within milliseconds, unless the machine
+/// is very busy.
+const LIMIT: Duration = Duration::from_secs(30);
 const PAT: &str = "test-pat";
 
 struct Env {
@@ -40,7 +42,7 @@ impl Env {
         let accepted = Action::Respond(Response::empty(202));
         ci.faults.add(Rule::new("POST", "/ci/hook", accepted));
         let shell = Shell::start(world, ci, None).unwrap();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = reqwest::Client::builder().no_proxy().timeout(LIMIT).build().unwrap();
         Self { shell, client, repository }
     }
 
@@ -105,11 +107,11 @@ impl Env {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_push_is_delivered_to_who_subscribed() {
+async fn a_push_is_delivered_to_its_subscription() {
     let env = Env::start();
     let subscription = env.subscribe("git.push").await;
     env.shell.ado(|ado| ado.push(&env.repository, "main", "Second"));
-    let arrived = env.shell.wait_until(SOON, |ado, _| {
+    let arrived = env.shell.wait_until(LIMIT, |ado, _| {
         let all = ado.notifications(&subscription);
         all.len() == 1 && all.iter().all(|one| one.progress == Progress::Succeeded)
     });
@@ -118,11 +120,10 @@ async fn a_push_is_delivered_to_who_subscribed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dropped_and_truncated_answers_are_errors_to_the_caller() {
+async fn dropped_and_truncated_answers_are_errors_for_the_caller() {
     let env = Env::start();
     for action in [Action::DropBefore, Action::DropAfter, Action::TruncateBody] {
         env.shell.ado(|ado| ado.faults.add(Rule::new("GET", "/repositories/", action).next(1)));
-        // Clients repeat what failed on a connection that was kept open, so it may take two tries.
         let answer = env.get_repository().await;
         assert!(answer.is_err(), "{answer:?}");
         assert!(env.get_repository().await.is_ok());
@@ -137,7 +138,7 @@ async fn a_held_request_waits_for_its_release() {
     env.shell.ado(|ado| ado.faults.add(rule.nth(1)));
     let asking = env.get_repository();
     let releasing = async {
-        let held = env.shell.wait_for_held(SOON, 1).await.unwrap();
+        let held = env.shell.wait_for_held(LIMIT, 1).await.unwrap();
         assert!(held[0].starts_with("GET /fabrikam/_apis/git/repositories/"));
         assert_eq!(env.shell.ado(|ado| ado.journal.count("GET", "/repositories/")), 0);
         env.shell.release();
@@ -148,7 +149,7 @@ async fn a_held_request_waits_for_its_release() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_control_moves_the_world() {
+async fn the_control_api_opens_pull_requests() {
     let env = Env::start();
     let url = format!("{}/_fake/pull-requests", env.shell.url());
     let body = json!({"repository": "fabrikam/web", "source": "topic"});
@@ -160,9 +161,9 @@ async fn the_control_moves_the_world() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_may_wait_for_the_report_and_the_report_for_its_receiver() {
+async fn an_answer_can_wait_for_the_final_report_which_is_repeated_until_accepted() {
     let env = Env::start();
-    // The first report meets an unavailable receiver, and is repeated.
+    // The first report is answered 503, and is repeated.
     env.shell.ci(|ci| {
         ci.options.report_retry_ms = 1;
         ci.next(1, &ci::Behaviour::ReportBeforeAnswer);
@@ -184,7 +185,7 @@ async fn an_answer_may_wait_for_the_report_and_the_report_for_its_receiver() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_hour_passes_with_every_retry_at_its_time() {
+async fn advancing_the_clock_sends_each_retry_at_its_time() {
     let env = Env::start();
     let subscription = env.subscribe("git.push").await;
     let broken = fakes::faults::server_error_500();
@@ -218,7 +219,7 @@ async fn an_hour_passes_with_every_retry_at_its_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_carry_the_time_of_the_worlds() {
+async fn answers_have_the_time_of_the_worlds_in_their_date_header() {
     let env = Env::start();
     env.shell.pass(Duration::from_secs(86_400)).await;
     let url = format!("{}/fabrikam/_apis/projects?api-version=7.1", env.shell.url());
@@ -232,7 +233,7 @@ async fn answers_carry_the_time_of_the_worlds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_control_does_what_administrators_do() {
+async fn the_control_api_does_what_administrators_do() {
     let env = Env::start();
     let base = format!("{}/_fake", env.shell.url());
     let post = async |path: &str, body: Value| {

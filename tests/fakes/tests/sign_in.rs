@@ -1,12 +1,14 @@
-//! A person signs in, an application mints a PAT as that person, and it works: all over sockets.
+//! Signing in at Entra and minting PATs at ADO, over sockets.
 //!
-//! What one world issues must be known to the other before anybody can use it.
+//! A token that Entra issues must be accepted by ADO before its holder can use it.
 
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "helpers of tests, which may panic as tests may"
 )]
+
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,6 +19,9 @@ use fakes::{ado, ci, entra, timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+/// The bound of each request of a test. It is answered within milliseconds, unless the machine is
+/// very busy.
+const LIMIT: Duration = Duration::from_secs(30);
 const USER: &str = "svc-ci@fabrikam.example";
 const REDIRECT: &str = "http://gateway.invalid/complete/azure_active_directory_service_user";
 const RESOURCE: &str = "499b84ac-1321-427f-aa17-267ca6975798";
@@ -45,7 +50,8 @@ impl Env {
         let tenant = entra.tenant().to_owned();
         let shell = Shell::start_with_entra(ado, ci::World::new(9), entra, None).unwrap();
         let policy = reqwest::redirect::Policy::none();
-        let client = reqwest::Client::builder().no_proxy().redirect(policy).build().unwrap();
+        let client =
+            reqwest::Client::builder().no_proxy().redirect(policy).timeout(LIMIT).build().unwrap();
         Self { shell, client, tenant, client_id }
     }
 
@@ -121,7 +127,7 @@ impl Env {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_mints_and_the_pat_works() {
+async fn a_person_mints_a_pat_that_works() {
     let env = Env::start();
     let bearer = env.bearer_of_person().await;
     let minted: Value = env.mint(&bearer).send().await.unwrap().json().await.unwrap();
@@ -141,7 +147,7 @@ async fn a_person_mints_and_the_pat_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_application_reads_code_and_mints_nothing() {
+async fn an_application_reads_code_and_cannot_mint_a_pat() {
     let env = Env::start();
     let scope = format!("{RESOURCE}/.default");
     let fields = [("grant_type", "client_credentials"), ("scope", scope.as_str())];
@@ -158,7 +164,7 @@ async fn an_application_reads_code_and_mints_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn faults_strike_entra_and_the_pat_api() {
+async fn faults_apply_to_entra_and_to_the_pat_api() {
     let env = Env::start();
     let unavailable = Rule::new("POST", "/oauth2/v2.0/token", unavailable_503(7)).next(1);
     env.shell.entra(|entra| entra.faults.add(unavailable));
@@ -176,7 +182,7 @@ async fn faults_strike_entra_and_the_pat_api() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_control_moves_entra() {
+async fn the_control_api_changes_entra() {
     let env = Env::start();
     env.control("entra/token-error", Some(json!({"number": 50173, "count": 1}))).await;
     let answer = env.token(&[("grant_type", "refresh_token")]).await;

@@ -1,7 +1,7 @@
-//! Whether the fake says only what Microsoft's OpenAPI and sample payloads say.
+//! Compares the fake ADO with Microsoft's OpenAPI documents and sample payloads.
 //!
-//! A fake that invents properties teaches the gateway to rely on them. The documents are not part
-//! of this repository: where they are missing the tests fail, unless `AZDO_GATEWAY_WITHOUT_SPECS=1`
+//! A fake that invents properties would let the gateway rely on them. The documents are not part of
+//! this repository: where they are missing the tests fail, unless `AZDO_GATEWAY_WITHOUT_SPECS=1`
 //! says that nothing is to be checked.
 
 #![expect(
@@ -233,8 +233,8 @@ fn deliveries_have_every_key_of_the_published_samples() {
     ] {
         let text = std::fs::read_to_string(folder.join(sample)).unwrap();
         let sample: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).unwrap();
-        let ours = Fixture::new().delivery(event_type, version);
-        let missing = definitions::missing_keys(&sample, &ours, "");
+        let delivered = Fixture::new().delivery(event_type, version);
+        let missing = definitions::missing_keys(&sample, &delivered, "");
         assert!(missing.is_empty(), "{event_type} lacks {missing:?}");
     }
 }

@@ -1,6 +1,7 @@
-//! What people do in ADO, for tests to do it: push, open and change pull requests, administer.
+//! What people do in ADO: push, open and change pull requests, administer. Tests call it.
 //!
-//! Each action has the consequences that it has at ADO: iterations, merge attempts, events.
+//! Each action has the consequences that it has at ADO: iterations, merge attempts, events. None of
+//! them needs a request.
 
 /// Changes by administrators to projects and repositories.
 mod administration;

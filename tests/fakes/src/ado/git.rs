@@ -56,7 +56,8 @@ impl World {
 
     fn repository_call(&mut self, call: &Call<'_>, id: &str, tail: &[&str]) -> Reply {
         if self.repository(id).is_disabled && !tail.is_empty() {
-            // How ADO words this is unknown; what is in there does not exist for anybody.
+            // The answer of ADO is not documented. Here the content of a disabled repository is not
+            // found.
             return Err(repository_unknown(id));
         }
         match (call.method(), tail) {
@@ -100,13 +101,14 @@ impl World {
         })
     }
 
-    /// The same, and it is not switched off.
+    /// Whether, besides, its content can be reached.
     fn has_content(&self, call: &Call<'_>, repository: &str) -> bool {
         let is_disabled = self.repositories.get(repository).is_none_or(|one| one.is_disabled);
         !is_disabled && self.in_reach(call, repository)
     }
 
-    /// The repository of that name or GUID; a name needs a project in the path, as in ADO.
+    /// The repository of that name or GUID, if the caller may read it. A name needs a project in
+    /// the path, as in ADO.
     fn readable_repository(&self, call: &Call<'_>, wanted: &str) -> Result<&Repository, Response> {
         let by_id = self.repositories.get(wanted);
         let by_name = || {

@@ -1,15 +1,16 @@
 //! Service hooks: who subscribed to what, what happened, and how it is delivered.
 //!
-//! The promises that ADO does not make (order, once, in time) are the point of this part; a fake
-//! that delivers nicely would hide the gateway's hardest work. Nothing here sends anything.
+//! ADO promises neither order nor exactly-once nor timely delivery, and the gateway must cope with
+//! that, so the fake can deliver late, out of order, twice and not at all. Sending is left to the
+//! shell.
 
 /// Events on their way to the subscriptions to them.
 mod announcement;
-/// How an answer is classified, and how long ADO waits.
+/// How ADO classifies an answer, and how long it waits before a retry.
 pub mod classification;
 /// The queue of notifications: attempts and quick retries.
 pub mod delivery;
-/// What happened, and what it is called.
+/// Events, and their names.
 pub mod event;
 /// The notification history over REST.
 mod history;
@@ -17,7 +18,7 @@ mod history;
 pub mod notification;
 /// The body of a delivery.
 mod payload;
-/// What people do to subscriptions in the portal.
+/// Changes to subscriptions by people in the portal.
 mod portal;
 /// What lasting failures do to a subscription.
 mod probation;
@@ -39,7 +40,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use notification::{Attempt, LossReason, LostEvent, Notification, Progress};
 pub use subscription::Subscription;
 
-/// Everything about hooks that the world remembers.
+/// The state of hooks.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hooks {
     pub(crate) subscriptions: BTreeMap<String, Subscription>,

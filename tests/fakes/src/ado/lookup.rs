@@ -1,14 +1,14 @@
 //! Finding things in the world.
 //!
-//! Two kinds of look-up: tests ask for what they created, and a slip ends the test with a sentence;
-//! requests ask for anything, and get none. Nothing here changes the world.
+//! A look-up that returns a reference is for tests, which know what they created: it panics where
+//! there is nothing. A look-up that returns an option is for requests.
 
 use crate::ado::model::ref_names::full_name;
 use crate::ado::model::{Organization, Posted, Project, PullRequest, Repository};
 use crate::ado::security::identity::Identity;
 use crate::ado::world::World;
 
-#[expect(clippy::panic, reason = "a slip of the test's author, best told at once")]
+#[expect(clippy::panic, reason = "a mistake in the test, which is reported at once")]
 pub(super) fn known<T>(found: Option<T>, what: &str, id: &str) -> T {
     found.unwrap_or_else(|| panic!("the fake has no {what} {id}"))
 }
@@ -19,7 +19,7 @@ impl World {
         known(self.repositories.get(id), "repository", id)
     }
 
-    /// The repositories there are.
+    /// All repositories.
     pub fn repositories(&self) -> impl Iterator<Item = &Repository> {
         self.repositories.values()
     }
@@ -38,7 +38,7 @@ impl World {
         known(self.organizations.iter().find(|one| one.name == name), "organization", name)
     }
 
-    /// The organizations there are.
+    /// All organizations.
     pub fn organizations(&self) -> impl Iterator<Item = &Organization> {
         self.organizations.iter()
     }
@@ -52,12 +52,12 @@ impl World {
         known(self.pull_requests.get_mut(&id), "pull request", &id.to_string())
     }
 
-    /// The pull requests there are, oldest first.
+    /// All pull requests, oldest first.
     pub fn pull_requests(&self) -> impl DoubleEndedIterator<Item = &PullRequest> {
         self.pull_requests.values()
     }
 
-    /// Every status ever posted, whatever became of it, oldest first.
+    /// Every status ever posted, deleted ones included, oldest first.
     pub fn posted(&self) -> &[Posted] {
         &self.posted
     }
@@ -67,7 +67,7 @@ impl World {
         known(self.identities.get(id), "identity", id)
     }
 
-    /// The repository `project/name`, compared without case, whatever the organization.
+    /// The repository `project/name` in any organization, compared without case.
     pub fn find_repository(&self, path: &str) -> Option<&Repository> {
         let (project, name) = path.split_once('/')?;
         self.repositories.values().find(|repository| {
@@ -76,18 +76,18 @@ impl World {
         })
     }
 
-    /// The project of that name, compared without case, whatever the organization.
+    /// The project of that name in any organization, compared without case.
     pub fn find_project(&self, name: &str) -> Option<&Project> {
         let mut all = self.projects.iter().filter(|project| !project.is_deleted);
         all.find(|project| project.name.eq_ignore_ascii_case(name))
     }
 
-    /// The object id that a ref points at; the name may be short for a branch.
+    /// The object id that a ref points at; a branch may be given by its short name.
     pub fn head(&self, repository: &str, name: &str) -> Option<&str> {
         self.repository(repository).refs.get(&full_name(name)).map(String::as_str)
     }
 
-    /// Where an organization is reached.
+    /// The base URL of an organization.
     pub fn organization_url(&self, name: &str) -> String {
         format!("{}{}", self.base_url, self.organization(name).path)
     }

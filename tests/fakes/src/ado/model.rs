@@ -24,7 +24,7 @@ pub struct Organization {
     pub id: String,
     /// GUID of the project collection.
     pub collection_id: String,
-    /// Name as people write it.
+    /// Name as shown.
     pub name: String,
     /// Path below the base URL: `/fabrikam`, or `/tfs/Collection`.
     pub path: String,
@@ -35,7 +35,7 @@ pub struct Organization {
 pub struct Project {
     /// GUID.
     pub id: String,
-    /// Name as people write it.
+    /// Name as shown.
     pub name: String,
     /// Name of its organization.
     pub organization: String,
@@ -48,7 +48,7 @@ pub struct Project {
 pub struct Repository {
     /// GUID.
     pub id: String,
-    /// Name as people write it.
+    /// Name as shown.
     pub name: String,
     /// GUID of its project.
     pub project: String,
@@ -98,11 +98,11 @@ pub struct Push {
     pub id: u64,
     /// When, in milliseconds since 1970.
     pub at_ms: i64,
-    /// GUID of who pushed.
+    /// GUID of the identity that pushed.
     pub by: String,
-    /// What moved.
+    /// The refs that it moved.
     pub ref_updates: Vec<RefUpdate>,
-    /// Object ids of the commits it brought, newest first.
+    /// Object ids of its commits, newest first.
     pub commits: Vec<String>,
 }
 

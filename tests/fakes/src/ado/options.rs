@@ -1,6 +1,6 @@
 //! Settings of the fake ADO.
 
-/// What becomes of a look-up without an event type in a large organization.
+/// How a look-up of subscriptions fails that names no event type in a large organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnfilteredLookup {
     /// It is never answered.
@@ -9,32 +9,33 @@ pub enum UnfilteredLookup {
     ServerError,
 }
 
-/// Settings of the world, changeable at any time.
+/// Settings of the world, which a test may change at any time.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Whether hooks may go to http and to loopback addresses. ADO refuses both
     /// (docs/azure-devops.md §1.3); tests and the demo need them.
     pub allow_http_hooks: bool,
-    /// How much faster than in ADO the waits between delivery attempts pass.
+    /// By how much the waits between delivery attempts are shorter than in ADO: 60 makes minutes
+    /// seconds.
     pub time_scale: u32,
     /// How long a merge attempt stays queued.
     pub merge_delay_ms: i64,
-    /// How long after an event its delivery begins, at least.
+    /// The least time between an event and its delivery.
     pub delivery_delay_ms: u64,
-    /// Up to how much more a delivery may be late, by chance: more than the time between two events
-    /// reorders them.
+    /// The most time that is added to it at random. More than the time between two events reorders
+    /// their deliveries.
     pub delivery_jitter_ms: u64,
-    /// How many successful deliveries of a hundred are sent once more.
+    /// The percentage of successful deliveries that are sent a second time.
     pub duplicate_percent: u8,
-    /// The newest released api-version; the minor version after it exists in preview.
+    /// The newest released api-version. The minor version after it exists in preview.
     pub newest_api_version: (u32, u32),
-    /// How many policies a page holds at most.
+    /// The most policies that a page has.
     pub policies_per_page: usize,
-    /// From more subscriptions than this on, a look-up of them that names no event type fails.
+    /// With more subscriptions than this, a look-up that names no event type fails.
     pub unfiltered_lookup_limit: usize,
     /// How it fails.
     pub unfiltered_lookup: UnfilteredLookup,
-    /// How many finished notifications are kept for each subscription.
+    /// How many notifications are kept in all; beyond that, the oldest finished ones are dropped.
     pub notifications_kept: usize,
 }
 

@@ -1,8 +1,8 @@
 //! Personal access tokens that were minted through the lifecycle API (docs/azure-devops.md §4.1,
 //! §4.2).
 //!
-//! Every PAT ever minted is kept, with what was done with it, so that a test can find the one that
-//! was used twice or never revoked. Nothing here knows HTTP.
+//! Every PAT ever minted is kept with a record of its use, so that a test finds one that was used
+//! twice or never revoked.
 
 /// Whether a PAT may be minted as asked.
 mod minting;
@@ -24,17 +24,17 @@ impl World {
         &self.pats.all
     }
 
-    /// The PATs that work now: at the end of a test, those whose revocation was forgotten.
+    /// The PATs that work now. At the end of a test they are those that were never revoked.
     pub fn active_pats(&self) -> impl Iterator<Item = &Pat> {
         self.pats.all.iter().filter(|pat| pat.state(self.now_ms) == PatState::Active)
     }
 
-    /// What was done with PATs that should not be done, oldest first.
+    /// Violations of the rule of one narrow, short-lived PAT for each call, oldest first.
     pub fn violations(&self) -> &[String] {
         &self.pats.violations
     }
 
-    /// Whether a second use of a minted PAT is a violation.
+    /// Sets whether a second use of a PAT is a violation.
     pub fn expects_single_use(&mut self, expected: bool) {
         self.pat_rules.expects_single_use = expected;
     }
@@ -44,7 +44,7 @@ impl World {
         self.pats.scripted_error = Some((error.to_owned(), count));
     }
 
-    /// Revokes a PAT as an administrator does; false when there is none of that id.
+    /// Revokes a PAT as an administrator would; false when there is none of that id.
     pub fn revoke_pat(&mut self, authorization_id: &str) -> bool {
         let now_ms = self.now_ms;
         let found = self.pats.all.iter_mut().find(|pat| pat.authorization_id == authorization_id);
@@ -55,7 +55,7 @@ impl World {
         known
     }
 
-    /// Who presents a minted PAT; none when the secret is not that of one.
+    /// The caller that presents a minted PAT; none when the secret is not that of a minted PAT.
     pub(super) fn minted_caller(
         &self,
         secret: &str,

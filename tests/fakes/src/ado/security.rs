@@ -1,6 +1,6 @@
 //! Who is calling and what the caller may do: scopes of tokens, permissions of identities.
 
-/// Denials and grants, and the questions about them.
+/// Denials and grants of permissions, and what follows from them.
 mod access_control;
 /// From a request to the caller.
 pub(crate) mod authentication;

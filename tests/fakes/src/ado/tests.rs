@@ -1,8 +1,8 @@
-//! The rules of the fake ADO, one test for each that the gateway is built around.
+//! The rules of the fake ADO that the gateway relies on, one test for each.
 //!
-//! All of them talk to a world directly; time is a number, and nothing waits.
+//! The tests call a world directly. Time is a number, so that no test waits.
 
-/// People who leave; projects and repositories that change.
+/// Identities that leave, and changes to projects and repositories.
 mod administration;
 /// Deliveries: retries, probation, loss, filters, rendering.
 mod deliveries;
@@ -10,15 +10,15 @@ mod deliveries;
 mod history;
 /// Iterations and merge attempts.
 mod iterations;
-/// The PAT lifecycle API: who may, what is refused, what is watched.
+/// The PAT lifecycle API: callers, refusals, violations.
 mod pats;
-/// What identities may do and see, and how that is changed.
+/// Permissions, and how they are changed.
 mod permissions;
 /// Policies over REST.
 mod policies;
-/// Refusals: versions, tokens, scopes, permissions, things that are not there.
+/// Refusals: versions, tokens, scopes, permissions, what does not exist.
 mod refusals;
-/// Statuses and the policies that watch them.
+/// Statuses, and the policies that depend on them.
 mod statuses;
 /// Subscriptions: validation, masking, looking them up.
 mod subscriptions;
@@ -113,7 +113,7 @@ fn place_of(path: &str) -> &'static str {
     if path.starts_with("hooks") { "" } else { "/Fabrikam" }
 }
 
-/// The status and the type of a refusal.
+/// The HTTP status and the `typeKey` of a refusal.
 pub(super) fn refusal(response: &Response) -> (u16, String) {
     let key = response.body_json()["typeKey"].as_str().unwrap_or_default().to_owned();
     (response.status, key)

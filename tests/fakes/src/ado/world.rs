@@ -1,7 +1,7 @@
 //! The state of ADO as a whole, and how a test sets it up.
 //!
-//! The world has no clock: each input brings the time, and what people do happens at the time of
-//! the last input. It must never do input or output.
+//! The world has no clock and does no input or output: each request brings the time, and actions of
+//! people happen at the time of the last request.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -24,12 +24,12 @@ pub struct World {
     pub options: Options,
     /// Misbehaviour towards callers.
     pub faults: Faults,
-    /// What callers asked.
+    /// The requests that were received.
     pub journal: Journal,
-    /// How the organization deals with PATs.
+    /// The rules of the organization for PATs.
     pub pat_rules: PatRules,
     pub(crate) pats: Pats,
-    /// The scopes that the call being answered was open to.
+    /// The scopes of which the call that is being answered needs one.
     pub(crate) scopes_needed: Option<Vec<Scope>>,
     pub(crate) base_url: String,
     pub(crate) tenant: String,
@@ -91,23 +91,23 @@ impl World {
         world
     }
 
-    /// The time at which people act from now on; it never goes back.
+    /// Sets the time at which people act from now on; it never goes back.
     pub fn set_now(&mut self, now_ms: i64) {
         self.now_ms = self.now_ms.max(now_ms);
         self.finish_due_merges();
     }
 
-    /// The time of the last input.
+    /// The time of the last request, in milliseconds since 1970.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
     }
 
-    /// Where callers reach this world, without a slash at the end; the shell sets it.
+    /// Sets the base URL of this world. The shell does so when it has a port.
     pub fn set_base_url(&mut self, base_url: &str) {
         base_url.trim_end_matches('/').clone_into(&mut self.base_url);
     }
 
-    /// The tenant that identities come from, as their descriptors show it.
+    /// Sets the Entra tenant that descriptors of identities name.
     pub fn set_tenant(&mut self, tenant: &str) {
         tenant.clone_into(&mut self.tenant);
     }
@@ -130,7 +130,7 @@ impl World {
         id
     }
 
-    /// From now on this identity does what people do.
+    /// Makes an identity the one that acts from now on.
     pub fn act_as(&mut self, identity: &str) {
         assert!(self.identities.contains_key(identity), "there is no identity {identity}");
         identity.clone_into(&mut self.actor);

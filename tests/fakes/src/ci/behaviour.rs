@@ -1,8 +1,8 @@
-//! How the CI behaves towards one run.
+//! What the CI does with one run.
 //!
-//! Chosen when a run is first triggered and kept for its life. Nothing here knows HTTP.
+//! It is chosen when a run is first triggered and does not change.
 
-/// What becomes of a run.
+/// What the CI does with a run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Behaviour {
     /// Runs and succeeds.
@@ -10,11 +10,11 @@ pub enum Behaviour {
     Succeed,
     /// Runs and fails.
     Fail,
-    /// Runs and breaks.
+    /// Runs and ends in an error.
     Error,
     /// Is cancelled at the CI.
     Cancel,
-    /// Is started, and nothing more is heard.
+    /// Is started, and never reports.
     NeverReport,
     /// Is refused with this status and text, every time.
     Refuse {
@@ -23,9 +23,9 @@ pub enum Behaviour {
         /// Body, as plain text.
         text: String,
     },
-    /// The CI is unavailable for the first attempts, then the run succeeds.
+    /// The first attempts are answered 503, then the run succeeds.
     Unavailable {
-        /// How many attempts of the run meet a 503.
+        /// How many attempts are answered 503.
         times: u32,
         /// `Retry-After` in seconds; none is sent for zero.
         retry_after_s: u32,
@@ -34,18 +34,18 @@ pub enum Behaviour {
     Timeout,
     /// The final report arrives before the trigger is answered.
     ReportBeforeAnswer,
-    /// Succeeds, and says so twice.
+    /// Succeeds, and reports it twice.
     ReportTwice,
-    /// Succeeds, and later claims that it failed.
+    /// Succeeds, and later reports that it failed.
     ContradictLate,
-    /// Succeeds, but the trigger's answer carries neither id nor url.
+    /// Succeeds, but the answer to the trigger has neither id nor url.
     AnswerWithoutId,
-    /// Succeeds, but the trigger's answer is no JSON.
+    /// Succeeds, but the answer to the trigger is not JSON.
     GarbageAnswer,
 }
 
 impl Behaviour {
-    /// The final states it reports, in order.
+    /// The final states that it reports, in order.
     pub(crate) fn final_states(&self) -> &'static [&'static str] {
         match self {
             Self::Fail => &["failed"],
@@ -58,7 +58,7 @@ impl Behaviour {
         }
     }
 
-    /// The behaviour of that name, for the demo's control; the parameters are typical ones.
+    /// The behaviour of that name, for the control API, with typical parameters.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "succeed" => Self::Succeed,

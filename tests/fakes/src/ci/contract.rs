@@ -1,7 +1,7 @@
-//! The trigger: is it what the contract says (design §6.2)?
+//! Whether a trigger follows the contract (docs/ci.md).
 //!
-//! Required keys must be there with their types; unknown keys are welcome, as the contract may
-//! grow. Nothing here knows what a run is.
+//! Required keys must be there with their types. Unknown keys are accepted, as the contract may
+//! grow.
 
 use serde_json::Value;
 
@@ -53,7 +53,7 @@ const PULL_REQUEST: [(&str, ValueType); 10] = [
     ("/pull_request/is_fork", ValueType::Boolean),
 ];
 
-/// What is wrong with a trigger, if anything.
+/// How a trigger violates the contract; none when it does not.
 pub(super) fn violation(trigger: &Value) -> Option<String> {
     let has_pull_request = trigger.get("pull_request").is_some_and(|value| !value.is_null());
     let optional = PULL_REQUEST.iter().filter(|_| has_pull_request);
@@ -63,7 +63,7 @@ pub(super) fn violation(trigger: &Value) -> Option<String> {
     broken.map(|(pointer, _)| format!("{pointer} is missing or of the wrong type"))
 }
 
-/// The keys in which two triggers differ, `attempt` aside: a repeated start must be the same.
+/// The keys in which two triggers differ, except `attempt`: a repeated trigger must be the same.
 pub(super) fn differences(first: &Value, second: &Value) -> Vec<String> {
     let empty = serde_json::Map::new();
     let (first, second) =

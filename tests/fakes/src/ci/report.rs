@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::Value;
 
-/// One report for the shell to POST.
+/// One report for the shell to send.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// Names this report when it is answered.
+    /// Identifies the report for `report_answered`.
     pub token: u64,
     /// The gateway's run id.
     pub run: String,
-    /// Where to, from the trigger.
+    /// The URL to send it to, from the trigger.
     pub url: String,
     /// The bearer token, from the trigger.
     pub bearer: String,
@@ -21,18 +21,18 @@ pub struct Report {
     pub body: Vec<u8>,
 }
 
-/// What was answered to one report, once.
+/// The answer to one attempt to send a report.
 #[derive(Debug, Clone)]
 pub struct Answered {
     /// The gateway's run id.
     pub run: String,
     /// The state that was reported.
     pub state: String,
-    /// When.
+    /// When, in milliseconds since 1970.
     pub at_ms: i64,
-    /// The status answered; none when there was no answer.
+    /// The status of the answer; none when there was no answer.
     pub status: Option<u16>,
-    /// The JSON answered; null when there was none.
+    /// The JSON of the answer; null when there was none.
     pub body: Value,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct PlannedReport {
     pub(super) is_final: bool,
 }
 
-/// The reports that are planned, and those that were answered.
+/// The planned reports, and the answers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reports {
     pub(super) planned: BTreeMap<u64, PlannedReport>,

@@ -1,7 +1,7 @@
-//! Reports on their way from the CI to the gateway.
+//! Planning reports, sending them in order, repeating them.
 //!
-//! The reports of a run leave in order, each repeated until it is taken, as a careful runner does.
-//! Sending is the shell's work.
+//! The reports of a run are sent in order, and each is repeated until it is accepted, as a careful
+//! runner does. The shell takes due reports from here and gives the answers back.
 
 use serde_json::{Value, json};
 
@@ -11,28 +11,28 @@ use super::start::Start;
 use super::world::World;
 
 impl World {
-    /// Every answer that a report got, oldest first.
+    /// The answers to reports, oldest first.
     pub fn answers(&self) -> &[Answered] {
         &self.reports.answered
     }
 
-    /// Whether a final report of a run has been taken.
+    /// Whether a final report of a run was accepted.
     pub fn is_reported(&self, run: &str) -> bool {
         self.reports.finished.contains(run)
     }
 
-    /// How many reports are still to be taken.
+    /// How many reports were not accepted yet.
     pub fn reports_pending(&self) -> usize {
         self.reports.planned.len()
     }
 
-    /// Reports a state now, behind what is planned for that run.
+    /// Plans a report of a state at the present time, after the other reports of that run.
     pub fn report(&mut self, run: &str, state: &'static str, now_ms: i64) {
         assert!(self.starts.contains_key(run), "there is no run {run}");
         self.plan(run, state, now_ms);
     }
 
-    /// Forgets the reports of a run that were not sent yet: its runner died.
+    /// Drops the reports of a run that were not sent yet, as when its runner dies.
     pub fn forget_reports(&mut self, run: &str) {
         for token in self.reports.waiting.remove(run).unwrap_or_default() {
             if let Some(planned) = self.reports.planned.remove(&token) {
@@ -66,7 +66,7 @@ impl World {
         }
     }
 
-    /// The reports to send now; each must be answered.
+    /// The reports that are due. Each must be given back to `report_answered`.
     pub fn due_reports(&mut self, now_ms: i64) -> Vec<Report> {
         let mut reports = Vec::new();
         while let Some(&(due_ms, token)) = self.reports.due.first() {
@@ -83,12 +83,12 @@ impl World {
         reports
     }
 
-    /// When a report falls due next.
+    /// When the next report falls due.
     pub fn next_due_ms(&self) -> Option<i64> {
         self.reports.due.first().map(|(due_ms, _)| *due_ms)
     }
 
-    /// What a report was answered; anything but a 2xx has it repeated.
+    /// Takes the answer to a report. Unless it is a 2xx, the report is repeated.
     pub fn report_answered(&mut self, token: u64, status: Option<u16>, body: &[u8], now_ms: i64) {
         if !self.reports.in_flight.remove(&token) {
             return;

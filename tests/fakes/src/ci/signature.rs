@@ -1,7 +1,7 @@
 //! Standard Webhooks signatures, from the receiver's side.
 //!
-//! Written from the specification, not from the gateway, so that both would have to make the same
-//! mistake. Secrets are `whsec_` and base64.
+//! It is written from the specification and not from the code of the gateway, so that a mistake
+//! there is found here. Secrets are `whsec_` and base64.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,10 +10,10 @@ use sha2::Sha256;
 
 use crate::http::Request;
 
-/// How far a timestamp may be from now, either way (Standard Webhooks).
+/// How much a timestamp may differ from the present time (Standard Webhooks).
 pub const TOLERANCE_S: i64 = 300;
 
-/// The id of a message whose signature one of these secrets made; otherwise what is wrong.
+/// The id of a message that was signed with one of these secrets; otherwise what is wrong.
 pub fn verified_id(
     request: &Request,
     secrets: &[String],
@@ -27,19 +27,19 @@ pub fn verified_id(
         return Err("webhook-timestamp is too far from now");
     }
     if id.is_empty() || id.contains('.') {
-        return Err("webhook-id is empty or holds a full stop");
+        return Err("webhook-id is empty or has a full stop in it");
     }
     let given = signatures.split(' ').filter_map(|one| one.strip_prefix("v1,"));
     let given: Vec<_> = given.filter_map(|one| STANDARD.decode(one).ok()).collect();
-    let fits = secrets.iter().filter_map(|secret| authenticator(secret)).any(|mut code| {
+    let matches = secrets.iter().filter_map(|secret| authenticator(secret)).any(|mut code| {
         code.update(format!("{id}.{timestamp}.").as_bytes());
         code.update(&request.body);
         given.iter().any(|signature| code.clone().verify_slice(signature).is_ok())
     });
-    if fits { Ok(id.to_owned()) } else { Err("no signature fits") }
+    if matches { Ok(id.to_owned()) } else { Err("no signature matches") }
 }
 
-/// The header value that a sender puts on a message; for tests of this crate and of senders.
+/// The header `webhook-signature` of a message, for tests that send one.
 pub fn sign(secret: &str, id: &str, timestamp_s: i64, body: &[u8]) -> Option<String> {
     let mut code = authenticator(secret)?;
     code.update(format!("{id}.{timestamp_s}.").as_bytes());

@@ -1,21 +1,21 @@
 //! One run as the CI knows it, and the settings of the CI.
 //!
-//! Plain values, readable by tests, changed only by the world.
+//! Plain values, which only the world changes.
 
 use serde_json::Value;
 
 use super::behaviour::Behaviour;
 
-/// Settings of the CI, changeable at any time.
+/// Settings of the CI, which a test may change at any time.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// How long after a start the CI reports `running`; none for a CI that reports only the end.
     pub running_after_ms: Option<i64>,
     /// How long after a start the final report comes.
     pub final_after_ms: i64,
-    /// How long a report waits before it is repeated, when it was not taken.
+    /// How long a report that was not accepted waits before it is repeated.
     pub report_retry_ms: i64,
-    /// How often a report is sent at most.
+    /// How often a report is sent, at most.
     pub report_attempts: u32,
 }
 
@@ -35,7 +35,7 @@ impl Default for Options {
 pub struct Start {
     /// The gateway's run id, which is the webhook id.
     pub run: String,
-    /// The CI's own number.
+    /// Number of the build at the CI.
     pub number: u64,
     /// Name of the check.
     pub check: String,
@@ -47,12 +47,12 @@ pub struct Start {
     pub at_ms: i64,
     /// How often it was triggered, refusals included.
     pub attempts: u32,
-    /// Whether the CI took it.
+    /// Whether the CI accepted it.
     pub is_accepted: bool,
-    /// How often it was triggered after it had been taken.
+    /// How often it was triggered after it had been accepted.
     pub repeats: u32,
     /// Keys in which a repeated trigger differed from the first.
     pub differences: Vec<String>,
-    /// How the CI behaves towards it.
+    /// What the CI does with it.
     pub behaviour: Behaviour,
 }

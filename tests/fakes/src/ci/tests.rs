@@ -39,10 +39,11 @@ fn start(ci: &mut World, run: &str) -> Response {
     post(ci, run, &trigger(run), NOW_S)
 }
 
-/// Takes and answers every report, one after the other; says their states.
+/// Answers every report with this status, one after the other; returns their states.
 fn reports(ci: &mut World, status: u16) -> Vec<String> {
     let mut states = Vec::new();
     while let Some(due_ms) = ci.next_due_ms() {
+        assert!(states.len() < 100, "the CI repeats its reports without end");
         for report in ci.due_reports(due_ms) {
             let body: Value = serde_json::from_slice(&report.body).unwrap();
             states.push(body["state"].as_str().unwrap().to_owned());
@@ -53,7 +54,7 @@ fn reports(ci: &mut World, status: u16) -> Vec<String> {
 }
 
 #[test]
-fn the_published_vector_of_standard_webhooks_fits() {
+fn the_test_vector_of_standard_webhooks_has_the_same_signature() {
     let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let body = br#"{"test": 2432232314}"#;
     let signature = sign(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body).unwrap();
@@ -68,7 +69,7 @@ fn wrong_signatures_and_old_timestamps_are_refused() {
     assert_eq!(post(&mut ci, "run-1", &body, NOW_S + 301).status, 401);
     let unsigned = Request::new("POST", "/ci/start").with_json(&body);
     assert_eq!(ci.handle(&unsigned, NOW_MS).status, 401);
-    // A secret that the CI does not know, and then does, beside its own: it is being rotated.
+    // During a rotation the CI accepts a second secret beside its own.
     let (own, other) = (ci.secret().to_owned(), World::new(2).secret().to_owned());
     let request = Request::new("POST", "/ci/start").with_json(&body);
     let signature = sign(&other, "run-1", NOW_S, &request.body).unwrap();
@@ -83,7 +84,7 @@ fn wrong_signatures_and_old_timestamps_are_refused() {
 }
 
 #[test]
-fn a_trigger_against_the_contract_is_refused() {
+fn a_trigger_that_violates_the_contract_is_refused() {
     let mut ci = World::new(1);
     for (key, value) in [
         ("commit", json!("abc")),
@@ -153,7 +154,7 @@ fn behaviours_decide_what_is_answered() {
 }
 
 #[test]
-fn a_report_is_repeated_until_it_is_taken() {
+fn a_report_that_is_not_accepted_is_repeated_up_to_a_limit() {
     let mut ci = World::new(1);
     ci.options.report_attempts = 3;
     start(&mut ci, "run-1");

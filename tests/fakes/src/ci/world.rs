@@ -1,7 +1,7 @@
-//! What was started at the CI, and what a trigger is answered.
+//! The state of the CI, and its answers to triggers.
 //!
-//! A run is started once however often it is triggered; a repeat gets the same answer and is
-//! recorded. The world has no clock and sends nothing itself.
+//! A run is started once, however often it is triggered. A repeated trigger gets the same answer
+//! and is counted. The world has no clock and sends nothing by itself.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -25,7 +25,7 @@ pub struct World {
     pub options: Options,
     /// Misbehaviour towards callers.
     pub faults: Faults,
-    /// What callers asked.
+    /// The requests that were received.
     pub journal: Journal,
     pub(super) reports: Reports,
     pub(super) starts: BTreeMap<String, Start>,
@@ -62,27 +62,27 @@ impl World {
         self.secrets.first().map_or("", String::as_str)
     }
 
-    /// Replaces the accepted secrets, as while rotating.
+    /// Replaces the accepted secrets; there are two during a rotation.
     pub fn set_secrets(&mut self, secrets: &[&str]) {
         self.secrets = secrets.iter().map(|&secret| secret.to_owned()).collect();
     }
 
-    /// Where people look at runs; the shell sets it.
+    /// Sets the base URL of builds. The shell does so when it has a port.
     pub fn set_base_url(&mut self, base_url: &str) {
         base_url.clone_into(&mut self.base_url);
     }
 
-    /// How runs behave that nothing else was said about.
+    /// Sets the behaviour of runs for which no other was set.
     pub fn set_default(&mut self, behaviour: Behaviour) {
         self.default = behaviour;
     }
 
-    /// How runs of one check behave.
+    /// Sets the behaviour of the runs of one check.
     pub fn set_for_check(&mut self, check: &str, behaviour: Behaviour) {
         self.by_check.insert(check.to_owned(), behaviour);
     }
 
-    /// How the next `count` new runs behave, whatever their check.
+    /// Sets the behaviour of the next `count` new runs of any check.
     pub fn next(&mut self, count: usize, behaviour: &Behaviour) {
         self.next.extend(std::iter::repeat_n(behaviour.clone(), count));
     }
@@ -92,12 +92,12 @@ impl World {
         self.starts.values()
     }
 
-    /// The runs that the CI took.
+    /// The runs that the CI accepted.
     pub fn started(&self) -> impl Iterator<Item = &Start> {
         self.starts.values().filter(|start| start.is_accepted)
     }
 
-    /// How many distinct runs the CI took.
+    /// How many runs the CI accepted.
     pub fn starts(&self) -> usize {
         self.started().count()
     }
@@ -107,14 +107,14 @@ impl World {
         self.starts.get(run)
     }
 
-    /// Answers a request, and records it.
+    /// Answers a request and records it.
     pub fn handle(&mut self, request: &Request, now_ms: i64) -> Response {
         let response = self.answer(request, now_ms).unwrap_or_else(|refusal| refusal);
         self.journal.record(request, response.status, None, now_ms);
         response
     }
 
-    /// Answers a request while a fault strikes; none when the request is not to be applied.
+    /// Answers a request to which a fault applies; none when the fault drops the request.
     pub fn handle_with_fault(
         &mut self,
         request: &Request,
@@ -129,7 +129,7 @@ impl World {
 
     fn answer(&mut self, request: &Request, now_ms: i64) -> Result<Response, Response> {
         if request.segments().last().map(String::as_str) != Some("start") {
-            return Err(Response::text(404, "there is nothing here"));
+            return Err(Response::text(404, "not found"));
         }
         if request.method != "POST" {
             return Err(Response::text(405, "only POST starts a run"));
@@ -153,7 +153,7 @@ impl World {
             self.starts.insert(run.to_owned(), start);
         }
         let Some(start) = self.starts.get_mut(run) else {
-            return Response::text(500, "the run is gone");
+            return Response::text(500, "the run does not exist");
         };
         start.attempts += 1;
         start.differences.extend(contract::differences(&start.trigger, &trigger));

@@ -1,4 +1,4 @@
-//! Arguments of control calls, and what a call answers.
+//! Arguments of control calls, and the list of calls.
 
 use serde_json::Value;
 
@@ -37,12 +37,12 @@ GET  /_fake/{journal|statuses}/{from}            GET /_fake/pats/count
 /// The JSON of an answer, or what is wrong with the call.
 pub(super) type Reply = Result<Value, String>;
 
-/// A text that must be given.
+/// A required text.
 pub(super) fn text<'a>(body: &'a Value, key: &str) -> Result<&'a str, String> {
     body.get(key).and_then(Value::as_str).ok_or_else(|| format!("{key} is missing"))
 }
 
-/// A switch, off where it is not given.
+/// A switch; off where it is not given.
 pub(super) fn flag(body: &Value, key: &str) -> bool {
     body.get(key).and_then(Value::as_bool).unwrap_or(false)
 }

@@ -1,6 +1,5 @@
-//! Many things in one call, for load tests: one call for each would take longer than the test.
-//!
-//! Nothing happens here that single calls could not do one by one.
+//! Many pull requests in one call, for load tests: one call for each would take longer than the
+//! test.
 
 use serde_json::{Value, json};
 
@@ -9,8 +8,8 @@ use crate::ado::{NewPullRequest, World};
 
 const COUNT_MAX: u64 = 10_000;
 
-/// Opens so many pull requests into the default branch, each from a branch of its own with one
-/// commit; tells where, and the number and the head of each.
+/// Opens `count` pull requests into the default branch, each from a branch of its own with one
+/// commit; answers with the repository, and with the number and the head of each.
 pub(super) fn open_many(ado: &mut World, body: &Value) -> Reply {
     let id = repository(ado, body)?;
     let prefix = text(body, "prefix")?;

@@ -1,6 +1,6 @@
-//! What a person at a terminal can do to Entra and to PATs.
+//! Control of Entra and of PATs.
 //!
-//! Lists show no secrets: whoever needs a token asks for it the way the gateway does.
+//! No answer has a secret in it.
 
 use serde_json::{Value, json};
 
@@ -46,12 +46,12 @@ pub(super) fn change_entra(entra: &mut entra::World, path: &[&str], body: &Value
         }
         ["users", user] => change_user(entra, user, body),
         ["token-error"] => {
-            let number = number(body, "number").ok_or("number is missing")?;
+            let error_number = number(body, "number").ok_or("number is missing")?;
             let status = number_or(body, "status", 400);
             let error = text(body, "error").unwrap_or("invalid_grant");
-            let status = u16::try_from(status).map_err(|_| "status is no HTTP status")?;
-            entra.fail_token(number, error, status, self::number(body, "count"));
-            Ok(json!({"number": number}))
+            let status = u16::try_from(status).map_err(|_| "status is not an HTTP status")?;
+            entra.fail_token(error_number, error, status, number(body, "count"));
+            Ok(json!({"number": error_number}))
         }
         ["heal"] => {
             entra.heal_tokens();

@@ -1,6 +1,7 @@
-//! The lists that a person can look at.
+//! The lists to look at.
 //!
-//! Read-only, newest first where there may be many, and without secrets.
+//! They are read-only and without secrets. Those for people have the newest entries first; those
+//! for programs are counted from zero, with the oldest first.
 
 use serde_json::{Value, json};
 
@@ -44,18 +45,18 @@ pub(super) fn list(ado: &ado::World, ci: &ci::World, path: &[&str]) -> Reply {
     })
 }
 
-/// For programs: what was asked from that request on, counted from zero, oldest first.
+/// For programs: the journal from that request on.
 fn journal_from(journal: &Journal, from: &str) -> Reply {
-    let from: u64 = from.parse().map_err(|_| format!("{from} is no number"))?;
+    let from: u64 = from.parse().map_err(|_| format!("{from} is not a number"))?;
     let wanted = usize::try_from(journal.seen().saturating_sub(from)).unwrap_or(usize::MAX);
     let kept = journal.entries().len();
     let entries = journal.entries().skip(kept.saturating_sub(wanted)).map(entry);
     Ok(json!({"seen": journal.seen(), "entries": entries.collect::<Vec<_>>()}))
 }
 
-/// For programs: what was posted from that status on, counted from zero, oldest first.
+/// For programs: the posted statuses from that one on.
 fn statuses_from(ado: &ado::World, from: &str) -> Reply {
-    let from: usize = from.parse().map_err(|_| format!("{from} is no number"))?;
+    let from: usize = from.parse().map_err(|_| format!("{from} is not a number"))?;
     let entries = ado.posted().get(from..).unwrap_or_default().iter().map(|one| {
         json!({
             "pull_request": one.pull_request,
@@ -93,7 +94,7 @@ fn pat(ado: &ado::World, one: &ado::Pat) -> Value {
     })
 }
 
-/// For programs: what became of all of them, without naming each.
+/// For programs: how many PATs there are, by their use.
 fn pats_counted(ado: &ado::World) -> Value {
     let count = |holds: &dyn Fn(&&ado::Pat) -> bool| ado.pats().iter().filter(holds).count();
     json!({

@@ -1,6 +1,7 @@
-//! What administrators do in the portal: to subscriptions, projects, repositories, people.
+//! What administrators do in the portal to organizations, projects, repositories, subscriptions,
+//! policies and identities.
 //!
-//! A thin translation to the world's methods, with names where those take GUIDs.
+//! Arguments are names where the methods of the world take GUIDs.
 
 use serde_json::{Value, json};
 
@@ -28,7 +29,7 @@ pub(super) fn change(ado: &mut World, path: &[&str], body: &Value) -> Reply {
     }
 }
 
-/// Somebody's own subscription, which is none of the gateway's business.
+/// Creates a subscription that does not belong to the gateway.
 fn subscribe(ado: &mut World, body: &Value) -> Reply {
     let (id, organization) = project(ado, text(body, "project")?)?;
     let owner = match text(body, "owner") {
@@ -67,7 +68,7 @@ fn change_subscription(ado: &mut World, id: &str, verb: &str) -> Reply {
     Ok(json!({"status": status.name()}))
 }
 
-/// With one project in it.
+/// Creates an organization with one project.
 fn create_organization(ado: &mut World, body: &Value) -> Reply {
     let (name, project) = (text(body, "name")?, text(body, "project")?);
     if ado.organizations().any(|one| one.name == name) {
@@ -77,7 +78,7 @@ fn create_organization(ado: &mut World, body: &Value) -> Reply {
     Ok(json!({"project": ado.create_project(name, project)}))
 }
 
-/// With a first commit on its default branch.
+/// Creates a repository with a first commit on its default branch.
 fn create_repository(ado: &mut World, body: &Value) -> Reply {
     let path = text(body, "repository")?;
     if ado.find_repository(path).is_some() {
@@ -117,7 +118,7 @@ fn project(ado: &World, name: &str) -> Result<(String, String), String> {
     found.ok_or_else(|| format!("there is no project {name}"))
 }
 
-/// The GUID of a person or service.
+/// The GUID of an identity.
 fn identity(ado: &World, name: &str) -> Result<String, String> {
     ado.identity_named(name).ok_or_else(|| format!("there is no identity {name}"))
 }

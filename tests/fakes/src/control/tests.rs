@@ -1,4 +1,4 @@
-//! The control of the worlds, asked as a program would.
+//! The control API, called as a load test does.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ impl Worlds {
 }
 
 #[test]
-fn many_are_opened_and_their_statuses_told_in_order() {
+fn pull_requests_are_opened_in_bulk_and_their_statuses_listed_in_order() {
     let world = ado::World::new(1, ado::Options::loopback());
     let mut worlds = Worlds(world, ci::World::new(1), entra::World::new(1));
     worlds.ask("POST", "organizations", &json!({"name": "fabrikam", "project": "Fabrikam"}));

@@ -1,7 +1,7 @@
 //! Signed assertions that applications authenticate with, instead of a secret.
 //!
-//! Either a JWT signed with a registered certificate, or a federated token that was registered word
-//! for word. Nothing here knows what the application wants.
+//! An assertion is either a JWT that was signed with a registered certificate, or a federated token
+//! that was registered as it stands.
 
 use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey,
@@ -14,19 +14,19 @@ use sha2::{Digest as _, Sha256};
 use super::model::{App, Certificate};
 use super::refusal::OAuthError;
 
-/// Entra advises ten minutes at most.
+/// Entra advises at most ten minutes.
 const LIFETIME_MAX_S: i64 = 600;
-/// How far clocks may be apart.
+/// How much clocks may differ.
 const CLOCK_SKEW_MAX_S: i64 = 300;
 
-/// A certificate to be registered, from its DER.
+/// The certificate in a DER; none when it has no RSA key.
 pub(super) fn certificate(der: &[u8]) -> Option<Certificate> {
     let public_key = super::der::public_key_of(der)?;
     let thumbprint = URL_SAFE_NO_PAD.encode(Sha256::digest(der));
     Some(Certificate { thumbprint, public_key })
 }
 
-/// Refuses an assertion that does not prove the application.
+/// Refuses an assertion that does not authenticate the application.
 pub(super) fn check(
     app: &App,
     client_id: &str,
@@ -53,7 +53,7 @@ pub(super) fn check(
     Err(OAuthError::invalid_client(700_027))
 }
 
-/// The claims, when one of the certificates made the signature.
+/// The claims, when one of the certificates verifies the signature.
 fn verified(app: &App, assertion: &str) -> Option<Value> {
     let (message, signature) = assertion.rsplit_once('.')?;
     let (header, claims) = message.split_once('.')?;

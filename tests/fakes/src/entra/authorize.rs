@@ -1,22 +1,22 @@
 //! The page at which people sign in.
 //!
-//! What could send a browser to a place of an attacker's choosing is told on a page; everything
-//! else goes back to the application. PKCE and a state are demanded although Entra only advises
-//! them to confidential clients.
+//! An error that concerns the redirect URI is shown on a page, since redirecting could lead to an
+//! attacker. Other errors are redirected to the application. PKCE and a state are required,
+//! although Entra only recommends them to confidential clients.
 
 use super::model::{Code, Consent};
 use super::refusal::{page, sentence};
 use super::world::World;
 use crate::http::{Request, Response};
 
-/// What a sign-in was asked with, once it is known where to answer.
+/// A sign-in request whose redirect URI is registered.
 struct AuthorizationRequest {
     client_id: String,
     redirect_uri: String,
     state: String,
 }
 
-/// An `error` for the application and its AADSTS number.
+/// The `error` for the application and its AADSTS number.
 type AuthorizationError = (&'static str, u32);
 
 impl World {
@@ -58,7 +58,7 @@ impl World {
         }
     }
 
-    /// The scopes asked for, when everything that the application sent is right.
+    /// The requested scopes, when the request is valid.
     fn check_sign_in(&self, request: &Request) -> Result<Vec<String>, AuthorizationError> {
         let given = |name: &str| request.query(name).unwrap_or_default();
         if given("response_type") != "code" {
@@ -80,7 +80,7 @@ impl World {
         if needed.iter().all(has) { Ok(scopes) } else { Err(("invalid_scope", 70011)) }
     }
 
-    /// Who is at the browser: a hint chooses among those who are signed in, and nobody else.
+    /// The person at the browser. A hint chooses among the people who are signed in.
     fn browser_user(&self, hint: Option<&str>) -> Option<String> {
         let hint = hint.map(str::to_lowercase);
         let hinted = hint.and_then(|hint| self.sessions.iter().find(|one| **one == hint));

@@ -1,7 +1,7 @@
-//! Which application is calling the token endpoint, and whether it can prove it.
+//! Which application is calling the token endpoint, and its authentication.
 //!
-//! One proof is needed, and one only: a secret in the form, a secret in the header, or an
-//! assertion. Nothing here knows grants.
+//! Exactly one credential is required: a secret in the form, a secret in the header, or an
+//! assertion.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +17,7 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 pub(super) struct Form(Vec<(String, String)>);
 
 impl Form {
-    /// The body as a form; none when it is announced as something else, or names a field twice.
+    /// The body as a form; none when its content type is another, or a field is there twice.
     pub(super) fn read(request: &Request) -> Option<Self> {
         let media = request.header("content-type").unwrap_or_default();
         let media = media.split(';').next().unwrap_or_default().trim();
@@ -31,20 +31,20 @@ impl Form {
         (pairs.len() == count).then_some(Self(pairs))
     }
 
-    /// A field that is there and not empty.
+    /// A field; none when it is missing or empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(key, value)| key == name && !value.is_empty());
         found.map(|(_, value)| value.as_str())
     }
 
-    /// A field that must be there.
+    /// A required field.
     pub(super) fn need(&self, name: &str) -> Result<&str, OAuthError> {
         self.get(name).ok_or_else(|| OAuthError::invalid_request(900_144))
     }
 }
 
 impl World {
-    /// The client id of the caller, once it has proved itself.
+    /// The client id of the caller, once it is authenticated.
     pub(super) fn client(&self, request: &Request, form: &Form) -> Result<String, OAuthError> {
         let basic = basic(request);
         let in_header = basic.as_ref().map(|(id, _)| id.as_str());
@@ -78,7 +78,7 @@ impl World {
     }
 }
 
-/// Client id and secret from the header; both are form-encoded within it (RFC 6749, 2.3.1).
+/// Client id and secret in the header, where both are form-encoded (RFC 6749, 2.3.1).
 fn basic(request: &Request) -> Option<(String, String)> {
     let encoded = request.header("authorization")?.strip_prefix("Basic ")?;
     let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;

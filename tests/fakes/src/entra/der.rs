@@ -1,6 +1,6 @@
-//! Just enough DER to read keys and certificates.
+//! As much DER as keys and certificates need.
 //!
-//! Knows tags and lengths and no cryptography. What is not well-formed is none.
+//! What is not well-formed is none.
 
 /// A tag and its content.
 type Element<'a> = (u8, &'a [u8]);
@@ -11,7 +11,7 @@ pub(super) const SEQUENCE: u8 = 0x30;
 /// The explicit tag around the version of a certificate.
 const VERSION: u8 = 0xa0;
 
-/// The first element, and what stands behind it.
+/// The first element, and the bytes after it.
 pub(super) fn element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
     let (&tag, rest) = bytes.split_first()?;
     let (&first, rest) = rest.split_first()?;
@@ -27,7 +27,7 @@ pub(super) fn element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
     Some(((tag, content), behind))
 }
 
-/// The content of the first element when it has this tag, and what stands behind it.
+/// The content of the first element when it has this tag, and the bytes after it.
 fn expect(bytes: &[u8], wanted: u8) -> Option<(&[u8], &[u8])> {
     let ((tag, content), behind) = element(bytes)?;
     (tag == wanted).then_some((content, behind))
@@ -41,7 +41,7 @@ pub(super) fn modulus_and_exponent(key: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((without_zeros(modulus), without_zeros(exponent)))
 }
 
-/// The public key of an X.509 certificate, as PKCS#1; only RSA keys read as such.
+/// The public key of an X.509 certificate, as PKCS#1; none when it is not an RSA key.
 pub(super) fn public_key_of(certificate: &[u8]) -> Option<Vec<u8>> {
     let (inside, _) = expect(certificate, SEQUENCE)?;
     let (mut rest, _) = expect(inside, SEQUENCE)?;
@@ -55,7 +55,7 @@ pub(super) fn public_key_of(certificate: &[u8]) -> Option<Vec<u8>> {
     let (info, _) = expect(rest, SEQUENCE)?;
     let (_, behind) = expect(info, SEQUENCE)?;
     let (bits, _) = expect(behind, BIT_STRING)?;
-    // The first byte counts unused bits, and there are none.
+    // The first byte is the number of unused bits, which is zero.
     let key = bits.strip_prefix(&[0])?;
     modulus_and_exponent(key).map(|_| key.to_vec())
 }

@@ -1,6 +1,6 @@
-//! Documents that say where everything is and which keys sign, and the way from a request to them.
+//! Discovery documents, and from a request to the code that answers it.
 //!
-//! URLs follow the Host header, so that they work at whatever port the caller reached.
+//! URLs have the host of the request, so that they are valid for the caller.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use super::world::World;
 use crate::http::{Request, Response};
 
 impl World {
-    /// Whether a request is for this world: its paths are unlike any of ADO's, whatever the tenant.
+    /// Whether a request is for Entra. The paths differ from those of ADO, whatever the tenant.
     pub fn serves(request: &Request) -> bool {
         let segments = request.segments();
         let segments: Vec<_> = segments.iter().map(String::as_str).collect();
@@ -29,7 +29,7 @@ impl World {
         let segments: Vec<_> = segments.iter().map(String::as_str).collect();
         let response = match segments.as_slice() {
             ["metadata", "identity", "oauth2", "token"] => self.managed_identity(request),
-            // `common` and `organizations` are refused too: the gateway's app has one tenant.
+            // `common` and `organizations` are refused, too: the application belongs to one tenant.
             [tenant, ..] if !tenant.eq_ignore_ascii_case(&self.tenant) => {
                 OAuthError::invalid_request(90002).response(&mut self.random, self.now_ms)
             }
@@ -45,7 +45,7 @@ impl World {
             .with_header("cache-control", "no-store, no-cache")
     }
 
-    /// Where the caller reached the tenant.
+    /// The base URL of the tenant, as the caller reached it.
     pub(super) fn authority(&self, request: &Request) -> String {
         let base = match request.header("host") {
             Some(host) => format!("http://{host}"),

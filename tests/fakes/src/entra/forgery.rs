@@ -3,18 +3,18 @@
 //! Each forgery differs from a valid token in one point, so that a check that is missing in the
 //! verifier is found by exactly one of them.
 
-/// What is wrong with an ID token.
+/// What is wrong with a forged ID token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forgery {
-    /// Signed by a key that is not announced, under the name of the one that is.
+    /// Signed with an unpublished key, under the key id of the published one.
     OtherKey,
-    /// Names a key that is not announced.
+    /// Signed with an unpublished key, under its own key id.
     UnknownKey,
     /// A claim was changed after signing.
     Tampered,
-    /// Answers another sign-in.
+    /// The nonce of another sign-in.
     WrongNonce,
-    /// Answers no sign-in.
+    /// No nonce.
     NoNonce,
     /// For another application.
     WrongAudience,
@@ -22,13 +22,13 @@ pub enum Forgery {
     WrongTenant,
     /// From another issuer.
     WrongIssuer,
-    /// Too old.
+    /// Expired.
     Expired,
     /// Not valid yet.
     NotYetValid,
     /// Unsigned.
     AlgorithmNone,
-    /// Says HS256, which a verifier that lets the token choose would follow.
+    /// Names HS256, which a verifier would accept that lets the token choose the algorithm.
     AlgorithmHs256,
     /// No ID token in the answer.
     Missing,

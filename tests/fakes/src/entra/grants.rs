@@ -1,6 +1,7 @@
 //! What each grant yields (docs/azure-devops.md §4.4).
 //!
-//! A code is good once. A refresh token stays good when it is used, and every use yields another.
+//! A code can be redeemed once. A refresh token stays valid when it is used, and each use yields
+//! another one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -79,7 +80,7 @@ impl World {
         }))
     }
 
-    /// The person, unless something has befallen the account meanwhile.
+    /// The person, unless the account has an error by now.
     fn usable_account(&self, name: &str) -> Result<User, OAuthError> {
         let user = self.user(name).cloned().ok_or_else(|| OAuthError::invalid_grant(50020))?;
         match user.account_error {
@@ -142,7 +143,7 @@ impl World {
         secret
     }
 
-    /// An access token, which is random_text to everybody but the API, and its lifetime in seconds.
+    /// A new access token, which is opaque to callers, and its lifetime in seconds.
     pub(super) fn issue(&mut self, subject: Subject) -> (String, u64) {
         let (least, most) = self.options.access_token_s;
         let lifetime_s = least + self.random.below(most.saturating_sub(least) + 1);

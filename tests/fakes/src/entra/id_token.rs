@@ -1,7 +1,4 @@
-//! ID tokens, honest and forged.
-//!
-//! Forgeries are one step away from an honest token each, so that a check that is missing is found
-//! by exactly one of them.
+//! ID tokens, valid and forged.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,7 +12,7 @@ use super::world::World;
 type Claims = Map<String, Value>;
 
 impl World {
-    /// The ID token for a redeemed code or refreshed session; none when it is to be missing.
+    /// The ID token for a redeemed code or a refresh; none when the forgery is that it is missing.
     pub(super) fn id_token(
         &mut self,
         authority: &str,
@@ -52,7 +49,7 @@ impl World {
             "ver": "2.0",
             "iss": format!("{authority}/v2.0"),
             "aud": client,
-            // Entra dates its tokens five minutes back, for clocks that are late.
+            // Entra backdates its tokens by five minutes, for clocks that are behind.
             "iat": seconds - 300,
             "nbf": seconds - 300,
             "exp": seconds + 3_600,

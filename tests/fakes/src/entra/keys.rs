@@ -1,7 +1,7 @@
-//! Key pairs, made once for a process.
+//! Key pairs, generated once for a process.
 //!
-//! Making one takes a moment, and no test depends on which it is: all worlds of a process share
-//! them. They open nothing outside of it.
+//! Generating one takes a moment and no test depends on its value, so all worlds of a process share
+//! them.
 
 use std::sync::OnceLock;
 
@@ -12,23 +12,23 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-/// The key that nobody announces: what it signs is forged.
+/// The key that is never published: what it signs is forged.
 pub(super) const FORGERY_KEY: usize = 2;
 
 static KEYS: [OnceLock<Option<RsaKeyPair>>; 3] = [const { OnceLock::new() }; 3];
 
-/// Two keys that take turns, and the forger's.
+/// The two signing keys, of which one is in use, and the key for forgeries.
 fn key(which: usize) -> Option<&'static RsaKeyPair> {
     let place = KEYS.get(which)?;
     place.get_or_init(|| RsaKeyPair::generate(KeySize::Rsa2048).ok()).as_ref()
 }
 
-/// The name under which a key is announced.
+/// The key id under which a key is published.
 pub(super) fn name(which: usize) -> String {
     format!("fake-key-{which}")
 }
 
-/// An RS256 signature, base64url; empty when the system has no randomness left.
+/// An RS256 signature, base64url; empty when the system cannot sign, which no verifier accepts.
 pub(super) fn signed(which: usize, message: &[u8]) -> String {
     let Some(key) = key(which) else { return String::new() };
     let mut signature = vec![0; key.public_modulus_len()];
@@ -39,7 +39,7 @@ pub(super) fn signed(which: usize, message: &[u8]) -> String {
     }
 }
 
-/// A key as the key document lists it.
+/// A key as the published key set has it.
 pub(super) fn described(which: usize, issuer: &str) -> Value {
     let public = key(which).map(|key| key.public_key().as_ref().to_vec()).unwrap_or_default();
     let (modulus, exponent) = super::der::modulus_and_exponent(&public).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! The managed identity endpoint of a virtual machine (IMDS).
 //!
-//! Its JSON is its own: numbers are written as text, and refusals carry no AADSTS number.
+//! Its JSON differs from that of the token endpoint: numbers are text, and refusals have no AADSTS
+//! number.
 
 use serde_json::json;
 
@@ -10,7 +11,7 @@ use crate::access_token::Subject;
 use crate::http::{Request, Response};
 
 const VERSION: &str = "2018-02-01";
-/// The other name of ADO as a resource (docs/azure-devops.md §4.4).
+/// ADO as a resource, by URI (docs/azure-devops.md §4.4).
 const URI: &str = "https://app.vssps.visualstudio.com";
 
 impl World {
@@ -36,7 +37,7 @@ impl World {
         }
         let found = match request.query("client_id") {
             Some(wanted) => self.managed.iter().find(|one| one.client_id == wanted),
-            // With several assigned, the machine does not choose.
+            // With several identities assigned the request must name one.
             None => self.managed.first().filter(|_| self.managed.len() == 1),
         };
         let identity = found.cloned().ok_or_else(|| refused("Identity not found"))?;

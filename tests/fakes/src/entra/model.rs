@@ -1,18 +1,18 @@
 //! What exists in Entra: applications, people, codes, refresh tokens.
 //!
-//! Plain values, changed only by the world. Nothing here knows HTTP.
+//! Plain values, which only the world changes.
 
 use super::refusal::OAuthError;
 
-/// What a person answers when asked for consent.
+/// The answer of a person who is asked for consent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Consent {
-    /// Agrees.
+    /// The person consents.
     #[default]
     Given,
-    /// Declines: `access_denied`, AADSTS65004.
+    /// The person declines: `access_denied`, AADSTS65004.
     Declined,
-    /// Cannot: an administrator must (`access_denied`, AADSTS90094).
+    /// An administrator has to consent: `access_denied`, AADSTS90094.
     NeedsAdministrator,
 }
 
@@ -50,11 +50,12 @@ pub(crate) struct User {
     pub(crate) principal_name: String,
     pub(crate) email: String,
     pub(crate) consent: Consent,
-    /// The AADSTS number that meets this person everywhere: 50057 disabled, 50076 MFA required.
+    /// The AADSTS number with which sign-ins and refreshes of this person are refused: 50057
+    /// disabled, 50076 MFA required.
     pub(crate) account_error: Option<u32>,
 }
 
-/// An authorization code that was handed out.
+/// An issued authorization code.
 #[derive(Debug, Clone)]
 pub(crate) struct Code {
     pub(crate) client_id: String,
@@ -67,7 +68,7 @@ pub(crate) struct Code {
     pub(crate) is_redeemed: bool,
 }
 
-/// A refresh token that was handed out.
+/// An issued refresh token.
 #[derive(Debug, Clone)]
 pub(crate) struct RefreshToken {
     pub(crate) client_id: String,
@@ -90,17 +91,17 @@ pub struct TokenCall {
     /// When, in milliseconds since 1970.
     pub at_ms: i64,
     /// `authorization_code`, `refresh_token`, `client_credentials`, `managed_identity`, or what
-    /// was asked for.
+    /// else was requested.
     pub grant: String,
     /// The AADSTS number of the refusal; none when a token was issued.
     pub refused: Option<u32>,
 }
 
-/// Refusals that a test ordered, which the world would not come to by itself.
+/// Refusals that a test ordered.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ScriptedRefusals {
-    /// For the token endpoint: for how many calls; none means until it is cleared.
+    /// Of the token endpoint, and for how many calls; none means until it is cleared.
     pub(crate) token: Option<(OAuthError, Option<u32>)>,
-    /// For the next sign-in: the error and its AADSTS number.
+    /// Of the next sign-in: the error and its AADSTS number.
     pub(crate) authorize: Option<(String, u32)>,
 }

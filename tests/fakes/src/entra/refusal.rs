@@ -1,7 +1,6 @@
 //! Refusals, in the shape that Entra gives them (docs/azure-devops.md §4.4).
 //!
-//! The `error` is what programs branch on, the number is diagnostic. Nothing here decides whether
-//! to refuse.
+//! Programs branch on the `error`; the number is for diagnosis.
 
 use serde_json::json;
 
@@ -9,7 +8,7 @@ use crate::http::Response;
 use crate::random::Random;
 use crate::timestamp::rfc3339;
 
-/// A refusal of the token endpoint, not yet rendered.
+/// A refusal of the token endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OAuthError {
     pub(crate) status: u16,
@@ -22,12 +21,12 @@ impl OAuthError {
         Self { status, error: error.to_owned(), number }
     }
 
-    /// The grant is no longer good: 400.
+    /// The grant is not valid any more: 400.
     pub(crate) fn invalid_grant(number: u32) -> Self {
         Self::new(400, "invalid_grant", number)
     }
 
-    /// The application could not prove itself: 401.
+    /// The application could not be authenticated: 401.
     pub(crate) fn invalid_client(number: u32) -> Self {
         Self::new(401, "invalid_client", number)
     }
@@ -37,7 +36,7 @@ impl OAuthError {
         Self::new(400, "invalid_request", number)
     }
 
-    /// Entra's error document.
+    /// The error document of Entra.
     pub(crate) fn response(&self, random: &mut Random, now_ms: i64) -> Response {
         let (trace, correlation) = (random.guid(), random.guid());
         let at = rfc3339(now_ms);
@@ -59,7 +58,7 @@ impl OAuthError {
     }
 }
 
-/// What a person would read about that number; the sentences are our own.
+/// The text for that number. The words are not those of Entra.
 pub(crate) fn sentence(number: u32) -> &'static str {
     match number {
         16000 => "The account must be chosen.",
@@ -99,7 +98,7 @@ pub(crate) fn sentence(number: u32) -> &'static str {
     }
 }
 
-/// A page that tells a person, for what must never become a redirect.
+/// A page with the error, where a redirect would be unsafe.
 pub(crate) fn page(status: u16, number: u32) -> Response {
     let text = sentence(number);
     let page = format!(

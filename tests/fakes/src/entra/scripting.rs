@@ -1,6 +1,4 @@
-//! What happens to tokens by the hand of a test: scripted refusals, revocations, counts.
-//!
-//! Refusals that a world would not come to by itself. Nothing here knows HTTP.
+//! What tests order at the token endpoints, and what they count there.
 
 use super::forgery::Forgery;
 use super::model::{ScriptedRefusals, TokenCall};
@@ -18,12 +16,13 @@ impl World {
         self.scripted.authorize = Some((error.to_owned(), number));
     }
 
-    /// Ends what `fail_token` and `fail_authorize` began.
+    /// Removes the refusals of `fail_token` and `fail_authorize`.
     pub fn heal_tokens(&mut self) {
         self.scripted = ScriptedRefusals::default();
     }
 
-    /// Revokes every refresh token of a person: redeeming one meets AADSTS50173. Says how many.
+    /// Revokes every refresh token of a person: using one is refused with AADSTS50173. Returns how
+    /// many there were.
     pub fn revoke_refresh_tokens(&mut self, principal_name: &str) -> usize {
         let name = principal_name.to_lowercase();
         let tokens = self.refresh_tokens.values_mut();
@@ -35,12 +34,12 @@ impl World {
         count
     }
 
-    /// Makes the next ID token a bad one.
+    /// Forges the next ID token.
     pub fn forge_next_id_token(&mut self, forgery: Forgery) {
         self.forgery = Some(forgery);
     }
 
-    /// Signs with a new key from now on; the old one disappears from the key document.
+    /// Signs with another key from now on; the old one is not published any more.
     pub fn rotate_signing_key(&mut self) {
         self.signing_key = 1 - self.signing_key.min(1);
     }
@@ -50,24 +49,24 @@ impl World {
         &self.calls
     }
 
-    /// Every code, state, verifier and token that was handed out or sent here, oldest first, by the
-    /// name of what it is: what must not be found anywhere.
+    /// Every code, state, verifier and token that was issued or received, oldest first, each with
+    /// the name of its kind. None of them may be found in a log or a file of the gateway.
     pub fn confided(&self) -> &[(&'static str, String)] {
         &self.issued_secrets
     }
 
-    /// How many calls asked for this grant, and were granted.
+    /// How many calls with this grant were granted.
     pub fn granted(&self, grant: &str) -> usize {
         let granted = |call: &&TokenCall| call.grant == grant && call.refused.is_none();
         self.calls.iter().filter(granted).count()
     }
 
-    /// How many calls asked for this grant, whatever became of them.
+    /// How many calls there were with this grant, refused ones included.
     pub fn asked(&self, grant: &str) -> usize {
         self.calls.iter().filter(|call| call.grant == grant).count()
     }
 
-    /// The refresh tokens that can be redeemed now.
+    /// The refresh tokens that are valid now.
     pub fn live_refresh_tokens(&self) -> Vec<&str> {
         let idle_ms = self.options.refresh_idle_ms;
         let all = self.refresh_tokens.iter();
@@ -76,7 +75,8 @@ impl World {
         live.map(|(secret, _)| secret.as_str()).collect()
     }
 
-    /// The refusal ordered for a call of the token endpoint, counted down.
+    /// The refusal that was ordered for this call of the token endpoint, if any. Counts down how
+    /// many calls are left to refuse.
     pub(super) fn next_scripted_refusal(&mut self) -> Option<OAuthError> {
         let (refused, count) = self.scripted.token.as_mut()?;
         let refused = refused.clone();

@@ -1,6 +1,6 @@
-//! The rules of the fake Entra, one test for each that the gateway is built around.
+//! The rules of the fake Entra that the gateway relies on, one test for each.
 //!
-//! All of them talk to a world directly; time is a number, and nothing waits.
+//! The tests call a world directly. Time is a number, so that no test waits.
 
 /// Applications: secrets, certificates, federated tokens, managed identities.
 mod applications;
@@ -98,7 +98,7 @@ impl Fixture {
         ])
     }
 
-    /// Everything that a sign-in yields.
+    /// The answer to redeeming the code of a sign-in.
     pub(super) fn signed_in(&mut self) -> Value {
         let code = self.code();
         let answer = self.redeem(&code, VERIFIER);
@@ -123,7 +123,7 @@ pub(super) fn query_of(answer: &Response, name: &str) -> Option<String> {
     url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-/// Status, error and AADSTS number of a refusal.
+/// HTTP status, error and AADSTS number of a refusal.
 pub(super) fn refusal(answer: &Response) -> (u16, String, u64) {
     let body = answer.body_json();
     let number = body["error_codes"][0].as_u64().unwrap_or(0);
@@ -133,7 +133,7 @@ pub(super) fn refusal(answer: &Response) -> (u16, String, u64) {
 }
 
 #[test]
-fn documents_say_where_the_caller_reached_them() {
+fn discovery_documents_have_the_host_of_the_request() {
     let mut fixture = Fixture::new();
     let tenant = fixture.world.tenant().to_owned();
     let path = format!("/{tenant}/v2.0/.well-known/openid-configuration");

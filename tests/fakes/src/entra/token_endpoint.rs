@@ -1,6 +1,6 @@
-//! The token endpoint: which grant is asked for, who asks, and what is recorded of it.
+//! The token endpoint: finds the grant and the caller, and records the call.
 //!
-//! What each grant yields is next door.
+//! What each grant yields is in `grants`.
 
 use super::client::Form;
 use super::model::TokenCall;

@@ -1,6 +1,6 @@
 //! The state of Entra as a whole, and how a test sets it up.
 //!
-//! The world has no clock: each input brings the time. It must never do input or output.
+//! The world has no clock and does no input or output: each request brings the time.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,15 +14,15 @@ use crate::http::{Request, Response};
 use crate::journal::Journal;
 use crate::random::Random;
 
-/// Settings of the world, changeable at any time.
+/// Settings of the world, which a test may change at any time.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How long an access token lives, at least and at most, in seconds
+    /// The shortest and the longest lifetime of an access token, in seconds
     /// (docs/azure-devops.md §4.4).
     pub access_token_s: (u64, u64),
-    /// How long an unused refresh token lives.
+    /// How long an unused refresh token is valid.
     pub refresh_idle_ms: i64,
-    /// How long a code waits to be redeemed.
+    /// How long a code is valid.
     pub code_ms: i64,
     /// The API that tokens are for; ADO, unless a test says otherwise.
     pub resource: String,
@@ -46,7 +46,7 @@ pub struct World {
     pub options: Options,
     /// Misbehaviour towards callers.
     pub faults: Faults,
-    /// What callers asked.
+    /// The requests that were received.
     pub journal: Journal,
     pub(super) tenant: String,
     pub(super) base_url: String,
@@ -55,13 +55,13 @@ pub struct World {
     pub(super) apps: BTreeMap<String, App>,
     pub(super) users: BTreeMap<String, User>,
     pub(super) managed: Vec<ManagedIdentity>,
-    /// Principal names with a session in the browser; the last is the one in use.
+    /// Principal names with a session in the browser, the last one in use.
     pub(super) sessions: Vec<String>,
     pub(super) codes: HashMap<String, Code>,
     pub(super) refresh_tokens: BTreeMap<String, RefreshToken>,
     pub(super) issued: Vec<AccessToken>,
     pub(super) calls: Vec<TokenCall>,
-    /// Whatever must be seen by nobody, by the name of what it is.
+    /// Secrets that were issued or received, each with the name of its kind.
     pub(super) issued_secrets: Vec<(&'static str, String)>,
     pub(super) scripted: ScriptedRefusals,
     pub(super) forgery: Option<Forgery>,
@@ -100,12 +100,12 @@ impl World {
         &self.tenant
     }
 
-    /// The time at which people act from now on; it never goes back.
+    /// Sets the time at which people act from now on; it never goes back.
     pub fn set_now(&mut self, now_ms: i64) {
         self.now_ms = self.now_ms.max(now_ms);
     }
 
-    /// Where callers without a Host header reach this world; the shell sets it.
+    /// Sets the base URL for callers without a Host header. The shell does so when it has a port.
     pub fn set_base_url(&mut self, base_url: &str) {
         base_url.trim_end_matches('/').clone_into(&mut self.base_url);
     }
@@ -129,13 +129,13 @@ impl World {
         self.app_mut(client_id).redirect_uris.push(uri.to_owned());
     }
 
-    /// Gives an application a secret.
+    /// Adds a secret to an application.
     pub fn add_secret(&mut self, client_id: &str, secret: &str) {
         let secret = Secret { text: secret.to_owned(), is_expired: false };
         self.app_mut(client_id).secrets.push(secret);
     }
 
-    /// Ends a secret by age: whoever uses it meets AADSTS7000222.
+    /// Lets a secret expire: using it is refused with AADSTS7000222.
     pub fn expire_secret(&mut self, client_id: &str, secret: &str) {
         let secrets = &mut self.app_mut(client_id).secrets;
         for one in secrets.iter_mut().filter(|one| one.text == secret) {
@@ -143,12 +143,12 @@ impl World {
         }
     }
 
-    /// Removes a secret: whoever uses it meets AADSTS7000215.
+    /// Removes a secret: using it is refused with AADSTS7000215.
     pub fn remove_secret(&mut self, client_id: &str, secret: &str) {
         self.app_mut(client_id).secrets.retain(|one| one.text != secret);
     }
 
-    /// Registers a certificate, as DER; false when it holds no RSA key.
+    /// Registers a certificate, as DER; false when it has no RSA key.
     #[must_use = "the certificate may not have been understood"]
     pub fn add_certificate(&mut self, client_id: &str, certificate: &[u8]) -> bool {
         let read = super::assertion::certificate(certificate);
@@ -157,7 +157,7 @@ impl World {
         understood
     }
 
-    /// Registers a federated credential: this very token is accepted as an assertion.
+    /// Registers a federated credential: exactly this token is accepted as an assertion.
     pub fn add_federated_token(&mut self, client_id: &str, token: &str) {
         self.app_mut(client_id).federated_tokens.push(token.to_owned());
     }
@@ -193,7 +193,7 @@ impl World {
         object_id
     }
 
-    /// Signs a person in to the browser, beside those who are, and uses this session from now on.
+    /// Signs a person in to the browser, beside other people, and uses this session from now on.
     pub fn sign_in(&mut self, principal_name: &str) {
         let name = principal_name.to_lowercase();
         assert!(self.users.contains_key(&name), "there is no user {principal_name}");
@@ -216,34 +216,36 @@ impl World {
         self.users.values().map(|user| user.principal_name.as_str())
     }
 
-    /// Whose session the browser uses.
+    /// The person whose session the browser uses.
     pub fn signed_in_user(&self) -> Option<&str> {
         self.sessions.last().map(String::as_str)
     }
 
-    /// What this person answers when asked for consent.
+    /// Sets the answer of a person who is asked for consent.
     pub fn set_consent(&mut self, principal_name: &str, consent: Consent) {
         self.user_mut(principal_name).consent = consent;
     }
 
-    /// The AADSTS number that meets this person at every sign-in and refresh; none heals.
+    /// Sets the AADSTS number with which every sign-in and refresh of a person is refused; none
+    /// ends that.
     pub fn set_account_error(&mut self, principal_name: &str, number: Option<u32>) {
         self.user_mut(principal_name).account_error = number;
     }
 
-    /// The access tokens issued since the last call, to be carried to ADO.
+    /// The access tokens issued since the last call, for ADO to accept.
     pub fn take_issued(&mut self) -> Vec<AccessToken> {
         std::mem::take(&mut self.issued)
     }
 
-    /// Answers a request, and records it. Ask `faults.decide` first where faults may strike.
+    /// Answers a request and records it. Faults do not apply: call `faults.decide` first where they
+    /// should.
     pub fn handle(&mut self, request: &Request, now_ms: i64) -> Response {
         let response = self.answer(request, now_ms);
         self.journal.record(&without_secrets(request), response.status, None, now_ms);
         response
     }
 
-    /// Answers a request while a fault strikes; none when the request is not to be applied.
+    /// Answers a request to which a fault applies; none when the fault drops the request.
     pub fn handle_with_fault(
         &mut self,
         request: &Request,
@@ -259,26 +261,26 @@ impl World {
         self.users.get(&name.to_lowercase())
     }
 
-    #[expect(clippy::panic, reason = "a slip of the test's author, best told at once")]
+    #[expect(clippy::panic, reason = "a mistake in the test, which is reported at once")]
     fn user_mut(&mut self, name: &str) -> &mut User {
         let found = self.users.get_mut(&name.to_lowercase());
         found.unwrap_or_else(|| panic!("there is no user {name}"))
     }
 
-    #[expect(clippy::panic, reason = "a slip of the test's author, best told at once")]
+    #[expect(clippy::panic, reason = "a mistake in the test, which is reported at once")]
     fn app_mut(&mut self, client_id: &str) -> &mut App {
         let found = self.apps.get_mut(client_id);
         found.unwrap_or_else(|| panic!("there is no application {client_id}"))
     }
 
-    /// Text that nobody can guess, but that the seed repeats.
+    /// A random text for a secret, which follows from the seed.
     pub(super) fn random_text(&mut self, prefix: &str, characters: usize) -> String {
         let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         format!("{prefix}{}", self.random.text(alphabet, characters))
     }
 }
 
-/// What the journal may keep: states, nonces and login hints are nobody's business.
+/// The request without its query and body, which have states, nonces and secrets, for the journal.
 fn without_secrets(request: &Request) -> Request {
     Request { query: Vec::new(), body: Vec::new(), ..request.clone() }
 }

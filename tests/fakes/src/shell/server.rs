@@ -90,7 +90,7 @@ impl Worlds {
     }
 }
 
-/// A second handle on the socket of a connection, to close it without an answer.
+/// A second handle to the socket of a connection, to close it without an answer.
 #[derive(Debug)]
 struct Socket(TcpStream);
 
@@ -243,7 +243,7 @@ fn truncated(response: Response) -> HttpResponse {
             None => {
                 // The first half is sent before the error breaks the connection.
                 tokio::task::yield_now().await;
-                Some((Err(std::io::Error::other("the fake breaks the connection")), None))
+                Some((Err(std::io::Error::other("the fake closes the connection")), None))
             }
         }
     });

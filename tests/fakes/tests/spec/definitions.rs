@@ -1,6 +1,6 @@
-//! Microsoft's OpenAPI documents, read as far as answers need it.
+//! Microsoft's OpenAPI documents, and the comparison of answers with them.
 //!
-//! Knows nothing of the fake: it compares JSON with definitions.
+//! It compares JSON with definitions, whatever the JSON comes from.
 
 use std::path::{Path, PathBuf};
 
@@ -37,12 +37,12 @@ impl Spec {
         Some(Self(serde_json::from_str(text.trim_start_matches('\u{feff}')).unwrap()))
     }
 
-    /// The operation must exist.
+    /// Asserts that the operation exists.
     pub(crate) fn expect_operation(&self, method: &str, path: &str) {
         assert!(self.0["paths"][path][method].is_object(), "{method} {path} is not in the spec");
     }
 
-    /// The operation must exist, and the answer must have only its properties.
+    /// Asserts that the operation exists and that the answer has only its properties.
     pub(crate) fn check(&self, method: &str, path: &str, answer: Value) {
         self.expect_operation(method, path);
         let responses = self.0["paths"][path][method]["responses"].as_object().unwrap();
@@ -50,48 +50,52 @@ impl Spec {
         let answer = match (schema["type"] == "array", answer.get("value")) {
             (true, Some(list)) => {
                 assert_eq!(answer["count"], list.as_array().unwrap().len());
-                assert!(!list.as_array().unwrap().is_empty(), "{path}: nothing to check");
+                assert!(
+                    !list.as_array().unwrap().is_empty(),
+                    "{path}: there is nothing to compare"
+                );
                 list.clone()
             }
             _ => answer,
         };
-        let mut complaints = Vec::new();
-        self.compare(schema, &answer, path, &mut complaints);
-        assert!(complaints.is_empty(), "{method} {path}:\n{}", complaints.join("\n"));
+        let mut differences = Vec::new();
+        self.compare(schema, &answer, path, &mut differences);
+        assert!(differences.is_empty(), "{method} {path}:\n{}", differences.join("\n"));
     }
 
-    /// The same for an operation that shares its path with another and is listed apart.
+    /// The same for an operation in `x-ms-paths`, where those are that share their path with
+    /// another.
     pub(crate) fn check_other(&self, method: &str, path: &str, answer: Value) {
         let mut document = self.0.clone();
         document["paths"] = document["x-ms-paths"].take();
         Self(document).check(method, path, answer);
     }
 
-    fn compare(&self, schema: &Value, value: &Value, at: &str, complaints: &mut Vec<String>) {
+    fn compare(&self, schema: &Value, value: &Value, at: &str, differences: &mut Vec<String>) {
         if schema["$ref"].as_str().is_some_and(|name| name.ends_with("/JObject")) {
             return;
         }
         let schema = self.resolved(schema);
         if let Some(list) = value.as_array() {
             for one in list {
-                self.compare(&schema["items"], one, &format!("{at}[]"), complaints);
+                self.compare(&schema["items"], one, &format!("{at}[]"), differences);
             }
         } else if let Some(object) = value.as_object() {
             let properties = self.properties(schema);
             for (key, content) in object {
                 let known = properties.iter().find(|(name, _)| name == key);
                 match known {
-                    // Links and free objects are not described.
+                    // Links and objects without properties are not described.
                     Some((name, _)) if *name == "_links" => {}
                     Some((_, schema)) => {
-                        self.compare(schema, content, &format!("{at}.{key}"), complaints);
+                        self.compare(schema, content, &format!("{at}.{key}"), differences);
                     }
                     None if properties.is_empty() => {}
-                    None => complaints.push(format!("{at}.{key} is unknown")),
+                    None => differences.push(format!("{at}.{key} is not in the spec")),
                 }
             }
-        } else if let Some(complaint) = scalar_complaint(schema, value) {
-            complaints.push(format!("{at}: {complaint}"));
+        } else if let Some(difference) = scalar_difference(schema, value) {
+            differences.push(format!("{at}: {difference}"));
         }
     }
 
@@ -112,42 +116,42 @@ impl Spec {
     }
 }
 
-fn scalar_complaint(schema: &Value, value: &Value) -> Option<String> {
+fn scalar_difference(schema: &Value, value: &Value) -> Option<String> {
     if value.is_null() {
         return None;
     }
     if let Some(words) = schema["enum"].as_array() {
-        // The published statuses lack one word that the service has (docs/azure-devops.md §5).
+        // The published enumeration of states lacks one that ADO has (docs/azure-devops.md §5).
         let legal = words.contains(value) || value == "partiallySucceeded";
-        return (!legal).then(|| format!("{value} is none of {words:?}"));
+        return (!legal).then(|| format!("{value} is not one of {words:?}"));
     }
     let fits = match schema["type"].as_str() {
-        // Live answers have a number where the document says byte (docs/azure-devops.md §1.4).
+        // ADO answers a number where the document has a byte string (docs/azure-devops.md §1.4).
         Some("string") => value.is_string() || schema["format"] == "byte",
         Some("integer") => value.is_i64() || value.is_u64(),
         Some("number") => value.is_number(),
         Some("boolean") => value.is_boolean(),
         _ => true,
     };
-    (!fits).then(|| format!("{value} is no {}", schema["type"]))
+    (!fits).then(|| format!("{value} is not of type {}", schema["type"]))
 }
 
-/// The keys of a sample that ours has not, wherever both have the object around.
-pub(crate) fn missing_keys(sample: &Value, ours: &Value, at: &str) -> Vec<String> {
-    match (sample, ours) {
-        (Value::Object(sample), Value::Object(ours)) => sample
+/// The keys of a sample that `answer` lacks, in each object that both have.
+pub(crate) fn missing_keys(sample: &Value, answer: &Value, at: &str) -> Vec<String> {
+    match (sample, answer) {
+        (Value::Object(sample), Value::Object(answer)) => sample
             .iter()
-            .flat_map(|(key, value)| match ours.get(key) {
+            .flat_map(|(key, value)| match answer.get(key) {
                 Some(own) => missing_keys(value, own, &format!("{at}.{key}")),
                 None => vec![format!("{at}.{key}")],
             })
             .collect(),
-        (Value::Array(sample), Value::Array(ours)) => match (sample.first(), ours.first()) {
+        (Value::Array(sample), Value::Array(answer)) => match (sample.first(), answer.first()) {
             (Some(first), Some(own)) => missing_keys(first, own, &format!("{at}[]")),
             (Some(_), None) => vec![format!("{at}[]")],
             _ => Vec::new(),
         },
-        (Value::Object(_), _) => vec![format!("{at} is no object")],
+        (Value::Object(_), _) => vec![format!("{at} is not an object")],
         _ => Vec::new(),
     }
 }

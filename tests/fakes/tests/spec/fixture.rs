@@ -1,6 +1,6 @@
-//! A world with one of everything, asked as a program would.
+//! A world with one of everything, called as a program does.
 //!
-//! Panics on any refusal, as the checks are about what is said on success.
+//! A refusal panics, as only successful answers are compared.
 
 use std::cell::RefCell;
 
@@ -73,7 +73,7 @@ impl Fixture {
         self.ask(&Request::new(method, &self.target(target, "7.1")).with_json(body))
     }
 
-    /// An answer of the PAT lifecycle API to a person.
+    /// Calls the PAT lifecycle API as a person.
     pub(crate) fn pats(
         &self,
         version: &str,
@@ -103,7 +103,7 @@ impl Fixture {
         self.pats(version, "POST", "", Some(&body))
     }
 
-    /// An answer to somebody who may do everything, without a project in the path.
+    /// Calls a path without a project, with all scopes.
     pub(crate) fn at_organization(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let mark = if path.contains('?') { '&' } else { '?' };
         let target = format!("/fabrikam/_apis/{path}{mark}api-version=7.1");
@@ -141,7 +141,7 @@ impl Fixture {
         }
     }
 
-    /// What is delivered for an event of this type.
+    /// The body of the delivery of an event of this type.
     pub(crate) fn delivery(&self, event_type: &str, version: &str) -> Value {
         self.send("POST", "hooks/subscriptions", &self.subscription_body(event_type, version));
         let mut world = self.world.borrow_mut();
@@ -160,8 +160,8 @@ impl Fixture {
             }
             _ => {
                 world.push(&self.repository, "topic", "Again");
-                // The published sample of a merge attempt shows a pull request that is closed by
-                // the time of its delivery.
+                // The published sample of a merge attempt has a pull request that was closed before
+                // the delivery.
                 world.complete(self.pull_request);
             }
         }

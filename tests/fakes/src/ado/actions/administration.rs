@@ -1,29 +1,30 @@
-//! Changes by administrators to projects and repositories: renamed, switched off, deleted.
+//! Changes by administrators to projects and repositories: rename, disable, delete.
 //!
-//! A rename changes names, never GUIDs (docs/azure-devops.md §10). What is deleted leaves every
-//! answer and is kept only for what was queued before. Nothing here knows HTTP.
+//! A rename changes names, never GUIDs (docs/azure-devops.md §10). What was deleted is in no answer
+//! any more. It is kept for the deliveries that were queued before.
 
 use crate::ado::hooks::LossReason;
 use crate::ado::model::Project;
 use crate::ado::world::World;
 
 impl World {
-    /// Gives a project another name.
+    /// Renames a project.
     pub fn rename_project(&mut self, id: &str, name: &str) {
         name.clone_into(&mut self.project_mut(id).name);
     }
 
-    /// Gives a repository another name.
+    /// Renames a repository.
     pub fn rename_repository(&mut self, id: &str, name: &str) {
         name.clone_into(&mut self.repository_mut(id).name);
     }
 
-    /// Switches a repository off, or on again: off, it is listed, and nothing in it is reached.
+    /// Disables a repository or enables it again. A disabled one is listed, and its content cannot
+    /// be reached.
     pub fn set_disabled(&mut self, repository: &str, is_disabled: bool) {
         self.repository_mut(repository).is_disabled = is_disabled;
     }
 
-    /// Makes another branch the default one.
+    /// Sets the default branch.
     pub fn set_default_branch(&mut self, repository: &str, branch: &str) {
         let name = format!("refs/heads/{branch}");
         let known = self.repository_mut(repository);
@@ -31,7 +32,7 @@ impl World {
         known.default_branch = Some(name);
     }
 
-    /// Deletes a repository. Subscriptions to it stay and are never told anything again.
+    /// Deletes a repository. Subscriptions to it stay and get no further events.
     pub fn delete_repository(&mut self, id: &str) {
         self.repository_mut(id).is_deleted = true;
         let gone = |one: &str| one.eq_ignore_ascii_case(id);

@@ -1,7 +1,7 @@
-//! Attempts to merge a pull request, and the iterations that its code goes through.
+//! Merge attempts of pull requests, and their iterations.
 //!
-//! ADO attempts a merge when a pull request is opened and after each push, and tells so
-//! (docs/azure-devops.md §2.3); an attempt may stay queued for a while. Nothing here knows HTTP.
+//! ADO attempts a merge when a pull request is opened and after each push, and each attempt is an
+//! event (docs/azure-devops.md §2.3). An attempt may stay queued for a while.
 
 use std::collections::HashSet;
 
@@ -9,11 +9,11 @@ use crate::ado::hooks::event::{Event, EventKind, EventSubject};
 use crate::ado::model::{Commit, Iteration, PullRequestState, Repository};
 use crate::ado::world::World;
 
-/// How far back a merge base is looked for; beyond, the target itself stands in.
+/// How far back a merge base is looked for. Where none is found, the target is taken for it.
 const ANCESTRY_LIMIT_COMMITS: usize = 2_000;
 
 impl World {
-    /// Begins a merge attempt; finished at once unless merges are slow.
+    /// Begins a merge attempt. It is finished at once unless the options delay merges.
     pub(crate) fn attempt_merge(&mut self, id: u64) {
         let merge_id = self.random.guid();
         let due_ms = self.now_ms + self.options.merge_delay_ms;
@@ -63,12 +63,15 @@ impl World {
         self.announce(event);
     }
 
-    fn merge_commit(&mut self, of: &crate::ado::model::PullRequest) -> Commit {
+    fn merge_commit(&mut self, pull_request: &crate::ado::model::PullRequest) -> Commit {
         Commit {
             id: self.random.sha(),
-            comment: format!("Merge pull request {} from {}", of.id, of.source_ref),
-            parents: vec![of.merge_target.clone(), of.merge_source.clone()],
-            author: of.by.clone(),
+            comment: format!(
+                "Merge pull request {} from {}",
+                pull_request.id, pull_request.source_ref
+            ),
+            parents: vec![pull_request.merge_target.clone(), pull_request.merge_source.clone()],
+            author: pull_request.by.clone(),
             at_ms: self.now_ms,
             paths: Vec::new(),
             statuses: Vec::new(),
@@ -99,7 +102,8 @@ impl World {
         )
     }
 
-    /// Adds an iteration for the code as it is now, and makes the fork's commits known.
+    /// Adds an iteration for the present heads. The commits of a fork are copied into the target
+    /// repository.
     pub(crate) fn add_iteration(
         &mut self,
         id: u64,
@@ -141,14 +145,14 @@ impl World {
     }
 }
 
-/// The newest commit that both have; the target when none is found.
+/// The newest common ancestor; the target when none is found.
 fn merge_base(repository: &Repository, source: &str, target: &str) -> String {
     let of_target: HashSet<_> = ancestors(repository, target).into_iter().collect();
     let mut of_source = ancestors(repository, source).into_iter();
     of_source.find(|sha| of_target.contains(sha)).unwrap_or_else(|| target.to_owned())
 }
 
-/// Whether `old` is among the ancestors of `new`, so that no force was needed.
+/// Whether `old` is an ancestor of `new`, so that moving a ref needs no force.
 pub(crate) fn descends(repository: &Repository, new: &str, old: &str) -> bool {
     ancestors(repository, new).iter().any(|sha| sha == old)
 }

@@ -1,8 +1,8 @@
 //! Changes by people to pull requests.
 //!
-//! What each change tells, and through which filter, follows live measurements
-//! (docs/azure-devops.md §2.3): only pushes, reviewers, votes and status changes have a filter;
-//! anything else reaches only subscriptions without one. Nothing here knows HTTP.
+//! Which event a change causes, and which filter lets it through, follows live measurements
+//! (docs/azure-devops.md §2.3): pushes, reviewers, votes and changes of the state have a filter.
+//! Any other change reaches only subscriptions without a filter.
 
 use crate::ado::hooks::event::{EventKind, EventSubject};
 use crate::ado::model::ref_names::full_name;
@@ -46,7 +46,8 @@ impl World {
         self.announce_update(id, None, format!("Pull request {id} is a draft again"));
     }
 
-    /// Publishes a draft. Which filter tells so is unknown; none is the pessimistic reading.
+    /// Publishes a draft. Whether a filter lets this event through is unknown; here none does,
+    /// which is the worst case for a subscriber.
     pub fn publish(&mut self, id: u64) {
         self.pull_request_mut(id).is_draft = false;
         self.announce_update(id, None, format!("Pull request {id} was published"));
@@ -57,7 +58,7 @@ impl World {
         self.close(id, PullRequestState::Abandoned);
     }
 
-    /// Opens an abandoned pull request again; its code is merged anew.
+    /// Opens an abandoned pull request again, which attempts a merge.
     pub fn reactivate(&mut self, id: u64) {
         let changed = self.pull_request_mut(id);
         changed.state = PullRequestState::Active;
@@ -67,8 +68,8 @@ impl World {
         self.attempt_merge(id);
     }
 
-    /// Completes a pull request as the button in the portal does: only an active one that merges,
-    /// and whose blocking policies are content.
+    /// Completes a pull request as the button in the portal does: only an active one without
+    /// conflicts whose blocking policies are satisfied.
     ///
     /// # Errors
     /// Why it cannot be completed, for people.
@@ -90,7 +91,7 @@ impl World {
         Ok(self.complete(id))
     }
 
-    /// Completes a pull request, whatever the policies say, which pushes to the target branch;
+    /// Completes a pull request without regard to policies, which pushes to the target branch;
     /// returns the merge commit.
     pub fn complete(&mut self, id: u64) -> String {
         let (source, target) = self.heads_of(id);
@@ -117,7 +118,7 @@ impl World {
         self.announce_update(id, Some("StatusUpdateNotification"), text);
     }
 
-    /// Makes the following merge attempts conflict, or succeed again.
+    /// Sets whether the following merge attempts conflict.
     pub fn set_conflicts(&mut self, id: u64, conflicts: bool) {
         self.pull_request_mut(id).conflicts = conflicts;
     }
@@ -130,7 +131,7 @@ impl World {
         self.announce_update(id, Some("ReviewersUpdateNotification"), text);
     }
 
-    /// Votes, becoming a reviewer first if need be.
+    /// Votes. An identity that is no reviewer yet becomes one.
     pub fn vote(&mut self, id: u64, identity: &str, vote: i8) {
         let reviewers = &mut self.pull_request_mut(id).reviewers;
         reviewers.retain(|reviewer| reviewer.id != identity);
@@ -145,7 +146,7 @@ impl World {
         self.announce_update(id, None, format!("The title of pull request {id} changed"));
     }
 
-    /// Adds a label. No hook is known to tell of labels.
+    /// Adds a label. No event is known for labels.
     pub fn add_label(&mut self, id: u64, name: &str) {
         let label = (self.random.guid(), name.to_owned());
         self.pull_request_mut(id).labels.push(label);

@@ -1,8 +1,7 @@
 //! Changes by people to branches and tags.
 //!
-//! Each change is a push: it moves refs, tells subscribers, and gives the pull requests of the
-//! branch a new iteration and a new merge attempt. Branch names may be given short. Nothing here
-//! knows HTTP.
+//! Each change is a push: it moves refs, causes an event, and gives the pull requests of the branch
+//! a new iteration and a new merge attempt. Branches may be given by their short names.
 
 use crate::ado::actions::merging::descends;
 use crate::ado::hooks::event::{EventKind, EventSubject};
@@ -62,7 +61,7 @@ impl World {
         commits
     }
 
-    /// Replaces the head of a branch by a new commit beside it; returns its object id.
+    /// Replaces the head of a branch by a new commit on the same parent; returns its object id.
     pub fn force_push(&mut self, repository: &str, branch: &str, comment: &str) -> String {
         let old = self.head(repository, branch).map(str::to_owned);
         let known = self.repository(repository);
@@ -113,7 +112,8 @@ impl World {
         self.push_updates(repository, vec![update], Vec::new());
     }
 
-    /// Where a new commit on a branch goes: on its head, else on the head of the default branch.
+    /// The parent of a new commit on a branch: its head, or that of the default branch where the
+    /// branch is new.
     fn parent_for(&self, repository: &str, branch: &str) -> Option<String> {
         let own = self.head(repository, branch);
         let default = self.repository(repository).default_branch.as_deref();
@@ -147,7 +147,7 @@ impl World {
         RefUpdate { name: full_name(name), old, new: new.to_owned() }
     }
 
-    /// Records a push and everything that follows from it.
+    /// Records a push, with the event, iterations and merge attempts that follow from it.
     pub(crate) fn push_updates(
         &mut self,
         repository: &str,

@@ -1,6 +1,6 @@
 //! Pull requests, iterations, labels and threads over REST.
 //!
-//! Read-only, as people change pull requests through the world's methods.
+//! Read-only: pull requests are changed through `actions`.
 
 use serde_json::{Value, json};
 
@@ -42,17 +42,17 @@ impl World {
         Ok(Response::json(200, &list(values.collect())))
     }
 
-    pub(super) fn get_pull_request(&self, call: &Call<'_>, one: &PullRequest) -> Reply {
+    pub(super) fn get_pull_request(&self, call: &Call<'_>, pull_request: &PullRequest) -> Reply {
         if call.method() != "GET" {
             return Err(method_not_allowed(call.method()));
         }
-        Ok(Response::json(200, &self.described(one)))
+        Ok(Response::json(200, &self.described(pull_request)))
     }
 
-    fn described(&self, one: &PullRequest) -> Value {
-        let mut value = self.pull_request_json(one);
-        if !one.labels.is_empty() {
-            put(&mut value, "labels", self.labels_json(one));
+    fn described(&self, pull_request: &PullRequest) -> Value {
+        let mut value = self.pull_request_json(pull_request);
+        if !pull_request.labels.is_empty() {
+            put(&mut value, "labels", self.labels_json(pull_request));
         }
         value
     }
@@ -88,10 +88,12 @@ impl World {
         }
     }
 
-    fn iteration_changes(&self, one: &PullRequest, at: &Iteration) -> Response {
-        let repository = self.repository(&one.repository);
-        let shared = ancestors(repository, &at.common);
-        let own = ancestors(repository, &at.source).into_iter().filter(|sha| !shared.contains(sha));
+    fn iteration_changes(&self, pull_request: &PullRequest, iteration: &Iteration) -> Response {
+        let repository = self.repository(&pull_request.repository);
+        let shared = ancestors(repository, &iteration.common);
+        let own = ancestors(repository, &iteration.source)
+            .into_iter()
+            .filter(|sha| !shared.contains(sha));
         let commits = own.filter_map(|sha| repository.commits.get(&sha));
         let mut paths: Vec<_> = commits.flat_map(|commit| commit.paths.clone()).collect();
         paths.sort();
@@ -106,11 +108,11 @@ impl World {
         Response::json(200, &json!({"changeEntries": entries}))
     }
 
-    fn threads(&self, one: &PullRequest) -> Response {
-        let values = one.threads.iter().map(|thread| {
+    fn threads(&self, pull_request: &PullRequest) -> Response {
+        let values = pull_request.threads.iter().map(|thread| {
             let all = thread.comments.iter();
             let comments: Vec<_> =
-                all.map(|comment| self.comment_json(one, thread.id, comment)).collect();
+                all.map(|comment| self.comment_json(pull_request, thread.id, comment)).collect();
             let first_ms = thread.comments.first().map_or(0, |comment| comment.published_ms);
             json!({
                 "id": thread.id,
@@ -126,22 +128,26 @@ impl World {
 }
 
 /// The iteration of that number.
-pub(super) fn iteration<'a>(one: &'a PullRequest, number: &str) -> Result<&'a Iteration, Response> {
-    let found = one.iterations.iter().find(|iteration| iteration.id.to_string() == number);
+pub(super) fn iteration<'a>(
+    pull_request: &'a PullRequest,
+    number: &str,
+) -> Result<&'a Iteration, Response> {
+    let found = pull_request.iterations.iter().find(|iteration| iteration.id.to_string() == number);
     found.ok_or_else(|| {
-        let text = format!("The iteration {number} of pull request {} does not exist.", one.id);
+        let text =
+            format!("The iteration {number} of pull request {} does not exist.", pull_request.id);
         git_item_unknown("GitPullRequestIterationNotFoundException", &text)
     })
 }
 
-fn matches(request: &Request, one: &PullRequest) -> bool {
+fn matches(request: &Request, pull_request: &PullRequest) -> bool {
     let equals = |name: &str, value: Option<&str>| {
         request.query(&format!("searchCriteria.{name}")).is_none_or(|wanted| Some(wanted) == value)
     };
-    let source = one.fork.as_ref().unwrap_or(&one.repository);
-    equals("sourceRefName", Some(&one.source_ref))
-        && equals("targetRefName", Some(&one.target_ref))
-        && equals("repositoryId", Some(&one.repository))
+    let source = pull_request.fork.as_ref().unwrap_or(&pull_request.repository);
+    equals("sourceRefName", Some(&pull_request.source_ref))
+        && equals("targetRefName", Some(&pull_request.target_ref))
+        && equals("repositoryId", Some(&pull_request.repository))
         && equals("sourceRepositoryId", Some(source))
-        && equals("creatorId", Some(&one.by))
+        && equals("creatorId", Some(&pull_request.by))
 }

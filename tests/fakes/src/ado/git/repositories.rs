@@ -1,6 +1,6 @@
 //! Repositories, refs, pushes and commits over REST.
 //!
-//! Read-only: people change code through the world's methods, not through this API.
+//! Read-only: code is changed through `actions`.
 
 use serde_json::{Value, json};
 
@@ -88,28 +88,28 @@ impl World {
         Ok(Response::json(200, &list(values.collect())))
     }
 
-    pub(super) fn get_push(&self, call: &Call<'_>, at: &Repository, wanted: &str) -> Reply {
-        let found = at.pushes.iter().find(|push| push.id.to_string() == wanted);
+    pub(super) fn get_push(&self, call: &Call<'_>, repository: &Repository, wanted: &str) -> Reply {
+        let found = repository.pushes.iter().find(|push| push.id.to_string() == wanted);
         let push = found.ok_or_else(|| {
             let text = format!("TF401035: There is no push {wanted}.");
             git_item_unknown("GitPushNotFoundException", &text)
         })?;
-        let mut value = self.push_json(at, push);
-        put(&mut value, "repository", self.repository_json(at));
+        let mut value = self.push_json(repository, push);
+        put(&mut value, "repository", self.repository_json(repository));
         let include_commits = number(call.request, "includeCommits")?.unwrap_or(0);
         let commits = push.commits.iter().take(include_commits);
-        let commits = commits.filter_map(|sha| at.commits.get(sha));
-        let commits: Vec<_> = commits.map(|commit| self.commit_json(at, commit)).collect();
+        let commits = commits.filter_map(|sha| repository.commits.get(sha));
+        let commits: Vec<_> = commits.map(|commit| self.commit_json(repository, commit)).collect();
         put(&mut value, "commits", Value::Array(commits));
         if switch(call.request, "includeRefUpdates")? {
-            put(&mut value, "refUpdates", ref_updates(at, push, None));
+            put(&mut value, "refUpdates", ref_updates(repository, push, None));
         }
         Ok(Response::json(200, &value))
     }
 
     pub(super) fn get_commit(&self, repository: &Repository, sha: &str) -> Reply {
         if sha.len() != 40 || !sha.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(bad_request(&format!("'{sha}' is no commit id.")));
+            return Err(bad_request(&format!("'{sha}' is not a commit id.")));
         }
         let commit = repository.commits.get(sha).ok_or_else(|| commit_unknown(sha))?;
         let mut value = self.commit_json(repository, commit);

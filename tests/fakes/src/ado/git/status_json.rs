@@ -1,6 +1,6 @@
-//! Statuses as JSON, read from what is posted and written into answers (docs/azure-devops.md §5).
+//! Statuses as JSON: read from request bodies, written into answers (docs/azure-devops.md §5).
 //!
-//! Nothing here knows whether a status may be posted.
+//! Whether a status may be posted is decided in `statuses`.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ const STATES: [&str; 7] =
     ["notSet", "pending", "succeeded", "failed", "error", "notApplicable", "partiallySucceeded"];
 
 impl World {
-    /// Reads a posted status; only the context's name is required, but types must be right.
+    /// Reads a status from a body. Of the context only the name is required.
     pub(super) fn status_of(
         &self,
         call: &Call<'_>,
@@ -25,7 +25,8 @@ impl World {
     ) -> Result<Status, Response> {
         let state = body.get("state").and_then(Value::as_str);
         let state = state.filter(|word| STATES.contains(word));
-        let state = state.ok_or_else(|| bad_request("state is none of the known words."))?;
+        let state =
+            state.ok_or_else(|| bad_request(&format!("state must be one of {STATES:?}.")))?;
         let empty = json!({});
         let context = body.get("context").unwrap_or(&empty);
         let name = optional_text(context, "name")?.unwrap_or_default();
@@ -63,9 +64,14 @@ impl World {
         value
     }
 
-    pub(super) fn commit_status_json(&self, at: &Repository, sha: &str, one: &Status) -> Value {
-        let mut value = self.status_json(at, one);
-        let url = format!("{}/statuses", self.commit_url(at, sha));
+    pub(super) fn commit_status_json(
+        &self,
+        repository: &Repository,
+        sha: &str,
+        status: &Status,
+    ) -> Value {
+        let mut value = self.status_json(repository, status);
+        let url = format!("{}/statuses", self.commit_url(repository, sha));
         put(&mut value, "_links", json!({"self": {"href": url}}));
         value
     }

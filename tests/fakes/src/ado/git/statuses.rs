@@ -1,7 +1,7 @@
 //! Statuses of commits and of pull requests over REST (docs/azure-devops.md §5).
 //!
-//! Append-only: a status is never edited, and every one ever posted is listed. The rules that a
-//! branch policy adds are kept here; what a policy makes of a status is decided in `policy`.
+//! A status is never edited; each post adds one, and all are listed. Statuses that a branch policy
+//! does not permit are refused here. What a policy evaluates to is decided in `policy`.
 
 use serde_json::Value;
 
@@ -118,7 +118,7 @@ impl World {
         Ok(Response::json(200, &answer))
     }
 
-    /// Bulk removal; `remove` is the only operation there is.
+    /// Removes several statuses. `remove` is the only operation of ADO's patch.
     fn remove_statuses(&mut self, call: &Call<'_>, id: u64, iteration: Option<u64>) -> Reply {
         self.check_may_change(call, id)?;
         let body = call.json_as(&["application/json-patch+json"])?;

@@ -1,4 +1,5 @@
-//! Events on their way to the subscriptions to them: queued, or lost with a reason.
+//! Announcing an event: each subscription to it gets a notification, or loses the event for a
+//! reason.
 
 use super::event::{Event, EventKind, EventSubject};
 use super::notification::{LossReason, LostEvent};
@@ -7,7 +8,7 @@ use crate::ado::security::permission::Permission;
 use crate::ado::world::World;
 
 impl World {
-    /// An event that happens now, without anything to filter by yet.
+    /// An event at the present time, without values to filter by.
     pub(crate) fn event(
         &mut self,
         kind: EventKind,
@@ -33,7 +34,8 @@ impl World {
         }
     }
 
-    /// Tells an event to everybody who wants it and can have it.
+    /// Queues a notification for each subscription to an event, or records that the subscription
+    /// loses it.
     pub(crate) fn announce(&mut self, event: Event) {
         let wanting = self.hooks.subscriptions.values().filter(|one| one.wants(&event));
         let ids: Vec<_> = wanting.map(|subscription| subscription.id.clone()).collect();

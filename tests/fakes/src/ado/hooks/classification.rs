@@ -1,12 +1,12 @@
 //! How ADO classifies an answer, and how long it waits before the next attempt.
 //!
-//! The table of Microsoft's "Troubleshoot service hooks" (docs/azure-devops.md §1.3), and nothing
-//! else: what follows for a subscription is decided by the delivery queue.
+//! The table of Microsoft's "Troubleshoot service hooks" (docs/azure-devops.md §1.3). What follows
+//! for a subscription is decided in `delivery` and `probation`.
 
-/// What became of a delivery.
+/// The outcome of a delivery attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// The receiver answered this status.
+    /// The receiver answered with this status.
     Status(u16),
     /// No connection could be made.
     NoConnection,
@@ -16,12 +16,12 @@ pub enum Answer {
     DroppedAfterSend,
 }
 
-/// What ADO makes of an answer.
+/// The class of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     /// Delivered.
     Success,
-    /// Worth a few attempts within minutes.
+    /// Retried within minutes.
     Transient,
     /// Puts the subscription on probation.
     Enduring,
@@ -37,7 +37,7 @@ pub const TRANSIENT_WAITS_S: [u32; 8] = [1, 2, 4, 8, 16, 32, 60, 60];
 /// (docs/azure-devops.md §1.3).
 pub const PROBATION_WAITS_S: [u32; 7] = [1_200, 2_400, 4_800, 9_600, 19_200, 38_400, 54_000];
 
-/// The class of an answer. A time-out's class is undocumented; enduring is the worst case.
+/// The class of an answer. For a time-out it is not documented; enduring is the worst case.
 pub fn class(answer: Answer) -> Class {
     match answer {
         Answer::Status(200..=299) => Class::Success,
@@ -48,7 +48,8 @@ pub fn class(answer: Answer) -> Class {
     }
 }
 
-/// The wait before retry number `retry` (from zero) in milliseconds; none when there is no more.
+/// The wait before retry number `retry` (from zero) in milliseconds; none when there are no more
+/// retries.
 pub fn wait_ms(waits_s: &[u32], retry: u32, time_scale: u32) -> Option<i64> {
     let seconds = waits_s.get(usize::try_from(retry).ok()?)?;
     Some(i64::from(*seconds) * 1_000 / i64::from(time_scale.max(1)))

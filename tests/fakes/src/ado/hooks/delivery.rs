@@ -1,7 +1,7 @@
 //! The queue of notifications: attempts and quick retries.
 //!
-//! The world says what is due and is told what became of it; sending is the shell's work. What
-//! lasting failures do is told next door, in `probation`.
+//! The shell takes due deliveries from here, sends them, and gives the answers back. What follows
+//! from a lasting failure is in `probation`.
 
 use super::classification::{Class, TRANSIENT_WAITS_S, class, wait_ms};
 use super::event::Event;
@@ -13,7 +13,8 @@ use super::subscription::SubscriptionStatus;
 use crate::ado::world::World;
 
 impl World {
-    /// Queues a notification; a test changes no subscription.
+    /// Queues a notification. `test` has the details of a test notification, which never changes
+    /// the status of its subscription.
     pub(crate) fn enqueue(&mut self, id: &str, event: Event, test: Option<TestDetails>) -> u64 {
         self.hooks.last_token += 1;
         let token = self.hooks.last_token;
@@ -50,12 +51,12 @@ impl World {
         token
     }
 
-    /// The deliveries to make now; each must be answered.
+    /// The deliveries that are due. Each must be given back to `delivery_answered`.
     pub fn due_deliveries(&mut self, now_ms: i64) -> Vec<Outgoing> {
         self.due_deliveries_at_most(now_ms, usize::MAX)
     }
 
-    /// The first deliveries to make now, for a shell that has room for so many.
+    /// The first `limit` deliveries that are due.
     pub fn due_deliveries_at_most(&mut self, now_ms: i64, limit: usize) -> Vec<Outgoing> {
         self.set_now(now_ms);
         let mut outgoing = Vec::new();
@@ -70,14 +71,14 @@ impl World {
         outgoing
     }
 
-    /// When something falls due next, if anything does: a delivery or a queued merge.
+    /// When the next delivery or queued merge attempt falls due.
     pub fn next_due_ms(&self) -> Option<i64> {
         let delivery = self.next_delivery_ms();
         let merge = self.queued_merges.iter().map(|(due_ms, _)| *due_ms).min();
         delivery.into_iter().chain(merge).min()
     }
 
-    /// When a delivery falls due next.
+    /// When the next delivery falls due.
     pub fn next_delivery_ms(&self) -> Option<i64> {
         self.hooks.due.first().map(|(due_ms, _)| *due_ms)
     }
@@ -91,7 +92,8 @@ impl World {
         Some(outgoing)
     }
 
-    /// What became of a delivery; answers to unknown or repeated tokens are ignored.
+    /// Takes the answer to a delivery. An answer for an unknown or already answered token is
+    /// ignored.
     pub fn delivery_answered(&mut self, token: u64, answer: Answer, now_ms: i64) {
         self.set_now(now_ms);
         if !self.hooks.in_flight.remove(&token) {
@@ -127,7 +129,8 @@ impl World {
         }
     }
 
-    /// Plans one of the quick retries; false when there is none left or it is not the time.
+    /// Plans the next quick retry; false when there are no more, or when the subscription or the
+    /// notification is on probation.
     fn plan_quick_retry(&mut self, token: u64) -> bool {
         let time_scale = self.options.time_scale;
         let Some(notification) = self.hooks.notifications.get_mut(&token) else { return true };

@@ -1,7 +1,7 @@
-//! What happened, and what ADO calls it.
+//! Events, and their names.
 //!
-//! An event keeps only references: the resource is rendered when it is delivered, not when it
-//! happened (docs/azure-devops.md §2.3). Nothing here knows subscriptions.
+//! An event has only references to what it is about: the resource is rendered when it is delivered,
+//! not when the event happened (docs/azure-devops.md §2.3).
 
 /// The kinds of events that the fake fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,14 +12,15 @@ pub enum EventKind {
     Created,
     /// `git.pullrequest.updated`
     Updated,
-    /// `git.pullrequest.merged`: a merge was attempted, not: the pull request was completed.
+    /// `git.pullrequest.merged`: a merge was attempted. It does not mean that the pull request was
+    /// completed.
     Merged,
     /// `ms.vss-code.git-pullrequest-comment-event`
     Comment,
 }
 
 impl EventKind {
-    /// The name on the wire.
+    /// The name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Push => "git.push",
@@ -36,7 +37,7 @@ impl EventKind {
         all.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// The filters that a subscription may set for it (docs/azure-devops.md §2.2).
+    /// The filters that a subscription may have (docs/azure-devops.md §2.2).
     pub fn filters(self) -> &'static [&'static str] {
         const CREATED: &str = "pullrequestCreatedBy";
         const REVIEWERS: &str = "pullrequestReviewersContains";
@@ -61,21 +62,21 @@ pub enum EventSubject {
     Comment {
         /// Number of the pull request.
         pull_request: u64,
-        /// Number of the thread in it.
+        /// Number of the thread in the pull request.
         thread: u64,
-        /// Number of the comment in that.
+        /// Number of the comment in the thread.
         comment: u64,
     },
-    /// Made-up things of a test notification.
+    /// The invented content of a test notification.
     Sample,
 }
 
-/// Something that happened.
+/// An event.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// GUID, the same for every subscription that is told.
+    /// GUID, which is the same in the deliveries to all subscriptions.
     pub id: String,
-    /// What it is called.
+    /// Its kind.
     pub kind: EventKind,
     /// Name of the organization.
     pub organization: String,
@@ -87,14 +88,14 @@ pub struct Event {
     pub subject: EventSubject,
     /// When, in milliseconds since 1970.
     pub at_ms: i64,
-    /// What people are told.
+    /// The text for people.
     pub text: String,
-    /// Short names of the branches it can be filtered by.
+    /// Short names of the branches that a filter may name.
     pub branches: Vec<String>,
-    /// The filter value for updates; none when only unfiltered subscriptions are told.
+    /// The filter value of an update; none when only subscriptions without a filter get it.
     pub notification_type: Option<&'static str>,
-    /// The filter value for merge attempts.
+    /// The filter value of a merge attempt.
     pub merge_result: Option<&'static str>,
-    /// GUID of who pushed, or of who opened the pull request.
+    /// GUID of the identity that pushed or that opened the pull request.
     pub created_by: String,
 }

@@ -1,7 +1,7 @@
 //! The notification history over REST (docs/azure-devops.md §3).
 //!
-//! It goes back seven days (docs/azure-devops.md §1.4). What probation lost is not in it: that was
-//! never queued. Nothing here changes a subscription.
+//! It goes back seven days (docs/azure-devops.md §1.4). Events that were lost during probation are
+//! not in it, since they were never queued.
 
 use serde_json::{Value, json};
 
@@ -17,11 +17,11 @@ use crate::ado::world::World;
 use crate::http::Response;
 use crate::timestamp::rfc3339;
 
-/// How long a notification can be looked at.
+/// How long a notification is in the history.
 const HISTORY_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 
 impl World {
-    /// What can still be looked at of a subscription, newest first.
+    /// The notifications of a subscription that are in the history, newest first.
     fn history(&self, id: &str) -> impl Iterator<Item = &Notification> {
         let since_ms = self.now_ms - HISTORY_MS;
         let all = self.notifications(id).into_iter().rev();
@@ -80,7 +80,7 @@ impl World {
     }
 }
 
-/// What a query of the history asks for.
+/// The arguments of a query of the history.
 struct Query {
     subscriptions: Option<Vec<String>>,
     from_ms: i64,
@@ -122,18 +122,18 @@ impl Query {
         })
     }
 
-    fn wants(&self, one: &Notification) -> bool {
-        let (status, result) = words(one);
+    fn wants(&self, notification: &Notification) -> bool {
+        let (status, result) = words(notification);
         let is = |wanted: &Option<String>, word: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(word))
         };
-        (self.from_ms..=self.to_ms).contains(&one.created_ms)
+        (self.from_ms..=self.to_ms).contains(&notification.created_ms)
             && is(&self.status, status)
             && is(&self.result, result)
     }
 
-    fn shown(&self, one: &Notification, of: &Subscription) -> Value {
-        let mut value = notification_of(one, of);
+    fn shown(&self, notification: &Notification, subscription: &Subscription) -> Value {
+        let mut value = notification_of(notification, subscription);
         if !self.with_details {
             put(&mut value, "details", Value::Null);
         }
@@ -149,52 +149,52 @@ fn counts(found: &[&Notification]) -> Value {
     some.map(|(result, count)| json!({"result": result, "notificationCount": count})).collect()
 }
 
-fn notification_of(one: &Notification, of: &Subscription) -> Value {
-    notification_json(one, &of.publisher_inputs, &of.consumer_inputs)
+fn notification_of(notification: &Notification, subscription: &Subscription) -> Value {
+    notification_json(notification, &subscription.publisher_inputs, &subscription.consumer_inputs)
 }
 
 pub(super) fn notification_json(
-    one: &Notification,
+    notification: &Notification,
     publisher: &Inputs,
     consumer: &Inputs,
 ) -> Value {
-    let (status, result) = words(one);
+    let (status, result) = words(notification);
     let mut details = json!({
-        "eventType": one.event.kind.name(),
+        "eventType": notification.event.kind.name(),
         "publisherId": "tfs",
         "publisherInputs": publisher,
         "consumerId": "webHooks",
         "consumerActionId": "httpRequest",
         "consumerInputs": masked(consumer),
-        "queuedDate": rfc3339(one.created_ms),
-        "requestAttempts": one.attempts.len(),
-        "request": one.request,
+        "queuedDate": rfc3339(notification.created_ms),
+        "requestAttempts": notification.attempts.len(),
+        "request": notification.request,
     });
-    if let Some(attempt) = one.attempts.last() {
+    if let Some(attempt) = notification.attempts.last() {
         put(&mut details, "response", json!(response_text(attempt.answer)));
         put(&mut details, "processedDate", json!(rfc3339(attempt.at_ms)));
-        if one.progress != Progress::Succeeded {
+        if notification.progress != Progress::Succeeded {
             put(&mut details, "errorMessage", json!(response_text(attempt.answer)));
         }
     }
-    if let Some(at_ms) = one.completed_ms {
+    if let Some(at_ms) = notification.completed_ms {
         put(&mut details, "completedDate", json!(rfc3339(at_ms)));
     }
     json!({
-        "id": one.number,
-        "subscriptionId": one.subscription,
+        "id": notification.number,
+        "subscriptionId": notification.subscription,
         "subscriberId": NO_SUBSCRIPTION,
-        "eventId": one.event.id,
+        "eventId": notification.event.id,
         "status": status,
         "result": result,
-        "createdDate": rfc3339(one.created_ms),
-        "modifiedDate": rfc3339(one.completed_ms.unwrap_or(one.created_ms)),
+        "createdDate": rfc3339(notification.created_ms),
+        "modifiedDate": rfc3339(notification.completed_ms.unwrap_or(notification.created_ms)),
         "details": details,
     })
 }
 
-fn words(one: &Notification) -> (&'static str, &'static str) {
-    match one.progress {
+fn words(notification: &Notification) -> (&'static str, &'static str) {
+    match notification.progress {
         Progress::Waiting => ("queued", "pending"),
         Progress::InFlight => ("requestInProgress", "pending"),
         Progress::Succeeded => ("completed", "succeeded"),

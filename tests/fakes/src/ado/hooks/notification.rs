@@ -1,26 +1,26 @@
-//! One event on its way to one subscription.
+//! Notifications: each is one event for one subscription.
 //!
-//! Plain values, readable by tests. How they move is decided by the delivery queue.
+//! Plain values. How they progress is decided in `delivery` and `probation`.
 
 pub use super::classification::Answer;
 use super::event::Event;
 use super::subscription::Inputs;
 
-/// The GUID in deliveries that belong to no saved subscription.
+/// The GUID in deliveries of unsaved subscriptions.
 pub const NO_SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
 
-/// One delivery for the shell to make.
+/// One delivery for the shell to send.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
-    /// Names this delivery when it is answered.
+    /// Identifies the delivery for `delivery_answered`.
     pub token: u64,
     /// GUID of the subscription; zeros for an unsaved test.
     pub subscription: String,
     /// Number of the notification in its subscription.
     pub notification: u64,
-    /// Where to.
+    /// The URL of the receiver.
     pub url: String,
-    /// With which headers.
+    /// The headers.
     pub headers: Vec<(String, String)>,
     /// The JSON body.
     pub body: Vec<u8>,
@@ -28,14 +28,14 @@ pub struct Outgoing {
     pub attempt: u32,
 }
 
-/// What a test notification is delivered with, whatever its subscription says.
+/// The details that a test notification is delivered with, instead of those of its subscription.
 #[derive(Debug, Clone)]
 pub(crate) struct TestDetails {
     pub(crate) inputs: Inputs,
     pub(crate) resource_version: String,
 }
 
-/// Where a notification stands.
+/// The progress of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// It waits for its first attempt or for a retry.
@@ -44,7 +44,7 @@ pub enum Progress {
     InFlight,
     /// It was delivered.
     Succeeded,
-    /// ADO gave it up.
+    /// ADO gave up.
     Failed,
 }
 
@@ -53,7 +53,7 @@ pub enum Progress {
 pub struct Attempt {
     /// When the answer came, in milliseconds since 1970.
     pub at_ms: i64,
-    /// What became of it.
+    /// The outcome.
     pub answer: Answer,
 }
 
@@ -64,17 +64,17 @@ pub struct Notification {
     pub number: u64,
     /// GUID of its subscription.
     pub subscription: String,
-    /// What happened.
+    /// The event.
     pub event: Event,
-    /// Where it stands.
+    /// Its progress.
     pub progress: Progress,
     /// The attempts, oldest first.
     pub attempts: Vec<Attempt>,
-    /// The headers and body last sent; the credential is masked.
+    /// The headers and body last sent, with the credential masked.
     pub request: String,
     /// When it was queued.
     pub created_ms: i64,
-    /// When it was delivered or given up.
+    /// When it was delivered or ADO gave up.
     pub completed_ms: Option<i64>,
     pub(crate) due_ms: i64,
     pub(crate) transient_retries: u32,
@@ -83,7 +83,7 @@ pub struct Notification {
     pub(crate) test: Option<TestDetails>,
 }
 
-/// Why an event was not told.
+/// Why a subscription loses an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LossReason {
     /// The subscription was on probation.
@@ -94,13 +94,13 @@ pub enum LossReason {
     NotPermitted,
 }
 
-/// An event that a subscription wanted and never gets.
+/// An event that a subscription never gets.
 #[derive(Debug, Clone)]
 pub struct LostEvent {
     /// GUID of the subscription.
     pub subscription: String,
-    /// What happened.
+    /// The event.
     pub event: Event,
-    /// Why it is lost.
+    /// The reason.
     pub why: LossReason,
 }

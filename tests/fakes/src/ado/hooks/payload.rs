@@ -1,8 +1,8 @@
 //! The body and the headers of a delivery.
 //!
-//! Rendered at the time of the attempt: the resource shows the world as it is then, not as it was
-//! when the event happened (docs/azure-devops.md §2.3). Sentences are our own, keys are the live
-//! ones of §2.
+//! The body is rendered at each attempt: the resource shows the state at that time, not at the time
+//! of the event (docs/azure-devops.md §2.3). The keys are those of measured deliveries, §2 there;
+//! the texts are not those of ADO.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,7 +18,7 @@ use crate::ado::world::World;
 use crate::timestamp::rfc3339;
 
 impl World {
-    /// The next attempt of a notification; none when it has nowhere to go any more.
+    /// The next attempt of a notification; none when its subscription was deleted.
     pub(super) fn outgoing(&mut self, token: u64) -> Option<Outgoing> {
         let (activity, request) = (self.random.guid(), self.random.guid());
         let notification = self.hooks.notifications.get(&token)?;
@@ -46,19 +46,25 @@ impl World {
         })
     }
 
-    fn body(&self, of: &Notification, to: Option<&Subscription>, inputs: &Inputs) -> Value {
-        let event = &of.event;
-        let version = match (&of.test, to) {
+    fn body(
+        &self,
+        notification: &Notification,
+        subscription: Option<&Subscription>,
+        inputs: &Inputs,
+    ) -> Value {
+        let event = &notification.event;
+        let version = match (&notification.test, subscription) {
             (Some(test), _) => test.resource_version.as_str(),
-            (None, to) => to.map_or("1.0", |one| one.resource_version.as_str()),
+            (None, subscription) => subscription.map_or("1.0", |one| one.resource_version.as_str()),
         };
-        // Asking for 2.0 where only 1.0 exists has been seen to empty the resource
+        // A subscription with version 2.0 notification an event that has only 1.0 gets no resource
         // (docs/azure-devops.md §1.2).
         let is_empty = version == "2.0" && event.kind != EventKind::Comment;
-        let resource = if is_empty { Value::Null } else { self.resource(of, to, inputs) };
+        let resource =
+            if is_empty { Value::Null } else { self.resource(notification, subscription, inputs) };
         json!({
-            "subscriptionId": of.subscription,
-            "notificationId": of.number,
+            "subscriptionId": notification.subscription,
+            "notificationId": notification.number,
             "id": event.id,
             "eventType": event.kind.name(),
             "publisherId": "tfs",
@@ -82,25 +88,31 @@ impl World {
         })
     }
 
-    fn resource(&self, of: &Notification, to: Option<&Subscription>, inputs: &Inputs) -> Value {
+    fn resource(
+        &self,
+        notification: &Notification,
+        subscription: Option<&Subscription>,
+        inputs: &Inputs,
+    ) -> Value {
         let wanted = inputs.get("resourceDetailsToSend").map_or("", String::as_str);
-        let full = match &of.event.subject {
-            EventSubject::Push(push) => self.push_resource(&of.event.repository, *push),
+        let full = match &notification.event.subject {
+            EventSubject::Push(push) => self.push_resource(&notification.event.repository, *push),
             EventSubject::PullRequest(id) => {
-                self.pull_request_resource(self.pull_request(*id), of.event.kind)
+                self.pull_request_resource(self.pull_request(*id), notification.event.kind)
             }
             EventSubject::Comment { pull_request, thread, comment } => {
                 self.comment_resource(*pull_request, *thread, *comment)
             }
-            EventSubject::Sample => super::sample::resource(of.event.kind),
+            EventSubject::Sample => super::sample::resource(notification.event.kind),
         };
-        let is_organization_wide = to.is_some_and(|one| one.filter("projectId").is_none());
+        let is_organization_wide =
+            subscription.is_some_and(|one| one.filter("projectId").is_none());
         match wanted {
             "none" => Value::Null,
             "minimal" => reduced(&full, &["id", "pushId", "pullRequestId", "url"]),
-            // Seen live: organization-wide push subscriptions that do not say "all"
-            // (docs/azure-devops.md §1.1).
-            "" if is_organization_wide && of.event.kind == EventKind::Push => {
+            // An organization-wide subscription subscription pushes that does not ask for all details gets a
+            // reduced resource (docs/azure-devops.md §1.1).
+            "" if is_organization_wide && notification.event.kind == EventKind::Push => {
                 reduced(&full, &["pushId", "date", "pushedBy", "url"])
             }
             _ => full,
@@ -159,9 +171,14 @@ impl World {
         json!({"comment": comment, "pullRequest": pull_request})
     }
 
-    pub(crate) fn comment_json(&self, on: &PullRequest, thread: u64, comment: &Comment) -> Value {
-        let repository = self.repository(&on.repository);
-        let url = self.pull_request_url(on);
+    pub(crate) fn comment_json(
+        &self,
+        pull_request: &PullRequest,
+        thread: u64,
+        comment: &Comment,
+    ) -> Value {
+        let repository = self.repository(&pull_request.repository);
+        let url = self.pull_request_url(pull_request);
         let threads = format!("{url}/threads/{thread}");
         let mut value = json!({
             "id": comment.id,
@@ -199,7 +216,7 @@ fn reduced(full: &Value, keys: &[&str]) -> Value {
     Value::Object(pairs.collect())
 }
 
-/// The headers that the subscription asks for: its own, and Basic authentication
+/// The headers that the subscription configures, and Basic authentication
 /// (docs/azure-devops.md §1.1).
 fn configured_headers(inputs: &Inputs) -> Vec<(String, String)> {
     let text = |name: &str| inputs.get(name).map_or("", String::as_str);
@@ -214,7 +231,7 @@ fn configured_headers(inputs: &Inputs) -> Vec<(String, String)> {
     headers
 }
 
-/// What the notification history shows of a request: header values are masked
+/// A request as the notification history shows it, with the credential masked
 /// (docs/azure-devops.md §1.1).
 pub(super) fn masked_request(outgoing: &Outgoing) -> String {
     let mut text =

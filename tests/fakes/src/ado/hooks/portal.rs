@@ -1,7 +1,4 @@
-//! What people do to subscriptions in the portal, and what their leaving does.
-//!
-//! For tests, which play those people; a slip of theirs ends the test with a sentence. Nothing here
-//! is reached over REST.
+//! What people do to subscriptions in the portal, and what follows when they leave. Tests call it.
 
 use serde_json::Value;
 
@@ -11,7 +8,7 @@ use crate::ado::world::World;
 use crate::http::Response;
 
 impl World {
-    /// The subscriptions there are, by GUID.
+    /// All subscriptions, by GUID.
     pub fn subscriptions(&self) -> impl Iterator<Item = &Subscription> {
         self.hooks.subscriptions.values()
     }
@@ -21,22 +18,22 @@ impl World {
         self.hooks.subscriptions.get(id)
     }
 
-    /// Changes a subscription behind everybody's back, as an administrator in the portal would.
+    /// Changes a subscription as an administrator in the portal would.
     pub fn change_subscription(&mut self, id: &str, change: impl FnOnce(&mut Subscription)) {
         if let Some(subscription) = self.hooks.subscriptions.get_mut(id) {
             change(subscription);
         }
     }
 
-    /// Creates a subscription by the hand of an identity, with the body of a create call; returns
-    /// its GUID.
+    /// Creates a subscription that belongs to `owner`, with the body of a create call; returns its
+    /// GUID. Panics where ADO would refuse it.
     pub fn add_subscription(&mut self, organization: &str, owner: &str, body: &Value) -> String {
         let id = self.try_add_subscription(organization, owner, body);
         assert!(id.is_ok(), "ADO refuses this subscription: {id:?}");
         id.unwrap_or_default()
     }
 
-    /// The same, for whoever cannot know whether ADO takes it.
+    /// The same, but returns the refusal.
     pub(crate) fn try_add_subscription(
         &mut self,
         organization: &str,
@@ -56,7 +53,7 @@ impl World {
         self.hooks.subscriptions.remove(id).is_some()
     }
 
-    /// Sets the status of a subscription; what waited for one that is disabled is lost.
+    /// Sets the status of a subscription. Disabling it loses what is queued for it.
     pub fn set_subscription_status(&mut self, id: &str, status: SubscriptionStatus) {
         assert!(self.hooks.subscriptions.contains_key(id), "there is no subscription {id}");
         self.change_subscription(id, |one| one.status = status);
@@ -65,8 +62,8 @@ impl World {
         }
     }
 
-    /// An identity leaves: it is no member any more, and its subscriptions end. Whether ADO means
-    /// the creator or the last to change it is unknown; both end it here.
+    /// Deactivates an identity: it is no member any more, and its subscriptions are disabled.
+    /// Whether ADO goes by the creator or by the last modifier is unknown; here either is enough.
     pub fn deactivate(&mut self, identity: &str) {
         self.remove_member(identity);
         let all = self.hooks.subscriptions.values();

@@ -1,7 +1,7 @@
-//! What a lasting failure does to a subscription: probation, disabling, and the end of its queue.
+//! What follows from a lasting failure: probation, the loss of the queue, disabling.
 //!
-//! Only the failed notification is retried, at growing intervals over a day and a half; everything
-//! else that the subscription wanted is lost (docs/azure-devops.md §1.3).
+//! On probation only the failed notification is retried, at growing intervals over a day and a
+//! half. All other events for the subscription are lost (docs/azure-devops.md §1.3).
 
 use super::classification::{PROBATION_WAITS_S, wait_ms};
 use super::notification::{LossReason, LostEvent, Notification, Progress};
@@ -9,33 +9,33 @@ use super::subscription::SubscriptionStatus;
 use crate::ado::world::World;
 
 impl World {
-    /// The notifications of a subscription that are remembered, oldest first.
+    /// The kept notifications of a subscription, oldest first.
     pub fn notifications(&self, subscription: &str) -> Vec<&Notification> {
         let all = self.hooks.notifications.values();
         all.filter(|notification| notification.subscription == subscription).collect()
     }
 
-    /// Every notification that is remembered, oldest first.
+    /// All kept notifications, oldest first.
     pub fn all_notifications(&self) -> impl Iterator<Item = &Notification> {
         self.hooks.notifications.values()
     }
 
-    /// The events that subscriptions wanted and never get, oldest first.
+    /// The events that subscriptions lost, oldest first.
     pub fn lost(&self) -> &[LostEvent] {
         &self.hooks.lost
     }
 
-    /// How many deliveries wait or are under way.
+    /// How many deliveries are queued or under way.
     pub fn deliveries_pending(&self) -> usize {
         self.hooks.due.len() + self.hooks.in_flight.len()
     }
 
-    /// How many deliveries were sent and not answered yet.
+    /// How many deliveries are under way.
     pub fn deliveries_under_way(&self) -> usize {
         self.hooks.in_flight.len()
     }
 
-    /// A failure that quick retries did not mend.
+    /// Handles a failure that is not or no longer retried quickly.
     pub(super) fn handle_lasting_failure(&mut self, token: u64) {
         let Some(notification) = self.hooks.notifications.get_mut(&token) else { return };
         let id = notification.subscription.clone();
@@ -46,7 +46,7 @@ impl World {
             return self.handle_failure_on_probation(token);
         }
         if subscription.status != SubscriptionStatus::Enabled {
-            // Another notification is on probation already; this one is not retried.
+            // The subscription is on probation for another notification; this one is not retried.
             return self.give_up(token, LossReason::OnProbation);
         }
         subscription.probation_retries = 0;
@@ -78,8 +78,8 @@ impl World {
         }
     }
 
-    /// Ends the deliveries of the subscription that this notification belongs to; what waited there
-    /// is lost, except the notification itself.
+    /// Sets the status of the subscription of a notification. What is queued for it is lost, except
+    /// the notification itself.
     pub(super) fn stop_subscription(&mut self, token: u64, status: SubscriptionStatus) {
         let Some(notification) = self.hooks.notifications.get(&token) else { return };
         let id = notification.subscription.clone();
@@ -93,7 +93,7 @@ impl World {
         self.drop_queued(&id, Some(token), why);
     }
 
-    /// Gives up what waits for a subscription that no longer delivers.
+    /// Gives up the queued notifications of a subscription, except tests.
     pub(in crate::ado) fn drop_queued(&mut self, id: &str, except: Option<u64>, why: LossReason) {
         let waiting = self.hooks.due.iter().map(|(_, token)| *token);
         let others: Vec<_> = waiting
@@ -127,7 +127,8 @@ impl World {
         self.drop_oldest_finished();
     }
 
-    /// Keeps a load test from filling the memory: the oldest finished notifications go first.
+    /// Drops the oldest finished notifications beyond the limit, so that a load test does not fill
+    /// the memory.
     fn drop_oldest_finished(&mut self) {
         let excess = self.hooks.notifications.len().saturating_sub(self.options.notifications_kept);
         let finished =

@@ -1,7 +1,7 @@
-//! Looking for subscriptions over REST, and what happens to whoever asks for too much.
+//! Look-ups of subscriptions over REST.
 //!
-//! A look-up that names no event type times out on large organizations (docs/azure-devops.md §3);
-//! the fake counts every one, and answers none beyond a size. Nothing here changes a subscription.
+//! A look-up that names no event type times out in large organizations (docs/azure-devops.md §3).
+//! The fake counts such look-ups and lets them fail beyond a number of subscriptions.
 
 use serde_json::Value;
 
@@ -61,7 +61,7 @@ impl World {
         Ok(Response::json(200, &body))
     }
 
-    /// Counts a look-up without an event type, and says what it meets in a large organization.
+    /// Counts a look-up without an event type, and returns its failure in a large organization.
     fn unfiltered(&mut self, call: &Call<'_>, event_type: Option<&str>) -> Option<Response> {
         if event_type.is_some_and(|name| !name.is_empty()) {
             return None;
@@ -91,7 +91,7 @@ fn matches_query(one: &Subscription, query: &Value) -> Result<bool, Response> {
         && matches_filters(query.get("consumerInputFilters"), &one.consumer_inputs)?)
 }
 
-/// Any filter may match; a filter matches when all of its conditions do.
+/// Whether one of the filters matches. A filter matches when all of its conditions do.
 fn matches_filters(filters: Option<&Value>, inputs: &Inputs) -> Result<bool, Response> {
     let Some(filters) = filters.and_then(Value::as_array).filter(|all| !all.is_empty()) else {
         return Ok(true);

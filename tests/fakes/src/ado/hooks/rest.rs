@@ -1,8 +1,7 @@
 //! Subscriptions over REST (docs/azure-devops.md §3).
 //!
-//! Confidential inputs come back as eight asterisks. Whether a PUT that carries the asterisks keeps
-//! the secret is unknown; the fake overwrites it, which is the reading that hurts. Which changes of
-//! status a caller may ask for is told at `asked_for`.
+//! Confidential inputs are answered as eight asterisks. Whether a PUT with the asterisks keeps the
+//! secret is unknown; here it overwrites the secret, which is the worst case for a caller.
 
 use serde_json::{Value, json};
 
@@ -27,8 +26,7 @@ impl World {
     /// Everything below `_apis/hooks`.
     pub(crate) fn hooks_call(&mut self, call: &Call<'_>, tail: &[&str]) -> Reply {
         if call.project.is_some() {
-            // Hooks belong to the organization; the documented paths name no project
-            // (docs/azure-devops.md §3).
+            // The documented paths of hooks name no project (docs/azure-devops.md §3).
             return Err(page_not_found());
         }
         call.needs(&[Scope::Code, Scope::Build])?;
@@ -76,7 +74,7 @@ impl World {
         Ok(Response::json(200, &answer))
     }
 
-    /// A new subscription; ADO adds an input of its own (docs/azure-devops.md §3).
+    /// A new subscription. ADO adds the input `tfsSubscriptionId` (docs/azure-devops.md §3).
     pub(super) fn subscription_of(
         &mut self,
         organization: &str,
@@ -117,7 +115,7 @@ impl World {
         let status = match body.get("status") {
             None | Some(Value::Null) => old.status,
             Some(Value::String(word)) => SubscriptionStatus::parse(word)
-                .map(|wanted| asked_for(old.status, wanted))
+                .map(|wanted| status_after(old.status, wanted))
                 .ok_or_else(|| bad_request(&format!("There is no status {word}.")))?,
             Some(_) => return Err(bad_request("status must be text.")),
         };
@@ -136,7 +134,7 @@ impl World {
             ..old
         };
         if was != status {
-            // A disabled subscription keeps no queue.
+            // A disabled subscription has no queue.
             self.drop_queued(id, None, LossReason::Disabled);
         }
         let answer = self.subscription_json(&changed);
@@ -170,39 +168,53 @@ impl World {
         Ok(found)
     }
 
-    /// Whether the caller has a permission where a subscription with these inputs lies.
-    pub(super) fn may_with(&self, call: &Call<'_>, permission: Permission, at: &Inputs) -> bool {
-        let project = at.get("projectId").filter(|id| !id.is_empty());
+    /// Whether the caller has a permission for subscriptions with these inputs.
+    pub(super) fn may_with(
+        &self,
+        call: &Call<'_>,
+        permission: Permission,
+        inputs: &Inputs,
+    ) -> bool {
+        let project = inputs.get("projectId").filter(|id| !id.is_empty());
         let resource = project.map(|id| Resource::of_project(id)).unwrap_or_default();
         self.may_at(&call.caller.identity, permission, &resource)
     }
 
-    fn check_may(&self, call: &Call<'_>, it: Permission, at: &Inputs) -> Result<(), Response> {
-        if self.may_with(call, it, at) { Ok(()) } else { Err(hooks_permission_missing(it)) }
+    fn check_may(
+        &self,
+        call: &Call<'_>,
+        permission: Permission,
+        inputs: &Inputs,
+    ) -> Result<(), Response> {
+        if self.may_with(call, permission, inputs) {
+            Ok(())
+        } else {
+            Err(hooks_permission_missing(permission))
+        }
     }
 
-    pub(super) fn subscription_json(&self, one: &Subscription) -> Value {
-        let url = self.subscription_url(one);
-        let base = self.organization_url(&one.organization);
+    pub(super) fn subscription_json(&self, subscription: &Subscription) -> Value {
+        let url = self.subscription_url(subscription);
+        let base = self.organization_url(&subscription.organization);
         let consumer = format!("{base}/_apis/hooks/consumers/webHooks");
         let mut value = json!({
-            "id": one.id,
+            "id": subscription.id,
             "url": url,
-            "status": one.status.name(),
+            "status": subscription.status.name(),
             "publisherId": "tfs",
-            "eventType": one.event_type,
+            "eventType": subscription.event_type,
             "subscriber": null,
-            "resourceVersion": one.resource_version,
+            "resourceVersion": subscription.resource_version,
             "eventDescription": "Matches the filters of this subscription",
             "consumerId": "webHooks",
             "consumerActionId": "httpRequest",
             "actionDescription": "To a web hook",
-            "createdBy": self.identity_json(&one.created_by, &one.organization),
-            "createdDate": rfc3339(one.created_ms),
-            "modifiedBy": self.identity_json(&one.modified_by, &one.organization),
-            "modifiedDate": rfc3339(one.modified_ms),
-            "publisherInputs": one.publisher_inputs,
-            "consumerInputs": masked(&one.consumer_inputs),
+            "createdBy": self.identity_json(&subscription.created_by, &subscription.organization),
+            "createdDate": rfc3339(subscription.created_ms),
+            "modifiedBy": self.identity_json(&subscription.modified_by, &subscription.organization),
+            "modifiedDate": rfc3339(subscription.modified_ms),
+            "publisherInputs": subscription.publisher_inputs,
+            "consumerInputs": masked(&subscription.consumer_inputs),
             "_links": {
                 "self": {"href": url},
                 "consumer": {"href": consumer},
@@ -211,32 +223,32 @@ impl World {
                 "publisher": {"href": format!("{base}/_apis/hooks/publishers/tfs")},
             },
         });
-        // A count of retries stays visible after the subscription has recovered
+        // The count of retries stays in the answer after the probation has ended
         // (docs/azure-devops.md §1.4).
-        if one.probation_retries > 0 {
-            put(&mut value, "probationRetries", json!(one.probation_retries));
+        if subscription.probation_retries > 0 {
+            put(&mut value, "probationRetries", json!(subscription.probation_retries));
         }
-        if let Some(at_ms) = one.last_probation_retry_ms {
+        if let Some(at_ms) = subscription.last_probation_retry_ms {
             put(&mut value, "lastProbationRetryDate", json!(rfc3339(at_ms)));
         }
         value
     }
 
-    fn subscription_url(&self, one: &Subscription) -> String {
-        let base = self.organization_url(&one.organization);
-        format!("{base}/_apis/hooks/subscriptions/{}", one.id)
+    fn subscription_url(&self, subscription: &Subscription) -> String {
+        let base = self.organization_url(&subscription.organization);
+        format!("{base}/_apis/hooks/subscriptions/{}", subscription.id)
     }
 }
 
-/// The status after a caller asked for one. Only what a person did can be undone: an update does
-/// not revive what ADO disabled (measured by Sentry, getsentry/sentry#10407), and probation ends
-/// only by a retry that arrives (docs/azure-devops.md §1.3).
-fn asked_for(is: SubscriptionStatus, wanted: SubscriptionStatus) -> SubscriptionStatus {
+/// The status after a caller asked for one. A caller can disable a subscription and undo that. It
+/// cannot enable what ADO disabled (measured by Sentry, getsentry/sentry#10407), and probation ends
+/// only by a successful retry (docs/azure-devops.md §1.3).
+fn status_after(current: SubscriptionStatus, requested: SubscriptionStatus) -> SubscriptionStatus {
     use SubscriptionStatus::{DisabledByUser, Enabled, OnProbation};
-    match (is, wanted) {
+    match (current, requested) {
         (DisabledByUser, Enabled) => Enabled,
         (Enabled | OnProbation, DisabledByUser) => DisabledByUser,
-        _ => is,
+        _ => current,
     }
 }
 
@@ -249,7 +261,7 @@ pub(super) fn masked(inputs: &Inputs) -> Value {
     Value::Object(shown.collect())
 }
 
-/// A number in the query, if it is given and one.
+/// A number in the query; none where it is missing or not a number.
 pub(super) fn number(request: &Request, name: &str) -> Option<usize> {
     request.query(name).and_then(|text| text.parse().ok())
 }

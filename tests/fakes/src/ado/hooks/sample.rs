@@ -1,8 +1,8 @@
-//! The body of a test delivery: made-up things with ids that are the same everywhere.
+//! The resource of a test notification: invented content with ids that are the same in every
+//! organization.
 //!
-//! ADO sends such bodies from its "TestDetails" button and for `testnotifications`; a receiver that starts
-//! something for one has a bug (docs/azure-devops.md §1.3). All names and sentences here are our
-//! own.
+//! ADO sends such bodies for its "Test" button and for `testnotifications`. A receiver must start
+//! nothing for them (docs/azure-devops.md §1.3). The names and texts are not those of ADO.
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ pub(super) fn event_id(kind: EventKind) -> &'static str {
     }
 }
 
-/// Its resource.
+/// The resource of a test notification.
 pub(super) fn resource(kind: EventKind) -> Value {
     match kind {
         EventKind::Push => push(),

@@ -1,7 +1,7 @@
-//! Subscriptions, and which events they want.
+//! Subscriptions, and which events they are for.
 //!
-//! Filters are compared as ADO does: GUIDs without case, branches by their short name only. What a
-//! subscription may look like is decided elsewhere.
+//! Filters are compared as ADO does: GUIDs without case, branches by their short name only. Which
+//! subscriptions are valid is decided in `validation`.
 
 use std::collections::BTreeMap;
 
@@ -13,20 +13,20 @@ pub type Inputs = BTreeMap<String, String>;
 /// Whether a subscription delivers (docs/azure-devops.md §1.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubscriptionStatus {
-    /// It does.
+    /// It delivers.
     Enabled,
     /// One failed notification is retried; other events are lost.
     OnProbation,
-    /// A person switched it off.
+    /// A person disabled it.
     DisabledByUser,
-    /// ADO gave up on it.
+    /// ADO disabled it.
     DisabledBySystem,
-    /// Its owner is gone.
+    /// Its owner was deactivated.
     DisabledByInactiveIdentity,
 }
 
 impl SubscriptionStatus {
-    /// The word on the wire.
+    /// The name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Enabled => "enabled",
@@ -37,7 +37,7 @@ impl SubscriptionStatus {
         }
     }
 
-    /// The status of that word.
+    /// The status of that name.
     pub fn parse(word: &str) -> Option<Self> {
         let all = [
             Self::Enabled,
@@ -63,13 +63,14 @@ pub struct Subscription {
     pub resource_version: String,
     /// Filters.
     pub publisher_inputs: Inputs,
-    /// Where and how to deliver, secrets in the clear.
+    /// Where and how to deliver, with secrets unmasked.
     pub consumer_inputs: Inputs,
     /// Whether it delivers.
     pub status: SubscriptionStatus,
-    /// GUID of who created it.
+    /// GUID of the identity that created it.
     pub created_by: String,
-    /// GUID of who changed it last; its right to read decides whether events arrive.
+    /// GUID of the identity that changed it last. It needs permission to read the repository of an
+    /// event.
     pub modified_by: String,
     /// When it was created.
     pub created_ms: i64,
@@ -77,7 +78,7 @@ pub struct Subscription {
     pub modified_ms: i64,
     /// How often the failed notification was retried on probation.
     pub probation_retries: u32,
-    /// When that was last.
+    /// When it was last retried.
     pub last_probation_retry_ms: Option<i64>,
     /// The number of the last notification.
     pub last_notification: u64,

@@ -1,9 +1,8 @@
-//! TestDetails notifications over REST (docs/azure-devops.md §1.3, §3).
+//! Test notifications over REST (docs/azure-devops.md §1.3, §3).
 //!
-//! They are delivered with the details that the caller gave, not with those of the subscription, so
-//! that whoever echoes a masked secret sends the asterisks. Whether a failing test puts a saved
-//! subscription on probation is undocumented; a "TestDetails" button that did so would be a trap, so it
-//! does not. Nor does a test that arrives end a probation.
+//! They are delivered with the details of the request, not with those of the subscription: a caller
+//! that copies a masked secret into it gets the asterisks delivered. Whether a test changes the
+//! status of its subscription is not documented; here it does not, whether it succeeds or fails.
 
 use serde_json::Value;
 
@@ -16,8 +15,8 @@ use crate::ado::world::World;
 use crate::http::Response;
 
 impl World {
-    /// Queues a made-up notification; its subscription is all zeros unless saved
-    /// (docs/azure-devops.md §1.3).
+    /// Queues a test notification. The GUID of its subscription is zeros unless it names a saved
+    /// one (docs/azure-devops.md §1.3).
     pub(super) fn test_notification(&mut self, call: &Call<'_>) -> Reply {
         let body = call.json()?;
         let details = body.get("details").cloned().unwrap_or(Value::Null);

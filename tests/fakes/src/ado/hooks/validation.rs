@@ -1,7 +1,7 @@
 //! Whether a subscription may be created as asked.
 //!
-//! The rules of the webHooks consumer and of the tfs publisher (docs/azure-devops.md §1.1, §1.2,
-//! §2.2, §1.3 on URLs). Everything undocumented is read strictly.
+//! The rules of the consumer webHooks and of the publisher tfs (docs/azure-devops.md §1.1, §1.2,
+//! §2.2, and §1.3 on URLs). Where a rule is not documented, the strict reading applies.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ use crate::ado::rest::refusal::{bad_request, refuse_unless};
 use crate::ado::world::World;
 use crate::http::Response;
 
-/// Event types that can be subscribed to, though the fake never fires them.
+/// Event types that can be subscribed to and that the fake never sends.
 const NEVER_FIRED_TYPES: [&str; 5] = [
     "git.repo.created",
     "git.repo.deleted",
@@ -45,7 +45,7 @@ const NOTIFICATION_TYPES: [&str; 4] = [
 const MERGE_RESULTS: [&str; 5] =
     ["Succeeded", "Unsuccessful", "Conflicts", "Failure", "RejectedByPolicy"];
 
-/// What a caller asked for, once it was found good.
+/// A requested subscription, once it was validated.
 #[derive(Debug)]
 pub(super) struct RequestedSubscription {
     pub(super) event_type: String,
@@ -55,7 +55,7 @@ pub(super) struct RequestedSubscription {
 }
 
 impl World {
-    /// Reads and judges the body of a create or replace call, or the details of a test.
+    /// Reads and validates the body of a create or replace call, or the details of a test.
     pub(super) fn wanted(
         &self,
         organization: &str,
@@ -100,7 +100,7 @@ impl World {
                 "mergeResult" => value.is_empty() || MERGE_RESULTS.contains(&&**value),
                 _ => true,
             };
-            refuse_unless(legal, &format!("{value} is no value of {name}."))?;
+            refuse_unless(legal, &format!("{name} cannot be {value}."))?;
         }
         self.check_scope(organization, inputs)
     }
@@ -121,7 +121,10 @@ impl World {
                 let in_project = project.is_none_or(|id| one.project.eq_ignore_ascii_case(id));
                 in_project && one.organization == organization && !one.is_deleted
             });
-            refuse_unless(found, &format!("There is no repository {wanted} there."))?;
+            refuse_unless(
+                found,
+                &format!("There is no repository {wanted} in this project or organization."),
+            )?;
         }
         Ok(())
     }
@@ -138,7 +141,7 @@ impl World {
                 "httpHeaders" => value.lines().all(is_header_line),
                 other => CONSUMER_INPUTS.contains(&other),
             };
-            refuse_unless(legal, &format!("The consumer input {name} is not acceptable."))?;
+            refuse_unless(legal, &format!("The consumer input {name} has an invalid value."))?;
         }
         let has_secret = ["basicAuthUsername", "basicAuthPassword"]
             .into_iter()

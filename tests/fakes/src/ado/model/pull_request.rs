@@ -1,6 +1,6 @@
 //! What a pull request consists of: iterations, reviewers, statuses, threads.
 //!
-//! Plain values, readable by tests, changed only by the world. Nothing here knows HTTP.
+//! Plain values, which only the world changes.
 
 use super::ref_names::{NO_OBJECT, full_name};
 use super::status::Status;
@@ -38,7 +38,7 @@ pub struct PullRequest {
     pub merge_target: String,
     /// The commit made by the last merge attempt, when it succeeded.
     pub merge_commit: Option<String>,
-    /// GUID of who opened it.
+    /// GUID of the identity that opened it.
     pub by: String,
     /// When it was opened.
     pub created_ms: i64,
@@ -58,7 +58,7 @@ pub struct PullRequest {
     pub threads: Vec<Thread>,
 }
 
-/// Where a pull request stands.
+/// The state of a pull request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PullRequestState {
     /// Open.
@@ -70,7 +70,7 @@ pub enum PullRequestState {
 }
 
 impl PullRequestState {
-    /// The word on the wire.
+    /// The name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -93,7 +93,7 @@ pub struct Iteration {
     pub target: String,
     /// Their merge base.
     pub common: String,
-    /// The push that made it, none for a retarget.
+    /// Number of the push that made it; none for a retarget.
     pub push: Option<u64>,
     /// Old and new target branch, for a retarget.
     pub retarget: Option<(String, String)>,
@@ -136,7 +136,7 @@ pub struct Comment {
     pub is_deleted: bool,
 }
 
-/// What a person fills in to open a pull request.
+/// The form that a person fills in to open a pull request.
 #[derive(Debug, Clone)]
 pub struct NewPullRequest {
     pub(crate) repository: String,
@@ -186,7 +186,7 @@ impl NewPullRequest {
         self
     }
 
-    /// The pull request as it is the moment it is opened, before any merge attempt.
+    /// The pull request when it is opened, before any merge attempt.
     pub(crate) fn opened(&self, id: u64, by: &str, now_ms: i64) -> PullRequest {
         PullRequest {
             id,

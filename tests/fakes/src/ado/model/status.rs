@@ -17,18 +17,18 @@ pub struct Status {
     pub description: Option<String>,
     /// Link for people.
     pub target_url: Option<String>,
-    /// GUID of who posted it.
+    /// GUID of the identity that posted it.
     pub by: String,
     /// When, in milliseconds since 1970.
     pub at_ms: i64,
 }
 
-/// A status that was posted, in the order in which all of them were.
+/// A record of a posted status. Records stay when a status is deleted.
 #[derive(Debug, Clone)]
 pub struct Posted {
-    /// Number of the pull request, unless it is of a commit.
+    /// Number of the pull request; none for a status of a commit.
     pub pull_request: Option<u64>,
-    /// Object id of the commit, unless it is of a pull request.
+    /// Object id of the commit; none for a status of a pull request.
     pub commit: Option<String>,
     /// The iteration it is bound to, if any.
     pub iteration: Option<u64>,

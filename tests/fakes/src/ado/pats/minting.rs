@@ -1,6 +1,6 @@
 //! Whether a PAT may be minted as asked (docs/azure-devops.md §4.1, §4.2).
 //!
-//! Refusals are words in a successful answer, which is ADO's way. Nothing here knows who asks.
+//! A refusal is a `patTokenError` in an answer with status 200, as in ADO.
 
 use serde_json::Value;
 
@@ -10,10 +10,10 @@ use crate::ado::world::World;
 use crate::timestamp;
 
 const YEAR_MS: i64 = 366 * 24 * 3_600_000;
-/// How much of a PAT's text lies before its signature (docs/azure-devops.md §4.1).
+/// How many characters of a PAT come before its signature (docs/azure-devops.md §4.1).
 const BEFORE_SIGNATURE: usize = 76;
 
-/// What a caller asked for, once it was found good.
+/// The settings of a PAT, once they were validated.
 #[derive(Debug)]
 pub(super) struct PatSettings {
     pub(super) display_name: String,
@@ -22,7 +22,7 @@ pub(super) struct PatSettings {
     pub(super) all_orgs: bool,
 }
 
-/// What a PAT without any settings of its own has: nothing, so that creation must name all.
+/// The settings of no PAT: creating one must give all of them.
 impl PatSettings {
     pub(super) fn none() -> Self {
         let (display_name, scope) = (String::new(), String::new());
@@ -40,7 +40,8 @@ impl PatSettings {
 }
 
 impl World {
-    /// The settings asked for, where a body leaves out what stands already; or a `patTokenError`.
+    /// The settings that a body asks for, or a `patTokenError`. What the body leaves out is taken
+    /// from `old`.
     pub(super) fn settings(
         &self,
         body: &Value,

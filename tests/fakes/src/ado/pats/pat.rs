@@ -1,4 +1,4 @@
-//! PATs that were minted, and the rules of the organization for them.
+//! A minted PAT, and the rules for PATs.
 //!
 //! Plain values.
 
@@ -6,19 +6,20 @@ use std::collections::HashMap;
 
 use crate::ado::security::scope::Scope;
 
-/// How the organization deals with PATs, and what is expected of the one who mints them.
+/// The rules of the organization for PATs, and what a caller that mints them is expected to do.
 #[derive(Debug, Clone)]
 pub struct PatRules {
-    /// How long a fresh PAT is answered 401.
+    /// How long a new PAT is refused with 401.
     pub delay_ms: i64,
-    /// Whether the person has signed in to ADO by browser; without, no PAT works
+    /// Whether the person has signed in to ADO by browser. Without that no PAT works
     /// (docs/azure-devops.md §4.1).
     pub has_signed_in: bool,
-    /// The longest life that the policy of the tenant allows.
+    /// The longest lifetime that the policy of the tenant allows.
     pub longest_ms: Option<i64>,
-    /// Whether a longer life is cut silently; otherwise it is a `patLifespanPolicyViolation`.
+    /// Whether a longer lifetime is shortened silently; otherwise it is a
+    /// `patLifespanPolicyViolation`.
     pub cuts_silently: bool,
-    /// A life shorter than this is an `invalidValidTo`; the real minimum is unknown.
+    /// A shorter lifetime than this is an `invalidValidTo`. The real minimum is unknown.
     pub shortest_ms: i64,
     /// Whether `app_token` may be minted.
     pub allows_full_scope: bool,
@@ -26,11 +27,11 @@ pub struct PatRules {
     pub allows_global: bool,
     /// Whether PATs may be minted at all.
     pub allows_creation: bool,
-    /// Expected of the minter: a life no longer than this.
+    /// Expected: a lifetime of at most this.
     pub expected_life_ms: i64,
-    /// Expected of the minter: a name that begins so.
+    /// Expected: a display name that begins so.
     pub expected_prefix: String,
-    /// Expected of the minter: one use for each PAT.
+    /// Expected: at most one use for each PAT.
     pub expects_single_use: bool,
 }
 
@@ -52,14 +53,14 @@ impl Default for PatRules {
     }
 }
 
-/// What has become of a PAT.
+/// The state of a PAT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PatState {
     /// It works.
     Active,
     /// It was revoked.
     Revoked,
-    /// Its time has passed.
+    /// It has expired.
     Expired,
 }
 
@@ -68,32 +69,32 @@ pub enum PatState {
 pub struct Pat {
     /// GUID by which it is revoked.
     pub authorization_id: String,
-    /// What callers present.
+    /// What callers present as the password.
     pub secret: String,
-    /// GUID of whom it speaks for.
+    /// GUID of the identity that it belongs to.
     pub identity: String,
     /// Name of its organization.
     pub organization: String,
     /// Name that people see.
     pub display_name: String,
-    /// Scopes as written.
+    /// Scopes as requested, separated by spaces.
     pub scope: String,
     /// Whether it works in all organizations.
     pub all_orgs: bool,
     /// When it was minted, in milliseconds since 1970.
     pub valid_from_ms: i64,
-    /// When it ends.
+    /// When it expires.
     pub valid_to_ms: i64,
     /// When it was revoked.
     pub revoked_at_ms: Option<i64>,
-    /// Calls that were let in.
+    /// Calls for which it was accepted.
     pub used: u32,
-    /// Calls that were answered 401 or with a sign-in page.
+    /// Calls that were refused with 401 or with a sign-in page.
     pub refused_uses: u32,
 }
 
 impl Pat {
-    /// What has become of it by then.
+    /// Its state at that time.
     pub fn state(&self, now_ms: i64) -> PatState {
         match self.revoked_at_ms {
             Some(_) => PatState::Revoked,
@@ -107,11 +108,11 @@ impl Pat {
     }
 }
 
-/// The PATs, what was done wrong with them, and refusals that were ordered.
+/// The PATs, violations in their use, and a refusal that a test ordered.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pats {
     pub(super) all: Vec<Pat>,
-    /// Places among all, as a load test mints very many.
+    /// Indexes into `all`, as a load test mints very many.
     pub(super) by_secret: HashMap<String, usize>,
     pub(super) violations: Vec<String>,
     pub(super) scripted_error: Option<(String, u32)>,

@@ -1,7 +1,7 @@
 //! The PAT lifecycle API over REST (docs/azure-devops.md §4.1).
 //!
-//! It lives on a host of its own, exists in preview only, and is for people with a bearer: whoever
-//! else asks is turned away before anything is looked at.
+//! It exists in preview only and is for people with a bearer token. Any other caller is refused
+//! before the rest of the request is looked at.
 
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ impl World {
         Ok(Response::json(200, &worded(answer, &asked)))
     }
 
-    /// The person who asks; anybody else is refused (docs/azure-devops.md §4.1).
+    /// The calling person; any other caller is refused (docs/azure-devops.md §4.1).
     fn person(&self, request: &Request, organization: &str) -> Result<Caller, Response> {
         let wants_401 = request.header("x-tfs-fedauthredirect") == Some("Suppress");
         let plain = || unauthorized("TF400813: The user is not authorized.");
@@ -182,7 +182,7 @@ impl World {
         })
     }
 
-    /// Those that were created in this organization, as the specification has it.
+    /// Lists the PATs that were created in this organization, as the specification says.
     fn list_pats(&self, request: &Request, organization: &str, owner: &str) -> Reply {
         let filter = request.query("displayFilterOption").unwrap_or("active").to_ascii_lowercase();
         let wanted = match filter.as_str() {
@@ -220,18 +220,19 @@ impl World {
     }
 }
 
-/// How many PATs the pages before have passed; a token of another filter is refused.
+/// How many PATs were on the pages before. A continuation token of another filter is refused.
 fn skipped(request: &Request, filter: &str, all: &[&Pat]) -> Result<usize, Response> {
     let Some(token) = request.query("continuationToken").filter(|token| !token.is_empty()) else {
         return Ok(0);
     };
     let id = token.strip_prefix(filter).and_then(|rest| rest.strip_prefix(':'));
     let index = id.and_then(|id| all.iter().position(|pat| pat.authorization_id == id));
-    let index = index.ok_or_else(|| bad_request("The continuationToken is not of this list."))?;
+    let index =
+        index.ok_or_else(|| bad_request("The continuationToken does not belong to this list."))?;
     Ok(index + 1)
 }
 
-/// Refuses properties of the wrong type, before any policy is asked.
+/// Refuses properties of the wrong type, before any policy applies.
 fn checked(body: Value) -> Result<Value, Response> {
     let given = |key: &str| body.get(key).filter(|value| !value.is_null());
     let is_text = |key: &&str| given(key).is_none_or(Value::is_string);
@@ -247,7 +248,7 @@ fn failure(error: &str) -> Value {
     json!({"patToken": null, "patTokenError": error})
 }
 
-/// The newer version adds a sentence to a refusal.
+/// Adds a sentence to a refusal, which only the newer version has.
 fn worded(mut answer: Value, version: &str) -> Value {
     let error = answer.get("patTokenError").and_then(Value::as_str).unwrap_or_default().to_owned();
     if version.starts_with("7.2") && error != "none" {

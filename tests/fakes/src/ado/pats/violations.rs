@@ -1,7 +1,7 @@
-//! How PATs are used, and what is wrong with that.
+//! Violations of the rule that each call has one narrow, short-lived PAT of its own.
 //!
-//! The real neighbour would let all of this pass; whoever promises one narrow, short-lived PAT for
-//! each call is held to it here. Watching must never change an answer.
+//! ADO does not have this rule; the gateway promises it. Violations are only recorded, so that
+//! answers stay those of ADO.
 
 use super::pat::{Pat, PatState};
 use crate::ado::security::authentication::presented;
@@ -10,14 +10,15 @@ use crate::ado::world::World;
 use crate::http::{Request, Response};
 
 impl World {
-    /// Which minted PAT a request presents, as its index among all.
+    /// The index of the minted PAT that a request presents.
     pub(in crate::ado) fn presented_pat(&self, request: &Request) -> Option<usize> {
         let (is_bearer, secret) = presented(request)?;
         let found = self.pats.by_secret.get(&secret).copied();
         found.filter(|_| !is_bearer)
     }
 
-    /// Writes down a use; `needed` is what the call was open to, when it came that far.
+    /// Records a use. `needed` are the scopes of which the call needs one; none when the call was
+    /// refused before that was known.
     pub(in crate::ado) fn record_pat_use(
         &mut self,
         index: usize,
@@ -31,8 +32,8 @@ impl World {
         let mut wrong = Vec::new();
         match pat.state(now_ms) {
             PatState::Active => {}
-            PatState::Revoked => wrong.push(format!("used after its revocation: {call}")),
-            PatState::Expired => wrong.push(format!("used after its end: {call}")),
+            PatState::Revoked => wrong.push(format!("used after it was revoked: {call}")),
+            PatState::Expired => wrong.push(format!("used after it expired: {call}")),
         }
         if matches!(response.status, 203 | 302 | 401) {
             pat.refused_uses += 1;
@@ -41,7 +42,7 @@ impl World {
             if single && pat.used > 1 {
                 wrong.push(format!("used {} times: {call}", pat.used));
             }
-            // A path that leads nowhere needs no scope, and says nothing about the minter.
+            // A refused call tells nothing about the scope that it would have needed.
             let needed = needed.or((response.status < 400).then_some(&[]));
             let is_broader = |needed| pat.scopes().iter().any(|own| own.is_broader_than(needed));
             if needed.is_some_and(is_broader) {
@@ -52,15 +53,15 @@ impl World {
         self.pats.violations.extend(wrong);
     }
 
-    /// Judges a PAT that was just minted or changed.
+    /// Records what is wrong with the settings of a new or changed PAT.
     pub(super) fn check_settings(&mut self, pat: &Pat) {
         let rules = &self.pat_rules;
         let mut wrong = Vec::new();
         if pat.valid_to_ms - self.now_ms > rules.expected_life_ms {
-            wrong.push(format!("lives {} ms", pat.valid_to_ms - self.now_ms));
+            wrong.push(format!("is valid for {} ms", pat.valid_to_ms - self.now_ms));
         }
         if pat.all_orgs {
-            wrong.push("is for all organizations".to_owned());
+            wrong.push("is valid for all organizations".to_owned());
         }
         if pat.scopes().len() != 1 {
             wrong.push(format!("has several scopes: {}", pat.scope));

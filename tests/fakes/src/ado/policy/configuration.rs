@@ -1,13 +1,13 @@
-//! Branch policies, and what they think of a pull request (docs/azure-devops.md §5).
+//! A branch policy and its settings (docs/azure-devops.md §5).
 //!
-//! Only the status policy is judged; others are stored and shown. A policy that resets on new
-//! changes accepts only a status on the newest iteration. Nothing here knows HTTP.
+//! Plain values. What a policy evaluates to is decided in `evaluation`.
 
 use serde_json::Value;
 
 use crate::ado::model::Status;
 
-/// The type of the status policy; the same GUID everywhere (docs/azure-devops.md §5).
+/// The type of the status policy. The GUID is the same in every organization
+/// (docs/azure-devops.md §5).
 pub const STATUS_POLICY: &str = "cbdc66da-9728-4af8-aada-9a5a32e4a226";
 
 /// A policy configuration.
@@ -17,37 +17,37 @@ pub struct Policy {
     pub id: u64,
     /// GUID of its project.
     pub project: String,
-    /// How often it was changed, from one.
+    /// Number of its last change, from one.
     pub revision: u64,
     /// GUID of its type.
     pub policy_type: String,
-    /// Whether it applies at all.
+    /// Whether it is evaluated.
     pub is_enabled: bool,
     /// Whether it keeps pull requests from being completed.
     pub is_blocking: bool,
-    /// Settings as given, with their defaults.
+    /// Settings as configured, with defaults added.
     pub settings: Value,
-    /// GUID of who created it.
+    /// GUID of the identity that created it.
     pub created_by: String,
     /// When it was created.
     pub created_ms: i64,
 }
 
-/// What a policy thinks of a pull request.
+/// What a policy evaluates to for a pull request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EvaluationStatus {
-    /// It waits.
+    /// It waits for a status.
     Queued,
-    /// It is content.
+    /// It is satisfied.
     Approved,
-    /// It is not.
+    /// It is violated.
     Rejected,
     /// It does not apply.
     NotApplicable,
 }
 
 impl EvaluationStatus {
-    /// The word on the wire.
+    /// The name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -81,7 +81,8 @@ impl Policy {
         self.settings.get("scope").and_then(Value::as_array).into_iter().flatten()
     }
 
-    /// Whether one of its scopes lies in a repository, or in all of them when none is given.
+    /// Whether one of its scopes includes a repository; without one, whether a scope includes the
+    /// whole project.
     pub(crate) fn is_about_repository(&self, repository: Option<&str>) -> bool {
         self.scopes().any(|scope| match (repository_of(scope), repository) {
             (None, _) => true,
@@ -90,7 +91,7 @@ impl Policy {
         })
     }
 
-    /// Whether a branch lies in one of its scopes.
+    /// Whether one of its scopes includes a branch.
     pub(crate) fn covers(&self, repository: &str, branch: &str, default: Option<&str>) -> bool {
         self.scopes().any(|scope| {
             let text = |key: &str| scope.get(key).and_then(Value::as_str);
@@ -106,7 +107,7 @@ impl Policy {
     }
 }
 
-/// The GUID of the repository that a scope names; none means every one of the project.
+/// The GUID of the repository that a scope names; none where it includes all of the project.
 pub(crate) fn repository_of(scope: &Value) -> Option<&str> {
     scope.get("repositoryId").and_then(Value::as_str)
 }

@@ -1,16 +1,19 @@
 //! What each policy evaluates to for a pull request.
+//!
+//! Only the status policy is evaluated. One that resets on new changes accepts only a status on the
+//! newest iteration.
 
 use super::configuration::{EvaluationStatus, Policy, STATUS_POLICY};
 use crate::ado::model::{PullRequest, Status};
 use crate::ado::world::World;
 
 impl World {
-    /// The policies there are, by number.
+    /// All policies, by number.
     pub fn policies(&self) -> impl Iterator<Item = &Policy> {
         self.policies.values()
     }
 
-    /// Changes a policy behind everybody's back, as an administrator in the portal would.
+    /// Changes a policy as an administrator in the portal would.
     pub fn change_policy(&mut self, id: u64, change: impl FnOnce(&mut Policy)) {
         if let Some(policy) = self.policies.get_mut(&id) {
             change(policy);
@@ -23,7 +26,7 @@ impl World {
         self.policies.remove(&id).is_some()
     }
 
-    /// What each status policy thinks of a pull request.
+    /// What each status policy that applies evaluates to for a pull request.
     pub fn evaluations(&self, id: u64) -> Vec<(&Policy, EvaluationStatus)> {
         let pull_request = self.pull_request(id);
         let applicable = self.policies.values().filter(|policy| {
@@ -34,12 +37,12 @@ impl World {
         applicable.map(|policy| (policy, self.evaluated(policy, pull_request))).collect()
     }
 
-    /// Whether every blocking policy lets a pull request be completed.
+    /// Whether every blocking policy is satisfied.
     pub fn policies_satisfied(&self, id: u64) -> bool {
         self.blocking_policies(id).is_empty()
     }
 
-    /// The policies that keep a pull request from being completed.
+    /// The blocking policies that are not satisfied.
     pub fn blocking_policies(&self, id: u64) -> Vec<(&Policy, EvaluationStatus)> {
         let is_satisfied = |evaluated: &EvaluationStatus| {
             matches!(evaluated, EvaluationStatus::Approved | EvaluationStatus::NotApplicable)
@@ -48,9 +51,8 @@ impl World {
         all.filter(|(policy, evaluated)| policy.is_blocking && !is_satisfied(evaluated)).collect()
     }
 
-    /// Whether a status must name an iteration: a blocking policy that resets on new changes is
-    /// about its context (docs/azure-devops.md §5;
-    /// `GitPullRequestStatusRejectedByPolicyException`).
+    /// Whether a status must name an iteration, because a blocking policy for its context resets on
+    /// new changes (docs/azure-devops.md §5; `GitPullRequestStatusRejectedByPolicyException`).
     pub(crate) fn policy_wants_iteration(&self, id: u64, status: &Status) -> bool {
         let pull_request = self.pull_request(id);
         self.policies.values().any(|policy| {

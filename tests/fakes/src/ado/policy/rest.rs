@@ -1,6 +1,4 @@
 //! Branch policies over REST (docs/azure-devops.md §5).
-//!
-//! What a configuration must look like is checked next door.
 
 use serde_json::{Value, json};
 
@@ -51,8 +49,8 @@ impl World {
         self.policies_page(call, |policy| policy.project == project)
     }
 
-    /// `GET _apis/git/policy/configurations?repositoryId=&refName=`: what applies to a branch, to a
-    /// repository, or, without a repository, to the whole project (policy-7.1, its description).
+    /// `GET _apis/git/policy/configurations?repositoryId=&refName=`: the policies of a branch, of a
+    /// repository, or, without a repository, of the whole project (policy-7.1, its description).
     pub(crate) fn policies_of_ref(&self, call: &Call<'_>) -> Reply {
         if call.method() != "GET" {
             return Err(method_not_allowed(call.method()));
@@ -71,14 +69,14 @@ impl World {
             policy.project == *project
                 && match (repository, given("refName")) {
                     (Some(id), Some(branch)) => policy.covers(id, branch, default),
-                    // Only policies for all repositories are of the project; one of a branch there
-                    // is named too, whatever its branch.
+                    // Policies of the project are those for all repositories, whatever their
+                    // branch.
                     (repository, _) => policy.is_about_repository(repository),
                 }
         })
     }
 
-    /// A page of the policies that fit, and of the type that is asked for.
+    /// A page of the policies for which `fits` is true and that have the requested type.
     fn policies_page(&self, call: &Call<'_>, fits: impl Fn(&Policy) -> bool) -> Reply {
         let wanted = call.request.query("policyType").map(str::to_ascii_lowercase);
         let top: Option<usize> = number(call.request, "$top")?;
@@ -99,8 +97,8 @@ impl World {
         })
     }
 
-    /// Whoever changes a policy needs the permission wherever it applies: in the repositories that
-    /// its scopes name, or in the whole project where one names none (docs/azure-devops.md §7).
+    /// Changing a policy needs the permission for all its scopes: for each repository that a scope
+    /// names, and for the whole project where a scope names none (docs/azure-devops.md §7).
     fn check_may_edit(&self, call: &Call<'_>, policy: &Policy) -> Result<(), Response> {
         let (by, edit) = (&call.caller.identity, Permission::EditPolicies);
         let may = policy.scopes().all(|scope| match repository_of(scope) {
@@ -198,14 +196,14 @@ impl World {
         &self,
         id: u64,
         artifact: &str,
-        of: &Policy,
+        policy: &Policy,
         evaluated: EvaluationStatus,
     ) -> Value {
         let mut value = json!({
-            "configuration": self.policy_json(of),
+            "configuration": self.policy_json(policy),
             "artifactId": artifact,
-            // Made from both numbers, so that it stays the same whenever it is asked for.
-            "evaluationId": format!("{:08x}-0000-4000-a000-{id:012x}", of.id),
+            // Made from both numbers, so that the id policy an evaluation stays the same.
+            "evaluationId": format!("{:08x}-0000-4000-a000-{id:012x}", policy.id),
             "startedDate": rfc3339(self.pull_request(id).created_ms),
             "status": evaluated.name(),
         });

@@ -1,7 +1,6 @@
 //! Whether a policy may be configured as asked (docs/azure-devops.md §5).
 //!
-//! Checked as far as the status policy needs it, and strictly where ADO's rules are unknown; the
-//! rest is stored as given.
+//! Only what the status policy needs is checked, and strictly where the rules of ADO are unknown.
 
 use serde_json::{Value, json};
 
@@ -11,7 +10,8 @@ use crate::ado::world::World;
 use crate::http::Response;
 
 impl World {
-    /// Every policy covers something; kinds come back capitalised, as ADO's examples show.
+    /// Checks the scopes, of which there must be one. The kinds of match are stored capitalised, as
+    /// ADO's examples show them.
     pub(super) fn check_scopes(&self, project: &str, settings: &mut Value) -> Result<(), Response> {
         let scopes = settings.get_mut("scope").and_then(Value::as_array_mut);
         let scopes = scopes.filter(|scopes| !scopes.is_empty());
@@ -22,7 +22,7 @@ impl World {
                 let known = self.repositories.get(id);
                 known.is_some_and(|one| one.project == project && !one.is_deleted)
             });
-            refuse_unless(found, "settings.scope names a repository that is not there.")?;
+            refuse_unless(found, "settings.scope names a repository that does not exist.")?;
             let kind = text("matchKind").unwrap_or("exact");
             let canonical = ["Exact", "Prefix", "DefaultBranch"];
             let known = canonical.iter().find(|name| name.eq_ignore_ascii_case(kind));
@@ -31,7 +31,7 @@ impl World {
             let branch = text("refName");
             let is_named = branch.is_some_and(|name| name.starts_with("refs/heads/"));
             let named = if *known == "DefaultBranch" { branch.is_none() } else { is_named };
-            refuse_unless(named, "settings.scope.refName does not go with its matchKind.")?;
+            refuse_unless(named, "settings.scope.refName does not fit its matchKind.")?;
             put(scope, "matchKind", json!(known));
         }
         Ok(())
@@ -45,13 +45,13 @@ impl World {
             let id = id.as_str().map(str::to_ascii_lowercase);
             id.is_some_and(|id| self.identities.contains_key(&id))
         });
-        refuse_unless(known, "settings.authorId is no identity.")?;
+        refuse_unless(known, "settings.authorId must be an identity.")?;
         let applicability = settings.get("policyApplicability").unwrap_or(&Value::Null);
         let legal = applicability.is_null() || [json!(0), json!(1)].contains(applicability);
-        refuse_unless(legal, "settings.policyApplicability is null, 0 or 1.")?;
+        refuse_unless(legal, "settings.policyApplicability must be null, 0 or 1.")?;
         let resets = settings.get("invalidateOnSourceUpdate").unwrap_or(&Value::Null);
         let legal = resets.is_null() || resets.is_boolean();
-        refuse_unless(legal, "settings.invalidateOnSourceUpdate is true or false.")?;
+        refuse_unless(legal, "settings.invalidateOnSourceUpdate must be true or false.")?;
         let defaults = json!({
             "statusGenre": "",
             "authorId": null,

@@ -1,7 +1,6 @@
-//! What concerns a whole organization: who am I, which projects.
+//! Calls about a whole organization: who am I, which projects.
 //!
-//! These calls need no scope or almost none (docs/azure-devops.md §4.3), which makes them the
-//! cheapest probes of a token.
+//! They need no scope or nearly any (docs/azure-devops.md §4.3), so callers test tokens with them.
 
 use serde_json::json;
 
@@ -15,7 +14,8 @@ use crate::ado::world::World;
 use crate::http::Response;
 
 impl World {
-    /// `GET _apis/connectionData`: who the token belongs to (docs/azure-devops.md §7).
+    /// `GET _apis/connectionData`: the identity that the token belongs to
+    /// (docs/azure-devops.md §7).
     pub(super) fn connection_data(&self, call: &Call<'_>) -> Reply {
         call.is_preview()?;
         let identity = self.identity(&call.caller.identity);
@@ -39,7 +39,8 @@ impl World {
         Ok(Response::json(200, &body))
     }
 
-    /// `GET _apis/projects[/{project}]`; what the caller may not see is not there.
+    /// `GET _apis/projects[/{project}]`. A project that the caller may not see does not exist for
+    /// it.
     pub(super) fn projects_call(&self, call: &Call<'_>, tail: &[&str]) -> Reply {
         call.needs(&[Scope::Project, Scope::Code, Scope::Build])?;
         match (call.method(), tail) {

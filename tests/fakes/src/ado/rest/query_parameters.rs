@@ -1,6 +1,6 @@
-//! Query parameters that several REST calls read alike: numbers, pages, switches, points in time.
+//! Query parameters that several calls have: numbers, pages, switches, points in time.
 //!
-//! A value that is not of its type is refused, as ADO does.
+//! A value of the wrong type is refused.
 
 use std::str::FromStr;
 
@@ -11,7 +11,7 @@ use crate::timestamp;
 /// A number; none where the parameter is not given.
 pub(crate) fn number<N: FromStr>(request: &Request, name: &str) -> Result<Option<N>, Response> {
     let given = request.query(name).map(str::parse);
-    given.transpose().map_err(|_| bad_request(&format!("{name}: not a number.")))
+    given.transpose().map_err(|_| bad_request(&format!("{name} must be a number.")))
 }
 
 /// How many items to answer and how many to skip: `$top` or `top`, `$skip` or `skip`.
@@ -35,7 +35,7 @@ pub(crate) fn time_range(request: &Request, from: &str, to: &str) -> Result<(i64
 /// The point in time of a parameter, in milliseconds since 1970.
 pub(crate) fn point_in_time(name: &str, text: &str) -> Result<i64, Response> {
     timestamp::parse_rfc3339(text)
-        .ok_or_else(|| bad_request(&format!("{name}: '{text}' is no point in time.")))
+        .ok_or_else(|| bad_request(&format!("{name}: '{text}' is not a timestamp.")))
 }
 
 /// Whether a switch is on; off where it is not given.
@@ -43,6 +43,6 @@ pub(crate) fn switch(request: &Request, name: &str) -> Result<bool, Response> {
     match request.query(name).map(str::to_ascii_lowercase).as_deref() {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(other) => Err(bad_request(&format!("{name}: '{other}' is neither true nor false."))),
+        Some(other) => Err(bad_request(&format!("{name} must be true or false, not '{other}'."))),
     }
 }

@@ -1,7 +1,7 @@
 //! Refusals, in the shape that ADO gives them.
 //!
-//! The `typeKey` and the TF number are what programs branch on; the sentences are our own. Nothing
-//! here decides whether to refuse.
+//! Programs branch on the `typeKey` and on the TF number. The other words of a message are not
+//! those of ADO.
 
 use serde_json::json;
 
@@ -26,7 +26,7 @@ pub(crate) fn refusal(status: u16, assembly: &str, key: &str, message: &str) -> 
     Response::json(status, &body)
 }
 
-/// A missing, wrong or expired token: a sign-in page for GET and POST, else 401
+/// A missing, unknown or expired token: a sign-in page for GET and POST, else 401
 /// (docs/azure-devops.md §8).
 pub(crate) fn signed_out(method: &str) -> Response {
     if matches!(method, "GET" | "POST" | "HEAD") {
@@ -37,19 +37,19 @@ pub(crate) fn signed_out(method: &str) -> Response {
     unauthorized("TF400813: The user is not authorized to access this resource.")
 }
 
-/// A token without the scope: 401, like a revoked one (docs/azure-devops.md §8).
+/// A token without a needed scope: 401, as for a revoked one (docs/azure-devops.md §8).
 pub(crate) fn scope_missing() -> Response {
     unauthorized("TF400813: The token does not carry the scope that this call needs.")
 }
 
-/// 401, for what no sign-in page would mend.
+/// 401 as JSON, where ADO sends no sign-in page.
 pub(crate) fn unauthorized(message: &str) -> Response {
     let assembly = "Microsoft.TeamFoundation.Framework.Server";
     refusal(401, assembly, "UnauthorizedRequestException", message)
         .with_header("www-authenticate", "Basic realm=\"https://fakes.invalid/\"")
 }
 
-/// How an application is turned away from what is for people: to a page
+/// The redirect to the sign-in page, for an application that calls what is for people
 /// (docs/azure-devops.md §4.1).
 pub(crate) fn redirected_to_sign_in() -> Response {
     let location = "https://fakes.vssps.visualstudio.invalid/_signin?realm=vssps.dev.azure.com";
@@ -106,17 +106,18 @@ pub(crate) fn commit_unknown(id: &str) -> Response {
     refusal(404, GIT, "GitCommitDoesNotExistException", &text)
 }
 
-/// Any other thing of git that is not there.
+/// Anything else in git that does not exist.
 pub(crate) fn git_item_unknown(key: &str, message: &str) -> Response {
     refusal(404, GIT, key, message)
 }
 
-/// A status that a rule of the pull request forbids (docs/azure-devops.md §5).
+/// A status that is forbidden by the state of the pull request or by a policy
+/// (docs/azure-devops.md §5).
 pub(crate) fn status_forbidden(key: &str, message: &str) -> Response {
     refusal(403, GIT, key, message)
 }
 
-/// A body or parameter that ADO cannot accept.
+/// A body or parameter that ADO does not accept.
 pub(crate) fn bad_request(message: &str) -> Response {
     refusal(400, CORE, "VssPropertyValidationException", message)
 }
@@ -136,7 +137,7 @@ pub(crate) fn not_found(key: &str, message: &str) -> Response {
     refusal(404, WEB_API, key, message)
 }
 
-/// A path that leads nowhere: ADO answers a page, not JSON.
+/// A path that does not exist: ADO answers with a page, not with JSON.
 pub(crate) fn page_not_found() -> Response {
     Response::html(404, "<html><title>404 - The page cannot be found</title></html>")
 }

@@ -1,7 +1,7 @@
-//! Things as JSON, for REST answers and for the resources of hook deliveries alike.
+//! What exists, as JSON, for REST answers and for the resources in hook deliveries.
 //!
-//! The key sets follow Microsoft's OpenAPI (7.1) and the live keys of docs/azure-devops.md §2.3; a
-//! test compares them. Rendering reads the world and never changes it.
+//! The keys are those of Microsoft's OpenAPI documents (7.1) and those measured in
+//! docs/azure-devops.md §2.3. A test compares them.
 
 use serde_json::{Map, Value, json};
 
@@ -153,17 +153,22 @@ impl World {
         value
     }
 
-    fn add_optional_parts(&self, value: &mut Value, from: &PullRequest, repository: &Repository) {
-        if let Some(commit) = &from.merge_commit {
+    fn add_optional_parts(
+        &self,
+        value: &mut Value,
+        pull_request: &PullRequest,
+        repository: &Repository,
+    ) {
+        if let Some(commit) = &pull_request.merge_commit {
             put(value, "lastMergeCommit", self.commit_link(repository, commit));
         }
-        if let Some(closed_ms) = from.closed_ms {
+        if let Some(closed_ms) = pull_request.closed_ms {
             put(value, "closedDate", json!(rfc3339(closed_ms)));
         }
-        if let Some(fork) = &from.fork {
+        if let Some(fork) = &pull_request.fork {
             let fork = self.repository(fork);
             let source = json!({
-                "name": from.source_ref,
+                "name": pull_request.source_ref,
                 "url": format!("{}/refs", self.repository_url(fork)),
                 "repository": self.repository_json(fork),
             });
@@ -202,24 +207,28 @@ impl World {
         pull_request.reviewers.iter().map(reviewer).collect()
     }
 
-    pub(crate) fn iteration_json(&self, pull_request: &PullRequest, of: &Iteration) -> Value {
+    pub(crate) fn iteration_json(
+        &self,
+        pull_request: &PullRequest,
+        iteration: &Iteration,
+    ) -> Value {
         let repository = self.repository(&pull_request.repository);
         let mut value = json!({
-            "id": of.id,
+            "id": iteration.id,
             "description": "",
             "author": self.identity_json(&pull_request.by, &repository.organization),
-            "createdDate": rfc3339(of.at_ms),
-            "updatedDate": rfc3339(of.at_ms),
-            "sourceRefCommit": {"commitId": of.source},
-            "targetRefCommit": {"commitId": of.target},
-            "commonRefCommit": {"commitId": of.common},
+            "createdDate": rfc3339(iteration.at_ms),
+            "updatedDate": rfc3339(iteration.at_ms),
+            "sourceRefCommit": {"commitId": iteration.source},
+            "targetRefCommit": {"commitId": iteration.target},
+            "commonRefCommit": {"commitId": iteration.common},
             "hasMoreCommits": false,
-            "reason": of.reason,
+            "reason": iteration.reason,
         });
-        if let Some(push) = of.push {
+        if let Some(push) = iteration.push {
             put(&mut value, "push", json!({"pushId": push}));
         }
-        if let Some((old, new)) = &of.retarget {
+        if let Some((old, new)) = &iteration.retarget {
             put(&mut value, "oldTargetRefName", json!(old));
             put(&mut value, "newTargetRefName", json!(new));
         }

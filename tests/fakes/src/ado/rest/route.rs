@@ -1,7 +1,7 @@
 //! From a request to the code that answers it.
 //!
-//! The order of the checks is ADO's: who are you, does the path lead anywhere, is the version
-//! served, may your token do this, may you. Nothing here knows what an answer looks like.
+//! The checks have the order that ADO has: the token, the path, the api-version, the scope, the
+//! permission. The last two are left to the code that answers.
 
 use std::cell::RefCell;
 
@@ -21,13 +21,13 @@ use crate::http::{Request, Response};
 /// An answer or a refusal; both are responses.
 pub(crate) type Reply = Result<Response, Response>;
 
-/// A request whose caller and place are known.
+/// A request with its caller, organization and project.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) request: &'a Request,
     pub(crate) caller: Caller,
     pub(crate) organization: String,
-    /// GUID of the project in the path, if there is one.
+    /// GUID of the project in the path; none where the path names none.
     pub(crate) project: Option<String>,
     newest_api_version: (u32, u32),
     scopes_needed: RefCell<Option<Vec<Scope>>>,
@@ -38,13 +38,13 @@ impl Call<'_> {
         &self.request.method
     }
 
-    /// Refuses a token that carries none of these scopes.
+    /// Refuses a token that has none of these scopes.
     pub(crate) fn needs(&self, scopes: &[Scope]) -> Result<(), Response> {
         self.scopes_needed.replace(Some(scopes.to_vec()));
         if self.caller.holds_any(scopes) { Ok(()) } else { Err(scope_missing()) }
     }
 
-    /// Refuses a version without the preview word, for what exists only in preview.
+    /// Refuses a version without `-preview`, for calls that exist in preview only.
     pub(crate) fn is_preview(&self) -> Result<(), Response> {
         crate::ado::rest::version::check(self.request, self.newest_api_version, true)
     }
@@ -77,14 +77,15 @@ pub(crate) fn json_body(request: &Request, types: &[&str]) -> Result<Value, Resp
 }
 
 impl World {
-    /// Answers a request, and records it. Ask `faults.decide` first where faults may strike.
+    /// Answers a request and records it. Faults do not apply: call `faults.decide` first where they
+    /// should.
     pub fn handle(&mut self, request: &Request, now_ms: i64) -> Response {
         let response = self.answer(request, now_ms);
         self.journal.record(request, response.status, None, now_ms);
         response
     }
 
-    /// Answers a request while a fault strikes; none when the request is not to be applied.
+    /// Answers a request to which a fault applies; none when the fault drops the request.
     pub fn handle_with_fault(
         &mut self,
         request: &Request,
@@ -99,7 +100,7 @@ impl World {
     fn answer(&mut self, request: &Request, now_ms: i64) -> Response {
         self.set_now(now_ms);
         let activity = self.random.guid();
-        // Where there is no organization, nobody looks at a token.
+        // Outside of an organization no token is looked at.
         let pat = self.organization_of(request).and_then(|_| self.presented_pat(request));
         self.scopes_needed = None;
         let response = self.routed(request).unwrap_or_else(|refusal| refusal);
@@ -164,7 +165,8 @@ impl World {
         }
     }
 
-    /// The organization whose path the request begins with, and the lower-case segments after it.
+    /// The organization that the path of the request begins with, and the following segments in
+    /// lower case.
     fn organization_of(&self, request: &Request) -> Option<(String, Vec<String>)> {
         let segments = request.segments();
         let lower: Vec<_> = segments.iter().map(|part| part.to_ascii_lowercase()).collect();
@@ -178,7 +180,8 @@ impl World {
         Some((organization.name.clone(), lower.into_iter().skip(depth).collect()))
     }
 
-    /// The project of that name or GUID; one that the caller may not see does not exist.
+    /// The GUID of the project of that name or GUID. One that the caller may not see does not exist
+    /// for it.
     pub(super) fn project_called(
         &self,
         organization: &str,

@@ -1,27 +1,29 @@
-//! Which api-version a request asks for, and whether there is one.
+//! Which api-version a request asks for, and whether ADO serves it.
 //!
-//! ADO refuses versions it does not have, preview versions without the word, and changes without a
-//! version. This file knows nothing of what is asked.
+//! ADO refuses versions that it does not have, preview versions without `-preview`, and changes
+//! without a version.
 
 use crate::ado::rest::refusal::bad_protocol;
 use crate::http::{Request, Response};
 
 const OLDEST: (u32, u32) = (1, 0);
 
-/// Refuses what ADO refuses; `newest` is the newest released version, the one after is in preview.
+/// Refuses a version that is not served. `newest` is the newest released version; the minor version
+/// after it is in preview.
 pub(crate) fn check(
     request: &Request,
     newest: (u32, u32),
     preview_only: bool,
 ) -> Result<(), Response> {
     let Some(asked) = asked_version(request) else {
-        // Reading without a version is served by the newest released one; changing is refused.
+        // A read without a version gets the newest released one. A change without a version is
+        // refused.
         return if request.method == "GET" { Ok(()) } else { Err(unspecified(&request.method)) };
     };
     let Some((version, is_preview)) = parse(&asked) else {
         return Err(bad_protocol(
             "VssInvalidApiVersionException",
-            &format!("The api-version \"{asked}\" is not written as a version is."),
+            &format!("The api-version \"{asked}\" is not a version."),
         ));
     };
     let preview = (newest.0, newest.1 + 1);
@@ -31,14 +33,13 @@ pub(crate) fn check(
     if (version == preview || preview_only) && !is_preview {
         return Err(bad_protocol(
             "VssInvalidPreviewVersionException",
-            &format!("The requested version \"{asked}\" is under preview; add -preview to it."),
+            &format!("The requested version \"{asked}\" is in preview; add -preview to it."),
         ));
     }
     Ok(())
 }
 
-/// Refuses everything but these versions, for what exists in preview only and with few numbers;
-/// answers with the one that was asked for.
+/// Refuses all versions but these, for calls that exist in preview only; returns the requested one.
 pub(crate) fn check_one_of(
     request: &Request,
     newest: (u32, u32),

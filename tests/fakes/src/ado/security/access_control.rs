@@ -1,34 +1,34 @@
-//! What an identity may do and where: denials, grants, and the questions about them.
+//! What an identity may do, and where (docs/azure-devops.md §7).
 //!
-//! Everybody has a permission that was not denied. One that was denied everywhere can be granted
-//! for one resource.
+//! An identity has every permission that was not denied to it. A permission that was denied
+//! everywhere can be granted for one resource.
 
 use super::permission::{BUILD, GIT, HOOKS, PROJECT, Permission, PermissionRule, Resource};
 use crate::ado::world::World;
 
 impl World {
-    /// Takes a permission from an identity, in one repository or everywhere.
+    /// Denies a permission to an identity, in one repository or everywhere.
     pub fn deny(&mut self, identity: &str, permission: Permission, repository: Option<&str>) {
         let resource = self.repository_resource(repository);
         self.deny_at(identity, permission, resource);
     }
 
-    /// Takes a permission from an identity in one project.
+    /// Denies a permission to an identity in one project.
     pub fn deny_in_project(&mut self, identity: &str, permission: Permission, project: &str) {
         self.deny_at(identity, permission, Resource::of_project(project));
     }
 
-    /// Hides a project from an identity: for it, nothing in there exists.
+    /// Hides a project from an identity: for that identity nothing in the project exists.
     pub fn hide_project(&mut self, identity: &str, project: &str) {
         self.deny_in_project(identity, Permission::ReadProject, project);
     }
 
-    /// Gives a permission back, everywhere.
+    /// Removes all denials of a permission to an identity.
     pub fn allow(&mut self, identity: &str, permission: Permission) {
         self.denials.retain(|one| one.identity != identity || one.permission != permission);
     }
 
-    /// Whether an identity has a permission there; everybody has what was not taken.
+    /// Whether an identity has a permission, in one repository or everywhere.
     pub fn may(&self, identity: &str, permission: Permission, repository: Option<&str>) -> bool {
         self.may_at(identity, permission, &self.repository_resource(repository))
     }
@@ -38,17 +38,24 @@ impl World {
         self.may_at(identity, permission, &Resource::of_project(project))
     }
 
-    pub(crate) fn may_at(&self, identity: &str, permission: Permission, at: &Resource) -> bool {
+    pub(crate) fn may_at(
+        &self,
+        identity: &str,
+        permission: Permission,
+        resource: &Resource,
+    ) -> bool {
         let has = |permission| {
             let about = |one: &&PermissionRule| {
-                one.identity == identity && one.permission == permission && one.resource.covers(at)
+                one.identity == identity
+                    && one.permission == permission
+                    && one.resource.covers(resource)
             };
             self.grants.iter().any(|one| about(&one)) || !self.denials.iter().any(|one| about(&one))
         };
         has(permission) && has(Permission::ReadProject)
     }
 
-    /// Whether an identity has a permission anywhere at all.
+    /// Whether an identity has a permission for at least one resource.
     pub(crate) fn may_somewhere(&self, identity: &str, permission: Permission) -> bool {
         let about = |one: &PermissionRule| one.identity == identity && one.permission == permission;
         self.may(identity, permission, None) || self.grants.iter().any(about)
@@ -76,7 +83,8 @@ impl World {
         self.grants.push(PermissionRule { identity, permission, resource });
     }
 
-    /// The resource that a security token names in a namespace; none when it names none.
+    /// The resource that a security token names in a namespace; none when there is no such
+    /// resource.
     pub(crate) fn resource_of_token(
         &self,
         organization: &str,
@@ -94,7 +102,7 @@ impl World {
         };
         let mut parts = inside.trim_start_matches('/').split('/').filter(|part| !part.is_empty());
         let Some(project) = parts.next() else {
-            // Only these two have a token for the whole organization.
+            // Only these two namespaces have a token for the whole organization.
             return matches!(namespace, GIT | HOOKS).then(Resource::default);
         };
         let project = self.projects.iter().find(|one| one.id == project && !one.is_deleted)?;
@@ -113,8 +121,8 @@ impl World {
         Some(Resource { project: Some(project.id.clone()), repository })
     }
 
-    /// Whether an identity has all these bits; a bit or a resource that the fake does not know counts
-    /// as not granted.
+    /// Whether an identity has all these bits. A bit or a resource that the fake does not know
+    /// counts as denied.
     pub(crate) fn has_bits(
         &self,
         organization: &str,
@@ -129,7 +137,7 @@ impl World {
         self.bits_at(identity, namespace, &resource) & bits == bits
     }
 
-    /// The bits that an identity has in a resource.
+    /// The bits that an identity has for a resource.
     pub(crate) fn bits_at(&self, identity: &str, namespace: &str, resource: &Resource) -> u32 {
         let known = Permission::ALL.into_iter().filter(|one| one.bit().0 == namespace);
         let held = known.filter(|one| self.may_at(identity, *one, resource));

@@ -1,7 +1,7 @@
-//! Who is calling: identities, PATs, bearers.
+//! From a request to the caller: PATs, bearer tokens, and the identities that hold them.
 //!
-//! A token carries scopes, its identity carries permissions; ADO answers 401 for the first and 403
-//! for the second, and callers must tell them apart. Nothing here mints tokens by itself.
+//! A token has scopes and its identity has permissions. ADO answers 401 where a scope is missing
+//! and 403 where a permission is.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,13 +13,13 @@ use crate::ado::world::World;
 use crate::http::Request;
 
 impl World {
-    /// Makes a PAT of that secret valid: Basic, any user name (docs/azure-devops.md §4.1). Scopes
-    /// are wire names; an unknown one is refused, as it is a slip of the test's author.
+    /// Adds a PAT with that secret (docs/azure-devops.md §4.1). Scopes have their wire names; an
+    /// unknown one panics, as it is a mistake in the test.
     pub fn add_pat(&mut self, secret: &str, identity: &str, scopes: &[&str], valid_until_ms: i64) {
         self.add_token(secret, identity, scopes, valid_until_ms, CredentialKind::Pat);
     }
 
-    /// Makes a bearer token valid, as Entra hands them to service principals.
+    /// Adds a bearer token of a service principal.
     pub fn add_bearer(&mut self, secret: &str, identity: &str, valid_until_ms: i64) {
         self.add_token(
             secret,
@@ -30,7 +30,7 @@ impl World {
         );
     }
 
-    /// Makes a bearer token of a person valid, with delegated scopes.
+    /// Adds a bearer token of a person, with delegated scopes.
     pub fn add_user_bearer(&mut self, secret: &str, identity: &str, scopes: &[&str], until: i64) {
         self.add_token(secret, identity, scopes, until, CredentialKind::User);
     }
@@ -67,27 +67,27 @@ impl World {
         self.tokens.insert(token.secret, accepted);
     }
 
-    /// Ends a token at once.
+    /// Revokes a token at once.
     pub fn revoke_token(&mut self, secret: &str) {
         self.tokens.remove(secret);
     }
 
-    /// Ends every bearer at once, as when an administrator revokes sessions.
+    /// Revokes every bearer token at once, as an administrator does who revokes sessions.
     pub fn end_bearers(&mut self) {
         self.tokens.retain(|_, token| token.kind == CredentialKind::Pat);
     }
 
-    /// Takes membership or licence from an identity: whatever it asks meets TF400813.
+    /// Removes the membership or licence of an identity: all its calls are refused with TF400813.
     pub fn remove_member(&mut self, identity: &str) {
         self.non_members.insert(identity.to_owned());
     }
 
-    /// Gives membership back.
+    /// Restores the membership of an identity.
     pub fn add_member(&mut self, identity: &str) {
         self.non_members.remove(identity);
     }
 
-    /// Who is calling an organization.
+    /// The caller of an organization.
     pub(crate) fn caller(
         &self,
         request: &Request,
@@ -116,7 +116,7 @@ impl World {
         }
     }
 
-    /// The GUID of the identity of that GUID or unique name.
+    /// The GUID of the identity that has this GUID or this unique name.
     pub(crate) fn identity_named(&self, name: &str) -> Option<String> {
         if self.identities.contains_key(name) {
             return Some(name.to_owned());
@@ -127,7 +127,7 @@ impl World {
     }
 }
 
-/// Whether it is a bearer, and the secret.
+/// Whether the presented credential is a bearer token, and its secret.
 pub(crate) fn presented(request: &Request) -> Option<(bool, String)> {
     let (kind, value) = request.header("authorization")?.split_once(' ')?;
     if kind.eq_ignore_ascii_case("bearer") {

@@ -1,4 +1,4 @@
-//! Identities, the tokens that ADO accepts, and who is calling.
+//! Identities, the tokens that ADO accepts, and callers.
 //!
 //! Plain values. How a request is authenticated is decided in `authentication`.
 
@@ -9,7 +9,7 @@ use super::scope::Scope;
 pub struct Identity {
     /// GUID.
     pub id: String,
-    /// Name for people.
+    /// Name that people see.
     pub display_name: String,
     /// Mail address; the object id for a service principal.
     pub unique_name: String,
@@ -17,28 +17,28 @@ pub struct Identity {
     pub is_group: bool,
 }
 
-/// What kind of credential a caller presented.
+/// The kind of credential that a caller presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CredentialKind {
-    /// A PAT, by Basic.
+    /// A PAT, by Basic authentication.
     Pat,
-    /// A bearer of a person.
+    /// A bearer token of a person.
     User,
-    /// A bearer of a service principal or managed identity.
+    /// A bearer token of a service principal or managed identity.
     Application,
 }
 
 /// A token that ADO accepts.
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
-    /// GUID of the identity, or its unique name where ADO only heard of it from Entra.
+    /// GUID of the identity, or its unique name for a token of Entra, which knows no GUIDs of ADO.
     pub(crate) holder: String,
     pub(crate) scopes: Vec<Scope>,
     pub(crate) valid_until_ms: i64,
     pub(crate) kind: CredentialKind,
 }
 
-/// Who is calling, after the token was found good.
+/// An authenticated caller.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) identity: String,
@@ -46,12 +46,12 @@ pub(crate) struct Caller {
     pub(crate) kind: CredentialKind,
 }
 
-/// Why a caller is not known.
+/// Why a caller cannot be authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuthenticationError {
-    /// No token, or a wrong, revoked or expired one.
+    /// No token, or an unknown, revoked or expired one.
     InvalidToken,
-    /// A token that does not work for other reasons, or an identity without access: 401.
+    /// A valid token that does not work yet or any more, or an identity without membership: 401.
     NotAuthorized,
 }
 

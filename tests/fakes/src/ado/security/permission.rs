@@ -1,7 +1,6 @@
-//! Permissions: what an identity may do, and where (docs/azure-devops.md §7).
+//! Permissions, and the resources that they are about (docs/azure-devops.md §7).
 //!
-//! Everybody has what was not taken. What was taken everywhere may be given back in one resource.
-//! Nothing here knows tokens of access, only the tokens by which ADO names places.
+//! Plain values. Which permissions an identity has is decided in `access_control`.
 
 /// Git repositories.
 pub(super) const GIT: &str = "2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87";
@@ -12,7 +11,7 @@ pub(super) const PROJECT: &str = "52d39943-cb85-4d7f-8fa8-c6baac873819";
 /// Builds.
 pub(super) const BUILD: &str = "33344d9c-fc72-4d6f-aba5-fa317101a7e9";
 
-/// A permission that can be taken from an identity.
+/// A permission that can be denied to an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Permission {
     /// Git: read.
@@ -23,15 +22,15 @@ pub enum Permission {
     PullRequestContribute,
     /// Git: change branch policies.
     EditPolicies,
-    /// Git: change permissions; the fake asks for it in every namespace.
+    /// Git: change permissions. The fake requires it for changes in every namespace.
     ManagePermissions,
     /// Service hooks: see subscriptions.
     ViewSubscriptions,
     /// Service hooks: create, change and delete subscriptions.
     EditSubscriptions,
-    /// Service hooks: a bit that is shown and no longer used.
+    /// Service hooks: a bit that ADO shows and no longer uses.
     DeleteSubscriptions,
-    /// Project: see it at all.
+    /// Project: see it.
     ReadProject,
     /// Builds: see them.
     ViewBuilds,
@@ -77,7 +76,7 @@ impl Permission {
     ];
 }
 
-/// Where a permission counts: everywhere, in a project, or in a repository.
+/// What a permission is about: the organization, a project, or a repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Resource {
     pub(crate) project: Option<String>,
@@ -96,7 +95,7 @@ impl Resource {
     }
 }
 
-/// A permission taken away, or given back, in a resource.
+/// A permission that is denied or granted for a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PermissionRule {
     pub(crate) identity: String,

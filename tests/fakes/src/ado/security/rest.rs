@@ -1,6 +1,7 @@
-//! Permissions over REST: may I, who is that, let them (docs/azure-devops.md §7).
+//! Permissions over REST: evaluate them, change them, and find identities
+//! (docs/azure-devops.md §7).
 //!
-//! Asking needs no scope; changing needs one of its own. What anybody may is decided next door.
+//! Evaluating needs no scope, changing needs `vso.security_manage`.
 
 use serde_json::{Value, json};
 
@@ -14,7 +15,8 @@ use crate::ado::world::World;
 use crate::http::Response;
 
 impl World {
-    /// `GET _apis/permissions/{namespace}/{bits}?tokens=`: what the caller may.
+    /// `GET _apis/permissions/{namespace}/{bits}?tokens=`: whether the caller has these bits for
+    /// each token.
     pub(crate) fn permissions(&self, call: &Call<'_>, namespace: &str, bits: &str) -> Reply {
         known_namespace(namespace)?;
         let bits = bits.parse().map_err(|_| bad_request("The permissions must be a number."))?;
@@ -49,14 +51,16 @@ impl World {
         self.has_bits(&call.organization, &call.caller.identity, namespace, bits, token)
     }
 
-    /// `POST _apis/accesscontrolentries/{namespace}`: gives and takes bits by identity descriptor.
+    /// `POST _apis/accesscontrolentries/{namespace}`: grants and denies bits to identities, which
+    /// are named by their descriptors.
     pub(crate) fn change_entries(&mut self, call: &Call<'_>, namespace: &str) -> Reply {
         call.needs(&[Scope::SecurityManage])?;
         known_namespace(namespace)?;
         let body = call.json()?;
         let token = body.get("token").and_then(Value::as_str).unwrap_or_default();
         let resource = self.resource_of_token(&call.organization, namespace, token);
-        let resource = resource.ok_or_else(|| bad_request("The token names nothing."))?;
+        let resource =
+            resource.ok_or_else(|| bad_request("The security token does not name a resource."))?;
         if !self.may_at(&call.caller.identity, Permission::ManagePermissions, &resource) {
             return Err(forbidden("Access denied: ManagePermissions is needed."));
         }
@@ -92,7 +96,7 @@ impl World {
         Ok(Response::json(200, &list(values)))
     }
 
-    /// `GET _apis/identities`: who is that. It lives on the host of the PAT API.
+    /// `GET _apis/identities`, which ADO serves on the host of the PAT API.
     pub(crate) fn find_identities(&self, call: &Call<'_>) -> Reply {
         call.needs(&[Scope::Identity])?;
         let given = |name: &str| call.request.query(name);
@@ -115,21 +119,21 @@ impl World {
         Ok(Response::json(200, &list(values)))
     }
 
-    fn described_identity(&self, one: &Identity) -> Value {
+    fn described_identity(&self, identity: &Identity) -> Value {
         let text = |value: &str| json!({"$type": "System.String", "$value": value});
         json!({
-            "id": one.id,
-            "descriptor": self.descriptor(one),
-            "subjectDescriptor": subject_descriptor(one),
-            "providerDisplayName": one.display_name,
+            "id": identity.id,
+            "descriptor": self.descriptor(identity),
+            "subjectDescriptor": subject_descriptor(identity),
+            "providerDisplayName": identity.display_name,
             "isActive": true,
-            "isContainer": one.is_group,
+            "isContainer": identity.is_group,
             "members": [],
             "memberOf": [],
             "memberIds": [],
             "resourceVersion": 2,
             "metaTypeId": 0,
-            "properties": {"Account": text(&one.unique_name), "Mail": text(&one.unique_name)},
+            "properties": {"Account": text(&identity.unique_name), "Mail": text(&identity.unique_name)},
         })
     }
 

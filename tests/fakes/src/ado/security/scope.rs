@@ -1,8 +1,9 @@
-//! Scopes: what a token may be used for, whoever holds it (docs/azure-devops.md §4.3).
+//! Scopes: what a token may be used for (docs/azure-devops.md §4.3).
 //!
-//! Nothing here knows identities or permissions.
+//! What the token's identity may do is a matter of permissions.
 
-/// A token scope. The gateway needs few of ADO's; the rest are known by name and open nothing here.
+/// A scope of a token. Those that the gateway does not need are accepted by name and permit
+/// nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// `vso.code`: read code, manage hooks.
@@ -29,17 +30,17 @@ pub enum Scope {
     Graph,
     /// `vso.security_manage`: change permissions.
     SecurityManage,
-    /// `vso.pats`: see PATs; only a bearer of a person carries it.
+    /// `vso.pats`: see PATs; only a bearer token of a person has it.
     Pats,
-    /// `vso.pats_manage`: create, change and revoke PATs; only a bearer of a person carries it.
+    /// `vso.pats_manage`: create, change and revoke PATs; only a bearer token of a person has it.
     PatsManage,
     /// `app_token`: everything.
     Full,
-    /// A scope of ADO that opens nothing that the fake has.
+    /// A scope of ADO for calls that the fake does not have.
     Other,
 }
 
-/// Scopes that exist, for things that the fake has not.
+/// The wire names of `Scope::Other`.
 const OTHERS: [&str; 34] = [
     "vso.agentpools",
     "vso.agentpools_manage",
@@ -101,12 +102,12 @@ impl Scope {
         })
     }
 
-    /// Whether holding this scope is enough where `needed` is asked for.
+    /// Whether this scope is enough where `needed` is required.
     pub(crate) fn grants(self, needed: Self) -> bool {
         let status = matches!(needed, Self::Code | Self::CodeStatus | Self::CodeWrite);
         match self {
-            // Whether full access opens the PAT API is unknown (docs/azure-devops.md §4.1), so it
-            // does not.
+            // Whether full access includes the PAT API is unknown (docs/azure-devops.md §4.1). Here
+            // it does not.
             Self::Full => !matches!(needed, Self::Pats | Self::PatsManage),
             Self::CodeWrite => status,
             Self::CodeManage => status || needed == Self::CodeManage,
@@ -116,10 +117,10 @@ impl Scope {
         }
     }
 
-    /// Whether a call that is open to these scopes could have been made with less than this one.
+    /// Whether a narrower scope than this one is enough for a call that needs one of these.
     pub(crate) fn is_broader_than(self, needed: &[Self]) -> bool {
         if needed.is_empty() {
-            // Any token will do: one that can change things is more than any.
+            // The call needs no scope. A token that can change something is broader than necessary.
             return !matches!(
                 self,
                 Self::Code | Self::CodeStatus | Self::Build | Self::Project | Self::Other

@@ -1,4 +1,4 @@
-//! People who leave, and projects and repositories that are renamed, switched off or deleted.
+//! Identities that leave, and projects and repositories that are renamed, disabled or deleted.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::ado::hooks::LossReason;
 use crate::ado::{Answer, SubscriptionStatus};
 
 #[test]
-fn who_leaves_takes_the_subscriptions_along() {
+fn deactivating_an_identity_disables_its_subscriptions() {
     let mut fixture = Fixture::new();
     let id = fixture.subscribe("git.push", ("branch", ""));
     let somebody = fixture.world.create_identity("Somebody", "other@fabrikam.example");
@@ -40,7 +40,7 @@ fn a_rename_changes_the_name_and_keeps_the_guid() {
 }
 
 #[test]
-fn a_repository_that_is_switched_off_is_shown_and_holds_nothing() {
+fn a_disabled_repository_is_listed_and_its_content_is_not_found() {
     let mut fixture = Fixture::new();
     let id = fixture.pull_request();
     fixture.world.set_disabled(&fixture.repository.clone(), true);
@@ -54,7 +54,7 @@ fn a_repository_that_is_switched_off_is_shown_and_holds_nothing() {
 }
 
 #[test]
-fn a_deleted_repository_is_gone_and_its_subscriptions_are_silent() {
+fn a_deleted_repository_is_not_found_and_its_subscriptions_get_no_events() {
     let mut fixture = Fixture::new();
     let repository = fixture.repository.clone();
     let id = fixture.subscribe("git.push", ("repository", &repository));
@@ -64,7 +64,7 @@ fn a_deleted_repository_is_gone_and_its_subscriptions_are_silent() {
     assert_eq!(fixture.get("git/repositories").body_json()["count"], 0);
     assert_eq!(fixture.get(&format!("git/pullrequests/{number}")).status, 404);
     assert!(fixture.world.subscription(&id).is_some());
-    // What was queued for everybody is delivered all the same.
+    // What was queued for subscriptions without a filter is still delivered.
     let now_ms = fixture.world.now_ms();
     let due = fixture.world.due_deliveries(now_ms);
     assert!(due.iter().all(|one| one.subscription == everywhere) && !due.is_empty());
@@ -74,7 +74,7 @@ fn a_deleted_repository_is_gone_and_its_subscriptions_are_silent() {
 }
 
 #[test]
-fn a_deleted_project_takes_its_subscriptions_and_policies_along() {
+fn deleting_a_project_deletes_its_subscriptions() {
     let mut fixture = Fixture::new();
     let id = fixture.subscribe("git.push", ("branch", ""));
     fixture.world.push(&fixture.repository, "main", "Under way");

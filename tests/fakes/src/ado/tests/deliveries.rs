@@ -12,11 +12,12 @@ impl Fixture {
         self.world.subscription(id).unwrap().status
     }
 
-    /// Fails until nothing is due any more; says the waits in seconds.
+    /// Lets every attempt fail until nothing is due any more; returns the waits in seconds.
     fn waits(&mut self, answer: Answer) -> Vec<i64> {
         let mut waits = Vec::new();
         let mut at_ms = self.world.now_ms();
         while let Some(due_ms) = self.world.next_due_ms() {
+            assert!(waits.len() < 100, "ADO retries without end");
             waits.push((due_ms - at_ms) / 1_000);
             at_ms = due_ms;
             self.answer_due(at_ms, answer);
@@ -86,7 +87,7 @@ fn events_during_probation_are_lost_and_success_ends_it() {
 }
 
 #[test]
-fn gone_disables_at_once() {
+fn status_410_disables_a_subscription_at_once() {
     let mut fixture = Fixture::new();
     let id = fixture.subscribe("git.push", ("branch", ""));
     fixture.world.push(&fixture.repository, "main", "Second");
@@ -100,7 +101,7 @@ fn gone_disables_at_once() {
 }
 
 #[test]
-fn events_of_what_the_owner_may_not_read_are_lost() {
+fn a_subscription_loses_events_of_a_repository_that_its_owner_may_not_read() {
     let mut fixture = Fixture::new();
     fixture.subscribe("git.push", ("branch", ""));
     let (service, read) = (fixture.service.clone(), crate::ado::Permission::GenericRead);
@@ -110,7 +111,7 @@ fn events_of_what_the_owner_may_not_read_are_lost() {
 }
 
 #[test]
-fn filters_are_honoured() {
+fn filters_decide_which_subscriptions_get_an_event() {
     let mut fixture = Fixture::new();
     let branch = fixture.subscribe("git.push", ("branch", "main"));
     let full_name = fixture.subscribe("git.push", ("branch", "refs/heads/main"));
@@ -149,7 +150,7 @@ fn a_deleted_branch_has_no_commits_and_no_new_object() {
 }
 
 #[test]
-fn one_event_has_one_id_and_each_subscription_counts_for_itself() {
+fn an_event_has_one_id_and_each_subscription_numbers_its_notifications() {
     let mut fixture = Fixture::new();
     fixture.subscribe("git.push", ("branch", ""));
     fixture.world.push(&fixture.repository, "main", "Second");
@@ -174,7 +175,7 @@ fn version_two_of_a_push_has_no_resource() {
 }
 
 #[test]
-fn duplicates_are_sent_when_switched_on() {
+fn deliveries_are_duplicated_when_the_options_say_so() {
     let mut fixture = Fixture::new();
     fixture.world.options.duplicate_percent = 100;
     let id = fixture.subscribe("git.push", ("branch", ""));

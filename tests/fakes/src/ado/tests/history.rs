@@ -1,4 +1,4 @@
-//! The notification history: what is in it, for how long, and what is not.
+//! The notification history: what is in it, and for how long.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ impl Fixture {
 }
 
 #[test]
-fn it_tells_how_deliveries_ended_and_nothing_of_what_probation_lost() {
+fn the_history_has_finished_deliveries_and_no_events_lost_on_probation() {
     let mut fixture = Fixture::new();
     let id = fixture.subscribe("git.push", ("branch", ""));
     let other = fixture.subscribe("git.push", ("branch", "other"));
@@ -47,7 +47,7 @@ fn it_tells_how_deliveries_ended_and_nothing_of_what_probation_lost() {
 }
 
 #[test]
-fn it_goes_back_seven_days() {
+fn the_history_goes_back_seven_days() {
     let mut fixture = Fixture::new();
     let id = fixture.subscribe("git.push", ("branch", ""));
     fixture.world.push(&fixture.repository, "main", "Long ago");

@@ -3,7 +3,7 @@
 use super::Fixture;
 
 #[test]
-fn pushes_make_iterations_and_say_whether_they_were_forced() {
+fn each_push_adds_an_iteration_with_its_reason() {
     let mut fixture = Fixture::new();
     let id = fixture.pull_request();
     let base = fixture.world.head(&fixture.repository, "main").unwrap().to_owned();
@@ -19,7 +19,7 @@ fn pushes_make_iterations_and_say_whether_they_were_forced() {
 }
 
 #[test]
-fn going_back_by_force_makes_an_iteration_of_the_old_commit() {
+fn a_force_push_to_an_old_commit_adds_an_iteration() {
     let mut fixture = Fixture::new();
     let id = fixture.pull_request();
     let first = fixture.world.head(&fixture.repository, "topic").unwrap().to_owned();
@@ -31,7 +31,7 @@ fn going_back_by_force_makes_an_iteration_of_the_old_commit() {
 }
 
 #[test]
-fn a_merge_attempt_follows_each_push_and_may_be_slow_or_conflict() {
+fn each_push_attempts_a_merge_that_may_be_delayed_or_conflict() {
     let mut fixture = Fixture::new();
     fixture.world.options.merge_delay_ms = 500;
     let merged = fixture.subscribe("git.pullrequest.merged", ("branch", ""));
@@ -60,7 +60,7 @@ fn a_closed_pull_request_gets_no_iterations() {
 }
 
 #[test]
-fn completing_pushes_to_the_target() {
+fn completing_a_pull_request_pushes_to_the_target_branch() {
     let mut fixture = Fixture::new();
     let id = fixture.pull_request();
     let merged = fixture.world.complete(id);

@@ -1,4 +1,4 @@
-//! The PAT lifecycle API: who may, what is refused, what is watched.
+//! The PAT lifecycle API: callers, refusals, violations.
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ impl Fixture {
         self.world.handle(&request, now_ms)
     }
 
-    fn wish(&self, scope: &str) -> Value {
+    fn pat_body(&self, scope: &str) -> Value {
         json!({
             "displayName": "azdo-gateway/one",
             "scope": scope,
@@ -40,17 +40,17 @@ impl Fixture {
     }
 
     fn mint(&mut self, scope: &str) -> Value {
-        let wish = self.wish(scope);
-        let answer = self.pats("POST", "", Some(&wish));
+        let body = self.pat_body(scope);
+        let answer = self.pats("POST", "", Some(&body));
         assert_eq!(answer.status, 200, "{}", answer.body_json());
         assert_eq!(answer.body_json()["patTokenError"], "none");
         answer.body_json()["patToken"].clone()
     }
 
     fn refused(&mut self, key: &str, value: Value) -> String {
-        let mut wish = self.wish("vso.code");
-        wish[key] = value;
-        let body = self.pats("POST", "", Some(&wish)).body_json();
+        let mut pat = self.pat_body("vso.code");
+        pat[key] = value;
+        let body = self.pats("POST", "", Some(&pat)).body_json();
         assert!(body["patToken"].is_null(), "{body}");
         body["patTokenError"].as_str().unwrap().to_owned()
     }
@@ -85,15 +85,15 @@ fn a_pat_is_minted_used_once_and_revoked() {
 #[test]
 fn only_people_with_both_scopes_may_mint() {
     let mut fixture = Fixture::with_bearer();
-    let (now_ms, service, wish) =
-        (fixture.world.now_ms(), fixture.service.clone(), fixture.wish("vso.code"));
+    let (now_ms, service, body) =
+        (fixture.world.now_ms(), fixture.service.clone(), fixture.pat_body("vso.code"));
     fixture.world.add_bearer("application", &service, i64::MAX);
     fixture.world.add_user_bearer("manages", &service, &["vso.pats_manage"], i64::MAX);
     fixture.world.add_user_bearer("sees", &service, &["vso.pats"], i64::MAX);
     fixture.world.add_user_bearer("impersonates", &service, &["user_impersonation"], i64::MAX);
     fixture.world.add_user_bearer("expired", &service, &["vso.pats"], now_ms);
     let target = format!("{PATS}?api-version=7.1-preview.1");
-    let post = Request::new("POST", &target).with_json(&wish);
+    let post = Request::new("POST", &target).with_json(&body);
     for (bearer, status, suppressed) in [
         ("application", 302, 401),
         ("manages", 401, 401),
@@ -115,7 +115,7 @@ fn only_people_with_both_scopes_may_mint() {
 }
 
 #[test]
-fn it_exists_in_preview_only() {
+fn the_pat_api_exists_in_preview_only() {
     let mut fixture = Fixture::with_bearer();
     let now_ms = fixture.world.now_ms();
     for (version, key) in [
@@ -131,7 +131,7 @@ fn it_exists_in_preview_only() {
 }
 
 #[test]
-fn refusals_are_words_in_a_successful_answer() {
+fn a_refused_pat_is_an_error_code_in_an_answer_with_status_200() {
     let mut fixture = Fixture::with_bearer();
     let now_ms = fixture.world.now_ms();
     for (key, value, error) in [
@@ -162,7 +162,7 @@ fn refusals_are_words_in_a_successful_answer() {
 }
 
 #[test]
-fn a_pat_may_not_work_at_once_or_at_all() {
+fn a_pat_is_refused_before_it_has_propagated_and_without_a_sign_in() {
     let mut fixture = Fixture::with_bearer();
     fixture.world.pat_rules.delay_ms = 500;
     let token = fixture.mint("vso.code");
@@ -178,11 +178,11 @@ fn a_pat_may_not_work_at_once_or_at_all() {
     assert_eq!(fixture.world.violations(), [""; 0]);
     fixture.world.set_now(now_ms + 240_000);
     assert_eq!(fixture.use_pat(secret, REPOSITORIES), 203);
-    assert!(fixture.world.violations()[0].contains("used after its end"));
+    assert!(fixture.world.violations()[0].contains("used after it expired"));
 }
 
 #[test]
-fn careless_minting_and_use_are_remembered() {
+fn broad_long_lived_and_reused_pats_are_violations() {
     let mut fixture = Fixture::with_bearer();
     let careless = json!({
         "displayName": "mine",
@@ -201,7 +201,7 @@ fn careless_minting_and_use_are_remembered() {
     let id = token["authorizationId"].as_str().unwrap();
     assert!(fixture.world.revoke_pat(id));
     fixture.use_pat(secret, REPOSITORIES);
-    assert!(fixture.world.violations().last().unwrap().contains("used after its revocation"));
+    assert!(fixture.world.violations().last().unwrap().contains("used after it was revoked"));
     assert_eq!((fixture.world.pats()[1].used, fixture.world.pats()[1].refused_uses), (2, 1));
 }
 
@@ -224,7 +224,7 @@ fn narrow_scopes_are_no_violation() {
 }
 
 #[test]
-fn hooks_want_code_and_policies_want_code_write_and_nothing_broader() {
+fn a_scope_that_is_broader_than_hooks_or_policies_need_is_a_violation() {
     let mut fixture = Fixture::with_bearer();
     let subscription = fixture.subscription_body("git.push");
     let policy = json!({
@@ -262,13 +262,13 @@ fn hooks_want_code_and_policies_want_code_write_and_nothing_broader() {
 }
 
 #[test]
-fn lists_come_in_pages_without_secrets() {
+fn pats_are_listed_in_pages_without_secrets() {
     let mut fixture = Fixture::with_bearer();
     let ids: Vec<_> = (0..5).map(|_| fixture.mint("vso.code")["authorizationId"].clone()).collect();
     fixture.world.revoke_pat(ids[3].as_str().unwrap());
     let mut seen = Vec::new();
     let mut token = String::new();
-    loop {
+    for _ in 0..ids.len() {
         let query = format!("displayFilterOption=active&$top=2&continuationToken={token}");
         let body = fixture.pats("GET", &query, None).body_json();
         let page = body["patTokens"].as_array().unwrap();
@@ -278,9 +278,10 @@ fn lists_come_in_pages_without_secrets() {
         if token.is_empty() {
             break;
         }
-        // What vanishes between two pages makes none be skipped.
+        // A PAT that leaves the list between two pages makes no other PAT be skipped.
         fixture.world.revoke_pat(ids[0].as_str().unwrap());
     }
+    assert!(token.is_empty(), "the list has more pages than PATs");
     assert_eq!(seen, [&ids[0], &ids[1], &ids[2], &ids[4]].map(Clone::clone));
     let revoked = fixture.pats("GET", "displayFilterOption=revoked", None).body_json();
     assert_eq!(revoked["patTokens"].as_array().unwrap().len(), 2);
@@ -291,7 +292,7 @@ fn lists_come_in_pages_without_secrets() {
 }
 
 #[test]
-fn a_list_shows_what_was_minted_in_its_organization() {
+fn a_list_has_only_the_pats_of_its_organization() {
     let mut fixture = Fixture::with_bearer();
     fixture.world.create_organization("northwind");
     fixture.mint("vso.code");

@@ -1,4 +1,4 @@
-//! What identities may do and see, and how that is changed.
+//! Permissions of identities, and how they are changed.
 
 use serde_json::json;
 
@@ -23,7 +23,7 @@ impl Fixture {
 }
 
 #[test]
-fn evaluations_follow_what_was_taken_and_where() {
+fn a_denial_applies_to_its_resource_only() {
     let mut fixture = Fixture::new();
     let (project, repository) = (fixture.project.clone(), fixture.repository.clone());
     let (git, hooks) =
@@ -53,7 +53,7 @@ fn evaluations_follow_what_was_taken_and_where() {
 }
 
 #[test]
-fn a_hidden_project_is_not_there() {
+fn a_hidden_project_does_not_exist_for_the_identity() {
     let mut fixture = Fixture::new();
     let (service, project) = (fixture.service.clone(), fixture.project.clone());
     fixture.world.create_project("fabrikam", "Second");
@@ -76,7 +76,7 @@ fn a_hidden_project_is_not_there() {
 }
 
 #[test]
-fn permissions_are_given_back_by_descriptor() {
+fn permissions_are_granted_to_identities_by_descriptor() {
     let mut fixture = Fixture::new();
     let (service, project) = (fixture.service.clone(), fixture.project.clone());
     let admin = fixture.world.create_identity("Admin", "admin@fabrikam.example");
@@ -105,7 +105,7 @@ fn permissions_are_given_back_by_descriptor() {
 }
 
 #[test]
-fn who_is_no_member_is_told_so() {
+fn an_identity_without_membership_is_refused_with_401() {
     let mut fixture = Fixture::new();
     let service = fixture.service.clone();
     fixture.world.remove_member(&service);
@@ -117,7 +117,7 @@ fn who_is_no_member_is_told_so() {
 }
 
 #[test]
-fn an_empty_status_tells_whether_one_may_post() {
+fn permission_to_post_a_status_is_checked_before_its_body() {
     let mut fixture = Fixture::new();
     let id = fixture.pull_request();
     let service = fixture.service.clone();

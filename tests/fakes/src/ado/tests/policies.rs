@@ -1,4 +1,4 @@
-//! Policies over REST: who may change them, how they are listed, and what they keep from merging.
+//! Policies over REST: permission to change them, lists, and pull requests that they block.
 
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ impl Fixture {
 }
 
 #[test]
-fn what_is_wrong_with_a_status_policy_is_refused() {
+fn an_invalid_status_policy_is_refused() {
     let mut fixture = Fixture::new();
     let repository = fixture.repository.clone();
     let good = policy(STATUS_POLICY, Some(&repository), "refs/heads/main");
@@ -64,7 +64,7 @@ fn what_is_wrong_with_a_status_policy_is_refused() {
 }
 
 #[test]
-fn a_change_keeps_the_type_and_the_creator() {
+fn changing_a_policy_keeps_its_type_and_creator() {
     let mut fixture = Fixture::new();
     let repository = fixture.repository.clone();
     let id = fixture.create(&policy(STATUS_POLICY, Some(&repository), "refs/heads/main"));
@@ -79,7 +79,7 @@ fn a_change_keeps_the_type_and_the_creator() {
 }
 
 #[test]
-fn who_may_edit_one_repository_may_edit_policies_of_that_one_only() {
+fn permission_for_one_repository_covers_only_policies_of_that_repository() {
     let mut fixture = Fixture::new();
     let (first, service) = (fixture.repository.clone(), fixture.service.clone());
     let second = fixture.world.create_repository(&fixture.project.clone(), "api");
@@ -90,7 +90,7 @@ fn who_may_edit_one_repository_may_edit_policies_of_that_one_only() {
     let body = policy(STATUS_POLICY, Some(&second), "refs/heads/main");
     assert_eq!(refusal(&fixture.send("POST", "policy/configurations", &body)), missing);
     let path = format!("policy/configurations/{id}");
-    // Not even by moving it away to where they may.
+    // Nor may it be moved to the repository where the identity has the permission.
     let moved = policy(STATUS_POLICY, Some(&first), "refs/heads/main");
     assert_eq!(refusal(&fixture.send("PUT", &path, &moved)), missing);
     assert_eq!(refusal(&fixture.send("DELETE", &path, &json!({}))), missing);

@@ -1,4 +1,4 @@
-//! Refusals: versions, tokens, scopes, permissions, things that are not there.
+//! Refusals: versions, tokens, scopes, permissions, what does not exist.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::http::Request;
 const REPOSITORIES: &str = "/fabrikam/_apis/git/repositories";
 
 #[test]
-fn versions_are_checked() {
+fn an_api_version_that_is_not_served_is_refused() {
     let mut fixture = Fixture::new();
     for (version, key) in [
         ("9.0", "VssVersionOutOfRangeException"),
@@ -31,7 +31,7 @@ fn versions_are_checked() {
 }
 
 #[test]
-fn a_dead_token_is_shown_the_sign_in_page() {
+fn an_invalid_token_gets_the_sign_in_page() {
     let mut fixture = Fixture::new();
     let now_ms = fixture.world.now_ms();
     let service = fixture.service.clone();
@@ -66,7 +66,7 @@ fn the_status_scope_reads_no_code_and_manages_no_hooks() {
 }
 
 #[test]
-fn what_is_missing_or_not_permitted_is_refused_in_its_own_way() {
+fn missing_things_and_missing_permissions_have_different_refusals() {
     let mut fixture = Fixture::new();
     let id = fixture.pull_request();
     let statuses = format!("git/repositories/{}/pullRequests/{id}/statuses", fixture.repository);
@@ -97,7 +97,7 @@ fn an_organization_may_be_a_collection_of_a_server() {
 }
 
 #[test]
-fn a_fault_strikes_the_request_that_it_is_meant_for() {
+fn a_fault_applies_only_to_requests_that_match_its_rule() {
     let mut fixture = Fixture::new();
     let part = "eventType=git.pullrequest.created";
     let broken = crate::faults::page_200();

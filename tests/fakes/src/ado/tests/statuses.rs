@@ -1,4 +1,4 @@
-//! Statuses and the policies that watch them.
+//! Statuses, and the policies that depend on them.
 
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ fn bad(key: &str, status: u16) -> (u16, String) {
 }
 
 #[test]
-fn words_iterations_and_closed_pull_requests_are_checked() {
+fn a_status_needs_a_known_state_a_known_iteration_and_an_active_pull_request() {
     let mut fixture = Fixture::new();
     let id = fixture.pull_request();
     assert_eq!(
@@ -74,7 +74,7 @@ fn statuses_are_appended_listed_and_removed() {
 }
 
 #[test]
-fn a_resetting_policy_wants_the_newest_iteration_and_success() {
+fn a_policy_that_resets_needs_success_on_the_newest_iteration() {
     let mut fixture = Fixture::new();
     fixture.require_status(("authorId", Value::Null));
     let id = fixture.pull_request();
@@ -103,7 +103,7 @@ fn a_resetting_policy_wants_the_newest_iteration_and_success() {
 }
 
 #[test]
-fn a_policy_may_want_one_author_or_wait_for_a_first_status() {
+fn a_policy_can_require_an_author_or_be_conditional() {
     let mut fixture = Fixture::new();
     let somebody = fixture.world.create_identity("Somebody", "other@fabrikam.example");
     fixture.require_status(("authorId", json!(somebody)));
@@ -116,7 +116,7 @@ fn a_policy_may_want_one_author_or_wait_for_a_first_status() {
 }
 
 #[test]
-fn commit_statuses_are_created_and_the_latest_of_each_context_listed() {
+fn the_latest_commit_status_of_each_context_can_be_listed() {
     let mut fixture = Fixture::new();
     let head = fixture.world.head(&fixture.repository, "main").unwrap().to_owned();
     let path = format!("git/repositories/web/commits/{head}/statuses");

@@ -7,7 +7,7 @@ use crate::ado::{Answer, SubscriptionStatus, UnfilteredLookup};
 use crate::http::Release;
 
 #[test]
-fn secrets_come_back_masked_and_are_sent_in_the_clear() {
+fn secrets_are_masked_in_answers_and_delivered_unmasked() {
     let mut fixture = Fixture::new();
     let id = fixture.subscribe("git.push", ("branch", ""));
     let shown = fixture.get(&format!("hooks/subscriptions/{id}")).body_json();
@@ -23,7 +23,7 @@ fn secrets_come_back_masked_and_are_sent_in_the_clear() {
 }
 
 #[test]
-fn what_ado_would_refuse_is_refused() {
+fn an_invalid_subscription_is_refused() {
     let mut fixture = Fixture::new();
     let good = fixture.subscription_body("git.pullrequest.updated");
     for (pointer, value) in [
@@ -51,7 +51,7 @@ fn what_ado_would_refuse_is_refused() {
 }
 
 #[test]
-fn a_put_undoes_only_what_a_person_did_and_a_delete_forgets() {
+fn a_put_enables_only_what_a_person_disabled_and_a_delete_removes() {
     use SubscriptionStatus::{
         DisabledByInactiveIdentity, DisabledBySystem, DisabledByUser, Enabled, OnProbation,
     };
@@ -78,7 +78,7 @@ fn a_put_undoes_only_what_a_person_did_and_a_delete_forgets() {
 }
 
 #[test]
-fn a_put_that_echoes_the_mask_loses_the_secret() {
+fn a_put_with_the_mask_overwrites_the_secret() {
     let mut fixture = Fixture::new();
     let id = fixture.subscribe("git.push", ("branch", ""));
     let path = format!("hooks/subscriptions/{id}");
@@ -89,7 +89,7 @@ fn a_put_that_echoes_the_mask_loses_the_secret() {
 }
 
 #[test]
-fn a_look_up_without_an_event_type_is_counted_and_fails_where_there_is_much() {
+fn a_look_up_without_an_event_type_is_counted_and_fails_in_a_large_organization() {
     let mut fixture = Fixture::new();
     fixture.subscribe("git.push", ("branch", ""));
     fixture.subscribe("git.push", ("branch", "main"));
@@ -108,7 +108,7 @@ fn a_look_up_without_an_event_type_is_counted_and_fails_where_there_is_much() {
 }
 
 #[test]
-fn a_query_finds_by_its_conditions() {
+fn a_query_finds_the_subscriptions_that_match_its_conditions() {
     let mut fixture = Fixture::new();
     let id = fixture.subscribe("git.push", ("branch", "main"));
     fixture.subscribe("git.push", ("branch", "release"));
@@ -123,7 +123,7 @@ fn a_query_finds_by_its_conditions() {
 }
 
 #[test]
-fn a_test_notification_belongs_to_nobody_and_disables_nothing() {
+fn an_unsaved_test_notification_has_no_subscription_and_is_not_retried() {
     let mut fixture = Fixture::new();
     let body = json!({"details": fixture.subscription_body("git.push")});
     assert_eq!(fixture.send("POST", "hooks/testnotifications", &body).status, 200);
@@ -138,7 +138,7 @@ fn a_test_notification_belongs_to_nobody_and_disables_nothing() {
 }
 
 #[test]
-fn a_test_of_a_saved_subscription_goes_where_the_caller_says_and_changes_nothing() {
+fn a_test_of_a_saved_subscription_uses_the_details_of_the_request_and_keeps_the_status() {
     let mut fixture = Fixture::new();
     let id = fixture.subscribe("git.push", ("branch", ""));
     let shown = fixture.get(&format!("hooks/subscriptions/{id}")).body_json();
@@ -162,7 +162,7 @@ fn a_test_of_a_saved_subscription_goes_where_the_caller_says_and_changes_nothing
 }
 
 #[test]
-fn a_test_has_the_resource_version_that_is_asked_for() {
+fn a_test_notification_has_the_requested_resource_version() {
     let mut fixture = Fixture::new();
     let mut details = fixture.subscription_body("ms.vss-code.git-pullrequest-comment-event");
     details["resourceVersion"] = json!("2.0");

@@ -51,7 +51,7 @@ impl Fixture {
 }
 
 #[test]
-fn an_application_proves_itself_by_its_secret() {
+fn an_application_authenticates_with_a_secret() {
     let mut fixture = Fixture::new();
     let body = fixture.by_secret(SECRET).body_json();
     assert!(body["access_token"].is_string() && body.get("refresh_token").is_none());
@@ -69,7 +69,7 @@ fn an_application_proves_itself_by_its_secret() {
 }
 
 #[test]
-fn an_application_proves_itself_by_the_header() {
+fn an_application_authenticates_with_a_secret_in_the_header() {
     let mut fixture = Fixture::new();
     let credentials = STANDARD.encode(format!("{}:client%20secret", fixture.client_id));
     let target = format!("/{}/oauth2/v2.0/token", fixture.world.tenant());
@@ -83,7 +83,7 @@ fn an_application_proves_itself_by_the_header() {
 }
 
 #[test]
-fn an_application_proves_itself_by_its_certificate() {
+fn an_application_authenticates_with_a_certificate() {
     let mut fixture = Fixture::new();
     let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let certificate = certificate(key.public_key());
@@ -117,7 +117,7 @@ fn an_application_proves_itself_by_its_certificate() {
 }
 
 #[test]
-fn a_federated_token_is_accepted_word_for_word() {
+fn a_registered_federated_token_is_accepted() {
     let mut fixture = Fixture::new();
     assert_eq!(refusal(&fixture.by_assertion("from the cluster")).2, 700_213);
     let client_id = fixture.client_id.clone();
@@ -126,7 +126,7 @@ fn a_federated_token_is_accepted_word_for_word() {
 }
 
 #[test]
-fn a_machine_has_an_identity() {
+fn a_machine_gets_tokens_for_its_managed_identity() {
     let mut fixture = Fixture::new();
     let path = "/metadata/identity/oauth2/token";
     let target = format!("{path}?api-version=2018-02-01&resource={RESOURCE}");

@@ -13,7 +13,7 @@ use crate::http::Request;
 const DAY_MS: i64 = 24 * 3_600_000;
 
 #[test]
-fn a_sign_in_goes_back_with_code_and_state() {
+fn a_sign_in_redirects_with_code_and_state() {
     let mut fixture = Fixture::new();
     let answer = fixture.sign_in(&[]);
     assert_eq!(answer.status, 302);
@@ -22,7 +22,7 @@ fn a_sign_in_goes_back_with_code_and_state() {
 }
 
 #[test]
-fn a_wrong_place_to_go_back_to_is_told_on_a_page() {
+fn an_unregistered_redirect_uri_gets_a_page_and_no_redirect() {
     let mut fixture = Fixture::new();
     for change in [
         ("redirect_uri", Some("https://gateway.example.com/complete/service_user/")),
@@ -35,7 +35,7 @@ fn a_wrong_place_to_go_back_to_is_told_on_a_page() {
 }
 
 #[test]
-fn what_the_application_forgot_goes_back_as_an_error() {
+fn an_invalid_sign_in_request_redirects_with_an_error() {
     let mut fixture = Fixture::new();
     for (change, error) in [
         (("response_type", Some("id_token")), "unsupported_response_type"),
@@ -54,7 +54,7 @@ fn what_the_application_forgot_goes_back_as_an_error() {
 }
 
 #[test]
-fn a_hint_chooses_only_among_who_is_signed_in() {
+fn a_login_hint_chooses_among_the_people_who_are_signed_in() {
     let mut fixture = Fixture::new();
     fixture.world.add_user("Other", "other@fabrikam.example");
     let hint = [("login_hint", Some("other@fabrikam.example"))];
@@ -75,7 +75,7 @@ fn a_hint_chooses_only_among_who_is_signed_in() {
 }
 
 #[test]
-fn a_code_is_redeemed_once_and_only_by_who_asked() {
+fn a_code_is_redeemed_once_and_only_with_its_verifier() {
     let mut fixture = Fixture::new();
     let code = fixture.code();
     let wrong = fixture.redeem(&code, "another verifier");
@@ -93,7 +93,7 @@ fn a_code_is_redeemed_once_and_only_by_who_asked() {
 }
 
 #[test]
-fn a_refresh_yields_another_token_and_spares_the_old() {
+fn a_refresh_yields_a_new_token_and_keeps_the_old_one_valid() {
     let mut fixture = Fixture::new();
     let body = fixture.signed_in();
     let first = body["refresh_token"].as_str().unwrap().to_owned();
@@ -113,7 +113,7 @@ fn a_refresh_yields_another_token_and_spares_the_old() {
 }
 
 #[test]
-fn trouble_comes_and_goes() {
+fn refusals_that_a_test_orders_begin_and_end() {
     let mut fixture = Fixture::new();
     let token = fixture.signed_in()["refresh_token"].as_str().unwrap().to_owned();
     fixture.world.fail_token(90033, "temporarily_unavailable", 503, Some(2));
@@ -133,7 +133,7 @@ fn trouble_comes_and_goes() {
 }
 
 #[test]
-fn an_id_token_is_signed_by_the_announced_key_unless_forged() {
+fn an_id_token_is_signed_by_the_published_key_unless_forged() {
     let mut fixture = Fixture::new();
     let honest = fixture.signed_in();
     let (header, claims, verified) = opened(&mut fixture, honest["id_token"].as_str().unwrap());
@@ -162,7 +162,7 @@ fn an_id_token_is_signed_by_the_announced_key_unless_forged() {
     assert!(opened(&mut fixture, body["id_token"].as_str().unwrap()).2);
 }
 
-/// Header, claims, and whether the announced key made the signature as RS256.
+/// Header, claims, and whether the published key verifies the signature as RS256.
 fn opened(fixture: &mut Fixture, token: &str) -> (Value, Value, bool) {
     let path = format!("/{}/discovery/v2.0/keys", fixture.world.tenant());
     let key = fixture.ask(&Request::new("GET", &path)).body_json()["keys"][0].clone();
