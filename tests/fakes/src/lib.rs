@@ -23,6 +23,8 @@ pub mod faults;
 pub mod http;
 /// The requests that a world has received, for tests to count.
 pub mod journal;
+/// What all worlds have in common.
+pub mod neighbour;
 /// Seeded randomness, so that ids are reproducible.
 pub mod random;
 /// The worlds behind a socket; the only place with a clock.

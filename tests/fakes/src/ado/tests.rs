@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, NewPullRequest, Options, World};
 use crate::http::{Request, Response};
+use crate::neighbour::Neighbour as _;
 
 const PAT: &str = "unit-pat";
 

@@ -32,15 +32,6 @@ impl World {
         self.plan(run, state, now_ms);
     }
 
-    /// Drops the reports of a run that were not sent yet, as when its runner dies.
-    pub fn forget_reports(&mut self, run: &str) {
-        for token in self.reports.waiting.remove(run).unwrap_or_default() {
-            if let Some(planned) = self.reports.planned.remove(&token) {
-                self.reports.due.remove(&(planned.due_ms, token));
-            }
-        }
-    }
-
     pub(super) fn plan_reports(&mut self, start: &Start, now_ms: i64) {
         let at_once = start.behaviour == Behaviour::ReportBeforeAnswer;
         let is_silent = start.behaviour.final_states().is_empty();

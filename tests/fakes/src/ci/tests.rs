@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::signature::sign;
 use super::{Behaviour, World};
 use crate::http::{Release, Request, Response};
+use crate::neighbour::Neighbour as _;
 
 const NOW_S: i64 = 1_800_000_000;
 const NOW_MS: i64 = NOW_S * 1_000;

@@ -13,9 +13,10 @@ use super::behaviour::Behaviour;
 use super::report::Reports;
 use super::start::{Options, Start};
 use super::{contract, signature};
-use crate::faults::{Action, Faults};
+use crate::faults::Faults;
 use crate::http::{Release, Request, Response};
 use crate::journal::Journal;
+use crate::neighbour::Neighbour;
 use crate::random::Random;
 
 /// The CI system.
@@ -107,27 +108,7 @@ impl World {
         self.starts.get(run)
     }
 
-    /// Answers a request and records it.
-    pub fn handle(&mut self, request: &Request, now_ms: i64) -> Response {
-        let response = self.answer(request, now_ms).unwrap_or_else(|refusal| refusal);
-        self.journal.record(request, response.status, None, now_ms);
-        response
-    }
-
-    /// Answers a request to which a fault applies; none when the fault drops the request.
-    pub fn handle_with_fault(
-        &mut self,
-        request: &Request,
-        fault: &Action,
-        now_ms: i64,
-    ) -> Option<Response> {
-        let (response, status) =
-            fault.answer(|| self.answer(request, now_ms).unwrap_or_else(|refusal| refusal));
-        self.journal.record(request, status, Some(fault.name()), now_ms);
-        response
-    }
-
-    fn answer(&mut self, request: &Request, now_ms: i64) -> Result<Response, Response> {
+    fn try_answer(&mut self, request: &Request, now_ms: i64) -> Result<Response, Response> {
         if request.segments().last().map(String::as_str) != Some("start") {
             return Err(Response::text(404, "not found"));
         }
@@ -205,6 +186,20 @@ impl World {
             differences: Vec::new(),
             behaviour,
         }
+    }
+}
+
+impl Neighbour for World {
+    fn faults(&mut self) -> &mut Faults {
+        &mut self.faults
+    }
+
+    fn journal(&mut self) -> &mut Journal {
+        &mut self.journal
+    }
+
+    fn answer(&mut self, request: &Request, now_ms: i64) -> Response {
+        self.try_answer(request, now_ms).unwrap_or_else(|refusal| refusal)
     }
 }
 

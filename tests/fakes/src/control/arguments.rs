@@ -11,12 +11,12 @@ POST /_fake/pull-requests {repository, source, target?, title?, draft?, conflict
 POST /_fake/pull-requests/many {repository, count, prefix}
 POST /_fake/pull-requests/{id}/{push|force-push|abandon|reactivate|complete|draft|publish} {}
 POST /_fake/pull-requests/{id}/{comment|title|retarget} {text}
-POST /_fake/pull-requests/{id}/try-complete {}  (as the policies let)
-POST /_fake/clock {seconds}                     (lets time pass, with what falls due in it)
+POST /_fake/pull-requests/{id}/try-complete {}  (if the policies permit it)
+POST /_fake/clock {seconds}                     (advances the clock and sends what falls due)
 POST /_fake/subscriptions {event_type, project, url, password?, owner?}
 POST /_fake/subscriptions/{id}/{disable|enable|give-up|delete} {}
 POST /_fake/projects/{name}/{rename|delete} {name?}
-POST /_fake/repositories/create {repository}    (project/name, in a project that is there)
+POST /_fake/repositories/create {repository}    (project/name, in an existing project)
 POST /_fake/organizations {name, project}
 POST /_fake/repositories/{rename|disable|enable|delete} {repository, name?}
 POST /_fake/identities/{user}/deactivate {}     POST /_fake/policies/{id}/delete {}

@@ -70,9 +70,9 @@ pub(super) fn change_entra(entra: &mut entra::World, path: &[&str], body: &Value
 
 fn change_user(entra: &mut entra::World, user: &str, body: &Value) -> Reply {
     let user = known_user(entra, user)?;
-    if let Some(trouble) = body.get("trouble") {
-        let trouble = trouble.as_u64().and_then(|number| u32::try_from(number).ok());
-        entra.set_account_error(&user, trouble);
+    if let Some(error) = body.get("trouble") {
+        let error = error.as_u64().and_then(|number| u32::try_from(number).ok());
+        entra.set_account_error(&user, error);
     }
     if let Ok(consent) = text(body, "consent") {
         let consent = match consent {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::handle;
 use crate::http::Request;
+use crate::neighbour::Neighbour as _;
 use crate::{ado, ci, entra};
 
 struct Worlds(ado::World, ci::World, entra::World);

@@ -34,16 +34,13 @@ impl World {
         if !app.redirect_uris.contains(&asked.redirect_uri) {
             return page(400, 50011);
         }
-        if let Some((error, number)) = self.next_scripted_sign_in_error() {
-            return asked.refused(&error, number);
-        }
         let scopes = match self.check_sign_in(request) {
             Ok(scopes) => scopes,
-            Err((error, number)) => return asked.refused(error, number),
+            Err((error, number)) => return asked.redirect_error(error, number),
         };
         let Some(name) = self.browser_user(request.query("login_hint")) else {
             return match request.query("prompt") {
-                Some("none") => asked.refused("login_required", 50058),
+                Some("none") => asked.redirect_error("login_required", 50058),
                 _ => Response::html(200, "<html><title>Sign in to your account</title></html>"),
             };
         };
@@ -53,8 +50,8 @@ impl World {
         }
         match user.consent {
             Consent::Given => self.signed_in(request, &asked, &name, scopes),
-            Consent::Declined => asked.refused("access_denied", 65004),
-            Consent::NeedsAdministrator => asked.refused("access_denied", 90094),
+            Consent::Declined => asked.redirect_error("access_denied", 65004),
+            Consent::NeedsAdministrator => asked.redirect_error("access_denied", 90094),
         }
     }
 
@@ -109,18 +106,18 @@ impl World {
         self.issued_secrets.push(("state", asked.state.clone()));
         self.codes.insert(secret.clone(), code);
         let session = self.random.guid();
-        asked.back(&[("code", &secret), ("state", &asked.state), ("session_state", &session)])
+        asked.redirect(&[("code", &secret), ("state", &asked.state), ("session_state", &session)])
     }
 }
 
 impl AuthorizationRequest {
-    fn refused(&self, error: &str, number: u32) -> Response {
+    fn redirect_error(&self, error: &str, number: u32) -> Response {
         let description = format!("AADSTS{number}: {}", sentence(number));
         let pairs = [("error", error), ("error_description", &description), ("state", &self.state)];
-        self.back(&pairs)
+        self.redirect(&pairs)
     }
 
-    fn back(&self, pairs: &[(&str, &str)]) -> Response {
+    fn redirect(&self, pairs: &[(&str, &str)]) -> Response {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(pairs);
         let mark = if self.redirect_uri.contains('?') { '&' } else { '?' };

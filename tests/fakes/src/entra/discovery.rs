@@ -2,28 +2,28 @@
 //!
 //! URLs have the host of the request, so that they are valid for the caller.
 
+use std::borrow::Cow;
+
 use serde_json::json;
 
 use super::keys;
 use super::refusal::OAuthError;
 use super::world::World;
+use crate::faults::Faults;
 use crate::http::{Request, Response};
+use crate::journal::Journal;
+use crate::neighbour::Neighbour;
 
-impl World {
-    /// Whether a request is for Entra. The paths differ from those of ADO, whatever the tenant.
-    pub fn serves(request: &Request) -> bool {
-        let segments = request.segments();
-        let segments: Vec<_> = segments.iter().map(String::as_str).collect();
-        matches!(
-            segments.as_slice(),
-            [_, "oauth2", "v2.0", _]
-                | [_, "discovery", "v2.0", "keys"]
-                | [_, "v2.0", ".well-known", "openid-configuration"]
-                | ["metadata", "identity", "oauth2", "token"]
-        )
+impl Neighbour for World {
+    fn faults(&mut self) -> &mut Faults {
+        &mut self.faults
     }
 
-    pub(super) fn answer(&mut self, request: &Request, now_ms: i64) -> Response {
+    fn journal(&mut self) -> &mut Journal {
+        &mut self.journal
+    }
+
+    fn answer(&mut self, request: &Request, now_ms: i64) -> Response {
         self.set_now(now_ms);
         let segments = request.segments();
         let segments: Vec<_> = segments.iter().map(String::as_str).collect();
@@ -43,6 +43,28 @@ impl World {
         response
             .with_header("x-ms-request-id", &request_id)
             .with_header("cache-control", "no-store, no-cache")
+    }
+
+    /// The query and the body have states, nonces and secrets.
+    fn without_secrets<'a>(&self, request: &'a Request) -> Cow<'a, Request> {
+        let (method, path) = (request.method.clone(), request.path.clone());
+        let headers = request.headers.clone();
+        Cow::Owned(Request { method, path, headers, ..Request::default() })
+    }
+}
+
+impl World {
+    /// Whether a request is for Entra. The paths differ from those of ADO, whatever the tenant.
+    pub fn serves(request: &Request) -> bool {
+        let segments = request.segments();
+        let segments: Vec<_> = segments.iter().map(String::as_str).collect();
+        matches!(
+            segments.as_slice(),
+            [_, "oauth2", "v2.0", _]
+                | [_, "discovery", "v2.0", "keys"]
+                | [_, "v2.0", ".well-known", "openid-configuration"]
+                | ["metadata", "identity", "oauth2", "token"]
+        )
     }
 
     /// The base URL of the tenant, as the caller reached it.

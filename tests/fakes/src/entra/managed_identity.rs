@@ -26,21 +26,21 @@ impl World {
     fn managed_token(&mut self, request: &Request) -> Result<Response, Response> {
         let marked = request.header("metadata").is_some_and(|it| it.eq_ignore_ascii_case("true"));
         if !marked || request.header("x-forwarded-for").is_some() {
-            return Err(refused("Required metadata header not specified"));
+            return Err(refusal("Required metadata header not specified"));
         }
         if request.method != "GET" || request.query("api-version") != Some(VERSION) {
-            return Err(refused("Required query variable 'api-version' is missing or wrong"));
+            return Err(refusal("Required query variable 'api-version' is missing or wrong"));
         }
         let resource = request.query("resource").unwrap_or_default().trim_end_matches('/');
         if resource != self.options.resource && resource != URI {
-            return Err(refused("Required query variable 'resource' is missing or wrong"));
+            return Err(refusal("Required query variable 'resource' is missing or wrong"));
         }
         let found = match request.query("client_id") {
             Some(wanted) => self.managed.iter().find(|one| one.client_id == wanted),
             // With several identities assigned the request must name one.
             None => self.managed.first().filter(|_| self.managed.len() == 1),
         };
-        let identity = found.cloned().ok_or_else(|| refused("Identity not found"))?;
+        let identity = found.cloned().ok_or_else(|| refusal("Identity not found"))?;
         let subject = Subject::Application { object_id: identity.object_id };
         let (token, lifetime_s) = self.issue(subject);
         let now_s = self.now_ms.div_euclid(1_000);
@@ -59,7 +59,7 @@ impl World {
     }
 }
 
-fn refused(description: &str) -> Response {
+fn refusal(description: &str) -> Response {
     let body = json!({"error": "invalid_request", "error_description": description});
     Response::json(400, &body)
 }

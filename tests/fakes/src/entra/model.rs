@@ -2,8 +2,6 @@
 //!
 //! Plain values, which only the world changes.
 
-use super::refusal::OAuthError;
-
 /// The answer of a person who is asked for consent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Consent {
@@ -95,13 +93,4 @@ pub struct TokenCall {
     pub grant: String,
     /// The AADSTS number of the refusal; none when a token was issued.
     pub refused: Option<u32>,
-}
-
-/// Refusals that a test ordered.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ScriptedRefusals {
-    /// Of the token endpoint, and for how many calls; none means until it is cleared.
-    pub(crate) token: Option<(OAuthError, Option<u32>)>,
-    /// Of the next sign-in: the error and its AADSTS number.
-    pub(crate) authorize: Option<(String, u32)>,
 }

@@ -1,24 +1,19 @@
 //! What tests order at the token endpoints, and what they count there.
 
 use super::forgery::Forgery;
-use super::model::{ScriptedRefusals, TokenCall};
+use super::model::TokenCall;
 use super::refusal::OAuthError;
 use super::world::World;
 
 impl World {
     /// Refuses the next `count` calls of the token endpoint, or all of them until `heal_tokens`.
     pub fn fail_token(&mut self, number: u32, error: &str, status: u16, count: Option<u32>) {
-        self.scripted.token = Some((OAuthError::new(status, error, number), count));
+        self.scripted_refusal = Some((OAuthError::new(status, error, number), count));
     }
 
-    /// Refuses the next sign-in by redirecting back with this error.
-    pub fn fail_authorize(&mut self, number: u32, error: &str) {
-        self.scripted.authorize = Some((error.to_owned(), number));
-    }
-
-    /// Removes the refusals of `fail_token` and `fail_authorize`.
+    /// Ends the refusals of `fail_token`.
     pub fn heal_tokens(&mut self) {
-        self.scripted = ScriptedRefusals::default();
+        self.scripted_refusal = None;
     }
 
     /// Revokes every refresh token of a person: using one is refused with AADSTS50173. Returns how
@@ -78,20 +73,16 @@ impl World {
     /// The refusal that was ordered for this call of the token endpoint, if any. Counts down how
     /// many calls are left to refuse.
     pub(super) fn next_scripted_refusal(&mut self) -> Option<OAuthError> {
-        let (refused, count) = self.scripted.token.as_mut()?;
+        let (refused, count) = self.scripted_refusal.as_mut()?;
         let refused = refused.clone();
         match count {
             Some(0) => {
-                self.scripted.token = None;
+                self.scripted_refusal = None;
                 return None;
             }
             Some(left) => *left -= 1,
             None => {}
         }
         Some(refused)
-    }
-
-    pub(super) fn next_scripted_sign_in_error(&mut self) -> Option<(String, u32)> {
-        self.scripted.authorize.take()
     }
 }

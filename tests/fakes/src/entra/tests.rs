@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::World;
 use crate::http::{Request, Response};
+use crate::neighbour::Neighbour as _;
 
 pub(super) const USER: &str = "svc-ci@fabrikam.example";
 pub(super) const SECRET: &str = "client secret";

@@ -5,12 +5,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::forgery::Forgery;
-use super::model::{
-    App, Code, Consent, ManagedIdentity, RefreshToken, ScriptedRefusals, Secret, TokenCall, User,
-};
+use super::model::{App, Code, Consent, ManagedIdentity, RefreshToken, Secret, TokenCall, User};
+use super::refusal::OAuthError;
 use crate::access_token::AccessToken;
-use crate::faults::{Action, Faults};
-use crate::http::{Request, Response};
+use crate::faults::Faults;
 use crate::journal::Journal;
 use crate::random::Random;
 
@@ -63,7 +61,9 @@ pub struct World {
     pub(super) calls: Vec<TokenCall>,
     /// Secrets that were issued or received, each with the name of its kind.
     pub(super) issued_secrets: Vec<(&'static str, String)>,
-    pub(super) scripted: ScriptedRefusals,
+    /// A refusal of the token endpoint that a test ordered, and for how many calls; none means
+    /// until the test ends it.
+    pub(super) scripted_refusal: Option<(OAuthError, Option<u32>)>,
     pub(super) forgery: Option<Forgery>,
     pub(super) signing_key: usize,
 }
@@ -89,7 +89,7 @@ impl World {
             issued: Vec::new(),
             calls: Vec::new(),
             issued_secrets: Vec::new(),
-            scripted: ScriptedRefusals::default(),
+            scripted_refusal: None,
             forgery: None,
             signing_key: 0,
         }
@@ -141,11 +141,6 @@ impl World {
         for one in secrets.iter_mut().filter(|one| one.text == secret) {
             one.is_expired = true;
         }
-    }
-
-    /// Removes a secret: using it is refused with AADSTS7000215.
-    pub fn remove_secret(&mut self, client_id: &str, secret: &str) {
-        self.app_mut(client_id).secrets.retain(|one| one.text != secret);
     }
 
     /// Registers a certificate, as DER; false when it has no RSA key.
@@ -237,26 +232,6 @@ impl World {
         std::mem::take(&mut self.issued)
     }
 
-    /// Answers a request and records it. Faults do not apply: call `faults.decide` first where they
-    /// should.
-    pub fn handle(&mut self, request: &Request, now_ms: i64) -> Response {
-        let response = self.answer(request, now_ms);
-        self.journal.record(&without_secrets(request), response.status, None, now_ms);
-        response
-    }
-
-    /// Answers a request to which a fault applies; none when the fault drops the request.
-    pub fn handle_with_fault(
-        &mut self,
-        request: &Request,
-        fault: &Action,
-        now_ms: i64,
-    ) -> Option<Response> {
-        let (response, status) = fault.answer(|| self.answer(request, now_ms));
-        self.journal.record(&without_secrets(request), status, Some(fault.name()), now_ms);
-        response
-    }
-
     pub(super) fn user(&self, name: &str) -> Option<&User> {
         self.users.get(&name.to_lowercase())
     }
@@ -278,9 +253,4 @@ impl World {
         let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         format!("{prefix}{}", self.random.text(alphabet, characters))
     }
-}
-
-/// The request without its query and body, which have states, nonces and secrets, for the journal.
-fn without_secrets(request: &Request) -> Request {
-    Request { query: Vec::new(), body: Vec::new(), ..request.clone() }
 }

@@ -17,51 +17,13 @@ use serde_json::{Value, json};
 
 use super::clock::machine_ms;
 use super::worlds::Worlds;
-use crate::faults::{Action, Faults};
+use crate::faults::Action;
 use crate::http::{Release, Request, Response};
-use crate::{ado, ci, control, entra};
+use crate::neighbour::Neighbour;
+use crate::{control, entra};
 
 const BODY_LIMIT_BYTES: usize = 8 * 1024 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
-/// What the server needs of each world.
-trait World {
-    fn faults(&mut self) -> &mut Faults;
-    fn handle(&mut self, request: &Request, now_ms: i64) -> Response;
-    fn handle_with_fault(
-        &mut self,
-        request: &Request,
-        fault: &Action,
-        now_ms: i64,
-    ) -> Option<Response>;
-}
-
-macro_rules! implement_world {
-    ($world:ty) => {
-        impl World for $world {
-            fn faults(&mut self) -> &mut Faults {
-                &mut self.faults
-            }
-
-            fn handle(&mut self, request: &Request, now_ms: i64) -> Response {
-                <$world>::handle(self, request, now_ms)
-            }
-
-            fn handle_with_fault(
-                &mut self,
-                request: &Request,
-                fault: &Action,
-                now_ms: i64,
-            ) -> Option<Response> {
-                <$world>::handle_with_fault(self, request, fault, now_ms)
-            }
-        }
-    };
-}
-
-implement_world!(ado::World);
-implement_world!(ci::World);
-implement_world!(entra::World);
 
 /// Which world a request is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,7 +39,7 @@ impl Worlds {
         if to == Addressee::Ci { machine_ms() } else { self.now_ms() }
     }
 
-    fn with<T>(&self, to: Addressee, act: impl FnOnce(&mut dyn World) -> T) -> T {
+    fn with<T>(&self, to: Addressee, act: impl FnOnce(&mut dyn Neighbour) -> T) -> T {
         match to {
             Addressee::Ado => act(&mut *self.ado()),
             Addressee::Ci => act(&mut *self.ci()),

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 
 use fakes::ado::{Answer, NewPullRequest, Options, World};
 use fakes::http::Request;
+use fakes::neighbour::Neighbour as _;
 use serde_json::{Value, json};
 
 const PAT: &str = "fixture-pat";

@@ -105,7 +105,7 @@ impl World {
                 Some(number)
             }
         };
-        if status.iteration.is_none() && self.policy_wants_iteration(id, &status) {
+        if status.iteration.is_none() && self.policy_needs_iteration(id, &status) {
             let text = "A branch policy requires status to be posted on iteration.";
             let key = "GitPullRequestStatusRejectedByPolicyException";
             return Err(status_forbidden(key, text));

@@ -37,7 +37,7 @@ impl World {
     /// Queues a notification for each subscription to an event, or records that the subscription
     /// loses it.
     pub(crate) fn announce(&mut self, event: Event) {
-        let wanting = self.hooks.subscriptions.values().filter(|one| one.wants(&event));
+        let wanting = self.hooks.subscriptions.values().filter(|one| one.matches(&event));
         let ids: Vec<_> = wanting.map(|subscription| subscription.id.clone()).collect();
         for id in ids {
             match self.loss_reason(&id, &event) {
@@ -62,7 +62,7 @@ impl World {
         }
     }
 
-    fn record_loss(&mut self, subscription: &str, event: Event, why: LossReason) {
+    pub(super) fn record_loss(&mut self, subscription: &str, event: Event, why: LossReason) {
         let subscription = subscription.to_owned();
         self.hooks.lost.push(LostEvent { subscription, event, why });
     }

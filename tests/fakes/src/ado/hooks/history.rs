@@ -65,11 +65,11 @@ impl World {
             {
                 continue;
             }
-            let found: Vec<_> = self.history(&one.id).filter(|each| query.wants(each)).collect();
+            let found: Vec<_> = self.history(&one.id).filter(|each| query.matches(each)).collect();
             summary.push(json!({"subscriptionId": one.id, "results": counts(&found)}));
             associated.push(self.subscription_json(one));
             let newest = found.into_iter().take(query.of_each);
-            results.extend(newest.map(|each| (each.created_ms, query.shown(each, one))));
+            results.extend(newest.map(|each| (each.created_ms, query.to_json(each, one))));
         }
         results.sort_by_key(|(created_ms, _)| std::cmp::Reverse(*created_ms));
         let results = results.into_iter().take(query.of_all).map(|(_, value)| value);
@@ -122,7 +122,7 @@ impl Query {
         })
     }
 
-    fn wants(&self, notification: &Notification) -> bool {
+    fn matches(&self, notification: &Notification) -> bool {
         let (status, result) = words(notification);
         let is = |wanted: &Option<String>, word: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(word))
@@ -132,7 +132,7 @@ impl Query {
             && is(&self.result, result)
     }
 
-    fn shown(&self, notification: &Notification, subscription: &Subscription) -> Value {
+    fn to_json(&self, notification: &Notification, subscription: &Subscription) -> Value {
         let mut value = notification_of(notification, subscription);
         if !self.with_details {
             put(&mut value, "details", Value::Null);

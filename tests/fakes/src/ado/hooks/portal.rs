@@ -40,7 +40,7 @@ impl World {
         owner: &str,
         body: &Value,
     ) -> Result<String, Response> {
-        let wanted = self.wanted(organization, body)?;
+        let wanted = self.requested_subscription(organization, body)?;
         let subscription = self.subscription_of(organization, owner, wanted);
         let id = subscription.id.clone();
         self.hooks.subscriptions.insert(id.clone(), subscription);

@@ -113,7 +113,7 @@ impl World {
         if let Some(notification) = self.hooks.notifications.get(&token) {
             let (subscription, event) =
                 (notification.subscription.clone(), notification.event.clone());
-            self.hooks.lost.push(LostEvent { subscription, event, why });
+            self.record_loss(&subscription, event, why);
         }
     }
 

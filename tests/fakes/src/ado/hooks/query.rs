@@ -21,8 +21,8 @@ impl World {
     }
 
     pub(super) fn list_subscriptions(&mut self, call: &Call<'_>) -> Response {
-        if let Some(trouble) = self.unfiltered(call, call.request.query("eventType")) {
-            return trouble;
+        if let Some(failure) = self.unfiltered(call, call.request.query("eventType")) {
+            return failure;
         }
         let asked = |name: &str, value: &str| {
             call.request.query(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
@@ -44,9 +44,9 @@ impl World {
         if !body.is_object() {
             return Err(bad_request("A query must be an object."));
         }
-        if let Some(trouble) = self.unfiltered(call, body.get("eventType").and_then(Value::as_str))
+        if let Some(failure) = self.unfiltered(call, body.get("eventType").and_then(Value::as_str))
         {
-            return Err(trouble);
+            return Err(failure);
         }
         let mut results = Vec::new();
         for one in self.hooks.subscriptions.values() {

@@ -65,7 +65,7 @@ impl World {
     }
 
     fn create_subscription(&mut self, call: &Call<'_>) -> Reply {
-        let wanted = self.wanted(&call.organization, &call.json()?)?;
+        let wanted = self.requested_subscription(&call.organization, &call.json()?)?;
         self.check_may(call, Permission::EditSubscriptions, &wanted.publisher_inputs)?;
         let by = &call.caller.identity;
         let subscription = self.subscription_of(&call.organization, by, wanted);
@@ -110,7 +110,7 @@ impl World {
     fn replace_subscription(&mut self, call: &Call<'_>, id: &str) -> Reply {
         let old = self.known_subscription(call, id)?.clone();
         let body = call.json()?;
-        let wanted = self.wanted(&call.organization, &body)?;
+        let wanted = self.requested_subscription(&call.organization, &body)?;
         self.check_may(call, Permission::EditSubscriptions, &wanted.publisher_inputs)?;
         let status = match body.get("status") {
             None | Some(Value::Null) => old.status,

@@ -90,13 +90,8 @@ impl Subscription {
         self.publisher_inputs.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// A consumer input that is set and not empty.
-    pub fn consumer_input(&self, name: &str) -> Option<&str> {
-        self.consumer_inputs.get(name).map(String::as_str).filter(|value| !value.is_empty())
-    }
-
     /// Whether it is a subscription to this event.
-    pub(crate) fn wants(&self, event: &Event) -> bool {
+    pub(crate) fn matches(&self, event: &Event) -> bool {
         let equals = |name: &str, value: &str| {
             self.filter(name).is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
         };
@@ -107,10 +102,10 @@ impl Subscription {
             && self
                 .filter("branch")
                 .is_none_or(|wanted| event.branches.iter().any(|branch| branch == wanted))
-            && self.wants_details(event)
+            && self.matches_details(event)
     }
 
-    fn wants_details(&self, event: &Event) -> bool {
+    fn matches_details(&self, event: &Event) -> bool {
         let chosen = |name: &str, value: Option<&str>| {
             self.filter(name).is_none_or(|wanted| Some(wanted) == value)
         };

@@ -20,7 +20,7 @@ impl World {
     pub(super) fn test_notification(&mut self, call: &Call<'_>) -> Reply {
         let body = call.json()?;
         let details = body.get("details").cloned().unwrap_or(Value::Null);
-        let wanted = self.wanted(&call.organization, &details)?;
+        let wanted = self.requested_subscription(&call.organization, &details)?;
         let kind = EventKind::parse(&wanted.event_type)
             .ok_or_else(|| bad_request("This event type has no test notification."))?;
         let saved = body.get("subscriptionId").and_then(Value::as_str).unwrap_or(NO_SUBSCRIPTION);

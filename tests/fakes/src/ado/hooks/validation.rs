@@ -56,7 +56,7 @@ pub(super) struct RequestedSubscription {
 
 impl World {
     /// Reads and validates the body of a create or replace call, or the details of a test.
-    pub(super) fn wanted(
+    pub(super) fn requested_subscription(
         &self,
         organization: &str,
         body: &Value,

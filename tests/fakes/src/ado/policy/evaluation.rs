@@ -53,7 +53,7 @@ impl World {
 
     /// Whether a status must name an iteration, because a blocking policy for its context resets on
     /// new changes (docs/azure-devops.md §5; `GitPullRequestStatusRejectedByPolicyException`).
-    pub(crate) fn policy_wants_iteration(&self, id: u64, status: &Status) -> bool {
+    pub(crate) fn policy_needs_iteration(&self, id: u64, status: &Status) -> bool {
         let pull_request = self.pull_request(id);
         self.policies.values().any(|policy| {
             policy.is_enabled

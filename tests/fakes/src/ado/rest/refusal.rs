@@ -39,7 +39,7 @@ pub(crate) fn signed_out(method: &str) -> Response {
 
 /// A token without a needed scope: 401, as for a revoked one (docs/azure-devops.md §8).
 pub(crate) fn scope_missing() -> Response {
-    unauthorized("TF400813: The token does not carry the scope that this call needs.")
+    unauthorized("TF400813: The token does not have the scope that this call needs.")
 }
 
 /// 401 as JSON, where ADO sends no sign-in page.

@@ -15,8 +15,10 @@ use crate::ado::security::identity::{AuthenticationError, Caller};
 use crate::ado::security::permission::Permission;
 use crate::ado::security::scope::Scope;
 use crate::ado::world::World;
-use crate::faults::Action;
+use crate::faults::Faults;
 use crate::http::{Request, Response};
+use crate::journal::Journal;
+use crate::neighbour::Neighbour;
 
 /// An answer or a refusal; both are responses.
 pub(crate) type Reply = Result<Response, Response>;
@@ -76,25 +78,13 @@ pub(crate) fn json_body(request: &Request, types: &[&str]) -> Result<Value, Resp
         .map_err(|_| bad_request("The body could not be read as JSON."))
 }
 
-impl World {
-    /// Answers a request and records it. Faults do not apply: call `faults.decide` first where they
-    /// should.
-    pub fn handle(&mut self, request: &Request, now_ms: i64) -> Response {
-        let response = self.answer(request, now_ms);
-        self.journal.record(request, response.status, None, now_ms);
-        response
+impl Neighbour for World {
+    fn faults(&mut self) -> &mut Faults {
+        &mut self.faults
     }
 
-    /// Answers a request to which a fault applies; none when the fault drops the request.
-    pub fn handle_with_fault(
-        &mut self,
-        request: &Request,
-        fault: &Action,
-        now_ms: i64,
-    ) -> Option<Response> {
-        let (response, status) = fault.answer(|| self.answer(request, now_ms));
-        self.journal.record(request, status, Some(fault.name()), now_ms);
-        response
+    fn journal(&mut self) -> &mut Journal {
+        &mut self.journal
     }
 
     fn answer(&mut self, request: &Request, now_ms: i64) -> Response {
@@ -115,7 +105,9 @@ impl World {
             .with_header("x-tfs-processid", "3f1d9c1e-5b0c-4a52-8f0e-2f1c7b6a9d10")
             .with_header("cache-control", "no-cache, no-store, must-revalidate")
     }
+}
 
+impl World {
     fn routed(&mut self, request: &Request) -> Reply {
         let (organization, rest) = self.organization_of(request).ok_or_else(page_not_found)?;
         if let [apis, tokens, tail @ ..] = rest.as_slice()

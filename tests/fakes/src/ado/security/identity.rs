@@ -56,7 +56,7 @@ pub(crate) enum AuthenticationError {
 }
 
 impl Caller {
-    /// Whether the token carries one of these scopes.
+    /// Whether the token has one of these scopes.
     pub(crate) fn holds_any(&self, needed: &[Scope]) -> bool {
         let held = |scope: &Scope| self.scopes.iter().any(|own| own.grants(*scope));
         needed.is_empty() || needed.iter().any(held)

@@ -163,6 +163,23 @@ fn an_event_has_one_id_and_each_subscription_numbers_its_notifications() {
 }
 
 #[test]
+fn editing_and_deleting_a_comment_are_events() {
+    let mut fixture = Fixture::new();
+    fixture.subscribe("ms.vss-code.git-pullrequest-comment-event", ("branch", ""));
+    let id = fixture.pull_request();
+    let (thread, _) = fixture.world.comment(id, "First");
+    fixture.world.set_now(fixture.world.now_ms() + 1_000);
+    fixture.world.edit_comment(id, thread, "Second");
+    let edited = fixture.bodies().remove(1);
+    let comment = &edited["resource"]["comment"];
+    assert_eq!(comment["content"], "Second");
+    assert_ne!(comment["lastUpdatedDate"], comment["publishedDate"]);
+    fixture.world.delete_comment(id, thread);
+    let deleted = fixture.bodies().remove(0);
+    assert_eq!(deleted["resource"]["comment"]["isDeleted"], true);
+}
+
+#[test]
 fn version_two_of_a_push_has_no_resource() {
     let mut fixture = Fixture::new();
     let mut body = fixture.subscription_body("git.push");

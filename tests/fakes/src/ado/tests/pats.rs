@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Fixture, refusal};
 use crate::ado::PatState;
 use crate::http::{Request, Response};
+use crate::neighbour::Neighbour as _;
 use crate::timestamp::rfc3339;
 
 const PATS: &str = "/fabrikam/_apis/tokens/pats";

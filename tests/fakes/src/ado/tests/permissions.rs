@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{Fixture, refusal};
 use crate::ado::Permission;
 use crate::http::Request;
+use crate::neighbour::Neighbour as _;
 
 const GIT: &str = "2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87";
 const HOOKS: &str = "cb594ebe-87dd-4fc9-ac2c-6a10a4c92046";

@@ -6,6 +6,7 @@ use super::{Fixture, refusal};
 use crate::ado::Permission;
 use crate::faults::Rule;
 use crate::http::Request;
+use crate::neighbour::Neighbour as _;
 
 const REPOSITORIES: &str = "/fabrikam/_apis/git/repositories";
 
