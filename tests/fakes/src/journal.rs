@@ -73,7 +73,7 @@ impl Journal {
     }
 
     /// To how many kept requests a fault applied.
-    pub fn struck(&self) -> usize {
+    pub fn faulted(&self) -> usize {
         self.entries().filter(|entry| entry.fault.is_some()).count()
     }
 

@@ -141,7 +141,7 @@ impl Shell {
     ///
     /// The CI and the callers of the worlds keep the machine's clock. ADO sends its own time in the
     /// header `Date`. A token that has not expired by the caller's clock may have expired here.
-    pub async fn pass(&self, by: Duration) {
+    pub async fn advance(&self, by: Duration) {
         self.worlds.advance(by).await;
     }
 

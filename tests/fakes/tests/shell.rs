@@ -197,7 +197,7 @@ async fn advancing_the_clock_sends_each_retry_at_its_time() {
         ado.push(&env.repository, "main", "Second");
         ado.now_ms()
     });
-    env.shell.pass(Duration::from_secs(3_600)).await;
+    env.shell.advance(Duration::from_secs(3_600)).await;
     let (now_ms, minutes, status) = env.shell.ado(|ado| {
         let one = ado.notifications(&subscription)[0].clone();
         let minutes: Vec<_> =
@@ -221,7 +221,7 @@ async fn advancing_the_clock_sends_each_retry_at_its_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_have_the_time_of_the_worlds_in_their_date_header() {
     let env = Env::start();
-    env.shell.pass(Duration::from_secs(86_400)).await;
+    env.shell.advance(Duration::from_secs(86_400)).await;
     let url = format!("{}/fabrikam/_apis/projects?api-version=7.1", env.shell.url());
     let answer = env.client.get(url).basic_auth("", Some(PAT)).send().await.unwrap();
     let dates: Vec<_> = answer.headers().get_all("date").iter().collect();

@@ -84,7 +84,7 @@ async fn hour_off(seed: u64, more: Duration, status: SubscriptionStatus) {
     for batch in 0..BATCHES {
         fates.extend(one_batch(&env, batch).await);
     }
-    env.shell.pass(more).await;
+    env.shell.advance(more).await;
     let stopped = env.hooks_of(&gateway.url);
     assert!(stopped.len() == 4 && stopped.iter().all(|one| one.status == status), "{stopped:?}");
     let asked_before = env.shell.ado(|ado| ado.journal.entries().len());
@@ -95,7 +95,7 @@ async fn hour_off(seed: u64, more: Duration, status: SubscriptionStatus) {
         env.shell.ado(|ado| ado.faults.add(hold));
         gateway.restart().await;
         assert!(env.shell.wait_for_held(WAIT_MAX, 1).await.is_some(), "it looks");
-        env.shell.pass(Duration::from_secs(300)).await;
+        env.shell.advance(Duration::from_secs(300)).await;
         env.shell.release();
     } else {
         gateway.restart().await;
@@ -177,7 +177,7 @@ fn of_before(env: &Env, old: &[u64], known: &[(u64, String)]) -> Vec<Fate> {
 async fn one_batch(env: &Env, batch: usize) -> Vec<Fate> {
     let branch = |kind: usize| format!("topic-{}", batch * PER_BATCH + kind);
     let opened: Vec<(u64, String)> = (0..PER_BATCH).map(|kind| env.open(&branch(kind))).collect();
-    env.shell.pass(HALF_BATCH).await;
+    env.shell.advance(HALF_BATCH).await;
     env.push("main");
     let fates = opened.into_iter().enumerate().map(|(kind, (id, first))| {
         let push = || env.push(&branch(kind));
@@ -227,7 +227,7 @@ async fn one_batch(env: &Env, batch: usize) -> Vec<Fate> {
         }
     });
     let fates = fates.collect();
-    env.shell.pass(HALF_BATCH).await;
+    env.shell.advance(HALF_BATCH).await;
     fates
 }
 

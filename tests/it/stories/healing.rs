@@ -57,12 +57,12 @@ impl Once {
         let rule = Rule::new(method, path_part, action).nth(nth);
         env.shell.ado(|ado| {
             ado.faults.add(rule);
-            Self(ado.journal.struck())
+            Self(ado.journal.faulted())
         })
     }
 
     fn has_struck(&self, ado: &fakes::ado::World) -> bool {
-        ado.journal.struck() > self.0
+        ado.journal.faulted() > self.0
     }
 }
 

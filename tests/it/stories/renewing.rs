@@ -174,7 +174,7 @@ async fn what_entra_says_no_to_is_told_with_what_to_do() {
         let commit = show(&env, &gateway, "scan").await;
         let told = problem(&gateway, &format!("AADSTS{number}")).await;
         assert!(told.contains(words), "{number}: {told}");
-        env.shell.entra(|entra| entra.heal_tokens());
+        env.shell.entra(|entra| entra.clear_token_failure());
         env.link(&gateway.url).await;
         env.until_commit_status(&commit, "scan", "succeeded").await;
         gateway.stop().await;

@@ -236,7 +236,7 @@ async fn live_linked(env: &Env, gateway: &Binary) -> Linker {
     gateway.api.until("/readyz", says).await;
     let (browser, back) = linker.sign_in(gateway).await;
     assert_ne!(linker.open(&browser, &back).await, StatusCode::OK, "its code is refused");
-    env.shell.entra(|entra| entra.heal_tokens());
+    env.shell.entra(|entra| entra.clear_token_failure());
     linker.link(gateway).await;
     let unlinked = gateway.api.call(Method::DELETE, "/v1/organizations/fabrikam/link", None).await;
     assert_eq!(unlinked.0, StatusCode::NO_CONTENT);
@@ -247,7 +247,7 @@ async fn live_linked(env: &Env, gateway: &Binary) -> Linker {
     linker
 }
 
-/// What was confided to Entra and Azure DevOps, and what the linker held.
+/// What was issued_secrets to Entra and Azure DevOps, and what the linker held.
 fn linked_secrets(env: &Env, linker: &Linker) -> Vec<(String, Vec<u8>)> {
     let mut found = linker.held.clone();
     let mut add = |name: &str, secret: &str| {
@@ -256,11 +256,11 @@ fn linked_secrets(env: &Env, linker: &Linker) -> Vec<(String, Vec<u8>)> {
         found.push((format!("{name} in base64"), encoded.trim_end_matches('=').into()));
     };
     add("client secret", CLIENT_SECRET);
-    let confided = env.shell.entra(|entra| entra.confided().to_vec());
+    let issued_secrets = env.shell.entra(|entra| entra.issued_secrets().to_vec());
     for name in ["code", "state", "verifier", "ID token", "access token", "refresh token"] {
-        assert!(confided.iter().any(|(one, _)| *one == name), "there was no {name}");
+        assert!(issued_secrets.iter().any(|(one, _)| *one == name), "there was no {name}");
     }
-    for (name, secret) in &confided {
+    for (name, secret) in &issued_secrets {
         add(name, secret);
     }
     let pats = env.shell.ado(|ado| ado.pats().to_vec());

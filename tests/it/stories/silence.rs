@@ -51,7 +51,7 @@ async fn hooks_that_are_enabled_and_silent_are_noticed_until_they_speak() {
     owned_by(&env, &stranger);
     let (id, commit) = env.open("topic");
     let pushed = env.push("known");
-    env.shell.pass(LONG).await;
+    env.shell.advance(LONG).await;
     env.until_idle(&gateway.api).await;
     assert_eq!(env.starts(), 1, "nobody told of it");
     assert!(!tells_of_silence(&gateway.api.get("/readyz").await), "nobody knows of it");
@@ -79,7 +79,7 @@ async fn hooks_that_tell_are_not_called_silent() {
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.until_idle(&gateway.api).await;
-    env.shell.pass(LONG).await;
+    env.shell.advance(LONG).await;
     let lists = |ado: &World| ado.journal.count("GET", "/git/pullrequests?");
     let before = env.shell.ado(|ado| lists(ado));
     look(&gateway).await;
@@ -112,7 +112,7 @@ async fn hooks_that_are_new_are_not_blamed_for_what_was_before() {
         }
     });
     let (id, commit) = env.open("topic");
-    env.shell.pass(LONG).await;
+    env.shell.advance(LONG).await;
     env.until("the old ones are gone, since the new ones deliver", |ado, _| {
         ado.subscriptions().all(|one| !stopped.contains(&one.id))
     })

@@ -54,7 +54,7 @@ pub(super) fn change_entra(entra: &mut entra::World, path: &[&str], body: &Value
             Ok(json!({"number": error_number}))
         }
         ["heal"] => {
-            entra.heal_tokens();
+            entra.clear_token_failure();
             Ok(json!({}))
         }
         ["forge"] => {

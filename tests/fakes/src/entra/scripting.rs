@@ -6,13 +6,13 @@ use super::refusal::OAuthError;
 use super::world::World;
 
 impl World {
-    /// Refuses the next `count` calls of the token endpoint, or all of them until `heal_tokens`.
+    /// Refuses the next `count` calls of the token endpoint, or all of them until `clear_token_failure`.
     pub fn fail_token(&mut self, number: u32, error: &str, status: u16, count: Option<u32>) {
         self.scripted_refusal = Some((OAuthError::new(status, error, number), count));
     }
 
     /// Ends the refusals of `fail_token`.
-    pub fn heal_tokens(&mut self) {
+    pub fn clear_token_failure(&mut self) {
         self.scripted_refusal = None;
     }
 
@@ -46,7 +46,7 @@ impl World {
 
     /// Every code, state, verifier and token that was issued or received, oldest first, each with
     /// the name of its kind. None of them may be found in a log or a file of the gateway.
-    pub fn confided(&self) -> &[(&'static str, String)] {
+    pub fn issued_secrets(&self) -> &[(&'static str, String)] {
         &self.issued_secrets
     }
 
