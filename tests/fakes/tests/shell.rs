@@ -1,7 +1,7 @@
 //! The worlds over sockets: deliveries arrive, and faults do to connections what they say.
 //!
-//! Hooks are delivered to the fake CI, where a rule answers them 202, so that the tests need nothing
-//! but this crate. No test sleeps: each waits for a condition.
+//! Hooks are delivered to the fake CI, where a rule answers them 202, so that the tests need
+//! nothing but this crate. No test sleeps: each waits for a condition.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,8 +18,8 @@ use fakes::shell::Shell;
 use fakes::{ado, ci};
 use serde_json::{Value, json};
 
-/// The bound of everything that a test waits for. It happens within milliseconds, unless the machine
-/// is very busy.
+/// The bound of everything that a test waits for. It happens within milliseconds, unless the
+/// machine is very busy.
 const LIMIT: Duration = Duration::from_secs(30);
 const PAT: &str = "test-pat";
 

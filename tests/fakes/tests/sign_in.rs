@@ -107,7 +107,7 @@ impl Env {
     fn mint(&self, bearer: &str) -> reqwest::RequestBuilder {
         let end_ms = self.shell.ado(|ado| ado.now_ms()) + 120_000;
         let body = json!({
-            "displayName": "azdo-gateway/env",
+            "displayName": "azdo-gateway/test",
             "scope": "vso.code",
             "validTo": timestamp::rfc3339(end_ms),
             "allOrgs": false,

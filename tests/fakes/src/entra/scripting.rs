@@ -6,7 +6,8 @@ use super::refusal::OAuthError;
 use super::world::World;
 
 impl World {
-    /// Refuses the next `count` calls of the token endpoint, or all of them until `clear_token_failure`.
+    /// Refuses the next `count` calls of the token endpoint, or all of them until
+    /// `clear_token_failure`.
     pub fn fail_token(&mut self, number: u32, error: &str, status: u16, count: Option<u32>) {
         self.scripted_refusal = Some((OAuthError::new(status, error, number), count));
     }

@@ -57,7 +57,7 @@ impl World {
             (Some(test), _) => test.resource_version.as_str(),
             (None, subscription) => subscription.map_or("1.0", |one| one.resource_version.as_str()),
         };
-        // A subscription with version 2.0 notification an event that has only 1.0 gets no resource
+        // A subscription with version 2.0 of an event that has only 1.0 gets no resource
         // (docs/azure-devops.md §1.2).
         let is_empty = version == "2.0" && event.kind != EventKind::Comment;
         let resource =
@@ -110,8 +110,8 @@ impl World {
         match wanted {
             "none" => Value::Null,
             "minimal" => reduced(&full, &["id", "pushId", "pullRequestId", "url"]),
-            // An organization-wide subscription subscription pushes that does not ask for all details gets a
-            // reduced resource (docs/azure-devops.md §1.1).
+            // An organization-wide subscription to pushes that does not ask for all
+            // details gets a reduced resource (docs/azure-devops.md §1.1).
             "" if is_organization_wide && notification.event.kind == EventKind::Push => {
                 reduced(&full, &["pushId", "date", "pushedBy", "url"])
             }

@@ -202,7 +202,7 @@ impl World {
         let mut value = json!({
             "configuration": self.policy_json(policy),
             "artifactId": artifact,
-            // Made from both numbers, so that the id policy an evaluation stays the same.
+            // Made from both numbers, so that the id of an evaluation stays the same.
             "evaluationId": format!("{:08x}-0000-4000-a000-{id:012x}", policy.id),
             "startedDate": rfc3339(self.pull_request(id).created_ms),
             "status": evaluated.name(),

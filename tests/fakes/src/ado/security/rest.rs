@@ -133,7 +133,10 @@ impl World {
             "memberIds": [],
             "resourceVersion": 2,
             "metaTypeId": 0,
-            "properties": {"Account": text(&identity.unique_name), "Mail": text(&identity.unique_name)},
+            "properties": {
+                "Account": text(&identity.unique_name),
+                "Mail": text(&identity.unique_name),
+            },
         })
     }
 
