@@ -22,9 +22,9 @@ use crate::credentials::{Identities, Source};
 use crate::deps::{Deps, Instance};
 use crate::pipeline::accept::Accept;
 use crate::pipeline::decide::Decide;
-use crate::pipeline::dispatch::{Attempts, Dispatch};
+use crate::pipeline::dispatch::Dispatch;
 use crate::pipeline::observe::Observe;
-use crate::pipeline::publish::{Organization, Posts, Publish};
+use crate::pipeline::publish::Publish;
 use crate::reconcile::identity::Identity;
 use crate::reconcile::organization::OrganizationReconcilers;
 use crate::reconcile::reaper::Reaper;
@@ -33,7 +33,7 @@ use crate::reconcile::survey::{SurveyTarget, Surveys};
 use crate::server;
 use crate::server::listen::{self, Listening};
 use crate::storage::sqlite::Sqlite;
-use crate::storage::{self, Engine, Store};
+use crate::storage::{self, Engine, Runs, Store};
 use crate::telemetry;
 use crate::worker::Notifiers;
 use crate::worker::{self, Notifier, Tick};
@@ -254,33 +254,16 @@ fn ticks(
     reconcilers: &HashMap<String, OrganizationReconcilers>,
     deps: &Deps,
 ) -> Vec<Work> {
-    let Deps { http, store, throttle, health, notifiers, clock, .. } = deps;
+    let Deps { http, store, notifiers, clock, .. } = deps;
     let decide = Decide {
         store: Arc::clone(store),
         checks: config.checks.clone().into(),
         notifiers: notifiers.clone(),
         clock: clock.clone(),
     };
-    let dispatch = Dispatch::new(Attempts {
-        store: Arc::clone(store),
-        systems: ci::Systems::new(http.clone(), config.ci.clone()),
-        organizations: addresses(config),
-        keys: config.secrets.clone(),
-        public_url: config.server.public_url.clone(),
-        notifiers: notifiers.clone(),
-        clock: clock.clone(),
-    });
-    let organizations = identities.by_organization.iter().map(|(name, identity)| {
-        let (client, credentials) = (identity.client.clone(), Arc::clone(&identity.source));
-        (name.clone(), Organization { client, credentials })
-    });
-    let publish = Publish::new(Posts {
-        store: Arc::clone(store),
-        organizations: organizations.collect(),
-        throttle: Arc::clone(throttle),
-        health: Arc::clone(health),
-        clock: clock.clone(),
-    });
+    let systems = ci::Systems::new(http.clone(), config.ci.clone());
+    let dispatch = Dispatch::new(systems, addresses(config), deps);
+    let publish = Publish::new(identities.by_organization.clone(), deps);
     let reaper = Reaper {
         store: Arc::clone(store),
         publish: notifiers.publish.clone(),
@@ -348,7 +331,7 @@ fn state(
         store: Arc::clone(store),
         accept: Accept { store: Arc::clone(store), decide: notifiers.decide.clone() },
         observe: Observe {
-            store: Arc::clone(store),
+            runs: Arc::clone(store) as Arc<dyn Runs>,
             notifiers: notifiers.clone(),
             clock: clock.clone(),
         },

@@ -9,19 +9,19 @@ use super::source::Purpose;
 use crate::ado::{self, Receipt, Scope, Usage};
 use crate::clock::Clock;
 use crate::domain::audit::{Action, Entry, Outcome};
-use crate::storage::Store;
+use crate::storage::Audit;
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct AuditLog {
     pub(super) organization: String,
-    store: Arc<dyn Store>,
+    store: Arc<dyn Audit>,
     clock: Clock,
     writes: TaskTracker,
 }
 
 impl AuditLog {
-    pub(super) fn new(organization: &str, store: Arc<dyn Store>, clock: Clock) -> Self {
+    pub(super) fn new(organization: &str, store: Arc<dyn Audit>, clock: Clock) -> Self {
         let organization = organization.to_owned();
         Self { organization, store, clock, writes: TaskTracker::new() }
     }

@@ -12,6 +12,7 @@ use super::service_user::{LinkableOrganization, Linking, Session};
 use super::source::Source;
 use crate::ado::{self, Client};
 use crate::deps::Deps;
+use crate::storage::Audit;
 
 /// How one organization is called, and as whom.
 #[derive(Clone, Debug)]
@@ -48,7 +49,7 @@ impl Identities {
             let identity = Identity { client, source, kind: options.kind() };
             by_organization.insert(ado.name.clone(), identity);
         }
-        Ok(Self { by_organization, linking: Linking::new(linkable, deps.public_url.clone()) })
+        Ok(Self { by_organization, linking: Linking::new(linkable, deps) })
     }
 
     /// The credential source of every organization.
@@ -65,7 +66,8 @@ fn source(
     linkable: &mut Vec<LinkableOrganization>,
 ) -> Result<Arc<dyn Source>, String> {
     let organization = &client.options().name;
-    let audit_log = AuditLog::new(organization, Arc::clone(&deps.store), deps.clock.clone());
+    let store = Arc::clone(&deps.store) as Arc<dyn Audit>;
+    let audit_log = AuditLog::new(organization, store, deps.clock.clone());
     Ok(match options {
         Options::ServiceUser(user) => {
             let authentication = ClientAuthentication::Secrets(user.client_secrets.clone());

@@ -1,6 +1,7 @@
-//! Stage 3: a planned run is started at its CI, once: every attempt carries the run id as
-//! idempotency key, and what failed is tried again later, from the store. It must never know what
-//! kind of CI it talks to.
+//! Stage 3: starts planned runs at their CIs.
+//!
+//! Every attempt at one run sends the run id as idempotency key, so that the CI starts it once. An
+//! attempt that failed is repeated later: when is stored with the run.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,19 +13,20 @@ use url::Url;
 use crate::ado;
 use crate::ci::{self, Trigger};
 use crate::clock::Clock;
+use crate::deps::Deps;
 use crate::domain::backoff::Backoff;
+use crate::domain::id::RunId;
 use crate::domain::run::{self, Advance, Run, Started, State};
 use crate::domain::time::Timestamp;
 use crate::jitter;
 use crate::secret::Keyring;
-use crate::storage::{Claim, Commit, LeasedRun, RunCommit, Store};
-use crate::worker::Notifiers;
-use crate::worker::{self, InFlight, Progress, Tick};
+use crate::storage::{CONFLICTS_MAX, Claim, Commit, Lease, LeasedRun, RunCommit, Runs};
+use crate::worker::{self, InFlight, Notifiers, Progress, Tick};
 
 /// Attempts under way at the same time.
 const IN_FLIGHT_MAX: usize = 64;
 const CLAIM_MAX: usize = 32;
-/// Longer than an attempt may take, so that nobody else begins one meanwhile.
+/// Longer than an attempt may take, so that no other replica begins one meanwhile.
 const LEASE: Duration = Duration::from_secs(30);
 const _: () = assert!(LEASE.as_secs() > ci::webhook::ATTEMPT_MAX.as_secs() + 5);
 const BACKOFF: Backoff =
@@ -33,27 +35,40 @@ const BACKOFF: Backoff =
 /// See the module.
 #[derive(Debug)]
 pub struct Dispatch {
-    attempts: Arc<Attempts>,
+    starter: Arc<Starter>,
     in_flight: InFlight,
 }
 
-/// What an attempt needs.
-#[derive(Clone, Debug)]
-pub struct Attempts {
-    pub store: Arc<dyn Store>,
-    pub systems: ci::Systems,
+/// Starts one run.
+#[derive(Debug)]
+struct Starter {
+    runs: Arc<dyn Runs>,
+    systems: ci::Systems,
     /// Where repositories are cloned from, by organization.
-    pub organizations: HashMap<String, ado::Options>,
-    pub keys: Keyring,
-    pub public_url: Url,
-    pub notifiers: Notifiers,
-    pub clock: Clock,
+    organizations: HashMap<String, ado::Options>,
+    keys: Keyring,
+    public_url: Url,
+    notifiers: Notifiers,
+    clock: Clock,
 }
 
 impl Dispatch {
-    /// A stage that makes these attempts.
-    pub fn new(attempts: Attempts) -> Self {
-        Self { attempts: Arc::new(attempts), in_flight: InFlight::new(IN_FLIGHT_MAX) }
+    /// `organizations` are the addresses of the organizations, by name.
+    pub fn new(
+        systems: ci::Systems,
+        organizations: HashMap<String, ado::Options>,
+        deps: &Deps,
+    ) -> Self {
+        let starter = Starter {
+            runs: Arc::clone(&deps.store) as Arc<dyn Runs>,
+            systems,
+            organizations,
+            keys: deps.keys.clone(),
+            public_url: deps.public_url.clone(),
+            notifiers: deps.notifiers.clone(),
+            clock: deps.clock.clone(),
+        };
+        Self { starter: Arc::new(starter), in_flight: InFlight::new(IN_FLIGHT_MAX) }
     }
 }
 
@@ -65,14 +80,14 @@ impl Tick for Dispatch {
 
     async fn tick(&self) -> Result<Progress, worker::Error> {
         let limit = self.in_flight.capacity().await.min(CLAIM_MAX);
-        let claim = Claim { now: self.attempts.clock.now(), limit, lease: LEASE };
-        let claimed = self.attempts.store.claim_runs(claim).await?;
+        let claim = Claim { now: self.starter.clock.now(), limit, lease: LEASE };
+        let claimed = self.starter.runs.claim_runs(claim).await?;
         if claimed.is_empty() {
             return Ok(Progress::Idle);
         }
         for leased in claimed {
-            let attempts = Arc::clone(&self.attempts);
-            self.in_flight.spawn(async move { attempts.make(leased).await }).await;
+            let starter = Arc::clone(&self.starter);
+            self.in_flight.spawn(async move { starter.start(leased).await }).await;
         }
         Ok(Progress::Worked)
     }
@@ -82,10 +97,10 @@ impl Tick for Dispatch {
     }
 }
 
-impl Attempts {
-    async fn make(&self, leased: LeasedRun) {
+impl Starter {
+    async fn start(&self, leased: LeasedRun) {
         let LeasedRun { lease, run } = leased;
-        let answer = self.ask(&run).await;
+        let answer = self.request(&run).await;
         let result = match &answer {
             Ok(Started::Accepted { .. }) => "accepted",
             Ok(Started::Refused(_)) => "refused",
@@ -94,29 +109,10 @@ impl Attempts {
         metrics::counter!("azdo_gateway_dispatches_total", "ci" => run.ci.clone(),
             "result" => result)
         .increment(1);
-        let mut current = run;
-        loop {
-            let now = self.clock.now();
-            let (next, due_at) = after(&current, &answer, now);
-            let commit = RunCommit { run: next.clone(), lease: Some(lease), due_at };
-            match self.store.commit_run(commit).await {
-                Ok(Commit::Committed) => return self.tell(&next),
-                Ok(Commit::LeaseLost) => return,
-                Ok(Commit::Conflict) => {}
-                Err(error) => {
-                    // The lease runs out and the attempt is made again, under the same key.
-                    tracing::warn!(run = %next.id, "the outcome of an attempt is lost: {error}");
-                    return;
-                }
-            }
-            match self.store.run(lease.id).await {
-                Ok(Some(run)) => current = run,
-                _ => return,
-            }
-        }
+        self.commit(lease, run, &answer).await;
     }
 
-    async fn ask(&self, run: &Run) -> Result<Started, ci::Error> {
+    async fn request(&self, run: &Run) -> Result<Started, ci::Error> {
         let clone_url = self
             .organizations
             .get(&run.organization)
@@ -134,7 +130,32 @@ impl Attempts {
         self.systems.start(&run.ci, &trigger).await
     }
 
-    fn tell(&self, run: &Run) {
+    /// Stores the outcome; again when a report has changed the run meanwhile. If it cannot be
+    /// stored, the lease expires and the attempt is repeated with the same key.
+    async fn commit(&self, lease: Lease<RunId>, run: Run, answer: &Result<Started, ci::Error>) {
+        let id = lease.id;
+        let mut run = run;
+        for _ in 0..CONFLICTS_MAX {
+            let (next, due_at) = after(&run, answer, self.clock.now());
+            let commit = RunCommit { run: next.clone(), lease: Some(lease), due_at };
+            match self.runs.commit_run(commit).await {
+                Ok(Commit::Committed) => return self.report(&next),
+                Ok(Commit::LeaseLost) => return,
+                Ok(Commit::Conflict) => {}
+                Err(error) => {
+                    tracing::warn!(run = %id, "the outcome of an attempt is not stored: {error}");
+                    return;
+                }
+            }
+            match self.runs.run(id).await {
+                Ok(Some(changed)) => run = changed,
+                _ => return,
+            }
+        }
+        tracing::warn!(run = %id, "the outcome of an attempt is not stored: the run keeps changing");
+    }
+
+    fn report(&self, run: &Run) {
         let attempt = run.attempts;
         tracing::info!(run = %run.id, check = run.check, state = run.state.as_str(), attempt,
             "dispatch: {}", run.reason);
@@ -142,7 +163,7 @@ impl Attempts {
     }
 }
 
-/// What an answer makes of a run, and when to ask again.
+/// The run after an answer, and when the next attempt is due, if there is one.
 fn after(
     run: &Run,
     answer: &Result<Started, ci::Error>,
@@ -171,7 +192,7 @@ fn after(
                 Advance::Not(_) => (refused, None),
             }
         }
-        // Somebody reported on it, or it was ended: there is nothing left to ask for.
+        // A report came in, or the run was ended: it need not be started any more.
         Err(_) => (run.clone(), None),
     }
 }

@@ -1,5 +1,7 @@
 //! The audit log: appended, read newest first, deleted when it is old.
 
+use std::fmt::Debug;
+
 use async_trait::async_trait;
 
 use super::error::Error;
@@ -27,7 +29,7 @@ pub struct AuditFilter {
 
 /// The audit log.
 #[async_trait]
-pub trait Audit: Send + Sync {
+pub trait Audit: Debug + Send + Sync {
     /// Appends entries to the audit log, all or none.
     async fn record(&self, entries: Vec<Entry>) -> Result<(), Error>;
 

@@ -1,19 +1,22 @@
-//! Changing one run whatever others do to it meanwhile: load, decide, commit, and again when
-//! somebody was faster. It must never decide itself.
+//! Changes one run although others may change it at the same time: load, decide, commit, and again
+//! after a conflict.
 
-use super::{Commit, Error, RunCommit, Store};
+use super::error::Error;
+use super::lease::Commit;
+use super::runs::{RunCommit, Runs};
 use crate::domain::id::RunId;
 use crate::domain::run::{Advance, Run};
 
-/// Tries before a run that changes all the time is left alone.
-const TRIES_MAX: usize = 16;
+/// Conflicts in a row after which a change is given up: each means that another change was committed
+/// in the meantime, so this many mean that something commits without end.
+pub const CONFLICTS_MAX: usize = 16;
 
-/// What became of a wish to change a run.
+/// The outcome of changing a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changed {
-    /// It is this now.
+    /// The run as it is now.
     To(Box<Run>),
-    /// It stays as it is, and why.
+    /// The unchanged run, and why it was not changed.
     Not(Box<Run>, String),
     /// There is no such run.
     Unknown,
@@ -22,13 +25,13 @@ pub enum Changed {
 /// Asks `decide` what becomes of the run as it is now, and commits the answer.
 ///
 /// # Errors
-/// The store does not answer, or the run changed faster than we could decide.
-pub async fn change_run(
-    store: &dyn Store,
+/// The store does not answer, or the run changed `CONFLICTS_MAX` times during the change.
+pub async fn change_run<Store: Runs + ?Sized>(
+    store: &Store,
     id: RunId,
     decide: impl Fn(&Run) -> Advance + Send + Sync,
 ) -> Result<Changed, Error> {
-    for _ in 0..TRIES_MAX {
+    for _ in 0..CONFLICTS_MAX {
         let Some(run) = store.run(id).await? else { return Ok(Changed::Unknown) };
         let next = match decide(&run) {
             Advance::To(next) => next,
@@ -40,5 +43,5 @@ pub async fn change_run(
             Commit::Conflict | Commit::LeaseLost => {}
         }
     }
-    Err(Error::unavailable("the run changes too fast"))
+    Err(Error::unavailable(format!("run {id} changes too fast")))
 }

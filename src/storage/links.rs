@@ -2,6 +2,7 @@
 //!
 //! Tokens are sealed before they come here and are opened elsewhere.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -123,7 +124,7 @@ pub enum Refreshed {
 
 /// Links to service users, and the sign-ins that make them.
 #[async_trait]
-pub trait Links: Send + Sync {
+pub trait Links: Debug + Send + Sync {
     /// Keeps a ticket until it is used or out of date.
     async fn issue_ticket(&self, ticket: Ticket) -> Result<(), Error>;
 

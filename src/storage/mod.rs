@@ -24,7 +24,7 @@ use std::fmt::Debug;
 
 pub use admin::{Admin, Availability, Backlog};
 pub use audit::{Audit, AuditFilter, AuditRow};
-pub use change::{Changed, change_run};
+pub use change::{CONFLICTS_MAX, Changed, change_run};
 pub use deliveries::{
     Accepted, Arrived, DecisionCommit, Deliveries, Delivery, DeliveryFilter, LeasedDelivery, Mark,
     NewDelivery, Received, TakeIn,

@@ -1,5 +1,7 @@
 //! Runs: planned once, leased to be started, replaced by later revisions of themselves.
 
+use std::fmt::Debug;
+
 use async_trait::async_trait;
 
 use super::error::Error;
@@ -41,7 +43,7 @@ pub struct RunFilter {
 
 /// Runs. A run that changes queues the statuses that it wants shown in the same transaction.
 #[async_trait]
-pub trait Runs: Send + Sync {
+pub trait Runs: Debug + Send + Sync {
     /// Leases planned runs that are due, oldest first, within their checks' concurrency.
     async fn claim_runs(&self, claim: Claim) -> Result<Vec<LeasedRun>, Error>;
 

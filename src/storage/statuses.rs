@@ -1,5 +1,7 @@
 //! Statuses to be posted: for each slot at Azure DevOps the newest, one attempt at a time.
 
+use std::fmt::Debug;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -88,7 +90,7 @@ pub struct StatusFilter {
 
 /// Statuses, and the slots that show them.
 #[async_trait]
-pub trait Statuses: Send + Sync {
+pub trait Statuses: Debug + Send + Sync {
     /// Queues a status that no run of ours wants shown.
     async fn queue_status(&self, status: Status, now: Timestamp) -> Result<StatusId, Error>;
 

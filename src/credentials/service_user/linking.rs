@@ -17,10 +17,11 @@ use super::session::Session;
 use super::sign_in::{LinkError, LinkedUser, SignInCallback, StartedSignIn};
 use crate::credentials::audit_log::count;
 use crate::credentials::entra::{self, Account, Tokens};
+use crate::deps::Deps;
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::time::Timestamp;
 use crate::secret::Secret;
-use crate::storage::{Commit, Link, LinkChange, LinkTo, Login, Ticket};
+use crate::storage::{Commit, Link, LinkChange, LinkTo, Login, Statuses, Ticket};
 
 /// How long a person may take to sign in.
 const SIGN_IN_MAX: Duration = Duration::from_secs(600);
@@ -35,18 +36,24 @@ pub struct Linking {
     /// By name, in lower case.
     organizations: HashMap<String, LinkableOrganization>,
     public_url: Url,
+    statuses: Arc<dyn Statuses>,
     refusals: Refusals,
 }
 
 impl Linking {
-    /// Links users to these organizations. Entra sends browsers back to `public_url`.
+    /// Links users to these organizations. Entra sends browsers back to the public URL.
     pub(in crate::credentials) fn new(
         organizations: Vec<LinkableOrganization>,
-        public_url: Url,
+        deps: &Deps,
     ) -> Self {
         let key = |one: &LinkableOrganization| one.session.organization().to_ascii_lowercase();
         let organizations = organizations.into_iter().map(|one| (key(&one), one)).collect();
-        Self { organizations, public_url, refusals: Refusals::default() }
+        Self {
+            organizations,
+            public_url: deps.public_url.clone(),
+            statuses: Arc::clone(&deps.store) as Arc<dyn Statuses>,
+            refusals: Refusals::default(),
+        }
     }
 
     fn find(&self, organization: &str) -> Result<&LinkableOrganization, LinkError> {
@@ -82,7 +89,7 @@ impl Linking {
             actor: actor.to_owned(),
             expires_at,
         };
-        session.store.issue_ticket(ticket).await?;
+        session.links.issue_ticket(ticket).await?;
         let mut url = below(&self.public_url, &["connect", session.organization()]);
         url.query_pairs_mut().append_pair("ticket", secret.expose());
         Ok((Secret::new(url.into()), expires_at))
@@ -99,7 +106,7 @@ impl Linking {
     ) -> Result<StartedSignIn, LinkError> {
         let session = &self.find(organization)?.session;
         let (name, now) = (session.organization(), session.clock.now());
-        let Some(actor) = session.store.take_ticket(digest(ticket), name, now).await? else {
+        let Some(actor) = session.links.take_ticket(digest(ticket), name, now).await? else {
             let reason = format!(
                 "this link was used before, has expired, or is not for {name}: run \
                  `azdo-gateway link {name}` for a new one"
@@ -133,7 +140,7 @@ impl Linking {
             actor: actor.to_owned(),
             expires_at: now.plus(SIGN_IN_MAX),
         };
-        session.store.begin_login(stored, now).await?;
+        session.links.begin_login(stored, now).await?;
         Ok(StartedSignIn { authorize_url, browser: login.browser })
     }
 
@@ -153,7 +160,7 @@ impl Linking {
         let now = any.session.clock.now();
         let login = match (&callback.state, &callback.browser) {
             (Some(state), Some(browser)) => {
-                any.session.store.take_login(digest(state), digest(browser), now).await?
+                any.session.links.take_login(digest(state), digest(browser), now).await?
             }
             _ => None,
         };
@@ -252,7 +259,7 @@ impl Linking {
             ..session.audit_log.entry(Action::Link, Outcome::Done)
         };
         commit(session, LinkTo::Linked(Box::new(link)), entry).await?;
-        session.store.hurry_slots(session.organization(), now).await?;
+        self.statuses.hurry_slots(session.organization(), now).await?;
         tracing::info!(organization = session.organization(), "linked {}", user.user_name);
         Ok(user)
     }
@@ -266,7 +273,7 @@ impl Linking {
         let session = &organization.session;
         let _change = organization.change.lock().await;
         let _paused = organization.pause().await;
-        let link = session.store.link(session.organization()).await?;
+        let link = session.links.link(session.organization()).await?;
         let entry = Entry {
             identity: link.map(|link| link.user_name),
             actor: actor.to_owned(),
@@ -282,7 +289,7 @@ impl Linking {
     /// See [`LinkError`].
     pub async fn linked_user(&self, organization: &str) -> Result<Option<LinkedUser>, LinkError> {
         let session = &self.find(organization)?.session;
-        let link = session.store.link(session.organization()).await?;
+        let link = session.links.link(session.organization()).await?;
         Ok(link.as_ref().map(LinkedUser::from))
     }
 
@@ -294,7 +301,7 @@ impl Linking {
 async fn commit(session: &Arc<Session>, to: LinkTo, entry: Entry) -> Result<Commit, LinkError> {
     let organization = session.organization().to_owned();
     count(&entry);
-    let committed = session.store.commit_link(LinkChange { organization, to, entry }).await;
+    let committed = session.links.commit_link(LinkChange { organization, to, entry }).await;
     session.clear_cache().await;
     // Updates the health record, so that `/readyz` shows the new state at once.
     session.maintain().await;

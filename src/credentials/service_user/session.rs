@@ -22,7 +22,7 @@ use crate::domain::time::Timestamp;
 use crate::health::{Health, ProblemKind};
 use crate::jitter;
 use crate::secret::{Keyring, Opened, Sealed, Secret, Unreadable};
-use crate::storage::{Link, Refresh, RefreshCommit, Refreshed, Store};
+use crate::storage::{Link, Links, Refresh, RefreshCommit, Refreshed};
 
 /// How long a renewal may take before another process may try.
 const LEASE: Duration = Duration::from_secs(20);
@@ -44,7 +44,7 @@ pub(in crate::credentials) struct Session {
     pub(super) entra: Entra,
     pub(in crate::credentials) audit_log: AuditLog,
     pub(in crate::credentials) clock: Clock,
-    pub(super) store: Arc<dyn Store>,
+    pub(super) links: Arc<dyn Links>,
     keys: Keyring,
     health: Arc<Health>,
     cache: Mutex<Cache>,
@@ -92,7 +92,7 @@ impl Session {
             entra,
             audit_log,
             clock: deps.clock.clone(),
-            store: Arc::clone(&deps.store),
+            links: Arc::clone(&deps.store) as Arc<dyn Links>,
             keys: deps.keys.clone(),
             health: Arc::clone(&deps.health),
             cache: Mutex::default(),
@@ -180,7 +180,7 @@ impl Session {
         let unavailable = |error: crate::storage::Error| Error::new(error.to_string());
         for _ in 0..POLLS_MAX {
             let now = self.clock.now();
-            let link = self.store.link(self.organization()).await.map_err(unavailable)?;
+            let link = self.links.link(self.organization()).await.map_err(unavailable)?;
             let link = link.ok_or_else(|| self.not_linked())?;
             let stored = self.stored(&link, refused);
             // A token that was renewed meanwhile is used, however soon it expires.
@@ -195,7 +195,7 @@ impl Session {
                     .map(|token| (token, usable_until(&link)))
                     .ok_or(Error::transient(reason, link.retry_at));
             }
-            match self.store.claim_refresh(self.organization(), now, LEASE).await {
+            match self.links.claim_refresh(self.organization(), now, LEASE).await {
                 Err(error) => return Err(unavailable(error)),
                 Ok(Refresh::NotLinked) => return Err(self.not_linked()),
                 Ok(Refresh::Busy(_)) => match still_usable {
@@ -283,7 +283,7 @@ impl Session {
         entry.iter().for_each(count);
         let commit = RefreshCommit { organization, lease, refreshed, entry };
         // A lost lease means that the user was linked anew; the caller reads the new link next.
-        let committed = self.store.commit_refresh(commit).await;
+        let committed = self.links.commit_refresh(commit).await;
         committed.map(drop).map_err(|error| Error::new(error.to_string()))
     }
 
@@ -329,7 +329,7 @@ impl Session {
         let expires = self.user.client_secret_expires;
         let client_secret = expires.and_then(|expires| ending::client_secret(expires, now));
         self.set_warning(ProblemKind::ClientSecret, client_secret);
-        let link = self.store.link(organization).await.ok().flatten();
+        let link = self.links.link(organization).await.ok().flatten();
         let sign_in = link.and_then(|link| {
             ending::sign_in(&link.user_name, link.signed_in_at, organization, now)
         });

@@ -120,7 +120,7 @@ async fn live(env: &Env, gateway: &Binary) {
     // The first status is refused; it depends on the moment whether the others are tried, too.
     let told = |statuses: &Value| {
         let all = statuses["items"].to_string();
-        all.contains("does not accept the credential") || all.contains("is left in peace until")
+        all.contains("does not accept the credential") || all.contains("no calls to fabrikam until")
     };
     gateway.api.until("/v1/statuses?outcome=queued", told).await;
     env.until_decided(&gateway.api).await;

@@ -71,7 +71,7 @@ async fn a_limit_that_says_nothing_keeps_every_call_away_for_a_minute() {
     show(&env, &gateway).await;
     gateway.api.until("/v1/statuses?outcome=queued", waits_for("limits the rate")).await;
     show(&env, &gateway).await;
-    let left = waits_for("fabrikam is left in peace until");
+    let left = waits_for("no calls to fabrikam until");
     gateway.api.until("/v1/statuses?outcome=queued", left).await;
     assert_eq!(gateway.api.items("/v1/statuses?outcome=queued").await.len(), 2);
     let called = env.shell.wait_until(Env::QUIET_PERIOD, |ado, _| ado.journal.seen() > 1).await;
@@ -88,7 +88,7 @@ async fn a_limit_on_a_success_counts_too() {
     env.until_commit_status(&first, "scan", "succeeded").await;
     gateway.api.until("/v1/statuses?outcome=posted", waits_for("")).await;
     let second = show(&env, &gateway).await;
-    let left = waits_for("fabrikam is left in peace until");
+    let left = waits_for("no calls to fabrikam until");
     gateway.api.until("/v1/statuses?outcome=queued", left).await;
     env.until_commit_status(&second, "scan", "succeeded").await;
     let asked: Vec<_> = env.shell.ado(|ado| ado.journal.entries().map(|one| one.at_ms).collect());
