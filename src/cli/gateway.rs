@@ -2,20 +2,20 @@
 //! through the same API served to this process alone. It must never start a worker.
 
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::Common;
 use crate::app;
 use crate::config::Config;
 use crate::pipeline::accept::take_in_all;
 use crate::secret::{RootKey, Secret};
-use crate::server::{self, ApiToken, Role};
+use crate::server::{self, ApiToken, Components, Role};
 use crate::worker::Tick;
 
 const ANSWER_MAX: Duration = Duration::from_secs(30);
@@ -32,8 +32,7 @@ pub(super) struct Gateway {
 
 struct Own {
     server: actix_web::dev::ServerHandle,
-    state: Arc<server::State>,
-    store: Arc<dyn crate::storage::Store>,
+    components: Components,
 }
 
 impl Gateway {
@@ -82,11 +81,11 @@ impl Gateway {
         }
         let listener = TcpListener::bind("127.0.0.1:0").context("cannot bind loopback")?;
         let url = format!("http://{}", listener.local_addr()?);
-        let state = app::state_of(&config, &store).await?;
-        let server = server::serve(Arc::clone(&state), listener, 1)?;
+        let components = app::components(&config, store, CancellationToken::new()).await?;
+        let server = server::serve(&components, listener, 1)?;
         let handle = server.handle();
         tokio::spawn(server);
-        Ok(Self { http, url, token, own: Some(Own { server: handle, state, store }) })
+        Ok(Self { http, url, token, own: Some(Own { server: handle, components }) })
     }
 
     /// Whether it is a gateway that runs, and not the store alone.
@@ -113,10 +112,9 @@ impl Gateway {
 
     /// Runs the passes of an organization that were asked for, where no gateway runs.
     pub(super) async fn work_off(&self, organization: &str) -> anyhow::Result<()> {
-        if let Some(Own { state, .. }) = &self.own {
-            let known = state.organizations.get(&organization.to_ascii_lowercase());
-            let organization = known.map_or(organization, String::as_str);
-            if let Some(reconcilers) = state.reconcilers.get(organization) {
+        if let Some(Own { components, .. }) = &self.own {
+            let organization = components.organizations.find(organization).unwrap_or(organization);
+            if let Some(reconcilers) = components.reconcilers.get(organization) {
                 reconcilers.subscriptions.tick().await.map_err(anyhow::Error::msg)?;
                 reconcilers.policies.tick().await.map_err(anyhow::Error::msg)?;
             }
@@ -144,13 +142,13 @@ impl Gateway {
 
     /// Lets the store go again, if it was ours.
     pub(super) async fn close(self) {
-        if let Some(Own { server, state, store }) = self.own {
+        if let Some(Own { server, components }) = self.own {
             server.stop(false).await;
             // What was minted for calls to Azure DevOps and not spent is worth nothing any more.
-            let sources = state.identities.sources();
+            let sources = components.identities.sources();
             let closing = join_all(sources.iter().map(|source| source.pause()));
             drop(tokio::time::timeout(CLOSE_MAX, closing).await);
-            store.close(CLOSE_MAX).await;
+            components.deps.store.close(CLOSE_MAX).await;
         }
     }
 }

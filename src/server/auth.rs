@@ -1,83 +1,99 @@
-//! Who calls the API, and whether they may. Tokens are compared in constant time, all of them. It
-//! must never say which part of a wrong token was right.
+//! Authentication of API callers by bearer token, as extractors: a handler that takes an
+//! [`Operator`] runs only for operators. A token is compared with every known one, in constant
+//! time.
 
-use actix_web::HttpRequest;
+use std::future::{Ready, ready};
+use std::marker::PhantomData;
+
+use actix_web::dev::Payload;
 use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
 
 use super::problem::Problem;
-use super::{Role, State};
-use crate::domain::id::RunId;
+use super::{ApiToken, Role};
 
-/// Whoever proved an API token.
-#[derive(Clone, Debug)]
-pub(super) struct Caller {
+/// May replay, cancel, rerun, link and change hooks.
+pub(super) type Operator = Caller<Operate>;
+/// May see everything.
+pub(super) type Viewer = Caller<View>;
+/// May report on any run and post statuses.
+pub(super) type Reporter = Caller<Report>;
+
+/// A caller with one of the roles of `P`.
+#[derive(Debug)]
+pub(super) struct Caller<P> {
+    /// The name of the caller's token.
     pub(super) name: String,
-    pub(super) role: Role,
+    permission: PhantomData<P>,
 }
 
 /// What a call needs.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Right {
-    /// See deliveries, runs and statuses.
-    Look,
-    /// Replay, cancel, rerun.
-    Operate,
-    /// Report on any run, post statuses.
-    Report,
+pub(super) trait Permission {
+    /// The roles that have it.
+    const ROLES: &'static [Role];
+    /// The roles as a refusal names them.
+    const NEEDED: &'static str;
 }
 
-impl Right {
-    fn is_of(self, role: Role) -> bool {
-        matches!(
-            (self, role),
-            (_, Role::Operator) | (Right::Look, Role::Viewer) | (Right::Report, Role::Reporter)
-        )
+#[derive(Debug)]
+pub(super) struct Operate;
+
+impl Permission for Operate {
+    const ROLES: &'static [Role] = &[Role::Operator];
+    const NEEDED: &'static str = "operator";
+}
+
+#[derive(Debug)]
+pub(super) struct View;
+
+impl Permission for View {
+    const ROLES: &'static [Role] = &[Role::Viewer, Role::Operator];
+    const NEEDED: &'static str = "viewer or operator";
+}
+
+#[derive(Debug)]
+pub(super) struct Report;
+
+impl Permission for Report {
+    const ROLES: &'static [Role] = &[Role::Reporter, Role::Operator];
+    const NEEDED: &'static str = "reporter or operator";
+}
+
+impl<P: Permission> FromRequest for Caller<P> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(authorize(request))
     }
 }
 
-/// The caller, if it has the right.
-pub(super) fn require(
-    request: &HttpRequest,
-    state: &State,
-    right: Right,
-) -> Result<Caller, Problem> {
-    let caller =
-        bearer(request).and_then(|token| caller(state, token)).ok_or_else(Problem::unauthorized)?;
-    if !right.is_of(caller.role) {
-        let needed = match right {
-            Right::Look => "viewer or operator",
-            Right::Operate => "operator",
-            Right::Report => "reporter or operator",
-        };
+fn authorize<P: Permission>(request: &HttpRequest) -> Result<Caller<P>, Problem> {
+    let token = bearer(request).and_then(|token| find(request, token));
+    let token = token.ok_or_else(Problem::unauthorized)?;
+    if !P::ROLES.contains(&token.role) {
+        let needed = P::NEEDED;
         return Err(Problem::forbidden(format!("this needs a token with the role {needed}")));
     }
-    Ok(caller)
+    Ok(Caller { name: token.name.clone(), permission: PhantomData })
 }
 
-/// Whether the caller may report on this run: by its own token, or by right.
-pub(super) fn require_report(
-    request: &HttpRequest,
-    state: &State,
-    run: RunId,
-) -> Result<(), Problem> {
-    let token = bearer(request).ok_or_else(Problem::unauthorized)?;
-    if state.keys.verifies_report(run, token) {
-        return Ok(());
-    }
-    require(request, state, Right::Report).map(drop)
-}
-
-fn bearer(request: &HttpRequest) -> Option<&str> {
+/// The bearer token of a request.
+pub(super) fn bearer(request: &HttpRequest) -> Option<&str> {
     let header = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn caller(state: &State, token: &str) -> Option<Caller> {
+/// The configured token that is equal to this one. It goes on after a match, so that the time
+/// taken does not tell which one matched.
+fn find<'r>(request: &'r HttpRequest, token: &str) -> Option<&'r ApiToken> {
+    let tokens: &Data<Vec<ApiToken>> = request.app_data()?;
     let mut found = None;
-    for known in &state.tokens {
+    for known in tokens.iter() {
         if known.token.is(token).into() {
-            found = Some(Caller { name: known.name.clone(), role: known.role });
+            found = Some(known);
         }
     }
     found

@@ -1,62 +1,87 @@
-//! Linking a service user, as a browser sees it: off to Entra, and back.
+//! Linking a service user in a browser: the redirect to Entra, and the return from it.
 //!
-//! The browser carries a cookie from one end to the other, so that a sign-in can be completed only
-//! where it was begun. It must never show a code, a state or a token.
+//! A cookie binds the sign-in to the browser that began it: no other browser can complete it.
+
+use std::sync::Arc;
 
 use actix_web::http::{StatusCode, header};
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
+use url::Url;
 
-use super::State;
-use super::auth::{Right, require};
-use super::page::{self, Text};
-use crate::credentials::{LinkError, LinkedUser, SignInCallback, StartedSignIn};
+use super::Components;
+use super::auth::Operator;
+use super::html::{self, Page};
+use super::problem::Problem;
+use crate::credentials::{Identities, LinkError, LinkedUser, SignInCallback, StartedSignIn};
 use crate::secret::Secret;
+use crate::worker::Notifier;
 
 const COOKIE: &str = "azdo_gateway_link";
 /// As long as a sign-in may take.
-const COOKIE_S: u32 = 600;
+const COOKIE_AGE_S: u32 = 600;
+
+/// What a service user is linked with.
+#[derive(Debug)]
+struct State {
+    identities: Arc<Identities>,
+    public_url: Url,
+    publish: Notifier,
+}
+
+pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
+    let state = Data::new(State {
+        identities: Arc::clone(&components.identities),
+        public_url: components.deps.public_url.clone(),
+        publish: components.deps.notifiers.publish.clone(),
+    });
+    move |config| {
+        config
+            .app_data(state.clone())
+            .route("/connect/{organization}", web::get().to(begin))
+            .route("/complete/azure_active_directory_service_user", web::get().to(complete));
+    }
+}
 
 #[derive(Deserialize)]
-pub(super) struct Ticket {
+struct Ticket {
     ticket: Option<String>,
 }
 
-/// `GET /connect/{organization}`: sends an operator's browser to Entra.
-pub(super) async fn begin(
-    request: HttpRequest,
+/// `GET /connect/{organization}`: sends an operator's browser to Entra. The operator proves the
+/// role by a one-time ticket or an API token.
+async fn begin(
+    operator: Result<Operator, Problem>,
     path: Path<String>,
     query: Query<Ticket>,
     state: Data<State>,
 ) -> HttpResponse {
     let linking = &state.identities.linking;
-    let begun = match query.into_inner().ticket {
-        Some(ticket) => linking.start_with_ticket(&path, &Secret::new(ticket)).await,
-        None => match require(&request, &state, Right::Operate) {
-            Ok(caller) => linking.start(&path, &caller.name).await,
-            Err(_) => {
-                let unproven = "Open the link that `azdo-gateway link` prints: it proves that \
-                                you may do this, and works once.";
-                let text = Text { title: "This needs an operator", lines: &[unproven] };
-                return page::page(StatusCode::UNAUTHORIZED, &text);
-            }
-        },
+    let started = match (query.into_inner().ticket, operator) {
+        (Some(ticket), _) => linking.start_with_ticket(&path, &Secret::new(ticket)).await,
+        (None, Ok(operator)) => linking.start(&path, &operator.name).await,
+        (None, Err(_)) => {
+            let remedy = "Open the link that `azdo-gateway link` prints: it proves that you are \
+                          an operator, and works once.";
+            let page = Page { title: "This needs an operator", paragraphs: &[remedy] };
+            return html::page(StatusCode::UNAUTHORIZED, &page);
+        }
     };
-    match begun {
+    match started {
         Err(error) => refusal(&error),
         Ok(StartedSignIn { authorize_url, browser }) => HttpResponse::Found()
             .insert_header((header::LOCATION, authorize_url.as_str()))
-            .insert_header((header::SET_COOKIE, cookie(&state, browser.expose(), COOKIE_S)))
+            .insert_header((header::SET_COOKIE, state.cookie(browser.expose(), COOKIE_AGE_S)))
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .insert_header((header::REFERRER_POLICY, "no-referrer"))
             .finish(),
     }
 }
 
-/// What Entra sends the browser back with.
+/// The parameters with which Entra redirects the browser back.
 #[derive(Deserialize)]
-pub(super) struct Answer {
+struct Answer {
     state: Option<String>,
     code: Option<String>,
     error: Option<String>,
@@ -64,28 +89,24 @@ pub(super) struct Answer {
 }
 
 /// `GET /complete/azure_active_directory_service_user`.
-pub(super) async fn complete(
-    request: HttpRequest,
-    query: Query<Answer>,
-    state: Data<State>,
-) -> HttpResponse {
+async fn complete(request: HttpRequest, query: Query<Answer>, state: Data<State>) -> HttpResponse {
     let Answer { state: login, code, error, error_description } = query.into_inner();
-    let back = SignInCallback {
+    let answer = SignInCallback {
         state: login.map(Secret::new),
         code: code.map(Secret::new),
         error,
         error_description,
         browser: browser(&request),
     };
-    let mut response = match state.identities.linking.complete(back).await {
+    let mut response = match state.identities.linking.complete(answer).await {
         Ok((organization, linked)) => {
-            // Statuses that waited for this are due now.
-            state.notifiers.publish.notify();
+            // Statuses that waited for a credential are due now.
+            state.publish.notify();
             success(&organization, &linked)
         }
         Err(error) => refusal(&error),
     };
-    if let Ok(value) = cookie(&state, "", 0).parse() {
+    if let Ok(value) = state.cookie("", 0).parse() {
         response.headers_mut().insert(header::SET_COOKIE, value);
     }
     response
@@ -111,32 +132,34 @@ fn success(organization: &str, linked: &LinkedUser) -> HttpResponse {
     ];
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let title = format!("{who} is linked");
-    page::page(StatusCode::OK, &Text { title: &title, lines: &lines })
+    html::page(StatusCode::OK, &Page { title: &title, paragraphs: &lines })
 }
 
 fn refusal(error: &LinkError) -> HttpResponse {
     let (status, title) = match error {
-        LinkError::NotLinkable(_) => (StatusCode::NOT_FOUND, "There is nobody to link here"),
+        LinkError::NotLinkable(_) => (StatusCode::NOT_FOUND, "No service user to link"),
         LinkError::NotAllowed(_) => (StatusCode::FORBIDDEN, "This link is not valid"),
         LinkError::Refused(_) => (StatusCode::BAD_REQUEST, "Nobody was linked"),
         LinkError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment"),
     };
     let reason = error.to_string();
-    page::page(status, &Text { title, lines: &[&reason] })
+    html::page(status, &Page { title, paragraphs: &[&reason] })
 }
 
-/// Lax: Entra leads the browser back by a link, and nobody else may send it along.
-fn cookie(state: &State, value: &str, age_s: u32) -> String {
-    let secure = match state.options.public_url.scheme() {
-        "https" => "; Secure",
-        _ => "",
-    };
-    let below = state.options.public_url.path().trim_end_matches('/');
-    format!(
-        "{COOKIE}={value}; Path={below}/complete; Max-Age={age_s}; HttpOnly; SameSite=Lax{secure}"
-    )
+impl State {
+    /// `SameSite=Lax`, because the redirect from Entra has to carry the cookie, while requests that
+    /// other sites make must not.
+    fn cookie(&self, value: &str, age_s: u32) -> String {
+        let secure = if self.public_url.scheme() == "https" { "; Secure" } else { "" };
+        let base = self.public_url.path().trim_end_matches('/');
+        format!(
+            "{COOKIE}={value}; Path={base}/complete; Max-Age={age_s}; HttpOnly; \
+             SameSite=Lax{secure}"
+        )
+    }
 }
 
+/// The value of the cookie.
 fn browser(request: &HttpRequest) -> Option<Secret> {
     let pairs = request
         .headers()

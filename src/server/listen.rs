@@ -1,23 +1,23 @@
-//! The socket that connections come in at: one that whoever started us holds, or one of our own.
+//! The socket that the server listens on: an inherited one, or one that it binds itself.
 //!
-//! An inherited socket (`LISTEN_FDS`, as systemd has it) outlives the process: while the gateway
-//! restarts, the kernel keeps whoever connects waiting instead of refusing. It must never be
-//! shut down, only closed, and what nobody accepted belongs to whoever starts next.
+//! An inherited socket (`LISTEN_FDS`, as from systemd) outlives the process: while the gateway
+//! restarts, connections wait in the kernel instead of being refused. It is never shut down, only
+//! closed; the next process accepts the connections that this one has not accepted.
 
 use std::net::{SocketAddr, TcpListener};
 
 use listenfd::ListenFd;
 use socket2::SockRef;
 
-/// Where the gateway listens.
+/// A socket to listen on.
 #[derive(Debug)]
 pub struct Listening {
     pub listener: TcpListener,
-    /// Somebody else holds the socket too, and hands it to whoever starts next.
+    /// The parent process holds the socket, too, and hands it to the next process.
     pub is_inherited: bool,
 }
 
-/// Why there is nothing to listen on, and what to do.
+/// Why there is no socket to listen on, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("cannot listen on {listen}: {source}{hint}")]
@@ -36,66 +36,65 @@ pub enum Error {
         "the inherited socket does not listen: it is a single connection, or nobody called \
          listen; write Accept=no in the socket unit, or leave it out"
     )]
-    Deaf,
+    NotListening,
 }
 
 impl Listening {
-    /// On a socket of our own: connections that nobody has accepted end with it.
+    /// A socket of this process: connections that are not accepted end with the process.
     pub fn own(listener: TcpListener) -> Self {
         Self { listener, is_inherited: false }
     }
 }
 
-/// The inherited socket, or one that is bound to `listen`. Takes what the environment says about
-/// it away, so that it is taken once.
+/// The inherited socket, or one that is bound to `listen`. Removes `LISTEN_FDS` from the
+/// environment, so that the socket is taken once.
 ///
 /// # Errors
-/// There is no socket that could be used.
+/// There is no socket that can be used.
 pub fn listen(listen: SocketAddr) -> Result<Listening, Error> {
-    let meant_for_another = std::env::var("LISTEN_PID")
+    let is_for_another = std::env::var("LISTEN_PID")
         .is_ok_and(|process| !process.is_empty() && process != std::process::id().to_string());
     let mut inherited = ListenFd::from_env();
     if inherited.len() > 1 {
         return Err(Error::TooMany(inherited.len()));
     }
     if let Some(listener) = inherited.take_tcp_listener(0).map_err(Error::Unusable)? {
-        return judged(listener, listen);
+        return accept_inherited(listener, listen);
     }
-    // Somebody who holds the socket and names a wrong process holds the address, too.
-    let hint = match meant_for_another {
-        true => {
-            " (LISTEN_PID names another process, so no socket was inherited: it has to be that \
-             of the gateway itself, not of a shell around it)"
-        }
-        false => "",
+    // With a wrong LISTEN_PID the parent process holds the address, so that binding it fails.
+    let hint = if is_for_another {
+        " (LISTEN_PID names another process, so no socket was inherited: it has to be that of the \
+         gateway itself, not of a shell around it)"
+    } else {
+        ""
     };
     let listener =
         TcpListener::bind(listen).map_err(|source| Error::Bind { listen, source, hint })?;
     Ok(Listening::own(listener))
 }
 
-/// An inherited socket, if connections can come in at it.
-fn judged(listener: TcpListener, listen: SocketAddr) -> Result<Listening, Error> {
-    // Accepting would fail for ever, and only the log would say so.
+/// The inherited socket, if it listens.
+fn accept_inherited(listener: TcpListener, listen: SocketAddr) -> Result<Listening, Error> {
+    // The server would fail to accept for ever, and only log it.
     if !SockRef::from(&listener).is_listener().map_err(Error::Unusable)? {
-        return Err(Error::Deaf);
+        return Err(Error::NotListening);
     }
     let address = listener.local_addr().map_err(Error::Unusable)?;
     if reaches(address, listen) {
         tracing::info!("listening on the inherited socket at {address}");
     } else {
         tracing::warn!(
-            "the inherited socket is at {address}, and server.listen says {listen}: the socket is \
-             used; write listen = \"{address}\", since the command line asks there"
+            "the inherited socket is at {address}, but server.listen is {listen}: the gateway \
+             listens on the socket; set listen = \"{address}\", which the command line connects to"
         );
     }
     Ok(Listening { listener, is_inherited: true })
 }
 
-/// Whether whoever asks at `listen` comes to a socket at `address`.
+/// Whether a connection to `listen` reaches a socket at `address`.
 fn reaches(address: SocketAddr, listen: SocketAddr) -> bool {
-    let is_everywhere = address.ip().is_unspecified();
-    address == listen || (is_everywhere && address.port() == listen.port())
+    let is_any_address = address.ip().is_unspecified();
+    address == listen || (is_any_address && address.port() == listen.port())
 }
 
 #[cfg(test)]
@@ -103,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_everywhere_is_reached_at_each_address() {
+    fn a_socket_at_any_address_is_reached_at_each_address() {
         let cases = [
             ("127.0.0.1:80", "127.0.0.1:80", true),
             ("[::]:80", "127.0.0.1:80", true),

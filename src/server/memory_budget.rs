@@ -1,47 +1,46 @@
-//! How much of all deliveries is in memory before they are on disk: counted byte by byte as they
-//! come, so that many large ones at once cost no more than the operator allows. It must never know
-//! what is counted.
+//! Budget for the bytes of delivery bodies in memory. Each chunk is counted as it arrives, so that
+//! many large bodies at once take no more memory than the operator allows.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// MemoryBudget for bytes.
+/// See the module.
 #[derive(Debug)]
-pub struct MemoryBudget {
-    held: AtomicUsize,
+pub(super) struct MemoryBudget {
+    reserved: AtomicUsize,
     bytes_max: usize,
 }
 
-/// Some of it, until this is dropped.
+/// The bytes that one body has reserved. Dropping it returns them to the budget.
 #[derive(Debug)]
-pub(super) struct Held<'a> {
-    memory_budget: &'a MemoryBudget,
+pub(super) struct Reservation<'a> {
+    budget: &'a MemoryBudget,
     bytes: usize,
 }
 
 impl MemoryBudget {
-    /// MemoryBudget for so many bytes.
-    pub fn new(bytes_max: usize) -> Self {
-        Self { held: AtomicUsize::new(0), bytes_max }
+    /// A budget of `bytes_max`.
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self { reserved: AtomicUsize::new(0), bytes_max }
     }
 
-    /// Nothing of it yet.
-    pub(super) fn hold(&self) -> Held<'_> {
-        Held { memory_budget: self, bytes: 0 }
+    /// A reservation of no bytes yet.
+    pub(super) fn reserve(&self) -> Reservation<'_> {
+        Reservation { budget: self, bytes: 0 }
     }
 }
 
-impl Held<'_> {
-    /// Takes so many bytes more; false where there is no memory_budget for them.
-    pub(super) fn more(&mut self, bytes: usize) -> bool {
-        let held = self.memory_budget.held.fetch_add(bytes, Ordering::Relaxed);
+impl Reservation<'_> {
+    /// Reserves `bytes` more. Returns false where that exceeds the budget.
+    pub(super) fn grow(&mut self, bytes: usize) -> bool {
+        let reserved = self.budget.reserved.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
-        held.saturating_add(bytes) <= self.memory_budget.bytes_max
+        reserved.saturating_add(bytes) <= self.budget.bytes_max
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        self.memory_budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.reserved.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -50,15 +49,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_given_back_can_be_taken_again() {
-        let memory_budget = MemoryBudget::new(10);
-        let (mut one, mut other) = (memory_budget.hold(), memory_budget.hold());
-        assert!(one.more(6) && other.more(4));
-        assert!(!other.more(1), "there is no more");
+    fn dropping_a_reservation_returns_its_bytes() {
+        let budget = MemoryBudget::new(10);
+        let (mut one, mut other) = (budget.reserve(), budget.reserve());
+        assert!(one.grow(6) && other.grow(4));
+        assert!(!other.grow(1), "the budget is exhausted");
         drop(one);
-        assert!(other.more(5));
+        assert!(other.grow(5));
         drop(other);
-        assert!(memory_budget.hold().more(10) && !memory_budget.hold().more(11));
-        assert_eq!(memory_budget.held.load(Ordering::Relaxed), 0);
+        assert!(budget.reserve().grow(10) && !budget.reserve().grow(11));
+        assert_eq!(budget.reserved.load(Ordering::Relaxed), 0);
     }
 }

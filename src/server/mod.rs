@@ -1,87 +1,99 @@
-//! EDGE actix-web: whoever calls is authenticated, understood and answered here.
+//! EDGE actix-web: authenticates callers, parses requests, and renders answers.
 //!
-//! Handlers are thin: they prove who calls, parse, ask the flow or the store, and render. It must
-//! never know Azure DevOps' REST or a CI system.
+//! Each group of routes has a state of its own with what its handlers need. Handlers are thin: the
+//! extractors authenticate and parse, and the flow or the store does the work.
 
-mod api;
-mod auth;
-mod body;
-mod connect;
-mod health;
+/// Deliveries of Azure DevOps.
 mod hooks;
-pub mod listen;
-mod memory_budget;
-mod options;
-mod page;
-mod problem;
-mod reports;
+
+/// The credentials of hooks that were verified before.
 mod verified_hooks;
+
+/// The memory for bodies of deliveries.
+mod memory_budget;
+
+/// Reports of runners.
+mod reports;
+
+/// What operators see and do.
+mod api;
+
+/// Linking a service user in a browser.
+mod connect;
+
+/// Liveness, readiness, metrics.
+mod probes;
+
+/// API callers and their roles.
+mod auth;
+
+/// The organization that a path names.
+mod organization;
+
+/// JSON in requests.
+mod json_body;
+
+/// Error answers.
+mod problem;
+
+/// Pages for people.
+mod html;
+
+/// Whether the gateway is stopping.
+mod draining;
+
+/// The socket that the server listens on.
+pub mod listen;
+
+mod options;
 
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::http::ConnectionType;
+use actix_web::web::Data;
 use actix_web::{App, HttpResponse, HttpServer, web};
 
-use crate::clock::Clock;
 use crate::credentials::Identities;
-use crate::health::Health;
-use crate::pipeline::accept::Accept;
+use crate::deps::Deps;
 use crate::pipeline::observe::Observe;
 use crate::reconcile::organization::OrganizationReconcilers;
 use crate::reconcile::survey::Surveys;
-use crate::secret::Keyring;
-use crate::storage::{HookActivity, Store};
+use crate::storage::Runs;
 
-pub use memory_budget::MemoryBudget;
+pub use draining::Draining;
 pub use options::{ApiToken, Options, Role};
-pub use verified_hooks::VerifiedHooks;
+pub use organization::Organizations;
 
 /// How long a client may take to send the head of a request.
-const HEAD_MAX: Duration = Duration::from_secs(10);
-/// Longer than load balancers keep a connection, so that they close it and not we.
+const HEAD_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Longer than load balancers keep an idle connection open, so that they close it first.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const CONNECTIONS_MAX_PER_WORKER: usize = 10_000;
 
-/// What every handler may use.
-#[derive(Debug)]
-pub struct State {
+/// The parts of the gateway that the server needs.
+#[derive(Clone, Debug)]
+pub struct Components {
+    pub deps: Deps,
     pub options: Options,
-    pub tokens: Vec<ApiToken>,
-    pub keys: Keyring,
-    /// Names as configured, by lower-case name.
-    pub organizations: HashMap<String, String>,
-    pub store: Arc<dyn Store>,
-    pub accept: Accept,
-    pub observe: Observe,
-    pub identities: Identities,
-    pub health: Arc<Health>,
+    pub tokens: Data<Vec<ApiToken>>,
+    pub organizations: Data<Organizations>,
+    pub identities: Arc<Identities>,
     pub surveys: Arc<Surveys>,
-    pub hook_activity: Arc<HookActivity>,
-    pub verified_hooks: VerifiedHooks,
-    pub memory_budget: MemoryBudget,
     /// By the name of the organization as configured.
-    pub reconcilers: HashMap<String, OrganizationReconcilers>,
-    pub notifiers: crate::worker::Notifiers,
-    pub clock: Clock,
-    /// Set while stopping: not ready any more, and still answering.
-    pub is_draining: AtomicBool,
-    /// Renders what `/metrics` shows.
-    pub metrics: metrics_exporter_prometheus::PrometheusHandle,
+    pub reconcilers: Arc<HashMap<String, OrganizationReconcilers>>,
+    pub draining: Draining,
 }
 
-impl State {
-    /// While stopping, the last answer on its connection: whoever keeps it open learns in time that
-    /// the next request needs a new one, instead of sending it into one that is being closed.
-    fn last_while_draining(&self, mut answer: HttpResponse) -> HttpResponse {
-        if self.is_draining.load(Ordering::Relaxed) {
-            answer.head_mut().set_connection_type(ConnectionType::Close);
+impl Components {
+    fn observe(&self) -> Observe {
+        Observe {
+            runs: Arc::clone(&self.deps.store) as Arc<dyn Runs>,
+            notifiers: self.deps.notifiers.clone(),
+            clock: self.deps.clock.clone(),
         }
-        answer
     }
 }
 
@@ -89,14 +101,33 @@ impl State {
 ///
 /// # Errors
 /// The listener cannot be used.
-pub fn serve(state: Arc<State>, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
-    // Whole seconds are all that the server takes; less than one must not become none.
-    let drain_s = state.options.drain.as_millis().div_ceil(1_000);
+pub fn serve(
+    components: &Components,
+    listener: TcpListener,
+    workers: usize,
+) -> std::io::Result<Server> {
+    // Rounded up: the server takes whole seconds, and less than one must not become zero.
+    let drain_s = components.options.drain.as_millis().div_ceil(1_000);
     let drain_s = u64::try_from(drain_s).unwrap_or(u64::MAX);
-    let state = web::Data::from(state);
-    let server = HttpServer::new(move || App::new().app_data(state.clone()).configure(routes))
+    let (tokens, organizations) = (components.tokens.clone(), components.organizations.clone());
+    let (hooks, reports) = (hooks::routes(components), reports::routes(components));
+    let (api, connect) = (api::routes(components), connect::routes(components));
+    let probes = probes::routes(components);
+    let app = move || {
+        App::new()
+            .app_data(tokens.clone())
+            .app_data(organizations.clone())
+            .configure(&hooks)
+            .configure(&reports)
+            .configure(&api)
+            .configure(&connect)
+            .configure(&probes)
+            .route("/openapi.json", web::get().to(openapi))
+            .default_service(web::to(problem::no_such_path))
+    };
+    let server = HttpServer::new(app)
         .workers(workers)
-        .client_request_timeout(HEAD_MAX)
+        .client_request_timeout(HEAD_WAIT_MAX)
         .keep_alive(KEEP_ALIVE)
         .max_connections(CONNECTIONS_MAX_PER_WORKER)
         .shutdown_timeout(drain_s)
@@ -105,23 +136,7 @@ pub fn serve(state: Arc<State>, listener: TcpListener, workers: usize) -> std::i
     Ok(server.run())
 }
 
-/// Every path that there is.
-fn routes(config: &mut web::ServiceConfig) {
-    config
-        // A prefix without a pattern costs least, and nothing is asked for more often.
-        .service(web::scope(hooks::PREFIX).default_service(web::to(hooks::receive)))
-        .route("/v1/runs/{run}/reports", web::post().to(reports::report))
-        .configure(api::routes)
-        .route("/connect/{organization}", web::get().to(connect::begin))
-        .route("/complete/azure_active_directory_service_user", web::get().to(connect::complete))
-        .route("/livez", web::get().to(health::live))
-        .route("/readyz", web::get().to(health::ready))
-        .route("/metrics", web::get().to(health::metrics))
-        .route("/openapi.json", web::get().to(openapi))
-        .default_service(web::to(problem::no_such_path));
-}
-
-/// `/openapi.json`: the contract for programs. A story holds it against what is really answered.
+/// `/openapi.json`: the contract of the API. A test compares it with the answers.
 async fn openapi() -> impl actix_web::Responder {
     let document = include_str!("openapi.json");
     HttpResponse::Ok().content_type("application/json").body(document)

@@ -1,4 +1,4 @@
-//! What the operator sets for the HTTP edge. It must never know the file that it came from.
+//! The options of the HTTP server and of its callers' tokens.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use crate::secret::Secret;
 #[derive(Clone, Debug)]
 pub struct Options {
     pub listen: SocketAddr,
-    /// What Azure DevOps and CI systems reach; without a trailing slash.
+    /// Where Azure DevOps and CI systems reach the gateway.
     pub public_url: Url,
     pub body_bytes_max: usize,
-    /// Of all deliveries that are not on disk yet, together.
+    /// The most memory for the bodies of all deliveries that are not stored yet.
     pub memory_bytes_max: usize,
-    /// How long a stopping gateway waits for what is in flight.
+    /// How long a stopping gateway waits for work in progress.
     pub drain: Duration,
 }
 
@@ -28,7 +28,7 @@ pub struct ApiToken {
     pub token: Secret,
 }
 
-/// What the bearer of an API token may do.
+/// What a caller with an API token may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Everything.
@@ -37,6 +37,6 @@ pub enum Role {
     Reporter,
     /// Take runs to execute.
     Runner,
-    /// Look.
+    /// See everything.
     Viewer,
 }

@@ -1,5 +1,5 @@
-//! Errors as RFC 9457 problem documents: what is wrong and what to do. A 5xx carries a request id
-//! and nothing of the inside. It must never show a secret or a stack.
+//! Errors as RFC 9457 problem documents: what is wrong and what to do. The cause of a 5xx is logged
+//! under a request id, and only that id is in the answer.
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
@@ -8,12 +8,12 @@ use uuid::Uuid;
 
 use crate::storage;
 
-/// What goes back instead of an answer.
+/// An error answer.
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,
     detail: String,
-    /// The field or parameter that is wrong.
+    /// The field of the body, or the parameter, that is wrong.
     field: Option<String>,
 }
 
@@ -22,7 +22,7 @@ impl Problem {
         Self { status, detail: detail.into(), field: None }
     }
 
-    /// 400: `field` is not what it should be.
+    /// 400 about one field or parameter.
     pub(super) fn field(field: &str, detail: impl Into<String>) -> Self {
         Self {
             field: Some(field.to_owned()),
@@ -53,7 +53,7 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, format!("there is no {what} {id}"))
     }
 
-    /// 404, in other words.
+    /// 404 with a reason.
     pub(super) fn missing(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
@@ -63,7 +63,7 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, detail)
     }
 
-    /// 502: Azure DevOps, whom we asked, did not answer as it should.
+    /// 502: Azure DevOps did not answer as it should.
     pub(super) fn bad_gateway(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, detail)
     }
@@ -80,7 +80,7 @@ impl Problem {
 impl From<storage::Error> for Problem {
     fn from(error: storage::Error) -> Self {
         let id = Uuid::now_v7();
-        tracing::error!(request = %id, "a request could not be answered: {error}");
+        tracing::error!(request = %id, "a request failed: {error}");
         let again = match error {
             storage::Error::Corrupt { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::SERVICE_UNAVAILABLE,
@@ -126,7 +126,7 @@ impl ResponseError for Problem {
     }
 }
 
-/// For any path that is not there.
+/// The answer at a path that does not exist.
 pub(super) async fn no_such_path(request: HttpRequest) -> Problem {
     Problem::not_found("path", &format!("{} {}", request.method(), request.path()))
 }

@@ -1,8 +1,8 @@
-//! Who knocked before: hooks whose password was verified in this process, so that a delivery costs
-//! one comparison and not two HMACs.
+//! Cache of verified hook credentials, by request path, so that a delivery costs one comparison
+//! instead of two HMACs.
 //!
-//! Only the very header that was verified opens, and only at the very path: whatever differs is
-//! verified anew. It must never let anybody in that verification would not.
+//! A request hits the cache only with the very `Authorization` header that was verified for its
+//! very path. Any other request is verified anew.
 
 use std::sync::Arc;
 
@@ -11,21 +11,21 @@ use dashmap::DashMap;
 use crate::secret::Secret;
 use crate::storage::HookKey;
 
-/// Hooks that are remembered: a password is needed to add one.
-const DOORS_MAX: usize = 10_000;
+/// The most hooks that are cached. Only a request with a valid password adds one.
+const HOOKS_MAX: usize = 10_000;
 
-/// A hook that proved itself.
+/// A hook whose password was verified.
 #[derive(Debug)]
-pub(super) struct Door {
-    /// As configured.
+pub(super) struct VerifiedHook {
+    /// The organization's name as configured.
     pub(super) organization: String,
     pub(super) hook: String,
     pub(super) key: HookKey,
-    /// What `Authorization` held.
+    /// The verified value of `Authorization`.
     header: Secret,
 }
 
-impl Door {
+impl VerifiedHook {
     pub(super) fn new(organization: &str, hook: &str, header: String) -> Self {
         Self {
             organization: organization.to_owned(),
@@ -36,21 +36,21 @@ impl Door {
     }
 }
 
-/// By path, as it was sent.
+/// See the module. Keyed by the path as it was sent.
 #[derive(Debug, Default)]
-pub struct VerifiedHooks(DashMap<String, Arc<Door>>);
+pub(super) struct VerifiedHooks(DashMap<String, Arc<VerifiedHook>>);
 
 impl VerifiedHooks {
-    /// The hook at `path`, if this header was verified for it.
-    pub(super) fn open(&self, path: &str, header: &[u8]) -> Option<Arc<Door>> {
-        let door = self.0.get(path)?;
-        bool::from(door.header.is_exactly(header)).then(|| Arc::clone(&door))
+    /// The hook at `path`, if exactly this header was verified for it.
+    pub(super) fn get(&self, path: &str, header: &[u8]) -> Option<Arc<VerifiedHook>> {
+        let hook = self.0.get(path)?;
+        bool::from(hook.header.is_exactly(header)).then(|| Arc::clone(&hook))
     }
 
-    /// Remembers what was verified.
-    pub(super) fn remember(&self, path: &str, door: &Arc<Door>) {
-        if self.0.len() < DOORS_MAX || self.0.contains_key(path) {
-            self.0.insert(path.to_owned(), Arc::clone(door));
+    /// Adds a verified hook, unless the cache is full.
+    pub(super) fn insert(&self, path: &str, hook: &Arc<VerifiedHook>) {
+        if self.0.len() < HOOKS_MAX || self.0.contains_key(path) {
+            self.0.insert(path.to_owned(), Arc::clone(hook));
         }
     }
 }
@@ -60,18 +60,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_same_header_opens_and_only_there() {
-        let verified_hooks = VerifiedHooks::default();
+    fn hits_only_with_the_verified_header_at_the_verified_path() {
+        let cache = VerifiedHooks::default();
         let path = "/hooks/azure-devops/contoso/push";
-        assert!(verified_hooks.open(path, b"Basic a").is_none());
-        verified_hooks.remember(path, &Arc::new(Door::new("Contoso", "push", "Basic a".into())));
+        assert!(cache.get(path, b"Basic a").is_none());
+        cache.insert(path, &Arc::new(VerifiedHook::new("Contoso", "push", "Basic a".into())));
         assert_eq!(
-            verified_hooks.open(path, b"Basic a").map(|door| door.organization.clone()).as_deref(),
+            cache.get(path, b"Basic a").map(|hook| hook.organization.clone()).as_deref(),
             Some("Contoso")
         );
         for header in ["Basic b", "Basic ", "Basic aa", ""] {
-            assert!(verified_hooks.open(path, header.as_bytes()).is_none(), "{header}");
+            assert!(cache.get(path, header.as_bytes()).is_none(), "{header}");
         }
-        assert!(verified_hooks.open("/hooks/azure-devops/Contoso/push", b"Basic a").is_none());
+        assert!(cache.get("/hooks/azure-devops/Contoso/push", b"Basic a").is_none());
     }
 }

@@ -1,45 +1,37 @@
-//! The audit log: what was done with our identities. It must never show a secret.
+//! The audit log: what was done with the gateway's identities.
 
-use actix_web::HttpRequest;
-use actix_web::web::{Data, Json, Path};
 use serde_json::{Value, json};
 
-use super::page::{Parameters, listed, named, only, page, parsed};
+use super::paging::{Parameters, rendered};
+use super::resource::{ItemResult, ListResult, Resource};
 use crate::domain::audit::{Action, Outcome};
-use crate::server::State;
-use crate::server::auth::{Right, require};
-use crate::server::problem::Problem;
-use crate::storage::{AuditFilter, AuditRow};
+use crate::storage::{AuditFilter, AuditRow, Page, Store};
 
-pub(super) async fn list(
-    request: HttpRequest,
-    parameters: Parameters,
-    state: Data<State>,
-) -> Result<Json<Value>, Problem> {
-    require(&request, &state, Right::Look)?;
-    only(&parameters, &["organization", "action", "outcome", "run", "pat"])?;
-    let actions = Action::ALL.map(Action::as_str).join(", ");
-    let outcomes = Outcome::ALL.map(Outcome::as_str).join(", ");
-    let filter = AuditFilter {
-        organization: parameters.get("organization").cloned(),
-        action: named(&parameters, "action", &actions, Action::parse)?,
-        outcome: named(&parameters, "outcome", &outcomes, Outcome::parse)?,
-        run: parsed(&parameters, "run", "the id of a run")?,
-        pat: parameters.get("pat").cloned(),
-    };
-    let rows = state.store.audit(filter, page(&parameters)?).await?;
-    Ok(Json(listed(rows, render)))
-}
+pub(super) struct Audit;
 
-pub(super) async fn show(
-    request: HttpRequest,
-    path: Path<String>,
-    state: Data<State>,
-) -> Result<Json<Value>, Problem> {
-    require(&request, &state, Right::Look)?;
-    let missing = || Problem::not_found("entry of the audit log", &path);
-    let id: i64 = path.parse().map_err(|_| missing())?;
-    Ok(Json(render(&state.store.audit_entry(id).await?.ok_or_else(missing)?)))
+impl Resource for Audit {
+    const PATH: &'static str = "/v1/audit";
+    const NAME: &'static str = "entry of the audit log";
+    const FILTERS: &'static [&'static str] = &["organization", "action", "outcome", "run", "pat"];
+    type Source = dyn Store;
+
+    async fn list(store: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
+        let actions = Action::ALL.map(Action::as_str).join(", ");
+        let outcomes = Outcome::ALL.map(Outcome::as_str).join(", ");
+        let filter = AuditFilter {
+            organization: parameters.get("organization"),
+            action: parameters.parse_with("action", &actions, Action::parse)?,
+            outcome: parameters.parse_with("outcome", &outcomes, Outcome::parse)?,
+            run: parameters.parse("run", "the id of a run")?,
+            pat: parameters.get("pat"),
+        };
+        Ok(rendered(store.audit(filter, page).await?, render))
+    }
+
+    async fn show(store: &Self::Source, id: &str) -> ItemResult {
+        let Ok(id) = id.parse() else { return Ok(None) };
+        Ok(store.audit_entry(id).await?.as_ref().map(render))
+    }
 }
 
 fn render(row: &AuditRow) -> Value {

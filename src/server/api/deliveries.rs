@@ -1,71 +1,68 @@
-//! Deliveries: what came in and what became of it; and the same once more.
+//! Deliveries: what Azure DevOps and catch-up delivered and how it was decided, and replaying one.
 
-use actix_web::web::{Data, Json, Path};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Path};
 use serde_json::{Value, json};
 
-use super::page::{Parameters, listed, named, only, page};
+use super::paging::{Parameters, rendered};
+use super::resource::{ItemResult, ListResult, Resource};
+use crate::deps::Deps;
 use crate::domain::decision::{Outcome, Source};
 use crate::domain::id::DeliveryId;
-use crate::server::State;
-use crate::server::auth::{Right, require};
+use crate::server::auth::Operator;
 use crate::server::problem::Problem;
-use crate::storage::{Delivery, DeliveryFilter};
+use crate::storage::{Delivery, DeliveryFilter, Page, Store};
 
-pub(super) async fn list(
-    request: HttpRequest,
-    parameters: Parameters,
-    state: Data<State>,
-) -> Result<Json<Value>, Problem> {
-    require(&request, &state, Right::Look)?;
-    only(&parameters, &["organization", "event_type", "outcome", "source"])?;
-    let outcomes = "started, ignored, stale, duplicate, quarantined or pending";
-    let filter = DeliveryFilter {
-        organization: parameters.get("organization").cloned(),
-        event_type: parameters.get("event_type").cloned(),
-        outcome: named(&parameters, "outcome", outcomes, Outcome::parse)?,
-        source: named(&parameters, "source", "hook, catch_up or replay", Source::parse)?,
-    };
-    let deliveries = state.store.deliveries(filter, page(&parameters)?).await?;
-    Ok(Json(listed(deliveries, render)))
-}
+pub(super) struct Deliveries;
 
-pub(super) async fn show(
-    request: HttpRequest,
-    path: Path<String>,
-    state: Data<State>,
-) -> Result<Json<Value>, Problem> {
-    require(&request, &state, Right::Look)?;
-    let id = id(&path)?;
-    let missing = || Problem::not_found("delivery", &path);
-    let delivery = state.store.delivery(id).await?.ok_or_else(missing)?;
-    let body = state.store.delivery_body(id).await?.ok_or_else(missing)?;
-    let mut shown = render(&delivery);
-    if let Some(fields) = shown.as_object_mut() {
-        // What is no JSON is shown as far as it is text.
-        let body = serde_json::from_slice(&body)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
-        fields.insert("body".into(), body);
+impl Resource for Deliveries {
+    const PATH: &'static str = "/v1/deliveries";
+    const NAME: &'static str = "delivery";
+    const FILTERS: &'static [&'static str] = &["organization", "event_type", "outcome", "source"];
+    type Source = dyn Store;
+
+    async fn list(store: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
+        let outcomes = "started, ignored, stale, duplicate, quarantined or pending";
+        let sources = "hook, catch_up or replay";
+        let filter = DeliveryFilter {
+            organization: parameters.get("organization"),
+            event_type: parameters.get("event_type"),
+            outcome: parameters.parse_with("outcome", outcomes, Outcome::parse)?,
+            source: parameters.parse_with("source", sources, Source::parse)?,
+        };
+        Ok(rendered(store.deliveries(filter, page).await?, render))
     }
-    Ok(Json(shown))
+
+    /// The delivery with its body.
+    async fn show(store: &Self::Source, id: &str) -> ItemResult {
+        let Ok(id) = id.parse() else { return Ok(None) };
+        let delivery = store.delivery(id).await?;
+        let (Some(delivery), Some(body)) = (delivery, store.delivery_body(id).await?) else {
+            return Ok(None);
+        };
+        let mut shown = render(&delivery);
+        if let Some(fields) = shown.as_object_mut() {
+            // A body that is not JSON is shown as text, as far as it is UTF-8.
+            let body = serde_json::from_slice(&body)
+                .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
+            fields.insert("body".into(), body);
+        }
+        Ok(Some(shown))
+    }
 }
 
+/// `POST /v1/deliveries/{id}/replay`: decides a stored delivery again.
 pub(super) async fn replay(
-    request: HttpRequest,
+    operator: Operator,
     path: Path<String>,
-    state: Data<State>,
+    deps: Data<Deps>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = require(&request, &state, Right::Operate)?;
-    let id = id(&path)?;
-    let replayed = state.store.replay(id, state.clock.now()).await?;
-    let replayed = replayed.ok_or_else(|| Problem::not_found("delivery", &path))?;
-    tracing::info!(delivery = id.0, "replayed as delivery {replayed} by {}", caller.name);
-    state.notifiers.decide.notify();
+    let missing = || Problem::not_found(Deliveries::NAME, &path);
+    let id: DeliveryId = path.parse().map_err(|_| missing())?;
+    let replayed = deps.store.replay(id, deps.clock.now()).await?.ok_or_else(missing)?;
+    tracing::info!(delivery = id.0, "replayed as delivery {replayed} by {}", operator.name);
+    deps.notifiers.decide.notify();
     Ok(HttpResponse::Accepted().json(json!({ "delivery": replayed })))
-}
-
-fn id(path: &str) -> Result<DeliveryId, Problem> {
-    path.parse().map_err(|_| Problem::not_found("delivery", path))
 }
 
 fn render(delivery: &Delivery) -> Value {

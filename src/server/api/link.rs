@@ -1,14 +1,13 @@
-//! The service user of an organization: a one-time link to sign in with, and taking it away. It
-//! must never show a token.
+//! The service user of an organization: a one-time link to sign in with, and unlinking.
 
+use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
-use crate::credentials::{LinkError, LinkedUser};
-use crate::server::State;
-use crate::server::auth::{Right, require};
+use crate::credentials::{Identities, LinkError, LinkedUser};
+use crate::server::auth::Operator;
 use crate::server::problem::Problem;
+use crate::storage;
 
 impl From<LinkError> for Problem {
     fn from(error: LinkError) -> Self {
@@ -16,23 +15,20 @@ impl From<LinkError> for Problem {
             LinkError::NotLinkable(reason) => Problem::missing(reason),
             LinkError::NotAllowed(reason) => Problem::forbidden(reason),
             LinkError::Refused(reason) => Problem::bad_request(reason),
-            LinkError::Unavailable(reason) => {
-                Problem::from(crate::storage::Error::unavailable(reason))
-            }
+            LinkError::Unavailable(reason) => Problem::from(storage::Error::unavailable(reason)),
         }
     }
 }
 
 /// `POST /v1/organizations/{name}/link`: a link that works once.
-pub(super) async fn ticket(
-    request: HttpRequest,
+pub(super) async fn create(
+    operator: Operator,
     path: Path<String>,
-    state: Data<State>,
+    identities: Data<Identities>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = require(&request, &state, Right::Operate)?;
-    let linking = &state.identities.linking;
+    let linking = &identities.linking;
     let linked = linking.linked_user(&path).await?;
-    let (url, expires_at) = linking.ticket(&path, &caller.name).await?;
+    let (url, expires_at) = linking.ticket(&path, &operator.name).await?;
     let linked = linked.as_ref().map(render);
     let answer = json!({ "url": url.expose(), "expires_at": expires_at, "linked": linked });
     Ok(HttpResponse::Created().json(answer))
@@ -40,16 +36,15 @@ pub(super) async fn ticket(
 
 /// `DELETE /v1/organizations/{name}/link`.
 pub(super) async fn unlink(
-    request: HttpRequest,
+    operator: Operator,
     path: Path<String>,
-    state: Data<State>,
+    identities: Data<Identities>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = require(&request, &state, Right::Operate)?;
-    state.identities.linking.unlink(&path, &caller.name).await?;
+    identities.linking.unlink(&path, &operator.name).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Who is linked.
+/// The account that is linked.
 pub(super) fn render(linked: &LinkedUser) -> Value {
     json!({
         "user_name": linked.user_name,

@@ -1,41 +1,82 @@
-//! What operators look at and ask for. It must never know how any of it is stored.
+//! The API for operators: what the gateway did and why, and what operators ask it to do.
 
-mod audit;
+/// The list and the items of every resource.
+mod resource;
+
+/// Parameters and pages of lists.
+mod paging;
+
 mod deliveries;
-mod hooks;
-mod link;
-mod organizations;
-mod page;
 mod runs;
 mod statuses;
 
-use actix_web::web;
+/// Organizations as the gateway's identity sees them.
+mod organizations;
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
+/// The service user of an organization.
+mod link;
+
+mod subscriptions;
+
+/// Plans, results and requests of the reconcilers.
+mod reconcilers;
+
+mod audit;
+
+use std::sync::Arc;
+
+use actix_web::web::{self, Data, ServiceConfig};
+
+use super::Components;
+use crate::credentials::Identities;
+use crate::storage::Store;
+
+pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
+    let deps = Data::new(components.deps.clone());
+    let store: Data<dyn Store> = Data::from(Arc::clone(&deps.store));
+    let observe = Data::new(components.observe());
+    let identities: Data<Identities> = Data::from(Arc::clone(&components.identities));
+    let directory = Data::new(organizations::Directory {
+        organizations: components.organizations.clone(),
+        identities: Arc::clone(&components.identities),
+        health: Arc::clone(&deps.health),
+        surveys: Arc::clone(&components.surveys),
+    });
+    let reconcilers = Data::new(reconcilers::Reconcilers {
+        deps: components.deps.clone(),
+        by_organization: Arc::clone(&components.reconcilers),
+    });
+    move |config| {
+        config
+            .app_data(deps.clone())
+            .app_data(store.clone())
+            .app_data(observe.clone())
+            .app_data(identities.clone())
+            .app_data(directory.clone())
+            .app_data(reconcilers.clone())
+            .configure(resource::routes::<deliveries::Deliveries>)
+            .configure(resource::routes::<runs::Runs>)
+            .configure(resource::routes::<statuses::Statuses>)
+            .configure(resource::routes::<organizations::Directory>)
+            .configure(resource::routes::<subscriptions::Subscriptions>)
+            .configure(resource::routes::<audit::Audit>)
+            .configure(actions);
+    }
+}
+
+fn actions(config: &mut ServiceConfig) {
     config
-        .route("/v1/deliveries", web::get().to(deliveries::list))
-        .route("/v1/deliveries/{id}", web::get().to(deliveries::show))
         .route("/v1/deliveries/{id}/replay", web::post().to(deliveries::replay))
-        .route("/v1/organizations", web::get().to(organizations::list))
-        .route("/v1/organizations/{name}", web::get().to(organizations::show))
-        .route("/v1/permissions", web::get().to(organizations::permissions))
-        .route("/v1/runs", web::get().to(runs::list))
-        .route("/v1/runs/{id}", web::get().to(runs::show))
         .route("/v1/runs/{id}/cancel", web::post().to(runs::cancel))
         .route("/v1/runs/{id}/rerun", web::post().to(runs::rerun))
-        .route("/v1/statuses", web::get().to(statuses::list))
         .route("/v1/statuses", web::post().to(statuses::post))
-        .route("/v1/statuses/{id}", web::get().to(statuses::show))
-        .route("/v1/organizations/{name}/link", web::post().to(link::ticket))
+        .route("/v1/permissions", web::get().to(organizations::permissions))
+        .route("/v1/organizations/{name}/link", web::post().to(link::create))
         .route("/v1/organizations/{name}/link", web::delete().to(link::unlink))
-        .route("/v1/organizations/{name}/plan", web::get().to(hooks::plan))
-        .route("/v1/organizations/{name}/reconcile", web::get().to(hooks::outcomes))
-        .route("/v1/organizations/{name}/reconcile", web::post().to(hooks::reconcile))
-        .route("/v1/organizations/{name}/catch-up", web::post().to(hooks::catch_up))
-        .route("/v1/organizations/{name}/rotate", web::post().to(hooks::rotate))
-        .route("/v1/organizations/{name}/hooks", web::delete().to(hooks::remove))
-        .route("/v1/subscriptions", web::get().to(hooks::list))
-        .route("/v1/subscriptions/{id}", web::get().to(hooks::show))
-        .route("/v1/audit", web::get().to(audit::list))
-        .route("/v1/audit/{id}", web::get().to(audit::show));
+        .route("/v1/organizations/{name}/plan", web::get().to(reconcilers::plan))
+        .route("/v1/organizations/{name}/reconcile", web::get().to(reconcilers::outcomes))
+        .route("/v1/organizations/{name}/reconcile", web::post().to(reconcilers::reconcile))
+        .route("/v1/organizations/{name}/catch-up", web::post().to(reconcilers::catch_up))
+        .route("/v1/organizations/{name}/rotate", web::post().to(reconcilers::rotate))
+        .route("/v1/organizations/{name}/hooks", web::delete().to(reconcilers::remove_hooks));
 }

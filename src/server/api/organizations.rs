@@ -1,72 +1,105 @@
-//! Organizations: who we are to each, what we see there, and whether we may do what the checks
-//! need. It must never change anything there.
+//! Organizations: the gateway's identity in each, what that identity sees, and whether it has the
+//! permissions that the checks need.
 
-use actix_web::HttpRequest;
-use actix_web::web::{Data, Json, Path};
+use std::sync::Arc;
+
+use actix_web::web::{Data, Json};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::link;
-use super::page::{Parameters, only};
+use super::paging::Parameters;
+use super::resource::{ItemResult, ListResult, Resource};
+use crate::credentials::Identities;
 use crate::domain::permission::{Findings, Identity, Probe, Project, Row, Seen};
 use crate::domain::policy::Verdict;
-use crate::server::State;
-use crate::server::auth::{Right, require};
+use crate::health::Health;
+use crate::reconcile::survey::Surveys;
+use crate::server::auth::Viewer;
+use crate::server::organization::{Organization, Organizations};
 use crate::server::problem::Problem;
+use crate::storage::{Page, Paged};
 
-pub(super) async fn list(
-    request: HttpRequest,
-    parameters: Parameters,
-    state: Data<State>,
-) -> Result<Json<Value>, Problem> {
-    require(&request, &state, Right::Look)?;
-    only(&parameters, &[])?;
-    let mut items = Vec::new();
-    for name in names(&state) {
-        items.push(summary(&state, name).await?);
-    }
-    Ok(Json(json!({ "items": items, "next": null })))
+/// The organizations, and what is known of each.
+#[derive(Debug)]
+pub(super) struct Directory {
+    pub(super) organizations: Data<Organizations>,
+    pub(super) identities: Arc<Identities>,
+    pub(super) health: Arc<Health>,
+    pub(super) surveys: Arc<Surveys>,
 }
 
-pub(super) async fn show(
-    request: HttpRequest,
-    path: Path<String>,
-    state: Data<State>,
-) -> Result<Json<Value>, Problem> {
-    require(&request, &state, Right::Look)?;
-    let name = known(&state, &path)?;
-    let findings = state.surveys.look(name).await.ok_or_else(|| unknown(&path))?;
-    let mut shown = summary(&state, name).await?;
-    if let Some(fields) = shown.as_object_mut() {
-        let projects: Vec<Value> = findings.projects.iter().map(project).collect();
-        fields.insert("identity".into(), json!(findings.identity.as_ref().map(identity)));
-        fields.insert("projects".into(), json!(projects));
-        fields.insert("problems".into(), json!(findings.problems));
+impl Resource for Directory {
+    const PATH: &'static str = "/v1/organizations";
+    const NAME: &'static str = "organization";
+    const FILTERS: &'static [&'static str] = &[];
+    type Source = Self;
+
+    /// All organizations, since there are few.
+    async fn list(directory: &Self, _: &Parameters, _: Page) -> ListResult {
+        let mut items = Vec::new();
+        for name in directory.organizations.names() {
+            items.push(directory.summary(name).await?);
+        }
+        Ok(Paged { items, next: None })
     }
-    Ok(Json(shown))
+
+    /// The organization as the gateway's identity sees it now.
+    async fn show(directory: &Self, name: &str) -> ItemResult {
+        let Some(name) = directory.organizations.find(name) else { return Ok(None) };
+        let Some(findings) = directory.surveys.look(name).await else { return Ok(None) };
+        let mut shown = directory.summary(name).await?;
+        if let Some(fields) = shown.as_object_mut() {
+            let projects: Vec<Value> = findings.projects.iter().map(project).collect();
+            fields.insert("identity".into(), json!(findings.identity.as_ref().map(identity)));
+            fields.insert("projects".into(), json!(projects));
+            fields.insert("problems".into(), json!(findings.problems));
+        }
+        Ok(Some(shown))
+    }
 }
 
-/// What the checks need and whether we have it, in one organization or in all of them.
+impl Directory {
+    async fn summary(&self, name: &str) -> Result<Value, Problem> {
+        let linking = &self.identities.linking;
+        let link = if linking.is_linkable(name) { linking.linked_user(name).await? } else { None };
+        let identity = self.identities.by_organization.get(name);
+        let (problems, warnings) = (self.health.problems(), self.health.warnings());
+        let problems: Vec<&String> =
+            [problems.get(name), warnings.get(name)].into_iter().flatten().collect();
+        Ok(json!({
+            "name": name,
+            "kind": identity.map(|identity| identity.kind),
+            "link": link.as_ref().map(link::render),
+            "problems": problems,
+        }))
+    }
+}
+
+/// `GET /v1/permissions`: the permissions that the checks need and whether the gateway's identity
+/// has them, in one organization or in all.
 pub(super) async fn permissions(
-    request: HttpRequest,
+    _: Viewer,
     parameters: Parameters,
-    state: Data<State>,
+    directory: Data<Directory>,
 ) -> Result<Json<Value>, Problem> {
-    require(&request, &state, Right::Look)?;
-    only(&parameters, &["organization"])?;
-    let asked = match parameters.get("organization") {
-        Some(name) => vec![known(&state, name)?],
-        None => names(&state),
+    parameters.only(&["organization"])?;
+    let organizations = &directory.organizations;
+    let names = match parameters.get("organization") {
+        Some(name) => {
+            vec![organizations.find(&name).ok_or_else(|| Organization::unknown(&name))?]
+        }
+        None => organizations.names(),
     };
-    let surveys = join_all(asked.iter().map(|name| state.surveys.survey(name))).await;
+    let surveys = join_all(names.iter().map(|name| directory.surveys.survey(name))).await;
     let (mut items, mut probes) = (Vec::new(), Vec::new());
     let (mut policies, mut problems) = (Vec::new(), Vec::new());
     for findings in surveys.iter().flatten() {
+        let organization = &findings.organization;
         items.extend(findings.permissions.iter().map(|row| permission(findings, row)));
         probes.extend(findings.probes.iter().map(|one| probe(findings, one)));
         policies.extend(findings.policies.iter().map(|one| policy(findings, one)));
-        let told = findings.problems.iter();
-        problems.extend(told.map(|problem| format!("{}: {problem}", findings.organization)));
+        problems.extend(findings.problems.iter().map(|one| format!("{organization}: {one}")));
     }
     Ok(Json(json!({
         "items": items,
@@ -75,37 +108,6 @@ pub(super) async fn permissions(
         "policies": policies,
         "problems": problems,
     })))
-}
-
-fn names(state: &State) -> Vec<&String> {
-    let mut names: Vec<&String> = state.organizations.values().collect();
-    names.sort_by_key(|name| name.to_lowercase());
-    names
-}
-
-fn known<'s>(state: &'s State, name: &str) -> Result<&'s String, Problem> {
-    state.organizations.get(&name.to_ascii_lowercase()).ok_or_else(|| unknown(name))
-}
-
-fn unknown(name: &str) -> Problem {
-    Problem::not_found("organization", name)
-}
-
-async fn summary(state: &State, name: &str) -> Result<Value, Problem> {
-    let linking = &state.identities.linking;
-    let link = match linking.is_linkable(name) {
-        true => linking.linked_user(name).await?,
-        false => None,
-    };
-    let identity = state.identities.by_organization.get(name);
-    let (wrong, soon) = (state.health.problems(), state.health.warnings());
-    let problems: Vec<&String> = [wrong.get(name), soon.get(name)].into_iter().flatten().collect();
-    Ok(json!({
-        "name": name,
-        "kind": identity.map(|identity| identity.kind),
-        "link": link.as_ref().map(link::render),
-        "problems": problems,
-    }))
 }
 
 fn identity(identity: &Identity) -> Value {

@@ -1,76 +1,75 @@
-//! Runs: how they go; ending one, and starting one anew.
+//! Runs: their state, cancelling one, and running one again.
 
-use actix_web::web::{Data, Json, Path};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Path};
 use serde_json::{Value, json};
 
-use super::page::{Parameters, listed, named, only, page, parsed};
+use super::paging::{Parameters, rendered};
+use super::resource::{ItemResult, ListResult, Resource};
 use crate::domain::id::RunId;
-use crate::domain::run::{Run, State as RunState};
-use crate::server::State;
-use crate::server::auth::{Right, require};
+use crate::domain::run::{Run, State};
+use crate::pipeline::observe::Observe;
+use crate::server::auth::Operator;
 use crate::server::problem::Problem;
-use crate::storage::{Changed, RunFilter};
+use crate::storage::{Changed, Page, RunFilter, Store};
 
-pub(super) async fn list(
-    request: HttpRequest,
-    parameters: Parameters,
-    state: Data<State>,
-) -> Result<Json<Value>, Problem> {
-    require(&request, &state, Right::Look)?;
-    only(
-        &parameters,
-        &["organization", "check", "repository_id", "commit", "pull_request", "state"],
-    )?;
-    let known = |text: &str| RunState::parse(text).map(|_| text.to_owned());
-    let filter = RunFilter {
-        organization: parameters.get("organization").cloned(),
-        check: parameters.get("check").cloned(),
-        repository: parameters.get("repository_id").cloned(),
-        commit: parameters.get("commit").cloned(),
-        pull_request: parsed(&parameters, "pull_request", "the number of a pull request")?,
-        state: named(&parameters, "state", "a state of a run", known)?,
-    };
-    let runs = state.store.runs(filter, page(&parameters)?).await?;
-    Ok(Json(listed(runs, render)))
-}
+pub(super) struct Runs;
 
-pub(super) async fn show(
-    request: HttpRequest,
-    path: Path<String>,
-    state: Data<State>,
-) -> Result<Json<Value>, Problem> {
-    require(&request, &state, Right::Look)?;
-    let run = state.store.run(id(&path)?).await?;
-    Ok(Json(render(&run.ok_or_else(|| Problem::not_found("run", &path))?)))
-}
+impl Resource for Runs {
+    const PATH: &'static str = "/v1/runs";
+    const NAME: &'static str = "run";
+    const FILTERS: &'static [&'static str] =
+        &["organization", "check", "repository_id", "commit", "pull_request", "state"];
+    type Source = dyn Store;
 
-pub(super) async fn cancel(
-    request: HttpRequest,
-    path: Path<String>,
-    state: Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let caller = require(&request, &state, Right::Operate)?;
-    match state.observe.cancel(id(&path)?, &caller.name).await? {
-        Changed::To(run) => Ok(HttpResponse::Accepted().json(render(&run))),
-        Changed::Not(_, why) => Err(Problem::conflict(why)),
-        Changed::Unknown => Err(Problem::not_found("run", &path)),
+    async fn list(store: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
+        let state = |text: &str| State::parse(text).map(|_| text.to_owned());
+        let filter = RunFilter {
+            organization: parameters.get("organization"),
+            check: parameters.get("check"),
+            repository: parameters.get("repository_id"),
+            commit: parameters.get("commit"),
+            pull_request: parameters.parse("pull_request", "the number of a pull request")?,
+            state: parameters.parse_with("state", "a state of a run", state)?,
+        };
+        Ok(rendered(store.runs(filter, page).await?, render))
+    }
+
+    async fn show(store: &Self::Source, id: &str) -> ItemResult {
+        let Ok(id) = id.parse() else { return Ok(None) };
+        Ok(store.run(id).await?.as_ref().map(render))
     }
 }
 
-pub(super) async fn rerun(
-    request: HttpRequest,
+/// `POST /v1/runs/{id}/cancel`.
+pub(super) async fn cancel(
+    operator: Operator,
     path: Path<String>,
-    state: Data<State>,
+    observe: Data<Observe>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = require(&request, &state, Right::Operate)?;
-    let run = state.observe.rerun(id(&path)?, &caller.name).await?;
-    let run = run.ok_or_else(|| Problem::not_found("run", &path))?;
-    Ok(HttpResponse::Accepted().json(render(&run)))
+    match observe.cancel(id(&path)?, &operator.name).await? {
+        Changed::To(run) => Ok(HttpResponse::Accepted().json(render(&run))),
+        Changed::Not(_, reason) => Err(Problem::conflict(reason)),
+        Changed::Unknown => Err(missing(&path)),
+    }
+}
+
+/// `POST /v1/runs/{id}/rerun`.
+pub(super) async fn rerun(
+    operator: Operator,
+    path: Path<String>,
+    observe: Data<Observe>,
+) -> Result<HttpResponse, Problem> {
+    let run = observe.rerun(id(&path)?, &operator.name).await?;
+    Ok(HttpResponse::Accepted().json(render(&run.ok_or_else(|| missing(&path))?)))
 }
 
 fn id(path: &str) -> Result<RunId, Problem> {
-    path.parse().map_err(|_| Problem::not_found("run", path))
+    path.parse().map_err(|_| missing(path))
+}
+
+fn missing(path: &str) -> Problem {
+    Problem::not_found(Runs::NAME, path)
 }
 
 fn render(run: &Run) -> Value {

@@ -1,109 +1,107 @@
-//! Statuses: what Azure DevOps is to show and whether it does; and statuses from a CI that started
-//! by itself.
+//! Statuses: what Azure DevOps is to show and whether it was posted, and posting one for a CI that
+//! started by itself.
 
-use actix_web::web::{Data, Json, Path, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Payload};
 use serde_json::{Map, Value, json};
 
-use super::page::{Parameters, listed, named, only, page, parsed};
-use crate::domain::id::StatusId;
+use super::paging::{Parameters, rendered};
+use super::resource::{ItemResult, ListResult, Resource};
+use crate::deps::Deps;
 use crate::domain::status::{Context, DESCRIPTION_CHARS_MAX, Shown, Status, Target, cut};
-use crate::server::State;
-use crate::server::auth::{Right, require};
-use crate::server::body::{body_of, link, text};
+use crate::server::Organizations;
+use crate::server::auth::Reporter;
+use crate::server::json_body::{object, optional_text, optional_url, text};
 use crate::server::problem::Problem;
-use crate::storage::{StatusFilter, StatusRow};
+use crate::storage::{Page, StatusFilter, StatusRow, Store};
 
 const OUTCOMES: [&str; 5] = ["queued", "posted", "unchanged", "superseded", "refused"];
 
-pub(super) async fn list(
-    request: HttpRequest,
-    parameters: Parameters,
-    state: Data<State>,
-) -> Result<Json<Value>, Problem> {
-    require(&request, &state, Right::Look)?;
-    only(&parameters, &["organization", "run", "outcome"])?;
-    let outcome = |text: &str| OUTCOMES.contains(&text).then(|| text.to_owned());
-    let filter = StatusFilter {
-        organization: parameters.get("organization").cloned(),
-        run: parsed(&parameters, "run", "the id of a run")?,
-        outcome: named(&parameters, "outcome", &OUTCOMES.join(", "), outcome)?,
-    };
-    let statuses = state.store.statuses(filter, page(&parameters)?).await?;
-    Ok(Json(listed(statuses, render)))
+pub(super) struct Statuses;
+
+impl Resource for Statuses {
+    const PATH: &'static str = "/v1/statuses";
+    const NAME: &'static str = "status";
+    const FILTERS: &'static [&'static str] = &["organization", "run", "outcome"];
+    type Source = dyn Store;
+
+    async fn list(store: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
+        let outcome = |text: &str| OUTCOMES.contains(&text).then(|| text.to_owned());
+        let filter = StatusFilter {
+            organization: parameters.get("organization"),
+            run: parameters.parse("run", "the id of a run")?,
+            outcome: parameters.parse_with("outcome", &OUTCOMES.join(", "), outcome)?,
+        };
+        Ok(rendered(store.statuses(filter, page).await?, render))
+    }
+
+    async fn show(store: &Self::Source, id: &str) -> ItemResult {
+        let Ok(id) = id.parse() else { return Ok(None) };
+        Ok(store.status(id).await?.as_ref().map(render))
+    }
 }
 
-pub(super) async fn show(
-    request: HttpRequest,
-    path: Path<String>,
-    state: Data<State>,
-) -> Result<Json<Value>, Problem> {
-    require(&request, &state, Right::Look)?;
-    let missing = || Problem::not_found("status", &path);
-    let id: StatusId = path.parse().map_err(|_| missing())?;
-    Ok(Json(render(&state.store.status(id).await?.ok_or_else(missing)?)))
-}
-
+/// `POST /v1/statuses`.
 pub(super) async fn post(
-    request: HttpRequest,
+    _: Reporter,
     payload: Payload,
-    state: Data<State>,
+    organizations: Data<Organizations>,
+    deps: Data<Deps>,
 ) -> Result<HttpResponse, Problem> {
-    require(&request, &state, Right::Report)?;
-    let status = understand(&body_of(payload).await?, &state)?;
-    let id = state.store.queue_status(status, state.clock.now()).await?;
-    state.notifiers.publish.notify();
+    let status = parse(&object(payload).await?, &organizations)?;
+    let id = deps.store.queue_status(status, deps.clock.now()).await?;
+    deps.notifiers.publish.notify();
     Ok(HttpResponse::Accepted().json(json!({ "status": id })))
 }
 
-fn understand(body: &Map<String, Value>, state: &State) -> Result<Status, Problem> {
-    let organization = needed(body, "organization")?;
-    let organization = state
-        .organizations
-        .get(&organization.to_ascii_lowercase())
+fn parse(body: &Map<String, Value>, organizations: &Organizations) -> Result<Status, Problem> {
+    let organization = organizations
+        .find(&text(body, "organization")?)
         .ok_or_else(|| Problem::field("organization", "it is not configured here"))?;
-    let commit = text(body, "commit")?.map(|commit| commit.to_lowercase());
-    let is_hash = |hash: &String| hash.len() == 40 && hash.bytes().all(|b| b.is_ascii_hexdigit());
-    if commit.as_ref().is_some_and(|commit| !is_hash(commit)) {
-        return Err(Problem::field("commit", "40 hexadecimal digits are needed"));
-    }
-    let target = match (body.get("pull_request"), commit) {
-        (None | Some(Value::Null), Some(commit)) => Target::Commit { commit },
-        (None | Some(Value::Null), None) => {
-            return Err(Problem::field("commit", "a commit or a pull_request is needed"));
-        }
-        (Some(id), commit) => Target::PullRequest {
-            id: id.as_i64().ok_or_else(|| Problem::field("pull_request", "a number is needed"))?,
-            commit,
-        },
-    };
+    let target = target(body)?;
     let context = match body.get("context") {
         Some(Value::Object(context)) => context,
         _ => return Err(Problem::field("context", "an object {genre, name} is needed")),
     };
-    let words = Shown::parse(&needed(body, "state")?).ok_or_else(|| {
+    let state = Shown::parse(&text(body, "state")?).ok_or_else(|| {
         let known = "pending, succeeded, failed, error or notApplicable";
         Problem::field("state", format!("{known} is needed"))
     })?;
-    let name = needed(context, "name")
+    let name = text(context, "name")
         .map_err(|_| Problem::field("context.name", "the name of the status context is needed"))?;
     Ok(Status {
-        organization: organization.clone(),
-        project: needed(body, "project")?,
-        repository: needed(body, "repository")?,
+        organization: organization.to_owned(),
+        project: text(body, "project")?,
+        repository: text(body, "repository")?,
         target,
-        context: Context { genre: text(context, "genre")?.unwrap_or_default(), name },
-        state: words,
-        description: cut(&text(body, "description")?.unwrap_or_default(), DESCRIPTION_CHARS_MAX),
-        url: link(body, "url")?,
+        context: Context { genre: optional_text(context, "genre")?.unwrap_or_default(), name },
+        state,
+        description: cut(
+            &optional_text(body, "description")?.unwrap_or_default(),
+            DESCRIPTION_CHARS_MAX,
+        ),
+        url: optional_url(body, "url")?,
         run: None,
     })
 }
 
-fn needed(body: &Map<String, Value>, field: &str) -> Result<String, Problem> {
-    text(body, field)?
-        .filter(|text| !text.is_empty())
-        .ok_or_else(|| Problem::field(field, "a text is needed"))
+fn target(body: &Map<String, Value>) -> Result<Target, Problem> {
+    let commit = optional_text(body, "commit")?.map(|commit| commit.to_lowercase());
+    let is_hash = |hash: &String| hash.len() == 40 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+    if commit.as_ref().is_some_and(|commit| !is_hash(commit)) {
+        return Err(Problem::field("commit", "40 hexadecimal digits are needed"));
+    }
+    match (body.get("pull_request"), commit) {
+        (None | Some(Value::Null), Some(commit)) => Ok(Target::Commit { commit }),
+        (None | Some(Value::Null), None) => {
+            Err(Problem::field("commit", "a commit or a pull_request is needed"))
+        }
+        (Some(id), commit) => {
+            let id = id.as_i64();
+            let id = id.ok_or_else(|| Problem::field("pull_request", "a number is needed"))?;
+            Ok(Target::PullRequest { id, commit })
+        }
+    }
 }
 
 fn render(row: &StatusRow) -> Value {

@@ -65,5 +65,5 @@ async fn a_socket_elsewhere_is_used_and_told() {
     let gateway = Binary::with_inherited_socket(&env, elsewhere).await;
     assert_eq!(gateway.api.get("/readyz").await["status"], "ready");
     let log = gateway.log();
-    assert!(log.contains("server.listen says 127.0.0.1:1"), "{log}");
+    assert!(log.contains("server.listen is 127.0.0.1:1"), "{log}");
 }

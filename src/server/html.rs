@@ -1,15 +1,14 @@
-//! A page that says one thing to a person. Everything in it is text: whatever others wrote is
-//! escaped. It must never load anything, nor run a script.
+//! A page of HTML with a title and paragraphs. All text is escaped, and the policy lets the page
+//! neither load anything nor run a script.
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 
-/// What the page says.
+/// The text of a page.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Text<'a> {
+pub(super) struct Page<'a> {
     pub(super) title: &'a str,
-    /// One paragraph each.
-    pub(super) lines: &'a [&'a str],
+    pub(super) paragraphs: &'a [&'a str],
 }
 
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; \
@@ -21,16 +20,16 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:38rem;mar
     .good{background:#1a7f37}.bad{background:#cf222e}small{color:#57606a}\
     @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}small{color:#8b949e}}";
 
-/// The page, never kept by a cache, never shown inside another.
-pub(super) fn page(status: StatusCode, text: &Text<'_>) -> HttpResponse {
-    let title = escaped(text.title);
+/// The answer with the page. No cache keeps it and no other page may embed it.
+pub(super) fn page(status: StatusCode, page: &Page<'_>) -> HttpResponse {
+    let title = escaped(page.title);
     let mark = if status.is_success() { "good" } else { "bad" };
-    let lines: String = text.lines.iter().map(|line| paragraph(line)).collect();
+    let paragraphs: String = page.paragraphs.iter().map(|text| paragraph(text)).collect();
     let body = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
          <title>{title} · azdo-gateway</title><style>{STYLE}</style></head><body><main>\
-         <h1><span class=\"mark {mark}\"></span>{title}</h1>{lines}\
+         <h1><span class=\"mark {mark}\"></span>{title}</h1>{paragraphs}\
          <small>azdo-gateway</small></main></body></html>\n"
     );
     HttpResponse::build(status)
@@ -42,9 +41,10 @@ pub(super) fn page(status: StatusCode, text: &Text<'_>) -> HttpResponse {
         .body(body)
 }
 
-/// A sentence; what stands between backticks is to be typed.
-fn paragraph(line: &str) -> String {
-    let mut letters = line.chars();
+/// A paragraph that begins with a capital and ends with a full stop. Text between backticks is shown
+/// as code.
+fn paragraph(text: &str) -> String {
+    let mut letters = text.chars();
     let first = letters.next().map(char::to_uppercase).into_iter().flatten();
     let sentence: String = first.chain(letters).collect();
     let end = if sentence.ends_with(['.', '?', '!']) { "" } else { "." };
@@ -76,12 +76,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_is_a_sentence() {
+    fn a_paragraph_is_a_sentence_with_code() {
         assert_eq!(paragraph("run `a b` & wait"), "<p>Run <code>a b</code> &amp; wait.</p>");
     }
 
     #[test]
-    fn what_others_wrote_is_text() {
+    fn escapes_html() {
         assert_eq!(escaped("<b onclick='x'>&\""), "&lt;b onclick=&#39;x&#39;&gt;&amp;&quot;");
     }
 }

@@ -1,0 +1,78 @@
+//! Sets up the parts of a gateway that its workers, its server and the command line use.
+
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+
+use super::reconcilers::reconcilers;
+use crate::ado;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::credentials::Identities;
+use crate::deps::{Deps, Instance};
+use crate::reconcile::survey::{SurveyTarget, Surveys};
+use crate::server::{Components, Draining, Organizations};
+use crate::storage::Store;
+use crate::worker::Notifiers;
+
+/// The parts of a gateway on this store. No call to Azure DevOps is begun once `stop` is cancelled.
+///
+/// # Errors
+/// What could not be set up, and what to do about it.
+pub async fn components(
+    config: &Config,
+    store: Arc<dyn Store>,
+    stop: CancellationToken,
+) -> anyhow::Result<Components> {
+    let deps = deps(config, store, stop).await?;
+    let organizations = config.organizations.iter().map(|one| (&one.ado, &one.credential));
+    let identities = Identities::new(organizations, &deps).map_err(anyhow::Error::msg)?;
+    let names = config.organizations.iter().map(|one| one.ado.name.clone());
+    Ok(Components {
+        options: config.server.clone(),
+        tokens: Data::new(config.api_tokens.clone()),
+        organizations: Data::new(Organizations::new(names)),
+        surveys: Arc::new(surveys(config, &identities, &deps)),
+        reconcilers: Arc::new(reconcilers(config, &identities, &deps)),
+        identities: Arc::new(identities),
+        draining: Draining::default(),
+        deps,
+    })
+}
+
+async fn deps(
+    config: &Config,
+    store: Arc<dyn Store>,
+    stop: CancellationToken,
+) -> anyhow::Result<Deps> {
+    let process = getrandom::u32().context("no random numbers are available")?;
+    let instance = Instance { gateway: store.gateway().await?, process: format!("{process:08x}") };
+    Ok(Deps {
+        http: ado::http_client().context("cannot set up outgoing connections")?,
+        store,
+        keys: config.secrets.clone(),
+        public_url: config.server.public_url.clone(),
+        throttle: Arc::default(),
+        health: Arc::default(),
+        hook_activity: Arc::default(),
+        notifiers: Notifiers::default(),
+        clock: Clock::system(),
+        instance,
+        stop,
+    })
+}
+
+fn surveys(config: &Config, identities: &Identities, deps: &Deps) -> Surveys {
+    let targets = identities.by_organization.iter().map(|(name, identity)| {
+        let (client, source) = (identity.client.clone(), Arc::clone(&identity.source));
+        (name.clone(), SurveyTarget::new(client, source, identity.kind))
+    });
+    Surveys {
+        organizations: targets.collect(),
+        checks: config.checks.clone(),
+        throttle: Arc::clone(&deps.throttle),
+        clock: deps.clock.clone(),
+    }
+}
