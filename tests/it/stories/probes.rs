@@ -47,7 +47,7 @@ async fn the_metrics_tell_the_whole_life() {
         "azdo_gateway_backlog{stage=\"unposted\"} 0",
         "azdo_gateway_oldest_undecided_seconds 0",
         "azdo_gateway_store_writable 1",
-        "# HELP azdo_gateway_backlog Rows that wait, by stage",
+        "# HELP azdo_gateway_backlog Rows that wait to be processed, by stage",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
