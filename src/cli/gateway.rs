@@ -82,6 +82,9 @@ impl Gateway {
         let listener = TcpListener::bind("127.0.0.1:0").context("cannot bind loopback")?;
         let url = format!("http://{}", listener.local_addr()?);
         let components = app::components(&config, store, CancellationToken::new()).await?;
+        for reconcilers in components.reconcilers.values() {
+            reconcilers.begin().await?;
+        }
         let server = server::serve(&components, listener, 1)?;
         let handle = server.handle();
         tokio::spawn(server);

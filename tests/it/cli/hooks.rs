@@ -105,7 +105,7 @@ async fn a_plan_says_what_it_finds_and_never_a_secret() {
     });
     let shown = ask(&settings, &CHECK).with(1).out;
     for line in [
-        format!("  ~ change hook Fabrikam created {created}: branch not as it should be"),
+        format!("  ~ change hook Fabrikam created {created}: these settings differ: branch"),
         "             branch: \"main\" -> \"\"".to_owned(),
         format!(
             "  ! heal   hook Fabrikam updated: {updated} is disabled_by_system: a new one is made \
