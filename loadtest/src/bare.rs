@@ -1,15 +1,24 @@
-//! The handler that the gateway is compared with: reads the whole body and answers 202.
+//! The bare handler that the gateway is compared with: it reads the whole body and answers 202.
 //!
-//! It runs in a process of its own with the settings of the gateway's server, so that the
-//! difference is what durability and understanding cost. It must never look at a body.
+//! It runs in its own process with the settings of the gateway's server, so that the difference is
+//! what storing and understanding deliveries costs.
 
 use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::web::{self, BytesMut, Payload};
 use actix_web::{App, HttpResponse, HttpServer};
 use clap::Args;
 use futures_util::StreamExt;
+
+use crate::bodies::Bodies;
+use crate::deliveries::{Deliveries, Hook, Sending};
+use crate::pace::Pace;
+use crate::phase;
+use crate::rounds::Measurement;
+use crate::server::{Server, free_address};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -18,8 +27,44 @@ pub(crate) struct Options {
     listen: SocketAddr,
 }
 
+/// The running handler, as other profiles measure it.
+#[derive(Debug)]
+pub(crate) struct Bare {
+    server: Server,
+    deliveries: Rc<Deliveries>,
+}
+
+impl Bare {
+    pub(crate) async fn start(bodies: &Rc<Bodies>, pinned: bool) -> anyhow::Result<Self> {
+        let address = free_address()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["bare", "--listen", &address.to_string()]);
+        let errors_to = Stdio::inherit();
+        let mut server = Server::start("the bare handler", &command, address, pinned, errors_to)?;
+        server.wait_for("/livez").await?;
+        let hook = Hook {
+            path: "/hooks/azure-devops/contoso/loadtest".to_owned(),
+            authorization: "Basic bm9ib2R5Om5vdGhpbmc=".to_owned(),
+        };
+        let deliveries = Deliveries::new(address, &[hook], bodies, Sending::Once)?;
+        Ok(Self { server, deliveries: Rc::new(deliveries) })
+    }
+
+    /// Loads it in a closed loop.
+    pub(crate) async fn measure(
+        &self,
+        subject: &str,
+        connections: usize,
+        time: Duration,
+    ) -> anyhow::Result<Measurement> {
+        let pace = || Pace::closed(time);
+        let id = self.server.id();
+        Ok(phase::measure(subject, &self.deliveries, id, connections, pace).await?.0)
+    }
+}
+
 /// Serves until it is killed.
-pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
+pub(crate) async fn serve(options: &Options) -> anyhow::Result<()> {
     let workers = std::thread::available_parallelism()?.get();
     let app = || {
         App::new()

@@ -1,148 +1,161 @@
-//! The real binary: its configuration, its secrets, its command line. It must never know the
-//! gateway's code: what it does here, an operator could do.
+//! The real binary: its configuration, its secrets and its command line, used as an operator uses
+//! them. It shares no code with this crate.
 
+use std::fmt::Write;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use tempfile::TempDir;
 
-use crate::children::{Server, free_address};
+use crate::deliveries::Hook;
+use crate::http::Client;
+use crate::options::Common;
+use crate::server::{Server, free_address};
+use crate::sqlite;
 
 const HOOK: &str = "loadtest";
 const CONFIG: &str = "gateway.toml";
-const DATABASE: &str = "gateway.db";
-/// Deliveries of one page of the list.
+/// How many deliveries a page of the list has at most.
 const PAGE: usize = 500;
 
-/// The token of an operator.
-pub(crate) const OPERATOR: &str = "operator-token-of-the-loadtest";
+const OPERATOR_TOKEN: &str = "operator-token-of-the-loadtest";
 
-/// What profiles vary.
+/// What profiles configure differently.
 #[derive(Debug)]
-pub(crate) struct Setting {
+pub(crate) struct Settings {
     pub(crate) address: SocketAddr,
-    pub(crate) organization: &'static str,
+    pub(crate) organizations: Vec<&'static str>,
+    /// What the organizations are below.
     pub(crate) azure_devops_url: String,
-    /// The keys of `[organization.credential]`.
+    /// The keys of each `[organization.credential]`.
     pub(crate) credential: String,
-    /// Further tables: organizations, checks, CI systems.
-    pub(crate) more: String,
-    /// Whatever secrets `credential` and `more` name.
+    /// The tables of checks and CI systems.
+    pub(crate) checks: String,
+    /// The secrets that `credential` and `checks` name.
     pub(crate) environment: Vec<(&'static str, String)>,
 }
 
-impl Setting {
-    /// An organization that nobody asks for anything.
-    pub(crate) fn of_nobody() -> anyhow::Result<Self> {
+impl Settings {
+    /// Organizations whose Azure DevOps is never asked for anything.
+    pub(crate) fn offline(organizations: &[&'static str]) -> anyhow::Result<Self> {
         Ok(Self {
             address: free_address()?,
-            organization: "contoso",
-            azure_devops_url: "http://127.0.0.1:9/contoso".to_owned(),
+            organizations: organizations.to_vec(),
+            azure_devops_url: "http://127.0.0.1:9".to_owned(),
             credential: "kind = \"pat\"\ntoken = { env = \"AZDO_GATEWAY_PAT\" }\n".to_owned(),
-            more: String::new(),
+            checks: String::new(),
             environment: vec![("AZDO_GATEWAY_PAT", "not-a-token-and-never-sent".to_owned())],
         })
     }
 }
 
-/// A gateway to be run in a folder.
+/// Asks a running gateway as an operator.
+pub(crate) fn operator(address: SocketAddr) -> Client {
+    Client::with_header(address, &format!("authorization: Bearer {OPERATOR_TOKEN}"))
+}
+
+/// A configured gateway with a folder of its own, which is removed with it.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     program: PathBuf,
-    folder: PathBuf,
-    setting: Setting,
+    folder: TempDir,
+    settings: Settings,
     root_key: String,
 }
 
-/// What Azure DevOps would be told of a hook.
-#[derive(Debug)]
-pub(crate) struct Hook {
-    pub(crate) path: String,
-    pub(crate) authorization: String,
-}
-
 impl Gateway {
-    /// Writes the configuration into `folder`.
-    pub(crate) fn prepare(program: &Path, folder: &Path, setting: Setting) -> anyhow::Result<Self> {
-        ensure!(
-            program.is_file(),
-            "there is no {}: build it with `cargo build --release --no-default-features --bin \
-             azdo-gateway`, or name it with --gateway",
-            program.display()
-        );
-        let database = folder.join(DATABASE);
-        let Setting { address, organization, azure_devops_url, credential, more, .. } = &setting;
-        let organization = organization_table(organization, azure_devops_url, credential);
-        let config = format!(
-            "[server]\nlisten = \"{address}\"\npublic_url = \"http://{address}\"\ndrain = \"8s\"\n\
-             [storage]\nurl = \"sqlite:{}\"\n\
-             [secrets]\nroot_key = {{ env = \"AZDO_GATEWAY_ROOT_KEY\" }}\n\
-             [[api_token]]\nname = \"loadtest\"\nrole = \"operator\"\n\
-             token = {{ env = \"AZDO_GATEWAY_OPERATOR_TOKEN\" }}\n\
-             {organization}{more}",
-            database.display()
-        );
-        std::fs::write(folder.join(CONFIG), config)?;
-        let (program, folder) = (program.to_owned(), folder.to_owned());
-        let mut gateway = Self { program, folder, setting, root_key: String::new() };
+    /// Writes the configuration.
+    pub(crate) fn prepare(common: &Common, settings: Settings) -> anyhow::Result<Self> {
+        let (program, folder) = (common.gateway()?, common.temporary_folder()?);
+        let mut gateway = Self { program, folder, settings, root_key: String::new() };
+        gateway.configure("")?;
         gateway.root_key = gateway.ask(&["keygen"])?.trim().to_owned();
         Ok(gateway)
     }
 
-    pub(crate) fn hook(&self) -> anyhow::Result<Hook> {
-        self.hook_of(self.setting.organization)
+    /// Writes the configuration with further keys of `[storage]`, each of which ends with a line
+    /// break; they hold from the next start on.
+    pub(crate) fn configure(&self, storage: &str) -> anyhow::Result<()> {
+        let Settings { address, organizations, azure_devops_url, credential, checks, .. } =
+            &self.settings;
+        let mut config = format!(
+            "[server]\nlisten = \"{address}\"\npublic_url = \"http://{address}\"\ndrain = \"8s\"\n\
+             [storage]\nurl = \"{}\"\n{storage}\
+             [secrets]\nroot_key = {{ env = \"AZDO_GATEWAY_ROOT_KEY\" }}\n\
+             [[api_token]]\nname = \"loadtest\"\nrole = \"operator\"\n\
+             token = {{ env = \"AZDO_GATEWAY_OPERATOR_TOKEN\" }}\n",
+            sqlite::url(self.folder())
+        );
+        for name in organizations {
+            // Reconcilers are off, so that nothing but the load is measured.
+            write!(
+                config,
+                "[[organization]]\nname = \"{name}\"\n\
+                 azure_devops_url = \"{azure_devops_url}/{name}\"\n\
+                 hooks = false\ncatch_up = \"off\"\n[organization.credential]\n{credential}"
+            )?;
+        }
+        config.push_str(checks);
+        Ok(std::fs::write(self.folder().join(CONFIG), config)?)
     }
 
-    /// Of an organization that the setting names.
-    pub(crate) fn hook_of(&self, organization: &str) -> anyhow::Result<Hook> {
+    /// The folder of the configuration, the log and the database.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The hook of each organization.
+    pub(crate) fn hooks(&self) -> anyhow::Result<Vec<Hook>> {
+        self.settings.organizations.iter().map(|organization| self.hook(organization)).collect()
+    }
+
+    fn hook(&self, organization: &str) -> anyhow::Result<Hook> {
         let hook = format!("{organization}/{HOOK}");
         let hook = self.ask(&["keygen", "--json", "--hook", &hook])?;
         let hook: Value = serde_json::from_str(&hook).context("keygen printed no JSON")?;
-        let field = |name| hook.get(name).and_then(Value::as_str).context("keygen: a field lacks");
+        let field = |name| hook.get(name).and_then(Value::as_str).context("keygen: no such field");
         let path = url::Url::parse(field("url")?)?.path().to_owned();
         let pair = STANDARD.encode(format!("{}:{}", field("user")?, field("password")?));
         Ok(Hook { path, authorization: format!("Basic {pair}") })
     }
 
-    pub(crate) fn serve(&self, pinned: bool) -> anyhow::Result<Server> {
-        let log = File::create(self.log())?;
-        let address = self.setting.address;
+    /// Starts it without waiting until it answers.
+    pub(crate) fn start(&self, pinned: bool) -> anyhow::Result<Server> {
+        let (log, address) = (File::create(self.log())?.into(), self.settings.address);
         Server::start("the gateway", &self.command(&["serve"]), address, pinned, log)
     }
 
-    /// Adds keys to its `[storage]`, from the next start on; each ends with a line break.
-    pub(crate) fn set_storage(&self, keys: &str) -> anyhow::Result<()> {
-        let path = self.folder.join(CONFIG);
-        let config = std::fs::read_to_string(&path)?;
-        let head = "[storage]\n";
-        Ok(std::fs::write(path, config.replacen(head, &format!("{head}{keys}"), 1))?)
+    /// Starts it, and tells how long it took until it answered.
+    pub(crate) async fn serve(&self, pinned: bool) -> anyhow::Result<(Server, Duration)> {
+        let begun = Instant::now();
+        let mut server = self.start(pinned)?;
+        server.wait_for("/livez").await?;
+        Ok((server, begun.elapsed()))
     }
 
-    /// The file that it keeps everything in.
-    pub(crate) fn database(&self) -> PathBuf {
-        self.folder.join(DATABASE)
+    /// The last line of its log, which says why it ended.
+    pub(crate) fn last_log_line(&self) -> String {
+        let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+        let last = log.trim_end().lines().next_back().unwrap_or("nothing");
+        format!("the last line of the gateway's log: {last}")
     }
 
-    /// Where the running gateway writes its log.
-    pub(crate) fn log(&self) -> PathBuf {
-        self.folder.join("gateway.log")
+    fn log(&self) -> PathBuf {
+        self.folder().join("gateway.log")
     }
 
     /// The newest deliveries of a stopped gateway, newest first, and at most a page of them.
-    pub(crate) fn newest(&self) -> anyhow::Result<Vec<Value>> {
+    pub(crate) fn newest_deliveries(&self) -> anyhow::Result<Vec<Value>> {
         let list = self.ask(&["deliveries", "list", "--json", "--limit", &PAGE.to_string()])?;
         let list: Value = serde_json::from_str(&list).context("the list is no JSON")?;
         list.get("items").and_then(Value::as_array).cloned().context("a list without items")
-    }
-
-    /// What the database takes on disk, its log included.
-    pub(crate) fn bytes_on_disk(&self) -> std::io::Result<u64> {
-        crate::disk::bytes_of(&self.folder, DATABASE)
     }
 
     fn ask(&self, arguments: &[&str]) -> anyhow::Result<String> {
@@ -158,18 +171,10 @@ impl Gateway {
         let mut command = Command::new(&self.program);
         command
             .args(arguments)
-            .env("AZDO_GATEWAY_CONFIG", self.folder.join(CONFIG))
+            .env("AZDO_GATEWAY_CONFIG", self.folder().join(CONFIG))
             .env("AZDO_GATEWAY_ROOT_KEY", &self.root_key)
-            .env("AZDO_GATEWAY_OPERATOR_TOKEN", OPERATOR)
-            .envs(self.setting.environment.iter().map(|(name, value)| (name, value)));
+            .env("AZDO_GATEWAY_OPERATOR_TOKEN", OPERATOR_TOKEN)
+            .envs(self.settings.environment.iter().map(|(name, value)| (name, value)));
         command
     }
-}
-
-/// An organization whose upkeep is off; `credential` is the keys of `[organization.credential]`.
-pub(crate) fn organization_table(name: &str, azure_devops_url: &str, credential: &str) -> String {
-    format!(
-        "[[organization]]\nname = \"{name}\"\nazure_devops_url = \"{azure_devops_url}\"\n\
-         hooks = false\ncatch_up = \"off\"\n[organization.credential]\n{credential}"
-    )
 }

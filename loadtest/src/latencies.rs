@@ -1,18 +1,13 @@
-//! Latencies of one stretch, as a histogram of constant size, and what is shown of it. It must
-//! never know what was asked.
+//! Latencies as a histogram of constant size.
 
 use std::time::Duration;
 
 use anyhow::Context;
 use hdrhistogram::Histogram;
 
-use crate::tally::{Latency, as_float};
-
-/// Nanoseconds; longer is counted as this.
+/// In nanoseconds; what takes longer is counted as this.
 const NS_MAX: u64 = 60_000_000_000;
 const SIGNIFICANT_DIGITS: u8 = 3;
-/// Points of a curve for each halving of what is above.
-const POINTS_PER_HALVING: u32 = 4;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -29,54 +24,20 @@ impl Latencies {
     }
 
     pub(crate) fn add(&mut self, other: &Self) -> anyhow::Result<()> {
-        self.0.add(&other.0).context("histograms of two kinds")
-    }
-
-    pub(crate) fn count(&self) -> u64 {
-        self.0.len()
+        self.0.add(&other.0).context("histograms with different bounds")
     }
 
     pub(crate) fn at_ms(&self, quantile: f64) -> f64 {
-        as_float(self.0.value_at_quantile(quantile)) / 1e6
+        self.0.value_at_quantile(quantile) as f64 / 1e6
     }
 
-    pub(crate) fn summary(&self) -> Latency {
-        Latency {
-            p50_ms: self.at_ms(0.5),
-            p99_ms: self.at_ms(0.99),
-            p999_ms: self.at_ms(0.999),
-            max_ms: as_float(self.0.max()) / 1e6,
-        }
-    }
-
-    /// Denser towards the slowest, as far as it was measured.
-    pub(crate) fn curve(&self) -> Curve {
-        let points = self
-            .0
-            .iter_quantiles(POINTS_PER_HALVING)
-            .map(|point| [point.quantile_iterated_to(), as_float(point.value_iterated_to()) / 1e6]);
-        // The last point is all of them: it lies infinitely far to the right.
-        points.filter(|[share, _]| *share < 1.0).collect()
-    }
-}
-
-/// Shares of all requests, and within how many milliseconds they were answered.
-pub(crate) type Curve = Vec<[f64; 2]>;
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::Latencies;
-
-    #[test]
-    fn a_curve_rises_to_what_few_waited_for() {
-        let mut latencies = Latencies::new().unwrap();
-        (1..=10_000).for_each(|ms| latencies.record(Duration::from_millis(ms)));
-        let curve = latencies.curve();
-        assert!(curve.is_sorted_by(|one, other| one[0] <= other[0] && one[1] <= other[1]));
-        let median = curve.iter().find(|[share, _]| *share >= 0.5).unwrap()[1];
-        assert!((median - 5_000.0).abs() < 20.0, "{median}");
-        assert!(curve.last().unwrap()[1] > 9_900.0);
+    /// What is shown of most latencies.
+    pub(crate) fn figures(&self) -> [(&'static str, f64); 4] {
+        [
+            ("p50_ms", self.at_ms(0.5)),
+            ("p99_ms", self.at_ms(0.99)),
+            ("p99.9_ms", self.at_ms(0.999)),
+            ("max_ms", self.at_ms(1.0)),
+        ]
     }
 }

@@ -1,37 +1,48 @@
 //! The command line: `loadtest PROFILE` measures the gateway against one of its budgets.
 //!
-//! It drives the real binary from outside and says what it saw; it must never use the gateway's
-//! code, and never fail because something was slow.
+//! It drives the real binary from outside, and shares no code with it. A run fails when something
+//! was lost, doubled or wrong, and never because something was slow.
 
-mod arrivals;
+// What is measured, and which budgets are judged.
+mod options;
+mod profiles;
+
+// The servers, and whether they keep what they promise.
 mod bare;
-mod bodies;
-mod caller;
-mod chart;
-mod children;
-mod connections;
-mod disk;
-mod document;
+mod drive;
 mod fakes;
-mod filler;
+mod filling;
 mod gateway;
-mod gauges;
-mod ground;
+mod loaded_gateway;
+mod metrics;
+mod server;
+mod sqlite;
+
+// The load.
+mod bodies;
+mod deliveries;
+mod http;
+mod load;
+mod pace;
+mod phase;
+
+// Figures, verdicts and the report.
 mod latencies;
 mod machine;
-mod phase;
-mod processor;
-mod profiles;
+mod procfs;
 mod report;
-mod response;
-mod stream;
-mod tally;
+mod rounds;
+mod table;
+mod verdict;
 
 use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::LocalSet;
+
+use profiles::{accept, flow, growth, rate, recovery, soak};
 
 /// Drives azdo-gateway over HTTP and measures it against its budgets.
 #[derive(Debug, Parser)]
@@ -44,22 +55,21 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Durable accepts per second, in turns with a handler that stores nothing.
-    Accept(profiles::accept::Options),
-    /// How long accepting takes at given rates, whatever becomes of the deliveries before.
-    Rate(profiles::rate::Options),
-    /// What a token of its own costs each status, in turns with a token made by hand.
-    Credentials(profiles::credentials::Options),
-    /// Full lives: delivery, CI started, reported, both statuses at Azure DevOps; each hop timed.
-    Loop(profiles::life::Options),
-    /// What it costs that much is stored already: accepts, decisions, lists and memory.
-    Growth(profiles::growth::Options),
+    Accept(accept::Options),
+    /// How long accepting takes at given rates.
+    Rate(rate::Options),
+    /// The whole flow: delivery, CI started, reported, both statuses at Azure DevOps.
+    Loop(flow::Options),
+    /// What many stored deliveries cost: accepts, decisions, lists and memory.
+    Growth(growth::Options),
     /// kill -9 under load: how long until it works again, and whether anything is lost.
-    Recovery(profiles::recovery::Options),
-    /// Minutes of steady load while retention deletes: what grows, and who notices.
-    Soak(profiles::soak::Options),
-    /// What a user would otherwise run: other receivers of hooks, in turns with the gateway.
-    Compare(profiles::compare::Options),
-    /// The handler that stores nothing; other profiles start it.
+    Recovery(recovery::Options),
+    /// Minutes of steady load while retention deletes: what grows, and what it does to latency.
+    Soak(soak::Options),
+    /// Loads any receiver of hooks; compare.py uses it.
+    #[command(hide = true)]
+    Drive(drive::Options),
+    /// The handler that stores nothing; profiles start it.
     #[command(hide = true)]
     Bare(bare::Options),
 }
@@ -75,53 +85,40 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command) -> anyhow::Result<ExitCode> {
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match command {
-        Command::Accept(options) => {
-            runtime()?.block_on(until_interrupted(profiles::accept::run(options, pinned())))
-        }
-        Command::Growth(options) => {
-            runtime()?.block_on(until_interrupted(profiles::growth::run(options, pinned())))
-        }
-        Command::Recovery(options) => {
-            runtime()?.block_on(until_interrupted(profiles::recovery::run(options, pinned())))
-        }
-        Command::Soak(options) => {
-            runtime()?.block_on(until_interrupted(profiles::soak::run(options, pinned())))
-        }
-        Command::Compare(options) => {
-            runtime()?.block_on(until_interrupted(profiles::compare::run(options, pinned())))
-        }
-        Command::Rate(options) => {
-            runtime()?.block_on(until_interrupted(profiles::rate::run(options, pinned())))
-        }
-        Command::Credentials(options) => {
-            runtime()?.block_on(until_interrupted(profiles::credentials::run(options)))
-        }
-        Command::Loop(options) => {
-            runtime()?.block_on(until_interrupted(profiles::life::run(options)))
-        }
-        Command::Bare(options) => {
-            runtime()?.block_on(bare::run(options))?;
-            Ok(ExitCode::SUCCESS)
-        }
+    // Where it can, the generator takes one core and leaves the other to the server. Threads
+    // inherit the core, so this comes before there are any.
+    let wants_core = !matches!(command, Command::Loop(_) | Command::Bare(_));
+    let pinned = wants_core && procfs::can_pin() && procfs::pin_generator();
+    if wants_core && !pinned {
+        eprintln!("NOT PINNED to cores (no taskset, or one core only): not as the budgets have it");
     }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let command = Box::pin(execute(command, pinned));
+    runtime.block_on(LocalSet::new().run_until(until_interrupted(command)))
 }
 
-/// Whether servers and generator have a core each. Asked before there are threads, so that all of
-/// them inherit it.
-fn pinned() -> bool {
-    processor::can_pin() && processor::pin_generator()
+async fn execute(command: &Command, pinned: bool) -> anyhow::Result<ExitCode> {
+    let (report, common) = match command {
+        Command::Accept(options) => (accept::run(options, pinned).await?, &options.common),
+        Command::Rate(options) => (rate::run(options, pinned).await?, &options.common),
+        Command::Growth(options) => (growth::run(options, pinned).await?, &options.common),
+        Command::Recovery(options) => (recovery::run(options, pinned).await?, &options.common),
+        Command::Soak(options) => (soak::run(options, pinned).await?, &options.common),
+        Command::Loop(options) => (flow::run(options).await?, &options.common),
+        Command::Drive(options) => return drive::run(options).await.map(|()| ExitCode::SUCCESS),
+        Command::Bare(options) => return bare::serve(options).await.map(|()| ExitCode::SUCCESS),
+    };
+    report.finish(common.json.as_ref(), &common.folder)
 }
 
-/// Ends the children too, and removes their folders, when somebody loses patience.
+/// On a signal the command is dropped, which ends its child processes and removes their folders.
 async fn until_interrupted(
-    profile: impl Future<Output = anyhow::Result<ExitCode>>,
+    command: impl Future<Output = anyhow::Result<ExitCode>>,
 ) -> anyhow::Result<ExitCode> {
-    let mut ended = signal(SignalKind::terminate())?;
+    let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
-        code = profile => code,
+        code = command => code,
         _ = tokio::signal::ctrl_c() => bail!("interrupted"),
-        _ = ended.recv() => bail!("told to end"),
+        _ = terminated.recv() => bail!("terminated"),
     }
 }

@@ -1,7 +1,7 @@
-//! The kinds of deliveries, how often each comes, and what it looks like. Azure DevOps' own bodies
-//! have these keys; it must never know which of them anybody reads.
+//! The kinds of deliveries, how often each comes, and what it looks like. The bodies have all keys
+//! that Azure DevOps sends, whether the gateway reads them or not.
 
-use super::names::{PEOPLE, Place, SENTENCES, TITLE};
+use super::names::{PEOPLE, Repository, SENTENCES, TITLE};
 use super::pick;
 use super::template::{self, Template};
 
@@ -10,23 +10,23 @@ use super::template::{self, Template};
 enum Kind {
     #[default]
     Push,
-    /// What became of a pull request.
+    /// A pull request was opened or changed.
     PullRequest(&'static Change),
     Comment,
-    /// What the button in the portal sends: a published sample, of no subscription.
+    /// What the portal's test button sends: a published sample that belongs to no subscription.
     Test,
 }
 
-/// What is said of a pull request.
+/// What a body says about a pull request.
 #[derive(Debug)]
-pub(super) struct Change {
+struct Change {
     event_type: &'static str,
     did: &'static str,
     status: &'static str,
     merge_status: &'static str,
 }
 
-pub(super) const CREATED: Change = Change {
+const CREATED: Change = Change {
     event_type: "git.pullrequest.created",
     did: "created",
     status: "active",
@@ -41,12 +41,12 @@ const PUSHED: Change = Change {
 const VOTED: Change = Change { did: "approved", ..PUSHED };
 const COMPLETED: Change = Change { did: "completed", status: "completed", ..PUSHED };
 const ABANDONED: Change = Change { did: "abandoned", status: "abandoned", ..PUSHED };
-/// An attempt to merge, of which there is one after each push.
+/// Azure DevOps tries to merge after each push.
 const ATTEMPTED: Change =
     Change { event_type: "git.pullrequest.merged", did: "tried to merge", ..PUSHED };
 const CONFLICTING: Change = Change { merge_status: "conflicts", ..ATTEMPTED };
 
-/// How a busy project's deliveries divide into kinds, over and over.
+/// The kinds of a busy project's deliveries, in repeated order.
 const MIX: [Kind; 18] = [
     Kind::Push,
     Kind::PullRequest(&PUSHED),
@@ -67,17 +67,18 @@ const MIX: [Kind; 18] = [
     Kind::Push,
     Kind::PullRequest(&ABANDONED),
 ];
-/// One in so many is a test.
+/// One delivery in this many is a test.
 const TEST_EVERY: u64 = 36;
 
-/// A pull request that was opened there.
-pub(super) fn opened(variant: u64, place: &Place) -> Template {
-    Template::new(&common(&pull_request(variant, &CREATED, &place.head), variant, place))
+/// A pull request was opened in this repository.
+pub(super) fn opened(variant: u64, repository: &Repository) -> Template {
+    let text = pull_request(variant, &CREATED, &repository.head);
+    Template::new(&fill_in_repository(&text, variant, repository))
 }
 
-/// One of the mix.
-pub(super) fn of_mix(variant: u64) -> Template {
-    let place = Place::made_up(variant);
+/// One of all kinds, about a repository that does not exist.
+pub(super) fn mixed(variant: u64) -> Template {
+    let repository = Repository::made_up(variant);
     let kind = match variant % TEST_EVERY {
         0 => Kind::Test,
         _ => pick(&MIX, variant),
@@ -85,12 +86,12 @@ pub(super) fn of_mix(variant: u64) -> Template {
     let text = match kind {
         Kind::Test => include_str!("test.json").to_owned(),
         Kind::Push => push(variant),
-        Kind::PullRequest(change) => pull_request(variant, change, &place.head),
+        Kind::PullRequest(change) => pull_request(variant, change, &repository.head),
         Kind::Comment => include_str!("comment.json")
-            .replace("@PULL_REQUEST@", &pull_request_resource(variant, &PUSHED, &place.head))
+            .replace("@PULL_REQUEST@", &pull_request_resource(variant, &PUSHED, &repository.head))
             .replace("@comment@", pick(&SENTENCES, variant)),
     };
-    Template::new(&common(&text, variant, &place))
+    Template::new(&fill_in_repository(&text, variant, &repository))
 }
 
 fn pull_request(variant: u64, change: &Change, base: &str) -> String {
@@ -133,16 +134,16 @@ fn push(variant: u64) -> String {
     include_str!("push.json").replace("@COMMITS@", &commits.join(","))
 }
 
-fn common(text: &str, variant: u64, place: &Place) -> String {
+fn fill_in_repository(text: &str, variant: u64, repository: &Repository) -> String {
     let text = text
         .replace("@REPOSITORY@", include_str!("repository.json"))
         .replace("@CONTAINERS@", include_str!("containers.json"))
         .replace("@PERSON@", include_str!("person.json"))
-        .replace("@repository_name@", &place.repository.1)
-        .replace("@repository@", &place.repository.0)
-        .replace("@project@", &place.project.0)
-        .replace("Logistics", &place.project.1)
-        .replace("dev.azure.com/contoso/", &format!("dev.azure.com/{}/", place.organization));
+        .replace("@repository_name@", &repository.name)
+        .replace("@repository@", &repository.id)
+        .replace("@project@", &repository.project.0)
+        .replace("Logistics", &repository.project.1)
+        .replace("dev.azure.com/contoso/", &format!("dev.azure.com/{}/", repository.organization));
     // Azure DevOps sends no line breaks.
     let text: String = text.lines().map(str::trim_start).collect();
     person(&text, variant)

@@ -1,19 +1,19 @@
-//! What Azure DevOps would deliver: bodies of 2 to 12 KB that differ in every key.
+//! The bodies that Azure DevOps would deliver: 2 to 12 KB, different in every key.
 //!
-//! Bodies are rendered once; for a delivery only digits are filled in, because the generator shares
-//! a machine with what it measures. It must never know who receives them.
+//! Bodies are rendered once, and only digits are filled in for each delivery, because the generator
+//! shares a machine with the server that it measures.
 
-/// What is delivered how often.
+/// The kinds of deliveries, and how often each comes.
 mod kinds;
-/// Names and sentences.
+/// The people, repositories and sentences in them.
 mod names;
 /// One rendered body.
 mod template;
 
-pub(crate) use names::Place;
-pub(crate) use template::{Subject, Template, mix};
+pub(crate) use names::Repository;
+pub(crate) use template::{PullRequest, Template, mix};
 
-/// Of all kinds together.
+/// How many different bodies there are.
 const VARIANTS: u64 = 72;
 
 /// Everything that can be sent.
@@ -23,29 +23,24 @@ pub(crate) struct Bodies {
 }
 
 impl Bodies {
-    /// What a busy organization sends: every kind of delivery, of things that nobody plays.
-    pub(crate) fn new() -> Self {
-        Self { templates: (0..VARIANTS).map(kinds::of_mix).collect() }
+    /// What a busy organization sends: all kinds of deliveries, about made-up repositories.
+    pub(crate) fn mixed() -> Self {
+        Self { templates: (0..VARIANTS).map(kinds::mixed).collect() }
     }
 
-    /// All about new pull requests of a repository that exists.
-    pub(crate) fn of_lives(place: &Place) -> Self {
-        Self { templates: (0..VARIANTS).map(|variant| kinds::opened(variant, place)).collect() }
+    /// New pull requests of a repository that exists.
+    pub(crate) fn of_new_pull_requests(repository: &Repository) -> Self {
+        Self {
+            templates: (0..VARIANTS).map(|variant| kinds::opened(variant, repository)).collect(),
+        }
     }
 
     /// Which body delivery `number` has: always the same for the same number.
     pub(crate) fn template(&self, number: u64) -> Option<&Template> {
         let count = u64::try_from(self.templates.len()).ok()?;
-        // Mixed, so that neighbours in time differ in size.
+        // Mixed, so that consecutive bodies differ in size.
         let variant = mix(number ^ 0x0b0d_1e5e).checked_rem(count)?;
         self.templates.get(usize::try_from(variant).ok()?)
-    }
-
-    /// Smallest, mean and largest body.
-    pub(crate) fn sizes(&self) -> [usize; 3] {
-        let sizes = || self.templates.iter().map(Template::len);
-        let mean = sizes().sum::<usize>().checked_div(self.templates.len()).unwrap_or_default();
-        [sizes().min().unwrap_or_default(), mean, sizes().max().unwrap_or_default()]
     }
 }
 
@@ -58,14 +53,14 @@ fn pick<T: Copy + Default>(from: &[T], number: u64) -> T {
 mod tests {
     use std::collections::HashSet;
 
-    use super::Bodies;
+    use super::{Bodies, Template};
 
     #[test]
     fn bodies_are_json_with_unique_keys() {
-        let (bodies, mut keys, mut events) = (Bodies::new(), HashSet::new(), HashSet::new());
+        let (bodies, mut keys, mut events) = (Bodies::mixed(), HashSet::new(), HashSet::new());
         for number in 0..2_000 {
             let mut body = Vec::new();
-            bodies.template(number).unwrap().render(number, &mut body);
+            bodies.template(number).unwrap().render(number, None, &mut body);
             let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
             let subscription = body["subscriptionId"].as_str().unwrap().to_owned();
             assert!(keys.insert((subscription, body["notificationId"].as_i64().unwrap())));
@@ -77,8 +72,15 @@ mod tests {
 
     #[test]
     fn bodies_have_the_sizes_of_real_ones() {
-        let [smallest, mean, largest] = Bodies::new().sizes();
-        assert!(smallest >= 2_000 && largest <= 12_500, "{smallest} to {largest}");
+        let bodies = Bodies::mixed().templates;
+        let size = |template: &Template| {
+            let mut body = Vec::new();
+            template.render(0, None, &mut body);
+            body.len()
+        };
+        let sizes: Vec<usize> = bodies.iter().map(size).collect();
+        assert!(sizes.iter().all(|size| (2_000..=12_500).contains(size)), "{sizes:?}");
+        let mean = sizes.iter().sum::<usize>() / sizes.len();
         assert!((4_500..=5_500).contains(&mean), "{mean}");
     }
 }

@@ -1,4 +1,4 @@
-//! Who does things in bodies, where, and what they say. Everything here is made up.
+//! The people, repositories and sentences in bodies. Everything here is made up.
 
 use super::pick;
 
@@ -15,7 +15,7 @@ pub(super) const PEOPLE: [(&str, &str, &str, &str); 6] = [
     ("Mateo Silva", "mateo", "3a85f0d6-97be-4173-8ce4-b1d620f59a7c", "TWF0ZW8tU2lsdmEtY29udG9zbw"),
     ("Ingrid Dahl", "ingrid", "d16b2e95-3fc0-4897-bd5a-7c48a1e0f623", "SW5ncmlkLURhaGwtY29udG9zbw"),
 ];
-pub(super) const REPOSITORIES: [(&str, &str); 4] = [
+const REPOSITORIES: [(&str, &str); 4] = [
     ("route-planner", "6f2b91d4-c0e8-4357-9ab6-1d84e7f3c205"),
     ("label-printer", "94c7e0a3-1b5d-4f82-b6d9-f205a8c3e716"),
     ("tracking-api", "c83d5f17-e294-4a60-85fb-62e19d0b7a4c"),
@@ -31,27 +31,28 @@ pub(super) const SENTENCES: [&str; 6] = [
     "Rolled out behind the flag `planner.cached-legs`; switch it off to go back.",
 ];
 
-/// Where everything happens.
+/// The repository that a body is about.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Repository {
     pub(crate) organization: String,
     /// GUID and name.
     pub(crate) project: (String, String),
-    /// GUID and name.
-    pub(crate) repository: (String, String),
+    pub(crate) id: String,
+    pub(crate) name: String,
     /// Head of the target branch.
     pub(crate) head: String,
 }
 
-impl Place {
-    /// One of those that nobody plays.
+impl Repository {
+    /// A repository that does not exist at any Azure DevOps.
     pub(super) fn made_up(variant: u64) -> Self {
         let (name, id) = pick(&REPOSITORIES, variant);
         let project = "f04c8e2b-96d1-4b7a-8e35-c1a7d9026f4b";
         Self {
             organization: "contoso".to_owned(),
             project: (project.to_owned(), "Logistics".to_owned()),
-            repository: (id.to_owned(), name.to_owned()),
+            id: id.to_owned(),
+            name: name.to_owned(),
             head: "1d7e40c9ab35f862d1907e4bc6a2f8305d9b71e4".to_owned(),
         }
     }
