@@ -46,7 +46,8 @@ pub struct Purpose {
     /// One word.
     pub what: &'static str,
     pub run: Option<RunId>,
-    /// How old a minted PAT must be before it is used: Azure DevOps does not know a new one at once.
+    /// How old a minted PAT must be before it is used: Azure DevOps does not know a new one at
+    /// once.
     pub min_age: Duration,
 }
 

@@ -1,26 +1,27 @@
-//! What was done with our identity, for people who have to answer for it later.
+//! The audit log: what was done with the gateway's identities, for people who have to account for
+//! it.
 //!
-//! One entry is one fact: who did what, for which run, with what rights, and how it ended. It must
-//! never hold a secret.
+//! One entry is one fact: who did what, for which run, with which rights, and how it ended. Entries
+//! contain no secrets.
 
 use serde::{Deserialize, Serialize};
 
 use super::id::RunId;
 use super::time::Timestamp;
 
-/// What was done, or tried.
+/// What was done, or attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// A personal access token was asked for.
+    /// A personal access token was requested.
     Mint,
-    /// It was spent on a call.
+    /// A credential was used for a call.
     Use,
-    /// It was made worthless.
+    /// A personal access token was revoked.
     Revoke,
-    /// A person signed in as the service user.
+    /// A person signed in as the service user, which is linked now.
     Link,
-    /// The service user was taken away.
+    /// The service user was unlinked.
     Unlink,
     /// An access token was renewed.
     Refresh,
@@ -49,15 +50,15 @@ impl Action {
     }
 }
 
-/// How it ended.
+/// How the action ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It was done.
+    /// The action succeeded.
     Done,
-    /// Somebody said no: we, Entra or Azure DevOps.
+    /// The gateway, Entra or Azure DevOps refused it.
     Refused,
-    /// It is not known, or did not work; it may be tried again.
+    /// An error occurred, or the outcome is unknown; the action may be tried again.
     Failed,
 }
 
@@ -80,30 +81,30 @@ impl Outcome {
     }
 }
 
-/// One fact.
+/// One entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub at: Timestamp,
     pub organization: String,
     pub action: Action,
     pub outcome: Outcome,
-    /// Whose rights were used or changed: the user name of the service user, where it is known.
+    /// Whose rights were used or changed: mostly the user name of the service user.
     pub identity: Option<String>,
-    /// Who of ours asked for it: a stage, a person's API token, a browser.
+    /// Who caused it: the gateway itself, the name of an API token, a browser.
     pub actor: String,
     pub run: Option<RunId>,
-    /// The authorization id of the personal access token: it identifies and opens nothing.
+    /// The authorization id of the personal access token. It identifies the token and is no secret.
     pub pat: Option<String>,
     pub scope: Option<String>,
     pub lifetime_s: Option<i64>,
-    /// What Azure DevOps or Entra calls the request, for their support.
+    /// The id of the request at Azure DevOps or Entra, for their support.
     pub activity_id: Option<String>,
-    /// What it was for, or why it did not work.
+    /// What the action was for, or why it failed.
     pub detail: String,
 }
 
 impl Entry {
-    /// An entry of which only the head is known yet.
+    /// An entry by the gateway itself. Its other fields are empty.
     pub fn new(at: Timestamp, organization: &str, action: Action, outcome: Outcome) -> Self {
         Self {
             at,

@@ -1,25 +1,24 @@
-//! Rules about personal access tokens: what they are called, which are left over, how many are
-//! minted ahead, and when one is too old to be lent.
+//! Rules about personal access tokens: their names, which of them are left over, how many are
+//! minted ahead, and how much of its life one must have left to be used.
 //!
-//! The name is all that Azure DevOps shows of a token later, so it carries whose it is. It must
-//! never hold a token.
+//! Azure DevOps later shows only the name of a token, so the name contains who minted it.
 
 use std::time::Duration;
 
 use super::id::RunId;
 
-/// What every name begins with.
+/// The prefix of every name.
 pub const PREFIX: &str = "azdo-gateway/";
 
-/// Whose a token is and what it is for, as its display name says:
+/// Who minted a token and what for. The display name is
 /// `azdo-gateway/{gateway}/{process}-{serial}/{what}[/{run}]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
-    /// The installation: one store, however many processes.
+    /// The id of the installation: the same for all processes on one store.
     pub gateway: String,
-    /// One start of one process.
+    /// The id of the process: new with every start.
     pub process: String,
-    /// Counted by that process.
+    /// Counts the tokens of the process.
     pub serial: u64,
     pub what: String,
     pub run: Option<RunId>,
@@ -33,7 +32,7 @@ impl Name {
         format!("{PREFIX}{gateway}/{process}-{serial}/{what}{run}")
     }
 
-    /// Reads a display name; none when it is not one of ours, or not one that this version makes.
+    /// Parses a display name; none if this version of the gateway does not make such names.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.strip_prefix(PREFIX)?.split('/');
         let (gateway, counted, what) = (parts.next()?, parts.next()?, parts.next()?);
@@ -49,15 +48,17 @@ impl Name {
     }
 }
 
-/// Whether a living token of the service user is one that nobody will revoke.
+/// Whether an active token of the service user has to be revoked by the sweep, because the process
+/// that minted it has ended or does not know it. `is_live` tells of the serials of this process.
 ///
-/// One store has one process, so a token of another process of ours outlived it. What has our
-/// prefix and is not named as this version names them comes from another version.
+/// One store has one process, so a token of another process of the installation is left over. A
+/// name with the gateway's prefix that cannot be parsed comes from another version, and is left
+/// over, too.
 pub fn is_left_over(
     display_name: &str,
     gateway: &str,
     process: &str,
-    is_held: impl Fn(u64) -> bool,
+    is_live: impl Fn(u64) -> bool,
 ) -> bool {
     if !display_name.starts_with(PREFIX) {
         return false;
@@ -66,28 +67,28 @@ pub fn is_left_over(
         None => true,
         Some(name) if name.gateway != gateway => false,
         Some(name) if name.process != process => true,
-        Some(name) => !is_held(name.serial),
+        Some(name) => !is_live(name.serial),
     }
 }
 
-/// The demand of this long is what the pool is sized by.
+/// The token pool is sized by the requests of this last period.
 pub const DEMAND_WINDOW: Duration = Duration::from_secs(15);
-/// A pool must have room for what is asked for while it mints.
+/// The pool must last for the time that minting takes.
 const MINT_TIME_S: usize = 2;
-/// The most tokens of one scope that lie ready.
+/// The most tokens of one scope in the pool.
 pub const READY_MAX: usize = 16;
 
-/// How many tokens are to lie ready, when this many were asked for within [`DEMAND_WINDOW`]. One
-/// alone tells nothing about the next: a token for it would mostly be minted in vain.
-pub fn ready_wanted(asked: usize) -> usize {
-    if asked < 2 {
+/// The desired size of the pool after this many requests within [`DEMAND_WINDOW`]. Tokens are
+/// minted ahead only from the second request on: after a single one, most would never be used.
+pub fn ready_wanted(requests: usize) -> usize {
+    if requests < 2 {
         return 0;
     }
     let window_s = usize::try_from(DEMAND_WINDOW.as_secs()).unwrap_or(usize::MAX);
-    (asked * MINT_TIME_S).div_ceil(window_s).min(READY_MAX)
+    (requests * MINT_TIME_S).div_ceil(window_s).min(READY_MAX)
 }
 
-/// How much of its life a token must still have to be lent: a quarter, or half a minute.
+/// How much of its life a token must have left to be used: a quarter, but at most 30 s.
 pub fn life_needed(lifetime: Duration) -> Duration {
     (lifetime / 4).min(Duration::from_secs(30))
 }
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_read_back() {
+    fn a_display_name_can_be_parsed() {
         let run = Some(RunId(uuid::Uuid::from_u128(7)));
         let (gateway, process) = ("3fa9c2d1".to_owned(), "7be01c44".to_owned());
         let name = Name { gateway, process, serial: 15, what: "status".into(), run };
@@ -112,18 +113,18 @@ mod tests {
     }
 
     #[test]
-    fn ours_that_nobody_holds_is_left_over() {
+    fn tokens_of_ended_processes_and_unknown_serials_are_left_over() {
         let is = |text: &str| is_left_over(text, "g", "p", |serial| serial == 1);
-        assert!(!is("a token that a person made"), "it is not ours");
-        assert!(!is(&name("g", "p", 1)), "it is held");
-        assert!(is(&name("g", "p", 2)), "the answer to its minting was lost");
-        assert!(is(&name("g", "before", 1)), "its process is dead");
-        assert!(!is(&name("another", "p", 2)), "another gateway of the same user");
-        assert!(is("azdo-gateway/whatever"), "another version left it");
+        assert!(!is("a token that a person made"), "it has another prefix");
+        assert!(!is(&name("g", "p", 1)), "its serial is live");
+        assert!(is(&name("g", "p", 2)), "the answer to the mint request was lost");
+        assert!(is(&name("g", "before", 1)), "its process has ended");
+        assert!(!is(&name("another", "p", 2)), "another installation uses the same user");
+        assert!(is("azdo-gateway/whatever"), "another version minted it");
     }
 
     #[test]
-    fn nothing_lies_ready_where_nothing_is_asked_for() {
+    fn the_pool_grows_with_the_requests_up_to_its_limit() {
         assert_eq!(ready_wanted(0), 0);
         assert_eq!(ready_wanted(1), 0);
         assert_eq!(ready_wanted(2), 1);

@@ -1,25 +1,24 @@
-//! What our identity has to be allowed so that the checks of an organization work, and what came
-//! of asking.
+//! The permissions that the gateway's identity needs for the checks of an organization, and the
+//! commands that grant those that are missing.
 //!
-//! Only what some check really needs is asked for, so that nobody grants more. Namespaces, bits
-//! and tokens are those of Microsoft Learn, "Security namespaces and permissions reference". It
-//! must never ask anybody itself.
+//! Only permissions that a check needs are listed, so that nobody grants more. Namespaces, bits and
+//! tokens are those of Microsoft Learn, "Security namespaces and permissions reference".
 
 use super::check::{Check, Trigger};
 use super::event::Repository;
 use super::policy::Verdict;
 
-/// One thing that can be allowed.
+/// A permission that can be granted.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Permission {
-    /// As Azure DevOps calls it.
+    /// Its name at Azure DevOps.
     pub name: &'static str,
-    /// GUID of its security namespace.
+    /// The GUID of its security namespace.
     pub namespace: &'static str,
     pub bit: u32,
-    /// What we do with it, in plain words.
+    /// What the gateway does with it, for an operator.
     pub purpose: &'static str,
-    /// Nothing fails without it.
+    /// Whether everything works without it.
     pub is_optional: bool,
 }
 
@@ -42,7 +41,7 @@ static VIEW_HOOKS: Permission =
     of("ViewSubscriptions", HOOKS, 1).for_("see which service hooks there are");
 static EDIT_HOOKS: Permission =
     of("EditSubscriptions", HOOKS, 2).for_("create, change and delete service hooks");
-/// Services does not use it any more: whoever may edit may delete.
+/// Azure DevOps Services does not use it any more: there, editing includes deleting.
 static DELETE_HOOKS: Permission = Permission {
     is_optional: true,
     ..of("DeleteSubscriptions", HOOKS, 4).for_("delete service hooks, where editing is not enough")
@@ -55,18 +54,18 @@ static PULL_REQUESTS: Permission = of("PullRequestContribute", GIT, 16_384)
 static POLICIES: Permission =
     of("EditPolicies", GIT, 2_048).for_("keep the policies of required checks (required = true)");
 
-/// A permission at one place.
+/// A permission that is needed for one project or repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Needed {
     pub permission: &'static Permission,
-    /// The place, as the namespace writes it.
+    /// The security token: how the namespace names the project or repository.
     pub token: String,
     pub project: String,
-    /// None where it is about the whole project.
+    /// None if the permission is for the whole project.
     pub repository: Option<String>,
 }
 
-/// A permission at one place, and whether our identity has it.
+/// A needed permission, and whether the identity has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     pub needed: Needed,
@@ -74,28 +73,28 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether something will fail for want of it.
+    /// Whether something fails because the identity lacks it.
     pub fn is_missing(&self) -> bool {
         !self.has && !self.needed.permission.is_optional
     }
 }
 
-/// Who we are to an organization.
+/// The gateway's identity in an organization.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// GUID.
     pub id: String,
-    /// What access control entries name it by.
+    /// Its name in access control entries.
     pub descriptor: Option<String>,
-    /// What the command line of Azure DevOps names it by, where it has no account.
+    /// Its name for the command line of Azure DevOps, if it has no account.
     pub subject_descriptor: Option<String>,
     pub display_name: String,
-    /// Mostly a mail address.
+    /// Mostly an email address.
     pub account: Option<String>,
 }
 
 impl Identity {
-    /// What `az devops … --subject` takes.
+    /// The value for `az devops … --subject`.
     pub fn subject(&self) -> Option<&str> {
         let account = self.account.as_deref();
         let mail = account.filter(|account| account.contains('@'));
@@ -103,7 +102,7 @@ impl Identity {
     }
 }
 
-/// A project that our identity sees.
+/// A project that the identity sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Project {
     pub id: String,
@@ -111,50 +110,51 @@ pub struct Project {
     pub repositories: Vec<Seen>,
 }
 
-/// A repository that our identity sees.
+/// A repository that the identity sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     pub id: String,
     pub name: String,
-    /// Names of the checks that watch it.
+    /// The names of the checks that watch it.
     pub checks: Vec<String>,
 }
 
-/// What came of trying to post a status.
+/// The result of trying to post a status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     pub project: String,
     pub repository: String,
-    /// None where it could not be tried.
+    /// None if it could not be tried.
     pub allowed: Option<bool>,
-    /// What Azure DevOps said, where it was not allowed.
+    /// The message of Azure DevOps, if it was not allowed.
     pub detail: String,
 }
 
-/// What our identity is, sees and may in one organization.
+/// What is known of the gateway's identity in one organization: who it is, what it sees, and what
+/// it is allowed to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
     pub organization: String,
     /// Without a trailing slash.
     pub url: String,
-    /// What kind of identity it is, in the word of the configuration.
+    /// The value of `kind` in the configuration.
     pub kind: &'static str,
-    /// Azure DevOps Server instead of Services.
+    /// Whether it is Azure DevOps Server instead of Services.
     pub is_server: bool,
-    /// None where Azure DevOps did not let us in.
+    /// None if Azure DevOps refused the credential.
     pub identity: Option<Identity>,
     pub projects: Vec<Project>,
     pub permissions: Vec<Row>,
     pub probes: Vec<Probe>,
-    /// Whether merging waits for the required checks.
+    /// For each required check, whether a policy makes merging wait for it.
     pub policies: Vec<Verdict>,
-    /// What an operator has to do something about.
+    /// What an operator should look at.
     pub problems: Vec<String>,
 }
 
 impl Findings {
-    /// The command that grants what is missing at the place of `row`; none where nothing is, or
-    /// where that command does not work: it knows no Azure DevOps Server.
+    /// The command that grants everything that is missing under the security token of `row`. None
+    /// if nothing is missing, or for Azure DevOps Server, which the command does not support.
     pub fn grant_line(&self, row: &Row) -> Option<String> {
         let Permission { namespace, .. } = row.needed.permission;
         let grants = grants(&self.permissions);
@@ -166,17 +166,17 @@ impl Findings {
     }
 }
 
-/// Everything that is missing at one place.
+/// The permissions to grant under one security token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     pub namespace: String,
     pub token: String,
-    /// And no other bit.
+    /// The permissions' bits, and no other.
     pub bits: u32,
 }
 
 impl Grant {
-    /// Adds a bit at a place to what is to be granted.
+    /// Adds a bit to the grant of this namespace and token, or adds a grant.
     pub fn add(grants: &mut Vec<Grant>, namespace: &str, token: &str, bit: u32) {
         let same = |grant: &&mut Grant| grant.namespace == namespace && grant.token == token;
         match grants.iter_mut().find(same) {
@@ -188,7 +188,7 @@ impl Grant {
         }
     }
 
-    /// The command that grants this and nothing else.
+    /// The command that grants these permissions and no others.
     pub fn az_line(&self, organization_url: &str, subject: &str) -> String {
         let Self { namespace, token, bits } = self;
         let (url, subject, token) = (quoted(organization_url), quoted(subject), quoted(token));
@@ -199,7 +199,7 @@ impl Grant {
     }
 }
 
-/// Everything that is missing, place by place.
+/// A grant for each security token under which permissions are missing.
 pub fn grants(rows: &[Row]) -> Vec<Grant> {
     let mut grants = Vec::new();
     for Row { needed, .. } in rows.iter().filter(|row| row.is_missing()) {
@@ -209,7 +209,7 @@ pub fn grants(rows: &[Row]) -> Vec<Grant> {
     grants
 }
 
-/// For a shell: project tokens begin with a dollar sign.
+/// The text as one word for a shell. The tokens of projects begin with a dollar sign.
 fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/:@._-+=,".contains(c);
     match text.chars().all(is_plain) && !text.is_empty() {
@@ -218,7 +218,7 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// What the checks need in these repositories, project by project.
+/// The permissions that the checks need for these repositories, ordered by project.
 pub fn needed(
     checks: &[Check],
     organization: &str,
@@ -262,7 +262,7 @@ fn in_project(repository: &Repository, is_server: bool) -> Vec<Needed> {
 
 fn in_repository(repository: &Repository, checks: &[&Check]) -> Vec<Needed> {
     let on_commits = |check: &&Check| check.targets.commit;
-    // A push has no pull request to show anything on, whatever `statuses` says.
+    // A check that only runs on pushes has no pull request to post statuses to.
     let on_pull_requests = |check: &&Check| {
         let is_about_one =
             check.is_on(Trigger::PullRequest) || check.is_on(Trigger::PullRequestClosed);
@@ -281,7 +281,7 @@ fn in_repository(repository: &Repository, checks: &[&Check]) -> Vec<Needed> {
     permissions.into_iter().map(needed).collect()
 }
 
-/// The repositories whose commits some check shows statuses on.
+/// The repositories for which a check posts statuses of commits.
 pub fn with_commit_statuses<'r>(
     checks: &[Check],
     organization: &str,
@@ -294,8 +294,8 @@ pub fn with_commit_statuses<'r>(
     repositories.iter().filter(wanted).collect()
 }
 
-/// The projects, each with its repositories and the checks that watch them. `projects` are ids
-/// and names; a project of which only a repository is seen is there as well.
+/// The projects, each with its repositories and the checks that watch them. `projects` are ids and
+/// names; a project that is only known from one of its repositories is added.
 pub fn seen(
     checks: &[Check],
     organization: &str,
@@ -327,21 +327,21 @@ pub fn seen(
     projects
 }
 
-/// The checks that watch none of these repositories, as problems.
+/// A problem for each check that watches none of these repositories.
 pub fn idle(checks: &[Check], organization: &str, repositories: &[Repository]) -> Vec<String> {
-    let of_here =
+    let of_organization =
         checks.iter().filter(|check| check.organization.eq_ignore_ascii_case(organization));
     let watches_none = |check: &&Check| {
         !repositories.iter().any(|repository| check.watches(organization, repository, &[]))
     };
-    let told = |check: &Check| {
+    let problem = |check: &Check| {
         let (name, globs) = (&check.name, check.repositories.listed());
         format!(
             "check {name}: no repository that the identity sees matches {globs}: correct \
              `repositories`, or let the identity read them"
         )
     };
-    of_here.filter(watches_none).map(told).collect()
+    of_organization.filter(watches_none).map(problem).collect()
 }
 
 #[cfg(test)]

@@ -44,18 +44,18 @@ const COMMIT: Targets = Targets { pull_request: false, commit: true };
 const BOTH: Targets = Targets { pull_request: true, commit: true };
 
 fn names(needed: &[Needed]) -> Vec<String> {
-    let place = |one: &Needed| match &one.repository {
+    let scope = |one: &Needed| match &one.repository {
         Some(repository) => format!("{}/{repository}", one.project),
         None => one.project.clone(),
     };
-    needed.iter().map(|one| format!("{} {}", place(one), one.permission.name)).collect()
+    needed.iter().map(|one| format!("{} {}", scope(one), one.permission.name)).collect()
 }
 
 const OF_PROJECT: [&str; 3] =
     ["Web GENERIC_READ", "Web ViewSubscriptions", "Web EditSubscriptions"];
 
 #[test]
-fn only_what_a_check_does_is_needed() {
+fn only_permissions_that_a_check_uses_are_needed() {
     let here = [repository("Web", "shop"), repository("Ops", "tools")];
     for (targets, on, of_repository) in [
         (PULL_REQUEST, Trigger::PullRequest, vec!["GenericRead", "PullRequestContribute"]),
@@ -82,7 +82,7 @@ fn a_required_check_needs_policies() {
 }
 
 #[test]
-fn a_project_is_asked_about_once_and_others_not_at_all() {
+fn each_watched_project_is_listed_once_and_others_are_not() {
     let here = [repository("Web", "b"), repository("Ops", "tools"), repository("Web", "a")];
     let one = check("unit", "Web/*", COMMIT, Trigger::Push);
     let two = check("lint", "Web/a", PULL_REQUEST, Trigger::PullRequest);
@@ -104,7 +104,7 @@ fn a_project_is_asked_about_once_and_others_not_at_all() {
 }
 
 #[test]
-fn what_only_a_server_knows_is_never_missing() {
+fn a_permission_that_only_a_server_uses_is_optional() {
     let checks = [check("unit", "Web/*", COMMIT, Trigger::Push)];
     let found = needed(&checks, "fabrikam", &[repository("Web", "shop")], true);
     let deletes: Vec<&Needed> =
@@ -113,7 +113,7 @@ fn what_only_a_server_knows_is_never_missing() {
     assert!(!Row { needed: delete.clone(), has: false }.is_missing());
 }
 
-/// What is found where nothing is allowed.
+/// Findings of an identity that has no permissions.
 fn findings() -> Findings {
     let checks = [check("unit", "Web/*", BOTH, Trigger::PullRequest)];
     let needed = needed(&checks, "fabrikam", &[repository("Web", "shop")], false);
@@ -127,7 +127,7 @@ fn findings() -> Findings {
 }
 
 #[test]
-fn one_line_grants_everything_at_a_place() {
+fn one_command_grants_everything_under_a_token() {
     let mut findings = findings();
     let lines: Vec<Option<String>> =
         findings.permissions.iter().map(|row| findings.grant_line(row)).collect();
@@ -144,7 +144,7 @@ fn one_line_grants_everything_at_a_place() {
     let git = line("2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87", git, 16_390);
     let project = line("52d39943-cb85-4d7f-8fa8-c6baac873819", project, 1);
     assert_eq!(lines, [&[project, hooks.clone(), hooks][..], &vec![git; 3]].concat());
-    // What is there already is not granted again.
+    // A permission that the identity has is not granted again.
     findings.permissions[2].has = true;
     assert_eq!(findings.grant_line(&findings.permissions[2]), None);
     let line = findings.grant_line(&findings.permissions[1]).unwrap();
@@ -154,7 +154,7 @@ fn one_line_grants_everything_at_a_place() {
 }
 
 #[test]
-fn a_shell_takes_every_token_as_one_word() {
+fn every_argument_is_quoted_for_a_shell() {
     let grant = Grant { namespace: "n".into(), token: "a b's".into(), bits: 1 };
     let line = grant.az_line("https://ado.example/Default Collection", "x");
     assert!(line.contains("--org 'https://ado.example/Default Collection' "), "{line}");
@@ -162,18 +162,18 @@ fn a_shell_takes_every_token_as_one_word() {
 }
 
 #[test]
-fn what_is_seen_is_told_with_its_checks() {
+fn repositories_are_listed_with_the_checks_that_watch_them() {
     let checks =
         [check("unit", "Web/*", BOTH, Trigger::Push), check("lost", "Wep/*", BOTH, Trigger::Push)];
     let here = [repository("Web", "shop"), repository("Ops", "tools")];
     let projects = vec![("id-of-Web".to_owned(), "Web".to_owned())];
     let found = seen(&checks, "fabrikam", projects, &here);
-    let told: Vec<_> = found
+    let listed: Vec<_> = found
         .iter()
         .flat_map(|project| project.repositories.iter().map(move |one| (&project.name, one)))
         .map(|(project, one)| format!("{project}/{}: {}", one.name, one.checks.join(" ")))
         .collect();
-    assert_eq!(told, ["Ops/tools: ", "Web/shop: unit"]);
+    assert_eq!(listed, ["Ops/tools: ", "Web/shop: unit"]);
     let idle = idle(&checks, "fabrikam", &here);
     assert_eq!(idle.len(), 1);
     assert!(idle[0].starts_with("check lost: ") && idle[0].contains("Wep/*"), "{idle:?}");

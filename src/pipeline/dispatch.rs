@@ -143,7 +143,7 @@ impl Starter {
                 Ok(Commit::LeaseLost) => return,
                 Ok(Commit::Conflict) => {}
                 Err(error) => {
-                    tracing::warn!(run = %id, "the outcome of an attempt is not stored: {error}");
+                    tracing::warn!(run = %id, "the outcome of an attempt is lost: {error}");
                     return;
                 }
             }
@@ -152,7 +152,7 @@ impl Starter {
                 _ => return,
             }
         }
-        tracing::warn!(run = %id, "the outcome of an attempt is not stored: the run keeps changing");
+        tracing::warn!(run = %id, "the outcome of an attempt is lost: the run keeps changing");
     }
 
     fn report(&self, run: &Run) {

@@ -47,7 +47,8 @@ impl RootKey {
         Secret::new(STANDARD.encode(self.0.as_slice()))
     }
 
-    /// HMAC-SHA-256 over the parts, each preceded by its length: ("ab", "c") and ("a", "bc") differ.
+    /// HMAC-SHA-256 over the parts, each preceded by its length: ("ab", "c") and ("a", "bc")
+    /// differ.
     pub(super) fn derive(&self, purpose: &str, parts: &[&str]) -> Zeroizing<[u8; 32]> {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_slice()) else {
             unreachable!("HMAC accepts keys of any length")

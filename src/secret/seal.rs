@@ -1,7 +1,7 @@
 //! Encryption of stored secrets: XChaCha20-Poly1305 with a key derived from the root key.
 //!
-//! The associated data names the place where a secret is stored, so that a row copied to another
-//! place cannot be decrypted there. The random nonce of 24 bytes needs no counter, however many
+//! The associated data is a context, such as `link/fabrikam/refresh`, so that a value that is copied
+//! to another row cannot be decrypted there. The random nonce of 24 bytes needs no counter, however many
 //! replicas encrypt.
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
@@ -27,7 +27,7 @@ pub struct Opened {
     pub is_stale: bool,
 }
 
-/// It was sealed for another place, with a key that is not configured, or was altered.
+/// It was sealed for another context, with a key that is not configured, or was altered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the stored tokens cannot be decrypted with the configured root key: put the previous key into \
@@ -36,14 +36,14 @@ pub struct Opened {
 pub struct Unreadable;
 
 impl Keyring {
-    /// Encrypts a secret for one place, with the current key.
+    /// Encrypts a secret for one context, with the current key.
     ///
     /// # Errors
     /// The operating system has no randomness.
-    pub fn seal(&self, place: &str, secret: &Secret) -> Result<Sealed, getrandom::Error> {
+    pub fn seal(&self, context: &str, secret: &Secret) -> Result<Sealed, getrandom::Error> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce)?;
-        let payload = Payload { msg: secret.expose().as_bytes(), aad: place.as_bytes() };
+        let payload = Payload { msg: secret.expose().as_bytes(), aad: context.as_bytes() };
         // Encryption only fails for texts beyond 256 GB.
         let Ok(ciphertext) = cipher(&self.current).encrypt(&XNonce::from(nonce), payload) else {
             unreachable!("a token is short enough to be encrypted")
@@ -51,16 +51,16 @@ impl Keyring {
         Ok(Sealed([&[VERSION][..], &nonce, &ciphertext].concat()))
     }
 
-    /// Decrypts what was sealed for that place, with either key.
+    /// Decrypts what was sealed for this context, with either key.
     ///
     /// # Errors
     /// See [`Unreadable`].
-    pub fn open(&self, place: &str, sealed: &Sealed) -> Result<Opened, Unreadable> {
-        if let Some(secret) = opened(&self.current, place, sealed) {
+    pub fn open(&self, context: &str, sealed: &Sealed) -> Result<Opened, Unreadable> {
+        if let Some(secret) = opened(&self.current, context, sealed) {
             return Ok(Opened { secret, is_stale: false });
         }
         let previous = self.previous.as_ref().ok_or(Unreadable)?;
-        let secret = opened(previous, place, sealed).ok_or(Unreadable)?;
+        let secret = opened(previous, context, sealed).ok_or(Unreadable)?;
         Ok(Opened { secret, is_stale: true })
     }
 }
@@ -69,11 +69,11 @@ fn cipher(key: &RootKey) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new((&*key.derive("seal", &[])).into())
 }
 
-fn opened(key: &RootKey, place: &str, sealed: &Sealed) -> Option<Secret> {
+fn opened(key: &RootKey, context: &str, sealed: &Sealed) -> Option<Secret> {
     let (version, rest) = sealed.0.split_first()?;
     let (nonce, ciphertext) = rest.split_at_checked(NONCE_BYTES)?;
     let nonce = <[u8; NONCE_BYTES]>::try_from(nonce).ok()?;
-    let payload = Payload { msg: ciphertext, aad: place.as_bytes() };
+    let payload = Payload { msg: ciphertext, aad: context.as_bytes() };
     let plain = cipher(key).decrypt(&XNonce::from(nonce), payload).ok().map(Zeroizing::new)?;
     (*version == VERSION).then_some(())?;
     Some(Secret::new(std::str::from_utf8(&plain).ok()?.to_owned()))
@@ -88,15 +88,15 @@ mod tests {
         Keyring { current: key(current), previous: previous.map(key) }
     }
 
-    fn seal(keys: &Keyring, place: &str) -> Sealed {
-        keys.seal(place, &Secret::new("a refresh token".into())).expect("there is randomness")
+    fn seal(keys: &Keyring, context: &str) -> Sealed {
+        keys.seal(context, &Secret::new("a refresh token".into())).expect("there is randomness")
     }
 
     #[test]
-    fn a_sealed_secret_opens_in_its_place_only() {
+    fn a_sealed_secret_opens_in_its_context_only() {
         let keys = keyring(1, None);
         let sealed = seal(&keys, "link/fabrikam");
-        let opened = keys.open("link/fabrikam", &sealed).expect("it is its place");
+        let opened = keys.open("link/fabrikam", &sealed).expect("it is the same context");
         assert_eq!(opened.secret.expose(), "a refresh token");
         assert!(!opened.is_stale);
         assert_eq!(keys.open("link/contoso", &sealed).err(), Some(Unreadable));

@@ -15,7 +15,8 @@ impl Authority {
     /// An address below the tenant.
     pub(super) fn at(&self, segments: &[&str]) -> Url {
         let mut url = self.url.clone();
-        // Only URLs like `data:` have no path segments; the configuration takes http and https only.
+        // Only URLs like `data:` have no path segments; the configuration takes http and https
+        // only.
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().push(&self.tenant_id).extend(segments);
         }

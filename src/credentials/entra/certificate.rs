@@ -125,8 +125,8 @@ fn modulus(key: &EncodingKey) -> Result<Vec<u8>, CertificateError> {
     URL_SAFE_NO_PAD.decode(public.n).map_err(|_| CertificateError::BadKey)
 }
 
-/// Whether the certificate belongs to the key. Its DER contains the modulus of its key unchanged, so
-/// no ASN.1 has to be parsed.
+/// Whether the certificate belongs to the key. Its DER contains the modulus of its key unchanged,
+/// so no ASN.1 has to be parsed.
 fn contains(der: &[u8], modulus: &[u8]) -> bool {
     !modulus.is_empty() && der.windows(modulus.len()).any(|window| window == modulus)
 }

@@ -1,5 +1,5 @@
-//! Why Entra issued nothing, by what the caller has to do about it. Entra's own words are cleaned of
-//! secrets before they get here.
+//! Why Entra issued nothing, by what the caller has to do about it. Entra's own words are cleaned
+//! of secrets before they get here.
 
 use std::fmt;
 use std::time::Duration;

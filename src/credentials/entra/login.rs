@@ -1,5 +1,5 @@
-//! The start of an interactive sign-in: random values that bind its parts together, and the URL that
-//! the browser is sent to.
+//! The start of an interactive sign-in: random values that bind its parts together, and the URL
+//! that the browser is sent to.
 //!
 //! Authorization code with PKCE: RFC 6749 §4.1, RFC 7636, OpenID Connect Core §3.1.2.1.
 
@@ -45,8 +45,8 @@ impl Login {
         URL_SAFE_NO_PAD.encode(Sha256::digest(self.verifier.expose().as_bytes()))
     }
 
-    /// Where the browser signs in. Entra always asks which account to use: the operator who links is
-    /// seldom the service user.
+    /// Where the browser signs in. Entra always asks which account to use: the operator who links
+    /// is seldom the service user.
     pub(super) fn url(&self, app: &App, redirect_uri: &Url, login_hint: Option<&str>) -> Url {
         let mut url = app.authority.at(&["oauth2", "v2.0", "authorize"]);
         let challenge = self.challenge();

@@ -1,5 +1,5 @@
-//! The keys with which Entra signs ID tokens, and the issuer that it signs as. They are cached for a
-//! day and fetched again when a token names an unknown key, since Entra rotates its keys.
+//! The keys with which Entra signs ID tokens, and the issuer that it signs as. They are cached for
+//! a day and fetched again when a token names an unknown key, since Entra rotates its keys.
 //!
 //! Sources: OpenID Connect Discovery §4; RFC 7517; Microsoft Learn, "Signing key rollover". Keys
 //! come only from the configured authority.

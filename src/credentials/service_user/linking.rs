@@ -1,5 +1,5 @@
-//! Links a service user: sends a browser to Entra, checks what it brings back, and stores the tokens
-//! (docs/azure-devops.md §4.4).
+//! Links a service user: sends a browser to Entra, checks what it brings back, and stores the
+//! tokens (docs/azure-devops.md §4.4).
 //!
 //! A sign-in is bound to the browser that started it and can be completed once. Nothing of a
 //! refused sign-in is stored.

@@ -144,7 +144,7 @@ impl Session {
 
     /// Azure DevOps accepted this token: earlier refusals do not count any more.
     pub(in crate::credentials) fn token_accepted(&self, token: &AccessToken) {
-        // While somebody else holds the lock, the cache is about to be read or changed anyway.
+        // While another task holds the lock, the cache is about to be read or changed anyway.
         if let Ok(mut cache) = self.cache.try_lock() {
             cache.refused.take_if(|refused| refused.issued_at != token.issued_at);
         }
@@ -169,8 +169,8 @@ impl Session {
         self.warn().await;
     }
 
-    /// The token in the store, renewed unless `good_until` of the link is in the future. Returns the
-    /// token and that time. A token issued at `refused` is not used.
+    /// The token in the store, renewed unless `good_until` of the link is in the future. Returns
+    /// the token and that time. A token issued at `refused` is not used.
     async fn load(
         self: &Arc<Self>,
         refused: Option<Timestamp>,
@@ -202,7 +202,7 @@ impl Session {
                     Some(token) => return Ok((token, usable_until(&link))),
                     None => tokio::time::sleep(POLL_INTERVAL).await,
                 },
-                // Another process may have renewed it between our read and our lease.
+                // Another process renewed the token between the read and the lease.
                 Ok(Refresh::Leased { link: leased, lease }) if leased.revision != link.revision => {
                     self.commit(lease, Refreshed::Kept, None).await?;
                 }

@@ -1,5 +1,5 @@
-//! What linking takes and returns: a started sign-in, the browser's return from it, the linked user,
-//! and why nobody was linked.
+//! What linking takes and returns: a started sign-in, the browser's return from it, the linked
+//! user, and why linking failed.
 
 use url::Url;
 
@@ -42,7 +42,7 @@ pub struct LinkedUser {
     pub problem: Option<String>,
 }
 
-/// Why nobody was linked. The texts are for an operator.
+/// Why linking failed. The texts are for an operator.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// There is no such organization, or it has no service user.

@@ -1,8 +1,8 @@
-//! Identities that mint nothing: apps, machines and tokens made by hand. Each lends what it has to
-//! every call, is named in the audit log, and is asked for a token once.
+//! Identities without minted PATs: apps, machines, and PATs made by hand. One token serves all
+//! calls, and the audit log names the identity.
 //!
-//! They are the way out for organizations in which nobody may be linked. It must never matter to a
-//! pull request which of them the gateway is.
+//! They are for organizations in which no service user can be linked. Pull requests get the same
+//! statuses with each of them.
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 
 use crate::harness::{CLIENT_SECRET, Env, InProcess, STATIC_PAT, Settings};
 
-/// What the platform gives to the process, and the app trusts.
+/// The token that the platform gives to the process, and that the app registration trusts.
 const FEDERATED: &str = "a-token-of-the-platform-that-the-app-trusts";
 
-/// An app that is a member of the organization; its client id and its identity there.
+/// Makes an app that is a member of the organization; returns its client id and its identity there.
 fn app(env: &Env) -> (String, String) {
     env.shell.entra(|entra| {
         let client_id = entra.add_app();
@@ -39,8 +39,8 @@ fn with_secret(env: &Env, client_id: &str) -> String {
     credential(env, "service_principal", client_id, "client_secret = { env = \"CLIENT_SECRET\" }")
 }
 
-/// A gateway with this credential, after a pull request's life; it must have gone well.
-async fn lives(env: &Env, change: impl FnOnce(&mut Settings)) -> InProcess {
+/// Starts a gateway with this credential, opens pull requests, and checks that all went well.
+async fn run_pull_requests(env: &Env, change: impl FnOnce(&mut Settings)) -> InProcess {
     let gateway = InProcess::start_with(env, change).await;
     for branch in ["one", "two", "three"] {
         let (id, commit) = env.open(branch);
@@ -48,13 +48,13 @@ async fn lives(env: &Env, change: impl FnOnce(&mut Settings)) -> InProcess {
     }
     env.until_idle(&gateway.api).await;
     env.check_invariants();
-    assert_eq!(env.shell.ado(|ado| ado.pats().len()), 0, "nothing is minted");
+    assert_eq!(env.shell.ado(|ado| ado.pats().len()), 0, "no PAT is minted");
     let ready = gateway.api.get("/readyz").await;
     assert_eq!(ready["problems"], json!({}));
     gateway
 }
 
-/// How many requests for posting statuses there were, each of which has to present this.
+/// The number of posted statuses, each of which must carry this kind of credential.
 fn posts(env: &Env, presented: Credential) -> usize {
     env.shell.ado(|ado| {
         let is_post = |entry: &&fakes::journal::Entry| {
@@ -66,18 +66,19 @@ fn posts(env: &Env, presented: Credential) -> usize {
     })
 }
 
-/// Every use is written down as that of `identity`, and one token request served them all.
-async fn asked_once(env: &Env, gateway: &InProcess, identity: &str, grant: &str) {
+/// Checks that the audit log names `identity` for every use, and that one token served all calls.
+async fn check_one_token(env: &Env, gateway: &InProcess, identity: &str, grant: &str) {
     let posts = posts(env, Credential::Bearer);
     assert!(posts >= 6, "{posts} statuses were posted");
     let calls = env.shell.entra(|entra| entra.token_calls().to_vec());
     assert_eq!(calls.len(), 1, "one request serves all calls: {calls:?}");
     assert_eq!((calls[0].grant.as_str(), calls[0].refused), (grant, None));
-    let all_told = |list: &Value| list["items"].as_array().is_some_and(|uses| uses.len() > posts);
-    let uses = gateway.api.until("/v1/audit?action=use&limit=500", all_told).await;
+    let all_recorded =
+        |list: &Value| list["items"].as_array().is_some_and(|uses| uses.len() > posts);
+    let uses = gateway.api.until("/v1/audit?action=use&limit=500", all_recorded).await;
     for used in uses["items"].as_array().expect("a list has items") {
-        let told = [&used["identity"], &used["outcome"], &used["pat"]];
-        assert_eq!(told, [&json!(identity), &json!("done"), &Value::Null], "{used}");
+        let entry = [&used["identity"], &used["outcome"], &used["pat"]];
+        assert_eq!(entry, [&json!(identity), &json!("done"), &Value::Null], "{used}");
     }
     let asked = gateway.api.items("/v1/audit?action=refresh").await;
     assert_eq!(asked.len(), 1, "{asked:?}");
@@ -85,17 +86,19 @@ async fn asked_once(env: &Env, gateway: &InProcess, identity: &str, grant: &str)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_app_with_a_secret_lends_its_token() {
+async fn a_service_principal_with_a_secret_uses_one_token() {
     let env = Env::new(2001);
     let (client_id, _) = app(&env);
     env.shell.entra(|entra| entra.add_secret(&client_id, CLIENT_SECRET));
-    let gateway = lives(&env, |settings| settings.credential = with_secret(&env, &client_id)).await;
-    asked_once(&env, &gateway, &client_id, "client_credentials").await;
+    let gateway =
+        run_pull_requests(&env, |settings| settings.credential = with_secret(&env, &client_id))
+            .await;
+    check_one_token(&env, &gateway, &client_id, "client_credentials").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_app_with_a_certificate_lends_its_token() {
+async fn a_service_principal_with_a_certificate_uses_one_token() {
     let env = Env::new(2002);
     let (client_id, _) = app(&env);
     let key = KeyPair::generate(KeySize::Rsa2048).expect("there is randomness");
@@ -103,35 +106,35 @@ async fn an_app_with_a_certificate_lends_its_token() {
     assert!(env.shell.entra(|entra| entra.add_certificate(&client_id, &certificate)));
     let private = AsDer::<Pkcs8V1Der<'_>>::as_der(&key).expect("it can be written");
     let both = pem("PRIVATE KEY", private.as_ref()) + &pem("CERTIFICATE", &certificate);
-    let gateway = lives(&env, |settings| {
+    let gateway = run_pull_requests(&env, |settings| {
         let path = settings.folder.join("app.pem");
         std::fs::write(&path, both).expect("the folder is writable");
         let keys = format!("client_certificate = {{ file = \"{}\" }}", path.display());
         settings.credential = credential(&env, "service_principal", &client_id, &keys);
     })
     .await;
-    asked_once(&env, &gateway, &client_id, "client_credentials").await;
+    check_one_token(&env, &gateway, &client_id, "client_credentials").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_workload_lends_what_its_platform_vouches_for() {
+async fn a_workload_identity_uses_one_token() {
     let env = Env::new(2003);
     let (client_id, _) = app(&env);
     env.shell.entra(|entra| entra.add_federated_token(&client_id, FEDERATED));
-    let gateway = lives(&env, |settings| {
+    let gateway = run_pull_requests(&env, |settings| {
         let path = settings.folder.join("federated-token");
         std::fs::write(&path, FEDERATED).expect("the folder is writable");
         let keys = format!("token_file = \"{}\"", path.display());
         settings.credential = credential(&env, "workload_identity", &client_id, &keys);
     })
     .await;
-    asked_once(&env, &gateway, &client_id, "client_credentials").await;
+    check_one_token(&env, &gateway, &client_id, "client_credentials").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_machine_lends_its_own_identity_or_the_one_that_is_named() {
+async fn a_managed_identity_is_the_machines_own_or_the_configured_one() {
     for (seed, is_named) in [(2004, false), (2005, true)] {
         let env = Env::new(seed);
         let (client_id, object_id) = env.shell.entra(|entra| {
@@ -145,7 +148,7 @@ async fn a_machine_lends_its_own_identity_or_the_one_that_is_named() {
             ado.set_tenant(&tenant);
             ado.create_identity("Gate", &object_id)
         });
-        let gateway = lives(&env, |settings| {
+        let gateway = run_pull_requests(&env, |settings| {
             let url = env.shell.url();
             settings.credential = format!("kind = \"managed_identity\"\nendpoint_url = \"{url}\"");
             if is_named {
@@ -154,20 +157,21 @@ async fn a_machine_lends_its_own_identity_or_the_one_that_is_named() {
         })
         .await;
         let identity = if is_named { &client_id } else { "the machine's identity" };
-        asked_once(&env, &gateway, identity, "managed_identity").await;
+        check_one_token(&env, &gateway, identity, "managed_identity").await;
         gateway.stop().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_made_by_hand_serves_every_call_and_asks_nobody() {
+async fn a_pat_made_by_hand_serves_every_call_without_entra() {
     let env = Env::new(2006);
-    let gateway = lives(&env, |settings| settings.credential = STATIC_PAT.into()).await;
+    let gateway = run_pull_requests(&env, |settings| settings.credential = STATIC_PAT.into()).await;
     let posts = posts(&env, Credential::Basic);
     assert!(posts >= 6, "{posts} statuses were posted");
     assert!(env.shell.entra(|entra| entra.token_calls().is_empty()));
-    let all_told = |list: &Value| list["items"].as_array().is_some_and(|uses| uses.len() > posts);
-    let uses = gateway.api.until("/v1/audit?action=use&limit=500", all_told).await;
+    let all_recorded =
+        |list: &Value| list["items"].as_array().is_some_and(|uses| uses.len() > posts);
+    let uses = gateway.api.until("/v1/audit?action=use&limit=500", all_recorded).await;
     for used in uses["items"].as_array().expect("a list has items") {
         assert_eq!([&used["identity"], &used["pat"]], [&Value::Null, &Value::Null], "{used}");
         assert_eq!(used["outcome"], "done", "{used}");
@@ -175,26 +179,26 @@ async fn a_token_made_by_hand_serves_every_call_and_asks_nobody() {
     gateway.stop().await;
 }
 
-/// Waits until the operator is told these words, and says what else.
+/// Waits until the problem of the organization contains these words, and returns its text.
 async fn problem(gateway: &InProcess, words: &str) -> String {
     let says = |body: &Value| {
-        body["problems"]["fabrikam"].as_str().is_some_and(|told| told.contains(words))
+        body["problems"]["fabrikam"].as_str().is_some_and(|reason| reason.contains(words))
     };
     let ready = gateway.api.until("/readyz", says).await;
     assert_eq!(ready["status"], "ready", "deliveries are accepted");
     ready["problems"]["fabrikam"].as_str().unwrap_or_default().to_owned()
 }
 
-/// A pull request is taken in and started; its status waits, and says why.
-async fn waits(env: &Env, gateway: &InProcess, words: &str) {
+/// Checks that a pull request is run although its status waits, and that the status says why.
+async fn check_status_waits(env: &Env, gateway: &InProcess, words: &str) {
     let (id, commit) = env.open("topic");
     env.until_started("unit-tests", &commit).await;
     env.until_delivered().await;
-    let told = |statuses: &Value| {
+    let waits = |statuses: &Value| {
         let items = statuses["items"].as_array().expect("a list has items");
         items.iter().any(|one| one["reason"].as_str().is_some_and(|why| why.contains(words)))
     };
-    gateway.api.until("/v1/statuses?outcome=queued", told).await;
+    gateway.api.until("/v1/statuses?outcome=queued", waits).await;
     assert!(gateway.api.items("/v1/statuses?outcome=refused").await.is_empty());
     assert!(env.statuses(id, "unit-tests").is_empty());
     let taken = env.deliver(&gateway.url, "git-push", "{}").await;
@@ -210,13 +214,13 @@ async fn a_wrong_secret_is_named_and_statuses_wait() {
         settings.credential = with_secret(&env, &client_id);
     })
     .await;
-    // It shows before the first status needs a token.
-    let told = problem(&gateway, "AADSTS7000215").await;
+    // The problem shows before the first status needs a token.
+    let reason = problem(&gateway, "AADSTS7000215").await;
     for words in ["the client secret is wrong", "the Value of the secret", "client_secret"] {
-        assert!(told.contains(words), "{words} is not in: {told}");
+        assert!(reason.contains(words), "{words} is not in: {reason}");
     }
-    assert!(!told.contains(CLIENT_SECRET), "{told}");
-    waits(&env, &gateway, "AADSTS7000215").await;
+    assert!(!reason.contains(CLIENT_SECRET), "{reason}");
+    check_status_waits(&env, &gateway, "AADSTS7000215").await;
     let refused = gateway.api.items("/v1/audit?action=refresh&outcome=refused").await;
     assert!(refused.iter().all(|entry| entry["identity"] == *client_id), "{refused:?}");
     assert!(!refused.is_empty());
@@ -224,7 +228,7 @@ async fn a_wrong_secret_is_named_and_statuses_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_app_that_is_no_member_is_told_to_be_added() {
+async fn a_problem_says_to_add_an_app_that_is_no_member() {
     let env = Env::new(2008);
     let (client_id, member) = app(&env);
     env.shell.entra(|entra| entra.add_secret(&client_id, CLIENT_SECRET));
@@ -233,9 +237,9 @@ async fn an_app_that_is_no_member_is_told_to_be_added() {
         settings.credential = with_secret(&env, &client_id);
     })
     .await;
-    waits(&env, &gateway, "Add the app").await;
-    let told = problem(&gateway, "TF400813").await;
-    assert!(told.contains("Organization settings > Users"), "{told}");
+    check_status_waits(&env, &gateway, "Add the app").await;
+    let reason = problem(&gateway, "TF400813").await;
+    assert!(reason.contains("Organization settings > Users"), "{reason}");
     let refused = gateway.api.items("/v1/audit?action=use&outcome=refused").await;
     assert!(refused.iter().any(|entry| entry["identity"] == *client_id), "{refused:?}");
     gateway.stop().await;
@@ -248,8 +252,8 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
-/// The shape of an X.509 certificate around a key, without names and without a signature: what
-/// Entra wants of it is the key.
+/// An X.509 certificate that has a key, but no names and no signature: the fake Entra reads only
+/// the key.
 fn certificate(key: &KeyPair) -> Vec<u8> {
     let info = key.public_key();
     let info = AsDer::<PublicKeyX509Der<'_>>::as_der(info).expect("it can be written");

@@ -1,4 +1,4 @@
-//! How the service user is linked: by whom, as whom, and everything that is refused.
+//! Linking the service user: who may, which account, and every sign-in that is refused.
 
 use fakes::entra::Forgery;
 use reqwest::{Method, StatusCode};
@@ -17,8 +17,8 @@ async fn linked_user(gateway: &InProcess) -> Value {
     answer["linked"]["user_name"].clone()
 }
 
-/// Nobody is linked, and the audit log has so many refusals.
-async fn refused(gateway: &InProcess, count: usize) {
+/// Checks that nobody is linked and that the audit log has this many refusals.
+async fn check_refused(gateway: &InProcess, count: usize) {
     assert_eq!(linked_user(gateway).await, Value::Null);
     let entries = gateway.api.items("/v1/audit?action=link&outcome=refused").await;
     assert_eq!(entries.len(), count, "{entries:?}");
@@ -64,7 +64,7 @@ async fn a_one_time_link_works_once_and_for_its_organization() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_no_operator_is_told_how_to_become_one() {
+async fn a_caller_without_the_operator_role_is_refused_with_advice() {
     let env = Env::new(1503);
     let gateway = env.unlinked(|_| {}).await;
     for token in [None, Some(VIEWER), Some("no token of ours")] {
@@ -77,29 +77,29 @@ async fn whoever_is_no_operator_is_told_how_to_become_one() {
     let link = "/v1/organizations/fabrikam/link";
     assert_eq!(viewer.post(link, None).await.0, StatusCode::FORBIDDEN);
     assert_eq!(viewer.call(Method::DELETE, link, None).await.0, StatusCode::FORBIDDEN);
-    let elsewhere = "/v1/organizations/contoso/link";
-    assert_eq!(gateway.api.post(elsewhere, None).await.0, StatusCode::NOT_FOUND);
+    let other = "/v1/organizations/contoso/link";
+    assert_eq!(gateway.api.post(other, None).await.0, StatusCode::NOT_FOUND);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sign_in_ends_once_and_in_the_browser_that_began_it() {
+async fn a_sign_in_can_only_be_completed_in_the_browser_that_started_it() {
     let env = Env::new(1504);
     let gateway = env.unlinked(|_| {}).await;
     env.register(&gateway.url);
     let browser = Browser::new();
     let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
-    // Somebody who saw the address, in a browser of their own.
+    // Another browser with the same URL.
     let stolen = Browser::new().open(back.as_str(), None).await;
     assert_eq!(stolen.status, StatusCode::BAD_REQUEST, "{}", stolen.text);
     let other = back.as_str().replace("state=", "state=x");
     assert_eq!(browser.open(&other, None).await.status, StatusCode::BAD_REQUEST);
-    refused(&gateway, 2).await;
+    check_refused(&gateway, 2).await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_knocks_all_day_does_not_fill_the_disk() {
+async fn refusals_of_strangers_are_recorded_up_to_a_limit() {
     let env = Env::new(1513);
     let gateway = env.unlinked(|_| {}).await;
     let browser = Browser::new();
@@ -110,19 +110,19 @@ async fn whoever_knocks_all_day_does_not_fill_the_disk() {
         let shown = browser.open(&format!("{}{state}", gateway.url), None).await;
         assert_eq!(shown.status, StatusCode::BAD_REQUEST);
     }
-    refused(&gateway, 30).await;
+    check_refused(&gateway, 30).await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replayed_answer_changes_nothing() {
+async fn a_redirect_that_is_replayed_is_refused() {
     let env = Env::new(1505);
     let gateway = env.unlinked(|_| {}).await;
     env.register(&gateway.url);
     let browser = Browser::new();
     let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
     assert_eq!(browser.open(back.as_str(), None).await.status, StatusCode::OK);
-    // A new sign-in gives the browser its cookie again, and the old answer is still no good.
+    // The browser has a cookie again after it started another sign-in.
     browser.open(&connect(&gateway), Some(OPERATOR)).await;
     let replayed = browser.open(back.as_str(), None).await;
     assert_eq!(replayed.status, StatusCode::BAD_REQUEST);
@@ -133,7 +133,7 @@ async fn a_replayed_answer_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_forged_id_token_links_anybody() {
+async fn no_forged_id_token_links_a_user() {
     let env = Env::new(1506);
     let gateway = env.unlinked(|_| {}).await;
     env.register(&gateway.url);
@@ -143,7 +143,7 @@ async fn no_forged_id_token_links_anybody() {
         env.shell.entra(|entra| entra.forge_next_id_token(forgery));
         let shown = browser.open(back.as_str(), None).await;
         assert!(shown.status.is_client_error(), "{forgery:?}: {} {}", shown.status, shown.text);
-        refused(&gateway, count).await;
+        check_refused(&gateway, count).await;
     }
     gateway.stop().await;
 }
@@ -162,12 +162,12 @@ async fn a_code_of_another_sign_in_is_refused() {
     let mixed = ours.as_str().replace(&value(&ours, "code"), &value(&theirs, "code"));
     let shown = browser.open(&mixed, None).await;
     assert_eq!(shown.status, StatusCode::BAD_REQUEST, "the verifier does not fit: {}", shown.text);
-    refused(&gateway, 1).await;
+    check_refused(&gateway, 1).await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn anybody_but_the_expected_user_is_refused_by_name() {
+async fn another_account_than_the_expected_user_is_refused_by_name() {
     let env = Env::new(1508);
     let gateway = env.unlinked(|_| {}).await;
     env.register(&gateway.url);
@@ -180,15 +180,15 @@ async fn anybody_but_the_expected_user_is_refused_by_name() {
     let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
     let shown = browser.open(back.as_str(), None).await;
     assert_eq!(shown.status, StatusCode::BAD_REQUEST);
-    for said in ["jo@fabrikam.example", SERVICE_USER, "expected_user"] {
-        assert!(shown.text.contains(said), "{said} is not in {}", shown.text);
+    for words in ["jo@fabrikam.example", SERVICE_USER, "expected_user"] {
+        assert!(shown.text.contains(words), "{words} is not in {}", shown.text);
     }
-    refused(&gateway, 1).await;
+    check_refused(&gateway, 1).await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_entra_refuses_is_explained() {
+async fn an_error_of_entra_is_explained() {
     let env = Env::new(1509);
     let gateway = env.unlinked(|_| {}).await;
     env.register(&gateway.url);
@@ -198,12 +198,12 @@ async fn what_entra_refuses_is_explained() {
     let shown = browser.open(back.as_str(), None).await;
     assert_eq!(shown.status, StatusCode::BAD_REQUEST);
     assert!(shown.text.contains("AADSTS65004"), "{}", shown.text);
-    refused(&gateway, 1).await;
+    check_refused(&gateway, 1).await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_way_back_is_that_of_the_configuration_whatever_the_request_says() {
+async fn the_redirect_uri_comes_from_the_configuration_not_from_the_request() {
     let env = Env::new(1514);
     let gateway = env.unlinked(|_| {}).await;
     let asked = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
@@ -220,16 +220,16 @@ async fn the_way_back_is_that_of_the_configuration_whatever_the_request_says() {
     let location = answer.headers()["location"].to_str().expect("it is text").to_owned();
     assert!(location.starts_with(env.shell.url()), "{location}");
     assert!(!location.contains("evil"), "{location}");
-    // Entra sends nobody to an address that is not registered for the app.
+    // Entra refuses a redirect URI that is not registered for the app.
     let shown = Browser::new().open(&location, None).await;
     assert_eq!(shown.status, StatusCode::BAD_REQUEST, "{}", shown.text);
     assert_eq!(shown.location, None);
-    refused(&gateway, 0).await;
+    check_refused(&gateway, 0).await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_stands_in_the_address_is_never_more_than_text() {
+async fn the_query_of_the_redirect_is_escaped_in_the_page() {
     let env = Env::new(1510);
     let gateway = env.unlinked(|_| {}).await;
     env.register(&gateway.url);
@@ -249,7 +249,7 @@ async fn what_stands_in_the_address_is_never_more_than_text() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn until_somebody_is_linked_statuses_wait_and_nothing_is_lost() {
+async fn statuses_wait_until_a_user_is_linked() {
     let env = Env::new(1511);
     let gateway = env.unlinked(|_| {}).await;
     let ready = gateway.api.until("/readyz", |body| body["problems"]["fabrikam"].is_string()).await;
@@ -264,7 +264,7 @@ async fn until_somebody_is_linked_statuses_wait_and_nothing_is_lost() {
     };
     gateway.api.until("/v1/statuses?outcome=queued", waits).await;
     env.link(&gateway.url).await;
-    // Long before the time that a failed try waits: linking makes them due.
+    // Linking makes the statuses due before their next retry.
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let ready = gateway.api.get("/readyz").await;
     assert_eq!(ready["problems"], serde_json::json!({}));
@@ -273,7 +273,7 @@ async fn until_somebody_is_linked_statuses_wait_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unlinking_revokes_and_holds_and_linking_again_goes_on() {
+async fn unlinking_revokes_all_pats_and_statuses_wait_for_the_next_link() {
     let env = Env::new(1512);
     let gateway = env.linked(|_| {}).await;
     let (id, commit) = env.open("topic");
@@ -286,9 +286,9 @@ async fn unlinking_revokes_and_holds_and_linking_again_goes_on() {
     let (other, commit) = env.open("other");
     env.until_started("unit-tests", &commit).await;
     gateway.api.until("/readyz", |body| body["problems"]["fabrikam"].is_string()).await;
-    assert_eq!(env.shell.ado(|ado| ado.pats().len()), minted, "nothing is minted any more");
+    assert_eq!(env.shell.ado(|ado| ado.pats().len()), minted, "no further PAT is minted");
     let (status, _) = gateway.api.call(Method::DELETE, link, None).await;
-    assert_eq!(status, StatusCode::NO_CONTENT, "taking nobody away is no error");
+    assert_eq!(status, StatusCode::NO_CONTENT, "unlinking without a link is no error");
     env.link(&gateway.url).await;
     env.until_status(other, &commit, "unit-tests", "succeeded").await;
     gateway.stop().await;

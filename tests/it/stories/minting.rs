@@ -1,4 +1,4 @@
-//! One token, one call: minted with the least scope, spent once, revoked, whatever happens.
+//! PATs: minted with the least scope for one call, used once, and revoked whatever happens.
 
 use std::time::Duration;
 
@@ -14,8 +14,9 @@ use crate::harness::{Env, InProcess, SERVICE_USER, parts};
 
 const PATS: &str = "/_apis/tokens/pats";
 
-/// A CI that started by itself has so many statuses of a new commit to show.
-async fn show(env: &Env, gateway: &InProcess, contexts: &[&str]) -> String {
+/// Queues a status of each of these contexts for a new commit, as a CI that the gateway did not
+/// start does. Returns the commit.
+async fn queue_statuses(env: &Env, gateway: &InProcess, contexts: &[&str]) -> String {
     let commit = env.push("main");
     for name in contexts {
         let status = json!({
@@ -32,28 +33,29 @@ fn pats(env: &Env) -> Vec<Pat> {
     env.shell.ado(|ado| ado.pats().to_vec())
 }
 
-/// Used once at most, and worth nothing any more.
-fn all_spent(env: &Env) {
+/// Every PAT was used at most once and is no longer active.
+fn check_all_ended(env: &Env) {
     for pat in pats(env) {
-        assert!(pat.used + pat.refused_uses <= 1, "presented twice: {pat:?}");
+        assert!(pat.used + pat.refused_uses <= 1, "used twice: {pat:?}");
         assert_ne!(pat.state(pat.valid_from_ms), PatState::Active, "{pat:?}");
     }
 }
 
+/// Waits until the problem of the organization contains these words, and returns its text.
 async fn problem(gateway: &InProcess, words: &str) -> String {
     let says = |body: &Value| {
-        body["problems"]["fabrikam"].as_str().is_some_and(|told| told.contains(words))
+        body["problems"]["fabrikam"].as_str().is_some_and(|reason| reason.contains(words))
     };
     let ready = gateway.api.until("/readyz", says).await;
     ready["problems"]["fabrikam"].as_str().unwrap_or_default().to_owned()
 }
 
-async fn until_fine(gateway: &InProcess) {
+async fn until_no_problems(gateway: &InProcess) {
     gateway.api.until("/readyz", |body| body["problems"] == json!({})).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_call_has_a_token_of_its_own_that_says_what_it_is_for() {
+async fn every_call_has_a_pat_of_its_own_whose_name_says_what_it_is_for() {
     for (seed, keys) in [(1601, ""), (1602, "mint_ahead = false")] {
         let env = Env::new(seed);
         let gateway = env.linked(|settings| settings.credential = env.service_user(keys)).await;
@@ -62,8 +64,8 @@ async fn every_call_has_a_token_of_its_own_that_says_what_it_is_for() {
         env.until_idle(&gateway.api).await;
         env.check_invariants();
         gateway.stop().await;
-        // Stopping waits for the last revocation.
-        all_spent(&env);
+        // A stop waits for the last revocation.
+        check_all_ended(&env);
         let pats = pats(&env);
         for pat in &pats {
             assert!(["vso.code", "vso.code_status"].contains(&pat.scope.as_str()), "{pat:?}");
@@ -71,7 +73,7 @@ async fn every_call_has_a_token_of_its_own_that_says_what_it_is_for() {
             assert!(!pat.all_orgs, "{pat:?}");
         }
         if seed == 1602 {
-            assert!(pats.iter().all(|pat| pat.used == 1), "each was needed: {pats:?}");
+            assert!(pats.iter().all(|pat| pat.used == 1), "each was used: {pats:?}");
             let run = env.until_started("unit-tests", &commit).await;
             let of_run = pats.iter().filter(|pat| pat.display_name.ends_with(&run));
             assert!(of_run.count() >= 3, "iterations and statuses of the run: {pats:?}");
@@ -80,74 +82,74 @@ async fn every_call_has_a_token_of_its_own_that_says_what_it_is_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_audit_log_tells_the_life_of_every_token() {
+async fn the_audit_log_has_the_mint_use_and_revocation_of_a_pat() {
     let env = Env::new(1603);
     let gateway =
         env.linked(|settings| settings.credential = env.service_user("mint_ahead = false")).await;
-    let commit = show(&env, &gateway, &["scan"]).await;
+    let commit = queue_statuses(&env, &gateway, &["scan"]).await;
     env.until_commit_status(&commit, "scan", "succeeded").await;
     env.until_all_revoked().await;
     let pat = pats(&env).pop().expect("one was minted");
     let path = format!("/v1/audit?pat={}", pat.authorization_id);
     let life = gateway.api.until(&path, |list| list["items"].as_array().unwrap().len() == 3).await;
-    let told = |at: usize, field: &str| life["items"][at][field].clone();
+    let entry = |at: usize, field: &str| life["items"][at][field].clone();
     assert_eq!(
-        [told(2, "action"), told(1, "action"), told(0, "action")],
+        [entry(2, "action"), entry(1, "action"), entry(0, "action")],
         ["mint", "use", "revoke"]
     );
     for at in 0..3 {
-        assert_eq!(told(at, "outcome"), "done", "{life}");
-        assert_eq!(told(at, "identity"), SERVICE_USER, "{life}");
-        assert_eq!(told(at, "scope"), "vso.code_status", "{life}");
+        assert_eq!(entry(at, "outcome"), "done", "{life}");
+        assert_eq!(entry(at, "identity"), SERVICE_USER, "{life}");
+        assert_eq!(entry(at, "scope"), "vso.code_status", "{life}");
     }
-    assert_eq!(told(2, "lifetime_s"), 300);
+    assert_eq!(entry(2, "lifetime_s"), 300);
     assert!(!life.to_string().contains(&pat.secret));
-    let id = told(2, "id");
+    let id = entry(2, "id");
     assert_eq!(gateway.api.get(&format!("/v1/audit/{id}")).await["action"], "mint");
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_policy_that_forbids_tokens_is_named_and_statuses_wait() {
+async fn a_policy_that_forbids_pats_is_named_and_statuses_wait() {
     let env = Env::new(1604);
     let gateway = env.linked(|_| {}).await;
     env.shell.ado(|ado| ado.pat_rules.allows_creation = false);
-    let commit = show(&env, &gateway, &["scan"]).await;
-    let told = problem(&gateway, "disablePatCreationPolicyViolation").await;
-    assert!(told.contains("allow list"), "{told}");
+    let commit = queue_statuses(&env, &gateway, &["scan"]).await;
+    let reason = problem(&gateway, "disablePatCreationPolicyViolation").await;
+    assert!(reason.contains("allow list"), "{reason}");
     let refused = gateway.api.items("/v1/audit?action=mint&outcome=refused").await;
     assert!(!refused.is_empty());
     env.shell.ado(|ado| ado.pat_rules.allows_creation = true);
-    // Linking again makes due what waits.
+    // Linking again makes waiting statuses due.
     env.link(&gateway.url).await;
     env.until_commit_status(&commit, "scan", "succeeded").await;
-    until_fine(&gateway).await;
+    until_no_problems(&gateway).await;
     gateway.stop().await;
-    all_spent(&env);
+    check_all_ended(&env);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_passing_fault_of_minting_is_tried_again_at_once() {
+async fn minting_is_repeated_at_once_after_a_transient_error() {
     let env = Env::new(1605);
     let gateway = env.linked(|_| {}).await;
     env.shell.ado(|ado| ado.fail_minting("failedToIssueAccessToken", 2));
-    let commit = show(&env, &gateway, &["scan"]).await;
+    let commit = queue_statuses(&env, &gateway, &["scan"]).await;
     env.until_commit_status(&commit, "scan", "succeeded").await;
     gateway.stop().await;
-    all_spent(&env);
+    check_all_ended(&env);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_whose_answer_was_lost_is_found_and_revoked() {
+async fn a_pat_whose_mint_answer_was_lost_is_found_and_revoked() {
     let env = Env::new(1606);
     let gateway = env.linked(|_| {}).await;
     let rule = Rule::new("POST", PATS, Action::DropAfter).next(1);
     env.shell.ado(|ado| ado.faults.add(rule));
-    let commit = show(&env, &gateway, &["scan"]).await;
+    let commit = queue_statuses(&env, &gateway, &["scan"]).await;
     env.until_commit_status(&commit, "scan", "succeeded").await;
     env.until_all_revoked().await;
     let lost: Vec<_> = pats(&env).into_iter().filter(|pat| pat.used == 0).collect();
-    assert!(!lost.is_empty(), "one was minted and never used");
+    assert!(!lost.is_empty(), "a PAT was minted and never used");
     let found = gateway.api.items("/v1/audit?action=revoke&outcome=done").await;
     let is_lost = |entry: &Value| entry["pat"] == lost[0].authorization_id;
     assert!(found.iter().any(is_lost), "{found:?}");
@@ -155,7 +157,7 @@ async fn a_token_whose_answer_was_lost_is_found_and_revoked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_nobody_waits_for_any_more_is_revoked_all_the_same() {
+async fn a_pat_is_revoked_although_its_caller_has_given_up() {
     let env = Env::new(1614);
     let gateway = env.linked(|_| {}).await;
     let mut settings = env.settings("127.0.0.1:1");
@@ -168,18 +170,20 @@ async fn a_token_that_nobody_waits_for_any_more_is_revoked_all_the_same() {
     let asking = source.credential(Scope::CodeStatus, Purpose::new("test"));
     let held = env.shell.wait_for_held(Duration::from_secs(20), 1);
     tokio::select! {
-        lent = asking => panic!("it is held back: {lent:?}"),
-        held = held => assert!(held.is_some(), "it is being minted"),
+        issued = asking => panic!("the answer is held back: {issued:?}"),
+        held = held => assert!(held.is_some(), "no PAT was requested"),
     }
     env.shell.release();
     env.until_all_revoked().await;
     assert_eq!(pats(&env).len(), 1);
-    tokio::time::timeout(Duration::from_secs(5), source.pause()).await.expect("none is held");
+    tokio::time::timeout(Duration::from_secs(5), source.pause())
+        .await
+        .expect("every PAT is revoked");
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_of_others_are_left_alone() {
+async fn pats_of_others_are_not_revoked() {
     let env = Env::new(1607);
     let bearer = "a-bearer-of-the-same-user";
     let names = [
@@ -208,69 +212,69 @@ async fn tokens_of_others_are_left_alone() {
         let revoked = ado.pats().iter().filter(|pat| pat.revoked_at_ms.is_some());
         revoked.map(|pat| pat.display_name.clone()).collect()
     };
-    env.until("what an older version left is revoked", |ado, _| !revoked(ado).is_empty()).await;
+    env.until("the PAT of an older version is revoked", |ado, _| !revoked(ado).is_empty()).await;
     let listed = |ado: &fakes::ado::World| ado.journal.count("GET", PATS);
-    env.until("it was looked again", |ado, _| listed(ado) >= 3).await;
+    env.until("there was a second sweep", |ado, _| listed(ado) >= 3).await;
     assert_eq!(env.shell.ado(|ado| revoked(ado)), [names[2]]);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_is_not_known_yet_is_not_presented_again() {
+async fn a_pat_that_azure_devops_does_not_know_yet_is_not_used_again() {
     let env = Env::new(1608);
     let gateway = env.linked(|_| {}).await;
     env.shell.ado(|ado| ado.pat_rules.delay_ms = 700);
-    let commit = show(&env, &gateway, &["scan"]).await;
+    let commit = queue_statuses(&env, &gateway, &["scan"]).await;
     env.until_commit_status(&commit, "scan", "succeeded").await;
     gateway.stop().await;
-    all_spent(&env);
-    assert!(pats(&env).iter().any(|pat| pat.refused_uses == 1), "the first came too early");
+    check_all_ended(&env);
+    assert!(pats(&env).iter().any(|pat| pat.refused_uses == 1), "the first PAT was used too early");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_person_signing_in_the_tokens_are_dead_and_the_operator_hears_it() {
+async fn a_problem_says_to_sign_in_when_pats_are_refused_for_an_idle_account() {
     let env = Env::new(1609);
     let gateway = env.linked(|_| {}).await;
     env.shell.ado(|ado| ado.pat_rules.has_signed_in = false);
-    show(&env, &gateway, &["scan"]).await;
-    let told = problem(&gateway, "does not accept").await;
-    assert!(told.contains("sign in"), "{told}");
+    queue_statuses(&env, &gateway, &["scan"]).await;
+    let reason = problem(&gateway, "does not accept").await;
+    assert!(reason.contains("sign in"), "{reason}");
     gateway.stop().await;
-    all_spent(&env);
+    check_all_ended(&env);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revocation_that_fails_is_made_again() {
+async fn a_failed_revocation_is_repeated() {
     let env = Env::new(1610);
     let gateway = env.linked(|_| {}).await;
     let rule = Rule::new("DELETE", PATS, unavailable_503(1)).next(3);
     env.shell.ado(|ado| ado.faults.add(rule));
-    let commit = show(&env, &gateway, &["one", "two"]).await;
+    let commit = queue_statuses(&env, &gateway, &["one", "two"]).await;
     env.until_commit_status(&commit, "two", "succeeded").await;
     env.until_all_revoked().await;
     let failed = gateway.api.items("/v1/audit?action=revoke&outcome=failed").await;
     assert!(!failed.is_empty());
     gateway.stop().await;
-    all_spent(&env);
+    check_all_ended(&env);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_lay_ready_and_was_not_needed_is_revoked() {
+async fn unused_pats_of_the_pool_are_revoked() {
     let env = Env::new(1611);
     let gateway = env.linked(|_| {}).await;
     let contexts = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"];
-    let commit = show(&env, &gateway, &contexts).await;
+    let commit = queue_statuses(&env, &gateway, &contexts).await;
     for context in contexts {
         env.until_commit_status(&commit, context, "succeeded").await;
     }
-    // Nobody asks any more: the last of them goes by itself.
+    // Without demand the pool drops its PATs.
     env.until_all_revoked().await;
     gateway.stop().await;
-    all_spent(&env);
+    check_all_ended(&env);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_a_window_one_token_serves_all_calls_of_a_scope() {
+async fn with_pat_use_window_one_pat_serves_all_calls_of_a_scope() {
     let env = Env::new(1612);
     env.shell.ado(|ado| ado.expects_single_use(false));
     let keys = r#"pat_use = "window""#;
@@ -287,12 +291,12 @@ async fn in_a_window_one_token_serves_all_calls_of_a_scope() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_shorter_life_than_asked_is_heeded() {
+async fn pats_that_are_valid_for_less_than_asked_are_used() {
     let env = Env::new(1613);
     env.shell.ado(|ado| ado.pat_rules.longest_ms = Some(60_000));
     let gateway = env.linked(|_| {}).await;
-    let commit = show(&env, &gateway, &["scan"]).await;
+    let commit = queue_statuses(&env, &gateway, &["scan"]).await;
     env.until_commit_status(&commit, "scan", "succeeded").await;
     gateway.stop().await;
-    all_spent(&env);
+    check_all_ended(&env);
 }

@@ -1,5 +1,5 @@
-//! The access token of the linked user: renewed once, kept over restarts, and said in plain words
-//! when it cannot be.
+//! The access token of the linked user: renewed once, stored across restarts, and a problem with
+//! advice when it cannot be renewed.
 
 use azdo_gateway::ado::Scope;
 use azdo_gateway::credentials::{Identities, Purpose};
@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{Env, InProcess, SERVICE_USER, parts};
 
-async fn show(env: &Env, gateway: &InProcess, context: &str) -> String {
+/// Queues a status of this context for a new commit, and returns the commit.
+async fn queue_status(env: &Env, gateway: &InProcess, context: &str) -> String {
     let commit = env.push("main");
     let status = json!({
         "organization": "fabrikam", "project": env.project, "repository": env.repository,
@@ -19,46 +20,48 @@ async fn show(env: &Env, gateway: &InProcess, context: &str) -> String {
     commit
 }
 
-fn refreshed(env: &Env) -> usize {
+/// How many times Entra was asked to renew a token.
+fn renewals(env: &Env) -> usize {
     env.shell.entra(|entra| entra.asked("refresh_token"))
 }
 
+/// Waits until the problem of the organization contains these words, and returns its text.
 async fn problem(gateway: &InProcess, words: &str) -> String {
     let says = |body: &Value| {
-        body["problems"]["fabrikam"].as_str().is_some_and(|told| told.contains(words))
+        body["problems"]["fabrikam"].as_str().is_some_and(|reason| reason.contains(words))
     };
     let ready = gateway.api.until("/readyz", says).await;
     ready["problems"]["fabrikam"].as_str().unwrap_or_default().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn however_many_need_it_it_is_renewed_once() {
+async fn concurrent_calls_renew_the_token_once() {
     let env = Env::new(1701);
     let gateway = env.linked(|_| {}).await;
-    assert_eq!(refreshed(&env), 0);
+    assert_eq!(renewals(&env), 0);
     env.shell.ado(|ado| ado.end_bearers());
     let mut commits = Vec::new();
     for number in 0..30 {
         let context = format!("scan-{number}");
-        commits.push((show(&env, &gateway, &context).await, context));
+        commits.push((queue_status(&env, &gateway, &context).await, context));
     }
     for (commit, context) in commits {
         env.until_commit_status(&commit, &context, "succeeded").await;
     }
-    assert_eq!(refreshed(&env), 1);
+    assert_eq!(renewals(&env), 1);
     let renewed = gateway.api.items("/v1/audit?action=refresh").await;
     assert_eq!(renewed.len(), 1, "{renewed:?}");
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_processes_on_one_store_renew_it_once() {
+async fn several_processes_on_one_store_renew_the_token_once() {
     let env = Env::new(1709);
     let gateway = env.linked(|_| {}).await;
     let mut settings = env.settings("127.0.0.1:1");
     settings.credential = env.service_user("mint_ahead = false");
     let config = settings.config();
-    // What other processes would have, with everything of their own but the store.
+    // As in other processes: only the store is common.
     let others: Vec<Identities> = (0..3)
         .map(|number| parts::identities(&config, gateway.app.store(), &number.to_string()))
         .collect();
@@ -67,52 +70,52 @@ async fn several_processes_on_one_store_renew_it_once() {
     let asking = sources.iter().cycle().take(30).map(|source| async move {
         source.credential(Scope::CodeStatus, Purpose::new("test")).await.map(drop)
     });
-    for lent in futures_util::future::join_all(asking).await {
-        lent.expect("everybody gets one");
+    for issued in futures_util::future::join_all(asking).await {
+        issued.expect("every caller gets a credential");
     }
-    assert_eq!(refreshed(&env), 1);
+    assert_eq!(renewals(&env), 1);
     env.until_all_revoked().await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_short_lived_token_is_renewed_before_it_ends() {
+async fn a_short_lived_token_is_renewed_before_it_expires() {
     let env = Env::new(1702);
     env.shell.entra(|entra| entra.options.access_token_s = (2, 2));
     let gateway = env.linked(|_| {}).await;
     let twice = |list: &Value| list["items"].as_array().is_some_and(|items| items.len() >= 2);
     gateway.api.until("/v1/audit?action=refresh&outcome=done", twice).await;
-    let commit = show(&env, &gateway, "scan").await;
+    let commit = queue_status(&env, &gateway, "scan").await;
     env.until_commit_status(&commit, "scan", "succeeded").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_that_end_at_once_do_not_make_a_loop() {
+async fn tokens_that_expire_at_once_do_not_cause_a_loop() {
     let env = Env::new(1715);
     let gateway = env.linked(|_| {}).await;
     env.shell.entra(|entra| entra.options.access_token_s = (0, 0));
     env.shell.ado(|ado| ado.end_bearers());
-    show(&env, &gateway, "scan").await;
+    queue_status(&env, &gateway, "scan").await;
     gateway.api.until("/readyz", |body| body["problems"]["fabrikam"].is_string()).await;
-    assert!(refreshed(&env) <= 10, "{} renewals", refreshed(&env));
+    assert!(renewals(&env) <= 10, "{} renewals", renewals(&env));
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_keeps_the_link_and_asks_nobody() {
+async fn after_a_restart_the_stored_access_token_is_used() {
     let env = Env::new(1703);
     let gateway = env.linked(|_| {}).await;
     gateway.stop().await;
     let gateway = env.unlinked(|_| {}).await;
-    let commit = show(&env, &gateway, "scan").await;
+    let commit = queue_status(&env, &gateway, "scan").await;
     env.until_commit_status(&commit, "scan", "succeeded").await;
-    assert_eq!(refreshed(&env), 0, "the access token was kept, too");
+    assert_eq!(renewals(&env), 0, "the access token was stored, too");
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_root_key_can_be_exchanged_without_linking_again() {
+async fn the_root_key_can_be_rotated_without_linking_again() {
     let env = Env::new(1704);
     let gateway = env.linked(|_| {}).await;
     gateway.stop().await;
@@ -130,15 +133,15 @@ async fn the_root_key_can_be_exchanged_without_linking_again() {
     let renewed = |list: &Value| list["items"] != json!([]);
     gateway.api.until("/v1/audit?action=refresh&outcome=done", renewed).await;
     gateway.stop().await;
-    // The previous key is gone.
+    // The previous key is not configured any more.
     let gateway = env.unlinked(rotated).await;
-    let commit = show(&env, &gateway, "scan").await;
+    let commit = queue_status(&env, &gateway, "scan").await;
     env.until_commit_status(&commit, "scan", "succeeded").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_is_lost_is_said_and_linking_again_heals() {
+async fn a_lost_root_key_is_a_problem_that_linking_again_solves() {
     let env = Env::new(1705);
     let gateway = env.linked(|_| {}).await;
     gateway.stop().await;
@@ -148,16 +151,16 @@ async fn a_key_that_is_lost_is_said_and_linking_again_heals() {
             settings.environment.insert("ROOT_KEY".into(), new.into());
         })
         .await;
-    let told = problem(&gateway, "previous_root_key").await;
-    assert!(told.contains("link the service user again"), "{told}");
+    let reason = problem(&gateway, "previous_root_key").await;
+    assert!(reason.contains("link the service user again"), "{reason}");
     env.link(&gateway.url).await;
     gateway.api.until("/readyz", |body| body["problems"] == json!({})).await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_entra_says_no_to_is_told_with_what_to_do() {
-    // A number, and words of the advice that only its row has.
+async fn a_refusal_of_entra_is_a_problem_with_advice() {
+    // A code, its error, and words that only its advice contains.
     let rows = [
         (50173, "invalid_grant", "revoked"),
         (50076, "interaction_required", "multi-factor"),
@@ -166,14 +169,14 @@ async fn what_entra_says_no_to_is_told_with_what_to_do() {
         (53003, "invalid_grant", "Conditional Access"),
         (50057, "invalid_grant", "disabled"),
     ];
-    for (seed, (number, error, words)) in (1710..).zip(rows) {
+    for (seed, (code, error, words)) in (1710..).zip(rows) {
         let env = Env::new(seed);
         let gateway = env.linked(|_| {}).await;
-        env.shell.entra(|entra| entra.fail_token(number, error, 400, None));
+        env.shell.entra(|entra| entra.fail_token(code, error, 400, None));
         env.shell.ado(|ado| ado.end_bearers());
-        let commit = show(&env, &gateway, "scan").await;
-        let told = problem(&gateway, &format!("AADSTS{number}")).await;
-        assert!(told.contains(words), "{number}: {told}");
+        let commit = queue_status(&env, &gateway, "scan").await;
+        let reason = problem(&gateway, &format!("AADSTS{code}")).await;
+        assert!(reason.contains(words), "{code}: {reason}");
         env.shell.entra(|entra| entra.clear_token_failure());
         env.link(&gateway.url).await;
         env.until_commit_status(&commit, "scan", "succeeded").await;
@@ -182,12 +185,12 @@ async fn what_entra_says_no_to_is_told_with_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_passing_fault_of_entra_heals_by_itself() {
+async fn a_transient_fault_of_entra_is_retried() {
     let env = Env::new(1706);
     let gateway = env.linked(|_| {}).await;
     env.shell.entra(|entra| entra.fail_token(90033, "temporarily_unavailable", 503, Some(1)));
     env.shell.ado(|ado| ado.end_bearers());
-    let commit = show(&env, &gateway, "scan").await;
+    let commit = queue_status(&env, &gateway, "scan").await;
     let failed = |list: &Value| list["items"].to_string().contains("AADSTS90033");
     gateway.api.until("/v1/audit?action=refresh&outcome=failed", failed).await;
     gateway.api.until("/readyz", |body| body["problems"] == json!({})).await;
@@ -197,7 +200,7 @@ async fn a_passing_fault_of_entra_heals_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_client_secrets_are_tried_while_they_are_exchanged() {
+async fn both_client_secrets_are_tried_during_a_rotation() {
     let env = Env::new(1707);
     let credential = env.service_user("");
     let two = credential.replace(
@@ -211,13 +214,13 @@ async fn two_client_secrets_are_tried_while_they_are_exchanged() {
         })
         .await;
     env.shell.ado(|ado| ado.end_bearers());
-    let commit = show(&env, &gateway, "scan").await;
+    let commit = queue_status(&env, &gateway, "scan").await;
     env.until_commit_status(&commit, "scan", "succeeded").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_secret_that_ends_soon_is_warned_about() {
+async fn a_client_secret_that_expires_soon_raises_a_warning() {
     let env = Env::new(1708);
     let soon = azdo_gateway::clock::Clock::system().now();
     let soon = soon.plus(std::time::Duration::from_secs(20 * 86_400)).to_string();
@@ -225,9 +228,9 @@ async fn a_client_secret_that_ends_soon_is_warned_about() {
     let keys = format!("client_secret_expires = {day}");
     let gateway = env.linked(|settings| settings.credential = env.service_user(&keys)).await;
     let says = |body: &Value| {
-        body["warnings"]["fabrikam"].as_str().is_some_and(|told| told.contains(&day))
+        body["warnings"]["fabrikam"].as_str().is_some_and(|warning| warning.contains(&day))
     };
     let ready = gateway.api.until("/readyz", says).await;
-    assert_eq!(ready["problems"], json!({}), "it still works for {SERVICE_USER}");
+    assert_eq!(ready["problems"], json!({}), "the credential of {SERVICE_USER} still works");
     gateway.stop().await;
 }

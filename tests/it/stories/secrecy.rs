@@ -1,4 +1,4 @@
-//! Secrets are seen by nobody: not in an answer, a metric, a log, a process list, or on disk.
+//! No secret appears in an answer, a metric, a log, the process list, or unencrypted on disk.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use crate::harness::{
     Api, Binary, Browser, CLIENT_SECRET, Env, OPERATOR, PAT, REPORTER, ROOT_KEY, VIEWER,
 };
 
-/// Every byte string that must not be found, by the name of what it is.
+/// The byte strings that must not be found, each with the name of the secret.
 fn secrets(env: &Env) -> Vec<(String, Vec<u8>)> {
     let mut found: Vec<(String, Vec<u8>)> = Vec::new();
     let mut add = |name: &str, secret: &[u8]| found.push((name.to_owned(), secret.to_vec()));
@@ -40,28 +40,28 @@ fn secrets(env: &Env) -> Vec<(String, Vec<u8>)> {
         let token = |start: &fakes::ci::Start| start.trigger["report"]["token"].clone();
         ci.triggered().map(|start| token(start).as_str().unwrap().to_owned()).collect()
     });
-    assert!(tokens.len() >= 4, "the story has few runs: {}", tokens.len());
+    assert!(tokens.len() >= 4, "there were only {} runs", tokens.len());
     for token in tokens {
         add("report token", token.as_bytes());
     }
     found
 }
 
-/// Bytes as text, one letter each, since text is searched fast.
+/// Bytes as text with one character each: text is searched faster than bytes.
 fn latin(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
-fn search(hook_scope: &str, content: &[u8], secrets: &[(String, Vec<u8>)]) {
-    assert!(!content.is_empty(), "{hook_scope} is empty");
+fn check_no_secret_in(what: &str, content: &[u8], secrets: &[(String, Vec<u8>)]) {
+    assert!(!content.is_empty(), "{what} is empty");
     let content = latin(content);
     for (name, secret) in secrets {
-        assert!(secret.len() >= 16, "{name} is too short to be looked for");
-        assert!(!content.contains(&latin(secret)), "{name} is in {hook_scope}");
+        assert!(secret.len() >= 16, "{name} is too short to be searched for");
+        assert!(!content.contains(&latin(secret)), "{name} is in {what}");
     }
 }
 
-/// Every list and every detail, as text.
+/// The answers of all routes, as text.
 async fn every_answer(gateway: &Binary) -> String {
     let mut all = String::new();
     for list in ["/v1/deliveries", "/v1/runs", "/v1/statuses", "/v1/audit"] {
@@ -83,8 +83,8 @@ async fn every_answer(gateway: &Binary) -> String {
     all + &metrics.unwrap().text().await.unwrap()
 }
 
-/// A life in which everything happens that may be told in a log.
-async fn live(env: &Env, gateway: &Binary) {
+/// Causes everything that is logged: successes, refusals, faults, and wrong credentials.
+async fn cause_everything(env: &Env, gateway: &Binary) {
     let (id, commit) = env.open("one");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.shell.ci(|ci| {
@@ -102,7 +102,7 @@ async fn live(env: &Env, gateway: &Binary) {
         let (id, commit) = env.open(branch);
         env.until_status(id, &commit, "unit-tests", "succeeded").await;
     }
-    // Wrong and odd callers, with secrets that are nearly right.
+    // Callers with a wrong body, or with the secret of something else.
     env.deliver(&gateway.url, "by-hand", "no json").await;
     let swapped = reqwest::Client::new()
         .post(format!("{}/hooks/azure-devops/fabrikam/git-push", gateway.url))
@@ -117,12 +117,12 @@ async fn live(env: &Env, gateway: &Binary) {
     gateway.api.post(&format!("/v1/runs/{run}/rerun"), None).await;
     env.shell.ado(|ado| ado.revoke_token(PAT));
     env.push("main");
-    // The first status is refused; it depends on the moment whether the others are tried, too.
-    let told = |statuses: &Value| {
+    // The first status is refused. The others are refused, too, or wait for the end of the pause.
+    let waits = |statuses: &Value| {
         let all = statuses["items"].to_string();
         all.contains("does not accept the credential") || all.contains("no calls to fabrikam until")
     };
-    gateway.api.until("/v1/statuses?outcome=queued", told).await;
+    gateway.api.until("/v1/statuses?outcome=queued", waits).await;
     env.until_decided(&gateway.api).await;
 }
 
@@ -131,35 +131,39 @@ fn commit_of(env: &Env, branch: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_ever_sees_a_secret() {
+async fn no_secret_is_shown_logged_or_stored() {
     let env = Env::new(1901);
     let mut gateway = Binary::start_with(&env, |settings| {
         settings.environment.insert("AZDO_GATEWAY_LOG".into(), "trace".into());
     })
     .await;
-    live(&env, &gateway).await;
+    cause_everything(&env, &gateway).await;
     let secrets = secrets(&env);
-    nowhere(&mut gateway, &secrets, "").await;
+    check_no_secret_anywhere(&mut gateway, &secrets, "").await;
 }
 
-/// None of the secrets is in an answer, the process list, or, after a sudden death, a file.
-async fn nowhere(gateway: &mut Binary, secrets: &[(String, Vec<u8>)], pages: &str) {
+/// Checks that no secret is in an answer, in the process list, or in a file after a kill.
+async fn check_no_secret_anywhere(
+    gateway: &mut Binary,
+    secrets: &[(String, Vec<u8>)],
+    pages: &str,
+) {
     let answers = every_answer(gateway).await + pages;
-    search("an answer", answers.as_bytes(), secrets);
+    check_no_secret_in("an answer", answers.as_bytes(), secrets);
     let process = format!("/proc/{}/cmdline", gateway.id());
-    search("the process list", &std::fs::read(process).unwrap(), secrets);
+    check_no_secret_in("the process list", &std::fs::read(process).unwrap(), secrets);
     let folder = gateway.settings.folder.clone();
     gateway.kill();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let content = std::fs::read(&path).unwrap();
         if !content.is_empty() {
-            search(&path.display().to_string(), &content, secrets);
+            check_no_secret_in(&path.display().to_string(), &content, secrets);
         }
     }
 }
 
-/// Somebody who links, and what they have in their hands and on their screen meanwhile.
+/// An operator who links a user: the secrets that they hold, and the pages that they see.
 #[derive(Default)]
 struct Linker {
     held: Vec<(String, Vec<u8>)>,
@@ -177,7 +181,7 @@ impl Linker {
         shown.status
     }
 
-    /// Up to where Entra sends the browser back; whoever holds the link may sign in.
+    /// Signs in, up to the redirect of the browser to the gateway.
     async fn sign_in(&mut self, gateway: &Binary) -> (Browser, String) {
         let (status, answer) = gateway.api.post("/v1/organizations/fabrikam/link", None).await;
         assert_eq!(status, StatusCode::CREATED);
@@ -193,7 +197,7 @@ impl Linker {
         (browser, back.into())
     }
 
-    /// Links, after somebody else has tried with what they overheard.
+    /// Links, after another browser has tried to complete the sign-in with the same URL.
     async fn link(&mut self, gateway: &Binary) {
         let (browser, back) = self.sign_in(gateway).await;
         assert_eq!(self.open(&Browser::new(), &back).await, StatusCode::BAD_REQUEST);
@@ -210,8 +214,8 @@ async fn shows(env: &Env, branch: &str) {
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
 }
 
-/// A linked life: tokens are renewed, refused and lost, and the user is exchanged.
-async fn live_linked(env: &Env, gateway: &Binary) -> Linker {
+/// Renews, refuses and loses tokens, and links, unlinks and links again.
+async fn cause_everything_linked(env: &Env, gateway: &Binary) -> Linker {
     let mut linker = Linker::default();
     let (browser, back) = linker.sign_in(gateway).await;
     env.shell.entra(|entra| entra.forge_next_id_token(Forgery::WrongNonce));
@@ -242,12 +246,12 @@ async fn live_linked(env: &Env, gateway: &Binary) -> Linker {
     assert_eq!(unlinked.0, StatusCode::NO_CONTENT);
     linker.link(gateway).await;
     shows(env, "five").await;
-    // One more is signed in, and never comes back.
+    // This sign-in is never completed.
     linker.sign_in(gateway).await;
     linker
 }
 
-/// What was issued_secrets to Entra and Azure DevOps, and what the linker held.
+/// The secrets of Entra and Azure DevOps, and those that the linker held.
 fn linked_secrets(env: &Env, linker: &Linker) -> Vec<(String, Vec<u8>)> {
     let mut found = linker.held.clone();
     let mut add = |name: &str, secret: &str| {
@@ -273,7 +277,7 @@ fn linked_secrets(env: &Env, linker: &Linker) -> Vec<(String, Vec<u8>)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_ever_sees_a_secret_of_the_service_user() {
+async fn no_secret_of_the_service_user_is_shown_logged_or_stored() {
     let env = Env::new(1902);
     let mut gateway = Binary::start_with(&env, |settings| {
         settings.credential = env.service_user("");
@@ -281,13 +285,13 @@ async fn nobody_ever_sees_a_secret_of_the_service_user() {
     })
     .await;
     env.register(&gateway.url);
-    let linker = live_linked(&env, &gateway).await;
+    let linker = cause_everything_linked(&env, &gateway).await;
     env.until_idle(&gateway.api).await;
-    // It was looked where something can be found.
+    // The search would find something: other values of the same answers are there.
     let known = env.shell.ado(|ado| ado.pats()[0].authorization_id.clone());
-    assert!(every_answer(&gateway).await.contains(&known), "the audit log knows every token");
+    assert!(every_answer(&gateway).await.contains(&known), "the audit log names every PAT");
     let log = std::fs::read_to_string(gateway.settings.folder.join("gateway.log")).unwrap();
-    assert!(log.contains("TRACE"), "the log tells everything");
+    assert!(log.contains("TRACE"), "the log has every level");
     let found = [secrets(&env), linked_secrets(&env, &linker)].concat();
-    nowhere(&mut gateway, &found, &linker.pages).await;
+    check_no_secret_anywhere(&mut gateway, &found, &linker.pages).await;
 }

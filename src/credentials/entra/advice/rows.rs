@@ -37,9 +37,9 @@ const AGAIN_WITH_FACTOR: &str = "\
 const REGISTER_FACTOR: &str = "\
     open <connect>, sign in as the service user and register a second factor when asked";
 const AGAIN_AND_EXCLUDE: &str = "\
-    open <connect> and sign in again as the service user; to end this permanently, \
-    have an administrator exclude the service user from the sign-in frequency policy (Entra admin center, \
-    Conditional Access)";
+    open <connect> and sign in again as the service user; to end this permanently, have an \
+    administrator exclude the service user from the sign-in frequency policy (Entra admin \
+    center, Conditional Access)";
 const CHALLENGE: &str = "open <connect>, sign in as the service user and answer the challenge";
 const AGAIN: &str = "open <connect> and sign in again as the service user";
 const NEW_PASSWORD: &str = "\

@@ -1,12 +1,12 @@
-//! The table of advice is whole and names what to do. It must never need a network.
+//! The table of advice is complete, and every row says what to do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::credentials::entra::advice::{advise, table};
 
-/// Every number of docs/azure-devops.md §4.4.
-const FACTS: [u32; 54] = [
+/// Every code of docs/azure-devops.md §4.4.
+const DOCUMENTED: [u32; 54] = [
     50_076, 50_079, 50_072, 50_074, 50_078, 53_000, 53_001, 53_002, 53_003, 53_004, 50_097, 50_129,
     50_131, 50_158, 70_008, 700_082, 70_043, 700_084, 50_173, 50_132, 50_133, 50_089, 70_000,
     65_001, 65_004, 90_094, 650_056, 650_057, 65_005, 50_020, 50_034, 51_004, 16_000, 500_208,
@@ -21,22 +21,22 @@ fn advice(code: Option<u32>, error: &str) -> Advice {
 }
 
 #[test]
-fn every_number_of_the_facts_has_its_row() {
+fn every_documented_code_has_one_row() {
     let known: BTreeSet<u32> = table().map(|(code, _)| code).collect();
-    let missing: Vec<u32> = FACTS.into_iter().filter(|code| !known.contains(code)).collect();
+    let missing: Vec<u32> = DOCUMENTED.into_iter().filter(|code| !known.contains(code)).collect();
     assert_eq!(missing, Vec::<u32>::new());
-    assert_eq!(known.len(), table().count(), "a number has two rows");
+    assert_eq!(known.len(), table().count(), "a code has two rows");
 }
 
 #[test]
-fn what_is_wrong_says_what_to_do_and_who() {
+fn every_cause_is_worded_once_and_every_action_has_one_actor() {
     let mut by_cause = BTreeMap::new();
     let mut by_action = BTreeMap::new();
     for (code, advice) in table() {
-        // Two causes in the same words would hide which one it is.
+        // Two causes in the same words could not be told apart.
         assert_eq!(by_cause.insert(advice.wrong.clone(), code), None, "{code}");
         let remedy = *by_action.entry(advice.action.clone()).or_insert(advice.remedy);
-        assert_eq!(remedy, advice.remedy, "{code}: one action, two who should do it");
+        assert_eq!(remedy, advice.remedy, "{code}: one action, two actors");
         assert!(!advice.to_string().contains(['<', '>', '\n']), "{code}: {advice}");
         assert!(!advice.to_string().contains("  "), "{code}: {advice}");
         if advice.remedy == Remedy::SignIn {
@@ -46,7 +46,7 @@ fn what_is_wrong_says_what_to_do_and_who() {
 }
 
 #[test]
-fn actions_carry_the_names_of_this_gateway() {
+fn actions_contain_the_names_of_tenant_app_and_organization() {
     let missing = advice(Some(65_001), "invalid_grant");
     let page = format!("https://login.microsoftonline.us/{TENANT}/adminconsent?client_id={CLIENT}");
     assert_eq!(missing.remedy, Remedy::Administrator);
@@ -59,7 +59,7 @@ fn actions_carry_the_names_of_this_gateway() {
 }
 
 #[test]
-fn unknown_numbers_fall_back_on_the_error() {
+fn the_oauth_error_decides_for_unknown_codes() {
     for (error, remedy) in [
         ("invalid_grant", Remedy::SignIn),
         ("interaction_required", Remedy::SignIn),

@@ -1,4 +1,4 @@
-//! How a sign-in begins and how the app proves itself. It must never reach beyond loopback.
+//! The start of a sign-in, and how the app authenticates itself.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 
-/// No certificate authority is needed: what counts of a certificate is its key.
+/// Only the key of the certificate is read, so the rest can be missing.
 fn certificate(key: &TestKey) -> Vec<u8> {
     let modulus = URL_SAFE_NO_PAD.decode(&key.public.0).expect("it is base64url");
     [&[0x30, 0x82, 0x03][..], &modulus, &[0x02, 0x03, 1, 0, 1][..]].concat()
 }
 
 #[test]
-fn the_browser_is_sent_with_everything_that_binds_the_answer() {
+fn the_authorize_url_has_state_nonce_and_challenge_but_no_secret() {
     let url = Url::parse("https://login.microsoftonline.com").expect("it is an address");
     let app = App { authority: authority(&url), client_id: CLIENT.into() };
     let entra = Entra::new(http(), app, ClientAuthentication::Secrets(vec![]), Clock::new(|| NOW));
@@ -41,31 +41,31 @@ fn the_browser_is_sent_with_everything_that_binds_the_answer() {
         assert_eq!(query[name], value, "{name}");
     }
     assert_eq!(query.len(), 11);
-    assert!(!url.as_str().contains(login.verifier.expose()), "the verifier stays here");
-    assert!(!url.as_str().contains(login.browser.expose()), "the cookie stays here");
+    assert!(!url.as_str().contains(login.verifier.expose()), "the verifier is not sent");
+    assert!(!url.as_str().contains(login.browser.expose()), "the cookie is not sent");
     assert!(PAT_SCOPES.split(' ').all(|scope| !scope.is_empty()), "{PAT_SCOPES:?}");
     let plain = entra.authorize_url(&login, &back, None);
     assert!(!plain.as_str().contains("login_hint"));
 }
 
 #[test]
-fn no_two_sign_ins_are_alike() {
+fn two_sign_ins_have_different_values() {
     let (one, two) = (Login::begin().expect("random"), Login::begin().expect("random"));
     let values = [&one.state, &one.nonce, &one.verifier, &one.browser, &two.state, &two.verifier];
     let values: std::collections::BTreeSet<_> = values.iter().map(|one| one.expose()).collect();
     assert_eq!(values.len(), 6);
-    assert!(values.iter().all(|value| value.len() == 43), "RFC 7636 wants 43 to 128");
+    assert!(values.iter().all(|value| value.len() == 43), "RFC 7636 demands 43 to 128");
     assert!(!format!("{one:?}").contains(one.verifier.expose()));
 }
 
 #[actix_web::test]
-async fn a_certificate_signs_a_short_assertion_for_each_request() {
+async fn a_certificate_signs_a_new_short_lived_assertion_for_each_request() {
     let fake = Fake::start();
     fake.on_token([granted()]);
     let der = certificate(&OURS);
     let both = format!("{}{}", OURS.pem, pem("CERTIFICATE", &der));
-    let proof = Certificate::from_pem(&secret(&both), &both).expect("they belong together");
-    let entra = fake.entra(ClientAuthentication::Certificate(proof));
+    let certificate = Certificate::from_pem(&secret(&both), &both).expect("they belong together");
+    let entra = fake.entra(ClientAuthentication::Certificate(certificate));
     entra.client_credentials().await.expect("it is granted");
     entra.client_credentials().await.expect("it is granted");
     let forms: Vec<_> = fake.seen().into_iter().map(|seen| seen.form).collect();
@@ -91,7 +91,7 @@ async fn a_certificate_signs_a_short_assertion_for_each_request() {
 }
 
 #[test]
-fn a_certificate_that_would_be_refused_is_found_at_once() {
+fn an_unusable_certificate_is_rejected_when_it_is_read() {
     let good = pem("CERTIFICATE", &certificate(&OURS));
     let from = |key: &str, certificate: &str| {
         Certificate::from_pem(&secret(key), certificate).map(|_| ()).expect_err("it is unusable")
@@ -107,7 +107,7 @@ fn a_certificate_that_would_be_refused_is_found_at_once() {
 }
 
 #[actix_web::test]
-async fn a_token_file_is_read_each_time() {
+async fn the_token_file_is_read_for_every_request() {
     let fake = Fake::start();
     fake.on_token([granted()]);
     let file = tempfile::NamedTempFile::new().expect("there is room");

@@ -1,4 +1,4 @@
-//! What Entra says comes out clean. It must never need a network.
+//! Descriptions of Entra are cleaned, and codes are found in them.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn outcome(name: &str, text: &str, codes: &[u32], secrets: &[&Secret]) -> Error 
 }
 
 #[test]
-fn words_are_one_line_without_traces_and_cut() {
+fn a_description_is_one_short_line_without_trace_ids() {
     let text = "AADSTS700082: The refresh token has expired.\r\nTrace ID: 1\r\nTimestamp: 2";
     assert_eq!(
         refusal(text, &[700_082], &[]).description,
@@ -31,27 +31,27 @@ fn words_are_one_line_without_traces_and_cut() {
 }
 
 #[test]
-fn words_lose_the_secrets_that_were_sent() {
+fn sent_secrets_are_removed_from_a_description() {
     let sent = secret("a~b/c+d=");
     let text = "bad 'a~b/c+d=' as a%7Eb%2Fc%2Bd%3D";
-    let said = refusal(text, &[], &[&sent, &secret("")]).description;
-    assert_eq!(said, "bad '[secret]' as [secret]");
-    // A cut must not leave the beginning of one.
+    let description = refusal(text, &[], &[&sent, &secret("")]).description;
+    assert_eq!(description, "bad '[secret]' as [secret]");
+    // Shortening must not leave the beginning of a secret.
     let text = format!("{} a~b/c+d=", "x".repeat(295));
     assert!(!refusal(&text, &[], &[&sent]).description.contains("a~"));
 }
 
 #[test]
-fn the_number_is_found_wherever_it_stands() {
+fn the_code_is_found_in_the_list_or_the_description() {
     assert_eq!(refusal("AADSTS70008: expired", &[], &[]).code, Some(70_008));
     assert_eq!(refusal("AADSTS: nothing", &[], &[]).code, None);
     assert_eq!(refusal("AADSTS99999999999: too long", &[], &[]).code, None);
-    assert_eq!(refusal("", &[1, 50_076], &[]).code, Some(50_076), "the known one is chosen");
+    assert_eq!(refusal("", &[1, 50_076], &[]).code, Some(50_076), "a known code is preferred");
     assert_eq!(refusal("", &[1, 2], &[]).code, Some(1));
 }
 
 #[test]
-fn what_passes_is_no_refusal() {
+fn a_transient_fault_is_no_refusal() {
     let waits = |codes: &[u32]| match outcome("invalid_grant", "", codes, &[]) {
         Error::Transient { retry_after, .. } => retry_after,
         other => panic!("{other:?}"),
@@ -63,7 +63,7 @@ fn what_passes_is_no_refusal() {
 }
 
 #[test]
-fn the_browser_may_bring_back_anything() {
+fn the_error_of_a_redirect_is_explained_and_cleaned() {
     let url = Url::parse("https://login.microsoftonline.com").expect("it is an address");
     let app = App { authority: authority(&url), client_id: CLIENT.into() };
     let entra = Entra::new(http(), app, ClientAuthentication::Secrets(vec![]), Clock::new(|| NOW));

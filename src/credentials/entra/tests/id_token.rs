@@ -1,5 +1,4 @@
-//! ID tokens, really signed: the good one is believed and every forged one is not. It must never
-//! reach beyond loopback.
+//! ID tokens with real signatures: the valid one is accepted, and every forged one is rejected.
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Header;
@@ -8,7 +7,7 @@ use super::*;
 
 const NONCE: &str = "the-nonce";
 
-/// Where Entra shows what it signs with.
+/// The path of the discovery document.
 fn discovery() -> String {
     format!("/{TENANT}/v2.0/.well-known/openid-configuration")
 }
@@ -65,7 +64,7 @@ fn part(value: &Value) -> String {
 }
 
 #[actix_web::test]
-async fn a_good_token_names_the_account() {
+async fn a_valid_token_names_the_account() {
     let (fake, entra) = ready();
     let mut claims = with(&fake, "tid", TENANT.to_uppercase());
     claims["auth_time"] = (NOW.ms() / 1_000 - 60).into();
@@ -80,7 +79,7 @@ async fn a_good_token_names_the_account() {
 }
 
 #[actix_web::test]
-async fn a_forged_token_is_not_believed() {
+async fn a_forged_token_is_rejected_with_the_reason() {
     let (fake, entra) = ready();
     let now = NOW.ms() / 1_000;
     let cases = [
@@ -108,11 +107,11 @@ async fn a_forged_token_is_not_believed() {
 }
 
 #[actix_web::test]
-async fn the_token_does_not_choose_its_algorithm() {
+async fn only_rs256_is_accepted() {
     let (fake, entra) = ready();
     let claims = claims(&fake);
     let none = format!("{}.{}.", part(&json!({ "alg": "none", "kid": "ours" })), part(&claims));
-    // The public key as the shared secret: what a careless verifier would compare with.
+    // Signed with the public key as HMAC key: a verifier that trusts `alg` would accept it.
     let mut header = Header::new(Algorithm::HS256);
     header.kid = Some("ours".into());
     let public = URL_SAFE_NO_PAD.decode(&OURS.public.0).expect("it is base64url");
@@ -126,11 +125,11 @@ async fn the_token_does_not_choose_its_algorithm() {
         let error = entra.verify_id_token(&secret(&token), NONCE).await.expect_err("forged");
         assert!(matches!(error, Error::InvalidIdToken { .. }), "{error:?}");
     }
-    assert_eq!(fake.seen().len(), 0, "it is not worth a request");
+    assert_eq!(fake.seen().len(), 0, "no keys are fetched for it");
 }
 
 #[actix_web::test]
-async fn rolled_keys_are_fetched_again_but_not_on_demand() {
+async fn rotated_keys_are_fetched_at_most_once_a_minute() {
     let (fake, entra) = ready();
     entra.verify_id_token(&signed(&claims(&fake), &OURS, "ours"), NONCE).await.expect("good");
     fake.on(&keys_path(), [published(&[("new", &FORGERS)])]);
@@ -138,7 +137,7 @@ async fn rolled_keys_are_fetched_again_but_not_on_demand() {
     let token = signed(&claims(&fake), &FORGERS, "new");
     for _ in 0..3 {
         fake.pass(19);
-        entra.verify_id_token(&token, NONCE).await.expect_err("it was asked a moment ago");
+        entra.verify_id_token(&token, NONCE).await.expect_err("the keys were fetched a moment ago");
     }
     assert_eq!(fetches(), 1);
     fake.pass(3);
@@ -149,11 +148,11 @@ async fn rolled_keys_are_fetched_again_but_not_on_demand() {
     let tomorrow = with(&fake, "exp", NOW.ms() / 1_000 + 200_000);
     fake.pass(86_400);
     entra.verify_id_token(&signed(&tomorrow, &FORGERS, "new"), NONCE).await.expect("good");
-    assert_eq!(fetches(), 3, "keys are asked for again every day");
+    assert_eq!(fetches(), 3, "keys are fetched again after a day");
 }
 
 #[actix_web::test]
-async fn keys_come_from_the_authority_only() {
+async fn keys_are_fetched_from_the_authority_only() {
     let (fake, entra) = ready();
     let token = signed(&claims(&fake), &OURS, "ours");
     let elsewhere =
@@ -164,7 +163,7 @@ async fn keys_come_from_the_authority_only() {
     fake.on(&discovery(), [Reply::page(503, "").with("retry-after", "7")]);
     let error = entra.verify_id_token(&token, NONCE).await.expect_err("it is busy");
     assert!(matches!(error, Error::Transient { retry_after: Some(_), .. }), "{error:?}");
-    // Without a document the addresses are those that Microsoft documents.
+    // Without a discovery document the documented paths are used.
     fake.on(&discovery(), [Reply::page(404, "")]);
     entra.verify_id_token(&token, NONCE).await.expect("the keys are in their place");
 }

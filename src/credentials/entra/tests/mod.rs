@@ -1,5 +1,4 @@
-//! Entra played on loopback: scripted answers, and a record of what was asked. It must never know
-//! more of Entra than a test tells it.
+//! A fake token endpoint on loopback: it gives scripted answers and records the requests.
 
 mod advice;
 mod client_authentication;
@@ -32,7 +31,7 @@ pub(super) const TENANT: &str = "0a1b2c3d-0000-4000-8000-00000000abcd";
 pub(super) const CLIENT: &str = "c11e47c1-0000-4000-8000-000000000001";
 pub(super) const NOW: Timestamp = Timestamp::from_ms(1_790_000_000_000);
 
-/// One answer.
+/// A scripted answer.
 #[derive(Clone)]
 pub(super) struct Reply {
     status: u16,
@@ -62,7 +61,7 @@ impl Reply {
     }
 }
 
-/// One request as it arrived.
+/// A recorded request.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) path: String,
@@ -98,7 +97,7 @@ impl Fake {
         Self { url, world, now: Arc::new(AtomicI64::new(NOW.micros())) }
     }
 
-    /// The last answer of a path is given again and again.
+    /// Scripts the answers of a path. The last one is repeated.
     pub(super) fn on(&self, path: &str, replies: impl IntoIterator<Item = Reply>) {
         let replies = replies.into_iter().collect();
         self.world.lock().expect("no test panics with it").replies.insert(path.into(), replies);
@@ -176,7 +175,7 @@ pub(super) fn granted() -> Reply {
     )
 }
 
-/// A key pair made for this run.
+/// A key pair that is generated for this run.
 pub(super) struct TestKey {
     pub(super) pem: String,
     pub(super) signing: EncodingKey,

@@ -1,4 +1,4 @@
-//! The token endpoint over a real connection. It must never reach beyond loopback.
+//! The token endpoint over a real connection.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ fn two_secrets() -> ClientAuthentication {
 }
 
 #[actix_web::test]
-async fn a_code_is_redeemed_for_tokens() {
+async fn a_code_is_exchanged_for_tokens() {
     let fake = Fake::start();
     fake.on_token([granted()]);
     let back = Url::parse("https://gateway.example/connect/callback").expect("it is an address");
@@ -38,7 +38,7 @@ async fn a_code_is_redeemed_for_tokens() {
 }
 
 #[actix_web::test]
-async fn the_other_secret_is_tried_while_rotating() {
+async fn the_second_secret_is_tried_during_a_rotation() {
     let fake = Fake::start();
     for code in [7_000_215, 7_000_222] {
         let refused = Reply::refusal(code, "invalid_client", "Invalid client secret provided.");
@@ -53,7 +53,7 @@ async fn the_other_secret_is_tried_while_rotating() {
 }
 
 #[actix_web::test]
-async fn a_refusal_says_what_to_do_and_no_secret() {
+async fn a_refusal_contains_advice_and_no_secret() {
     let fake = Fake::start();
     let words = "AADSTS700082: The token refresh-0 of first~secret has expired.\r\nTrace ID: 1";
     fake.on_token([Reply::refusal(700_082, "invalid_grant", words)]);
@@ -67,15 +67,15 @@ async fn a_refusal_says_what_to_do_and_no_secret() {
     assert!(text.starts_with("Entra refuses (AADSTS700082): "), "{text}");
     assert!(text.contains("/connect/fabrikam"), "{text}");
     let seen = fake.seen();
-    assert_eq!(seen.len(), 1, "the secret is not what was refused");
+    assert_eq!(seen.len(), 1, "the client secret was not refused");
     assert_eq!(seen[0].form["scope"], PAT_SCOPES);
 }
 
 #[actix_web::test]
-async fn a_busy_entra_is_left_in_peace_as_long_as_it_says() {
+async fn a_transient_fault_keeps_its_retry_after() {
     let fake = Fake::start();
     let busy = json!({ "error": "temporarily_unavailable", "error_codes": [90_033] });
-    let told = |error: Error| match error {
+    let retry_after = |error: Error| match error {
         Error::Transient { retry_after, .. } => retry_after,
         other => panic!("{other:?}"),
     };
@@ -90,13 +90,13 @@ async fn a_busy_entra_is_left_in_peace_as_long_as_it_says() {
         fake.on_token([reply]);
         let result = fake.entra(two_secrets()).client_credentials().await;
         let wait = wait.map(Duration::from_secs);
-        assert_eq!(told(result.expect_err("it is busy")), wait);
+        assert_eq!(retry_after(result.expect_err("it is busy")), wait);
     }
-    assert_eq!(fake.seen().len(), 6, "nothing is asked twice");
+    assert_eq!(fake.seen().len(), 6, "no request is repeated");
 }
 
 #[actix_web::test]
-async fn what_is_no_answer_is_named_and_not_followed() {
+async fn unexpected_responses_are_named_and_redirects_not_followed() {
     let fake = Fake::start();
     let long = format!("{{\"access_token\":\"{}\"}}", "x".repeat(300 * 1_024));
     let long = Reply { body: long, ..Reply::json(200, &json!({})) };
@@ -121,7 +121,7 @@ async fn what_is_no_answer_is_named_and_not_followed() {
 }
 
 #[actix_web::test]
-async fn nobody_there_is_transient() {
+async fn a_refused_connection_is_transient() {
     let free = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback is there");
     let address = free.local_addr().expect("it is bound");
     drop(free);
@@ -133,7 +133,7 @@ async fn nobody_there_is_transient() {
 }
 
 #[actix_web::test]
-async fn a_machine_gets_its_token_without_a_secret() {
+async fn the_metadata_service_issues_a_token_without_a_secret() {
     let fake = Fake::start();
     let path = "/metadata/identity/oauth2/token";
     let quoted = json!({ "access_token": "machine", "expires_in": "86399", "token_type": "Bearer",
