@@ -21,7 +21,7 @@ pub struct Outcome {
     /// When it began.
     pub at: Timestamp,
     /// How many things were changed at Azure DevOps, or found there.
-    pub changes: usize,
+    pub changes: u32,
     /// There is more to do, and it can be tried soon.
     pub has_more: bool,
     /// What did not work, and what to do about it.
@@ -47,7 +47,7 @@ pub struct LastPass {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     /// The fencing number: grows with each claim. A process with an older number has lost the pass.
-    pub number: u64,
+    pub number: i64,
     /// The process that claimed the pass, until it releases it.
     pub holder: Option<String>,
     /// When another process may claim the pass although it was not released.
@@ -77,9 +77,9 @@ impl Default for State {
 
 /// The answer to a process that wants to run a pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Claim {
+pub enum PassClaim {
     /// The pass is that process' own until its lease ends.
-    Claimed(Claimed),
+    Claimed(ClaimedPass),
     NotDue {
         until: Timestamp,
     },
@@ -92,8 +92,8 @@ pub enum Claim {
 
 /// A pass that was claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Claimed {
-    pub number: u64,
+pub struct ClaimedPass {
+    pub number: i64,
     /// Somebody asked for it. Also true where the pass before was never released: whether that one
     /// was asked for is not known any more.
     pub is_asked: bool,
@@ -114,16 +114,16 @@ pub struct Release {
 impl State {
     /// Claims the pass for `instance` until `now` plus `lease`, where it is due and no other
     /// process holds it.
-    pub fn claim(&mut self, instance: &str, now: Timestamp, lease: Duration) -> Claim {
+    pub fn claim(&mut self, instance: &str, now: Timestamp, lease: Duration) -> PassClaim {
         if let Some(holder) = &self.holder
             && holder != instance
             && now < self.leased_until
         {
-            return Claim::HeldBy { instance: holder.clone(), until: self.leased_until };
+            return PassClaim::HeldBy { instance: holder.clone(), until: self.leased_until };
         }
         let is_asked = self.is_asked || self.holder.is_some();
         if !is_asked && now < self.due_at {
-            return Claim::NotDue { until: self.due_at };
+            return PassClaim::NotDue { until: self.due_at };
         }
         self.number += 1;
         self.holder = Some(instance.to_owned());
@@ -131,12 +131,12 @@ impl State {
         // Due until it is released: another process repeats it if this one dies.
         self.due_at = self.due_at.min(now);
         self.is_asked = false;
-        Claim::Claimed(Claimed { number: self.number, is_asked, attempts: self.attempts })
+        PassClaim::Claimed(ClaimedPass { number: self.number, is_asked, attempts: self.attempts })
     }
 
     /// Prolongs the lease of the pass with this number until `now` plus `lease`. False where
     /// another process has claimed it since.
-    pub fn renew(&mut self, number: u64, now: Timestamp, lease: Duration) -> bool {
+    pub fn renew(&mut self, number: i64, now: Timestamp, lease: Duration) -> bool {
         let is_held = self.is_held(number);
         if is_held {
             self.leased_until = now.plus(lease);
@@ -146,7 +146,7 @@ impl State {
 
     /// Ends the pass with this number. False, and nothing changes, where another process has
     /// claimed it since.
-    pub fn release(&mut self, number: u64, release: Release) -> bool {
+    pub fn release(&mut self, number: i64, release: Release) -> bool {
         let is_held = self.is_held(number);
         if is_held {
             self.holder = None;
@@ -165,7 +165,7 @@ impl State {
         self.is_asked = true;
     }
 
-    fn is_held(&self, number: u64) -> bool {
+    fn is_held(&self, number: i64) -> bool {
         self.holder.is_some() && self.number == number
     }
 }
@@ -210,9 +210,9 @@ mod tests {
         State { is_asked: true, ..State::default() }
     }
 
-    fn claimed(claim: Claim) -> Claimed {
+    fn claimed(claim: PassClaim) -> ClaimedPass {
         match claim {
-            Claim::Claimed(claimed) => claimed,
+            PassClaim::Claimed(claimed) => claimed,
             other => panic!("it is not claimed: {other:?}"),
         }
     }
@@ -249,8 +249,8 @@ mod tests {
     #[test]
     fn the_first_pass_is_due_when_somebody_asks() {
         let until = Timestamp::NEVER;
-        assert_eq!(State::default().claim("a", NOW, LEASE), Claim::NotDue { until });
-        let expected = Claimed { number: 1, is_asked: true, attempts: 0 };
+        assert_eq!(State::default().claim("a", NOW, LEASE), PassClaim::NotDue { until });
+        let expected = ClaimedPass { number: 1, is_asked: true, attempts: 0 };
         assert_eq!(claimed(asked().claim("a", NOW, LEASE)), expected);
     }
 
@@ -260,7 +260,7 @@ mod tests {
         let number = claimed(state.claim("a", NOW, LEASE)).number;
         assert!(state.release(number, release(after(300), Some(outcome(false)))));
         assert_eq!(state.last.as_ref().map(|last| &last.outcome), Some(&outcome(false)));
-        assert_eq!(state.claim("b", after(299), LEASE), Claim::NotDue { until: after(300) });
+        assert_eq!(state.claim("b", after(299), LEASE), PassClaim::NotDue { until: after(300) });
         assert!(!claimed(state.claim("b", after(300), LEASE)).is_asked);
     }
 
@@ -268,7 +268,7 @@ mod tests {
     fn one_process_at_a_time_runs_a_pass() {
         let mut state = asked();
         let number = claimed(state.claim("a", NOW, LEASE)).number;
-        let held = |until| Claim::HeldBy { instance: "a".into(), until };
+        let held = |until| PassClaim::HeldBy { instance: "a".into(), until };
         assert_eq!(state.claim("b", after(119), LEASE), held(after(120)));
         assert!(state.renew(number, after(119), LEASE));
         assert_eq!(state.claim("b", after(238), LEASE), held(after(239)));
@@ -298,7 +298,7 @@ mod tests {
         let second = claimed(state.claim("a", after(1), LEASE));
         assert!(second.is_asked);
         assert!(state.release(second.number, release(after(300), None)));
-        assert_eq!(state.claim("a", after(2), LEASE), Claim::NotDue { until: after(300) });
+        assert_eq!(state.claim("a", after(2), LEASE), PassClaim::NotDue { until: after(300) });
     }
 
     #[test]
@@ -310,7 +310,7 @@ mod tests {
         let given_back = Release { is_asked: true, attempts: 3, ..release(NOW, None) };
         assert!(state.release(number, given_back));
         assert_eq!(state.last.as_ref().map(|last| &last.outcome), Some(&outcome(true)));
-        let expected = Claimed { number: 3, is_asked: true, attempts: 3 };
+        let expected = ClaimedPass { number: 3, is_asked: true, attempts: 3 };
         assert_eq!(claimed(state.claim("b", NOW, LEASE)), expected);
     }
 }

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 
 use super::context::OrganizationContext;
 use super::pass::{LEASE, Pass, Stop};
-use crate::domain::reconciler::{self, Claim, Claimed, LastPass, Outcome, Release, State};
+use crate::domain::reconciler::{self, ClaimedPass, LastPass, Outcome, PassClaim, Release};
 use crate::domain::time::Timestamp;
 use crate::health::ProblemKind;
 use crate::storage::{self, Reconciler};
@@ -74,7 +74,6 @@ pub struct Driver<R> {
     look_at: Mutex<Timestamp>,
     /// Somebody has asked for a pass since the store was last asked.
     is_asked: AtomicBool,
-    state: Mutex<State>,
 }
 
 impl<R: Reconcile> Driver<R> {
@@ -82,7 +81,7 @@ impl<R: Reconcile> Driver<R> {
     pub(super) fn new(reconciler: R) -> Self {
         let look_at = Mutex::new(Timestamp::ZERO);
         let (notifier, is_asked) = (Notifier::default(), AtomicBool::new(false));
-        Self { reconciler, notifier, look_at, is_asked, state: Mutex::default() }
+        Self { reconciler, notifier, look_at, is_asked }
     }
 
     /// Wakes the worker that ticks this driver.
@@ -114,7 +113,8 @@ impl<R: Reconcile> Driver<R> {
     /// # Errors
     /// The store does not answer.
     pub async fn ask(&self) -> Result<(), storage::Error> {
-        self.state().ask();
+        let OrganizationContext { organization, deps, .. } = self.reconciler.context();
+        deps.store.ask_reconciler(organization, R::KIND).await?;
         self.is_asked.store(true, Ordering::Release);
         self.notifier.notify();
         Ok(())
@@ -125,11 +125,9 @@ impl<R: Reconcile> Driver<R> {
     /// # Errors
     /// The store does not answer.
     pub async fn last(&self) -> Result<Option<Outcome>, storage::Error> {
-        Ok(self.state().last.clone().map(|last| last.outcome))
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let OrganizationContext { organization, deps, .. } = self.reconciler.context();
+        let last = deps.store.last_pass(organization, R::KIND).await?;
+        Ok(last.map(|last| last.outcome))
     }
 
     fn look_at(&self) -> MutexGuard<'_, Timestamp> {
@@ -142,26 +140,7 @@ impl<R: Reconcile> Driver<R> {
         *self.look_at() = at.min(now.plus(LOOK_AGAIN.min(every)));
     }
 
-    async fn claim(&self, now: Timestamp) -> Result<Claim, storage::Error> {
-        let OrganizationContext { organization, deps, .. } = self.reconciler.context();
-        let (store, holder) = (&deps.store, &deps.instance.process);
-        let claim = self.state().claim(holder, now, LEASE);
-        if let Claim::Claimed(claimed) = claim
-            && !store.claim_reconciler(organization, R::KIND, holder, now, LEASE).await?
-        {
-            let release = Release {
-                due_at: now.plus(LOOK_AGAIN),
-                attempts: claimed.attempts,
-                is_asked: false,
-                last: None,
-            };
-            self.state().release(claimed.number, release);
-            return Ok(Claim::NotDue { until: now.plus(LOOK_AGAIN) });
-        }
-        Ok(claim)
-    }
-
-    async fn run(&self, claimed: Claimed) -> Result<(), worker::Error> {
+    async fn run(&self, claimed: ClaimedPass) -> Result<(), worker::Error> {
         let context = self.reconciler.context();
         let began_at = context.now();
         let pass = Pass::of(context, R::KIND, claimed);
@@ -182,16 +161,18 @@ impl<R: Reconcile> Driver<R> {
             }
         };
         let release = self.release_of(claimed, ended.as_ref().ok(), context.now());
-        let released = self.release(claimed.number, release).await;
+        let OrganizationContext { organization, deps, .. } = context;
+        let released =
+            deps.store.release_reconciler(organization, R::KIND, claimed.number, release).await;
         match ended {
             Err(Stop::Store(error)) => Err(error.into()),
-            _ => Ok(released?),
+            _ => Ok(released.map(drop)?),
         }
     }
 
     /// What is stored at the end of a pass; one without an end is given back.
-    fn release_of(&self, claimed: Claimed, ended: Option<&Ended>, now: Timestamp) -> Release {
-        let Claimed { attempts, is_asked, .. } = claimed;
+    fn release_of(&self, claimed: ClaimedPass, ended: Option<&Ended>, now: Timestamp) -> Release {
+        let ClaimedPass { attempts, is_asked, .. } = claimed;
         match ended {
             None => Release { due_at: now, attempts, is_asked, last: None },
             Some(Ended::Postponed { until }) => {
@@ -211,12 +192,6 @@ impl<R: Reconcile> Driver<R> {
             }
         }
     }
-
-    async fn release(&self, number: u64, release: Release) -> Result<(), storage::Error> {
-        let OrganizationContext { organization, deps, .. } = self.reconciler.context();
-        self.state().release(number, release);
-        deps.store.release_reconciler(organization, R::KIND, &deps.instance.process).await
-    }
 }
 
 #[async_trait]
@@ -235,12 +210,14 @@ impl<R: Reconcile> Tick for Driver<R> {
             self.look_again(now, Timestamp::NEVER);
             return Ok(Progress::Idle);
         }
-        match self.claim(now).await? {
-            Claim::NotDue { until } | Claim::HeldBy { until, .. } => {
+        let OrganizationContext { organization, deps, .. } = self.reconciler.context();
+        let (store, instance) = (&deps.store, &deps.instance.process);
+        match store.claim_reconciler(organization, R::KIND, instance, now, LEASE).await? {
+            PassClaim::NotDue { until } | PassClaim::HeldBy { until, .. } => {
                 self.look_again(now, until);
                 Ok(Progress::Idle)
             }
-            Claim::Claimed(claimed) => {
+            PassClaim::Claimed(claimed) => {
                 Box::pin(self.run(claimed)).await?;
                 Ok(Progress::Worked)
             }

@@ -1,5 +1,5 @@
-//! Keeps our identities alive and clean: access tokens renewed in good time, tokens that nobody
-//! holds revoked, warnings before something ends. It must never know of what kind an identity is.
+//! Keeps the identities working: renews access tokens before they expire, revokes personal access
+//! tokens that no process holds, and warns before something ends.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use crate::worker::{self, Progress, Tick};
 /// See the module.
 #[derive(Debug)]
 pub struct Identity {
+    /// One for each organization.
     pub sources: Vec<Arc<dyn Source>>,
 }
 
@@ -21,7 +22,7 @@ impl Tick for Identity {
     }
 
     async fn tick(&self) -> Result<Progress, worker::Error> {
-        // Side by side: one organization that does not answer must not hold up the others.
+        // At the same time, so that one organization that does not answer delays no other.
         futures_util::future::join_all(self.sources.iter().map(|source| source.maintain())).await;
         Ok(Progress::Idle)
     }

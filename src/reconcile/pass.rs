@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::context::OrganizationContext;
 use crate::ado::{self, Credential, Lane, Pause, Scope};
 use crate::credentials::{self, CallError, Purpose};
-use crate::domain::reconciler::Claimed;
-use crate::storage::{self, Reconciler};
+use crate::domain::reconciler::ClaimedPass;
+use crate::storage::{self, Commit, Reconciler};
 
 /// How long a replica that does not renew its lease keeps the pass.
 pub(super) const LEASE: Duration = Duration::from_secs(120);
@@ -42,7 +42,7 @@ pub struct Pass<'a> {
     context: &'a OrganizationContext,
     reconciler: Reconciler,
     /// None for a pass that only looks, which needs no lease.
-    claimed: Option<Claimed>,
+    claimed: Option<ClaimedPass>,
     requests: AtomicU64,
 }
 
@@ -56,7 +56,7 @@ impl<'a> Pass<'a> {
     pub(super) fn of(
         context: &'a OrganizationContext,
         reconciler: Reconciler,
-        claimed: Claimed,
+        claimed: ClaimedPass,
     ) -> Self {
         Self { claimed: Some(claimed), ..Self::look(context, reconciler) }
     }
@@ -96,7 +96,7 @@ impl<'a> Pass<'a> {
             return Err(Stop::Paused(pause));
         }
         if let Some(claimed) = self.claimed {
-            self.renew(claimed).await?;
+            self.renew(claimed.number).await?;
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
         metrics::counter!("azdo_gateway_reconcile_requests_total",
@@ -107,11 +107,14 @@ impl<'a> Pass<'a> {
         Ok(called.map_err(|_| Stop::TimedOut)??)
     }
 
-    async fn renew(&self, _claimed: Claimed) -> Result<(), Stop> {
+    async fn renew(&self, number: i64) -> Result<(), Stop> {
         let OrganizationContext { organization, deps, .. } = self.context;
-        let (store, holder, now) = (&deps.store, &deps.instance.process, deps.clock.now());
+        let now = deps.clock.now();
         let renewal =
-            store.claim_reconciler(organization, self.reconciler, holder, now, LEASE).await?;
-        if renewal { Ok(()) } else { Err(Stop::LeaseLost) }
+            deps.store.renew_reconciler(organization, self.reconciler, number, now, LEASE).await?;
+        match renewal {
+            Commit::Committed => Ok(()),
+            Commit::Conflict | Commit::LeaseLost => Err(Stop::LeaseLost),
+        }
     }
 }

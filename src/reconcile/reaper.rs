@@ -1,5 +1,5 @@
-//! Ends what nobody will end: runs whose time is over, so that nothing stays pending for ever. It
-//! must never end a run whose time is not over.
+//! Ends runs whose time is over, since a CI system that reports nothing would leave their statuses
+//! pending for ever.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ impl Tick for Reaper {
         let overdue = self.store.overdue_runs(now, BATCH_MAX).await?;
         let mut progress = Progress::Idle;
         for run in overdue {
-            // Somebody may have reported since: then its time is not over any more.
+            // A report may have arrived since, which prolongs the run.
             let changed = change_run(self.store.as_ref(), run.id, |run| time_out(run, now));
             if let Changed::To(run) = changed.await? {
                 tracing::warn!(run = %run.id, check = run.check, "timed out: {}", run.reason);

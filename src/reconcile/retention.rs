@@ -1,5 +1,5 @@
-//! Deletes finished rows that are older than the operator wants to keep, a little at a time. It
-//! must never hold the writer for long.
+//! Deletes finished rows that are older than the operator wants to keep, a few in each transaction,
+//! so that other writes never wait for long.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::storage::Store;
 use crate::worker::{self, Progress, Tick};
 
-/// Rows of each kind in one transaction.
+/// The most rows of each kind that one transaction deletes.
 const BATCH_MAX: usize = 200;
 
 /// See the module.
@@ -18,7 +18,7 @@ const BATCH_MAX: usize = 200;
 pub struct Retention {
     pub store: Arc<dyn Store>,
     pub keep: Duration,
-    /// For the audit log.
+    /// How long entries of the audit log are kept.
     pub keep_audit: Duration,
     pub clock: Clock,
 }

@@ -7,14 +7,16 @@ use async_trait::async_trait;
 
 use super::deliveries::NewDelivery;
 use super::error::Error;
+use super::lease::Commit;
 use super::page::{Page, Paged};
 use crate::domain::decision::{Remembered, RememberedRef};
 use crate::domain::event::Repository;
 use crate::domain::id::DeliveryId;
+use crate::domain::reconciler::{LastPass, PassClaim, Release};
 use crate::domain::subscription::{Found, HookScope};
 use crate::domain::time::Timestamp;
 
-/// Upkeep that one replica at a time does for an organization.
+/// A reconciler, of which one replica at a time runs a pass over an organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reconciler {
     Subscriptions,
@@ -130,25 +132,46 @@ pub struct PolicyRow {
 /// The memory of the reconcilers.
 #[async_trait]
 pub trait Reconciliation: Send + Sync {
-    /// Takes the turn at a reconciler of an organization until `now` plus `lease`, where nobody has
-    /// it, or prolongs it for the one who does. `holder` names a process. Answers whether it is
-    /// ours.
+    /// Claims a pass for the process `instance` until `now` plus `lease`, where
+    /// `domain::reconciler::State::claim` allows it.
     async fn claim_reconciler(
         &self,
         organization: &str,
         reconciler: Reconciler,
-        holder: &str,
+        instance: &str,
         now: Timestamp,
         lease: Duration,
-    ) -> Result<bool, Error>;
+    ) -> Result<PassClaim, Error>;
 
-    /// Gives the turn back, where it is still ours.
+    /// Prolongs the lease of the pass with this number until `now` plus `lease`.
+    async fn renew_reconciler(
+        &self,
+        organization: &str,
+        reconciler: Reconciler,
+        number: i64,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<Commit, Error>;
+
+    /// Ends the pass with this number, and stores what it came to and when the next one is due.
     async fn release_reconciler(
         &self,
         organization: &str,
         reconciler: Reconciler,
-        holder: &str,
-    ) -> Result<(), Error>;
+        number: i64,
+        release: Release,
+    ) -> Result<Commit, Error>;
+
+    /// Asks for a pass as soon as possible; one that runs already is followed by another.
+    async fn ask_reconciler(&self, organization: &str, reconciler: Reconciler)
+    -> Result<(), Error>;
+
+    /// The last pass that ended with an outcome.
+    async fn last_pass(
+        &self,
+        organization: &str,
+        reconciler: Reconciler,
+    ) -> Result<Option<LastPass>, Error>;
 
     /// The hooks of an organization.
     async fn hooks(&self, organization: &str) -> Result<HookState, Error>;

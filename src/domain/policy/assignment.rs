@@ -31,7 +31,8 @@ pub(super) fn assign<'f>(
     let mut assigned: Vec<Option<&Found>> = vec![None; desired.len()];
     for (round, matches) in rounds.iter().enumerate() {
         for (at, one) in desired.iter().enumerate() {
-            // Where a policy of somebody else does the job, ours is kept only if it needs no move.
+            // Where a policy of somebody else enforces it, one of ours is used only if it needs no
+            // move.
             let is_done = foreign.iter().any(|found| found.enforces(one, view.me));
             let has_one = assigned.get(at).is_some_and(Option::is_some);
             if has_one || (round > 0 && is_done) {

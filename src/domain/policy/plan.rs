@@ -1,8 +1,8 @@
 //! The plan for the policies of an organization: what to do so that merging waits for every
 //! required check.
 //!
-//! Every step says where, what and why. What somebody else made is never changed: where it is in
-//! the way, that is reported.
+//! Every step says where, what and why. A policy that somebody else made is never changed; where it
+//! keeps a check from being enforced, that is reported.
 
 use std::collections::BTreeSet;
 

@@ -226,7 +226,8 @@ impl CatchUp {
         } else {
             next_scan_at(deps.clock.now(), self.every, is_complete)
         };
-        let outcome = Outcome { at, changes: found, has_more: false, problem };
+        let changes = u32::try_from(found).unwrap_or(u32::MAX);
+        let outcome = Outcome { at, changes, has_more: false, problem };
         Ended::Finished { outcome, due_at: Some(due_at) }
     }
 }

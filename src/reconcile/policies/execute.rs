@@ -18,7 +18,7 @@ const REFUSALS_MAX: usize = 3;
 /// What was done.
 #[derive(Debug)]
 pub(super) struct Executed {
-    pub(super) changes: usize,
+    pub(super) changes: u32,
     /// What was refused, and what to do about it.
     pub(super) problem: Option<String>,
 }
@@ -37,7 +37,7 @@ pub(super) async fn execute(
     let protects = |step: &&Step| matches!(step.kind, Kind::Addition | Kind::Change);
     let mut unprotected = plan.steps.iter().filter(protects).count();
     set_gauge(context, unprotected);
-    let (mut changes, mut refusals) = (0_usize, Vec::new());
+    let (mut changes, mut refusals) = (0_u32, Vec::new());
     for step in &plan.steps {
         if step.kind == Kind::Report {
             tracing::debug!(organization = context.organization, policy = step.policy, "{step}");

@@ -16,7 +16,7 @@ use crate::secret::Secret;
 #[derive(Debug, Default)]
 pub(super) struct Executed {
     /// How many things were changed at Azure DevOps.
-    pub(super) changes: usize,
+    pub(super) changes: u32,
     /// A scope had no subscription that delivers everything: earlier events were lost.
     pub(super) lost_events: bool,
     /// The first failure, for people.
@@ -51,7 +51,7 @@ impl Execution<'_> {
             match self.step(step).await {
                 Ok(is_done) => {
                     self.log(step, is_done);
-                    executed.changes += usize::from(is_done && step.kind != Kind::Wait);
+                    executed.changes += u32::from(is_done && step.kind != Kind::Wait);
                 }
                 Err(Stop::Call(error)) if !ends_the_pass(&error) => {
                     failed.insert(step.hook_scope.clone());

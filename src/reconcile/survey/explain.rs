@@ -47,8 +47,8 @@ mod tests {
             (credentials::Error::new("nobody is linked: run `azdo-gateway link x`").into(), "link"),
         ];
         for (error, words) in table {
-            let told = explain("signing in", &error);
-            assert!(told.starts_with("signing in: ") && told.contains(words), "{told}");
+            let reason = explain("signing in", &error);
+            assert!(reason.starts_with("signing in: ") && reason.contains(words), "{reason}");
         }
         assert!(is_refusal(&forbidden("no")));
         let reason = "no answer in time".into();

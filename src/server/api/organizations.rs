@@ -53,7 +53,10 @@ impl Resource for Directory {
             let projects: Vec<Value> = findings.projects.iter().map(project).collect();
             fields.insert("identity".into(), json!(findings.identity.as_ref().map(identity)));
             fields.insert("projects".into(), json!(projects));
-            fields.insert("problems".into(), json!(findings.problems));
+            // Beside the problems that the parts of the gateway have reported.
+            if let Some(Value::Array(problems)) = fields.get_mut("problems") {
+                problems.extend(findings.problems.into_iter().map(Value::String));
+            }
         }
         Ok(Some(shown))
     }

@@ -1,6 +1,7 @@
 //! What reconcilers remember between two passes, and which replica runs each.
 
 mod hooks;
+mod passes;
 mod policies;
 mod repositories;
 mod subscriptions;
@@ -8,17 +9,18 @@ mod subscriptions;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::Sqlite;
 use super::deliveries::bytes_of;
 use crate::domain::event::Repository;
 use crate::domain::id::DeliveryId;
+use crate::domain::reconciler::{LastPass, PassClaim, Release};
 use crate::domain::subscription::HookScope;
 use crate::domain::time::Timestamp;
 use crate::storage::{
-    Arrival, Error, HookState, KnownRepository, NewDelivery, Page, Paged, PolicyRow, Reconciler,
-    Reconciliation, SubscriptionFilter, SubscriptionRow, WatchRow, Watermark,
+    Arrival, Commit, Error, HookState, KnownRepository, NewDelivery, Page, Paged, PolicyRow,
+    Reconciler, Reconciliation, SubscriptionFilter, SubscriptionRow, WatchRow, Watermark,
 };
 
 /// Roughly what a short row holds in memory.
@@ -30,26 +32,84 @@ impl Reconciliation for Sqlite {
         &self,
         organization: &str,
         reconciler: Reconciler,
-        holder: &str,
+        instance: &str,
         now: Timestamp,
         lease: Duration,
-    ) -> Result<bool, Error> {
-        let (organization, holder) = (organization.to_owned(), holder.to_owned());
+    ) -> Result<PassClaim, Error> {
+        let (organization, instance) = (organization.to_owned(), instance.to_owned());
         let claim = move |db: &Connection| {
-            claim(db, &organization, reconciler, &holder, now, now.plus(lease))
+            let mut state = passes::load(db, &organization, reconciler)?;
+            let claim = state.claim(&instance, now, lease);
+            if matches!(claim, PassClaim::Claimed(_)) {
+                passes::save(db, &organization, reconciler, &state)?;
+            }
+            Ok(claim)
         };
-        self.writer.write(ROW_BYTES, claim).await
+        self.writer.write_without_sync(ROW_BYTES, claim).await
+    }
+
+    async fn renew_reconciler(
+        &self,
+        organization: &str,
+        reconciler: Reconciler,
+        number: i64,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<Commit, Error> {
+        let organization = organization.to_owned();
+        let renew = move |db: &Connection| {
+            let mut state = passes::load(db, &organization, reconciler)?;
+            if !state.renew(number, now, lease) {
+                return Ok(Commit::LeaseLost);
+            }
+            passes::save(db, &organization, reconciler, &state)?;
+            Ok(Commit::Committed)
+        };
+        self.writer.write_without_sync(ROW_BYTES, renew).await
     }
 
     async fn release_reconciler(
         &self,
         organization: &str,
         reconciler: Reconciler,
-        holder: &str,
-    ) -> Result<(), Error> {
-        let (organization, holder) = (organization.to_owned(), holder.to_owned());
-        let release = move |db: &Connection| release(db, &organization, reconciler, &holder);
+        number: i64,
+        release: Release,
+    ) -> Result<Commit, Error> {
+        let organization = organization.to_owned();
+        let release = move |db: &Connection| {
+            let mut state = passes::load(db, &organization, reconciler)?;
+            // The work may be repeated, so the release is not moved out of it.
+            if !state.release(number, release.clone()) {
+                return Ok(Commit::LeaseLost);
+            }
+            passes::save(db, &organization, reconciler, &state)?;
+            Ok(Commit::Committed)
+        };
         self.writer.write(ROW_BYTES, release).await
+    }
+
+    async fn ask_reconciler(
+        &self,
+        organization: &str,
+        reconciler: Reconciler,
+    ) -> Result<(), Error> {
+        let organization = organization.to_owned();
+        let ask = move |db: &Connection| {
+            let mut state = passes::load(db, &organization, reconciler)?;
+            state.ask();
+            passes::save(db, &organization, reconciler, &state)
+        };
+        self.writer.write(ROW_BYTES, ask).await
+    }
+
+    async fn last_pass(
+        &self,
+        organization: &str,
+        reconciler: Reconciler,
+    ) -> Result<Option<LastPass>, Error> {
+        let organization = organization.to_owned();
+        let last = move |db: &Connection| passes::load(db, &organization, reconciler);
+        Ok(self.readers.read(last).await?.last)
     }
 
     async fn hooks(&self, organization: &str) -> Result<HookState, Error> {
@@ -172,35 +232,4 @@ impl Reconciliation for Sqlite {
         let keep = move |db: &Connection| policies::keep(db, &organization, &policy, is_kept);
         self.writer.write(ROW_BYTES, keep).await
     }
-}
-
-fn claim(
-    db: &Connection,
-    organization: &str,
-    reconciler: Reconciler,
-    holder: &str,
-    now: Timestamp,
-    until: Timestamp,
-) -> rusqlite::Result<bool> {
-    let taken = db
-        .prepare_cached(
-            "INSERT INTO reconciler (organization, reconciler, holder, leased_until) VALUES (?1, ?2, ?3, ?5)
-             ON CONFLICT DO UPDATE SET holder = ?3, leased_until = ?5
-             WHERE holder = ?3 OR leased_until <= ?4",
-        )?
-        .execute(params![organization, reconciler.as_str(), holder, now.micros(), until.micros()])?;
-    Ok(taken == 1)
-}
-
-fn release(
-    db: &Connection,
-    organization: &str,
-    reconciler: Reconciler,
-    holder: &str,
-) -> rusqlite::Result<()> {
-    db.prepare_cached(
-        "DELETE FROM reconciler WHERE organization = ?1 AND reconciler = ?2 AND holder = ?3",
-    )?
-    .execute([organization, reconciler.as_str(), holder])?;
-    Ok(())
 }

@@ -1,5 +1,4 @@
-//! Parts of a gateway on their own, set up as the gateway sets them up: for what several processes
-//! on one store do. It must never be used where a whole gateway would do.
+//! Parts of a gateway without the rest of it, for tests of several processes on one store.
 
 use std::sync::Arc;
 

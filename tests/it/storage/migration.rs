@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use azdo_gateway::domain::audit::Action;
+use azdo_gateway::domain::reconciler::PassClaim;
 use azdo_gateway::storage::sqlite::Sqlite;
 use azdo_gateway::storage::{
     AuditFilter, Link, LinkChange, LinkTo, Page, Posting, Reconciler, Ticket,
@@ -127,11 +128,12 @@ async fn a_database_of_version_2_is_taken_over_with_everything_in_it() {
     let known = bench.store.known_repository(ORGANIZATION, &id).await.unwrap();
     assert_eq!(known.pull_requests, [make::remembered(7, "Add search", at(3))]);
     assert_eq!(known.refs, [make::remembered_ref("main", 'a')]);
-    let claim = |holder| {
-        bench.store.claim_reconciler(ORGANIZATION, Reconciler::CatchUp, holder, at(0), LEASE)
+    bench.store.ask_reconciler(ORGANIZATION, Reconciler::CatchUp).await.unwrap();
+    let claim = |instance| {
+        bench.store.claim_reconciler(ORGANIZATION, Reconciler::CatchUp, instance, at(0), LEASE)
     };
-    assert!(claim("a").await.unwrap());
-    assert!(!claim("b").await.unwrap());
+    assert!(matches!(claim("a").await.unwrap(), PassClaim::Claimed(_)));
+    assert!(matches!(claim("b").await.unwrap(), PassClaim::HeldBy { .. }));
 }
 
 #[test]

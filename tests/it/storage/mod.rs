@@ -32,10 +32,14 @@ mod migration;
 mod model;
 /// Statuses: per hook_scope the newest wins, one attempt at a time.
 mod outbox;
+/// The policies that are recorded as ours.
+mod policies;
 /// Attempts at posting: doubts, counts, turns.
 mod posting;
 /// SQLite: power cuts while hook calls are being kept.
 mod power;
+/// Passes of reconcilers: claimed by one process, due at their time.
+mod reconcilers;
 /// A store that is closed and opened again.
 mod reopening;
 /// What is old and finished goes, what waits stays.
@@ -48,8 +52,6 @@ mod secrets;
 mod sqlite;
 /// Subscriptions as last seen.
 mod subscriptions;
-/// Turns at reconcilers, and policies of ours.
-mod upkeep;
 /// Repositories: watched, read, known.
 mod watching;
 

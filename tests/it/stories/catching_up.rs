@@ -40,7 +40,7 @@ async fn without_hooks_everything_is_found() {
     assert!(found.iter().all(|one| one["source"] == "catch_up"), "{found:?}");
     assert!(found.iter().any(|one| {
         let reason = one["reason"].as_str().unwrap_or_default();
-        reason.contains("before Fabrikam/web was watched") && one["outcome"] == "ignored"
+        reason.contains("older than the watch on Fabrikam/web") && one["outcome"] == "ignored"
     }));
     env.check_invariants();
     gateway.stop().await;

@@ -275,7 +275,7 @@ async fn nobody_elses_policy_is_touched_and_one_that_waits_in_vain_is_told() {
     assert_eq!(all(&env), before);
     let plan = gateway.api.get("/v1/organizations/fabrikam/plan").await;
     let (step, words) =
-        (&plan["items"][0], "waits for build/unit-tests, and we post ci/unit-tests");
+        (&plan["items"][0], "waits for build/unit-tests, but the check posts ci/unit-tests");
     assert_eq!((&step["kind"], &step["action"]), (&json!("policy"), &json!("leave")), "{plan}");
     assert!(step["reason"].as_str().unwrap().contains(words), "{plan}");
     let answer = gateway.api.get("/v1/permissions").await;

@@ -1,12 +1,22 @@
 -- What the upkeep remembers. Organizations compare without case, as Azure DevOps has it; GUIDs are
 -- lower case.
 
--- Whose turn it is. `leased_until` is 0 when the process that had it is gone.
+-- The passes of reconcilers. `number` grows with each claim. `holder` is the process that has claimed
+-- the pass until `leased_until`, which is 0 when that process is gone. `last_…` is the last outcome.
 CREATE TABLE reconciler (
     organization TEXT NOT NULL COLLATE NOCASE,
     reconciler TEXT NOT NULL,
-    holder TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    holder TEXT,
     leased_until INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    asked INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    last_instance TEXT,
+    last_at INTEGER,
+    last_changes INTEGER,
+    last_has_more INTEGER,
+    last_problem TEXT,
     PRIMARY KEY (organization, reconciler)
 ) STRICT, WITHOUT ROWID;
 
