@@ -70,7 +70,8 @@ pub(super) fn print(surveyed: &Surveyed) {
     print_places(&surveyed.shown);
     print_rights(surveyed);
     print_policies(surveyed);
-    for problem in surveyed.problems() {
+    let shown: Vec<&str> = list(&surveyed.shown, "problems").filter_map(Value::as_str).collect();
+    for problem in surveyed.problems().filter(|problem| !shown.contains(problem)) {
         say!("problem       {problem}");
     }
     if surveyed.is_fine() {

@@ -156,7 +156,7 @@ fn grants(surveyed: &Surveyed) -> anyhow::Result<Vec<permission::Grant>> {
         let (namespace, token) = (text(row, "namespace"), text(row, "token"));
         permission::Grant::add(&mut grants, &namespace, &token, bit);
     }
-    let problems = surveyed.problems();
+    let problems: Vec<&str> = surveyed.problems().collect();
     if surveyed.rows().next().is_none() && !problems.is_empty() {
         bail!("it is not known what is missing:\n  {}", problems.join("\n  "));
     }

@@ -67,27 +67,19 @@ impl Surveyed {
         list(&self.rights, "policies")
     }
 
-    /// Those of both answers: what is seen may have changed in between.
-    fn problems(&self) -> Vec<&str> {
-        let mut problems: Vec<&str> = Vec::new();
+    /// What could not be read at Azure DevOps, so that permissions may be missing unseen.
+    fn problems(&self) -> impl Iterator<Item = &str> {
         let name = self.shown.get("name").and_then(Value::as_str).unwrap_or_default();
-        for found in [&self.shown, &self.rights] {
-            for problem in list(found, "problems").filter_map(Value::as_str) {
-                let bare = problem.strip_prefix(name).and_then(|rest| rest.strip_prefix(": "));
-                let problem = bare.unwrap_or(problem);
-                if !problems.contains(&problem) {
-                    problems.push(problem);
-                }
-            }
-        }
-        problems
+        list(&self.rights, "problems").filter_map(Value::as_str).map(move |problem| {
+            problem.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(problem)
+        })
     }
 
     fn is_fine(&self) -> bool {
         let refused = |probe: &Value| probe.get("allowed") != Some(&Value::Bool(true));
         let is_wrong = |policy: &Value| policy.get("problem").is_some_and(Value::is_string);
         let may = self.missing().next().is_none() && !self.probes().any(refused);
-        may && self.problems().is_empty() && !self.policies().any(is_wrong)
+        may && self.problems().next().is_none() && !self.policies().any(is_wrong)
     }
 }
 
