@@ -1,4 +1,4 @@
-//! What most parts of a gateway need, set up once by the composition root and cloned from there.
+//! What most parts of a gateway need: the composition root sets it up once, and the parts clone it.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::secret::Keyring;
 use crate::storage::{HookActivity, Store};
 use crate::worker::Notifiers;
 
-/// See the module. Clones share everything.
+/// See the module. All clones share one state.
 #[derive(Clone, Debug)]
 pub struct Deps {
-    /// For every outgoing call; follows no redirects.
+    /// For every outgoing call; follows no redirect.
     pub http: reqwest::Client,
     pub store: Arc<dyn Store>,
     pub keys: Keyring,
-    /// Where Azure DevOps, Entra and CI systems reach this gateway.
+    /// The URL at which Azure DevOps, Entra and CI systems reach this gateway.
     pub public_url: Url,
     pub throttle: Arc<Throttle>,
     pub health: Arc<Health>,
@@ -27,15 +27,15 @@ pub struct Deps {
     pub notifiers: Notifiers,
     pub clock: Clock,
     pub instance: Instance,
-    /// Cancelled when the gateway stops: no further call is begun.
+    /// Cancelled when the gateway stops: from then on no call is started.
     pub stop: CancellationToken,
 }
 
-/// The name of this replica, and of the installation that it belongs to.
+/// Which gateway process this is, and of which installation. Each id is eight hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
-    /// The same for every replica on one store: eight hexadecimal digits.
-    pub gateway: String,
-    /// This process: eight hexadecimal digits.
-    pub process: String,
+    /// The same for all processes on one store.
+    pub installation_id: String,
+    /// New with every start of a process.
+    pub id: String,
 }

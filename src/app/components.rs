@@ -48,7 +48,8 @@ async fn deps(
     stop: CancellationToken,
 ) -> anyhow::Result<Deps> {
     let process = getrandom::u32().context("no random numbers are available")?;
-    let instance = Instance { gateway: store.gateway().await?, process: format!("{process:08x}") };
+    let instance =
+        Instance { installation_id: store.gateway().await?, id: format!("{process:08x}") };
     Ok(Deps {
         http: ado::http_client().context("cannot set up outgoing connections")?,
         store,

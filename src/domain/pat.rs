@@ -11,14 +11,14 @@ use super::id::RunId;
 pub const PREFIX: &str = "azdo-gateway/";
 
 /// Who minted a token and what for. The display name is
-/// `azdo-gateway/{gateway}/{process}-{serial}/{what}[/{run}]`.
+/// `azdo-gateway/{installation_id}/{instance_id}-{serial}/{what}[/{run}]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
-    /// The id of the installation: the same for all processes on one store.
-    pub gateway: String,
-    /// The id of the process: new with every start.
-    pub process: String,
-    /// Counts the tokens of the process.
+    /// The same for all processes on one store.
+    pub installation_id: String,
+    /// Of the process that minted it: new with every start.
+    pub instance_id: String,
+    /// Counts the tokens of that process.
     pub serial: u64,
     pub what: String,
     pub run: Option<RunId>,
@@ -27,20 +27,20 @@ pub struct Name {
 impl Name {
     /// The display name.
     pub fn display(&self) -> String {
-        let Self { gateway, process, serial, what, run } = self;
+        let Self { installation_id, instance_id, serial, what, run } = self;
         let run = run.map(|run| format!("/{run}")).unwrap_or_default();
-        format!("{PREFIX}{gateway}/{process}-{serial}/{what}{run}")
+        format!("{PREFIX}{installation_id}/{instance_id}-{serial}/{what}{run}")
     }
 
     /// Parses a display name; none if this version of the gateway does not make such names.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.strip_prefix(PREFIX)?.split('/');
-        let (gateway, counted, what) = (parts.next()?, parts.next()?, parts.next()?);
-        let (process, serial) = counted.split_once('-')?;
+        let (installation_id, counted, what) = (parts.next()?, parts.next()?, parts.next()?);
+        let (instance_id, serial) = counted.split_once('-')?;
         let run = parts.next().map(str::parse).transpose().ok()?;
         Some(Self {
-            gateway: gateway.to_owned(),
-            process: process.to_owned(),
+            installation_id: installation_id.to_owned(),
+            instance_id: instance_id.to_owned(),
             serial: serial.parse().ok()?,
             what: what.to_owned(),
             run,
@@ -56,8 +56,8 @@ impl Name {
 /// over, too.
 pub fn is_left_over(
     display_name: &str,
-    gateway: &str,
-    process: &str,
+    installation_id: &str,
+    instance_id: &str,
     is_live: impl Fn(u64) -> bool,
 ) -> bool {
     if !display_name.starts_with(PREFIX) {
@@ -65,8 +65,8 @@ pub fn is_left_over(
     }
     match Name::parse(display_name) {
         None => true,
-        Some(name) if name.gateway != gateway => false,
-        Some(name) if name.process != process => true,
+        Some(name) if name.installation_id != installation_id => false,
+        Some(name) if name.instance_id != instance_id => true,
         Some(name) => !is_live(name.serial),
     }
 }
@@ -97,16 +97,16 @@ pub fn life_needed(lifetime: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    fn name(gateway: &str, process: &str, serial: u64) -> String {
-        let (gateway, process) = (gateway.to_owned(), process.to_owned());
-        Name { gateway, process, serial, what: "status".into(), run: None }.display()
+    fn name(installation_id: &str, instance_id: &str, serial: u64) -> String {
+        let (installation_id, instance_id) = (installation_id.to_owned(), instance_id.to_owned());
+        Name { installation_id, instance_id, serial, what: "status".into(), run: None }.display()
     }
 
     #[test]
     fn a_display_name_can_be_parsed() {
         let run = Some(RunId(uuid::Uuid::from_u128(7)));
-        let (gateway, process) = ("3fa9c2d1".to_owned(), "7be01c44".to_owned());
-        let name = Name { gateway, process, serial: 15, what: "status".into(), run };
+        let (installation_id, instance_id) = ("3fa9c2d1".to_owned(), "7be01c44".to_owned());
+        let name = Name { installation_id, instance_id, serial: 15, what: "status".into(), run };
         assert_eq!(Name::parse(&name.display()), Some(name));
         assert_eq!(Name::parse("azdo-gateway/a/b/c"), None);
         assert_eq!(Name::parse("somebody else's"), None);

@@ -182,7 +182,7 @@ impl<R: Reconcile> Driver<R> {
                 let every = self.reconciler.every();
                 let next = every.map(|every| reconciler::next(outcome, attempts, every));
                 let next_at = next.map_or(Timestamp::NEVER, |(wait, _)| now.plus(wait));
-                let instance = self.reconciler.context().deps.instance.process.clone();
+                let instance = self.reconciler.context().deps.instance.id.clone();
                 Release {
                     due_at: due_at.unwrap_or(next_at),
                     attempts: next.map_or(0, |(_, attempts)| attempts),
@@ -211,7 +211,7 @@ impl<R: Reconcile> Tick for Driver<R> {
             return Ok(Progress::Idle);
         }
         let OrganizationContext { organization, deps, .. } = self.reconciler.context();
-        let (store, instance) = (&deps.store, &deps.instance.process);
+        let (store, instance) = (&deps.store, &deps.instance.id);
         match store.claim_reconciler(organization, R::KIND, instance, now, LEASE).await? {
             PassClaim::NotDue { until } | PassClaim::HeldBy { until, .. } => {
                 self.look_again(now, until);

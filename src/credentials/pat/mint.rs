@@ -207,9 +207,9 @@ impl Minter {
     }
 
     fn name(&self, serial: &Serial, purpose: Purpose) -> String {
-        let Instance { gateway, process } = self.instance.clone();
+        let Instance { installation_id, id: instance_id } = self.instance.clone();
         let (what, run) = (purpose.what.to_owned(), purpose.run);
-        Name { gateway, process, serial: serial.number, what, run }.display()
+        Name { installation_id, instance_id, serial: serial.number, what, run }.display()
     }
 
     fn pat(&self, minted: MintedPat, serial: Serial, scope: Scope, entry: &Entry) -> Pat {

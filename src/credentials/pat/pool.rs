@@ -55,7 +55,7 @@ impl TokenPool {
         let oldest = state.ready.front();
         let is_old_enough = oldest.is_some_and(|pat| now.since(pat.minted_at) >= min_age);
         let pat = if is_old_enough { state.ready.pop_front() } else { None };
-        (pat, state.to_mint(now))
+        (pat, state.missing(now))
     }
 
     /// Adds a PAT that was minted ahead.
@@ -78,7 +78,7 @@ impl TokenPool {
     pub(super) fn maintain(&self, now: Timestamp, lifetime: Duration) -> usize {
         let mut state = self.0.lock();
         state.discard(now, lifetime);
-        state.to_mint(now)
+        state.missing(now)
     }
 
     /// Drops every PAT, also those that are being minted when they come in, until
@@ -109,7 +109,7 @@ impl State {
     }
 
     /// How many PATs are missing; they count as being minted from here on.
-    fn to_mint(&mut self, now: Timestamp) -> usize {
+    fn missing(&mut self, now: Timestamp) -> usize {
         if self.is_closed || now < self.paused_until {
             return 0;
         }

@@ -98,10 +98,10 @@ impl Sweeper {
         let serials = self.serials.snapshot();
         let Ok(listed) = self.active_pats().await else { return };
         self.schedule.lock().swept(now);
-        let Instance { gateway, process } = &self.instance;
+        let Instance { installation_id, id } = &self.instance;
         for pat in listed {
             let is_live = |serial| serials.may_be_live(serial);
-            if is_left_over(&pat.display_name, gateway, process, is_live) {
+            if is_left_over(&pat.display_name, installation_id, id, is_live) {
                 self.revoke(pat);
             }
         }

@@ -24,7 +24,7 @@ fn deps(config: &Config, store: &Arc<dyn Store>, process: &str) -> Deps {
         hook_activity: Arc::default(),
         notifiers: Notifiers::default(),
         clock: Clock::system(),
-        instance: Instance { gateway: "another0".into(), process: process.to_owned() },
+        instance: Instance { installation_id: "another0".into(), id: process.to_owned() },
         stop: CancellationToken::new(),
     }
 }
