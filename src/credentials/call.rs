@@ -45,7 +45,8 @@ where
                 match min_ages.next().filter(|_| source.is_freshly_minted()) {
                     Some(min_age) => purpose.min_age = min_age,
                     None => {
-                        let reason = format!("{reason} {}", source.refusal_advice());
+                        let reason = reason.trim_end_matches('.');
+                        let reason = format!("{reason}. {}", source.refusal_advice());
                         return Err(ado::Error::Unauthorized { reason }.into());
                     }
                 }

@@ -223,7 +223,10 @@ impl Poster {
                     }
                     ado::Error::Forbidden { .. } => {
                         let organization = &slot.status.organization;
-                        tracing::error!(organization, "{reason}: grant it; the status waits");
+                        tracing::error!(
+                            organization,
+                            "{reason}; the status waits until the permission is granted"
+                        );
                         later(Some(LOCK_OUT), true, false, reason)
                     }
                     ado::Error::NotFound { .. } | ado::Error::WrongIteration { .. }
@@ -248,10 +251,7 @@ impl Poster {
     fn lock_out(&self, organization: &str, reason: &str, now: Timestamp) {
         self.throttle.lock_out(organization, LOCK_OUT, reason, now);
         self.health.raise(organization, ProblemKind::Calls, reason);
-        tracing::error!(
-            organization,
-            "{reason}: renew the credential of this organization; its statuses wait"
-        );
+        tracing::error!(organization, "{reason} The statuses of the organization wait.");
     }
 
     async fn commit(&self, slot: LeasedSlot, posting: Posting) {

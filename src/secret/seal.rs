@@ -1,8 +1,8 @@
 //! Encryption of stored secrets: XChaCha20-Poly1305 with a key derived from the root key.
 //!
-//! The associated data is a context, such as `link/fabrikam/refresh`, so that a value that is copied
-//! to another row cannot be decrypted there. The random nonce of 24 bytes needs no counter, however many
-//! replicas encrypt.
+//! The associated data is a context, such as `link/fabrikam/refresh`, so that a value that is
+//! copied to another row cannot be decrypted there. The random nonce of 24 bytes needs no counter,
+//! however many replicas encrypt.
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};

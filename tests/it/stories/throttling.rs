@@ -168,7 +168,7 @@ async fn a_sign_in_page_is_no_success_and_a_redirect_to_one_is_not_followed() {
         strike(&env, fault, 1);
         let gateway = InProcess::without_hooks(&env, |_| {}).await;
         let commit = show(&env, &gateway).await;
-        let refused = waits_for("with its sign-in page");
+        let refused = waits_for("with a sign-in page");
         gateway.api.until("/v1/statuses?outcome=queued", refused).await;
         let seen = env.shell.ado(|ado| ado.journal.seen());
         assert_eq!((seen, posts(&env)), (1, 1), "the redirect was followed");
