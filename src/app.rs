@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::pipeline::accept::read_envelope;
 use crate::server::listen::{self, Listening};
 use crate::server::{self, Components};
 use crate::storage::sqlite::Sqlite;
@@ -165,5 +166,5 @@ async fn finish(workers: Vec<JoinHandle<()>>, components: &Components) {
 pub fn open(options: &storage::Options) -> anyhow::Result<Arc<dyn Store>> {
     let Engine::Sqlite { path } = options.engine.clone();
     // On this thread, because the thread that it starts for accepting inherits the priority.
-    Ok(Arc::new(Sqlite::open(&path)?))
+    Ok(Arc::new(Sqlite::open(&path, read_envelope)?))
 }

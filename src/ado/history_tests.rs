@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::hooks::{catch_up_payload, read};
 use super::*;
-use crate::domain::fact::{CatchUpMeta, RefUpdate};
+use crate::domain::fact::RefUpdate;
 use crate::domain::pull_request::Status;
 
 fn listed_pull_request() -> Value {
@@ -68,8 +68,7 @@ fn labels_that_are_listed_by_themselves_are_read_as_if_the_list_told_them() {
     let mut told = listed_pull_request();
     told["labels"] = json!(labels);
     assert_eq!(listed.resource, told);
-    let body =
-        catch_up_payload::body(PULL_REQUEST, &listed.resource, None, &CatchUpMeta::default());
+    let body = catch_up_payload::body(PULL_REQUEST, &listed.resource, None);
     assert_eq!(read(&body).fact, Fact::PullRequest(listed.seen.pull_request.clone()));
     listed.insert_labels(vec![]);
     assert!(listed.seen.pull_request.labels.is_empty() && listed.seen.pull_request.labels_known);
@@ -120,12 +119,11 @@ fn items_of(answer: &Value) -> Result<usize, Error> {
 #[test]
 fn the_body_of_a_delivery_tells_what_the_list_does() {
     let at = Timestamp::parse("2016-11-02T10:00:00.000001Z");
-    let body =
-        catch_up_payload::body(PULL_REQUEST, &listed_pull_request(), at, &CatchUpMeta::default());
+    let body = catch_up_payload::body(PULL_REQUEST, &listed_pull_request(), at);
     let told = read(&body);
     let seen = pull_request(&listed_pull_request()).unwrap().seen;
     assert_eq!(told.fact, Fact::PullRequest(seen.pull_request));
     assert_eq!(told.created_at, at);
-    let body = catch_up_payload::body(PUSH, &listed_push(), at, &CatchUpMeta::default());
+    let body = catch_up_payload::body(PUSH, &listed_push(), at);
     assert_eq!(read(&body).fact, Fact::Push(push(&listed_push()).unwrap().push));
 }

@@ -48,7 +48,7 @@ pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<
 fn decide(config: &Config, components: &Components) -> Arc<dyn Tick> {
     let deps = &components.deps;
     Arc::new(Decide {
-        store: Arc::clone(&deps.store),
+        store: deps.store.clone(),
         checks: config.checks.clone().into(),
         notifiers: deps.notifiers.clone(),
         clock: deps.clock.clone(),

@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::Common;
 use crate::app;
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::pipeline::accept::take_in_all;
 use crate::secret::{RootKey, Secret};
 use crate::server::{self, ApiToken, Components, Role};
+use crate::storage::Claim;
 use crate::worker::Tick;
 
 const ANSWER_MAX: Duration = Duration::from_secs(30);
@@ -75,9 +76,10 @@ impl Gateway {
             token: token.clone(),
         });
         let store = app::open(&config.storage)?;
-        // A gateway that was killed may have answered more than it had taken in.
-        if let Err(error) = take_in_all(&*store).await {
-            eprintln!("warning: what arrived last is left out: {error}");
+        // Makes lists show what a gateway that was killed received last; nothing is leased.
+        let none = Claim { now: Clock::system().now(), limit: 0, lease: Duration::ZERO };
+        if let Err(error) = store.claim_deliveries(none).await {
+            eprintln!("warning: lists lack the deliveries that were received last: {error}");
         }
         let listener = TcpListener::bind("127.0.0.1:0").context("cannot bind loopback")?;
         let url = format!("http://{}", listener.local_addr()?);

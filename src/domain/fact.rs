@@ -3,6 +3,8 @@
 //! A *fact* is the state that a delivery describes; an *event* is what changed, found by comparing
 //! the fact with the stored state.
 
+use serde::{Deserialize, Serialize};
+
 use super::event::{Event, Repository};
 use super::pull_request::PullRequest;
 use super::time::Timestamp;
@@ -27,7 +29,8 @@ pub enum Fact {
 }
 
 /// What catch-up knows about a fact beyond the fact itself; default for hook deliveries.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CatchUpMeta {
     /// Refs of a push that were pushed again before catch-up found this push.
     pub passed_over: Vec<String>,

@@ -13,6 +13,8 @@ pub mod catch_up;
 pub mod check;
 /// What to do about one delivery, and why.
 pub mod decision;
+/// What becomes of a delivery when it is stored.
+pub mod delivery;
 /// Warnings before a credential ends.
 pub mod ending;
 /// What happened in a repository.
@@ -31,8 +33,12 @@ pub mod policy;
 pub mod pull_request;
 /// The schedule of one reconciler, and who runs its next pass.
 pub mod reconciler;
+/// The present and the former names of a repository.
+pub mod repository_names;
 /// One CI execution and the states it moves through.
 pub mod run;
+/// The keys by which runs are grouped.
+pub mod run_keys;
 /// The statuses that Azure DevOps should show for a run.
 pub mod status;
 /// Service-hook subscriptions: desired, found, and the plan.

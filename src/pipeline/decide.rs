@@ -1,7 +1,7 @@
-//! Stage 2: every delivery gets its decision, exactly once, in the order of its pull request.
+//! Stage 2: every delivery is decided once, in the order in which the deliveries about one pull request
+//! or repository were received.
 //!
-//! Deliveries about different things are decided side by side, those about the same thing one
-//! after the other. It must never talk to a network.
+//! Deliveries about different subjects are decided concurrently.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +13,6 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use uuid::Uuid;
 
-use super::accept::{take_in_all, take_in_and_claim};
 use crate::ado::hooks::{Delivered, read};
 use crate::clock::Clock;
 use crate::domain::check::Check;
@@ -22,23 +21,25 @@ use crate::domain::decision::{
     on_push,
 };
 use crate::domain::event::{Event, Repository};
-use crate::domain::fact::{CatchUpMeta, Fact, Push};
+use crate::domain::fact::{Fact, Push};
 use crate::domain::id::RunId;
 use crate::domain::pull_request::PullRequest;
 use crate::domain::run::State;
 use crate::domain::time::Timestamp;
-use crate::storage::{Claim, Commit, DecisionCommit, Error, LeasedDelivery, Store};
+use crate::storage::{
+    CONFLICTS_MAX, Claim, Commit, DecisionCommit, Deliveries, Error, LeasedDelivery,
+};
 use crate::worker::Notifiers;
 use crate::worker::{self, Progress, Tick};
 
-/// Deliveries decided in one turn.
+/// Deliveries that one tick decides.
 const BATCH_MAX: usize = 128;
 const LEASE: Duration = Duration::from_secs(15);
 
 /// See the module.
 #[derive(Debug)]
 pub struct Decide {
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn Deliveries>,
     pub checks: Arc<[Check]>,
     pub notifiers: Notifiers,
     pub clock: Clock,
@@ -52,26 +53,19 @@ impl Tick for Decide {
 
     async fn tick(&self) -> Result<Progress, worker::Error> {
         let claim = Claim { now: self.clock.now(), limit: BATCH_MAX, lease: LEASE };
-        let (taken, claimed) = take_in_and_claim(&*self.store, claim).await?;
-        if taken == 0 && claimed.is_empty() {
+        let claimed = self.store.claim_deliveries(claim).await?;
+        if claimed.is_empty() {
             return Ok(Progress::Idle);
         }
         let mut subjects: BTreeMap<String, Vec<(LeasedDelivery, Delivered)>> = BTreeMap::new();
         for delivery in claimed {
-            let delivered = understand(&delivery.body);
+            let delivered = read_body(&delivery.body);
             let key = subject(&delivery.organization, &delivered.fact);
             subjects.entry(key).or_default().push((delivery, delivered));
         }
         let decided = join_all(subjects.into_values().map(|same| self.decide_in_order(same))).await;
         decided.into_iter().collect::<Result<(), Error>>()?;
         Ok(Progress::Worked)
-    }
-
-    /// What was answered is in the database when the process ends in peace.
-    async fn drain(&self) {
-        if let Err(error) = take_in_all(&*self.store).await {
-            tracing::warn!("what arrived is taken in after a start: {error}");
-        }
     }
 }
 
@@ -83,26 +77,29 @@ impl Decide {
         Ok(())
     }
 
-    /// Loads, decides and commits one delivery, again when something changed meanwhile.
-    async fn decide(&self, delivery: &LeasedDelivery, told: &Delivered) -> Result<(), Error> {
-        loop {
+    /// Loads, decides and commits one delivery, and again when the loaded state changed meanwhile.
+    async fn decide(&self, delivery: &LeasedDelivery, delivered: &Delivered) -> Result<(), Error> {
+        for _ in 0..CONFLICTS_MAX {
             let now = self.clock.now();
-            let deciding = AssertUnwindSafe(self.load_and_decide(delivery, told, now));
+            let deciding = AssertUnwindSafe(self.load_and_decide(delivery, delivered, now));
             let commit = match deciding.catch_unwind().await {
                 Ok(commit) => commit?,
-                // Left in the inbox it would take its whole batch with it, every time.
-                Err(_) => set_aside(delivery, now),
+                // A delivery that stayed in the inbox would make each of its batches fail.
+                Err(_) => quarantine(delivery, now),
             };
             let decision = commit.decision.clone();
             match self.store.commit_decision(commit).await? {
                 Commit::Committed => {
-                    self.tell(delivery, &decision);
+                    self.log(delivery, &decision);
                     return Ok(());
                 }
                 Commit::Conflict => {}
                 Commit::LeaseLost => return Ok(()),
             }
         }
+        // The delivery is decided after its lease has ended.
+        let id = delivery.lease.id;
+        Err(Error::unavailable(format!("the state that delivery {id} is about changes too fast")))
     }
 
     async fn load_and_decide(
@@ -117,7 +114,7 @@ impl Decide {
             None => Vec::new(),
         };
         former_names.extend(delivered.former_name.clone());
-        let told = Observation {
+        let observation = Observation {
             organization,
             source: delivery.source,
             at: delivered.created_at.unwrap_or(delivery.received_at),
@@ -127,63 +124,67 @@ impl Decide {
         let mut commit = DecisionCommit {
             repository: delivered.repository.clone(),
             former_name: delivered.former_name.clone(),
-            ..set_aside(delivery, now)
+            ..quarantine(delivery, now)
         };
         match &delivered.fact {
-            Fact::PullRequest(seen) => self.pull_request(&mut commit, &told, seen).await?,
-            Fact::Push(push) => self.push(&mut commit, &told, push).await?,
+            Fact::PullRequest(seen) => self.pull_request(&mut commit, &observation, seen).await?,
+            Fact::Push(push) => self.push(&mut commit, &observation, push).await?,
             fact => commit.decision = without_runs(fact, delivered),
         }
         Ok(commit)
     }
 
-    /// Only what catch-up itself put into the inbox is believed to be from catch-up.
+    /// What is known about a fact that catch-up found; none for every other delivery.
     async fn caught_up<'a>(
         &self,
-        delivery: &LeasedDelivery,
-        delivered: &'a Delivered,
+        delivery: &'a LeasedDelivery,
+        delivered: &Delivered,
     ) -> Result<Option<CaughtUp<'a>>, Error> {
-        let Some(repository) = delivered.repository.as_ref() else { return Ok(None) };
-        if delivery.source != Source::CatchUp {
+        let (Some(catch_up_meta), Some(repository)) = (&delivery.catch_up, &delivered.repository)
+        else {
             return Ok(None);
-        }
+        };
         let watched_since =
             self.store.watched_since(&delivery.organization, &repository.id).await?;
-        Ok(Some(CaughtUp { watched_since, catch_up_meta: &delivered.catch_up_meta }))
+        Ok(Some(CaughtUp { watched_since, catch_up_meta }))
     }
 
     async fn pull_request(
         &self,
         commit: &mut DecisionCommit,
-        told: &Observation<'_>,
+        observation: &Observation<'_>,
         seen: &PullRequest,
     ) -> Result<(), Error> {
         let repository = &seen.repository.id;
-        let known = self.store.known_pull_request(told.organization, repository, seen.id).await?;
+        let known =
+            self.store.known_pull_request(observation.organization, repository, seen.id).await?;
         commit.pull_request_revision = known.revision;
         commit.decision =
-            on_pull_request(&self.checks, told, seen, &known.value, &mut new_id, commit.now);
+            on_pull_request(&self.checks, observation, seen, &known.value, &mut new_id, commit.now);
         Ok(())
     }
 
     async fn push(
         &self,
         commit: &mut DecisionCommit,
-        told: &Observation<'_>,
+        observation: &Observation<'_>,
         push: &Push,
     ) -> Result<(), Error> {
         let names: Vec<String> = push.updates.iter().map(|update| update.name.clone()).collect();
-        let known =
-            self.store.known_refs(told.organization, &push.repository.id, names.clone()).await?;
+        let known = self
+            .store
+            .known_refs(observation.organization, &push.repository.id, names.clone())
+            .await?;
         let (values, revisions): (Vec<_>, Vec<_>) =
             known.into_iter().map(|known| (known.value, known.revision)).unzip();
         commit.ref_revisions = names.into_iter().zip(revisions).collect();
-        commit.decision = on_push(&self.checks, told, push, &values, &mut new_id, commit.now);
+        commit.decision =
+            on_push(&self.checks, observation, push, &values, &mut new_id, commit.now);
         Ok(())
     }
 
-    /// One line that a person understands, and who works on.
-    fn tell(&self, delivery: &LeasedDelivery, decision: &Decision) {
+    /// Logs and counts a decision, and notifies the stages that it left work for.
+    fn log(&self, delivery: &LeasedDelivery, decision: &Decision) {
         let Decision { outcome, event, reason, planned, ended, .. } = decision;
         let Decision { shown_again, without_run, .. } = decision;
         metrics::counter!("azdo_gateway_decisions_total", "outcome" => outcome.as_str())
@@ -211,14 +212,14 @@ impl Decide {
     }
 }
 
-/// What would be decided if nothing were known: for people who ask before it happens.
+/// The decision about a delivery if nothing were known of its subject; for `explain`.
 pub fn explain(
     checks: &[Check],
     organization: &str,
     delivered: &Delivered,
     now: Timestamp,
 ) -> Decision {
-    let told = Observation {
+    let observation = Observation {
         organization,
         source: Source::Hook,
         at: delivered.created_at.unwrap_or(now),
@@ -228,11 +229,11 @@ pub fn explain(
     match &delivered.fact {
         Fact::PullRequest(seen) => {
             let known = KnownPullRequest::default();
-            on_pull_request(checks, &told, seen, &known, &mut new_id, now)
+            on_pull_request(checks, &observation, seen, &known, &mut new_id, now)
         }
         Fact::Push(push) => {
             let known = vec![KnownRef::default(); push.updates.len()];
-            on_push(checks, &told, push, &known, &mut new_id, now)
+            on_push(checks, &observation, push, &known, &mut new_id, now)
         }
         fact => without_runs(fact, delivered),
     }
@@ -242,8 +243,8 @@ fn new_id() -> RunId {
     RunId(Uuid::now_v7())
 }
 
-/// The decision about a delivery that cannot be decided.
-fn set_aside(delivery: &LeasedDelivery, now: Timestamp) -> DecisionCommit {
+/// The decision about a delivery whose decision panicked; it stores the reason and nothing else.
+fn quarantine(delivery: &LeasedDelivery, now: Timestamp) -> DecisionCommit {
     let why = "deciding it failed: please report this delivery as a bug";
     DecisionCommit {
         lease: delivery.lease,
@@ -257,20 +258,18 @@ fn set_aside(delivery: &LeasedDelivery, now: Timestamp) -> DecisionCommit {
     }
 }
 
-/// A body that makes the reader panic must not stop the others: it is set catch_up_meta with the
-/// reason.
-fn understand(body: &[u8]) -> Delivered {
-    catch_unwind(AssertUnwindSafe(|| read(body))).unwrap_or_else(|_| Delivered {
+/// Reads a body. One that makes the reader panic is quarantined, and the others are decided.
+fn read_body(body: &[u8]) -> Delivered {
+    catch_unwind(|| read(body)).unwrap_or_else(|_| Delivered {
         event_type: None,
         created_at: None,
         fact: Fact::Unreadable("reading it failed: please report this delivery as a bug".into()),
         repository: None,
         former_name: None,
-        catch_up_meta: CatchUpMeta::default(),
     })
 }
 
-/// Deliveries with equal keys are decided one after the other.
+/// The key of what a delivery is about: deliveries with equal keys are decided in order.
 fn subject(organization: &str, fact: &Fact) -> String {
     let of = |repository: &Repository| format!("{organization}/{}", repository.id);
     match fact {
@@ -280,7 +279,7 @@ fn subject(organization: &str, fact: &Fact) -> String {
     }
 }
 
-/// Facts that can start nothing by themselves.
+/// The decision about a fact that starts no run.
 fn without_runs(fact: &Fact, delivered: &Delivered) -> Decision {
     let kind = delivered.event_type.as_deref().unwrap_or("a delivery");
     let ignored = |event, reason: String| Decision::nothing(Outcome::Ignored, event, reason);

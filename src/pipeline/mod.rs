@@ -1,16 +1,15 @@
 //! THE FLOW: accept, decide, dispatch, observe, publish.
 //!
-//! Every stage loads, asks a pure function, and commits with an answer; no transaction is open
-//! across a network call, a lease is. It must never know the HTTP edge, the configuration file or
-//! the reconcilers.
+//! Every stage loads, asks a pure function, and commits. No transaction is open across a network call;
+//! a lease is.
 
-/// Authenticated bytes → a delivery on disk.
+/// A hook call is stored.
 pub mod accept;
-/// A delivery → what to do about it.
+/// A delivery is decided.
 pub mod decide;
-/// A planned run → started at its CI.
+/// A planned run is started at its CI.
 pub mod dispatch;
-/// A report → the run advanced.
+/// A report advances its run.
 pub mod observe;
-/// The newest status → shown at Azure DevOps.
+/// The newest status of a slot is posted to Azure DevOps.
 pub mod publish;

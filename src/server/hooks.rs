@@ -57,7 +57,7 @@ enum Refusal {
 pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
     let state = Data::new(State {
         accept: Accept {
-            store: Arc::clone(&components.deps.store),
+            store: components.deps.store.clone(),
             decide: components.deps.notifiers.decide.clone(),
         },
         deps: components.deps.clone(),

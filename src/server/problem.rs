@@ -81,12 +81,8 @@ impl From<storage::Error> for Problem {
     fn from(error: storage::Error) -> Self {
         let id = Uuid::now_v7();
         tracing::error!(request = %id, "a request failed: {error}");
-        let again = match error {
-            storage::Error::Corrupt { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-            _ => StatusCode::SERVICE_UNAVAILABLE,
-        };
         Self::new(
-            again,
+            StatusCode::SERVICE_UNAVAILABLE,
             format!("try again; if that does not help, give request {id} to the operator"),
         )
     }

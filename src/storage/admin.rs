@@ -1,5 +1,6 @@
 //! The store as a whole: how much waits, whether it can be written, what is deleted when it is old.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,7 +30,7 @@ pub enum Availability {
 
 /// The operation of the store as a whole.
 #[async_trait]
-pub trait Admin: Send + Sync {
+pub trait Admin: Debug + Send + Sync {
     /// Deletes up to `limit` finished rows of each kind that are older than `before`, and entries
     /// of the audit log that are older than `audit_before`.
     async fn delete_older(

@@ -1,5 +1,7 @@
-//! Hook calls, from their arrival to the decision about each, and what is known of the pull requests
-//! and refs that they tell of.
+//! Deliveries, from the arrival of a hook call to the decision about it, and what is known of the pull
+//! requests and refs that they are about.
+
+use std::fmt::Debug;
 
 use async_trait::async_trait;
 
@@ -8,70 +10,28 @@ use super::lease::{Claim, Commit, Lease, Versioned};
 use super::page::{Page, Paged};
 use crate::domain::decision::{Decision, KnownPullRequest, KnownRef, Outcome, Source};
 use crate::domain::event::Repository;
+use crate::domain::fact::CatchUpMeta;
 use crate::domain::id::{DeliveryId, RunId};
 use crate::domain::time::Timestamp;
 
-/// A hook call to be stored. The body is compressed already.
-#[derive(Clone, Debug)]
-pub struct NewDelivery {
-    pub organization: String,
-    pub hook: String,
-    pub source: Source,
-    pub received_at: Timestamp,
-    /// The two make the key of a delivery; absent for test deliveries and what is not understood.
+/// The outermost fields of a hook call, by which it is stored and found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Envelope {
+    /// With `notification` the key of a delivery. Absent in test deliveries and in a body that is not
+    /// understood.
     pub subscription: Option<String>,
     pub notification: Option<i64>,
-    /// Equal for several deliveries of one event.
+    /// Equal for all deliveries of one event.
     pub event_id: Option<String>,
     pub event_type: Option<String>,
     pub created_at: Option<Timestamp>,
-    /// LZ4, preceded by the length.
-    pub body: Vec<u8>,
-    pub body_bytes: usize,
-    /// Why it will not be decided: it is no JSON. Stored all the same.
+    /// Why the delivery is stored and not decided: its body is not a JSON object.
     pub quarantined: Option<String>,
 }
 
-/// A hook call as it came: on disk, and not looked into.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Received {
-    pub organization: String,
-    pub hook: String,
-    pub received_at: Timestamp,
-    pub body: Vec<u8>,
-}
-
-/// A place among all that was ever received; the store knows how they compare.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mark {
-    pub segment: u64,
-    pub position: u64,
-}
-
-/// Hook calls that are not taken in yet, in the order in which they came.
-#[derive(Clone, Debug)]
-pub struct Arrived {
-    pub deliveries: Vec<Received>,
-    /// They are all that lies between these two.
-    pub from: Mark,
-    pub upto: Mark,
-}
-
-/// Hook calls to be taken in, and what they were read from.
-#[derive(Clone, Debug, Default)]
-pub struct TakeIn {
-    pub deliveries: Vec<NewDelivery>,
-    pub from: Mark,
-    pub upto: Mark,
-}
-
-/// What became of a hook call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Accepted {
-    Stored(DeliveryId),
-    /// Azure DevOps sent it before.
-    AlreadyThere,
-}
+/// Reads the envelope of a body. A store is opened with this function, because it may not know the
+/// bodies of Azure DevOps. It must not panic.
+pub type EnvelopeReader = fn(&[u8]) -> Envelope;
 
 /// A delivery that waits for a decision.
 #[derive(Clone, Debug)]
@@ -81,11 +41,13 @@ pub struct LeasedDelivery {
     pub source: Source,
     pub received_at: Timestamp,
     pub body: Vec<u8>,
+    /// What catch-up found out beside the body; only on deliveries that catch-up stored.
+    pub catch_up: Option<CatchUpMeta>,
     /// Claims so far, this one included.
     pub attempts: u32,
 }
 
-/// A decision to be carried out, and what it was based on.
+/// A decision to be stored, and what it was based on.
 #[derive(Clone, Debug)]
 pub struct DecisionCommit {
     pub lease: Lease<DeliveryId>,
@@ -93,7 +55,7 @@ pub struct DecisionCommit {
     pub decision: Decision,
     /// The repository as the delivery names it.
     pub repository: Option<Repository>,
-    /// `project/repository` before the rename that the delivery tells.
+    /// `project/repository` before the rename, where the delivery is about one.
     pub former_name: Option<String>,
     /// Of the pull request, when the decision remembers one.
     pub pull_request_revision: i64,
@@ -102,7 +64,7 @@ pub struct DecisionCommit {
     pub now: Timestamp,
 }
 
-/// A stored delivery and what became of it.
+/// A stored delivery and what was decided about it.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     pub id: DeliveryId,
@@ -114,6 +76,7 @@ pub struct Delivery {
     pub notification: Option<i64>,
     pub event_type: Option<String>,
     pub created_at: Option<Timestamp>,
+    /// Of the body as it was received.
     pub body_bytes: i64,
     pub event: Option<String>,
     pub outcome: Outcome,
@@ -122,7 +85,7 @@ pub struct Delivery {
     pub runs: Vec<RunId>,
 }
 
-/// Which deliveries.
+/// Selects deliveries; an absent field selects all.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryFilter {
     pub organization: Option<String>,
@@ -133,11 +96,12 @@ pub struct DeliveryFilter {
 
 /// Deliveries and the decisions about them.
 #[async_trait]
-pub trait Deliveries: Send + Sync {
-    /// Keeps a hook call as it came. Returns once it is on disk.
+pub trait Deliveries: Debug + Send + Sync {
+    /// Stores a hook call. It is durable when this returns. A delivery that was stored before is not
+    /// stored twice.
     ///
     /// # Errors
-    /// `Busy` when too much waits to be written, `Unavailable` when the disk does not take it.
+    /// `Busy` when too many writes wait, `Unavailable` when the disk refuses the write.
     async fn receive(
         &self,
         organization: &str,
@@ -146,14 +110,8 @@ pub trait Deliveries: Send + Sync {
         body: &[u8],
     ) -> Result<(), Error>;
 
-    /// The oldest hook calls that are not taken in yet.
-    async fn arrived(&self, limit: usize) -> Result<Arrived, Error>;
-
-    /// Takes hook calls in, each unless it is there already; none of them where somebody else did
-    /// it meanwhile. Answers in their order.
-    async fn take_in(&self, arrived: TakeIn) -> Result<Option<Vec<Accepted>>, Error>;
-
-    /// Leases deliveries that wait for a decision, oldest first.
+    /// Leases deliveries that wait for a decision, oldest first. With a limit of 0 none is leased; in
+    /// any case lists show what was received before.
     async fn claim_deliveries(&self, claim: Claim) -> Result<Vec<LeasedDelivery>, Error>;
 
     /// What is known of a pull request, and the revision that a decision about it is based on.
@@ -179,10 +137,17 @@ pub trait Deliveries: Send + Sync {
         repository: &Repository,
     ) -> Result<Vec<String>, Error>;
 
-    /// Marks a delivery decided and does what the decision says, all or nothing.
+    /// When catch-up began to watch a repository.
+    async fn watched_since(
+        &self,
+        organization: &str,
+        repository: &str,
+    ) -> Result<Option<Timestamp>, Error>;
+
+    /// Marks a delivery as decided and stores everything that the decision says, all or nothing.
     async fn commit_decision(&self, decision: DecisionCommit) -> Result<Commit, Error>;
 
-    /// Stores the body of a delivery once more, to be decided anew.
+    /// Stores a copy of a delivery, to be decided again. None when there is no such delivery.
     async fn replay(&self, id: DeliveryId, now: Timestamp) -> Result<Option<DeliveryId>, Error>;
 
     /// One delivery.

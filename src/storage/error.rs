@@ -1,23 +1,20 @@
-//! Why the store did not do something, split by what the caller must do. It must never carry
-//! what was to be stored.
+//! Why the store did not do what it was asked for, split by what the caller has to do.
 
-/// See the module.
+/// See the module. No variant holds values that were to be stored, so every error may be logged.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Too much waits to be written: come back later.
+    /// Too many writes wait: the caller should try again later.
     #[error("the store is busy: {waiting} writes wait")]
     Busy { waiting: usize },
-    /// The disk or the engine does not do it: come back later; an operator may have to act.
+    /// The disk or the engine refused: the caller should try again later, and an operator may have to
+    /// act.
     #[error("the store is unavailable: {advice}")]
     Unavailable {
         /// What is wrong and what to do about it.
         advice: String,
         #[source]
-        source: Option<rusqlite::Error>,
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
-    /// What is stored does not make sense to this version.
-    #[error("the store holds what this version does not understand: {what}")]
-    Corrupt { what: String },
 }
 
 impl Error {

@@ -7,6 +7,7 @@
 mod admin;
 mod audit;
 mod change;
+mod codec;
 mod deliveries;
 mod error;
 mod hook_activity;
@@ -20,14 +21,11 @@ mod runs;
 pub mod sqlite;
 mod statuses;
 
-use std::fmt::Debug;
-
 pub use admin::{Admin, Availability, Backlog};
 pub use audit::{Audit, AuditFilter, AuditRow};
 pub use change::{CONFLICTS_MAX, Changed, change_run};
 pub use deliveries::{
-    Accepted, Arrived, DecisionCommit, Deliveries, Delivery, DeliveryFilter, LeasedDelivery, Mark,
-    NewDelivery, Received, TakeIn,
+    DecisionCommit, Deliveries, Delivery, DeliveryFilter, Envelope, EnvelopeReader, LeasedDelivery,
 };
 pub use error::Error;
 pub use hook_activity::{HookActivity, HookKey};
@@ -38,8 +36,8 @@ pub use links::{
 pub use options::{Engine, Options};
 pub use page::{Page, Paged};
 pub use reconciliation::{
-    Arrival, HookRow, HookState, KnownRepository, PolicyRow, Reconciler, Reconciliation,
-    SubscriptionFilter, SubscriptionRow, WatchRow, Watermark,
+    Arrival, CATCH_UP_HOOK, CatchUpDelivery, HookRow, HookState, KnownRepository, PolicyRow,
+    Reconciler, Reconciliation, SubscriptionFilter, SubscriptionRow, WatchRow, Watermark,
 };
 pub use replicas::Replicas;
 pub use runs::{LeasedRun, RunCommit, RunFilter, Runs};
@@ -48,12 +46,11 @@ pub use statuses::{LeasedSlot, Posted, Posting, PostingCommit, StatusFilter, Sta
 /// What every engine does. A module that needs one part takes that part: `&dyn Runs`, not
 /// `&dyn Store`.
 pub trait Store:
-    Deliveries + Runs + Statuses + Links + Audit + Reconciliation + Replicas + Admin + Debug
+    Deliveries + Runs + Statuses + Links + Audit + Reconciliation + Replicas + Admin
 {
 }
 
 impl<Engine> Store for Engine where
-    Engine:
-        Deliveries + Runs + Statuses + Links + Audit + Reconciliation + Replicas + Admin + Debug
+    Engine: Deliveries + Runs + Statuses + Links + Audit + Reconciliation + Replicas + Admin
 {
 }

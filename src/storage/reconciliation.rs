@@ -1,16 +1,17 @@
 //! What reconcilers remember between two passes: which replica runs each, the secrets of hooks,
 //! subscriptions as last seen, how far repositories were read, and which policies we created.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::deliveries::NewDelivery;
 use super::error::Error;
 use super::lease::Commit;
 use super::page::{Page, Paged};
 use crate::domain::decision::{Remembered, RememberedRef};
 use crate::domain::event::Repository;
+use crate::domain::fact::CatchUpMeta;
 use crate::domain::id::DeliveryId;
 use crate::domain::reconciler::{LastPass, PassClaim, Release};
 use crate::domain::subscription::{Found, HookScope};
@@ -103,7 +104,24 @@ pub struct WatchRow {
     pub former_names: Vec<String>,
 }
 
-/// How far a repository was read: what was found goes into the inbox with it, or not at all.
+/// The `hook` of deliveries that catch-up stored.
+pub const CATCH_UP_HOOK: &str = "catch-up";
+
+/// A fact that catch-up found, to be stored as a delivery.
+#[derive(Clone, Debug)]
+pub struct CatchUpDelivery {
+    pub organization: String,
+    pub received_at: Timestamp,
+    /// As Azure DevOps names it.
+    pub event_type: String,
+    /// When it happened, in the time of Azure DevOps.
+    pub created_at: Timestamp,
+    /// In the shape of a hook call.
+    pub body: Vec<u8>,
+    pub meta: CatchUpMeta,
+}
+
+/// How far a repository was read, stored together with what was found there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watermark {
     pub organization: String,
@@ -131,7 +149,7 @@ pub struct PolicyRow {
 
 /// The memory of the reconcilers.
 #[async_trait]
-pub trait Reconciliation: Send + Sync {
+pub trait Reconciliation: Debug + Send + Sync {
     /// Claims a pass for the process `instance` until `now` plus `lease`, where
     /// `domain::reconciler::State::claim` allows it.
     async fn claim_reconciler(
@@ -233,13 +251,6 @@ pub trait Reconciliation: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<WatchRow>, Error>;
 
-    /// When a repository was first watched.
-    async fn watched_since(
-        &self,
-        organization: &str,
-        repository: &str,
-    ) -> Result<Option<Timestamp>, Error>;
-
     /// The pull requests that are active and the refs that are there, as far as is known.
     async fn known_repository(
         &self,
@@ -247,14 +258,14 @@ pub trait Reconciliation: Send + Sync {
         repository: &str,
     ) -> Result<KnownRepository, Error>;
 
-    /// Puts what catch-up found into the inbox and keeps how far it read, which never goes back:
-    /// all or nothing. Answers the ids of what was found, in this order.
+    /// Stores what catch-up found as deliveries, and how far it read, all or nothing. A watermark
+    /// never goes back. Returns the ids of the deliveries in the order of `found`.
     ///
     /// # Errors
-    /// `Busy` also when it is more than ever may wait to be written: read fewer repositories.
-    async fn enter(
+    /// `Busy` also when `found` is longer than the queue of writes may be: read fewer repositories.
+    async fn commit_catch_up(
         &self,
-        found: Vec<NewDelivery>,
+        found: Vec<CatchUpDelivery>,
         watermarks: Vec<Watermark>,
     ) -> Result<Vec<DeliveryId>, Error>;
 

@@ -28,7 +28,7 @@ pub use envelope::{Envelope, NotUnderstood, envelope};
 pub use read::read;
 
 use crate::domain::event::Repository;
-use crate::domain::fact::{CatchUpMeta, Fact};
+use crate::domain::fact::Fact;
 use crate::domain::time::Timestamp;
 
 /// A delivery, as far as it could be read.
@@ -45,8 +45,6 @@ pub struct Delivered {
     pub repository: Option<Repository>,
     /// `project/repository` before a rename (docs/azure-devops.md §2.5, `git.repo.renamed`).
     pub former_name: Option<String>,
-    /// What catch-up wrote beside it. Whoever reads a hook's delivery must not believe it.
-    pub catch_up_meta: CatchUpMeta,
 }
 
 #[cfg(test)]

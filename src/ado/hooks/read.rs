@@ -1,9 +1,6 @@
-//! From the bytes of a delivery to a fact, whatever the bytes are.
-//!
-//! What starts nothing says why, in words that an operator can act upon. It must never fail, and
-//! never decide what is done about a fact.
+//! Reads a delivery: any bytes become a fact. A fact that starts no run says why, in words that an
+//! operator can act upon.
 
-use super::catch_up_payload;
 use super::envelope::outermost;
 use super::lenient::{filled, text};
 use super::pull_request::pull_request;
@@ -13,16 +10,16 @@ use super::samples::{is_sample_repository, is_test};
 use super::wire::Body;
 use super::{Delivered, NotUnderstood};
 use crate::domain::event::{Event, Repository};
-use crate::domain::fact::{CatchUpMeta, Fact};
+use crate::domain::fact::Fact;
 use crate::domain::status::cut;
 use crate::domain::time::Timestamp;
 
-/// Those of Azure DevOps have at most 50 characters; it is repeated in answers and logs.
+/// Event types of Azure DevOps have at most 50 characters. They appear in answers and logs.
 const EVENT_TYPE_CHARS_MAX: usize = 100;
 
 /// Reads a delivery.
 pub fn read(body: &[u8]) -> Delivered {
-    // Bytes that are no UTF-8, in a commit message say, must not cost the delivery.
+    // A commit message may hold bytes that are not UTF-8: they are replaced.
     let body = String::from_utf8_lossy(body);
     let body: Body<'_> = match outermost(body.as_bytes()) {
         Ok(body) => body,
@@ -35,15 +32,7 @@ pub fn read(body: &[u8]) -> Delivered {
     let event_type = cut(&event_type, EVENT_TYPE_CHARS_MAX);
     let (fact, repository, former_name) =
         if is_test(&body) { (Fact::Test, None, None) } else { fact(&event_type, &body) };
-    let catch_up_meta = catch_up_payload::catch_up_meta(body.catch_up);
-    Delivered {
-        event_type: Some(event_type),
-        created_at,
-        fact,
-        repository,
-        former_name,
-        catch_up_meta,
-    }
+    Delivered { event_type: Some(event_type), created_at, fact, repository, former_name }
 }
 
 fn unreadable(reason: String) -> Delivered {
@@ -53,7 +42,6 @@ fn unreadable(reason: String) -> Delivered {
         fact: Fact::Unreadable(reason),
         repository: None,
         former_name: None,
-        catch_up_meta: CatchUpMeta::default(),
     }
 }
 
@@ -104,8 +92,8 @@ fn other(event_type: &str) -> Fact {
     })
 }
 
-/// Cut down by the subscription's own settings, or by a resource version that Azure DevOps takes
-/// but does not deliver (docs/azure-devops.md §1.1 and §1.2).
+/// The settings of a subscription may cut the resource down, and so does a resource version that Azure
+/// DevOps accepts and does not deliver (docs/azure-devops.md §1.1 and §1.2).
 fn untold(lacking: &str) -> String {
     format!(
         "came without {lacking}; the subscription must have \

@@ -29,11 +29,7 @@ objects! {
         created_date,
         resource,
         resource_containers,
-        catch_up,
     }
-
-    /// Our own, beside what Azure DevOps would have sent.
-    CatchUp { passed_over, came_back, seen_at, guarded_anew }
 
     /// `resourceContainers`; in the published samples its project differs from that of the
     /// resource.

@@ -1,19 +1,16 @@
-//! What was found, as deliveries: in the envelope of a hook, oldest first. It must never decide
-//! what was missed.
+//! Builds the deliveries that catch-up stores: bodies in the shape of hook calls, and what catch-up
+//! found out beside them.
 
 use crate::ado::hooks::catch_up_payload;
-use crate::domain::decision::Source;
 use crate::domain::event::Repository;
 use crate::domain::fact::{CatchUpMeta, RefUpdate};
 use crate::domain::time::Timestamp;
-use crate::storage::NewDelivery;
+use crate::storage::CatchUpDelivery;
 
-/// Refs that were there before anybody watched go together, so many in a delivery.
+/// Refs in one delivery, of those that existed before the repository was watched.
 const REFS_PER_DELIVERY: usize = 500;
-/// What stands where a hook has its name.
-const HOOK: &str = "catch-up";
 
-/// Makes deliveries of one organization.
+/// Builds deliveries of one organization.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found<'a> {
     pub(super) organization: &'a str,
@@ -21,74 +18,70 @@ pub(super) struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// A pull request as it is listed.
+    /// A pull request as Azure DevOps lists it.
     pub(super) fn pull_request(
         &self,
         resource: &serde_json::Value,
         at: Timestamp,
-        catch_up_meta: &CatchUpMeta,
-    ) -> NewDelivery {
-        let body = catch_up_payload::body(
-            catch_up_payload::PULL_REQUEST,
-            resource,
-            Some(at),
-            catch_up_meta,
-        );
-        self.delivery(catch_up_payload::PULL_REQUEST, at, &body)
+        meta: CatchUpMeta,
+    ) -> CatchUpDelivery {
+        let event_type = catch_up_payload::PULL_REQUEST;
+        let body = catch_up_payload::body(event_type, resource, Some(at));
+        self.delivery(event_type, at, body, meta)
     }
 
-    /// A push as it is listed.
+    /// A push as Azure DevOps lists it.
     pub(super) fn push(
         &self,
         resource: &serde_json::Value,
         at: Timestamp,
         passed_over: Vec<String>,
-    ) -> NewDelivery {
-        let catch_up_meta = CatchUpMeta { passed_over, ..CatchUpMeta::default() };
-        self.delivery(
-            catch_up_payload::PUSH,
-            at,
-            &catch_up_payload::body(catch_up_payload::PUSH, resource, Some(at), &catch_up_meta),
-        )
+    ) -> CatchUpDelivery {
+        let body = catch_up_payload::body(catch_up_payload::PUSH, resource, Some(at));
+        let meta = CatchUpMeta { passed_over, ..CatchUpMeta::default() };
+        self.delivery(catch_up_payload::PUSH, at, body, meta)
     }
 
-    /// A head that differs, and nobody says by which push.
-    pub(super) fn head(&self, of: &Repository, update: RefUpdate, at: Timestamp) -> NewDelivery {
-        self.delivery(catch_up_payload::PUSH, at, &catch_up_payload::heads(of, &[update], at))
+    /// A branch whose head differs from the stored one, where no listed push explains it.
+    pub(super) fn head(
+        &self,
+        of: &Repository,
+        update: RefUpdate,
+        at: Timestamp,
+    ) -> CatchUpDelivery {
+        self.heads(of, &[update], at)
     }
 
-    /// Heads that were there before `since`.
+    /// The heads that existed before the repository was watched from `since` on.
     pub(super) fn past(
         &self,
         of: &Repository,
         updates: &[RefUpdate],
         since: Timestamp,
-    ) -> Vec<NewDelivery> {
+    ) -> Vec<CatchUpDelivery> {
         let before = Timestamp::from_micros(since.micros().saturating_sub(1));
-        let some = |updates| {
-            self.delivery(
-                catch_up_payload::PUSH,
-                before,
-                &catch_up_payload::heads(of, updates, before),
-            )
-        };
-        updates.chunks(REFS_PER_DELIVERY).map(some).collect()
+        updates.chunks(REFS_PER_DELIVERY).map(|part| self.heads(of, part, before)).collect()
     }
 
-    fn delivery(&self, event_type: &str, at: Timestamp, body: &[u8]) -> NewDelivery {
-        NewDelivery {
+    fn heads(&self, of: &Repository, updates: &[RefUpdate], at: Timestamp) -> CatchUpDelivery {
+        let body = catch_up_payload::heads(of, updates, at);
+        self.delivery(catch_up_payload::PUSH, at, body, CatchUpMeta::default())
+    }
+
+    fn delivery(
+        &self,
+        event_type: &str,
+        at: Timestamp,
+        body: Vec<u8>,
+        meta: CatchUpMeta,
+    ) -> CatchUpDelivery {
+        CatchUpDelivery {
             organization: self.organization.to_owned(),
-            hook: HOOK.to_owned(),
-            source: Source::CatchUp,
             received_at: self.received_at,
-            subscription: None,
-            notification: None,
-            event_id: None,
-            event_type: Some(event_type.to_owned()),
-            created_at: Some(at),
-            body: lz4_flex::compress_prepend_size(body),
-            body_bytes: body.len(),
-            quarantined: None,
+            event_type: event_type.to_owned(),
+            created_at: at,
+            body,
+            meta,
         }
     }
 }

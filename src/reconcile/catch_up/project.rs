@@ -12,7 +12,7 @@ use crate::ado::{ListedPullRequest, Which};
 use crate::domain::check::{Check, Trigger};
 use crate::domain::decision::Remembered;
 use crate::domain::time::Timestamp;
-use crate::storage::{self, KnownRepository, NewDelivery, WatchRow, Watermark};
+use crate::storage::{self, CatchUpDelivery, KnownRepository, WatchRow, Watermark};
 
 /// The most bytes of deliveries that are stored in one transaction.
 const ENTER_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -144,20 +144,20 @@ fn watermark(organization: &str, row: &WatchRow, asked_at: Timestamp) -> Waterma
 async fn enter(
     scan: &mut Scan,
     target: &Target,
-    found: Vec<NewDelivery>,
+    found: Vec<CatchUpDelivery>,
     watermark: Watermark,
 ) -> Result<(), storage::Error> {
     let deps = &target.context.deps;
     let (count, mut part, mut bytes) = (found.len(), Vec::new(), 0);
     for delivery in found {
         if bytes > 0 && bytes + delivery.body.len() > ENTER_BYTES_MAX {
-            deps.store.enter(std::mem::take(&mut part), Vec::new()).await?;
+            deps.store.commit_catch_up(std::mem::take(&mut part), Vec::new()).await?;
             bytes = 0;
         }
         bytes += delivery.body.len();
         part.push(delivery);
     }
-    deps.store.enter(part, vec![watermark.clone()]).await?;
+    deps.store.commit_catch_up(part, vec![watermark.clone()]).await?;
     scan.commit(&watermark, count);
     if count > 0 {
         deps.notifiers.decide.notify();

@@ -19,7 +19,7 @@ use crate::domain::fact::{CatchUpMeta, RefUpdate};
 use crate::domain::pull_request::Status;
 use crate::domain::subscription::Topic;
 use crate::domain::time::Timestamp;
-use crate::storage::{KnownRepository, NewDelivery, WatchRow};
+use crate::storage::{CatchUpDelivery, KnownRepository, WatchRow};
 
 /// Between the end of one reading and the begin of the next: lists and clock of Azure DevOps may lag
 /// a little. What is read twice starts nothing twice.
@@ -57,7 +57,7 @@ pub(super) async fn read_repository(
     scan: &mut Scan,
     lists: &Lists<'_>,
     mut of: Comparison<'_>,
-) -> Result<Vec<NewDelivery>, Stop> {
+) -> Result<Vec<CatchUpDelivery>, Stop> {
     let criteria = of.criteria(scan.is_thorough);
     let mut candidates = candidates(scan, lists, &mut of).await?;
     add_labels(scan, lists, &of, &mut candidates, &criteria).await?;
@@ -248,7 +248,7 @@ async fn pull_request(
     of: &Comparison<'_>,
     listed: ListedPullRequest,
     (missed, known_as_of): (Missed, Timestamp),
-) -> Result<NewDelivery, Stop> {
+) -> Result<CatchUpDelivery, Stop> {
     let Missed { at, is_dated, came_back } = missed;
     if is_dated {
         of.note_missed(scan, Topic::PullRequestsUpdated, at);
@@ -277,7 +277,7 @@ async fn pull_request(
         is_guarded_anew: scan.rechecks_required,
         passed_over: Vec::new(),
     };
-    Ok(of.found().pull_request(&resource, at, &catch_up_meta))
+    Ok(of.found().pull_request(&resource, at, catch_up_meta))
 }
 
 async fn refs_found(
@@ -286,7 +286,7 @@ async fn refs_found(
     of: &Comparison<'_>,
     refs: FoundRefs,
     listed: Vec<ListedPush>,
-) -> Result<Vec<NewDelivery>, Stop> {
+) -> Result<Vec<CatchUpDelivery>, Stop> {
     let (repository, mut found) = (&of.row.repository, Vec::new());
     let mut listed: BTreeMap<i64, ListedPush> =
         listed.into_iter().filter_map(|one| Some((one.push.push_id?, one))).collect();

@@ -3,13 +3,13 @@
 mod retention;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::Sqlite;
-use super::engine::owner;
+use super::engine::file_lock;
 use crate::domain::time::Timestamp;
 use crate::storage::{Admin, Availability, Backlog, Error};
 
@@ -33,19 +33,29 @@ impl Admin for Sqlite {
     }
 
     fn health(&self) -> Availability {
-        self.condition.health()
+        self.faults.availability()
     }
 
     async fn close(&self, within: Duration) {
+        let started = Instant::now();
+        // After a clean stop no delivery waits in the intake. The rest is not lost: the next start
+        // moves it.
+        match tokio::time::timeout(within, self.move_all_to_inbox()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!("the next start moves deliveries to the inbox: {error}")
+            }
+            Err(_) => tracing::warn!("the next start moves deliveries to the inbox: time is over"),
+        }
         let (intake, checkpointer) = (Arc::clone(&self.intake), Arc::clone(&self.checkpointer));
-        let (writer, owned) = (Arc::clone(&self.writer), Arc::clone(&self.owned));
+        let (writer, lock) = (Arc::clone(&self.writer), Arc::clone(&self.lock));
         let close = move || {
             intake.close();
             checkpointer.stop();
             writer.close();
-            owned.give_up();
+            lock.release();
         };
-        owner::close(close, within).await;
+        file_lock::close_within(within.saturating_sub(started.elapsed()), close).await;
     }
 }
 

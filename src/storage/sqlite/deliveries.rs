@@ -3,25 +3,91 @@
 mod decision;
 pub(super) mod inbox;
 pub(super) mod list;
+#[cfg(test)]
+mod move_tests;
 pub(super) mod names;
 
 use async_trait::async_trait;
+use futures_util::future::join;
+use rusqlite::Connection;
 
 use super::Sqlite;
-use super::engine::condition::Part;
-use super::engine::{intake, writer};
+use super::engine::intake::{self, Batch, Received};
+use super::engine::write_faults::WriteTarget;
+use super::engine::writer;
 use crate::domain::decision::{KnownPullRequest, KnownRef};
 use crate::domain::event::Repository;
 use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
 use crate::storage::{
-    Accepted, Arrived, Availability, Claim, Commit, DecisionCommit, Deliveries, Delivery,
-    DeliveryFilter, Error, LeasedDelivery, NewDelivery, Page, Paged, TakeIn, Versioned,
+    Availability, Claim, Commit, DecisionCommit, Deliveries, Delivery, DeliveryFilter, Error,
+    LeasedDelivery, Page, Paged, Versioned,
 };
+use inbox::{Inserted, NewRow};
 
-/// The body is most of what a delivery holds in memory.
-pub(super) fn bytes_of(delivery: &NewDelivery) -> usize {
-    delivery.body.len() + 512
+/// Deliveries moved from the intake into the inbox in one transaction.
+const MOVE_MAX: usize = 256;
+
+impl Sqlite {
+    /// Moves a batch from the intake into the inbox. Another move may be faster: then nothing is done.
+    async fn move_to_inbox(&self, batch: Batch) -> Result<(), Error> {
+        let Batch { received, from, upto } = batch;
+        let rows: Vec<NewRow> = received.into_iter().map(|one| self.row_of(one)).collect();
+        let bytes: usize = rows.iter().map(NewRow::bytes).sum();
+        // These deliveries were acknowledged and are in memory already. The writer would refuse more
+        // bytes than its queue may hold every time, and with them all later deliveries.
+        let bytes = bytes.min(writer::WAITING_BYTES_MAX / 2);
+        let insert = move |db: &Connection| {
+            if !intake::advance(db, from, upto)? {
+                return Ok(None);
+            }
+            let insert = |row| inbox::insert(db, row);
+            rows.iter().map(insert).collect::<Result<Vec<_>, _>>().map(Some)
+        };
+        // A power failure may undo this commit while the deliveries are still in their segment. Once
+        // the position leaves the segment it may be overwritten, so that commit is synced.
+        let inserted = match from.segment == upto.segment {
+            true => self.writer.write_without_sync(bytes, insert).await?,
+            false => self.writer.write(bytes, insert).await?,
+        };
+        match inserted {
+            Some(inserted) => {
+                count(&inserted);
+                self.intake.note_moved(inserted.len(), upto);
+            }
+            // An earlier move was committed after its caller had stopped waiting for it.
+            None => self.intake.note_moved(0, self.writer.write(0, intake::moved_upto).await?),
+        }
+        Ok(())
+    }
+
+    fn row_of(&self, received: Received) -> NewRow {
+        let Received { organization, hook, received_at, body } = received;
+        let envelope = (self.read_envelope)(&body);
+        NewRow::of_hook(organization, hook, received_at, envelope, &body)
+    }
+
+    /// Moves everything that was received before into the inbox.
+    pub(super) async fn move_all_to_inbox(&self) -> Result<(), Error> {
+        let end = self.intake.end();
+        loop {
+            let batch = self.intake.read(MOVE_MAX).await?;
+            if batch.is_empty() || batch.from >= end {
+                return Ok(());
+            }
+            self.move_to_inbox(batch).await?;
+        }
+    }
+}
+
+fn count(inserted: &[Inserted]) {
+    for one in inserted {
+        let result = match one {
+            Inserted::New(_) => "stored",
+            Inserted::AlreadyThere => "already_there",
+        };
+        metrics::counter!("azdo_gateway_deliveries_total", "result" => result).increment(1);
+    }
 }
 
 #[async_trait]
@@ -33,56 +99,42 @@ impl Deliveries for Sqlite {
         received_at: Timestamp,
         body: &[u8],
     ) -> Result<(), Error> {
-        // What cannot be taken in would only lie there, and nobody would know.
-        if !self.condition.is_well(Part::Database)
-            && let Availability::Unwritable(advice) = self.condition.health()
+        // While the database refuses writes, deliveries would gather in the intake undecided.
+        if !self.faults.is_writable(WriteTarget::Database)
+            && let Availability::Unwritable(advice) = self.faults.availability()
         {
             return Err(Error::unavailable(advice));
         }
         self.intake.append(organization, hook, received_at, body).await
     }
 
-    async fn arrived(&self, limit: usize) -> Result<Arrived, Error> {
-        let arrived = self.intake.read(limit).await?;
-        if arrived.deliveries.is_empty() && arrived.from != arrived.upto {
-            // Nothing but damage, which was told: it is passed over, or it would be told for ever.
-            let (from, upto) = (arrived.from, arrived.upto);
-            self.take_in(TakeIn { deliveries: Vec::new(), from, upto }).await?;
-        }
-        Ok(arrived)
-    }
-
-    async fn take_in(&self, arrived: TakeIn) -> Result<Option<Vec<Accepted>>, Error> {
-        let (from, upto) = (arrived.from, arrived.upto);
-        let bytes: usize = arrived.deliveries.iter().map(bytes_of).sum();
-        // It was answered and is in memory already: what is longer than the queue would be refused
-        // for ever, and with it all that came later.
-        let bytes = bytes.min(writer::WAITING_BYTES_MAX / 2);
-        let take = move |db: &rusqlite::Connection| {
-            if !intake::advance(db, from, upto)? {
-                return Ok(None);
-            }
-            let accept = |delivery| inbox::accept(db, delivery);
-            arrived.deliveries.iter().map(accept).collect::<Result<Vec<_>, _>>().map(Some)
-        };
-        // Until the mark leaves a segment, what is lost with the machine lies there still.
-        let accepted = match from.segment == upto.segment {
-            true => self.writer.write_without_sync(bytes, take).await?,
-            false => self.writer.write(bytes, take).await?,
-        };
-        match &accepted {
-            // What did not come from the intake is not counted there.
-            Some(_) if from == upto => {}
-            Some(accepted) => self.intake.taken(accepted.len(), upto),
-            // Somebody began with it and did not hear what came of it.
-            None => self.intake.taken(0, self.writer.write(0, intake::mark).await?),
-        }
-        Ok(accepted)
-    }
-
     async fn claim_deliveries(&self, claim: Claim) -> Result<Vec<LeasedDelivery>, Error> {
-        // A lease that is lost with the machine is one that nobody has.
-        self.writer.write_without_sync(0, move |db| inbox::claim(db, claim)).await
+        // A lease that a power failure takes away is held by nobody.
+        let leased = || self.writer.write_without_sync(0, move |db| inbox::claim(db, claim));
+        let end = self.intake.end();
+        loop {
+            let batch = self.intake.read(MOVE_MAX).await?;
+            if batch.is_empty() {
+                return leased().await;
+            }
+            let is_last = batch.upto >= end;
+            // Both writes share a transaction, and the first is carried out first: the claim finds
+            // what was moved.
+            let (moved, claimed) = join(self.move_to_inbox(batch), leased()).await;
+            let claimed = claimed?;
+            match moved {
+                // What is leased is decided now; otherwise it would wait until its lease ends.
+                Err(error) if !claimed.is_empty() => {
+                    tracing::warn!(
+                        "deliveries that were received last are not in the inbox yet: {error}"
+                    );
+                    return Ok(claimed);
+                }
+                Err(error) => return Err(error),
+                Ok(()) if is_last || !claimed.is_empty() => return Ok(claimed),
+                Ok(()) => {}
+            }
+        }
     }
 
     async fn known_pull_request(
@@ -111,6 +163,14 @@ impl Deliveries for Sqlite {
         self.readers.look_up(|db| names::former(db, organization, repository))
     }
 
+    async fn watched_since(
+        &self,
+        organization: &str,
+        repository: &str,
+    ) -> Result<Option<Timestamp>, Error> {
+        self.readers.look_up(|db| decision::watched_since(db, organization, repository))
+    }
+
     async fn commit_decision(&self, commit: DecisionCommit) -> Result<Commit, Error> {
         self.writer.write(4096, move |db| decision::commit(db, &commit)).await
     }
@@ -120,7 +180,7 @@ impl Deliveries for Sqlite {
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Error> {
-        self.intake.settle().await;
+        self.intake.wait_until_moved().await;
         self.readers.read(move |db| list::delivery(db, id)).await
     }
 
@@ -133,7 +193,7 @@ impl Deliveries for Sqlite {
         filter: DeliveryFilter,
         page: Page,
     ) -> Result<Paged<Delivery>, Error> {
-        self.intake.settle().await;
+        self.intake.wait_until_moved().await;
         self.readers.read(move |db| list::deliveries(db, &filter, page)).await
     }
 }

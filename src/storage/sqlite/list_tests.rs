@@ -5,7 +5,7 @@ use uuid::Uuid;
 use rusqlite::Connection;
 
 use super::deliveries::list::{deliveries, delivery_search};
-use super::engine::migration::migrate;
+use super::engine::schema::create;
 use super::engine::search::{Keys, LOOKED_AT_MAX};
 use super::runs::list::run_search;
 use super::statuses::list::status_search;
@@ -15,7 +15,7 @@ use crate::storage::{DeliveryFilter, Page, RunFilter, StatusFilter};
 
 fn database() -> Connection {
     let db = Connection::open_in_memory().unwrap();
-    migrate(&db).unwrap().unwrap();
+    create(&db).unwrap().unwrap();
     db
 }
 
@@ -176,9 +176,9 @@ fn what_is_not_among_the_newest_runs_is_found_where_it_lies() {
         .unwrap();
         db.execute(
             "WITH RECURSIVE one(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM one WHERE n < ?3)
-             INSERT INTO run (id, revision, organization, subject, check_key, state, body,
-                updated_at)
-             SELECT randomblob(16), 1, ?1, 'ref/' || ?2 || '/refs/heads/main', 'k', 'succeeded',
+             INSERT INTO run (id, revision, organization, subject, check_key, commit_start, state,
+                body, updated_at)
+             SELECT randomblob(16), 1, ?1, 'ref/' || ?2 || '/refs/heads/main', 'k', '', 'succeeded',
                 json_object('repository', json_object('id', ?2)), 0 FROM one",
             rusqlite::params![organization, repository, i64::try_from(count).unwrap()],
         )

@@ -1,7 +1,7 @@
 //! The embedded engine: one SQLite file, one writer, a few readers.
 //!
-//! One process owns the file; a lock beside it says so. That also makes every lease of an earlier
-//! process void, so that work goes on at once after a crash.
+//! One process owns the file, by a lock beside it. So every lease of an earlier process is void, and
+//! work goes on at once after a crash.
 
 mod admin;
 mod audit;
@@ -18,14 +18,14 @@ mod statuses;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Error;
+use super::{EnvelopeReader, Error};
 use engine::checkpoint::Checkpointer;
-use engine::condition::Condition;
+use engine::file_lock::FileLock;
 use engine::intake::Intake;
-use engine::owner::Owned;
 use engine::readers::Readers;
+use engine::write_faults::WriteFaults;
 use engine::writer::Writer;
-use engine::{connection, migration};
+use engine::{connection, schema};
 
 /// See the module.
 #[derive(Debug)]
@@ -33,42 +33,42 @@ pub struct Sqlite {
     writer: Arc<Writer>,
     readers: Readers,
     intake: Arc<Intake>,
-    condition: Arc<Condition>,
+    read_envelope: EnvelopeReader,
+    faults: Arc<WriteFaults>,
     checkpointer: Arc<Checkpointer>,
-    owned: Arc<Owned>,
+    lock: Arc<FileLock>,
 }
 
 impl Sqlite {
-    /// Opens the database, creating it and its folder where there is none.
+    /// Opens the database, creating it and its folder where there is none. `read_envelope` reads the
+    /// keys of each hook call.
     ///
     /// # Errors
-    /// Another process has it, it cannot be opened, or it was written by a newer version.
-    pub fn open(path: &Path) -> Result<Self, Error> {
+    /// Another process has it open, it cannot be opened, or a newer version wrote it.
+    pub fn open(path: &Path, read_envelope: EnvelopeReader) -> Result<Self, Error> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| {
                 let folder = folder.display();
                 Error::unavailable(format!("the folder {folder} cannot be created: {error}"))
             })?;
         }
-        let owned = Owned::take(path)?;
-        let failed = |source| Error::Unavailable {
-            advice: connection::advice(&source, path),
-            source: Some(source),
-        };
+        let lock = FileLock::acquire(path)?;
+        let failed = |source| connection::unavailable(source, path);
         let db = connection::open_for_writing(path).map_err(failed)?;
-        migration::migrate(&db).map_err(failed)?.map_err(Error::unavailable)?;
-        migration::void_leases(&db).map_err(failed)?;
-        let condition = Arc::new(Condition::default());
-        let intake = Arc::new(Intake::open(path, &db, Arc::clone(&condition))?);
+        schema::create(&db).map_err(failed)?.map_err(Error::unavailable)?;
+        schema::end_leases(&db).map_err(failed)?;
+        let faults = Arc::new(WriteFaults::default());
+        let intake = Arc::new(Intake::open(path, &db, Arc::clone(&faults))?);
         let threads = |error| Error::unavailable(format!("no thread could be started: {error}"));
-        let writer = Writer::start(path.to_owned(), db, Arc::clone(&condition));
+        let writer = Writer::start(path.to_owned(), db, Arc::clone(&faults));
         Ok(Self {
             writer: Arc::new(writer.map_err(threads)?),
             readers: Readers::new(path),
             intake,
-            condition,
+            read_envelope,
+            faults,
             checkpointer: Arc::new(Checkpointer::start(path).map_err(threads)?),
-            owned: Arc::new(owned),
+            lock: Arc::new(lock),
         })
     }
 }

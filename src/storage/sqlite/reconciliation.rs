@@ -12,14 +12,14 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 
 use super::Sqlite;
-use super::deliveries::bytes_of;
+use super::deliveries::inbox::NewRow;
 use crate::domain::event::Repository;
 use crate::domain::id::DeliveryId;
 use crate::domain::reconciler::{LastPass, PassClaim, Release};
 use crate::domain::subscription::HookScope;
 use crate::domain::time::Timestamp;
 use crate::storage::{
-    Arrival, Commit, Error, HookState, KnownRepository, NewDelivery, Page, Paged, PolicyRow,
+    Arrival, CatchUpDelivery, Commit, Error, HookState, KnownRepository, Page, Paged, PolicyRow,
     Reconciler, Reconciliation, SubscriptionFilter, SubscriptionRow, WatchRow, Watermark,
 };
 
@@ -191,14 +191,6 @@ impl Reconciliation for Sqlite {
         self.writer.write(bytes, watch).await
     }
 
-    async fn watched_since(
-        &self,
-        organization: &str,
-        repository: &str,
-    ) -> Result<Option<Timestamp>, Error> {
-        self.readers.look_up(|db| repositories::since(db, organization, repository))
-    }
-
     async fn known_repository(
         &self,
         organization: &str,
@@ -208,13 +200,15 @@ impl Reconciliation for Sqlite {
         self.readers.read(move |db| repositories::known(db, &organization, &repository)).await
     }
 
-    async fn enter(
+    async fn commit_catch_up(
         &self,
-        found: Vec<NewDelivery>,
+        found: Vec<CatchUpDelivery>,
         watermarks: Vec<Watermark>,
     ) -> Result<Vec<DeliveryId>, Error> {
-        let bytes = found.iter().map(bytes_of).sum::<usize>() + watermarks.len() * ROW_BYTES;
-        self.writer.write(bytes, move |db| repositories::enter(db, &found, &watermarks)).await
+        let found: Vec<NewRow> = found.into_iter().map(NewRow::of_catch_up).collect();
+        let bytes = found.iter().map(NewRow::bytes).sum::<usize>() + watermarks.len() * ROW_BYTES;
+        let commit = move |db: &Connection| repositories::commit(db, &found, &watermarks);
+        self.writer.write(bytes, commit).await
     }
 
     async fn policies(&self, organization: &str) -> Result<Vec<PolicyRow>, Error> {

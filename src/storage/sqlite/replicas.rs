@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 
 use super::Sqlite;
-use super::engine::migration;
+use super::engine::schema;
 use crate::storage::{Error, Replicas};
 
 #[async_trait]
 impl Replicas for Sqlite {
     async fn gateway(&self) -> Result<String, Error> {
-        self.readers.read(migration::gateway).await
+        self.readers.read(schema::gateway).await
     }
 }

@@ -13,6 +13,7 @@ use super::engine::rows::{limit, run, to_json};
 use super::statuses::slots;
 use crate::domain::id::{DeliveryId, RunId};
 use crate::domain::run::{Run, State};
+use crate::domain::run_keys::{check_key, subject};
 use crate::domain::status::{self, Status, Target};
 use crate::domain::time::Timestamp;
 use crate::storage::{
@@ -44,25 +45,6 @@ impl Runs for Sqlite {
     async fn runs(&self, filter: RunFilter, page: Page) -> Result<Paged<Run>, Error> {
         self.readers.read(move |db| list::runs(db, &filter, page)).await
     }
-}
-
-pub(super) fn pull_request_subject(repository: &str, id: i64) -> String {
-    format!("pull_request/{repository}/{id}")
-}
-
-pub(super) fn ref_subject(repository: &str, name: &str) -> String {
-    format!("ref/{repository}/{name}")
-}
-
-fn subject(run: &Run) -> String {
-    match &run.pull_request {
-        Some(of) => pull_request_subject(&run.repository.id, of.id),
-        None => ref_subject(&run.repository.id, &run.git_ref),
-    }
-}
-
-fn check_key(run: &Run) -> String {
-    format!("{:?}/{:?}/{:?}", run.organization, run.genre, run.check)
 }
 
 pub(super) fn insert(

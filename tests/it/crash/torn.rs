@@ -8,9 +8,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use azdo_gateway::pipeline::accept::take_in_all;
+use azdo_gateway::domain::time::Timestamp;
+use azdo_gateway::pipeline::accept::read_envelope;
 use azdo_gateway::storage::sqlite::Sqlite;
-use azdo_gateway::storage::{Admin, Deliveries, DeliveryFilter, Page};
+use azdo_gateway::storage::{Admin, Claim, Deliveries, DeliveryFilter, Page};
 use fakes::random::Random;
 
 use super::team::Team;
@@ -73,9 +74,11 @@ impl Left {
         for (name, bytes) in &self.intake {
             std::fs::write(beside(&copy, name), bytes).expect("the folder is writable");
         }
-        let store = Sqlite::open(&copy).expect("a torn log does not keep it from opening");
+        let store =
+            Sqlite::open(&copy, read_envelope).expect("a torn log does not keep it from opening");
         let at_once = known(&store).await;
-        take_in_all(&store).await.expect("it is writable");
+        let none = Claim { now: Timestamp::ZERO, limit: 0, lease: Duration::ZERO };
+        store.claim_deliveries(none).await.expect("it is writable");
         let in_the_end = known(&store).await;
         store.close(Duration::from_secs(5)).await;
         [at_once, in_the_end]

@@ -6,7 +6,7 @@ use azdo_gateway::domain::id::RunId;
 use azdo_gateway::storage::{AuditFilter, Page};
 use uuid::Uuid;
 
-use super::{Accepting, Bench, at, make};
+use super::{Bench, at, make};
 
 const ALL: Page = Page { limit: 500, before: None };
 
@@ -127,7 +127,7 @@ async fn old_entries_go_a_little_at_a_time_and_by_a_time_of_their_own() {
         for second in [5, 1, 4, 2, 3] {
             bench.store.record(vec![make::entry(second, Action::Use)]).await.unwrap();
         }
-        bench.store.accept(make::delivery(1)).await.unwrap();
+        bench.accept(make::delivery(1)).await.unwrap();
         let delete = |before, audit| bench.store.delete_older(at(before), at(audit), 2);
         assert_eq!(delete(1_000, 1).await.unwrap(), 0, "the other time is not theirs");
         assert_eq!(delete(-9, 4).await.unwrap(), 2);

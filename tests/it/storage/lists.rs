@@ -3,17 +3,16 @@
 use azdo_gateway::domain::decision::{Outcome, Source};
 use azdo_gateway::domain::run::{Run, State};
 use azdo_gateway::domain::status::Shown;
-use azdo_gateway::storage::{
-    Backlog, Commit, DeliveryFilter, NewDelivery, Page, RunFilter, StatusFilter,
-};
+use azdo_gateway::storage::{Backlog, Commit, DeliveryFilter, Page, RunFilter, StatusFilter};
 
-use super::{Accepting, Bench, at, claim, make};
+use super::{Bench, at, claim, make};
+use make::HookCall;
 
 #[tokio::test]
 async fn pages_are_complete_and_do_not_overlap() {
     for bench in Bench::all() {
         for number in 1..=23 {
-            bench.store.accept(make::delivery(number)).await.unwrap();
+            bench.accept(make::delivery(number)).await.unwrap();
         }
         for limit in [1, 5, 22, 23, 24] {
             let (mut seen, mut before) = (Vec::new(), None);
@@ -23,11 +22,8 @@ async fn pages_are_complete_and_do_not_overlap() {
                 assert!(found.items.len() <= limit);
                 seen.extend(found.items.iter().map(|item| item.id.0));
                 // What arrives meanwhile is on no later page.
-                bench
-                    .store
-                    .accept(make::delivery(1_000 + i64::try_from(seen.len()).unwrap()))
-                    .await
-                    .unwrap();
+                let number = 1_000 + i64::try_from(seen.len()).unwrap();
+                bench.accept(make::delivery(number)).await;
                 before = found.next;
                 if before.is_none() {
                     break;
@@ -43,9 +39,10 @@ async fn pages_are_complete_and_do_not_overlap() {
 async fn deliveries_are_found_by_what_they_are() {
     for bench in Bench::all() {
         let other = make::delivery_of("contoso", "subscription-a", 1, "event");
-        let other = NewDelivery { event_type: Some("build.complete".into()), ..other };
-        bench.store.accept(other).await.unwrap();
-        bench.store.accept(make::delivery(1)).await.unwrap();
+        let body = String::from_utf8(other.body.clone()).unwrap();
+        let body = body.replace("git.push", "build.complete").into_bytes();
+        bench.accept(HookCall { body, ..other }).await.unwrap();
+        bench.accept(make::delivery(1)).await.unwrap();
         bench.plan(2, &[make::run(1, "a", 'a')]).await;
         let all = DeliveryFilter::default;
         let found = async |filter: DeliveryFilter| -> Vec<i64> {
@@ -124,8 +121,8 @@ async fn the_backlog_is_what_waits_at_each_stage() {
         assert_eq!(bench.change(make::moved(&runs[0], State::Running, 1)).await, Commit::Committed);
         assert_eq!(bench.change(make::moved(&runs[1], State::Failed, 1)).await, Commit::Committed);
         for (number, second) in [(2, 4), (3, 5)] {
-            let told = NewDelivery { received_at: at(second), ..make::delivery(number) };
-            bench.store.accept(told).await.unwrap();
+            let call = HookCall { received_at: at(second), ..make::delivery(number) };
+            bench.accept(call).await.unwrap();
         }
         let expected = Backlog {
             undecided: 2,

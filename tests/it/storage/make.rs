@@ -1,48 +1,88 @@
-//! Values to store: small, numbered, and equal when made from equal numbers. It must never read a
-//! clock nor draw a random number.
+//! Values to store: small, numbered, and equal when made from equal numbers.
 
 use azdo_gateway::domain::audit::{Action, Entry, Outcome as Ended};
-use azdo_gateway::domain::decision::{Decision, Outcome, Remembered, RememberedRef, Source};
+use azdo_gateway::domain::decision::{Decision, Outcome, Remembered, RememberedRef};
 use azdo_gateway::domain::event::{Event, Repository};
+use azdo_gateway::domain::fact::CatchUpMeta;
 use azdo_gateway::domain::id::RunId;
 use azdo_gateway::domain::pull_request::PullRequest;
 use azdo_gateway::domain::run::{OfPullRequest, Run, State, Targets};
 use azdo_gateway::domain::status::{Context, Shown, Status, Target};
 use azdo_gateway::domain::time::Timestamp;
 use azdo_gateway::secret::Sealed;
-use azdo_gateway::storage::{DecisionCommit, LeasedDelivery, Link, Login, NewDelivery};
+use azdo_gateway::storage::{CatchUpDelivery, DecisionCommit, LeasedDelivery, Link, Login};
 use uuid::Uuid;
 
 use super::at;
 
 pub(super) const ORGANIZATION: &str = "fabrikam";
-pub(super) const BODY: &[u8] = br#"{"eventType":"git.push"}"#;
+/// A hook call, and the keys in its body.
+#[derive(Clone, Debug)]
+pub(super) struct HookCall {
+    pub(super) organization: String,
+    pub(super) received_at: Timestamp,
+    pub(super) body: Vec<u8>,
+    pub(super) subscription: Option<String>,
+    pub(super) notification: Option<i64>,
+    pub(super) event: String,
+    pub(super) is_json: bool,
+}
 
 /// The notification of that number, from the usual subscription.
-pub(super) fn delivery(number: i64) -> NewDelivery {
+pub(super) fn delivery(number: i64) -> HookCall {
     delivery_of(ORGANIZATION, "subscription-a", number, &format!("event-{number}"))
 }
 
-/// A notification that tells an event.
+/// The notification of that number, with so many bytes more.
+pub(super) fn long_delivery(number: i64, bytes: usize) -> HookCall {
+    let call = delivery(number);
+    let body = [call.body, vec![b' '; bytes]].concat();
+    HookCall { body, ..call }
+}
+
+/// A notification of an event.
 pub(super) fn delivery_of(
     organization: &str,
     subscription: &str,
     notification: i64,
     event: &str,
-) -> NewDelivery {
-    NewDelivery {
+) -> HookCall {
+    let fields = format!(
+        r#""subscriptionId":"{subscription}","notificationId":{notification},"id":"{event}""#
+    );
+    HookCall {
         organization: organization.to_owned(),
-        hook: "git-push".to_owned(),
-        source: Source::Hook,
         received_at: at(0),
+        body: format!(r#"{{{fields},"eventType":"git.push"}}"#).into_bytes(),
         subscription: Some(subscription.to_owned()),
         notification: Some(notification),
-        event_id: Some(event.to_owned()),
-        event_type: Some("git.push".to_owned()),
-        created_at: Some(at(-1)),
-        body: lz4_flex::compress_prepend_size(BODY),
-        body_bytes: BODY.len(),
-        quarantined: None,
+        event: event.to_owned(),
+        is_json: true,
+    }
+}
+
+/// A hook call without the key of a notification.
+pub(super) fn keyless(event: &str) -> HookCall {
+    let body = format!(r#"{{"id":"{event}","eventType":"git.push"}}"#).into_bytes();
+    let (subscription, notification) = (None, None);
+    HookCall { body, subscription, notification, ..delivery_of(ORGANIZATION, "", 0, event) }
+}
+
+/// A hook call whose body is not JSON.
+pub(super) fn not_json(organization: &str, event: &str) -> HookCall {
+    let body = format!("event {event}").into_bytes();
+    HookCall { organization: organization.into(), body, is_json: false, ..keyless(event) }
+}
+
+/// A fact that catch-up found.
+pub(super) fn found(number: i64) -> CatchUpDelivery {
+    CatchUpDelivery {
+        organization: ORGANIZATION.into(),
+        received_at: at(0),
+        event_type: "git.push".into(),
+        created_at: at(-1),
+        body: format!(r#"{{"eventType":"git.push","found":{number}}}"#).into_bytes(),
+        meta: CatchUpMeta { passed_over: vec![format!("refs/{number}")], ..Default::default() },
     }
 }
 

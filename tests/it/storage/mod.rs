@@ -1,52 +1,46 @@
-//! What every storage engine has to do, and a model that says so in plain collections.
+//! What every storage engine has to do, tested on each engine through `dyn Store`, and a model of it in
+//! plain collections.
 //!
-//! Every test runs on every engine through `dyn Store`; the time is whatever the test says, so
-//! leases end without anybody waiting. It must never ask an engine for more than the trait offers;
-//! what belongs to one engine alone (`sqlite`) says so.
+//! The time is an argument of every call, so leases end without a wait. Tests of one engine alone lie
+//! in a module named after it.
 
 /// Random operations: every engine agrees with the model.
 mod agreement;
 /// The audit log: appended, filtered, deleted when it is old.
 mod audit;
-/// Decisions: all or nothing, and only on what still stands.
+/// Processes that are killed: what they acknowledged is stored once and in order.
+mod death;
+/// Decisions: all or nothing, and only while the state they were based on is unchanged.
 mod decisions;
-/// Hooks: secrets that are counted, hook_activity, and a stop.
+/// Hooks: generations of their secrets, their activity, and the hold.
 mod hooks;
 /// Deliveries: stored once, leased, decided.
 mod inbox;
-/// Hook calls as they come: kept, and taken in once.
-mod intake;
-/// Random sequences of keeping, taking in and dying: nothing lost, nothing doubled, in order.
-mod intake_agreement;
-/// Service users: linked, renewed by one at a time, taken away.
+/// Service users: linked, renewed by one at a time, unlinked.
 mod links;
-/// Pages, filters, and how much waits.
+/// Pages, filters, and the backlog.
 mod lists;
 /// Tickets and sign-ins: used once.
 mod logins;
 /// Values to store.
 mod make;
-/// SQLite: databases of earlier versions.
-mod migration;
 /// The model.
 mod model;
-/// Statuses: per hook_scope the newest wins, one attempt at a time.
+/// Statuses: for each slot the newest one is posted, one attempt at a time.
 mod outbox;
 /// The policies that are recorded as ours.
 mod policies;
-/// Attempts at posting: doubts, counts, turns.
+/// Attempts at posting: doubts, counts, order.
 mod posting;
-/// SQLite: power cuts while hook calls are being kept.
-mod power;
 /// Passes of reconcilers: claimed by one process, due at their time.
 mod reconcilers;
 /// A store that is closed and opened again.
 mod reopening;
-/// What is old and finished goes, what waits stays.
+/// Old and finished rows are deleted, unfinished ones stay.
 mod retention;
-/// Runs: in order, leased, within their ceilings.
+/// Runs: in order, leased, within their limits of concurrency.
 mod runs;
-/// Nothing that opens something is readable on disk.
+/// Tokens are not readable on disk.
 mod secrets;
 /// SQLite: full queues, foreign locks, copies of a file that is being written.
 mod sqlite;
@@ -58,28 +52,20 @@ mod watching;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azdo_gateway::domain::id::RunId;
+use azdo_gateway::domain::id::{DeliveryId, RunId};
 use azdo_gateway::domain::run::Run;
 use azdo_gateway::domain::time::Timestamp;
+use azdo_gateway::pipeline::accept::read_envelope;
 use azdo_gateway::storage::sqlite::Sqlite;
 use azdo_gateway::storage::{
-    Accepted, Claim, Commit, Error, LeasedDelivery, LeasedSlot, Mark, NewDelivery, Page, Posting,
-    PostingCommit, RunCommit, StatusFilter, StatusRow, Store, TakeIn,
+    Claim, Commit, DeliveryFilter, Error, LeasedDelivery, LeasedSlot, Page, Posting, PostingCommit,
+    RunCommit, StatusFilter, StatusRow, Store,
 };
+use make::HookCall;
 
-/// Takes one delivery in, as if it had just arrived.
-pub(super) trait Accepting {
-    fn accept(&self, delivery: NewDelivery)
-    -> impl Future<Output = Result<Accepted, Error>> + Send;
-}
-
-impl Accepting for Arc<dyn Store> {
-    async fn accept(&self, delivery: NewDelivery) -> Result<Accepted, Error> {
-        let mark = Mark::default();
-        let taken = TakeIn { deliveries: vec![delivery], from: mark, upto: mark };
-        let accepted = self.take_in(taken).await?.expect("nothing else moves the mark");
-        Ok(accepted[0])
-    }
+/// Stores a hook call.
+async fn receive(store: &dyn Store, call: &HookCall) -> Result<(), Error> {
+    store.receive(&call.organization, "git-push", call.received_at, &call.body).await
 }
 
 /// How long claims of these tests last.
@@ -94,10 +80,12 @@ pub(super) enum Engine {
 impl Engine {
     const ALL: [Engine; 1] = [Engine::Sqlite];
 
-    fn open(self, folder: &std::path::Path) -> Arc<dyn Store> {
+    /// Opens the store in that folder.
+    pub(super) fn open(self, folder: &std::path::Path) -> Arc<dyn Store> {
         match self {
             Engine::Sqlite => {
-                Arc::new(Sqlite::open(&folder.join("gateway.db")).expect("the database opens"))
+                let path = folder.join("gateway.db");
+                Arc::new(Sqlite::open(&path, read_envelope).expect("the database opens"))
             }
         }
     }
@@ -130,25 +118,43 @@ impl Bench {
 
     /// Closes the store and opens it again, as a restart does.
     pub(super) async fn reopened(self) -> Bench {
+        self.close().await;
+        self.opened()
+    }
+
+    /// Closes the store, so that another process may open it.
+    async fn close(&self) {
+        self.store.close(Duration::from_secs(5)).await;
+    }
+
+    /// Opens the store again.
+    fn opened(self) -> Bench {
         let Bench { store, engine, folder } = self;
-        store.close(Duration::from_secs(5)).await;
         drop(store);
         Bench { store: engine.open(folder.path()), engine, folder }
     }
 
-    /// Drops the store without closing it and opens it again, as after a death.
-    pub(super) fn died(self) -> Bench {
-        let Bench { store, engine, folder } = self;
-        drop(store);
-        Bench { store: engine.open(folder.path()), engine, folder }
+    /// Stores a hook call. The id of the new delivery; none where it was there before.
+    async fn accept(&self, call: HookCall) -> Option<DeliveryId> {
+        let before = self.newest().await;
+        receive(&*self.store, &call).await.expect("it is stored");
+        self.store.claim_deliveries(claim(0, 0)).await.expect("it is writable");
+        let after = self.newest().await;
+        after.filter(|_| after != before)
+    }
+
+    /// The id of the newest delivery.
+    async fn newest(&self) -> Option<DeliveryId> {
+        let page = Page { limit: 1, before: None };
+        let found = self.store.deliveries(DeliveryFilter::default(), page).await.expect("a list");
+        found.items.first().map(|newest| newest.id)
     }
 
     /// Stores the delivery of that number, and claims it.
     pub(super) async fn delivered(&self, number: i64) -> LeasedDelivery {
-        let accepted = self.store.accept(make::delivery(number)).await.expect("it is stored");
-        assert!(matches!(accepted, Accepted::Stored(_)), "{accepted:?}");
+        self.accept(make::delivery(number)).await.expect("it is new");
         let mut claimed = self.store.claim_deliveries(claim(0, 1)).await.expect("it is there");
-        claimed.pop().expect("what was stored is due")
+        claimed.pop().expect("a new delivery is due")
     }
 
     /// Stores a delivery that is decided to plan these runs; the runs as they are stored.

@@ -1,7 +1,7 @@
-//! The store in plain collections: what each operation means, without a thought for speed, threads
-//! or disks. It must never look at an engine.
+//! A store in plain collections: what each operation means, without speed, threads and disks. Rules
+//! are those of the domain, which the engines call, too.
 
-/// Statuses and their hook_scopes.
+/// Statuses and their slots.
 mod outbox;
 /// Runs, their leases and ceilings.
 mod runs;
@@ -10,11 +10,13 @@ use std::collections::BTreeMap;
 
 use azdo_gateway::domain::audit::Entry;
 use azdo_gateway::domain::decision::{Outcome, Remembered, Source};
+use azdo_gateway::domain::delivery;
 use azdo_gateway::domain::id::{DeliveryId, RunId};
 use azdo_gateway::domain::run::Run;
 use azdo_gateway::domain::time::Timestamp;
-use azdo_gateway::storage::{Accepted, Backlog, Claim, Commit, DecisionCommit, Lease, NewDelivery};
+use azdo_gateway::storage::{Backlog, Claim, Commit, DecisionCommit, Lease};
 
+use super::make::HookCall;
 use outbox::{Slot, StatusRow};
 use runs::RunRow;
 
@@ -35,14 +37,22 @@ pub(super) struct Model {
 }
 
 /// A delivery.
+#[derive(Clone)]
 pub(super) struct Row {
-    pub(super) told: NewDelivery,
+    pub(super) organization: String,
+    pub(super) source: Source,
+    pub(super) received_at: Timestamp,
+    /// Subscription and notification.
+    key: Option<(String, i64)>,
+    /// Of a body that is JSON.
+    event: Option<String>,
     pub(super) outcome: Outcome,
     /// While it waits for a decision.
     pub(super) work: Option<Work>,
 }
 
 /// The right to decide a delivery.
+#[derive(Clone)]
 pub(super) struct Work {
     due_at: Timestamp,
     lease: i64,
@@ -54,45 +64,43 @@ fn next<T>(rows: &BTreeMap<i64, T>) -> i64 {
 }
 
 impl Model {
-    pub(super) fn accept(&mut self, new: &NewDelivery) -> Accepted {
-        let key = |of: &NewDelivery| {
-            let subscription = of.subscription.clone().zip(of.notification);
-            subscription.map(|subscription| (of.organization.clone(), subscription))
-        };
-        if key(new).is_some() && self.deliveries.values().any(|row| key(&row.told) == key(new)) {
-            return Accepted::AlreadyThere;
+    pub(super) fn receive(&mut self, call: &HookCall) {
+        let key = delivery::key(call.subscription.as_deref(), call.notification);
+        let key = key.map(|(subscription, number)| (subscription.to_owned(), number));
+        let same_organization = |(_, row): &(&i64, &Row)| row.organization == call.organization;
+        let mut others = self.deliveries.iter().filter(same_organization);
+        if key.is_some() && others.clone().any(|(_, row)| row.key == key) {
+            return;
         }
-        let told_before = new.subscription.is_some()
-            && self.deliveries.values().any(|row| {
-                (&row.told.organization, &row.told.event_id) == (&new.organization, &new.event_id)
-                    && row.told.source == Source::Hook
-            });
-        let outcome = match (&new.quarantined, told_before) {
-            (Some(_), _) => Outcome::Quarantined,
-            (None, true) => Outcome::Duplicate,
-            (None, false) => Outcome::Pending,
+        let of_event = |(_, row): &(&i64, &Row)| {
+            row.source == Source::Hook && row.event.as_ref() == Some(&call.event)
         };
-        Accepted::Stored(self.insert(new.clone(), outcome))
+        let earlier = others.find(of_event).filter(|_| call.is_json).map(|(id, _)| DeliveryId(*id));
+        let quarantined = (!call.is_json).then_some("not JSON");
+        let ended = delivery::on_arrival(quarantined, call.subscription.as_deref(), earlier);
+        self.insert(Row {
+            organization: call.organization.clone(),
+            source: Source::Hook,
+            received_at: call.received_at,
+            key,
+            event: call.is_json.then(|| call.event.clone()),
+            outcome: ended.map_or(Outcome::Pending, |(outcome, _)| outcome),
+            work: None,
+        });
     }
 
-    fn insert(&mut self, told: NewDelivery, outcome: Outcome) -> DeliveryId {
+    fn insert(&mut self, row: Row) -> DeliveryId {
         let id = next(&self.deliveries);
         let work = Work { due_at: Timestamp::ZERO, lease: 0, attempts: 0 };
-        let work = (outcome == Outcome::Pending).then_some(work);
-        self.deliveries.insert(id, Row { told, outcome, work });
+        let work = (row.outcome == Outcome::Pending).then_some(work);
+        self.deliveries.insert(id, Row { work, ..row });
         DeliveryId(id)
     }
 
     pub(super) fn replay(&mut self, id: DeliveryId, now: Timestamp) -> Option<DeliveryId> {
-        let told = NewDelivery {
-            source: Source::Replay,
-            received_at: now,
-            subscription: None,
-            notification: None,
-            quarantined: None,
-            ..self.deliveries.get(&id.0)?.told.clone()
-        };
-        Some(self.insert(told, Outcome::Pending))
+        let row = self.deliveries.get(&id.0)?.clone();
+        let (source, outcome) = (Source::Replay, Outcome::Pending);
+        Some(self.insert(Row { source, received_at: now, key: None, outcome, ..row }))
     }
 
     /// Leases and attempts, in the order of ids.
@@ -170,9 +178,8 @@ impl Model {
 
     pub(super) fn delete_older(&mut self, before: Timestamp, limit: usize) -> usize {
         let newest = next(&self.deliveries) - 1;
-        let is_old = |id: &i64, row: &Row| {
-            row.told.received_at < before && row.work.is_none() && *id < newest
-        };
+        let is_old =
+            |id: &i64, row: &Row| row.received_at < before && row.work.is_none() && *id < newest;
         let first = self.deliveries.iter().take(limit);
         let old: Vec<i64> = first.filter(|(id, row)| is_old(id, row)).map(|(id, _)| *id).collect();
         old.iter().for_each(|id| drop(self.deliveries.remove(id)));
@@ -201,7 +208,7 @@ impl Model {
         let mut undecided = self.deliveries.values().filter(|row| row.work.is_some());
         let runs = || self.runs.values();
         Backlog {
-            oldest_undecided: undecided.clone().next().map(|row| row.told.received_at),
+            oldest_undecided: undecided.clone().next().map(|row| row.received_at),
             undecided: count(undecided.by_ref().count()),
             planned: count(runs().filter(|row| row.due_at.is_some()).count()),
             at_ci: count(runs().filter(|row| row.is_live() && row.due_at.is_none()).count()),

@@ -1,9 +1,9 @@
 //! A store that is closed and opened again: everything is there, and nobody holds a lease.
 
 use azdo_gateway::domain::run::State;
-use azdo_gateway::storage::{Accepted, Commit, DeliveryFilter, Error, Page, Posting, RunFilter};
+use azdo_gateway::storage::{Commit, DeliveryFilter, Error, Page, Posting, RunFilter};
 
-use super::{Accepting, Bench, at, claim, make};
+use super::{Bench, at, claim, make, receive};
 
 const ALL: Page = Page { limit: 500, before: None };
 
@@ -29,11 +29,11 @@ async fn everything_survives_a_restart() {
         let posted = Posting::Posted { iteration: Some(1) };
         assert_eq!(bench.posted(&slot, 2, posted).await, Commit::Committed);
         assert_eq!(bench.change(make::moved(&run, State::Running, 3)).await, Commit::Committed);
-        bench.store.accept(make::delivery(2)).await.unwrap();
+        bench.accept(make::delivery(2)).await.unwrap();
         let before = everything(&bench).await;
         let bench = bench.reopened().await;
         assert_eq!(everything(&bench).await, before);
-        assert_eq!(bench.store.accept(make::delivery(2)).await.unwrap(), Accepted::AlreadyThere);
+        assert_eq!(bench.accept(make::delivery(2)).await, None);
     }
 }
 
@@ -91,7 +91,7 @@ async fn closing_writes_what_waits_and_takes_nothing_more() {
         let writes: Vec<_> = (0..500)
             .map(|number| {
                 let store = bench.store.clone();
-                tokio::spawn(async move { store.accept(make::delivery(number)).await })
+                tokio::spawn(async move { receive(&*store, &make::delivery(number)).await })
             })
             .collect();
         bench.store.close(std::time::Duration::from_secs(5)).await;
@@ -103,8 +103,9 @@ async fn closing_writes_what_waits_and_takes_nothing_more() {
                 Err(other) => panic!("{other}"),
             }
         }
-        assert!(bench.store.accept(make::delivery(999)).await.is_err());
+        assert!(receive(&*bench.store, &make::delivery(999)).await.is_err());
         let bench = bench.reopened().await;
+        bench.store.claim_deliveries(claim(0, 0)).await.unwrap();
         let all = bench.store.deliveries(DeliveryFilter::default(), ALL).await.unwrap();
         assert_eq!(all.items.len(), promised);
     }

@@ -4,10 +4,10 @@
 use azdo_gateway::domain::decision::{Outcome, Remembered, RememberedRef, Source};
 use azdo_gateway::domain::event::Repository;
 use azdo_gateway::domain::pull_request::{PullRequest, Status};
-use azdo_gateway::storage::{Commit, Error, NewDelivery, WatchRow, Watermark};
+use azdo_gateway::storage::{CatchUpDelivery, Commit, Error, WatchRow, Watermark};
 use rusqlite::Connection;
 
-use super::make::{BODY, ORGANIZATION, delivery_of, remembered, remembered_ref, repository};
+use super::make::{ORGANIZATION, found, remembered, remembered_ref, repository};
 use super::{Bench, Engine, at, claim, make};
 
 impl Bench {
@@ -29,12 +29,6 @@ fn named(number: u8, name: &str) -> Repository {
 fn row(repository: Repository, since: i64, read_until: Option<i64>, former: &[&str]) -> WatchRow {
     let former_names = former.iter().map(|name| (*name).to_owned()).collect();
     WatchRow { repository, since: at(since), read_until: read_until.map(at), former_names }
-}
-
-/// Something that catch-up found, without the key of a notification.
-fn found(organization: &str, number: i64) -> NewDelivery {
-    let told = delivery_of(organization, "", 0, &format!("found-{number}"));
-    NewDelivery { source: Source::CatchUp, subscription: None, notification: None, ..told }
 }
 
 fn read(number: u8, second: i64) -> Watermark {
@@ -101,17 +95,23 @@ async fn what_was_found_is_decided_like_any_other_in_its_order() {
         bench.watched(&[web.clone(), api.clone()], 1).await;
         let ids = bench
             .store
-            .enter((1..=3).map(|number| found(ORGANIZATION, number)).collect(), vec![read(1, 50)])
+            .commit_catch_up((1..=3).map(|number| found(number)).collect(), vec![read(1, 50)])
             .await
             .unwrap();
         assert_eq!(ids.len(), 3);
         assert!(ids.is_sorted(), "{ids:?}");
         let bench = bench.reopened().await;
         let claimed = bench.store.claim_deliveries(claim(2, 10)).await.unwrap();
-        let claimed: Vec<_> =
-            claimed.iter().map(|one| (one.lease.id, one.source, one.body.as_slice())).collect();
-        let expected: Vec<_> = ids.iter().map(|id| (*id, Source::CatchUp, BODY)).collect();
-        assert_eq!(claimed, expected);
+        for ((one, id), number) in claimed.iter().zip(&ids).zip(1..) {
+            assert_eq!((one.lease.id, one.source), (*id, Source::CatchUp));
+            let CatchUpDelivery { body, meta, .. } = found(number);
+            assert_eq!((&one.body, one.catch_up.as_ref()), (&body, Some(&meta)));
+        }
+        assert_eq!(claimed.len(), ids.len());
+        // A replay is decided like a hook call.
+        let replay = bench.store.replay(ids[0], at(3)).await.unwrap().unwrap();
+        let claimed = bench.store.claim_deliveries(claim(3, 10)).await.unwrap();
+        assert_eq!((claimed[0].lease.id, &claimed[0].catch_up), (replay, &None));
         let rows = bench.watched(&[web.clone(), api.clone()], 60).await;
         assert_eq!(rows, [row(web, 1, Some(50), &[]), row(api, 1, None, &[])]);
     }
@@ -120,11 +120,7 @@ async fn what_was_found_is_decided_like_any_other_in_its_order() {
 #[tokio::test]
 async fn the_same_thing_may_be_found_again() {
     for bench in Bench::all() {
-        let ids = bench
-            .store
-            .enter(vec![found(ORGANIZATION, 1), found(ORGANIZATION, 1)], vec![])
-            .await
-            .unwrap();
+        let ids = bench.store.commit_catch_up(vec![found(1), found(1)], vec![]).await.unwrap();
         for id in &ids {
             let stored = bench.store.delivery(*id).await.unwrap().unwrap();
             assert_eq!((stored.outcome, stored.subscription), (Outcome::Pending, None));
@@ -139,13 +135,13 @@ async fn how_far_was_read_never_goes_back() {
         let web = named(1, "web");
         bench.watched(std::slice::from_ref(&web), 1).await;
         for (second, expected) in [(50, 50), (40, 50), (50, 50), (60, 60)] {
-            let ids = bench.store.enter(vec![], vec![read(1, second)]).await.unwrap();
+            let ids = bench.store.commit_catch_up(vec![], vec![read(1, second)]).await.unwrap();
             assert_eq!(ids, []);
             let rows = bench.watched(std::slice::from_ref(&web), 70).await;
             assert_eq!(rows, [row(web.clone(), 1, Some(expected), &[])]);
         }
         let elsewhere = Watermark { organization: "FABRIKAM".into(), ..read(1, 80) };
-        bench.store.enter(vec![], vec![elsewhere]).await.unwrap();
+        bench.store.commit_catch_up(vec![], vec![elsewhere]).await.unwrap();
         let rows = bench.watched(std::slice::from_ref(&web), 90).await;
         assert_eq!(rows, [row(web, 1, Some(80), &[])], "however it is spelled");
     }
@@ -154,7 +150,7 @@ async fn how_far_was_read_never_goes_back() {
 #[tokio::test]
 async fn what_is_read_before_it_is_watched_is_not_watched_by_that() {
     for bench in Bench::all() {
-        bench.store.enter(vec![], vec![read(1, 50)]).await.unwrap();
+        bench.store.commit_catch_up(vec![], vec![read(1, 50)]).await.unwrap();
         assert_eq!(bench.since(ORGANIZATION, "repository-1").await, None);
         let rows = bench.watched(&[named(1, "web")], 60).await;
         assert_eq!(rows, [row(named(1, "web"), 60, Some(50), &[])]);
@@ -166,9 +162,13 @@ async fn more_than_may_ever_wait_is_refused_as_a_whole() {
     for bench in Bench::all() {
         let web = named(1, "web");
         bench.watched(std::slice::from_ref(&web), 1).await;
-        let body = vec![0; 40 * 1024 * 1024];
-        let large = |number| NewDelivery { body: body.clone(), ..found(ORGANIZATION, number) };
-        let entered = bench.store.enter(vec![large(1), large(2)], vec![read(1, 50)]).await;
+        // Random bytes, since a body is compressed before it waits.
+        let mut random = fakes::random::Random::seeded(1);
+        let body = std::iter::repeat_with(|| random.below(u64::MAX).to_le_bytes());
+        let body: Vec<u8> = body.take(5 * 1024 * 1024).flatten().collect();
+        let large = |number| CatchUpDelivery { body: body.clone(), ..found(number) };
+        let entered =
+            bench.store.commit_catch_up(vec![large(1), large(2)], vec![read(1, 50)]).await;
         assert!(matches!(entered, Err(Error::Busy { .. })), "{entered:?}");
         assert_eq!(bench.store.backlog().await.unwrap().undecided, 0);
         let rows = bench.watched(std::slice::from_ref(&web), 2).await;
@@ -183,12 +183,12 @@ async fn what_was_found_and_how_far_was_read_are_kept_together_or_not_at_all() {
     let (web, api) = (named(1, "web"), named(2, "api"));
     bench.watched(&[web.clone(), api.clone()], 1).await;
     let other = Connection::open(bench.folder.path().join("gateway.db")).unwrap();
-    let fails = "CREATE TRIGGER fails BEFORE UPDATE ON watch WHEN old.repository = 'repository-2'
+    let fails = "CREATE TRIGGER fails BEFORE UPDATE ON watched_repository WHEN old.repository = 'repository-2'
         BEGIN SELECT raise(ABORT, 'a test wants it so'); END";
     other.execute_batch(fails).unwrap();
     let enter = || {
-        let found = (1..=2).map(|number| found(ORGANIZATION, number)).collect();
-        bench.store.enter(found, vec![read(1, 50), read(2, 50)])
+        let found = (1..=2).map(|number| found(number)).collect();
+        bench.store.commit_catch_up(found, vec![read(1, 50), read(2, 50)])
     };
     assert!(enter().await.is_err());
     assert_eq!(bench.store.backlog().await.unwrap().undecided, 0);

@@ -22,7 +22,7 @@ const OLD_STATUSES: &str = "SELECT id FROM (SELECT id, queued_at, outcome FROM s
 /// Its numbers are never given out anew, so that even the newest entry may go.
 const OLD_ENTRIES: &str = "SELECT id FROM audit WHERE at < ?1 ORDER BY at LIMIT ?2";
 /// Hooks that nothing came to for so long: most of them are gone.
-const OLD_ARRIVALS: &str = "SELECT id FROM hook_arrival WHERE last_at < ?1 ORDER BY last_at
+const OLD_ARRIVALS: &str = "SELECT id FROM hook_activity WHERE last_at < ?1 ORDER BY last_at
     LIMIT ?2";
 
 pub(super) fn delete_older(
@@ -59,6 +59,6 @@ pub(super) fn delete_older(
         old(OLD_STATUSES)?,
     )?;
     let entries = delete(&["DELETE FROM audit WHERE id = ?1"], older(audit_before, OLD_ENTRIES)?)?;
-    let hook_activity = delete(&["DELETE FROM hook_arrival WHERE id = ?1"], old(OLD_ARRIVALS)?)?;
+    let hook_activity = delete(&["DELETE FROM hook_activity WHERE id = ?1"], old(OLD_ARRIVALS)?)?;
     Ok(deliveries + runs + statuses + entries + hook_activity)
 }

@@ -1,11 +1,13 @@
-//! What a decision is based on, and carrying it out: all or nothing. It must never make one.
+//! The state that a decision is based on, and the commit of a decision: all or nothing.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{inbox, names};
 use crate::domain::decision::{KnownPullRequest, KnownRef, Remembered, RememberedRef};
 use crate::domain::run::Run;
-use crate::storage::sqlite::engine::rows::{from_json, run, time, to_json};
+use crate::domain::run_keys::{pull_request_subject, ref_subject};
+use crate::domain::time::Timestamp;
+use crate::storage::sqlite::engine::rows::{from_json, run, time, time_maybe, to_json};
 use crate::storage::sqlite::runs;
 use crate::storage::sqlite::statuses::slots;
 use crate::storage::{Commit, DecisionCommit, Versioned};
@@ -30,7 +32,7 @@ pub(super) fn known_pull_request(
             Ok((row.get(0)?, Remembered { pull_request, as_of: time(row, 1)? }))
         })
         .optional()?;
-    let runs = runs_of(db, organization, &runs::pull_request_subject(repository, id))?;
+    let runs = runs_of(db, organization, &pull_request_subject(repository, id))?;
     let (revision, remembered) =
         found.map_or((0, None), |(revision, known)| (revision, Some(known)));
     Ok(Versioned { value: KnownPullRequest { remembered, runs }, revision })
@@ -53,12 +55,26 @@ pub(super) fn known_refs(
                 Ok((row.get(0)?, from_json::<RememberedRef>(1, &body)?))
             })
             .optional()?;
-        let runs = runs_of(db, organization, &runs::ref_subject(repository, name))?;
+        let runs = runs_of(db, organization, &ref_subject(repository, name))?;
         let (revision, remembered) =
             found.map_or((0, None), |(revision, known)| (revision, Some(known)));
         Ok(Versioned { value: KnownRef { remembered, runs }, revision })
     };
     names.iter().map(known).collect()
+}
+
+pub(super) fn watched_since(
+    db: &Connection,
+    organization: &str,
+    repository: &str,
+) -> rusqlite::Result<Option<Timestamp>> {
+    let since: Option<Option<Timestamp>> = db
+        .prepare_cached(
+            "SELECT since FROM watched_repository WHERE organization = ?1 AND repository = ?2",
+        )?
+        .query_row([organization, repository], |row| time_maybe(row, 0))
+        .optional()?;
+    Ok(since.flatten())
 }
 
 fn runs_of(db: &Connection, organization: &str, subject: &str) -> rusqlite::Result<Vec<Run>> {
@@ -92,7 +108,7 @@ pub(super) fn commit(db: &Connection, commit: &DecisionCommit) -> rusqlite::Resu
     )?;
     if let Some(repository) = &commit.repository {
         let before = commit.former_name.as_deref();
-        names::remember(db, &commit.organization, repository, before)?;
+        names::store(db, &commit.organization, repository, before)?;
     }
     if let Some(remembered) = &decision.pull_request {
         remember_pull_request(db, &commit.organization, remembered)?;

@@ -1,64 +1,125 @@
-//! The inbox: deliveries stored once, leased until they are decided. It must never read a body.
+//! The inbox: deliveries are stored once and leased until they are decided.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use uuid::Uuid;
 
 use crate::domain::decision::{Outcome, Source};
+use crate::domain::delivery;
+use crate::domain::fact::CatchUpMeta;
 use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
-use crate::storage::sqlite::engine::rows::{corrupt, limit, parsed, time};
-use crate::storage::{Accepted, Claim, Lease, LeasedDelivery, NewDelivery};
+use crate::storage::codec::{compress, event_key};
+use crate::storage::sqlite::engine::rows::{decompress, from_json, limit, parsed, time, to_json};
+use crate::storage::{CATCH_UP_HOOK, CatchUpDelivery, Claim, Envelope, Lease, LeasedDelivery};
 
-pub(in crate::storage::sqlite) fn accept(
+/// A delivery to be inserted.
+#[derive(Debug)]
+pub(in crate::storage::sqlite) struct NewRow {
+    organization: String,
+    hook: String,
+    source: Source,
+    received_at: Timestamp,
+    envelope: Envelope,
+    catch_up: Option<CatchUpMeta>,
+    /// Compressed.
+    body: Vec<u8>,
+    body_bytes: usize,
+}
+
+impl NewRow {
+    /// A hook call.
+    pub(super) fn of_hook(
+        organization: String,
+        hook: String,
+        received_at: Timestamp,
+        envelope: Envelope,
+        body: &[u8],
+    ) -> Self {
+        Self {
+            organization,
+            hook,
+            source: Source::Hook,
+            received_at,
+            envelope,
+            catch_up: None,
+            body: compress(body),
+            body_bytes: body.len(),
+        }
+    }
+
+    /// A fact that catch-up found.
+    pub(in crate::storage::sqlite) fn of_catch_up(found: CatchUpDelivery) -> Self {
+        let CatchUpDelivery { organization, received_at, event_type, created_at, body, meta } =
+            found;
+        let event_type = Some(event_type);
+        Self {
+            organization,
+            hook: CATCH_UP_HOOK.to_owned(),
+            source: Source::CatchUp,
+            received_at,
+            envelope: Envelope { event_type, created_at: Some(created_at), ..Envelope::default() },
+            catch_up: Some(meta),
+            body: compress(&body),
+            body_bytes: body.len(),
+        }
+    }
+
+    /// Roughly what the row holds in memory.
+    pub(in crate::storage::sqlite) fn bytes(&self) -> usize {
+        self.body.len() + 512
+    }
+}
+
+/// What an insertion did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::storage::sqlite) enum Inserted {
+    New(DeliveryId),
+    /// A delivery with this key was stored before.
+    AlreadyThere,
+}
+
+/// Stores a delivery, unless one with its key is stored already.
+pub(in crate::storage::sqlite) fn insert(
     db: &Connection,
-    new: &NewDelivery,
-) -> rusqlite::Result<Accepted> {
-    let subscription = match (&new.subscription, new.notification) {
-        (Some(guid), Some(_)) => Some(intern(db, &new.organization, guid)?),
-        _ => None,
-    };
-    let event_id = new.event_id.as_deref().map(event_key);
-    let told_before = match &event_id {
-        Some(event_id) if new.subscription.is_some() => same_event(db, new, event_id)?,
-        _ => None,
+    new: &NewRow,
+) -> rusqlite::Result<Inserted> {
+    let Envelope { subscription, notification, event_id, event_type, created_at, quarantined } =
+        &new.envelope;
+    let key = delivery::key(subscription.as_deref(), *notification);
+    let interned = key.map(|(guid, _)| intern(db, &new.organization, guid)).transpose()?;
+    let event_id = event_id.as_deref().map(event_key);
+    let earlier = match &event_id {
+        Some(event_id) => of_same_event(db, new, event_id)?,
+        None => None,
     };
     let inserted = db
         .prepare_cached(
             "INSERT INTO delivery (organization, hook, source, received_at, subscription,
-                notification, event_id, event_type, created_at, body, body_bytes)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
+                notification, event_id, event_type, created_at, catch_up, body, body_bytes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             new.organization,
             new.hook,
             new.source.as_str(),
             new.received_at.micros(),
-            subscription,
-            new.notification,
+            interned,
+            notification,
             event_id,
-            new.event_type,
-            new.created_at.map(Timestamp::micros),
+            event_type,
+            created_at.map(Timestamp::micros),
+            new.catch_up.as_ref().map(to_json).transpose()?,
             new.body,
             limit(new.body_bytes),
         ])?;
     if inserted == 0 {
-        return Ok(Accepted::AlreadyThere);
+        return Ok(Inserted::AlreadyThere);
     }
     let id = DeliveryId(db.last_insert_rowid());
-    let (outcome, reason) = match (&new.quarantined, told_before) {
-        (Some(why), _) => (Outcome::Quarantined, why.clone()),
-        (None, Some(first)) => (
-            Outcome::Duplicate,
-            format!("the same event was told by delivery {first}, through another subscription"),
-        ),
-        (None, None) => {
-            db.prepare_cached("INSERT INTO inbox (delivery, due_at) VALUES (?1, 0)")?
-                .execute([id.0])?;
-            return Ok(Accepted::Stored(id));
-        }
-    };
-    decide(db, id, outcome, None, &reason, new.received_at)?;
-    Ok(Accepted::Stored(id))
+    match delivery::on_arrival(quarantined.as_deref(), subscription.as_deref(), earlier) {
+        Some((outcome, reason)) => decide(db, id, outcome, None, &reason, new.received_at)?,
+        None => enqueue(db, id)?,
+    }
+    Ok(Inserted::New(id))
 }
 
 fn intern(db: &Connection, organization: &str, guid: &str) -> rusqlite::Result<i64> {
@@ -76,28 +137,26 @@ fn intern(db: &Connection, organization: &str, guid: &str) -> rusqlite::Result<i
     }
 }
 
-/// The delivery of another notification that told the same event.
-fn same_event(
+/// A delivery of the same event and from the same source.
+fn of_same_event(
     db: &Connection,
-    new: &NewDelivery,
+    new: &NewRow,
     event_id: &[u8],
-) -> rusqlite::Result<Option<i64>> {
+) -> rusqlite::Result<Option<DeliveryId>> {
     db.prepare_cached(
         "SELECT id FROM delivery WHERE event_id = ?1 AND organization = ?2 AND source = ?3 LIMIT 1",
     )?
     .query_row(params![event_id, new.organization, new.source.as_str()], |row| row.get(0))
     .optional()
+    .map(|id| id.map(DeliveryId))
 }
 
-/// GUIDs as 16 bytes, anything else as it is.
-fn event_key(event_id: &str) -> Vec<u8> {
-    match Uuid::parse_str(event_id) {
-        Ok(guid) => guid.as_bytes().to_vec(),
-        Err(_) => event_id.as_bytes().to_vec(),
-    }
+fn enqueue(db: &Connection, id: DeliveryId) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT INTO inbox (delivery, due_at) VALUES (?1, 0)")?.execute([id.0])?;
+    Ok(())
 }
 
-pub(in crate::storage::sqlite) fn decide(
+pub(super) fn decide(
     db: &Connection,
     id: DeliveryId,
     outcome: Outcome,
@@ -113,10 +172,7 @@ pub(in crate::storage::sqlite) fn decide(
     Ok(())
 }
 
-pub(in crate::storage::sqlite) fn claim(
-    db: &Connection,
-    claim: Claim,
-) -> rusqlite::Result<Vec<LeasedDelivery>> {
+pub(super) fn claim(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<LeasedDelivery>> {
     let due: Vec<(i64, i64, u32)> = db
         .prepare_cached(
             "UPDATE inbox SET lease = lease + 1, attempts = attempts + 1, due_at = ?2
@@ -130,19 +186,21 @@ pub(in crate::storage::sqlite) fn claim(
         )?
         .collect::<Result<_, _>>()?;
     let mut select = db.prepare_cached(
-        "SELECT organization, source, received_at, body FROM delivery WHERE id = ?1",
+        "SELECT organization, source, received_at, catch_up, body FROM delivery WHERE id = ?1",
     )?;
     let mut leased = Vec::with_capacity(due.len());
     for (id, number, attempts) in due {
         leased.push(select.query_row([id], |row| {
             let source: String = row.get(1)?;
+            let catch_up: Option<String> = row.get(3)?;
             Ok(LeasedDelivery {
                 lease: Lease { id: DeliveryId(id), number },
                 organization: row.get(0)?,
                 source: parsed(1, &source, Source::parse(&source))?,
                 received_at: time(row, 2)?,
-                body: unpack(&row.get::<_, Vec<u8>>(3)?).unwrap_or_else(|error| {
-                    // It is decided as what it is now, unreadable, and must not stop the others.
+                catch_up: catch_up.map(|meta| from_json(3, &meta)).transpose()?,
+                body: decompress(4, &row.get::<_, Vec<u8>>(4)?).unwrap_or_else(|error| {
+                    // An empty body is quarantined, and the other deliveries are decided.
                     tracing::error!(delivery = id, %error, "a stored body is damaged");
                     Vec::new()
                 }),
@@ -150,12 +208,13 @@ pub(in crate::storage::sqlite) fn claim(
             })
         })?);
     }
-    // RETURNING promises no order.
+    // SQLite does not say in which order RETURNING returns rows.
     leased.sort_by_key(|delivery| delivery.lease.id);
     Ok(leased)
 }
 
-pub(in crate::storage::sqlite) fn replay(
+/// The copy of a delivery of catch-up is decided like one of a hook: its `catch_up` is not copied.
+pub(super) fn replay(
     db: &Connection,
     id: DeliveryId,
     now: Timestamp,
@@ -172,21 +231,14 @@ pub(in crate::storage::sqlite) fn replay(
         return Ok(None);
     }
     let id = DeliveryId(db.last_insert_rowid());
-    db.prepare_cached("INSERT INTO inbox (delivery, due_at) VALUES (?1, 0)")?.execute([id.0])?;
+    enqueue(db, id)?;
     Ok(Some(id))
 }
 
-pub(in crate::storage::sqlite) fn body(
-    db: &Connection,
-    id: DeliveryId,
-) -> rusqlite::Result<Option<Vec<u8>>> {
-    let packed: Option<Vec<u8>> = db
+pub(super) fn body(db: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Vec<u8>>> {
+    let stored: Option<Vec<u8>> = db
         .prepare_cached("SELECT body FROM delivery WHERE id = ?1")?
         .query_row([id.0], |row| row.get(0))
         .optional()?;
-    packed.as_deref().map(unpack).transpose()
-}
-
-fn unpack(body: &[u8]) -> rusqlite::Result<Vec<u8>> {
-    lz4_flex::decompress_size_prepended(body).map_err(|error| corrupt(0, error.to_string()))
+    stored.map(|stored| decompress(0, &stored)).transpose()
 }

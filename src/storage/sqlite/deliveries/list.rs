@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::domain::decision::{Outcome, Source};
+use crate::domain::delivery::PENDING_REASON;
 use crate::domain::id::{DeliveryId, RunId};
 use crate::storage::sqlite::engine::rows::{parsed, time, time_maybe};
 use crate::storage::sqlite::engine::search::{Keys, Search, Where};
@@ -36,7 +37,7 @@ fn delivery_row(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         body_bytes: row.get(9)?,
         event: row.get(10)?,
         outcome: parsed(11, &outcome, Outcome::parse(&outcome))?,
-        reason: reason.unwrap_or_else(|| "waits for a decision".into()),
+        reason: reason.unwrap_or_else(|| PENDING_REASON.into()),
         decided_at: time_maybe(row, 13)?,
         runs: runs.map(|id| parsed(14, id, id.parse::<RunId>().ok())).collect::<Result<_, _>>()?,
     })

@@ -1,22 +1,19 @@
-//! Folds the write-ahead log into the database in its own time, so that no commit waits for it.
-//!
-//! A log that only grows would fill the disk, and one that is folded in by the writer makes every
-//! thousandth commit slow. It must never hold a lock that the writer needs for long.
+//! Copies the write-ahead log into the database, on a thread of its own: a commit does not wait for
+//! it, and the log does not fill the disk.
 
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use super::connection;
-use super::writer::lock;
 use crate::priority;
 
 const EVERY: Duration = Duration::from_millis(200);
-/// Above this many pages (of 8 KiB: 256 MiB) writers are made to wait until the log starts anew.
+/// With more pages than this in the log (of 8 KiB: 256 MiB) writers wait until it starts anew.
 const PAGES_MAX: i64 = 32_768;
 
 /// The handle of the thread.
@@ -38,8 +35,8 @@ impl Checkpointer {
                     if db.is_none() {
                         db = connection::open_for_writing(&path).ok();
                     }
-                    // A failure shows at the writer, who tells the operator; here it costs space.
-                    if db.as_ref().is_some_and(|db| fold(db).is_err()) {
+                    // A disk that fails is reported by the writer; here it only lets the log grow.
+                    if db.as_ref().is_some_and(|db| checkpoint(db).is_err()) {
                         db = None;
                     }
                 }
@@ -48,8 +45,8 @@ impl Checkpointer {
     }
 
     pub(crate) fn stop(&self) {
-        drop(lock(&self.stop).take());
-        if let Some(thread) = lock(&self.thread).take() {
+        drop(self.stop.lock().take());
+        if let Some(thread) = self.thread.lock().take() {
             drop(thread.join());
         }
     }
@@ -61,7 +58,7 @@ impl Drop for Checkpointer {
     }
 }
 
-fn fold(db: &Connection) -> rusqlite::Result<()> {
+fn checkpoint(db: &Connection) -> rusqlite::Result<()> {
     let pages = |row: &rusqlite::Row<'_>| row.get::<_, i64>(1);
     let pages = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], pages)?;
     if pages > PAGES_MAX {

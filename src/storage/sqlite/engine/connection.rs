@@ -1,5 +1,4 @@
-//! How connections are set up, and what an operator should do when one fails. It must never know
-//! what is stored.
+//! How connections are set up, and what an operator should do when one fails.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,15 +6,17 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use crate::storage::Error;
+
 /// How long a writer waits for another process that holds the lock.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 /// Cached statements of one connection.
 const STATEMENTS_MAX: usize = 128;
 
-/// The connection that writes.
+/// A connection that writes.
 ///
-/// Every commit is on disk when it returns (`synchronous = FULL` in WAL mode); checkpoints are
-/// left to a thread of their own, so that no commit waits for one.
+/// A commit returns when it is on disk (`synchronous = FULL` in WAL mode). Checkpoints are made by a
+/// thread of their own, so that no commit waits for one.
 pub(crate) fn open_for_writing(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open(path)?;
     set_up(&db)?;
@@ -36,8 +37,8 @@ pub(crate) fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// Plans depend on the statement alone: else SQLite makes many anew for every value that is bound,
-/// which took a tenth of all time.
+/// With QPSG query plans depend on the statement alone. Otherwise SQLite plans many statements again
+/// for every bound value, which took a tenth of all time.
 fn set_up(db: &Connection) -> rusqlite::Result<()> {
     db.busy_timeout(LOCK_WAIT)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
@@ -45,8 +46,8 @@ fn set_up(db: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Whether the fault lies with the disk or another process, and not with what was to be written.
-pub(crate) fn is_of_the_disk(error: &rusqlite::Error) -> bool {
+/// Whether the disk or another process caused the error, rather than the values to be written.
+pub(crate) fn is_caused_by_disk(error: &rusqlite::Error) -> bool {
     use ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull,
         FileLockingProtocolFailed, NotADatabase, OutOfMemory, ReadOnly, SystemIoFailure,
@@ -68,7 +69,12 @@ pub(crate) fn is_of_the_disk(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// What is wrong and what to do about it.
+/// The error of a store whose database failed.
+pub(crate) fn unavailable(source: rusqlite::Error, path: &Path) -> Error {
+    Error::Unavailable { advice: advice(&source, path), source: Some(Box::new(source)) }
+}
+
+/// Tells the operator what is wrong and what to do about it.
 pub(crate) fn advice(error: &rusqlite::Error, path: &Path) -> String {
     let path = path.display();
     match error.sqlite_error_code() {

@@ -1,42 +1,42 @@
-//! The one connection that writes: a thread of its own that takes whatever waits, runs it in one
-//! transaction, commits it with one fsync and only then answers everybody.
+//! The one connection that writes, on a thread of its own. It takes all writes that wait, carries them
+//! out in one transaction, commits it with one fsync, and then answers their callers.
 //!
-//! The time of one fsync builds the next batch, so nothing waits for a timer and durability is
-//! nearly free under load. It must never know what is written.
+//! The next batch gathers during the fsync, so no write waits for a timer, and under load one fsync
+//! serves many writes.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
-use super::condition::{Condition, Part};
 use super::connection;
+use super::write_faults::{WriteFaults, WriteTarget};
 use crate::priority;
 use crate::storage::Error;
 
-/// Writes that wait: more are refused.
+/// Writes in the queue; further ones are refused.
 const WAITING_MAX: usize = 8_192;
-/// Bytes that wait: more are refused.
+/// Bytes in the queue; more are refused.
 pub(crate) const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Writes in one transaction.
 const BATCH_MAX: usize = 512;
-/// How often an unwritable database is tried, without anybody having to send something.
+/// How often an unwritable database is tried again while nothing is to be written.
 const PROBE_EVERY: Duration = Duration::from_millis(500);
-
-/// What has to fit before the database counts as writable again.
+/// Bytes that must fit before the database counts as writable again.
 const PROBE_BYTES: usize = 64 * 1024;
 
-/// One write. It may be carried out twice: the first time is undone before the second.
+/// One write. It may be carried out twice: the first time is rolled back before the second.
 trait Work: Send {
-    /// Carries it out in the open transaction; an error means that it has to be undone.
+    /// Carries the write out in the open transaction; after an error it is rolled back.
     fn run(&mut self, db: &Connection) -> rusqlite::Result<()>;
 
-    /// Tells the caller what became of it, once the batch is on disk or lost.
+    /// Answers the caller, after the batch was committed or failed.
     fn answer(self: Box<Self>, committed: Result<(), Arc<Failure>>);
 }
 
@@ -59,12 +59,12 @@ where
 
     fn answer(self: Box<Self>, committed: Result<(), Arc<Failure>>) {
         let Self { value, answer, .. } = *self;
-        // The caller may have gone away; what was written stays written.
+        // The caller may be gone: the write counts all the same.
         drop(answer.send(committed.map(|()| value)));
     }
 }
 
-/// Why a whole batch was not written.
+/// Why a whole batch was not committed.
 #[derive(Debug)]
 struct Failure {
     advice: String,
@@ -73,22 +73,23 @@ struct Failure {
 struct Job {
     work: Box<dyn Work>,
     bytes: usize,
-    keeping: Keeping,
+    sync: DiskSync,
 }
 
-/// How a write outlives the machine; it outlives the process in any case.
+/// Whether a commit waits until it is on disk. A commit survives the death of the process either way;
+/// one that was not synced may be lost with the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keeping {
-    /// On disk when it returns.
-    Durable,
-    /// On disk with whatever durable comes next: for what would be done again if it were lost.
+enum DiskSync {
+    /// The commit waits until it is on disk.
+    Now,
+    /// The next synced commit brings it to disk.
     Later,
 }
 
-/// What one transaction carries out.
+/// The writes of one transaction.
 struct Batch {
     works: Vec<Box<dyn Work>>,
-    keeping: Keeping,
+    sync: DiskSync,
 }
 
 #[derive(Default)]
@@ -100,8 +101,8 @@ struct Queue {
 
 struct Shared {
     queue: Mutex<Queue>,
-    arrived: Condvar,
-    condition: Arc<Condition>,
+    filled: Condvar,
+    faults: Arc<WriteFaults>,
     path: PathBuf,
 }
 
@@ -122,49 +123,49 @@ impl Writer {
     pub(crate) fn start(
         path: PathBuf,
         db: Connection,
-        condition: Arc<Condition>,
+        faults: Arc<WriteFaults>,
     ) -> std::io::Result<Self> {
         let shared =
-            Arc::new(Shared { queue: Mutex::default(), arrived: Condvar::new(), condition, path });
-        let theirs = Arc::clone(&shared);
+            Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), faults, path });
+        let of_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("sqlite-writer".into()).spawn(move || {
             priority::lower_current_thread();
-            write_all(&theirs, db);
+            write_all(&of_thread, db);
         })?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
     /// Runs `work` in the next transaction and returns once it is on disk. `bytes` is roughly what
-    /// it holds in memory.
+    /// `work` holds in memory.
     ///
-    /// Once admitted it is carried out even if the caller goes away.
+    /// Once it is in the queue, it is carried out even if the caller stops waiting.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         bytes: usize,
         work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
-        self.carry_out(bytes, Keeping::Durable, work).await
+        self.carry_out(bytes, DiskSync::Now, work).await
     }
 
-    /// Like `write`, and does not wait for the disk: if the machine dies, what was written last may
-    /// be as if it had never been. Only for what is then done again.
+    /// Like `write`, without waiting for the disk: a power failure may lose the write. Only for writes
+    /// that the next start would make again.
     pub(crate) async fn write_without_sync<T: Send + 'static>(
         &self,
         bytes: usize,
         work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
-        self.carry_out(bytes, Keeping::Later, work).await
+        self.carry_out(bytes, DiskSync::Later, work).await
     }
 
     async fn carry_out<T: Send + 'static>(
         &self,
         bytes: usize,
-        keeping: Keeping,
+        sync: DiskSync,
         work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
         let work = Box::new(Write { work, value: None, answer });
-        self.admit(Job { work, bytes, keeping })?;
+        self.enqueue(Job { work, bytes, sync })?;
         match answered.await {
             Ok(Ok(Some(value))) => Ok(value),
             Ok(Ok(None)) => Err(Error::unavailable("the write failed, see the log")),
@@ -173,8 +174,8 @@ impl Writer {
         }
     }
 
-    fn admit(&self, job: Job) -> Result<(), Error> {
-        let mut queue = lock(&self.shared.queue);
+    fn enqueue(&self, job: Job) -> Result<(), Error> {
+        let mut queue = self.shared.queue.lock();
         if queue.is_closed {
             return Err(Error::unavailable("the store is closed"));
         }
@@ -184,15 +185,15 @@ impl Writer {
         queue.bytes += job.bytes;
         queue.jobs.push_back(job);
         drop(queue);
-        self.shared.arrived.notify_one();
+        self.shared.filled.notify_one();
         Ok(())
     }
 
-    /// Takes nothing more, writes what waits, and ends the thread.
+    /// Refuses further writes, carries out those in the queue, and ends the thread.
     pub(crate) fn close(&self) {
-        lock(&self.shared.queue).is_closed = true;
-        self.shared.arrived.notify_one();
-        if let Some(thread) = lock(&self.thread).take() {
+        self.shared.queue.lock().is_closed = true;
+        self.shared.filled.notify_one();
+        if let Some(thread) = self.thread.lock().take() {
             drop(thread.join());
         }
     }
@@ -204,51 +205,46 @@ impl Drop for Writer {
     }
 }
 
-/// A poisoned lock means that a writer panicked between two complete states of these plain values.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn write_all(shared: &Shared, mut db: Connection) {
-    let mut batch = Batch { works: Vec::new(), keeping: Keeping::Later };
-    let mut kept = None;
+    let mut batch = Batch { works: Vec::new(), sync: DiskSync::Later };
+    let mut set = None;
     while next_batch(shared, &mut batch) {
-        let is_well = shared.condition.is_well(Part::Database);
-        // What only waits in memory proves nothing of the disk.
-        let keeping = if is_well { batch.keeping } else { Keeping::Durable };
-        let committed =
-            keep(&db, &mut kept, keeping).and_then(|()| commit(&db, &mut batch.works, !is_well));
+        let is_writable = shared.faults.is_writable(WriteTarget::Database);
+        // After a fault only a synced commit proves that the disk takes writes again.
+        let sync = if is_writable { batch.sync } else { DiskSync::Now };
+        let committed = set_sync(&db, &mut set, sync)
+            .and_then(|()| commit(&db, &mut batch.works, !is_writable));
         let result = committed.map_err(|error| {
-            kept = None;
+            set = None;
             let failure = Arc::new(Failure { advice: connection::advice(&error, &shared.path) });
             recover(shared, &mut db, &failure, &error);
             failure
         });
-        if result.is_ok() && !is_well {
-            shared.condition.set(Part::Database, None);
+        if result.is_ok() && !is_writable {
+            shared.faults.set(WriteTarget::Database, None);
         }
         for work in batch.works.drain(..) {
             work.answer(result.clone());
         }
     }
-    // The last thing a clean stop does: leave one file behind.
+    // After a clean stop the database is one file without a log.
     if let Err(error) = db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
-        tracing::warn!(%error, "the write-ahead log could not be folded into the database");
+        tracing::warn!(%error, "the write-ahead log could not be copied into the database");
     }
 }
 
-/// Waits for work; an empty batch is a probe of an unwritable database. False when closed.
+/// Waits for writes; an empty batch is a probe of an unwritable database. False when closed.
 fn next_batch(shared: &Shared, batch: &mut Batch) -> bool {
-    batch.keeping = Keeping::Later;
-    let mut queue = lock(&shared.queue);
+    batch.sync = DiskSync::Later;
+    let mut queue = shared.queue.lock();
     loop {
         if !queue.jobs.is_empty() {
             let count = queue.jobs.len().min(BATCH_MAX);
             let mut bytes = 0;
             for job in queue.jobs.drain(..count) {
                 bytes += job.bytes;
-                if job.keeping == Keeping::Durable {
-                    batch.keeping = Keeping::Durable;
+                if job.sync == DiskSync::Now {
+                    batch.sync = DiskSync::Now;
                 }
                 batch.works.push(job.work);
             }
@@ -258,109 +254,107 @@ fn next_batch(shared: &Shared, batch: &mut Batch) -> bool {
         if queue.is_closed {
             return false;
         }
-        let is_well = shared.condition.is_well(Part::Database);
-        if is_well {
-            queue = shared.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        if shared.faults.is_writable(WriteTarget::Database) {
+            shared.filled.wait(&mut queue);
             continue;
         }
-        let (woken, waited) =
-            shared.arrived.wait_timeout(queue, PROBE_EVERY).unwrap_or_else(PoisonError::into_inner);
-        queue = woken;
+        let waited = shared.filled.wait_for(&mut queue, PROBE_EVERY);
         if waited.timed_out() && queue.jobs.is_empty() {
             return true;
         }
     }
 }
 
-/// Has the next commit wait for the disk, or not. In WAL mode that is all that the two differ in
-/// (<https://sqlite.org/pragma.html#pragma_synchronous>).
-fn keep(db: &Connection, kept: &mut Option<Keeping>, keeping: Keeping) -> rusqlite::Result<()> {
-    if *kept != Some(keeping) {
-        db.execute_batch(match keeping {
-            Keeping::Durable => "PRAGMA synchronous = FULL",
-            Keeping::Later => "PRAGMA synchronous = NORMAL",
+/// Sets whether the next commit waits for the disk, where it is not `set` so already. In WAL mode the
+/// two settings differ in nothing else (<https://sqlite.org/pragma.html#pragma_synchronous>).
+fn set_sync(db: &Connection, set: &mut Option<DiskSync>, sync: DiskSync) -> rusqlite::Result<()> {
+    if *set != Some(sync) {
+        db.execute_batch(match sync {
+            DiskSync::Now => "PRAGMA synchronous = FULL",
+            DiskSync::Later => "PRAGMA synchronous = NORMAL",
         })?;
-        *kept = Some(keeping);
+        *set = Some(sync);
     }
     Ok(())
 }
 
-/// Why nothing of a batch was committed.
-enum Undone {
-    /// The disk or the engine did not take it.
-    Whole(rusqlite::Error),
-    /// One write failed by itself, or panicked.
-    One,
+/// Why a transaction was rolled back.
+enum RolledBack {
+    /// The disk or SQLite refused it.
+    ByDisk(rusqlite::Error),
+    /// One write failed because of what it wrote, or panicked.
+    ByOneWrite,
 }
 
-/// One transaction. That a write fails by itself is a defect and rare: only then is each made one
-/// that can be undone alone, which costs a tenth of all accepts.
-fn commit(db: &Connection, batch: &mut [Box<dyn Work>], is_doubted: bool) -> rusqlite::Result<()> {
-    let together = transaction(db, is_doubted, |db| {
+/// Commits a batch in one transaction. A write that fails because of what it writes is a defect and
+/// rare: only then is the batch repeated with a savepoint around each write. Savepoints in every
+/// transaction would cost a tenth of all accepts.
+fn commit(db: &Connection, batch: &mut [Box<dyn Work>], with_probe: bool) -> rusqlite::Result<()> {
+    let together = transaction(db, with_probe, |db| {
         for work in &mut *batch {
             match catch_unwind(AssertUnwindSafe(|| work.run(db))) {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) if is_fatal(db, &error) => return Err(Undone::Whole(error)),
-                Ok(Err(_)) | Err(_) => return Err(Undone::One),
+                Ok(Err(error)) if is_fatal(db, &error) => return Err(RolledBack::ByDisk(error)),
+                Ok(Err(_)) | Err(_) => return Err(RolledBack::ByOneWrite),
             }
         }
         Ok(())
     });
-    let Err(undone) = together else { return Ok(()) };
-    if let Undone::Whole(error) = undone {
+    let Err(rolled_back) = together else { return Ok(()) };
+    if let RolledBack::ByDisk(error) = rolled_back {
         return Err(error);
     }
-    let one_by_one = transaction(db, is_doubted, |db| {
-        batch.iter_mut().try_for_each(|work| alone(db, work.as_mut())).map_err(Undone::Whole)
+    let one_by_one = transaction(db, with_probe, |db| {
+        batch.iter_mut().try_for_each(|work| alone(db, work.as_mut())).map_err(RolledBack::ByDisk)
     });
     match one_by_one {
-        Err(Undone::Whole(error)) => Err(error),
-        Ok(()) | Err(Undone::One) => Ok(()),
+        Err(RolledBack::ByDisk(error)) => Err(error),
+        Ok(()) | Err(RolledBack::ByOneWrite) => Ok(()),
     }
 }
 
-/// Commits what `write` did, or nothing. While it is doubted that anything can be written, every
-/// transaction has to write: one that finds nothing to do would prove nothing.
+/// Commits everything that `write` did, or nothing. With `with_probe` the transaction also writes a
+/// probe: one without any change would not prove that the disk takes writes again.
 fn transaction(
     db: &Connection,
-    is_doubted: bool,
-    write: impl FnOnce(&Connection) -> Result<(), Undone>,
-) -> Result<(), Undone> {
-    let whole = |done: rusqlite::Result<usize>| done.map(|_| ()).map_err(Undone::Whole);
-    let written = whole(run(db, "BEGIN IMMEDIATE"))
+    with_probe: bool,
+    write: impl FnOnce(&Connection) -> Result<(), RolledBack>,
+) -> Result<(), RolledBack> {
+    let by_disk = |done: rusqlite::Result<usize>| done.map(|_| ()).map_err(RolledBack::ByDisk);
+    let written = by_disk(run(db, "BEGIN IMMEDIATE"))
         .and_then(|()| write(db))
-        .and_then(|()| if is_doubted { whole(probe(db)) } else { Ok(()) })
-        .and_then(|()| whole(run(db, "COMMIT")));
+        .and_then(|()| if with_probe { by_disk(probe(db)) } else { Ok(()) })
+        .and_then(|()| by_disk(run(db, "COMMIT")));
     if written.is_err() && !db.is_autocommit() {
         drop(db.execute_batch("ROLLBACK"));
     }
     written
 }
 
-/// One write that is undone alone where it fails; the error is one that loses the whole batch.
+/// Carries out one write inside a savepoint. An error is one that rolls back the whole batch.
 fn alone(db: &Connection, work: &mut dyn Work) -> rusqlite::Result<()> {
     run(db, "SAVEPOINT step")?;
     match catch_unwind(AssertUnwindSafe(|| work.run(db))) {
         Ok(Ok(())) => {}
         Ok(Err(error)) if is_fatal(db, &error) => return Err(error),
         Ok(Err(error)) => {
-            tracing::error!(%error, "a write failed and was undone");
+            tracing::error!(%error, "a write failed and was rolled back");
             run(db, "ROLLBACK TO step")?;
         }
         Err(_) => {
-            tracing::error!("a write panicked and was undone; please report this as a bug");
+            tracing::error!("a write panicked and was rolled back: please report this as a bug");
             run(db, "ROLLBACK TO step")?;
         }
     }
     run(db, "RELEASE step").map(|_| ())
 }
 
-/// Some errors end the transaction by themselves: then nothing of it is left.
+/// Whether the whole transaction is lost: some errors end it by themselves.
 fn is_fatal(db: &Connection, error: &rusqlite::Error) -> bool {
-    db.is_autocommit() || connection::is_of_the_disk(error)
+    db.is_autocommit() || connection::is_caused_by_disk(error)
 }
 
-/// Writes as much as a large delivery: on a disk that is nearly full a little would still fit.
+/// Writes as much as a large delivery: on a disk that is nearly full a short row would still fit.
 fn probe(db: &Connection) -> rusqlite::Result<usize> {
     db.prepare_cached("INSERT INTO meta VALUES ('probe', ?1) ON CONFLICT DO UPDATE SET value = ?1")?
         .execute([" ".repeat(PROBE_BYTES)])
@@ -371,17 +365,17 @@ fn run(db: &Connection, statement: &str) -> rusqlite::Result<usize> {
 }
 
 fn recover(shared: &Shared, db: &mut Connection, failure: &Failure, error: &rusqlite::Error) {
-    tracing::debug!(%error, "a batch was not written");
-    shared.condition.set(Part::Database, Some(failure.advice.clone()));
-    // After an error of the device, what the connection holds in memory is not to be trusted.
-    let doubtful = matches!(
+    tracing::debug!(%error, "a batch was not committed");
+    shared.faults.set(WriteTarget::Database, Some(failure.advice.clone()));
+    // After an error of the device the cache of the connection may not hold what is on disk.
+    let is_cache_stale = matches!(
         error.sqlite_error_code(),
         Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly)
     );
-    if doubtful {
+    if is_cache_stale {
         match connection::open_for_writing(&shared.path) {
             Ok(fresh) => *db = fresh,
-            Err(error) => tracing::debug!(%error, "the database cannot be opened anew yet"),
+            Err(error) => tracing::debug!(%error, "the database cannot be opened again yet"),
         }
     }
 }

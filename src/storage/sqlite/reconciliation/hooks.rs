@@ -18,13 +18,13 @@ pub(super) fn hook_state(db: &Connection, organization: &str) -> rusqlite::Resul
         hook_scopes: db
             .prepare_cached(
                 "SELECT project_id, topic, generation, live_from, renewed_at, healings
-                 FROM hook_place WHERE organization = ?1 ORDER BY project_id, topic",
+                 FROM hook_scope WHERE organization = ?1 ORDER BY project_id, topic",
             )?
             .query_map([organization], hook_scope)?
             .collect::<Result<_, _>>()?,
         hook_activity: db
             .prepare_cached(
-                "SELECT hook, first_at, last_at FROM hook_arrival
+                "SELECT hook, first_at, last_at FROM hook_activity
                  WHERE organization = ?1 ORDER BY hook",
             )?
             .query_map([organization], |row| {
@@ -55,7 +55,7 @@ pub(super) fn renew(
 ) -> rusqlite::Result<()> {
     for HookScope { project_id, topic } in hook_scopes {
         db.prepare_cached(
-            "INSERT INTO hook_place
+            "INSERT INTO hook_scope
                 (organization, project_id, topic, generation, live_from, renewed_at, healings)
              VALUES (?1, ?2, ?3, 1, 1, ?5, ?4) ON CONFLICT DO UPDATE
              SET generation = generation + 1, renewed_at = ?5,
@@ -79,7 +79,7 @@ pub(super) fn retire(
     live_from: u32,
 ) -> rusqlite::Result<()> {
     db.prepare_cached(
-        "UPDATE hook_place SET live_from = max(live_from, ?4), healings = 0
+        "UPDATE hook_scope SET live_from = max(live_from, ?4), healings = 0
          WHERE organization = ?1 AND project_id = ?2 AND topic = ?3",
     )?
     .execute(params![
@@ -107,7 +107,7 @@ pub(super) fn note_arrivals(
 ) -> rusqlite::Result<()> {
     for Arrival { hook, first_at, last_at } in hook_activity {
         db.prepare_cached(
-            "INSERT INTO hook_arrival (organization, hook, first_at, last_at)
+            "INSERT INTO hook_activity (organization, hook, first_at, last_at)
              VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE
              SET first_at = min(first_at, excluded.first_at),
                  last_at = max(last_at, excluded.last_at)",

@@ -1,15 +1,15 @@
-//! Repositories that checks watch: since when, how far they were read, and what is known of them.
-//! It must never read a delivery.
+//! Repositories that catch-up watches: since when, how far they were read, and what is known of them.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use crate::domain::decision::Remembered;
 use crate::domain::event::Repository;
 use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
-use crate::storage::sqlite::deliveries::{inbox, names};
+use crate::storage::sqlite::deliveries::inbox::{self, Inserted, NewRow};
+use crate::storage::sqlite::deliveries::names;
 use crate::storage::sqlite::engine::rows::{from_json, time, time_maybe};
-use crate::storage::{Accepted, KnownRepository, NewDelivery, WatchRow, Watermark};
+use crate::storage::{KnownRepository, WatchRow, Watermark};
 
 pub(super) fn watch(
     db: &Connection,
@@ -19,16 +19,16 @@ pub(super) fn watch(
 ) -> rusqlite::Result<Vec<WatchRow>> {
     let mut rows = Vec::with_capacity(repositories.len());
     for repository in repositories {
-        // Writes nothing where nothing is new: most of the time, of most repositories.
+        // Most repositories are watched already: nothing is written for them.
         db.prepare_cached(
-            "INSERT INTO watch (organization, repository, since) VALUES (?1, ?2, ?3)
+            "INSERT INTO watched_repository (organization, repository, since) VALUES (?1, ?2, ?3)
              ON CONFLICT DO UPDATE SET since = excluded.since WHERE since IS NULL",
         )?
         .execute(params![organization, repository.id, now.micros()])?;
-        names::remember(db, organization, repository, None)?;
+        names::store(db, organization, repository, None)?;
         let (since, read_until) = db
             .prepare_cached(
-                "SELECT since, read_until FROM watch WHERE organization = ?1 AND repository = ?2",
+                "SELECT since, read_until FROM watched_repository WHERE organization = ?1 AND repository = ?2",
             )?
             .query_row([organization, &repository.id], |row| {
                 Ok((time(row, 0)?, time_maybe(row, 1)?))
@@ -39,29 +39,17 @@ pub(super) fn watch(
     Ok(rows)
 }
 
-pub(super) fn since(
-    db: &Connection,
-    organization: &str,
-    repository: &str,
-) -> rusqlite::Result<Option<Timestamp>> {
-    let since: Option<Option<Timestamp>> = db
-        .prepare_cached("SELECT since FROM watch WHERE organization = ?1 AND repository = ?2")?
-        .query_row([organization, repository], |row| time_maybe(row, 0))
-        .optional()?;
-    Ok(since.flatten())
-}
-
 pub(super) fn known(
     db: &Connection,
     organization: &str,
     repository: &str,
 ) -> rusqlite::Result<KnownRepository> {
-    // One moment for both.
+    // Both queries see the same state.
     let db = db.unchecked_transaction()?;
     let pull_requests = db
         .prepare_cached(
-            // The condition is that of the index, to the letter; without statistics SQLite would
-            // rather read every pull request there ever was.
+            // The condition is that of the index to the letter. Without statistics and without
+            // INDEXED BY, SQLite would read every pull request that is stored.
             "SELECT as_of, body FROM pull_request INDEXED BY pull_request_active
              WHERE organization = ?1 AND repository = ?2
                 AND json_extract(body, '$.status') = 'active' ORDER BY id",
@@ -85,21 +73,21 @@ pub(super) fn known(
     Ok(KnownRepository { pull_requests, refs })
 }
 
-pub(super) fn enter(
+pub(super) fn commit(
     db: &Connection,
-    found: &[NewDelivery],
+    found: &[NewRow],
     watermarks: &[Watermark],
 ) -> rusqlite::Result<Vec<DeliveryId>> {
     let mut ids = Vec::with_capacity(found.len());
     for delivery in found {
-        // What is found has no notification that could be there already.
-        if let Accepted::Stored(id) = inbox::accept(db, delivery)? {
+        // Deliveries of catch-up have no key, so each is new.
+        if let Inserted::New(id) = inbox::insert(db, delivery)? {
             ids.push(id);
         }
     }
     for Watermark { organization, repository, read_until } in watermarks {
         db.prepare_cached(
-            "INSERT INTO watch (organization, repository, read_until) VALUES (?1, ?2, ?3)
+            "INSERT INTO watched_repository (organization, repository, read_until) VALUES (?1, ?2, ?3)
              ON CONFLICT DO UPDATE SET read_until = excluded.read_until
              WHERE read_until IS NULL OR read_until < excluded.read_until",
         )?

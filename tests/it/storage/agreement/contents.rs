@@ -27,8 +27,7 @@ impl Pair {
             .map(|(id, row)| {
                 let mut runs = model.runs_of(*id);
                 runs.sort();
-                let told = &row.told;
-                (*id, told.organization.clone(), told.source, told.received_at, row.outcome, runs)
+                (*id, row.organization.clone(), row.source, row.received_at, row.outcome, runs)
             })
             .collect();
         assert_eq!(found, expected);

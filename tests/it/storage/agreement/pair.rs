@@ -5,12 +5,11 @@ use azdo_gateway::domain::audit::Action;
 use azdo_gateway::domain::id::{DeliveryId, RunId};
 use azdo_gateway::domain::run::{Run, State, Targets};
 use azdo_gateway::domain::status::{self, Shown, Status};
-use azdo_gateway::storage::{
-    Commit, Lease, LeasedSlot, NewDelivery, Posting, PostingCommit, RunCommit,
-};
+use azdo_gateway::storage::{Commit, Lease, LeasedSlot, Posting, PostingCommit, RunCommit};
 
+use super::super::make::HookCall;
 use super::super::model::Model;
-use super::super::{Accepting, Bench, Engine, at, claim, make};
+use super::super::{Bench, Engine, at, claim, make, receive};
 use super::Operation;
 
 /// Both, and what somebody who uses them has in hand.
@@ -50,11 +49,15 @@ impl Pair {
                 let organization = if organization { "fabrikam" } else { "contoso" };
                 let subscription = if subscription { "subscription-a" } else { "subscription-b" };
                 let event = format!("event-{event}");
-                let told = make::delivery_of(organization, subscription, notification, &event);
-                let quarantined = (!is_json).then(|| "no JSON".to_owned());
-                let told = NewDelivery { received_at: now, quarantined, ..told };
-                let expected = self.model.accept(&told);
-                assert_eq!(self.bench.store.accept(told).await.unwrap(), expected);
+                let call = match is_json {
+                    true => make::delivery_of(organization, subscription, notification, &event),
+                    false => make::not_json(organization, &event),
+                };
+                let call = HookCall { received_at: now, ..call };
+                self.model.receive(&call);
+                receive(&*self.bench.store, &call).await.unwrap();
+                // The list that both are compared by shows it from now on.
+                self.bench.store.claim_deliveries(claim(self.second, 0)).await.unwrap();
             }
             Replay { which } => {
                 let id = DeliveryId(i64::try_from(which).unwrap());
@@ -155,7 +158,7 @@ impl Pair {
         };
         let Some(lease) = pick(&self.deliveries, which) else { return };
         let organization = self.model.deliveries.get(&lease.id.0);
-        let organization = organization.map(|row| row.told.organization.clone());
+        let organization = organization.map(|row| row.organization.clone());
         let mut planned: Vec<Run> = (0..plan).map(|check| self.planned(check)).collect();
         if let (true, Some((_, there))) = (clash, pick(&self.runs, which)) {
             planned.push(Run { id: there.id, ..self.planned(0) });
@@ -169,6 +172,7 @@ impl Pair {
             source: azdo_gateway::domain::decision::Source::Hook,
             received_at: at(0),
             body: Vec::new(),
+            catch_up: None,
             attempts: 1,
         };
         let mut commit = make::decision(&leased, &planned, ended.as_slice());

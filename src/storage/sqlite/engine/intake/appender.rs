@@ -1,55 +1,54 @@
-//! The thread that appends: it takes whatever waits, writes it in one piece, has it on disk with
-//! one fsync and only then answers everybody.
+//! The thread that appends hook calls: it takes all that wait, writes them in one piece, syncs once, and
+//! then answers their callers. A delivery is acknowledged only after that sync.
 //!
-//! As with the writer of the database, the time of one fsync builds the next batch. After a failure
-//! nothing is written behind what may be half there: the next batch begins a new segment. It must
-//! never acknowledge what is not on disk.
+//! As with the writer of the database, the next batch gathers during the sync. After a failed write
+//! the end of the segment is unknown, so the next batch begins a new segment.
 
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use super::record;
 use super::segments::{FIRST_AT, SEGMENT_BYTES, Segment, Segments};
 use crate::domain::time::Timestamp;
 use crate::storage::Error;
-use crate::storage::sqlite::engine::condition::{Condition, Part};
-use crate::storage::sqlite::engine::writer::lock;
+use crate::storage::sqlite::engine::write_faults::{WriteFaults, WriteTarget};
 
-/// Deliveries that wait to be written: more are refused.
+/// Deliveries in the queue; further ones are refused.
 const WAITING_MAX: usize = 8_192;
-/// Bytes that wait: more are refused. As much again may be under way to the disk.
+/// Bytes in the queue; more are refused. As much again may be on the way to the disk.
 const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// What a queue keeps for the next batch.
+/// The memory that a queue keeps for the next batch.
 const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// How often an unwritable disk is tried, without anybody having to send something.
+/// How often an unwritable disk is tried again while nothing is received.
 const PROBE_EVERY: Duration = Duration::from_millis(500);
-/// What has to fit before the disk counts as writable again.
+/// Bytes that must fit before the disk counts as writable again.
 const PROBE_BYTES: usize = 64 * 1024;
 
 type Answer = oneshot::Sender<Result<(), Arc<str>>>;
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// Records behind each other.
+    /// Records, one behind the other.
     bytes: Vec<u8>,
     answers: Vec<Answer>,
     is_closed: bool,
 }
 
-/// What the thread and its callers share.
+/// The state that the thread and its callers share.
 #[derive(Debug)]
 pub(super) struct Shared {
     queue: Mutex<Queue>,
-    arrived: Condvar,
+    filled: Condvar,
     pub(super) segments: Mutex<Segments>,
-    condition: Arc<Condition>,
-    /// On disk: what was left over and what this process appended.
+    faults: Arc<WriteFaults>,
+    /// Deliveries on disk: those that an earlier process left and those that this one appended.
     pub(super) appended: AtomicU64,
     path: PathBuf,
 }
@@ -59,20 +58,20 @@ impl Shared {
         segments: Segments,
         path: &Path,
         left_over: u64,
-        condition: Arc<Condition>,
+        faults: Arc<WriteFaults>,
     ) -> Self {
         Self {
             queue: Mutex::default(),
-            arrived: Condvar::new(),
+            filled: Condvar::new(),
             segments: Mutex::new(segments),
-            condition,
+            faults,
             appended: AtomicU64::new(left_over),
             path: path.to_owned(),
         }
     }
 
-    /// Returns once the delivery is on disk; once admitted it is written even if the caller goes
-    /// away.
+    /// Returns once the delivery is on disk. Once it is in the queue, it is written even if the caller
+    /// stops waiting.
     pub(super) async fn append(
         &self,
         organization: &str,
@@ -80,7 +79,7 @@ impl Shared {
         received_at: Timestamp,
         body: &[u8],
     ) -> Result<(), Error> {
-        let answered = self.admit(organization, hook, received_at, body)?;
+        let answered = self.enqueue(organization, hook, received_at, body)?;
         match answered.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(advice)) => Err(Error::unavailable(&*advice)),
@@ -88,7 +87,7 @@ impl Shared {
         }
     }
 
-    fn admit(
+    fn enqueue(
         &self,
         organization: &str,
         hook: &str,
@@ -96,7 +95,7 @@ impl Shared {
         body: &[u8],
     ) -> Result<oneshot::Receiver<Result<(), Arc<str>>>, Error> {
         let (answer, answered) = oneshot::channel();
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         let waiting = queue.answers.len();
         if queue.is_closed {
             return Err(Error::unavailable("the store is closed"));
@@ -105,24 +104,24 @@ impl Shared {
             return Err(Error::Busy { waiting });
         }
         if !record::append(&mut queue.bytes, organization, hook, received_at, body) {
-            return Err(Error::unavailable("a delivery is longer than can be written"));
+            return Err(Error::unavailable("a delivery is longer than a record can be"));
         }
         queue.answers.push(answer);
         drop(queue);
         if waiting == 0 {
-            self.arrived.notify_one();
+            self.filled.notify_one();
         }
         Ok(answered)
     }
 
     pub(super) fn close(&self) {
-        lock(&self.queue).is_closed = true;
-        self.arrived.notify_one();
+        self.queue.lock().is_closed = true;
+        self.filled.notify_one();
     }
 
-    /// Waits for work; an empty batch is a probe of an unwritable disk. False when closed.
+    /// Waits for deliveries; an empty batch is a probe of an unwritable disk. False when closed.
     fn next_batch(&self, bytes: &mut Vec<u8>, answers: &mut Vec<Answer>) -> bool {
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         loop {
             if !queue.answers.is_empty() {
                 std::mem::swap(&mut queue.bytes, bytes);
@@ -132,15 +131,11 @@ impl Shared {
             if queue.is_closed {
                 return false;
             }
-            if self.condition.is_well(Part::Intake) {
-                queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            if self.faults.is_writable(WriteTarget::Intake) {
+                self.filled.wait(&mut queue);
                 continue;
             }
-            let (woken, waited) = self
-                .arrived
-                .wait_timeout(queue, PROBE_EVERY)
-                .unwrap_or_else(PoisonError::into_inner);
-            queue = woken;
+            let waited = self.filled.wait_for(&mut queue, PROBE_EVERY);
             if waited.timed_out() && queue.answers.is_empty() {
                 return true;
             }
@@ -148,33 +143,33 @@ impl Shared {
     }
 }
 
-/// Where the next batch goes.
-struct Place {
+/// The end of the segment that is being written: the next batch goes there.
+struct Tail {
     segment: Segment,
-    position: u64,
+    offset: u64,
 }
 
-/// Appends until it is closed.
+/// Appends until the intake is closed.
 pub(super) fn append_all(shared: &Shared) {
     let (mut bytes, mut answers) = (Vec::new(), Vec::new());
-    let mut place = None;
+    let mut tail = None;
     while shared.next_batch(&mut bytes, &mut answers) {
-        let written = write(shared, &mut place, &mut bytes);
+        let written = write(shared, &mut tail, &mut bytes);
         let result = match written {
             Ok(()) => {
                 let count = u64::try_from(answers.len()).unwrap_or(u64::MAX);
                 shared.appended.fetch_add(count, Ordering::Release);
-                shared.condition.set(Part::Intake, None);
+                shared.faults.set(WriteTarget::Intake, None);
                 Ok(())
             }
             Err(error) => {
                 let advice = advice(&error, &shared.path);
-                shared.condition.set(Part::Intake, Some(advice.clone()));
+                shared.faults.set(WriteTarget::Intake, Some(advice.clone()));
                 Err(Arc::from(advice))
             }
         };
         for answer in answers.drain(..) {
-            // The caller may have gone away; what was written stays written.
+            // The caller may be gone: the delivery counts all the same.
             drop(answer.send(result.clone()));
         }
         bytes.clear();
@@ -182,31 +177,31 @@ pub(super) fn append_all(shared: &Shared) {
     }
 }
 
-/// Has the batch on disk, or leaves its place for good.
-fn write(shared: &Shared, place: &mut Option<Place>, bytes: &mut [u8]) -> io::Result<()> {
-    let mut here = match place.take().filter(|here| here.position < SEGMENT_BYTES) {
-        Some(here) => here,
-        None => begin(shared, bytes.is_empty())?,
+/// Writes and syncs the batch. After an error the segment is not written to any more.
+fn write(shared: &Shared, tail: &mut Option<Tail>, bytes: &mut [u8]) -> io::Result<()> {
+    let mut end = match tail.take().filter(|end| end.offset < SEGMENT_BYTES) {
+        Some(end) => end,
+        None => begin_segment(shared, bytes.is_empty())?,
     };
-    record::seal(bytes, here.segment.number);
-    let written = here.segment.file.write_all_at(bytes, here.position);
-    if let Err(error) = written.and_then(|()| here.segment.file.sync_data()) {
-        lock(&shared.segments).give_back(&here.segment);
+    record::seal(bytes, end.segment.number);
+    let written = end.segment.file.write_all_at(bytes, end.offset);
+    if let Err(error) = written.and_then(|()| end.segment.file.sync_data()) {
+        shared.segments.lock().give_up(&end.segment);
         return Err(error);
     }
-    here.position = here.position.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-    lock(&shared.segments).written(&here.segment, here.position);
-    *place = Some(here);
+    end.offset = end.offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    shared.segments.lock().written(&end.segment, end.offset);
+    *tail = Some(end);
     Ok(())
 }
 
-/// A new segment: its head is on disk with the first batch. A probe fills some of it with zeros,
-/// which are no records: on a disk that is nearly full a little would still fit.
-fn begin(shared: &Shared, is_probe: bool) -> io::Result<Place> {
+/// Begins a segment; its head reaches the disk with the first batch. A probe also writes zeros, which
+/// are not records: on a disk that is nearly full the head alone would still fit.
+fn begin_segment(shared: &Shared, is_probe: bool) -> io::Result<Tail> {
     let (segment, head) = {
-        let mut segments = lock(&shared.segments);
+        let mut segments = shared.segments.lock();
         if segments.is_full() {
-            let full = "too many deliveries wait to be taken into the database";
+            let full = "too many deliveries wait to be moved into the database";
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, full));
         }
         segments.next()?
@@ -214,15 +209,15 @@ fn begin(shared: &Shared, is_probe: bool) -> io::Result<Place> {
     let zeros = if is_probe { PROBE_BYTES } else { 0 };
     let start = [head, vec![0; zeros]].concat();
     match segment.file.write_all_at(&start, 0) {
-        Ok(()) => Ok(Place { segment, position: FIRST_AT }),
+        Ok(()) => Ok(Tail { segment, offset: FIRST_AT }),
         Err(error) => {
-            lock(&shared.segments).give_back(&segment);
+            shared.segments.lock().give_up(&segment);
             Err(error)
         }
     }
 }
 
-/// What is wrong and what to do about it.
+/// Tells the operator what is wrong and what to do about it.
 fn advice(error: &io::Error, database: &Path) -> String {
     let path = database.display();
     match error.kind() {
@@ -232,7 +227,7 @@ fn advice(error: &io::Error, database: &Path) -> String {
         io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
             format!("{path} or its folder is read-only: make both writable for this process")
         }
-        io::ErrorKind::QuotaExceeded => format!("{error}: look why nothing is decided"),
+        io::ErrorKind::QuotaExceeded => format!("{error}: find out why no delivery is decided"),
         _ => format!("writing beside {path} failed ({error}): check the disk and the system log"),
     }
 }
@@ -242,11 +237,11 @@ mod tests {
     use std::fs::File;
 
     use super::super::reading;
+    use super::super::segments::Position;
     use super::*;
-    use crate::storage::Mark;
 
     fn shared(database: &Path) -> Shared {
-        let segments = Segments::open(database, "0123abcd", Mark::default()).unwrap();
+        let segments = Segments::open(database, "0123abcd", Position::default()).unwrap();
         Shared::new(segments, database, 0, Arc::default())
     }
 
@@ -259,72 +254,75 @@ mod tests {
     }
 
     fn read(segments: &Segments) -> Vec<String> {
-        let there = segments.from(Mark::default());
-        let (found, _) = reading::read(&there, Mark::default(), 100, usize::MAX).unwrap();
+        let there = segments.from(Position::default());
+        let (found, _) = reading::read(&there, Position::default(), 100, usize::MAX).unwrap();
         found.into_iter().map(|one| String::from_utf8(one.body).unwrap()).collect()
     }
 
     #[test]
-    fn behind_a_failed_write_nothing_is_written() {
+    fn after_a_failed_write_the_next_batch_begins_a_new_segment() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("gateway.db");
-        let slot = folder.path().join("gateway.db-intake-0");
+        let file = folder.path().join("gateway.db-intake-0");
         let shared = shared(&database);
-        let mut place = None;
-        write(&shared, &mut place, &mut batch(&["one", "two"])).unwrap();
-        let before = std::fs::read(&slot).unwrap();
-        let first = place.as_mut().unwrap();
+        let mut tail = None;
+        write(&shared, &mut tail, &mut batch(&["one", "two"])).unwrap();
+        let before = std::fs::read(&file).unwrap();
+        let first = tail.as_mut().unwrap();
         let number = first.segment.number;
-        // It takes nothing any more.
-        first.segment.file = Arc::new(File::open(&slot).unwrap());
-        write(&shared, &mut place, &mut batch(&["three"])).unwrap_err();
-        assert!(place.is_none());
-        write(&shared, &mut place, &mut batch(&["four"])).unwrap();
-        assert_ne!(place.unwrap().segment.number, number);
-        assert_eq!(std::fs::read(&slot).unwrap(), before);
+        // Opened for reading only, the file refuses writes.
+        first.segment.file = Arc::new(File::open(&file).unwrap());
+        write(&shared, &mut tail, &mut batch(&["three"])).unwrap_err();
+        assert!(tail.is_none());
+        write(&shared, &mut tail, &mut batch(&["four"])).unwrap();
+        assert_ne!(tail.unwrap().segment.number, number);
+        assert_eq!(std::fs::read(&file).unwrap(), before);
         let found = ["one", "two", "four"];
-        assert_eq!(read(&lock(&shared.segments)), found);
-        let again = Segments::open(&database, "0123abcd", Mark::default()).unwrap();
+        assert_eq!(read(&shared.segments.lock()), found);
+        let again = Segments::open(&database, "0123abcd", Position::default()).unwrap();
         assert_eq!(read(&again), found);
     }
 
     #[tokio::test]
-    async fn a_full_disk_is_told_and_tried_until_there_is_room() {
+    async fn a_full_disk_refuses_deliveries_until_a_probe_fits() {
         let folder = tempfile::tempdir().unwrap();
-        let slot = folder.path().join("gateway.db-intake-0");
-        std::os::unix::fs::symlink("/dev/full", &slot).unwrap();
+        let file = folder.path().join("gateway.db-intake-0");
+        std::os::unix::fs::symlink("/dev/full", &file).unwrap();
         let shared = Arc::new(shared(&folder.path().join("gateway.db")));
-        let theirs = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || append_all(&theirs));
+        let of_thread = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || append_all(&of_thread));
         let append = |body: &'static [u8]| shared.append("fabrikam", "push", Timestamp::ZERO, body);
         let refused = append(b"one").await.unwrap_err().to_string();
         assert!(refused.contains("full"), "{refused}");
-        assert!(!shared.condition.is_well(Part::Intake));
-        std::fs::remove_file(&slot).unwrap();
-        // Nobody has to send anything for it to be found out.
-        while !shared.condition.is_well(Part::Intake) {
-            tokio::task::yield_now().await;
-        }
+        assert!(!shared.faults.is_writable(WriteTarget::Intake));
+        std::fs::remove_file(&file).unwrap();
+        // The probes find the disk writable although nothing is received meanwhile.
+        let writable = async {
+            while !shared.faults.is_writable(WriteTarget::Intake) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(20 * PROBE_EVERY, writable).await.expect("a probe succeeds");
         append(b"two").await.unwrap();
         assert_eq!(shared.appended.load(Ordering::Acquire), 1);
-        assert_eq!(read(&lock(&shared.segments)), ["two"]);
+        assert_eq!(read(&shared.segments.lock()), ["two"]);
         shared.close();
         thread.join().unwrap();
         assert!(append(b"three").await.is_err());
     }
 
     #[tokio::test]
-    async fn what_waits_is_written_though_nobody_waits_for_the_answer() {
+    async fn queued_deliveries_are_written_although_their_callers_are_gone() {
         let folder = tempfile::tempdir().unwrap();
         let shared = shared(&folder.path().join("gateway.db"));
         for body in [b"one", b"two"] {
-            drop(shared.admit("fabrikam", "push", Timestamp::ZERO, body).unwrap());
+            drop(shared.enqueue("fabrikam", "push", Timestamp::ZERO, body).unwrap());
         }
         let long = vec![0; WAITING_BYTES_MAX];
         let busy = shared.append("fabrikam", "push", Timestamp::ZERO, &long).await;
         assert!(matches!(busy, Err(Error::Busy { waiting: 2 })), "{busy:?}");
         shared.close();
         append_all(&shared);
-        assert_eq!(read(&lock(&shared.segments)), ["one", "two"]);
+        assert_eq!(read(&shared.segments.lock()), ["one", "two"]);
     }
 }

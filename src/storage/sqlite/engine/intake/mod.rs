@@ -1,9 +1,11 @@
-//! Deliveries as they came, appended beside the database and answered: a row with its indexes
-//! costs several times what a piece of a file does, and nobody has to wait for it.
+//! Segment files beside the database, to which hook calls are appended before they are answered:
+//! appending costs a fraction of inserting a row with its indexes, and the answer does not wait for
+//! the database.
 //!
-//! They are taken into the database soon after, in the same order, together with the mark that
-//! says how far: what was appended is taken in once, whenever the process dies. It must never read
-//! a body.
+//! Deliveries are moved from here into the database soon after, in the order in which they were
+//! received, in one transaction with the position up to which everything was moved. A crash at any
+//! moment loses no acknowledged delivery and moves none twice. No other part of the gateway knows that
+//! there are segments.
 
 mod appender;
 mod reading;
@@ -14,83 +16,99 @@ mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rusqlite::{Connection, params};
 use tokio::sync::watch;
 
-use super::condition::Condition;
 use super::connection;
-use super::writer::lock;
+use super::write_faults::WriteFaults;
 use crate::domain::time::Timestamp;
-use crate::storage::{Arrived, Error, Mark};
+use crate::storage::Error;
 use appender::Shared;
 use segments::Segments;
 
-/// Bytes that are read at once, or one body.
+pub(crate) use record::Received;
+pub(crate) use segments::Position;
+
+/// Bytes of bodies that are read at once; one body may be longer.
 const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// So many are read where they are asked for.
-const WAITING_FEW: u64 = 32;
-/// More than this is not taken in while somebody waits for a list.
-const SETTLING_FEW: u64 = 1_000;
-/// How long a list waits for what arrived before it was asked for.
-const SETTLING_MAX: Duration = Duration::from_secs(1);
+/// Up to this many deliveries are read on the calling thread.
+const READ_INLINE_MAX: u64 = 32;
+/// A list does not wait for more deliveries than this.
+const LIST_WAITS_FOR_MAX: u64 = 1_000;
+/// How long a list waits for deliveries that were received before it was asked for.
+const LIST_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Intake {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    taken: watch::Sender<Taken>,
+    moved: watch::Sender<Moved>,
 }
 
-/// How far the database is.
+/// What is in the database.
 #[derive(Clone, Copy, Debug)]
-struct Taken {
-    mark: Mark,
-    /// Of all that were there or came since.
+struct Moved {
+    upto: Position,
+    /// Deliveries since the start.
     count: u64,
 }
 
+/// Deliveries that are not in the database yet, in the order in which they were received.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch {
+    pub(crate) received: Vec<Received>,
+    /// The batch is everything between these two positions.
+    pub(crate) from: Position,
+    pub(crate) upto: Position,
+}
+
+impl Batch {
+    /// Whether nothing is to be moved. A batch without deliveries that is not empty covers damaged
+    /// records, and is moved so that they are read and logged once.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.from == self.upto
+    }
+}
+
 impl Intake {
-    /// Finds what an earlier process left and is ready for more.
+    /// Finds the deliveries that an earlier process left, and starts the thread that appends.
     pub(crate) fn open(
         database: &Path,
         db: &Connection,
-        condition: Arc<Condition>,
+        faults: Arc<WriteFaults>,
     ) -> Result<Self, Error> {
-        let failed = |source| Error::Unavailable {
-            advice: connection::advice(&source, database),
-            source: Some(source),
-        };
-        // A process that died in the middle of a commit left a mark that nobody had on disk yet.
-        // What lies before it is written over soon, so it has to be: one fsync is for all.
+        let failed = |source| connection::unavailable(source, database);
+        // The last move of a process that crashed may be committed and not on disk. Segments before
+        // its position are about to be overwritten, so the position is synced first.
         db.execute("UPDATE intake SET position = position", []).map_err(failed)?;
-        let mark = mark(db).map_err(failed)?;
-        let gateway = super::migration::gateway(db).map_err(failed)?;
+        let upto = moved_upto(db).map_err(failed)?;
+        let gateway = super::schema::gateway(db).map_err(failed)?;
         let beside = |error: std::io::Error| {
             let path = database.display();
             Error::unavailable(format!("the intake beside {path} cannot be opened: {error}"))
         };
-        let segments = Segments::open(database, &gateway, mark).map_err(beside)?;
+        let segments = Segments::open(database, &gateway, upto).map_err(beside)?;
         let left_over = segments.left_over();
         if left_over > 0 {
-            tracing::info!("{left_over} deliveries of an earlier process are taken in");
+            tracing::info!("{left_over} deliveries of an earlier process are moved to the inbox");
         }
-        let shared = Arc::new(Shared::new(segments, database, left_over, condition));
-        let theirs = Arc::clone(&shared);
+        let shared = Arc::new(Shared::new(segments, database, left_over, faults));
+        let of_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("intake".into())
-            .spawn(move || appender::append_all(&theirs))
+            .spawn(move || appender::append_all(&of_thread))
             .map_err(beside)?;
-        let taken = watch::Sender::new(Taken { mark, count: 0 });
-        Ok(Self { shared, thread: Mutex::new(Some(thread)), taken })
+        let moved = watch::Sender::new(Moved { upto, count: 0 });
+        Ok(Self { shared, thread: Mutex::new(Some(thread)), moved })
     }
 
-    /// See `Store::receive`.
+    /// Appends a hook call; it is on disk afterwards.
     pub(crate) async fn append(
         &self,
         organization: &str,
@@ -101,65 +119,75 @@ impl Intake {
         self.shared.append(organization, hook, received_at, body).await
     }
 
-    /// How many deliveries are not taken in yet.
+    /// How many deliveries are not in the database yet.
     pub(crate) fn waiting(&self) -> u64 {
-        let taken = self.taken.borrow().count;
-        self.shared.appended.load(Ordering::Acquire).saturating_sub(taken)
+        let moved = self.moved.borrow().count;
+        self.shared.appended.load(Ordering::Acquire).saturating_sub(moved)
     }
 
-    /// The oldest that are not taken in yet, up to `limit`, and where they lie.
-    pub(crate) async fn read(&self, limit: usize) -> Result<Arrived, Error> {
-        let from = self.taken.borrow().mark;
-        let appended = self.shared.appended.load(Ordering::Acquire);
-        let segments = lock(&self.shared.segments).from(from);
+    /// The position behind the delivery that was received last.
+    pub(crate) fn end(&self) -> Position {
+        self.shared.segments.lock().end()
+    }
+
+    /// Reads up to `limit` of the oldest deliveries that are not in the database yet.
+    pub(crate) async fn read(&self, limit: usize) -> Result<Batch, Error> {
+        let from = self.moved.borrow().upto;
+        let segments = self.shared.segments.lock().from(from);
         if segments.is_empty() {
-            // What was counted by its looks was no delivery, or nobody heard that it was taken in.
-            self.taken.send_modify(|taken| taken.count = taken.count.max(appended));
-            return Ok(Arrived { deliveries: Vec::new(), from, upto: from });
+            return Ok(Batch { received: Vec::new(), from, upto: from });
         }
         let reading = move || reading::read(&segments, from, limit, READ_BYTES_MAX);
-        // The newest are in memory, as a rule; the way to another thread would take longer.
-        let read = match self.waiting() <= WAITING_FEW {
+        // The newest deliveries are in the page cache as a rule; moving to another thread would take
+        // longer than reading a few.
+        let read = match self.waiting() <= READ_INLINE_MAX {
             true => Ok(reading()),
             false => tokio::task::spawn_blocking(reading).await,
         };
         match read {
-            Ok(Ok((deliveries, upto))) => Ok(Arrived { deliveries, from, upto }),
-            Ok(Err(error)) => {
-                Err(Error::unavailable(format!("what arrived cannot be read: {error}")))
-            }
+            Ok(Ok((received, upto))) => Ok(Batch { received, from, upto }),
+            Ok(Err(error)) => Err(Error::unavailable(format!(
+                "the deliveries that were received last cannot be read: {error}"
+            ))),
             Err(_) => Err(Error::unavailable("a read panicked")),
         }
     }
 
-    /// So many were taken into the database, up to there, which says so.
-    pub(crate) fn taken(&self, count: usize, upto: Mark) {
+    /// Takes note that so many deliveries up to the position are in the database.
+    pub(crate) fn note_moved(&self, count: usize, upto: Position) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
-        self.taken.send_modify(|taken| {
-            taken.count = taken.count.saturating_add(count);
-            taken.mark = upto;
+        let appended = self.shared.appended.load(Ordering::Acquire);
+        let is_all = upto >= self.end();
+        self.moved.send_modify(|moved| {
+            moved.count = moved.count.saturating_add(count);
+            // The count of a start includes damaged records, and a move whose caller stopped waiting
+            // was not counted.
+            if is_all {
+                moved.count = moved.count.max(appended);
+            }
+            moved.upto = upto;
         });
-        lock(&self.shared.segments).taken(upto);
+        self.shared.segments.lock().free_before(upto);
     }
 
-    /// Waits, for a moment, until what arrived before is in the database.
-    pub(crate) async fn settle(&self) {
-        let end = lock(&self.shared.segments).end();
-        if self.taken.borrow().mark >= end || self.waiting() > SETTLING_FEW {
+    /// Waits, at most a moment, until every delivery that was received before is in the database.
+    pub(crate) async fn wait_until_moved(&self) {
+        let end = self.end();
+        if self.moved.borrow().upto >= end || self.waiting() > LIST_WAITS_FOR_MAX {
             return;
         }
-        let mut taken = self.taken.subscribe();
-        let all = taken.wait_for(|taken| taken.mark >= end);
-        // Who asks under load sees what is there by then.
-        drop(tokio::time::timeout(SETTLING_MAX, all).await);
+        let mut moved = self.moved.subscribe();
+        let all = moved.wait_for(|moved| moved.upto >= end);
+        // Under load the list shows what is in the database by then.
+        drop(tokio::time::timeout(LIST_WAIT_MAX, all).await);
     }
 
-    /// Takes nothing more, and ends when what was admitted is on disk.
+    /// Refuses further hook calls, and returns when those in the queue are on disk.
     pub(crate) fn close(&self) {
         self.shared.close();
-        // Whoever still takes in after this does not know whose the files are by then.
-        lock(&self.shared.segments).close();
-        if let Some(thread) = lock(&self.thread).take() {
+        // Another process may own the files from now on: a move that is still under way deletes none.
+        self.shared.segments.lock().close();
+        if let Some(thread) = self.thread.lock().take() {
             drop(thread.join());
         }
     }
@@ -171,26 +199,26 @@ impl Drop for Intake {
     }
 }
 
-/// Up to where everything is in the database.
-pub(crate) fn mark(db: &Connection) -> rusqlite::Result<Mark> {
+/// The position up to which everything is in the database.
+pub(crate) fn moved_upto(db: &Connection) -> rusqlite::Result<Position> {
     db.query_row("SELECT segment, position FROM intake", [], |row| {
         let number = |at| row.get::<_, i64>(at).map(i64::cast_unsigned);
-        Ok(Mark { segment: number(0)?, position: number(1)? })
+        Ok(Position { segment: number(0)?, offset: number(1)? })
     })
 }
 
-/// Moves the mark, in the transaction that takes in what lies before it. False when somebody else
-/// moved it meanwhile.
-pub(crate) fn advance(db: &Connection, from: Mark, upto: Mark) -> rusqlite::Result<bool> {
+/// Stores the position, in the transaction that inserts the deliveries before it. False when another
+/// move stored it meanwhile: then nothing is to be inserted.
+pub(crate) fn advance(db: &Connection, from: Position, upto: Position) -> rusqlite::Result<bool> {
     let changed = db
         .prepare_cached(
             "UPDATE intake SET segment = ?3, position = ?4 WHERE segment = ?1 AND position = ?2",
         )?
         .execute(params![
             from.segment.cast_signed(),
-            from.position.cast_signed(),
+            from.offset.cast_signed(),
             upto.segment.cast_signed(),
-            upto.position.cast_signed(),
+            upto.offset.cast_signed(),
         ])?;
     Ok(changed == 1)
 }

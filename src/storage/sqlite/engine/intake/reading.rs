@@ -1,45 +1,45 @@
-//! Reads records in the order in which they were written, over the ends of segments. It must never
-//! pass over what is damaged without a word.
+//! Reads records in the order in which they were written, across segments. Damaged records are left
+//! out, each with a log line.
 
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::record::{self, Found};
-use super::segments::Segment;
-use crate::storage::{Mark, Received};
+use super::record::{self, Found, Received};
+use super::segments::{Position, Segment};
 
-/// Read at once; longer records are read alone.
+/// Bytes of one read from a file; a record that is longer is read by itself.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// Up to `limit` records of at most about `bytes_max` bytes from `mark` on, and where they end.
+/// Up to `limit` records from `position` on, and the position behind them. Reading ends with the
+/// record at which their bodies reach `bytes_max`.
 pub(super) fn read(
     segments: &[Segment],
-    mut mark: Mark,
+    mut position: Position,
     limit: usize,
     bytes_max: usize,
-) -> io::Result<(Vec<Received>, Mark)> {
+) -> io::Result<(Vec<Received>, Position)> {
     let mut records = Vec::new();
     let mut bytes = 0;
     for segment in segments {
-        mark = Mark { segment: segment.number, position: segment.start(mark) };
-        let mut scan = Scan { segment, position: mark.position, chunk: Vec::new(), used: 0 };
+        let offset = segment.start(position);
+        let mut scan = Scan { segment, offset, chunk: Vec::new(), used: 0 };
         while records.len() < limit && bytes < bytes_max {
             let Some(record) = scan.next()? else { break };
             bytes += record.body.len();
             records.push(record);
         }
-        mark.position = scan.position;
+        position = Position { segment: segment.number, offset: scan.offset };
         if records.len() >= limit || bytes >= bytes_max {
             break;
         }
     }
-    Ok((records, mark))
+    Ok((records, position))
 }
 
 struct Scan<'a> {
     segment: &'a Segment,
-    /// Of what comes next.
-    position: u64,
+    /// Of the next record.
+    offset: u64,
     chunk: Vec<u8>,
     /// Bytes of the chunk that were read.
     used: usize,
@@ -51,22 +51,23 @@ impl Scan<'_> {
             let rest = self.chunk.get(self.used..).unwrap_or_default();
             match record::read(rest, self.segment.number) {
                 Found::Whole(received, bytes) => {
-                    self.step(bytes);
+                    self.advance(bytes);
                     return Ok(Some(received));
                 }
                 Found::Damaged(bytes) => {
-                    self.tell_damage(
+                    self.log_damage(
                         "a delivery is damaged on disk and left out; if the gateway or the machine \
-                         had just died, it was never acknowledged",
+                         had just crashed, it was never acknowledged",
                     );
-                    self.step(bytes);
+                    self.advance(bytes);
                 }
                 Found::More(bytes) if bytes <= self.left() => self.fill(bytes.max(CHUNK_BYTES))?,
                 Found::More(_) | Found::End => {
-                    self.tell_damage(
-                        "deliveries are damaged on disk: all from here on are left out",
+                    self.log_damage(
+                        "the length of a delivery is damaged on disk: the rest of its segment is \
+                         left out",
                     );
-                    self.position = self.segment.end;
+                    self.offset = self.segment.end;
                 }
             }
         }
@@ -74,23 +75,23 @@ impl Scan<'_> {
     }
 
     fn left(&self) -> usize {
-        usize::try_from(self.segment.end.saturating_sub(self.position)).unwrap_or(usize::MAX)
+        usize::try_from(self.segment.end.saturating_sub(self.offset)).unwrap_or(usize::MAX)
     }
 
-    fn tell_damage(&self, what: &str) {
-        let (segment, position) = (self.segment.number, self.position);
-        tracing::error!(segment, position, "{what}");
+    fn log_damage(&self, what: &str) {
+        let (segment, offset) = (self.segment.number, self.offset);
+        tracing::error!(segment, offset, "{what}");
     }
 
-    fn step(&mut self, bytes: usize) {
+    fn advance(&mut self, bytes: usize) {
         self.used += bytes;
-        self.position = self.position.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        self.offset = self.offset.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
-    /// Reads up to so many bytes from here on, as far as there are any.
+    /// Reads up to so many bytes from the offset on, as far as the segment has them.
     fn fill(&mut self, bytes: usize) -> io::Result<()> {
         self.used = 0;
         self.chunk.resize(bytes.min(self.left()), 0);
-        self.segment.file.read_exact_at(&mut self.chunk, self.position)
+        self.segment.file.read_exact_at(&mut self.chunk, self.offset)
     }
 }

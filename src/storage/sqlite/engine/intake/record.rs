@@ -1,35 +1,45 @@
-//! One delivery as it lies in a segment, told apart from what lay there before it and from what
-//! was never finished. It must never know files.
+//! The record of one hook call in a segment.
 //!
-//! Little endian: how many bytes follow the first 16 (u32), the CRC-32 of everything behind itself
-//! (u32), the number of the segment (u64), then microseconds since 1970 (i64), the lengths of both
-//! names (u32 each), the organization, the hook, and the body to the end.
+//! The checksum and the number of the segment tell a record from what an earlier use of the file left
+//! and from a record that was written only in part.
+//!
+//! Little endian: the length of what follows the first 16 bytes (u32), the CRC-32 of everything
+//! behind the CRC (u32), the number of the segment (u64), then microseconds since 1970 (i64), the
+//! lengths of organization and hook (u32 each), the organization, the hook, and the body to the end.
 
 use crate::domain::time::Timestamp;
-use crate::storage::Received;
 
-/// What is there of every record before its length begins to count.
+/// Header bytes that the length field does not count.
 const HEAD_BYTES: usize = 16;
-/// What is there of every record.
+/// Bytes of a record without names and body.
 pub(super) const FIXED_BYTES: usize = HEAD_BYTES + 16;
 const CRC_AT: usize = 4;
 const CRC_FROM: usize = 8;
 
-/// What the bytes at some place are.
+/// A hook call as it was received; its body has not been read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) organization: String,
+    pub(crate) hook: String,
+    pub(crate) received_at: Timestamp,
+    pub(crate) body: Vec<u8>,
+}
+
+/// What some bytes of a segment are.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// A record and its bytes on disk.
+    /// A record, and its length in bytes.
     Whole(Received, usize),
-    /// So many bytes that were meant to be a record.
+    /// A record whose checksum is wrong, and its length in bytes.
     Damaged(usize),
-    /// The record goes on behind these bytes: so many are needed.
+    /// The beginning of a record of this length in bytes.
     More(usize),
-    /// Nothing was written here, or for another segment.
+    /// No record of this segment.
     End,
 }
 
-/// Appends a record; its segment and its checksum are left to `seal`. False where a name or the
-/// body is longer than can be said.
+/// Appends a record without the number of its segment and its checksum, which `seal` fills in. False
+/// when a length does not fit into its field.
 pub(super) fn append(
     to: &mut Vec<u8>,
     organization: &str,
@@ -52,22 +62,22 @@ pub(super) fn append(
     true
 }
 
-/// Puts the number of the segment and the checksum into every record of `batch`.
+/// Writes the number of the segment and the checksum into every record of `batch`.
 pub(super) fn seal(mut batch: &mut [u8], segment: u64) {
     while let Some(bytes) = length(batch).filter(|bytes| *bytes <= batch.len()) {
         let (record, rest) = batch.split_at_mut(bytes);
-        if let Some(place) = record.get_mut(CRC_FROM..HEAD_BYTES) {
-            place.copy_from_slice(&segment.to_le_bytes());
+        if let Some(field) = record.get_mut(CRC_FROM..HEAD_BYTES) {
+            field.copy_from_slice(&segment.to_le_bytes());
         }
         let crc = crc32fast::hash(record.get(CRC_FROM..).unwrap_or_default());
-        if let Some(place) = record.get_mut(CRC_AT..CRC_FROM) {
-            place.copy_from_slice(&crc.to_le_bytes());
+        if let Some(field) = record.get_mut(CRC_AT..CRC_FROM) {
+            field.copy_from_slice(&crc.to_le_bytes());
         }
         batch = rest;
     }
 }
 
-/// Reads what `bytes` begin with.
+/// Reads the record that `bytes` begin with.
 pub(super) fn read(bytes: &[u8], segment: u64) -> Found {
     if bytes.len() < FIXED_BYTES {
         return Found::More(FIXED_BYTES);
@@ -83,9 +93,9 @@ pub(super) fn read(bytes: &[u8], segment: u64) -> Found {
     }
 }
 
-/// The bytes of the record whose fixed part this is, if it belongs to that segment. Nothing else
-/// of it is looked at.
-pub(super) fn skip(fixed: &[u8; FIXED_BYTES], segment: u64) -> Option<usize> {
+/// The length in bytes of the record that begins with `fixed`, if it belongs to that segment. The
+/// checksum is not verified.
+pub(super) fn length_in_segment(fixed: &[u8; FIXED_BYTES], segment: u64) -> Option<usize> {
     length(fixed).filter(|_| number(fixed, CRC_FROM) == Some(segment))
 }
 
@@ -103,7 +113,8 @@ fn contents(record: &[u8]) -> Option<Received> {
     })
 }
 
-/// The bytes of the whole record; never fewer than its fixed part, so that reading gets on.
+/// The length of the whole record in bytes; none when it is shorter than the fixed part, so that a
+/// reader always moves forward.
 fn length(record: &[u8]) -> Option<usize> {
     let following = usize::try_from(short(record, 0)?).ok()?;
     Some(following.checked_add(HEAD_BYTES)?).filter(|bytes| *bytes >= FIXED_BYTES)
@@ -126,7 +137,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_sealed_is_read_back(
+        fn a_sealed_record_is_read_back(
             bodies in vec(vec(any::<u8>(), 0..300), 1..5),
             segment in any::<u64>(), at in any::<i64>(),
         ) {
@@ -150,7 +161,7 @@ mod tests {
         }
 
         #[test]
-        fn one_changed_bit_is_noticed(at in 0..60_usize, bit in 0..8_u32) {
+        fn a_record_with_one_changed_bit_is_not_read(at in 0..60_usize, bit in 0..8_u32) {
             let mut record = Vec::new();
             append(&mut record, "contoso", "push", Timestamp::ZERO, b"a body of some bytes");
             seal(&mut record, 5);
@@ -160,12 +171,12 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_another_segment_is_the_end() {
+    fn a_record_of_another_segment_ends_the_reading() {
         let mut record = Vec::new();
         append(&mut record, "contoso", "push", Timestamp::from_micros(7), b"{}");
         seal(&mut record, 5);
         assert!(matches!(read(&record, 6), Found::End));
-        assert!(matches!(read(&[0; 64], 0), Found::End), "zeros are no record, of no segment");
+        assert!(matches!(read(&[0; 64], 0), Found::End), "zeros are no record in any segment");
         assert!(matches!(read(&record[..40], 5), Found::More(bytes) if bytes == record.len()));
     }
 }

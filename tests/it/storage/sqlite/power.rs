@@ -1,18 +1,20 @@
-//! SQLite: power cuts while hook calls are being kept. What was on disk stays; of what came after
-//! the last fsync any page may be lost. Nothing that was answered is lost, nothing is doubled, and
-//! what is there is in order.
+//! Power cuts while hook calls are received. The disk keeps what was synced; of what was written after
+//! the last sync any page may be lost. No answered delivery is lost, none is stored twice, and they
+//! are stored in order.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
-use azdo_gateway::storage::Admin;
+use azdo_gateway::pipeline::accept::read_envelope;
 use azdo_gateway::storage::sqlite::Sqlite;
+use azdo_gateway::storage::{DeliveryFilter, Page, Store};
 use fakes::random::Random;
 
-use super::intake::{receive, stored, take_in};
-use super::{Bench, Engine, LEASE};
+use super::super::make::long_delivery;
+use super::super::{Bench, Engine, LEASE, claim, receive};
 
 const PAGE_BYTES: usize = 4096;
 
@@ -24,7 +26,7 @@ fn intake_of(folder: &Path) -> Files {
     for entry in std::fs::read_dir(folder).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         if name.contains("-intake-") {
-            // One may be given back just now.
+            // The gateway may be deleting this one.
             files.extend(std::fs::read(folder.join(&name)).ok().map(|bytes| (name, bytes)));
         }
     }
@@ -41,22 +43,48 @@ fn database_of(folder: &Path) -> Files {
     Files::from([read("gateway.db"), read("gateway.db-wal")])
 }
 
-/// What a start with these files finds, in the end.
+/// Moves every received delivery into the inbox.
+async fn move_all(store: &dyn Store) {
+    store.claim_deliveries(claim(0, 0)).await.unwrap();
+}
+
+/// The numbers of all stored deliveries, in order.
+async fn stored(store: &dyn Store) -> Vec<i64> {
+    let (mut numbers, mut before) = (Vec::new(), None);
+    loop {
+        let page = Page { limit: 500, before };
+        let found = store.deliveries(DeliveryFilter::default(), page).await.unwrap();
+        numbers.extend(found.items.iter().map(|item| item.notification.unwrap()));
+        before = found.next;
+        if before.is_none() {
+            numbers.reverse();
+            return numbers;
+        }
+    }
+}
+
+/// The numbers that a start with these files finds in the end.
 async fn found(files: &Files) -> Vec<i64> {
     let folder = tempfile::tempdir_in("/dev/shm").unwrap();
     for (name, bytes) in files {
         std::fs::write(folder.path().join(name), bytes).unwrap();
     }
-    let store = Sqlite::open(&folder.path().join("gateway.db")).unwrap();
-    // What comes after the cut must not be taken for what was before it.
-    receive(&store, 999_999, 100).await;
-    while take_in(&store, 64).await > 0 {}
-    let mut numbers = stored(&store).await;
-    assert_eq!(numbers.pop(), Some(999_999), "what came last");
+    let path = folder.path().join("gateway.db");
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(&path, read_envelope).unwrap());
+    // A delivery that is received after the cut comes after those from before.
+    receive(&*store, &long_delivery(999_999, 100)).await.unwrap();
+    move_all(&*store).await;
+    let mut numbers = stored(&*store).await;
+    assert_eq!(numbers.pop(), Some(999_999), "the delivery that was received last");
     let undecided = store.backlog().await.unwrap().undecided;
     assert_eq!(undecided, numbers.len() as u64 + 1);
     store.close(LEASE).await;
     numbers
+}
+
+async fn receive_one(bench: &Bench, number: i64, bytes: u64) {
+    let call = long_delivery(number, usize::try_from(bytes).unwrap());
+    receive(&*bench.store, &call).await.unwrap();
 }
 
 /// As a disk would leave `after` if the power failed before its fsync, which followed on `before`.
@@ -83,23 +111,23 @@ fn cut(before: &[u8], after: &[u8], random: &mut Random) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_the_last_fsync_did_not_reach_what_was_answered_before_is_there() {
+async fn every_delivery_that_was_answered_before_the_last_sync_is_there() {
     let bench = Bench::of(Engine::Sqlite);
     let mut random = Random::seeded(1);
     let mut answered = 0;
     let mut partly = 0;
     for round in 0..12 {
         for _ in 0..20 {
-            receive(&*bench.store, answered, usize::try_from(random.below(9_000)).unwrap()).await;
+            receive_one(&bench, answered, random.below(9_000)).await;
             answered += 1;
         }
-        // So that slots are used anew, what was there before shines through.
+        // Files are used again, so that older records lie behind the new ones.
         if round % 3 == 2 {
-            while take_in(&*bench.store, 64).await > 0 {}
+            move_all(&*bench.store).await;
         }
         let (before, promised) = (intake_of(bench.folder.path()), answered);
         for _ in 0..20 {
-            receive(&*bench.store, answered, usize::try_from(random.below(9_000)).unwrap()).await;
+            receive_one(&bench, answered, random.below(9_000)).await;
             answered += 1;
         }
         let after = intake_of(bench.folder.path());
@@ -123,38 +151,35 @@ async fn whatever_the_last_fsync_did_not_reach_what_was_answered_before_is_there
     assert!(partly > 10, "the cuts fall into what was being written: {partly}");
 }
 
-/// The intake is copied first: what it lacks by then is in the database, or was not answered. Its
-/// files are copied one after the other, so that of what came meanwhile some may be missing.
+/// The files of the intake are copied first: a delivery that they lack by then is in the database or was
+/// not answered. They are copied one after the other, so deliveries received meanwhile may be missing.
 #[tokio::test(flavor = "multi_thread")]
-async fn at_any_moment_the_files_hold_all_that_was_answered() {
+async fn at_any_moment_the_files_hold_every_answered_delivery() {
     const STEP: i64 = 60;
     let bench = Bench::of(Engine::Sqlite);
     let answered = Arc::new(AtomicI64::new(0));
     let wanted = Arc::new(AtomicI64::new(STEP));
     let (store, counted, until) = (bench.store.clone(), answered.clone(), wanted.clone());
-    let keeping = tokio::spawn(async move {
+    let receiving = tokio::spawn(async move {
         for number in 0.. {
-            while number >= until.load(Ordering::SeqCst) {
-                tokio::task::yield_now().await;
-            }
+            reached("the next round", || until.load(Ordering::SeqCst) > number).await;
             if until.load(Ordering::SeqCst) == i64::MAX {
                 return;
             }
-            receive(&*store, number, 400_000).await;
+            receive(&*store, &long_delivery(number, 400_000)).await.unwrap();
             counted.store(number + 1, Ordering::SeqCst);
         }
     });
     let (store, until) = (bench.store.clone(), wanted.clone());
-    let taking = tokio::spawn(async move {
+    let moving = tokio::spawn(async move {
         while until.load(Ordering::SeqCst) < i64::MAX {
-            take_in(&*store, 30).await;
+            move_all(&*store).await;
             tokio::task::yield_now().await;
         }
     });
     for round in 1..8 {
-        while answered.load(Ordering::SeqCst) < round * STEP - STEP / 2 {
-            tokio::task::yield_now().await;
-        }
+        let enough = round * STEP - STEP / 2;
+        reached("deliveries are answered", || answered.load(Ordering::SeqCst) >= enough).await;
         let promised = answered.load(Ordering::SeqCst);
         let mut files = intake_of(bench.folder.path());
         files.extend(database_of(bench.folder.path()));
@@ -165,22 +190,32 @@ async fn at_any_moment_the_files_hold_all_that_was_answered() {
         wanted.store((round + 1) * STEP, Ordering::SeqCst);
     }
     wanted.store(i64::MAX, Ordering::SeqCst);
-    keeping.await.unwrap();
-    taking.await.unwrap();
+    receiving.await.unwrap();
+    moving.await.unwrap();
 }
 
-/// A backup holds no intake, and may be put back beside one that went on.
+/// Waits for another task; the bound only ends a test that would hang.
+async fn reached(what: &str, is_reached: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_reached() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), waiting).await.expect(what);
+}
+
+/// A backup has no intake files, and may be put back beside those of a gateway that went on.
 #[tokio::test]
-async fn a_backup_that_is_put_back_takes_in_what_lies_beside_it() {
+async fn a_backup_finds_the_deliveries_in_the_intake_files_beside_it() {
     let bench = Bench::of(Engine::Sqlite);
     for number in 0..30 {
-        receive(&*bench.store, number, 100).await;
+        receive_one(&bench, number, 100).await;
         if number == 9 {
-            while take_in(&*bench.store, 64).await > 0 {}
+            move_all(&*bench.store).await;
         }
     }
     let backup = database_of(bench.folder.path());
-    while take_in(&*bench.store, 64).await > 0 {}
+    move_all(&*bench.store).await;
     let beside = intake_of(bench.folder.path());
     assert_eq!(found(&backup).await, (0..10).collect::<Vec<_>>());
     let both = backup.into_iter().chain(beside).collect();
