@@ -1,6 +1,6 @@
 //! An hour off: a hundred pull requests are opened, pushed to, abandoned and completed while the
-//! gateway is not there, and Azure DevOps stops every subscription. After the start nothing is
-//! missing, nothing ran twice, and what was before the watch is left alone.
+//! gateway is off, and Azure DevOps stops every subscription. After the start no run is missing, none
+//! ran twice, and nothing ran for what is older than the watch.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use fakes::journal::Entry;
 use crate::harness::{Binary, Env, Settings, WAIT_MAX, check};
 
 const CHECKS: [&str; 2] = ["unit-tests", "lint"];
-/// Upkeep is asked for by the start alone, so that its requests can be counted.
+/// Reconcilers run at the start and then hardly ever, so that their requests can be counted.
 const KEPT: &str = "hooks = true\nreconcile = \"1h\"\ncatch_up = \"1h\"";
 const BATCHES: usize = 10;
 const PER_BATCH: usize = 10;
@@ -25,8 +25,8 @@ fn kept(settings: &mut Settings) {
     settings.checks = tests + &check(CHECKS[1], "on = [\"pull_request\"]");
 }
 
-/// What a pull request has to show afterwards.
-struct Fate {
+/// What is expected of a pull request afterwards.
+struct Expected {
     id: u64,
     /// The commit that each check runs on, once; none where nothing is started.
     runs: Option<String>,
@@ -34,7 +34,7 @@ struct Fate {
     is_shown: bool,
 }
 
-impl Fate {
+impl Expected {
     fn runs(id: u64, head: &str) -> Self {
         Self { id, runs: Some(head.to_owned()), is_shown: true }
     }
@@ -50,8 +50,8 @@ async fn after_an_hour_off_nothing_is_missing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_azure_devops_tries_again_at_the_start_nothing_is_missing_either() {
-    // Until shortly before the retries that come 20 + 40 + 80 minutes after the failures.
+async fn when_azure_devops_retries_at_the_start_nothing_is_missing() {
+    // Until shortly before the third retry, 20 + 40 + 80 minutes after the failures.
     let until_retries = Duration::from_secs(76 * 60);
     hour_off(4203, until_retries, SubscriptionStatus::OnProbation).await;
 }
@@ -62,7 +62,7 @@ async fn after_two_days_off_nothing_is_missing() {
     hour_off(4202, days, SubscriptionStatus::DisabledBySystem).await;
 }
 
-/// The story, with more time off after the hour, in which the subscriptions end like this.
+/// The story, with more time off after the hour; at its end the subscriptions have this status.
 async fn hour_off(seed: u64, more: Duration, status: SubscriptionStatus) {
     let env = Env::new(seed);
     let old: Vec<u64> = (0..3).map(|number| env.open(&format!("old-{number}")).0).collect();
@@ -78,11 +78,15 @@ async fn hour_off(seed: u64, more: Duration, status: SubscriptionStatus) {
     until_status(&env, &gateway, &ids).await;
     env.until_idle(&gateway.api).await;
     let before = env.starts();
-    assert_eq!(before, ids.len() * CHECKS.len(), "what was before the watch did not run");
+    assert_eq!(
+        before,
+        ids.len() * CHECKS.len(),
+        "nothing ran for pull requests that are older than the watch"
+    );
     gateway.kill();
-    let mut fates = of_before(&env, &old, &known);
+    let mut expected = of_before(&env, &old, &known);
     for batch in 0..BATCHES {
-        fates.extend(one_batch(&env, batch).await);
+        expected.extend(one_batch(&env, batch).await);
     }
     env.shell.advance(more).await;
     let stopped = env.hooks_of(&gateway.url);
@@ -90,7 +94,7 @@ async fn hour_off(seed: u64, more: Duration, status: SubscriptionStatus) {
     let asked_before = env.shell.ado(|ado| ado.journal.entries().len());
     let is_retried = (Duration::from_secs(1)..Duration::from_secs(86_400)).contains(&more);
     if is_retried {
-        // What still waits there is delivered before the gateway looks, which enables them all.
+        // The retries succeed before the first pass, which enables the subscriptions again.
         let hold = Rule::new("POST", "/subscriptionsquery", Action::Hold { before: true }).next(1);
         env.shell.ado(|ado| ado.faults.add(hold));
         gateway.restart().await;
@@ -103,24 +107,24 @@ async fn hour_off(seed: u64, more: Duration, status: SubscriptionStatus) {
     let healed = env.until_hooks(&gateway.url, 4).await;
     let is_new = |one: &Subscription| stopped.iter().all(|old| old.id != one.id);
     assert!(healed.iter().all(|one| is_new(one) != is_retried), "{healed:?}");
-    let shown: Vec<u64> = fates.iter().filter(|fate| fate.is_shown).map(|fate| fate.id).collect();
+    let shown: Vec<u64> = expected.iter().filter(|one| one.is_shown).map(|one| one.id).collect();
     until_status(&env, &gateway, &shown).await;
     let main = env.shell.ado(|ado| ado.head(&env.repository, "main").unwrap().to_owned());
     env.until_commit_status(&main, CHECKS[0], "succeeded").await;
     env.until_idle(&gateway.api).await;
-    ran_as_fated(&env, before, &fates, &main, usize::from(is_retried));
+    assert_ran(&env, before, &expected, &main, usize::from(is_retried));
     env.check_invariants();
-    // What was healed is told until the next look, and is not blamed for what it did not tell.
-    let ready = gateway.api.until("/readyz", |ready| !told_of_healing(ready)).await;
+    // The problem of the healed ones is shown until the next pass. They are not called silent.
+    let ready = gateway.api.until("/readyz", |ready| !shows_healing(ready)).await;
     assert_eq!(ready["problems"], serde_json::json!({}));
-    cost(&env, asked_before, if is_retried { 0 } else { 4 });
+    assert_cost(&env, asked_before, if is_retried { 0 } else { 4 });
 }
 
-fn told_of_healing(ready: &serde_json::Value) -> bool {
+fn shows_healing(ready: &serde_json::Value) -> bool {
     ready.to_string().contains("they are being healed")
 }
 
-/// Waits until each of them shows every check on its newest iteration.
+/// Waits until each of these pull requests shows every check on its newest iteration.
 async fn until_status(env: &Env, gateway: &Binary, ids: &[u64]) {
     let is_shown = |ado: &World, id: u64, check: &str| {
         let one = ado.pull_request(id);
@@ -134,7 +138,7 @@ async fn until_status(env: &Env, gateway: &Binary, ids: &[u64]) {
     if env.shell.wait_until(WAIT_MAX, |ado, _| all(ado)).await {
         return;
     }
-    // Which ones, and what the gateway thought of them.
+    // Name them, with the decisions about them.
     let told = gateway.api.items("/v1/deliveries?limit=500").await;
     let lacking: Vec<u64> =
         env.shell.ado(|ado| ids.iter().copied().filter(|id| lacks(ado, id)).collect());
@@ -150,15 +154,15 @@ async fn until_status(env: &Env, gateway: &Binary, ids: &[u64]) {
     panic!("these active pull requests never showed every check: {lacking:?}");
 }
 
-/// What becomes of the pull requests that were there when it stopped.
-fn of_before(env: &Env, old: &[u64], known: &[(u64, String)]) -> Vec<Fate> {
+/// What is expected of the pull requests that existed when the gateway stopped.
+fn of_before(env: &Env, old: &[u64], known: &[(u64, String)]) -> Vec<Expected> {
     let id = |number: usize| known[number].0;
-    let mut fates = vec![Fate::nothing(old[0], false), Fate::nothing(id(0), true)];
-    fates.push(Fate::runs(old[1], &env.push("old-1")));
-    fates.push(Fate::runs(id(1), &env.push("known-1")));
+    let mut expected = vec![Expected::nothing(old[0], false), Expected::nothing(id(0), true)];
+    expected.push(Expected::runs(old[1], &env.push("old-1")));
+    expected.push(Expected::runs(id(1), &env.push("known-1")));
     env.push("known-2");
     env.shell.ado(|ado| {
-        // There and back again: its verdict stands, and is shown on the newest iteration.
+        // Moved and back again: its result stays, and is shown on the newest iteration.
         ado.force_push_to(&env.repository, "known-2", &known[2].1);
         ado.abandon(old[2]);
         ado.abandon(id(3));
@@ -167,102 +171,103 @@ fn of_before(env: &Env, old: &[u64], known: &[(u64, String)]) -> Vec<Fate> {
         ado.reactivate(id(5));
         ado.comment(id(0), "Any news?");
     });
-    fates.extend([Fate::nothing(id(2), true), Fate::nothing(id(5), true)]);
-    fates.extend([old[2], id(3), id(4)].map(|id| Fate::nothing(id, false)));
-    fates
+    expected.extend([Expected::nothing(id(2), true), Expected::nothing(id(5), true)]);
+    expected.extend([old[2], id(3), id(4)].map(|id| Expected::nothing(id, false)));
+    expected
 }
 
-/// Ten pull requests, each of another kind, in a little more than six minutes: Azure DevOps tries
-/// again after one hour, and not when the gateway has just started.
-async fn one_batch(env: &Env, batch: usize) -> Vec<Fate> {
+/// Ten pull requests, each of another kind, in a little more than six minutes. So the hour of all
+/// batches ends between two retries of Azure DevOps.
+async fn one_batch(env: &Env, batch: usize) -> Vec<Expected> {
     let branch = |kind: usize| format!("topic-{}", batch * PER_BATCH + kind);
     let opened: Vec<(u64, String)> = (0..PER_BATCH).map(|kind| env.open(&branch(kind))).collect();
     env.shell.advance(HALF_BATCH).await;
     env.push("main");
-    let fates = opened.into_iter().enumerate().map(|(kind, (id, first))| {
+    let expected = opened.into_iter().enumerate().map(|(kind, (id, first))| {
         let push = || env.push(&branch(kind));
         let act = |act: fn(&mut World, u64)| env.shell.ado(|ado| act(ado, id));
         match kind {
-            0 => Fate::runs(id, &first),
-            1 => Fate::runs(id, &push()),
+            0 => Expected::runs(id, &first),
+            1 => Expected::runs(id, &push()),
             2 => {
                 push();
-                Fate::runs(id, &push())
+                Expected::runs(id, &push())
             }
             3 => {
                 push();
                 let back = |ado: &mut World| ado.force_push_to(&env.repository, &branch(3), &first);
                 env.shell.ado(back);
-                Fate::runs(id, &first)
+                Expected::runs(id, &first)
             }
             4 => {
                 let force = |ado: &mut World| ado.force_push(&env.repository, &branch(4), "Anew");
-                Fate::runs(id, &env.shell.ado(force))
+                Expected::runs(id, &env.shell.ado(force))
             }
             5 => {
                 act(World::abandon);
-                Fate::nothing(id, false)
+                Expected::nothing(id, false)
             }
             6 => {
                 push();
                 act(|ado, id| drop(ado.complete(id)));
-                Fate::nothing(id, false)
+                Expected::nothing(id, false)
             }
             7 => {
                 act(World::abandon);
                 act(World::reactivate);
-                Fate::runs(id, &first)
+                Expected::runs(id, &first)
             }
             8 => {
                 let pushed = push();
                 act(World::set_draft);
                 act(World::publish);
-                Fate::runs(id, &pushed)
+                Expected::runs(id, &pushed)
             }
             _ => {
                 push();
                 act(World::abandon);
-                Fate::nothing(id, false)
+                Expected::nothing(id, false)
             }
         }
     });
-    let fates = fates.collect();
+    let expected = expected.collect();
     env.shell.advance(HALF_BATCH).await;
-    fates
+    expected
 }
 
-/// Exactly what was fated ran since the first so many starts, and each of it once. A push to main
-/// that Azure DevOps tells late itself, before anybody looked, may have run, too.
-fn ran_as_fated(env: &Env, before: usize, fates: &[Fate], main: &str, told_late_max: usize) {
-    let mut expected: Vec<String> = Vec::new();
-    for fate in fates {
-        let runs = fate.runs.iter();
-        expected.extend(runs.flat_map(|head| CHECKS.map(|check| told(check, fate.id, head))));
+/// After the first `before` starts exactly the expected runs were started, each once. A push to main
+/// that Azure DevOps delivered late itself, before the first scan, may have run, too.
+fn assert_ran(env: &Env, before: usize, expected: &[Expected], main: &str, late_max: usize) {
+    let mut starts: Vec<String> = Vec::new();
+    for one in expected {
+        let runs = one.runs.iter();
+        starts.extend(runs.flat_map(|head| CHECKS.map(|check| describe(check, one.id, head))));
     }
-    expected.push(format!("{} of the branch on {main}", CHECKS[0]));
+    starts.push(format!("{} of the branch on {main}", CHECKS[0]));
     let mut ran: Vec<String> = env.shell.ci(|ci| {
         let since = ci.started().skip(before);
         since
             .map(|start| match start.trigger["pull_request"]["id"].as_u64() {
-                Some(id) => told(&start.check, id, &start.commit),
+                Some(id) => describe(&start.check, id, &start.commit),
                 None => format!("{} of the branch on {}", start.check, start.commit),
             })
             .collect()
     });
     let is_early = |one: &String| one.contains("of the branch on") && !one.contains(main);
     let early: Vec<String> = ran.extract_if(.., |one| is_early(one)).collect();
-    assert!(early.len() <= told_late_max, "of several missed pushes the last one runs: {early:?}");
-    expected.sort();
+    assert!(early.len() <= late_max, "of several missed pushes the last one runs: {early:?}");
+    starts.sort();
     ran.sort();
-    assert_eq!(ran, expected);
+    assert_eq!(ran, starts);
 }
 
-fn told(check: &str, id: u64, head: &str) -> String {
+fn describe(check: &str, id: u64, head: &str) -> String {
     format!("{check} of pull request {id} on {head}")
 }
 
-/// What healing and catch-up asked, by kind; statuses and their iterations are no part of it.
-fn cost(env: &Env, asked_before: usize, healed: usize) {
+/// Holds the requests of healing and catch-up against their limits, by kind. Those for statuses and
+/// their iterations do not count.
+fn assert_cost(env: &Env, asked_before: usize, healed: usize) {
     let counted = |entry: &&Entry| {
         let target = entry.target.to_ascii_lowercase();
         !(target.contains("/statuses") || target.contains("/iterations"))
@@ -278,7 +283,7 @@ fn cost(env: &Env, asked_before: usize, healed: usize) {
     println!("{:6} in all", kinds.values().sum::<usize>());
     let count = |kind: &str| kinds.get(kind).copied().unwrap_or_default();
     assert_eq!(count("other"), 0, "{kinds:?}");
-    // A new one for each that was stopped, which is removed: whatever else was asked.
+    // Each one that was stopped is replaced once.
     assert_eq!((count("hooks: create"), count("hooks: delete")), (healed, healed), "{kinds:?}");
     let bounds = [
         ("hooks: query", 60),

@@ -1,18 +1,18 @@
-//! What no hook tells: found by looking, run once, and what was there before left alone.
+//! Events that no hook delivered: found by catch-up and run once; nothing older than the watch runs.
 
 use fakes::faults::{Action, Rule, server_error_500};
 use fakes::http::Response;
 
 use crate::harness::{Env, InProcess, Settings, check};
 
-/// No hooks at all: everything that happens is found.
-const LOOKING: &str = "hooks = false\ncatch_up = \"1s\"";
-fn looking(settings: &mut Settings) {
-    settings.organization = LOOKING.into();
+/// No hooks at all: catch-up finds every event.
+const CATCH_UP_ONLY: &str = "hooks = false\ncatch_up = \"1s\"";
+fn catch_up_only(settings: &mut Settings) {
+    settings.organization = CATCH_UP_ONLY.into();
 }
 
-/// Waits until a look at the repositories is over that began after what has happened so far.
-async fn looked(env: &Env, gateway: &InProcess) {
+/// Waits until a scan has ended that began after now.
+async fn scanned(env: &Env, gateway: &InProcess) {
     const LIST: &str = "/git/pullrequests?";
     let before = env.shell.ado(|ado| ado.journal.count("GET", LIST));
     env.until("it looks again", |ado, _| ado.journal.count("GET", LIST) > before + 1).await;
@@ -23,9 +23,9 @@ async fn looked(env: &Env, gateway: &InProcess) {
 async fn without_hooks_everything_is_found() {
     let env = Env::new(901);
     let (old, _) = env.open("old");
-    let gateway = InProcess::without_hooks(&env, looking).await;
-    looked(&env, &gateway).await;
-    assert_eq!(env.starts(), 0, "it was there before");
+    let gateway = InProcess::without_hooks(&env, catch_up_only).await;
+    scanned(&env, &gateway).await;
+    assert_eq!(env.starts(), 0, "it is older than the watch");
     let (id, first) = env.open("topic");
     env.until_status(id, &first, "unit-tests", "succeeded").await;
     let second = env.push("topic");
@@ -34,7 +34,7 @@ async fn without_hooks_everything_is_found() {
     env.until_commit_status(&main, "unit-tests", "succeeded").await;
     let moved = env.push("old");
     env.until_status(old, &moved, "unit-tests", "succeeded").await;
-    looked(&env, &gateway).await;
+    scanned(&env, &gateway).await;
     assert_eq!(env.starts(), 4);
     let found = gateway.api.items("/v1/deliveries?limit=500").await;
     assert!(found.iter().all(|one| one["source"] == "catch_up"), "{found:?}");
@@ -47,15 +47,15 @@ async fn without_hooks_everything_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_happened_while_it_was_off_runs_after_a_start() {
+async fn events_while_the_gateway_was_off_run_after_a_start() {
     let env = Env::new(902);
     let checks = check("unit-tests", "on = [\"pull_request\", \"push\"]\nbranches = [\"**\"]");
     let settings = |settings: &mut Settings| {
-        looking(settings);
+        catch_up_only(settings);
         settings.checks = checks.clone();
     };
     let gateway = InProcess::without_hooks(&env, settings).await;
-    looked(&env, &gateway).await;
+    scanned(&env, &gateway).await;
     gateway.stop().await;
     let mut opened = Vec::new();
     for number in 0..5 {
@@ -82,32 +82,32 @@ async fn what_happened_while_it_was_off_runs_after_a_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_hooks_and_catch_up_tell_runs_once() {
+async fn an_event_that_a_hook_and_catch_up_deliver_runs_once() {
     let env = Env::new(903);
-    let gateway = InProcess::start_with(&env, looking).await;
+    let gateway = InProcess::start_with(&env, catch_up_only).await;
     for number in 0..4 {
         let branch = format!("topic-{number}");
         let (id, commit) = env.open(&branch);
         env.until_status(id, &commit, "unit-tests", "succeeded").await;
     }
-    looked(&env, &gateway).await;
+    scanned(&env, &gateway).await;
     assert_eq!(env.starts(), 4);
     env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_branch_that_moved_and_came_back_shows_its_verdict_on_the_newest_iteration() {
+async fn a_branch_that_moved_and_came_back_shows_its_result_on_the_newest_iteration() {
     let env = Env::new(904);
-    let gateway = InProcess::without_hooks(&env, looking).await;
-    looked(&env, &gateway).await;
+    let gateway = InProcess::without_hooks(&env, catch_up_only).await;
+    scanned(&env, &gateway).await;
     let (id, first) = env.open("topic");
     env.until_status(id, &first, "unit-tests", "succeeded").await;
-    looked(&env, &gateway).await;
+    scanned(&env, &gateway).await;
     gateway.stop().await;
     env.push("topic");
     env.shell.ado(|ado| ado.force_push_to(&env.repository, "topic", &first));
-    let gateway = InProcess::without_hooks(&env, looking).await;
+    let gateway = InProcess::without_hooks(&env, catch_up_only).await;
     env.until("the newest iteration shows it", |ado, _| {
         let one = ado.pull_request(id);
         let newest = u64::try_from(one.iterations.len()).ok();
@@ -121,13 +121,13 @@ async fn a_branch_that_moved_and_came_back_shows_its_verdict_on_the_newest_itera
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_pushes_are_refused_heads_are_told() {
+async fn where_pushes_are_refused_heads_are_compared() {
     let env = Env::new(905);
     let refused = Response::json(403, &serde_json::json!({ "message": "TF401027: no" }));
     let rule = Rule::new("GET", "/pushes", Action::Respond(refused));
     env.shell.ado(|ado| ado.faults.add(rule));
-    let gateway = InProcess::without_hooks(&env, looking).await;
-    looked(&env, &gateway).await;
+    let gateway = InProcess::without_hooks(&env, catch_up_only).await;
+    scanned(&env, &gateway).await;
     let (id, _) = env.open("topic");
     let last = env.push("topic");
     let main = env.push("main");
@@ -138,10 +138,10 @@ async fn where_pushes_are_refused_heads_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_days_at_azure_devops_lose_nothing_and_double_nothing() {
+async fn faults_of_azure_devops_lose_no_event_and_repeat_none() {
     let env = Env::new(906);
-    let gateway = InProcess::without_hooks(&env, looking).await;
-    looked(&env, &gateway).await;
+    let gateway = InProcess::without_hooks(&env, catch_up_only).await;
+    scanned(&env, &gateway).await;
     env.shell.ado(|ado| {
         let html = Response::html(200, "<html>Sign in</html>");
         let days = [
@@ -158,7 +158,7 @@ async fn bad_days_at_azure_devops_lose_nothing_and_double_nothing() {
     let main = env.push("main");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.until_commit_status(&main, "unit-tests", "succeeded").await;
-    looked(&env, &gateway).await;
+    scanned(&env, &gateway).await;
     assert_eq!(env.starts(), 2);
     env.check_invariants();
     gateway.stop().await;

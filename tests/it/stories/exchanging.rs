@@ -1,5 +1,5 @@
-//! Three rotations while people work: no delivery is refused, none is lost, each push runs once,
-//! and an old secret is good until it is taken away.
+//! Three rotations while people work: no delivery is refused or lost, each push runs once, and an old
+//! secret is accepted until it is retired.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ async fn rotations_under_load_refuse_nothing_and_lose_nothing() {
     let rotations = async {
         let mut passwords = passwords(&first);
         for _ in 0..ROTATIONS {
-            // Some rounds of work lie before, between and after them.
+            // Some rounds of work happen before, between and after them.
             let worked = rounds.load(Ordering::SeqCst);
             env.until("people work", |_, _| rounds.load(Ordering::SeqCst) > worked + 1).await;
             rotate(&env, &gateway, &mut passwords).await;
@@ -46,11 +46,11 @@ async fn rotations_under_load_refuse_nothing_and_lose_nothing() {
     assert_eq!(passwords.len(), 4 * (1 + ROTATIONS), "each password is a new one");
     ran_once(&env, &pushed);
     let last = env.until_hooks(&gateway.url, 4).await;
-    assert_eq!(ids(&last), ids(&first), "none is made anew");
+    assert_eq!(ids(&last), ids(&first), "none is replaced");
     env.shell.ado(|ado| {
         assert!(ado.lost().is_empty(), "{:?}", ado.lost());
         assert_eq!(answered(ado, 401), 0, "a delivery was refused");
-        assert!(answered(ado, 202) > pushed.len(), "it was told by hooks");
+        assert!(answered(ado, 202) > pushed.len(), "hooks delivered it");
     });
     env.check_invariants();
     an_old_secret_ends(&env, &gateway, &first).await;
@@ -83,7 +83,7 @@ async fn work(env: &Env, is_over: &AtomicBool, rounds: &AtomicUsize) -> Vec<Stri
         env.until_started("unit-tests", &moved).await;
         pushed.extend([opened, main, moved, again]);
         rounds.fetch_add(1, Ordering::SeqCst);
-        // Whoever waits for the count looks again.
+        // Wakes the part of the test that waits for this count.
         env.shell.ado(|_| ());
     }
     pushed
@@ -99,7 +99,7 @@ fn ran_once(env: &Env, pushed: &[String]) {
     assert_eq!(ran, expected);
 }
 
-/// The very first secret of pushes is still taken, until it is retired; the newest stays.
+/// The first secret of the pushes hook is accepted until it is retired; the newest stays.
 async fn an_old_secret_ends(env: &Env, gateway: &InProcess, first: &[Subscription]) {
     let payload = || payloads::other("git.push").to_string();
     let of_pushes = |all: &[Subscription]| {
@@ -115,7 +115,7 @@ async fn an_old_secret_ends(env: &Env, gateway: &InProcess, first: &[Subscriptio
         HookName::parse(&new).expect("it is a name of ours");
     let store = gateway.app.store();
     store.retire_hooks(ORGANIZATION, hook_scope, generation).await.expect("the store works");
-    // Whoever looks at the plan has read what was retired.
+    // Reading the plan also reads which secrets are retired.
     gateway.api.get("/v1/organizations/fabrikam/plan").await;
     assert_eq!(env.deliver(&gateway.url, &old, payload()).await, StatusCode::UNAUTHORIZED);
     assert_eq!(env.deliver(&gateway.url, &new, payload()).await, StatusCode::ACCEPTED);

@@ -1,14 +1,14 @@
-//! What required checks leave alone: branches that people push to, policies that merely look like
-//! ours, and what cannot be seen for a while.
+//! What reconciling policies does not do: keep people from pushing, change policies that only look
+//! like ours, or forget ours while they are hidden.
 
 use fakes::ado::Permission;
 use serde_json::{Value, json};
 
-use super::requiring::{made_by_an_administrator, ours, required, start, turned, until_ours};
+use super::requiring::{made_by_an_administrator, ours, reconciled, required, start, until_ours};
 use crate::harness::{Env, check};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_for_every_branch_is_required_on_the_default_one_and_follows_it() {
+async fn a_check_for_every_branch_gets_a_policy_that_follows_the_default_branch() {
     let env = Env::new(4211);
     let gateway = start(&env, check("unit-tests", "required = true")).await;
     until_ours(&env, 1).await;
@@ -34,14 +34,14 @@ async fn a_check_for_every_branch_is_required_on_the_default_one_and_follows_it(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_our_account_made_elsewhere_is_left_as_it_is() {
+async fn an_unrecorded_policy_of_our_account_is_not_changed() {
     let env = Env::new(4212);
     let scope = json!([{ "repositoryId": env.repository, "refName": "refs/heads/trunk",
         "matchKind": "exact" }]);
     let made = json!({ "statusGenre": "ci", "statusName": "unit-tests", "scope": scope,
         "authorId": env.identity });
     let made = made_by_an_administrator(&env, made).await;
-    // Another gateway with our account, or a person with our token.
+    // As if another gateway with our account had made it, or a person with our token.
     env.shell.ado(|ado| ado.change_policy(made, |one| one.created_by.clone_from(&env.identity)));
     let revision = |env: &Env| {
         env.shell.ado(|ado| ado.policies().find(|one| one.id == made).map(|one| one.revision))
@@ -49,26 +49,26 @@ async fn what_our_account_made_elsewhere_is_left_as_it_is() {
     let before = revision(&env);
     let gateway = start(&env, required("")).await;
     until_ours(&env, 2).await;
-    turned(&gateway).await;
+    reconciled(&gateway).await;
     gateway.stop().await;
     let gateway = start(&env, check("unit-tests", "")).await;
     until_ours(&env, 1).await;
-    turned(&gateway).await;
+    reconciled(&gateway).await;
     assert_eq!(revision(&env), before);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_seen_for_a_while_is_still_known_to_be_ours() {
+async fn a_policy_that_was_hidden_for_a_while_is_still_ours() {
     let env = Env::new(4213);
     let gateway = start(&env, required("")).await;
     until_ours(&env, 1).await;
     env.shell.ado(|ado| ado.hide_project(&env.identity, &env.project));
-    turned(&gateway).await;
-    assert_eq!(turned(&gateway).await["problem"], Value::Null);
+    reconciled(&gateway).await;
+    assert_eq!(reconciled(&gateway).await["problem"], Value::Null);
     gateway.stop().await;
     env.shell.ado(|ado| ado.allow(&env.identity, Permission::ReadProject));
-    // What is not remembered would stay.
+    // A policy that is not recorded as ours would stay.
     let gateway = start(&env, check("unit-tests", "")).await;
     until_ours(&env, 0).await;
     gateway.stop().await;

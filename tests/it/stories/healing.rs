@@ -1,5 +1,5 @@
-//! Subscriptions on bad days: an Azure DevOps that answers nonsense in the middle, people who
-//! delete what is being changed, two replicas at once. Never a duplicate, never an orphan.
+//! Subscriptions under faults: answers of Azure DevOps that are lost or make no sense, people who
+//! delete a hook while it is changed, several replicas at once. No duplicate and no orphan is left.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use crate::harness::{Env, InProcess, Settings, parts};
 const HOOKS: &str = "/_apis/hooks/";
 const KEPT: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"";
 
-fn kept(settings: &mut Settings) {
+fn managed(settings: &mut Settings) {
     settings.organization = KEPT.to_owned();
 }
 
-/// Whatever happened: one enabled hook for each type of event.
+/// Waits until there is one enabled hook for each type of event.
 async fn until_whole(env: &Env) {
     env.until("there are four hooks of four kinds, all enabled", |ado, _| {
         let mut types: Vec<_> = ado
@@ -36,7 +36,7 @@ async fn until_whole(env: &Env) {
 }
 
 /// What Azure DevOps may do instead of answering.
-fn bad_days() -> [(&'static str, Action); 7] {
+fn faults() -> [(&'static str, Action); 7] {
     [
         ("a page", page_200()),
         ("the sign-in page", sign_in_page_203()),
@@ -48,7 +48,7 @@ fn bad_days() -> [(&'static str, Action); 7] {
     ]
 }
 
-/// Lets a fault strike once, and says whether it has.
+/// A fault that strikes once.
 struct Once(usize);
 
 impl Once {
@@ -67,19 +67,19 @@ impl Once {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_creation_that_is_not_answered_makes_nothing_twice() {
-    for (number, (name, action)) in bad_days().into_iter().enumerate() {
+async fn a_creation_without_an_answer_creates_nothing_twice() {
+    for (number, (name, action)) in faults().into_iter().enumerate() {
         println!("{name} for the second creation");
         let env = Env::new(4100 + u64::try_from(number).unwrap());
         let foreign = env.subscribe_to("http://127.0.0.1:1", "git.push", "1.0").await;
-        // Four questions come before the creations, by the same words in the path.
+        // The path matches four queries that come before the creations.
         let once = Once::strike(&env, "POST", "/_apis/hooks/subscriptions", 6, action);
-        let gateway = InProcess::without_hooks(&env, kept).await;
+        let gateway = InProcess::without_hooks(&env, managed).await;
         env.until("it struck, and ours are there once", |ado, _| {
             once.has_struck(ado) && ours(ado, &gateway.url).len() == 4
         })
         .await;
-        until_at_rest(&gateway).await;
+        until_settled(&gateway).await;
         env.shell.ado(|ado| {
             assert_eq!(ours(ado, &gateway.url).len(), 4);
             assert!(ado.subscription(&foreign).is_some(), "it is not ours");
@@ -89,14 +89,14 @@ async fn a_creation_that_is_not_answered_makes_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_removal_that_is_not_answered_leaves_nothing_behind() {
-    for (number, (name, action)) in bad_days().into_iter().enumerate() {
+async fn a_removal_without_an_answer_leaves_nothing_behind() {
+    for (number, (name, action)) in faults().into_iter().enumerate() {
         println!("{name} for the second removal");
         let env = Env::new(4110 + u64::try_from(number).unwrap());
-        let gateway = InProcess::without_hooks(&env, kept).await;
+        let gateway = InProcess::without_hooks(&env, managed).await;
         until_whole(&env).await;
         let once = Once::strike(&env, "DELETE", "/_apis/hooks/subscriptions/", 2, action);
-        // Made by hand, at our address: they tell what ours tell.
+        // Made by hand with the address of the gateway: they deliver what its own hooks deliver.
         env.subscribe(&gateway.url).await;
         env.until("it struck, and only ours are left", |ado, _| {
             once.has_struck(ado) && ado.subscriptions().count() == 4
@@ -113,37 +113,40 @@ fn ours<'w>(ado: &'w fakes::ado::World, gateway: &str) -> Vec<&'w Subscription> 
     ado.subscriptions().filter(|one| one.consumer_inputs["url"].starts_with(&prefix)).collect()
 }
 
-/// Waits until a turn has found nothing left to do.
-async fn until_at_rest(gateway: &InProcess) {
-    let is_done = |turns: &serde_json::Value| {
-        let mut turns = turns["items"].as_array().expect("a list has items").iter();
-        let ours = turns.find(|turn| turn["reconciler"] == "subscriptions").expect("they are kept");
+/// Waits until a pass has found nothing left to do.
+async fn until_settled(gateway: &InProcess) {
+    let is_done = |outcomes: &serde_json::Value| {
+        let mut outcomes = outcomes["items"].as_array().expect("a list has items").iter();
+        let ours = outcomes
+            .find(|outcome| outcome["reconciler"] == "subscriptions")
+            .expect("they are kept");
         ours["goes_on"] == false && ours["changes"] == 0 && ours["problem"].is_null()
     };
     gateway.api.until("/v1/organizations/fabrikam/reconcile", is_done).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_look_that_fails_makes_nothing() {
+async fn a_pass_that_cannot_read_everything_creates_nothing() {
     let env = Env::new(4120);
-    let gateway = InProcess::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, managed).await;
     until_whole(&env).await;
-    // From here on one of the four questions is never answered.
+    // From here on most queries fail, so that no pass gets all four answers.
     let rule = Rule::new("POST", "/_apis/hooks/subscriptionsquery", server_error_500()).percent(60);
     env.shell.ado(|ado| ado.faults.add(rule));
-    let told = |ready: &serde_json::Value| ready.to_string().contains("could not be reconciled");
-    gateway.api.until("/readyz", told).await;
+    let has_problem =
+        |ready: &serde_json::Value| ready.to_string().contains("could not be reconciled");
+    gateway.api.until("/readyz", has_problem).await;
     assert_eq!(env.shell.ado(|ado| ado.subscriptions().count()), 4);
     env.shell.ado(|ado| ado.faults.clear());
-    gateway.api.until("/readyz", |ready| !told(ready)).await;
+    gateway.api.until("/readyz", |ready| !has_problem(ready)).await;
     until_whole(&env).await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hook_deleted_by_hand_while_a_rotation_runs_is_made_anew() {
+async fn a_hook_deleted_by_hand_during_a_rotation_is_created_again() {
     let env = Env::new(4121);
-    let gateway = InProcess::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, managed).await;
     until_whole(&env).await;
     let rule = Rule::new("PUT", HOOKS, Action::Hold { before: true }).next(1);
     env.shell.ado(|ado| ado.faults.add(rule));
@@ -164,11 +167,11 @@ async fn a_hook_deleted_by_hand_while_a_rotation_runs_is_made_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_replicas_at_once_one_makes_the_hooks() {
+async fn of_several_replicas_at_once_one_creates_the_hooks() {
     let env = Env::new(4122);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let mut settings = env.settings("127.0.0.1:1");
-    kept(&mut settings);
+    managed(&mut settings);
     let config = settings.config();
     let others: Vec<_> = (0..4)
         .map(|number| parts::reconcilers(&config, gateway.app.store(), &number.to_string()))
@@ -186,7 +189,7 @@ async fn of_two_replicas_at_once_one_makes_the_hooks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn masked_secrets_are_never_sent_back() {
     let env = Env::new(4123);
-    let gateway = InProcess::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, managed).await;
     until_whole(&env).await;
     env.shell.ado(|ado| {
         let all: Vec<String> = ado.subscriptions().map(|one| one.id.clone()).collect();

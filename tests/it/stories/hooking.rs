@@ -1,5 +1,5 @@
-//! Subscriptions that the gateway keeps itself: created, healed, changed, rotated, removed, and
-//! never anybody else's touched.
+//! Subscriptions that the gateway manages: created, healed, changed, rotated and removed. Those of
+//! others are never changed.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ fn kept(settings: &mut Settings) {
     settings.organization = KEPT.to_owned();
 }
 
-/// Instance, by type of event.
+/// The hooks that deliver to this gateway.
 fn ours(env: &Env, gateway: &InProcess) -> Vec<Subscription> {
     let prefix = format!("{}/hooks/azure-devops/fabrikam/", gateway.url);
     env.shell.ado(|ado| {
@@ -46,14 +46,14 @@ async fn plan(gateway: &InProcess) -> Value {
 }
 
 /// `add pushes`, `remove …`: what a plan does, without ids.
-fn told(plan: &Value) -> Vec<String> {
+fn steps(plan: &Value) -> Vec<String> {
     let items = plan["items"].as_array().expect("a plan has items").iter();
     let word = |item: &Value, field: &str| item[field].as_str().unwrap_or("-").to_owned();
     items.map(|item| format!("{} {}", word(item, "action"), word(item, "what"))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_hooks_that_the_checks_need_are_made_and_deliver() {
+async fn the_hooks_that_the_checks_need_are_created_and_deliver() {
     let env = Env::new(4001);
     let gateway = InProcess::without_hooks(&env, kept).await;
     let found = until_ours(&env, &gateway, 4).await;
@@ -74,7 +74,7 @@ async fn the_hooks_that_the_checks_need_are_made_and_deliver() {
     }
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
-    assert_eq!(told(&plan(&gateway).await), Vec::<String>::new());
+    assert_eq!(steps(&plan(&gateway).await), Vec::<String>::new());
     let has = |listed: &Value, topic: &str| {
         let items = listed["items"].as_array().expect("a list has items");
         let mut of_topic = items.iter().filter(|item| item["topic"] == topic);
@@ -86,7 +86,7 @@ async fn the_hooks_that_the_checks_need_are_made_and_deliver() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_without_pushes_and_commands_needs_two() {
+async fn a_check_without_pushes_and_commands_needs_two_hooks() {
     let env = Env::new(4002);
     let gateway = InProcess::without_hooks(&env, |settings| {
         kept(settings);
@@ -102,7 +102,7 @@ async fn a_check_without_pushes_and_commands_needs_two() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_azure_devops_stopped_is_made_anew_and_the_old_one_goes_last() {
+async fn a_stopped_hook_is_removed_after_a_new_one_was_created() {
     for (seed, status) in [
         (4011, SubscriptionStatus::OnProbation),
         (4012, SubscriptionStatus::DisabledBySystem),
@@ -124,7 +124,7 @@ async fn what_azure_devops_stopped_is_made_anew_and_the_old_one_goes_last() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_person_switched_off_is_left_and_told() {
+async fn a_hook_that_a_person_switched_off_is_left_and_shown_as_a_problem() {
     let env = Env::new(4003);
     let gateway = InProcess::without_hooks(&env, kept).await;
     let found = until_ours(&env, &gateway, 4).await;
@@ -135,7 +135,7 @@ async fn what_a_person_switched_off_is_left_and_told() {
         .api
         .until("/readyz", |ready| ready.to_string().contains("a person switched it off"))
         .await;
-    assert_eq!(ours(&env, &gateway).len(), 4, "nothing is made in its hook_scope");
+    assert_eq!(ours(&env, &gateway).len(), 4, "none is created beside it");
     assert_eq!(env.shell.ado(|ado| ado.subscription(&off).unwrap().status), by_user);
     let plan = plan(&gateway).await;
     assert!(plan["items"][0]["action"] == "leave", "{plan}");
@@ -143,7 +143,7 @@ async fn what_a_person_switched_off_is_left_and_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plan_tells_foreign_duplicate_drifted_and_disabled_ones_apart() {
+async fn a_plan_distinguishes_foreign_duplicate_drifted_and_disabled_hooks() {
     let env = Env::new(4004);
     let gateway = InProcess::without_hooks(&env, |settings| {
         settings.organization = "hooks = true\nreconcile = \"1d\"\ncatch_up = \"off\"".to_owned();
@@ -168,9 +168,9 @@ async fn a_plan_tells_foreign_duplicate_drifted_and_disabled_ones_apart() {
         ado.change_subscription(&comments, |one| one.status = by_user);
     });
     let shown = plan(&gateway).await;
-    let mut steps = told(&shown);
-    steps.sort();
-    assert_eq!(steps, ["change created", "heal updated", "leave comments", "remove pushes"]);
+    let mut found = steps(&shown);
+    found.sort();
+    assert_eq!(found, ["change created", "heal updated", "leave comments", "remove pushes"]);
     assert_eq!(shown["foreign"], 1);
     let (status, _) =
         gateway.api.call(Method::POST, "/v1/organizations/fabrikam/reconcile", None).await;
@@ -185,7 +185,7 @@ async fn a_plan_tells_foreign_duplicate_drifted_and_disabled_ones_apart() {
     gateway.stop().await;
 }
 
-/// The same subscription once more.
+/// Creates the same subscription a second time.
 async fn copy(env: &Env, one: &Subscription) -> String {
     let body = json!({
         "publisherId": "tfs",
@@ -201,7 +201,7 @@ async fn copy(env: &Env, one: &Subscription) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn removed_hooks_stay_away_until_they_are_asked_for() {
+async fn removed_hooks_are_created_again_when_somebody_asks() {
     let env = Env::new(4005);
     let gateway = InProcess::without_hooks(&env, kept).await;
     until_ours(&env, &gateway, 4).await;
@@ -235,7 +235,7 @@ async fn a_rotation_changes_every_secret_and_refuses_nothing() {
     .await;
     let after = until_ours(&env, &gateway, 4).await;
     let ids = |all: &[Subscription]| all.iter().map(|one| one.id.clone()).collect::<BTreeSet<_>>();
-    assert_eq!(ids(&after), ids(&before), "none is made anew");
+    assert_eq!(ids(&after), ids(&before), "none is replaced");
     let pushed = env.push("topic");
     env.until_status(id, &pushed, "unit-tests", "succeeded").await;
     env.until_delivered().await;
@@ -253,18 +253,19 @@ async fn renamed_projects_and_repositories_keep_their_hooks_and_checks() {
         ado.rename_project(&env.project, "Tailspin");
         ado.rename_repository(&env.repository, "shop");
     });
-    // Whatever a turn would do because of the new names, two of them have done.
+    // What a pass does because of the new names is done after two of them.
     for _ in 0..2 {
         let asked = gateway.api.post("/v1/organizations/fabrikam/reconcile", None).await;
         let time = |value: &Value| Timestamp::parse(value.as_str().unwrap_or_default());
-        let is_later = |turns: &Value| time(&turns["items"][0]["at"]) >= time(&asked.1["asked_at"]);
+        let is_later =
+            |outcomes: &Value| time(&outcomes["items"][0]["at"]) >= time(&asked.1["asked_at"]);
         gateway.api.until("/v1/organizations/fabrikam/reconcile", is_later).await;
     }
     let ids = |all: &[Subscription]| all.iter().map(|one| one.id.clone()).collect::<BTreeSet<_>>();
     assert_eq!(ids(&ours(&env, &gateway)), ids(&before));
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
-    // With a project its hooks go, and nothing is made where it was.
+    // The hooks of a deleted project disappear, and none is created for it.
     env.shell.ado(|ado| ado.delete_project(&env.project));
     until_ours(&env, &gateway, 0).await;
     gateway.stop().await;

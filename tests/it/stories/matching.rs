@@ -1,4 +1,4 @@
-//! Which checks an event is a case for: branches, labels, forks, words that ask for no CI.
+//! Which checks an event starts, by branches, labels, forks and requests to skip CI.
 
 use fakes::ado::NewPullRequest;
 use serde_json::json;
@@ -25,7 +25,7 @@ async fn of_two_checks_the_one_that_matches_starts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_title_or_a_message_may_ask_for_no_ci() {
+async fn a_title_or_a_commit_message_may_skip_ci() {
     let env = Env::new(302);
     let gateway = InProcess::start(&env).await;
     env.shell.ado(|ado| {
@@ -86,7 +86,7 @@ async fn a_fork_waits_for_approval_or_is_ignored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_label_that_is_wanted_starts_the_check_when_it_is_there() {
+async fn a_check_starts_when_the_label_that_it_needs_is_added() {
     let env = Env::new(306);
     let gateway = InProcess::without_hooks(&env, |settings| {
         settings.checks = check("slow-tests", r#"labels = ["full"]"#);

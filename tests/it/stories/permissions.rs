@@ -1,4 +1,4 @@
-//! What the gateway's identity is, sees and may: what operators are told before a status fails.
+//! What the gateway's identity is, sees and may do, for operators, before a status fails.
 
 use fakes::ado::Permission;
 use reqwest::{Method, StatusCode};
@@ -15,7 +15,7 @@ fn missing(answer: &Value) -> Vec<&Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_everything_is_allowed_nothing_is_missing() {
+async fn where_everything_is_allowed_no_permission_is_missing() {
     let env = Env::new(2301);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let answer = gateway.api.get(ALL).await;
@@ -39,7 +39,7 @@ async fn where_everything_is_allowed_nothing_is_missing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_missing_comes_with_the_command_that_grants_it() {
+async fn a_missing_permission_comes_with_the_command_that_grants_it() {
     let env = Env::new(2302);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let (identity, repository) = (&env.identity, &env.repository);
@@ -103,7 +103,7 @@ async fn an_operator_sees_what_the_identity_sees() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_is_told_in_words_that_help() {
+async fn a_problem_says_what_to_do() {
     let env = Env::new(2304);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let told = async |words: &str| {
@@ -129,7 +129,7 @@ async fn what_is_wrong_is_told_in_words_that_help() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_user_looks_with_tokens_of_its_own() {
+async fn a_service_user_is_surveyed_with_tokens_of_its_own() {
     for (seed, keys) in [(2305, ""), (2306, "mint_ahead = false")] {
         let env = Env::new(seed);
         let gateway = env.linked(|settings| settings.credential = env.service_user(keys)).await;
@@ -146,7 +146,7 @@ async fn a_service_user_looks_with_tokens_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nobody_is_linked_it_says_how() {
+async fn an_organization_without_a_link_says_how_to_link_it() {
     let env = Env::new(2308);
     let gateway = env.unlinked(|_| {}).await;
     let list = gateway.api.items("/v1/organizations").await;

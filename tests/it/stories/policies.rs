@@ -1,11 +1,11 @@
-//! Branch policies: what the gateway posts is what they ask for.
+//! Branch policies that an administrator made: the statuses of the gateway satisfy them.
 
 use fakes::ado::policy::STATUS_POLICY;
 use serde_json::json;
 
 use crate::harness::{Env, InProcess};
 
-/// An administrator requires the check on main, anew for every push.
+/// An administrator makes a policy on main that waits for the check, again after every push.
 async fn require(env: &Env) {
     env.shell.ado(|ado| {
         let administrator = ado.create_identity("Admin", "admin@fabrikam.example");
@@ -57,7 +57,7 @@ async fn a_required_check_is_satisfied_and_reset_by_the_next_push() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_required_check_that_failed_or_ended_otherwise_keeps_the_door_shut() {
+async fn a_required_check_that_did_not_succeed_keeps_from_merging() {
     let env = Env::new(1502);
     env.disable_ci_reports();
     let gateway = InProcess::start(&env).await;

@@ -1,5 +1,5 @@
-//! Required checks: merging waits for them, and for nothing that does not apply; nobody else's
-//! policies are touched.
+//! Required checks: merging waits for them and not for those that do not apply. Policies of others are
+//! never changed.
 
 use azdo_gateway::domain::time::Timestamp;
 use fakes::ado::policy::STATUS_POLICY;
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use crate::harness::{Env, InProcess, PAT, Settings, check};
 
-/// Hooks by hand, nothing looked for, policies every second.
+/// Hooks by hand, no catch-up, policies every second.
 const KEPT: &str = "hooks = false\ncatch_up = \"off\"\nreconcile = \"1s\"";
-/// As before, and what hooks do not tell is looked for.
-const LOOKING: &str = "hooks = false\ncatch_up = \"1s\"\nreconcile = \"1s\"";
+/// The same with catch-up.
+const WITH_CATCH_UP: &str = "hooks = false\ncatch_up = \"1s\"\nreconcile = \"1s\"";
 const RECONCILE: &str = "/v1/organizations/fabrikam/reconcile";
 
 /// A check that is required for merging into main.
@@ -39,8 +39,8 @@ async fn start_with(env: &Env, organization: &str, checks: String) -> InProcess 
     .await
 }
 
-/// Waits until a look at the pull requests is over that began after now.
-async fn looked(env: &Env, gateway: &InProcess) {
+/// Waits until a scan has ended that began after now.
+async fn scanned(env: &Env, gateway: &InProcess) {
     const LIST: &str = "/git/pullrequests?";
     let before = env.shell.ado(|ado| ado.journal.count("GET", LIST));
     env.until("it looks again", |ado, _| ado.journal.count("GET", LIST) > before + 1).await;
@@ -62,7 +62,7 @@ pub(super) async fn until_ours(env: &Env, count: usize) {
     .await;
 }
 
-/// An administrator makes a policy; its number.
+/// An administrator creates a policy. Returns its number.
 pub(super) async fn made_by_an_administrator(env: &Env, settings: Value) -> u64 {
     let administrator = "token-of-an-administrator";
     env.shell.ado(|ado| {
@@ -81,17 +81,17 @@ pub(super) async fn made_by_an_administrator(env: &Env, settings: Value) -> u64 
     answer.json::<Value>().await.unwrap()["id"].as_u64().expect("it has a number")
 }
 
-/// Waits until a turn has begun and ended after now.
-pub(super) async fn turned(gateway: &InProcess) -> Value {
+/// Asks for a pass over the policies and waits for its outcome.
+pub(super) async fn reconciled(gateway: &InProcess) -> Value {
     let (status, asked) = gateway.api.post(RECONCILE, None).await;
     assert_eq!(status, StatusCode::ACCEPTED);
     let time = |value: &Value| Timestamp::parse(value.as_str().unwrap_or_default());
     let asked_at = time(&asked["asked_at"]);
     let of_policies = |answer: &Value| {
         let items = answer["items"].as_array().expect("it lists turns").iter();
-        items.clone().find(|turn| turn["reconciler"] == "policies").cloned()
+        items.clone().find(|outcome| outcome["reconciler"] == "policies").cloned()
     };
-    let is_later = |turn: Value| time(&turn["at"]) >= asked_at;
+    let is_later = |outcome: Value| time(&outcome["at"]) >= asked_at;
     let answer = gateway.api.until(RECONCILE, |answer| of_policies(answer).is_some_and(is_later));
     of_policies(&answer.await).expect("it was just there")
 }
@@ -130,21 +130,21 @@ async fn merging_waits_for_a_required_check() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_does_not_match_is_not_kept_from_being_merged() {
+async fn a_required_check_that_does_not_apply_does_not_keep_from_merging() {
     let env = Env::new(4202);
     let refused = Response::json(403, &json!({ "message": "TF401027: no" }));
     let rule = Rule::new("GET", "/labels", Action::Respond(refused));
     env.shell.ado(|ado| ado.faults.add(rule));
-    let gateway = start_with(&env, LOOKING, required("labels = [\"e2e\"]")).await;
+    let gateway = start_with(&env, WITH_CATCH_UP, required("labels = [\"e2e\"]")).await;
     until_ours(&env, 1).await;
-    // No hook tells of labels: until somebody has looked, it may have the one that is wanted.
+    // No hook delivers labels: until they were read, the pull request may have the wanted one.
     let (id, commit) = env.open("topic");
     env.until("its labels are asked for", |ado, _| ado.journal.count("GET", "/labels") > 1).await;
     env.until_decided(&gateway.api).await;
-    let told = gateway.api.items("/v1/deliveries?limit=500").await;
+    let found = gateway.api.items("/v1/deliveries?limit=500").await;
     let why = "unit-tests not started: its labels are not known yet";
-    let waits = |told: &Value| told["reason"].as_str().is_some_and(|reason| reason.contains(why));
-    assert!(told.iter().any(waits), "{told:?}");
+    let waits = |found: &Value| found["reason"].as_str().is_some_and(|reason| reason.contains(why));
+    assert!(found.iter().any(waits), "{found:?}");
     let shown = env.statuses(id, "unit-tests");
     assert!(shown.iter().all(|status| status.state == "pending"), "{shown:?}");
     assert!(env.shell.ado(|ado| ado.try_complete(id)).unwrap_err().contains("is queued"));
@@ -154,7 +154,7 @@ async fn what_does_not_match_is_not_kept_from_being_merged() {
     env.until_description(id, &commit, "unit-tests", words).await;
     env.shell.ado(|ado| ado.try_complete(id)).expect("the check does not apply");
     assert_eq!(env.starts(), 0);
-    // A draft waits, and is judged when it is published.
+    // A draft waits, and is decided when it is published.
     let (draft, commit) = env.shell.ado(|ado| {
         let commit = ado.push(&env.repository, "draft", "Work");
         let new = NewPullRequest::new(&env.repository, "draft", "main").draft();
@@ -168,9 +168,9 @@ async fn what_does_not_match_is_not_kept_from_being_merged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_label_that_no_hook_tells_makes_merging_wait_for_the_check() {
+async fn a_label_that_no_hook_delivers_makes_merging_wait_for_the_check() {
     let env = Env::new(4210);
-    let gateway = start_with(&env, LOOKING, required("labels = [\"e2e\"]")).await;
+    let gateway = start_with(&env, WITH_CATCH_UP, required("labels = [\"e2e\"]")).await;
     until_ours(&env, 1).await;
     let (id, commit) = env.shell.ado(|ado| {
         let commit = ado.push(&env.repository, "topic", "Work");
@@ -184,15 +184,19 @@ async fn a_label_that_no_hook_tells_makes_merging_wait_for_the_check() {
         let all = env.statuses(id, "unit-tests");
         all.iter().filter(|status| status.state == "notApplicable").count()
     };
-    assert_eq!(exempt(&env), 0, "nobody may merge it before it has run");
-    // Taken away, which no list tells, and put back.
+    assert_eq!(exempt(&env), 0, "it cannot be merged before the check has run");
+    // Removed, which no list shows, and added again.
     env.shell.ado(|ado| ado.remove_label(id, "e2e"));
     env.until_status(id, &commit, "unit-tests", "notApplicable").await;
-    looked(&env, &gateway).await;
+    scanned(&env, &gateway).await;
     let asked = |env: &Env| env.shell.ado(|ado| ado.journal.count("GET", "/labels"));
     let before = asked(&env);
-    looked(&env, &gateway).await;
-    assert_eq!(asked(&env), before, "what is known to have none is not asked for again");
+    scanned(&env, &gateway).await;
+    assert_eq!(
+        asked(&env),
+        before,
+        "a pull request that is known to have no labels is not asked for them again"
+    );
     env.shell.ado(|ado| ado.add_label(id, "e2e"));
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     assert_eq!(env.starts(), 1);
@@ -201,7 +205,7 @@ async fn a_label_that_no_hook_tells_makes_merging_wait_for_the_check() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_comes_to_match_has_to_run_in_the_same_place() {
+async fn a_pull_request_that_is_retargeted_gets_the_status_that_applies_there() {
     let env = Env::new(4203);
     env.disable_ci_reports();
     let gateway = start(&env, required("")).await;
@@ -220,7 +224,7 @@ async fn what_comes_to_match_has_to_run_in_the_same_place() {
     env.until_started("unit-tests", &commit).await;
     env.until_status(id, &commit, "unit-tests", "pending").await;
     env.shell.ado(|ado| ado.try_complete(id)).unwrap_err();
-    // And away again, while it runs: it is cancelled, and that is not what counts.
+    // And away again while it runs: the run is cancelled, and the status says not applicable.
     env.until_idle(&gateway.api).await;
     env.shell.ado(|ado| ado.retarget(id, "somewhere"));
     env.until_status(id, &commit, "unit-tests", "notApplicable").await;
@@ -233,7 +237,7 @@ async fn what_comes_to_match_has_to_run_in_the_same_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_drifts_is_repaired_and_what_is_deleted_comes_back() {
+async fn a_policy_that_drifted_is_repaired_and_a_deleted_one_is_created_again() {
     let env = Env::new(4204);
     let gateway = start(&env, required("")).await;
     until_ours(&env, 1).await;
@@ -256,7 +260,7 @@ async fn what_drifts_is_repaired_and_what_is_deleted_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_elses_policy_is_touched_and_one_that_waits_in_vain_is_told() {
+async fn a_foreign_policy_is_not_changed_and_one_that_nothing_satisfies_is_reported() {
     let env = Env::new(4205);
     let scope = json!([{ "repositoryId": env.repository, "refName": "refs/heads/main",
         "matchKind": "exact" }]);
@@ -271,7 +275,7 @@ async fn nobody_elses_policy_is_touched_and_one_that_waits_in_vain_is_told() {
     let before = all(&env);
     let gateway = start(&env, required("")).await;
     until_ours(&env, 1).await;
-    assert_eq!(turned(&gateway).await["changes"], 0);
+    assert_eq!(reconciled(&gateway).await["changes"], 0);
     assert_eq!(all(&env), before);
     let plan = gateway.api.get("/v1/organizations/fabrikam/plan").await;
     let (step, words) =
@@ -279,29 +283,29 @@ async fn nobody_elses_policy_is_touched_and_one_that_waits_in_vain_is_told() {
     assert_eq!((&step["kind"], &step["action"]), (&json!("policy"), &json!("leave")), "{plan}");
     assert!(step["reason"].as_str().unwrap().contains(words), "{plan}");
     let answer = gateway.api.get("/v1/permissions").await;
-    let told = answer["policies"].as_array().unwrap().iter();
-    let told: Vec<&Value> = told.filter(|one| one["policy"] == vain).collect();
-    assert!(told[0]["problem"].as_str().unwrap().contains(words), "{answer}");
+    let found = answer["policies"].as_array().unwrap().iter();
+    let found: Vec<&Value> = found.filter(|one| one["policy"] == vain).collect();
+    assert!(found[0]["problem"].as_str().unwrap().contains(words), "{answer}");
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_required_any_more_is_removed_and_then_nothing_is_asked() {
+async fn without_required_checks_policies_are_removed_and_no_call_is_made() {
     let env = Env::new(4206);
     let gateway = start(&env, required("")).await;
     until_ours(&env, 1).await;
     gateway.stop().await;
     let gateway = start(&env, check("unit-tests", "")).await;
     until_ours(&env, 0).await;
-    // From now on it has nothing to ask for: that it is not let in any more would be told.
-    turned(&gateway).await;
+    // From now on no call is needed; a call with the revoked token would be a problem.
+    reconciled(&gateway).await;
     env.shell.ado(|ado| ado.revoke_token(PAT));
-    assert_eq!(turned(&gateway).await["problem"], Value::Null);
+    assert_eq!(reconciled(&gateway).await["problem"], Value::Null);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_not_edit_policies_is_told_what_to_do() {
+async fn an_identity_that_may_not_edit_policies_is_a_problem_with_what_to_do() {
     let env = Env::new(4207);
     let identity = env.identity.clone();
     env.shell.ado(|ado| ado.deny(&identity, Permission::EditPolicies, None));
@@ -315,14 +319,14 @@ async fn who_may_not_edit_policies_is_told_what_to_do() {
     assert!(problem.contains("no policy makes main wait for it"), "{problem}");
     assert!(ours(&env).is_empty());
     env.shell.ado(|ado| ado.allow(&identity, Permission::EditPolicies));
-    turned(&gateway).await;
+    reconciled(&gateway).await;
     until_ours(&env, 1).await;
     gateway.api.until(of_fabrikam, |answer| answer["problems"] == json!([])).await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_user_keeps_policies_with_tokens_of_their_own() {
+async fn a_service_user_manages_policies_with_tokens_of_their_own() {
     let env = Env::new(4208);
     let gateway = env
         .linked(|settings| {
@@ -338,41 +342,41 @@ async fn a_service_user_keeps_policies_with_tokens_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_made_twice_whatever_azure_devops_answers() {
+async fn no_policy_is_created_twice_when_answers_are_lost() {
     let env = Env::new(4209);
     env.shell.ado(|ado| {
-        // A look that fails, and policies whose answers never come.
+        // A list that fails, and creations whose answers are lost.
         ado.faults.add(Rule::new("GET", "/policy/configurations", server_error_500()).next(1));
         ado.faults.add(Rule::new("POST", "/policy/configurations", Action::DropAfter).next(2));
     });
     let checks = "target_branches = [\"main\", \"release/*\"]\nrequired = true";
     let gateway = start(&env, check("unit-tests", checks)).await;
     until_ours(&env, 2).await;
-    turned(&gateway).await;
-    let turn = turned(&gateway).await;
-    assert_eq!((&turn["changes"], &turn["problem"]), (&json!(0), &Value::Null), "{turn}");
+    reconciled(&gateway).await;
+    let outcome = reconciled(&gateway).await;
+    assert_eq!((&outcome["changes"], &outcome["problem"]), (&json!(0), &Value::Null), "{outcome}");
     assert_eq!(ours(&env).len(), 2);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_open_before_a_check_was_required_says_what_merging_waits_for() {
+async fn an_open_pull_request_is_decided_again_when_a_check_becomes_required() {
     let env = Env::new(4211);
     let (past, before) = env.open("past");
     let checks = "target_branches = [\"next\"]\nrequired = true";
-    let gateway = start_with(&env, LOOKING, check("unit-tests", checks)).await;
+    let gateway = start_with(&env, WITH_CATCH_UP, check("unit-tests", checks)).await;
     until_ours(&env, 1).await;
     let (id, commit) = env.open("topic");
-    // Nothing waits for it yet.
+    // No policy waits for the check yet.
     env.until_status(id, &commit, "unit-tests", "notApplicable").await;
     gateway.stop().await;
-    // From now on merging into main waits for the check, and what was shown must not open it.
-    let gateway = start_with(&env, LOOKING, required("")).await;
+    // From now on merging into main waits for the check, and an older status must not satisfy it.
+    let gateway = start_with(&env, WITH_CATCH_UP, required("")).await;
     env.until_status(id, &commit, "unit-tests", "pending").await;
     env.until_status(past, &before, "unit-tests", "pending").await;
     let blocked = |id: u64| env.shell.ado(|ado| ado.try_complete(id)).unwrap_err();
     assert!(blocked(id).contains("is queued") && blocked(past).contains("is queued"));
-    assert_eq!(env.starts(), 0, "what was there before starts nothing");
+    assert_eq!(env.starts(), 0, "a pull request that is older than the watch starts nothing");
     let pushed = env.push("topic");
     env.until_status(id, &pushed, "unit-tests", "succeeded").await;
     env.shell.ado(|ado| ado.try_complete(id)).expect("its check has succeeded");

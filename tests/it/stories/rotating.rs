@@ -1,4 +1,4 @@
-//! Secrets that are being exchanged: the old ones are good until they are taken away.
+//! Secrets that are replaced: the old ones are accepted until they are removed.
 
 use reqwest::StatusCode;
 
@@ -22,7 +22,7 @@ async fn hooks_with_passwords_of_the_previous_root_key_still_deliver() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_root_key_that_was_taken_away_opens_nothing() {
+async fn a_password_of_a_removed_root_key_is_refused() {
     let env = Env::new(802);
     let gateway = InProcess::without_hooks(&env, |settings| {
         settings.environment.insert("ROOT_KEY".into(), NEW_ROOT_KEY.into());
@@ -57,7 +57,7 @@ async fn a_run_started_before_the_rotation_reports_after_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_a_ci_secret_is_exchanged_a_ci_that_knows_either_is_started() {
+async fn while_a_ci_secret_is_replaced_a_ci_with_either_secret_is_started() {
     for (seed, known) in [(804, "FORMER"), (805, "BUILDER_SECRET")] {
         let env = Env::new(seed);
         let former = "whsec_b25lIG9sZCBzZWNyZXQgb2YgMzIgYnl0ZXMgISEhISE=";

@@ -1,4 +1,4 @@
-//! Azure DevOps says "slow down", or shows its sign-in page: it is left in peace, nothing is lost.
+//! Azure DevOps limits the rate or shows its sign-in page: the gateway pauses, and nothing is lost.
 
 use fakes::faults::{
     Action, Rule, budget_left, rate_limited_200, redirect_302, sign_in_page_203, too_many_requests,
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Env, InProcess, PAT};
 
-/// A CI that started by itself has a status of a new commit to show: one slot, one post.
+/// A CI that started by itself posts a status of a new commit: one slot, one call.
 async fn show(env: &Env, gateway: &InProcess) -> String {
     let commit = env.push("main");
     let status = json!({
@@ -24,7 +24,7 @@ fn posts(env: &Env) -> usize {
     env.shell.ado(|ado| ado.journal.count("POST", "/statuses"))
 }
 
-/// Some status waits for such a reason.
+/// Whether a status waits for this reason.
 fn waits_for(reason: &'static str) -> impl Fn(&Value) -> bool {
     move |statuses| {
         let all = statuses["items"].as_array().unwrap();
@@ -38,7 +38,7 @@ fn strike(env: &Env, fault: Action, times: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limit_that_says_how_long_is_waited_out() {
+async fn a_limit_with_a_retry_after_is_obeyed() {
     let env = Env::new(1401);
     strike(&env, too_many_requests(1), 1);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
@@ -64,7 +64,7 @@ async fn a_limit_does_not_keep_runs_from_being_started() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limit_that_says_nothing_keeps_every_call_away_for_a_minute() {
+async fn a_limit_without_a_retry_after_stops_all_calls_for_a_minute() {
     let env = Env::new(1403);
     strike(&env, too_many_requests(0), 1);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
@@ -75,12 +75,12 @@ async fn a_limit_that_says_nothing_keeps_every_call_away_for_a_minute() {
     gateway.api.until("/v1/statuses?outcome=queued", left).await;
     assert_eq!(gateway.api.items("/v1/statuses?outcome=queued").await.len(), 2);
     let called = env.shell.wait_until(Env::QUIET_PERIOD, |ado, _| ado.journal.seen() > 1).await;
-    assert!(!called, "it was called all the same");
+    assert!(!called, "Azure DevOps was called during the pause");
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limit_on_a_success_counts_too() {
+async fn a_limit_in_a_successful_answer_is_obeyed() {
     let env = Env::new(1404);
     strike(&env, rate_limited_200(1), 1);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
@@ -97,7 +97,7 @@ async fn a_limit_on_a_success_counts_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_break_are_a_limit_and_nothing_is_lost() {
+async fn connections_that_break_count_as_a_limit_and_nothing_is_lost() {
     let env = Env::new(1408);
     strike(&env, Action::TruncateBody, 3);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
@@ -115,14 +115,14 @@ async fn connections_that_break_are_a_limit_and_nothing_is_lost() {
                 statuses["items"].as_array().unwrap().is_empty()
             })
             .await;
-        // Looked up instead of posted twice, since the answer had been lost.
+        // The answer was lost, so the gateway looked before it would have posted again.
         assert_eq!(env.commit_statuses(&commit, "scan").len(), 1);
     }
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_left_is_measured_and_holds_no_status() {
+async fn the_remaining_limit_is_a_metric_and_delays_no_status() {
     let env = Env::new(1409);
     let reset_s = env.shell.ado(|ado| ado.now_ms()) / 1_000 + 600;
     strike(&env, budget_left(200, 10, reset_s), 1);
@@ -139,7 +139,7 @@ async fn what_is_left_is_measured_and_holds_no_status() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_is_dead_holds_the_statuses_and_loses_none() {
+async fn a_refused_token_delays_the_statuses_and_loses_none() {
     let env = Env::new(1405);
     env.disable_ci_reports();
     let gateway = InProcess::start(&env).await;
@@ -147,7 +147,7 @@ async fn a_token_that_is_dead_holds_the_statuses_and_loses_none() {
     let scanned = show(&env, &gateway).await;
     let refused = waits_for("does not accept the credential");
     gateway.api.until("/v1/statuses?outcome=queued", refused).await;
-    // Deliveries are taken and runs are started all the same.
+    // Deliveries are accepted and runs are started nevertheless.
     let (_, commit) = env.open("topic");
     env.until_started("unit-tests", &commit).await;
     env.until_started("unit-tests", &scanned).await;
