@@ -1,6 +1,6 @@
 //! Pull requests: which ones differ from what is known, and since when. Votes, titles and
-//! descriptions start nothing and are left to the hooks. What is known as of later than Azure DevOps
-//! was asked is newer than its answer and never differs.
+//! descriptions start nothing and are left to the hooks. What is known as of later than Azure
+//! DevOps was asked is newer than its answer and never differs.
 
 use super::super::decision::Remembered;
 use super::super::pull_request::{PullRequest, Status};

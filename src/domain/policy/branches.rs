@@ -78,9 +78,9 @@ const SPECIAL: [char; 5] = ['*', '?', '[', '{', '\\'];
 /// Globs that mean every branch.
 const EVERY: [&str; 3] = ["*", "**", "**/*"];
 
-/// The branches of these globs, sorted; those that another one covers are left out. `default` is the
-/// full name of the default branch, which stands for every glob that begins with a wildcard; where
-/// there is none, such a glob adds no branch.
+/// The branches of these globs, sorted; those that another one covers are left out. `default` is
+/// the full name of the default branch, which stands for every glob that begins with a wildcard;
+/// where there is none, such a glob adds no branch.
 pub fn branches(globs: &[String], default: Option<&str>) -> Vec<Branches> {
     let branches = |glob: &String| match named(glob) {
         None => default.map(|name| Branches::Exact(name.to_owned())),

@@ -1,5 +1,5 @@
-//! The lists of Azure DevOps that a scan reads, page by page, each page with a credential of its own
-//! and no more pages than a maximum.
+//! The lists of Azure DevOps that a scan reads, page by page, each page with a credential of its
+//! own and no more pages than a maximum.
 
 use std::collections::BTreeMap;
 

@@ -2,8 +2,8 @@
 //! where they are decided like any other delivery.
 //!
 //! A pass scans the watched repositories of an organization project by project, those first that
-//! were read longest ago. Each repository is committed by itself, so a scan that is interrupted goes
-//! on where it stopped.
+//! were read longest ago. Each repository is committed by itself, so a scan that is interrupted
+//! goes on where it stopped.
 
 mod deliveries;
 mod lists;

@@ -21,8 +21,8 @@ use crate::domain::subscription::Topic;
 use crate::domain::time::Timestamp;
 use crate::storage::{CatchUpDelivery, KnownRepository, WatchRow};
 
-/// Between the end of one reading and the begin of the next: lists and clock of Azure DevOps may lag
-/// a little. What is read twice starts nothing twice.
+/// Between the end of one reading and the begin of the next: lists and clock of Azure DevOps may
+/// lag a little. What is read twice starts nothing twice.
 pub(super) const OVERLAP: Duration = Duration::from_secs(60);
 /// Events that differ by less than this may have happened in either order, since clocks differ.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
@@ -226,7 +226,8 @@ async fn pushes(
     let until = criteria.read_until.unwrap_or(criteria.since);
     let last = scan.pushes_read.get(id).copied();
     let from = if criteria.is_thorough {
-        // Until when this process has read pushes is not stored, so a new process goes back further.
+        // Until when this process has read pushes is not stored, so a new process goes back
+        // further.
         last.unwrap_or(until.minus(LOOK_BACK)).min(until)
     } else {
         until

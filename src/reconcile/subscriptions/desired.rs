@@ -1,5 +1,5 @@
-//! The desired subscriptions: one for each scope that the checks need, with the URL and the settings
-//! of its newest secret.
+//! The desired subscriptions: one for each scope that the checks need, with the URL and the
+//! settings of its newest secret.
 
 use crate::ado::{hook_url, settings};
 use crate::domain::check::Check;

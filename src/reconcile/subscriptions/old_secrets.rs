@@ -13,8 +13,8 @@ use crate::storage;
 /// secret: longer than Azure DevOps repeats a delivery (183 s, docs/azure-devops.md §1.3).
 const RETIRE_AFTER: Duration = Duration::from_secs(240);
 
-/// Ends the old secrets that no delivery can have any more. One may have been under way when the new
-/// secret was set, or may be repeated.
+/// Ends the old secrets that no delivery can have any more. One may have been under way when the
+/// new secret was set, or may be repeated.
 pub(super) async fn retire(
     context: &OrganizationContext,
     snapshot: &Snapshot,

@@ -1,7 +1,7 @@
 //! What our identity is, sees and may do in an organization, compared with what the checks need.
 //!
-//! A survey runs when a person asks for it. It is limited in time and calls, and reports what it did
-//! not look at, since that would otherwise look fine.
+//! A survey runs when a person asks for it. It is limited in time and calls, and reports what it
+//! did not look at, since that would otherwise look fine.
 
 mod explain;
 mod policies;

@@ -1,5 +1,5 @@
-//! Whether merging waits for the required checks: the policies at Azure DevOps compared with what the
-//! checks post.
+//! Whether merging waits for the required checks: the policies at Azure DevOps compared with what
+//! the checks post.
 
 use std::collections::{BTreeMap, BTreeSet};
 

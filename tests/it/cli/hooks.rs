@@ -108,8 +108,8 @@ async fn a_plan_says_what_it_finds_and_never_a_secret() {
         format!("  ~ change hook Fabrikam created {created}: these settings differ: branch"),
         "             branch: \"main\" -> \"\"".to_owned(),
         format!(
-            "  ! heal   hook Fabrikam updated: {updated} is disabled_by_system: a new one is created \
-             beside it"
+            "  ! heal   hook Fabrikam updated: {updated} is disabled_by_system: a new one is \
+             created beside it"
         ),
         "  0 to add, 1 to change, 1 to heal, 0 to remove, 1 left to a person; 2 as they should \
          be, 3 of others not touched"

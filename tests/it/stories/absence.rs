@@ -1,6 +1,6 @@
 //! An hour off: a hundred pull requests are opened, pushed to, abandoned and completed while the
-//! gateway is off, and Azure DevOps stops every subscription. After the start no run is missing, none
-//! ran twice, and nothing ran for what is older than the watch.
+//! gateway is off, and Azure DevOps stops every subscription. After the start no run is missing,
+//! none ran twice, and nothing ran for what is older than the watch.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -235,8 +235,8 @@ async fn one_batch(env: &Env, batch: usize) -> Vec<Expected> {
     expected
 }
 
-/// After the first `before` starts exactly the expected runs were started, each once. A push to main
-/// that Azure DevOps delivered late itself, before the first scan, may have run, too.
+/// After the first `before` starts exactly the expected runs were started, each once. A push to
+/// main that Azure DevOps delivered late itself, before the first scan, may have run, too.
 fn assert_ran(env: &Env, before: usize, expected: &[Expected], main: &str, late_max: usize) {
     let mut starts: Vec<String> = Vec::new();
     for one in expected {

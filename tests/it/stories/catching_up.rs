@@ -1,4 +1,5 @@
-//! Events that no hook delivered: found by catch-up and run once; nothing older than the watch runs.
+//! Events that no hook delivered: found by catch-up and run once; nothing older than the watch
+//! runs.
 
 use fakes::faults::{Action, Rule, server_error_500};
 use fakes::http::Response;

@@ -1,5 +1,5 @@
-//! Three rotations while people work: no delivery is refused or lost, each push runs once, and an old
-//! secret is accepted until it is retired.
+//! Three rotations while people work: no delivery is refused or lost, each push runs once, and an
+//! old secret is accepted until it is retired.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

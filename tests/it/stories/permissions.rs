@@ -122,7 +122,7 @@ async fn a_problem_says_what_to_do() {
     });
     told("Users with a Basic licence").await;
     env.shell.ado(|ado| ado.revoke_token(PAT));
-    told("The token has ended, was revoked, or lacks a scope: make a new one.").await;
+    told("The token has expired, was revoked, or lacks a scope: make a new one.").await;
     let answer = gateway.api.get(ALL).await;
     assert_eq!((&answer["items"], &answer["probes"]), (&json!([]), &json!([])));
     gateway.stop().await;

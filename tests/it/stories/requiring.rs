@@ -1,5 +1,5 @@
-//! Required checks: merging waits for them and not for those that do not apply. Policies of others are
-//! never changed.
+//! Required checks: merging waits for them and not for those that do not apply. Policies of others
+//! are never changed.
 
 use azdo_gateway::domain::time::Timestamp;
 use fakes::ado::policy::STATUS_POLICY;

@@ -1,6 +1,6 @@
 //! Hooks that are enabled and deliver nothing: Azure DevOps drops events that the owner of a
-//! subscription may not read, without an error. Catch-up finds the events, and the hooks are shown as
-//! silent.
+//! subscription may not read, without an error. Catch-up finds the events, and the hooks are shown
+//! as silent.
 
 use std::time::Duration;
 
