@@ -6,10 +6,10 @@
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 use super::context::OrganizationContext;
 use super::pass::{LEASE, Pass, Stop};
@@ -130,14 +130,10 @@ impl<R: Reconcile> Driver<R> {
         Ok(last.map(|last| last.outcome))
     }
 
-    fn look_at(&self) -> MutexGuard<'_, Timestamp> {
-        self.look_at.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Asks the store again after a while, at this time at the latest.
     fn look_again(&self, now: Timestamp, at: Timestamp) {
         let every = self.reconciler.every().unwrap_or(LOOK_AGAIN);
-        *self.look_at() = at.min(now.plus(LOOK_AGAIN.min(every)));
+        *self.look_at.lock() = at.min(now.plus(LOOK_AGAIN.min(every)));
     }
 
     async fn run(&self, claimed: ClaimedPass) -> Result<(), worker::Error> {
@@ -203,7 +199,7 @@ impl<R: Reconcile> Tick for Driver<R> {
     async fn tick(&self) -> Result<Progress, worker::Error> {
         self.reconciler.update_gauges();
         let now = self.reconciler.context().now();
-        if !self.is_asked.swap(false, Ordering::Acquire) && now < *self.look_at() {
+        if !self.is_asked.swap(false, Ordering::Acquire) && now < *self.look_at.lock() {
             return Ok(Progress::Idle);
         }
         if !self.reconciler.is_active().await? {

@@ -13,10 +13,11 @@ mod scan;
 mod target;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 use super::context::OrganizationContext;
 use super::driver::{Driver, Ended, Reconcile};
@@ -100,17 +101,13 @@ impl CatchUp {
 
     /// The report of the last scan that this process ended.
     pub(super) fn last_report(&self) -> Option<Report> {
-        self.state().last_report.clone()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().last_report.clone()
     }
 
     /// The interrupted scan, or a new one; none while the inbox is to be waited for.
     async fn begin(&self, is_asked: bool) -> Result<Option<Box<Scan>>, storage::Error> {
         {
-            let mut state = self.state();
+            let mut state = self.state.lock();
             state.is_asked |= is_asked;
             if let Some(scan) = state.interrupted.take() {
                 return Ok(Some(scan));
@@ -118,7 +115,7 @@ impl CatchUp {
         }
         let deps = &self.target.context.deps;
         let undecided = deps.store.backlog().await?.undecided;
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if undecided > 0 && state.waits < WAITS_MAX {
             state.waits += 1;
             return Ok(None);
@@ -145,7 +142,7 @@ impl CatchUp {
                 }
                 scan.fail(&stop, &left);
             }
-            self.state().oldest = scan.oldest();
+            self.state.lock().oldest = scan.oldest();
             self.update_gauges();
         }
         Ok(())
@@ -172,7 +169,7 @@ impl CatchUp {
     /// Keeps the scan, to go on later.
     fn interrupt(&self, scan: Box<Scan>, stop: Stop) -> Result<Ended, Stop> {
         let context = &self.target.context;
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.oldest = scan.oldest();
         state.interrupted = Some(scan);
         let retry = self.every.map_or(RETRY, |every| RETRY.min(every));
@@ -214,7 +211,7 @@ impl CatchUp {
         metrics::gauge!("azdo_gateway_catch_up_requests", "organization" => name)
             .set(f64::from(u32::try_from(requests).unwrap_or(u32::MAX)));
         let is_complete = problem.is_none();
-        let mut state = self.state();
+        let mut state = self.state.lock();
         // What could not be read is due again.
         state.rechecks_required |= rechecks_required && !is_complete;
         state.is_thorough = is_thorough && !is_complete;
@@ -260,7 +257,7 @@ impl Reconcile for CatchUp {
 
     fn update_gauges(&self) {
         let OrganizationContext { organization, deps, .. } = &self.target.context;
-        let Some(oldest) = self.state().oldest else { return };
+        let Some(oldest) = self.state.lock().oldest else { return };
         metrics::gauge!("azdo_gateway_catch_up_age_seconds", "organization" => organization.clone())
             .set(deps.clock.now().since(oldest).as_secs_f64());
     }
@@ -282,7 +279,7 @@ impl Driver<CatchUp> {
     /// # Errors
     /// The store does not answer.
     pub(super) async fn recheck_required(&self) -> Result<(), storage::Error> {
-        self.reconciler.state().rechecks_required = true;
+        self.reconciler.state.lock().rechecks_required = true;
         self.after_lost_events().await
     }
 }
