@@ -102,3 +102,39 @@ impl Drop for Serial {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_serial_is_live_until_it_is_dropped_and_from_when_it_may_be_given_out() {
+        let serials = Arc::<Serials>::default();
+        let one = serials.register().expect("it is not paused");
+        let two = serials.register().expect("it is not paused");
+        assert_eq!((one.number, two.number), (1, 2));
+        drop(one);
+        let snapshot = serials.snapshot();
+        assert!(!snapshot.may_be_live(1), "it was dropped");
+        assert!(snapshot.may_be_live(2), "it is registered");
+        assert!(snapshot.may_be_live(3), "it may have been given out since");
+    }
+
+    #[tokio::test]
+    async fn a_pause_gives_out_no_serial_and_ends_with_the_last_one() {
+        let serials = Arc::<Serials>::default();
+        let serial = serials.register().expect("it is not paused");
+        serials.pause();
+        assert!(serials.register().is_none());
+        let (released, ()) = tokio::join!(
+            async {
+                serials.wait_until_released().await;
+                serials.count()
+            },
+            async { drop(serial) }
+        );
+        assert_eq!(released, 0);
+        serials.resume();
+        assert_eq!(serials.register().map(|serial| serial.number), Some(2));
+    }
+}

@@ -168,3 +168,23 @@ impl Schedule {
         self.swept_at = now;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_an_event_sweeps_are_frequent_and_then_regular() {
+        let start = Timestamp::from_ms(1_000_000);
+        let mut schedule = Schedule { event_at: start, sweeps_since_event: 0, swept_at: start };
+        let mut sweeps_s = Vec::new();
+        for second in 0..1_300 {
+            let now = start.plus(Duration::from_secs(second));
+            if schedule.is_due(now) {
+                schedule.swept(now);
+                sweeps_s.push(second);
+            }
+        }
+        assert_eq!(sweeps_s, [0, 2, 6, 15, 40, 640, 1_240]);
+    }
+}
