@@ -1,7 +1,7 @@
 //! One value of the file, read as the type that its key requires.
 //!
-//! Every method either returns the value or records what is wrong with it. A value of the wrong type
-//! is not quoted, since it may be a secret.
+//! Every method either returns the value or records what is wrong with it. A value of the wrong
+//! type is not quoted, since it may be a secret.
 
 use std::time::Duration;
 

@@ -129,7 +129,8 @@ fn warns_about_values_that_may_be_a_mistake() {
         (
             app("service_user", &format!("{SECRET}pat_lifetime = \"59s\"\n")),
             "12:16: pat_lifetime is less than 1m: Azure DevOps may refuse it, and where clocks \
-             differ a PAT may expire before it is used\n  help: write pat_lifetime = \"1m\" or more",
+             differ a PAT may expire before it is used\n  \
+             help: write pat_lifetime = \"1m\" or more",
         ),
         (
             app("service_user", &format!("{SECRET}pat_use = \"window\"\nmint_ahead = true\n")),

@@ -28,7 +28,7 @@ fn position(desk: &Desk, line: &str, text: &str) -> String {
     format!("{}:{number}:{column}: ", desk.config())
 }
 
-/// The text that is replaced, its replacement, the part with the mistake, the error, and the remedy.
+/// The replaced text, its replacement, the part with the mistake, the error, and the remedy.
 type Mistake = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
 const MISTAKES: [Mistake; 6] = [
