@@ -73,7 +73,7 @@ pub(super) fn inject(env: &Env, random: &mut Random) {
 
 /// Injects faults into minting, revoking, and the renewal of the access token.
 pub(super) fn inject_for_linked(env: &Env, random: &mut Random) {
-    let strikes = |random: &mut Random| {
+    let faults = |random: &mut Random| {
         [
             (server_error_500(), 8),
             (unavailable_503(0), 8),
@@ -86,7 +86,7 @@ pub(super) fn inject_for_linked(env: &Env, random: &mut Random) {
         .map(|(action, most)| (action, u8::try_from(random.below(most + 1)).unwrap_or(0)))
     };
     env.shell.ado(|ado| {
-        for (action, percent) in strikes(random) {
+        for (action, percent) in faults(random) {
             ado.faults.add(Rule::new("", PATS, action).percent(percent));
         }
         // New tokens are accepted only after a delay, and the access token ends early.
@@ -95,7 +95,7 @@ pub(super) fn inject_for_linked(env: &Env, random: &mut Random) {
         ado.end_bearers();
     });
     env.shell.entra(|entra| {
-        for (action, percent) in strikes(random) {
+        for (action, percent) in faults(random) {
             entra.faults.add(Rule::new("", "/oauth2/v2.0/token", action).percent(percent));
         }
         entra.options.access_token_s = (1, 3);
@@ -118,7 +118,7 @@ pub(super) fn clear(env: &Env) {
 }
 
 /// Tokens whose mint answer was lost, so that the gateway may not know them.
-pub(super) fn minted_unheard(ado: &World) -> usize {
+pub(super) fn unanswered_mints(ado: &World) -> usize {
     let lost = ["drop_after", "truncate_body"].map(Some);
     let mints = ado.journal.entries().filter(|one| one.method == "POST");
     mints.filter(|one| one.target.contains(PATS) && lost.contains(&one.fault)).count()

@@ -131,13 +131,13 @@ async fn play(seed: u64) -> Tally {
             check_invariants_with_rebuilds(ado, ci);
             convergence::check_start_counts(ado, ci, &people);
             let posts = ado.journal.entries().filter(|one| one.target.contains("/statuses"));
-            let strikes = ado.journal.entries().chain(ci.journal.entries());
+            let requests = ado.journal.entries().chain(ci.journal.entries());
             Tally {
                 actions: ACTIONS,
                 deliveries: faults::deliveries(ado),
                 starts: ci.starts(),
                 statuses: posts.filter(|one| one.method == "POST").count(),
-                faults: strikes.filter(|one| one.fault.is_some()).count(),
+                faults: requests.filter(|one| one.fault.is_some()).count(),
                 minted: ado.pats().len(),
             }
         })

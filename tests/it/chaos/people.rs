@@ -1,5 +1,5 @@
-//! Random actions of people, drawn from a seed: open, push, push by force, retarget, draft,
-//! publish, abandon, reactivate, vote, edit, complete, and things beside any pull request.
+//! Random actions of people, drawn from a seed: open, push, force-push, retarget, draft,
+//! publish, abandon, reactivate, vote, edit, complete, and pushes without a pull request.
 //!
 //! A delivery holds the state of a pull request at the time when it is made, so a change that is
 //! reverted before its delivery is in no delivery. Actions that revert something therefore wait for
@@ -39,14 +39,14 @@ impl<'a> People<'a> {
 
     /// One action, after a short random pause.
     pub(super) async fn act(&mut self, random: &mut Random) {
-        let thought = Duration::from_millis(2 + random.below(40));
-        let mut thinking = tokio::time::interval_at(tokio::time::Instant::now() + thought, thought);
-        thinking.tick().await;
+        let pause = Duration::from_millis(2 + random.below(40));
+        let mut pacing = tokio::time::interval_at(tokio::time::Instant::now() + pause, pause);
+        pacing.tick().await;
         if self.opened.len() < 2 || (random.happens(15) && self.opened.len() < PULL_REQUESTS_MAX) {
             return self.open(random);
         }
         if random.happens(20) {
-            return self.elsewhere(random);
+            return self.push_elsewhere(random);
         }
         let at = usize::try_from(random.below(self.opened.len() as u64)).unwrap_or(0);
         let Some((id, branch)) = self.opened.get(at).cloned() else { return };
@@ -80,7 +80,8 @@ impl<'a> People<'a> {
         self.opened.push((id, branch));
     }
 
-    fn elsewhere(&mut self, random: &mut Random) {
+    /// A push without a pull request: to main, with a tag, or to a branch that is deleted at once.
+    fn push_elsewhere(&mut self, random: &mut Random) {
         self.made += 1;
         let (repository, name) = (&self.env.repository, format!("thing-{}", self.made));
         self.env.shell.ado(|ado| match random.below(4) {
@@ -90,7 +91,7 @@ impl<'a> People<'a> {
                 ado.create_tag(repository, &name, &commit);
             }
             _ => {
-                ado.push(repository, &name, "A short life");
+                ado.push(repository, &name, "Deleted at once");
                 ado.delete_branch(repository, &name);
             }
         });

@@ -11,12 +11,12 @@ use crate::harness::{Env, InProcess};
 
 /// Fails the test unless every token was revoked; the gateway has stopped.
 pub(super) async fn check_revoked(env: &Env) {
-    let (left, unheard) = env.shell.ado(|ado| {
+    let (left, unanswered) = env.shell.ado(|ado| {
         let left: Vec<_> = ado.active_pats().map(|pat| format!("{pat:?}")).collect();
-        (left, faults::minted_unheard(ado))
+        (left, faults::unanswered_mints(ado))
     });
     let (count, left) = (left.len(), left.join("\n"));
-    assert!(count <= unheard, "{unheard} answers were lost, and these are left:\n{left}");
+    assert!(count <= unanswered, "{unanswered} answers were lost, and these are left:\n{left}");
     if count > 0 {
         let credential = env.service_user("");
         let next = InProcess::without_hooks(env, |settings| settings.credential = credential).await;

@@ -206,18 +206,18 @@ async fn the_service_manager_is_notified_of_ready_and_stopping() {
     let path = env.settings("").folder.join("notify");
     let supervisor = UnixDatagram::bind(&path).expect("the folder is writable");
     supervisor.set_read_timeout(Some(WAIT_MAX)).expect("it is long");
-    let heard = || {
-        let mut said = [0; 256];
-        let bytes = supervisor.recv(&mut said).expect("something is said");
-        String::from_utf8_lossy(&said[..bytes]).into_owned()
+    let next_message = || {
+        let mut message = [0; 256];
+        let bytes = supervisor.recv(&mut message).expect("the gateway notifies");
+        String::from_utf8_lossy(&message[..bytes]).into_owned()
     };
     let path = path.to_str().expect("it is text").to_owned();
     let mut gateway = Binary::with_inherited_socket(&env, |settings| {
         settings.environment.insert("NOTIFY_SOCKET".to_owned(), path);
     })
     .await;
-    assert!(heard().starts_with("READY=1\n"));
+    assert!(next_message().starts_with("READY=1\n"));
     gateway.terminate();
-    assert!(heard().starts_with("STOPPING=1\n"));
+    assert!(next_message().starts_with("STOPPING=1\n"));
     assert_eq!(gateway.wait().code(), Some(0));
 }

@@ -1,7 +1,8 @@
-//! Killed once at each single step of one pull request's life: the end is the same every time.
+//! Killed once at each single step of one pull request's life: after the restart the final state is
+//! the same every time.
 //!
-//! How long it takes until the gateway works again is printed, not asserted: a busy machine must
-//! not fail a test.
+//! The time until the gateway works again is printed and not asserted, so that a busy machine does
+//! not fail the test.
 
 use std::time::Instant;
 
@@ -12,7 +13,7 @@ use fakes::http::Response;
 use super::consistency::{Listed, all, posted_twice};
 use crate::harness::{Binary, Env, WAIT_MAX, newest_status};
 
-/// When the request is made that is held.
+/// When the held request is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum When {
     /// As soon as the pull request is opened.
@@ -22,7 +23,9 @@ enum When {
 }
 use When::{Opened, Reported};
 
-/// `(when, method, part of the path, held before it is applied)`; no method holds nothing.
+/// `(when, method, part of the path, held before it is applied)` of the request at which the
+/// gateway is killed. Without a method no request is held: the gateway is killed after the
+/// deliveries.
 type Step = (When, &'static str, &'static str, bool);
 
 const STEPS: [Step; 13] = [
@@ -41,8 +44,9 @@ const STEPS: [Step; 13] = [
     (Reported, "POST", "/commits/", false),
 ];
 
-/// What there is in the end: outcomes of deliveries, states of runs, what Azure DevOps shows.
-type End = (Vec<String>, Vec<String>, String, String);
+/// The final state: the outcomes of the deliveries, the states of the runs, and the states of the
+/// statuses on the pull request and on the commit.
+type FinalState = (Vec<String>, Vec<String>, String, String);
 
 fn hold(env: &Env, (_, method, path, before): Step) {
     if method.is_empty() {
@@ -58,7 +62,7 @@ async fn until_held(env: &Env, (_, method, ..): Step) {
         let held = env.shell.wait_for_held(WAIT_MAX, 1).await;
         assert!(held.is_some(), "the request was never made");
     }
-    // A delivery that is cut off puts its subscription on probation, which is another story.
+    // A delivery that is cut off would put its subscription on probation, which is not tested here.
     env.until_delivered().await;
 }
 
@@ -91,16 +95,16 @@ async fn killed_at(step: Step) -> Killed {
     }
     let (pull_request, commit) = env.open("feature/search");
     if step.0 == Reported {
-        let is_shown = |ado: &fakes::ado::World, _: &fakes::ci::World| {
+        let is_pending = |ado: &fakes::ado::World, _: &fakes::ci::World| {
             commit_state(ado, &env.repository, &commit) == "pending"
         };
-        env.until("the commit is pending", is_shown).await;
-        // Whatever else was to be said is said before the report comes.
+        env.until("the commit is pending", is_pending).await;
+        // All statuses before the report are posted, so that the held request is one after it.
         let queued = "/v1/statuses?outcome=queued";
         gateway.api.until(queued, |left| left["items"].as_array().is_some_and(Vec::is_empty)).await;
         hold(&env, step);
         env.shell.ci(|ci| {
-            let run = ci.started().next().expect("it was started").run.clone();
+            let run = ci.started().next().expect("a run was started").run.clone();
             ci.report(&run, "succeeded", 0);
         });
     }
@@ -110,25 +114,26 @@ async fn killed_at(step: Step) -> Killed {
 }
 
 impl Killed {
-    /// Starts the gateway again, and says how it ends and how many posts were looked for.
-    async fn revived(mut self, step: Step) -> (End, usize) {
-        let (env, before, begun) = (&self.env, requests_seen(&self.env), Instant::now());
+    /// Starts the gateway again. Returns the final state, and how often the gateway looked up
+    /// whether a status was posted.
+    async fn restart(mut self, step: Step) -> (FinalState, usize) {
+        let (env, before, started) = (&self.env, requests_seen(&self.env), Instant::now());
         self.gateway.restart().await;
         let works = |ado: &fakes::ado::World, ci: &fakes::ci::World| {
             ado.journal.seen() + ci.journal.seen() > before
         };
         env.until("the gateway works again", works).await;
-        let took = begun.elapsed();
+        let took = started.elapsed();
         env.until_status(self.pull_request, &self.commit, "unit-tests", "succeeded").await;
         Listed::when_idle(env, &self.gateway.api).await.check(env);
-        let (twice, looks) =
+        let (twice, lookups) =
             env.shell.ado(|ado| (posted_twice(ado), ado.journal.count("GET", "/statuses")));
-        println!("{step:?}: works again after {took:?}, {looks} looks, {twice} posted twice");
-        assert_eq!(twice, 0, "{step:?}: a status was posted although it was shown already");
-        (self.end().await, looks)
+        println!("{step:?}: works again after {took:?}, {lookups} lookups, {twice} posted twice");
+        assert_eq!(twice, 0, "{step:?}: a status was posted a second time");
+        (self.final_state().await, lookups)
     }
 
-    async fn end(&self) -> End {
+    async fn final_state(&self) -> FinalState {
         let column = |rows: Vec<serde_json::Value>, name: &str| {
             let mut values: Vec<String> = rows.iter().map(|row| row[name].to_string()).collect();
             values.sort();
@@ -137,34 +142,34 @@ impl Killed {
         let deliveries = column(all(&self.gateway.api, "/v1/deliveries").await, "outcome");
         let runs = column(all(&self.gateway.api, "/v1/runs").await, "state");
         self.env.shell.ado(|ado| {
-            let shown = newest_status(ado, self.pull_request, &self.commit, "unit-tests");
-            let shown = shown.expect("it was waited for").state.clone();
-            (deliveries, runs, shown, commit_state(ado, &self.env.repository, &self.commit))
+            let status = newest_status(ado, self.pull_request, &self.commit, "unit-tests");
+            let state = status.expect("the test waited for it").state.clone();
+            (deliveries, runs, state, commit_state(ado, &self.env.repository, &self.commit))
         })
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_at_any_single_step_it_ends_the_same() {
+async fn after_a_kill_at_any_step_the_final_state_is_the_same() {
     let quoted = |words: &[&str]| words.iter().map(|word| format!("\"{word}\"")).collect();
     let (deliveries, runs) = (quoted(&["ignored", "started"]), quoted(&["succeeded"]));
-    let wanted: End = (deliveries, runs, "succeeded".into(), "succeeded".into());
+    let expected: FinalState = (deliveries, runs, "succeeded".into(), "succeeded".into());
     for step in STEPS {
-        let (end, looks) = killed_at(step).await.revived(step).await;
-        assert_eq!(end, wanted, "{step:?}");
+        let (state, lookups) = killed_at(step).await.restart(step).await;
+        assert_eq!(state, expected, "{step:?}");
         let is_post = step.1 == "POST" && step.2 != "/ci/start";
-        assert!(looks > 0 || !is_post, "{step:?}: nobody looked what became of the post");
+        assert!(lookups > 0 || !is_post, "{step:?}: the gateway did not look up the post");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_doubt_outlives_a_look_that_failed() {
+async fn a_failed_lookup_of_an_unanswered_post_is_repeated() {
     let step = (Reported, "POST", "/pullrequests/", false);
     let killed = killed_at(step).await;
     killed.env.shell.ado(|ado| {
         let missing = Action::Respond(Response::json(404, &serde_json::json!({})));
         ado.faults.add(Rule::new("GET", "/statuses", missing).next(1));
     });
-    let (_, looks) = killed.revived(step).await;
-    assert!(looks > 1, "after the look that failed nobody looked again");
+    let (_, lookups) = killed.restart(step).await;
+    assert!(lookups > 1, "the failed lookup was not repeated");
 }

@@ -1,8 +1,8 @@
 //! A stream of 200 pull request events, during which the gateway is killed again and again.
 //!
-//! Azure DevOps stays patient because it delivers to a load balancer (see `front`), whose 502 it
-//! repeats after waits that pass 20 times as fast as they really would. So no event is lost to a
-//! subscription on probation, and all 200 are within the promises.
+//! Azure DevOps delivers to a load balancer, which answers 502 while the gateway is down. Azure
+//! DevOps repeats such a delivery, here after a twentieth of the real wait. No subscription comes
+//! on probation, so the gateway must not lose any of the events.
 
 use std::time::{Duration, Instant};
 
@@ -15,33 +15,33 @@ use super::team::Team;
 use crate::harness::{Binary, Env, WAIT_MAX};
 
 const EVENTS: usize = 200;
-/// Deliveries that wait or are under way before people pause.
+/// Deliveries that may be waiting or under way; with more, people pause.
 const PENDING_MAX: usize = 8;
 
-/// Where the gateway is killed.
+/// The request at which the gateway is killed.
 #[derive(Clone, Copy, Debug)]
-enum HookScope {
-    /// A request of the gateway, before or after it is applied.
-    Instance { side: Side, method: &'static str, path: &'static str, before: bool },
+enum KillPoint {
+    /// A request of the gateway to a neighbour, before or after the neighbour applies it.
+    Request { to: Neighbour, method: &'static str, path: &'static str, before: bool },
     /// A delivery to the gateway.
-    Theirs(Trap),
+    Delivery(Trap),
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Side {
+enum Neighbour {
     Ado,
     Ci,
 }
 
-const fn ado(method: &'static str, path: &'static str, before: bool) -> HookScope {
-    HookScope::Instance { side: Side::Ado, method, path, before }
+const fn ado(method: &'static str, path: &'static str, before: bool) -> KillPoint {
+    KillPoint::Request { to: Neighbour::Ado, method, path, before }
 }
 
-const fn ci(before: bool) -> HookScope {
-    HookScope::Instance { side: Side::Ci, method: "POST", path: "/ci/start", before }
+const fn ci(before: bool) -> KillPoint {
+    KillPoint::Request { to: Neighbour::Ci, method: "POST", path: "/ci/start", before }
 }
 
-const PLACES: [HookScope; 10] = [
+const KILL_POINTS: [KillPoint; 10] = [
     ci(true),
     ci(false),
     ado("GET", "/iterations", true),
@@ -50,11 +50,11 @@ const PLACES: [HookScope; 10] = [
     ado("POST", "/pullrequests/", false),
     ado("POST", "/commits/", true),
     ado("POST", "/commits/", false),
-    HookScope::Theirs(Trap::UnderWay),
-    HookScope::Theirs(Trap::AnswerLost),
+    KillPoint::Delivery(Trap::UnderWay),
+    KillPoint::Delivery(Trap::AnswerLost),
 ];
 
-/// The stream, and what strikes it.
+/// The stream of events, and the gateway that receives it.
 struct Stream {
     env: Env,
     load_balancer: LoadBalancer,
@@ -79,32 +79,33 @@ impl Stream {
         self.env.shell.ado(|ado| ado.all_notifications().count())
     }
 
-    /// People act until so much has happened.
-    async fn flow_until(&mut self, events: usize) {
+    /// People act until there were so many events.
+    async fn act_until(&mut self, events: usize) {
         while self.events() < events {
             self.team.act(&self.env);
-            self.until_calm().await;
+            self.until_few_pending().await;
         }
     }
 
-    async fn until_calm(&self) {
-        let is_calm =
+    /// Waits until fewer than `PENDING_MAX` deliveries are pending.
+    async fn until_few_pending(&self) {
+        let are_few =
             |ado: &fakes::ado::World, _: &fakes::ci::World| ado.deliveries_pending() < PENDING_MAX;
-        self.env.until("the deliveries go on", is_calm).await;
+        self.env.until("deliveries are answered", are_few).await;
     }
 
-    /// People act until the n-th request of that kind is held; then the gateway dies and rises.
-    /// How long it took until it answered again.
-    async fn strike(&mut self, hook_scope: HookScope) -> Duration {
+    /// People act until a random one of the next four such requests is made. At that instant the
+    /// gateway is killed, and then started again. Returns how long the start took.
+    async fn kill_at(&mut self, kill_point: KillPoint) -> Duration {
         let number = 1 + self.random.below(4);
-        match hook_scope {
-            HookScope::Theirs(trap) => self.load_balancer.set(trap, number - 1),
-            HookScope::Instance { side, method, path, before } => {
-                let nth = u32::try_from(number).expect("it is small");
+        match kill_point {
+            KillPoint::Delivery(trap) => self.load_balancer.set(trap, number - 1),
+            KillPoint::Request { to, method, path, before } => {
+                let nth = u32::try_from(number).expect("it is at most 4");
                 let rule = Rule::new(method, path, Action::Hold { before }).nth(nth);
-                match side {
-                    Side::Ado => self.env.shell.ado(|ado| ado.faults.add(rule)),
-                    Side::Ci => self.env.shell.ci(|ci| ci.faults.add(rule)),
+                match to {
+                    Neighbour::Ado => self.env.shell.ado(|ado| ado.faults.add(rule)),
+                    Neighbour::Ci => self.env.shell.ci(|ci| ci.faults.add(rule)),
                 }
                 self.held += 1;
             }
@@ -113,43 +114,42 @@ impl Stream {
             self.team.act(&self.env);
             tokio::select! {
                 biased;
-                () = self.sprung(hook_scope) => break,
-                () = self.until_calm() => {}
+                () = self.until_reached(kill_point) => break,
+                () = self.until_few_pending() => {}
             }
         }
         self.gateway.kill();
-        let begun = Instant::now();
+        let killed = Instant::now();
         self.env.shell.ado(|ado| ado.faults.clear());
         self.env.shell.ci(|ci| ci.faults.clear());
         self.gateway.restart().await;
-        begun.elapsed()
+        killed.elapsed()
     }
 
-    async fn sprung(&self, hook_scope: HookScope) {
-        match hook_scope {
-            HookScope::Theirs(_) => self.load_balancer.triggered().await,
-            HookScope::Instance { .. } => {
+    async fn until_reached(&self, kill_point: KillPoint) {
+        match kill_point {
+            KillPoint::Delivery(_) => self.load_balancer.triggered().await,
+            KillPoint::Request { .. } => {
                 drop(self.env.shell.wait_for_held(WAIT_MAX, self.held).await);
             }
         }
     }
 }
 
-async fn survives(seed: u64) {
+async fn kill_at_every_point(seed: u64) {
     let mut stream = Stream::begin(seed).await;
-    let mut hook_scopes = PLACES;
-    for last in (1..hook_scopes.len()).rev() {
+    let mut kill_points = KILL_POINTS;
+    for last in (1..kill_points.len()).rev() {
         let other = stream.random.below(last as u64 + 1);
-        hook_scopes.swap(last, usize::try_from(other).expect("it is small"));
+        kill_points.swap(last, usize::try_from(other).expect("it is an index"));
     }
     let mut down = Duration::ZERO;
-    for (round, hook_scope) in hook_scopes.into_iter().enumerate() {
-        stream.flow_until(EVENTS * (round + 1) / (PLACES.len() + 1)).await;
-        down = down.max(stream.strike(hook_scope).await);
+    for (round, kill_point) in kill_points.into_iter().enumerate() {
+        stream.act_until(EVENTS * (round + 1) / (KILL_POINTS.len() + 1)).await;
+        down = down.max(stream.kill_at(kill_point).await);
     }
-    stream.flow_until(EVENTS).await;
-    let books = Listed::when_idle(&stream.env, &stream.gateway.api).await;
-    books.check(&stream.env);
+    stream.act_until(EVENTS).await;
+    Listed::when_idle(&stream.env, &stream.gateway.api).await.check(&stream.env);
     let (events, attempts, lost, twice) = stream.env.shell.ado(|ado| {
         let attempts: usize = ado.all_notifications().map(|one| one.attempts.len()).sum();
         (ado.all_notifications().count(), attempts, ado.lost().len(), posted_twice(ado))
@@ -159,18 +159,18 @@ async fn survives(seed: u64) {
     println!(
         "seed {seed}: {events} events in {attempts} attempts, {} kills, {runs} runs, {repeats} \
          triggers repeated under their key, {twice} posted twice, down for {down:?} at most",
-        PLACES.len(),
+        KILL_POINTS.len(),
     );
-    assert!(events >= EVENTS && lost == 0, "{lost} of {events} events were lost on the way");
-    assert_eq!(twice, 0, "a status was posted although it was shown already");
+    assert!(events >= EVENTS && lost == 0, "{lost} of {events} events were lost");
+    assert_eq!(twice, 0, "a status was posted a second time");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_of_200_pull_request_events_with_reports() {
-    survives(1).await;
+async fn a_stream_of_200_events_survives_kills_at_every_point() {
+    kill_at_every_point(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_stream_of_200_events_with_other_places_to_die_at() {
-    survives(2).await;
+async fn another_stream_of_200_events_survives_kills_in_another_order() {
+    kill_at_every_point(2).await;
 }

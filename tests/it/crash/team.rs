@@ -1,5 +1,6 @@
-//! What people do to pull requests all day, decided by a seed. It must never do what would start
-//! one commit of one pull request twice by right, such as reactivating it.
+//! Random actions on pull requests, drawn from a seed. Actions that start a commit of a pull
+//! request a second time, such as reactivating it, are left out, since the tests check for single
+//! starts.
 
 use fakes::ado::{NewPullRequest, PullRequestState, World};
 use fakes::ci::Behaviour;
@@ -7,7 +8,7 @@ use fakes::random::Random;
 
 use crate::harness::Env;
 
-/// A few people at work.
+/// People who work on pull requests.
 pub(super) struct Team {
     random: Random,
     branches: u64,
@@ -18,7 +19,7 @@ impl Team {
         Self { random: Random::seeded(seed), branches: 0 }
     }
 
-    /// One of them does something; most runs that follow succeed.
+    /// One action. The runs that it starts mostly succeed.
     pub(super) fn act(&mut self, env: &Env) {
         let behaviour = match self.random.below(8) {
             0 => Behaviour::Fail,

@@ -1,9 +1,9 @@
-//! A write-ahead log that was torn off, as by a power cut: what was committed before the tear
-//! reads, and nothing panics.
+//! A write-ahead log that is cut or damaged, as by a power cut: transactions that were committed
+//! before the cut can be read, and nothing panics.
 //!
-//! What has been folded into the database was on disk before, so no tear takes it away: the tears
-//! lie behind it. A reader of ours keeps the gateway from folding in more. It must never open the
-//! copies with anything but the gateway's own code.
+//! The part of the log that was checkpointed into the database is on disk, so a power cut cannot
+//! remove it: only the rest is cut. A reader of the test keeps the gateway from checkpointing more.
+//! The copies are opened by the gateway's own code only.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,96 +17,102 @@ use fakes::random::Random;
 use super::team::Team;
 use crate::harness::{Binary, Env};
 
-const TEARS: usize = 24;
+const CUTS: usize = 24;
 const DELIVERIES: usize = 40;
 
-/// What a killed gateway left: the database, and its log as
-/// <https://sqlite.org/fileformat2.html#walformat> has it.
-struct Left {
+/// The files of a killed gateway: the database, its intake, and its write-ahead log in the format
+/// of <https://sqlite.org/fileformat2.html#walformat>.
+struct Files {
     database: Vec<u8>,
-    /// What was answered and perhaps not taken in: by what their names end with.
+    /// The segment files of the intake, by the ends of their names. Their deliveries were answered,
+    /// and may be missing in the database.
     intake: Vec<(String, Vec<u8>)>,
     log: Vec<u8>,
-    /// From the first byte that is not folded in to the last that counts.
-    open: std::ops::Range<u64>,
+    /// The bytes of the log that are valid and not checkpointed.
+    tail: std::ops::Range<u64>,
 }
 
 const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-fn number(bytes: &[u8], at: usize) -> [u8; 4] {
-    bytes[at..at + 4].try_into().expect("these are four")
+fn four_bytes(bytes: &[u8], offset: usize) -> [u8; 4] {
+    bytes[offset..offset + 4].try_into().expect("these are four")
 }
 
-impl Left {
-    /// Read while our reader is there still: the last one to leave folds everything in.
-    fn behind(database: &Path) -> Self {
-        let log = std::fs::read(beside(database, "-wal")).expect("it was killed with a log");
-        let index = std::fs::read(beside(database, "-shm")).expect("it was killed with an index");
-        let page = u32::from_be_bytes(number(&log, 8)) as usize;
+impl Files {
+    /// Reads the files while the reader of the test is open: SQLite checkpoints the whole log when
+    /// the last connection closes.
+    fn read(database: &Path) -> Self {
+        let log = std::fs::read(with_suffix(database, "-wal")).expect("it was killed with a log");
+        let index =
+            std::fs::read(with_suffix(database, "-shm")).expect("it was killed with an index");
+        let page = u32::from_be_bytes(four_bytes(&log, 8)) as usize;
         let salt = &log[16..24];
         let frames = log[HEADER_BYTES..].chunks_exact(FRAME_HEADER_BYTES + page);
         let count = frames.take_while(|frame| frame[8..16] == *salt).count();
-        // How far somebody began to fold it in (WalCkptInfo.nBackfillAttempted).
-        let folded = u32::from_ne_bytes(number(&index, 128)) as usize;
+        // The frames of which a checkpoint was begun (WalCkptInfo.nBackfillAttempted).
+        let checkpointed = u32::from_ne_bytes(four_bytes(&index, 128)) as usize;
         let offset = |frames: usize| (HEADER_BYTES + frames * (FRAME_HEADER_BYTES + page)) as u64;
-        let open = offset(folded)..offset(count);
+        let tail = offset(checkpointed)..offset(count);
         let intake = (0..4).map(|slot| format!("-intake-{slot}"));
-        let intake = intake
-            .filter_map(|name| Some((name.clone(), std::fs::read(beside(database, &name)).ok()?)));
+        let intake = intake.filter_map(|name| {
+            Some((name.clone(), std::fs::read(with_suffix(database, &name)).ok()?))
+        });
         let intake = intake.collect();
-        Self { database: std::fs::read(database).expect("it is there"), intake, log, open }
+        Self { database: std::fs::read(database).expect("it is there"), intake, log, tail }
     }
 
-    /// What a copy with this log knows, by the gateway's own code: at once, and when it has taken
-    /// in what lies beside it.
-    async fn known_with(&self, log: &[u8]) -> [Vec<(i64, usize)>; 2] {
+    /// The deliveries in a copy of the database with this log: directly after it was opened, and
+    /// after the intake was read.
+    async fn deliveries_with(&self, log: &[u8]) -> [Vec<(i64, usize)>; 2] {
         let folder = tempfile::tempdir().expect("there is a temporary folder");
         let copy = folder.path().join("gateway.db");
         std::fs::write(&copy, &self.database).expect("the folder is writable");
-        std::fs::write(beside(&copy, "-wal"), log).expect("the folder is writable");
+        std::fs::write(with_suffix(&copy, "-wal"), log).expect("the folder is writable");
         for (name, bytes) in &self.intake {
-            std::fs::write(beside(&copy, name), bytes).expect("the folder is writable");
+            std::fs::write(with_suffix(&copy, name), bytes).expect("the folder is writable");
         }
         let store =
-            Sqlite::open(&copy, read_envelope).expect("a torn log does not keep it from opening");
-        let at_once = known(&store).await;
+            Sqlite::open(&copy, read_envelope).expect("a cut log does not prevent opening");
+        let at_first = deliveries(&store).await;
+        // A claim reads the intake first.
         let none = Claim { now: Timestamp::ZERO, limit: 0, lease: Duration::ZERO };
         store.claim_deliveries(none).await.expect("it is writable");
-        let in_the_end = known(&store).await;
+        let in_the_end = deliveries(&store).await;
         store.close(Duration::from_secs(5)).await;
-        [at_once, in_the_end]
+        [at_first, in_the_end]
     }
 }
 
-/// From now on nothing is folded in. What made the database is: it was on disk before anybody was
-/// answered.
+/// Checkpoints the log, so that the schema is in the database, and opens a reader that prevents
+/// further checkpoints.
 fn keep_log(database: &Path) -> rusqlite::Connection {
     let reader = rusqlite::Connection::open(database).expect("others may read it");
-    let fold = "PRAGMA wal_checkpoint(PASSIVE); BEGIN; SELECT count(*) FROM delivery;";
-    reader.execute_batch(fold).expect("it can be read");
+    let checkpoint = "PRAGMA wal_checkpoint(PASSIVE); BEGIN; SELECT count(*) FROM delivery;";
+    reader.execute_batch(checkpoint).expect("it can be read");
     reader
 }
 
-async fn known(store: &Sqlite) -> Vec<(i64, usize)> {
+/// The id and the length of the body of each delivery, oldest first.
+async fn deliveries(store: &Sqlite) -> Vec<(i64, usize)> {
     let page = Page { limit: 500, before: None };
     let listed = store.deliveries(DeliveryFilter::default(), page).await.expect("it reads");
-    let mut known = Vec::new();
+    let mut deliveries = Vec::new();
     for delivery in listed.items.iter().rev() {
         let body = store.delivery_body(delivery.id).await.expect("it reads");
-        known.push((delivery.id.0, body.expect("each has one").len()));
+        deliveries.push((delivery.id.0, body.expect("each has one").len()));
     }
-    known
+    deliveries
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_committed_before_the_tear_reads() {
+async fn transactions_before_the_cut_can_be_read() {
     let env = Env::new(1);
     let mut gateway = Binary::start(&env).await;
     let database = gateway.settings.database();
@@ -118,33 +124,36 @@ async fn what_was_committed_before_the_tear_reads() {
     env.until_delivered().await;
     gateway.kill();
     let sent = env.shell.ado(|ado| ado.all_notifications().count());
-    let left = Left::behind(&database);
+    let files = Files::read(&database);
     drop(reader);
     let mut random = Random::seeded(1);
-    let room = left.open.end - left.open.start;
-    let mut tears: Vec<u64> =
-        (0..TEARS).map(|_| left.open.start + random.below(room + 1)).collect();
-    tears.extend([left.open.start, left.open.end]);
-    tears.sort_unstable();
-    let [_, all] = left.known_with(&left.log).await;
-    assert_eq!(all.len(), sent, "what was answered 202 is gone");
+    let bytes = files.tail.end - files.tail.start;
+    let mut cuts: Vec<u64> =
+        (0..CUTS).map(|_| files.tail.start + random.below(bytes + 1)).collect();
+    cuts.extend([files.tail.start, files.tail.end]);
+    cuts.sort_unstable();
+    let [_, all] = files.deliveries_with(&files.log).await;
+    assert_eq!(all.len(), sent, "a delivery that was answered 202 is missing");
     let mut counts = Vec::new();
-    for tear in tears {
-        let end = usize::try_from(tear).expect("it is in memory");
-        let [known, in_the_end] = left.known_with(&left.log[..end]).await;
-        assert!(all.starts_with(&known), "torn at {tear}: {known:?} is not a beginning of {all:?}");
-        assert_eq!(in_the_end, all, "torn at {tear}: the intake has it all");
-        counts.push(known.len());
+    for cut in cuts {
+        let end = usize::try_from(cut).expect("it is in memory");
+        let [at_first, in_the_end] = files.deliveries_with(&files.log[..end]).await;
+        assert!(
+            all.starts_with(&at_first),
+            "cut at {cut}: {at_first:?} is not a beginning of {all:?}"
+        );
+        assert_eq!(in_the_end, all, "cut at {cut}: the intake has all deliveries");
+        counts.push(at_first.len());
     }
     println!(
-        "{room} bytes cut at {} positions: {counts:?} of {sent} deliveries left",
+        "{bytes} bytes cut at {} positions: {counts:?} of {sent} deliveries left",
         counts.len()
     );
-    assert!(counts.is_sorted(), "a later tear lost more: {counts:?}");
+    assert!(counts.is_sorted(), "a later cut lost more: {counts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frame_that_was_half_written_is_left_out() {
+async fn a_damaged_frame_and_those_after_it_are_left_out() {
     let env = Env::new(2);
     let mut gateway = Binary::start(&env).await;
     let database = gateway.settings.database();
@@ -153,16 +162,19 @@ async fn a_frame_that_was_half_written_is_left_out() {
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.until_delivered().await;
     gateway.kill();
-    let left = Left::behind(&database);
+    let files = Files::read(&database);
     drop(reader);
-    let [_, all] = left.known_with(&left.log).await;
+    let [_, all] = files.deliveries_with(&files.log).await;
     let mut random = Random::seeded(2);
-    for _ in 0..TEARS {
-        let at = left.open.start + random.below(left.open.end - left.open.start);
-        let mut torn = left.log.clone();
-        torn[usize::try_from(at).expect("it is in memory")] ^= 0x40;
-        let [known, in_the_end] = left.known_with(&torn).await;
-        assert!(all.starts_with(&known), "{at}: {known:?} is not a beginning of {all:?}");
-        assert_eq!(in_the_end, all, "{at}: the intake has it all");
+    for _ in 0..CUTS {
+        let offset = files.tail.start + random.below(files.tail.end - files.tail.start);
+        let mut damaged = files.log.clone();
+        damaged[usize::try_from(offset).expect("it is in memory")] ^= 0x40;
+        let [at_first, in_the_end] = files.deliveries_with(&damaged).await;
+        assert!(
+            all.starts_with(&at_first),
+            "damaged at {offset}: {at_first:?} is not a beginning of {all:?}"
+        );
+        assert_eq!(in_the_end, all, "damaged at {offset}: the intake has all deliveries");
     }
 }
