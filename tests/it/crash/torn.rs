@@ -78,8 +78,7 @@ impl Files {
         for (name, bytes) in &self.intake {
             std::fs::write(with_suffix(&copy, name), bytes).expect("the folder is writable");
         }
-        let store =
-            Sqlite::open(&copy, read_envelope).expect("a cut log does not prevent opening");
+        let store = Sqlite::open(&copy, read_envelope).expect("a cut log does not prevent opening");
         let at_first = deliveries(&store).await;
         // A claim reads the intake first.
         let none = Claim { now: Timestamp::ZERO, limit: 0, lease: Duration::ZERO };

@@ -1,9 +1,10 @@
-//! Where the events come from: an Azure DevOps Server, and several subscriptions at once.
+//! The sources of events: an Azure DevOps Server, overlapping subscriptions, and deliveries that
+//! are repeated, late or out of order.
 
 use crate::harness::{Env, InProcess};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collection_of_an_azure_devops_server_is_served_too() {
+async fn events_of_an_azure_devops_server_start_runs() {
     let env = Env::at(401, "/tfs/Collection");
     let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
@@ -20,7 +21,7 @@ async fn a_collection_of_an_azure_devops_server_is_served_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_overlapping_subscriptions_tell_starts_one_run() {
+async fn an_event_delivered_by_several_subscriptions_starts_one_run() {
     let env = Env::new(402);
     let gateway = InProcess::start(&env).await;
     env.subscribe(&gateway.url).await;
@@ -29,7 +30,7 @@ async fn what_overlapping_subscriptions_tell_starts_one_run() {
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.until_idle(&gateway.api).await;
     let all = gateway.api.items("/v1/deliveries?limit=500").await;
-    // A push and a new pull request, each told three times.
+    // A push and a new pull request, each delivered by three subscriptions.
     assert_eq!(all.len(), 6);
     let duplicates = gateway.api.items("/v1/deliveries?outcome=duplicate").await;
     assert_eq!(duplicates.len(), 4);
@@ -40,7 +41,7 @@ async fn what_overlapping_subscriptions_tell_starts_one_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_azure_devops_sends_twice_starts_one_run() {
+async fn a_delivery_that_azure_devops_repeats_starts_one_run() {
     let env = Env::new(403);
     env.shell.ado(|ado| ado.options.duplicate_percent = 50);
     let gateway = InProcess::start(&env).await;
@@ -53,13 +54,13 @@ async fn what_azure_devops_sends_twice_starts_one_run() {
     assert_eq!(gateway.api.items("/v1/deliveries").await.len(), 6);
     let attempts: usize =
         env.shell.ado(|ado| ado.all_notifications().map(|one| one.attempts.len()).sum());
-    assert!(attempts > 6, "the seed repeats nothing");
+    assert!(attempts > 6, "with this seed no delivery is repeated");
     env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_arrives_late_and_out_of_order_starts_each_check_once() {
+async fn deliveries_that_are_late_and_out_of_order_start_each_check_once() {
     let env = Env::new(404);
     env.shell.ado(|ado| ado.options.delivery_jitter_ms = 150);
     let gateway = InProcess::start(&env).await;

@@ -1,4 +1,5 @@
-//! What the gateway's identity is, sees and may do, for operators, before a status fails.
+//! What the gateway's identity sees and may do at Azure DevOps, so that an operator can correct it
+//! before a status fails.
 
 use fakes::ado::Permission;
 use reqwest::{Method, StatusCode};
@@ -8,19 +9,19 @@ use crate::harness::{Env, InProcess, PAT, SERVICE_USER, check};
 
 const ALL: &str = "/v1/permissions?organization=Fabrikam";
 
-/// Permissions that are missing.
+/// The rows of required permissions that the identity lacks.
 fn missing(answer: &Value) -> Vec<&Value> {
     let items = answer["items"].as_array().expect("a list has items").iter();
     items.filter(|row| row["has"] == false && row["optional"] == false).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_everything_is_allowed_no_permission_is_missing() {
+async fn an_identity_with_all_permissions_has_no_problems() {
     let env = Env::new(2301);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let answer = gateway.api.get(ALL).await;
-    let names = |row: &Value| row["permission"].as_str().expect("it has a name").to_owned();
-    let names: Vec<String> = answer["items"].as_array().unwrap().iter().map(names).collect();
+    let rows = answer["items"].as_array().unwrap().iter();
+    let names: Vec<&str> = rows.map(|row| row["permission"].as_str().unwrap()).collect();
     assert_eq!(
         names,
         [
@@ -39,7 +40,7 @@ async fn where_everything_is_allowed_no_permission_is_missing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_permission_comes_with_the_command_that_grants_it() {
+async fn each_missing_permission_has_the_command_that_grants_it() {
     let env = Env::new(2302);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let (identity, repository) = (&env.identity, &env.repository);
@@ -53,38 +54,37 @@ async fn a_missing_permission_comes_with_the_command_that_grants_it() {
     let names: Vec<&Value> = missing.iter().map(|row| &row["permission"]).collect();
     assert_eq!(names, ["ViewSubscriptions", "EditSubscriptions", "PullRequestContribute"]);
     let url = env.shell.ado(|ado| ado.organization_url("fabrikam"));
-    let line = |namespace: &str, token: &str, bits: u32| {
+    let command = |namespace: &str, token: &str, bits: u32| {
         format!(
             "az devops security permission update --org {url} --namespace-id {namespace} \
              --subject svc-ci@fabrikam.example --token {token} --allow-bit {bits}"
         )
     };
     let hooks = format!("PublisherSecurity/{}", env.project);
-    let hooks = line("cb594ebe-87dd-4fc9-ac2c-6a10a4c92046", &hooks, 3);
+    let hooks = command("cb594ebe-87dd-4fc9-ac2c-6a10a4c92046", &hooks, 3);
     let git = format!("repoV2/{}/{repository}", env.project);
-    let git = line("2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87", &git, 16_384);
+    let git = command("2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87", &git, 16_384);
     let grants: Vec<&Value> = missing.iter().map(|row| &row["grant"]).collect();
     assert_eq!(grants, [&json!(hooks), &json!(hooks), &json!(git)]);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_sees_what_the_identity_sees() {
+async fn an_organization_lists_the_projects_and_repositories_that_the_identity_sees() {
     let env = Env::new(2303);
     let gateway = InProcess::without_hooks(&env, |settings| {
         settings.checks = check("build", "") + &check("lint", "");
     })
     .await;
     let (empty, other) = env.shell.ado(|ado| {
-        let project = ado.create_project("fabrikam", "Archive");
-        let other = ado.create_repository(&env.project, "api");
-        (project, other)
+        let empty = ado.create_project("fabrikam", "Archive");
+        (empty, ado.create_repository(&env.project, "api"))
     });
     let list = gateway.api.items("/v1/organizations").await;
     let summary = json!({ "name": "fabrikam", "kind": "pat", "link": null, "problems": [] });
     assert_eq!(list, [summary]);
-    let shown = gateway.api.get("/v1/organizations/FABRIKAM").await;
-    assert_eq!(shown["identity"]["account"], "svc-ci@fabrikam.example");
+    let organization = gateway.api.get("/v1/organizations/FABRIKAM").await;
+    assert_eq!(organization["identity"]["account"], "svc-ci@fabrikam.example");
     let checks = json!(["build", "lint"]);
     let expected = json!([
         { "id": empty, "name": "Archive", "repositories": [] },
@@ -93,7 +93,7 @@ async fn an_operator_sees_what_the_identity_sees() {
             { "id": env.repository, "name": "web", "checks": checks },
         ] },
     ]);
-    assert_eq!(shown["projects"], expected);
+    assert_eq!(organization["projects"], expected);
     for path in ["/v1/organizations/contoso", "/v1/permissions?organization=contoso"] {
         let (status, problem) = gateway.api.call(Method::GET, path, None).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
@@ -103,33 +103,34 @@ async fn an_operator_sees_what_the_identity_sees() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_problem_says_what_to_do() {
+async fn problems_say_what_the_identity_lacks_and_what_to_do() {
     let env = Env::new(2304);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
-    let told = async |words: &str| {
+    let check_problem = async |text: &str| {
         for path in [ALL, "/v1/organizations/fabrikam"] {
             let problems = gateway.api.get(path).await["problems"].to_string();
-            assert!(problems.contains(words), "{path}: {words:?} is not in {problems}");
+            assert!(problems.contains(text), "{path}: {text:?} is not in {problems}");
         }
     };
     let identity = &env.identity;
     env.shell.ado(|ado| ado.deny(identity, Permission::GenericRead, None));
-    told("check unit-tests: no repository that the identity sees matches Fabrikam/*").await;
+    check_problem("check unit-tests: no repository that the identity sees matches Fabrikam/*")
+        .await;
     env.shell.ado(|ado| ado.allow(identity, Permission::GenericRead));
     env.shell.ado(|ado| {
         ado.revoke_token(PAT);
         ado.add_pat(PAT, identity, &["vso.code_status"], 4_102_444_800_000);
     });
-    told("Users with a Basic licence").await;
+    check_problem("Users with a Basic licence").await;
     env.shell.ado(|ado| ado.revoke_token(PAT));
-    told("The token has expired, was revoked, or lacks a scope: make a new one.").await;
+    check_problem("The token has expired, was revoked, or lacks a scope: make a new one.").await;
     let answer = gateway.api.get(ALL).await;
     assert_eq!((&answer["items"], &answer["probes"]), (&json!([]), &json!([])));
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_user_is_surveyed_with_tokens_of_its_own() {
+async fn the_permissions_of_a_service_user_are_read_with_minted_tokens() {
     for (seed, keys) in [(2305, ""), (2306, "mint_ahead = false")] {
         let env = Env::new(seed);
         let gateway = env.linked(|settings| settings.credential = env.service_user(keys)).await;
@@ -137,16 +138,16 @@ async fn a_service_user_is_surveyed_with_tokens_of_its_own() {
         assert_eq!(answer["problems"], json!([]), "{keys}");
         assert_eq!(missing(&answer), Vec::<&Value>::new());
         assert_eq!(answer["probes"][0]["allowed"], true, "{answer}");
-        let shown = gateway.api.get("/v1/organizations/fabrikam").await;
-        assert_eq!(shown["kind"], "service_user");
-        assert_eq!(shown["link"]["user_name"], SERVICE_USER);
-        assert_eq!(shown["identity"]["account"], SERVICE_USER);
+        let organization = gateway.api.get("/v1/organizations/fabrikam").await;
+        assert_eq!(organization["kind"], "service_user");
+        assert_eq!(organization["link"]["user_name"], SERVICE_USER);
+        assert_eq!(organization["identity"]["account"], SERVICE_USER);
         gateway.stop().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_organization_without_a_link_says_how_to_link_it() {
+async fn without_a_linked_user_the_problem_names_the_command_that_links_one() {
     let env = Env::new(2308);
     let gateway = env.unlinked(|_| {}).await;
     let list = gateway.api.items("/v1/organizations").await;

@@ -1,6 +1,5 @@
-//! How a status reaches Azure DevOps: once, the newest, whatever happens on the way.
-
-use std::time::Duration;
+//! How statuses reach Azure DevOps: each once, only the newest of those that wait, and also after a
+//! failed or unanswered post.
 
 use fakes::ado::Permission;
 use fakes::ado::model::Status;
@@ -8,64 +7,65 @@ use fakes::faults::{Action, Rule, server_error_500, unavailable_503};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Env, InProcess, REPORTER, check};
+use crate::harness::{Api, Env, InProcess, REPORTER, WAIT_MAX, check};
 
-/// No status repeats the one before it.
-fn none_repeats(statuses: &[Status]) {
+/// Checks that no status repeats the one before it.
+fn check_none_repeats(statuses: &[Status]) {
     for pair in statuses.windows(2) {
-        let shown = |status: &Status| {
+        let content = |status: &Status| {
             let Status { iteration, state, description, target_url, .. } = status.clone();
             (iteration, state, description, target_url)
         };
-        assert_ne!(shown(&pair[0]), shown(&pair[1]), "posted twice");
+        assert_ne!(content(&pair[0]), content(&pair[1]), "posted twice");
     }
 }
 
-/// A run whose pending state is shown everywhere.
-async fn pending(env: &Env, gateway: &InProcess) -> (u64, String, String) {
+/// Opens a pull request and waits until its run is dispatched and its status is pending. Returns
+/// the number of the pull request, the commit and the run.
+async fn start_pending_run(env: &Env, gateway: &InProcess) -> (u64, String, String) {
     env.disable_ci_reports();
     let (id, commit) = env.open("topic");
     let run = env.until_started("unit-tests", &commit).await;
-    let at_ci = |runs: &Value| runs["items"][0]["state"] == "dispatched";
-    gateway.api.until("/v1/runs", at_ci).await;
+    let is_dispatched = |runs: &Value| runs["items"][0]["state"] == "dispatched";
+    gateway.api.until("/v1/runs", is_dispatched).await;
     env.until_idle(&gateway.api).await;
     env.until_status(id, &commit, "unit-tests", "pending").await;
     (id, commit, run)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_shown_already_is_not_posted_again() {
+async fn a_status_that_changes_nothing_is_not_posted() {
     let env = Env::new(1301);
     let gateway = InProcess::start(&env).await;
-    let (id, commit, run) = pending(&env, &gateway).await;
+    let (id, commit, run) = start_pending_run(&env, &gateway).await;
     for _ in 0..3 {
         env.report(&run, "running");
     }
     env.report(&run, "succeeded");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.until_idle(&gateway.api).await;
-    none_repeats(&env.statuses(id, "unit-tests"));
-    none_repeats(&env.commit_statuses(&commit, "unit-tests"));
+    check_none_repeats(&env.statuses(id, "unit-tests"));
+    check_none_repeats(&env.commit_statuses(&commit, "unit-tests"));
     env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_azure_devops_is_slow_only_the_newest_state_waits() {
+async fn of_the_statuses_that_wait_for_a_slow_post_only_the_newest_is_posted() {
     let env = Env::new(1302);
     let gateway = InProcess::start(&env).await;
-    let (id, commit, run) = pending(&env, &gateway).await;
+    let (id, commit, run) = start_pending_run(&env, &gateway).await;
     let hold = Action::Hold { before: true };
     let rule = Rule::new("POST", "/pullrequests/1/statuses", hold).next(1);
     env.shell.ado(|ado| ado.faults.add(rule));
-    let reporter = crate::harness::Api::new(&gateway.url, REPORTER);
+    let reporter = Api::new(&gateway.url, REPORTER);
     let path = format!("/v1/runs/{run}/reports");
     for step in 1..=5 {
         let body = json!({ "state": "running", "description": format!("step {step}") });
         reporter.post(&path, Some(&body)).await;
         if step == 1 {
-            let held = env.shell.wait_for_held(Duration::from_secs(20), 1).await;
-            assert!(held.is_some(), "the first step is being posted");
+            let held = env.shell.wait_for_held(WAIT_MAX, 1).await;
+            assert!(held.is_some(), "the first step was not posted");
         }
     }
     let body = json!({ "state": "succeeded", "description": "done" });
@@ -73,65 +73,66 @@ async fn while_azure_devops_is_slow_only_the_newest_state_waits() {
     env.shell.release();
     env.until_description(id, &commit, "unit-tests", "done").await;
     env.until_idle(&gateway.api).await;
-    let said: Vec<_> = env
+    let posted: Vec<_> = env
         .statuses(id, "unit-tests")
         .into_iter()
         .map(|status| status.description.unwrap_or_default())
-        .filter(|words| words != "Queued")
+        .filter(|description| description != "Queued")
         .collect();
-    assert_eq!(said, ["step 1", "done"]);
-    let passed_over = gateway.api.items("/v1/statuses?outcome=superseded").await;
+    assert_eq!(posted, ["step 1", "done"]);
+    let superseded = gateway.api.items("/v1/statuses?outcome=superseded").await;
     let on_pull_request = |status: &&Value| status["target"]["kind"] == "pull_request";
-    assert_eq!(passed_over.iter().filter(on_pull_request).count(), 4, "{passed_over:?}");
+    assert_eq!(superseded.iter().filter(on_pull_request).count(), 4, "{superseded:?}");
     env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_post_that_was_applied_but_not_answered_is_looked_up_and_not_repeated() {
+async fn a_post_without_an_answer_is_looked_up_and_not_repeated_if_it_was_applied() {
     for (seed, fault) in [(1303, Action::DropAfter), (1304, Action::TruncateBody)] {
         let env = Env::new(seed);
         let gateway = InProcess::start(&env).await;
-        let (id, commit, run) = pending(&env, &gateway).await;
+        let (id, commit, run) = start_pending_run(&env, &gateway).await;
         let rule = Rule::new("POST", "/statuses", fault).next(2);
         env.shell.ado(|ado| ado.faults.add(rule));
         env.report(&run, "succeeded");
         env.until_status(id, &commit, "unit-tests", "succeeded").await;
         env.until_commit_status(&commit, "unit-tests", "succeeded").await;
         env.until_idle(&gateway.api).await;
-        for shown in [env.statuses(id, "unit-tests"), env.commit_statuses(&commit, "unit-tests")] {
-            assert_eq!(shown.iter().filter(|one| one.state == "succeeded").count(), 1);
-            none_repeats(&shown);
+        for statuses in [env.statuses(id, "unit-tests"), env.commit_statuses(&commit, "unit-tests")]
+        {
+            assert_eq!(statuses.iter().filter(|one| one.state == "succeeded").count(), 1);
+            check_none_repeats(&statuses);
         }
-        let found = gateway.api.items("/v1/statuses?outcome=unchanged").await;
-        assert_eq!(found.len(), 2);
-        assert_eq!(found[0]["reason"], "Azure DevOps shows it already");
+        let unchanged = gateway.api.items("/v1/statuses?outcome=unchanged").await;
+        assert_eq!(unchanged.len(), 2);
+        assert_eq!(unchanged[0]["reason"], "Azure DevOps shows it already");
         env.check_invariants();
         gateway.stop().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_post_that_did_not_arrive_is_made_again() {
+async fn a_post_that_was_not_applied_is_repeated() {
     let faults = [Action::DropBefore, server_error_500(), unavailable_503(1)];
     for (seed, fault) in (1305..).zip(faults) {
         let env = Env::new(seed);
         let gateway = InProcess::start(&env).await;
-        let (id, commit, run) = pending(&env, &gateway).await;
+        let (id, commit, run) = start_pending_run(&env, &gateway).await;
         let rule = Rule::new("POST", "/statuses", fault).next(2);
         env.shell.ado(|ado| ado.faults.add(rule));
         env.report(&run, "failed");
         env.until_status(id, &commit, "unit-tests", "failed").await;
         env.until_commit_status(&commit, "unit-tests", "failed").await;
         env.until_idle(&gateway.api).await;
-        none_repeats(&env.statuses(id, "unit-tests"));
+        check_none_repeats(&env.statuses(id, "unit-tests"));
         env.check_invariants();
         gateway.stop().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_iteration_that_cannot_be_looked_up_yet_is_looked_up_again() {
+async fn a_failed_lookup_of_the_iteration_is_repeated() {
     let env = Env::new(1310);
     let fault = Rule::new("GET", "/iterations", server_error_500()).next(1);
     env.shell.ado(|ado| ado.faults.add(fault));
@@ -143,13 +144,13 @@ async fn an_iteration_that_cannot_be_looked_up_yet_is_looked_up_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_completed_pull_request_takes_no_status_but_its_commit_does() {
+async fn after_completion_the_status_is_posted_on_the_commit_only() {
     let env = Env::new(1311);
     let gateway = InProcess::start_with(&env, |settings| {
         settings.checks = check("unit-tests", "");
     })
     .await;
-    let (id, commit, run) = pending(&env, &gateway).await;
+    let (id, commit, run) = start_pending_run(&env, &gateway).await;
     env.shell.ado(|ado| ado.complete(id));
     env.until_decided(&gateway.api).await;
     env.report(&run, "succeeded");
@@ -164,21 +165,21 @@ async fn a_completed_pull_request_takes_no_status_but_its_commit_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_permission_that_is_missing_is_named_and_the_status_waits() {
+async fn a_status_waits_for_a_missing_permission_and_its_reason_names_it() {
     let env = Env::new(1312);
     let gateway = InProcess::start(&env).await;
     let permission = Permission::PullRequestContribute;
     env.shell.ado(|ado| ado.deny(&env.identity, permission, None));
     let (id, commit) = env.open("topic");
     env.until_commit_status(&commit, "unit-tests", "succeeded").await;
-    let told = |statuses: &Value| {
-        let named = "TF401027: You need the Git 'PullRequestContribute' permission";
+    let is_named = |statuses: &Value| {
+        let refusal = "TF401027: You need the Git 'PullRequestContribute' permission";
         let all = statuses["items"].as_array().unwrap();
-        all.iter().any(|status| status["reason"].as_str().unwrap().contains(named))
+        all.iter().any(|status| status["reason"].as_str().unwrap().contains(refusal))
     };
-    gateway.api.until("/v1/statuses?outcome=queued", told).await;
+    gateway.api.until("/v1/statuses?outcome=queued", is_named).await;
     assert!(env.statuses(id, "unit-tests").is_empty());
     let ready = gateway.api.call(reqwest::Method::GET, "/readyz", None).await;
-    assert_eq!(ready.0, StatusCode::OK, "deliveries are taken all the same");
+    assert_eq!(ready.0, StatusCode::OK, "the gateway is not ready for deliveries");
     gateway.stop().await;
 }

@@ -1,20 +1,20 @@
-//! What people do to a pull request after they opened it, and what of it starts a check.
+//! Changes of an open pull request, and which of them start or cancel a run.
 
 use fakes::ado::NewPullRequest;
 use serde_json::Value;
 
 use crate::harness::{Api, Env, InProcess, check};
 
-/// What the gateway decided about the deliveries of that event.
+/// The outcome and the reason of each delivery of an event.
 async fn decisions(api: &Api, event: &str) -> Vec<(String, String)> {
     let text = |item: &Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
     let all = api.items("/v1/deliveries?limit=500").await;
-    let found = all.iter().filter(|item| item["event"] == event);
-    found.map(|item| (text(item, "outcome"), text(item, "reason"))).collect()
+    let of_event = all.iter().filter(|item| item["event"] == event);
+    of_event.map(|item| (text(item, "outcome"), text(item, "reason"))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_draft_is_built_when_it_is_published() {
+async fn publishing_a_draft_starts_its_check_once() {
     let env = Env::new(101);
     let gateway = InProcess::start(&env).await;
     let (id, commit) = env.shell.ado(|ado| {
@@ -28,7 +28,7 @@ async fn a_draft_is_built_when_it_is_published() {
     assert!(opened[0].1.contains("it is a draft (drafts = false)"), "{opened:?}");
     env.shell.ado(|ado| ado.publish(id));
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
-    // A draft again and published again: its commit has its answer already.
+    // Publishing it a second time starts nothing, since its commit has a result.
     env.shell.ado(|ado| ado.set_draft(id));
     env.until_decided(&gateway.api).await;
     env.shell.ado(|ado| ado.publish(id));
@@ -39,7 +39,7 @@ async fn a_draft_is_built_when_it_is_published() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_may_want_drafts_too() {
+async fn a_check_with_drafts_runs_on_drafts() {
     let env = Env::new(102);
     let drafts = |settings: &mut crate::harness::Settings| {
         settings.checks = check("lint", "drafts = true");
@@ -60,7 +60,7 @@ async fn a_check_may_want_drafts_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn retargeting_into_a_watched_branch_starts_and_out_of_it_cancels() {
+async fn retargeting_to_a_matching_branch_starts_a_run_and_away_from_it_cancels_the_run() {
     let env = Env::new(103);
     env.disable_ci_reports();
     let gateway = InProcess::start(&env).await;
@@ -92,7 +92,7 @@ async fn retargeting_into_a_watched_branch_starts_and_out_of_it_cancels() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn abandoning_cancels_and_reactivating_runs_again() {
+async fn abandoning_a_pull_request_cancels_its_run_and_reactivating_starts_another() {
     let env = Env::new(104);
     env.disable_ci_reports();
     let gateway = InProcess::start(&env).await;
@@ -114,7 +114,7 @@ async fn abandoning_cancels_and_reactivating_runs_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reactivating_after_a_verdict_runs_nothing_again() {
+async fn reactivating_a_pull_request_with_a_result_starts_nothing() {
     let env = Env::new(105);
     let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
@@ -125,13 +125,13 @@ async fn reactivating_after_a_verdict_runs_nothing_again() {
     env.until_idle(&gateway.api).await;
     assert_eq!(env.starts(), 1);
     let reactivated = decisions(&gateway.api, "pull_request_reactivated").await;
-    assert!(reactivated[0].1.contains("it ran on"), "{reactivated:?}");
+    assert!(reactivated[0].1.contains("it has already run on"), "{reactivated:?}");
     env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn completing_builds_the_merge_on_main() {
+async fn completing_a_pull_request_starts_a_run_on_the_merge_commit() {
     let env = Env::new(106);
     let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
@@ -146,7 +146,7 @@ async fn completing_builds_the_merge_on_main() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_closed_check_runs_when_a_pull_request_is_completed() {
+async fn a_check_on_pull_request_closed_runs_when_a_pull_request_is_completed() {
     let env = Env::new(107);
     let gateway = InProcess::start_with(&env, |settings| {
         settings.checks = check("tidy-up", r#"on = ["pull_request_closed"]"#);
@@ -157,7 +157,7 @@ async fn a_closed_check_runs_when_a_pull_request_is_completed() {
     assert_eq!(env.starts(), 0);
     env.shell.ado(|ado| ado.complete(id));
     env.until_commit_status(&commit, "tidy-up", "succeeded").await;
-    assert!(env.statuses(id, "tidy-up").is_empty(), "a completed pull request takes none");
+    assert!(env.statuses(id, "tidy-up").is_empty(), "a completed pull request has no status");
     env.check_invariants();
     gateway.stop().await;
 }
@@ -183,9 +183,11 @@ async fn votes_titles_comments_and_merge_attempts_start_nothing() {
     assert_eq!(env.starts(), 1);
     for event in ["pull_request_merge_attempted", "pull_request_commented"] {
         let found = decisions(&gateway.api, event).await;
-        assert!(!found.is_empty() && found.iter().all(|one| one.0 == "ignored"), "{event}");
+        let all_ignored = found.iter().all(|(outcome, _)| outcome == "ignored");
+        assert!(!found.is_empty() && all_ignored, "{event}");
     }
-    // Three changes at once: each body shows them all, so only the first differs from before.
+    // Each body shows all three changes, since they were made at once. Only the delivery of the
+    // opened pull request started a run.
     assert_eq!(gateway.api.items("/v1/deliveries?outcome=started").await.len(), 1);
     env.check_invariants();
     gateway.stop().await;

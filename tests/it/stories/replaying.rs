@@ -1,4 +1,4 @@
-//! Replaying a delivery: what is missing is started, and nothing twice.
+//! Replaying a delivery: missing runs are started, and no run is started twice.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ async fn replay(env: &Env, gateway: &InProcess, delivery: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replaying_a_pull_request_starts_what_is_missing_and_nothing_twice() {
+async fn replaying_a_pull_request_starts_a_run_only_where_none_has_a_verdict() {
     let env = Env::new(1706);
     env.disable_ci_reports();
     let gateway = InProcess::start(&env).await;
@@ -25,23 +25,23 @@ async fn replaying_a_pull_request_starts_what_is_missing_and_nothing_twice() {
     let cancelled = env.until_started("unit-tests", &commit).await;
     env.until_idle(&gateway.api).await;
     let delivery = gateway.api.items("/v1/deliveries?outcome=started").await.remove(0);
-    let again = replay(&env, &gateway, &delivery).await;
-    assert_eq!((again["outcome"].as_str(), env.starts()), (Some("ignored"), 1));
+    let replayed = replay(&env, &gateway, &delivery).await;
+    assert_eq!((replayed["outcome"].as_str(), env.starts()), (Some("ignored"), 1));
     gateway.api.post(&format!("/v1/runs/{cancelled}/cancel"), None).await;
-    let again = replay(&env, &gateway, &delivery).await;
-    assert_eq!(again["outcome"], "started");
+    let replayed = replay(&env, &gateway, &delivery).await;
+    assert_eq!(replayed["outcome"], "started");
     let run = env.until_started_times("unit-tests", &commit, 2).await;
-    assert_eq!(again["runs"], json!([run]));
+    assert_eq!(replayed["runs"], json!([run]));
     env.report(&run, "succeeded");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
-    let again = replay(&env, &gateway, &delivery).await;
-    assert_eq!((again["outcome"].as_str(), env.starts()), (Some("ignored"), 2));
-    assert!(again["reason"].as_str().unwrap().contains("it ran on"), "{again}");
+    let replayed = replay(&env, &gateway, &delivery).await;
+    assert_eq!((replayed["outcome"].as_str(), env.starts()), (Some("ignored"), 2));
+    assert!(replayed["reason"].as_str().unwrap().contains("it has already run on"), "{replayed}");
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replaying_a_push_starts_what_is_missing_and_nothing_twice() {
+async fn replaying_a_push_starts_a_run_only_where_none_has_a_verdict() {
     let env = Env::new(1707);
     env.disable_ci_reports();
     let gateway = InProcess::start(&env).await;
@@ -49,11 +49,11 @@ async fn replaying_a_push_starts_what_is_missing_and_nothing_twice() {
     let cancelled = env.until_started("unit-tests", &commit).await;
     env.until_idle(&gateway.api).await;
     let delivery = gateway.api.items("/v1/deliveries?outcome=started").await.remove(0);
-    let again = replay(&env, &gateway, &delivery).await;
-    assert_eq!((again["outcome"].as_str(), env.starts()), (Some("ignored"), 1));
+    let replayed = replay(&env, &gateway, &delivery).await;
+    assert_eq!((replayed["outcome"].as_str(), env.starts()), (Some("ignored"), 1));
     gateway.api.post(&format!("/v1/runs/{cancelled}/cancel"), None).await;
-    let again = replay(&env, &gateway, &delivery).await;
-    assert_eq!(again["outcome"], "started", "{again}");
+    let replayed = replay(&env, &gateway, &delivery).await;
+    assert_eq!(replayed["outcome"], "started", "{replayed}");
     let run = env.until_started_times("unit-tests", &commit, 2).await;
     env.report(&run, "succeeded");
     env.until_commit_status(&commit, "unit-tests", "succeeded").await;
@@ -63,7 +63,7 @@ async fn replaying_a_push_starts_what_is_missing_and_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_that_was_added_later_is_started_by_replaying() {
+async fn replaying_starts_a_check_that_was_added_after_the_delivery() {
     let env = Env::new(1708);
     let gateway = InProcess::start_with(&env, |settings| {
         settings.checks = check("elsewhere", "").replace("Fabrikam/*", "Other/*");
@@ -71,15 +71,16 @@ async fn a_check_that_was_added_later_is_started_by_replaying() {
     .await;
     let (id, commit) = env.open("topic");
     env.until_idle(&gateway.api).await;
-    let told = gateway.api.items("/v1/deliveries?event_type=git.pullrequest.created").await;
-    assert_eq!((told[0]["outcome"].as_str(), env.starts()), (Some("ignored"), 0));
+    let path = "/v1/deliveries?event_type=git.pullrequest.created";
+    let delivery = gateway.api.items(path).await.remove(0);
+    assert_eq!((delivery["outcome"].as_str(), env.starts()), (Some("ignored"), 0));
     let address = gateway.url.replace("http://", "");
     gateway.stop().await;
     let listener = std::net::TcpListener::bind(&address).unwrap();
     let config = env.settings(&address).config();
     let app = azdo_gateway::app::App::start_on(config, listener).await.unwrap();
     let api = Api::new(&format!("http://{address}"), OPERATOR);
-    api.post(&format!("/v1/deliveries/{}/replay", told[0]["id"]), None).await;
+    api.post(&format!("/v1/deliveries/{}/replay", delivery["id"]), None).await;
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.check_invariants();
     app.stop().await;

@@ -1,4 +1,4 @@
-//! What runners may say, who may say it, and what counts.
+//! Reports of runs: who may report, which reports are valid, and which of them are applied.
 
 use fakes::ci::Behaviour;
 use reqwest::{Method, StatusCode};
@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use crate::harness::{Api, Env, InProcess, REPORTER, VIEWER};
 
-/// A started run: its id, and its report token.
-async fn started(env: &Env, branch: &str) -> (u64, String, String, String) {
+/// Opens a pull request and waits until its run has started. Returns the number of the pull
+/// request, the commit, the run, and the run's report token.
+async fn start_run(env: &Env, branch: &str) -> (u64, String, String, String) {
     let (id, commit) = env.open(branch);
     let run = env.until_started("unit-tests", &commit).await;
     let token = env.shell.ci(|ci| ci.start(&run).unwrap().trigger["report"]["token"].clone());
@@ -20,12 +21,12 @@ async fn report(gateway: &InProcess, token: &str, run: &str, body: Value) -> (St
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_token_is_good_for_its_own_run_only() {
+async fn a_report_token_is_accepted_for_its_own_run_only() {
     let env = Env::new(1101);
     env.disable_ci_reports();
     let gateway = InProcess::start(&env).await;
-    let (_, _, one, token_of_one) = started(&env, "one").await;
-    let (_, _, two, token_of_two) = started(&env, "two").await;
+    let (_, _, one, token_of_one) = start_run(&env, "one").await;
+    let (_, _, two, token_of_two) = start_run(&env, "two").await;
     let body = json!({ "state": "succeeded" });
     for wrong in [token_of_one.as_str(), "", "azgwr_wrong"] {
         let (status, problem) = report(&gateway, wrong, &two, body.clone()).await;
@@ -33,8 +34,8 @@ async fn a_report_token_is_good_for_its_own_run_only() {
     }
     let (status, answer) = report(&gateway, &token_of_two, &two, body).await;
     assert_eq!((status, &answer["applied"]), (StatusCode::OK, &json!(true)));
-    let untouched = |run: &Value| run["state"] == "dispatched";
-    gateway.api.until(&format!("/v1/runs/{one}"), untouched).await;
+    let is_unchanged = |run: &Value| run["state"] == "dispatched";
+    gateway.api.until(&format!("/v1/runs/{one}"), is_unchanged).await;
     gateway.stop().await;
 }
 
@@ -43,7 +44,7 @@ async fn a_reporter_may_report_on_any_run_and_a_viewer_on_none() {
     let env = Env::new(1102);
     env.disable_ci_reports();
     let gateway = InProcess::start(&env).await;
-    let (id, commit, run, _) = started(&env, "topic").await;
+    let (id, commit, run, _) = start_run(&env, "topic").await;
     let body = json!({ "state": "failed", "description": "3 of 90 tests failed",
         "url": "https://ci.example.com/7" });
     let (status, problem) = report(&gateway, VIEWER, &run, body.clone()).await;
@@ -53,19 +54,19 @@ async fn a_reporter_may_report_on_any_run_and_a_viewer_on_none() {
     assert_eq!(status, StatusCode::OK);
     assert_eq!(answer, json!({ "run": run, "state": "failed", "applied": true }));
     env.until_description(id, &commit, "unit-tests", "3 of 90 tests failed").await;
-    let shown = env.statuses(id, "unit-tests").pop().unwrap();
-    assert_eq!(shown.state, "failed");
-    assert_eq!(shown.target_url.as_deref(), Some("https://ci.example.com/7"));
+    let status = env.statuses(id, "unit-tests").pop().unwrap();
+    assert_eq!(status.state, "failed");
+    assert_eq!(status.target_url.as_deref(), Some("https://ci.example.com/7"));
     env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_that_is_not_understood_is_told_which_field_is_wrong() {
+async fn the_answer_to_an_invalid_report_names_the_wrong_field() {
     let env = Env::new(1103);
     env.disable_ci_reports();
     let gateway = InProcess::start(&env).await;
-    let (_, _, run, token) = started(&env, "topic").await;
+    let (_, _, run, token) = start_run(&env, "topic").await;
     let wrong = [
         (json!({}), "state"),
         (json!({ "state": "green" }), "state"),
@@ -82,18 +83,18 @@ async fn a_report_that_is_not_understood_is_told_which_field_is_wrong() {
         assert_eq!(problem["errors"][0]["field"], field, "{body}: {problem}");
         assert!(problem["detail"].as_str().unwrap().contains(field), "{body}: {problem}");
     }
-    let untouched = |run: &Value| run["state"] == "dispatched";
-    gateway.api.until(&format!("/v1/runs/{run}"), untouched).await;
+    let is_unchanged = |run: &Value| run["state"] == "dispatched";
+    gateway.api.until(&format!("/v1/runs/{run}"), is_unchanged).await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_that_is_no_json_is_told_so() {
+async fn a_report_that_is_no_json_object_or_too_long_is_refused_with_a_reason() {
     let env = Env::new(1104);
     env.disable_ci_reports();
     let gateway = InProcess::start(&env).await;
-    let (_, _, run, token) = started(&env, "topic").await;
-    for (body, why) in [
+    let (_, _, run, token) = start_run(&env, "topic").await;
+    for (body, expected) in [
         (String::new(), "not JSON"),
         ("state=succeeded".into(), "not JSON"),
         ("[]".into(), "JSON object"),
@@ -106,17 +107,16 @@ async fn a_report_that_is_no_json_is_told_so() {
             .send()
             .await
             .unwrap();
-        let (status, kind) = (answer.status(), answer.headers()["content-type"].clone());
-        assert!(status.is_client_error());
-        assert_eq!(kind, "application/problem+json");
+        assert!(answer.status().is_client_error());
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
         let problem: Value = answer.json().await.unwrap();
-        assert!(problem["detail"].as_str().unwrap().contains(why), "{why}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(expected), "{expected}: {problem}");
     }
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_is_not_there_is_404() {
+async fn a_report_on_an_unknown_run_is_answered_404() {
     let env = Env::new(1105);
     let gateway = InProcess::start(&env).await;
     let body = json!({ "state": "succeeded" });
@@ -131,24 +131,24 @@ async fn a_run_that_is_not_there_is_404() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repeated_and_a_contradicting_report_are_answered_and_change_nothing() {
+async fn reports_after_the_final_one_are_answered_200_and_not_applied() {
     let env = Env::new(1106);
     let gateway = InProcess::start(&env).await;
-    for (branch, behaviour, why) in [
+    for (branch, behaviour, expected) in [
         ("one", Behaviour::ReportTwice, "repeat: the run is succeeded already"),
         ("two", Behaviour::ContradictLate, "late: the run is succeeded, which is final"),
     ] {
         env.shell.ci(|ci| ci.next(1, &behaviour));
         let (id, commit) = env.open(branch);
         let run = env.until_started("unit-tests", &commit).await;
-        env.until("all reports were taken", |_, ci| {
+        env.until("both final reports were answered", |_, ci| {
             ci.answers().iter().filter(|one| one.run == run && one.state != "running").count() == 2
         })
         .await;
         env.until_idle(&gateway.api).await;
         let last = env.shell.ci(|ci| ci.answers().last().cloned()).unwrap();
         assert_eq!((last.status, &last.body["applied"]), (Some(200), &json!(false)));
-        assert!(last.body["reason"].as_str().unwrap().starts_with(why), "{}", last.body);
+        assert!(last.body["reason"].as_str().unwrap().starts_with(expected), "{}", last.body);
         env.until_status(id, &commit, "unit-tests", "succeeded").await;
     }
     env.check_invariants();
@@ -160,10 +160,10 @@ async fn a_long_description_is_cut_between_characters() {
     let env = Env::new(1107);
     env.disable_ci_reports();
     let gateway = InProcess::start(&env).await;
-    let (id, commit, run, token) = started(&env, "topic").await;
-    // The 249th character is the last that fits beside the ellipsis; each of them has four bytes.
-    let words = "🚀".repeat(300);
-    let body = json!({ "state": "running", "description": words });
+    let (id, commit, run, token) = start_run(&env, "topic").await;
+    // Each rocket has four bytes; 249 of them are the most that fit with the ellipsis.
+    let description = "🚀".repeat(300);
+    let body = json!({ "state": "running", "description": description });
     assert_eq!(report(&gateway, &token, &run, body).await.0, StatusCode::OK);
     let cut = format!("{}…", "🚀".repeat(249));
     env.until_description(id, &commit, "unit-tests", &cut).await;
@@ -175,17 +175,17 @@ async fn a_long_description_is_cut_between_characters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn progress_is_shown_while_a_run_goes_on() {
+async fn each_running_report_updates_the_description() {
     let env = Env::new(1108);
     env.disable_ci_reports();
     let gateway = InProcess::start(&env).await;
-    let (id, commit, run, token) = started(&env, "topic").await;
+    let (id, commit, run, token) = start_run(&env, "topic").await;
     for step in 1..=3 {
-        let words = format!("step {step} of 3");
-        let body = json!({ "state": "running", "description": words });
+        let description = format!("step {step} of 3");
+        let body = json!({ "state": "running", "description": description });
         let (_, answer) = report(&gateway, &token, &run, body).await;
         assert_eq!(answer["applied"], true);
-        env.until_description(id, &commit, "unit-tests", &words).await;
+        env.until_description(id, &commit, "unit-tests", &description).await;
     }
     let body = json!({ "state": "succeeded" });
     report(&gateway, &token, &run, body).await;

@@ -1,23 +1,21 @@
-//! What a newer commit does to the run of an older one, and what that run can still say.
+//! What a newer commit does to the run of an older one, and which reports of that run still count.
 
 use crate::harness::{Env, InProcess, check, newest_status};
 
-/// The answers that a run's reports got: whether it counted, and why not.
+/// The answers to a run's reports: whether each was applied, and why not.
 fn answers(env: &Env, run: &str) -> Vec<(bool, String)> {
     env.shell.ci(|ci| {
-        let of_run = ci.answers().iter().filter(|answered| answered.run == run);
-        of_run
-            .map(|answered| {
-                let body = &answered.body;
-                let reason = body["reason"].as_str().unwrap_or_default().to_owned();
-                (body["applied"].as_bool().unwrap(), reason)
-            })
-            .collect()
+        let answers = ci.answers().iter().filter(|answer| answer.run == run);
+        let outcomes = answers.map(|answer| {
+            let reason = answer.body["reason"].as_str().unwrap_or_default().to_owned();
+            (answer.body["applied"].as_bool().unwrap(), reason)
+        });
+        outcomes.collect()
     })
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_newer_commit_supersedes_the_older() {
+async fn a_newer_commit_supersedes_the_run_of_the_older() {
     let env = Env::new(501);
     env.disable_ci_reports();
     let gateway = InProcess::start(&env).await;
@@ -29,11 +27,11 @@ async fn a_newer_commit_supersedes_the_older() {
     env.until_status(id, &older, "unit-tests", "error").await;
     env.until_commit_status(&older, "unit-tests", "error").await;
     env.until_status(id, &newer, "unit-tests", "pending").await;
-    let words = format!("Superseded by the newer commit {}", &newer[..8]);
-    env.until_description(id, &older, "unit-tests", &words).await;
-    // The older run does not know yet; what it says counts for nothing.
+    let description = format!("Superseded by the newer commit {}", &newer[..8]);
+    env.until_description(id, &older, "unit-tests", &description).await;
+    // The CI does not stop the older run; a report of it is not applied any more.
     env.report(&first, "succeeded");
-    env.until("it was answered", |_, ci| ci.answers().len() == 1).await;
+    env.until("the report was answered", |_, ci| ci.answers().len() == 1).await;
     let (applied, reason) = answers(&env, &first).remove(0);
     assert!(!applied && reason.contains("late: the run is superseded"), "{reason}");
     env.report(&second, "succeeded");
@@ -44,7 +42,7 @@ async fn a_newer_commit_supersedes_the_older() {
     let iterations: Vec<_> = env
         .statuses(id, "unit-tests")
         .iter()
-        .map(|one| (one.iteration, &*one.state.clone() == "succeeded"))
+        .map(|one| (one.iteration, one.state == "succeeded"))
         .collect();
     assert!(iterations.contains(&(Some(2), true)) && !iterations.contains(&(Some(1), true)));
     env.check_invariants();
@@ -52,7 +50,7 @@ async fn a_newer_commit_supersedes_the_older() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_may_let_both_commits_run() {
+async fn without_supersede_the_runs_of_both_commits_are_shown() {
     let env = Env::new(502);
     env.disable_ci_reports();
     let gateway = InProcess::start_with(&env, |settings| {
@@ -68,14 +66,14 @@ async fn a_check_may_let_both_commits_run() {
     env.report(&first, "failed");
     env.until_status(id, &older, "build", "failed").await;
     env.until_idle(&gateway.api).await;
-    let shown = env.shell.ado(|ado| newest_status(ado, id, &newer, "build").cloned());
-    assert_eq!(shown.unwrap().state, "succeeded");
+    let status = env.shell.ado(|ado| newest_status(ado, id, &newer, "build").cloned());
+    assert_eq!(status.unwrap().state, "succeeded");
     env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn going_back_by_force_runs_the_first_commit_anew_on_the_newest_iteration() {
+async fn a_force_push_back_to_the_first_commit_runs_it_again_on_the_newest_iteration() {
     let env = Env::new(503);
     env.disable_ci_reports();
     let gateway = InProcess::start(&env).await;
@@ -87,7 +85,8 @@ async fn going_back_by_force_runs_the_first_commit_anew_on_the_newest_iteration(
     env.until_decided(&gateway.api).await;
     env.shell.ado(|ado| ado.force_push_to(&env.repository, "topic", &first));
     let run = env.until_started_times("unit-tests", &first, 2).await;
-    // Later, the CI's answer would add its link to a status that is shown already.
+    // Without this wait, the CI's answer could arrive after the report, and add its link to a
+    // status that has been posted already.
     let path = format!("/v1/runs/{run}");
     gateway.api.until(&path, |run| run["state"] == "dispatched").await;
     env.report(&run, "succeeded");
@@ -103,7 +102,7 @@ async fn going_back_by_force_runs_the_first_commit_anew_on_the_newest_iteration(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn going_back_by_force_while_both_may_run_ends_on_the_newest_iteration() {
+async fn without_supersede_the_newest_run_of_a_commit_owns_its_status() {
     let env = Env::new(504);
     env.disable_ci_reports();
     let gateway = InProcess::start_with(&env, |settings| {
@@ -120,18 +119,18 @@ async fn going_back_by_force_while_both_may_run_ends_on_the_newest_iteration() {
     let after = env.until_started_times("build", &first, 2).await;
     env.report(&after, "succeeded");
     env.until_status(id, &first, "build", "succeeded").await;
-    // The older run of the same commit ends later; the newer one owns the status.
+    // The older run of the same commit ends later, and does not change the status.
     env.report(&before, "failed");
-    env.until("both were answered", |_, ci| ci.answers().len() == 2).await;
+    env.until("both reports were answered", |_, ci| ci.answers().len() == 2).await;
     env.until_idle(&gateway.api).await;
-    let shown = env.shell.ado(|ado| newest_status(ado, id, &first, "build").cloned()).unwrap();
-    assert_eq!((shown.state.as_str(), shown.iteration), ("succeeded", Some(3)));
+    let status = env.shell.ado(|ado| newest_status(ado, id, &first, "build").cloned()).unwrap();
+    assert_eq!((status.state.as_str(), status.iteration), ("succeeded", Some(3)));
     env.until_commit_status(&first, "build", "succeeded").await;
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_pushes_in_a_row_leave_one_answer_on_the_last() {
+async fn after_many_pushes_in_a_row_the_last_one_has_succeeded_and_no_run_is_live() {
     let env = Env::new(505);
     let gateway = InProcess::start(&env).await;
     let (id, _) = env.open("topic");
@@ -140,10 +139,10 @@ async fn many_pushes_in_a_row_leave_one_answer_on_the_last() {
     env.until_status(id, last, "unit-tests", "succeeded").await;
     env.until_idle(&gateway.api).await;
     let runs = gateway.api.items("/v1/runs?limit=500").await;
-    let live = |run: &&serde_json::Value| {
+    let is_live = |run: &&serde_json::Value| {
         ["planned", "dispatched", "running"].contains(&run["state"].as_str().unwrap())
     };
-    assert_eq!(runs.iter().filter(live).count(), 0);
+    assert_eq!(runs.iter().filter(is_live).count(), 0);
     assert_eq!(runs[0]["commit"], last.as_str());
     env.check_invariants();
     gateway.stop().await;

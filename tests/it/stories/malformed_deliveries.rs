@@ -1,4 +1,5 @@
-//! Deliveries that are not what they should be: taken, kept, and never the reason for a refusal.
+//! Malformed deliveries: they are accepted and kept in quarantine, since refusing one would put the
+//! subscription on probation.
 
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -12,7 +13,7 @@ async fn only_delivery(gateway: &InProcess) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_json_is_kept_in_quarantine() {
+async fn a_body_that_is_no_json_object_is_quarantined() {
     let bodies: [(&[u8], &str); 5] = [
         (b"", "empty"),
         (b"   \r\n", "empty"),
@@ -22,49 +23,50 @@ async fn what_is_no_json_is_kept_in_quarantine() {
     ];
     let env = Env::new(701);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
-    for (body, why) in bodies {
+    for (body, expected) in bodies {
         assert_eq!(env.deliver(&gateway.url, "git-push", body).await, StatusCode::ACCEPTED);
-        let told = &gateway.api.items("/v1/deliveries").await[0];
-        assert_eq!(told["outcome"], "quarantined");
-        assert!(told["reason"].as_str().unwrap().contains(why), "{told}");
+        let delivery = &gateway.api.items("/v1/deliveries").await[0];
+        assert_eq!(delivery["outcome"], "quarantined");
+        assert!(delivery["reason"].as_str().unwrap().contains(expected), "{delivery}");
     }
-    // What came is there to be looked at.
+    // An operator can read the body.
     let html = gateway.api.items("/v1/deliveries").await[1]["id"].clone();
-    let shown = gateway.api.get(&format!("/v1/deliveries/{html}")).await;
-    assert_eq!(shown["body"], "<html>hello</html>");
+    let delivery = gateway.api.get(&format!("/v1/deliveries/{html}")).await;
+    assert_eq!(delivery["body"], "<html>hello</html>");
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delivery_without_an_event_type_is_kept_in_quarantine() {
+async fn a_delivery_without_an_event_type_is_quarantined() {
     let env = Env::new(702);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let answer = env.deliver(&gateway.url, "git-push", r#"{"resource": {}}"#).await;
     assert_eq!(answer, StatusCode::ACCEPTED);
     env.until_decided(&gateway.api).await;
-    let told = only_delivery(&gateway).await;
-    assert_eq!(told["outcome"], "quarantined");
-    assert!(told["reason"].as_str().unwrap().contains("eventType"), "{told}");
+    let delivery = only_delivery(&gateway).await;
+    assert_eq!(delivery["outcome"], "quarantined");
+    assert!(delivery["reason"].as_str().unwrap().contains("eventType"), "{delivery}");
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_resource_version_that_empties_the_resource_is_told() {
+async fn the_reason_names_a_resource_version_with_which_the_resource_is_empty() {
     let env = Env::new(703);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     env.subscribe_to(&gateway.url, "git.push", "2.0").await;
     env.push("main");
     env.until_decided(&gateway.api).await;
-    let told = only_delivery(&gateway).await;
-    assert_eq!((&told["outcome"], &told["event_type"]), (&"ignored".into(), &"git.push".into()));
-    let reason = told["reason"].as_str().unwrap();
+    let delivery = only_delivery(&gateway).await;
+    assert_eq!(delivery["outcome"], "ignored");
+    assert_eq!(delivery["event_type"], "git.push");
+    let reason = delivery["reason"].as_str().unwrap();
     assert!(reason.contains("resourceVersion = 1.0"), "{reason}");
     assert_eq!(env.starts(), 0);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_byte_order_mark_does_not_hide_a_push() {
+async fn a_push_with_a_byte_order_mark_starts_a_run() {
     let env = Env::new(704);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let old = env.shell.ado(|ado| ado.head(&env.repository, "main").unwrap().to_owned());
@@ -78,7 +80,7 @@ async fn a_byte_order_mark_does_not_hide_a_push() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_test_button_starts_nothing() {
+async fn a_test_notification_of_azure_devops_starts_nothing() {
     let env = Env::new(705);
     let gateway = InProcess::start_with(&env, |settings| {
         settings.checks = settings.checks.replace("Fabrikam/*", "*/*");
@@ -89,15 +91,15 @@ async fn the_test_button_starts_nothing() {
         env.test_hook(&gateway.url, event).await;
     }
     env.until_idle(&gateway.api).await;
-    let told = gateway.api.items("/v1/deliveries").await;
-    assert_eq!(told.len(), events.len());
-    assert!(told.iter().all(|one| one["event"] == "test" && one["outcome"] == "ignored"));
+    let deliveries = gateway.api.items("/v1/deliveries").await;
+    assert_eq!(deliveries.len(), events.len());
+    assert!(deliveries.iter().all(|one| one["event"] == "test" && one["outcome"] == "ignored"));
     assert_eq!(env.starts(), 0);
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_bytes_come_with_the_right_secret_get_202() {
+async fn any_bytes_with_the_right_secret_are_answered_202() {
     let env = Env::new(706);
     env.disable_ci_reports();
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
@@ -120,15 +122,15 @@ async fn whatever_bytes_come_with_the_right_secret_get_202() {
             body = (0..random(300)).map(|_| random(256) as u8).collect();
         }
         for _ in 0..random(6) {
-            let (at, to) = (random(body.len().max(1)), random(256) as u8);
-            if let Some(byte) = body.get_mut(at) {
-                *byte = to;
+            let (position, value) = (random(body.len().max(1)), random(256) as u8);
+            if let Some(byte) = body.get_mut(position) {
+                *byte = value;
             }
         }
         body.truncate(body.len() - random(body.len() / 8 + 1));
         let answer = env.deliver(&gateway.url, "git-push", body.clone()).await;
-        let shown = String::from_utf8_lossy(&body).into_owned();
-        assert_eq!(answer, StatusCode::ACCEPTED, "round {round}: {shown}");
+        let body = String::from_utf8_lossy(&body);
+        assert_eq!(answer, StatusCode::ACCEPTED, "round {round}: {body}");
     }
     env.until_decided(&gateway.api).await;
     let ready = gateway.api.get("/readyz").await;

@@ -1,4 +1,4 @@
-//! Runs that end, or begin anew, without their CI: overdue, cancelled, rerun.
+//! Runs that end without a report of their CI: timed out, cancelled by an operator, or rerun.
 
 use fakes::ci::Behaviour;
 use reqwest::StatusCode;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::harness::{Env, InProcess, check};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_nobody_reports_on_is_timed_out_and_says_so() {
+async fn a_run_without_a_final_report_is_timed_out_and_the_status_says_so() {
     let env = Env::new(1201);
     env.disable_ci_reports();
     let gateway = InProcess::start_with(&env, |settings| {
@@ -21,7 +21,7 @@ async fn a_run_that_nobody_reports_on_is_timed_out_and_says_so() {
     env.until_description(id, &commit, "build", "Timed out: no final report within 1s").await;
     assert_eq!(gateway.api.get(&format!("/v1/runs/{run}")).await["state"], "timed_out");
     env.report(&run, "succeeded");
-    env.until("it was answered", |_, ci| ci.answers().len() == 1).await;
+    env.until("the report was answered", |_, ci| ci.answers().len() == 1).await;
     let answer = env.shell.ci(|ci| ci.answers()[0].body.clone());
     assert_eq!(answer["applied"], false);
     assert!(answer["reason"].as_str().unwrap().starts_with("late: the run is timed_out"));
@@ -30,17 +30,17 @@ async fn a_run_that_nobody_reports_on_is_timed_out_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_its_ci_never_takes_is_timed_out_and_says_so() {
+async fn a_run_that_its_ci_never_accepts_is_timed_out_and_the_status_says_so() {
     let env = Env::new(1202);
-    let closed = Behaviour::Unavailable { times: 1_000, retry_after_s: 0 };
-    env.shell.ci(|ci| ci.set_default(closed));
+    let unavailable = Behaviour::Unavailable { times: 1_000, retry_after_s: 0 };
+    env.shell.ci(|ci| ci.set_default(unavailable));
     let gateway = InProcess::start_with(&env, |settings| {
         settings.checks = check("build", r#"timeout = "1s""#);
     })
     .await;
     let (id, commit) = env.open("topic");
-    let words = "Timed out: builder could not be asked to start it within 1s";
-    env.until_description(id, &commit, "build", words).await;
+    let description = "Timed out: builder could not be asked to start it within 1s";
+    env.until_description(id, &commit, "build", description).await;
     env.until_idle(&gateway.api).await;
     assert_eq!(gateway.api.items("/v1/runs").await[0]["state"], "timed_out");
     env.check_invariants();
@@ -48,7 +48,7 @@ async fn a_run_that_its_ci_never_takes_is_timed_out_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_cancels_a_run_and_its_runner_is_told() {
+async fn a_report_on_a_cancelled_run_is_answered_that_the_run_is_cancelled() {
     let env = Env::new(1203);
     env.disable_ci_reports();
     let gateway = InProcess::start(&env).await;
@@ -63,7 +63,7 @@ async fn an_operator_cancels_a_run_and_its_runner_is_told() {
     assert_eq!(status, StatusCode::CONFLICT);
     assert_eq!(problem["detail"], "the run is cancelled already, which is final");
     env.report(&run, "running");
-    env.until("it was answered", |_, ci| ci.answers().len() == 1).await;
+    env.until("the report was answered", |_, ci| ci.answers().len() == 1).await;
     let answer = env.shell.ci(|ci| ci.answers()[0].body.clone());
     assert_eq!((&answer["applied"], &answer["state"]), (&json!(false), &json!("cancelled")));
     env.check_invariants();
@@ -71,14 +71,14 @@ async fn an_operator_cancels_a_run_and_its_runner_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_waits_for_its_ci_can_be_cancelled_before_it_starts() {
+async fn a_planned_run_can_be_cancelled_and_is_never_started() {
     let env = Env::new(1204);
-    let closed = Behaviour::Unavailable { times: 1, retry_after_s: 60 };
-    env.shell.ci(|ci| ci.set_default(closed));
+    let unavailable = Behaviour::Unavailable { times: 1, retry_after_s: 60 };
+    env.shell.ci(|ci| ci.set_default(unavailable));
     let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
-    let tried = |runs: &Value| runs["items"][0]["attempts"] == 1;
-    let runs = gateway.api.until("/v1/runs", tried).await;
+    let is_tried = |runs: &Value| runs["items"][0]["attempts"] == 1;
+    let runs = gateway.api.until("/v1/runs", is_tried).await;
     let run = runs["items"][0]["id"].as_str().unwrap();
     let (status, _) = gateway.api.post(&format!("/v1/runs/{run}/cancel"), None).await;
     assert_eq!(status, StatusCode::ACCEPTED);
@@ -89,7 +89,7 @@ async fn a_run_that_waits_for_its_ci_can_be_cancelled_before_it_starts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_reruns_a_failed_run_under_a_new_key() {
+async fn rerunning_a_failed_run_starts_a_new_run() {
     let env = Env::new(1205);
     env.shell.ci(|ci| ci.next(1, &Behaviour::Fail));
     let gateway = InProcess::start(&env).await;
@@ -108,7 +108,7 @@ async fn an_operator_reruns_a_failed_run_under_a_new_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rerunning_a_run_that_goes_on_ends_it() {
+async fn rerunning_a_live_run_supersedes_it() {
     let env = Env::new(1206);
     env.disable_ci_reports();
     let gateway = InProcess::start(&env).await;
@@ -117,7 +117,7 @@ async fn rerunning_a_run_that_goes_on_ends_it() {
     gateway.api.post(&format!("/v1/runs/{old}/rerun"), None).await;
     let new = env.until_started_times("unit-tests", &commit, 2).await;
     env.report(&old, "failed");
-    env.until("the old one was answered", |_, ci| ci.answers().len() == 1).await;
+    env.until("the report of the old run was answered", |_, ci| ci.answers().len() == 1).await;
     assert_eq!(env.shell.ci(|ci| ci.answers()[0].body["applied"].clone()), false);
     env.report(&new, "succeeded");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;

@@ -1,19 +1,19 @@
-//! Branches and tags: created, pushed, deleted, one by one and many at once.
+//! Branches and tags that are created, pushed and deleted, one by one and many at once.
 
 use crate::harness::{Env, InProcess, Settings, check};
 
-fn every_branch(settings: &mut Settings) {
+fn check_on_pushes(settings: &mut Settings) {
     settings.checks = check("build", r#"on = ["push"]"#);
 }
 
-fn tags(settings: &mut Settings) {
+fn check_on_tags(settings: &mut Settings) {
     settings.checks = check("release", r#"on = ["tag"]"#);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_branch_is_built_at_its_head() {
+async fn creating_a_branch_starts_a_run_at_its_head() {
     let env = Env::new(201);
-    let gateway = InProcess::start_with(&env, every_branch).await;
+    let gateway = InProcess::start_with(&env, check_on_pushes).await;
     let head = env.shell.ado(|ado| {
         let head = ado.head(&env.repository, "main").map(str::to_owned).unwrap();
         ado.create_branch(&env.repository, "topic", &head);
@@ -28,18 +28,17 @@ async fn a_new_branch_is_built_at_its_head() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deleting_a_branch_cancels_what_runs_on_it() {
+async fn deleting_a_branch_cancels_its_run() {
     let env = Env::new(202);
     env.disable_ci_reports();
-    let gateway = InProcess::start_with(&env, every_branch).await;
+    let gateway = InProcess::start_with(&env, check_on_pushes).await;
     let commit = env.push("topic");
     env.until_started("build", &commit).await;
     env.shell.ado(|ado| ado.delete_branch(&env.repository, "topic"));
     env.until_commit_status(&commit, "build", "error").await;
     env.until_idle(&gateway.api).await;
     let newest = env.commit_statuses(&commit, "build").pop().unwrap();
-    let words = newest.description.unwrap();
-    assert_eq!(words, "Cancelled: refs/heads/topic was deleted");
+    assert_eq!(newest.description.unwrap(), "Cancelled: refs/heads/topic was deleted");
     assert_eq!(gateway.api.items("/v1/deliveries").await[0]["event"], "branch_deleted");
     assert_eq!(env.starts(), 1);
     env.check_invariants();
@@ -49,7 +48,7 @@ async fn deleting_a_branch_cancels_what_runs_on_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_push_of_three_branches_starts_three_runs() {
     let env = Env::new(203);
-    let gateway = InProcess::start_with(&env, every_branch).await;
+    let gateway = InProcess::start_with(&env, check_on_pushes).await;
     let branches = [("a", "One"), ("b", "Two"), ("c", "Three")];
     let commits = env.shell.ado(|ado| ado.push_many(&env.repository, &branches));
     for commit in &commits {
@@ -63,9 +62,9 @@ async fn one_push_of_three_branches_starts_three_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_push_with_several_commits_builds_the_last() {
+async fn a_push_with_several_commits_starts_a_run_at_the_last() {
     let env = Env::new(204);
-    let gateway = InProcess::start_with(&env, every_branch).await;
+    let gateway = InProcess::start_with(&env, check_on_pushes).await;
     let steps = ["One", "Two", "Three"];
     let head = env.shell.ado(|ado| ado.push_commits(&env.repository, "main", &steps));
     env.until_commit_status(&head, "build", "succeeded").await;
@@ -76,9 +75,9 @@ async fn a_push_with_several_commits_builds_the_last() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tag_starts_the_checks_on_tags_only() {
+async fn a_tag_starts_only_the_checks_on_tags() {
     let env = Env::new(205);
-    let gateway = InProcess::start_with(&env, tags).await;
+    let gateway = InProcess::start_with(&env, check_on_tags).await;
     let commit = env.push("main");
     env.until_decided(&gateway.api).await;
     env.shell.ado(|ado| ado.create_tag(&env.repository, "v1.0", &commit));
@@ -88,17 +87,17 @@ async fn a_tag_starts_the_checks_on_tags_only() {
     let runs = gateway.api.items("/v1/runs").await;
     assert_eq!(runs.len(), 1);
     assert_eq!(runs[0]["ref"], "refs/tags/v1.0");
-    let told = gateway.api.items("/v1/deliveries").await;
-    let events: Vec<_> = told.iter().map(|told| told["event"].as_str().unwrap()).collect();
+    let deliveries = gateway.api.items("/v1/deliveries").await;
+    let events: Vec<_> = deliveries.iter().map(|one| one["event"].as_str().unwrap()).collect();
     assert_eq!(events, ["tag_deleted", "tag_created", "branch_pushed"]);
     env.check_invariants();
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_push_is_built_even_where_the_next_came_soon() {
+async fn each_of_several_quick_pushes_to_a_branch_starts_a_run() {
     let env = Env::new(206);
-    let gateway = InProcess::start_with(&env, every_branch).await;
+    let gateway = InProcess::start_with(&env, check_on_pushes).await;
     let commits = [env.push("main"), env.push("main"), env.push("main")];
     for commit in &commits {
         env.until_commit_status(commit, "build", "succeeded").await;
@@ -109,9 +108,9 @@ async fn every_push_is_built_even_where_the_next_came_soon() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_annotated_tag_is_built() {
+async fn an_annotated_tag_starts_a_run() {
     let env = Env::new(207);
-    let gateway = InProcess::start_with(&env, tags).await;
+    let gateway = InProcess::start_with(&env, check_on_tags).await;
     let commit = env.push("main");
     let object = env.shell.ado(|ado| ado.create_annotated_tag(&env.repository, "v2.0", &commit));
     let run = env.until_started("release", &object).await;

@@ -1,4 +1,4 @@
-//! Which checks an event starts, by branches, labels, forks and requests to skip CI.
+//! Which checks an event matches: by branch, label, fork and skip_ci.
 
 use fakes::ado::NewPullRequest;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::harness::{Env, InProcess, check, payloads};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_checks_the_one_that_matches_starts() {
+async fn a_pull_request_starts_only_the_checks_that_match_its_target_branch() {
     let env = Env::new(301);
     let gateway = InProcess::start_with(&env, |settings| {
         settings.checks = check("on-main", r#"target_branches = ["main"]"#)
@@ -25,26 +25,28 @@ async fn of_two_checks_the_one_that_matches_starts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_title_or_a_commit_message_may_skip_ci() {
+async fn skip_ci_in_a_title_or_a_commit_message_starts_nothing() {
     let env = Env::new(302);
     let gateway = InProcess::start(&env).await;
     env.shell.ado(|ado| {
-        ado.push(&env.repository, "main", "Mend a typo [skip ci]");
+        ado.push(&env.repository, "main", "Correct a typo [skip ci]");
         ado.push(&env.repository, "topic", "Work");
         let new = NewPullRequest::new(&env.repository, "topic", "main");
-        ado.open_pull_request(&new.titled("Words only [ci skip]"));
+        ado.open_pull_request(&new.titled("Documentation [ci skip]"));
     });
     env.until_idle(&gateway.api).await;
     assert_eq!(env.starts(), 0);
-    let told = gateway.api.items("/v1/deliveries").await;
-    let asked = |told: &&serde_json::Value| {
-        told["reason"].as_str().is_some_and(|why| why.contains("(skip_ci = true)"))
+    let deliveries = gateway.api.items("/v1/deliveries").await;
+    let is_skipped = |delivery: &&serde_json::Value| {
+        delivery["reason"].as_str().is_some_and(|reason| reason.contains("(skip_ci = true)"))
     };
-    assert_eq!(told.iter().filter(asked).count(), 2, "{told:?}");
+    assert_eq!(deliveries.iter().filter(is_skipped).count(), 2, "{deliveries:?}");
     gateway.stop().await;
 }
 
-async fn fork(forks: &str, seed: u64) -> (Env, InProcess, u64, String) {
+/// Opens a pull request from a fork where the check has this `forks`. Returns its number and its
+/// commit.
+async fn open_from_fork(forks: &str, seed: u64) -> (Env, InProcess, u64, String) {
     let env = Env::new(seed);
     let keys = format!("forks = \"{forks}\"");
     let gateway =
@@ -59,8 +61,8 @@ async fn fork(forks: &str, seed: u64) -> (Env, InProcess, u64, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fork_that_is_trusted_runs_and_reports_on_the_target_repository() {
-    let (env, gateway, id, commit) = fork("run", 303).await;
+async fn a_pull_request_from_a_trusted_fork_runs_and_its_status_is_on_the_target_repository() {
+    let (env, gateway, id, commit) = open_from_fork("run", 303).await;
     env.until_status(id, &commit, "build", "succeeded").await;
     env.until_commit_status(&commit, "build", "succeeded").await;
     let trigger = env.shell.ci(|ci| ci.started().next().map(|start| start.trigger.clone()));
@@ -72,21 +74,23 @@ async fn a_fork_that_is_trusted_runs_and_reports_on_the_target_repository() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fork_waits_for_approval_or_is_ignored() {
-    for (seed, forks, why) in [(304, "approve", "waits for approval"), (305, "ignore", "ignore")] {
-        let (env, gateway, id, _) = fork(forks, seed).await;
+async fn a_pull_request_from_a_fork_waits_for_approval_or_is_ignored() {
+    for (seed, forks, expected) in
+        [(304, "approve", "waits for approval"), (305, "ignore", "ignore")]
+    {
+        let (env, gateway, id, _) = open_from_fork(forks, seed).await;
         env.until_idle(&gateway.api).await;
         assert_eq!(env.starts(), 0);
         assert!(env.statuses(id, "build").is_empty());
-        let told = gateway.api.items("/v1/deliveries").await;
-        let says = |told: &serde_json::Value| told["reason"].as_str().unwrap().contains(why);
-        assert!(told.iter().any(says), "{told:?}");
+        let deliveries = gateway.api.items("/v1/deliveries").await;
+        let mut reasons = deliveries.iter().map(|delivery| delivery["reason"].as_str().unwrap());
+        assert!(reasons.any(|reason| reason.contains(expected)), "{deliveries:?}");
         gateway.stop().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_starts_when_the_label_that_it_needs_is_added() {
+async fn a_check_with_labels_starts_when_the_pull_request_gets_one() {
     let env = Env::new(306);
     let gateway = InProcess::without_hooks(&env, |settings| {
         settings.checks = check("slow-tests", r#"labels = ["full"]"#);
@@ -96,8 +100,9 @@ async fn a_check_starts_when_the_label_that_it_needs_is_added() {
     let without = payloads::pull_request(&env, id, "topic", &commit);
     env.deliver(&gateway.url, "updated", without.to_string()).await;
     env.until_idle(&gateway.api).await;
-    let told = &gateway.api.items("/v1/deliveries").await[0];
-    assert!(told["reason"].as_str().unwrap().contains("none of the labels [full]"), "{told}");
+    let delivery = &gateway.api.items("/v1/deliveries").await[0];
+    let reason = delivery["reason"].as_str().unwrap();
+    assert!(reason.contains("none of the labels [full]"), "{reason}");
     let mut with = payloads::pull_request(&env, id, "topic", &commit);
     with["resource"]["labels"] = json!([{ "name": "Full", "active": true }]);
     env.deliver(&gateway.url, "updated", with.to_string()).await;
@@ -108,7 +113,7 @@ async fn a_check_starts_when_the_label_that_it_needs_is_added() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_branch_may_be_named_in_any_script() {
+async fn branch_names_and_patterns_may_use_any_script() {
     let env = Env::new(307);
     let gateway = InProcess::start_with(&env, |settings| {
         settings.checks = check(
@@ -131,7 +136,7 @@ branches = ["функция/*", "główna/źródło*", "main"]"#,
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repository_keeps_its_check_when_it_is_renamed() {
+async fn a_check_applies_to_its_repository_after_a_rename() {
     let env = Env::new(308);
     let gateway = InProcess::without_hooks(&env, |settings| {
         settings.checks = check("build", r#"on = ["push"]"#).replace("Fabrikam/*", "Fabrikam/web");
@@ -139,13 +144,13 @@ async fn a_repository_keeps_its_check_when_it_is_renamed() {
     .await;
     let old = env.shell.ado(|ado| ado.head(&env.repository, "main").unwrap().to_owned());
     let before = env.push("main");
-    let told = payloads::push(&env, "main", &old, &before, 1);
-    env.deliver(&gateway.url, "push", told.to_string()).await;
+    let push = payloads::push(&env, "main", &old, &before, 1);
+    env.deliver(&gateway.url, "push", push.to_string()).await;
     env.until_commit_status(&before, "build", "succeeded").await;
     let after = env.push("main");
-    let mut told = payloads::push(&env, "main", &before, &after, 2);
-    told["resource"]["repository"]["name"] = json!("shop");
-    env.deliver(&gateway.url, "push", told.to_string()).await;
+    let mut push = payloads::push(&env, "main", &before, &after, 2);
+    push["resource"]["repository"]["name"] = json!("shop");
+    env.deliver(&gateway.url, "push", push.to_string()).await;
     env.until_commit_status(&after, "build", "succeeded").await;
     assert_eq!(gateway.api.items("/v1/runs").await[0]["repository"], "shop");
     env.check_invariants();

@@ -1,5 +1,5 @@
-//! Three rotations while people work: no delivery is refused or lost, each push runs once, and an
-//! old secret is accepted until it is retired.
+//! Rotation of the hooks' secrets under load: no delivery is refused or lost, each push runs once,
+//! and an old secret is accepted until it is retired.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,56 +11,61 @@ use reqwest::{Method, StatusCode};
 
 use crate::harness::{Env, InProcess, ORGANIZATION, Settings, payloads};
 
-fn kept(settings: &mut Settings) {
+fn managed_hooks(settings: &mut Settings) {
     settings.organization = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"".to_owned();
 }
 
 const ROTATIONS: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rotations_under_load_refuse_nothing_and_lose_nothing() {
+async fn rotating_hook_secrets_under_load_refuses_no_delivery_and_loses_none() {
     let env = Env::new(4301);
     env.shell.ado(|ado| {
         ado.options.delivery_jitter_ms = 60;
         ado.options.duplicate_percent = 20;
     });
-    let gateway = InProcess::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, managed_hooks).await;
     let first = env.until_hooks(&gateway.url, 4).await;
-    let (is_over, rounds) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (is_finished, rounds) = (AtomicBool::new(false), AtomicUsize::new(0));
     let rotations = async {
         let mut passwords = passwords(&first);
         for _ in 0..ROTATIONS {
-            // Some rounds of work happen before, between and after them.
-            let worked = rounds.load(Ordering::SeqCst);
-            env.until("people work", |_, _| rounds.load(Ordering::SeqCst) > worked + 1).await;
+            until_two_more_rounds(&env, &rounds).await;
             rotate(&env, &gateway, &mut passwords).await;
         }
-        let worked = rounds.load(Ordering::SeqCst);
-        env.until("people work", |_, _| rounds.load(Ordering::SeqCst) > worked + 1).await;
-        is_over.store(true, Ordering::SeqCst);
+        until_two_more_rounds(&env, &rounds).await;
+        is_finished.store(true, Ordering::SeqCst);
         passwords
     };
-    let (pushed, passwords) = tokio::join!(work(&env, &is_over, &rounds), rotations);
+    let (pushed, passwords) = tokio::join!(work(&env, &is_finished, &rounds), rotations);
     env.until_idle(&gateway.api).await;
     println!("{} pushes during {ROTATIONS} rotations", pushed.len());
-    assert_eq!(passwords.len(), 4 * (1 + ROTATIONS), "each password is a new one");
-    ran_once(&env, &pushed);
+    assert_eq!(passwords.len(), 4 * (1 + ROTATIONS), "a password was used again");
+    check_each_ran_once(&env, &pushed);
     let last = env.until_hooks(&gateway.url, 4).await;
-    assert_eq!(ids(&last), ids(&first), "none is replaced");
+    assert_eq!(ids(&last), ids(&first), "a subscription was created again");
     env.shell.ado(|ado| {
         assert!(ado.lost().is_empty(), "{:?}", ado.lost());
         assert_eq!(answered(ado, 401), 0, "a delivery was refused");
-        assert!(answered(ado, 202) > pushed.len(), "hooks delivered it");
+        assert!(answered(ado, 202) > pushed.len(), "the pushes were not delivered by hooks");
     });
     env.check_invariants();
-    an_old_secret_ends(&env, &gateway, &first).await;
+    check_retirement(&env, &gateway, &first).await;
     gateway.stop().await;
 }
 
-/// Asks for new secrets and waits until Azure DevOps has them all; adds them to those seen.
+/// Waits until people have started and ended a round of work.
+async fn until_two_more_rounds(env: &Env, rounds: &AtomicUsize) {
+    let before = rounds.load(Ordering::SeqCst);
+    env.until("people work", |_, _| rounds.load(Ordering::SeqCst) > before + 1).await;
+}
+
+/// Rotates the secrets of all hooks and waits until Azure DevOps has the new ones. Adds them to
+/// those seen before.
 async fn rotate(env: &Env, gateway: &InProcess, seen: &mut BTreeSet<String>) {
-    let asked = gateway.api.call(Method::POST, "/v1/organizations/fabrikam/rotate", None).await;
-    assert_eq!(asked.0, StatusCode::ACCEPTED);
+    let path = "/v1/organizations/fabrikam/rotate";
+    let (status, _) = gateway.api.call(Method::POST, path, None).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
     env.until("every hook has a new secret", |ado, _| {
         ado.subscriptions().all(|one| !seen.contains(&one.consumer_inputs["basicAuthPassword"]))
     })
@@ -68,10 +73,10 @@ async fn rotate(env: &Env, gateway: &InProcess, seen: &mut BTreeSet<String>) {
     seen.extend(passwords(&env.hooks_of(&gateway.url)));
 }
 
-/// People open, push and comment, round after round; every commit that has to run.
-async fn work(env: &Env, is_over: &AtomicBool, rounds: &AtomicUsize) -> Vec<String> {
+/// People open, push and comment, round after round. Returns every commit that has to run.
+async fn work(env: &Env, is_finished: &AtomicBool, rounds: &AtomicUsize) -> Vec<String> {
     let mut pushed = Vec::new();
-    while !is_over.load(Ordering::SeqCst) {
+    while !is_finished.load(Ordering::SeqCst) {
         let round = rounds.load(Ordering::SeqCst);
         let branch = format!("topic-{round}");
         let (id, opened) = env.open(&branch);
@@ -83,39 +88,40 @@ async fn work(env: &Env, is_over: &AtomicBool, rounds: &AtomicUsize) -> Vec<Stri
         env.until_started("unit-tests", &moved).await;
         pushed.extend([opened, main, moved, again]);
         rounds.fetch_add(1, Ordering::SeqCst);
-        // Wakes the part of the test that waits for this count.
+        // A change of the fake makes `until_two_more_rounds` check the count again.
         env.shell.ado(|_| ());
     }
     pushed
 }
 
-/// Each of these commits was started exactly once, and nothing else was.
-fn ran_once(env: &Env, pushed: &[String]) {
-    let mut ran: Vec<String> =
+/// Checks that each of these commits was started exactly once, and no other commit.
+fn check_each_ran_once(env: &Env, pushed: &[String]) {
+    let mut started: Vec<String> =
         env.shell.ci(|ci| ci.started().map(|start| start.commit.clone()).collect());
     let mut expected = pushed.to_vec();
-    ran.sort();
+    started.sort();
     expected.sort();
-    assert_eq!(ran, expected);
+    assert_eq!(started, expected);
 }
 
-/// The first secret of the pushes hook is accepted until it is retired; the newest stays.
-async fn an_old_secret_ends(env: &Env, gateway: &InProcess, first: &[Subscription]) {
+/// Checks that the first secret of the hook for pushes is accepted until it is retired, and the
+/// newest secret also afterwards.
+async fn check_retirement(env: &Env, gateway: &InProcess, first: &[Subscription]) {
     let payload = || payloads::other("git.push").to_string();
-    let of_pushes = |all: &[Subscription]| {
-        let one = all.iter().find(|one| one.event_type == "git.push").expect("it is there");
-        one.consumer_inputs["url"].rsplit('/').next().expect("it has parts").to_owned()
+    let push_hook = |all: &[Subscription]| {
+        let hook = all.iter().find(|one| one.event_type == "git.push").expect("there is one");
+        hook.consumer_inputs["url"].rsplit('/').next().expect("a URL has parts").to_owned()
     };
-    let (old, new) = (of_pushes(first), of_pushes(&env.hooks_of(&gateway.url)));
+    let (old, new) = (push_hook(first), push_hook(&env.hooks_of(&gateway.url)));
     assert_ne!(old, new);
     for hook in [&old, &new] {
         assert_eq!(env.deliver(&gateway.url, hook, payload()).await, StatusCode::ACCEPTED);
     }
     let HookName { hook_scope, generation, .. } =
-        HookName::parse(&new).expect("it is a name of ours");
+        HookName::parse(&new).expect("the gateway made this name");
     let store = gateway.app.store();
     store.retire_hooks(ORGANIZATION, hook_scope, generation).await.expect("the store works");
-    // Reading the plan also reads which secrets are retired.
+    // Making the plan reads which hooks are retired.
     gateway.api.get("/v1/organizations/fabrikam/plan").await;
     assert_eq!(env.deliver(&gateway.url, &old, payload()).await, StatusCode::UNAUTHORIZED);
     assert_eq!(env.deliver(&gateway.url, &new, payload()).await, StatusCode::ACCEPTED);
@@ -129,7 +135,7 @@ fn ids(hooks: &[Subscription]) -> BTreeSet<&str> {
     hooks.iter().map(|one| one.id.as_str()).collect()
 }
 
-/// How many attempts of Azure DevOps were answered like this.
+/// How many attempts to deliver were answered with this status.
 fn answered(ado: &World, status: u16) -> usize {
     let attempts = ado.all_notifications().flat_map(|one| &one.attempts);
     attempts.filter(|attempt| attempt.answer == Answer::Status(status)).count()

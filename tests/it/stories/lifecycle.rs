@@ -1,16 +1,16 @@
-//! The main job: a pull request and a push become runs, their reports become statuses.
+//! The main path: a pull request or a push starts runs, and their reports become statuses.
 
 use fakes::ci::Behaviour;
 
-use crate::harness::{Env, InProcess, check_invariants};
+use crate::harness::{Env, InProcess, check};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pull_request_gets_its_check() {
+async fn opening_a_pull_request_starts_a_run_and_shows_its_result() {
     let env = Env::new(1);
     let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("feature/search");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
-    env.shell.ado(|ado| env.shell.ci(|ci| check_invariants(ado, ci)));
+    env.check_invariants();
     let runs = gateway.api.items("/v1/runs").await;
     assert_eq!(runs.len(), 1);
     assert_eq!(runs[0]["state"], "succeeded");
@@ -18,7 +18,7 @@ async fn a_pull_request_gets_its_check() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_is_pending_at_once_then_running_then_succeeded() {
+async fn a_status_is_pending_from_the_start_until_the_final_report() {
     let env = Env::new(2);
     env.disable_ci_reports();
     let gateway = InProcess::start(&env).await;
@@ -34,13 +34,13 @@ async fn a_check_is_pending_at_once_then_running_then_succeeded() {
     env.until_idle(&gateway.api).await;
     let build = format!("{}/ci/builds/1", env.shell.url());
     let on_pull_request = env.statuses(id, "unit-tests");
-    for shown in [&on_pull_request, &env.commit_statuses(&commit, "unit-tests")] {
-        let (last, before) = shown.split_last().unwrap();
+    for statuses in [&on_pull_request, &env.commit_statuses(&commit, "unit-tests")] {
+        let (last, before) = statuses.split_last().unwrap();
         assert!(!before.is_empty() && before.iter().all(|status| status.state == "pending"));
-        assert_eq!(shown[0].description.as_deref(), Some("Queued"));
+        assert_eq!(statuses[0].description.as_deref(), Some("Queued"));
         assert_eq!(last.description.as_deref(), Some("build 1 is succeeded"));
         assert_eq!(last.target_url.as_ref(), Some(&build));
-        assert!(shown.iter().all(|status| status.genre == "ci" && status.by == env.identity));
+        assert!(statuses.iter().all(|status| status.genre == "ci" && status.by == env.identity));
     }
     assert!(on_pull_request.iter().all(|status| status.iteration == Some(1)));
     env.check_invariants();
@@ -48,7 +48,7 @@ async fn a_check_is_pending_at_once_then_running_then_succeeded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_push_to_main_gets_a_status_on_its_commit_only() {
+async fn a_push_to_main_has_a_status_on_its_commit_only() {
     let env = Env::new(3);
     let gateway = InProcess::start(&env).await;
     let commit = env.push("main");
@@ -65,7 +65,7 @@ async fn a_push_to_main_gets_a_status_on_its_commit_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_push_to_another_branch_starts_nothing_and_says_why() {
+async fn a_push_to_a_branch_that_no_check_matches_is_ignored_with_a_reason() {
     let env = Env::new(4);
     let gateway = InProcess::start(&env).await;
     env.push("topic");
@@ -81,18 +81,19 @@ async fn a_push_to_another_branch_starts_nothing_and_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_ci_says_of_its_end_is_what_people_see() {
+async fn failed_errored_and_cancelled_runs_have_their_own_status() {
     let env = Env::new(5);
     let gateway = InProcess::start(&env).await;
-    let ends = [
+    let outcomes = [
         (Behaviour::Fail, "failed", "build 1 is failed"),
         (Behaviour::Error, "error", "build 2 is errored"),
         (Behaviour::Cancel, "error", "build 3 is cancelled"),
     ];
-    for (behaviour, state, words) in ends {
+    for (behaviour, state, description) in outcomes {
         env.shell.ci(|ci| ci.next(1, &behaviour));
-        let (id, commit) = env.open(&format!("topic-{state}-{words}").replace(' ', "-"));
-        env.until_description(id, &commit, "unit-tests", words).await;
+        let branch = format!("topic-{state}-{description}").replace(' ', "-");
+        let (id, commit) = env.open(&branch);
+        env.until_description(id, &commit, "unit-tests", description).await;
         env.until_status(id, &commit, "unit-tests", state).await;
         env.until_commit_status(&commit, "unit-tests", state).await;
     }
@@ -104,10 +105,10 @@ async fn what_a_ci_says_of_its_end_is_what_people_see() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_may_be_shown_on_the_pull_request_alone() {
+async fn a_check_can_have_statuses_on_the_pull_request_only() {
     let env = Env::new(6);
     let gateway = InProcess::start_with(&env, |settings| {
-        settings.checks = crate::harness::check("lint", r#"statuses = ["pull_request"]"#);
+        settings.checks = check("lint", r#"statuses = ["pull_request"]"#);
     })
     .await;
     let (id, commit) = env.open("topic");
@@ -119,7 +120,7 @@ async fn a_check_may_be_shown_on_the_pull_request_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_pull_requests_at_once_all_get_their_check() {
+async fn ten_pull_requests_at_once_all_show_their_result() {
     let env = Env::new(7);
     let gateway = InProcess::start(&env).await;
     let opened: Vec<_> = (0..10).map(|number| env.open(&format!("topic-{number}"))).collect();
