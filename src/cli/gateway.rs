@@ -84,6 +84,7 @@ impl Gateway {
         let listener = TcpListener::bind("127.0.0.1:0").context("cannot bind loopback")?;
         let url = format!("http://{}", listener.local_addr()?);
         let components = app::components(&config, store, CancellationToken::new()).await?;
+        // Without a pass a reconciler has no outcome that the command could wait for.
         for reconcilers in components.reconcilers.values() {
             reconcilers.begin().await?;
         }

@@ -41,8 +41,7 @@ pub(super) fn page(status: StatusCode, page: &Page<'_>) -> HttpResponse {
         .body(body)
 }
 
-/// A paragraph that begins with a capital and ends with a full stop. Text between backticks is shown
-/// as code.
+/// A paragraph from a capital to a full stop. Text between backticks is shown as code.
 fn paragraph(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(char::to_uppercase).into_iter().flatten();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::paging::{Parameters, rendered};
 use super::resource::{ItemResult, ListResult, Resource};
 use crate::domain::audit::{Action, Outcome};
-use crate::storage::{AuditFilter, AuditRow, Page, Store};
+use crate::storage::{self, AuditFilter, AuditRow, Page};
 
 pub(super) struct Audit;
 
@@ -13,9 +13,9 @@ impl Resource for Audit {
     const PATH: &'static str = "/v1/audit";
     const NAME: &'static str = "entry of the audit log";
     const FILTERS: &'static [&'static str] = &["organization", "action", "outcome", "run", "pat"];
-    type Source = dyn Store;
+    type Source = dyn storage::Audit;
 
-    async fn list(store: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
+    async fn list(audit: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
         let actions = Action::ALL.map(Action::as_str).join(", ");
         let outcomes = Outcome::ALL.map(Outcome::as_str).join(", ");
         let filter = AuditFilter {
@@ -25,12 +25,12 @@ impl Resource for Audit {
             run: parameters.parse("run", "the id of a run")?,
             pat: parameters.get("pat"),
         };
-        Ok(rendered(store.audit(filter, page).await?, render))
+        Ok(rendered(audit.audit(filter, page).await?, render))
     }
 
-    async fn show(store: &Self::Source, id: &str) -> ItemResult {
+    async fn show(audit: &Self::Source, id: &str) -> ItemResult {
         let Ok(id) = id.parse() else { return Ok(None) };
-        Ok(store.audit_entry(id).await?.as_ref().map(render))
+        Ok(audit.audit_entry(id).await?.as_ref().map(render))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::decision::{Outcome, Source};
 use crate::domain::id::DeliveryId;
 use crate::server::auth::Operator;
 use crate::server::problem::Problem;
-use crate::storage::{Delivery, DeliveryFilter, Page, Store};
+use crate::storage::{self, Delivery, DeliveryFilter, Page};
 
 pub(super) struct Deliveries;
 
@@ -19,9 +19,9 @@ impl Resource for Deliveries {
     const PATH: &'static str = "/v1/deliveries";
     const NAME: &'static str = "delivery";
     const FILTERS: &'static [&'static str] = &["organization", "event_type", "outcome", "source"];
-    type Source = dyn Store;
+    type Source = dyn storage::Deliveries;
 
-    async fn list(store: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
+    async fn list(deliveries: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
         let outcomes = "started, ignored, stale, duplicate, quarantined or pending";
         let sources = "hook, catch_up or replay";
         let filter = DeliveryFilter {
@@ -30,14 +30,14 @@ impl Resource for Deliveries {
             outcome: parameters.parse_with("outcome", outcomes, Outcome::parse)?,
             source: parameters.parse_with("source", sources, Source::parse)?,
         };
-        Ok(rendered(store.deliveries(filter, page).await?, render))
+        Ok(rendered(deliveries.deliveries(filter, page).await?, render))
     }
 
     /// The delivery with its body.
-    async fn show(store: &Self::Source, id: &str) -> ItemResult {
+    async fn show(deliveries: &Self::Source, id: &str) -> ItemResult {
         let Ok(id) = id.parse() else { return Ok(None) };
-        let delivery = store.delivery(id).await?;
-        let (Some(delivery), Some(body)) = (delivery, store.delivery_body(id).await?) else {
+        let delivery = deliveries.delivery(id).await?;
+        let (Some(delivery), Some(body)) = (delivery, deliveries.delivery_body(id).await?) else {
             return Ok(None);
         };
         let mut shown = render(&delivery);

@@ -29,11 +29,14 @@ use actix_web::web::{self, Data, ServiceConfig};
 
 use super::Components;
 use crate::credentials::Identities;
-use crate::storage::Store;
+use crate::storage::{Audit, Deliveries, Runs, Statuses};
 
 pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
     let deps = Data::new(components.deps.clone());
-    let store: Data<dyn Store> = Data::from(Arc::clone(&deps.store));
+    let deliveries = Data::from(Arc::clone(&deps.store) as Arc<dyn Deliveries>);
+    let runs = Data::from(Arc::clone(&deps.store) as Arc<dyn Runs>);
+    let statuses = Data::from(Arc::clone(&deps.store) as Arc<dyn Statuses>);
+    let audit = Data::from(Arc::clone(&deps.store) as Arc<dyn Audit>);
     let observe = Data::new(components.observe());
     let identities: Data<Identities> = Data::from(Arc::clone(&components.identities));
     let directory = Data::new(organizations::Directory {
@@ -49,7 +52,10 @@ pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + C
     move |config| {
         config
             .app_data(deps.clone())
-            .app_data(store.clone())
+            .app_data(deliveries.clone())
+            .app_data(runs.clone())
+            .app_data(statuses.clone())
+            .app_data(audit.clone())
             .app_data(observe.clone())
             .app_data(identities.clone())
             .app_data(directory.clone())

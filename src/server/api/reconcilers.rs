@@ -1,5 +1,5 @@
-//! The reconcilers of an organization: the plan of the next pass, the outcomes of the last ones, and
-//! what operators ask for.
+//! The reconcilers of an organization: the plan of the next pass, the outcomes of the last passes,
+//! and what operators ask for.
 //!
 //! Planning reads Azure DevOps and changes nothing. A request only makes a pass due; the reconciler
 //! runs it.

@@ -11,7 +11,7 @@ use crate::domain::run::{Run, State};
 use crate::pipeline::observe::Observe;
 use crate::server::auth::Operator;
 use crate::server::problem::Problem;
-use crate::storage::{Changed, Page, RunFilter, Store};
+use crate::storage::{self, Changed, Page, RunFilter};
 
 pub(super) struct Runs;
 
@@ -20,9 +20,9 @@ impl Resource for Runs {
     const NAME: &'static str = "run";
     const FILTERS: &'static [&'static str] =
         &["organization", "check", "repository_id", "commit", "pull_request", "state"];
-    type Source = dyn Store;
+    type Source = dyn storage::Runs;
 
-    async fn list(store: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
+    async fn list(runs: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
         let state = |text: &str| State::parse(text).map(|_| text.to_owned());
         let filter = RunFilter {
             organization: parameters.get("organization"),
@@ -32,12 +32,12 @@ impl Resource for Runs {
             pull_request: parameters.parse("pull_request", "the number of a pull request")?,
             state: parameters.parse_with("state", "a state of a run", state)?,
         };
-        Ok(rendered(store.runs(filter, page).await?, render))
+        Ok(rendered(runs.runs(filter, page).await?, render))
     }
 
-    async fn show(store: &Self::Source, id: &str) -> ItemResult {
+    async fn show(runs: &Self::Source, id: &str) -> ItemResult {
         let Ok(id) = id.parse() else { return Ok(None) };
-        Ok(store.run(id).await?.as_ref().map(render))
+        Ok(runs.run(id).await?.as_ref().map(render))
     }
 }
 

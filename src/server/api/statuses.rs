@@ -13,7 +13,7 @@ use crate::server::Organizations;
 use crate::server::auth::Reporter;
 use crate::server::json_body::{object, optional_text, optional_url, text};
 use crate::server::problem::Problem;
-use crate::storage::{Page, StatusFilter, StatusRow, Store};
+use crate::storage::{self, Page, StatusFilter, StatusRow};
 
 const OUTCOMES: [&str; 5] = ["queued", "posted", "unchanged", "superseded", "refused"];
 
@@ -23,21 +23,21 @@ impl Resource for Statuses {
     const PATH: &'static str = "/v1/statuses";
     const NAME: &'static str = "status";
     const FILTERS: &'static [&'static str] = &["organization", "run", "outcome"];
-    type Source = dyn Store;
+    type Source = dyn storage::Statuses;
 
-    async fn list(store: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
+    async fn list(statuses: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
         let outcome = |text: &str| OUTCOMES.contains(&text).then(|| text.to_owned());
         let filter = StatusFilter {
             organization: parameters.get("organization"),
             run: parameters.parse("run", "the id of a run")?,
             outcome: parameters.parse_with("outcome", &OUTCOMES.join(", "), outcome)?,
         };
-        Ok(rendered(store.statuses(filter, page).await?, render))
+        Ok(rendered(statuses.statuses(filter, page).await?, render))
     }
 
-    async fn show(store: &Self::Source, id: &str) -> ItemResult {
+    async fn show(statuses: &Self::Source, id: &str) -> ItemResult {
         let Ok(id) = id.parse() else { return Ok(None) };
-        Ok(store.status(id).await?.as_ref().map(render))
+        Ok(statuses.status(id).await?.as_ref().map(render))
     }
 }
 
