@@ -1,4 +1,4 @@
-//! `azdo-gateway check-config`: everything that is wrong with the configuration, at once.
+//! `azdo-gateway check-config`: prints everything that is wrong with the configuration.
 
 use std::process::ExitCode;
 
@@ -12,9 +12,9 @@ pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
     let config = match common.load() {
         Ok(config) => config,
         Err(errors) => {
-            // For programs; people read the same on standard error.
+            // People read the same on standard error.
             if common.json {
-                say!("{}", json!({ "ok": false, "errors": listed(errors.findings()) }));
+                say!("{}", json!({ "ok": false, "errors": as_json(errors.findings()) }));
             }
             return Err(errors.into());
         }
@@ -22,7 +22,7 @@ pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
     let (organizations, checks) = (config.organizations.len(), config.checks.len());
     let (ci, path) = (config.ci.len(), common.config.display());
     if common.json {
-        let warnings = listed(&config.warnings);
+        let warnings = as_json(&config.warnings);
         let counts = json!({ "organizations": organizations, "checks": checks, "ci": ci });
         say!("{}", json!({ "ok": true, "counts": counts, "warnings": warnings }));
         return Ok(ExitCode::SUCCESS);
@@ -40,9 +40,9 @@ pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn listed(findings: &[Finding]) -> Vec<Value> {
-    let each = findings.iter().map(|Finding { path, line, column, what, help }| {
+fn as_json(findings: &[Finding]) -> Vec<Value> {
+    let items = findings.iter().map(|Finding { path, line, column, what, help }| {
         json!({ "path": path, "line": line, "column": column, "what": what, "help": help })
     });
-    each.collect()
+    items.collect()
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use reqwest::Method;
 use serde_json::Value;
 
 use super::Common;
@@ -13,14 +14,14 @@ use crate::cli::output::say;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Deliveries {
-    /// The latest deliveries.
+    /// List the latest deliveries.
     List(List),
-    /// One delivery with its body.
+    /// Show one delivery with its body.
     Show {
         /// Its number.
         id: String,
     },
-    /// Decide a stored delivery once more.
+    /// Decide a stored delivery again.
     Replay {
         /// Its number.
         id: String,
@@ -31,21 +32,20 @@ pub(super) enum Deliveries {
 pub(super) struct List {
     #[command(flatten)]
     listing: Listing,
-    /// started, ignored, stale, duplicate, quarantined or pending.
+    /// Only this outcome: started, ignored, stale, duplicate, quarantined or pending.
     #[arg(long)]
     outcome: Option<String>,
 }
 
 impl Deliveries {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<ExitCode> {
-        let gateway = Gateway::reach(common).await?;
-        let answer = match self {
-            Deliveries::List(list) => gateway.get(&list.path()).await,
-            Deliveries::Show { id } => gateway.get(&format!("/v1/deliveries/{id}")).await,
-            Deliveries::Replay { id } => gateway.post(&format!("/v1/deliveries/{id}/replay")).await,
+        let (method, path) = match self {
+            Deliveries::List(list) => (Method::GET, list.path()),
+            Deliveries::Show { id } => (Method::GET, format!("/v1/deliveries/{id}")),
+            Deliveries::Replay { id } => (Method::POST, format!("/v1/deliveries/{id}/replay")),
         };
-        gateway.close().await;
-        let answer = answer?;
+        let answer =
+            Gateway::with(common, async |gateway| gateway.call(method, &path).await).await?;
         match self {
             Deliveries::List(_) if !common.json => print_list(&answer),
             Deliveries::Replay { .. } if !common.json => {

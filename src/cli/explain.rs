@@ -1,4 +1,4 @@
-//! `azdo-gateway explain FILE`: what a payload would start, and why, without a running gateway.
+//! `azdo-gateway explain`: explains, without a running gateway, what a payload would start.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -20,13 +20,13 @@ use crate::pipeline::decide;
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// A payload of Azure DevOps as JSON; `-` reads standard input.
+    /// A payload of Azure DevOps as JSON; `-` is standard input.
     #[arg(required_unless_present = "delivery")]
     file: Option<PathBuf>,
-    /// A stored delivery instead of a file.
+    /// The number of a stored delivery, instead of a file.
     #[arg(long, value_name = "ID", conflicts_with = "file")]
     delivery: Option<String>,
-    /// The organization that sent it; needed when there are several.
+    /// The organization that sent it; needed where several are configured.
     #[arg(long)]
     organization: Option<String>,
 }
@@ -34,24 +34,24 @@ pub(super) struct Explain {
 impl Explain {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<ExitCode> {
         let config = common.load()?;
-        let (body, sender) = match (&self.file, &self.delivery) {
+        let (body, organization) = match (&self.file, &self.delivery) {
             (_, Some(id)) => {
-                let gateway = Gateway::reach(common).await?;
-                let shown = gateway.get(&format!("/v1/deliveries/{id}")).await;
-                gateway.close().await;
-                let shown = shown?;
-                let sender = shown.get("organization").and_then(Value::as_str).map(str::to_owned);
-                (shown.get("body").map(Value::to_string).unwrap_or_default().into_bytes(), sender)
+                let path = format!("/v1/deliveries/{id}");
+                let shown = Gateway::with(common, async |gateway| gateway.get(&path).await).await?;
+                let organization =
+                    shown.get("organization").and_then(Value::as_str).map(str::to_owned);
+                let body = shown.get("body").map(Value::to_string).unwrap_or_default();
+                (body.into_bytes(), organization)
             }
-            (Some(file), None) => (bytes_of(file)?, None),
+            (Some(file), None) => (read_bytes(file)?, None),
             (None, None) => return Ok(usage("give a FILE, or --delivery ID")),
         };
-        let organization = match sender.map_or_else(|| self.sender(&config), Ok) {
+        let organization = match organization.map_or_else(|| self.organization(&config), Ok) {
             Ok(organization) => organization,
-            Err(why) => return Ok(usage(&why)),
+            Err(reason) => return Ok(usage(&reason)),
         };
         let now = Clock::system().now();
-        let (delivered, is_sample) = understood(&body);
+        let (delivered, is_sample) = read_as_event(&body);
         let decision = decide::explain(&config.checks, &organization, &delivered, now);
         if common.json {
             say!("{}", as_json(&delivered, &decision, is_sample));
@@ -61,8 +61,9 @@ impl Explain {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The organization as configured: one that is misspelt would match no check.
-    fn sender(&self, config: &Config) -> Result<String, String> {
+    /// The organization as configured. A misspelled one is refused, because it would match no
+    /// check.
+    fn organization(&self, config: &Config) -> Result<String, String> {
         let mut names = config.organizations.iter().map(|known| &known.ado.name);
         let found = match (&self.organization, config.organizations.as_slice()) {
             (Some(given), _) => names
@@ -77,7 +78,7 @@ impl Explain {
     }
 }
 
-fn bytes_of(file: &PathBuf) -> anyhow::Result<Vec<u8>> {
+fn read_bytes(file: &PathBuf) -> anyhow::Result<Vec<u8>> {
     if file.as_os_str() == "-" {
         let mut bytes = Vec::new();
         std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
@@ -86,9 +87,9 @@ fn bytes_of(file: &PathBuf) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-/// Azure DevOps' own samples start nothing; what they would start if they were real is still worth
-/// knowing for whoever tries out a configuration with them.
-fn understood(body: &[u8]) -> (Delivered, bool) {
+/// Reads a payload. A sample of Azure DevOps starts nothing; without its ids it is read as a real
+/// event, so that a configuration can be tried out with samples. Returns whether it was a sample.
+fn read_as_event(body: &[u8]) -> (Delivered, bool) {
     let delivered = read(body);
     if delivered.fact != Fact::Test {
         return (delivered, false);
@@ -123,8 +124,7 @@ fn as_json(delivered: &Delivered, decision: &Decision, is_sample: bool) -> Value
 
 fn print(delivered: &Delivered, decision: &Decision, is_sample: bool) {
     if is_sample {
-        say!("note     this is a sample of Azure DevOps itself, which starts nothing;");
-        say!("         were it a real event:");
+        say!("note     this is a sample of Azure DevOps, which starts nothing; as a real event:");
     }
     say!("type     {}", delivered.event_type.as_deref().unwrap_or("none"));
     say!("event    {}", decision.event);

@@ -1,5 +1,5 @@
-//! `azdo-gateway healthcheck`: 0 when the running gateway answers, so that a container image needs
-//! no other program to find out.
+//! `azdo-gateway healthcheck`: exits with 0 when the gateway answers, so that a container image
+//! needs no other program for its health check.
 
 use std::process::ExitCode;
 use std::time::Duration;

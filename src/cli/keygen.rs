@@ -1,5 +1,5 @@
-//! `azdo-gateway keygen`: new secrets, and the address and password of a hook that somebody
-//! creates by hand. It prints secrets, since that is what it is asked for; it stores none.
+//! `azdo-gateway keygen`: prints a new secret, or the URL and the password of a hook that is
+//! created by hand.
 
 use std::process::ExitCode;
 
@@ -14,10 +14,10 @@ use crate::secret::RootKey;
 
 #[derive(Debug, Args)]
 pub(super) struct Keygen {
-    /// A secret for a CI of kind "webhook".
+    /// Print a secret for a CI of kind "webhook" instead of a root key.
     #[arg(long, conflicts_with = "hook")]
     webhook: bool,
-    /// The address, user and password of a hook, as ORGANIZATION/NAME.
+    /// Print the URL, user and password of this hook instead.
     #[arg(long, value_name = "ORGANIZATION/NAME")]
     hook: Option<String>,
 }
@@ -28,9 +28,9 @@ impl Keygen {
             return print_hook(common, hook);
         }
         let secret = if self.webhook {
-            SigningSecret::generate().context("no randomness")?
+            SigningSecret::generate().context("no random numbers are available")?
         } else {
-            RootKey::generate().context("no randomness")?.to_base64()
+            RootKey::generate().context("no random numbers are available")?.to_base64()
         };
         say!("{}", secret.expose());
         Ok(ExitCode::SUCCESS)

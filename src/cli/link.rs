@@ -1,9 +1,10 @@
-//! `azdo-gateway link`: who the gateway is in an organization, and a link to sign somebody in. The
-//! link is a secret for as long as it works; it is printed since that is what is asked for.
+//! `azdo-gateway link`: shows the service user of an organization, prints a one-time link to sign
+//! one in, or unlinks it.
 
 use std::process::ExitCode;
 
 use clap::Args;
+use reqwest::Method;
 use serde_json::Value;
 
 use super::Common;
@@ -15,32 +16,29 @@ use crate::cli::output::say;
 pub(super) struct Link {
     /// The organization.
     organization: String,
-    /// Take the service user away instead.
+    /// Unlink the service user instead.
     #[arg(long)]
     remove: bool,
 }
 
 impl Link {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<ExitCode> {
-        let gateway = Gateway::reach(common).await?;
-        let is_running = gateway.is_running();
         let path = format!("/v1/organizations/{}/link", self.organization);
-        let answer = match self.remove {
-            true => gateway.delete(&path).await.map(|()| Value::Null),
-            false => gateway.post(&path).await,
+        let method = if self.remove { Method::DELETE } else { Method::POST };
+        let call = async |gateway: &Gateway| {
+            Ok((gateway.call(method, &path).await?, gateway.is_running()))
         };
-        gateway.close().await;
-        let answer = answer?;
+        let (answer, is_running) = Gateway::with(common, call).await?;
         match (self.remove, common.json) {
             (true, true) => say!("{{}}"),
             (true, false) => {
-                say!("Nobody is linked to {} any more; its statuses wait.", self.organization);
+                say!("{}: no service user is linked any more; statuses wait.", self.organization);
             }
             (false, true) => say!("{answer:#}"),
             (false, false) => {
                 self.print(&answer);
                 if !is_running {
-                    say!("No gateway is running: start it first.");
+                    say!("No gateway is running: start it before you open the link.");
                 }
             }
         }
@@ -50,7 +48,7 @@ impl Link {
     fn print(&self, answer: &Value) {
         let organization = &self.organization;
         match answer.get("linked").filter(|linked| !linked.is_null()) {
-            None => say!("{organization}: nobody is linked, and statuses wait."),
+            None => say!("{organization}: no service user is linked; statuses wait."),
             Some(linked) => {
                 say!(
                     "{organization}: linked to {} since {}, by {}.",
@@ -60,11 +58,13 @@ impl Link {
                 );
                 let problem = text(linked, "problem");
                 if problem != "-" {
-                    say!("It does not work: {problem}");
+                    say!("The link does not work: {problem}");
                 }
             }
         }
-        say!("\nOpen this in a browser, and sign in with the account whose rights are to be used:");
+        say!(
+            "\nOpen this link in a browser, and sign in as the account that the gateway is to use:"
+        );
         say!("\n  {}", text(answer, "url"));
         say!("\nIt works once, until {}.", text(answer, "expires_at"));
     }

@@ -1,5 +1,5 @@
-//! What every list of the command line has: how much of it, of whom, and where it goes on. It must
-//! never know what is listed.
+//! The arguments and the output of every list: the size of the page, the cursor and the
+//! organization.
 
 use clap::Args;
 use serde_json::Value;
@@ -9,19 +9,19 @@ use super::table;
 
 #[derive(Debug, Args)]
 pub(super) struct Listing {
-    /// How many, up to 500.
+    /// The most items to list, up to 500.
     #[arg(long, default_value_t = 50)]
     limit: usize,
-    /// Where an earlier page ended.
+    /// Continue where an earlier page ended.
     #[arg(long)]
     cursor: Option<String>,
-    /// Of one organization.
+    /// Only items of this organization.
     #[arg(long)]
     organization: Option<String>,
 }
 
 impl Listing {
-    /// The call that lists, with filters by name; those that are not given are left out.
+    /// The path of the list with its query. Filters without a value are left out.
     pub(super) fn path(&self, list: &str, filters: &[(&str, &Option<String>)]) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.append_pair("limit", &self.limit.to_string());
@@ -33,7 +33,7 @@ impl Listing {
     }
 }
 
-/// The items of an answer as a table, and how to see more.
+/// Prints the items of an answer as a table, and the argument that continues it.
 pub(super) fn print(answer: &Value, head: &[&str], row: impl Fn(&Value) -> Vec<String>) {
     let items = answer.get("items").and_then(Value::as_array);
     let rows: Vec<Vec<String>> = items.into_iter().flatten().map(row).collect();

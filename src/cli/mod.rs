@@ -1,5 +1,5 @@
 //! EDGE: the command line, one file per subcommand. Exit codes: 0 done, 1 refused or failed,
-//! 2 usage or configuration. It must never hold a rule.
+//! 2 wrong usage or configuration.
 
 mod check_config;
 mod deliveries;
@@ -36,7 +36,7 @@ pub struct Cli {
     command: Command,
 }
 
-/// What every subcommand takes.
+/// The arguments of every subcommand.
 #[derive(Clone, Debug, Args)]
 struct Common {
     /// The configuration file.
@@ -54,34 +54,34 @@ struct Common {
 enum Command {
     /// Run the gateway.
     Serve,
-    /// Show the whole main job on this machine: no account, no configuration.
+    /// Show the gateway at work on this machine: no account, no configuration.
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
-    /// Read the configuration and say everything that is wrong with it.
+    /// Check the configuration and print everything that is wrong with it.
     CheckConfig,
     /// Print a new root key, a new CI secret, or the address and password of a hook.
     Keygen(keygen::Keygen),
-    /// Show who the gateway is in an organization, and print a link to sign somebody in.
+    /// Show the service user of an organization, and print a link to sign one in.
     Link(link::Link),
-    /// Say what a payload would start, and why.
+    /// Explain what a payload would start, and why.
     Explain(explain::Explain),
-    /// What came in, and what became of it.
+    /// List, show and replay deliveries: what Azure DevOps sent, and how it was decided.
     #[command(subcommand)]
     Deliveries(deliveries::Deliveries),
-    /// CI executions: how they go, ending one, starting one anew.
+    /// List, show, cancel and rerun runs: the executions of checks at CI systems.
     #[command(subcommand)]
     Runs(runs::Runs),
-    /// The service-hook subscriptions: as they are, as they should be, and making them so.
+    /// List, plan, apply, rotate and remove the service-hook subscriptions of the gateway.
     #[command(subcommand)]
     Hooks(hooks::Hooks),
-    /// Whether the gateway may do in Azure DevOps what the checks need, and letting it.
+    /// Check and grant the permissions that the checks need in Azure DevOps.
     #[command(subcommand)]
     Permissions(permissions::Permissions),
-    /// Ask the running gateway whether it lives: for container health checks.
+    /// Check that the gateway is running: for container health checks.
     Healthcheck,
 }
 
-/// Runs the command line and says how the process is to end.
+/// Runs a subcommand. Returns the exit code of the process.
 pub async fn run(cli: Cli) -> ExitCode {
     let common = cli.common;
     let done = match cli.command {
@@ -114,13 +114,13 @@ pub async fn run(cli: Cli) -> ExitCode {
 }
 
 impl Common {
-    /// The configuration, whole or not at all.
+    /// The configuration.
     fn load(&self) -> Result<Config, Errors> {
         config::load(&self.config, &config::Process)
     }
 }
 
-/// For mistakes in how a command is called.
+/// Prints an error about the arguments. Returns the exit code for it.
 fn usage(message: &str) -> ExitCode {
     eprintln!("error: {message}");
     ExitCode::from(2)

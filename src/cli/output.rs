@@ -1,16 +1,16 @@
-//! Lines on standard output. Whoever reads them may stop reading, as `head` does: then the command
-//! ends without a word. It must never be used for errors.
+//! Lines on standard output. Where the reader stops reading, as `head` does, the process exits
+//! silently.
 
 use std::fmt::Arguments;
 use std::io::Write;
 
-/// Like `println!`, and ends the process when nobody reads any more.
+/// Like `println!`, but exits where standard output is closed.
 macro_rules! say {
     ($($arguments:tt)*) => { $crate::cli::output::line(format_args!($($arguments)*)) };
 }
 pub(super) use say;
 
-/// One line.
+/// Prints one line.
 pub(super) fn line(text: Arguments<'_>) {
     let mut out = std::io::stdout().lock();
     let written = out.write_fmt(text).and_then(|()| out.write_all(b"\n"));

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use reqwest::Method;
 use serde_json::Value;
 
 use super::Common;
@@ -13,19 +14,19 @@ use crate::cli::output::say;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Runs {
-    /// The latest runs.
+    /// List the latest runs.
     List(List),
-    /// One run.
+    /// Show one run.
     Show {
         /// Its id.
         id: String,
     },
-    /// End a run.
+    /// Cancel a run.
     Cancel {
         /// Its id.
         id: String,
     },
-    /// Start a run anew.
+    /// Start the same run again, as a new run.
     Rerun {
         /// Its id.
         id: String,
@@ -36,25 +37,25 @@ pub(super) enum Runs {
 pub(super) struct List {
     #[command(flatten)]
     listing: Listing,
-    /// planned, dispatched, running, succeeded, failed, errored, cancelled, timed_out, superseded.
+    /// Only this state: planned, dispatched, running, succeeded, failed, errored, cancelled,
+    /// timed_out or superseded.
     #[arg(long)]
     state: Option<String>,
-    /// Of one check.
+    /// Only runs of this check.
     #[arg(long)]
     check: Option<String>,
 }
 
 impl Runs {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<ExitCode> {
-        let gateway = Gateway::reach(common).await?;
-        let answer = match self {
-            Runs::List(list) => gateway.get(&list.path()).await,
-            Runs::Show { id } => gateway.get(&format!("/v1/runs/{id}")).await,
-            Runs::Cancel { id } => gateway.post(&format!("/v1/runs/{id}/cancel")).await,
-            Runs::Rerun { id } => gateway.post(&format!("/v1/runs/{id}/rerun")).await,
+        let (method, path) = match self {
+            Runs::List(list) => (Method::GET, list.path()),
+            Runs::Show { id } => (Method::GET, format!("/v1/runs/{id}")),
+            Runs::Cancel { id } => (Method::POST, format!("/v1/runs/{id}/cancel")),
+            Runs::Rerun { id } => (Method::POST, format!("/v1/runs/{id}/rerun")),
         };
-        gateway.close().await;
-        let answer = answer?;
+        let answer =
+            Gateway::with(common, async |gateway| gateway.call(method, &path).await).await?;
         match self {
             Runs::List(_) if !common.json => print_list(&answer),
             Runs::Cancel { .. } | Runs::Rerun { .. } if !common.json => {

@@ -1,4 +1,5 @@
-//! `azdo-gateway serve`: runs until SIGTERM or SIGINT; a second one does not wait.
+//! `azdo-gateway serve`: runs the gateway until SIGTERM or SIGINT. A second signal stops it at
+//! once.
 
 use std::process::ExitCode;
 
@@ -27,7 +28,7 @@ pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
     notify(READY);
     either(&mut terminate, &mut interrupt).await;
     notify(STOPPING);
-    tracing::info!("stopping: not ready any more, finishing what was accepted");
+    tracing::info!("stopping: unready, finishing accepted work");
     tokio::select! {
         () = app.stop() => tracing::info!("stopped"),
         () = either(&mut terminate, &mut interrupt) => tracing::warn!("stopped without waiting"),

@@ -1,9 +1,9 @@
-//! Tables and colour for people. It must never know what is listed.
+//! Tables and colours for people.
 
 use crate::cli::output::say;
 use std::io::IsTerminal;
 
-/// Rows with a head, columns aligned.
+/// Prints a head and rows with aligned columns.
 pub(super) fn print(head: &[&str], rows: &[Vec<String>]) {
     let head: Vec<String> = head.iter().map(|name| name.to_uppercase()).collect();
     let width = |column: usize| {
@@ -20,7 +20,7 @@ pub(super) fn print(head: &[&str], rows: &[Vec<String>]) {
     }
 }
 
-/// Words that say how something went, in the colour that people expect; on a terminal only.
+/// The text in the colour of an outcome such as "failed"; on a terminal only.
 pub(super) fn painted(word: &str, text: &str) -> String {
     if !std::io::stdout().is_terminal() {
         return text.to_owned();

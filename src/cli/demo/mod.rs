@@ -1,14 +1,26 @@
-//! `azdo-gateway demo`: the whole main job on this machine, with a played Azure DevOps and CI.
+//! `azdo-gateway demo`: shows the gateway at work on this machine, with fakes of Azure DevOps,
+//! Entra and a CI.
 //!
-//! The gateway is the real one, configured through its real configuration and reached over HTTP;
-//! only its neighbours are played. It must never need an account, a file or the network.
+//! The gateway is the real one: it reads its configuration as ever and is reached over HTTP. The
+//! demo needs no account, no file and no network.
 
+/// Azure DevOps, Entra and the CI.
+mod fake_systems;
+
+/// Signs the service user in.
 mod linking;
-mod neighbours;
-mod settling;
-mod story;
-mod verdict;
-mod watch;
+
+/// Waits until the gateway is set up at Azure DevOps.
+mod startup;
+
+/// What people do at Azure DevOps.
+mod scenario;
+
+/// The statuses that Azure DevOps has to show.
+mod expected;
+
+/// Prints what happens.
+mod timeline;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -23,12 +35,13 @@ use crate::ci::webhook::SigningSecret;
 use crate::cli::output::say;
 use crate::config::{self, Config, Environment};
 use crate::secret::{RootKey, Secret};
-use neighbours::Neighbours;
-use watch::Watch;
+use fake_systems::FakeSystems;
+use scenario::Scenario;
+use timeline::Timeline;
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
-    /// Leave everything running afterwards, and print where.
+    /// Leave everything running afterwards, and print the addresses.
     #[arg(long)]
     keep: bool,
 }
@@ -40,37 +53,37 @@ impl Demo {
         }
         let folder = Folder::create()?;
         let secrets = Secrets::new()?;
-        let neighbours = Neighbours::start(secrets.ci.expose())?;
+        let systems = FakeSystems::start(secrets.ci.expose())?;
         let listener = TcpListener::bind("127.0.0.1:0").context("cannot bind loopback")?;
-        let config = secrets.configure(&listener, &neighbours, &folder.0)?;
+        let config = secrets.configure(&listener, &systems, &folder.0)?;
         let url = config.server.public_url.as_str().trim_end_matches('/').to_owned();
         let app = App::start_on(config, listener).await?;
         say!("gateway       {url}");
-        say!("Azure DevOps  {}  (played)", neighbours.organization_url());
-        say!("CI            {}  (played)\n", neighbours.shell.ci_url());
-        linking::link(&neighbours, &url, &secrets.operator).await?;
-        say!("Jo links {} through a browser and a played Entra", neighbours::SERVICE_USER);
-        let mut watch = Watch::begin();
-        let place = (url.as_str(), &secrets.operator);
-        settling::until_settled(&neighbours, &app, &mut watch, place).await?;
-        let expected = story::tell(&neighbours, &app, &mut watch).await?;
-        let is_right = verdict::print(&neighbours, &expected);
-        let is_whole = verdict::print_hooks(&neighbours);
+        say!("Azure DevOps  {}  (fake)", systems.organization_url());
+        say!("CI            {}  (fake)\n", systems.shell.ci_url());
+        linking::link(&systems, &url, &secrets.operator).await?;
+        say!("Jo links {} in a browser, through a fake Entra", fake_systems::SERVICE_USER);
+        let mut timeline = Timeline::begin(&systems, app.store());
+        startup::until_reconciled(&mut timeline, &url, &secrets.operator).await?;
+        let expected = Scenario::new(&systems, &mut timeline).play().await?;
+        let are_statuses_right = expected::print_statuses(&systems, &expected);
+        let are_hooks_right = expected::print_hooks(&systems);
         if self.keep {
             say!("\nOperator token: {}", secrets.operator.expose());
             say!("Try: curl -H 'Authorization: Bearer …' {url}/v1/runs");
-            say!("and: curl {}/_fake", neighbours.shell.url());
-            say!("Everything is left running; press Ctrl-C to end it.");
+            say!("and: curl {}/_fake", systems.shell.url());
+            say!("Everything is left running; press Ctrl-C to stop it.");
             tokio::signal::ctrl_c().await?;
         }
         app.stop().await;
-        let is_clean = verdict::print_tokens(&neighbours);
-        neighbours.shell.stop().await;
-        Ok(if is_right && is_whole && is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        let are_tokens_gone = expected::print_tokens(&systems);
+        systems.shell.stop().await;
+        let is_right = are_statuses_right && are_hooks_right && are_tokens_gone;
+        Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
-/// Where the demo's database lies, until it ends.
+/// The folder of the demo's database, deleted at the end.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -83,12 +96,12 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left behind in a temporary folder harms nobody.
+        // One that cannot be deleted stays in the temporary folder of the machine.
         drop(std::fs::remove_dir_all(&self.0));
     }
 }
 
-/// Made up for one demo; the configuration takes them from its environment, as ever.
+/// The secrets of one demo. The configuration reads them as if from the environment.
 struct Secrets {
     root_key: Secret,
     operator: Secret,
@@ -97,17 +110,18 @@ struct Secrets {
 
 impl Secrets {
     fn new() -> anyhow::Result<Self> {
+        let missing = "no random numbers are available";
         Ok(Self {
-            root_key: RootKey::generate().context("no randomness")?.to_base64(),
-            operator: RootKey::generate().context("no randomness")?.to_base64(),
-            ci: SigningSecret::generate().context("no randomness")?,
+            root_key: RootKey::generate().context(missing)?.to_base64(),
+            operator: RootKey::generate().context(missing)?.to_base64(),
+            ci: SigningSecret::generate().context(missing)?,
         })
     }
 
     fn configure(
         &self,
         listener: &TcpListener,
-        neighbours: &Neighbours,
+        systems: &FakeSystems,
         folder: &Path,
     ) -> anyhow::Result<Config> {
         let address = listener.local_addr()?;
@@ -115,14 +129,14 @@ impl Secrets {
         let text = include_str!("demo.toml")
             .replace("{address}", &address.to_string())
             .replace("{database}", &database.display().to_string())
-            .replace("{tenant_id}", &neighbours.shell.entra(|entra| entra.tenant().to_owned()))
-            .replace("{client_id}", &neighbours.client_id)
-            .replace("{authority_url}", neighbours.shell.url())
-            .replace("{organization_url}", &neighbours.organization_url())
-            .replace("{ci_url}", &neighbours.shell.ci_url());
+            .replace("{tenant_id}", &systems.shell.entra(|entra| entra.tenant().to_owned()))
+            .replace("{client_id}", &systems.client_id)
+            .replace("{authority_url}", systems.shell.url())
+            .replace("{organization_url}", &systems.organization_url())
+            .replace("{ci_url}", &systems.shell.ci_url());
         match config::parse("demo.toml", &text, self) {
             Ok(config) => Ok(config),
-            Err(errors) => bail!("the demo's own configuration is wrong:\n{errors}"),
+            Err(errors) => bail!("the configuration of the demo is wrong:\n{errors}"),
         }
     }
 }
@@ -133,7 +147,7 @@ impl Environment for Secrets {
             "ROOT_KEY" => self.root_key.expose(),
             "OPERATOR_TOKEN" => self.operator.expose(),
             "BUILDER_SECRET" => self.ci.expose(),
-            "CLIENT_SECRET" => neighbours::CLIENT_SECRET,
+            "CLIENT_SECRET" => fake_systems::CLIENT_SECRET,
             _ => return None,
         };
         Some(secret.to_owned())

@@ -1,12 +1,13 @@
-//! `azdo-gateway hooks list|plan|apply|rotate|remove`: the service-hook subscriptions of the
-//! gateway, as they are and as they should be. It must never decide what they should be.
+//! `azdo-gateway hooks`: lists the service-hook subscriptions of the gateway, plans and applies
+//! changes to them, rotates their secrets, and removes them.
 
 mod plan;
-mod waiting;
+mod wait;
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::Common;
@@ -17,57 +18,43 @@ use crate::cli::output::say;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Hooks {
-    /// The subscriptions as last seen, and when each last delivered.
+    /// List the subscriptions as last seen, and when each last delivered.
     List(Listing),
-    /// What would be created, changed, healed and removed; changes nothing.
+    /// Show what would be created, changed, replaced and removed; change nothing.
     Plan {
         #[command(flatten)]
-        of: Of,
-        /// Exit with 1 when there is something to do.
+        scope: Scope,
+        /// Exit with 1 where there is something to do.
         #[arg(long)]
         check: bool,
     },
-    /// Do it, and wait until it is done.
-    Apply(Of),
-    /// Give the hooks new secrets; the old ones are taken until the new ones have delivered.
+    /// Apply the plan, and wait until it is done.
+    Apply(Scope),
+    /// Give the hooks new secrets. The old secrets stay valid until the new ones have delivered.
     Rotate {
         #[command(flatten)]
-        of: Of,
-        /// Only those of one project, by its id.
+        scope: Scope,
+        /// Only hooks of the project with this id.
         #[arg(long)]
         project: Option<String>,
     },
-    /// Delete the hooks of the gateway, and create none until the next apply.
-    Remove(Of),
+    /// Remove the hooks of the gateway, and create none until the next apply.
+    Remove(Scope),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Of {
-    /// One organization instead of all.
+pub(super) struct Scope {
+    /// Only this organization.
     #[arg(long)]
     organization: Option<String>,
 }
 
-impl Of {
-    async fn names(&self, gateway: &Gateway) -> anyhow::Result<Vec<String>> {
-        if let Some(name) = &self.organization {
-            return Ok(vec![name.clone()]);
-        }
-        let all = gateway.get("/v1/organizations").await?;
-        let items = all.get("items").and_then(Value::as_array);
-        Ok(items.into_iter().flatten().map(|item| text(item, "name")).collect())
-    }
-}
-
 impl Hooks {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<ExitCode> {
-        let gateway = Gateway::reach(common).await?;
-        let done = self.ask(&gateway, common.json).await;
-        gateway.close().await;
-        done
+        Gateway::with(common, async |gateway| self.run_with(gateway, common.json).await).await
     }
 
-    async fn ask(&self, gateway: &Gateway, is_json: bool) -> anyhow::Result<ExitCode> {
+    async fn run_with(&self, gateway: &Gateway, is_json: bool) -> anyhow::Result<ExitCode> {
         match self {
             Hooks::List(listing) => {
                 let answer = gateway.get(&listing.path("/v1/subscriptions", &[])).await?;
@@ -78,9 +65,9 @@ impl Hooks {
                 }
                 Ok(ExitCode::SUCCESS)
             }
-            Hooks::Plan { of, check } => {
+            Hooks::Plan { scope, check } => {
                 let mut plans = Vec::new();
-                for name in of.names(gateway).await? {
+                for name in gateway.organizations(scope.organization.as_deref()).await? {
                     plans.push(gateway.get(&format!("/v1/organizations/{name}/plan")).await?);
                 }
                 if is_json {
@@ -91,41 +78,30 @@ impl Hooks {
                 let is_due = plans.iter().any(plan::is_due);
                 Ok(if *check && is_due { ExitCode::FAILURE } else { ExitCode::SUCCESS })
             }
-            Hooks::Apply(of) => {
-                let wish = async |name: &str| {
-                    gateway.post(&format!("/v1/organizations/{name}/reconcile")).await
-                };
-                each(gateway, of, is_json, wish).await
-            }
-            Hooks::Rotate { of, project } => {
+            Hooks::Apply(scope) => each(gateway, scope, is_json, Method::POST, "reconcile").await,
+            Hooks::Rotate { scope, project } => {
                 let query = project.as_ref().map(|id| format!("?project={id}")).unwrap_or_default();
-                let wish = async |name: &str| {
-                    gateway.post(&format!("/v1/organizations/{name}/rotate{query}")).await
-                };
-                each(gateway, of, is_json, wish).await
+                each(gateway, scope, is_json, Method::POST, &format!("rotate{query}")).await
             }
-            Hooks::Remove(of) => {
-                let wish = async |name: &str| {
-                    gateway.remove(&format!("/v1/organizations/{name}/hooks")).await
-                };
-                each(gateway, of, is_json, wish).await
-            }
+            Hooks::Remove(scope) => each(gateway, scope, is_json, Method::DELETE, "hooks").await,
         }
     }
 }
 
-/// Asks for the same in every organization, and waits until it is done.
+/// Sends a request about each organization, and waits until it is carried out.
 async fn each(
     gateway: &Gateway,
-    of: &Of,
+    scope: &Scope,
     is_json: bool,
-    wish: impl AsyncFn(&str) -> anyhow::Result<Value>,
+    method: Method,
+    action: &str,
 ) -> anyhow::Result<ExitCode> {
     let (mut plans, mut is_done) = (Vec::new(), true);
-    for name in of.names(gateway).await? {
+    for name in gateway.organizations(scope.organization.as_deref()).await? {
         let before = gateway.get(&format!("/v1/organizations/{name}/plan")).await?;
-        let asked = wish(&name).await?;
-        let problem = waiting::until_done(gateway, &name, &text(&asked, "asked_at")).await?;
+        let path = format!("/v1/organizations/{name}/{action}");
+        let accepted = gateway.call(method.clone(), &path).await?;
+        let problem = wait::until_done(gateway, &name, &text(&accepted, "asked_at")).await?;
         let after = gateway.get(&format!("/v1/organizations/{name}/plan")).await?;
         if !is_json {
             plan::print_done(&before, &after, problem.as_deref());

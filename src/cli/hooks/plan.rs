@@ -1,12 +1,12 @@
-//! A plan as a difference that people read: `+` added, `~` changed, `!` healed, `-` removed,
-//! `…` waited for, `?` left to a person.
+//! Prints a plan as a difference: `+` add, `~` change, `!` heal (replace), `-` remove, `…` wait,
+//! `?` left to a person.
 
 use serde_json::Value;
 
 use crate::cli::output::say;
 use crate::cli::table::text;
 
-/// Whether there is something to do that is not left to a person.
+/// Whether a plan has a step that is not left to a person.
 pub(super) fn is_due(plan: &Value) -> bool {
     items(plan).any(|item| text(item, "action") != "leave")
 }
@@ -15,12 +15,12 @@ fn items(plan: &Value) -> impl Iterator<Item = &Value> {
     plan.get("items").and_then(Value::as_array).into_iter().flatten()
 }
 
-/// The whole plan of one organization.
+/// Prints the plan of one organization.
 pub(super) fn print(plan: &Value) {
     say!("{}", text(plan, "organization"));
     let is = |field: &str| plan.get(field) == Some(&Value::Bool(true));
     if is("held") {
-        say!("  the hooks were taken away: `azdo-gateway hooks apply` creates them again");
+        say!("  the hooks were removed: `azdo-gateway hooks apply` creates them again");
     } else if !is("managed") {
         say!("  hooks are made by hand here (hooks = false)");
     }
@@ -30,7 +30,7 @@ pub(super) fn print(plan: &Value) {
     print_counts(plan);
 }
 
-/// What was done: the plan before, what is left of it, and what went wrong.
+/// Prints the plan before, what is left of it, and what went wrong.
 pub(super) fn print_done(before: &Value, after: &Value, problem: Option<&str>) {
     print(before);
     if let Some(problem) = problem {
@@ -41,7 +41,7 @@ pub(super) fn print_done(before: &Value, after: &Value, problem: Option<&str>) {
         say!("  done");
         return;
     }
-    say!("  still to be done; the gateway goes on with it:");
+    say!("  not done yet; the gateway goes on with it:");
     left.into_iter().for_each(print_step);
 }
 

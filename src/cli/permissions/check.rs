@@ -1,80 +1,71 @@
-//! `azdo-gateway permissions check`: who the gateway is in an organization, what it sees, what it
-//! may, and for everything that is missing the command that grants it.
+//! `azdo-gateway permissions check`: prints the gateway's identity in an organization, what it
+//! sees, which permissions it has, and for each missing one the command that grants it.
 
 use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Surveyed, list};
+use super::{Survey, list};
 use crate::cli::Common;
 use crate::cli::gateway::Gateway;
 use crate::cli::output::say;
 use crate::cli::table::{self, text};
 
-/// How many names are listed; more are counted.
+/// The most repositories that are listed; the others are counted.
 const NAMES_MAX: usize = 50;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Check {
-    /// One organization instead of all.
+    /// Only this organization.
     organization: Option<String>,
 }
 
 impl Check {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<ExitCode> {
-        let gateway = Gateway::reach(common).await?;
-        let surveyed = self.ask(&gateway).await;
-        gateway.close().await;
-        let surveyed = surveyed?;
+        let surveys = Gateway::with(common, async |gateway| self.ask(gateway).await).await?;
         if common.json {
-            let all = surveyed
-                .iter()
-                .map(|one| json!({ "organization": one.shown, "permissions": one.rights }));
+            let all = surveys.iter().map(
+                |one| json!({ "organization": one.organization, "permissions": one.permissions }),
+            );
             say!("{:#}", json!({ "items": all.collect::<Vec<_>>() }));
         } else {
-            for (number, one) in surveyed.iter().enumerate() {
+            for (number, one) in surveys.iter().enumerate() {
                 if number > 0 {
                     say!("");
                 }
                 print(one);
             }
         }
-        Ok(exit_code(surveyed.iter().all(Surveyed::is_fine)))
+        Ok(exit_code(surveys.iter().all(Survey::is_fine)))
     }
 
-    async fn ask(&self, gateway: &Gateway) -> anyhow::Result<Vec<Surveyed>> {
-        let names = match &self.organization {
-            Some(name) => vec![name.clone()],
-            None => {
-                let all = gateway.get("/v1/organizations").await?;
-                list(&all, "items").map(|item| text(item, "name")).collect()
-            }
-        };
-        let mut surveyed = Vec::new();
-        for name in names {
-            surveyed.push(Surveyed::ask(gateway, &name).await?);
+    async fn ask(&self, gateway: &Gateway) -> anyhow::Result<Vec<Survey>> {
+        let mut surveys = Vec::new();
+        for name in gateway.organizations(self.organization.as_deref()).await? {
+            surveys.push(Survey::ask(gateway, &name).await?);
         }
-        Ok(surveyed)
+        Ok(surveys)
     }
 }
 
-/// 0 where all is well.
+/// 0 where nothing is missing or wrong.
 pub(super) fn exit_code(is_fine: bool) -> ExitCode {
     if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Everything about one organization.
-pub(super) fn print(surveyed: &Surveyed) {
-    print_identity(&surveyed.shown);
-    print_places(&surveyed.shown);
-    print_rights(surveyed);
-    print_policies(surveyed);
-    let shown: Vec<&str> = list(&surveyed.shown, "problems").filter_map(Value::as_str).collect();
-    for problem in surveyed.problems().filter(|problem| !shown.contains(problem)) {
+/// Prints everything about one organization.
+pub(super) fn print(survey: &Survey) {
+    print_identity(&survey.organization);
+    print_repositories(&survey.organization);
+    print_permissions(survey);
+    print_policies(survey);
+    let shown: Vec<&str> =
+        list(&survey.organization, "problems").filter_map(Value::as_str).collect();
+    for problem in survey.problems().filter(|problem| !shown.contains(problem)) {
         say!("problem       {problem}");
     }
-    if surveyed.is_fine() {
+    if survey.is_fine() {
         say!("nothing is missing");
     }
 }
@@ -85,7 +76,7 @@ fn print_identity(shown: &Value) {
         Some(identity) => {
             say!("identity      {}, {}", text(identity, "display_name"), text(identity, "account"));
         }
-        None => say!("identity      not known: Azure DevOps did not let the gateway in"),
+        None => say!("identity      unknown: Azure DevOps refused the credential of the gateway"),
     }
     if let Some(link) = shown.get("link").filter(|link| link.is_object()) {
         let (by, at) = (text(link, "linked_by"), text(link, "linked_at"));
@@ -96,18 +87,15 @@ fn print_identity(shown: &Value) {
     }
 }
 
-/// So that an operator picks checks from what is there.
-fn print_places(shown: &Value) {
+/// Prints the repositories that the identity sees, for operators who write checks for them.
+fn print_repositories(shown: &Value) {
     let mut names = Vec::new();
     for project in list(shown, "projects") {
         for repository in list(project, "repositories") {
             let checks: Vec<&str> = list(repository, "checks").filter_map(Value::as_str).collect();
-            let watched = match checks.is_empty() {
-                true => "no check".to_owned(),
-                false => checks.join(", "),
-            };
-            let place = format!("{}/{}", text(project, "name"), text(repository, "name"));
-            names.push(format!("{place}  ({watched})"));
+            let checks = if checks.is_empty() { "no check".to_owned() } else { checks.join(", ") };
+            let (project, repository) = (text(project, "name"), text(repository, "name"));
+            names.push(format!("{project}/{repository}  ({checks})"));
         }
     }
     let projects = list(shown, "projects").count();
@@ -128,14 +116,14 @@ fn repositories(number: usize) -> String {
     if number == 1 { "1 repository".into() } else { format!("{number} repositories") }
 }
 
-fn place(row: &Value) -> String {
+fn location(row: &Value) -> String {
     match row.get("repository").and_then(Value::as_str) {
         Some(repository) => format!("{}/{repository}", text(row, "project")),
         None => text(row, "project"),
     }
 }
 
-fn print_rights(surveyed: &Surveyed) {
+fn print_permissions(survey: &Survey) {
     let is = |row: &Value, field: &str| row.get(field) == Some(&Value::Bool(true));
     let cells = |row: &Value| {
         let has = match (is(row, "has"), is(row, "optional")) {
@@ -143,30 +131,30 @@ fn print_rights(surveyed: &Surveyed) {
             (false, true) => "not needed",
             (false, false) => "NO",
         };
-        vec![text(row, "permission"), place(row), has.to_owned(), text(row, "for")]
+        vec![text(row, "permission"), location(row), has.to_owned(), text(row, "for")]
     };
-    let rows: Vec<Vec<String>> = surveyed.rows().map(cells).collect();
+    let rows: Vec<Vec<String>> = survey.rows().map(cells).collect();
     if !rows.is_empty() {
         say!("");
         table::print(&["permission", "where", "has", "for"], &rows);
         say!("");
     }
-    print_missing(surveyed);
-    for probe in surveyed.probes() {
+    print_missing(survey);
+    for probe in survey.probes() {
         let outcome = match probe.get("allowed") {
-            Some(Value::Bool(true)) => "a commit status is taken".to_owned(),
+            Some(Value::Bool(true)) => "a commit status can be posted".to_owned(),
             Some(Value::Bool(false)) => format!("refused: {}", text(probe, "detail")),
-            _ => format!("not known: {}", text(probe, "detail")),
+            _ => format!("unknown: {}", text(probe, "detail")),
         };
-        say!("tried         {}: {outcome}", place(probe));
+        say!("tried         {}: {outcome}", location(probe));
     }
 }
 
-/// Whether merging waits for the required checks, and where it does not.
-fn print_policies(surveyed: &Surveyed) {
-    for policy in surveyed.policies() {
+/// Prints for each required check and branch whether merging waits for it.
+fn print_policies(survey: &Survey) {
+    for policy in survey.policies() {
         let branches = policy.get("branches").and_then(Value::as_str).unwrap_or("every branch");
-        let at = format!("{} at {} {branches}", text(policy, "context"), place(policy));
+        let at = format!("{} at {} {branches}", text(policy, "context"), location(policy));
         match policy.get("problem").and_then(Value::as_str) {
             None => say!("required      {at}: policy {} waits for it", text(policy, "policy")),
             Some(problem) => say!("NOT required  {at}: {problem}"),
@@ -174,13 +162,13 @@ fn print_policies(surveyed: &Surveyed) {
     }
 }
 
-/// One command may grant several rows: it is printed once, after them.
-fn print_missing(surveyed: &Surveyed) {
-    let mut rows = surveyed.missing().peekable();
+/// Prints the missing permissions. One command may grant several: it is printed once, after them.
+fn print_missing(survey: &Survey) {
+    let mut rows = survey.missing().peekable();
     while let Some(row) = rows.next() {
         let (permission, namespace) = (text(row, "permission"), text(row, "namespace"));
         let (bit, token) = (text(row, "bit"), text(row, "token"));
-        say!("missing       {permission} at {}", place(row));
+        say!("missing       {permission} at {}", location(row));
         say!("              namespace {namespace}, bit {bit}, token {token}");
         let line = row.get("grant").and_then(Value::as_str);
         let next = rows.peek().and_then(|next| next.get("grant")).and_then(Value::as_str);
@@ -188,9 +176,9 @@ fn print_missing(surveyed: &Surveyed) {
             say!("  {line}");
         }
     }
-    if let Some(row) = surveyed.missing().next() {
+    if let Some(row) = survey.missing().next() {
         let name = text(row, "organization");
-        say!("or, all at once: azdo-gateway permissions grant {name} --pat-env NAME");
+        say!("To grant all of them: azdo-gateway permissions grant {name} --pat-env NAME");
         say!("");
     }
 }

@@ -1,6 +1,6 @@
-//! `azdo-gateway permissions grant`: sets what is missing with the personal access token of an
-//! administrator, which only this process ever sees, and looks again. It must never grant more
-//! than the gateway says is missing.
+//! `azdo-gateway permissions grant`: grants the missing permissions with the personal access token
+//! of an administrator, and checks again. The token stays in this process. Only what the gateway
+//! reports as missing is granted.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::Value;
 
-use super::Surveyed;
+use super::Survey;
 use super::check::{exit_code, print};
 use crate::ado::{self, Client, Credential, Throttle};
 use crate::cli::gateway::Gateway;
@@ -28,6 +28,7 @@ const REMEDY: &str = "granting needs the personal access token of an administrat
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Grant {
+    /// The organization.
     organization: String,
     /// The environment variable with the administrator's personal access token.
     #[arg(long, value_name = "NAME")]
@@ -41,7 +42,7 @@ impl Grant {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<ExitCode> {
         let pat = match self.pat() {
             Ok(pat) => pat,
-            Err(why) => return Ok(usage(&why)),
+            Err(reason) => return Ok(usage(&reason)),
         };
         let config = common.load()?;
         let mut known = config.organizations.iter().map(|organization| &organization.ado);
@@ -54,10 +55,10 @@ impl Grant {
         let (throttle, clock) = (Arc::new(Throttle::default()), Clock::system());
         let client = Client::new(ado::http_client()?, options, throttle, clock);
         let administrator = Administrator { client, pat };
-        let gateway = Gateway::reach(common).await?;
-        let done = administrator.grant_missing(&gateway, &name, common.json).await;
-        gateway.close().await;
-        done
+        let grant = async |gateway: &Gateway| {
+            administrator.grant_missing(gateway, &name, common.json).await
+        };
+        Gateway::with(common, grant).await
     }
 
     fn pat(&self) -> Result<Secret, String> {
@@ -71,10 +72,10 @@ impl Grant {
             (None, None) => return Err(REMEDY.to_owned()),
         };
         let pat = Secret::new(text.trim().to_owned());
-        match pat.expose().is_empty() {
-            true => Err(format!("the personal access token is empty; {REMEDY}")),
-            false => Ok(pat),
+        if pat.expose().is_empty() {
+            return Err(format!("the personal access token is empty; {REMEDY}"));
         }
+        Ok(pat)
     }
 }
 
@@ -90,33 +91,31 @@ impl Administrator {
         name: &str,
         as_json: bool,
     ) -> anyhow::Result<ExitCode> {
-        let before = Surveyed::ask(gateway, name).await?;
+        let before = Survey::ask(gateway, name).await?;
         let grants = grants(&before)?;
         if !grants.is_empty() {
-            let descriptor = self.descriptor(&before.shown).await?;
+            let descriptor = self.descriptor(&before.organization).await?;
             for grant in &grants {
                 self.set(grant, &descriptor, as_json).await?;
             }
         }
-        let after = match grants.is_empty() {
-            true => before,
-            false => Surveyed::ask(gateway, name).await?,
-        };
+        let after = if grants.is_empty() { before } else { Survey::ask(gateway, name).await? };
         if as_json {
-            say!("{:#}", after.rights);
+            say!("{:#}", after.permissions);
         } else {
             print(&after);
         }
         if !grants.is_empty() && after.missing().next().is_some() {
             eprintln!(
-                "error: something is still missing: Azure DevOps may take a minute to heed what \
-                 was granted; if it stays so, somebody denied it explicitly, which wins"
+                "error: permissions are still missing: Azure DevOps may apply a grant only after a \
+                 minute; if they stay missing, an explicit denial overrides the grant"
             );
         }
         Ok(exit_code(after.is_fine()))
     }
 
-    /// The gateway is told by Azure DevOps itself who it is; where it was not, people are searched.
+    /// The descriptor of the gateway's identity, as Azure DevOps told the gateway; else it is
+    /// searched by the name of the account.
     async fn descriptor(&self, shown: &Value) -> anyhow::Result<String> {
         let identity = shown.get("identity").cloned().unwrap_or_default();
         if let Some(descriptor) = identity.get("descriptor").and_then(Value::as_str) {
@@ -126,8 +125,10 @@ impl Administrator {
             bail!("Azure DevOps does not say who the gateway is, so nothing can be granted to it");
         };
         let found = self.client.descriptor_of(Credential::from_pat(&self.pat), account).await;
-        let found = found.context("the administrator may not look people up")?;
-        found.with_context(|| format!("Azure DevOps knows nobody, or several, called {account}"))
+        let found = found.context("the administrator may not search identities")?;
+        found.with_context(|| {
+            format!("Azure DevOps has none, or several, with the account name {account}")
+        })
     }
 
     async fn set(
@@ -147,18 +148,18 @@ impl Administrator {
     }
 }
 
-/// What is missing, place by place.
-fn grants(surveyed: &Surveyed) -> anyhow::Result<Vec<permission::Grant>> {
+/// The missing permissions, joined by namespace and token.
+fn grants(survey: &Survey) -> anyhow::Result<Vec<permission::Grant>> {
     let mut grants = Vec::new();
-    for row in surveyed.missing() {
+    for row in survey.missing() {
         let bit = row.get("bit").and_then(Value::as_u64).and_then(|bit| u32::try_from(bit).ok());
         let bit = bit.context("the gateway does not say which bit is missing")?;
         let (namespace, token) = (text(row, "namespace"), text(row, "token"));
         permission::Grant::add(&mut grants, &namespace, &token, bit);
     }
-    let problems: Vec<&str> = surveyed.problems().collect();
-    if surveyed.rows().next().is_none() && !problems.is_empty() {
-        bail!("it is not known what is missing:\n  {}", problems.join("\n  "));
+    let problems: Vec<&str> = survey.problems().collect();
+    if survey.rows().next().is_none() && !problems.is_empty() {
+        bail!("the missing permissions are unknown:\n  {}", problems.join("\n  "));
     }
     Ok(grants)
 }

@@ -1,5 +1,5 @@
-//! `azdo-gateway permissions check|grant`: whether the gateway's identity may do what the checks
-//! need, and letting it.
+//! `azdo-gateway permissions`: checks whether the gateway's identity has the permissions that the
+//! checks need, and grants them.
 
 mod check;
 mod grant;
@@ -15,9 +15,9 @@ use super::gateway::Gateway;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Permissions {
-    /// Say what the gateway's identity is, sees, and may not do.
+    /// Show the gateway's identity, what it sees, and which permissions are missing.
     Check(check::Check),
-    /// Grant what is missing, with an administrator's personal access token.
+    /// Grant missing permissions with an administrator's personal access token.
     Grant(grant::Grant),
 }
 
@@ -30,27 +30,27 @@ impl Permissions {
     }
 }
 
-/// What the gateway says about one organization.
-struct Surveyed {
-    /// What its identity is and sees.
-    shown: Value,
-    /// What it may.
-    rights: Value,
+/// The answers of the gateway about one organization.
+struct Survey {
+    /// `/v1/organizations/{name}`: its identity and what the identity sees.
+    organization: Value,
+    /// `/v1/permissions`.
+    permissions: Value,
 }
 
-impl Surveyed {
+impl Survey {
     async fn ask(gateway: &Gateway, name: &str) -> anyhow::Result<Self> {
         let mut path = url::Url::parse("http://gateway/v1/organizations")?;
         path.path_segments_mut().ok().context("it has a path")?.push(name);
-        let shown = gateway.get(path.path()).await?;
+        let organization = gateway.get(path.path()).await?;
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.append_pair("organization", name);
-        let rights = gateway.get(&format!("/v1/permissions?{}", query.finish())).await?;
-        Ok(Self { shown, rights })
+        let permissions = gateway.get(&format!("/v1/permissions?{}", query.finish())).await?;
+        Ok(Self { organization, permissions })
     }
 
     fn rows(&self) -> impl Iterator<Item = &Value> {
-        list(&self.rights, "items")
+        list(&self.permissions, "items")
     }
 
     fn missing(&self) -> impl Iterator<Item = &Value> {
@@ -59,18 +59,18 @@ impl Surveyed {
     }
 
     fn probes(&self) -> impl Iterator<Item = &Value> {
-        list(&self.rights, "probes")
+        list(&self.permissions, "probes")
     }
 
-    /// Whether merging waits for the required checks.
+    /// The policies of the required checks.
     fn policies(&self) -> impl Iterator<Item = &Value> {
-        list(&self.rights, "policies")
+        list(&self.permissions, "policies")
     }
 
     /// What could not be read at Azure DevOps, so that permissions may be missing unseen.
     fn problems(&self) -> impl Iterator<Item = &str> {
-        let name = self.shown.get("name").and_then(Value::as_str).unwrap_or_default();
-        list(&self.rights, "problems").filter_map(Value::as_str).map(move |problem| {
+        let name = self.organization.get("name").and_then(Value::as_str).unwrap_or_default();
+        list(&self.permissions, "problems").filter_map(Value::as_str).map(move |problem| {
             problem.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(problem)
         })
     }
@@ -78,8 +78,8 @@ impl Surveyed {
     fn is_fine(&self) -> bool {
         let refused = |probe: &Value| probe.get("allowed") != Some(&Value::Bool(true));
         let is_wrong = |policy: &Value| policy.get("problem").is_some_and(Value::is_string);
-        let may = self.missing().next().is_none() && !self.probes().any(refused);
-        may && self.problems().next().is_none() && !self.policies().any(is_wrong)
+        let has_permissions = self.missing().next().is_none() && !self.probes().any(refused);
+        has_permissions && self.problems().next().is_none() && !self.policies().any(is_wrong)
     }
 }
 

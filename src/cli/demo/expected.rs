@@ -1,36 +1,36 @@
-//! What Azure DevOps should show, what it shows, and whether that is the same. It must never ask
-//! the gateway: only what people see at Azure DevOps counts.
+//! Compares what Azure DevOps has to show at the end with what it shows. Only Azure DevOps is
+//! asked, because that is what people see.
 
 use fakes::ado::model::Status;
 use fakes::ado::pats::Pat;
 use fakes::ado::{SubscriptionStatus, World};
 
-use super::neighbours::Neighbours;
+use super::fake_systems::FakeSystems;
 use crate::cli::output::say;
 use crate::cli::table;
 use crate::domain::event::short;
 
-/// Where a status is looked for.
+/// What a status is posted on.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(super) enum Target {
     PullRequest { id: u64, commit: String },
     Commit(String),
 }
 
-/// A status that has to be there in the end.
+/// A status that Azure DevOps has to show.
 #[derive(Clone, Debug)]
 pub(super) struct Expected {
-    place: Place,
+    target: Target,
     check: &'static str,
     pub(super) state: String,
 }
 
 impl Expected {
-    pub(super) fn new(place: Place, check: &'static str, state: &str) -> Self {
-        Self { place, check, state: state.to_owned() }
+    pub(super) fn new(target: Target, check: &'static str, state: &str) -> Self {
+        Self { target, check, state: state.to_owned() }
     }
 
-    /// The state that Azure DevOps shows there.
+    /// The state that Azure DevOps shows.
     pub(super) fn shown(&self, ado: &World, repository: &str) -> String {
         let newest = |statuses: &[Status], iteration: Option<u64>| {
             let ours = |status: &&Status| {
@@ -38,14 +38,14 @@ impl Expected {
             };
             statuses.iter().rev().find(ours).map(|status| status.state.clone())
         };
-        let found = match &self.place {
-            Place::PullRequest { id, commit } => {
+        let found = match &self.target {
+            Target::PullRequest { id, commit } => {
                 let pull_request = ado.pull_request(*id);
                 let is_of = |one: &&fakes::ado::model::Iteration| one.source == *commit;
                 let iteration = pull_request.iterations.iter().rev().find(is_of);
                 iteration.and_then(|one| newest(&pull_request.statuses, Some(one.id)))
             }
-            Place::Commit(commit) => ado
+            Target::Commit(commit) => ado
                 .repository(repository)
                 .commits
                 .get(commit)
@@ -55,18 +55,18 @@ impl Expected {
     }
 }
 
-/// The table at the end; true when everything is as it should be.
-pub(super) fn print(neighbours: &Neighbours, expected: &[Expected]) -> bool {
+/// Prints the statuses as a table. Returns whether all are as expected.
+pub(super) fn print_statuses(systems: &FakeSystems, expected: &[Expected]) -> bool {
     let row = |one: &Expected| {
-        let shown = neighbours.shell.ado(|ado| one.shown(ado, &neighbours.repository));
-        let place = match &one.place {
-            Place::PullRequest { id, commit } => {
+        let shown = systems.shell.ado(|ado| one.shown(ado, &systems.repository));
+        let target = match &one.target {
+            Target::PullRequest { id, commit } => {
                 format!("pull request {id} at {}", short(commit))
             }
-            Place::Commit(commit) => format!("commit {}", short(commit)),
+            Target::Commit(commit) => format!("commit {}", short(commit)),
         };
         let verdict = if shown == one.state { "ok" } else { "WRONG" };
-        vec![place, one.check.into(), one.state.clone(), shown, verdict.into()]
+        vec![target, one.check.into(), one.state.clone(), shown, verdict.into()]
     };
     let rows: Vec<Vec<String>> = expected.iter().map(row).collect();
     say!("");
@@ -74,29 +74,30 @@ pub(super) fn print(neighbours: &Neighbours, expected: &[Expected]) -> bool {
     let wrong = rows.iter().filter(|row| row.last().is_some_and(|cell| cell != "ok")).count();
     let count = rows.len();
     match wrong {
-        0 => say!("\nAll {count} statuses are what they should be."),
-        _ => say!("\n{wrong} of {count} statuses are not what they should be."),
+        0 => say!("\nAll {count} statuses are as expected."),
+        _ => say!("\n{wrong} of {count} statuses are not as expected."),
     }
     wrong == 0
 }
 
-/// Whether something was lost, and every hook delivers all the same.
-pub(super) fn print_hooks(neighbours: &Neighbours) -> bool {
-    let hooks = neighbours.hooks();
+/// Prints the events that hooks lost, the hooks and the policies. Returns whether they are right.
+pub(super) fn print_hooks(systems: &FakeSystems) -> bool {
+    let hooks = systems.hooks();
     let delivering = hooks.iter().filter(|hook| hook.status == SubscriptionStatus::Enabled).count();
-    let lost = neighbours.shell.ado(|ado| ado.lost().len());
-    let policies = neighbours.shell.ado(|ado| ado.policies().count());
+    let lost = systems.shell.ado(|ado| ado.lost().len());
+    let policies = systems.shell.ado(|ado| ado.policies().count());
     say!(
-        "Events that Azure DevOps lost: {lost}, made up for by catch-up. Hooks: {}, of which \
+        "Events that Azure DevOps dropped: {lost}, found by catch-up. Hooks: {}, of which \
          {delivering} deliver. Policies: {policies}.",
         hooks.len()
     );
     lost > 0 && delivering == hooks.len() && policies == 1
 }
 
-/// What became of the tokens that the gateway minted; true when each was good for one call.
-pub(super) fn print_tokens(neighbours: &Neighbours) -> bool {
-    let (minted, used, twice, alive, violations) = neighbours.shell.ado(|ado| {
+/// Prints what became of the minted tokens. Returns whether each was used for one call at most and
+/// is revoked.
+pub(super) fn print_tokens(systems: &FakeSystems) -> bool {
+    let (minted, used, twice, alive, violations) = systems.shell.ado(|ado| {
         let count = |is: fn(&Pat) -> bool| ado.pats().iter().filter(|pat| is(pat)).count();
         (
             ado.pats().len(),
@@ -107,8 +108,8 @@ pub(super) fn print_tokens(neighbours: &Neighbours) -> bool {
         )
     });
     say!(
-        "{minted} tokens were minted: {used} spent on one call each, {twice} on more, {} minted \
-         ahead and not needed; {alive} are still alive.",
+        "{minted} tokens were minted: {used} were used for one call each, {twice} for more, {} for \
+         none; {alive} are still alive.",
         minted - used - twice
     );
     violations.iter().for_each(|violation| say!("WRONG: {violation}"));

@@ -1,5 +1,5 @@
-//! The played neighbours and what stands in them before the story begins. It must never reach into
-//! the gateway, nor make what the gateway makes itself: hooks and policies.
+//! The fakes of Azure DevOps, Entra and the CI, with what is there before the demo begins. They
+//! have no hooks and no policies: the gateway creates those.
 
 use fakes::ado::SubscriptionStatus;
 use fakes::ado::hooks::Subscription;
@@ -7,20 +7,20 @@ use fakes::bearers::add_service_user;
 use fakes::shell::Shell;
 use fakes::{ado, ci, entra};
 
-/// Of the app that the gateway is in Entra.
-pub(super) const CLIENT_SECRET: &str = "client-secret-of-the-played-app-0000";
-/// The account in whose name the gateway acts.
+/// The client secret of the gateway's app in Entra.
+pub(super) const CLIENT_SECRET: &str = "client-secret-of-the-fake-app-0000000";
+/// The account that the gateway calls Azure DevOps as.
 pub(super) const SERVICE_USER: &str = "svc-ci@fabrikam.example";
 pub(super) const ORGANIZATION: &str = "fabrikam";
 
-/// Azure DevOps, Entra and the CI behind one port.
-pub(super) struct Neighbours {
+/// See the module. All of them listen on one port.
+pub(super) struct FakeSystems {
     pub(super) shell: Shell,
     pub(super) client_id: String,
     pub(super) repository: String,
 }
 
-impl Neighbours {
+impl FakeSystems {
     pub(super) fn start(ci_secret: &str) -> anyhow::Result<Self> {
         let mut ado = ado::World::new(7, ado::Options::loopback());
         ado.create_organization(ORGANIZATION);
@@ -43,7 +43,7 @@ impl Neighbours {
         self.shell.ado(|ado| ado.organization_url(ORGANIZATION))
     }
 
-    /// The gateway's subscriptions at Azure DevOps: type of event, id, and whether each delivers.
+    /// The subscriptions of the gateway at Azure DevOps.
     pub(super) fn hooks(&self) -> Vec<Hook> {
         let hook = |one: &Subscription| Hook {
             event_type: one.event_type.clone(),
@@ -54,7 +54,7 @@ impl Neighbours {
     }
 }
 
-/// A subscription as people see it in the portal.
+/// A subscription as the portal shows it.
 #[derive(Clone, Debug)]
 pub(super) struct Hook {
     pub(super) event_type: String,
