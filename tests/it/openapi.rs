@@ -1,5 +1,5 @@
-//! Whether `/openapi.json` says what the gateway really answers: every documented path is there,
-//! and every item has exactly the documented properties.
+//! Compares `/openapi.json` with the answers of the gateway: every documented path exists, and
+//! every item has exactly the documented properties.
 
 use std::collections::BTreeSet;
 
@@ -8,19 +8,19 @@ use serde_json::Value;
 
 use crate::harness::{Api, Env, InProcess, Settings};
 
-const TURNS: &str = "/v1/organizations/fabrikam/reconcile";
+const OUTCOMES: &str = "/v1/organizations/fabrikam/reconcile";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_contract_is_what_is_answered() {
+async fn answers_have_the_documented_properties() {
     let env = Env::new(71);
-    let kept = |settings: &mut Settings| {
+    let managed = |settings: &mut Settings| {
         settings.credential = env.service_user("");
         settings.checks = settings.checks.replace("ci = ", "required = true\nci = ");
         settings.organization = "reconcile = \"1d\"\ncatch_up = \"off\"".to_owned();
     };
-    let gateway = InProcess::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, managed).await;
     env.link(&gateway.url).await;
-    gateway.api.until(TURNS, are_over).await;
+    gateway.api.until(OUTCOMES, are_done).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let document = gateway.api.get("/openapi.json").await;
@@ -50,20 +50,20 @@ async fn the_contract_is_what_is_answered() {
         assert_eq!(names(found), names(&schemas[schema]["properties"]), "{schema}");
     }
     assert_eq!(names(&shown["link"]), names(&schemas["Link"]["properties"]));
-    upkeep(&env, &gateway, schemas).await;
-    let nobody = Api::new(&gateway.url, "");
+    check_reconcilers(&env, &gateway, schemas).await;
+    let anonymous = Api::new(&gateway.url, "");
     for (path, verbs) in document["paths"].as_object().unwrap() {
         for (verb, operation) in verbs.as_object().unwrap() {
             let method: Method = verb.to_uppercase().parse().unwrap();
             let concrete = path.replace("{id}", "1").replace(['{', '}'], "");
-            let (status, _) = nobody.call(method, &concrete, None).await;
-            // Without a token or a path that is there, the answers differ: 401 and 404.
+            let (status, _) = anonymous.call(method, &concrete, None).await;
+            // An existing path answers 401 without a token; a path that does not exist, 404.
             let needs_token = operation["security"] != serde_json::json!([]);
             let is_run = concrete.starts_with("/v1/runs/1/reports");
             let expected = match needs_token {
                 true if is_run => StatusCode::NOT_FOUND,
                 true => StatusCode::UNAUTHORIZED,
-                // A browser that comes back without having been sent anywhere.
+                // A browser that was not sent to Entra before.
                 false if concrete.starts_with("/complete") => StatusCode::BAD_REQUEST,
                 false => StatusCode::OK,
             };
@@ -73,15 +73,16 @@ async fn the_contract_is_what_is_answered() {
     gateway.stop().await;
 }
 
-/// Hooks and policies are as they should be, and nobody looks again for long.
-fn are_over(turns: &Value) -> bool {
-    let items = turns["items"].as_array().expect("it lists turns").iter();
-    let mut kept = items.filter(|turn| turn["reconciler"] != "catch_up");
-    kept.all(|turn| turn["at"].is_string() && turn["problem"].is_null() && turn["goes_on"] == false)
+/// Whether the reconcilers of hooks and policies have ended a pass and wait for the next one.
+fn are_done(outcomes: &Value) -> bool {
+    let items = outcomes["items"].as_array().expect("it lists outcomes").iter();
+    let mut items = items.filter(|item| item["reconciler"] != "catch_up");
+    items
+        .all(|item| item["at"].is_string() && item["problem"].is_null() && item["goes_on"] == false)
 }
 
-/// Subscriptions, plans and turns. A filter that nobody asked for makes a step with changes.
-async fn upkeep(env: &Env, gateway: &InProcess, schemas: &Value) {
+/// Subscriptions, plans and outcomes. A changed filter makes a step with changes.
+async fn check_reconcilers(env: &Env, gateway: &InProcess, schemas: &Value) {
     let documented = |schema: &str| names(&schemas[schema]["properties"]);
     let subscriptions = gateway.api.items("/v1/subscriptions").await;
     assert_eq!(subscriptions.len(), 4);
@@ -104,11 +105,11 @@ async fn upkeep(env: &Env, gateway: &InProcess, schemas: &Value) {
     }
     let changed = steps.iter().find(|step| step["action"] == "change").expect("one has drifted");
     assert_eq!(names(&changed["changes"][0]), documented("Change"));
-    let turns = gateway.api.get(TURNS).await;
-    let reconcilers = turns["items"].as_array().unwrap();
-    assert_eq!(reconcilers.len(), 3, "{turns}");
-    for turn in reconcilers {
-        assert_eq!(names(turn), documented("Turn"));
+    let outcomes = gateway.api.get(OUTCOMES).await;
+    let reconcilers = outcomes["items"].as_array().unwrap();
+    assert_eq!(reconcilers.len(), 3, "{outcomes}");
+    for outcome in reconcilers {
+        assert_eq!(names(outcome), documented("Turn"));
     }
 }
 

@@ -1,5 +1,5 @@
-//! Running the binary with a configuration and an environment of its own. It must never inherit
-//! anything from whoever runs the tests.
+//! Runs the binary with a configuration and an environment of its own: it inherits nothing from the
+//! environment of the tests.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,16 +10,16 @@ use serde_json::Value;
 
 use crate::harness::{OPERATOR, PAT, Settings, binary_path};
 
-/// How a call ended.
+/// The result of a call.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(super) struct CallResult {
     pub(super) code: Option<i32>,
     pub(super) out: String,
     pub(super) err: String,
 }
 
-impl Ended {
-    /// The output of a call that has to end with this exit code.
+impl CallResult {
+    /// Checks the exit code.
     #[track_caller]
     pub(super) fn with(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "out: {}\nerr: {}", self.out, self.err);
@@ -27,23 +27,24 @@ impl Ended {
         self
     }
 
-    /// The output of a call that has to succeed.
+    /// The output of a call that succeeds.
     #[track_caller]
     pub(super) fn done(self) -> String {
         self.with(0).out
     }
 
-    /// The output of a call that has to succeed, as JSON.
+    /// The JSON output of a call that succeeds.
     #[track_caller]
     pub(super) fn json(self) -> Value {
         serde_json::from_str(&self.done()).expect("it prints one JSON value")
     }
 
-    /// Fails the test unless the call was refused with these words and printed nothing else.
+    /// Checks that the call failed with an error that contains these words, and printed nothing
+    /// else.
     #[track_caller]
     pub(super) fn refused(self, code: i32, words: &[&str]) {
-        let Ended { out, err, .. } = self.with(code);
-        assert!(out.is_empty(), "a refusal belongs on standard error: {out}");
+        let CallResult { out, err, .. } = self.with(code);
+        assert!(out.is_empty(), "errors belong on standard error: {out}");
         for word in words {
             assert!(err.contains(word), "{word:?} is not in: {err}");
         }
@@ -53,7 +54,7 @@ impl Ended {
 type Variables = BTreeMap<String, String>;
 
 /// Runs the binary to its end.
-pub(super) fn run(variables: &Variables, arguments: &[&str], input: &[u8]) -> Ended {
+pub(super) fn run(variables: &Variables, arguments: &[&str], input: &[u8]) -> CallResult {
     let mut child = Command::new(binary_path())
         .args(arguments)
         .env_clear()
@@ -63,41 +64,41 @@ pub(super) fn run(variables: &Variables, arguments: &[&str], input: &[u8]) -> En
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary starts");
-    let written = child.stdin.take().expect("it was asked for").write_all(input);
-    // Whoever does not read it has closed it.
+    let written = child.stdin.take().expect("it is piped").write_all(input);
+    // Writing fails where the command does not read its input.
     drop(written);
-    let output = child.wait_with_output().expect("it was ours");
-    Ended {
+    let output = child.wait_with_output().expect("it is a child of this process");
+    CallResult {
         code: output.status.code(),
         out: String::from_utf8(output.stdout).expect("it prints text"),
         err: String::from_utf8(output.stderr).expect("it prints text"),
     }
 }
 
-/// Runs a command for the gateway of these settings.
-pub(super) fn ask(settings: &Settings, arguments: &[&str]) -> Ended {
+/// Runs a command with the configuration of these settings.
+pub(super) fn ask(settings: &Settings, arguments: &[&str]) -> CallResult {
     let config = settings.write();
     let config = config.to_str().expect("the path is text");
     run(&settings.variables(), &[&["--config", config], arguments].concat(), b"")
 }
 
-/// A folder with a changed copy of `config/gateway.toml`, and the variables that it names.
-pub(super) struct Desk {
+/// A folder with an edited copy of `config/gateway.toml`, and the variables that it names.
+pub(super) struct ReferenceConfig {
     folder: tempfile::TempDir,
     pub(super) variables: Variables,
 }
 
-impl Desk {
-    /// With the file as it is delivered.
+impl ReferenceConfig {
+    /// The file as it is.
     pub(super) fn new() -> Self {
         Self::edited(&[])
     }
 
-    /// With these texts replaced.
+    /// The file with these texts replaced.
     pub(super) fn edited(edits: &[(&str, &str)]) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(root.join("config/gateway.toml"));
-        let mut text = text.expect("it is delivered");
+        let mut text = text.expect("it is part of the repository");
         for (from, to) in edits {
             assert!(text.contains(from), "{from:?} is not in the file any more");
             text = text.replacen(from, to, 1);
@@ -118,17 +119,17 @@ impl Desk {
         self.folder.path().join(name)
     }
 
-    /// The configuration file, as it stands in messages.
-    pub(super) fn config(&self) -> String {
+    /// The path of the configuration file, as messages have it.
+    pub(super) fn file(&self) -> String {
         self.path("gateway.toml").display().to_string()
     }
 
-    pub(super) fn run(&self, arguments: &[&str]) -> Ended {
+    pub(super) fn run(&self, arguments: &[&str]) -> CallResult {
         self.run_with(arguments, b"")
     }
 
-    pub(super) fn run_with(&self, arguments: &[&str], input: &[u8]) -> Ended {
-        let config = self.config();
-        run(&self.variables, &[&["--config", &config], arguments].concat(), input)
+    pub(super) fn run_with(&self, arguments: &[&str], input: &[u8]) -> CallResult {
+        let file = self.file();
+        run(&self.variables, &[&["--config", &file], arguments].concat(), input)
     }
 }

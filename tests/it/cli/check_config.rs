@@ -1,31 +1,31 @@
-//! `check-config`: everything that is wrong at once, each with its position and a remedy.
+//! `check-config`: reports all errors at once, each with its position and a remedy.
 
-use super::call::{Desk, run};
+use super::call::{ReferenceConfig, run};
 
 #[test]
-fn the_delivered_file_is_right() {
-    let desk = Desk::new();
-    let out = desk.run(&["check-config"]).done();
-    assert_eq!(out, format!("{}: ok (1 organization, 1 check, 1 CI system)\n", desk.config()));
-    let json = desk.run(&["check-config", "--json"]).json();
+fn accepts_the_reference_file() {
+    let config = ReferenceConfig::new();
+    let out = config.run(&["check-config"]).done();
+    assert_eq!(out, format!("{}: ok (1 organization, 1 check, 1 CI system)\n", config.file()));
+    let json = config.run(&["check-config", "--json"]).json();
     assert_eq!(json["ok"], true);
     assert_eq!(json["counts"]["checks"], 1);
 }
 
 #[test]
-fn the_file_may_be_named_by_a_variable() {
-    let mut desk = Desk::new();
-    desk.variables.insert("AZDO_GATEWAY_CONFIG".to_owned(), desk.config());
-    assert!(run(&desk.variables, &["check-config"], b"").done().starts_with(&desk.config()));
+fn reads_the_path_of_the_file_from_a_variable() {
+    let mut config = ReferenceConfig::new();
+    config.variables.insert("AZDO_GATEWAY_CONFIG".to_owned(), config.file());
+    assert!(run(&config.variables, &["check-config"], b"").done().starts_with(&config.file()));
 }
 
-/// The position of `text` in the line that begins with `line`, as messages write it.
-fn position(desk: &Desk, line: &str, text: &str) -> String {
-    let file = std::fs::read_to_string(desk.config()).expect("it is there");
+/// The position of `text` in the line that begins with `line`, as messages have it.
+fn position(config: &ReferenceConfig, line: &str, text: &str) -> String {
+    let file = std::fs::read_to_string(config.file()).expect("it is there");
     let mut numbered = (1..).zip(file.lines());
     let (number, line) = numbered.find(|(_, one)| one.starts_with(line)).expect("there is one");
     let column = line[..line.find(text).expect("it is in this line")].chars().count() + 1;
-    format!("{}:{number}:{column}: ", desk.config())
+    format!("{}:{number}:{column}: ", config.file())
 }
 
 /// The replaced text, its replacement, the part with the mistake, the error, and the remedy.
@@ -71,22 +71,22 @@ const MISTAKES: [Mistake; 6] = [
 ];
 
 #[test]
-fn each_mistake_is_reported_with_its_position_and_a_remedy() {
+fn reports_each_mistake_with_its_position_and_a_remedy() {
     for (from, to, at, what, help) in MISTAKES {
-        let desk = Desk::edited(&[(&format!("\n{from}"), &format!("\n{to}"))]);
-        let position = position(&desk, to, at);
-        desk.run(&["check-config"]).refused(2, &[&format!("{position}{what}"), help]);
+        let config = ReferenceConfig::edited(&[(&format!("\n{from}"), &format!("\n{to}"))]);
+        let position = position(&config, to, at);
+        config.run(&["check-config"]).refused(2, &[&format!("{position}{what}"), help]);
     }
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_and_no_secret() {
+fn reports_all_mistakes_at_once_and_no_secret() {
     let edits = MISTAKES.map(|(from, to, ..)| (format!("\n{from}"), format!("\n{to}")));
     let edits: Vec<(&str, &str)> =
         edits.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
-    let desk = Desk::edited(&edits);
-    let err = desk.run(&["check-config"]).with(2).err;
-    let (config, mut lines) = (desk.config(), err.lines());
+    let config = ReferenceConfig::edited(&edits);
+    let err = config.run(&["check-config"]).with(2).err;
+    let (config, mut lines) = (config.file(), err.lines());
     let mut count = 0;
     while let (Some(what), Some(help)) = (lines.next(), lines.next()) {
         assert!(what.starts_with(&config) && help.starts_with("  help: "), "{what}\n{help}");
@@ -97,50 +97,51 @@ fn all_mistakes_are_told_at_once_and_no_secret() {
 }
 
 #[test]
-fn two_checks_with_one_status_context_are_refused() {
+fn refuses_two_checks_with_one_status_context() {
     let twice = "\n[[check]]\nname = \"Unit-Tests\"\norganization = \"my-devops-org\"\n\
         repositories = [\"a/b\"]\non = [\"push\"]\nci = \"builder\"\n\n[[check]]";
-    let desk = Desk::edited(&[("\n[[check]]", twice)]);
-    let at = position(&desk, "name = \"unit-tests\"", "\"unit-tests\"");
-    desk.run(&["check-config"]).refused(2, &[&at, "help: "]);
+    let config = ReferenceConfig::edited(&[("\n[[check]]", twice)]);
+    let at = position(&config, "name = \"unit-tests\"", "\"unit-tests\"");
+    config.run(&["check-config"]).refused(2, &[&at, "help: "]);
 }
 
 #[test]
-fn a_missing_file_and_a_missing_variable_are_reported() {
-    let mut desk = Desk::new();
-    let missing = desk.path("nowhere.toml").display().to_string();
-    run(&desk.variables, &["--config", &missing, "check-config"], b"")
+fn reports_a_missing_file_and_a_missing_variable() {
+    let mut config = ReferenceConfig::new();
+    let missing = config.path("nowhere.toml").display().to_string();
+    run(&config.variables, &["--config", &missing, "check-config"], b"")
         .refused(2, &[&format!("{missing}:1:1: "), "cannot be read", "help: name another file"]);
-    desk.variables.remove("BUILDER_SECRET");
-    let at = position(&desk, "secret = ", "{ env");
+    config.variables.remove("BUILDER_SECRET");
+    let at = position(&config, "secret = ", "{ env");
     let what = "environment variable BUILDER_SECRET is not set";
-    desk.run(&["check-config"]).refused(2, &[&at, what, "keygen --webhook"]);
+    config.run(&["check-config"]).refused(2, &[&at, what, "keygen --webhook"]);
 }
 
 const PAT: &str = "\nkind = \"pat\"\n# Required.\ntoken = { env = \"AZDO_GATEWAY_PAT\" }\n";
 
 #[test]
-fn a_linked_user_is_described_without_its_secret() {
+fn accepts_a_service_user_without_printing_its_secret() {
     let user = "\nkind = \"service_user\"\n\
         tenant_id = \"11111111-2222-3333-4444-555555555555\"\n\
         client_id = \"66666666-7777-8888-9999-aaaaaaaaaaaa\"\n\
         client_secret = { env = \"ENTRA_CLIENT_SECRET\" }\n\
         client_secret_expires = 2027-01-31\n";
-    let mut desk = Desk::edited(&[(PAT, user)]);
-    let at = position(&desk, "client_secret = ", "{ env");
+    let mut config = ReferenceConfig::edited(&[(PAT, user)]);
+    let at = position(&config, "client_secret = ", "{ env");
     let what = "environment variable ENTRA_CLIENT_SECRET is not set";
-    desk.run(&["check-config"]).refused(2, &[&at, what, "Certificates & secrets"]);
-    desk.variables.insert("ENTRA_CLIENT_SECRET".to_owned(), "hunter2".to_owned());
-    let out = desk.run(&["check-config"]).done();
+    config.run(&["check-config"]).refused(2, &[&at, what, "Certificates & secrets"]);
+    config.variables.insert("ENTRA_CLIENT_SECRET".to_owned(), "hunter2".to_owned());
+    let out = config.run(&["check-config"]).done();
     assert!(out.contains(": ok (") && !out.contains("hunter2"), "{out}");
 }
 
 #[test]
-fn a_key_of_another_kind_is_refused_with_the_reason() {
+fn refuses_a_key_of_another_kind_with_the_reason() {
     let machine = "\nkind = \"managed_identity\"\npat_use = \"window\"\n";
-    let desk = Desk::edited(&[(PAT, machine)]);
-    let at = position(&desk, "pat_use", "pat_use");
+    let config = ReferenceConfig::edited(&[(PAT, machine)]);
+    let at = position(&config, "pat_use", "pat_use");
     let why = "only a linked user can mint personal access tokens";
-    desk.run(&["check-config"])
+    config
+        .run(&["check-config"])
         .refused(2, &[&at, "pat_use does not apply to kind = \"managed_identity\"", why]);
 }

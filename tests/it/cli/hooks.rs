@@ -1,4 +1,4 @@
-//! `hooks list|plan|apply|rotate|remove`, where a gateway runs and where none does.
+//! `hooks list|plan|apply|rotate|remove`, with a running gateway and without.
 
 use std::collections::BTreeSet;
 
@@ -10,17 +10,17 @@ use serde_json::{Value, json};
 use super::call::{ask, run};
 use crate::harness::{Binary, Env, PAT, Settings};
 
-const KEPT: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"";
+const MANAGED: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"";
 const PLAN: [&str; 2] = ["hooks", "plan"];
 const CHECK: [&str; 3] = ["hooks", "plan", "--check"];
 const JSON: [&str; 3] = ["hooks", "plan", "--json"];
 const APPLY: [&str; 2] = ["hooks", "apply"];
 const REMOVE: [&str; 2] = ["hooks", "remove"];
 
-/// Of a gateway that does not run, at an address that nobody else can have meanwhile.
-fn at_rest(env: &Env) -> Settings {
+/// The settings of a gateway that does not run, at a port that nothing else listens on.
+fn not_running(env: &Env) -> Settings {
     let mut settings = env.settings("127.0.0.1:1");
-    settings.organization = KEPT.into();
+    settings.organization = MANAGED.into();
     settings
 }
 
@@ -45,9 +45,9 @@ fn lines(items: &Value, fields: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_no_gateway_runs_the_store_is_enough() {
+async fn works_on_the_store_where_no_gateway_runs() {
     let env = Env::new(4401);
-    let mut settings = at_rest(&env);
+    let mut settings = not_running(&env);
     let required = "target_branches = [\"main\"]\nrequired = true";
     settings.checks = crate::harness::check("unit-tests", required);
     env.shell.ado(|ado| {
@@ -77,7 +77,7 @@ async fn where_no_gateway_runs_the_store_is_enough() {
                    should be, 0 of others not touched";
     assert_eq!(ask(&settings, &CHECK).done(), format!("fabrikam\n{nothing}\n"));
     ask(&settings, &APPLY).done();
-    assert_eq!(subscriptions(&env).len(), 3, "nothing is made twice");
+    assert_eq!(subscriptions(&env).len(), 3, "no hook is created twice");
     assert!(ask(&settings, &REMOVE).done().ends_with("\n  done\n"));
     assert!(subscriptions(&env).is_empty());
     let held = ask(&settings, &CHECK).done();
@@ -87,9 +87,9 @@ async fn where_no_gateway_runs_the_store_is_enough() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plan_says_what_it_finds_and_never_a_secret() {
+async fn a_plan_shows_differences_and_no_secret() {
     let env = Env::new(4402);
-    let settings = at_rest(&env);
+    let settings = not_running(&env);
     ask(&settings, &APPLY).done();
     let found = subscriptions(&env);
     env.subscribe("http://127.0.0.1:2").await;
@@ -128,7 +128,7 @@ async fn a_plan_says_what_it_finds_and_never_a_secret() {
     for password in passwords(&subscriptions(&env)) {
         assert!(!shown.contains(&password) && !json.to_string().contains(&password));
     }
-    // What a person switched off is left, and is nothing to do.
+    // A hook that a person switched off is left alone, and is no step of the plan.
     env.shell.ado(|ado| {
         ado.remove_subscription(&created);
         ado.remove_subscription(&updated);
@@ -139,9 +139,9 @@ async fn a_plan_says_what_it_finds_and_never_a_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_running_gateway_does_it_and_is_waited_for() {
+async fn a_running_gateway_applies_the_plan_and_the_command_waits() {
     let env = Env::new(4403);
-    let gateway = Binary::without_hooks(&env, |settings| settings.organization = KEPT.into());
+    let gateway = Binary::without_hooks(&env, |settings| settings.organization = MANAGED.into());
     let gateway = gateway.await;
     let settings = &gateway.settings;
     ask(settings, &APPLY).done();
@@ -169,9 +169,9 @@ async fn a_running_gateway_does_it_and_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_done_is_told() {
+async fn refusals_say_what_is_wrong() {
     let env = Env::new(4404);
-    let mut settings = at_rest(&env);
+    let mut settings = not_running(&env);
     for command in ["plan", "apply", "rotate", "remove"] {
         let words = ["hooks", command, "--organization", "contoso"];
         ask(&settings, &words).refused(1, &["no organization contoso"]);

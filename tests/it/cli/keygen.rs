@@ -1,34 +1,34 @@
-//! `keygen`: secrets that the configuration takes, and hooks that the server takes.
+//! `keygen`: secrets that the configuration accepts, and hooks that the server accepts.
 
 use base64::Engine as _;
 use reqwest::StatusCode;
 
-use super::call::{Desk, ask, run};
+use super::call::{ReferenceConfig, ask, run};
 use crate::harness::{Binary, Env};
 
 #[test]
-fn a_root_key_needs_no_configuration_and_is_new_every_time() {
+fn prints_a_new_root_key_without_a_configuration() {
     let nothing = std::collections::BTreeMap::new();
     let keys = [(); 2].map(|()| run(&nothing, &["keygen"], b"").done());
     assert_ne!(keys[0], keys[1]);
     let bytes = base64::engine::general_purpose::STANDARD.decode(keys[0].trim());
     assert_eq!(bytes.expect("it is base64").len(), 32);
-    let mut desk = Desk::new();
-    desk.variables.insert("AZDO_GATEWAY_ROOT_KEY".to_owned(), keys[0].trim().to_owned());
-    desk.run(&["check-config"]).done();
+    let mut config = ReferenceConfig::new();
+    config.variables.insert("AZDO_GATEWAY_ROOT_KEY".to_owned(), keys[0].trim().to_owned());
+    config.run(&["check-config"]).done();
 }
 
 #[test]
-fn a_secret_for_a_webhook_is_one_that_the_configuration_takes() {
-    let mut desk = Desk::new();
-    let secret = desk.run(&["keygen", "--webhook"]).done().trim().to_owned();
+fn prints_a_webhook_secret_that_the_configuration_accepts() {
+    let mut config = ReferenceConfig::new();
+    let secret = config.run(&["keygen", "--webhook"]).done().trim().to_owned();
     assert!(secret.starts_with("whsec_"), "{secret}");
-    desk.variables.insert("BUILDER_SECRET".to_owned(), secret);
-    desk.run(&["check-config"]).done();
+    config.variables.insert("BUILDER_SECRET".to_owned(), secret);
+    config.run(&["check-config"]).done();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hook_made_by_hand_is_one_that_the_server_takes() {
+async fn prints_the_password_of_a_hook_that_the_server_accepts() {
     let env = Env::new(1);
     let gateway = Binary::without_hooks(&env, |_| {}).await;
     let hook = ask(&gateway.settings, &["keygen", "--hook", "FABRIKAM/by-hand", "--json"]).json();
@@ -46,12 +46,12 @@ async fn a_hook_made_by_hand_is_one_that_the_server_takes() {
 }
 
 #[test]
-fn wrong_usage_is_told() {
-    let desk = Desk::new();
+fn refuses_wrong_usage() {
+    let config = ReferenceConfig::new();
     let usage = "ORGANIZATION/NAME";
-    desk.run(&["keygen", "--hook", "my-devops-org"]).refused(2, &[usage]);
-    desk.run(&["keygen", "--hook", "my-devops-org/"]).refused(2, &[usage]);
-    desk.run(&["keygen", "--hook", "my-devops-org/a/b"]).refused(2, &[usage]);
-    desk.run(&["keygen", "--hook", "other/push"]).refused(2, &["there is no organization other"]);
-    desk.run(&["keygen", "--webhook", "--hook", "a/b"]).refused(2, &["cannot be used with"]);
+    config.run(&["keygen", "--hook", "my-devops-org"]).refused(2, &[usage]);
+    config.run(&["keygen", "--hook", "my-devops-org/"]).refused(2, &[usage]);
+    config.run(&["keygen", "--hook", "my-devops-org/a/b"]).refused(2, &[usage]);
+    config.run(&["keygen", "--hook", "other/push"]).refused(2, &["there is no organization other"]);
+    config.run(&["keygen", "--webhook", "--hook", "a/b"]).refused(2, &["cannot be used with"]);
 }

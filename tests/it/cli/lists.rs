@@ -1,13 +1,13 @@
-//! `deliveries` and `runs`: the running gateway is asked over HTTP, and where none runs the store
-//! is opened; people see the same either way.
+//! `deliveries` and `runs`: the output is the same whether a gateway runs or the command opens the
+//! store.
 
 use fakes::ci::Behaviour;
 use serde_json::Value;
 
-use super::call::{Ended, ask, run};
+use super::call::{CallResult, ask, run};
 use crate::harness::{Binary, Env, OPERATOR, Settings, VIEWER};
 
-/// A gateway with one pull request that got its check.
+/// A gateway with one pull request whose check has succeeded.
 async fn with_a_pull_request(seed: u64) -> (Env, Binary) {
     let env = Env::new(seed);
     let gateway = Binary::start(&env).await;
@@ -23,7 +23,7 @@ fn items(answer: &Value) -> &Vec<Value> {
     answer["items"].as_array().expect("a list has items")
 }
 
-/// The id of the delivery that started something.
+/// The id of the delivery that started a run.
 fn started(settings: &Settings) -> String {
     let list = ask(settings, &["deliveries", "list", "--outcome", "started", "--json"]).json();
     items(&list)[0]["id"].to_string().trim_matches('"').to_owned()
@@ -35,8 +35,8 @@ fn only_run(settings: &Settings) -> String {
     items(&list)[0]["id"].as_str().expect("it has an id").to_owned()
 }
 
-/// Reading works the same with a running gateway and without.
-fn reads(settings: &Settings) {
+/// Checks the lists and items; called with a running gateway and without.
+fn check_reading(settings: &Settings) {
     let table = ask(settings, &["deliveries", "list"]).done();
     let head: Vec<&str> = table.lines().next().expect("it has a head").split_whitespace().collect();
     let wanted = ["ID", "RECEIVED", "ORGANIZATION", "TYPE", "EVENT", "OUTCOME", "REASON"];
@@ -56,7 +56,8 @@ fn reads(settings: &Settings) {
     assert_eq!(ask(settings, &["runs", "show", &run]).json()["state"], "succeeded");
 }
 
-fn refuses(settings: &Settings) {
+/// Checks the refusals; called with a running gateway and without.
+fn check_refusals(settings: &Settings) {
     ask(settings, &["deliveries", "show", "99999"]).refused(1, &["delivery", "99999", "404"]);
     ask(settings, &["deliveries", "replay", "99999"]).refused(1, &["delivery", "99999", "404"]);
     ask(settings, &["runs", "show", "nonsense"]).refused(1, &["run", "nonsense", "404"]);
@@ -68,11 +69,11 @@ fn refuses(settings: &Settings) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_running_gateway_is_asked() {
+async fn asks_a_running_gateway() {
     let (env, gateway) = with_a_pull_request(1).await;
     let settings = &gateway.settings;
-    reads(settings);
-    refuses(settings);
+    check_reading(settings);
+    check_refusals(settings);
     let replayed = ask(settings, &["deliveries", "replay", &started(settings)]).done();
     let id = replayed.trim().strip_prefix("replayed as delivery ").expect("it says as which");
     let decided = |one: &Value| one["decided_at"].is_string();
@@ -89,18 +90,18 @@ async fn a_running_gateway_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_none_runs_the_store_is_asked() {
+async fn opens_the_store_where_no_gateway_runs() {
     let (env, mut gateway) = with_a_pull_request(2).await;
     gateway.terminate();
     assert_eq!(gateway.wait().code(), Some(0));
     let settings = gateway.settings.clone();
-    reads(&settings);
-    refuses(&settings);
+    check_reading(&settings);
+    check_refusals(&settings);
     let run = only_run(&settings);
     let again = ask(&settings, &["runs", "rerun", &run, "--json"]).json();
     assert_eq!(again["state"], "planned");
     let replayed = ask(&settings, &["deliveries", "replay", &started(&settings), "--json"]).json();
-    // Whoever starts next does it.
+    // The next gateway carries it out.
     gateway.restart().await;
     let ended = |run: &Value| run["state"] == "succeeded";
     gateway.api.until(&format!("/v1/runs/{}", text(&again, "id")), ended).await;
@@ -115,9 +116,9 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_of_ones_own_counts() {
-    let (_town, gateway) = with_a_pull_request(3).await;
-    let with = |token: &str, arguments: &[&str]| -> Ended {
+async fn uses_the_token_of_the_environment() {
+    let (_env, gateway) = with_a_pull_request(3).await;
+    let with = |token: &str, arguments: &[&str]| -> CallResult {
         let mut settings = gateway.settings.clone();
         settings.environment.insert("AZDO_GATEWAY_TOKEN".to_owned(), token.to_owned());
         ask(&settings, arguments)
@@ -129,21 +130,21 @@ async fn a_token_of_ones_own_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_url_and_token_no_configuration_is_needed() {
-    let (_town, gateway) = with_a_pull_request(4).await;
+async fn needs_no_configuration_with_url_and_token() {
+    let (_env, gateway) = with_a_pull_request(4).await;
     let token = ("AZDO_GATEWAY_TOKEN".to_owned(), OPERATOR.to_owned());
     let url = format!("{}/", gateway.url);
     let list = ["--config", "/nowhere.toml", "--url", &url, "runs", "list", "--json"];
     assert_eq!(items(&run(&[token.clone()].into(), &list, b"").json()).len(), 1);
     let nobody = ["--url", "http://127.0.0.1:1", "runs", "list"];
     run(&[token].into(), &nobody, b"").refused(1, &["does not answer"]);
-    // Only a gateway that was asked for is asked: never the store instead.
+    // With --url the store is not opened instead.
     ask(&gateway.settings, &nobody).refused(1, &["http://127.0.0.1:1 does not answer"]);
 }
 
-/// It was answered, and nobody had taken it into the database when the gateway died.
+/// The delivery was answered with 202, but was not in the database yet when the gateway was killed.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_killed_gateway_had_answered_is_listed() {
+async fn lists_a_delivery_that_a_killed_gateway_had_accepted() {
     let env = Env::new(912);
     let mut gateway = Binary::start(&env).await;
     let settings = gateway.settings.clone();

@@ -1,7 +1,6 @@
-//! The command line as people and scripts use it: the real binary, its output and its exit codes.
-//! It must never look at anything else.
+//! The command line as people and scripts use it: the output and the exit codes of the binary.
 
-/// Running the binary.
+/// Runs the binary.
 mod call;
 /// `check-config`.
 mod check_config;
@@ -17,7 +16,7 @@ mod lists;
 mod permissions;
 /// `serve`, `healthcheck`, `demo`, and help.
 mod process;
-/// A socket that is inherited.
+/// `serve` on an inherited socket.
 mod socket;
 /// The examples of systemd units.
 mod units;

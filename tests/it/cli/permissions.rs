@@ -6,7 +6,7 @@ use super::call::{ask, run};
 use crate::harness::{Binary, Env, PAT};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_missing_is_told_and_counts() {
+async fn check_prints_missing_permissions_and_fails() {
     let env = Env::new(41);
     let mut gateway = Binary::without_hooks(&env, |_| {}).await;
     let settings = gateway.settings.clone();
@@ -17,7 +17,7 @@ async fn what_is_missing_is_told_and_counts() {
         "identity      CI Gateway, svc-ci@fabrikam.example",
         "sees          1 project, 1 repository",
         "              Fabrikam/web  (unit-tests)",
-        "tried         Fabrikam/web: a commit status is taken",
+        "tried         Fabrikam/web: a commit status can be posted",
         "nothing is missing",
     ] {
         assert!(fine.lines().any(|found| found == line), "{line:?} is not in {fine}");
@@ -35,14 +35,14 @@ async fn what_is_missing_is_told_and_counts() {
         let json = ask(&settings, &[&check[..], &["--json"]].concat()).with(1).out;
         let json: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
         assert_eq!(json["items"][0]["organization"]["name"], "fabrikam");
-        // The second time nobody runs who could be asked.
+        // The second time no gateway runs.
         gateway.kill();
     }
     ask(&settings, &[&check[..], &["contoso"]].concat()).refused(1, &["contoso", "404"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn granting_needs_an_administrator() {
+async fn grant_needs_the_token_of_an_administrator() {
     let env = Env::new(42);
     let settings = env.settings("127.0.0.1:1");
     let grant = ["permissions", "grant", "fabrikam"];
@@ -54,26 +54,26 @@ async fn granting_needs_an_administrator() {
     run(&[].into(), &grant[..2], b"").refused(2, &["ORGANIZATION"]);
     let mut settings = settings;
     settings.environment.insert("ADMINISTRATOR".into(), PAT.into());
-    let with = ["permissions", "grant", "contoso", "--pat-env", "ADMINISTRATOR"];
-    ask(&settings, &with).refused(2, &["no organization contoso"]);
-    // Where nothing is missing nothing is granted.
+    let unknown = ["permissions", "grant", "contoso", "--pat-env", "ADMINISTRATOR"];
+    ask(&settings, &unknown).refused(2, &["no organization contoso"]);
+    // Nothing is missing, so nothing is granted.
     let out = ask(&settings, &[&grant[..], &["--pat-env", "ADMINISTRATOR"]].concat()).done();
     assert!(!out.contains("granted") && out.contains("nothing is missing"), "{out}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_administrator_grants_what_is_missing_and_nothing_else() {
+async fn grant_grants_missing_permissions_only() {
     let env = Env::new(43);
     let mut gateway = Binary::without_hooks(&env, |_| {}).await;
     let settings = &mut gateway.settings;
     settings.environment.insert("ADMINISTRATOR".into(), "administrator".into());
     let identity = &env.identity;
-    let wanted = [Permission::ViewSubscriptions, Permission::EditSubscriptions];
+    let needed = [Permission::ViewSubscriptions, Permission::EditSubscriptions];
     env.shell.ado(|ado| {
         let administrator = ado.create_identity("Root", "root@fabrikam.example");
         let scopes = ["vso.security_manage", "vso.identity"];
         ado.add_pat("administrator", &administrator, &scopes, 4_102_444_800_000);
-        for permission in wanted.into_iter().chain([Permission::EditPolicies]) {
+        for permission in needed.into_iter().chain([Permission::EditPolicies]) {
             ado.deny_in_project(identity, permission, &env.project);
         }
     });
@@ -87,7 +87,7 @@ async fn an_administrator_grants_what_is_missing_and_nothing_else() {
     assert!(granted.len() == 1 && granted[0].ends_with(&grant), "{out}");
     assert!(!out.contains("administrator"), "{out}");
     env.shell.ado(|ado| {
-        for permission in wanted {
+        for permission in needed {
             assert!(ado.may_in_project(identity, permission, &env.project));
         }
         assert!(!ado.may_in_project(identity, Permission::EditPolicies, &env.project));

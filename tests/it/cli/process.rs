@@ -3,31 +3,31 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 
-use super::call::{Desk, ask, run};
+use super::call::{ReferenceConfig, ask, run};
 use crate::harness::{Binary, Env};
 
 #[test]
-fn a_wrong_configuration_starts_nothing() {
-    let desk = Desk::edited(&[("ci = \"builder\"", "ci = \"bilder\"")]);
-    let path = format!("{}:", desk.config());
-    desk.run(&["serve"]).refused(2, &[&path, "ci \"bilder\" is not defined", "help: "]);
-    let left = std::fs::read_dir(desk.path(".")).expect("it is there").count();
+fn serve_refuses_a_wrong_configuration() {
+    let config = ReferenceConfig::edited(&[("ci = \"builder\"", "ci = \"bilder\"")]);
+    let path = format!("{}:", config.file());
+    config.run(&["serve"]).refused(2, &[&path, "ci \"bilder\" is not defined", "help: "]);
+    let left = std::fs::read_dir(config.path(".")).expect("it is there").count();
     assert_eq!(left, 1, "something was created beside the configuration");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_in_use_is_told() {
+async fn serve_reports_a_port_in_use() {
     let env = Env::new(1);
     let taken = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
     let address = taken.local_addr().expect("it is bound").to_string();
     let settings = env.settings(&address);
-    let told = format!("cannot listen on {address}");
-    ask(&settings, &["serve"]).refused(1, &[&told, "in use"]);
+    let error = format!("cannot listen on {address}");
+    ask(&settings, &["serve"]).refused(1, &[&error, "in use"]);
     assert!(!settings.database().exists(), "the database was created");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_health_of_a_gateway_is_its_exit_code() {
+async fn healthcheck_exits_with_the_health_of_the_gateway() {
     let env = Env::new(2);
     let mut gateway = Binary::start(&env).await;
     assert_eq!(ask(&gateway.settings, &["healthcheck"]).done(), "");
@@ -37,9 +37,9 @@ async fn the_health_of_a_gateway_is_its_exit_code() {
     ask(&gateway.settings, &["healthcheck"]).refused(1, &["no answer"]);
 }
 
-/// The demo, as a newcomer runs it: no configuration, no environment.
+/// The demo without a configuration and an environment.
 #[test]
-fn the_demo_shows_the_main_job() {
+fn demo_shows_the_expected_statuses() {
     let out = run(&BTreeMap::new(), &["demo"], b"").done();
     for word in ["(fake)", "succeeded", "failed", "EXPECTED", "AZURE DEVOPS SHOWS"] {
         assert!(out.contains(word), "{word:?} is not in {out}");
@@ -51,7 +51,7 @@ fn the_demo_shows_the_main_job() {
 }
 
 #[test]
-fn every_command_says_what_it_does() {
+fn help_describes_every_command() {
     let nothing = BTreeMap::new();
     for (command, does) in [
         ("serve", "Run the gateway"),
@@ -59,19 +59,19 @@ fn every_command_says_what_it_does() {
         ("check-config", "everything that is wrong"),
         ("keygen", "root key"),
         ("explain", "what a payload would start"),
-        ("deliveries", "what became of it"),
+        ("deliveries", "how it was decided"),
         ("deliveries list", "latest deliveries"),
         ("deliveries show", "with its body"),
-        ("deliveries replay", "once more"),
-        ("runs", "CI executions"),
+        ("deliveries replay", "again"),
+        ("runs", "executions of checks"),
         ("runs list", "latest runs"),
-        ("runs show", "One run"),
-        ("runs cancel", "End a run"),
-        ("runs rerun", "anew"),
-        ("permissions", "what the checks need"),
-        ("permissions check", "may not do"),
-        ("permissions grant", "Grant what is missing"),
-        ("healthcheck", "whether it lives"),
+        ("runs show", "Show one run"),
+        ("runs cancel", "Cancel a run"),
+        ("runs rerun", "as a new run"),
+        ("permissions", "that the checks need"),
+        ("permissions check", "are missing"),
+        ("permissions grant", "Grant missing permissions"),
+        ("healthcheck", "is running"),
     ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let out = run(&nothing, &words, b"").done();
@@ -84,7 +84,7 @@ fn every_command_says_what_it_does() {
 }
 
 #[test]
-fn a_command_that_is_not_there_is_told() {
+fn unknown_commands_and_arguments_are_refused() {
     let nothing = BTreeMap::new();
     run(&nothing, &["serv"], b"").refused(2, &["unrecognized subcommand 'serv'", "serve"]);
     run(&nothing, &[], b"").refused(2, &["Usage: azdo-gateway"]);

@@ -1,14 +1,14 @@
-//! What `serve` says of a socket that it inherits and cannot use, and of one that is elsewhere than
-//! the configuration says.
+//! `serve` with an inherited socket: one that it cannot use, and one at another address than the
+//! configuration has.
 
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 
-use super::call::Ended;
+use super::call::CallResult;
 use crate::harness::{Binary, Env, Settings, inheriting_command};
 
-/// Runs `serve` to its end with this as the first of so many descriptors.
-fn serve_on(settings: &Settings, descriptor: impl Into<OwnedFd>, count: &str) -> Ended {
+/// Runs `serve` to its end with `descriptor` as the first of `count` inherited descriptors.
+fn serve_on(settings: &Settings, descriptor: impl Into<OwnedFd>, count: &str) -> CallResult {
     let output = inheriting_command(descriptor.into())
         .args(["serve", "--config"])
         .arg(settings.write())
@@ -17,7 +17,7 @@ fn serve_on(settings: &Settings, descriptor: impl Into<OwnedFd>, count: &str) ->
         .env("LISTEN_FDS", count)
         .output()
         .expect("the binary starts");
-    Ended {
+    CallResult {
         code: output.status.code(),
         out: String::from_utf8(output.stdout).expect("it prints text"),
         err: String::from_utf8(output.stderr).expect("it prints text"),
@@ -25,11 +25,11 @@ fn serve_on(settings: &Settings, descriptor: impl Into<OwnedFd>, count: &str) ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_socket_that_cannot_be_used_is_told_with_what_to_do() {
+async fn refuses_an_unusable_socket_with_a_remedy() {
     let env = Env::new(51);
     let settings = env.settings("127.0.0.1:1");
     let listener = || TcpListener::bind("127.0.0.1:0").expect("loopback is there");
-    let refused = |ended: Ended, words: &[&str]| {
+    let refused = |ended: CallResult, words: &[&str]| {
         ended.refused(1, words);
         assert!(!settings.database().exists(), "the database was created");
     };
@@ -47,19 +47,19 @@ async fn a_socket_that_cannot_be_used_is_told_with_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_socket_for_another_process_is_not_taken() {
+async fn does_not_take_a_socket_for_another_process() {
     let env = Env::new(52);
     let taken = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
     let address = taken.local_addr().expect("it is bound").to_string();
     let mut settings = env.settings(&address);
     settings.environment.insert("LISTEN_PID".to_owned(), "1".to_owned());
     settings.environment.insert("LISTEN_FDS".to_owned(), "1".to_owned());
-    let told = format!("cannot listen on {address}");
-    super::call::ask(&settings, &["serve"]).refused(1, &[&told, "in use", "LISTEN_PID"]);
+    let error = format!("cannot listen on {address}");
+    super::call::ask(&settings, &["serve"]).refused(1, &[&error, "in use", "LISTEN_PID"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_socket_elsewhere_is_used_and_told() {
+async fn uses_a_socket_at_another_address_and_warns() {
     let env = Env::new(53);
     let elsewhere = |settings: &mut Settings| settings.listen = "127.0.0.1:1".to_owned();
     let gateway = Binary::with_inherited_socket(&env, elsewhere).await;

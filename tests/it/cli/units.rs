@@ -1,5 +1,6 @@
-//! The examples in `config/systemd`, held against the binary and the reference configuration, and
-//! against systemd itself where it is installed.
+//! The examples in `config/systemd`, compared with the binary and the reference configuration, and
+//! checked by `systemd-analyze`. Where that is missing the test fails, unless
+//! `AZDO_GATEWAY_WITHOUT_SYSTEMD` is set.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::process::Command;
 use super::call::run;
 use crate::harness::binary_path;
 
-/// Where the examples say that the binary is.
+/// The path of the binary in the examples.
 const INSTALLED: &str = "/usr/local/bin/azdo-gateway";
 
 fn folder() -> PathBuf {
@@ -16,10 +17,10 @@ fn folder() -> PathBuf {
 }
 
 fn text(name: &str) -> String {
-    std::fs::read_to_string(folder().join(name)).expect("it is delivered")
+    std::fs::read_to_string(folder().join(name)).expect("it is part of the repository")
 }
 
-/// Every value of each setting.
+/// The values of each setting.
 fn settings(name: &str) -> BTreeMap<String, Vec<String>> {
     let mut settings: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let text = text(name);
@@ -32,7 +33,7 @@ fn settings(name: &str) -> BTreeMap<String, Vec<String>> {
 }
 
 #[test]
-fn the_service_runs_a_command_that_there_is() {
+fn the_service_runs_an_existing_command() {
     let service = settings("azdo-gateway.service");
     let command = service["ExecStart"][0].strip_prefix(INSTALLED).expect("it runs the binary");
     let words: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
@@ -50,7 +51,7 @@ fn the_examples_agree_with_the_reference_configuration() {
     let seconds = |text: &str| text.trim_end_matches('s').parse::<u64>().expect("it is in seconds");
     let drain = config.split("#drain = \"").nth(1).and_then(|rest| rest.split('"').next());
     let drain = seconds(drain.expect("the reference has it"));
-    // Work under way, then requests under way, then tokens, the store and what goes between them.
+    // Workers, then requests, then the revocation of tokens, and closing the store.
     assert!(seconds(&service["TimeoutStopSec"][0]) >= 2 * drain + 10, "systemd would kill it");
     let loaded: BTreeSet<String> = service["LoadCredential"]
         .iter()
@@ -64,22 +65,32 @@ fn the_examples_agree_with_the_reference_configuration() {
     assert_eq!(loaded, config.lines().filter_map(used).collect::<BTreeSet<_>>());
 }
 
-/// Unknown settings and wrong values are what systemd would only log.
+/// At run time, systemd only logs unknown settings and wrong values.
 #[test]
-fn systemd_finds_nothing_wrong() {
+fn systemd_accepts_the_examples() {
     let folder = tempfile::tempdir().expect("there is a temporary folder");
     let mut verify = Command::new("systemd-analyze");
     verify.arg("verify");
     for name in ["azdo-gateway.socket", "azdo-gateway.service"] {
-        // It looks whether the binary is there.
+        // systemd-analyze checks that the binary exists.
         let text = text(name).replace(INSTALLED, binary_path().to_str().expect("the path is text"));
         let path = folder.path().join(name);
         std::fs::write(&path, text).expect("the folder is writable");
         verify.arg(path);
     }
-    let Ok(found) = verify.output() else { return println!("systemd is not installed here") };
-    let told = String::from_utf8_lossy(&found.stderr);
-    assert!(found.status.success(), "{told}");
-    let of_ours: Vec<&str> = told.lines().filter(|line| line.contains("azdo-gateway")).collect();
-    assert!(of_ours.is_empty(), "{of_ours:#?}");
+    let output = match verify.output() {
+        Ok(output) => output,
+        Err(_) if std::env::var_os("AZDO_GATEWAY_WITHOUT_SYSTEMD").is_some() => {
+            return println!("not checked, since AZDO_GATEWAY_WITHOUT_SYSTEMD is set");
+        }
+        Err(error) => {
+            panic!("{error}: install systemd, or set AZDO_GATEWAY_WITHOUT_SYSTEMD=1 to skip this")
+        }
+    };
+    let findings = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{findings}");
+    // Other units of the machine are checked, too.
+    let of_examples: Vec<&str> =
+        findings.lines().filter(|line| line.contains("azdo-gateway")).collect();
+    assert!(of_examples.is_empty(), "{of_examples:#?}");
 }

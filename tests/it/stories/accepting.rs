@@ -1,4 +1,4 @@
-//! Who may deliver: the secret of the hook decides, and a refusal says nothing.
+//! Which deliveries are accepted: the secret of the hook decides, and bodies of answers are empty.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::harness::{Env, InProcess, payloads};
 
-async fn knock(url: String, authorization: Option<String>, body: String) -> reqwest::Response {
+async fn deliver(url: String, authorization: Option<String>, body: String) -> reqwest::Response {
     let mut request = reqwest::Client::new().post(url).body(body);
     if let Some(value) = authorization {
         request = request.header("authorization", value);
@@ -21,7 +21,7 @@ fn basic(scheme: &str, user: &str, password: &str) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_has_no_right_secret_gets_401_and_not_a_word() {
+async fn a_wrong_secret_gets_401_and_an_empty_body() {
     let env = Env::new(601);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let hooks = format!("{}/hooks/azure-devops", gateway.url);
@@ -43,7 +43,7 @@ async fn whoever_has_no_right_secret_gets_401_and_not_a_word() {
     for (path, authorization) in refused {
         let shown = format!("{path} {authorization:?}");
         let payload = payloads::other("git.push").to_string();
-        let answer = knock(format!("{hooks}/{path}"), authorization, payload).await;
+        let answer = deliver(format!("{hooks}/{path}"), authorization, payload).await;
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{shown}");
         assert!(answer.headers().contains_key("www-authenticate"), "{shown}");
         assert!(answer.bytes().await.unwrap().is_empty(), "{shown}");
@@ -58,7 +58,7 @@ fn contoso(env: &Env) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_has_the_right_secret_gets_202_and_not_a_word() {
+async fn the_right_secret_gets_202_and_an_empty_body() {
     let env = Env::new(602);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let hooks = format!("{}/hooks/azure-devops", gateway.url);
@@ -70,7 +70,7 @@ async fn whoever_has_the_right_secret_gets_202_and_not_a_word() {
     ];
     for (path, authorization) in accepted {
         let payload = payloads::other("workitem.created").to_string();
-        let answer = knock(format!("{hooks}/{path}"), authorization, payload).await;
+        let answer = deliver(format!("{hooks}/{path}"), authorization, payload).await;
         assert_eq!(answer.status(), StatusCode::ACCEPTED, "{path}");
         assert!(answer.bytes().await.unwrap().is_empty());
     }
@@ -81,17 +81,20 @@ async fn whoever_has_the_right_secret_gets_202_and_not_a_word() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hook_that_nobody_knows_but_with_its_own_secret_is_taken_and_ignored() {
+async fn a_delivery_of_an_unknown_hook_with_its_own_secret_is_ignored() {
     let env = Env::new(603);
     let gateway = InProcess::start(&env).await;
     let payload = payloads::other("workitem.updated").to_string();
     let answer = env.deliver(&gateway.url, "made-by-hand", payload).await;
     assert_eq!(answer, StatusCode::ACCEPTED);
     env.until_decided(&gateway.api).await;
-    let told = &gateway.api.items("/v1/deliveries").await[0];
-    assert_eq!((&told["outcome"], &told["hook"]), (&"ignored".into(), &"made-by-hand".into()));
-    assert_eq!(told["event_type"], "workitem.updated");
-    assert!(told["reason"].as_str().unwrap().contains("no check can be started"), "{told}");
+    let delivery = &gateway.api.items("/v1/deliveries").await[0];
+    assert_eq!(
+        (&delivery["outcome"], &delivery["hook"]),
+        (&"ignored".into(), &"made-by-hand".into())
+    );
+    assert_eq!(delivery["event_type"], "workitem.updated");
+    assert!(delivery["reason"].as_str().unwrap().contains("no check can be started"), "{delivery}");
     gateway.stop().await;
 }
 
@@ -114,7 +117,7 @@ async fn the_same_notification_twice_is_one_delivery() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_over_the_limit_gets_413_and_is_not_stored() {
+async fn a_body_over_the_limit_gets_413_and_is_not_stored() {
     const LIMIT: usize = 2 * 1024 * 1024;
     let env = Env::new(605);
     let gateway = InProcess::without_hooks(&env, |settings| {
@@ -133,7 +136,7 @@ async fn what_is_over_the_limit_gets_413_and_is_not_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_there_is_no_memory_for_is_put_off() {
+async fn a_body_over_the_memory_budget_gets_503() {
     const LIMIT: usize = 2 * 1024 * 1024;
     let env = Env::new(606);
     let gateway = InProcess::without_hooks(&env, |settings| {
@@ -150,11 +153,11 @@ async fn what_there_is_no_memory_for_is_put_off() {
     let mut slowly = TcpStream::connect(address).await.unwrap();
     slowly.write_all(head.as_bytes()).await.unwrap();
     slowly.write_all(&vec![b' '; LIMIT / 2 + 1]).await.unwrap();
-    // Until that half is here there is room for another.
+    // Until the first half has arrived the budget allows another large body.
     let large = || env.deliver(&gateway.url, "git-push", vec![b' '; LIMIT / 2]);
     while large().await != StatusCode::SERVICE_UNAVAILABLE {}
     let small = env.deliver(&gateway.url, "git-push", vec![b' '; 100]).await;
-    assert_eq!(small, StatusCode::ACCEPTED, "there is room for little ones");
+    assert_eq!(small, StatusCode::ACCEPTED, "the budget allows small bodies");
     slowly.write_all(b" ").await.unwrap();
     let mut answer = [0; 12];
     slowly.read_exact(&mut answer).await.unwrap();

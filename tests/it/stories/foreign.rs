@@ -1,4 +1,4 @@
-//! `POST /v1/statuses`: a CI that started by itself has its status shown.
+//! `POST /v1/statuses`: statuses of a CI that started by itself.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ async fn post(gateway: &InProcess, body: &Value) -> (StatusCode, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_shows_what_a_ci_says_of_it() {
+async fn a_status_is_posted_on_a_commit() {
     let env = Env::new(1601);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let commit = env.push("main");
@@ -46,7 +46,7 @@ async fn a_commit_shows_what_a_ci_says_of_it() {
     let path = format!("/v1/statuses/{}", posted["status"]);
     let stored = gateway.api.get(&path).await;
     assert_eq!((&stored["outcome"], &stored["run"]), (&json!("posted"), &Value::Null));
-    // The same once more changes nothing.
+    // Posting the same again changes nothing.
     post(&gateway, &body).await;
     env.until_idle(&gateway.api).await;
     assert_eq!(env.commit_statuses(&commit, "deploy").len(), 1);
@@ -54,7 +54,7 @@ async fn a_commit_shows_what_a_ci_says_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pull_request_shows_it_on_the_iteration_of_the_commit() {
+async fn a_status_is_posted_on_the_iteration_of_its_commit() {
     let env = Env::new(1602);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let (id, first) = env.open("topic");
@@ -69,7 +69,7 @@ async fn a_pull_request_shows_it_on_the_iteration_of_the_commit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_commit_it_is_the_newest_iteration_of_that_moment() {
+async fn without_a_commit_the_newest_iteration_gets_the_status() {
     let env = Env::new(1603);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let (id, first) = env.open("topic");
@@ -78,7 +78,7 @@ async fn without_a_commit_it_is_the_newest_iteration_of_that_moment() {
     env.until_status(id, &first, "deploy", "succeeded").await;
     env.until_idle(&gateway.api).await;
     let second = env.push("topic");
-    // The same words, about other code.
+    // The same status, but for another commit.
     post(&gateway, &body).await;
     env.until_status(id, &second, "deploy", "succeeded").await;
     env.until_idle(&gateway.api).await;
@@ -92,7 +92,7 @@ async fn without_a_commit_it_is_the_newest_iteration_of_that_moment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn going_back_by_force_moves_it_to_the_newest_iteration_of_its_commit() {
+async fn after_a_force_push_back_the_newest_iteration_of_the_commit_gets_the_status() {
     let env = Env::new(1604);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let (id, first) = env.open("topic");
@@ -110,17 +110,17 @@ async fn going_back_by_force_moves_it_to_the_newest_iteration_of_its_commit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_of_the_gateway_takes_its_context_back() {
+async fn a_run_of_the_gateway_replaces_the_status_of_its_context() {
     let env = Env::new(1605);
     env.disable_ci_reports();
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let old = env.shell.ado(|ado| ado.head(&env.repository, "main").unwrap().to_owned());
     let commit = env.push("main");
-    let ours = json!({
+    let of_a_check = json!({
         "commit": commit, "project": env.project, "repository": env.repository,
         "context": { "genre": "ci", "name": "unit-tests" },
     });
-    post(&gateway, &status("failed", ours)).await;
+    post(&gateway, &status("failed", of_a_check)).await;
     env.until_commit_status(&commit, "unit-tests", "failed").await;
     let payload = crate::harness::payloads::push(&env, "main", &old, &commit, 1);
     env.deliver(&gateway.url, "push", payload.to_string()).await;
@@ -131,7 +131,7 @@ async fn a_run_of_the_gateway_takes_its_context_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_understood_is_told_by_field() {
+async fn a_wrong_field_is_refused_by_name() {
     let env = Env::new(1606);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     let commit = "0123456789abcdef0123456789abcdef01234567";
@@ -151,12 +151,12 @@ async fn what_is_not_understood_is_told_by_field() {
         ("description", json!(["long"]), "description"),
         ("url", json!("javascript:alert(1)"), "url"),
     ];
-    for (field, value, told) in wrong {
+    for (field, value, named) in wrong {
         let mut body = good.clone();
         body[field] = value.clone();
         let (status, problem) = post(&gateway, &body).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{field} {value}");
-        assert_eq!(problem["errors"][0]["field"], told, "{field} {value}: {problem}");
+        assert_eq!(problem["errors"][0]["field"], named, "{field} {value}: {problem}");
     }
     let viewer = Api::new(&gateway.url, VIEWER);
     let (status, _) = viewer.post("/v1/statuses", Some(&good)).await;

@@ -1,4 +1,4 @@
-//! The API that operators use: who may, and what is listed.
+//! The API for operators: roles, lists and items.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ const LISTS: [&str; 6] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_role_may_do_its_part() {
+async fn each_role_may_make_its_calls() {
     let env = Env::new(1701);
     let gateway = InProcess::start(&env).await;
     let (id, commit) = env.open("topic");
@@ -25,17 +25,17 @@ async fn each_role_may_do_its_part() {
     env.until_idle(&gateway.api).await;
     let run = env.until_started("unit-tests", &commit).await;
     let started = &gateway.api.items("/v1/deliveries?outcome=started").await[0];
-    let may_look = LISTS.iter().map(|path| (Method::GET, (*path).to_owned()));
-    let may_operate = [
+    let views = LISTS.iter().map(|path| (Method::GET, (*path).to_owned()));
+    let operations = [
         (Method::POST, format!("/v1/deliveries/{}/replay", started["id"])),
         (Method::POST, format!("/v1/runs/{run}/cancel")),
         (Method::POST, format!("/v1/runs/{run}/rerun")),
     ];
-    let calls = may_look.map(|call| (call, true)).chain(may_operate.map(|call| (call, false)));
-    for ((method, path), is_look) in calls {
+    let calls = views.map(|call| (call, true)).chain(operations.map(|call| (call, false)));
+    for ((method, path), is_view) in calls {
         for (token, may) in [
             (OPERATOR, StatusCode::OK),
-            (VIEWER, if is_look { StatusCode::OK } else { StatusCode::FORBIDDEN }),
+            (VIEWER, if is_view { StatusCode::OK } else { StatusCode::FORBIDDEN }),
             (REPORTER, StatusCode::FORBIDDEN),
             ("somebody's", StatusCode::UNAUTHORIZED),
             ("", StatusCode::UNAUTHORIZED),
@@ -44,7 +44,7 @@ async fn each_role_may_do_its_part() {
             let (status, answer) = api.call(method.clone(), &path, None).await;
             let expected = match may {
                 StatusCode::OK if path.ends_with("/cancel") => StatusCode::CONFLICT,
-                StatusCode::OK if !is_look => StatusCode::ACCEPTED,
+                StatusCode::OK if !is_view => StatusCode::ACCEPTED,
                 other => other,
             };
             assert_eq!(status, expected, "{method} {path} with {token:?}: {answer}");
@@ -54,7 +54,7 @@ async fn each_role_may_do_its_part() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_list_is_read_page_by_page() {
+async fn a_long_list_has_pages() {
     let env = Env::new(1702);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     for _ in 0..25 {
@@ -68,7 +68,7 @@ async fn a_long_list_is_read_page_by_page() {
         pages += 1;
         let items = page["items"].as_array().unwrap();
         seen.extend(items.iter().map(|item| item["id"].as_i64().unwrap()));
-        // What arrives meanwhile does not shift the pages.
+        // A delivery that arrives meanwhile does not shift the pages.
         let payload = payloads::other("workitem.created").to_string();
         env.deliver(&gateway.url, "items", payload).await;
         match page["next"].as_str() {
@@ -84,7 +84,7 @@ async fn a_long_list_is_read_page_by_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_parameter_that_is_misspelt_or_wrong_is_named() {
+async fn a_wrong_parameter_is_refused_by_name() {
     let env = Env::new(1703);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     for (path, field) in [

@@ -1,4 +1,4 @@
-//! What load balancers, dashboards and lost callers get.
+//! Liveness, readiness, metrics, and the problem documents of refused requests.
 
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::harness::{Api, Binary, Env, InProcess, check};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_that_is_well_says_so_to_everybody() {
+async fn anybody_may_ask_for_liveness_and_readiness() {
     let env = Env::new(1801);
     let gateway = InProcess::start(&env).await;
     let nobody = Api::new(&gateway.url, "");
@@ -16,9 +16,9 @@ async fn a_gateway_that_is_well_says_so_to_everybody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_metrics_tell_the_whole_life() {
+async fn the_metrics_count_every_stage() {
     let env = Env::new(1802);
-    // A process of its own: counters belong to the process.
+    // A process of its own, since counters are shared by all gateways of a process.
     let gateway = Binary::start_with(&env, |settings| {
         settings.checks = check("build", "");
     })
@@ -54,7 +54,7 @@ async fn the_metrics_tell_the_whole_life() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_asks_for_what_is_not_there_gets_a_problem_document() {
+async fn an_unknown_path_or_method_gets_a_problem_document() {
     let env = Env::new(1803);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
     for (method, path) in [
