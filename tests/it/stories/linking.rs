@@ -67,7 +67,7 @@ async fn a_one_time_link_works_once_and_for_its_organization() {
 async fn a_caller_without_the_operator_role_is_refused_with_advice() {
     let env = Env::new(1503);
     let gateway = env.unlinked(|_| {}).await;
-    for token in [None, Some(VIEWER), Some("no token of ours")] {
+    for token in [None, Some(VIEWER), Some("an unknown token")] {
         let shown = Browser::new().open(&connect(&gateway), token).await;
         assert_eq!(shown.status, StatusCode::UNAUTHORIZED, "{token:?}");
         assert!(shown.text.contains("azdo-gateway link"), "{}", shown.text);
@@ -156,10 +156,10 @@ async fn a_code_of_another_sign_in_is_refused() {
     let value = |url: &url::Url, name: &str| {
         url.query_pairs().find(|(key, _)| key == name).expect("it is there").1.into_owned()
     };
-    let theirs = Browser::new().sign_in(&connect(&gateway), Some(OPERATOR)).await;
+    let other = Browser::new().sign_in(&connect(&gateway), Some(OPERATOR)).await;
     let browser = Browser::new();
-    let ours = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
-    let mixed = ours.as_str().replace(&value(&ours, "code"), &value(&theirs, "code"));
+    let own = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
+    let mixed = own.as_str().replace(&value(&own, "code"), &value(&other, "code"));
     let shown = browser.open(&mixed, None).await;
     assert_eq!(shown.status, StatusCode::BAD_REQUEST, "the verifier does not fit: {}", shown.text);
     check_refused(&gateway, 1).await;

@@ -62,8 +62,8 @@ fn two_sign_ins_have_different_values() {
 async fn a_certificate_signs_a_new_short_lived_assertion_for_each_request() {
     let fake = Fake::start();
     fake.on_token([granted()]);
-    let der = certificate(&OURS);
-    let both = format!("{}{}", OURS.pem, pem("CERTIFICATE", &der));
+    let der = certificate(&VALID_KEY);
+    let both = format!("{}{}", VALID_KEY.pem, pem("CERTIFICATE", &der));
     let certificate = Certificate::from_pem(&secret(&both), &both).expect("they belong together");
     let entra = fake.entra(ClientAuthentication::Certificate(certificate));
     entra.client_credentials().await.expect("it is granted");
@@ -80,7 +80,7 @@ async fn a_certificate_signs_a_new_short_lived_assertion_for_each_request() {
     rules.set_audience(&[&endpoint]);
     rules.set_issuer(&[CLIENT]);
     rules.validate_exp = false;
-    let (n, e) = &OURS.public;
+    let (n, e) = &VALID_KEY.public;
     let key = DecodingKey::from_rsa_components(n, e).expect("it is RSA");
     let claims = jsonwebtoken::decode::<Value>(token, &key, &rules).expect("it verifies").claims;
     assert_eq!(claims["sub"], CLIENT);
@@ -92,18 +92,18 @@ async fn a_certificate_signs_a_new_short_lived_assertion_for_each_request() {
 
 #[test]
 fn an_unusable_certificate_is_rejected_when_it_is_read() {
-    let good = pem("CERTIFICATE", &certificate(&OURS));
+    let good = pem("CERTIFICATE", &certificate(&VALID_KEY));
     let from = |key: &str, certificate: &str| {
         Certificate::from_pem(&secret(key), certificate).map(|_| ()).expect_err("it is unusable")
     };
-    assert_eq!(from(&FORGERS.pem, &good), CertificateError::Mismatch);
+    assert_eq!(from(&FORGED_KEY.pem, &good), CertificateError::Mismatch);
     assert_eq!(from(&good, &good), CertificateError::NoKey);
-    assert_eq!(from(&OURS.pem, &OURS.pem), CertificateError::NoCertificate);
+    assert_eq!(from(&VALID_KEY.pem, &VALID_KEY.pem), CertificateError::NoCertificate);
     assert_eq!(from(&pem("ENCRYPTED PRIVATE KEY", b"x"), &good), CertificateError::EncryptedKey);
     assert_eq!(from(&pem("PRIVATE KEY", b"x"), &good), CertificateError::BadKey);
     let bad = good.replace("MII", "###");
     let bad = if bad == good { good.replace("-\n", "-\n###") } else { bad };
-    assert_eq!(from(&OURS.pem, &bad), CertificateError::BadCertificate);
+    assert_eq!(from(&VALID_KEY.pem, &bad), CertificateError::BadCertificate);
 }
 
 #[actix_web::test]

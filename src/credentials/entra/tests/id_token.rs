@@ -35,7 +35,7 @@ fn ready() -> (Fake, Entra) {
     let uri = format!("{}{TENANT}/discovery/v2.0/keys", fake.url);
     let document = json!({ "issuer": issuer(&fake), "jwks_uri": uri });
     fake.on(&discovery(), [Reply::json(200, &document)]);
-    fake.on(&keys_path(), [published(&[("ours", &OURS)])]);
+    fake.on(&keys_path(), [published(&[("ours", &VALID_KEY)])]);
     let entra = fake.entra(ClientAuthentication::Secrets(vec![secret("s")]));
     (fake, entra)
 }
@@ -68,7 +68,7 @@ async fn a_valid_token_names_the_account() {
     let (fake, entra) = ready();
     let mut claims = with(&fake, "tid", TENANT.to_uppercase());
     claims["auth_time"] = (NOW.ms() / 1_000 - 60).into();
-    let token = signed(&claims, &OURS, "ours");
+    let token = signed(&claims, &VALID_KEY, "ours");
     let account = entra.verify_id_token(&token, NONCE).await.expect("it is good");
     assert_eq!(account.object_id, "object-1");
     assert_eq!(account.user_name, "build@fabrikam.example");
@@ -83,16 +83,19 @@ async fn a_forged_token_is_rejected_with_the_reason() {
     let (fake, entra) = ready();
     let now = NOW.ms() / 1_000;
     let cases = [
-        ("signature is not valid", signed(&claims(&fake), &FORGERS, "ours")),
-        ("another sign-in", signed(&with(&fake, "nonce", "other"), &OURS, "ours")),
-        ("another application", signed(&with(&fake, "aud", "other"), &OURS, "ours")),
-        ("lacks a claim", signed(&with(&fake, "aud", json!([CLIENT, "other"])), &OURS, "ours")),
-        ("another tenant", signed(&with(&fake, "tid", "other"), &OURS, "ours")),
-        ("another issuer", signed(&with(&fake, "iss", "https://evil.example"), &OURS, "ours")),
-        ("has expired", signed(&with(&fake, "exp", now - 61), &OURS, "ours")),
-        ("not valid yet", signed(&with(&fake, "nbf", now + 61), &OURS, "ours")),
-        ("lacks a claim", signed(&with(&fake, "oid", Value::Null), &OURS, "ours")),
-        ("does not publish the key", signed(&claims(&fake), &OURS, "unknown")),
+        ("signature is not valid", signed(&claims(&fake), &FORGED_KEY, "ours")),
+        ("another sign-in", signed(&with(&fake, "nonce", "other"), &VALID_KEY, "ours")),
+        ("another application", signed(&with(&fake, "aud", "other"), &VALID_KEY, "ours")),
+        (
+            "lacks a claim",
+            signed(&with(&fake, "aud", json!([CLIENT, "other"])), &VALID_KEY, "ours"),
+        ),
+        ("another tenant", signed(&with(&fake, "tid", "other"), &VALID_KEY, "ours")),
+        ("another issuer", signed(&with(&fake, "iss", "https://evil.example"), &VALID_KEY, "ours")),
+        ("has expired", signed(&with(&fake, "exp", now - 61), &VALID_KEY, "ours")),
+        ("not valid yet", signed(&with(&fake, "nbf", now + 61), &VALID_KEY, "ours")),
+        ("lacks a claim", signed(&with(&fake, "oid", Value::Null), &VALID_KEY, "ours")),
+        ("does not publish the key", signed(&claims(&fake), &VALID_KEY, "unknown")),
         ("cannot be read", secret("not a token")),
     ];
     for (reason, token) in cases {
@@ -101,7 +104,7 @@ async fn a_forged_token_is_rejected_with_the_reason() {
         assert!(error.to_string().contains(reason), "{reason}: {error}");
     }
     for (name, seconds) in [("exp", now - 60), ("nbf", now + 60)] {
-        let token = signed(&with(&fake, name, seconds), &OURS, "ours");
+        let token = signed(&with(&fake, name, seconds), &VALID_KEY, "ours");
         entra.verify_id_token(&token, NONCE).await.expect("clocks may differ by a minute");
     }
 }
@@ -114,14 +117,15 @@ async fn only_rs256_is_accepted() {
     // Signed with the public key as HMAC key: a verifier that trusts `alg` would accept it.
     let mut header = Header::new(Algorithm::HS256);
     header.kid = Some("ours".into());
-    let public = URL_SAFE_NO_PAD.decode(&OURS.public.0).expect("it is base64url");
-    let shared = EncodingKey::from_secret(&public);
-    let shared = jsonwebtoken::encode(&header, &claims, &shared).expect("it signs");
+    let public = URL_SAFE_NO_PAD.decode(&VALID_KEY.public.0).expect("it is base64url");
+    let symmetric = EncodingKey::from_secret(&public);
+    let symmetric = jsonwebtoken::encode(&header, &claims, &symmetric).expect("it signs");
     let mut other = Header::new(Algorithm::PS256);
     other.kid = Some("ours".into());
-    let other = jsonwebtoken::encode(&other, &claims, &OURS.signing).expect("it signs");
-    let nameless = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &OURS.signing);
-    for token in [none, shared, other, nameless.expect("it signs")] {
+    let other = jsonwebtoken::encode(&other, &claims, &VALID_KEY.signing).expect("it signs");
+    let nameless =
+        jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &VALID_KEY.signing);
+    for token in [none, symmetric, other, nameless.expect("it signs")] {
         let error = entra.verify_id_token(&secret(&token), NONCE).await.expect_err("forged");
         assert!(matches!(error, Error::InvalidIdToken { .. }), "{error:?}");
     }
@@ -131,10 +135,10 @@ async fn only_rs256_is_accepted() {
 #[actix_web::test]
 async fn rotated_keys_are_fetched_at_most_once_a_minute() {
     let (fake, entra) = ready();
-    entra.verify_id_token(&signed(&claims(&fake), &OURS, "ours"), NONCE).await.expect("good");
-    fake.on(&keys_path(), [published(&[("new", &FORGERS)])]);
+    entra.verify_id_token(&signed(&claims(&fake), &VALID_KEY, "ours"), NONCE).await.expect("good");
+    fake.on(&keys_path(), [published(&[("new", &FORGED_KEY)])]);
     let fetches = || fake.seen().iter().filter(|seen| seen.path == keys_path()).count();
-    let token = signed(&claims(&fake), &FORGERS, "new");
+    let token = signed(&claims(&fake), &FORGED_KEY, "new");
     for _ in 0..3 {
         fake.pass(19);
         entra.verify_id_token(&token, NONCE).await.expect_err("the keys were fetched a moment ago");
@@ -143,18 +147,18 @@ async fn rotated_keys_are_fetched_at_most_once_a_minute() {
     fake.pass(3);
     entra.verify_id_token(&token, NONCE).await.expect("a minute has passed");
     assert_eq!(fetches(), 2);
-    let old = signed(&claims(&fake), &OURS, "ours");
+    let old = signed(&claims(&fake), &VALID_KEY, "ours");
     entra.verify_id_token(&old, NONCE).await.expect_err("Entra has withdrawn it");
     let tomorrow = with(&fake, "exp", NOW.ms() / 1_000 + 200_000);
     fake.pass(86_400);
-    entra.verify_id_token(&signed(&tomorrow, &FORGERS, "new"), NONCE).await.expect("good");
+    entra.verify_id_token(&signed(&tomorrow, &FORGED_KEY, "new"), NONCE).await.expect("good");
     assert_eq!(fetches(), 3, "keys are fetched again after a day");
 }
 
 #[actix_web::test]
 async fn keys_are_fetched_from_the_authority_only() {
     let (fake, entra) = ready();
-    let token = signed(&claims(&fake), &OURS, "ours");
+    let token = signed(&claims(&fake), &VALID_KEY, "ours");
     let elsewhere =
         json!({ "issuer": issuer(&fake), "jwks_uri": "http://127.0.0.2/discovery/v2.0/keys" });
     fake.on(&discovery(), [Reply::json(200, &elsewhere)]);
@@ -171,13 +175,13 @@ async fn keys_are_fetched_from_the_authority_only() {
 #[actix_web::test]
 async fn keys_of_other_issuers_do_not_sign_for_this_tenant() {
     let (fake, entra) = ready();
-    let mut personal = jwk("personal", &FORGERS);
+    let mut personal = jwk("personal", &FORGED_KEY);
     personal["issuer"] = format!("{}9188040d-6c67-4c5b-b112-36a304b66dad/v2.0", fake.url).into();
-    let mut common = jwk("common", &OURS);
+    let mut common = jwk("common", &VALID_KEY);
     common["issuer"] = format!("{}{{tenantid}}/v2.0", fake.url).into();
     fake.on(&keys_path(), [Reply::json(200, &json!({ "keys": [personal, common] }))]);
-    let token = signed(&claims(&fake), &OURS, "common");
+    let token = signed(&claims(&fake), &VALID_KEY, "common");
     entra.verify_id_token(&token, NONCE).await.expect("it is ours");
-    let token = signed(&claims(&fake), &FORGERS, "personal");
+    let token = signed(&claims(&fake), &FORGED_KEY, "personal");
     entra.verify_id_token(&token, NONCE).await.expect_err("it is for personal accounts");
 }

@@ -86,9 +86,9 @@ pub(super) struct Fake {
 impl Fake {
     pub(super) fn start() -> Self {
         let world = Arc::new(Mutex::new(World::default()));
-        let shared = Arc::clone(&world);
+        let recorded = Arc::clone(&world);
         let server = HttpServer::new(move || {
-            let data = web::Data::from(Arc::clone(&shared));
+            let data = web::Data::from(Arc::clone(&recorded));
             Web::new().app_data(data).default_service(web::to(answer))
         });
         let server = server.workers(1).bind(("127.0.0.1", 0)).expect("loopback is there");
@@ -183,8 +183,8 @@ pub(super) struct TestKey {
     pub(super) public: (String, String),
 }
 
-pub(super) static OURS: LazyLock<TestKey> = LazyLock::new(TestKey::new);
-pub(super) static FORGERS: LazyLock<TestKey> = LazyLock::new(TestKey::new);
+pub(super) static VALID_KEY: LazyLock<TestKey> = LazyLock::new(TestKey::new);
+pub(super) static FORGED_KEY: LazyLock<TestKey> = LazyLock::new(TestKey::new);
 
 impl TestKey {
     fn new() -> Self {
