@@ -39,6 +39,8 @@ pub mod repository_names;
 pub mod run;
 /// The keys by which runs are grouped.
 pub mod run_keys;
+/// Which status a slot at Azure DevOps shows, and which are superseded.
+pub mod slot;
 /// The statuses that Azure DevOps should show for a run.
 pub mod status;
 /// Service-hook subscriptions: desired, found, and the plan.

@@ -16,11 +16,12 @@ use crate::credentials::{self, CallError, Identity, Purpose};
 use crate::deps::Deps;
 use crate::domain::backoff::Backoff;
 use crate::domain::event::short;
+use crate::domain::slot::{Posted, Posting};
 use crate::domain::status::{Status, Target};
 use crate::domain::time::Timestamp;
 use crate::health::{Health, ProblemKind};
 use crate::jitter;
-use crate::storage::{Claim, LeasedSlot, Posted, Posting, PostingCommit, Statuses};
+use crate::storage::{Claim, LeasedSlot, PostingCommit, Statuses};
 use crate::worker::{self, InFlight, Progress, Tick};
 
 const IN_FLIGHT_MAX: usize = 64;

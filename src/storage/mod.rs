@@ -36,12 +36,12 @@ pub use links::{
 pub use options::{Engine, Options};
 pub use page::{Page, Paged};
 pub use reconciliation::{
-    Arrival, CATCH_UP_HOOK, CatchUpDelivery, HookRow, HookState, KnownRepository, PolicyRow,
+    ActiveHook, CATCH_UP_HOOK, CatchUpDelivery, HookRow, HookState, KnownRepository, PolicyRow,
     Reconciler, Reconciliation, SubscriptionFilter, SubscriptionRow, WatchRow, Watermark,
 };
 pub use replicas::Replicas;
 pub use runs::{LeasedRun, RunCommit, RunFilter, Runs};
-pub use statuses::{LeasedSlot, Posted, Posting, PostingCommit, StatusFilter, StatusRow, Statuses};
+pub use statuses::{LeasedSlot, PostingCommit, StatusFilter, StatusRow, Statuses};
 
 /// What every engine does. A module that needs one part takes that part: `&dyn Runs`, not
 /// `&dyn Store`.

@@ -1,4 +1,4 @@
-//! What reconcilers remember between two passes: which replica runs each, the secrets of hooks,
+//! What reconcilers remember between two passes: which process runs the next one, the secrets of hooks,
 //! subscriptions as last seen, how far repositories were read, and which policies we created.
 
 use std::fmt::Debug;
@@ -14,7 +14,7 @@ use crate::domain::event::Repository;
 use crate::domain::fact::CatchUpMeta;
 use crate::domain::id::DeliveryId;
 use crate::domain::reconciler::{LastPass, PassClaim, Release};
-use crate::domain::subscription::{Found, HookScope};
+use crate::domain::subscription::{Found, HookScope, HookSecret};
 use crate::domain::time::Timestamp;
 
 /// A reconciler, of which one replica at a time runs a pass over an organization.
@@ -36,38 +36,32 @@ impl Reconciler {
     }
 }
 
-/// The secrets of one hook_scope.
+/// The secrets of the hooks of one scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookRow {
     pub hook_scope: HookScope,
-    /// Counts secrets; the newest is the wanted one. From 1.
-    pub generation: u32,
-    /// Secrets below this one are not taken any more.
-    pub live_from: u32,
-    /// When the newest came, and how many in a row came to heal a subscription.
-    pub renewed_at: Timestamp,
-    pub healings: u32,
+    pub secret: HookSecret,
 }
 
-/// When deliveries came to a hook.
+/// A hook to which deliveries came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrival {
+pub struct ActiveHook {
     /// As in its URL.
     pub hook: String,
     pub first_at: Timestamp,
     pub last_at: Timestamp,
 }
 
-/// Everything about the hooks of one organization.
+/// The hooks of one organization.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HookState {
-    /// An operator took them away: none is created until one asks for it.
+    /// An operator removed the hooks: none is created until an operator asks for it.
     pub is_held: bool,
     pub hook_scopes: Vec<HookRow>,
-    pub hook_activity: Vec<Arrival>,
+    pub hook_activity: Vec<ActiveHook>,
 }
 
-/// A subscription as last seen, and what is thought of it.
+/// A subscription as last seen, and what the plan does about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionRow {
     pub organization: String,
@@ -76,8 +70,7 @@ pub struct SubscriptionRow {
     pub found: Found,
     /// The hook that it delivers to.
     pub hook: String,
-    /// What the plan does about it, in one word: `keep`, `change`, `heal`, `remove`, `wait`,
-    /// `leave`; and why.
+    /// `keep`, `change`, `heal`, `remove`, `wait` or `leave`.
     pub action: String,
     pub reason: String,
     /// Names of the checks that need it.
@@ -85,22 +78,21 @@ pub struct SubscriptionRow {
     pub seen_at: Timestamp,
 }
 
-/// Which subscriptions.
+/// Selects subscriptions; an absent field selects all.
 #[derive(Clone, Debug, Default)]
 pub struct SubscriptionFilter {
     pub organization: Option<String>,
 }
 
-/// A repository that checks watch.
+/// A repository that catch-up watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchRow {
     pub repository: Repository,
-    /// What happened before is past: it starts nothing.
+    /// Events before this time start nothing.
     pub since: Timestamp,
-    /// What happened before, in the time of Azure DevOps, has been read; none until the first
-    /// reading is in the inbox.
+    /// Every event before this time of Azure DevOps has been stored; none before the first reading.
     pub read_until: Option<Timestamp>,
-    /// Names that it had before, as `project/repository`.
+    /// As `project/repository`.
     pub former_names: Vec<String>,
 }
 
@@ -130,12 +122,12 @@ pub struct Watermark {
     pub read_until: Timestamp,
 }
 
-/// What is known of the watched things of one repository.
+/// What is known of one repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownRepository {
-    /// Those that are active as far as we know.
+    /// Those that are active as far as is known.
     pub pull_requests: Vec<Remembered>,
-    /// Branches and tags that are there as far as we know.
+    /// Branches and tags that exist as far as is known.
     pub refs: Vec<RememberedRef>,
 }
 
@@ -194,8 +186,8 @@ pub trait Reconciliation: Debug + Send + Sync {
     /// The hooks of an organization.
     async fn hooks(&self, organization: &str) -> Result<HookState, Error>;
 
-    /// Counts on the secret of each of these hook_scopes; one that is not known yet gets its first.
-    /// `heals` says whether a subscription is healed by it; otherwise healings are counted anew.
+    /// Increments the secret generation of each scope; a scope without one gets its first. `heals` is
+    /// true when the new secret heals a subscription.
     async fn renew_hooks(
         &self,
         organization: &str,
@@ -204,8 +196,7 @@ pub trait Reconciliation: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<(), Error>;
 
-    /// Takes no secret of a hook_scope below `live_from` any more, and counts healings anew: the
-    /// newest secret has proved itself. Never goes back.
+    /// Ends the secrets of a scope before the generation `live_from`, after a newer one has worked.
     async fn retire_hooks(
         &self,
         organization: &str,
@@ -213,26 +204,25 @@ pub trait Reconciliation: Debug + Send + Sync {
         live_from: u32,
     ) -> Result<(), Error>;
 
-    /// Holds back, or no longer, the creation of hooks.
+    /// Sets whether hooks of an organization are created.
     async fn hold_hooks(&self, organization: &str, is_held: bool) -> Result<(), Error>;
 
-    /// Keeps when deliveries came: the earliest first and the latest last time win. A hook that
-    /// nothing came to for long is forgotten with the deliveries of that time.
-    async fn note_arrivals(
+    /// Stores when hooks delivered first and last, of all times that were ever noted. Retention deletes
+    /// a hook that has not delivered for as long as deliveries are kept.
+    async fn note_hook_activity(
         &self,
         organization: &str,
-        hook_activity: Vec<Arrival>,
+        hook_activity: Vec<ActiveHook>,
     ) -> Result<(), Error>;
 
-    /// Replaces what was last seen of the subscriptions of an organization.
-    async fn keep_subscriptions(
+    /// Replaces the subscriptions of an organization by those that were just seen.
+    async fn replace_subscriptions(
         &self,
         organization: &str,
         seen: Vec<SubscriptionRow>,
     ) -> Result<(), Error>;
 
-    /// Subscriptions as last seen, those first that were first seen last. One that is seen again
-    /// keeps its place in the list.
+    /// Subscriptions as last seen, newest first; one that is seen again keeps its position.
     async fn subscriptions(
         &self,
         filter: SubscriptionFilter,
@@ -242,8 +232,8 @@ pub trait Reconciliation: Debug + Send + Sync {
     /// One subscription as last seen, by its GUID.
     async fn subscription(&self, id: &str) -> Result<Option<SubscriptionRow>, Error>;
 
-    /// Watches these repositories from `now` on, unless they are watched already, and remembers
-    /// what they are called. Answers all of them, in this order.
+    /// Watches these repositories from `now` on, unless they are watched already, and stores their
+    /// names. Returns all of them, in this order.
     async fn watch(
         &self,
         organization: &str,
@@ -251,7 +241,7 @@ pub trait Reconciliation: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<WatchRow>, Error>;
 
-    /// The pull requests that are active and the refs that are there, as far as is known.
+    /// The active pull requests and the existing refs of a repository.
     async fn known_repository(
         &self,
         organization: &str,
@@ -272,11 +262,11 @@ pub trait Reconciliation: Debug + Send + Sync {
     /// The status policies of an organization that we created.
     async fn policies(&self, organization: &str) -> Result<Vec<PolicyRow>, Error>;
 
-    /// Remembers, or forgets, a policy of ours.
-    async fn keep_policy(
+    /// Stores whether a policy is one that we created.
+    async fn record_policy(
         &self,
         organization: &str,
         policy: PolicyRow,
-        is_kept: bool,
+        is_ours: bool,
     ) -> Result<(), Error>;
 }

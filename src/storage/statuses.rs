@@ -3,63 +3,34 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::lease::{Claim, Commit, Lease};
 use super::page::{Page, Paged};
 use crate::domain::id::{RunId, StatusId};
-use crate::domain::status::{Shown, Status};
+use crate::domain::slot::{Posted, Posting, StatusOutcome};
+use crate::domain::status::Status;
 use crate::domain::time::Timestamp;
 
-/// A place at Azure DevOps and what it should show.
+/// A slot and the status that it should show.
 #[derive(Clone, Debug)]
 pub struct LeasedSlot {
     pub lease: Lease<i64>,
     pub status_id: StatusId,
     pub status: Status,
-    /// What it shows, as far as we know.
+    /// The status that it shows, as far as is known.
     pub posted: Option<Posted>,
     /// The iteration that a status of the same run was posted to.
     pub iteration: Option<i64>,
-    /// Failed tries at this status.
+    /// Failed attempts to post this status.
     pub attempts: u32,
-    /// A try ended without an answer: look before posting again.
+    /// The outcome of an earlier attempt is not known: look it up before posting.
     pub doubtful: bool,
     /// When the status was queued.
     pub queued_at: Timestamp,
 }
 
-/// What a slot shows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Posted {
-    pub state: Shown,
-    pub description: String,
-    pub url: Option<String>,
-    pub iteration: Option<i64>,
-}
-
-/// What became of a try at posting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Posting {
-    Posted {
-        iteration: Option<i64>,
-    },
-    /// It is shown already.
-    Unchanged {
-        iteration: Option<i64>,
-    },
-    /// Azure DevOps will never take it.
-    Refused(String),
-    Later {
-        due_at: Timestamp,
-        counts: bool,
-        doubtful: bool,
-        reason: String,
-    },
-}
-
-/// See [`Posting`].
+/// The end of an attempt to post the status of a leased slot.
 #[derive(Clone, Debug)]
 pub struct PostingCommit {
     pub lease: Lease<i64>,
@@ -68,19 +39,18 @@ pub struct PostingCommit {
     pub now: Timestamp,
 }
 
-/// A status and what became of it.
+/// A stored status and its outcome.
 #[derive(Clone, Debug)]
 pub struct StatusRow {
     pub id: StatusId,
     pub status: Status,
     pub queued_at: Timestamp,
     pub posted_at: Option<Timestamp>,
-    /// `queued`, `posted`, `unchanged`, `superseded` or `refused`.
-    pub outcome: String,
+    pub outcome: StatusOutcome,
     pub reason: String,
 }
 
-/// Which statuses.
+/// Selects statuses; an absent field selects all.
 #[derive(Clone, Debug, Default)]
 pub struct StatusFilter {
     pub organization: Option<String>,
@@ -91,18 +61,17 @@ pub struct StatusFilter {
 /// Statuses, and the slots that show them.
 #[async_trait]
 pub trait Statuses: Debug + Send + Sync {
-    /// Queues a status that no run of ours wants shown.
+    /// Queues a status that was reported for no run.
     async fn queue_status(&self, status: Status, now: Timestamp) -> Result<StatusId, Error>;
 
-    /// Leases slots at Azure DevOps that do not show what they should, each with the newest
-    /// status for it.
+    /// Leases slots that do not show their newest status.
     async fn claim_slots(&self, claim: Claim) -> Result<Vec<LeasedSlot>, Error>;
 
-    /// Records what became of posting a leased slot.
+    /// Stores the outcome of an attempt to post the status of a leased slot.
     async fn commit_posting(&self, commit: PostingCommit) -> Result<Commit, Error>;
 
-    /// Makes every status of an organization that waits be due now.
-    async fn hurry_slots(&self, organization: &str, now: Timestamp) -> Result<usize, Error>;
+    /// Makes all unleased slots of an organization that wait due now. Returns how many.
+    async fn make_slots_due(&self, organization: &str, now: Timestamp) -> Result<usize, Error>;
 
     /// One status.
     async fn status(&self, id: StatusId) -> Result<Option<StatusRow>, Error>;

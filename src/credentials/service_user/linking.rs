@@ -259,7 +259,7 @@ impl Linking {
             ..session.audit_log.entry(Action::Link, Outcome::Done)
         };
         commit(session, LinkTo::Linked(Box::new(link)), entry).await?;
-        self.statuses.hurry_slots(session.organization(), now).await?;
+        self.statuses.make_slots_due(session.organization(), now).await?;
         tracing::info!(organization = session.organization(), "linked {}", user.user_name);
         Ok(user)
     }

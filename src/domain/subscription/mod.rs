@@ -8,6 +8,7 @@ mod found;
 mod hook_scope;
 mod name;
 mod plan;
+mod secret;
 mod step;
 
 pub use desired::{Desired, Watched, desired_scopes};
@@ -15,4 +16,5 @@ pub use found::{Found, OwnedHook, Settings, State};
 pub use hook_scope::{HookScope, Topic};
 pub use name::HookName;
 pub use plan::{Known, differences, plan, removal_of_all};
+pub use secret::HookSecret;
 pub use step::{Action, Change, Kind, Step};

@@ -95,7 +95,7 @@ async fn record(
     is_owned: bool,
 ) -> Result<(), storage::Error> {
     let row = PolicyRow { project_id: project.to_owned(), id };
-    context.deps.store.keep_policy(&context.organization, row, is_owned).await
+    context.deps.store.record_policy(&context.organization, row, is_owned).await
 }
 
 /// Why Azure DevOps refused one step; any other error ends the pass.

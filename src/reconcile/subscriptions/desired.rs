@@ -16,7 +16,7 @@ pub(super) fn desired(
 ) -> Vec<Desired> {
     let scopes = desired_scopes(checks, &context.organization, seen).into_iter();
     let desired = scopes.map(|(hook_scope, (project, checks))| {
-        let generation = row(hook_state, &hook_scope).map_or(1, |row| row.generation);
+        let generation = row(hook_state, &hook_scope).map_or(1, |row| row.secret.generation);
         let (hook, settings) = (String::new(), Default::default());
         let desired = Desired { hook_scope, project, hook, settings, checks };
         with_generation(context, desired, generation)

@@ -122,7 +122,7 @@ impl Execution<'_> {
     /// The same subscription with the next secret.
     fn renewed(&self, desired: &Desired) -> Desired {
         let row = row(&self.snapshot.hook_state, &desired.hook_scope);
-        let generation = row.map_or(1, |row| row.generation.saturating_add(1));
+        let generation = row.map_or(1, |row| row.secret.generation.saturating_add(1));
         with_generation(self.context, desired.clone(), generation)
     }
 

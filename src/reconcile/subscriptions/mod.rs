@@ -77,7 +77,7 @@ impl Subscriptions {
         store.watch(organization, snapshot.watched.clone(), since).await?;
         let steps = snapshot.plan(organization, &deps.hook_activity, now);
         let rows = report::rows(organization, &snapshot, &steps, now);
-        store.keep_subscriptions(organization, rows).await?;
+        store.replace_subscriptions(organization, rows).await?;
         let Executed { changes, problem, .. } = self.execute(pass, &snapshot, &steps).await?;
         old_secrets::retire(&self.context, &snapshot, now).await?;
         report::set_age_gauges(&self.context, &snapshot, now);

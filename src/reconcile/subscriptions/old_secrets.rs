@@ -23,8 +23,8 @@ pub(super) async fn retire(
     let OrganizationContext { organization, deps, .. } = context;
     let (store, hook_activity) = (deps.store.as_ref(), &deps.hook_activity);
     let rows = snapshot.hook_state.hook_scopes.iter();
-    for row in rows.filter(|row| row.live_from < row.generation) {
-        let (hook_scope, generation) = (&row.hook_scope, row.generation);
+    for row in rows.filter(|row| row.secret.live_from < row.secret.generation) {
+        let (hook_scope, generation) = (&row.hook_scope, row.secret.generation);
         let newest = hook_name(context, hook_scope, generation);
         let is_older = |hook: &str| {
             HookName::parse(hook)

@@ -100,11 +100,11 @@ impl Snapshot {
             desired.is_some_and(|desired| hook_activity.is_proved(organization, &desired.hook));
         match row(&self.hook_state, hook_scope) {
             Some(row) => Known {
-                generation: row.generation,
-                live_from: row.live_from,
+                generation: row.secret.generation,
+                live_from: row.secret.live_from,
                 is_proved,
-                renewed_at: row.renewed_at,
-                healings: row.healings,
+                renewed_at: row.secret.renewed_at,
+                healings: row.secret.healings,
             },
             None => Known { generation: 1, live_from: 1, is_proved, ..Known::default() },
         }

@@ -119,7 +119,7 @@ fn render(row: &StatusRow) -> Value {
         "url": status.url,
         "queued_at": row.queued_at,
         "posted_at": row.posted_at,
-        "outcome": row.outcome,
+        "outcome": row.outcome.as_str(),
         "reason": row.reason,
     })
 }

@@ -19,7 +19,7 @@ use crate::domain::reconciler::{LastPass, PassClaim, Release};
 use crate::domain::subscription::HookScope;
 use crate::domain::time::Timestamp;
 use crate::storage::{
-    Arrival, CatchUpDelivery, Commit, Error, HookState, KnownRepository, Page, Paged, PolicyRow,
+    ActiveHook, CatchUpDelivery, Commit, Error, HookState, KnownRepository, Page, Paged, PolicyRow,
     Reconciler, Reconciliation, SubscriptionFilter, SubscriptionRow, WatchRow, Watermark,
 };
 
@@ -147,23 +147,23 @@ impl Reconciliation for Sqlite {
         self.writer.write(ROW_BYTES, move |db| hooks::hold(db, &organization, is_held)).await
     }
 
-    async fn note_arrivals(
+    async fn note_hook_activity(
         &self,
         organization: &str,
-        hook_activity: Vec<Arrival>,
+        hook_activity: Vec<ActiveHook>,
     ) -> Result<(), Error> {
         let (organization, bytes) = (organization.to_owned(), hook_activity.len() * ROW_BYTES);
-        let note = move |db: &Connection| hooks::note_arrivals(db, &organization, &hook_activity);
+        let note = move |db: &Connection| hooks::note_activity(db, &organization, &hook_activity);
         self.writer.write(bytes, note).await
     }
 
-    async fn keep_subscriptions(
+    async fn replace_subscriptions(
         &self,
         organization: &str,
         seen: Vec<SubscriptionRow>,
     ) -> Result<(), Error> {
         let (organization, bytes) = (organization.to_owned(), subscriptions::bytes_of(&seen));
-        self.writer.write(bytes, move |db| subscriptions::keep(db, &organization, &seen)).await
+        self.writer.write(bytes, move |db| subscriptions::replace(db, &organization, &seen)).await
     }
 
     async fn subscriptions(
@@ -216,14 +216,14 @@ impl Reconciliation for Sqlite {
         self.readers.read(move |db| policies::all(db, &organization)).await
     }
 
-    async fn keep_policy(
+    async fn record_policy(
         &self,
         organization: &str,
         policy: PolicyRow,
-        is_kept: bool,
+        is_ours: bool,
     ) -> Result<(), Error> {
         let organization = organization.to_owned();
-        let keep = move |db: &Connection| policies::keep(db, &organization, &policy, is_kept);
-        self.writer.write(ROW_BYTES, keep).await
+        let record = move |db: &Connection| policies::record(db, &organization, &policy, is_ours);
+        self.writer.write(ROW_BYTES, record).await
     }
 }

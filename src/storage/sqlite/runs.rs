@@ -14,6 +14,7 @@ use super::statuses::slots;
 use crate::domain::id::{DeliveryId, RunId};
 use crate::domain::run::{Run, State};
 use crate::domain::run_keys::{check_key, subject};
+use crate::domain::slot::Request;
 use crate::domain::status::{self, Status, Target};
 use crate::domain::time::Timestamp;
 use crate::storage::{
@@ -100,7 +101,7 @@ pub(super) fn update(
 /// Whatever a run becomes, what it wants shown is queued in the same transaction.
 fn show(db: &Connection, run: &Run, number: i64) -> rusqlite::Result<()> {
     for status in status::of(run) {
-        slots::queue(db, &status, Some(number), run.updated_at)?;
+        slots::queue(db, &status, Request::OfRun(number), run.updated_at)?;
     }
     Ok(())
 }
@@ -109,7 +110,7 @@ fn show(db: &Connection, run: &Run, number: i64) -> rusqlite::Result<()> {
 pub(super) fn show_again(db: &Connection, run: &Run, now: Timestamp) -> rusqlite::Result<()> {
     let on_pull_request = |status: &Status| matches!(status.target, Target::PullRequest { .. });
     for status in status::of(run).iter().filter(|status| on_pull_request(status)) {
-        slots::queue_again(db, status, run.number, now)?;
+        slots::queue(db, status, Request::OfRunAgain(run.number), now)?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::Sqlite;
 use crate::domain::id::StatusId;
+use crate::domain::slot::Request;
 use crate::domain::status::Status;
 use crate::domain::time::Timestamp;
 use crate::storage::{
@@ -16,7 +17,7 @@ use crate::storage::{
 #[async_trait]
 impl Statuses for Sqlite {
     async fn queue_status(&self, status: Status, now: Timestamp) -> Result<StatusId, Error> {
-        self.writer.write(1024, move |db| slots::queue(db, &status, None, now)).await
+        self.writer.write(1024, move |db| slots::queue(db, &status, Request::WithoutRun, now)).await
     }
 
     async fn claim_slots(&self, claim: Claim) -> Result<Vec<LeasedSlot>, Error> {
@@ -27,9 +28,9 @@ impl Statuses for Sqlite {
         self.writer.write(512, move |db| slots::commit(db, &commit)).await
     }
 
-    async fn hurry_slots(&self, organization: &str, now: Timestamp) -> Result<usize, Error> {
+    async fn make_slots_due(&self, organization: &str, now: Timestamp) -> Result<usize, Error> {
         let organization = organization.to_owned();
-        self.writer.write(512, move |db| slots::hurry(db, &organization, now)).await
+        self.writer.write(512, move |db| slots::make_due(db, &organization, now)).await
     }
 
     async fn status(&self, id: StatusId) -> Result<Option<StatusRow>, Error> {

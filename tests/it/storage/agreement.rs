@@ -68,7 +68,7 @@ pub(super) enum Operation {
         posting: u8,
         seconds: i64,
     },
-    Hurry,
+    MakeSlotsDue,
     Record {
         entries: usize,
     },
@@ -118,7 +118,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         5 => (1..5_usize).prop_map(|limit| ClaimSlots { limit }),
         6 => (which(), 0..8_u8, 0..40_i64)
             .prop_map(|(which, posting, seconds)| Posted { which, posting, seconds }),
-        1 => Just(Hurry),
+        1 => Just(MakeSlotsDue),
         1 => (0..4_usize).prop_map(|entries| Record { entries }),
         3 => (1..45_i64).prop_map(|seconds| Pass { seconds }),
         2 => (0..60_i64, 1..6_usize)

@@ -1,14 +1,14 @@
-//! Hooks: secrets are counted on and never back, hook_activity are kept from the first to the last,
-//! and an operator may hold all of them back.
+//! Hooks: generations of secrets only grow, the first and the last delivery of each hook are stored, and
+//! an operator may hold all hooks of an organization back.
 
-use azdo_gateway::domain::subscription::{HookScope, Topic};
-use azdo_gateway::storage::{Arrival, HookRow, HookState};
+use azdo_gateway::domain::subscription::{HookScope, HookSecret, Topic};
+use azdo_gateway::storage::{ActiveHook, HookRow, HookState};
 
 use super::make::ORGANIZATION;
 use super::{Bench, at};
 
 impl Bench {
-    async fn hook_books(&self) -> HookState {
+    async fn hook_state(&self) -> HookState {
         self.store.hooks(ORGANIZATION).await.unwrap()
     }
 
@@ -23,8 +23,8 @@ impl Bench {
         self.store.retire_hooks(ORGANIZATION, hook_scope.clone(), live_from).await.unwrap();
     }
 
-    async fn arrived(&self, hook_activity: &[Arrival]) {
-        self.store.note_arrivals(ORGANIZATION, hook_activity.to_vec()).await.unwrap();
+    async fn noted(&self, hook_activity: &[ActiveHook]) {
+        self.store.note_hook_activity(ORGANIZATION, hook_activity.to_vec()).await.unwrap();
     }
 }
 
@@ -39,23 +39,18 @@ fn row(
     second: i64,
     healings: u32,
 ) -> HookRow {
-    HookRow {
-        hook_scope: hook_scope.clone(),
-        generation,
-        live_from,
-        renewed_at: at(second),
-        healings,
-    }
+    let secret = HookSecret { generation, live_from, renewed_at: at(second), healings };
+    HookRow { hook_scope: hook_scope.clone(), secret }
 }
 
-fn arrival(hook: &str, first: i64, last: i64) -> Arrival {
-    Arrival { hook: hook.into(), first_at: at(first), last_at: at(last) }
+fn active(hook: &str, first: i64, last: i64) -> ActiveHook {
+    ActiveHook { hook: hook.into(), first_at: at(first), last_at: at(last) }
 }
 
 #[tokio::test]
-async fn the_secrets_of_each_place_are_counted() {
+async fn the_secrets_of_each_scope_are_counted() {
     for bench in Bench::all() {
-        assert_eq!(bench.hook_books().await, HookState::default());
+        assert_eq!(bench.hook_state().await, HookState::default());
         let pushes = hook_scope('a', Topic::Pushes);
         let comments = hook_scope('a', Topic::Comments);
         let other = hook_scope('b', Topic::Pushes);
@@ -65,9 +60,9 @@ async fn the_secrets_of_each_place_are_counted() {
         bench.renewed(&[], true, 4).await;
         let expected =
             [row(&comments, 1, 1, 1, 0), row(&pushes, 3, 1, 3, 0), row(&other, 2, 1, 3, 0)];
-        assert_eq!(bench.hook_books().await.hook_scopes, expected, "by project and topic");
+        assert_eq!(bench.hook_state().await.hook_scopes, expected, "by project and topic");
         let bench = bench.reopened().await;
-        assert_eq!(bench.hook_books().await.hook_scopes, expected);
+        assert_eq!(bench.hook_state().await.hook_scopes, expected);
     }
 }
 
@@ -81,12 +76,12 @@ async fn healings_are_counted_until_something_else_happens() {
             bench.renewed(std::slice::from_ref(&pushes), heals, second).await;
             let generation = u32::try_from(second).unwrap();
             let expected = [row(&pushes, generation, 1, second, healings)];
-            assert_eq!(bench.hook_books().await.hook_scopes, expected);
+            assert_eq!(bench.hook_state().await.hook_scopes, expected);
         }
         bench.retired(&pushes, 5).await;
-        assert_eq!(bench.hook_books().await.hook_scopes, [row(&pushes, 5, 5, 5, 0)]);
+        assert_eq!(bench.hook_state().await.hook_scopes, [row(&pushes, 5, 5, 5, 0)]);
         bench.renewed(std::slice::from_ref(&pushes), true, 6).await;
-        assert_eq!(bench.hook_books().await.hook_scopes, [row(&pushes, 6, 5, 6, 1)]);
+        assert_eq!(bench.hook_state().await.hook_scopes, [row(&pushes, 6, 5, 6, 1)]);
     }
 }
 
@@ -100,50 +95,50 @@ async fn what_was_retired_stays_retired() {
         for (live_from, expected) in [(2, 2), (1, 2), (4, 4), (3, 4)] {
             bench.retired(&pushes, live_from).await;
             let expected = [row(&pushes, 4, expected, 4, 0), row(&other, 4, 1, 4, 0)];
-            assert_eq!(bench.hook_books().await.hook_scopes, expected);
+            assert_eq!(bench.hook_state().await.hook_scopes, expected);
         }
         let unknown = hook_scope('c', Topic::Comments);
         bench.retired(&unknown, 3).await;
         assert_eq!(
-            bench.hook_books().await.hook_scopes.len(),
+            bench.hook_state().await.hook_scopes.len(),
             2,
             "a hook_scope begins with its first secret"
         );
         bench.renewed(std::slice::from_ref(&unknown), false, 5).await;
-        assert_eq!(bench.hook_books().await.hook_scopes[2], row(&unknown, 1, 1, 5, 0));
+        assert_eq!(bench.hook_state().await.hook_scopes[2], row(&unknown, 1, 1, 5, 0));
     }
 }
 
 #[tokio::test]
 async fn the_first_and_the_last_arrival_are_kept() {
     for bench in Bench::all() {
-        bench.arrived(&[]).await;
-        bench.arrived(&[arrival("b", 10, 12), arrival("a", 5, 5)]).await;
-        bench.arrived(&[arrival("b", 11, 20)]).await;
+        bench.noted(&[]).await;
+        bench.noted(&[active("b", 10, 12), active("a", 5, 5)]).await;
+        bench.noted(&[active("b", 11, 20)]).await;
         let bench = bench.reopened().await;
-        bench.arrived(&[arrival("b", 8, 15), arrival("a", 5, 6), arrival("B", 1, 1)]).await;
-        let expected = [arrival("B", 1, 1), arrival("a", 5, 6), arrival("b", 8, 20)];
-        assert_eq!(bench.hook_books().await.hook_activity, expected);
+        bench.noted(&[active("b", 8, 15), active("a", 5, 6), active("B", 1, 1)]).await;
+        let expected = [active("B", 1, 1), active("a", 5, 6), active("b", 8, 20)];
+        assert_eq!(bench.hook_state().await.hook_activity, expected);
     }
 }
 
 #[tokio::test]
 async fn hooks_that_nothing_came_to_for_long_are_forgotten() {
     for bench in Bench::all() {
-        let (old, newer) = (arrival("c", 1, 9), arrival("d", 0, 10));
-        bench.arrived(&[arrival("a", 1, 7), arrival("b", 1, 8), old.clone(), newer.clone()]).await;
+        let (old, newer) = (active("c", 1, 9), active("d", 0, 10));
+        bench.noted(&[active("a", 1, 7), active("b", 1, 8), old.clone(), newer.clone()]).await;
         let delete =
             async |second| bench.store.delete_older(at(second), at(second), 2).await.unwrap();
         assert_eq!(delete(7).await, 0);
         assert_eq!(delete(10).await, 2, "a little at a time");
         assert_eq!(
-            bench.hook_books().await.hook_activity,
+            bench.hook_state().await.hook_activity,
             [old, newer.clone()],
             "the oldest first"
         );
         assert_eq!(delete(10).await, 1);
         assert_eq!(delete(10).await, 0);
-        assert_eq!(bench.hook_books().await.hook_activity, [newer]);
+        assert_eq!(bench.hook_state().await.hook_activity, [newer]);
     }
 }
 
@@ -154,16 +149,16 @@ async fn hooks_are_held_back_until_somebody_asks_for_them() {
             bench.store.hold_hooks(organization, is_held).await.unwrap();
         };
         hold(&bench, ORGANIZATION, false).await;
-        assert!(!bench.hook_books().await.is_held);
+        assert!(!bench.hook_state().await.is_held);
         hold(&bench, "Fabrikam", true).await;
         hold(&bench, ORGANIZATION, true).await;
         let bench = bench.reopened().await;
-        assert!(bench.hook_books().await.is_held);
+        assert!(bench.hook_state().await.is_held);
         assert!(!bench.store.hooks("contoso").await.unwrap().is_held);
         hold(&bench, "contoso", false).await;
-        assert!(bench.hook_books().await.is_held);
+        assert!(bench.hook_state().await.is_held);
         hold(&bench, "FABRIKAM", false).await;
-        assert!(!bench.hook_books().await.is_held);
+        assert!(!bench.hook_state().await.is_held);
     }
 }
 
@@ -174,19 +169,19 @@ async fn an_organization_has_hooks_of_its_own_however_it_is_spelled() {
         for (organization, second) in [("fabrikam", 1), ("Fabrikam", 2), ("contoso", 3)] {
             let (hook_scopes, now) = (vec![pushes.clone()], at(second));
             bench.store.renew_hooks(organization, hook_scopes, true, now).await.unwrap();
-            let hook_activity = vec![arrival("a", second, second)];
-            bench.store.note_arrivals(organization, hook_activity).await.unwrap();
+            let hook_activity = vec![active("a", second, second)];
+            bench.store.note_hook_activity(organization, hook_activity).await.unwrap();
         }
         bench.store.retire_hooks("FABRIKAM", pushes.clone(), 2).await.unwrap();
         let expected =
             |hook_scopes, hook_activity| HookState { is_held: false, hook_scopes, hook_activity };
         assert_eq!(
             bench.store.hooks("FABRIKAM").await.unwrap(),
-            expected(vec![row(&pushes, 2, 2, 2, 0)], vec![arrival("a", 1, 2)])
+            expected(vec![row(&pushes, 2, 2, 2, 0)], vec![active("a", 1, 2)])
         );
         assert_eq!(
             bench.store.hooks("contoso").await.unwrap(),
-            expected(vec![row(&pushes, 1, 1, 3, 1)], vec![arrival("a", 3, 3)])
+            expected(vec![row(&pushes, 1, 1, 3, 1)], vec![active("a", 3, 3)])
         );
     }
 }

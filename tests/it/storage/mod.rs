@@ -54,11 +54,12 @@ use std::time::Duration;
 
 use azdo_gateway::domain::id::{DeliveryId, RunId};
 use azdo_gateway::domain::run::Run;
+use azdo_gateway::domain::slot::Posting;
 use azdo_gateway::domain::time::Timestamp;
 use azdo_gateway::pipeline::accept::read_envelope;
 use azdo_gateway::storage::sqlite::Sqlite;
 use azdo_gateway::storage::{
-    Claim, Commit, DeliveryFilter, Error, LeasedDelivery, LeasedSlot, Page, Posting, PostingCommit,
+    Claim, Commit, DeliveryFilter, Error, LeasedDelivery, LeasedSlot, Page, PostingCommit,
     RunCommit, StatusFilter, StatusRow, Store,
 };
 use make::HookCall;
@@ -200,8 +201,8 @@ impl Bench {
     }
 
     /// The outcomes of all statuses, oldest first.
-    pub(super) async fn outcomes(&self) -> Vec<String> {
-        self.statuses().await.into_iter().map(|row| row.outcome).collect()
+    pub(super) async fn outcomes(&self) -> Vec<&'static str> {
+        self.statuses().await.into_iter().map(|row| row.outcome.as_str()).collect()
     }
 }
 

@@ -13,11 +13,12 @@ use azdo_gateway::domain::decision::{Outcome, Remembered, Source};
 use azdo_gateway::domain::delivery;
 use azdo_gateway::domain::id::{DeliveryId, RunId};
 use azdo_gateway::domain::run::Run;
+use azdo_gateway::domain::slot::Request;
 use azdo_gateway::domain::time::Timestamp;
 use azdo_gateway::storage::{Backlog, Claim, Commit, DecisionCommit, Lease};
 
 use super::make::HookCall;
-use outbox::{Slot, StatusRow};
+use outbox::{SlotRow, StatusRow};
 use runs::RunRow;
 
 pub(super) use outbox::Claimed;
@@ -27,7 +28,7 @@ pub(super) use outbox::Claimed;
 pub(super) struct Model {
     pub(super) deliveries: BTreeMap<i64, Row>,
     pub(super) runs: BTreeMap<i64, RunRow>,
-    pub(super) slots: BTreeMap<String, Slot>,
+    pub(super) slots: BTreeMap<String, SlotRow>,
     pub(super) statuses: BTreeMap<i64, StatusRow>,
     pub(super) pull_requests: BTreeMap<i64, (Remembered, i64)>,
     /// In the order of their numbers, which is that of their times.
@@ -165,7 +166,7 @@ impl Model {
         }
         decision.shown_again.iter().for_each(|run| self.show_again(run, commit.now));
         for status in &decision.without_run {
-            self.queue_unless_running(status, commit.now);
+            self.queue(status, Request::UnlessRunning, commit.now);
         }
         Some(Commit::Committed)
     }
@@ -212,7 +213,7 @@ impl Model {
             undecided: count(undecided.by_ref().count()),
             planned: count(runs().filter(|row| row.due_at.is_some()).count()),
             at_ci: count(runs().filter(|row| row.is_live() && row.due_at.is_none()).count()),
-            unposted: count(self.slots.values().filter(|slot| slot.due_at.is_some()).count()),
+            unposted: count(self.slots.values().filter(|row| row.slot.due_at.is_some()).count()),
         }
     }
 
@@ -226,8 +227,8 @@ impl Model {
         for row in self.runs.values_mut().filter(|row| row.due_at.is_some()) {
             row.leased_until = Timestamp::ZERO;
         }
-        for slot in self.slots.values_mut().filter(|slot| slot.due_at.is_some()) {
-            slot.leased_until = Timestamp::ZERO;
+        for row in self.slots.values_mut().filter(|row| row.slot.due_at.is_some()) {
+            row.slot.leased_until = Timestamp::ZERO;
         }
     }
 

@@ -2,8 +2,9 @@
 //! Azure DevOps, and only the newest counts.
 
 use azdo_gateway::domain::run::{Run, State, Targets};
+use azdo_gateway::domain::slot::Posting;
 use azdo_gateway::domain::status::Shown;
-use azdo_gateway::storage::{Commit, LeasedSlot, Posting};
+use azdo_gateway::storage::{Commit, LeasedSlot};
 
 use super::{Bench, at, make};
 

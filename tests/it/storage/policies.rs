@@ -12,7 +12,7 @@ fn policy(project: &str, id: i64) -> PolicyRow {
 async fn policies_are_recorded_until_they_are_forgotten() {
     for bench in Bench::all() {
         let keep = async |organization: &str, policy, is_kept| {
-            bench.store.keep_policy(organization, policy, is_kept).await.unwrap();
+            bench.store.record_policy(organization, policy, is_kept).await.unwrap();
         };
         keep("fabrikam", policy("b", 2), true).await;
         keep("Fabrikam", policy("a", 7), true).await;

@@ -1,8 +1,9 @@
 //! Attempts at posting: what an outcome leaves behind for the next one, and who goes first.
 
 use azdo_gateway::domain::run::State;
+use azdo_gateway::domain::slot::Posting;
 use azdo_gateway::domain::status::{self, Shown, Status};
-use azdo_gateway::storage::{Commit, LeasedSlot, Posting};
+use azdo_gateway::storage::{Commit, LeasedSlot};
 
 use super::{Bench, at, make};
 
@@ -179,7 +180,7 @@ async fn what_waits_for_its_time_can_be_hurried() {
             let status = Status { organization: organization.into(), ..status };
             bench.store.queue_status(status, at(0)).await.unwrap();
         }
-        let hurry = |second| bench.store.hurry_slots("FABRIKAM", at(second));
+        let hurry = |second| bench.store.make_slots_due("FABRIKAM", at(second));
         assert_eq!(hurry(0).await.unwrap(), 0, "they are due already");
         let slots = bench.slots(0).await;
         assert_eq!(hurry(1).await.unwrap(), 0, "somebody is at it");

@@ -1,7 +1,8 @@
 //! A store that is closed and opened again: everything is there, and nobody holds a lease.
 
 use azdo_gateway::domain::run::State;
-use azdo_gateway::storage::{Commit, DeliveryFilter, Error, Page, Posting, RunFilter};
+use azdo_gateway::domain::slot::Posting;
+use azdo_gateway::storage::{Commit, DeliveryFilter, Error, Page, RunFilter};
 
 use super::{Bench, at, claim, make, receive};
 

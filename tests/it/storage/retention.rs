@@ -2,8 +2,9 @@
 //! ever given out twice.
 
 use azdo_gateway::domain::run::State;
+use azdo_gateway::domain::slot::Posting;
 use azdo_gateway::domain::status::Shown;
-use azdo_gateway::storage::{Commit, DeliveryFilter, Page, Posting, RunFilter};
+use azdo_gateway::storage::{Commit, DeliveryFilter, Page, RunFilter};
 
 use super::{Bench, at, make};
 

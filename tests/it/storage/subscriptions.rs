@@ -10,7 +10,7 @@ use super::{Bench, at};
 impl Bench {
     /// Keeps what was seen of an organization.
     async fn seen(&self, organization: &str, rows: &[SubscriptionRow]) {
-        self.store.keep_subscriptions(organization, rows.to_vec()).await.unwrap();
+        self.store.replace_subscriptions(organization, rows.to_vec()).await.unwrap();
     }
 
     async fn listed(&self, organization: Option<&str>, page: Page) -> (Vec<String>, Option<i64>) {

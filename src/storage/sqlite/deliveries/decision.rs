@@ -6,6 +6,7 @@ use super::{inbox, names};
 use crate::domain::decision::{KnownPullRequest, KnownRef, Remembered, RememberedRef};
 use crate::domain::run::Run;
 use crate::domain::run_keys::{pull_request_subject, ref_subject};
+use crate::domain::slot::Request;
 use crate::domain::time::Timestamp;
 use crate::storage::sqlite::engine::rows::{from_json, run, time, time_maybe, to_json};
 use crate::storage::sqlite::runs;
@@ -126,7 +127,7 @@ pub(super) fn commit(db: &Connection, commit: &DecisionCommit) -> rusqlite::Resu
         runs::show_again(db, run, commit.now)?;
     }
     for status in &decision.without_run {
-        slots::queue_unless_running(db, status, commit.now)?;
+        slots::queue(db, status, Request::UnlessRunning, commit.now)?;
     }
     Ok(Commit::Committed)
 }

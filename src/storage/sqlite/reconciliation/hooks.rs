@@ -1,15 +1,14 @@
-//! Hooks: the numbers of their secrets, when deliveries came to them, and whether they are held
-//! back. It must never know a secret.
+//! Hooks: the generations of their secrets, when each delivered, and whether they are held back.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::domain::subscription::{HookScope, Topic};
+use crate::domain::subscription::{HookScope, HookSecret, Topic};
 use crate::domain::time::Timestamp;
 use crate::storage::sqlite::engine::rows::{parsed, time};
-use crate::storage::{Arrival, HookRow, HookState};
+use crate::storage::{ActiveHook, HookRow, HookState};
 
 pub(super) fn hook_state(db: &Connection, organization: &str) -> rusqlite::Result<HookState> {
-    // One moment for all three.
+    // All three queries see the same state.
     let db = db.unchecked_transaction()?;
     Ok(HookState {
         is_held: db
@@ -17,10 +16,15 @@ pub(super) fn hook_state(db: &Connection, organization: &str) -> rusqlite::Resul
             .exists([organization])?,
         hook_scopes: db
             .prepare_cached(
-                "SELECT project_id, topic, generation, live_from, renewed_at, healings
+                "SELECT generation, live_from, renewed_at, healings, project_id, topic
                  FROM hook_scope WHERE organization = ?1 ORDER BY project_id, topic",
             )?
-            .query_map([organization], hook_scope)?
+            .query_map([organization], |row| {
+                let topic: String = row.get(5)?;
+                let topic = parsed(5, &topic, Topic::parse(&topic))?;
+                let hook_scope = HookScope { project_id: row.get(4)?, topic };
+                Ok(HookRow { hook_scope, secret: secret(row)? })
+            })?
             .collect::<Result<_, _>>()?,
         hook_activity: db
             .prepare_cached(
@@ -28,22 +32,59 @@ pub(super) fn hook_state(db: &Connection, organization: &str) -> rusqlite::Resul
                  WHERE organization = ?1 ORDER BY hook",
             )?
             .query_map([organization], |row| {
-                Ok(Arrival { hook: row.get(0)?, first_at: time(row, 1)?, last_at: time(row, 2)? })
+                let (first_at, last_at) = (time(row, 1)?, time(row, 2)?);
+                Ok(ActiveHook { hook: row.get(0)?, first_at, last_at })
             })?
             .collect::<Result<_, _>>()?,
     })
 }
 
-fn hook_scope(row: &Row<'_>) -> rusqlite::Result<HookRow> {
-    let topic: String = row.get(1)?;
-    let topic = parsed(1, &topic, Topic::parse(&topic))?;
-    Ok(HookRow {
-        hook_scope: HookScope { project_id: row.get(0)?, topic },
-        generation: row.get(2)?,
-        live_from: row.get(3)?,
-        renewed_at: time(row, 4)?,
-        healings: row.get(5)?,
+fn secret(row: &Row<'_>) -> rusqlite::Result<HookSecret> {
+    Ok(HookSecret {
+        generation: row.get(0)?,
+        live_from: row.get(1)?,
+        renewed_at: time(row, 2)?,
+        healings: row.get(3)?,
     })
+}
+
+fn load(
+    db: &Connection,
+    organization: &str,
+    HookScope { project_id, topic }: &HookScope,
+) -> rusqlite::Result<Option<HookSecret>> {
+    db.prepare_cached(
+        "SELECT generation, live_from, renewed_at, healings FROM hook_scope
+         WHERE organization = ?1 AND project_id = ?2 AND topic = ?3",
+    )?
+    .query_row([organization, project_id, topic.as_str()], secret)
+    .optional()
+}
+
+/// Updates the row rather than replacing it, which keeps the spelling of the organization.
+fn store(
+    db: &Connection,
+    organization: &str,
+    HookScope { project_id, topic }: &HookScope,
+    secret: &HookSecret,
+) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO hook_scope
+            (organization, project_id, topic, generation, live_from, renewed_at, healings)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE
+         SET generation = excluded.generation, live_from = excluded.live_from,
+             renewed_at = excluded.renewed_at, healings = excluded.healings",
+    )?
+    .execute(params![
+        organization,
+        project_id,
+        topic.as_str(),
+        secret.generation,
+        secret.live_from,
+        secret.renewed_at.micros(),
+        secret.healings,
+    ])?;
+    Ok(())
 }
 
 pub(super) fn renew(
@@ -53,21 +94,10 @@ pub(super) fn renew(
     heals: bool,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    for HookScope { project_id, topic } in hook_scopes {
-        db.prepare_cached(
-            "INSERT INTO hook_scope
-                (organization, project_id, topic, generation, live_from, renewed_at, healings)
-             VALUES (?1, ?2, ?3, 1, 1, ?5, ?4) ON CONFLICT DO UPDATE
-             SET generation = generation + 1, renewed_at = ?5,
-                 healings = CASE WHEN ?4 THEN healings + 1 ELSE 0 END",
-        )?
-        .execute(params![
-            organization,
-            project_id,
-            topic.as_str(),
-            heals,
-            now.micros()
-        ])?;
+    for hook_scope in hook_scopes {
+        let known = load(db, organization, hook_scope)?;
+        let secret = HookSecret::renewed(known.as_ref(), heals, now);
+        store(db, organization, hook_scope, &secret)?;
     }
     Ok(())
 }
@@ -78,17 +108,10 @@ pub(super) fn retire(
     hook_scope: &HookScope,
     live_from: u32,
 ) -> rusqlite::Result<()> {
-    db.prepare_cached(
-        "UPDATE hook_scope SET live_from = max(live_from, ?4), healings = 0
-         WHERE organization = ?1 AND project_id = ?2 AND topic = ?3",
-    )?
-    .execute(params![
-        organization,
-        hook_scope.project_id,
-        hook_scope.topic.as_str(),
-        live_from
-    ])?;
-    Ok(())
+    match load(db, organization, hook_scope)? {
+        Some(known) => store(db, organization, hook_scope, &known.retired(live_from)),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn hold(db: &Connection, organization: &str, is_held: bool) -> rusqlite::Result<()> {
@@ -100,12 +123,12 @@ pub(super) fn hold(db: &Connection, organization: &str, is_held: bool) -> rusqli
     Ok(())
 }
 
-pub(super) fn note_arrivals(
+pub(super) fn note_activity(
     db: &Connection,
     organization: &str,
-    hook_activity: &[Arrival],
+    active: &[ActiveHook],
 ) -> rusqlite::Result<()> {
-    for Arrival { hook, first_at, last_at } in hook_activity {
+    for ActiveHook { hook, first_at, last_at } in active {
         db.prepare_cached(
             "INSERT INTO hook_activity (organization, hook, first_at, last_at)
              VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE

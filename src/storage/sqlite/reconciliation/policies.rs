@@ -1,4 +1,4 @@
-//! Status policies that we created, by their numbers. It must never know what one says.
+//! The ids of the status policies that we created.
 
 use rusqlite::{Connection, params};
 
@@ -12,13 +12,13 @@ pub(super) fn all(db: &Connection, organization: &str) -> rusqlite::Result<Vec<P
     .collect()
 }
 
-pub(super) fn keep(
+pub(super) fn record(
     db: &Connection,
     organization: &str,
     policy: &PolicyRow,
-    is_kept: bool,
+    is_ours: bool,
 ) -> rusqlite::Result<()> {
-    let statement = match is_kept {
+    let statement = match is_ours {
         true => {
             "INSERT INTO policy (organization, project_id, id) VALUES (?1, ?2, ?3)
              ON CONFLICT DO NOTHING"

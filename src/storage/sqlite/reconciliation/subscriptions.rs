@@ -1,5 +1,4 @@
-//! Subscriptions as last seen: what an organization has is replaced as a whole. It must never
-//! judge one.
+//! Subscriptions as last seen; those of an organization are replaced as a whole.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -17,7 +16,7 @@ pub(super) fn bytes_of(seen: &[SubscriptionRow]) -> usize {
     seen.iter().map(one).sum()
 }
 
-pub(super) fn keep(
+pub(super) fn replace(
     db: &Connection,
     organization: &str,
     seen: &[SubscriptionRow],

@@ -3,20 +3,21 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::domain::id::StatusId;
-use crate::storage::sqlite::engine::rows::{from_json, time, time_maybe};
+use crate::domain::slot::StatusOutcome;
+use crate::storage::sqlite::engine::rows::{from_json, parsed, time, time_maybe};
 use crate::storage::sqlite::engine::search::{Keys, Search, Where};
 use crate::storage::{Page, Paged, StatusFilter, StatusRow};
 
 const STATUS: &str = "SELECT id, body, queued_at, posted_at, outcome, reason FROM status";
 
 fn status_row(row: &Row<'_>) -> rusqlite::Result<StatusRow> {
-    let body: String = row.get(1)?;
+    let (body, outcome): (String, String) = (row.get(1)?, row.get(4)?);
     Ok(StatusRow {
         id: StatusId(row.get(0)?),
         status: from_json(1, &body)?,
         queued_at: time(row, 2)?,
         posted_at: time_maybe(row, 3)?,
-        outcome: row.get(4)?,
+        outcome: parsed(4, &outcome, StatusOutcome::parse(&outcome))?,
         reason: row.get(5)?,
     })
 }

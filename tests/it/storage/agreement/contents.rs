@@ -37,7 +37,7 @@ impl Pair {
         let statuses = self.bench.statuses().await;
         let found: Vec<_> = statuses
             .iter()
-            .map(|row| (row.id.0, &row.status, row.queued_at, row.posted_at, row.outcome.as_str()))
+            .map(|row| (row.id.0, &row.status, row.queued_at, row.posted_at, row.outcome))
             .collect();
         let expected: Vec<_> = model
             .statuses

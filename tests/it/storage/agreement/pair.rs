@@ -4,8 +4,9 @@
 use azdo_gateway::domain::audit::Action;
 use azdo_gateway::domain::id::{DeliveryId, RunId};
 use azdo_gateway::domain::run::{Run, State, Targets};
+use azdo_gateway::domain::slot::{Posting, Request};
 use azdo_gateway::domain::status::{self, Shown, Status};
-use azdo_gateway::storage::{Commit, Lease, LeasedSlot, Posting, PostingCommit, RunCommit};
+use azdo_gateway::storage::{Commit, Lease, LeasedSlot, PostingCommit, RunCommit};
 
 use super::super::make::HookCall;
 use super::super::model::Model;
@@ -106,16 +107,16 @@ impl Pair {
                     // Where the runs of a check are shown, too.
                     status = Status { state: states[state], run: None, ..first.clone() };
                 }
-                let expected = self.model.queue(&status, None, now);
+                let expected = self.model.queue(&status, Request::WithoutRun, now);
                 let id = self.bench.store.queue_status(status, now).await.unwrap();
                 assert_eq!(id.0, expected);
             }
             ClaimSlots { limit } => self.claim_slots(limit).await,
             Posted { which, posting, seconds } => self.posted(which, posting, seconds).await,
-            Hurry => {
-                let expected = self.model.hurry_slots(now);
-                let hurried = self.bench.store.hurry_slots("Fabrikam", now).await.unwrap();
-                assert_eq!(hurried, expected);
+            MakeSlotsDue => {
+                let expected = self.model.make_slots_due(now);
+                let due = self.bench.store.make_slots_due("Fabrikam", now).await.unwrap();
+                assert_eq!(due, expected);
             }
             Record { entries } => {
                 let entries = vec![make::entry(self.second, Action::Use); entries];

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use azdo_gateway::domain::id::{DeliveryId, RunId};
 use azdo_gateway::domain::run::{Run, State};
+use azdo_gateway::domain::slot::Request;
 use azdo_gateway::domain::status::{self, Target};
 use azdo_gateway::domain::time::Timestamp;
 use azdo_gateway::storage::{Claim, Commit, Lease, RunCommit};
@@ -53,14 +54,14 @@ impl Model {
     fn show(&mut self, number: i64) {
         let run = self.runs[&number].run.clone();
         for status in status::of(&run) {
-            self.queue(&status, Some(number), run.updated_at);
+            self.queue(&status, Request::OfRun(number), run.updated_at);
         }
     }
 
     pub(super) fn show_again(&mut self, run: &Run, now: Timestamp) {
         for status in status::of(run) {
             if matches!(status.target, Target::PullRequest { .. }) {
-                self.queue_again(&status, run.number, now);
+                self.queue(&status, Request::OfRunAgain(run.number), now);
             }
         }
     }
