@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Common;
 use super::gateway::Gateway;
 use super::listing::{self, Listing};
+use super::output::print_json;
 use super::table::text;
 use crate::cli::output::say;
 
@@ -39,21 +40,19 @@ pub(super) struct List {
 
 impl Deliveries {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<ExitCode> {
-        let (method, path) = match self {
-            Deliveries::List(list) => (Method::GET, list.path()),
-            Deliveries::Show { id } => (Method::GET, format!("/v1/deliveries/{id}")),
-            Deliveries::Replay { id } => (Method::POST, format!("/v1/deliveries/{id}/replay")),
-        };
-        let answer =
-            Gateway::with(common, async |gateway| gateway.call(method, &path).await).await?;
         match self {
-            Deliveries::List(_) if !common.json => print_list(&answer),
-            Deliveries::Replay { .. } if !common.json => {
-                say!("replayed as delivery {}", text(&answer, "delivery"));
+            Deliveries::List(list) => {
+                Gateway::print(common, Method::GET, &list.path(), print_list).await
             }
-            _ => say!("{answer:#}"),
+            Deliveries::Show { id } => {
+                let path = format!("/v1/deliveries/{id}");
+                Gateway::print(common, Method::GET, &path, print_json).await
+            }
+            Deliveries::Replay { id } => {
+                let path = format!("/v1/deliveries/{id}/replay");
+                Gateway::print(common, Method::POST, &path, print_replayed).await
+            }
         }
-        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -67,4 +66,8 @@ fn print_list(answer: &Value) {
     let fields = ["id", "received_at", "organization", "event_type", "event", "outcome", "reason"];
     let head = ["id", "received", "organization", "type", "event", "outcome", "reason"];
     listing::print(answer, &head, |item| fields.map(|field| text(item, field)).to_vec());
+}
+
+fn print_replayed(answer: &Value) {
+    say!("replayed as delivery {}", text(answer, "delivery"));
 }

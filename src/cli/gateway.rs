@@ -2,6 +2,7 @@
 //! on the same store. That server has no workers.
 
 use std::net::TcpListener;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -11,6 +12,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::Common;
+use super::output::say;
 use super::table::text;
 use crate::app;
 use crate::clock::Clock;
@@ -47,6 +49,22 @@ impl Gateway {
         let result = call(&gateway).await;
         gateway.close().await;
         result
+    }
+
+    /// Makes one call and prints the answer: as JSON where that is asked for, else with `print`.
+    pub(super) async fn print(
+        common: &Common,
+        method: Method,
+        path: &str,
+        print: impl FnOnce(&Value),
+    ) -> anyhow::Result<ExitCode> {
+        let answer = Self::with(common, async |gateway| gateway.call(method, path).await).await?;
+        if common.json {
+            say!("{answer:#}");
+        } else {
+            print(&answer);
+        }
+        Ok(ExitCode::SUCCESS)
     }
 
     /// Whether a gateway runs.

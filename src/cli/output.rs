@@ -4,11 +4,18 @@
 use std::fmt::Arguments;
 use std::io::Write;
 
+use serde_json::Value;
+
 /// Like `println!`, but exits where standard output is closed.
 macro_rules! say {
     ($($arguments:tt)*) => { $crate::cli::output::line(format_args!($($arguments)*)) };
 }
 pub(super) use say;
+
+/// Prints JSON, indented.
+pub(super) fn print_json(value: &Value) {
+    say!("{value:#}");
+}
 
 /// Prints one line.
 pub(super) fn line(text: Arguments<'_>) {

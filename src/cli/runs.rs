@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Common;
 use super::gateway::Gateway;
 use super::listing::{self, Listing};
+use super::output::print_json;
 use super::table::{short, text};
 use crate::cli::output::say;
 
@@ -48,23 +49,22 @@ pub(super) struct List {
 
 impl Runs {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<ExitCode> {
-        let (method, path) = match self {
-            Runs::List(list) => (Method::GET, list.path()),
-            Runs::Show { id } => (Method::GET, format!("/v1/runs/{id}")),
-            Runs::Cancel { id } => (Method::POST, format!("/v1/runs/{id}/cancel")),
-            Runs::Rerun { id } => (Method::POST, format!("/v1/runs/{id}/rerun")),
-        };
-        let answer =
-            Gateway::with(common, async |gateway| gateway.call(method, &path).await).await?;
         match self {
-            Runs::List(_) if !common.json => print_list(&answer),
-            Runs::Cancel { .. } | Runs::Rerun { .. } if !common.json => {
-                say!("run {} is {}", text(&answer, "id"), text(&answer, "state"));
+            Runs::List(list) => Gateway::print(common, Method::GET, &list.path(), print_list).await,
+            Runs::Show { id } => {
+                Gateway::print(common, Method::GET, &format!("/v1/runs/{id}"), print_json).await
             }
-            _ => say!("{answer:#}"),
+            Runs::Cancel { id } => change(common, &format!("/v1/runs/{id}/cancel")).await,
+            Runs::Rerun { id } => change(common, &format!("/v1/runs/{id}/rerun")).await,
         }
-        Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Cancels or reruns a run and prints the state of the run in the answer.
+async fn change(common: &Common, path: &str) -> anyhow::Result<ExitCode> {
+    let print_state =
+        |answer: &Value| say!("run {} is {}", text(answer, "id"), text(answer, "state"));
+    Gateway::print(common, Method::POST, path, print_state).await
 }
 
 impl List {

@@ -7,6 +7,7 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use crate::ado::hooks::{self, envelope};
+use crate::deps::Deps;
 use crate::domain::time::Timestamp;
 use crate::storage::{Deliveries, Envelope, Error};
 use crate::worker::Notifier;
@@ -14,11 +15,17 @@ use crate::worker::Notifier;
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Accept {
-    pub store: Arc<dyn Deliveries>,
-    pub decide: Notifier,
+    deliveries: Arc<dyn Deliveries>,
+    decide: Notifier,
 }
 
 impl Accept {
+    /// Stores deliveries and notifies the stage that decides them.
+    pub fn new(deps: &Deps) -> Self {
+        let deliveries = Arc::clone(&deps.store) as Arc<dyn Deliveries>;
+        Self { deliveries, decide: deps.notifiers.decide.clone() }
+    }
+
     /// Stores a delivery to `hook`; it is durable when this returns `Ok`.
     ///
     /// # Errors
@@ -30,7 +37,7 @@ impl Accept {
         body: &[u8],
         received_at: Timestamp,
     ) -> Result<(), Error> {
-        self.store.receive(organization, hook, received_at, body).await?;
+        self.deliveries.receive(organization, hook, received_at, body).await?;
         self.decide.notify();
         Ok(())
     }

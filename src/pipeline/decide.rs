@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::ado::hooks::{Delivered, read};
 use crate::clock::Clock;
+use crate::deps::Deps;
 use crate::domain::check::Check;
 use crate::domain::decision::{
     CaughtUp, Decision, KnownPullRequest, KnownRef, Observation, Outcome, Source, on_pull_request,
@@ -39,10 +40,22 @@ const LEASE: Duration = Duration::from_secs(15);
 /// See the module.
 #[derive(Debug)]
 pub struct Decide {
-    pub store: Arc<dyn Deliveries>,
-    pub checks: Arc<[Check]>,
-    pub notifiers: Notifiers,
-    pub clock: Clock,
+    deliveries: Arc<dyn Deliveries>,
+    checks: Arc<[Check]>,
+    notifiers: Notifiers,
+    clock: Clock,
+}
+
+impl Decide {
+    /// Decides by the checks of all organizations.
+    pub fn new(checks: &[Check], deps: &Deps) -> Self {
+        Self {
+            deliveries: Arc::clone(&deps.store) as Arc<dyn Deliveries>,
+            checks: checks.into(),
+            notifiers: deps.notifiers.clone(),
+            clock: deps.clock.clone(),
+        }
+    }
 }
 
 #[async_trait]
@@ -53,7 +66,7 @@ impl Tick for Decide {
 
     async fn tick(&self) -> Result<Progress, worker::Error> {
         let claim = Claim { now: self.clock.now(), limit: BATCH_MAX, lease: LEASE };
-        let claimed = self.store.claim_deliveries(claim).await?;
+        let claimed = self.deliveries.claim_deliveries(claim).await?;
         if claimed.is_empty() {
             return Ok(Progress::Idle);
         }
@@ -88,7 +101,7 @@ impl Decide {
                 Err(_) => quarantine(delivery, now),
             };
             let decision = commit.decision.clone();
-            match self.store.commit_decision(commit).await? {
+            match self.deliveries.commit_decision(commit).await? {
                 Commit::Committed => {
                     self.log(delivery, &decision);
                     return Ok(());
@@ -110,7 +123,7 @@ impl Decide {
     ) -> Result<DecisionCommit, Error> {
         let organization = &delivery.organization;
         let mut former_names = match &delivered.repository {
-            Some(repository) => self.store.former_names(organization, repository).await?,
+            Some(repository) => self.deliveries.former_names(organization, repository).await?,
             None => Vec::new(),
         };
         former_names.extend(delivered.former_name.clone());
@@ -145,7 +158,7 @@ impl Decide {
             return Ok(None);
         };
         let watched_since =
-            self.store.watched_since(&delivery.organization, &repository.id).await?;
+            self.deliveries.watched_since(&delivery.organization, &repository.id).await?;
         Ok(Some(CaughtUp { watched_since, catch_up_meta }))
     }
 
@@ -156,8 +169,10 @@ impl Decide {
         seen: &PullRequest,
     ) -> Result<(), Error> {
         let repository = &seen.repository.id;
-        let known =
-            self.store.known_pull_request(observation.organization, repository, seen.id).await?;
+        let known = self
+            .deliveries
+            .known_pull_request(observation.organization, repository, seen.id)
+            .await?;
         commit.pull_request_revision = known.revision;
         commit.decision =
             on_pull_request(&self.checks, observation, seen, &known.value, &mut new_id, commit.now);
@@ -172,7 +187,7 @@ impl Decide {
     ) -> Result<(), Error> {
         let names: Vec<String> = push.updates.iter().map(|update| update.name.clone()).collect();
         let known = self
-            .store
+            .deliveries
             .known_refs(observation.organization, &push.repository.id, names.clone())
             .await?;
         let (values, revisions): (Vec<_>, Vec<_>) =

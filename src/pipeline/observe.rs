@@ -8,6 +8,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::deps::Deps;
 use crate::domain::id::RunId;
 use crate::domain::run::{self, Advance, Report, Run, State};
 use crate::storage::{CONFLICTS_MAX, Changed, Commit, Error, RunCommit, Runs, change_run};
@@ -16,12 +17,18 @@ use crate::worker::Notifiers;
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Observe {
-    pub runs: Arc<dyn Runs>,
-    pub notifiers: Notifiers,
-    pub clock: Clock,
+    runs: Arc<dyn Runs>,
+    notifiers: Notifiers,
+    clock: Clock,
 }
 
 impl Observe {
+    /// Changes runs and notifies the stages that go on with them.
+    pub fn new(deps: &Deps) -> Self {
+        let runs = Arc::clone(&deps.store) as Arc<dyn Runs>;
+        Self { runs, notifiers: deps.notifiers.clone(), clock: deps.clock.clone() }
+    }
+
     /// Applies a report.
     ///
     /// # Errors

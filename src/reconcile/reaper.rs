@@ -6,8 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::clock::Clock;
+use crate::deps::Deps;
 use crate::domain::run::time_out;
-use crate::storage::{Changed, Store, change_run};
+use crate::storage::{Changed, Runs, change_run};
 use crate::worker::{self, Notifier, Progress, Tick};
 
 const BATCH_MAX: usize = 100;
@@ -15,9 +16,17 @@ const BATCH_MAX: usize = 100;
 /// See the module.
 #[derive(Debug)]
 pub struct Reaper {
-    pub store: Arc<dyn Store>,
-    pub publish: Notifier,
-    pub clock: Clock,
+    runs: Arc<dyn Runs>,
+    publish: Notifier,
+    clock: Clock,
+}
+
+impl Reaper {
+    /// Ends runs and notifies the stage that publishes their statuses.
+    pub fn new(deps: &Deps) -> Self {
+        let runs = Arc::clone(&deps.store) as Arc<dyn Runs>;
+        Self { runs, publish: deps.notifiers.publish.clone(), clock: deps.clock.clone() }
+    }
 }
 
 #[async_trait]
@@ -28,11 +37,11 @@ impl Tick for Reaper {
 
     async fn tick(&self) -> Result<Progress, worker::Error> {
         let now = self.clock.now();
-        let overdue = self.store.overdue_runs(now, BATCH_MAX).await?;
+        let overdue = self.runs.overdue_runs(now, BATCH_MAX).await?;
         let mut progress = Progress::Idle;
         for run in overdue {
             // A report may have arrived since, which prolongs the run.
-            let changed = change_run(self.store.as_ref(), run.id, |run| time_out(run, now));
+            let changed = change_run(self.runs.as_ref(), run.id, |run| time_out(run, now));
             if let Changed::To(run) = changed.await? {
                 tracing::warn!(run = %run.id, check = run.check, "timed out: {}", run.reason);
                 self.publish.notify();

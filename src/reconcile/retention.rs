@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::clock::Clock;
-use crate::storage::Store;
+use crate::deps::Deps;
+use crate::storage::Admin;
 use crate::worker::{self, Progress, Tick};
 
 /// The most rows of each kind that one transaction deletes.
@@ -16,11 +17,18 @@ const BATCH_MAX: usize = 200;
 /// See the module.
 #[derive(Debug)]
 pub struct Retention {
-    pub store: Arc<dyn Store>,
-    pub keep: Duration,
-    /// How long entries of the audit log are kept.
-    pub keep_audit: Duration,
-    pub clock: Clock,
+    store: Arc<dyn Admin>,
+    keep: Duration,
+    keep_audit: Duration,
+    clock: Clock,
+}
+
+impl Retention {
+    /// Keeps rows for `keep`, and entries of the audit log for `keep_audit`.
+    pub fn new(keep: Duration, keep_audit: Duration, deps: &Deps) -> Self {
+        let store = Arc::clone(&deps.store) as Arc<dyn Admin>;
+        Self { store, keep, keep_audit, clock: deps.clock.clone() }
+    }
 }
 
 #[async_trait]

@@ -56,10 +56,7 @@ enum Refusal {
 
 pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
     let state = Data::new(State {
-        accept: Accept {
-            store: components.deps.store.clone(),
-            decide: components.deps.notifiers.decide.clone(),
-        },
+        accept: Accept::new(&components.deps),
         deps: components.deps.clone(),
         organizations: components.organizations.clone(),
         verified_hooks: VerifiedHooks::default(),

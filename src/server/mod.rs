@@ -58,10 +58,8 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 
 use crate::credentials::Identities;
 use crate::deps::Deps;
-use crate::pipeline::observe::Observe;
 use crate::reconcile::organization::OrganizationReconcilers;
 use crate::reconcile::survey::Surveys;
-use crate::storage::Runs;
 
 pub use draining::Draining;
 pub use options::{ApiToken, Options, Role};
@@ -85,16 +83,6 @@ pub struct Components {
     /// By the name of the organization as configured.
     pub reconcilers: Arc<HashMap<String, OrganizationReconcilers>>,
     pub draining: Draining,
-}
-
-impl Components {
-    fn observe(&self) -> Observe {
-        Observe {
-            runs: Arc::clone(&self.deps.store) as Arc<dyn Runs>,
-            notifiers: self.deps.notifiers.clone(),
-            clock: self.deps.clock.clone(),
-        }
-    }
 }
 
 /// Serves on `listener` until the returned server is stopped.

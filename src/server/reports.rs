@@ -23,7 +23,7 @@ struct State {
 }
 
 pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
-    let (keys, observe) = (components.deps.keys.clone(), components.observe());
+    let (keys, observe) = (components.deps.keys.clone(), Observe::new(&components.deps));
     let state = Data::new(State { keys, observe });
     move |config| {
         config.app_data(state.clone()).route("/v1/runs/{run}/reports", web::post().to(report));

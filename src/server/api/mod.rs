@@ -29,6 +29,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 
 use super::Components;
 use crate::credentials::Identities;
+use crate::pipeline::observe::Observe;
 use crate::storage::{Audit, Deliveries, Runs, Statuses};
 
 pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
@@ -37,7 +38,7 @@ pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + C
     let runs = Data::from(Arc::clone(&deps.store) as Arc<dyn Runs>);
     let statuses = Data::from(Arc::clone(&deps.store) as Arc<dyn Statuses>);
     let audit = Data::from(Arc::clone(&deps.store) as Arc<dyn Audit>);
-    let observe = Data::new(components.observe());
+    let observe = Data::new(Observe::new(&deps));
     let identities: Data<Identities> = Data::from(Arc::clone(&components.identities));
     let directory = Data::new(organizations::Directory {
         organizations: components.organizations.clone(),
