@@ -25,14 +25,12 @@ impl Parameters {
     /// Refuses a parameter that is not among `known` or those of every list: with a misspelt filter
     /// the list would show everything.
     pub(super) fn only(&self, known: &[&str]) -> Result<(), Problem> {
-        let is_known = |name: &&String| {
-            ["limit", "cursor"].contains(&name.as_str()) || known.contains(&name.as_str())
-        };
-        match self.0.keys().find(|name| !is_known(name)) {
+        let known = [&["limit", "cursor"], known].concat();
+        match self.0.keys().find(|name| !known.contains(&name.as_str())) {
             None => Ok(()),
             Some(name) => {
                 let known = known.join(", ");
-                Err(Problem::field(name, format!("unknown; there are limit, cursor, {known}")))
+                Err(Problem::field(name, format!("unknown parameter; there are {known}")))
             }
         }
     }
