@@ -33,7 +33,7 @@ struct State {
 impl State {
     /// The trap, if it is set for this delivery.
     fn trap(&self) -> Option<Trap> {
-        let mut set = self.trap.lock().expect("nobody panics with it");
+        let mut set = self.trap.lock().expect("no holder panics");
         let (trap, left) = set.take()?;
         if left == 0 {
             return Some(trap);
@@ -71,7 +71,7 @@ impl LoadBalancer {
 
     /// Sets a trap for the delivery after the next `passed`.
     pub(super) fn set(&self, trap: Trap, passed: u64) {
-        *self.state.trap.lock().expect("nobody panics with it") = Some((trap, passed));
+        *self.state.trap.lock().expect("no holder panics") = Some((trap, passed));
     }
 
     /// Waits until the trap triggers.

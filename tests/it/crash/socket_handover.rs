@@ -164,7 +164,7 @@ async fn a_connection_made_between_two_processes_is_answered_by_the_next() {
             gateway.wait();
         }
         let address = gateway.settings.listen.as_str();
-        let mut early = TcpStream::connect(address).await.expect("nobody is refused");
+        let mut early = TcpStream::connect(address).await.expect("the socket listens");
         send(&env, &mut early).await;
         gateway.spawn_again();
         let head = tokio::time::timeout(WAIT_MAX, answer(&mut early)).await;
