@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use azdo_gateway::worker::Tick;
+use azdo_gateway::worker::{Progress, Tick};
 use fakes::ado::SubscriptionStatus;
 use fakes::ado::hooks::Subscription;
 use fakes::faults::{
@@ -183,6 +183,25 @@ async fn of_several_replicas_at_once_one_creates_the_hooks() {
     let ticks = futures_util::future::join_all(passes).await;
     assert!(ticks.into_iter().all(|tick| tick.is_ok()));
     until_whole(&env).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_share_the_schedule_and_the_last_outcome() {
+    let env = Env::new(4124);
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let mut settings = env.settings("127.0.0.1:1");
+    settings.organization = "hooks = true\nreconcile = \"1h\"\ncatch_up = \"off\"".to_owned();
+    let config = settings.config();
+    let [one, other] =
+        ["1", "2"].map(|process| parts::reconcilers(&config, gateway.app.store(), process));
+    for changes in [4, 0] {
+        one.subscriptions.ask().await.unwrap();
+        assert_eq!(one.subscriptions.tick().await.unwrap(), Progress::Worked);
+        let outcome = other.subscriptions.last().await.unwrap().expect("a pass has ended");
+        assert_eq!((outcome.changes, outcome.problem), (changes, None));
+    }
+    assert_eq!(other.subscriptions.tick().await.unwrap(), Progress::Idle, "it is not due");
     gateway.stop().await;
 }
 
