@@ -52,10 +52,10 @@ const NOT_A_USER: &str = "only a user account (of a person or a robot) can mint 
 const LIFE: &str = "Azure DevOps refuses the end of validity that was asked for: check the \
     clock of this machine, or lengthen [organization.credential] pat_lifetime";
 const TRANSIENT: &str = "Azure DevOps could not mint the token just now; minting is tried again";
-const DEFECT: &str = "the gateway sent a request that Azure DevOps does not accept: report this as a bug, \
-    with the name of the error";
-const SOURCE: &str = "Azure DevOps refuses to mint tokens for requests from this IP address: let an \
-    administrator look at the IP conditional access policy of the organization";
+const DEFECT: &str = "the gateway sent a request that Azure DevOps does not accept: report \
+    this as a bug, with the name of the error";
+const SOURCE: &str = "Azure DevOps refuses to mint tokens for requests from this IP \
+    address: let an administrator look at the IP conditional access policy of the organization";
 const GONE: &str = "Azure DevOps no longer knows the token or its account: \
     link the service user again";
 

@@ -1,5 +1,5 @@
-//! A slot is the place at Azure DevOps that shows one status. Decides which run owns it, which statuses
-//! are superseded before they are posted, and what an attempt to post changes.
+//! A slot is the place at Azure DevOps that shows one status. Decides which run owns it, which
+//! statuses are superseded before they are posted, and what an attempt to post changes.
 //!
 //! A slot belongs to the newest run that wanted something shown there, so an old run never replaces
 //! the status of a newer one.
@@ -60,13 +60,13 @@ pub struct FoundIteration {
 pub enum Request {
     /// The run of this number wants it shown.
     OfRun(i64),
-    /// The run of this number wants it shown once more, although it may be shown already: there may be
-    /// a newer iteration with the same commit.
+    /// The run of this number wants it shown once more, although it may be shown already: there may
+    /// be a newer iteration with the same commit.
     OfRunAgain(i64),
     /// It was reported for no run. It is shown now, and the slot keeps its owner.
     WithoutRun,
-    /// Its check does not run here. It is shown unless a run owns the slot that has not ended: somebody
-    /// may have asked for that run.
+    /// Its check does not run here. It is shown unless a run owns the slot that has not ended:
+    /// somebody may have asked for that run.
     UnlessRunning,
 }
 
@@ -119,8 +119,8 @@ pub fn queue(slot: Option<Current<'_>>, status: &Status, request: Request) -> Qu
     show(owner)
 }
 
-/// Whether an equal status may belong to another iteration by now: a CI that starts by itself reports
-/// on a pull request without naming a commit.
+/// Whether an equal status may belong to another iteration by now: a CI that starts by itself
+/// reports on a pull request without naming a commit.
 fn may_move(status: &Status) -> bool {
     status.run.is_none() && matches!(status.target, Target::PullRequest { .. })
 }
@@ -210,8 +210,8 @@ impl Slot {
 
     /// Makes a stored status the one to show. With `is_again` its iteration is looked up again.
     ///
-    /// Returns whether older statuses that wait are superseded now. While an attempt is under way they
-    /// are not: it gives its status an outcome, and the next lease supersedes the others.
+    /// Returns whether older statuses that wait are superseded now. While an attempt is under way
+    /// they are not: it gives its status an outcome, and the next lease supersedes the others.
     pub fn show(&mut self, id: StatusId, owner: i64, is_again: bool, now: Timestamp) -> bool {
         self.owner = owner;
         self.newest = id;
@@ -224,8 +224,8 @@ impl Slot {
         self.leased_until <= now
     }
 
-    /// Begins an attempt. Until its outcome is committed, the slot is doubtful: the attempt may have
-    /// reached Azure DevOps.
+    /// Begins an attempt. Until its outcome is committed, the slot is doubtful: the attempt may
+    /// have reached Azure DevOps.
     pub fn lease(&mut self, until: Timestamp) {
         self.leased_until = until;
         self.is_doubtful = true;
@@ -248,7 +248,8 @@ impl Slot {
         self.leased_until = Timestamp::ZERO;
         let (outcome, reason, posted_at) = match posting {
             Posting::Later { due_at, counts, doubtful, reason } => {
-                // A newer status is due at once, and a failure of the older one does not count for it.
+                // A newer status is due at once, and a failure of the older one does not count for
+                // it.
                 self.due_at = Some(if is_newest { *due_at } else { now });
                 self.attempts += u32::from(*counts && is_newest);
                 self.is_doubtful = *doubtful;

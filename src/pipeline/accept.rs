@@ -1,7 +1,7 @@
 //! Stage 1: an authenticated hook call is on disk before it is answered with a 2xx status.
 //!
-//! Only the envelope of a body is parsed, for the keys under which the delivery is stored. Every body
-//! is stored, even one that is not JSON.
+//! Only the envelope of a body is parsed, for the keys under which the delivery is stored. Every
+//! body is stored, even one that is not JSON.
 
 use std::panic::catch_unwind;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Stage 2: every delivery is decided once, in the order in which the deliveries about one pull request
-//! or repository were received.
+//! Stage 2: every delivery is decided once, in the order in which the deliveries about one pull
+//! request or repository were received.
 //!
 //! Deliveries about different subjects are decided concurrently.
 

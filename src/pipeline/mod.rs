@@ -1,7 +1,7 @@
 //! THE FLOW: accept, decide, dispatch, observe, publish.
 //!
-//! Every stage loads, asks a pure function, and commits. No transaction is open across a network call;
-//! a lease is.
+//! Every stage loads, asks a pure function, and commits. No transaction is open across a network
+//! call; a lease is.
 
 /// A hook call is stored.
 pub mod accept;

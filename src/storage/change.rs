@@ -7,8 +7,8 @@ use super::runs::{RunCommit, Runs};
 use crate::domain::id::RunId;
 use crate::domain::run::{Advance, Run};
 
-/// Conflicts in a row after which a change is given up: each means that another change was committed
-/// in the meantime, so this many mean that something commits without end.
+/// Conflicts in a row after which a change is given up: each means that another change was
+/// committed in the meantime, so this many mean that something commits without end.
 pub const CONFLICTS_MAX: usize = 16;
 
 /// The outcome of changing a run.

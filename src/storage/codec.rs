@@ -1,5 +1,5 @@
-//! How values are stored: JSON for records, LZ4 for bodies, compact bytes for keys. Every engine uses
-//! these functions, so that one engine reads what another wrote.
+//! How values are stored: JSON for records, LZ4 for bodies, compact bytes for keys. Every engine
+//! uses these functions, so that one engine reads what another wrote.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

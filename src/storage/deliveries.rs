@@ -1,5 +1,5 @@
-//! Deliveries, from the arrival of a hook call to the decision about it, and what is known of the pull
-//! requests and refs that they are about.
+//! Deliveries, from the arrival of a hook call to the decision about it, and what is known of the
+//! pull requests and refs that they are about.
 
 use std::fmt::Debug;
 
@@ -17,8 +17,8 @@ use crate::domain::time::Timestamp;
 /// The outermost fields of a hook call, by which it is stored and found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Envelope {
-    /// With `notification` the key of a delivery. Absent in test deliveries and in a body that is not
-    /// understood.
+    /// With `notification` the key of a delivery. Absent in test deliveries and in a body that is
+    /// not understood.
     pub subscription: Option<String>,
     pub notification: Option<i64>,
     /// Equal for all deliveries of one event.
@@ -97,8 +97,8 @@ pub struct DeliveryFilter {
 /// Deliveries and the decisions about them.
 #[async_trait]
 pub trait Deliveries: Debug + Send + Sync {
-    /// Stores a hook call. It is durable when this returns. A delivery that was stored before is not
-    /// stored twice.
+    /// Stores a hook call. It is durable when this returns. A delivery that was stored before is
+    /// not stored twice.
     ///
     /// # Errors
     /// `Busy` when too many writes wait, `Unavailable` when the disk refuses the write.
@@ -110,8 +110,8 @@ pub trait Deliveries: Debug + Send + Sync {
         body: &[u8],
     ) -> Result<(), Error>;
 
-    /// Leases deliveries that wait for a decision, oldest first. With a limit of 0 none is leased; in
-    /// any case lists show what was received before.
+    /// Leases deliveries that wait for a decision, oldest first. With a limit of 0 none is leased;
+    /// in any case lists show what was received before.
     async fn claim_deliveries(&self, claim: Claim) -> Result<Vec<LeasedDelivery>, Error>;
 
     /// What is known of a pull request, and the revision that a decision about it is based on.

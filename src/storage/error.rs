@@ -6,8 +6,8 @@ pub enum Error {
     /// Too many writes wait: the caller should try again later.
     #[error("the store is busy: {waiting} writes wait")]
     Busy { waiting: usize },
-    /// The disk or the engine refused: the caller should try again later, and an operator may have to
-    /// act.
+    /// The disk or the engine refused: the caller should try again later, and an operator may have
+    /// to act.
     #[error("the store is unavailable: {advice}")]
     Unavailable {
         /// What is wrong and what to do about it.

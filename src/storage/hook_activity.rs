@@ -1,6 +1,6 @@
-//! When each hook delivered last, and which secrets of hooks have ended. Both are in memory, because
-//! every delivery needs them, and are exchanged with the store from time to time; a crash loses the
-//! times of the last minutes.
+//! When each hook delivered last, and which secrets of hooks have ended. Both are in memory,
+//! because every delivery needs them, and are exchanged with the store from time to time; a crash
+//! loses the times of the last minutes.
 
 use std::collections::BTreeSet;
 

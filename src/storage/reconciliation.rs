@@ -1,5 +1,6 @@
-//! What reconcilers remember between two passes: which process runs the next one, the secrets of hooks,
-//! subscriptions as last seen, how far repositories were read, and which policies we created.
+//! What reconcilers remember between two passes: which process runs the next one, the secrets of
+//! hooks, subscriptions as last seen, how far repositories were read, and which policies we
+//! created.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -186,8 +187,8 @@ pub trait Reconciliation: Debug + Send + Sync {
     /// The hooks of an organization.
     async fn hooks(&self, organization: &str) -> Result<HookState, Error>;
 
-    /// Increments the secret generation of each scope; a scope without one gets its first. `heals` is
-    /// true when the new secret heals a subscription.
+    /// Increments the secret generation of each scope; a scope without one gets its first. `heals`
+    /// is true when the new secret heals a subscription.
     async fn renew_hooks(
         &self,
         organization: &str,
@@ -207,8 +208,8 @@ pub trait Reconciliation: Debug + Send + Sync {
     /// Sets whether hooks of an organization are created.
     async fn hold_hooks(&self, organization: &str, is_held: bool) -> Result<(), Error>;
 
-    /// Stores when hooks delivered first and last, of all times that were ever noted. Retention deletes
-    /// a hook that has not delivered for as long as deliveries are kept.
+    /// Stores when hooks delivered first and last, of all times that were ever noted. Retention
+    /// deletes a hook that has not delivered for as long as deliveries are kept.
     async fn note_hook_activity(
         &self,
         organization: &str,

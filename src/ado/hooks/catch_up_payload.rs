@@ -1,5 +1,5 @@
-//! The bodies of deliveries that catch-up stores: in the shape of a hook call, so that they are decided,
-//! replayed and explained like any other delivery.
+//! The bodies of deliveries that catch-up stores: in the shape of a hook call, so that they are
+//! decided, replayed and explained like any other delivery.
 //!
 //! A resource is what Azure DevOps listed, unchanged.
 

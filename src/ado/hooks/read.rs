@@ -92,8 +92,8 @@ fn other(event_type: &str) -> Fact {
     })
 }
 
-/// The settings of a subscription may cut the resource down, and so does a resource version that Azure
-/// DevOps accepts and does not deliver (docs/azure-devops.md §1.1 and §1.2).
+/// The settings of a subscription may cut the resource down, and so does a resource version that
+/// Azure DevOps accepts and does not deliver (docs/azure-devops.md §1.1 and §1.2).
 fn untold(lacking: &str) -> String {
     format!(
         "came without {lacking}; the subscription must have \

@@ -119,7 +119,8 @@ fn was_there_before(seen: &PullRequest, since: Timestamp) -> String {
     let Repository { project, name, .. } = &seen.repository;
     let id = seen.id;
     format!(
-        "pull request {id} is older than the watch on {project}/{name} (since {since}): recorded only"
+        "pull request {id} is older than the watch on {project}/{name} (since {since}): recorded \
+         only"
     )
 }
 

@@ -1,5 +1,5 @@
-//! The generation of the secret of a hook scope: which secret a new hook gets, and which secrets are
-//! still accepted. Secrets themselves are derived from it.
+//! The generation of the secret of a hook scope: which secret a new hook gets, and which secrets
+//! are still accepted. Secrets themselves are derived from it.
 
 use crate::domain::time::Timestamp;
 

@@ -29,13 +29,14 @@ use inbox::{Inserted, NewRow};
 const MOVE_MAX: usize = 256;
 
 impl Sqlite {
-    /// Moves a batch from the intake into the inbox. Another move may be faster: then nothing is done.
+    /// Moves a batch from the intake into the inbox. Another move may be faster: then nothing is
+    /// done.
     async fn move_to_inbox(&self, batch: Batch) -> Result<(), Error> {
         let Batch { received, from, upto } = batch;
         let rows: Vec<NewRow> = received.into_iter().map(|one| self.row_of(one)).collect();
         let bytes: usize = rows.iter().map(NewRow::bytes).sum();
-        // These deliveries were acknowledged and are in memory already. The writer would refuse more
-        // bytes than its queue may hold every time, and with them all later deliveries.
+        // These deliveries were acknowledged and are in memory already. The writer would refuse
+        // more bytes than its queue may hold every time, and with them all later deliveries.
         let bytes = bytes.min(writer::WAITING_BYTES_MAX / 2);
         let insert = move |db: &Connection| {
             if !intake::advance(db, from, upto)? {
@@ -44,8 +45,8 @@ impl Sqlite {
             let insert = |row| inbox::insert(db, row);
             rows.iter().map(insert).collect::<Result<Vec<_>, _>>().map(Some)
         };
-        // A power failure may undo this commit while the deliveries are still in their segment. Once
-        // the position leaves the segment it may be overwritten, so that commit is synced.
+        // A power failure may undo this commit while the deliveries are still in their segment.
+        // Once the position leaves the segment it may be overwritten, so that commit is synced.
         let inserted = match from.segment == upto.segment {
             true => self.writer.write_without_sync(bytes, insert).await?,
             false => self.writer.write(bytes, insert).await?,

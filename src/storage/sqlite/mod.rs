@@ -1,7 +1,7 @@
 //! The embedded engine: one SQLite file, one writer, a few readers.
 //!
-//! One process owns the file, by a lock beside it. So every lease of an earlier process is void, and
-//! work goes on at once after a crash.
+//! One process owns the file, by a lock beside it. So every lease of an earlier process is void,
+//! and work goes on at once after a crash.
 
 mod admin;
 mod audit;
@@ -40,8 +40,8 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the database, creating it and its folder where there is none. `read_envelope` reads the
-    /// keys of each hook call.
+    /// Opens the database, creating it and its folder where there is none. `read_envelope` reads
+    /// the keys of each hook call.
     ///
     /// # Errors
     /// Another process has it open, it cannot be opened, or a newer version wrote it.

@@ -1,9 +1,9 @@
-//! Random sequences of receiving, deciding and dying: every delivery that was answered is stored once
-//! and in order, and a decision that was committed stays.
+//! Random sequences of receiving, deciding and dying: every delivery that was answered is stored
+//! once and in order, and a decision that was committed stays.
 //!
-//! A store that dies lives in a process of its own, which is killed while it works: nothing of it runs
-//! to an end, as a destructor would. That process is this test again, with the folder of the store in
-//! its environment; it carries out the commands that it reads and answers each.
+//! A store that dies lives in a process of its own, which is killed while it works: nothing of it
+//! runs to an end, as a destructor would. That process is this test again, with the folder of the
+//! store in its environment; it carries out the commands that it reads and answers each.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -110,8 +110,9 @@ async fn stored(store: &dyn Store) -> Vec<(i64, bool)> {
     }
 }
 
-/// One life: some commands that are answered, then one at whose beginning or end the process is killed.
-/// The number of the delivery after the last one that was sent, and after the last that was answered.
+/// One life: some commands that are answered, then one at whose beginning or end the process is
+/// killed. The number of the delivery after the last one that was sent, and after the last that was
+/// answered.
 fn live(bench: &Bench, first: i64, random: &mut Random) -> (i64, i64) {
     let mut victim = Victim::start(bench);
     let (mut next, mut answered) = (first, first);

@@ -1,5 +1,5 @@
-//! Hooks: generations of secrets only grow, the first and the last delivery of each hook are stored, and
-//! an operator may hold all hooks of an organization back.
+//! Hooks: generations of secrets only grow, the first and the last delivery of each hook are
+//! stored, and an operator may hold all hooks of an organization back.
 
 use azdo_gateway::domain::subscription::{HookScope, HookSecret, Topic};
 use azdo_gateway::storage::{ActiveHook, HookRow, HookState};

@@ -1,8 +1,8 @@
-//! What every storage engine has to do, tested on each engine through `dyn Store`, and a model of it in
-//! plain collections.
+//! What every storage engine has to do, tested on each engine through `dyn Store`, and a model of
+//! it in plain collections.
 //!
-//! The time is an argument of every call, so leases end without a wait. Tests of one engine alone lie
-//! in a module named after it.
+//! The time is an argument of every call, so leases end without a wait. Tests of one engine alone
+//! lie in a module named after it.
 
 /// Random operations: every engine agrees with the model.
 mod agreement;

@@ -1,5 +1,5 @@
-//! SQLite: a foreign lock on the file, a full queue of writes, a second process, a file that is copied
-//! while it is being written.
+//! SQLite: a foreign lock on the file, a full queue of writes, a second process, a file that is
+//! copied while it is being written.
 
 /// Power cuts while hook calls are received.
 mod power;

@@ -95,7 +95,7 @@ async fn what_was_found_is_decided_like_any_other_in_its_order() {
         bench.watched(&[web.clone(), api.clone()], 1).await;
         let ids = bench
             .store
-            .commit_catch_up((1..=3).map(|number| found(number)).collect(), vec![read(1, 50)])
+            .commit_catch_up((1..=3).map(found).collect(), vec![read(1, 50)])
             .await
             .unwrap();
         assert_eq!(ids.len(), 3);
@@ -183,11 +183,12 @@ async fn what_was_found_and_how_far_was_read_are_kept_together_or_not_at_all() {
     let (web, api) = (named(1, "web"), named(2, "api"));
     bench.watched(&[web.clone(), api.clone()], 1).await;
     let other = Connection::open(bench.folder.path().join("gateway.db")).unwrap();
-    let fails = "CREATE TRIGGER fails BEFORE UPDATE ON watched_repository WHEN old.repository = 'repository-2'
+    let fails = "CREATE TRIGGER fails BEFORE UPDATE ON watched_repository
+        WHEN old.repository = 'repository-2'
         BEGIN SELECT raise(ABORT, 'a test wants it so'); END";
     other.execute_batch(fails).unwrap();
     let enter = || {
-        let found = (1..=2).map(|number| found(number)).collect();
+        let found = (1..=2).map(found).collect();
         bench.store.commit_catch_up(found, vec![read(1, 50), read(2, 50)])
     };
     assert!(enter().await.is_err());

@@ -136,8 +136,8 @@ impl<'a> Disk<'a> {
             .is_ok_and(|output| output.status.success());
         assert!(
             mounted,
-            "no tmpfs can be mounted: run the tests as root, or set AZDO_GATEWAY_WITHOUT_MOUNT=1 to \
-             leave out the test of a full disk"
+            "no tmpfs can be mounted: run the tests as root, or set AZDO_GATEWAY_WITHOUT_MOUNT=1 \
+             to leave out the test of a full disk"
         );
         Some(Self(path))
     }

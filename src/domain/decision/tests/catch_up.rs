@@ -113,7 +113,8 @@ fn refs_older_than_the_watch_are_recorded_in_one_sentence() {
     assert_eq!(decision.outcome, Outcome::Ignored);
     assert_eq!(
         decision.reason,
-        "3 refs: older than the watch on Webshop/storefront (since 2026-09-21T14:13:20Z): recorded only"
+        "3 refs: older than the watch on Webshop/storefront (since \
+         2026-09-21T14:13:20Z): recorded only"
     );
     world.commit(&decision);
     assert_eq!(world.refs.len(), 3);

@@ -1,5 +1,5 @@
-//! Moving deliveries from the intake into the inbox: each once and in order, whatever happens to the
-//! move.
+//! Moving deliveries from the intake into the inbox: each once and in order, whatever happens to
+//! the move.
 
 use std::path::Path;
 use std::time::Duration;
@@ -87,7 +87,8 @@ async fn of_two_moves_of_the_same_deliveries_the_second_does_nothing() {
     let first = store.intake.read(3).await.unwrap();
     let second = store.intake.read(4).await.unwrap();
     let (first, second) = tokio::join!(store.move_to_inbox(first), store.move_to_inbox(second));
-    (first.unwrap(), second.unwrap());
+    first.unwrap();
+    second.unwrap();
     assert_eq!(store.intake.waiting(), 1);
     assert_eq!(move_some(&store, 9).await, 1);
     assert_eq!(stored(&store).await, [0, 1, 2, 3]);

@@ -15,8 +15,8 @@ const STATEMENTS_MAX: usize = 128;
 
 /// A connection that writes.
 ///
-/// A commit returns when it is on disk (`synchronous = FULL` in WAL mode). Checkpoints are made by a
-/// thread of their own, so that no commit waits for one.
+/// A commit returns when it is on disk (`synchronous = FULL` in WAL mode). Checkpoints are made by
+/// a thread of their own, so that no commit waits for one.
 pub(crate) fn open_for_writing(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open(path)?;
     set_up(&db)?;
@@ -37,8 +37,8 @@ pub(crate) fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// With QPSG query plans depend on the statement alone. Otherwise SQLite plans many statements again
-/// for every bound value, which took a tenth of all time.
+/// With QPSG query plans depend on the statement alone. Otherwise SQLite plans many statements
+/// again for every bound value, which took a tenth of all time.
 fn set_up(db: &Connection) -> rusqlite::Result<()> {
     db.busy_timeout(LOCK_WAIT)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);

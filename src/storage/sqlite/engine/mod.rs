@@ -1,5 +1,5 @@
-//! What only SQLite has: the thread that writes, the connections that read, checkpoints, the lock on the
-//! file, and the intake in front of the database.
+//! What only SQLite has: the thread that writes, the connections that read, checkpoints, the lock
+//! on the file, and the intake in front of the database.
 
 pub(super) mod checkpoint;
 pub(super) mod connection;

@@ -1,5 +1,5 @@
-//! A pool of connections that only read. A reader sees what is committed and does not make the writer
-//! wait.
+//! A pool of connections that only read. A reader sees what is committed and does not make the
+//! writer wait.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,8 +47,8 @@ impl Readers {
         }
     }
 
-    /// Reads a few rows by their keys on the calling thread: moving to another thread and back takes
-    /// longer than such a read.
+    /// Reads a few rows by their keys on the calling thread: moving to another thread and back
+    /// takes longer than such a read.
     pub(crate) fn look_up<T>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,

@@ -37,8 +37,8 @@ const END_LEASES: [&str; 5] = [
     "UPDATE reconciler SET leased_until = 0 WHERE leased_until > 0",
 ];
 
-/// Ends every lease: this process holds the lock on the file, so the process that held the leases is
-/// gone. Lease numbers stay, so that they keep growing.
+/// Ends every lease: this process holds the lock on the file, so the process that held the leases
+/// is gone. Lease numbers stay, so that they keep growing.
 pub(crate) fn end_leases(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch(&END_LEASES.join(";"))
 }

@@ -1,5 +1,5 @@
-//! The one connection that writes, on a thread of its own. It takes all writes that wait, carries them
-//! out in one transaction, commits it with one fsync, and then answers their callers.
+//! The one connection that writes, on a thread of its own. It takes all writes that wait, carries
+//! them out in one transaction, commits it with one fsync, and then answers their callers.
 //!
 //! The next batch gathers during the fsync, so no write waits for a timer, and under load one fsync
 //! serves many writes.
@@ -76,8 +76,8 @@ struct Job {
     sync: DiskSync,
 }
 
-/// Whether a commit waits until it is on disk. A commit survives the death of the process either way;
-/// one that was not synced may be lost with the machine.
+/// Whether a commit waits until it is on disk. A commit survives the death of the process either
+/// way; one that was not synced may be lost with the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DiskSync {
     /// The commit waits until it is on disk.
@@ -147,8 +147,8 @@ impl Writer {
         self.carry_out(bytes, DiskSync::Now, work).await
     }
 
-    /// Like `write`, without waiting for the disk: a power failure may lose the write. Only for writes
-    /// that the next start would make again.
+    /// Like `write`, without waiting for the disk: a power failure may lose the write. Only for
+    /// writes that the next start would make again.
     pub(crate) async fn write_without_sync<T: Send + 'static>(
         &self,
         bytes: usize,
@@ -265,8 +265,8 @@ fn next_batch(shared: &Shared, batch: &mut Batch) -> bool {
     }
 }
 
-/// Sets whether the next commit waits for the disk, where it is not `set` so already. In WAL mode the
-/// two settings differ in nothing else (<https://sqlite.org/pragma.html#pragma_synchronous>).
+/// Sets whether the next commit waits for the disk, where it is not `set` so already. In WAL mode
+/// the two settings differ in nothing else (<https://sqlite.org/pragma.html#pragma_synchronous>).
 fn set_sync(db: &Connection, set: &mut Option<DiskSync>, sync: DiskSync) -> rusqlite::Result<()> {
     if *set != Some(sync) {
         db.execute_batch(match sync {

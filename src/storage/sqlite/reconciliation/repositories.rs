@@ -1,4 +1,5 @@
-//! Repositories that catch-up watches: since when, how far they were read, and what is known of them.
+//! Repositories that catch-up watches: since when, how far they were read, and what is known of
+//! them.
 
 use rusqlite::{Connection, params};
 
@@ -28,7 +29,8 @@ pub(super) fn watch(
         names::store(db, organization, repository, None)?;
         let (since, read_until) = db
             .prepare_cached(
-                "SELECT since, read_until FROM watched_repository WHERE organization = ?1 AND repository = ?2",
+                "SELECT since, read_until FROM watched_repository
+                 WHERE organization = ?1 AND repository = ?2",
             )?
             .query_row([organization, &repository.id], |row| {
                 Ok((time(row, 0)?, time_maybe(row, 1)?))
@@ -87,7 +89,8 @@ pub(super) fn commit(
     }
     for Watermark { organization, repository, read_until } in watermarks {
         db.prepare_cached(
-            "INSERT INTO watched_repository (organization, repository, read_until) VALUES (?1, ?2, ?3)
+            "INSERT INTO watched_repository (organization, repository, read_until)
+             VALUES (?1, ?2, ?3)
              ON CONFLICT DO UPDATE SET read_until = excluded.read_until
              WHERE read_until IS NULL OR read_until < excluded.read_until",
         )?

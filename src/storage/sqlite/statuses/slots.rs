@@ -58,8 +58,8 @@ fn slot_row(row: &Row<'_>) -> rusqlite::Result<Loaded> {
     })
 }
 
-/// Queues a status as `domain::slot::queue` decides. The id of the status that the slot is to show, or
-/// of the one that was stored as superseded.
+/// Queues a status as `domain::slot::queue` decides. The id of the status that the slot is to show,
+/// or of the one that was stored as superseded.
 pub(in crate::storage::sqlite) fn queue(
     db: &Connection,
     status: &Status,
@@ -69,7 +69,8 @@ pub(in crate::storage::sqlite) fn queue(
     let key = status.slot();
     let loaded = db
         .prepare_cached(&format!(
-            "SELECT {SLOT} FROM slot LEFT JOIN status ON status.id = slot.newest WHERE slot.key = ?1"
+            "SELECT {SLOT} FROM slot LEFT JOIN status ON status.id = slot.newest
+             WHERE slot.key = ?1"
         ))?
         .query_row([&key], slot_row)
         .optional()?;

@@ -1,6 +1,6 @@
-//! Power cuts while hook calls are received. The disk keeps what was synced; of what was written after
-//! the last sync any page may be lost. No answered delivery is lost, none is stored twice, and they
-//! are stored in order.
+//! Power cuts while hook calls are received. The disk keeps what was synced; of what was written
+//! after the last sync any page may be lost. No answered delivery is lost, none is stored twice,
+//! and they are stored in order.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -151,8 +151,9 @@ async fn every_delivery_that_was_answered_before_the_last_sync_is_there() {
     assert!(partly > 10, "the cuts fall into what was being written: {partly}");
 }
 
-/// The files of the intake are copied first: a delivery that they lack by then is in the database or was
-/// not answered. They are copied one after the other, so deliveries received meanwhile may be missing.
+/// The files of the intake are copied first: a delivery that they lack by then is in the database
+/// or was not answered. They are copied one after the other, so deliveries received meanwhile may
+/// be missing.
 #[tokio::test(flavor = "multi_thread")]
 async fn at_any_moment_the_files_hold_every_answered_delivery() {
     const STEP: i64 = 60;

@@ -1,5 +1,5 @@
-//! The thread that appends hook calls: it takes all that wait, writes them in one piece, syncs once, and
-//! then answers their callers. A delivery is acknowledged only after that sync.
+//! The thread that appends hook calls: it takes all that wait, writes them in one piece, syncs
+//! once, and then answers their callers. A delivery is acknowledged only after that sync.
 //!
 //! As with the writer of the database, the next batch gathers during the sync. After a failed write
 //! the end of the segment is unknown, so the next batch begins a new segment.
@@ -70,8 +70,8 @@ impl Shared {
         }
     }
 
-    /// Returns once the delivery is on disk. Once it is in the queue, it is written even if the caller
-    /// stops waiting.
+    /// Returns once the delivery is on disk. Once it is in the queue, it is written even if the
+    /// caller stops waiting.
     pub(super) async fn append(
         &self,
         organization: &str,
@@ -195,8 +195,8 @@ fn write(shared: &Shared, tail: &mut Option<Tail>, bytes: &mut [u8]) -> io::Resu
     Ok(())
 }
 
-/// Begins a segment; its head reaches the disk with the first batch. A probe also writes zeros, which
-/// are not records: on a disk that is nearly full the head alone would still fit.
+/// Begins a segment; its head reaches the disk with the first batch. A probe also writes zeros,
+/// which are not records: on a disk that is nearly full the head alone would still fit.
 fn begin_segment(shared: &Shared, is_probe: bool) -> io::Result<Tail> {
     let (segment, head) = {
         let mut segments = shared.segments.lock();

@@ -4,8 +4,8 @@
 //!
 //! Deliveries are moved from here into the database soon after, in the order in which they were
 //! received, in one transaction with the position up to which everything was moved. A crash at any
-//! moment loses no acknowledged delivery and moves none twice. No other part of the gateway knows that
-//! there are segments.
+//! moment loses no acknowledged delivery and moves none twice. No other part of the gateway knows
+//! that there are segments.
 
 mod appender;
 mod reading;
@@ -138,8 +138,8 @@ impl Intake {
             return Ok(Batch { received: Vec::new(), from, upto: from });
         }
         let reading = move || reading::read(&segments, from, limit, READ_BYTES_MAX);
-        // The newest deliveries are in the page cache as a rule; moving to another thread would take
-        // longer than reading a few.
+        // The newest deliveries are in the page cache as a rule; moving to another thread would
+        // take longer than reading a few.
         let read = match self.waiting() <= READ_INLINE_MAX {
             true => Ok(reading()),
             false => tokio::task::spawn_blocking(reading).await,
@@ -160,8 +160,8 @@ impl Intake {
         let is_all = upto >= self.end();
         self.moved.send_modify(|moved| {
             moved.count = moved.count.saturating_add(count);
-            // The count of a start includes damaged records, and a move whose caller stopped waiting
-            // was not counted.
+            // The count of a start includes damaged records, and a move whose caller stopped
+            // waiting was not counted.
             if is_all {
                 moved.count = moved.count.max(appended);
             }
@@ -185,7 +185,8 @@ impl Intake {
     /// Refuses further hook calls, and returns when those in the queue are on disk.
     pub(crate) fn close(&self) {
         self.shared.close();
-        // Another process may own the files from now on: a move that is still under way deletes none.
+        // Another process may own the files from now on: a move that is still under way deletes
+        // none.
         self.shared.segments.lock().close();
         if let Some(thread) = self.thread.lock().take() {
             drop(thread.join());
@@ -207,8 +208,8 @@ pub(crate) fn moved_upto(db: &Connection) -> rusqlite::Result<Position> {
     })
 }
 
-/// Stores the position, in the transaction that inserts the deliveries before it. False when another
-/// move stored it meanwhile: then nothing is to be inserted.
+/// Stores the position, in the transaction that inserts the deliveries before it. False when
+/// another move stored it meanwhile: then nothing is to be inserted.
 pub(crate) fn advance(db: &Connection, from: Position, upto: Position) -> rusqlite::Result<bool> {
     let changed = db
         .prepare_cached(

@@ -1,11 +1,12 @@
 //! The record of one hook call in a segment.
 //!
-//! The checksum and the number of the segment tell a record from what an earlier use of the file left
-//! and from a record that was written only in part.
+//! The checksum and the number of the segment tell a record from what an earlier use of the file
+//! left and from a record that was written only in part.
 //!
 //! Little endian: the length of what follows the first 16 bytes (u32), the CRC-32 of everything
 //! behind the CRC (u32), the number of the segment (u64), then microseconds since 1970 (i64), the
-//! lengths of organization and hook (u32 each), the organization, the hook, and the body to the end.
+//! lengths of organization and hook (u32 each), the organization, the hook, and the body to the
+//! end.
 
 use crate::domain::time::Timestamp;
 
@@ -38,8 +39,8 @@ pub(super) enum Found {
     End,
 }
 
-/// Appends a record without the number of its segment and its checksum, which `seal` fills in. False
-/// when a length does not fit into its field.
+/// Appends a record without the number of its segment and its checksum, which `seal` fills in.
+/// False when a length does not fit into its field.
 pub(super) fn append(
     to: &mut Vec<u8>,
     organization: &str,

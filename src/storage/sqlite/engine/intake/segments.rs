@@ -1,8 +1,8 @@
 //! The files of the intake. Each holds one numbered segment at a time and is used again for a later
 //! one, because overwriting a file syncs in half the time of making it longer.
 //!
-//! The head of a file names the segment in it. Records of an earlier segment may lie behind those of
-//! the present one; the number of the segment in each record tells them apart.
+//! The head of a file names the segment in it. Records of an earlier segment may lie behind those
+//! of the present one; the number of the segment in each record tells them apart.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
