@@ -147,7 +147,7 @@ impl App {
     }
 }
 
-/// Waits for the workers, which were told to stop, and then for the revocation of all tokens.
+/// Waits until the workers have ended and then until all tokens are revoked.
 async fn finish(workers: Vec<JoinHandle<()>>, components: &Components) {
     if tokio::time::timeout(components.options.drain, join_all(workers)).await.is_err() {
         tracing::warn!("some attempts did not end in time; they are repeated after a start");

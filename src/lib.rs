@@ -10,7 +10,7 @@ pub mod domain;
 /// THE FLOW of a delivery: accept, decide, dispatch, observe, publish.
 pub mod pipeline;
 
-/// THE UPKEEP: reconcilers that compare what should be with what is there.
+/// RECONCILERS: compare the desired state with the actual one and remove the difference.
 pub mod reconcile;
 
 /// The credentials with which the gateway calls Azure DevOps.

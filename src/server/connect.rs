@@ -139,7 +139,7 @@ fn refusal(error: &LinkError) -> HttpResponse {
     let (status, title) = match error {
         LinkError::NotLinkable(_) => (StatusCode::NOT_FOUND, "No service user to link"),
         LinkError::NotAllowed(_) => (StatusCode::FORBIDDEN, "This link is not valid"),
-        LinkError::Refused(_) => (StatusCode::BAD_REQUEST, "Nobody was linked"),
+        LinkError::Refused(_) => (StatusCode::BAD_REQUEST, "No account was linked"),
         LinkError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment"),
     };
     let reason = error.to_string();

@@ -1,8 +1,8 @@
 //! Cache of verified hook credentials, by request path, so that a delivery costs one comparison
 //! instead of two HMACs.
 //!
-//! A request hits the cache only with the very `Authorization` header that was verified for its
-//! very path. Any other request is verified anew.
+//! A request hits the cache only with exactly the `Authorization` header that was verified for
+//! exactly its path. Any other request is verified in full.
 
 use std::sync::Arc;
 

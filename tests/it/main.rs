@@ -1,8 +1,8 @@
 //! ONE integration binary: what users, operators and neighbours of the gateway can rely on.
 //!
-//! It reaches the gateway as they do, over HTTP, the command line and the store's interface; the
-//! neighbours are played by the crate `fakes`. It must never wait for time to pass, only for
-//! something to happen.
+//! The tests reach the gateway as they do: over HTTP, by the command line and through the interface
+//! of the store. The crate `fakes` has fakes of the neighbours. No test waits for time to pass, only
+//! for something to happen.
 
 #![expect(
     clippy::expect_used,
@@ -12,21 +12,21 @@
     reason = "helpers of tests fail the test, as tests do"
 )]
 
-/// Seeded faults at every neighbour, then quiet: nothing lost, nothing doubled, all final.
+/// Seeded faults at every neighbour, and afterwards no lost event, no run twice, all states final.
 mod chaos;
 /// The command line.
 mod cli;
-/// The real process, killed at any request and started again.
+/// The binary, killed at any request and started again.
 mod crash;
-/// A gateway and its played neighbours, ready to be used by a test.
+/// A gateway and fakes of its neighbours, ready to be used by a test.
 mod harness;
-/// The contract for programs, held against the answers.
+/// `/openapi.json`, compared with the answers.
 mod openapi;
-/// Our requests to Azure DevOps, held against its OpenAPI documents.
+/// The gateway's requests to Azure DevOps, compared with its OpenAPI documents.
 mod specs;
-/// What every storage engine has to do.
+/// The conformance suite of the storage engines.
 mod storage;
 /// What users and operators see, from event to status.
 mod stories;
-/// The source itself: layers, sizes, headers, words.
+/// The source itself: imports, cycles, names, headers, documents.
 mod tidy;

@@ -109,7 +109,7 @@ async fn check_reconcilers(env: &Env, gateway: &InProcess, schemas: &Value) {
     let reconcilers = outcomes["items"].as_array().unwrap();
     assert_eq!(reconcilers.len(), 3, "{outcomes}");
     for outcome in reconcilers {
-        assert_eq!(names(outcome), documented("Turn"));
+        assert_eq!(names(outcome), documented("Outcome"));
     }
 }
 

@@ -33,10 +33,10 @@ impl Expected {
     /// The state that Azure DevOps shows.
     pub(super) fn shown(&self, ado: &World, repository: &str) -> String {
         let newest = |statuses: &[Status], iteration: Option<u64>| {
-            let ours = |status: &&Status| {
+            let is_it = |status: &&Status| {
                 status.name == self.check && (iteration.is_none() || status.iteration == iteration)
             };
-            statuses.iter().rev().find(ours).map(|status| status.state.clone())
+            statuses.iter().rev().find(is_it).map(|status| status.state.clone())
         };
         let found = match &self.target {
             Target::PullRequest { id, commit } => {

@@ -114,8 +114,8 @@ impl Administrator {
         Ok(exit_code(after.is_fine()))
     }
 
-    /// The descriptor of the gateway's identity, as Azure DevOps told the gateway; else it is
-    /// searched by the name of the account.
+    /// The descriptor of the gateway's identity, as Azure DevOps reported it to the gateway.
+    /// Without that, the identity is searched by the name of its account.
     async fn descriptor(&self, shown: &Value) -> anyhow::Result<String> {
         let identity = shown.get("identity").cloned().unwrap_or_default();
         if let Some(descriptor) = identity.get("descriptor").and_then(Value::as_str) {

@@ -136,10 +136,10 @@ async fn needs_no_configuration_with_url_and_token() {
     let url = format!("{}/", gateway.url);
     let list = ["--config", "/nowhere.toml", "--url", &url, "runs", "list", "--json"];
     assert_eq!(items(&run(&[token.clone()].into(), &list, b"").json()).len(), 1);
-    let nobody = ["--url", "http://127.0.0.1:1", "runs", "list"];
-    run(&[token].into(), &nobody, b"").refused(1, &["does not answer"]);
+    let unreachable = ["--url", "http://127.0.0.1:1", "runs", "list"];
+    run(&[token].into(), &unreachable, b"").refused(1, &["does not answer"]);
     // With --url the store is not opened instead.
-    ask(&gateway.settings, &nobody).refused(1, &["http://127.0.0.1:1 does not answer"]);
+    ask(&gateway.settings, &unreachable).refused(1, &["http://127.0.0.1:1 does not answer"]);
 }
 
 /// The delivery was answered with 202, but was not in the database yet when the gateway was killed.
@@ -149,7 +149,7 @@ async fn lists_a_delivery_that_a_killed_gateway_had_accepted() {
     let mut gateway = Binary::start(&env).await;
     let settings = gateway.settings.clone();
     let blocker = rusqlite::Connection::open(settings.database()).expect("others may open it");
-    blocker.execute_batch("BEGIN IMMEDIATE").expect("nobody writes");
+    blocker.execute_batch("BEGIN IMMEDIATE").expect("no other connection writes");
     let payload = crate::harness::payloads::other("git.push").to_string();
     let answer = env.deliver(&gateway.url, "git-push", payload).await;
     assert_eq!(answer, reqwest::StatusCode::ACCEPTED);

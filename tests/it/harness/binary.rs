@@ -75,7 +75,7 @@ impl Binary {
     /// Sends SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it runs");
-        self.child.wait().expect("it was ours");
+        self.child.wait().expect("it is a child of this process");
     }
 
     /// Starts the binary again with the same settings, and waits until it answers.
@@ -108,7 +108,7 @@ impl Binary {
 
     /// Waits for the end of the process.
     pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
-        self.child.wait().expect("it was ours")
+        self.child.wait().expect("it is a child of this process")
     }
 
     async fn until_alive(&self) {

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use azdo_gateway::config::{self, Config, Environment};
 
 /// The token of the identity that the gateway uses.
-pub(crate) const PAT: &str = "test-pat-of-the-played-organization-00000000000000000";
+pub(crate) const PAT: &str = "test-pat-of-the-fake-organization-0000000000000000000";
 /// The client secret of the app that the service user is linked through.
-pub(crate) const CLIENT_SECRET: &str = "client-secret-of-the-played-app-0000";
+pub(crate) const CLIENT_SECRET: &str = "client-secret-of-the-fake-app-0000000";
 /// The keys of a credential with a token that was created by hand.
 pub(crate) const STATIC_PAT: &str = "kind = \"pat\"\ntoken = { env = \"PAT\" }";
 /// The keys of an organization with hooks created by hand and without catch-up.

@@ -9,9 +9,9 @@ use crate::harness::{Api, Binary, Env, InProcess, check};
 async fn anybody_may_ask_for_liveness_and_readiness() {
     let env = Env::new(1801);
     let gateway = InProcess::start(&env).await;
-    let nobody = Api::new(&gateway.url, "");
-    assert_eq!(nobody.get("/livez").await["status"], "alive");
-    assert_eq!(nobody.get("/readyz").await["status"], "ready");
+    let anonymous = Api::new(&gateway.url, "");
+    assert_eq!(anonymous.get("/livez").await["status"], "alive");
+    assert_eq!(anonymous.get("/readyz").await["status"], "ready");
     gateway.stop().await;
 }
 
