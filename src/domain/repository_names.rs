@@ -26,7 +26,7 @@ pub fn former(known: Option<Names>, repository: &Repository) -> Vec<String> {
 }
 
 /// The names to store after a delivery or a list named the repository; none where nothing changes.
-/// `before` is the name before the present one, where a rename told it.
+/// `before` is its former name, where a rename names it.
 pub fn after_seen(
     known: Option<Names>,
     repository: &Repository,

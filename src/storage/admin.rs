@@ -1,4 +1,4 @@
-//! The store as a whole: how much waits, whether it can be written, what is deleted when it is old.
+//! The operation of the store as a whole: backlog, availability, retention, and a clean stop.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::error::Error;
 use crate::domain::time::Timestamp;
 
-/// How much waits at each stage.
+/// How many deliveries, runs and slots wait for each stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     pub undecided: u64,
@@ -40,13 +40,13 @@ pub trait Admin: Debug + Send + Sync {
         limit: usize,
     ) -> Result<usize, Error>;
 
-    /// How much waits at each stage.
+    /// How many deliveries, runs and slots wait for each stage.
     async fn backlog(&self) -> Result<Backlog, Error>;
 
     /// Whether deliveries can be stored now, and if not, why.
     fn health(&self) -> Availability;
 
-    /// Writes what was admitted and stops, waiting for that so long at most. Nothing is accepted
-    /// afterwards.
+    /// Carries out the writes that were accepted, for as long as `within`, and stops. Further
+    /// writes are refused.
     async fn close(&self, within: Duration);
 }

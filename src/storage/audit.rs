@@ -16,7 +16,7 @@ pub struct AuditRow {
     pub entry: Entry,
 }
 
-/// Which entries.
+/// Selects entries; an absent field selects all.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
     pub organization: Option<String>,

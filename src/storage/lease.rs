@@ -1,40 +1,40 @@
-//! The right to work on a row for a while, and what a write answers that somebody else may have
-//! overtaken.
+//! Leases of rows, and the answers to writes that another process may have overtaken.
 
 use std::time::Duration;
 
 use crate::domain::time::Timestamp;
 
-/// A wish for work.
+/// Asks for rows to work on.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
     pub now: Timestamp,
     pub limit: usize,
-    /// How long nobody else gets the rows.
+    /// How long no other claim gets the rows.
     pub lease: Duration,
 }
 
-/// The right to work on a row; `number` grows with every claim of it.
+/// The right to work on a row. `number` is a fencing number: it grows with every claim of the row,
+/// and a write with an older one fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease<Id> {
     pub id: Id,
     pub number: i64,
 }
 
-/// A value and the revision that a change of it must name.
+/// A value and its revision, which a change of the value has to name.
 #[derive(Clone, Debug, Default)]
 pub struct Versioned<T> {
     pub value: T,
-    /// 0 when there is nothing yet.
+    /// 0 when nothing is stored yet.
     pub revision: i64,
 }
 
-/// The answer to a write that others may have overtaken.
+/// The outcome of a write that another process may have overtaken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Commit {
     Committed,
-    /// What it was based on has changed: load and decide again.
+    /// The state that it was based on has changed: load and decide again.
     Conflict,
-    /// Somebody else has the row now: drop the result.
+    /// Another claim has leased the row: drop the result.
     LeaseLost,
 }

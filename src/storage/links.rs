@@ -1,6 +1,6 @@
-//! Links to service users: sign-ins under way, the tokens of each link, their renewal.
+//! Links to service users: sign-ins that were begun, the tokens of each link, and their renewal.
 //!
-//! Tokens are sealed before they come here and are opened elsewhere.
+//! Tokens are sealed when they are passed in, and are not opened here.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::secret::Sealed;
 /// A one-time right to begin a sign-in, as `azdo-gateway link` prints it.
 #[derive(Clone, Debug)]
 pub struct Ticket {
-    /// SHA-256 of the ticket: what is stored opens nothing.
+    /// SHA-256 of the ticket, which itself is not stored.
     pub digest: [u8; 32],
     pub organization: String,
     /// Who asked for it.
@@ -24,7 +24,7 @@ pub struct Ticket {
     pub expires_at: Timestamp,
 }
 
-/// A sign-in that was begun and has not come back.
+/// A sign-in that was begun and not ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     /// SHA-256 of `state`.
@@ -60,17 +60,17 @@ pub struct Link {
     pub refresh_token: Sealed,
     pub access_token: Option<Sealed>,
     pub access_expires_at: Timestamp,
-    /// When a renewal last worked; at first, when it was linked.
+    /// When a renewal last succeeded; at first, when it was linked.
     pub refreshed_at: Timestamp,
-    /// When the next renewal may be tried, after one that failed.
+    /// Not before this time is a renewal tried again after one that failed.
     pub retry_at: Timestamp,
-    /// Renewals that failed since the last one that worked.
+    /// Renewals that failed since the last one that succeeded.
     pub failures: u32,
-    /// Why the link does not work, in words for an operator; none while it does.
+    /// Why the link does not work, for an operator; none while it works.
     pub problem: Option<String>,
 }
 
-/// A link to be made, taken away or refused, and the entry that says so.
+/// A link to be made or removed, and its entry in the audit log.
 #[derive(Clone, Debug)]
 pub struct LinkChange {
     pub organization: String,
@@ -86,18 +86,18 @@ pub enum LinkTo {
     Unlinked,
 }
 
-/// The answer to a wish to renew.
+/// The answer to a claim of a renewal.
 #[derive(Clone, Debug)]
 pub enum Refresh {
-    /// It is ours to do: the link as it is, and the number of the lease.
+    /// The caller renews the link; with the number of its lease.
     Leased { link: Box<Link>, lease: i64 },
-    /// Somebody else is at it, until then at most.
+    /// Another process renews it, until this time at most.
     Busy(Timestamp),
     /// There is no link.
     NotLinked,
 }
 
-/// What a renewal brought.
+/// The outcome of a renewal.
 #[derive(Clone, Debug)]
 pub struct RefreshCommit {
     pub organization: String,
@@ -116,19 +116,20 @@ pub enum Refreshed {
         access_expires_at: Timestamp,
         at: Timestamp,
     },
-    /// Nothing came of it.
+    /// The renewal failed.
     Failed { problem: String, retry_at: Timestamp },
-    /// It turned out that nothing was to be done.
+    /// Nothing had to be renewed.
     Kept,
 }
 
 /// Links to service users, and the sign-ins that make them.
 #[async_trait]
 pub trait Links: Debug + Send + Sync {
-    /// Keeps a ticket until it is used or out of date.
+    /// Stores a ticket until it is used or has expired.
     async fn issue_ticket(&self, ticket: Ticket) -> Result<(), Error>;
 
-    /// Uses a ticket up: who asked for it, once, for its organization, before it is out of date.
+    /// Uses a ticket of an organization up, and returns who asked for it. None when there is no
+    /// such ticket or it has expired.
     async fn take_ticket(
         &self,
         digest: [u8; 32],
@@ -136,11 +137,11 @@ pub trait Links: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<Option<String>, Error>;
 
-    /// Remembers a sign-in that was begun. Those that are out of date are forgotten.
+    /// Stores a sign-in that was begun, and deletes those that have expired.
     async fn begin_login(&self, login: Login, now: Timestamp) -> Result<(), Error>;
 
-    /// Ends a sign-in that this very browser began, once; none when there is none such, or it is
-    /// out of date.
+    /// Ends a sign-in that was begun in this browser, once. None when there is no such sign-in or
+    /// it has expired.
     async fn take_login(
         &self,
         state: [u8; 32],
@@ -151,8 +152,8 @@ pub trait Links: Debug + Send + Sync {
     /// The service user of an organization.
     async fn link(&self, organization: &str) -> Result<Option<Link>, Error>;
 
-    /// Links or unlinks, with the entry that says so. Whoever refreshes the link meanwhile loses
-    /// its lease.
+    /// Links or unlinks an organization, with an entry in the audit log. A renewal that is under
+    /// way loses its lease.
     async fn commit_link(&self, change: LinkChange) -> Result<Commit, Error>;
 
     /// Leases the renewal of a link, so that one replica does it.
@@ -163,6 +164,6 @@ pub trait Links: Debug + Send + Sync {
         lease: Duration,
     ) -> Result<Refresh, Error>;
 
-    /// Stores what a renewal brought and ends its lease.
+    /// Stores the outcome of a renewal and ends its lease.
     async fn commit_refresh(&self, commit: RefreshCommit) -> Result<Commit, Error>;
 }

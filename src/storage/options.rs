@@ -1,4 +1,4 @@
-//! What the operator sets for the store. It must never know the file that it came from.
+//! The settings of the store.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +9,7 @@ pub struct Options {
     pub engine: Engine,
     /// Decided deliveries, ended runs and posted statuses are kept this long.
     pub retention: Duration,
-    /// Entries of the audit log are kept this long, which is not shorter.
+    /// Entries of the audit log are kept this long; not shorter than `retention`.
     pub audit_retention: Duration,
 }
 

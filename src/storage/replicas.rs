@@ -1,4 +1,4 @@
-//! What all replicas of one installation have in common.
+//! The installation that all replicas on one store belong to.
 
 use std::fmt::Debug;
 
@@ -6,10 +6,9 @@ use async_trait::async_trait;
 
 use super::error::Error;
 
-/// The installation that the replicas on one store belong to.
+/// See the module.
 #[async_trait]
 pub trait Replicas: Debug + Send + Sync {
-    /// What this installation is called: eight hexadecimal digits, the same for every process that
-    /// uses this store, for ever.
+    /// The id of this installation: eight hexadecimal digits. It never changes.
     async fn gateway(&self) -> Result<String, Error>;
 }

@@ -18,18 +18,18 @@ pub struct LeasedRun {
     pub run: Run,
 }
 
-/// A run to be replaced by a later revision of itself. What it wants shown is queued with it.
+/// A run to be replaced by a later revision of itself.
 #[derive(Clone, Debug)]
 pub struct RunCommit {
-    /// The run afterwards; its `revision` is the one that it was loaded with.
+    /// The run as it is to be stored. Its `revision` is the one that it was loaded with.
     pub run: Run,
-    /// For whoever works under a lease.
+    /// Set when the caller works under a lease.
     pub lease: Option<Lease<RunId>>,
-    /// When to try again to start it, if it is still to be started.
+    /// When the next attempt to start it is due; none leaves that time as it is.
     pub due_at: Option<Timestamp>,
 }
 
-/// Which runs.
+/// Selects runs; an absent field selects all.
 #[derive(Clone, Debug, Default)]
 pub struct RunFilter {
     pub organization: Option<String>,
@@ -41,22 +41,23 @@ pub struct RunFilter {
     pub state: Option<String>,
 }
 
-/// Runs. A run that changes queues the statuses that it wants shown in the same transaction.
+/// Runs. The statuses of a run are queued in the transaction that changes the run.
 #[async_trait]
 pub trait Runs: Debug + Send + Sync {
-    /// Leases planned runs that are due, oldest first, within their checks' concurrency.
+    /// Leases planned runs that are due, oldest first, within the concurrency limits of their
+    /// checks.
     async fn claim_runs(&self, claim: Claim) -> Result<Vec<LeasedRun>, Error>;
 
     /// One run.
     async fn run(&self, id: RunId) -> Result<Option<Run>, Error>;
 
-    /// Replaces a run by a later revision of itself and queues what it wants shown.
+    /// Replaces a run by a later revision of itself.
     async fn commit_run(&self, commit: RunCommit) -> Result<Commit, Error>;
 
-    /// Ends `old` (where it still goes on) and stores `new` beside it.
+    /// Stores a new run, and ends the old one where it has not ended.
     async fn commit_rerun(&self, old: Option<RunCommit>, new: Run) -> Result<Commit, Error>;
 
-    /// Runs that go on though their time is over.
+    /// Runs that have not ended although their time is over.
     async fn overdue_runs(&self, now: Timestamp, limit: usize) -> Result<Vec<Run>, Error>;
 
     /// Runs, newest first.

@@ -1,4 +1,4 @@
-//! The store as a whole: how much waits, whether it can be written, what is deleted when it is old.
+//! The operation of the store as a whole: backlog, availability, retention, and a clean stop.
 
 mod retention;
 
@@ -38,14 +38,11 @@ impl Admin for Sqlite {
 
     async fn close(&self, within: Duration) {
         let started = Instant::now();
-        // After a clean stop no delivery waits in the intake. The rest is not lost: the next start
-        // moves it.
-        match tokio::time::timeout(within, self.move_all_to_inbox()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::warn!("the next start moves deliveries to the inbox: {error}")
-            }
-            Err(_) => tracing::warn!("the next start moves deliveries to the inbox: time is over"),
+        // After a clean stop no delivery waits in the intake. If this fails, the next start does
+        // it.
+        let moved = tokio::time::timeout(within, self.move_all_to_inbox()).await;
+        if let Err(error) = moved.unwrap_or(Err(Error::unavailable("the time for it is over"))) {
+            tracing::warn!("the next start moves the last deliveries to the inbox: {error}");
         }
         let (intake, checkpointer) = (Arc::clone(&self.intake), Arc::clone(&self.checkpointer));
         let (writer, lock) = (Arc::clone(&self.writer), Arc::clone(&self.lock));

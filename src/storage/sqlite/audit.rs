@@ -31,7 +31,7 @@ impl Audit for Sqlite {
     }
 }
 
-/// Roughly what entries hold in memory.
+/// The memory that entries take, roughly.
 pub(super) fn bytes_of(entries: &[Entry]) -> usize {
     entries.iter().map(|entry| size_of::<Entry>() + entry.detail.len() + 256).sum()
 }

@@ -1,7 +1,8 @@
-//! Service users: linked, renewed under a lease, taken away, each with the entry that says so.
+//! Links to service users: made, renewed under a lease, removed, each with an entry in the audit
+//! log.
 //!
-//! Revisions and leases are counted beside the links and outlive them, so that whoever works on a
-//! link that was made anew meanwhile finds out.
+//! Revisions and lease numbers lie in a table of their own and outlive their link, so that a write
+//! that is about an earlier link of the organization fails.
 
 mod sign_ins;
 
@@ -109,7 +110,7 @@ pub(super) fn find(db: &Connection, organization: &str) -> rusqlite::Result<Opti
 
 pub(super) fn commit(db: &Connection, change: &LinkChange) -> rusqlite::Result<Commit> {
     let organization = change.organization.as_str();
-    // Replaced as a whole: the spelling of the organization may have changed, too.
+    // Deleted and inserted, since the spelling of the organization may have changed.
     let removed =
         db.prepare_cached("DELETE FROM link WHERE organization = ?1")?.execute([organization])?;
     match &change.to {
@@ -117,7 +118,7 @@ pub(super) fn commit(db: &Connection, change: &LinkChange) -> rusqlite::Result<C
         LinkTo::Unlinked if removed == 0 => return Ok(Commit::Conflict),
         LinkTo::Unlinked => {}
     }
-    // Ends the lease of whoever renews what is no longer there.
+    // Ends the lease of a renewal of the old link.
     db.prepare_cached(
         "INSERT INTO link_fence (organization, revision) VALUES (?1, 1)
          ON CONFLICT DO UPDATE SET revision = revision + 1, leased_until = 0",
@@ -179,7 +180,7 @@ pub(super) fn claim_refresh(
 pub(super) fn commit_refresh(db: &Connection, commit: &RefreshCommit) -> rusqlite::Result<Commit> {
     let organization = commit.organization.as_str();
     let grows = !matches!(commit.refreshed, Refreshed::Kept);
-    // A lease that was ended, by its holder or by a new link, cannot be used any more.
+    // A lease that has ended, by its holder or by a new link, cannot be used.
     let held = db
         .prepare_cached(
             "UPDATE link_fence SET leased_until = 0, revision = revision + ?3

@@ -1,4 +1,5 @@
-//! What lists cost: every filter is found by an index, or looks at so many rows at most.
+//! The cost of lists: the rows of a filter are found by an index, or among a limited number of
+//! rows.
 
 use uuid::Uuid;
 
@@ -6,7 +7,7 @@ use rusqlite::Connection;
 
 use super::deliveries::list::{deliveries, delivery_search};
 use super::engine::schema::create;
-use super::engine::search::{Keys, LOOKED_AT_MAX};
+use super::engine::search::{Keys, MISSES_MAX};
 use super::runs::list::run_search;
 use super::statuses::list::status_search;
 use crate::domain::decision::{Outcome, Source};
@@ -19,7 +20,7 @@ fn database() -> Connection {
     db
 }
 
-/// How the keys are found, without what each is looked up in.
+/// The query plan for the keys.
 fn plan(db: &Connection, keys: &Keys) -> String {
     let sql = format!("EXPLAIN QUERY PLAN {}", keys.sql());
     let mut statement = db.prepare(&sql).unwrap();
@@ -97,9 +98,9 @@ fn runs_are_found_by_an_index_or_newest_first() {
     ] {
         let search = run_search(&filter);
         assert_eq!(plan(&db, &search.keys), newest, "{filter:?}");
-        let otherwise = plan(&db, &search.otherwise.unwrap());
+        let fallback = plan(&db, &search.fallback.unwrap());
         let by_subject = "SEARCH run USING COVERING INDEX run_by_subject (organization=?";
-        assert!(otherwise.contains(by_subject), "{filter:?}: {otherwise}");
+        assert!(fallback.contains(by_subject), "{filter:?}: {fallback}");
     }
 }
 
@@ -142,10 +143,10 @@ fn insert(db: &Connection, organization: &str, count: usize) {
 }
 
 #[test]
-fn a_page_looks_at_so_many_rows_at_most_and_the_next_goes_on_there() {
+fn a_page_reads_a_limited_number_of_rows_and_the_next_page_continues_there() {
     let db = database();
     insert(&db, "quiet", 2);
-    insert(&db, "busy", 2 * LOOKED_AT_MAX + 10);
+    insert(&db, "busy", 2 * MISSES_MAX + 10);
     insert(&db, "quiet", 1);
     let filter = DeliveryFilter { organization: has("Quiet"), ..Default::default() };
     let (mut pages, mut before) = (Vec::new(), None);
@@ -157,16 +158,16 @@ fn a_page_looks_at_so_many_rows_at_most_and_the_next_goes_on_there() {
             break;
         }
     }
-    let newest = 2 * i64::try_from(LOOKED_AT_MAX).unwrap() + 13;
+    let newest = 2 * i64::try_from(MISSES_MAX).unwrap() + 13;
     assert_eq!(pages, [vec![newest], vec![], vec![2, 1]]);
-    // What is common fills its page at once.
+    // A frequent value fills its page at once.
     let filter = DeliveryFilter { organization: has("busy"), ..Default::default() };
     let page = Page { limit: 3, before: None };
     assert_eq!(deliveries(&db, &filter, page).unwrap().items.len(), 3);
 }
 
 #[test]
-fn what_is_not_among_the_newest_runs_is_found_where_it_lies() {
+fn a_run_that_is_not_among_the_newest_is_found_by_an_index() {
     let db = database();
     let run = |organization: &str, repository: &str, count: usize| {
         db.execute(
@@ -186,7 +187,7 @@ fn what_is_not_among_the_newest_runs_is_found_where_it_lies() {
     };
     run("fabrikam", "quiet", 3);
     run("contoso", "other", 2);
-    run("fabrikam", "busy", LOOKED_AT_MAX + 1);
+    run("fabrikam", "busy", MISSES_MAX + 1);
     let numbers = |filter: RunFilter| {
         let read = |number| Ok(Some(number));
         let page = Page { limit: 2, before: None };

@@ -23,7 +23,7 @@ use crate::storage::{
     Reconciler, Reconciliation, SubscriptionFilter, SubscriptionRow, WatchRow, Watermark,
 };
 
-/// Roughly what a short row holds in memory.
+/// The memory that a short row takes, roughly.
 const ROW_BYTES: usize = 256;
 
 #[async_trait]

@@ -98,7 +98,7 @@ pub(super) fn update(
     show(db, run, run.number)
 }
 
-/// Whatever a run becomes, what it wants shown is queued in the same transaction.
+/// Queues the statuses of a run, in the transaction that changes the run.
 fn show(db: &Connection, run: &Run, number: i64) -> rusqlite::Result<()> {
     for status in status::of(run) {
         slots::queue(db, &status, Request::OfRun(number), run.updated_at)?;
@@ -106,7 +106,7 @@ fn show(db: &Connection, run: &Run, number: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Has the pull request show the run once more.
+/// Has the pull request show the statuses of the run once more.
 pub(super) fn show_again(db: &Connection, run: &Run, now: Timestamp) -> rusqlite::Result<()> {
     let on_pull_request = |status: &Status| matches!(status.target, Target::PullRequest { .. });
     for status in status::of(run).iter().filter(|status| on_pull_request(status)) {
@@ -137,28 +137,28 @@ fn overdue(db: &Connection, now: Timestamp, count: usize) -> rusqlite::Result<Ve
 
 fn claim_due(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<LeasedRun>> {
     let now = claim.now.micros();
-    // How many more runs each check may have at the CI. Runs of those that have no room stay due,
-    // and must not hide the others.
-    let mut rooms: HashMap<String, i64> = HashMap::new();
+    // How many more runs of each check may be at the CI. Runs of a check at its limit stay due;
+    // later queries leave them out, so that they do not hide runs of other checks.
+    let mut free: HashMap<String, i64> = HashMap::new();
     let (mut leased, mut last) = (Vec::new(), (i64::MIN, 0));
     loop {
-        let full = rooms.iter().filter(|(_, room)| **room <= 0).map(|(key, _)| key);
+        let full = free.iter().filter(|(_, free)| **free <= 0).map(|(key, _)| key);
         let full = to_json(&full.collect::<Vec<_>>())?;
         let wanted = claim.limit.saturating_sub(leased.len());
         let due = due_after(db, now, last, &full, wanted)?;
         let is_end = due.len() < wanted;
         for (due_at, run) in due {
             last = (due_at, run.number);
-            if let Some(ceiling) = run.concurrency {
-                let room = match rooms.entry(check_key(&run)) {
+            if let Some(concurrency) = run.concurrency {
+                let free = match free.entry(check_key(&run)) {
                     Entry::Occupied(known) => known.into_mut(),
                     Entry::Vacant(new) => {
                         let at_ci = at_ci(db, new.key(), now)?;
-                        new.insert(i64::from(ceiling) - at_ci)
+                        new.insert(i64::from(concurrency) - at_ci)
                     }
                 };
-                *room -= 1;
-                if *room < 0 {
+                *free -= 1;
+                if *free < 0 {
                     continue;
                 }
             }
@@ -170,7 +170,7 @@ fn claim_due(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<LeasedRun>> 
     }
 }
 
-/// The runs due after that place in the queue, but for the checks that are `full`.
+/// The runs behind a due time and number in the queue, without those of checks that are `full`.
 fn due_after(
     db: &Connection,
     now: i64,
@@ -190,7 +190,7 @@ fn due_after(
     .collect()
 }
 
-/// How many runs of a check are at the CI, or on their way to it.
+/// How many runs of a check are at the CI or are being started.
 fn at_ci(db: &Connection, check_key: &str, now: i64) -> rusqlite::Result<i64> {
     db.prepare_cached(
         "SELECT count(*) FROM run WHERE check_key = ?1 AND overdue_at IS NOT NULL

@@ -1,9 +1,9 @@
-//! Random sequences of operations, each answered alike by the engine and by the model, and leaving
-//! both with the same contents. A failure is shrunk to the shortest sequence that shows it.
+//! Random sequences of operations: engine and model answer each operation alike and hold the same
+//! contents afterwards. A failure is shrunk to the shortest sequence that shows it.
 
 /// Compares what both hold.
 mod contents;
-/// Carries an operation out on both sides.
+/// Carries an operation out on both.
 mod pair;
 
 use proptest::prelude::*;
@@ -28,7 +28,7 @@ pub(super) enum Operation {
     ClaimDeliveries {
         limit: usize,
     },
-    /// A `clash` plans a run that is there already; a wrong revision is off by one.
+    /// With `clash` a run is planned that exists already; with `off` the revision is wrong by one.
     Decide {
         which: usize,
         plan: usize,
@@ -127,13 +127,14 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// Sequences that are tried; `AZDO_GATEWAY_SEQUENCES` tries more, `AZDO_GATEWAY_SEED` others.
+/// How many sequences are tried, unless `AZDO_GATEWAY_SEQUENCES` says otherwise.
 pub(super) fn sequences() -> u32 {
     let asked = std::env::var("AZDO_GATEWAY_SEQUENCES").ok();
     asked.and_then(|count| count.parse().ok()).unwrap_or(256)
 }
 
-/// The same every time, so that a change is what breaks it.
+/// The seed of the sequences, unless `AZDO_GATEWAY_SEED` names another. Fixed, so that only a
+/// change of the code makes the test fail.
 pub(super) fn seed() -> u8 {
     let asked = std::env::var("AZDO_GATEWAY_SEED").ok();
     asked.and_then(|seed| seed.parse().ok()).unwrap_or(1)

@@ -1,5 +1,5 @@
-//! The audit log: what is recorded is there as it was told, newest first, under every filter, until
-//! it is too old; and its numbers are never given out twice.
+//! The audit log: entries are read back newest first, under every filter, until they are old; their
+//! numbers are never used twice.
 
 use azdo_gateway::domain::audit::{Action, Entry, Outcome};
 use azdo_gateway::domain::id::RunId;
@@ -10,14 +10,14 @@ use super::{Bench, at, make};
 
 const ALL: Page = Page { limit: 500, before: None };
 
-/// The times of the entries that a filter lets through, in seconds.
+/// The times of the entries that match a filter, in seconds.
 async fn seconds(bench: &Bench, filter: AuditFilter) -> Vec<i64> {
     let found = bench.store.audit(filter, ALL).await.unwrap();
     found.items.iter().map(|row| (row.entry.at.ms() - at(0).ms()) / 1_000).collect()
 }
 
 #[tokio::test]
-async fn what_is_recorded_is_there_as_it_was_told() {
+async fn an_entry_is_read_back_as_it_was_recorded() {
     for bench in Bench::all() {
         let full = make::entry(1, Action::Mint);
         let bare = Entry::new(at(2), "Contoso", Action::Unlink, Outcome::Failed);
@@ -35,7 +35,7 @@ async fn what_is_recorded_is_there_as_it_was_told() {
 }
 
 #[tokio::test]
-async fn every_word_is_stored_and_read_back() {
+async fn every_action_and_outcome_is_stored_and_read_back() {
     for bench in Bench::all() {
         for action in Action::ALL {
             for outcome in Outcome::ALL {
@@ -57,7 +57,7 @@ async fn every_word_is_stored_and_read_back() {
 }
 
 #[tokio::test]
-async fn filters_leave_what_they_name() {
+async fn filters_select_the_entries_that_match() {
     for bench in Bench::all() {
         let run = RunId(Uuid::from_u128(77));
         let entries = vec![
@@ -109,7 +109,7 @@ async fn pages_are_complete_and_do_not_overlap() {
             let filter = AuditFilter { organization, ..AuditFilter::default() };
             let found = bench.store.audit(filter, Page { limit: 3, before }).await.unwrap();
             seen.extend(found.items.iter().map(|row| row.id));
-            // What is recorded meanwhile is on no later page.
+            // An entry that is recorded meanwhile is on no later page.
             bench.store.record(vec![make::entry(9, Action::Use)]).await.unwrap();
             before = found.next;
             if before.is_none() {
@@ -121,15 +121,15 @@ async fn pages_are_complete_and_do_not_overlap() {
 }
 
 #[tokio::test]
-async fn old_entries_go_a_little_at_a_time_and_by_a_time_of_their_own() {
+async fn old_entries_are_deleted_a_few_at_a_time_by_their_own_retention() {
     for bench in Bench::all() {
-        // They are not told in the order of their times.
+        // They are not recorded in the order of their times.
         for second in [5, 1, 4, 2, 3] {
             bench.store.record(vec![make::entry(second, Action::Use)]).await.unwrap();
         }
         bench.accept(make::delivery(1)).await.unwrap();
         let delete = |before, audit| bench.store.delete_older(at(before), at(audit), 2);
-        assert_eq!(delete(1_000, 1).await.unwrap(), 0, "the other time is not theirs");
+        assert_eq!(delete(1_000, 1).await.unwrap(), 0, "the time of the other rows does not apply");
         assert_eq!(delete(-9, 4).await.unwrap(), 2);
         assert_eq!(seconds(&bench, AuditFilter::default()).await, [3, 4, 5]);
         assert_eq!(delete(-9, 4).await.unwrap(), 1);
@@ -139,7 +139,7 @@ async fn old_entries_go_a_little_at_a_time_and_by_a_time_of_their_own() {
 }
 
 #[tokio::test]
-async fn numbers_are_never_given_out_twice() {
+async fn numbers_are_never_used_twice() {
     for bench in Bench::all() {
         bench.store.record(vec![make::entry(1, Action::Use); 3]).await.unwrap();
         assert_eq!(bench.store.delete_older(at(0), at(9), 9).await.unwrap(), 3);

@@ -1,4 +1,5 @@
-//! Decisions: carried out whole or not at all, and only while what they are based on still stands.
+//! Decisions: stored whole or not at all, and only while the state that they are based on is
+//! unchanged.
 
 use azdo_gateway::domain::decision::{Decision, Outcome};
 use azdo_gateway::domain::event::{Event, Repository};
@@ -7,7 +8,7 @@ use azdo_gateway::storage::{Commit, DecisionCommit, Lease, RunFilter};
 
 use super::{Bench, LEASE, at, claim, make};
 
-/// Everything that a decision might have left behind.
+/// Everything that a decision may store.
 async fn traces(bench: &Bench) -> (usize, usize, bool, u64) {
     let page = azdo_gateway::storage::Page { limit: 100, before: None };
     let runs = bench.store.runs(RunFilter::default(), page).await.unwrap().items.len();
@@ -21,7 +22,7 @@ async fn traces(bench: &Bench) -> (usize, usize, bool, u64) {
 }
 
 #[tokio::test]
-async fn a_decision_leaves_everything_that_it_says() {
+async fn a_decision_stores_everything_that_it_contains() {
     for bench in Bench::all() {
         let leased = bench.delivered(1).await;
         let mut commit = make::decision(&leased, &[make::run(1, "lint", 'a')], &[]);
@@ -46,7 +47,7 @@ async fn a_decision_leaves_everything_that_it_says() {
 }
 
 #[tokio::test]
-async fn a_stale_lease_changes_nothing() {
+async fn a_decision_under_an_old_lease_changes_nothing() {
     for bench in Bench::all() {
         let stale = bench.delivered(1).await;
         let second = LEASE.as_secs().try_into().unwrap();
@@ -57,14 +58,14 @@ async fn a_stale_lease_changes_nothing() {
         assert_eq!(traces(&bench).await, (0, 0, false, 1));
         let commit = make::decision(&holder, &runs, &[]);
         assert_eq!(bench.store.commit_decision(commit.clone()).await.unwrap(), Commit::Committed);
-        // Decided is decided: not even its holder decides it again.
+        // A decided delivery cannot be decided again, not even by the holder of its lease.
         assert_eq!(bench.store.commit_decision(commit).await.unwrap(), Commit::LeaseLost);
         assert_eq!(traces(&bench).await, (1, 1, false, 0));
     }
 }
 
 #[tokio::test]
-async fn a_decision_on_what_has_changed_is_a_conflict_and_can_be_made_again() {
+async fn a_decision_on_changed_state_is_a_conflict_and_can_be_repeated() {
     for bench in Bench::all() {
         let remember = |lease, revision| {
             let decision = Decision {
@@ -105,7 +106,7 @@ async fn a_decision_on_what_has_changed_is_a_conflict_and_can_be_made_again() {
 }
 
 #[tokio::test]
-async fn a_run_that_moved_on_is_not_ended_by_a_decision_that_did_not_know() {
+async fn a_decision_based_on_an_old_revision_does_not_end_a_run() {
     for bench in Bench::all() {
         let old = bench.plan(1, &[make::run(1, "lint", 'a')]).await.remove(0);
         assert_eq!(bench.change(make::moved(&old, State::Succeeded, 2)).await, Commit::Committed);
@@ -122,7 +123,7 @@ async fn a_run_that_moved_on_is_not_ended_by_a_decision_that_did_not_know() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_stored_whole_is_not_stored_at_all() {
+async fn a_decision_that_cannot_be_stored_whole_is_not_stored_in_part() {
     for bench in Bench::all() {
         bench.plan(1, &[make::run(1, "lint", 'a')]).await;
         let leased = bench.delivered(2).await;
@@ -142,11 +143,11 @@ async fn what_cannot_be_stored_whole_is_not_stored_at_all() {
 }
 
 #[tokio::test]
-async fn former_names_of_a_repository_are_kept() {
+async fn former_names_of_a_repository_are_stored() {
     for bench in Bench::all() {
         let named = |name: &str| Repository { name: name.into(), ..make::repository() };
-        let told = [("web", None), ("store", None), ("shop", Some("Fabrikam/store"))];
-        for (number, (name, former)) in (1..).zip(told) {
+        let names = [("web", None), ("store", None), ("shop", Some("Fabrikam/store"))];
+        for (number, (name, former)) in (1..).zip(names) {
             let leased = bench.delivered(number).await;
             let mut commit = make::decision(&leased, &[], &[]);
             commit.repository = Some(named(name));
@@ -163,7 +164,7 @@ async fn former_names_of_a_repository_are_kept() {
 }
 
 #[tokio::test]
-async fn a_lease_that_never_was_is_lost() {
+async fn a_lease_that_was_never_given_is_lost() {
     for bench in Bench::all() {
         let mut leased = bench.delivered(1).await;
         leased.lease = Lease { number: leased.lease.number + 1, ..leased.lease };

@@ -48,7 +48,7 @@ fn active(hook: &str, first: i64, last: i64) -> ActiveHook {
 }
 
 #[tokio::test]
-async fn the_secrets_of_each_scope_are_counted() {
+async fn each_scope_counts_its_generations() {
     for bench in Bench::all() {
         assert_eq!(bench.hook_state().await, HookState::default());
         let pushes = hook_scope('a', Topic::Pushes);
@@ -67,7 +67,7 @@ async fn the_secrets_of_each_scope_are_counted() {
 }
 
 #[tokio::test]
-async fn healings_are_counted_until_something_else_happens() {
+async fn healings_count_only_in_a_row() {
     for bench in Bench::all() {
         let pushes = hook_scope('a', Topic::Pushes);
         for (second, heals, healings) in
@@ -86,7 +86,7 @@ async fn healings_are_counted_until_something_else_happens() {
 }
 
 #[tokio::test]
-async fn what_was_retired_stays_retired() {
+async fn a_retired_secret_stays_retired() {
     for bench in Bench::all() {
         let (pushes, other) = (hook_scope('a', Topic::Pushes), hook_scope('b', Topic::Pushes));
         for second in 1..=4 {
@@ -102,7 +102,7 @@ async fn what_was_retired_stays_retired() {
         assert_eq!(
             bench.hook_state().await.hook_scopes.len(),
             2,
-            "a hook_scope begins with its first secret"
+            "a scope begins with its first secret"
         );
         bench.renewed(std::slice::from_ref(&unknown), false, 5).await;
         assert_eq!(bench.hook_state().await.hook_scopes[2], row(&unknown, 1, 1, 5, 0));
@@ -110,7 +110,7 @@ async fn what_was_retired_stays_retired() {
 }
 
 #[tokio::test]
-async fn the_first_and_the_last_arrival_are_kept() {
+async fn the_first_and_the_last_delivery_of_a_hook_are_stored() {
     for bench in Bench::all() {
         bench.noted(&[]).await;
         bench.noted(&[active("b", 10, 12), active("a", 5, 5)]).await;
@@ -123,18 +123,18 @@ async fn the_first_and_the_last_arrival_are_kept() {
 }
 
 #[tokio::test]
-async fn hooks_that_nothing_came_to_for_long_are_forgotten() {
+async fn hooks_that_have_not_delivered_for_long_are_deleted() {
     for bench in Bench::all() {
         let (old, newer) = (active("c", 1, 9), active("d", 0, 10));
         bench.noted(&[active("a", 1, 7), active("b", 1, 8), old.clone(), newer.clone()]).await;
         let delete =
             async |second| bench.store.delete_older(at(second), at(second), 2).await.unwrap();
         assert_eq!(delete(7).await, 0);
-        assert_eq!(delete(10).await, 2, "a little at a time");
+        assert_eq!(delete(10).await, 2, "a few at a time");
         assert_eq!(
             bench.hook_state().await.hook_activity,
             [old, newer.clone()],
-            "the oldest first"
+            "the oldest ones first"
         );
         assert_eq!(delete(10).await, 1);
         assert_eq!(delete(10).await, 0);
@@ -143,7 +143,7 @@ async fn hooks_that_nothing_came_to_for_long_are_forgotten() {
 }
 
 #[tokio::test]
-async fn hooks_are_held_back_until_somebody_asks_for_them() {
+async fn hooks_are_held_back_until_an_operator_asks_for_them() {
     for bench in Bench::all() {
         let hold = async |bench: &Bench, organization: &str, is_held| {
             bench.store.hold_hooks(organization, is_held).await.unwrap();
@@ -163,7 +163,7 @@ async fn hooks_are_held_back_until_somebody_asks_for_them() {
 }
 
 #[tokio::test]
-async fn an_organization_has_hooks_of_its_own_however_it_is_spelled() {
+async fn hooks_belong_to_an_organization_in_any_spelling() {
     for bench in Bench::all() {
         let pushes = hook_scope('a', Topic::Pushes);
         for (organization, second) in [("fabrikam", 1), ("Fabrikam", 2), ("contoso", 3)] {

@@ -1,5 +1,5 @@
-//! Service users: one per organization, renewed by one at a time; whoever works on a link that was
-//! made anew meanwhile writes nothing.
+//! Links to service users: one per organization, renewed by one process at a time; a write that is
+//! about a replaced link is refused.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl Bench {
         self.store.link(organization).await.unwrap().expect("it is linked")
     }
 
-    /// The right to renew, which nobody else has at that second.
+    /// The number of a lease that is free at that second.
     async fn leased(&self, second: i64) -> i64 {
         match self.store.claim_refresh(ORGANIZATION, at(second), LEASE).await.unwrap() {
             Refresh::Leased { lease, .. } => lease,
@@ -44,7 +44,7 @@ impl Bench {
         self.store.commit_refresh(commit).await.unwrap()
     }
 
-    /// What the audit log says was done, oldest first.
+    /// The actions in the audit log, oldest first.
     async fn done(&self) -> Vec<Action> {
         let page = Page { limit: 100, before: None };
         let rows = self.store.audit(AuditFilter::default(), page).await.unwrap().items;
@@ -66,7 +66,7 @@ fn failed(retry_at: i64) -> Refreshed {
 }
 
 #[tokio::test]
-async fn what_is_linked_is_there_as_it_was_told() {
+async fn a_link_is_read_back_as_it_was_stored() {
     for bench in Bench::all() {
         assert_eq!(bench.store.link(ORGANIZATION).await.unwrap(), None);
         let first = bench.linked(ORGANIZATION, 1).await;
@@ -86,7 +86,7 @@ async fn what_is_linked_is_there_as_it_was_told() {
 }
 
 #[tokio::test]
-async fn an_organization_has_one_link_however_it_is_spelled() {
+async fn an_organization_has_one_link_in_any_spelling() {
     for bench in Bench::all() {
         let before = bench.linked("fabrikam", 1).await;
         let after = bench.linked("Fabrikam", 2).await;
@@ -99,7 +99,7 @@ async fn an_organization_has_one_link_however_it_is_spelled() {
 }
 
 #[tokio::test]
-async fn taking_away_what_is_not_there_writes_nothing() {
+async fn unlinking_without_a_link_writes_nothing() {
     for bench in Bench::all() {
         assert_eq!(bench.link_to(ORGANIZATION, LinkTo::Unlinked).await, Commit::Conflict);
         let before = bench.linked(ORGANIZATION, 1).await;
@@ -107,12 +107,12 @@ async fn taking_away_what_is_not_there_writes_nothing() {
         assert_eq!(bench.link_to(ORGANIZATION, LinkTo::Unlinked).await, Commit::Conflict);
         assert_eq!(bench.done().await, [Action::Link, Action::Unlink]);
         let after = bench.linked(ORGANIZATION, 1).await;
-        assert!(after.revision > before.revision, "nobody takes it for the one before");
+        assert!(after.revision > before.revision, "the new link has a revision of its own");
     }
 }
 
 #[tokio::test]
-async fn one_renews_at_a_time() {
+async fn one_process_renews_a_link_at_a_time() {
     for bench in Bench::all() {
         let claim = |second| bench.store.claim_refresh("FABRIKAM", at(second), LEASE);
         assert!(matches!(claim(0).await.unwrap(), Refresh::NotLinked));
@@ -120,18 +120,18 @@ async fn one_renews_at_a_time() {
         let Refresh::Leased { link, lease } = claim(0).await.unwrap() else { panic!("it is free") };
         assert_eq!(*link, known);
         assert!(matches!(claim(29).await.unwrap(), Refresh::Busy(until) if until == at(30)));
-        // Whoever did not come back in time makes room, and has lost once somebody took it.
+        // After its end a lease may be given to another process; then the first holder has lost it.
         let Refresh::Leased { lease: next, .. } = claim(30).await.unwrap() else { panic!("free") };
         assert!(next > lease);
         assert_eq!(bench.refreshed(lease, renewed(9)).await, Commit::LeaseLost);
         assert_eq!(bench.refreshed(next, renewed(8)).await, Commit::Committed);
-        assert!(matches!(claim(31).await.unwrap(), Refresh::Leased { .. }), "it is free at once");
+        assert!(matches!(claim(31).await.unwrap(), Refresh::Leased { .. }), "the lease has ended");
         assert_eq!(bench.done().await, [Action::Link, Action::Refresh]);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_who_want_to_renew_one_does() {
+async fn of_many_claims_of_a_renewal_one_is_given() {
     for bench in Bench::all() {
         bench.linked(ORGANIZATION, 1).await;
         let claims = (0..8).map(|_| {
@@ -152,7 +152,7 @@ async fn of_many_who_want_to_renew_one_does() {
 }
 
 #[tokio::test]
-async fn what_a_renewal_brings_is_kept() {
+async fn the_outcome_of_a_renewal_is_stored() {
     for bench in Bench::all() {
         let linked = bench.linked(ORGANIZATION, 1).await;
         for (failures, retry_at) in [(1, 10), (2, 20)] {
@@ -188,7 +188,7 @@ async fn what_a_renewal_brings_is_kept() {
 }
 
 #[tokio::test]
-async fn a_lease_is_used_once() {
+async fn the_lease_of_a_renewal_is_used_once() {
     for bench in Bench::all() {
         bench.linked(ORGANIZATION, 1).await;
         for first in [renewed(2), failed(9), Refreshed::Kept] {
@@ -202,7 +202,7 @@ async fn a_lease_is_used_once() {
 }
 
 #[tokio::test]
-async fn who_renews_a_link_that_was_made_anew_writes_nothing() {
+async fn a_renewal_of_a_link_that_was_replaced_writes_nothing() {
     for bench in Bench::all() {
         bench.linked(ORGANIZATION, 1).await;
         let lease = bench.leased(0).await;
@@ -213,12 +213,12 @@ async fn who_renews_a_link_that_was_made_anew_writes_nothing() {
         }
         assert_eq!(bench.found(ORGANIZATION).await, anew);
         assert_eq!(bench.done().await, done, "the entry is not written either");
-        assert!(bench.leased(1).await > lease, "nobody waits for a lease that is void");
+        assert!(bench.leased(1).await > lease, "no claim waits for a lease of the old link");
     }
 }
 
 #[tokio::test]
-async fn leases_are_counted_on_however_often_it_is_linked() {
+async fn lease_numbers_grow_across_links() {
     for mut bench in Bench::all() {
         let mut last = 0;
         for turn in 0..3 {
@@ -234,7 +234,7 @@ async fn leases_are_counted_on_however_often_it_is_linked() {
 }
 
 #[tokio::test]
-async fn a_restart_ends_the_lease() {
+async fn a_restart_ends_the_lease_of_a_renewal() {
     for bench in Bench::all() {
         bench.linked(ORGANIZATION, 1).await;
         let lease = bench.leased(0).await;
@@ -245,7 +245,7 @@ async fn a_restart_ends_the_lease() {
 }
 
 #[tokio::test]
-async fn a_renewal_may_have_nothing_to_say() {
+async fn a_renewal_may_end_without_a_change() {
     for bench in Bench::all() {
         bench.linked(ORGANIZATION, 1).await;
         let lease = bench.leased(0).await;

@@ -1,4 +1,4 @@
-//! Lists: every page together is everything, once, newest first; filters; and how much waits.
+//! Lists: all pages together hold every row once, newest first; filters; and the backlog.
 
 use azdo_gateway::domain::decision::{Outcome, Source};
 use azdo_gateway::domain::run::{Run, State};
@@ -21,7 +21,7 @@ async fn pages_are_complete_and_do_not_overlap() {
                 let found = bench.store.deliveries(DeliveryFilter::default(), page).await.unwrap();
                 assert!(found.items.len() <= limit);
                 seen.extend(found.items.iter().map(|item| item.id.0));
-                // What arrives meanwhile is on no later page.
+                // A delivery that is received meanwhile is on no later page.
                 let number = 1_000 + i64::try_from(seen.len()).unwrap();
                 bench.accept(make::delivery(number)).await;
                 before = found.next;
@@ -36,7 +36,7 @@ async fn pages_are_complete_and_do_not_overlap() {
 }
 
 #[tokio::test]
-async fn deliveries_are_found_by_what_they_are() {
+async fn deliveries_are_found_by_every_filter() {
     for bench in Bench::all() {
         let other = make::delivery_of("contoso", "subscription-a", 1, "event");
         let body = String::from_utf8(other.body.clone()).unwrap();
@@ -55,7 +55,7 @@ async fn deliveries_are_found_by_what_they_are() {
         assert_eq!(found(DeliveryFilter { organization, ..all() }).await, [1]);
         let event_type = Some("git.push".into());
         assert_eq!(found(DeliveryFilter { event_type, ..all() }).await, [3, 2]);
-        // `plan` claims the oldest, whichever that is.
+        // `plan` claims the oldest delivery.
         let outcome = Some(Outcome::Started);
         assert_eq!(found(DeliveryFilter { outcome, ..all() }).await, [1]);
         let outcome = Some(Outcome::Pending);
@@ -66,7 +66,7 @@ async fn deliveries_are_found_by_what_they_are() {
 }
 
 #[tokio::test]
-async fn runs_are_found_by_what_they_are() {
+async fn runs_are_found_by_every_filter() {
     for bench in Bench::all() {
         let contoso = Run { organization: "contoso".into(), ..make::push_run(2, "b", 'b') };
         let runs = bench.plan(1, &[make::run(1, "a", 'a'), contoso]).await;
@@ -90,7 +90,7 @@ async fn runs_are_found_by_what_they_are() {
 }
 
 #[tokio::test]
-async fn statuses_are_found_by_what_they_are() {
+async fn statuses_are_found_by_every_filter() {
     for bench in Bench::all() {
         let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         let other = make::status("scan", 'a', Shown::Pending);
@@ -113,7 +113,7 @@ async fn statuses_are_found_by_what_they_are() {
 }
 
 #[tokio::test]
-async fn the_backlog_is_what_waits_at_each_stage() {
+async fn the_backlog_counts_unfinished_rows_of_each_stage() {
     for bench in Bench::all() {
         assert_eq!(bench.store.backlog().await.unwrap(), Backlog::default());
         let runs = [make::run(1, "a", 'a'), make::run(2, "b", 'a'), make::run(3, "c", 'a')];
@@ -132,7 +132,7 @@ async fn the_backlog_is_what_waits_at_each_stage() {
             oldest_undecided: Some(at(4)),
         };
         assert_eq!(bench.store.backlog().await.unwrap(), expected);
-        // What is leased still waits.
+        // A leased delivery is not decided yet.
         bench.store.claim_deliveries(claim(5, 9)).await.unwrap();
         bench.store.claim_runs(claim(5, 9)).await.unwrap();
         bench.slots(5).await;

@@ -1,5 +1,5 @@
-//! Tickets and sign-ins: each is used once, by whom it is for, before it is out of date; and a
-//! flood of them does not grow the disk.
+//! Tickets and sign-ins: each is used once, for its organization or browser, before it expires; a
+//! flood of them does not fill the disk.
 
 use std::sync::Arc;
 
@@ -22,26 +22,29 @@ async fn take(bench: &Bench, number: u32, organization: &str, second: i64) -> bo
 async fn a_ticket_works_once_for_its_organization() {
     for bench in Bench::all() {
         bench.store.issue_ticket(ticket(1, 60)).await.unwrap();
-        assert!(!take(&bench, 2, ORGANIZATION, 0).await, "nobody issued it");
+        assert!(!take(&bench, 2, ORGANIZATION, 0).await, "there is no such ticket");
         assert!(!take(&bench, 1, "contoso", 0).await);
-        assert!(take(&bench, 1, "Fabrikam", 0).await, "another's try does not use it up");
+        assert!(
+            take(&bench, 1, "Fabrikam", 0).await,
+            "a use for another organization does not use it up"
+        );
         assert!(!take(&bench, 1, ORGANIZATION, 0).await);
     }
 }
 
 #[tokio::test]
-async fn a_ticket_that_is_out_of_date_is_worth_nothing() {
+async fn an_expired_ticket_is_refused() {
     for bench in Bench::all() {
         bench.store.issue_ticket(ticket(1, 60)).await.unwrap();
         bench.store.issue_ticket(ticket(2, 60)).await.unwrap();
         assert!(take(&bench, 1, ORGANIZATION, 59).await);
         assert!(!take(&bench, 2, ORGANIZATION, 60).await);
-        assert!(!take(&bench, 2, ORGANIZATION, 0).await, "it is gone");
+        assert!(!take(&bench, 2, ORGANIZATION, 0).await, "it has expired");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_who_take_one_ticket_one_gets_it() {
+async fn of_many_uses_of_one_ticket_one_succeeds() {
     for bench in Bench::all() {
         bench.store.issue_ticket(ticket(1, 60)).await.unwrap();
         let takes = (0..8).map(|_| {
@@ -63,13 +66,13 @@ async fn a_sign_in_ends_once_in_the_browser_that_began_it() {
         let take = |state, browser| bench.store.take_login(digest(state), digest(browser), at(1));
         assert_eq!(take(1, 6).await.unwrap(), None, "another browser");
         assert_eq!(take(2, 5).await.unwrap(), None, "another sign-in");
-        assert_eq!(take(1, 5).await.unwrap(), Some(begun), "which hurts nobody");
+        assert_eq!(take(1, 5).await.unwrap(), Some(begun), "the other attempts do not use it up");
         assert_eq!(take(1, 5).await.unwrap(), None);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_who_end_one_sign_in_one_does() {
+async fn of_many_ends_of_one_sign_in_one_succeeds() {
     for bench in Bench::all() {
         bench.store.begin_login(login(1, 5, 60), at(0)).await.unwrap();
         let takes = (0..8).map(|_| {
@@ -84,7 +87,7 @@ async fn of_many_who_end_one_sign_in_one_does() {
 }
 
 #[tokio::test]
-async fn a_sign_in_that_is_out_of_date_is_forgotten() {
+async fn an_expired_sign_in_is_deleted() {
     for bench in Bench::all() {
         bench.store.begin_login(login(1, 5, 60), at(0)).await.unwrap();
         bench.store.begin_login(login(2, 5, 60), at(0)).await.unwrap();
@@ -96,7 +99,7 @@ async fn a_sign_in_that_is_out_of_date_is_forgotten() {
 }
 
 #[tokio::test]
-async fn a_flood_pushes_out_the_oldest() {
+async fn a_flood_of_sign_ins_deletes_those_that_expire_first() {
     for bench in Bench::all() {
         for number in 0..1_010 {
             let until = 60 + i64::from(number);
@@ -113,7 +116,7 @@ async fn a_flood_pushes_out_the_oldest() {
 }
 
 #[tokio::test]
-async fn what_was_begun_before_a_restart_ends_after_it() {
+async fn a_sign_in_survives_a_restart() {
     for bench in Bench::all() {
         bench.store.issue_ticket(ticket(1, 60)).await.unwrap();
         bench.store.begin_login(login(1, 5, 60), at(0)).await.unwrap();

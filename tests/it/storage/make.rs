@@ -156,7 +156,7 @@ pub(super) fn moved(run: &Run, state: State, second: i64) -> Run {
     Run { state, reason: format!("moved to {state}"), updated_at: at(second), ..run.clone() }
 }
 
-/// What a delivery is decided to start and to end, and nothing more.
+/// A decision that plans and ends runs, and nothing else.
 pub(super) fn decision(of: &LeasedDelivery, planned: &[Run], ended: &[Run]) -> DecisionCommit {
     let outcome = if planned.is_empty() { Outcome::Ignored } else { Outcome::Started };
     let decision = Decision {
@@ -176,7 +176,7 @@ pub(super) fn decision(of: &LeasedDelivery, planned: &[Run], ended: &[Run]) -> D
     }
 }
 
-/// What to remember of a pull request.
+/// A pull request to be stored.
 pub(super) fn remembered(id: i64, title: &str, as_of: Timestamp) -> Remembered {
     let pull_request = PullRequest {
         repository: repository(),
@@ -190,7 +190,7 @@ pub(super) fn remembered(id: i64, title: &str, as_of: Timestamp) -> Remembered {
     Remembered { pull_request, as_of }
 }
 
-/// What to remember of a branch.
+/// A branch to be stored.
 pub(super) fn remembered_ref(branch: &str, commit: char) -> RememberedRef {
     RememberedRef {
         repository: repository(),
@@ -231,7 +231,7 @@ pub(super) fn entry(second: i64, action: Action) -> Entry {
     }
 }
 
-/// A service user whose tokens are sealed with nothing.
+/// A link with bytes instead of sealed tokens.
 pub(super) fn link(organization: &str, token: u8) -> Link {
     Link {
         organization: organization.into(),
@@ -266,7 +266,7 @@ pub(super) fn login(number: u32, browser: u32, until: i64) -> Login {
     }
 }
 
-/// Something of the length of a SHA-256.
+/// 32 bytes in place of a SHA-256.
 pub(super) fn digest(number: u32) -> [u8; 32] {
     let mut digest = [7; 32];
     digest[..4].copy_from_slice(&number.to_be_bytes());

@@ -69,10 +69,10 @@ async fn receive(store: &dyn Store, call: &HookCall) -> Result<(), Error> {
     store.receive(&call.organization, "git-push", call.received_at, &call.body).await
 }
 
-/// How long claims of these tests last.
+/// The length of a lease in these tests.
 pub(super) const LEASE: Duration = Duration::from_secs(30);
 
-/// The engines that the project has.
+/// The engines under test.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Engine {
     Sqlite,
@@ -105,8 +105,8 @@ impl Bench {
         Engine::ALL.into_iter().map(Bench::of)
     }
 
-    /// An empty store. In memory where the machine has a folder for that: what survives a power
-    /// failure is not to be found out here, and an fsync costs as much as all the rest.
+    /// An empty store, in memory where the machine has a folder for that: these tests are not about
+    /// power failures, and an fsync takes as long as all the rest.
     pub(super) fn of(engine: Engine) -> Bench {
         let shared_memory = std::path::Path::new("/dev/shm");
         let folder = match shared_memory.is_dir() {
@@ -186,7 +186,7 @@ impl Bench {
         self.store.claim_slots(claim(second, 100)).await.expect("they are claimed")
     }
 
-    /// Commits what became of a slot, at that second.
+    /// Commits the outcome of an attempt to post, at that second.
     pub(super) async fn posted(&self, slot: &LeasedSlot, second: i64, posting: Posting) -> Commit {
         let (lease, status_id) = (slot.lease, slot.status_id);
         let commit = PostingCommit { lease, status_id, posting, now: at(second) };

@@ -3,7 +3,7 @@
 
 /// Statuses and their slots.
 mod outbox;
-/// Runs, their leases and ceilings.
+/// Runs, their leases and limits of concurrency.
 mod runs;
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use runs::RunRow;
 
 pub(super) use outbox::Claimed;
 
-/// Everything that is remembered. Numbers are given out by counting on from the highest.
+/// The rows. A new row gets the number after the highest one.
 #[derive(Default)]
 pub(super) struct Model {
     pub(super) deliveries: BTreeMap<i64, Row>,
@@ -31,7 +31,7 @@ pub(super) struct Model {
     pub(super) slots: BTreeMap<String, SlotRow>,
     pub(super) statuses: BTreeMap<i64, StatusRow>,
     pub(super) pull_requests: BTreeMap<i64, (Remembered, i64)>,
-    /// In the order of their numbers, which is that of their times.
+    /// By number.
     pub(super) audit: BTreeMap<i64, Entry>,
     slots_made: i64,
     entries_made: i64,
@@ -136,7 +136,7 @@ impl Model {
         self.pull_requests.get(&pull_request).map_or(0, |(_, revision)| *revision)
     }
 
-    /// None when the engine has to fail, with nothing changed.
+    /// None where the engine returns an error and changes nothing.
     pub(super) fn decide(&mut self, commit: &DecisionCommit) -> Option<Commit> {
         if self.work(commit.lease).is_none() {
             return Some(Commit::LeaseLost);
@@ -171,7 +171,7 @@ impl Model {
         Some(Commit::Committed)
     }
 
-    /// The runs that a delivery started and that are still there.
+    /// The stored runs that a delivery started.
     pub(super) fn runs_of(&self, delivery: i64) -> Vec<RunId> {
         let of = |row: &&RunRow| row.delivery == Some(DeliveryId(delivery));
         self.runs.values().filter(of).map(|row| row.run.id).collect()
@@ -217,7 +217,7 @@ impl Model {
         }
     }
 
-    /// Leases are void; what was leased is due.
+    /// Ends every lease.
     pub(super) fn reopen(&mut self) {
         for work in self.deliveries.values_mut().filter_map(|row| row.work.as_mut()) {
             if work.lease > 0 {

@@ -1,5 +1,5 @@
-//! Statuses: queued with the change that they tell, one attempt at a time for each hook_scope at
-//! Azure DevOps, and only the newest counts.
+//! Statuses: queued with the change of their run; for each slot the newest one is posted, one
+//! attempt at a time.
 
 use azdo_gateway::domain::run::{Run, State, Targets};
 use azdo_gateway::domain::slot::Posting;
@@ -17,13 +17,13 @@ async fn one(bench: &Bench, second: i64) -> LeasedSlot {
 }
 
 #[tokio::test]
-async fn a_change_of_a_run_queues_what_it_shows() {
+async fn a_change_of_a_run_queues_its_statuses() {
     for bench in Bench::all() {
         let targets = Targets { pull_request: true, commit: true };
         let run = Run { targets, ..make::run(1, "a", 'a') };
         let run = bench.plan(1, &[run]).await.remove(0);
         assert_eq!(bench.outcomes().await, ["queued", "queued"]);
-        // Planned and dispatched look alike to people.
+        // Planned and dispatched runs show the same status.
         let dispatched = make::moved(&run, State::Dispatched, 1);
         assert_eq!(bench.change(dispatched).await, Commit::Committed);
         assert_eq!(bench.outcomes().await, ["queued", "queued"]);
@@ -38,7 +38,7 @@ async fn a_change_of_a_run_queues_what_it_shows() {
 }
 
 #[tokio::test]
-async fn what_is_shown_already_is_not_queued_again() {
+async fn an_equal_status_is_not_queued_again() {
     for bench in Bench::all() {
         let queue = async |state| {
             bench.store.queue_status(make::status("scan", 'a', state), at(0)).await.unwrap()
@@ -56,7 +56,7 @@ async fn what_is_shown_already_is_not_queued_again() {
 }
 
 #[tokio::test]
-async fn what_was_refused_may_be_asked_for_again() {
+async fn a_refused_status_may_be_queued_again() {
     for bench in Bench::all() {
         let status = make::status("scan", 'a', Shown::Pending);
         bench.store.queue_status(status.clone(), at(0)).await.unwrap();
@@ -75,7 +75,7 @@ async fn what_was_refused_may_be_asked_for_again() {
 }
 
 #[tokio::test]
-async fn an_older_run_never_takes_the_place_of_a_newer_one() {
+async fn an_older_run_never_replaces_the_status_of_a_newer_one() {
     for bench in Bench::all() {
         let runs = bench.plan(1, &[make::run(1, "a", 'a'), make::run(2, "a", 'a')]).await;
         let late = make::moved(&runs[0], State::Failed, 5);
@@ -90,7 +90,7 @@ async fn an_older_run_never_takes_the_place_of_a_newer_one() {
 }
 
 #[tokio::test]
-async fn a_newer_state_waits_for_the_attempt_under_way_and_follows_it() {
+async fn a_newer_status_is_posted_after_the_attempt_that_is_under_way() {
     for bench in Bench::all() {
         let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         let pending = one(&bench, 0).await;
@@ -111,7 +111,7 @@ async fn a_newer_state_waits_for_the_attempt_under_way_and_follows_it() {
 }
 
 #[tokio::test]
-async fn what_was_passed_over_during_an_attempt_does_not_wait_for_ever() {
+async fn a_status_that_was_replaced_during_an_attempt_is_superseded() {
     for bench in Bench::all() {
         let mut run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         let pending = one(&bench, 0).await;

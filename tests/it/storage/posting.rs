@@ -1,4 +1,4 @@
-//! Attempts at posting: what an outcome leaves behind for the next one, and who goes first.
+//! Attempts to post: what the outcome of one means for the next, and the order of slots.
 
 use azdo_gateway::domain::run::State;
 use azdo_gateway::domain::slot::Posting;
@@ -20,7 +20,7 @@ async fn one(bench: &Bench, second: i64) -> LeasedSlot {
 }
 
 #[tokio::test]
-async fn an_abandoned_attempt_leaves_a_doubt_and_nothing_that_waits_for_ever() {
+async fn after_an_abandoned_attempt_the_slot_is_doubtful_and_due_again() {
     for bench in Bench::all() {
         let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         let abandoned = one(&bench, 0).await;
@@ -38,7 +38,7 @@ async fn an_abandoned_attempt_leaves_a_doubt_and_nothing_that_waits_for_ever() {
 }
 
 #[tokio::test]
-async fn a_doubt_is_what_the_last_attempt_says_it_is() {
+async fn the_last_attempt_decides_whether_a_slot_is_doubtful() {
     for bench in Bench::all() {
         bench.plan(1, &[make::run(1, "a", 'a')]).await;
         for (second, doubtful) in [(0, true), (10, false), (20, true)] {
@@ -55,7 +55,7 @@ async fn a_doubt_is_what_the_last_attempt_says_it_is() {
 }
 
 #[tokio::test]
-async fn only_what_counts_is_counted() {
+async fn only_attempts_that_count_are_counted() {
     for bench in Bench::all() {
         let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         for (second, counts, attempts) in [(0, true, 0), (1, false, 1), (2, true, 1), (3, true, 2)]
@@ -66,12 +66,13 @@ async fn only_what_counts_is_counted() {
             assert_eq!(bench.posted(&slot, second, posting).await, Commit::Committed);
             assert_eq!(bench.statuses().await[0].reason, "not now");
         }
-        // Another status has attempts of its own, even if it came during one of the old one's.
+        // A newer status has attempts of its own, even if it was queued during an attempt at the
+        // old one.
         let slot = one(&bench, 4).await;
         let done = make::moved(&run, State::Succeeded, 4);
         assert_eq!(bench.change(done).await, Commit::Committed);
         assert_eq!(bench.posted(&slot, 5, later(100, true, true)).await, Commit::Committed);
-        // It does not wait for what the old one was put off to.
+        // It is due before the time at which the old one was to be repeated.
         let next = one(&bench, 5).await;
         assert_eq!((next.attempts, next.doubtful), (0, true));
         assert_eq!(bench.outcomes().await, ["superseded", "queued"]);
@@ -79,7 +80,7 @@ async fn only_what_counts_is_counted() {
 }
 
 #[tokio::test]
-async fn the_iteration_is_known_to_later_statuses_of_the_same_run_alone() {
+async fn an_iteration_is_reused_for_statuses_of_the_same_run_only() {
     for bench in Bench::all() {
         bench.plan(1, &[make::run(1, "a", 'a')]).await;
         let slot = one(&bench, 0).await;
@@ -99,7 +100,7 @@ async fn the_iteration_is_known_to_later_statuses_of_the_same_run_alone() {
 }
 
 #[tokio::test]
-async fn places_that_are_put_off_hide_nobody() {
+async fn slots_that_are_due_later_do_not_hide_others() {
     for bench in Bench::all() {
         let queue = async |name: String| {
             let status = make::status(&name, 'a', Shown::Pending);
@@ -124,7 +125,7 @@ async fn places_that_are_put_off_hide_nobody() {
 }
 
 #[tokio::test]
-async fn what_waited_longest_goes_first() {
+async fn the_slot_that_waited_longest_is_claimed_first() {
     for bench in Bench::all() {
         let queue = async |name: &str, second| {
             let status = make::status(name, 'a', Shown::Pending);
@@ -140,7 +141,7 @@ async fn what_waited_longest_goes_first() {
 }
 
 #[tokio::test]
-async fn what_is_to_be_shown_again_looks_for_its_iteration_again() {
+async fn a_status_that_is_shown_again_looks_up_its_iteration_again() {
     for bench in Bench::all() {
         let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         let show_again = async |number| {
@@ -150,7 +151,7 @@ async fn what_is_to_be_shown_again_looks_for_its_iteration_again() {
         };
         let slot = one(&bench, 0).await;
         show_again(2).await;
-        // What the attempt under way found was found too early.
+        // The iteration that the attempt under way found does not count any more.
         assert_eq!(bench.posted(&slot, 1, POSTED).await, Commit::Committed);
         let slot = one(&bench, 2).await;
         assert_eq!((slot.iteration, slot.attempts), (None, 0));
@@ -165,7 +166,7 @@ async fn what_is_to_be_shown_again_looks_for_its_iteration_again() {
         assert_eq!(bench.outcomes().await, ["posted", "refused", "posted"]);
         let rows = bench.statuses().await;
         assert!(rows.iter().all(|row| row.status == rows[0].status));
-        // Later states of the run know where to go.
+        // Later statuses of the run go to the same iteration.
         let ended = make::moved(&run, State::Failed, 12);
         assert_eq!(bench.change(ended).await, Commit::Committed);
         assert_eq!(one(&bench, 12).await.iteration, Some(2));
@@ -173,36 +174,36 @@ async fn what_is_to_be_shown_again_looks_for_its_iteration_again() {
 }
 
 #[tokio::test]
-async fn what_waits_for_its_time_can_be_hurried() {
+async fn what_waits_for_its_time_can_be_due() {
     for bench in Bench::all() {
         for (name, organization) in [("a", "fabrikam"), ("b", "Fabrikam"), ("c", "contoso")] {
             let status = make::status(name, 'a', Shown::Pending);
             let status = Status { organization: organization.into(), ..status };
             bench.store.queue_status(status, at(0)).await.unwrap();
         }
-        let hurry = |second| bench.store.make_slots_due("FABRIKAM", at(second));
-        assert_eq!(hurry(0).await.unwrap(), 0, "they are due already");
+        let make_due = |second| bench.store.make_slots_due("FABRIKAM", at(second));
+        assert_eq!(make_due(0).await.unwrap(), 0, "they are due already");
         let slots = bench.slots(0).await;
-        assert_eq!(hurry(1).await.unwrap(), 0, "somebody is at it");
+        assert_eq!(make_due(1).await.unwrap(), 0, "an attempt is under way");
         for slot in &slots {
             assert_eq!(bench.posted(slot, 1, later(500, true, false)).await, Commit::Committed);
         }
         assert!(bench.slots(2).await.is_empty());
-        assert_eq!(hurry(2).await.unwrap(), 2);
-        assert_eq!(hurry(2).await.unwrap(), 0);
-        let hurried = bench.slots(2).await;
-        let names: Vec<_> = hurried.iter().map(|slot| slot.status.context.name.as_str()).collect();
+        assert_eq!(make_due(2).await.unwrap(), 2);
+        assert_eq!(make_due(2).await.unwrap(), 0);
+        let due = bench.slots(2).await;
+        let names: Vec<_> = due.iter().map(|slot| slot.status.context.name.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
-        assert!(hurried.iter().all(|slot| slot.attempts == 1), "what was counted stays counted");
-        for slot in &hurried {
+        assert!(due.iter().all(|slot| slot.attempts == 1), "attempts stay counted");
+        for slot in &due {
             assert_eq!(bench.posted(slot, 3, POSTED).await, Commit::Committed);
         }
-        assert_eq!(hurry(4).await.unwrap(), 0, "what is shown is not shown again");
+        assert_eq!(make_due(4).await.unwrap(), 0, "a slot that shows its status is not made due");
     }
 }
 
 #[tokio::test]
-async fn what_is_shown_without_a_run_gives_way_to_one_that_goes_on() {
+async fn a_status_without_a_run_is_superseded_by_a_run_that_has_not_ended() {
     for bench in Bench::all() {
         let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         let shown = status::of(&run).remove(0);
@@ -216,12 +217,12 @@ async fn what_is_shown_without_a_run_gives_way_to_one_that_goes_on() {
         let slot = one(&bench, 2).await;
         assert_eq!(slot.status.state, Shown::Pending);
         assert_eq!(bench.posted(&slot, 2, POSTED).await, Commit::Committed);
-        // It ends in the same moment: that it was cancelled is not what counts.
+        // The run is cancelled in the same decision; the status without a run replaces its status.
         exempt_by(3, &[make::moved(&run, State::Cancelled, 3)]).await;
         let slot = one(&bench, 3).await;
         assert_eq!((slot.status.state, slot.status.run), (Shown::NotApplicable, None));
         assert_eq!(bench.posted(&slot, 3, POSTED).await, Commit::Committed);
-        // A run that comes later takes the hook_scope.
+        // A later run owns the slot.
         bench.plan(4, &[make::run(2, "a", 'a')]).await;
         assert_eq!(one(&bench, 4).await.status.state, Shown::Pending);
     }

@@ -1,4 +1,4 @@
-//! A store that is closed and opened again: everything is there, and nobody holds a lease.
+//! A store that is closed and opened again: everything is stored, and every lease has ended.
 
 use azdo_gateway::domain::run::State;
 use azdo_gateway::domain::slot::Posting;
@@ -8,7 +8,7 @@ use super::{Bench, at, claim, make, receive};
 
 const ALL: Page = Page { limit: 500, before: None };
 
-/// All that can be read of deliveries and what came of them.
+/// Deliveries, runs, statuses, the backlog, and a pull request.
 pub(super) async fn everything(bench: &Bench) -> String {
     let deliveries = bench.store.deliveries(DeliveryFilter::default(), ALL).await.unwrap();
     let runs = bench.store.runs(RunFilter::default(), ALL).await.unwrap();
@@ -39,7 +39,7 @@ async fn everything_survives_a_restart() {
 }
 
 #[tokio::test]
-async fn a_restart_ends_every_lease_and_goes_on_counting() {
+async fn a_restart_ends_every_lease_and_keeps_its_number() {
     for bench in Bench::all() {
         bench.plan(1, &[make::run(1, "a", 'a')]).await;
         let delivery = bench.delivered(2).await;
@@ -52,8 +52,8 @@ async fn a_restart_ends_every_lease_and_goes_on_counting() {
         assert_eq!(run_now.lease.number, run.lease.number + 1);
         let slot_now = bench.slots(1).await.remove(0);
         assert_eq!(slot_now.lease.number, slot.lease.number + 1);
-        assert!(slot_now.doubtful, "nobody knows what became of the attempt before");
-        // Who worked before the restart has lost.
+        assert!(slot_now.doubtful, "the outcome of the earlier attempt is not known");
+        // A lease from before the restart is lost.
         let commit = make::decision(&delivery, &[], &[]);
         assert_eq!(bench.store.commit_decision(commit).await.unwrap(), Commit::LeaseLost);
         let posted = Posting::Posted { iteration: None };
@@ -62,7 +62,7 @@ async fn a_restart_ends_every_lease_and_goes_on_counting() {
 }
 
 #[tokio::test]
-async fn what_is_put_off_stays_put_off() {
+async fn a_slot_that_is_due_later_is_due_later_after_a_restart() {
     for bench in Bench::all() {
         bench
             .store
@@ -87,7 +87,7 @@ async fn what_is_put_off_stays_put_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn closing_writes_what_waits_and_takes_nothing_more() {
+async fn closing_carries_out_accepted_writes_and_refuses_further_ones() {
     for bench in Bench::all() {
         let writes: Vec<_> = (0..500)
             .map(|number| {

@@ -1,5 +1,5 @@
-//! Retention: what is finished and old goes a little at a time, what waits stays, and no number is
-//! ever given out twice.
+//! Retention: old finished rows are deleted a few at a time, unfinished rows stay, and no number is
+//! used twice.
 
 use azdo_gateway::domain::run::State;
 use azdo_gateway::domain::slot::Posting;
@@ -22,7 +22,7 @@ async fn delete_older(bench: &Bench, second: i64) {
     while bench.store.delete_older(at(second), at(second), 2).await.unwrap() > 0 {}
 }
 
-/// Plans a run, ends it and posts what it shows.
+/// Plans a run, ends it and posts its statuses.
 async fn finish(bench: &Bench, number: u32, second: i64) {
     let run = make::run(number.into(), &format!("check-{number}"), 'a');
     let run = bench.plan(number.into(), &[run]).await.remove(0);
@@ -33,7 +33,7 @@ async fn finish(bench: &Bench, number: u32, second: i64) {
 }
 
 #[tokio::test]
-async fn what_is_finished_and_old_goes() {
+async fn old_finished_rows_are_deleted() {
     for bench in Bench::all() {
         for number in 1..=5 {
             finish(&bench, number, i64::from(number)).await;
@@ -44,7 +44,7 @@ async fn what_is_finished_and_old_goes() {
         assert_eq!(counts(&bench).await, (5, 5, 10));
         assert!(
             bench.store.delete_older(at(100), at(100), 2).await.unwrap() <= 6,
-            "a little at a time"
+            "a few at a time"
         );
         delete_older(&bench, 100).await;
         let (deliveries, runs, statuses) = counts(&bench).await;
@@ -53,7 +53,7 @@ async fn what_is_finished_and_old_goes() {
 }
 
 #[tokio::test]
-async fn what_waits_stays_however_old_it_is() {
+async fn unfinished_rows_are_never_deleted() {
     for bench in Bench::all() {
         bench.plan(1, &[make::run(1, "a", 'a')]).await;
         bench.accept(make::delivery(2)).await.unwrap();
@@ -94,7 +94,7 @@ async fn finish_unposted(bench: &Bench) {
 }
 
 #[tokio::test]
-async fn numbers_are_never_given_out_twice() {
+async fn numbers_are_never_used_twice() {
     for mut bench in Bench::all() {
         let mut last = (0, 0, 0);
         for number in 1..=4 {
@@ -113,12 +113,12 @@ async fn numbers_are_never_given_out_twice() {
 }
 
 #[tokio::test]
-async fn what_a_newer_run_shows_is_not_taken_for_older_because_runs_were_deleted() {
+async fn after_runs_were_deleted_a_newer_run_still_owns_its_slot() {
     for bench in Bench::all() {
         for number in 1..=3 {
             finish(&bench, number, 1).await;
         }
-        // The hook_scope of this one stays in use, since it waits to be posted.
+        // The slot of this run stays, since its status waits to be posted.
         let run = bench.plan(4, &[make::run(4, "a", 'a')]).await.remove(0);
         assert_eq!(bench.change(make::moved(&run, State::Failed, 2)).await, Commit::Committed);
         delete_older(&bench, 100).await;

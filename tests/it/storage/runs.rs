@@ -1,4 +1,5 @@
-//! Runs: numbered in the order of their planning, leased to be started, within their ceilings.
+//! Runs: numbered in the order of their planning, leased to be started, limited in their
+//! concurrency.
 
 use azdo_gateway::domain::run::{Run, State};
 use azdo_gateway::storage::{Commit, LeasedRun, RunCommit};
@@ -13,7 +14,7 @@ fn checks(leased: &[LeasedRun]) -> Vec<&str> {
     leased.iter().map(|one| one.run.check.as_str()).collect()
 }
 
-/// Commits what became of an attempt, at that second.
+/// Commits the outcome of an attempt, at that second.
 async fn attempted(bench: &Bench, of: &LeasedRun, run: Run, due: Option<i64>) -> Commit {
     let commit = RunCommit { run, lease: Some(of.lease), due_at: due.map(at) };
     bench.store.commit_run(commit).await.unwrap()
@@ -36,7 +37,7 @@ async fn runs_are_numbered_and_claimed_in_the_order_of_their_planning() {
 }
 
 #[tokio::test]
-async fn who_lost_the_lease_changes_nothing() {
+async fn a_change_under_an_old_lease_is_refused() {
     for bench in Bench::all() {
         bench.plan(1, &[make::run(1, "a", 'a')]).await;
         let stale = claimed(&bench, 0, 1).await.remove(0);
@@ -50,7 +51,7 @@ async fn who_lost_the_lease_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_change_of_what_has_changed_is_a_conflict() {
+async fn a_change_of_an_old_revision_is_a_conflict() {
     for bench in Bench::all() {
         bench.plan(1, &[make::run(1, "a", 'a')]).await;
         let leased = claimed(&bench, 0, 1).await.remove(0);
@@ -61,14 +62,14 @@ async fn a_change_of_what_has_changed_is_a_conflict() {
         assert_eq!(attempted(&bench, &leased, late, None).await, Commit::Conflict);
         let current = bench.run(leased.run.id).await;
         assert_eq!((current.state, current.revision), (State::Running, 2));
-        // The lease still holds: whoever has it looks again and commits that.
+        // The lease is still held: its holder loads the run again and commits.
         let next = Run { url: Some("https://ci/1".into()), ..current };
         assert_eq!(attempted(&bench, &leased, next, None).await, Commit::Committed);
     }
 }
 
 #[tokio::test]
-async fn an_attempt_that_failed_is_due_when_it_says() {
+async fn a_failed_attempt_says_when_its_run_is_due() {
     for bench in Bench::all() {
         bench.plan(1, &[make::run(1, "a", 'a')]).await;
         let leased = claimed(&bench, 0, 1).await.remove(0);
@@ -96,7 +97,7 @@ fn limited(number: u128, check: &str, concurrency: u32) -> Run {
 }
 
 #[tokio::test]
-async fn a_check_has_no_more_runs_at_the_ci_than_its_ceiling() {
+async fn a_check_has_no_more_runs_at_the_ci_than_its_concurrency() {
     for bench in Bench::all() {
         let runs: Vec<_> = (1..=5).map(|number| limited(number, "slow", 2)).collect();
         bench.plan(1, &runs).await;
@@ -105,8 +106,8 @@ async fn a_check_has_no_more_runs_at_the_ci_than_its_ceiling() {
         assert!(claimed(&bench, 1, 9).await.is_empty());
         let dispatched = make::moved(&first[0].run, State::Dispatched, 1);
         assert_eq!(attempted(&bench, &first[0], dispatched, None).await, Commit::Committed);
-        // One is at the CI, and the attempt at the other was abandoned: its hook_scope is free
-        // again, and it is the oldest that waits.
+        // One run is at the CI. The attempt at the other was abandoned, so it may be started again,
+        // and it is the oldest one.
         let second = claimed(&bench, 30, 9).await;
         assert_eq!(second.len(), 1);
         assert_eq!(second[0].run.id, first[1].run.id);
@@ -117,7 +118,7 @@ async fn a_check_has_no_more_runs_at_the_ci_than_its_ceiling() {
 }
 
 #[tokio::test]
-async fn ceilings_are_of_one_check_in_one_organization() {
+async fn concurrency_is_limited_for_each_check_of_each_organization() {
     for bench in Bench::all() {
         let contoso = Run { organization: "contoso".into(), ..limited(2, "slow", 1) };
         let other_genre = Run { genre: "nightly".into(), ..limited(3, "slow", 1) };
@@ -127,7 +128,7 @@ async fn ceilings_are_of_one_check_in_one_organization() {
 }
 
 #[tokio::test]
-async fn runs_that_wait_for_their_ceiling_hide_nobody() {
+async fn runs_that_wait_for_their_check_do_not_hide_others() {
     for bench in Bench::all() {
         let mut runs: Vec<_> = (1..=300).map(|number| limited(number, "slow", 1)).collect();
         runs.push(make::run(1_000, "quick", 'a'));
@@ -141,7 +142,7 @@ async fn runs_that_wait_for_their_ceiling_hide_nobody() {
 }
 
 #[tokio::test]
-async fn overdue_is_what_goes_on_though_its_time_is_over() {
+async fn a_run_that_has_not_ended_by_its_time_is_overdue() {
     for bench in Bench::all() {
         let early = Run { overdue_at: at(10), ..make::run(1, "a", 'a') };
         let late = Run { overdue_at: at(20), ..make::run(2, "b", 'a') };
@@ -161,7 +162,7 @@ async fn overdue_is_what_goes_on_though_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn a_rerun_takes_the_place_of_its_run_at_once_or_not_at_all() {
+async fn a_rerun_ends_the_old_run_and_stores_the_new_one_together() {
     for bench in Bench::all() {
         let old = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         let ending = |run: &Run| {
@@ -178,7 +179,7 @@ async fn a_rerun_takes_the_place_of_its_run_at_once_or_not_at_all() {
         assert_eq!(done, Commit::Committed);
         assert_eq!(bench.run(old.id).await.state, State::Superseded);
         assert_eq!(claimed(&bench, 2, 9).await[0].run.id, new.id);
-        // The same hook_scope at Azure DevOps: what ended is passed over, what begins is shown.
+        // Both have the same slot: the status of the old run is superseded by that of the new one.
         let slots = bench.slots(2).await;
         assert_eq!(slots.len(), 1);
         assert_eq!(slots[0].status.run, Some(new.id));

@@ -1,5 +1,5 @@
-//! What is on disk opens nothing: neither the database nor its log holds a token in the clear, and
-//! what is stored opens with the root key alone.
+//! Tokens on disk: neither the database nor its log holds one in plain text, and the root key opens
+//! what is stored.
 
 use azdo_gateway::domain::audit::Action;
 use azdo_gateway::secret::{Keyring, RootKey, Secret};
@@ -11,7 +11,7 @@ use super::make::{ORGANIZATION, entry, link, login};
 use super::{Bench, LEASE, at};
 
 const PLAIN: &str = "a-token-that-nobody-may-read";
-/// Stored in the clear, so that a search that finds nothing is known to search.
+/// Stored in plain text: proves that the search finds text.
 const READABLE: &str = "ci@fabrikam.example";
 
 fn holds(bytes: &[u8], text: &str) -> bool {
@@ -47,7 +47,7 @@ async fn store_all(store: &dyn Store, keys: &Keyring) {
 }
 
 #[tokio::test]
-async fn no_file_holds_a_secret_in_the_clear() {
+async fn no_file_holds_a_token_in_plain_text() {
     for bench in Bench::all() {
         let keys = Keyring { current: RootKey::generate().unwrap(), previous: None };
         store_all(&*bench.store, &keys).await;

@@ -1,5 +1,5 @@
-//! Subscriptions as last seen: each look replaces the one before, and a list that somebody pages
-//! through stays where it is meanwhile.
+//! Subscriptions as last seen: those of an organization are replaced as a whole, and pages of a
+//! list do not shift meanwhile.
 
 use azdo_gateway::domain::subscription::{Found, Settings, State, Topic};
 use azdo_gateway::storage::{Page, SubscriptionFilter, SubscriptionRow};
@@ -8,7 +8,7 @@ use super::make::ORGANIZATION;
 use super::{Bench, at};
 
 impl Bench {
-    /// Keeps what was seen of an organization.
+    /// Stores the subscriptions of an organization.
     async fn seen(&self, organization: &str, rows: &[SubscriptionRow]) {
         self.store.replace_subscriptions(organization, rows.to_vec()).await.unwrap();
     }
@@ -46,7 +46,7 @@ fn row(organization: &str, id: &str, second: i64) -> SubscriptionRow {
 }
 
 #[tokio::test]
-async fn what_was_seen_is_there_as_it_was_told() {
+async fn a_subscription_is_read_back_as_it_was_stored() {
     for bench in Bench::all() {
         let full = row(ORGANIZATION, "s-1", 1);
         let bare = row(ORGANIZATION, "s-2", 1);
@@ -64,7 +64,7 @@ async fn what_was_seen_is_there_as_it_was_told() {
 }
 
 #[tokio::test]
-async fn a_look_replaces_the_one_before() {
+async fn the_subscriptions_of_an_organization_are_replaced() {
     for bench in Bench::all() {
         let first = ["s-1", "s-2", "s-3"].map(|id| row(ORGANIZATION, id, 1));
         bench.seen(ORGANIZATION, &first).await;
@@ -84,19 +84,19 @@ async fn a_look_replaces_the_one_before() {
         assert_eq!(bench.store.subscription("s-1").await.unwrap(), None);
         assert_eq!(bench.listed(None, ALL).await.0, ["s-4", "c-1", "s-2"]);
         bench.seen(ORGANIZATION, &[]).await;
-        assert_eq!(bench.listed(None, ALL).await.0, ["c-1"], "another's are not touched");
+        assert_eq!(bench.listed(None, ALL).await.0, ["c-1"], "those of another organization stay");
     }
 }
 
 #[tokio::test]
-async fn pages_stay_where_they_are_while_all_is_seen_anew() {
+async fn pages_do_not_shift_when_subscriptions_are_seen_again() {
     for bench in Bench::all() {
         let rows: Vec<_> =
             (1..=5).map(|number| row(ORGANIZATION, &format!("s-{number}"), 1)).collect();
         bench.seen(ORGANIZATION, &rows).await;
         let (ids, next) = bench.listed(Some(ORGANIZATION), Page { limit: 2, before: None }).await;
         assert_eq!(ids, ["s-5", "s-4"]);
-        // One is gone and one is new; neither is on the next page.
+        // One subscription is gone and one is new; neither is on the next page.
         let mut rows: Vec<_> = rows.into_iter().rev().skip(1).collect();
         rows.push(row(ORGANIZATION, "s-6", 2));
         bench.seen(ORGANIZATION, &rows).await;

@@ -1,5 +1,5 @@
-//! Watched repositories: since when, under which names, how far they were read, and what is known
-//! of them.
+//! Watched repositories: since when, their names, how far they were read, and what is known of
+//! them.
 
 use azdo_gateway::domain::decision::{Outcome, Remembered, RememberedRef, Source};
 use azdo_gateway::domain::event::Repository;
@@ -37,7 +37,7 @@ fn read(number: u8, second: i64) -> Watermark {
 }
 
 #[tokio::test]
-async fn a_repository_is_watched_since_it_was_first_watched() {
+async fn a_repository_keeps_the_time_since_which_it_is_watched() {
     for bench in Bench::all() {
         assert_eq!(bench.since(ORGANIZATION, "repository-1").await, None);
         let (web, api) = (named(1, "web"), named(2, "api"));
@@ -47,7 +47,7 @@ async fn a_repository_is_watched_since_it_was_first_watched() {
         let rows = bench.watched(&[api.clone(), web.clone()], 20).await;
         let expected = [row(api.clone(), 20, None, &[]), row(web.clone(), 10, None, &[])];
         assert_eq!(rows, expected, "in the order asked for");
-        // Neither a clock that was set back nor a look that left it out changes it.
+        // Neither a clock that was set back nor a pass without the repository changes it.
         bench.watched(std::slice::from_ref(&web), 5).await;
         bench.watched(&[], 30).await;
         assert_eq!(bench.watched(&[api, web], 40).await, expected);
@@ -57,7 +57,7 @@ async fn a_repository_is_watched_since_it_was_first_watched() {
 }
 
 #[tokio::test]
-async fn the_names_before_are_remembered() {
+async fn former_names_are_stored() {
     for bench in Bench::all() {
         let api = named(2, "api");
         for (name, former) in [
@@ -71,13 +71,13 @@ async fn the_names_before_are_remembered() {
             let expected = [row(named(1, name), 1, None, &former), row(api.clone(), 1, None, &[])];
             assert_eq!(rows, expected);
             let known = bench.store.former_names(ORGANIZATION, &named(1, name)).await.unwrap();
-            assert_eq!(known, former, "decisions see the same");
+            assert_eq!(known, former, "a decision is based on the same names");
         }
     }
 }
 
 #[tokio::test]
-async fn a_name_that_a_delivery_told_of_is_a_name_before() {
+async fn a_name_from_a_delivery_becomes_a_former_name() {
     for bench in Bench::all() {
         let mut commit = make::decision(&bench.delivered(1).await, &[], &[]);
         commit.former_name = Some("Fabrikam/old".into());
@@ -89,7 +89,7 @@ async fn a_name_that_a_delivery_told_of_is_a_name_before() {
 }
 
 #[tokio::test]
-async fn what_was_found_is_decided_like_any_other_in_its_order() {
+async fn deliveries_of_catch_up_are_claimed_in_order_with_what_was_found_beside_them() {
     for bench in Bench::all() {
         let (web, api) = (named(1, "web"), named(2, "api"));
         bench.watched(&[web.clone(), api.clone()], 1).await;
@@ -118,7 +118,7 @@ async fn what_was_found_is_decided_like_any_other_in_its_order() {
 }
 
 #[tokio::test]
-async fn the_same_thing_may_be_found_again() {
+async fn the_same_fact_may_be_found_twice() {
     for bench in Bench::all() {
         let ids = bench.store.commit_catch_up(vec![found(1), found(1)], vec![]).await.unwrap();
         for id in &ids {
@@ -130,7 +130,7 @@ async fn the_same_thing_may_be_found_again() {
 }
 
 #[tokio::test]
-async fn how_far_was_read_never_goes_back() {
+async fn a_watermark_never_goes_back() {
     for bench in Bench::all() {
         let web = named(1, "web");
         bench.watched(std::slice::from_ref(&web), 1).await;
@@ -143,12 +143,12 @@ async fn how_far_was_read_never_goes_back() {
         let elsewhere = Watermark { organization: "FABRIKAM".into(), ..read(1, 80) };
         bench.store.commit_catch_up(vec![], vec![elsewhere]).await.unwrap();
         let rows = bench.watched(std::slice::from_ref(&web), 90).await;
-        assert_eq!(rows, [row(web, 1, Some(80), &[])], "however it is spelled");
+        assert_eq!(rows, [row(web, 1, Some(80), &[])], "in any spelling");
     }
 }
 
 #[tokio::test]
-async fn what_is_read_before_it_is_watched_is_not_watched_by_that() {
+async fn a_watermark_alone_does_not_watch_a_repository() {
     for bench in Bench::all() {
         bench.store.commit_catch_up(vec![], vec![read(1, 50)]).await.unwrap();
         assert_eq!(bench.since(ORGANIZATION, "repository-1").await, None);
@@ -158,7 +158,7 @@ async fn what_is_read_before_it_is_watched_is_not_watched_by_that() {
 }
 
 #[tokio::test]
-async fn more_than_may_ever_wait_is_refused_as_a_whole() {
+async fn more_than_the_queue_holds_is_refused_as_a_whole() {
     for bench in Bench::all() {
         let web = named(1, "web");
         bench.watched(std::slice::from_ref(&web), 1).await;
@@ -176,9 +176,9 @@ async fn more_than_may_ever_wait_is_refused_as_a_whole() {
     }
 }
 
-/// Of SQLite alone, since it takes a trigger to make a write fail half way.
+/// SQLite only: a trigger makes a write fail half way.
 #[tokio::test]
-async fn what_was_found_and_how_far_was_read_are_kept_together_or_not_at_all() {
+async fn deliveries_and_watermarks_are_stored_together_or_not_at_all() {
     let bench = Bench::of(Engine::Sqlite);
     let (web, api) = (named(1, "web"), named(2, "api"));
     bench.watched(&[web.clone(), api.clone()], 1).await;
@@ -239,7 +239,7 @@ async fn active_pull_requests_and_existing_refs_are_known() {
             let known = bench.store.known_repository(organization, repository).await.unwrap();
             assert_eq!(known, Default::default());
         }
-        // What ends is not known as active any more; what is reactivated is again.
+        // A completed pull request is no longer among the active ones; a reactivated one is again.
         for (number, id, status, expected) in
             [(11, 7, Status::Completed, vec![9]), (12, 8, Status::Active, vec![8, 9])]
         {

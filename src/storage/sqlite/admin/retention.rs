@@ -1,14 +1,13 @@
-//! Deletes what is finished and old, a little at a time, so that nobody has to wait for it. It
-//! must never delete what still waits for something.
+//! Deletes old finished rows, a few in one transaction, so that no other write waits long.
 
 use rusqlite::{Connection, params};
 
 use crate::domain::time::Timestamp;
 use crate::storage::sqlite::engine::rows::limit;
 
-/// The oldest rows come first, so a look at the first `?2` of them finds all that is old without
-/// reading the table. The newest row of a table always stays: SQLite would give its number out
-/// anew, and what is newer could no longer be told by its number.
+/// The oldest rows come first, so only the first `?2` rows are read. The newest row of a table is
+/// never deleted: SQLite would use its number again, and numbers would no longer tell which row is
+/// newer.
 const OLD_DELIVERIES: &str = "SELECT id FROM (SELECT id, received_at FROM delivery ORDER BY id
         LIMIT ?2) AS old WHERE received_at < ?1
     AND NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.delivery = old.id)
@@ -19,10 +18,10 @@ const OLD_RUNS: &str = "SELECT number FROM (SELECT number, updated_at, overdue_a
 const OLD_STATUSES: &str = "SELECT id FROM (SELECT id, queued_at, outcome FROM status ORDER BY id
         LIMIT ?2) WHERE queued_at < ?1 AND outcome <> 'queued'
     AND id < (SELECT max(id) FROM status)";
-/// Its numbers are never given out anew, so that even the newest entry may go.
+/// The newest entry may be deleted, too: numbers of this table are never used twice.
 const OLD_ENTRIES: &str = "SELECT id FROM audit WHERE at < ?1 ORDER BY at LIMIT ?2";
-/// Hooks that nothing came to for so long: most of them are gone.
-const OLD_ARRIVALS: &str = "SELECT id FROM hook_activity WHERE last_at < ?1 ORDER BY last_at
+/// Hooks that have not delivered for that long; most of them no longer exist.
+const OLD_HOOKS: &str = "SELECT id FROM hook_activity WHERE last_at < ?1 ORDER BY last_at
     LIMIT ?2";
 
 pub(super) fn delete_older(
@@ -59,6 +58,6 @@ pub(super) fn delete_older(
         old(OLD_STATUSES)?,
     )?;
     let entries = delete(&["DELETE FROM audit WHERE id = ?1"], older(audit_before, OLD_ENTRIES)?)?;
-    let hook_activity = delete(&["DELETE FROM hook_activity WHERE id = ?1"], old(OLD_ARRIVALS)?)?;
+    let hook_activity = delete(&["DELETE FROM hook_activity WHERE id = ?1"], old(OLD_HOOKS)?)?;
     Ok(deliveries + runs + statuses + entries + hook_activity)
 }

@@ -13,7 +13,7 @@ use crate::storage::sqlite::runs;
 use crate::storage::sqlite::statuses::slots;
 use crate::storage::{Commit, DecisionCommit, Versioned};
 
-/// Runs of one pull request or ref that a decision looks at, newest first.
+/// Runs of one pull request or ref that a decision is based on, newest first.
 const RUNS_MAX: i64 = 200;
 
 pub(super) fn known_pull_request(
@@ -132,7 +132,7 @@ pub(super) fn commit(db: &Connection, commit: &DecisionCommit) -> rusqlite::Resu
     Ok(Commit::Committed)
 }
 
-/// Whether everything that the decision was based on still stands.
+/// Whether everything that the decision was based on is unchanged.
 fn is_current(db: &Connection, commit: &DecisionCommit) -> rusqlite::Result<bool> {
     if let Some(Remembered { pull_request, .. }) = &commit.decision.pull_request {
         let revision: Option<i64> = db

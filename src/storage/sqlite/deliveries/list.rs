@@ -57,7 +57,8 @@ pub(in crate::storage::sqlite) fn deliveries(
     delivery_search(filter).page(db, page, |key| delivery(db, DeliveryId(key)))
 }
 
-/// Of the types of events that checks need there are so many that they are found by looking.
+/// Event types that checks do not need are rare and indexed. The others are found among the newest
+/// rows.
 const IS_RARE_TYPE: &str = "event_type = ? AND event_type NOT IN ('git.push',
     'git.pullrequest.created', 'git.pullrequest.updated', 'git.pullrequest.merged',
     'ms.vss-code.git-pullrequest-comment-event')";
@@ -93,6 +94,6 @@ pub(in crate::storage::sqlite) fn delivery_search(filter: &DeliveryFilter) -> Se
         .and("event_type = ?", event_type)
         .and("(SELECT outcome FROM decision WHERE decision.delivery = delivery.id) = ?", decided)
         .and("source = ?", source.map(|source| source.as_str().to_owned()));
-    let look = "SELECT 1 FROM delivery WHERE id = ?";
-    Search { look, keys, otherwise: None, wanted }
+    let matches = "SELECT 1 FROM delivery WHERE id = ?";
+    Search { matches, keys, fallback: None, wanted }
 }

@@ -28,7 +28,7 @@ pub(in crate::storage::sqlite) fn former(
     Ok(repository_names::former(known(db, organization, repository)?, repository))
 }
 
-/// Stores how a repository is called now. `before` is the name before, where a rename told it.
+/// Stores how a repository is called now. `before` is its former name, where a rename names it.
 pub(in crate::storage::sqlite) fn store(
     db: &Connection,
     organization: &str,

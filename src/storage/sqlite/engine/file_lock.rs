@@ -54,7 +54,7 @@ pub(crate) async fn close_within(within: Duration, close: impl FnOnce() + Send +
     }
     if tokio::time::timeout(within, closed).await.is_err() {
         tracing::warn!(
-            "the disk did not take the last writes in time: nobody was told that they succeeded"
+            "the disk did not take the last writes in time: none of them was acknowledged"
         );
     }
 }

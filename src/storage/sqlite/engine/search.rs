@@ -1,9 +1,8 @@
-//! Finds the rows of a list, newest first, a page at a time, at a cost that what is stored does not
-//! raise: an index finds what is rare, and of what is common the newest rows are looked at, so many
-//! at most.
+//! Finds the rows of a list, newest first, a page at a time. The cost does not grow with the number
+//! of stored rows: rare values are found by an index, frequent ones among the newest rows, of which
+//! a limited number is read.
 //!
-//! A page that ends there has fewer rows than asked for, even none, and says where the next begins.
-//! It must never know what is listed.
+//! A page that reaches this limit has fewer rows than asked for, possibly none, and a next page.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, ToSql, params_from_iter};
@@ -11,8 +10,8 @@ use rusqlite::{Connection, Row, ToSql, params_from_iter};
 use super::rows::limit;
 use crate::storage::{Page, Paged};
 
-/// Rows that are looked at for one page, at most, beside those on it.
-pub(crate) const LOOKED_AT_MAX: usize = 20_000;
+/// Rows that are read for one page and do not match.
+pub(crate) const MISSES_MAX: usize = 20_000;
 
 /// Conditions joined by AND, with their values.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +44,7 @@ impl Where {
             self.values.push(before.into());
         }
         let filter = if conditions.is_empty() { "" } else { "WHERE " };
-        // One more than asked for tells whether there is a next page.
+        // One row more than asked for tells whether there is a next page.
         self.values.push(limit(page.limit.saturating_add(1)).into());
         let sql = format!("{select} {filter}{conditions} ORDER BY {key} DESC LIMIT ?");
         let mut rows = db
@@ -59,12 +58,12 @@ impl Where {
     }
 }
 
-/// How the keys of what may match come, newest first.
+/// The keys of the rows that may match, newest first.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     from: &'static str,
     key: &'static str,
-    /// What the index finds; where there is none, all rows are looked at.
+    /// Conditions for which there is an index; without one all rows may match.
     found: Where,
 }
 
@@ -74,13 +73,13 @@ impl Keys {
         Self { from, key, found: Where::default() }
     }
 
-    /// Those for which an index of `from` holds.
+    /// Rows with this value, by an index.
     pub(crate) fn by(mut self, condition: &'static str, value: impl Into<Value>) -> Self {
         self.found = self.found.and(condition, Some(value));
         self
     }
 
-    /// Those which an index of `from` holds.
+    /// The rows of a partial index.
     pub(crate) fn being(mut self, condition: &'static str) -> Self {
         self.found.conditions.push(condition);
         self
@@ -96,27 +95,27 @@ impl Keys {
     }
 }
 
-/// A page of keys, and whether it is one: where the newest rows did not fill it, an index may.
+/// A page of keys. With `is_cut` the limit of rows was reached before the page was full.
 struct Found {
     keys: Vec<i64>,
     next: Option<i64>,
     is_cut: bool,
 }
 
-/// What is looked for.
+/// A list with its filter.
 #[derive(Debug)]
 pub(crate) struct Search {
-    /// `SELECT 1 FROM … WHERE key = ?`, which the conditions follow.
-    pub(crate) look: &'static str,
+    /// `SELECT 1 FROM … WHERE key = ?`, to which the conditions are appended.
+    pub(crate) matches: &'static str,
     pub(crate) keys: Keys,
-    /// Where to go on if what is wanted is not among the newest.
-    pub(crate) otherwise: Option<Keys>,
-    /// What every row has to be.
+    /// The keys to use when the newest rows do not fill a page.
+    pub(crate) fallback: Option<Keys>,
+    /// The conditions that every row has to meet.
     pub(crate) wanted: Where,
 }
 
 impl Search {
-    /// The rows, as `read` reads each; what was deleted meanwhile is left out.
+    /// A page of rows, each read by `read`; a row that was deleted meanwhile is left out.
     pub(crate) fn page<T>(
         &self,
         db: &Connection,
@@ -124,8 +123,8 @@ impl Search {
         read: impl Fn(i64) -> rusqlite::Result<Option<T>>,
     ) -> rusqlite::Result<Paged<T>> {
         let mut found = self.find(db, &self.keys, page)?;
-        if let Some(otherwise) = self.otherwise.as_ref().filter(|_| found.is_cut) {
-            found = self.find(db, otherwise, page)?;
+        if let Some(fallback) = self.fallback.as_ref().filter(|_| found.is_cut) {
+            found = self.find(db, fallback, page)?;
         }
         let items = found.keys.into_iter().map(read).filter_map(Result::transpose);
         Ok(Paged { items: items.collect::<Result<_, _>>()?, next: found.next })
@@ -138,25 +137,25 @@ impl Search {
         let mut rows = of_keys.query(params_from_iter(values))?;
         let conditions: String =
             self.wanted.conditions.iter().map(|one| format!(" AND {one}")).collect();
-        let mut look = db.prepare_cached(&format!("{}{conditions}", self.look))?;
+        let mut matches = db.prepare_cached(&format!("{}{conditions}", self.matches))?;
         let mut found: Vec<i64> = Vec::new();
-        let mut passed_over = 0;
+        let mut misses = 0;
         while let Some(row) = rows.next()? {
             let key: i64 = row.get(0)?;
             let one: [&dyn ToSql; 1] = [&key];
             let wanted = self.wanted.values.iter().map(|value| value as &dyn ToSql);
             let values = params_from_iter(one.into_iter().chain(wanted));
-            if conditions.is_empty() || look.exists(values)? {
+            if conditions.is_empty() || matches.exists(values)? {
                 if found.len() == page.limit {
-                    // One more than asked for: there is a next page.
+                    // One row more than asked for: there is a next page.
                     let next = found.last().copied();
                     return Ok(Found { keys: found, next, is_cut: false });
                 }
                 found.push(key);
                 continue;
             }
-            passed_over += 1;
-            if passed_over == LOOKED_AT_MAX {
+            misses += 1;
+            if misses == MISSES_MAX {
                 return Ok(Found { keys: found, next: Some(key), is_cut: true });
             }
         }

@@ -1,7 +1,7 @@
-//! Tickets and sign-ins under way: used once, before they are out of date.
+//! Tickets and sign-ins that were begun: used once, before they expire. Only digests and sealed
+//! values are stored.
 //!
-//! Both are few: whoever floods us with them pushes out those that end first, and the disk does
-//! not grow. It must never hold anything that opens something: digests and seals only.
+//! Their number is limited: a flood deletes those that expire first, and does not fill the disk.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -10,10 +10,10 @@ use crate::secret::Sealed;
 use crate::storage::sqlite::engine::rows::time;
 use crate::storage::{Login, Ticket};
 
-/// Tickets, and sign-ins, at the same time.
+/// Tickets, and as many sign-ins.
 const LIVE_MAX: i64 = 1_000;
 
-/// Nobody says what time it is, but what is out of date ends first, and so it goes first.
+/// Of too many tickets those that expire first are deleted; expired ones are among them.
 pub(super) fn issue_ticket(db: &Connection, ticket: &Ticket) -> rusqlite::Result<()> {
     db.prepare_cached(
         "DELETE FROM ticket WHERE digest IN (SELECT digest FROM ticket ORDER BY expires_at
@@ -33,7 +33,7 @@ pub(super) fn issue_ticket(db: &Connection, ticket: &Ticket) -> rusqlite::Result
     Ok(())
 }
 
-/// The writer does one after another, so of several only the first finds the row.
+/// Writes are carried out one after the other, so only the first one finds the row.
 pub(super) fn take_ticket(
     db: &Connection,
     digest: &[u8; 32],
@@ -69,7 +69,7 @@ pub(super) fn begin(db: &Connection, login: &Login, now: Timestamp) -> rusqlite:
     Ok(())
 }
 
-/// Another browser leaves the sign-in to the one that began it.
+/// A sign-in that another browser began is left to that browser.
 pub(super) fn take(
     db: &Connection,
     state: &[u8; 32],

@@ -6,7 +6,7 @@ use crate::storage::sqlite::engine::rows::{from_json, time, to_json};
 use crate::storage::sqlite::engine::search::Where;
 use crate::storage::{Page, Paged, SubscriptionFilter, SubscriptionRow};
 
-/// Roughly what rows hold in memory.
+/// The memory that rows take, roughly.
 pub(super) fn bytes_of(seen: &[SubscriptionRow]) -> usize {
     let one = |row: &SubscriptionRow| {
         let settings = row.found.settings.iter().map(|(name, value)| name.len() + value.len());

@@ -20,7 +20,7 @@ pub(super) fn runs(
     run_search(filter).page(db, page, read)
 }
 
-/// Runs by what their subjects begin with: each has its repository in it.
+/// Runs of repositories, by the beginning of their subjects.
 const OF_REPOSITORIES: &str = "repository
     CROSS JOIN (SELECT 'pull_request/' AS name UNION ALL SELECT 'ref/') AS kind
     CROSS JOIN run ON run.organization = repository.organization
@@ -42,7 +42,7 @@ pub(in crate::storage::sqlite) fn run_search(filter: &RunFilter) -> Search {
     let RunFilter { organization, check, repository, commit, pull_request, state } = filter.clone();
     let all = || Keys::all("run", "number");
     let of = |state: &str| State::parse(state);
-    let mut otherwise = None;
+    let mut fallback = None;
     let keys = match (&commit, pull_request, state.as_deref().and_then(of)) {
         (Some(commit), _, _) => all().by("commit_start = substr(?, 1, 16)", commit.clone()),
         (None, Some(id), _) => Keys::all(BY_PULL_REQUEST, "run.number").by(IS_PULL_REQUEST, id),
@@ -54,7 +54,7 @@ pub(in crate::storage::sqlite) fn run_search(filter: &RunFilter) -> Search {
             all().by(IS_WITHOUT_SUCCESS, state.as_str().to_owned())
         }
         _ => {
-            otherwise = match (&repository, &organization) {
+            fallback = match (&repository, &organization) {
                 (Some(id), _) => Some(
                     Keys::all(OF_REPOSITORIES, "run.number").by("repository.id = ?", id.clone()),
                 ),
@@ -74,5 +74,5 @@ pub(in crate::storage::sqlite) fn run_search(filter: &RunFilter) -> Search {
         .and("json_extract(body, '$.commit') = ?", commit)
         .and("json_extract(body, '$.pull_request.id') = ?", pull_request)
         .and("state = ?", state);
-    Search { look: "SELECT 1 FROM run WHERE number = ?", keys, otherwise, wanted }
+    Search { matches: "SELECT 1 FROM run WHERE number = ?", keys, fallback, wanted }
 }

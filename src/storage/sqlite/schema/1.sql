@@ -1,5 +1,6 @@
 -- The SQLite schema. Times are microseconds since 1970, UTC. Organizations compare without case in
--- the tables of links, audit log and reconcilers, as Azure DevOps compares them. GUIDs are lower case.
+-- the tables of links, audit log and reconcilers, as Azure DevOps compares them. GUIDs are lower
+-- case.
 --
 -- Deliveries and decisions are only appended. Whatever waits for work lies in small tables and
 -- columns of its own, so that a claim never rewrites a body.
@@ -95,8 +96,8 @@ CREATE TABLE ref (
 
 -- RUNS
 
--- `due_at` is set while a run waits to be started, `overdue_at` until it ends. `commit_start` is the
--- beginning of the commit id: enough to find it, at half the cost.
+-- `due_at` is set while a run waits to be started, `overdue_at` until it ends. `commit_start` is
+-- the beginning of the commit id: enough to find it, at half the cost.
 CREATE TABLE run (
     number INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
@@ -123,10 +124,11 @@ CREATE INDEX run_by_commit ON run (commit_start);
 
 -- STATUSES
 
--- A slot is the place at Azure DevOps that shows one status. `owner` is the number of the run that it
--- belongs to, `newest` the status that it should show; `due_at` is set until it does. `posted` is what
--- it shows, as far as is known. `iteration` was found for a status of the run `iteration_of`; for
--- statuses older than `renewed` it does not count. Ids are never used twice, since leases name them.
+-- A slot is the place at Azure DevOps that shows one status. `owner` is the number of the run that
+-- it belongs to, `newest` the status that it should show; `due_at` is set until it does. `posted`
+-- is what it shows, as far as is known. `iteration` was found for a status of the run
+-- `iteration_of`; for statuses older than `renewed` it does not count. Ids are never used twice,
+-- since leases name them.
 CREATE TABLE slot (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     key TEXT NOT NULL UNIQUE,
@@ -247,8 +249,9 @@ CREATE INDEX audit_by_time ON audit (at);
 
 -- RECONCILIATION
 
--- The passes of reconcilers. `number` grows with each claim. `holder` is the process that has claimed
--- the pass until `leased_until`, which is 0 when that process is gone. `last_…` is the last outcome.
+-- The passes of reconcilers. `number` grows with each claim. `holder` is the process that has
+-- claimed the pass until `leased_until`, which is 0 when that process is gone. `last_…` is the last
+-- outcome.
 CREATE TABLE reconciler (
     organization TEXT NOT NULL COLLATE NOCASE,
     reconciler TEXT NOT NULL,

@@ -52,5 +52,5 @@ pub(in crate::storage::sqlite) fn status_search(filter: &StatusFilter) -> Search
         .and("organization = ? COLLATE NOCASE", organization)
         .and("run = ?", run)
         .and("outcome = ?", outcome);
-    Search { look: "SELECT 1 FROM status WHERE id = ?", keys, otherwise: None, wanted }
+    Search { matches: "SELECT 1 FROM status WHERE id = ?", keys, fallback: None, wanted }
 }

@@ -192,7 +192,8 @@ pub(super) fn claim(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<Lease
 fn lease(db: &Connection, slot_id: i64, claim: Claim) -> rusqlite::Result<Option<LeasedSlot>> {
     let Loaded { mut slot, status, .. } = db
         .prepare_cached(&format!(
-            "SELECT {SLOT} FROM slot LEFT JOIN status ON status.id = slot.newest WHERE slot.id = ?1"
+            "SELECT {SLOT} FROM slot LEFT JOIN status ON status.id = slot.newest
+             WHERE slot.id = ?1"
         ))?
         .query_row([slot_id], slot_row)?;
     let Some(LoadedStatus { status, queued_at, .. }) = status else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! Everything that the engine shows of its contents is what the model holds.
+//! The contents that an engine lists are those of the model.
 
 use azdo_gateway::domain::decision::Remembered;
 use azdo_gateway::storage::{AuditFilter, DeliveryFilter, Page, RunFilter};
@@ -7,7 +7,7 @@ use super::super::make;
 use super::pair::Pair;
 
 impl Pair {
-    /// Both hold the same.
+    /// Compares the contents of both.
     pub(super) async fn compare(&self) {
         let (store, model) = (&self.bench.store, &self.model);
         let page = Page { limit: 10_000, before: None };

@@ -1,5 +1,5 @@
-//! An engine and the model side by side: every operation goes to both, and both have to answer the
-//! same. What is chosen is often stale, as it is in life.
+//! An engine and the model: every operation is carried out on both, and both answers are equal.
+//! Leases and runs that an operation uses are often outdated, on purpose.
 
 use azdo_gateway::domain::audit::Action;
 use azdo_gateway::domain::id::{DeliveryId, RunId};
@@ -13,7 +13,7 @@ use super::super::model::Model;
 use super::super::{Bench, Engine, at, claim, make, receive};
 use super::Operation;
 
-/// Both, and what somebody who uses them has in hand.
+/// Both, and the leases and runs that earlier operations returned.
 pub(super) struct Pair {
     pub(super) bench: Bench,
     pub(super) model: Model,
@@ -24,7 +24,7 @@ pub(super) struct Pair {
     slots: Vec<LeasedSlot>,
 }
 
-/// One of the latest, so that much of what is chosen is still valid, and some is not.
+/// One of the latest, so that some of the chosen values are still valid and some are not.
 fn pick<T: Clone>(from: &[T], which: usize) -> Option<T> {
     from.iter().rev().nth(which).or(from.last()).cloned()
 }
@@ -57,7 +57,7 @@ impl Pair {
                 let call = HookCall { received_at: now, ..call };
                 self.model.receive(&call);
                 receive(&*self.bench.store, &call).await.unwrap();
-                // The list that both are compared by shows it from now on.
+                // From now on the list that is compared with the model shows it.
                 self.bench.store.claim_deliveries(claim(self.second, 0)).await.unwrap();
             }
             Replay { which } => {
@@ -90,7 +90,7 @@ impl Pair {
                 let new = self.planned(0);
                 let expected = self.model.rerun(old.as_ref(), &new);
                 assert_eq!(self.bench.store.commit_rerun(old, new).await.unwrap(), expected);
-                self.look();
+                self.load_runs();
             }
             Overdue => {
                 let overdue = self.bench.store.overdue_runs(now, 1_000).await.unwrap();
@@ -104,7 +104,7 @@ impl Pair {
                 let states = [Shown::Pending, Shown::Succeeded, Shown::Failed, Shown::Error];
                 let mut status = make::status(&format!("scan-{name}"), 'a', states[state]);
                 if let (3, Some(first)) = (name, status::of(&make::run(0, "lint", 'a')).first()) {
-                    // Where the runs of a check are shown, too.
+                    // The slot of the runs of a check.
                     status = Status { state: states[state], run: None, ..first.clone() };
                 }
                 let expected = self.model.queue(&status, Request::WithoutRun, now);
@@ -138,7 +138,8 @@ impl Pair {
         self
     }
 
-    /// A new run of one of three checks: without a ceiling, with a low one, on two targets.
+    /// A new run of one of three checks: without a limit of concurrency, with a low one, on two
+    /// targets.
     fn planned(&mut self, check: usize) -> Run {
         self.runs_made += 1;
         let (name, concurrency) = [("lint", None), ("slow", Some(1)), ("both", Some(3))][check];
@@ -177,11 +178,11 @@ impl Pair {
             attempts: 1,
         };
         let mut commit = make::decision(&leased, &planned, ended.as_slice());
-        // Pull requests of one organization only: `known_pull_request` is asked about that one.
+        // `compare` asks for the pull request of one organization only.
         commit.organization = make::ORGANIZATION.into();
         commit.now = at(self.second);
         let again = again.and_then(|which| pick(&self.runs, which)).map(|(_, run)| run);
-        // Where nothing is planned, a check may say that it has nothing to do with it.
+        // A decision without runs may show that a check does not run.
         let exempt = again.iter().filter(|_| plan == 0).flat_map(status::of);
         let exempt = exempt.map(|shown| Status { run: None, state: Shown::NotApplicable, ..shown });
         commit.decision.without_run.extend(exempt);
@@ -193,11 +194,11 @@ impl Pair {
         }
         let expected = self.model.decide(&commit);
         assert_eq!(self.bench.store.commit_decision(commit).await.ok(), expected);
-        self.look();
+        self.load_runs();
     }
 
-    /// Takes note of the newest runs, as somebody who looks at them does.
-    fn look(&mut self) {
+    /// Loads the newest runs.
+    fn load_runs(&mut self) {
         let newest = self.model.runs.values().rev().take(3).rev();
         self.runs.extend(newest.map(|row| (None, row.run.clone())));
     }
@@ -259,7 +260,7 @@ impl Pair {
         let commit = PostingCommit { lease, status_id, posting, now };
         let expected = self.model.commit_posting(&commit);
         assert_eq!(self.bench.store.commit_posting(commit).await.unwrap(), expected);
-        // Nobody tells the outcome of one attempt twice.
+        // The outcome of an attempt is committed once.
         self.slots.retain(|one| one.lease != lease);
     }
 }

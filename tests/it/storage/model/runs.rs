@@ -1,4 +1,4 @@
-//! Runs in the model: numbered, leased in order, counted against the ceiling of their check.
+//! Runs in the model: numbered, leased in order, limited in the concurrency of their check.
 
 use std::collections::BTreeMap;
 
@@ -108,8 +108,8 @@ impl Model {
         for (_, number) in due {
             let row = self.runs.get_mut(&number).expect("it was found");
             let taken = at_ci.entry(row.run.check.clone()).or_default();
-            let has_room = row.run.concurrency.is_none_or(|ceiling| *taken < ceiling);
-            if !has_room || leased.len() >= claim.limit {
+            let is_free = row.run.concurrency.is_none_or(|concurrency| *taken < concurrency);
+            if !is_free || leased.len() >= claim.limit {
                 continue;
             }
             *taken += 1;
