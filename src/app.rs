@@ -18,7 +18,6 @@ use actix_web::dev::ServerHandle;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::pipeline::accept::read_envelope;
@@ -79,7 +78,7 @@ impl App {
         let Listening { listener, is_inherited } = listening;
         let address = listener.local_addr()?;
         let store = open(&config.storage)?;
-        let components = components(&config, store, CancellationToken::new()).await?;
+        let components = components(&config, store).await?;
         // Retired secrets have to be known before the first delivery arrives.
         let Components { deps, organizations, reconcilers, .. } = &components;
         for organization in organizations.names() {

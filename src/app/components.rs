@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use actix_web::web::Data;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
@@ -17,23 +16,19 @@ use crate::server::{Components, Draining, Organizations};
 use crate::storage::Store;
 use crate::worker::Notifiers;
 
-/// The parts of a gateway on this store. No call to Azure DevOps is begun once `stop` is cancelled.
+/// The parts of a gateway on this store.
 ///
 /// # Errors
 /// What could not be set up, and what to do about it.
-pub async fn components(
-    config: &Config,
-    store: Arc<dyn Store>,
-    stop: CancellationToken,
-) -> anyhow::Result<Components> {
-    let deps = deps(config, store, stop).await?;
+pub async fn components(config: &Config, store: Arc<dyn Store>) -> anyhow::Result<Components> {
+    let deps = deps(config, store).await?;
     let organizations = config.organizations.iter().map(|one| (&one.ado, &one.credential));
     let identities = Identities::new(organizations, &deps).map_err(anyhow::Error::msg)?;
     let names = config.organizations.iter().map(|one| one.ado.name.clone());
     Ok(Components {
         options: config.server.clone(),
-        tokens: Data::new(config.api_tokens.clone()),
-        organizations: Data::new(Organizations::new(names)),
+        tokens: Arc::new(config.api_tokens.clone()),
+        organizations: Arc::new(Organizations::new(names)),
         surveys: Arc::new(surveys(config, &identities, &deps)),
         reconcilers: Arc::new(reconcilers(config, &identities, &deps)),
         identities: Arc::new(identities),
@@ -42,11 +37,7 @@ pub async fn components(
     })
 }
 
-async fn deps(
-    config: &Config,
-    store: Arc<dyn Store>,
-    stop: CancellationToken,
-) -> anyhow::Result<Deps> {
+async fn deps(config: &Config, store: Arc<dyn Store>) -> anyhow::Result<Deps> {
     let process = getrandom::u32().context("no random numbers are available")?;
     let instance =
         Instance { installation_id: store.gateway().await?, id: format!("{process:08x}") };
@@ -61,7 +52,7 @@ async fn deps(
         notifiers: Notifiers::default(),
         clock: Clock::system(),
         instance,
-        stop,
+        stop: CancellationToken::new(),
     })
 }
 

@@ -9,7 +9,6 @@ use anyhow::{Context, bail};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
 use super::Common;
 use super::output::say;
@@ -164,7 +163,7 @@ impl Gateway {
         }
         let listener = TcpListener::bind("127.0.0.1:0").context("cannot bind loopback")?;
         let url = format!("http://{}", listener.local_addr()?);
-        let components = app::components(&config, store, CancellationToken::new()).await?;
+        let components = app::components(&config, store).await?;
         // Without a pass a reconciler has no outcome that the command could wait for.
         for reconcilers in components.reconcilers.values() {
             reconcilers.begin().await?;

@@ -39,7 +39,7 @@ const PREFIX: &str = "/hooks/azure-devops";
 struct State {
     deps: Deps,
     accept: Accept,
-    organizations: Data<Organizations>,
+    organizations: Arc<Organizations>,
     verified_hooks: VerifiedHooks,
     memory_budget: MemoryBudget,
     body_bytes_max: usize,
@@ -58,7 +58,7 @@ pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + C
     let state = Data::new(State {
         accept: Accept::new(&components.deps),
         deps: components.deps.clone(),
-        organizations: components.organizations.clone(),
+        organizations: Arc::clone(&components.organizations),
         verified_hooks: VerifiedHooks::default(),
         memory_budget: MemoryBudget::new(components.options.memory_bytes_max),
         body_bytes_max: components.options.body_bytes_max,

@@ -76,8 +76,8 @@ const CONNECTIONS_MAX_PER_WORKER: usize = 10_000;
 pub struct Components {
     pub deps: Deps,
     pub options: Options,
-    pub tokens: Data<Vec<ApiToken>>,
-    pub organizations: Data<Organizations>,
+    pub tokens: Arc<Vec<ApiToken>>,
+    pub organizations: Arc<Organizations>,
     pub identities: Arc<Identities>,
     pub surveys: Arc<Surveys>,
     /// By the name of the organization as configured.
@@ -97,7 +97,8 @@ pub fn serve(
     // Rounded up: the server takes whole seconds, and less than one must not become zero.
     let drain_s = components.options.drain.as_millis().div_ceil(1_000);
     let drain_s = u64::try_from(drain_s).unwrap_or(u64::MAX);
-    let (tokens, organizations) = (components.tokens.clone(), components.organizations.clone());
+    let tokens = Data::from(Arc::clone(&components.tokens));
+    let organizations = Data::from(Arc::clone(&components.organizations));
     let (hooks, reports) = (hooks::routes(components), reports::routes(components));
     let (api, connect) = (api::routes(components), connect::routes(components));
     let probes = probes::routes(components);

@@ -1,7 +1,7 @@
 //! ONE integration binary: what users, operators and neighbours of the gateway can rely on.
 //!
 //! The tests reach the gateway as they do: over HTTP, by the command line and through the store's
-//! interface. The crate `fakes` has fakes of the neighbours. No test waits for time to pass, only for
+//! interface. The crate `fakes` has fakes of the neighbours. No test waits for time to pass, but for
 //! something to happen.
 
 #![expect(

@@ -41,7 +41,7 @@ pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + C
     let observe = Data::new(Observe::new(&deps));
     let identities: Data<Identities> = Data::from(Arc::clone(&components.identities));
     let directory = Data::new(organizations::Directory {
-        organizations: components.organizations.clone(),
+        organizations: Arc::clone(&components.organizations),
         identities: Arc::clone(&components.identities),
         health: Arc::clone(&deps.health),
         surveys: Arc::clone(&components.surveys),

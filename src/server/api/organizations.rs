@@ -23,7 +23,7 @@ use crate::storage::{Page, Paged};
 /// The organizations, and what is known of each.
 #[derive(Debug)]
 pub(super) struct Directory {
-    pub(super) organizations: Data<Organizations>,
+    pub(super) organizations: Arc<Organizations>,
     pub(super) identities: Arc<Identities>,
     pub(super) health: Arc<Health>,
     pub(super) surveys: Arc<Surveys>,
