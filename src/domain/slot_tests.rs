@@ -1,3 +1,5 @@
+//! Which status a slot shows next, in every order of events.
+
 use std::time::Duration;
 
 use uuid::Uuid;
