@@ -45,7 +45,7 @@ fn being_locked_out_is_no_limit() {
     let mut budget = Budget::default();
     budget.lock_out(Duration::from_secs(20), "no", NOW);
     assert_eq!(budget.pause(Lane::Statuses, NOW).map(|pause| pause.is_limit), Some(false));
-    // A limit is told meanwhile, and goes on for longer.
+    // A limit is headers meanwhile, and goes on for longer.
     budget.apply(&refused(), NOW);
     assert_eq!(budget.pause(Lane::Statuses, NOW).map(|pause| pause.is_limit), Some(true));
 }
@@ -81,7 +81,7 @@ fn lanes_stop_one_after_the_other_and_statuses_never() {
         assert_eq!(budget.apply(&left(share, reset), NOW), Vec::from_iter(cause), "{share}");
         assert_eq!(paused(&budget, NOW), expected, "{share}");
         assert_eq!(paused(&budget, after(100)), [0; 4]);
-        // Told once more, it is no new pause; told better, it is over.
+        // Told once more, it is no new pause; headers better, it is over.
         assert_eq!(budget.apply(&left(share, reset), NOW), []);
         budget.apply(&left(0.9, reset), NOW);
         assert_eq!(paused(&budget, NOW), [0; 4]);
@@ -148,8 +148,8 @@ fn broken_connections_far_apart_or_with_a_success_between_mean_nothing() {
 fn their_clock_is_followed_and_their_reset_read_by_it() {
     let mut budget = Budget::default();
     assert_eq!(budget.their_now(NOW), NOW);
-    let told = RateHeaders { date: Some(after(3_600)), ..left(0.0, Some(after(3_690))) };
-    budget.apply(&told, NOW);
+    let headers = RateHeaders { date: Some(after(3_600)), ..left(0.0, Some(after(3_690))) };
+    budget.apply(&headers, NOW);
     assert_eq!(budget.their_now(after(10)), after(3_610));
     assert_eq!(paused(&budget, NOW)[3], 90);
     // No date says nothing new; one behind ours counts as well.

@@ -65,9 +65,9 @@ fn labels_that_are_listed_by_themselves_are_read_as_if_the_list_told_them() {
     assert_eq!(listed.seen.pull_request.labels, ["e2e"]);
     assert!(listed.seen.pull_request.labels_known && listed.is_cut);
     assert_eq!(listed.labels(), Some(labels.to_vec()));
-    let mut told = listed_pull_request();
-    told["labels"] = json!(labels);
-    assert_eq!(listed.resource, told);
+    let mut expected = listed_pull_request();
+    expected["labels"] = json!(labels);
+    assert_eq!(listed.resource, expected);
     let body = catch_up_payload::body(PULL_REQUEST, &listed.resource, None);
     assert_eq!(read(&body).fact, Fact::PullRequest(listed.seen.pull_request.clone()));
     listed.insert_labels(vec![]);
@@ -120,10 +120,10 @@ fn items_of(answer: &Value) -> Result<usize, Error> {
 fn the_body_of_a_delivery_tells_what_the_list_does() {
     let at = Timestamp::parse("2016-11-02T10:00:00.000001Z");
     let body = catch_up_payload::body(PULL_REQUEST, &listed_pull_request(), at);
-    let told = read(&body);
+    let delivered = read(&body);
     let seen = pull_request(&listed_pull_request()).unwrap().seen;
-    assert_eq!(told.fact, Fact::PullRequest(seen.pull_request));
-    assert_eq!(told.created_at, at);
+    assert_eq!(delivered.fact, Fact::PullRequest(seen.pull_request));
+    assert_eq!(delivered.created_at, at);
     let body = catch_up_payload::body(PUSH, &listed_push(), at);
     assert_eq!(read(&body).fact, Fact::Push(push(&listed_push()).unwrap().push));
 }

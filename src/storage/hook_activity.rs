@@ -129,10 +129,10 @@ impl HookActivity {
             self.live_from.insert((lower.clone(), hook_scope), secret.live_from);
         }
         // A hook that retention has deleted is deleted here, too.
-        let kept: BTreeSet<&str> =
+        let stored: BTreeSet<&str> =
             hook_state.hook_activity.iter().map(|one| one.hook.as_str()).collect();
         self.seen.retain(|(of, hook), seen| {
-            *of != lower || !seen.is_stored || kept.contains(hook.as_str())
+            *of != lower || !seen.is_stored || stored.contains(hook.as_str())
         });
         for ActiveHook { hook, first_at, last_at } in hook_state.hook_activity {
             let read = Seen { first_at, last_at, is_stored: true };

@@ -119,7 +119,7 @@ pub enum Refreshed {
     /// The renewal failed.
     Failed { problem: String, retry_at: Timestamp },
     /// Nothing had to be renewed.
-    Kept,
+    Unchanged,
 }
 
 /// Links to service users, and the sign-ins that make them.

@@ -1,8 +1,6 @@
-//! What the accept path needs of a delivery: whose it is, and by which key it is told apart.
-//!
-//! The only parsing before the answer to Azure DevOps: one pass, nothing copied but escaped text,
-//! the resource skipped. It must never look into the resource, and never refuse a delivery because
-//! of one odd field.
+//! Reads the outermost fields of a delivery, by which it is stored: one pass over the body, without
+//! parsing the resource and without copying text that has no escapes. A field of a wrong type
+//! counts as absent.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,10 +24,10 @@ pub struct Envelope<'a> {
     pub created_at: Option<Timestamp>,
 }
 
-/// Why a body is no delivery: what is wrong, and where.
+/// Why a body is not a delivery, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotUnderstood {
-    /// Such as `not JSON: expected value at line 1 column 1`; nothing of the body itself.
+    /// Such as `not JSON: expected value at line 1 column 1`; quotes nothing of the body.
     pub reason: String,
 }
 
@@ -56,7 +54,7 @@ struct Fields<'a> {
     created_date: Raw<'a>,
 }
 
-/// Reads the outermost fields; those that are absent or of a wrong type are left out.
+/// Reads the outermost fields.
 ///
 /// # Errors
 /// The body is not a JSON object.
@@ -95,8 +93,8 @@ pub(super) fn outermost<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Not
     serde_json::from_slice(body).map_err(|error| refused(&error))
 }
 
-/// The words of `serde_json` hold nothing of the body here: values are kept raw, so that it meets
-/// no value of an unwanted type.
+/// Values are kept raw, so that `serde_json` meets none of an unwanted type and its messages quote
+/// nothing of the body.
 fn refused(error: &serde_json::Error) -> NotUnderstood {
     because(&format!("not JSON: {error}"))
 }

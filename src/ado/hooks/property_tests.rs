@@ -92,9 +92,9 @@ fn check(body: &[u8]) {
         Ok(envelope) => {
             assert!(envelope.event_id.is_none_or(|id| !id.is_empty()));
             if let Some(event_type) = delivered.event_type {
-                let told = envelope.event_type.as_deref().unwrap_or_default();
+                let event_type = envelope.event_type.as_deref().unwrap_or_default();
                 assert!(event_type.chars().count() <= 100, "{event_type}");
-                assert!(told.chars().count() > 100 || !told.is_empty());
+                assert!(event_type.chars().count() > 100 || !event_type.is_empty());
             }
         }
         Err(refusal) => {

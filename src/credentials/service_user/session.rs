@@ -204,7 +204,7 @@ impl Session {
                 },
                 // Another process renewed the token between the read and the lease.
                 Ok(Refresh::Leased { link: leased, lease }) if leased.revision != link.revision => {
-                    self.commit(lease, Refreshed::Kept, None).await?;
+                    self.commit(lease, Refreshed::Unchanged, None).await?;
                 }
                 Ok(Refresh::Leased { link, lease }) => {
                     // In a task of its own: a caller that gives up must not leave the lease behind.

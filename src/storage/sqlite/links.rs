@@ -179,7 +179,7 @@ pub(super) fn claim_refresh(
 
 pub(super) fn commit_refresh(db: &Connection, commit: &RefreshCommit) -> rusqlite::Result<Commit> {
     let organization = commit.organization.as_str();
-    let grows = !matches!(commit.refreshed, Refreshed::Kept);
+    let grows = !matches!(commit.refreshed, Refreshed::Unchanged);
     // A lease that has ended, by its holder or by a new link, cannot be used.
     let held = db
         .prepare_cached(
@@ -210,7 +210,7 @@ pub(super) fn commit_refresh(db: &Connection, commit: &RefreshCommit) -> rusqlit
                  WHERE organization = ?1",
             )?
             .execute(params![organization, problem, retry_at.micros()])?,
-        Refreshed::Kept => 0,
+        Refreshed::Unchanged => 0,
     };
     if let Some(entry) = &commit.entry {
         audit::insert(db, entry)?;

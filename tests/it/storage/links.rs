@@ -167,7 +167,7 @@ async fn the_outcome_of_a_renewal_is_stored() {
         }
         let before = bench.found(ORGANIZATION).await;
         let lease = bench.leased(0).await;
-        assert_eq!(bench.refreshed(lease, Refreshed::Kept).await, Commit::Committed);
+        assert_eq!(bench.refreshed(lease, Refreshed::Unchanged).await, Commit::Committed);
         assert_eq!(bench.found(ORGANIZATION).await, before);
         let lease = bench.leased(0).await;
         assert_eq!(bench.refreshed(lease, renewed(9)).await, Commit::Committed);
@@ -191,7 +191,7 @@ async fn the_outcome_of_a_renewal_is_stored() {
 async fn the_lease_of_a_renewal_is_used_once() {
     for bench in Bench::all() {
         bench.linked(ORGANIZATION, 1).await;
-        for first in [renewed(2), failed(9), Refreshed::Kept] {
+        for first in [renewed(2), failed(9), Refreshed::Unchanged] {
             let lease = bench.leased(0).await;
             assert_eq!(bench.refreshed(lease, first).await, Commit::Committed);
             let before = (bench.found(ORGANIZATION).await, bench.done().await);
@@ -208,7 +208,7 @@ async fn a_renewal_of_a_link_that_was_replaced_writes_nothing() {
         let lease = bench.leased(0).await;
         let anew = bench.linked("Fabrikam", 2).await;
         let done = bench.done().await;
-        for refreshed in [renewed(9), failed(9), Refreshed::Kept] {
+        for refreshed in [renewed(9), failed(9), Refreshed::Unchanged] {
             assert_eq!(bench.refreshed(lease, refreshed).await, Commit::LeaseLost);
         }
         assert_eq!(bench.found(ORGANIZATION).await, anew);
@@ -250,7 +250,7 @@ async fn a_renewal_may_end_without_a_change() {
         bench.linked(ORGANIZATION, 1).await;
         let lease = bench.leased(0).await;
         let entry = None::<Entry>;
-        let (organization, refreshed) = (ORGANIZATION.to_owned(), Refreshed::Kept);
+        let (organization, refreshed) = (ORGANIZATION.to_owned(), Refreshed::Unchanged);
         let commit = RefreshCommit { organization, lease, refreshed, entry };
         assert_eq!(bench.store.commit_refresh(commit).await.unwrap(), Commit::Committed);
         assert_eq!(bench.done().await, [Action::Link]);

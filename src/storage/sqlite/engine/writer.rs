@@ -99,7 +99,7 @@ struct Queue {
     is_closed: bool,
 }
 
-struct Shared {
+struct State {
     queue: Mutex<Queue>,
     filled: Condvar,
     faults: Arc<WriteFaults>,
@@ -108,13 +108,13 @@ struct Shared {
 
 /// The handle of the writing thread.
 pub(crate) struct Writer {
-    shared: Arc<Shared>,
+    state: Arc<State>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl std::fmt::Debug for Writer {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Writer").field("path", &self.shared.path).finish_non_exhaustive()
+        out.debug_struct("Writer").field("path", &self.state.path).finish_non_exhaustive()
     }
 }
 
@@ -125,14 +125,14 @@ impl Writer {
         db: Connection,
         faults: Arc<WriteFaults>,
     ) -> std::io::Result<Self> {
-        let shared =
-            Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), faults, path });
-        let of_thread = Arc::clone(&shared);
+        let state =
+            Arc::new(State { queue: Mutex::default(), filled: Condvar::new(), faults, path });
+        let of_thread = Arc::clone(&state);
         let thread = std::thread::Builder::new().name("sqlite-writer".into()).spawn(move || {
             priority::lower_current_thread();
             write_all(&of_thread, db);
         })?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        Ok(Self { state, thread: Mutex::new(Some(thread)) })
     }
 
     /// Runs `work` in the next transaction and returns once it is on disk. `bytes` is roughly what
@@ -144,7 +144,7 @@ impl Writer {
         bytes: usize,
         work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
-        self.carry_out(bytes, DiskSync::Now, work).await
+        self.submit(bytes, DiskSync::Now, work).await
     }
 
     /// Like `write`, without waiting for the disk: a power failure may lose the write. Only for
@@ -154,10 +154,10 @@ impl Writer {
         bytes: usize,
         work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
-        self.carry_out(bytes, DiskSync::Later, work).await
+        self.submit(bytes, DiskSync::Later, work).await
     }
 
-    async fn carry_out<T: Send + 'static>(
+    async fn submit<T: Send + 'static>(
         &self,
         bytes: usize,
         sync: DiskSync,
@@ -175,7 +175,7 @@ impl Writer {
     }
 
     fn enqueue(&self, job: Job) -> Result<(), Error> {
-        let mut queue = self.shared.queue.lock();
+        let mut queue = self.state.queue.lock();
         if queue.is_closed {
             return Err(Error::unavailable("the store is closed"));
         }
@@ -185,14 +185,14 @@ impl Writer {
         queue.bytes += job.bytes;
         queue.jobs.push_back(job);
         drop(queue);
-        self.shared.filled.notify_one();
+        self.state.filled.notify_one();
         Ok(())
     }
 
     /// Refuses further writes, carries out those in the queue, and ends the thread.
     pub(crate) fn close(&self) {
-        self.shared.queue.lock().is_closed = true;
-        self.shared.filled.notify_one();
+        self.state.queue.lock().is_closed = true;
+        self.state.filled.notify_one();
         if let Some(thread) = self.thread.lock().take() {
             drop(thread.join());
         }
@@ -205,23 +205,23 @@ impl Drop for Writer {
     }
 }
 
-fn write_all(shared: &Shared, mut db: Connection) {
+fn write_all(state: &State, mut db: Connection) {
     let mut batch = Batch { works: Vec::new(), sync: DiskSync::Later };
     let mut set = None;
-    while next_batch(shared, &mut batch) {
-        let is_writable = shared.faults.is_writable(WriteTarget::Database);
+    while next_batch(state, &mut batch) {
+        let is_writable = state.faults.is_writable(WriteTarget::Database);
         // After a fault only a synced commit proves that the disk takes writes again.
         let sync = if is_writable { batch.sync } else { DiskSync::Now };
         let committed = set_sync(&db, &mut set, sync)
             .and_then(|()| commit(&db, &mut batch.works, !is_writable));
         let result = committed.map_err(|error| {
             set = None;
-            let failure = Arc::new(Failure { advice: connection::advice(&error, &shared.path) });
-            recover(shared, &mut db, &failure, &error);
+            let failure = Arc::new(Failure { advice: connection::advice(&error, &state.path) });
+            recover(state, &mut db, &failure, &error);
             failure
         });
         if result.is_ok() && !is_writable {
-            shared.faults.set(WriteTarget::Database, None);
+            state.faults.set(WriteTarget::Database, None);
         }
         for work in batch.works.drain(..) {
             work.answer(result.clone());
@@ -234,9 +234,9 @@ fn write_all(shared: &Shared, mut db: Connection) {
 }
 
 /// Waits for writes; an empty batch is a probe of an unwritable database. False when closed.
-fn next_batch(shared: &Shared, batch: &mut Batch) -> bool {
+fn next_batch(state: &State, batch: &mut Batch) -> bool {
     batch.sync = DiskSync::Later;
-    let mut queue = shared.queue.lock();
+    let mut queue = state.queue.lock();
     loop {
         if !queue.jobs.is_empty() {
             let count = queue.jobs.len().min(BATCH_MAX);
@@ -254,11 +254,11 @@ fn next_batch(shared: &Shared, batch: &mut Batch) -> bool {
         if queue.is_closed {
             return false;
         }
-        if shared.faults.is_writable(WriteTarget::Database) {
-            shared.filled.wait(&mut queue);
+        if state.faults.is_writable(WriteTarget::Database) {
+            state.filled.wait(&mut queue);
             continue;
         }
-        let waited = shared.filled.wait_for(&mut queue, PROBE_EVERY);
+        let waited = state.filled.wait_for(&mut queue, PROBE_EVERY);
         if waited.timed_out() && queue.jobs.is_empty() {
             return true;
         }
@@ -364,16 +364,16 @@ fn run(db: &Connection, statement: &str) -> rusqlite::Result<usize> {
     db.prepare_cached(statement)?.execute([])
 }
 
-fn recover(shared: &Shared, db: &mut Connection, failure: &Failure, error: &rusqlite::Error) {
+fn recover(state: &State, db: &mut Connection, failure: &Failure, error: &rusqlite::Error) {
     tracing::debug!(%error, "a batch was not committed");
-    shared.faults.set(WriteTarget::Database, Some(failure.advice.clone()));
+    state.faults.set(WriteTarget::Database, Some(failure.advice.clone()));
     // After an error of the device the cache of the connection may not hold what is on disk.
     let is_cache_stale = matches!(
         error.sqlite_error_code(),
         Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly)
     );
     if is_cache_stale {
-        match connection::open_for_writing(&shared.path) {
+        match connection::open_for_writing(&state.path) {
             Ok(fresh) => *db = fresh,
             Err(error) => tracing::debug!(%error, "the database cannot be opened again yet"),
         }

@@ -25,7 +25,7 @@ const WAITING_MAX: usize = 8_192;
 /// Bytes in the queue; more are refused. As much again may be on the way to the disk.
 const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The memory that a queue keeps for the next batch.
-const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
+const IDLE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How often an unwritable disk is tried again while nothing is received.
 const PROBE_EVERY: Duration = Duration::from_millis(500);
 /// Bytes that must fit before the disk counts as writable again.
@@ -43,7 +43,7 @@ struct Queue {
 
 /// The state that the thread and its callers share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct Appender {
     queue: Mutex<Queue>,
     filled: Condvar,
     pub(super) segments: Mutex<Segments>,
@@ -53,7 +53,7 @@ pub(super) struct Shared {
     path: PathBuf,
 }
 
-impl Shared {
+impl Appender {
     pub(super) fn new(
         segments: Segments,
         path: &Path,
@@ -150,21 +150,21 @@ struct Tail {
 }
 
 /// Appends until the intake is closed.
-pub(super) fn append_all(shared: &Shared) {
+pub(super) fn append_all(appender: &Appender) {
     let (mut bytes, mut answers) = (Vec::new(), Vec::new());
     let mut tail = None;
-    while shared.next_batch(&mut bytes, &mut answers) {
-        let written = write(shared, &mut tail, &mut bytes);
+    while appender.next_batch(&mut bytes, &mut answers) {
+        let written = write(appender, &mut tail, &mut bytes);
         let result = match written {
             Ok(()) => {
                 let count = u64::try_from(answers.len()).unwrap_or(u64::MAX);
-                shared.appended.fetch_add(count, Ordering::Release);
-                shared.faults.set(WriteTarget::Intake, None);
+                appender.appended.fetch_add(count, Ordering::Release);
+                appender.faults.set(WriteTarget::Intake, None);
                 Ok(())
             }
             Err(error) => {
-                let advice = advice(&error, &shared.path);
-                shared.faults.set(WriteTarget::Intake, Some(advice.clone()));
+                let advice = advice(&error, &appender.path);
+                appender.faults.set(WriteTarget::Intake, Some(advice.clone()));
                 Err(Arc::from(advice))
             }
         };
@@ -173,33 +173,33 @@ pub(super) fn append_all(shared: &Shared) {
             drop(answer.send(result.clone()));
         }
         bytes.clear();
-        bytes.shrink_to(KEPT_BYTES_MAX);
+        bytes.shrink_to(IDLE_BYTES_MAX);
     }
 }
 
 /// Writes and syncs the batch. After an error the segment is not written to any more.
-fn write(shared: &Shared, tail: &mut Option<Tail>, bytes: &mut [u8]) -> io::Result<()> {
+fn write(appender: &Appender, tail: &mut Option<Tail>, bytes: &mut [u8]) -> io::Result<()> {
     let mut end = match tail.take().filter(|end| end.offset < SEGMENT_BYTES) {
         Some(end) => end,
-        None => begin_segment(shared, bytes.is_empty())?,
+        None => begin_segment(appender, bytes.is_empty())?,
     };
     record::seal(bytes, end.segment.number);
     let written = end.segment.file.write_all_at(bytes, end.offset);
     if let Err(error) = written.and_then(|()| end.segment.file.sync_data()) {
-        shared.segments.lock().give_up(&end.segment);
+        appender.segments.lock().give_up(&end.segment);
         return Err(error);
     }
     end.offset = end.offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-    shared.segments.lock().written(&end.segment, end.offset);
+    appender.segments.lock().written(&end.segment, end.offset);
     *tail = Some(end);
     Ok(())
 }
 
 /// Begins a segment; its head reaches the disk with the first batch. A probe also writes zeros,
 /// which are not records: on a disk that is nearly full the head alone would still fit.
-fn begin_segment(shared: &Shared, is_probe: bool) -> io::Result<Tail> {
+fn begin_segment(appender: &Appender, is_probe: bool) -> io::Result<Tail> {
     let (segment, head) = {
-        let mut segments = shared.segments.lock();
+        let mut segments = appender.segments.lock();
         if segments.is_full() {
             let full = "too many deliveries wait to be moved into the database";
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, full));
@@ -211,7 +211,7 @@ fn begin_segment(shared: &Shared, is_probe: bool) -> io::Result<Tail> {
     match segment.file.write_all_at(&start, 0) {
         Ok(()) => Ok(Tail { segment, offset: FIRST_AT }),
         Err(error) => {
-            shared.segments.lock().give_up(&segment);
+            appender.segments.lock().give_up(&segment);
             Err(error)
         }
     }
@@ -240,9 +240,9 @@ mod tests {
     use super::super::segments::Position;
     use super::*;
 
-    fn shared(database: &Path) -> Shared {
+    fn appender(database: &Path) -> Appender {
         let segments = Segments::open(database, "0123abcd", Position::default()).unwrap();
-        Shared::new(segments, database, 0, Arc::default())
+        Appender::new(segments, database, 0, Arc::default())
     }
 
     fn batch(bodies: &[&str]) -> Vec<u8> {
@@ -264,21 +264,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("gateway.db");
         let file = folder.path().join("gateway.db-intake-0");
-        let shared = shared(&database);
+        let appender = appender(&database);
         let mut tail = None;
-        write(&shared, &mut tail, &mut batch(&["one", "two"])).unwrap();
+        write(&appender, &mut tail, &mut batch(&["one", "two"])).unwrap();
         let before = std::fs::read(&file).unwrap();
         let first = tail.as_mut().unwrap();
         let number = first.segment.number;
         // Opened for reading only, the file refuses writes.
         first.segment.file = Arc::new(File::open(&file).unwrap());
-        write(&shared, &mut tail, &mut batch(&["three"])).unwrap_err();
+        write(&appender, &mut tail, &mut batch(&["three"])).unwrap_err();
         assert!(tail.is_none());
-        write(&shared, &mut tail, &mut batch(&["four"])).unwrap();
+        write(&appender, &mut tail, &mut batch(&["four"])).unwrap();
         assert_ne!(tail.unwrap().segment.number, number);
         assert_eq!(std::fs::read(&file).unwrap(), before);
         let found = ["one", "two", "four"];
-        assert_eq!(read(&shared.segments.lock()), found);
+        assert_eq!(read(&appender.segments.lock()), found);
         let again = Segments::open(&database, "0123abcd", Position::default()).unwrap();
         assert_eq!(read(&again), found);
     }
@@ -288,25 +288,26 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.db-intake-0");
         std::os::unix::fs::symlink("/dev/full", &file).unwrap();
-        let shared = Arc::new(shared(&folder.path().join("gateway.db")));
-        let of_thread = Arc::clone(&shared);
+        let appender = Arc::new(appender(&folder.path().join("gateway.db")));
+        let of_thread = Arc::clone(&appender);
         let thread = std::thread::spawn(move || append_all(&of_thread));
-        let append = |body: &'static [u8]| shared.append("fabrikam", "push", Timestamp::ZERO, body);
+        let append =
+            |body: &'static [u8]| appender.append("fabrikam", "push", Timestamp::ZERO, body);
         let refused = append(b"one").await.unwrap_err().to_string();
         assert!(refused.contains("full"), "{refused}");
-        assert!(!shared.faults.is_writable(WriteTarget::Intake));
+        assert!(!appender.faults.is_writable(WriteTarget::Intake));
         std::fs::remove_file(&file).unwrap();
         // The probes find the disk writable although nothing is received meanwhile.
         let writable = async {
-            while !shared.faults.is_writable(WriteTarget::Intake) {
+            while !appender.faults.is_writable(WriteTarget::Intake) {
                 tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(20 * PROBE_EVERY, writable).await.expect("a probe succeeds");
         append(b"two").await.unwrap();
-        assert_eq!(shared.appended.load(Ordering::Acquire), 1);
-        assert_eq!(read(&shared.segments.lock()), ["two"]);
-        shared.close();
+        assert_eq!(appender.appended.load(Ordering::Acquire), 1);
+        assert_eq!(read(&appender.segments.lock()), ["two"]);
+        appender.close();
         thread.join().unwrap();
         assert!(append(b"three").await.is_err());
     }
@@ -314,15 +315,15 @@ mod tests {
     #[tokio::test]
     async fn queued_deliveries_are_written_although_their_callers_are_gone() {
         let folder = tempfile::tempdir().unwrap();
-        let shared = shared(&folder.path().join("gateway.db"));
+        let appender = appender(&folder.path().join("gateway.db"));
         for body in [b"one", b"two"] {
-            drop(shared.enqueue("fabrikam", "push", Timestamp::ZERO, body).unwrap());
+            drop(appender.enqueue("fabrikam", "push", Timestamp::ZERO, body).unwrap());
         }
         let long = vec![0; WAITING_BYTES_MAX];
-        let busy = shared.append("fabrikam", "push", Timestamp::ZERO, &long).await;
+        let busy = appender.append("fabrikam", "push", Timestamp::ZERO, &long).await;
         assert!(matches!(busy, Err(Error::Busy { waiting: 2 })), "{busy:?}");
-        shared.close();
-        append_all(&shared);
-        assert_eq!(read(&shared.segments.lock()), ["one", "two"]);
+        appender.close();
+        append_all(&appender);
+        assert_eq!(read(&appender.segments.lock()), ["one", "two"]);
     }
 }

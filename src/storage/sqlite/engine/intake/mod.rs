@@ -28,7 +28,7 @@ use super::connection;
 use super::write_faults::WriteFaults;
 use crate::domain::time::Timestamp;
 use crate::storage::Error;
-use appender::Shared;
+use appender::Appender;
 use segments::Segments;
 
 pub(crate) use record::Received;
@@ -46,7 +46,7 @@ const LIST_WAIT_MAX: Duration = Duration::from_secs(1);
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Intake {
-    shared: Arc<Shared>,
+    appender: Arc<Appender>,
     thread: Mutex<Option<JoinHandle<()>>>,
     moved: watch::Sender<Moved>,
 }
@@ -98,14 +98,14 @@ impl Intake {
         if left_over > 0 {
             tracing::info!("{left_over} deliveries of an earlier process are moved to the inbox");
         }
-        let shared = Arc::new(Shared::new(segments, database, left_over, faults));
-        let of_thread = Arc::clone(&shared);
+        let appender = Arc::new(Appender::new(segments, database, left_over, faults));
+        let of_thread = Arc::clone(&appender);
         let thread = std::thread::Builder::new()
             .name("intake".into())
             .spawn(move || appender::append_all(&of_thread))
             .map_err(beside)?;
         let moved = watch::Sender::new(Moved { upto, count: 0 });
-        Ok(Self { shared, thread: Mutex::new(Some(thread)), moved })
+        Ok(Self { appender, thread: Mutex::new(Some(thread)), moved })
     }
 
     /// Appends a hook call; it is on disk afterwards.
@@ -116,24 +116,24 @@ impl Intake {
         received_at: Timestamp,
         body: &[u8],
     ) -> Result<(), Error> {
-        self.shared.append(organization, hook, received_at, body).await
+        self.appender.append(organization, hook, received_at, body).await
     }
 
     /// How many deliveries are not in the database yet.
     pub(crate) fn waiting(&self) -> u64 {
         let moved = self.moved.borrow().count;
-        self.shared.appended.load(Ordering::Acquire).saturating_sub(moved)
+        self.appender.appended.load(Ordering::Acquire).saturating_sub(moved)
     }
 
     /// The position behind the delivery that was received last.
     pub(crate) fn end(&self) -> Position {
-        self.shared.segments.lock().end()
+        self.appender.segments.lock().end()
     }
 
     /// Reads up to `limit` of the oldest deliveries that are not in the database yet.
     pub(crate) async fn read(&self, limit: usize) -> Result<Batch, Error> {
         let from = self.moved.borrow().upto;
-        let segments = self.shared.segments.lock().from(from);
+        let segments = self.appender.segments.lock().from(from);
         if segments.is_empty() {
             return Ok(Batch { received: Vec::new(), from, upto: from });
         }
@@ -156,7 +156,7 @@ impl Intake {
     /// Takes note that so many deliveries up to the position are in the database.
     pub(crate) fn note_moved(&self, count: usize, upto: Position) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
-        let appended = self.shared.appended.load(Ordering::Acquire);
+        let appended = self.appender.appended.load(Ordering::Acquire);
         let is_all = upto >= self.end();
         self.moved.send_modify(|moved| {
             moved.count = moved.count.saturating_add(count);
@@ -167,7 +167,7 @@ impl Intake {
             }
             moved.upto = upto;
         });
-        self.shared.segments.lock().free_before(upto);
+        self.appender.segments.lock().free_before(upto);
     }
 
     /// Waits, at most a moment, until every delivery that was received before is in the database.
@@ -184,10 +184,10 @@ impl Intake {
 
     /// Refuses further hook calls, and returns when those in the queue are on disk.
     pub(crate) fn close(&self) {
-        self.shared.close();
+        self.appender.close();
         // Another process may own the files from now on: a move that is still under way deletes
         // none.
-        self.shared.segments.lock().close();
+        self.appender.segments.lock().close();
         if let Some(thread) = self.thread.lock().take() {
             drop(thread.join());
         }

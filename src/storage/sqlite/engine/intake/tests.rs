@@ -112,7 +112,7 @@ fn files_that_a_burst_needed_are_deleted() {
     assert_eq!(
         folder.files().len(),
         5,
-        "the last may be written to, and four unused ones are kept"
+        "the last may be written to, and four unused ones are written"
     );
     let more: Vec<_> = (0..6).map(|_| segment(&mut segments, &[b"{}"])).collect();
     assert!(more.iter().all(|one| one.number > last.number));
@@ -154,9 +154,9 @@ fn no_segment_number_is_used_twice() {
             number_max = lost.number;
             segments.give_up(&lost);
         }
-        let kept = segment(&mut segments, &[b"{}"]);
-        assert!(kept.number > number_max);
-        position.segment = kept.number;
+        let written = segment(&mut segments, &[b"{}"]);
+        assert!(written.number > number_max);
+        position.segment = written.number;
         let (lost, _) = segments.next().unwrap();
         number_max = lost.number;
     }
