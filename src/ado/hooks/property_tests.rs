@@ -92,9 +92,9 @@ fn check(body: &[u8]) {
         Ok(envelope) => {
             assert!(envelope.event_id.is_none_or(|id| !id.is_empty()));
             if let Some(event_type) = delivered.event_type {
-                let event_type = envelope.event_type.as_deref().unwrap_or_default();
+                let in_envelope = envelope.event_type.as_deref().unwrap_or_default();
                 assert!(event_type.chars().count() <= 100, "{event_type}");
-                assert!(event_type.chars().count() > 100 || !event_type.is_empty());
+                assert!(in_envelope.chars().count() > 100 || !in_envelope.is_empty());
             }
         }
         Err(refusal) => {
