@@ -1,8 +1,8 @@
 //! ONE integration binary: what users, operators and neighbours of the gateway can rely on.
 //!
 //! The tests reach the gateway as they do: over HTTP, by the command line and through the store's
-//! interface. The crate `fakes` has fakes of the neighbours. No test waits for time to pass, but for
-//! something to happen.
+//! interface. The crate `fakes` has fakes of the neighbours. No test waits for time to pass; each
+//! waits for something to happen.
 
 #![expect(
     clippy::expect_used,
