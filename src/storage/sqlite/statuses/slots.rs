@@ -113,13 +113,22 @@ fn create(
     status: &Status,
     now: Timestamp,
 ) -> rusqlite::Result<StatusId> {
+    // A slot and its first status name each other; the defaults of the columns are those of a new
+    // slot.
+    let slot = Slot::new(owner, StatusId(0), now);
     db.prepare_cached(
-        "INSERT INTO slot (key, organization, owner, newest, due_at) VALUES (?1, ?2, ?3, 0, ?4)",
+        "INSERT INTO slot (key, organization, owner, newest, due_at) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute(params![key, status.organization, owner, now.micros()])?;
+    .execute(params![
+        key,
+        status.organization,
+        slot.owner,
+        slot.newest.0,
+        slot.due_at.map(Timestamp::micros)
+    ])?;
     let slot_id = db.last_insert_rowid();
     let id = insert(db, slot_id, status, None, now)?;
-    store_shown(db, slot_id, &Slot::new(owner, id, now))?;
+    db.prepare_cached("UPDATE slot SET newest = ?2 WHERE id = ?1")?.execute([slot_id, id.0])?;
     Ok(id)
 }
 
