@@ -32,7 +32,7 @@ use std::time::Duration;
 
 /// How long a test waits for something that has to happen before the test fails. Generous, because
 /// only a failing test waits this long.
-pub(crate) const WAIT_MAX: Duration = Duration::from_secs(60);
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// How often a condition is polled that cannot be waited for otherwise.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(10);
