@@ -31,6 +31,31 @@ pub struct Deps {
     pub stop: CancellationToken,
 }
 
+impl Deps {
+    /// With the clock of the machine, and state that begins empty.
+    pub fn new(
+        http: reqwest::Client,
+        store: Arc<dyn Store>,
+        keys: Keyring,
+        public_url: Url,
+        instance: Instance,
+    ) -> Self {
+        Self {
+            http,
+            store,
+            keys,
+            public_url,
+            throttle: Arc::default(),
+            health: Arc::default(),
+            hook_activity: Arc::default(),
+            notifiers: Notifiers::default(),
+            clock: Clock::system(),
+            instance,
+            stop: CancellationToken::new(),
+        }
+    }
+}
+
 /// Which gateway process this is, and of which installation. Each id is eight hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {

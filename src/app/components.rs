@@ -3,18 +3,15 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use tokio_util::sync::CancellationToken;
 
 use super::reconcilers::reconcilers;
 use crate::ado;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::Identities;
 use crate::deps::{Deps, Instance};
 use crate::reconcile::survey::{SurveyTarget, Surveys};
 use crate::server::{Components, Draining, Organizations};
 use crate::storage::Store;
-use crate::worker::Notifiers;
 
 /// The parts of a gateway on this store.
 ///
@@ -41,19 +38,9 @@ async fn deps(config: &Config, store: Arc<dyn Store>) -> anyhow::Result<Deps> {
     let process = getrandom::u32().context("no random numbers are available")?;
     let instance =
         Instance { installation_id: store.gateway().await?, id: format!("{process:08x}") };
-    Ok(Deps {
-        http: ado::http_client().context("cannot set up outgoing connections")?,
-        store,
-        keys: config.secrets.clone(),
-        public_url: config.server.public_url.clone(),
-        throttle: Arc::default(),
-        health: Arc::default(),
-        hook_activity: Arc::default(),
-        notifiers: Notifiers::default(),
-        clock: Clock::system(),
-        instance,
-        stop: CancellationToken::new(),
-    })
+    let http = ado::http_client().context("cannot set up outgoing connections")?;
+    let (keys, public_url) = (config.secrets.clone(), config.server.public_url.clone());
+    Ok(Deps::new(http, store, keys, public_url, instance))
 }
 
 fn surveys(config: &Config, identities: &Identities, deps: &Deps) -> Surveys {

@@ -2,31 +2,19 @@
 
 use std::sync::Arc;
 
-use azdo_gateway::clock::Clock;
 use azdo_gateway::config::Config;
 use azdo_gateway::credentials::Identities;
 use azdo_gateway::deps::{Deps, Instance};
 use azdo_gateway::reconcile::context::OrganizationContext;
 use azdo_gateway::reconcile::organization::{OrganizationReconcilers, Settings};
 use azdo_gateway::storage::Store;
-use azdo_gateway::worker::Notifiers;
-use tokio_util::sync::CancellationToken;
 
 /// What another process of this configuration works with.
 fn deps(config: &Config, store: &Arc<dyn Store>, process: &str) -> Deps {
-    Deps {
-        http: azdo_gateway::ado::http_client().expect("it is set up"),
-        store: Arc::clone(store),
-        keys: config.secrets.clone(),
-        public_url: config.server.public_url.clone(),
-        throttle: Arc::default(),
-        health: Arc::default(),
-        hook_activity: Arc::default(),
-        notifiers: Notifiers::default(),
-        clock: Clock::system(),
-        instance: Instance { installation_id: "another0".into(), id: process.to_owned() },
-        stop: CancellationToken::new(),
-    }
+    let http = azdo_gateway::ado::http_client().expect("it is set up");
+    let (keys, public_url) = (config.secrets.clone(), config.server.public_url.clone());
+    let instance = Instance { installation_id: "another0".into(), id: process.to_owned() };
+    Deps::new(http, Arc::clone(store), keys, public_url, instance)
 }
 
 /// Who another process of this configuration is.

@@ -1,6 +1,6 @@
 //! The state that a decision is based on, and the commit of a decision: all or nothing.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::{inbox, names};
 use crate::domain::decision::{KnownPullRequest, KnownRef, Remembered, RememberedRef};
@@ -134,34 +134,21 @@ pub(super) fn commit(db: &Connection, commit: &DecisionCommit) -> rusqlite::Resu
 
 /// Whether everything that the decision was based on is unchanged.
 fn is_current(db: &Connection, commit: &DecisionCommit) -> rusqlite::Result<bool> {
+    let organization = &commit.organization;
     if let Some(Remembered { pull_request, .. }) = &commit.decision.pull_request {
-        let revision: Option<i64> = db
-            .prepare_cached(
-                "SELECT revision FROM pull_request
-                 WHERE organization = ?1 AND repository = ?2 AND id = ?3",
-            )?
-            .query_row(
-                params![commit.organization, pull_request.repository.id, pull_request.id],
-                |row| row.get(0),
-            )
-            .optional()?;
-        if revision.unwrap_or(0) != commit.pull_request_revision {
+        let of_row = "SELECT revision FROM pull_request
+             WHERE organization = ?1 AND repository = ?2 AND id = ?3";
+        let row = params![organization, pull_request.repository.id, pull_request.id];
+        if revision(db, of_row, row)? != commit.pull_request_revision {
             return Ok(false);
         }
     }
     for remembered in &commit.decision.refs {
-        let revision: Option<i64> = db
-            .prepare_cached(
-                "SELECT revision FROM ref
-                 WHERE organization = ?1 AND repository = ?2 AND name = ?3",
-            )?
-            .query_row(
-                params![commit.organization, remembered.repository.id, remembered.name],
-                |row| row.get(0),
-            )
-            .optional()?;
+        let of_row = "SELECT revision FROM ref
+             WHERE organization = ?1 AND repository = ?2 AND name = ?3";
+        let row = params![organization, remembered.repository.id, remembered.name];
         let based_on = commit.ref_revisions.iter().find(|(name, _)| *name == remembered.name);
-        if revision.unwrap_or(0) != based_on.map_or(0, |(_, revision)| *revision) {
+        if revision(db, of_row, row)? != based_on.map_or(0, |(_, revision)| *revision) {
             return Ok(false);
         }
     }
@@ -171,6 +158,12 @@ fn is_current(db: &Connection, commit: &DecisionCommit) -> rusqlite::Result<bool
         }
     }
     Ok(true)
+}
+
+/// The revision of a row; 0 where there is none.
+fn revision(db: &Connection, of_row: &str, row: impl Params) -> rusqlite::Result<i64> {
+    let found = db.prepare_cached(of_row)?.query_row(row, |row| row.get(0)).optional()?;
+    Ok(found.unwrap_or(0))
 }
 
 fn remember_pull_request(
