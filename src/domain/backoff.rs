@@ -48,10 +48,10 @@ mod tests {
         fn a_wait_is_within_its_bounds(attempts in 1u32.., random: u64, asked in 0u64..10_000_000) {
             let free = B.wait(attempts, random, None);
             prop_assert!(free <= Duration::from_millis(60_000));
-            let kept = B.wait(attempts, random, Some(Duration::from_millis(asked)));
+            let obeyed = B.wait(attempts, random, Some(Duration::from_millis(asked)));
             let believed = asked.min(3_600_000);
-            prop_assert!(kept >= Duration::from_millis(believed));
-            prop_assert!(kept <= Duration::from_millis((believed + believed / 4).max(60_000)));
+            prop_assert!(obeyed >= Duration::from_millis(believed));
+            prop_assert!(obeyed <= Duration::from_millis((believed + believed / 4).max(60_000)));
         }
     }
 

@@ -301,4 +301,4 @@ fn skips_ci(message: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 #[path = "check_tests.rs"]
-mod tests;
+pub(in crate::domain) mod tests;

@@ -5,11 +5,12 @@ use super::*;
 const PROJECT_ID: &str = "3e5d9a74-0c1b-4f62-a8d7-94b6e2f1c053";
 const REPOSITORY_ID: &str = "b90f6c2e-7d48-4a15-8c93-61e0d7a2f5b8";
 
-fn texts(texts: &[&str]) -> Vec<String> {
+pub(in crate::domain) fn texts(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
-fn check() -> Check {
+/// A check of one repository, on pull requests into main and releases.
+pub(in crate::domain) fn check() -> Check {
     Check {
         name: "unit".into(),
         genre: "ci".into(),
@@ -32,7 +33,7 @@ fn check() -> Check {
     }
 }
 
-fn storefront() -> Repository {
+pub(in crate::domain) fn storefront() -> Repository {
     Repository {
         id: REPOSITORY_ID.into(),
         name: "storefront".into(),

@@ -1,32 +1,20 @@
 //! Permissions: what a set of checks needs, and the command that grants it.
 
-use std::time::Duration;
-
 use super::*;
-use crate::domain::check::{Forks, Patterns};
+use crate::domain::check::{self, Patterns};
 use crate::domain::run::Targets;
 
 fn check(name: &str, repositories: &str, targets: Targets, on: Trigger) -> Check {
     let any = || Patterns::of_branches(&["**".to_owned()]).unwrap();
     Check {
         name: name.into(),
-        genre: "ci".into(),
         organization: "Fabrikam".into(),
         repositories: Patterns::of_names(&[repositories.to_owned()]).unwrap(),
         on: vec![on],
         target_branches: any(),
         branches: any(),
-        drafts: false,
-        forks: Forks::Run,
-        labels: vec![],
-        skip_ci: true,
-        commands: false,
-        required: false,
-        supersede: true,
-        concurrency: None,
-        timeout: Duration::from_secs(60),
         targets,
-        ci: "builder".into(),
+        ..check::tests::check()
     }
 }
 

@@ -304,4 +304,4 @@ pub fn format_duration(duration: Duration) -> String {
 
 #[cfg(test)]
 #[path = "run_tests.rs"]
-mod tests;
+pub(in crate::domain) mod tests;

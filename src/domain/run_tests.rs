@@ -12,7 +12,8 @@ fn later(seconds: u64) -> Timestamp {
     NOW.plus(Duration::from_secs(seconds))
 }
 
-fn run(state: State) -> Run {
+/// A run of a push, in this state.
+pub(in crate::domain) fn run(state: State) -> Run {
     Run {
         id: RunId(Uuid::from_u128(1)),
         number: 5,
@@ -97,14 +98,14 @@ fn a_repeated_report_is_not_applied_and_says_so() {
     let running = run(State::Running);
     let why = not(advance(&running, &report(Reported::Running), later(1)));
     assert_eq!(why, "repeat: the run is running already");
-    let told = Report {
+    let sent = Report {
         description: Some("step 3 of 5".into()),
         url: Some("https://ci/9".into()),
         ..report(Reported::Running)
     };
-    let next = to(advance(&running, &told, later(1)));
+    let next = to(advance(&running, &sent, later(1)));
     assert_eq!(next.reason, running.reason, "no new state, no new reason");
-    assert_eq!(not(advance(&next, &told, later(2))), "repeat: the run is running already");
+    assert_eq!(not(advance(&next, &sent, later(2))), "repeat: the run is running already");
     let why = not(advance(&run(State::Failed), &report(Reported::Failed), later(1)));
     assert_eq!(why, "repeat: the run is failed already");
 }
@@ -126,8 +127,8 @@ fn a_late_report_is_not_applied_and_says_why() {
 
 #[test]
 fn a_description_is_not_kept_for_the_next_state() {
-    let told = Report { description: Some("step 3 of 5".into()), ..report(Reported::Running) };
-    let running = to(advance(&run(State::Dispatched), &told, NOW));
+    let sent = Report { description: Some("step 3 of 5".into()), ..report(Reported::Running) };
+    let running = to(advance(&run(State::Dispatched), &sent, NOW));
     let linked = Report { url: Some("https://ci/9".into()), ..report(Reported::Running) };
     let linked = to(advance(&running, &linked, NOW));
     assert_eq!(linked.description.as_deref(), Some("step 3 of 5"));
@@ -149,8 +150,8 @@ fn an_accepted_run_is_dispatched_and_its_timeout_begins() {
 #[test]
 fn an_answer_slower_than_the_report_only_adds_id_and_url() {
     for reported in REPORTED {
-        let told = Report { url: Some("https://ci/9/log".into()), ..report(reported) };
-        let early = to(advance(&run(State::Planned), &told, later(1)));
+        let sent = Report { url: Some("https://ci/9/log".into()), ..report(reported) };
+        let early = to(advance(&run(State::Planned), &sent, later(1)));
         let answer =
             Started::Accepted { ci_id: Some("9".into()), url: Some("https://ci/9".into()) };
         let next = to(started(&early, &answer, later(2)));
@@ -290,9 +291,9 @@ proptest! {
         reported in select(REPORTED.to_vec()),
         description in prop::option::of("[a-z]{0,3}"),
     ) {
-        let told = Report { description, ..report(reported) };
-        if let Advance::To(next) = advance(&run(state), &told, later(1)) {
-            prop_assert!(matches!(advance(&next, &told, later(2)), Advance::Not(_)));
+        let sent = Report { description, ..report(reported) };
+        if let Advance::To(next) = advance(&run(state), &sent, later(1)) {
+            prop_assert!(matches!(advance(&next, &sent, later(2)), Advance::Not(_)));
         }
     }
 }

@@ -176,8 +176,8 @@ pub fn cut(text: &str, chars_max: usize) -> String {
     if line.chars().count() <= chars_max {
         return line;
     }
-    let kept: String = line.chars().take(chars_max.saturating_sub(1)).collect();
-    format!("{}…", kept.trim_end())
+    let begin: String = line.chars().take(chars_max.saturating_sub(1)).collect();
+    format!("{}…", begin.trim_end())
 }
 
 #[cfg(test)]

@@ -5,25 +5,17 @@ use proptest::sample::select;
 use uuid::Uuid;
 
 use super::super::event::Repository;
-use super::super::run::{OfPullRequest, Targets};
-use super::super::time::Timestamp;
+use super::super::run::{self, OfPullRequest, Targets};
 use super::*;
 
 fn run(state: State) -> Run {
     Run {
-        id: RunId(Uuid::from_u128(1)),
-        number: 5,
-        revision: 2,
-        check: "unit".into(),
-        genre: "ci".into(),
-        organization: "contoso".into(),
         repository: Repository {
             id: "b90f".into(),
             name: "storefront".into(),
             project_id: "3e5d".into(),
             project: "Webshop".into(),
         },
-        commit: "a".repeat(40),
         git_ref: "refs/heads/search".into(),
         pull_request: Some(OfPullRequest {
             id: 7,
@@ -37,19 +29,9 @@ fn run(state: State) -> Run {
             is_draft: false,
             is_fork: false,
         }),
-        ci: "jenkins".into(),
-        targets: Targets { pull_request: true, commit: true },
-        concurrency: None,
-        timeout_ms: 7_200_000,
-        state,
         reason: "no final report within 2h".into(),
-        description: None,
         url: Some("https://ci/9".into()),
-        ci_id: None,
-        attempts: 1,
-        created_at: Timestamp::ZERO,
-        updated_at: Timestamp::ZERO,
-        overdue_at: Timestamp::ZERO,
+        ..run::tests::run(state)
     }
 }
 

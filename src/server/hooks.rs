@@ -21,6 +21,7 @@ use super::memory_budget::{MemoryBudget, Reservation};
 use super::verified_hooks::{VerifiedHook, VerifiedHooks};
 use super::{Components, Draining, Organizations, problem};
 use crate::deps::Deps;
+use crate::jitter;
 use crate::pipeline::accept::Accept;
 use crate::secret::Secret;
 use crate::storage;
@@ -217,7 +218,7 @@ fn refuse(refusal: &Refusal, organization: &str, hook: &str) -> HttpResponse {
                 "answered a delivery with 503: Azure DevOps sends it again"
             );
             // Spread over some seconds, so that deferred deliveries do not return all at once.
-            let wait_s = 2 + getrandom::u32().unwrap_or(0) % 8;
+            let wait_s = 2 + jitter::random() % 8;
             response.insert_header((header::RETRY_AFTER, wait_s.to_string()));
         }
     }

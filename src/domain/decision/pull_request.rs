@@ -47,7 +47,7 @@ enum Occasion {
 /// Decides about a pull request as `seen`.
 pub fn on_pull_request(
     checks: &[Check],
-    told: &Observation<'_>,
+    observation: &Observation<'_>,
     seen: &PullRequest,
     known: &KnownPullRequest,
     new_id: &mut dyn FnMut() -> RunId,
@@ -56,18 +56,18 @@ pub fn on_pull_request(
     let before = known.remembered.as_ref();
     let events = changes(before.map(|before| &before.pull_request), seen);
     let event = events.first().copied().unwrap_or(Event::PullRequestUnchanged);
-    if let Some(before) = before.filter(|before| told.as_of() < before.as_of) {
+    if let Some(before) = before.filter(|before| observation.as_of() < before.as_of) {
         let reason = format!(
             "pull request {}: the delivery is of {}, and a state of {} is stored already",
-            seen.id, told.at, before.as_of
+            seen.id, observation.at, before.as_of
         );
         return Decision::nothing(Outcome::Stale, event, reason);
     }
     let mut next = PullRequest::merged(seen, before.map(|before| &before.pull_request));
-    next.head_as_of = Some(head_as_of(told, &next, before));
-    let as_of = before.map_or(told.as_of(), |before| before.as_of.max(told.as_of()));
+    next.head_as_of = Some(head_as_of(observation, &next, before));
+    let as_of = before.map_or(observation.as_of(), |before| before.as_of.max(observation.as_of()));
     let mut step = Step {
-        told,
+        observation,
         next: &next,
         known,
         events: &events,
@@ -77,7 +77,7 @@ pub fn on_pull_request(
         without_run: vec![],
         found: vec![],
     };
-    let past = told.is_past();
+    let past = observation.is_past();
     let (planned, ended) = match (next.status, past) {
         (Status::Active, Some(_)) => step.past(checks),
         (_, Some(_)) => Default::default(),
@@ -105,14 +105,18 @@ pub fn on_pull_request(
 /// When a new head was last delivered. Other changes do not count: they say nothing about a branch
 /// that moved and came back meanwhile.
 fn head_as_of(
-    told: &Observation<'_>,
+    observation: &Observation<'_>,
     next: &PullRequest,
     before: Option<&Remembered>,
 ) -> Timestamp {
-    let Some(before) = before else { return told.at };
+    let Some(before) = before else { return observation.at };
     let has_moved = next.source_commit != before.pull_request.source_commit;
-    let came_back = told.caught_up.is_some_and(|found| found.catch_up_meta.came_back);
-    if has_moved || came_back { told.at.max(before.head_as_of()) } else { before.head_as_of() }
+    let came_back = observation.caught_up.is_some_and(|found| found.catch_up_meta.came_back);
+    if has_moved || came_back {
+        observation.at.max(before.head_as_of())
+    } else {
+        before.head_as_of()
+    }
 }
 
 fn was_there_before(seen: &PullRequest, since: Timestamp) -> String {
@@ -126,7 +130,7 @@ fn was_there_before(seen: &PullRequest, since: Timestamp) -> String {
 
 /// The working set of one decision.
 pub(super) struct Step<'a> {
-    pub(super) told: &'a Observation<'a>,
+    pub(super) observation: &'a Observation<'a>,
     pub(super) next: &'a PullRequest,
     pub(super) known: &'a KnownPullRequest,
     pub(super) events: &'a [Event],
@@ -143,7 +147,7 @@ impl Step<'_> {
         let (mut planned, mut ended) = (Vec::new(), Vec::new());
         for check in self.watching(checks, Trigger::PullRequest) {
             let Some(occasion) = self.occasion(check) else {
-                if self.told.is_guarded_anew() {
+                if self.observation.is_guarded_anew() {
                     self.judge_again(check);
                 }
                 continue;
@@ -228,7 +232,7 @@ impl Step<'_> {
     }
 
     pub(super) fn watching<'c>(&self, checks: &'c [Check], trigger: Trigger) -> Vec<&'c Check> {
-        let Observation { organization, former_names, .. } = self.told;
+        let Observation { organization, former_names, .. } = self.observation;
         checks
             .iter()
             .filter(|check| check.is_on(trigger))
@@ -245,7 +249,7 @@ impl Step<'_> {
             || happened(Event::PullRequestReactivated)
             || (happened(Event::PullRequestEdited) && !check.labels.is_empty())
             || self.came_back()
-            || self.told.source == Source::Replay;
+            || self.observation.source == Source::Replay;
         if new {
             return Some(Occasion::New);
         }
@@ -255,8 +259,8 @@ impl Step<'_> {
     /// Catch-up found that the source branch moved and came back since the stored head.
     fn came_back(&self) -> bool {
         let before = self.known.remembered.as_ref();
-        let is_news = before.is_none_or(|before| before.head_as_of() < self.told.at);
-        is_news && self.told.caught_up.is_some_and(|found| found.catch_up_meta.came_back)
+        let is_news = before.is_none_or(|before| before.head_as_of() < self.observation.at);
+        is_news && self.observation.caught_up.is_some_and(|found| found.catch_up_meta.came_back)
     }
 
     fn start(&mut self, check: &Check, occasion: Occasion) -> Result<Run, String> {
@@ -272,7 +276,7 @@ impl Step<'_> {
             return Err(why);
         }
         let work = Plan {
-            organization: self.told.organization,
+            organization: self.observation.organization,
             repository: &self.next.repository,
             commit,
             git_ref: &self.next.source_ref,
@@ -305,7 +309,7 @@ impl Step<'_> {
     fn headline(&self, event: Option<Event>) -> String {
         let what = match event {
             Some(event) => event.as_str().trim_start_matches("pull_request_").replace('_', " "),
-            None => self.told.source.as_str().replace('_', " "),
+            None => self.observation.source.as_str().replace('_', " "),
         };
         match &self.next.source_commit {
             Some(commit) => format!("pull request {} {what} at {}", self.next.id, short(commit)),

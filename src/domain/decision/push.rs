@@ -41,20 +41,20 @@ pub struct KnownRef {
 /// Decides about a push; `known` has one entry per update, in the same order.
 pub fn on_push(
     checks: &[Check],
-    told: &Observation<'_>,
+    observation: &Observation<'_>,
     push: &Push,
     known: &[KnownRef],
     new_id: &mut dyn FnMut() -> RunId,
     now: Timestamp,
 ) -> Decision {
-    if let Some(since) = told.is_past() {
-        return past(told, push, known, since);
+    if let Some(since) = observation.is_past() {
+        return past(observation, push, known, since);
     }
     let event = push.updates.first().map_or(Event::OtherRefUpdated, RefUpdate::event);
     let mut decision = Decision::nothing(Outcome::Ignored, event, "the push moves no ref");
     let (mut findings, mut repeats) = (Vec::new(), 0_usize);
     for (update, known) in push.updates.iter().zip(known) {
-        let mut step = Step { checks, at: At { told, push, update, known }, now, new_id };
+        let mut step = Step { checks, at: At { observation, push, update, known }, now, new_id };
         if step.at.is_repeat() {
             repeats += 1;
             findings.push(format!("{} is known already", headline(update)));
@@ -78,7 +78,12 @@ pub fn on_push(
 }
 
 /// A push that is older than the watch: stored, so that it is known later, and starts nothing.
-fn past(told: &Observation<'_>, push: &Push, known: &[KnownRef], since: Timestamp) -> Decision {
+fn past(
+    observation: &Observation<'_>,
+    push: &Push,
+    known: &[KnownRef],
+    since: Timestamp,
+) -> Decision {
     let event = push.updates.first().map_or(Event::OtherRefUpdated, RefUpdate::event);
     let Repository { project, name, .. } = &push.repository;
     let what = match push.updates.as_slice() {
@@ -88,7 +93,7 @@ fn past(told: &Observation<'_>, push: &Push, known: &[KnownRef], since: Timestam
     let reason =
         format!("{what}: older than the watch on {project}/{name} (since {since}): recorded only");
     let updates = push.updates.iter().zip(known);
-    let updates = updates.map(|(update, known)| At { told, push, update, known });
+    let updates = updates.map(|(update, known)| At { observation, push, update, known });
     Decision {
         refs: updates.filter(|at| !at.is_repeat()).filter_map(|at| at.remember()).collect(),
         ..Decision::nothing(Outcome::Ignored, event, reason)
@@ -114,7 +119,7 @@ fn headline(update: &RefUpdate) -> String {
 /// One ref of a push, and its stored state.
 #[derive(Clone, Copy)]
 struct At<'a> {
-    told: &'a Observation<'a>,
+    observation: &'a Observation<'a>,
     push: &'a Push,
     update: &'a RefUpdate,
     known: &'a KnownRef,
@@ -124,28 +129,30 @@ impl At<'_> {
     /// The push is known: the ref has its commit already, or catch-up found the push.
     fn is_repeat(&self) -> bool {
         let is_told = |known: &RememberedRef| {
-            let is_settled = self.push.push_id.is_some_and(|told| known.settled.contains(&told));
+            let is_settled =
+                self.push.push_id.is_some_and(|observation| known.settled.contains(&observation));
             known.head == self.update.new || is_settled
         };
-        self.told.source != Source::Replay && self.known.remembered.as_ref().is_some_and(is_told)
+        self.observation.source != Source::Replay
+            && self.known.remembered.as_ref().is_some_and(is_told)
     }
 
     /// Whether a later push of the ref is known already.
     fn is_overtaken(&self) -> bool {
         let Some(known) = &self.known.remembered else { return false };
         match (self.push.push_id, known.push_id) {
-            (Some(told), Some(known)) => told < known,
+            (Some(observation), Some(known)) => observation < known,
             // Catch-up stores a head without a push id: a push that does not start from it is
             // older.
             (Some(_), None) => self.update.old != known.head,
             // Catch-up compared with a head that has changed since.
-            (None, _) => self.told.source != Source::Hook && self.update.old != known.head,
+            (None, _) => self.observation.source != Source::Hook && self.update.old != known.head,
         }
     }
 
     fn remember(&self) -> Option<RememberedRef> {
         let known = self.known.remembered.as_ref();
-        let is_caught_up = self.told.source == Source::CatchUp;
+        let is_caught_up = self.observation.source == Source::CatchUp;
         let news = self.push.push_id.filter(|_| is_caught_up);
         let mut settled = known.map_or_else(Vec::new, |known| known.settled.clone());
         settled.extend(news);
@@ -168,7 +175,9 @@ impl At<'_> {
     /// Whether the ref was pushed again before catch-up found this push.
     fn is_passed_over(&self) -> bool {
         let is_it = |name: &String| *name == self.update.name;
-        self.told.caught_up.is_some_and(|found| found.catch_up_meta.passed_over.iter().any(is_it))
+        self.observation
+            .caught_up
+            .is_some_and(|found| found.catch_up_meta.passed_over.iter().any(is_it))
     }
 }
 
@@ -182,7 +191,7 @@ struct Step<'a, 'n> {
 
 impl Step<'_, '_> {
     fn run(&mut self, decision: &mut Decision) -> Vec<String> {
-        let At { told, push, update, known } = self.at;
+        let At { observation, push, update, known } = self.at;
         let mut found = Vec::new();
         let Some(commit) = update.new.as_deref() else {
             if self.at.is_overtaken() {
@@ -202,7 +211,7 @@ impl Step<'_, '_> {
                 "passed over: it was pushed to again before catch-up found this push".into(),
             ];
         }
-        let Observation { organization, former_names, .. } = told;
+        let Observation { organization, former_names, .. } = observation;
         for check in self.checks {
             if !check.watches(organization, &push.repository, former_names) {
                 continue;
@@ -220,7 +229,7 @@ impl Step<'_, '_> {
     }
 
     fn start(&mut self, check: &Check, commit: &str) -> Option<Result<Run, String>> {
-        let At { told, push, update, known } = self.at;
+        let At { observation, push, update, known } = self.at;
         let admitted = match update.branch() {
             Some(branch) if check.is_on(Trigger::Push) => {
                 check.admits_branch(branch, &push.messages)
@@ -236,7 +245,7 @@ impl Step<'_, '_> {
         let ran = |run: &Run| is_of(run, check) && run.commit == commit;
         let is_answered = || known.runs.iter().any(|run| answers(run, check, commit));
         let late = self.at.is_overtaken() && known.runs.iter().any(ran);
-        let has_run = match told.source {
+        let has_run = match observation.source {
             // A replay repeats runs that were cancelled or errored.
             Source::Replay => is_answered(),
             Source::CatchUp if push.push_id.is_some() => late || is_answered(),
@@ -248,7 +257,7 @@ impl Step<'_, '_> {
             return Some(Err(format!("it has already run on {}", short(commit))));
         }
         let work = Plan {
-            organization: told.organization,
+            organization: observation.organization,
             repository: &push.repository,
             commit,
             git_ref: &update.name,

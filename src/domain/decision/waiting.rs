@@ -43,7 +43,7 @@ impl Step<'_> {
             (None, Err(why)) => (Shown::Pending, format!("Waits: {why}")),
             (None, Ok(())) => (Shown::Pending, WAITS_FOR_A_PUSH.to_owned()),
         };
-        let organization = self.told.organization;
+        let organization = self.observation.organization;
         let shown = status::without_run(organization, check, self.next, &commit, (state, &why));
         self.without_run.push(shown);
     }
@@ -60,7 +60,7 @@ impl Step<'_> {
         if self.known.runs.iter().any(|run| goes_on(&run) && !is_cancelled(&run)) {
             return "";
         }
-        let (state, why, told) = match (check.exempts(self.next), check.admits(self.next)) {
+        let (state, why, addition) = match (check.exempts(self.next), check.admits(self.next)) {
             (Some(why), _) => (Shown::NotApplicable, format!("Not applicable: {why}"), EXEMPT),
             // A status not applicable from before must not remain when the pull request is
             // published or approved.
@@ -73,10 +73,10 @@ impl Step<'_> {
             }
             _ => return "",
         };
-        let organization = self.told.organization;
+        let organization = self.observation.organization;
         let shown = status::without_run(organization, check, self.next, &commit, (state, &why));
         self.without_run.push(shown);
-        told
+        addition
     }
 
     /// Labels or the target branch changed and the commit did not: an earlier status not applicable

@@ -21,7 +21,7 @@ use super::view::View;
 pub struct Plan {
     pub steps: Vec<Step>,
     /// How many policies are as desired.
-    pub kept: usize,
+    pub unchanged: usize,
     /// Policies of ours that the store does not know: the answer to their creation was lost, or the
     /// store is a new one. To be recorded.
     pub adopted: Vec<(String, i64)>,
@@ -77,7 +77,7 @@ impl Plan {
         let settings = desired.settings(view.me);
         let changes = changes(view, &found.settings, &settings);
         if changes.is_empty() {
-            self.kept += 1;
+            self.unchanged += 1;
             return;
         }
         self.steps.push(Step {

@@ -8,7 +8,7 @@ use crate::domain::subscription::Step;
 pub struct Preview {
     pub steps: Vec<StepPreview>,
     /// How many subscriptions are as desired.
-    pub kept: usize,
+    pub unchanged: usize,
     /// How many web hooks deliver elsewhere, which are left alone.
     pub foreign: usize,
     /// An operator had the hooks removed.
@@ -27,7 +27,7 @@ pub struct StepPreview {
 impl Preview {
     pub(super) fn new(snapshot: &Snapshot, steps: Vec<Step>, is_managed: bool) -> Self {
         let has_step = |id: &String| steps.iter().any(|step| step.id.as_ref() == Some(id));
-        let kept = snapshot.owned.iter().filter(|one| !has_step(&one.found.id)).count();
+        let unchanged = snapshot.owned.iter().filter(|one| !has_step(&one.found.id)).count();
         let preview = |step: Step| {
             let hook_scope = step.hook_scope.as_ref();
             let id = || hook_scope.map(|hook_scope| hook_scope.project_id.clone());
@@ -35,7 +35,7 @@ impl Preview {
             StepPreview { project: project.unwrap_or_default(), step }
         };
         Self {
-            kept,
+            unchanged,
             foreign: snapshot.foreign,
             is_held: snapshot.hook_state.is_held,
             is_managed,

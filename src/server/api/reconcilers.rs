@@ -45,7 +45,7 @@ pub(super) async fn plan(
     Ok(Json(json!({
         "organization": organization,
         "items": items,
-        "kept": plan.kept,
+        "kept": plan.unchanged,
         "foreign": plan.foreign,
         "managed": plan.is_managed,
         "held": plan.is_held,

@@ -14,13 +14,13 @@ use crate::harness::{Binary, Env, Settings, WAIT_MAX, check};
 
 const CHECKS: [&str; 2] = ["unit-tests", "lint"];
 /// Reconcilers run at the start and then hardly ever, so that their requests can be counted.
-const KEPT: &str = "hooks = true\nreconcile = \"1h\"\ncatch_up = \"1h\"";
+const MANAGED: &str = "hooks = true\nreconcile = \"1h\"\ncatch_up = \"1h\"";
 const BATCHES: usize = 10;
 const PER_BATCH: usize = 10;
 const HALF_BATCH: Duration = Duration::from_secs(186);
 
-fn kept(settings: &mut Settings) {
-    settings.organization = KEPT.to_owned();
+fn managed(settings: &mut Settings) {
+    settings.organization = MANAGED.to_owned();
     let tests = check(CHECKS[0], "on = [\"pull_request\", \"push\"]\nbranches = [\"main\"]");
     settings.checks = tests + &check(CHECKS[1], "on = [\"pull_request\"]");
 }
@@ -66,7 +66,7 @@ async fn after_two_days_off_nothing_is_missing() {
 async fn hour_off(seed: u64, more: Duration, status: SubscriptionStatus) {
     let env = Env::new(seed);
     let old: Vec<u64> = (0..3).map(|number| env.open(&format!("old-{number}")).0).collect();
-    let mut gateway = Binary::without_hooks(&env, kept).await;
+    let mut gateway = Binary::without_hooks(&env, managed).await;
     env.until_hooks(&gateway.url, 4).await;
     env.until("it looked at the branches", |ado, _| ado.journal.count("GET", "/pushes") > 0).await;
     env.until_idle(&gateway.api).await;

@@ -1,18 +1,20 @@
 //! What reconciling policies does not do: keep people from pushing, change policies that only look
-//! like ours, or forget ours while they are hidden.
+//! like owned_policies, or forget owned_policies while they are hidden.
 
 use fakes::ado::Permission;
 use serde_json::{Value, json};
 
-use super::requiring::{made_by_an_administrator, ours, reconciled, required, start, until_ours};
+use super::requiring::{
+    made_by_an_administrator, owned_policies, reconciled, required, start, until_owned_policies,
+};
 use crate::harness::{Env, check};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_for_every_branch_gets_a_policy_that_follows_the_default_branch() {
     let env = Env::new(4211);
     let gateway = start(&env, check("unit-tests", "required = true")).await;
-    until_ours(&env, 1).await;
-    let (id, settings) = ours(&env).remove(0);
+    until_owned_policies(&env, 1).await;
+    let (id, settings) = owned_policies(&env).remove(0);
     let repository = env.repository.clone();
     let scope = |name: &str| {
         let repository = &repository;
@@ -29,7 +31,7 @@ async fn a_check_for_every_branch_gets_a_policy_that_follows_the_default_branch(
         ado.policies().any(|policy| policy.id == id && policy.settings["scope"] == trunk)
     })
     .await;
-    assert_eq!(ours(&env).len(), 1);
+    assert_eq!(owned_policies(&env).len(), 1);
     gateway.stop().await;
 }
 
@@ -48,11 +50,11 @@ async fn an_unrecorded_policy_of_our_account_is_not_changed() {
     };
     let before = revision(&env);
     let gateway = start(&env, required("")).await;
-    until_ours(&env, 2).await;
+    until_owned_policies(&env, 2).await;
     reconciled(&gateway).await;
     gateway.stop().await;
     let gateway = start(&env, check("unit-tests", "")).await;
-    until_ours(&env, 1).await;
+    until_owned_policies(&env, 1).await;
     reconciled(&gateway).await;
     assert_eq!(revision(&env), before);
     gateway.stop().await;
@@ -62,14 +64,14 @@ async fn an_unrecorded_policy_of_our_account_is_not_changed() {
 async fn a_policy_that_was_hidden_for_a_while_is_still_ours() {
     let env = Env::new(4213);
     let gateway = start(&env, required("")).await;
-    until_ours(&env, 1).await;
+    until_owned_policies(&env, 1).await;
     env.shell.ado(|ado| ado.hide_project(&env.identity, &env.project));
     reconciled(&gateway).await;
     assert_eq!(reconciled(&gateway).await["problem"], Value::Null);
     gateway.stop().await;
     env.shell.ado(|ado| ado.allow(&env.identity, Permission::ReadProject));
-    // A policy that is not recorded as ours would stay.
+    // A policy that is not recorded as owned_policies would stay.
     let gateway = start(&env, check("unit-tests", "")).await;
-    until_ours(&env, 0).await;
+    until_owned_policies(&env, 0).await;
     gateway.stop().await;
 }

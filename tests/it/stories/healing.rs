@@ -14,10 +14,10 @@ use reqwest::{Method, StatusCode};
 use crate::harness::{Env, InProcess, Settings, parts};
 
 const HOOKS: &str = "/_apis/hooks/";
-const KEPT: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"";
+const MANAGED: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"";
 
 fn managed(settings: &mut Settings) {
-    settings.organization = KEPT.to_owned();
+    settings.organization = MANAGED.to_owned();
 }
 
 /// Waits until there is one enabled hook for each type of event.
@@ -75,14 +75,14 @@ async fn a_creation_without_an_answer_creates_nothing_twice() {
         // The path matches four queries that come before the creations.
         let once = Once::strike(&env, "POST", "/_apis/hooks/subscriptions", 6, action);
         let gateway = InProcess::without_hooks(&env, managed).await;
-        env.until("it struck, and ours are there once", |ado, _| {
-            once.has_struck(ado) && ours(ado, &gateway.url).len() == 4
+        env.until("it struck, and owned_hooks are there once", |ado, _| {
+            once.has_struck(ado) && owned_hooks(ado, &gateway.url).len() == 4
         })
         .await;
         until_settled(&gateway).await;
         env.shell.ado(|ado| {
-            assert_eq!(ours(ado, &gateway.url).len(), 4);
-            assert!(ado.subscription(&foreign).is_some(), "it is not ours");
+            assert_eq!(owned_hooks(ado, &gateway.url).len(), 4);
+            assert!(ado.subscription(&foreign).is_some(), "it is not owned_hooks");
         });
         gateway.stop().await;
     }
@@ -98,7 +98,7 @@ async fn a_removal_without_an_answer_leaves_nothing_behind() {
         let once = Once::strike(&env, "DELETE", "/_apis/hooks/subscriptions/", 2, action);
         // Made by hand with the address of the gateway: they deliver what its own hooks deliver.
         env.subscribe(&gateway.url).await;
-        env.until("it struck, and only ours are left", |ado, _| {
+        env.until("it struck, and only owned_hooks are left", |ado, _| {
             once.has_struck(ado) && ado.subscriptions().count() == 4
         })
         .await;
@@ -108,7 +108,7 @@ async fn a_removal_without_an_answer_leaves_nothing_behind() {
 }
 
 /// The hooks that deliver to this gateway.
-fn ours<'w>(ado: &'w fakes::ado::World, gateway: &str) -> Vec<&'w Subscription> {
+fn owned_hooks<'w>(ado: &'w fakes::ado::World, gateway: &str) -> Vec<&'w Subscription> {
     let prefix = format!("{gateway}/");
     ado.subscriptions().filter(|one| one.consumer_inputs["url"].starts_with(&prefix)).collect()
 }
@@ -117,10 +117,12 @@ fn ours<'w>(ado: &'w fakes::ado::World, gateway: &str) -> Vec<&'w Subscription> 
 async fn until_settled(gateway: &InProcess) {
     let is_done = |outcomes: &serde_json::Value| {
         let mut outcomes = outcomes["items"].as_array().expect("a list has items").iter();
-        let ours = outcomes
+        let owned_hooks = outcomes
             .find(|outcome| outcome["reconciler"] == "subscriptions")
             .expect("they are kept");
-        ours["goes_on"] == false && ours["changes"] == 0 && ours["problem"].is_null()
+        owned_hooks["goes_on"] == false
+            && owned_hooks["changes"] == 0
+            && owned_hooks["problem"].is_null()
     };
     gateway.api.until("/v1/organizations/fabrikam/reconcile", is_done).await;
 }

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 
 use crate::harness::{Env, InProcess, Settings, check};
 
-const KEPT: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"";
+const MANAGED: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"";
 
-fn kept(settings: &mut Settings) {
-    settings.organization = KEPT.to_owned();
+fn managed(settings: &mut Settings) {
+    settings.organization = MANAGED.to_owned();
 }
 
 /// The hooks that deliver to this gateway.
-fn ours(env: &Env, gateway: &InProcess) -> Vec<Subscription> {
+fn owned_hooks(env: &Env, gateway: &InProcess) -> Vec<Subscription> {
     let prefix = format!("{}/hooks/azure-devops/fabrikam/", gateway.url);
     env.shell.ado(|ado| {
         let is_ours = |one: &&Subscription| one.consumer_inputs["url"].starts_with(&prefix);
@@ -32,13 +32,13 @@ fn types(found: &[Subscription]) -> BTreeSet<&str> {
 
 async fn until_ours(env: &Env, gateway: &InProcess, count: usize) -> Vec<Subscription> {
     let prefix = format!("{}/hooks/azure-devops/fabrikam/", gateway.url);
-    env.until(&format!("there are {count} hooks of ours, all enabled"), |ado, _| {
+    env.until(&format!("there are {count} hooks of owned_hooks, all enabled"), |ado, _| {
         let all = ado.subscriptions().filter(|one| one.consumer_inputs["url"].starts_with(&prefix));
         let all: Vec<_> = all.collect();
         all.len() == count && all.iter().all(|one| one.status == SubscriptionStatus::Enabled)
     })
     .await;
-    ours(env, gateway)
+    owned_hooks(env, gateway)
 }
 
 async fn plan(gateway: &InProcess) -> Value {
@@ -55,7 +55,7 @@ fn steps(plan: &Value) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_hooks_that_the_checks_need_are_created_and_deliver() {
     let env = Env::new(4001);
-    let gateway = InProcess::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, managed).await;
     let found = until_ours(&env, &gateway, 4).await;
     let expected = BTreeSet::from([
         "git.push",
@@ -89,7 +89,7 @@ async fn the_hooks_that_the_checks_need_are_created_and_deliver() {
 async fn a_check_without_pushes_and_commands_needs_two_hooks() {
     let env = Env::new(4002);
     let gateway = InProcess::without_hooks(&env, |settings| {
-        kept(settings);
+        managed(settings);
         settings.checks = check("lint", "commands = false");
     })
     .await;
@@ -109,7 +109,7 @@ async fn a_stopped_hook_is_removed_after_a_new_one_was_created() {
         (4013, SubscriptionStatus::DisabledByInactiveIdentity),
     ] {
         let env = Env::new(seed);
-        let gateway = InProcess::without_hooks(&env, kept).await;
+        let gateway = InProcess::without_hooks(&env, managed).await;
         let before = until_ours(&env, &gateway, 4).await;
         let stopped = before.iter().find(|one| one.event_type == "git.push").unwrap().id.clone();
         env.shell.ado(|ado| ado.change_subscription(&stopped, |one| one.status = status));
@@ -126,7 +126,7 @@ async fn a_stopped_hook_is_removed_after_a_new_one_was_created() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hook_that_a_person_switched_off_is_left_and_shown_as_a_problem() {
     let env = Env::new(4003);
-    let gateway = InProcess::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, managed).await;
     let found = until_ours(&env, &gateway, 4).await;
     let off = found[0].id.clone();
     let by_user = SubscriptionStatus::DisabledByUser;
@@ -135,7 +135,7 @@ async fn a_hook_that_a_person_switched_off_is_left_and_shown_as_a_problem() {
         .api
         .until("/readyz", |ready| ready.to_string().contains("a person switched it off"))
         .await;
-    assert_eq!(ours(&env, &gateway).len(), 4, "none is created beside it");
+    assert_eq!(owned_hooks(&env, &gateway).len(), 4, "none is created beside it");
     assert_eq!(env.shell.ado(|ado| ado.subscription(&off).unwrap().status), by_user);
     let plan = plan(&gateway).await;
     assert!(plan["items"][0]["action"] == "leave", "{plan}");
@@ -203,7 +203,7 @@ async fn copy(env: &Env, one: &Subscription) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn removed_hooks_are_created_again_when_somebody_asks() {
     let env = Env::new(4005);
-    let gateway = InProcess::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, managed).await;
     until_ours(&env, &gateway, 4).await;
     let foreign = env.subscribe_to("http://127.0.0.1:1", "git.push", "1.0").await;
     let (status, _) =
@@ -221,7 +221,7 @@ async fn removed_hooks_are_created_again_when_somebody_asks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_changes_every_secret_and_refuses_nothing() {
     let env = Env::new(4006);
-    let gateway = InProcess::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, managed).await;
     let before = until_ours(&env, &gateway, 4).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
@@ -247,7 +247,7 @@ async fn a_rotation_changes_every_secret_and_refuses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn renamed_projects_and_repositories_keep_their_hooks_and_checks() {
     let env = Env::new(4007);
-    let gateway = InProcess::without_hooks(&env, kept).await;
+    let gateway = InProcess::without_hooks(&env, managed).await;
     let before = until_ours(&env, &gateway, 4).await;
     env.shell.ado(|ado| {
         ado.rename_project(&env.project, "Tailspin");
@@ -262,7 +262,7 @@ async fn renamed_projects_and_repositories_keep_their_hooks_and_checks() {
         gateway.api.until("/v1/organizations/fabrikam/reconcile", is_later).await;
     }
     let ids = |all: &[Subscription]| all.iter().map(|one| one.id.clone()).collect::<BTreeSet<_>>();
-    assert_eq!(ids(&ours(&env, &gateway)), ids(&before));
+    assert_eq!(ids(&owned_hooks(&env, &gateway)), ids(&before));
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     // The hooks of a deleted project disappear, and none is created for it.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::harness::{Env, InProcess, PAT, Settings, check};
 
 /// Hooks by hand, no catch-up, policies every second.
-const KEPT: &str = "hooks = false\ncatch_up = \"off\"\nreconcile = \"1s\"";
+const MANAGED: &str = "hooks = false\ncatch_up = \"off\"\nreconcile = \"1s\"";
 /// The same with catch-up.
 const WITH_CATCH_UP: &str = "hooks = false\ncatch_up = \"1s\"\nreconcile = \"1s\"";
 const RECONCILE: &str = "/v1/organizations/fabrikam/reconcile";
@@ -23,7 +23,7 @@ pub(super) fn required(keys: &str) -> String {
 }
 
 pub(super) async fn start(env: &Env, checks: String) -> InProcess {
-    start_with(env, KEPT, checks).await
+    start_with(env, MANAGED, checks).await
 }
 
 async fn start_with(env: &Env, organization: &str, checks: String) -> InProcess {
@@ -48,15 +48,15 @@ async fn scanned(env: &Env, gateway: &InProcess) {
 }
 
 /// Numbers and settings of the policies that the gateway's identity created.
-pub(super) fn ours(env: &Env) -> Vec<(u64, Value)> {
+pub(super) fn owned_policies(env: &Env) -> Vec<(u64, Value)> {
     env.shell.ado(|ado| {
-        let ours = ado.policies().filter(|policy| policy.created_by == env.identity);
-        ours.map(|policy| (policy.id, policy.settings.clone())).collect()
+        let owned_policies = ado.policies().filter(|policy| policy.created_by == env.identity);
+        owned_policies.map(|policy| (policy.id, policy.settings.clone())).collect()
     })
 }
 
-pub(super) async fn until_ours(env: &Env, count: usize) {
-    env.until(&format!("there are {count} policies of ours"), |ado, _| {
+pub(super) async fn until_owned_policies(env: &Env, count: usize) {
+    env.until(&format!("there are {count} policies of owned_policies"), |ado, _| {
         ado.policies().filter(|policy| policy.created_by == env.identity).count() == count
     })
     .await;
@@ -101,7 +101,7 @@ async fn merging_waits_for_a_required_check() {
     let env = Env::new(4201);
     env.disable_ci_reports();
     let gateway = start(&env, required("")).await;
-    until_ours(&env, 1).await;
+    until_owned_policies(&env, 1).await;
     let expected = json!({
         "statusGenre": "ci",
         "statusName": "unit-tests",
@@ -113,7 +113,7 @@ async fn merging_waits_for_a_required_check() {
         "scope": [{ "repositoryId": env.repository, "refName": "refs/heads/main",
             "matchKind": "Exact" }],
     });
-    assert_eq!(ours(&env)[0].1, expected);
+    assert_eq!(owned_policies(&env)[0].1, expected);
     let (id, commit) = env.open("topic");
     assert!(env.shell.ado(|ado| ado.try_complete(id)).unwrap_err().contains("is queued"));
     let run = env.until_started("unit-tests", &commit).await;
@@ -136,7 +136,7 @@ async fn a_required_check_that_does_not_apply_does_not_keep_from_merging() {
     let rule = Rule::new("GET", "/labels", Action::Respond(refused));
     env.shell.ado(|ado| ado.faults.add(rule));
     let gateway = start_with(&env, WITH_CATCH_UP, required("labels = [\"e2e\"]")).await;
-    until_ours(&env, 1).await;
+    until_owned_policies(&env, 1).await;
     // No hook delivers labels: until they were read, the pull request may have the wanted one.
     let (id, commit) = env.open("topic");
     env.until("its labels are asked for", |ado, _| ado.journal.count("GET", "/labels") > 1).await;
@@ -171,7 +171,7 @@ async fn a_required_check_that_does_not_apply_does_not_keep_from_merging() {
 async fn a_label_that_no_hook_delivers_makes_merging_wait_for_the_check() {
     let env = Env::new(4210);
     let gateway = start_with(&env, WITH_CATCH_UP, required("labels = [\"e2e\"]")).await;
-    until_ours(&env, 1).await;
+    until_owned_policies(&env, 1).await;
     let (id, commit) = env.shell.ado(|ado| {
         let commit = ado.push(&env.repository, "topic", "Work");
         let id = ado.open_pull_request(&NewPullRequest::new(&env.repository, "topic", "main"));
@@ -209,7 +209,7 @@ async fn a_pull_request_that_is_retargeted_gets_the_status_that_applies_there() 
     let env = Env::new(4203);
     env.disable_ci_reports();
     let gateway = start(&env, required("")).await;
-    until_ours(&env, 1).await;
+    until_owned_policies(&env, 1).await;
     let (id, commit) = env.shell.ado(|ado| {
         let head = ado.head(&env.repository, "main").map(str::to_owned).unwrap();
         ado.create_branch(&env.repository, "somewhere", &head);
@@ -240,8 +240,8 @@ async fn a_pull_request_that_is_retargeted_gets_the_status_that_applies_there() 
 async fn a_policy_that_drifted_is_repaired_and_a_deleted_one_is_created_again() {
     let env = Env::new(4204);
     let gateway = start(&env, required("")).await;
-    until_ours(&env, 1).await;
-    let (id, before) = ours(&env).remove(0);
+    until_owned_policies(&env, 1).await;
+    let (id, before) = owned_policies(&env).remove(0);
     env.shell.ado(|ado| {
         ado.change_policy(id, |policy| {
             policy.is_blocking = false;
@@ -254,8 +254,8 @@ async fn a_policy_that_drifted_is_repaired_and_a_deleted_one_is_created_again() 
     })
     .await;
     env.shell.ado(|ado| assert!(ado.remove_policy(id)));
-    until_ours(&env, 1).await;
-    assert_ne!(ours(&env)[0].0, id);
+    until_owned_policies(&env, 1).await;
+    assert_ne!(owned_policies(&env)[0].0, id);
     gateway.stop().await;
 }
 
@@ -274,7 +274,7 @@ async fn a_foreign_policy_is_not_changed_and_one_that_nothing_satisfies_is_repor
     };
     let before = all(&env);
     let gateway = start(&env, required("")).await;
-    until_ours(&env, 1).await;
+    until_owned_policies(&env, 1).await;
     assert_eq!(reconciled(&gateway).await["changes"], 0);
     assert_eq!(all(&env), before);
     let plan = gateway.api.get("/v1/organizations/fabrikam/plan").await;
@@ -293,10 +293,10 @@ async fn a_foreign_policy_is_not_changed_and_one_that_nothing_satisfies_is_repor
 async fn without_required_checks_policies_are_removed_and_no_call_is_made() {
     let env = Env::new(4206);
     let gateway = start(&env, required("")).await;
-    until_ours(&env, 1).await;
+    until_owned_policies(&env, 1).await;
     gateway.stop().await;
     let gateway = start(&env, check("unit-tests", "")).await;
-    until_ours(&env, 0).await;
+    until_owned_policies(&env, 0).await;
     // From now on no call is needed; a call with the revoked token would be a problem.
     reconciled(&gateway).await;
     env.shell.ado(|ado| ado.revoke_token(PAT));
@@ -317,10 +317,10 @@ async fn an_identity_that_may_not_edit_policies_is_a_problem_with_what_to_do() {
     let answer = gateway.api.get("/v1/permissions").await;
     let problem = answer["policies"][0]["problem"].as_str().unwrap();
     assert!(problem.contains("no policy makes main wait for it"), "{problem}");
-    assert!(ours(&env).is_empty());
+    assert!(owned_policies(&env).is_empty());
     env.shell.ado(|ado| ado.allow(&identity, Permission::EditPolicies));
     reconciled(&gateway).await;
-    until_ours(&env, 1).await;
+    until_owned_policies(&env, 1).await;
     gateway.api.until(of_fabrikam, |answer| answer["problems"] == json!([])).await;
     gateway.stop().await;
 }
@@ -330,11 +330,11 @@ async fn a_service_user_manages_policies_with_tokens_of_their_own() {
     let env = Env::new(4208);
     let gateway = env
         .linked(|settings| {
-            settings.organization = KEPT.to_owned();
+            settings.organization = MANAGED.to_owned();
             settings.checks = required("");
         })
         .await;
-    until_ours(&env, 1).await;
+    until_owned_policies(&env, 1).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.shell.ado(|ado| ado.try_complete(id)).expect("the check has succeeded");
@@ -351,11 +351,11 @@ async fn no_policy_is_created_twice_when_answers_are_lost() {
     });
     let checks = "target_branches = [\"main\", \"release/*\"]\nrequired = true";
     let gateway = start(&env, check("unit-tests", checks)).await;
-    until_ours(&env, 2).await;
+    until_owned_policies(&env, 2).await;
     reconciled(&gateway).await;
     let outcome = reconciled(&gateway).await;
     assert_eq!((&outcome["changes"], &outcome["problem"]), (&json!(0), &Value::Null), "{outcome}");
-    assert_eq!(ours(&env).len(), 2);
+    assert_eq!(owned_policies(&env).len(), 2);
     gateway.stop().await;
 }
 
@@ -365,7 +365,7 @@ async fn an_open_pull_request_is_decided_again_when_a_check_becomes_required() {
     let (past, before) = env.open("past");
     let checks = "target_branches = [\"next\"]\nrequired = true";
     let gateway = start_with(&env, WITH_CATCH_UP, check("unit-tests", checks)).await;
-    until_ours(&env, 1).await;
+    until_owned_policies(&env, 1).await;
     let (id, commit) = env.open("topic");
     // No policy waits for the check yet.
     env.until_status(id, &commit, "unit-tests", "notApplicable").await;

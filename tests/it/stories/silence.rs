@@ -11,7 +11,7 @@ use reqwest::{Method, StatusCode};
 use crate::harness::{Env, InProcess, WAIT_MAX};
 
 /// Catch-up runs only when it is asked for, so that hooks had the time to deliver what it finds.
-const KEPT: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"1h\"";
+const MANAGED: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"1h\"";
 /// Longer than hooks take to deliver an event.
 const LONG: Duration = Duration::from_secs(180);
 
@@ -39,7 +39,7 @@ fn shows_silence(ready: &serde_json::Value) -> bool {
 async fn silent_hooks_are_a_problem_until_they_deliver() {
     let env = Env::new(4401);
     let gateway =
-        InProcess::without_hooks(&env, |settings| settings.organization = KEPT.into()).await;
+        InProcess::without_hooks(&env, |settings| settings.organization = MANAGED.into()).await;
     env.until_hooks(&gateway.url, 4).await;
     let (known, first) = env.open("known");
     env.until_status(known, &first, "unit-tests", "succeeded").await;
@@ -75,7 +75,7 @@ async fn silent_hooks_are_a_problem_until_they_deliver() {
 async fn hooks_that_deliver_are_not_called_silent() {
     let env = Env::new(4402);
     let gateway =
-        InProcess::without_hooks(&env, |settings| settings.organization = KEPT.into()).await;
+        InProcess::without_hooks(&env, |settings| settings.organization = MANAGED.into()).await;
     env.until_hooks(&gateway.url, 4).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
@@ -96,7 +96,7 @@ async fn hooks_that_deliver_are_not_called_silent() {
 async fn new_hooks_are_not_called_silent_for_earlier_events() {
     let env = Env::new(4403);
     let gateway =
-        InProcess::without_hooks(&env, |settings| settings.organization = KEPT.into()).await;
+        InProcess::without_hooks(&env, |settings| settings.organization = MANAGED.into()).await;
     env.until_hooks(&gateway.url, 4).await;
     let (known, first) = env.open("known");
     env.until_status(known, &first, "unit-tests", "succeeded").await;

@@ -39,9 +39,6 @@ const REPLACED: [(&str, &str); 29] = [
     ("wish", "desired"),
 ];
 
-/// Of these, what is left for now.
-const LEFT: &str = "kept our told";
-
 /// Names of files that any code would fit under.
 const SAYS_NOTHING: [&str; 10] = [
     "common", "helper", "helpers", "manager", "misc", "service", "services", "shared", "util",
@@ -79,7 +76,6 @@ fn singular(name: &str) -> String {
 /// Files are judged as the modules that they are.
 #[test]
 fn replaced_names_are_not_used() {
-    let mut left = BTreeSet::new();
     let mut wrong = Vec::new();
     for root in ["src/lib.rs", "src/main.rs", "tests/it/main.rs"] {
         for declared in Crate::read(root).declarations {
@@ -91,15 +87,11 @@ fn replaced_names_are_not_used() {
             if file.contains("/intake") && instead.contains("intake") {
                 continue;
             }
-            if !LEFT.split(' ').any(|left| left == name) {
-                let what = format!("`{}` was replaced: {instead}", declared.name);
-                wrong.push(format!("{file}:{}: {what}", declared.line));
-            }
-            left.insert(name);
+            let what = format!("`{}` was replaced: {instead}", declared.name);
+            wrong.push(format!("{file}:{}: {what}", declared.line));
         }
     }
-    let gone = LEFT.split(' ').filter(|name| !left.contains(*name));
-    tidy(wrong.into_iter().chain(gone.map(|name| format!("{name} is gone: take it out of LEFT"))));
+    tidy(wrong);
 }
 
 #[test]

@@ -22,7 +22,7 @@ enum Step {
     Push,
     /// A hook tells one of the pushes so far.
     Hook(usize),
-    /// Catch-up reads; what it finds is told so many times.
+    /// Catch-up reads; what it finds is delivered so many times.
     Read { is_thorough: bool, times: usize },
 }
 
@@ -81,7 +81,7 @@ impl Neighbour {
 
 fn by_catch_up(at: Timestamp, catch_up_meta: &CatchUpMeta) -> Observation<'_> {
     let caught_up = CaughtUp { watched_since: Some(super::world::at(0)), catch_up_meta };
-    told(Source::CatchUp, at, Some(caught_up))
+    observation(Source::CatchUp, at, Some(caught_up))
 }
 
 fn read_refs(world: &mut World, neighbour: &mut Neighbour, is_thorough: bool, times: usize) {
@@ -96,8 +96,8 @@ fn read_refs(world: &mut World, neighbour: &mut Neighbour, is_thorough: bool, ti
             let catch_up_meta =
                 CatchUpMeta { passed_over: push.superseded.clone(), ..CatchUpMeta::default() };
             let index = usize::try_from(push.push_id).unwrap();
-            let told = by_catch_up(push.at, &catch_up_meta);
-            let decision = world.decide_push_told(&told, &neighbour.pushes[index]);
+            let observation = by_catch_up(push.at, &catch_up_meta);
+            let decision = world.decide_push_observed(&observation, &neighbour.pushes[index]);
             world.commit(&decision);
         }
     }
@@ -120,7 +120,7 @@ fn read_pull_request(
     let catch_up_meta = CatchUpMeta { came_back: missed.came_back, ..CatchUpMeta::default() };
     for _ in 0..times {
         let decision =
-            world.decide_told(&by_catch_up(missed.at, &catch_up_meta), &seen.pull_request);
+            world.decide_observed(&by_catch_up(missed.at, &catch_up_meta), &seen.pull_request);
         world.commit(&decision);
     }
 }
@@ -151,7 +151,7 @@ proptest! {
                 Step::Push => neighbour.push(),
                 Step::Hook(which) => {
                     let which = which.min(neighbour.pushes.len() - 1);
-                    world.tell_push(&neighbour.pushes[which].clone());
+                    world.deliver_push(&neighbour.pushes[which].clone());
                 }
                 Step::Read { is_thorough, times } => {
                     read_refs(&mut world, &mut neighbour, is_thorough, times);

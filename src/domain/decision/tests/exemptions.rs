@@ -19,7 +19,7 @@ fn labelled() -> PullRequest {
 }
 
 /// State and words of what is shown without a run.
-fn told(decision: &Decision) -> Vec<(Shown, &str)> {
+fn statuses_of(decision: &Decision) -> Vec<(Shown, &str)> {
     decision.without_run.iter().map(|shown| (shown.state, shown.description.as_str())).collect()
 }
 
@@ -29,8 +29,8 @@ const EXEMPT: (Shown, &str) =
 #[test]
 fn a_required_check_that_does_not_match_is_shown_as_not_applicable() {
     let mut world = World::of([required()]);
-    let decision = world.tell(0, &pull_request());
-    assert_eq!(told(&decision), [EXEMPT]);
+    let decision = world.deliver(0, &pull_request());
+    assert_eq!(statuses_of(&decision), [EXEMPT]);
     let shown = &decision.without_run[0];
     assert_eq!(shown.target, Target::PullRequest { id: 7, commit: Some(sha('a')) });
     assert_eq!((shown.organization.as_str(), shown.run), (ORGANIZATION, None));
@@ -73,9 +73,9 @@ fn each_mismatch_says_whether_merging_waits() {
     for (change, words) in table {
         let (mut check, mut seen) = (required(), labelled());
         change(&mut check, &mut seen);
-        let decision = World::of([check]).tell(0, &seen);
+        let decision = World::of([check]).deliver(0, &seen);
         assert!(decision.planned.is_empty(), "{words}");
-        let found = told(&decision);
+        let found = statuses_of(&decision);
         assert_eq!(found.len(), usize::from(!words.is_empty()), "{found:?}");
         assert!(found.iter().all(|(_, said)| said.starts_with(words)), "{found:?}");
     }
@@ -84,28 +84,28 @@ fn each_mismatch_says_whether_merging_waits() {
 #[test]
 fn a_required_check_ignores_skip_ci() {
     let seen = PullRequest { title: "Fix [skip ci]".into(), ..labelled() };
-    let decision = World::of([required()]).tell(0, &seen);
+    let decision = World::of([required()]).deliver(0, &seen);
     let why = "(it is required, so [skip ci] is ignored)";
     assert!(decision.reason.ends_with(&format!("unit started {why}")), "{}", decision.reason);
     assert!(decision.planned[0].reason.ends_with(why), "{}", decision.planned[0].reason);
     let other = Check { required: false, ..required() };
-    assert!(World::of([other]).tell(0, &seen).planned.is_empty());
+    assert!(World::of([other]).deliver(0, &seen).planned.is_empty());
 }
 
 #[test]
 fn adding_a_label_starts_the_run_and_removing_it_cancels_the_run() {
     let mut world = World::of([required()]);
-    world.tell(0, &pull_request());
-    let decision = world.tell(1, &labelled());
+    world.deliver(0, &pull_request());
+    let decision = world.deliver(1, &labelled());
     assert_eq!(named(&decision.planned), ["unit@a"]);
     assert!(decision.without_run.is_empty());
-    let decision = world.tell(2, &pull_request());
+    let decision = world.deliver(2, &pull_request());
     assert_eq!(decision.ended[0].state, State::Cancelled);
-    assert_eq!(told(&decision), [EXEMPT]);
+    assert_eq!(statuses_of(&decision), [EXEMPT]);
     // A check that is not required goes on, as ever.
     let mut world = World::of([Check { required: false, ..required() }]);
-    world.tell(0, &labelled());
-    assert!(world.tell(1, &pull_request()).ended.is_empty());
+    world.deliver(0, &labelled());
+    assert!(world.deliver(1, &pull_request()).ended.is_empty());
 }
 
 fn untold() -> PullRequest {
@@ -115,19 +115,19 @@ fn untold() -> PullRequest {
 #[test]
 fn merging_waits_until_the_labels_are_known() {
     let mut world = World::of([required()]);
-    let decision = world.tell(0, &untold());
+    let decision = world.deliver(0, &untold());
     assert!(decision.planned.is_empty() && decision.without_run.is_empty());
     let why = "unit not started: its labels are not known yet";
     assert!(decision.reason.contains(why), "{}", decision.reason);
     // As of the same moment: catch-up only says more about it.
-    assert_eq!(told(&world.tell(0, &pull_request())), [EXEMPT]);
+    assert_eq!(statuses_of(&world.deliver(0, &pull_request())), [EXEMPT]);
     // What is known stays known though hooks leave it out.
     let pushed = PullRequest { source_commit: Some(sha('b')), ..untold() };
-    assert_eq!(told(&world.tell(1, &pushed)), [EXEMPT]);
+    assert_eq!(statuses_of(&world.deliver(1, &pushed)), [EXEMPT]);
     let mut world = World::of([required()]);
-    world.tell(0, &untold());
-    assert_eq!(named(&world.tell(0, &labelled()).planned), ["unit@a"]);
-    let decision = world.tell(1, &pushed);
+    world.deliver(0, &untold());
+    assert_eq!(named(&world.deliver(0, &labelled()).planned), ["unit@a"]);
+    let decision = world.deliver(1, &pushed);
     assert_eq!(named(&decision.planned), ["unit@b"]);
 }
 
@@ -135,43 +135,43 @@ fn merging_waits_until_the_labels_are_known() {
 fn a_retargeted_pull_request_waits_for_unknown_labels() {
     let mut world = World::of([required()]);
     let away = PullRequest { target_ref: "refs/heads/other".into(), ..untold() };
-    assert_eq!(world.tell(0, &away).without_run[0].state, Shown::NotApplicable);
+    assert_eq!(world.deliver(0, &away).without_run[0].state, Shown::NotApplicable);
     let words = "Waits: its labels are not known yet: catch-up reads them";
-    assert_eq!(told(&world.tell(1, &untold())), [(Shown::Pending, words)]);
-    assert_eq!(told(&world.tell(1, &pull_request())), [EXEMPT]);
+    assert_eq!(statuses_of(&world.deliver(1, &untold())), [(Shown::Pending, words)]);
+    assert_eq!(statuses_of(&world.deliver(1, &pull_request())), [EXEMPT]);
 }
 
 #[test]
 fn retargeting_away_cancels_the_run_and_shows_not_applicable() {
     let mut world = World::of([required()]);
-    world.tell(0, &labelled());
+    world.deliver(0, &labelled());
     let away = PullRequest { target_ref: "refs/heads/other".into(), ..labelled() };
-    let decision = world.tell(1, &away);
+    let decision = world.deliver(1, &away);
     assert_eq!(decision.ended[0].state, State::Cancelled);
     assert_eq!(decision.without_run[0].state, Shown::NotApplicable);
-    assert_eq!(named(&world.tell(2, &labelled()).planned), ["unit@a"]);
+    assert_eq!(named(&world.deliver(2, &labelled()).planned), ["unit@a"]);
 }
 
 #[test]
 fn a_draft_shown_as_not_applicable_becomes_pending_before_it_is_published() {
     let mut world = World::of([required()]);
-    world.tell(0, &pull_request());
-    world.tell(1, &PullRequest { is_draft: true, ..pull_request() });
-    let decision = world.tell(2, &PullRequest { is_draft: true, ..labelled() });
-    assert_eq!(told(&decision), [(Shown::Pending, "Waits: it is a draft (drafts = false)")]);
-    assert_eq!(named(&world.tell(3, &labelled()).planned), ["unit@a"]);
+    world.deliver(0, &pull_request());
+    world.deliver(1, &PullRequest { is_draft: true, ..pull_request() });
+    let decision = world.deliver(2, &PullRequest { is_draft: true, ..labelled() });
+    assert_eq!(statuses_of(&decision), [(Shown::Pending, "Waits: it is a draft (drafts = false)")]);
+    assert_eq!(named(&world.deliver(3, &labelled()).planned), ["unit@a"]);
 }
 
 #[test]
 fn a_result_is_posted_again_when_the_check_applies_again() {
     let mut world = World::of([required()]);
-    world.tell(0, &labelled());
+    world.deliver(0, &labelled());
     world.end_all(State::Failed);
-    assert_eq!(told(&world.tell(1, &pull_request())), [EXEMPT]);
-    let decision = world.tell(2, &labelled());
+    assert_eq!(statuses_of(&world.deliver(1, &pull_request())), [EXEMPT]);
+    let decision = world.deliver(2, &labelled());
     assert_eq!(named(&decision.shown_again), ["unit@a"]);
-    world.tell(3, &pull_request());
-    let decision = world.tell(4, &PullRequest { is_draft: true, ..labelled() });
+    world.deliver(3, &pull_request());
+    let decision = world.deliver(4, &PullRequest { is_draft: true, ..labelled() });
     assert_eq!(named(&decision.shown_again), ["unit@a"]);
     assert!(decision.without_run.is_empty());
 }
@@ -180,8 +180,8 @@ fn a_result_is_posted_again_when_the_check_applies_again() {
 fn a_published_draft_that_matches_no_required_check_may_be_merged() {
     let mut world = World::of([required()]);
     let draft = PullRequest { is_draft: true, ..pull_request() };
-    assert!(world.tell(0, &draft).without_run.is_empty());
-    assert_eq!(told(&world.tell(1, &pull_request())), [EXEMPT]);
+    assert!(world.deliver(0, &draft).without_run.is_empty());
+    assert_eq!(statuses_of(&world.deliver(1, &pull_request())), [EXEMPT]);
 }
 
 fn any_pull_request() -> impl Strategy<Value = PullRequest> {

@@ -1,4 +1,4 @@
-//! Pull requests: what has to hold whatever is told about them, and in whatever order.
+//! Pull requests: what holds for any deliveries about them, in any order.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -58,7 +58,7 @@ fn checks() -> impl Strategy<Value = Vec<Check>> {
     })
 }
 
-fn told() -> impl Strategy<Value = (Source, i64, PullRequest)> {
+fn deliveries() -> impl Strategy<Value = (Source, i64, PullRequest)> {
     let sources = vec![Source::Hook, Source::Hook, Source::CatchUp, Source::Replay];
     (select(sources), 0..20_i64, any_pull_request())
 }
@@ -69,7 +69,7 @@ proptest! {
     #[test]
     fn the_same_fact_told_twice_plans_nothing_the_second_time(
         checks in checks(),
-        story in prop::collection::vec((told(), select(State::ALL.to_vec())), 1..12),
+        story in prop::collection::vec((deliveries(), select(State::ALL.to_vec())), 1..12),
     ) {
         let mut world = World::of(checks);
         for ((source, seconds, seen), state) in story {
@@ -92,7 +92,7 @@ proptest! {
     #[test]
     fn with_supersede_one_run_of_a_check_goes_on(
         checks in checks(),
-        story in prop::collection::vec(told(), 1..12),
+        story in prop::collection::vec(deliveries(), 1..12),
     ) {
         let mut world = World::of(checks);
         for (source, seconds, seen) in story {

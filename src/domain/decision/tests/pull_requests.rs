@@ -12,7 +12,7 @@ fn unit() -> Check {
 /// A world in which pull request 7 was opened at `a`, and its run goes on.
 fn opened() -> World {
     let mut world = World::of([unit()]);
-    world.tell(0, &pull_request());
+    world.deliver(0, &pull_request());
     world
 }
 
@@ -22,7 +22,7 @@ fn at_commit(c: char) -> PullRequest {
 
 #[test]
 fn opening_starts_the_check() {
-    let decision = World::of([unit()]).tell(0, &pull_request());
+    let decision = World::of([unit()]).deliver(0, &pull_request());
     assert_eq!(decision.outcome, Outcome::Started);
     assert_eq!(decision.event, Event::PullRequestOpened);
     assert_eq!(decision.reason, "pull request 7 opened at aaaaaaaa: unit started");
@@ -92,7 +92,7 @@ fn each_change_starts_what_it_should() {
     for (change, outcome, reason) in cases {
         let mut seen = pull_request();
         change(&mut seen);
-        let decision = opened().tell(1, &seen);
+        let decision = opened().deliver(1, &seen);
         assert_eq!((decision.outcome, decision.reason.as_str()), (outcome, reason));
     }
 }
@@ -100,7 +100,7 @@ fn each_change_starts_what_it_should() {
 #[test]
 fn a_push_supersedes_the_run_of_the_older_commit() {
     let mut world = opened();
-    let decision = world.tell(1, &at_commit('b'));
+    let decision = world.deliver(1, &at_commit('b'));
     assert_eq!(decision.ended[0].state, State::Superseded);
     assert_eq!(decision.ended[0].reason, "superseded by the newer commit bbbbbbbb");
     assert_eq!(named(world.live()), ["unit@b"]);
@@ -109,8 +109,8 @@ fn a_push_supersedes_the_run_of_the_older_commit() {
 #[test]
 fn without_supersede_both_go_on() {
     let mut world = World::of([Check { supersede: false, ..unit() }]);
-    world.tell(0, &pull_request());
-    assert!(world.tell(1, &at_commit('b')).ended.is_empty());
+    world.deliver(0, &pull_request());
+    assert!(world.deliver(1, &at_commit('b')).ended.is_empty());
     assert_eq!(named(world.live()), ["unit@a", "unit@b"]);
 }
 
@@ -118,15 +118,15 @@ fn without_supersede_both_go_on() {
 fn a_verdict_is_never_superseded() {
     let mut world = opened();
     world.end_all(State::Succeeded);
-    assert!(world.tell(1, &at_commit('b')).ended.is_empty());
+    assert!(world.deliver(1, &at_commit('b')).ended.is_empty());
 }
 
 #[test]
 fn going_back_to_an_older_commit_runs_it_again() {
     let mut world = opened();
     world.end_all(State::Failed);
-    world.tell(1, &at_commit('b'));
-    let decision = world.tell(2, &at_commit('a'));
+    world.deliver(1, &at_commit('b'));
+    let decision = world.deliver(2, &at_commit('a'));
     assert_eq!(named(&decision.planned), ["unit@a"]);
     assert_eq!(named(&decision.ended), ["unit@b"]);
 }
@@ -145,8 +145,8 @@ fn a_repeated_delivery_starts_one_run() {
 #[test]
 fn a_stale_delivery_changes_nothing() {
     let mut world = opened();
-    world.tell(10, &at_commit('b'));
-    let decision = world.tell(5, &at_commit('c'));
+    world.deliver(10, &at_commit('b'));
+    let decision = world.deliver(5, &at_commit('c'));
     assert_eq!(decision.outcome, Outcome::Stale);
     assert_eq!(
         decision.reason,
@@ -161,14 +161,14 @@ fn a_stale_delivery_changes_nothing() {
 #[test]
 fn a_run_starts_once_the_source_commit_is_known() {
     let mut world = World::of([unit()]);
-    let decision = world.tell(0, &PullRequest { source_commit: None, ..pull_request() });
+    let decision = world.deliver(0, &PullRequest { source_commit: None, ..pull_request() });
     assert_eq!(
         decision.reason,
         "pull request 7 opened: unit not started: the delivery does not name its source \
          commit"
     );
-    assert_eq!(named(&world.tell(1, &pull_request()).planned), ["unit@a"]);
-    let decision = world.tell(2, &PullRequest { source_commit: None, ..pull_request() });
+    assert_eq!(named(&world.deliver(1, &pull_request()).planned), ["unit@a"]);
+    let decision = world.deliver(2, &PullRequest { source_commit: None, ..pull_request() });
     assert_eq!(decision.event, Event::PullRequestUnchanged);
     assert_eq!(world.remembered.unwrap().pull_request.source_commit, Some(sha('a')));
 }
@@ -177,16 +177,16 @@ fn a_run_starts_once_the_source_commit_is_known() {
 fn a_draft_waits_until_it_is_published() {
     let mut world = World::of([unit()]);
     let draft = PullRequest { is_draft: true, ..pull_request() };
-    let decision = world.tell(0, &draft);
+    let decision = world.deliver(0, &draft);
     assert_eq!(
         decision.reason,
         "pull request 7 opened at aaaaaaaa: unit not started: it is a draft (drafts = false)"
     );
-    let decision = world.tell(1, &pull_request());
+    let decision = world.deliver(1, &pull_request());
     assert_eq!(decision.reason, "pull request 7 published at aaaaaaaa: unit started");
     world.end_all(State::Succeeded);
-    world.tell(2, &draft);
-    let decision = world.tell(3, &pull_request());
+    world.deliver(2, &draft);
+    let decision = world.deliver(3, &pull_request());
     assert_eq!(
         decision.reason,
         "pull request 7 published at aaaaaaaa: unit not started: it has already run on aaaaaaaa"
@@ -196,13 +196,13 @@ fn a_draft_waits_until_it_is_published() {
 #[test]
 fn a_result_is_posted_again_when_the_pull_request_is_reactivated() {
     let mut world = World::of([check("unit", &[Trigger::PullRequest])]);
-    world.tell(1, &pull_request());
+    world.deliver(1, &pull_request());
     world.end_all(State::Succeeded);
-    world.tell(2, &PullRequest { status: Status::Abandoned, ..pull_request() });
-    let decision = world.tell(3, &pull_request());
+    world.deliver(2, &PullRequest { status: Status::Abandoned, ..pull_request() });
+    let decision = world.deliver(3, &pull_request());
     assert_eq!(decision.outcome, Outcome::Ignored);
     assert_eq!(named(&decision.shown_again), ["unit@a"]);
-    assert!(world.tell(4, &pull_request()).shown_again.is_empty());
+    assert!(world.deliver(4, &pull_request()).shown_again.is_empty());
 }
 
 #[test]
@@ -212,16 +212,19 @@ fn only_the_newest_run_with_the_same_target_makes_another_needless() {
     let mut unit = check("unit", &[Trigger::PullRequest]);
     unit.target_branches = Patterns::of_branches(&["main".into(), "next".into()]).unwrap();
     let mut world = World::of([unit]);
-    world.tell(1, &pull_request());
+    world.deliver(1, &pull_request());
     world.end_all(State::Succeeded);
-    world.tell(2, &drafted);
+    world.deliver(2, &drafted);
     // What is into another branch now is built anew, even if it could not be at once.
-    world.tell(3, &elsewhere);
-    let decision = world.tell(4, &PullRequest { is_draft: false, ..elsewhere.clone() });
+    world.deliver(3, &elsewhere);
+    let decision = world.deliver(4, &PullRequest { is_draft: false, ..elsewhere.clone() });
     assert_eq!(named(&decision.planned), ["unit@a"]);
     // That one was cancelled: the older verdict is not what is shown.
-    world.tell(5, &PullRequest { status: Status::Abandoned, is_draft: false, ..elsewhere.clone() });
-    let decision = world.tell(6, &PullRequest { is_draft: false, ..elsewhere });
+    world.deliver(
+        5,
+        &PullRequest { status: Status::Abandoned, is_draft: false, ..elsewhere.clone() },
+    );
+    let decision = world.deliver(6, &PullRequest { is_draft: false, ..elsewhere });
     assert_eq!(named(&decision.planned), ["unit@a"]);
     assert!(decision.shown_again.is_empty());
 }
@@ -230,10 +233,10 @@ fn only_the_newest_run_with_the_same_target_makes_another_needless() {
 fn abandoning_cancels_and_reactivating_starts_again() {
     let mut world = opened();
     let abandoned = PullRequest { status: Status::Abandoned, ..pull_request() };
-    let decision = world.tell(1, &abandoned);
+    let decision = world.deliver(1, &abandoned);
     assert_eq!(decision.ended[0].reason, "the pull request was abandoned");
     assert!(world.live().is_empty());
-    let decision = world.tell(2, &pull_request());
+    let decision = world.deliver(2, &pull_request());
     assert_eq!(decision.reason, "pull request 7 reactivated at aaaaaaaa: unit started");
 }
 
@@ -241,9 +244,9 @@ fn abandoning_cancels_and_reactivating_starts_again() {
 fn a_retargeted_pull_request_is_built_against_the_new_target() {
     let any = Patterns::of_branches(&["**".to_owned()]).unwrap();
     let mut world = World::of([Check { target_branches: any, ..unit() }]);
-    world.tell(0, &pull_request());
+    world.deliver(0, &pull_request());
     let topic = PullRequest { target_ref: "refs/heads/topic".into(), ..pull_request() };
-    let decision = world.tell(1, &topic);
+    let decision = world.deliver(1, &topic);
     assert_eq!(decision.reason, "pull request 7 retargeted at aaaaaaaa: unit started");
     assert_eq!(decision.ended[0].reason, "superseded by a newer run of aaaaaaaa");
 }
@@ -251,7 +254,7 @@ fn a_retargeted_pull_request_is_built_against_the_new_target() {
 #[test]
 fn retargeting_away_cancels_the_run() {
     let topic = PullRequest { target_ref: "refs/heads/topic".into(), ..pull_request() };
-    let decision = opened().tell(1, &topic);
+    let decision = opened().deliver(1, &topic);
     assert_eq!(decision.ended[0].state, State::Cancelled);
     assert_eq!(
         decision.ended[0].reason,
@@ -262,27 +265,27 @@ fn retargeting_away_cancels_the_run() {
 #[test]
 fn closing_starts_checks_on_pull_request_closed() {
     let mut world = World::of([unit(), check("cleanup", &[Trigger::PullRequestClosed])]);
-    world.tell(0, &pull_request());
+    world.deliver(0, &pull_request());
     let completed = PullRequest { status: Status::Completed, ..pull_request() };
-    let decision = world.tell(1, &completed);
+    let decision = world.deliver(1, &completed);
     assert_eq!(decision.reason, "pull request 7 completed at aaaaaaaa: cleanup started");
     assert_eq!(named(world.live()), ["unit@a", "cleanup@a"]);
-    assert!(world.tell(2, &completed).planned.is_empty());
+    assert!(world.deliver(2, &completed).planned.is_empty());
 }
 
 #[test]
 fn a_repeated_abandoned_delivery_does_not_cancel_its_runs() {
     let mut world = World::of([unit(), check("cleanup", &[Trigger::PullRequestClosed])]);
-    world.tell(0, &pull_request());
+    world.deliver(0, &pull_request());
     let abandoned = PullRequest { status: Status::Abandoned, ..pull_request() };
-    let decision = world.tell(1, &abandoned);
+    let decision = world.deliver(1, &abandoned);
     assert_eq!(
         decision.reason,
         "pull request 7 abandoned at aaaaaaaa: unit cancelled; cleanup started"
     );
     let voted = PullRequest { votes: vec![("ada".into(), 5)], ..abandoned.clone() };
     for seen in [&abandoned, &voted] {
-        assert!(world.tell(2, seen).ended.is_empty());
+        assert!(world.deliver(2, seen).ended.is_empty());
     }
     assert_eq!(named(world.live()), ["cleanup@a"]);
 }
@@ -290,16 +293,16 @@ fn a_repeated_abandoned_delivery_does_not_cancel_its_runs() {
 #[test]
 fn a_label_starts_the_check_that_waits_for_it() {
     let mut world = World::of([Check { labels: vec!["e2e".into()], ..unit() }]);
-    let decision = world.tell(0, &pull_request());
+    let decision = world.deliver(0, &pull_request());
     assert_eq!(
         decision.reason,
         "pull request 7 opened at aaaaaaaa: unit not started: it has none of the labels [e2e]"
     );
     let labelled = PullRequest { labels: vec!["e2e".into()], ..pull_request() };
-    let decision = world.tell(1, &labelled);
+    let decision = world.deliver(1, &labelled);
     assert_eq!(decision.reason, "pull request 7 edited at aaaaaaaa: unit started");
     let retitled = PullRequest { title: "Add find".into(), ..labelled };
-    assert!(world.tell(2, &retitled).planned.is_empty());
+    assert!(world.deliver(2, &retitled).planned.is_empty());
 }
 
 #[test]
@@ -325,7 +328,7 @@ fn only_the_matching_one_of_two_checks_is_started() {
     let other = Patterns::of_names(&["Other/*".to_owned()]).unwrap();
     let other = Check { name: "other".into(), repositories: other, ..unit() };
     let mut world = World::of([forks, unit(), elsewhere, other]);
-    let decision = world.tell(0, &PullRequest { is_fork: true, ..pull_request() });
+    let decision = world.deliver(0, &PullRequest { is_fork: true, ..pull_request() });
     assert_eq!(
         decision.reason,
         "pull request 7 opened at aaaaaaaa: forks not started: it comes from a fork \
@@ -337,7 +340,7 @@ fn only_the_matching_one_of_two_checks_is_started() {
 #[test]
 fn the_reason_says_that_no_check_watches_the_repository() {
     let elsewhere = Check { organization: "fabrikam".into(), ..unit() };
-    let decision = World::of([elsewhere]).tell(0, &pull_request());
+    let decision = World::of([elsewhere]).deliver(0, &pull_request());
     assert_eq!(
         decision.reason,
         "pull request 7 opened at aaaaaaaa: no check watches Webshop/storefront for this"

@@ -1,4 +1,4 @@
-//! Pushes: every commit of a matching ref runs once, in whatever order they are told.
+//! Pushes: every commit of a matching ref runs once, in whatever order they are delivered.
 
 use proptest::prelude::*;
 
@@ -20,7 +20,7 @@ fn release() -> Check {
 #[test]
 fn a_push_starts_the_check() {
     let mut world = World::of([build()]);
-    let decision = world.tell_push(&push(Some(1), MAIN, 'a', 'b'));
+    let decision = world.deliver_push(&push(Some(1), MAIN, 'a', 'b'));
     assert_eq!((decision.outcome, decision.event), (Outcome::Started, Event::BranchPushed));
     assert_eq!(decision.reason, "branch main pushed at bbbbbbbb: build started");
     let [run] = decision.planned.as_slice() else { panic!("{decision:?}") };
@@ -46,7 +46,7 @@ fn each_kind_of_update_has_its_reason() {
         ),
     ];
     for (name, old, new, reason) in cases {
-        let decision = World::of([build(), release()]).tell_push(&push(Some(1), name, old, new));
+        let decision = World::of([build(), release()]).deliver_push(&push(Some(1), name, old, new));
         assert_eq!(decision.reason, reason);
     }
 }
@@ -58,7 +58,7 @@ fn a_push_of_several_refs_is_decided_one_by_one() {
         old: None,
         new: (new != '.').then(|| sha(new)),
     };
-    let told = Push {
+    let pushed = Push {
         updates: vec![
             update(MAIN, 'b'),
             update("refs/tags/v1", 'c'),
@@ -67,7 +67,7 @@ fn a_push_of_several_refs_is_decided_one_by_one() {
         ..push(Some(1), MAIN, 'a', 'b')
     };
     let mut world = World::of([build(), release()]);
-    let decision = world.tell_push(&told);
+    let decision = world.deliver_push(&pushed);
     assert_eq!(
         decision.reason,
         "branch main created at bbbbbbbb: build started. tag v1 created at cccccccc: release \
@@ -75,20 +75,20 @@ fn a_push_of_several_refs_is_decided_one_by_one() {
     );
     assert_eq!(named(&decision.planned), ["build@b", "release@c"]);
     assert_eq!(decision.refs.len(), 3);
-    assert_eq!(world.tell_push(&told).outcome, Outcome::Duplicate);
+    assert_eq!(world.deliver_push(&pushed).outcome, Outcome::Duplicate);
 }
 
 #[test]
 fn a_repeat_is_a_duplicate() {
     let mut world = World::of([build()]);
-    let told = push(Some(1), MAIN, 'a', 'b');
-    world.tell_push(&told);
+    let pushed = push(Some(1), MAIN, 'a', 'b');
+    world.deliver_push(&pushed);
     for source in [Source::Hook, Source::CatchUp] {
-        let decision = world.decide_push(source, &told);
+        let decision = world.decide_push(source, &pushed);
         assert_eq!(decision.outcome, Outcome::Duplicate);
         assert_eq!(decision.reason, "branch main pushed at bbbbbbbb is known already");
     }
-    let decision = world.decide_push(Source::Replay, &told);
+    let decision = world.decide_push(Source::Replay, &pushed);
     assert_eq!(
         decision.reason,
         "branch main pushed at bbbbbbbb: build not started: it has already run on bbbbbbbb"
@@ -97,17 +97,18 @@ fn a_repeat_is_a_duplicate() {
 
 #[test]
 fn a_push_without_refs_says_so() {
-    let told = Push { updates: vec![], ..push(Some(1), MAIN, 'a', 'b') };
-    let decision = World::of([build()]).tell_push(&told);
+    let pushed = Push { updates: vec![], ..push(Some(1), MAIN, 'a', 'b') };
+    let decision = World::of([build()]).deliver_push(&pushed);
     assert_eq!(decision.outcome, Outcome::Ignored);
     assert_eq!(decision.reason, "the push moves no ref");
 }
 
 #[test]
 fn skip_ci_in_a_message_starts_nothing() {
-    let told = Push { messages: vec!["Docs ***NO_CI***".into()], ..push(Some(1), MAIN, 'a', 'b') };
+    let pushed =
+        Push { messages: vec!["Docs ***NO_CI***".into()], ..push(Some(1), MAIN, 'a', 'b') };
     let mut world = World::of([build()]);
-    let decision = world.tell_push(&told);
+    let decision = world.deliver_push(&pushed);
     assert_eq!(
         decision.reason,
         "branch main pushed at bbbbbbbb: build not started: its text contains ***no_ci*** \
@@ -119,22 +120,22 @@ fn skip_ci_in_a_message_starts_nothing() {
 #[test]
 fn deleting_a_branch_cancels_its_runs() {
     let mut world = World::of([build()]);
-    world.tell_push(&push(Some(1), MAIN, '.', 'b'));
-    world.tell_push(&push(Some(2), "refs/heads/other", '.', 'c'));
-    let decision = world.tell_push(&push(Some(3), MAIN, 'b', '.'));
+    world.deliver_push(&push(Some(1), MAIN, '.', 'b'));
+    world.deliver_push(&push(Some(2), "refs/heads/other", '.', 'c'));
+    let decision = world.deliver_push(&push(Some(3), MAIN, 'b', '.'));
     assert_eq!(decision.reason, "branch main deleted: build cancelled");
     assert_eq!(decision.ended[0].reason, "refs/heads/main was deleted");
     assert_eq!(named(world.live()), ["build@c"]);
-    let decision = world.tell_push(&push(Some(4), MAIN, '.', 'b'));
+    let decision = world.deliver_push(&push(Some(4), MAIN, '.', 'b'));
     assert_eq!(named(&decision.planned), ["build@b"], "created again, it runs again");
 }
 
 #[test]
 fn an_older_deletion_cancels_nothing() {
     let mut world = World::of([build()]);
-    world.tell_push(&push(Some(1), MAIN, '.', 'a'));
-    world.tell_push(&push(Some(3), MAIN, '.', 'b'));
-    let decision = world.tell_push(&push(Some(2), MAIN, 'a', '.'));
+    world.deliver_push(&push(Some(1), MAIN, '.', 'a'));
+    world.deliver_push(&push(Some(3), MAIN, '.', 'b'));
+    let decision = world.deliver_push(&push(Some(2), MAIN, 'a', '.'));
     assert_eq!(
         decision.reason,
         "branch main deleted: nothing cancelled: the ref was created again"
@@ -146,10 +147,10 @@ fn an_older_deletion_cancels_nothing() {
 #[test]
 fn an_older_push_still_runs_once() {
     let mut world = World::of([build()]);
-    world.tell_push(&push(Some(2), MAIN, 'b', 'c'));
+    world.deliver_push(&push(Some(2), MAIN, 'b', 'c'));
     let late = push(Some(1), MAIN, 'a', 'b');
-    assert_eq!(named(&world.tell_push(&late).planned), ["build@b"]);
-    let decision = world.tell_push(&late);
+    assert_eq!(named(&world.deliver_push(&late).planned), ["build@b"]);
+    let decision = world.deliver_push(&late);
     assert_eq!(
         decision.reason,
         "branch main pushed at bbbbbbbb: build not started: it has already run on bbbbbbbb"
@@ -160,20 +161,20 @@ fn an_older_push_still_runs_once() {
 #[test]
 fn a_branch_set_back_runs_the_older_commit_again() {
     let mut world = World::of([build()]);
-    world.tell_push(&push(Some(1), MAIN, '.', 'a'));
-    world.tell_push(&push(Some(2), MAIN, 'a', 'b'));
-    let decision = world.tell_push(&push(Some(3), MAIN, 'b', 'a'));
+    world.deliver_push(&push(Some(1), MAIN, '.', 'a'));
+    world.deliver_push(&push(Some(2), MAIN, 'a', 'b'));
+    let decision = world.deliver_push(&push(Some(3), MAIN, 'b', 'a'));
     assert_eq!(named(&decision.planned), ["build@a"]);
 }
 
 #[test]
 fn a_push_that_catch_up_found_is_not_run_again() {
     let mut world = World::of([build()]);
-    world.tell_push(&push(Some(1), MAIN, '.', 'a'));
-    world.tell_push_by(Source::CatchUp, &push(None, MAIN, 'a', 'c'));
-    assert_eq!(named(&world.tell_push(&push(Some(2), MAIN, 'a', 'b')).planned), ["build@b"]);
-    assert_eq!(world.tell_push(&push(Some(3), MAIN, 'b', 'c')).outcome, Outcome::Duplicate);
-    let decision = world.tell_push(&push(Some(4), MAIN, 'c', 'd'));
+    world.deliver_push(&push(Some(1), MAIN, '.', 'a'));
+    world.deliver_push_from(Source::CatchUp, &push(None, MAIN, 'a', 'c'));
+    assert_eq!(named(&world.deliver_push(&push(Some(2), MAIN, 'a', 'b')).planned), ["build@b"]);
+    assert_eq!(world.deliver_push(&push(Some(3), MAIN, 'b', 'c')).outcome, Outcome::Duplicate);
+    let decision = world.deliver_push(&push(Some(4), MAIN, 'c', 'd'));
     assert_eq!(named(&decision.planned), ["build@d"]);
     assert_eq!(world.refs[0].push_id, Some(4));
 }
@@ -181,18 +182,18 @@ fn a_push_that_catch_up_found_is_not_run_again() {
 #[test]
 fn catch_up_with_an_older_head_runs_nothing_again() {
     let mut world = World::of([build()]);
-    world.tell_push(&push(Some(1), MAIN, '.', 'a'));
-    world.tell_push(&push(Some(2), MAIN, 'a', 'b'));
-    let decision = world.tell_push_by(Source::CatchUp, &push(None, MAIN, 'b', 'a'));
+    world.deliver_push(&push(Some(1), MAIN, '.', 'a'));
+    world.deliver_push(&push(Some(2), MAIN, 'a', 'b'));
+    let decision = world.deliver_push_from(Source::CatchUp, &push(None, MAIN, 'b', 'a'));
     assert!(decision.planned.is_empty(), "{}", decision.reason);
-    let decision = world.tell_push_by(Source::CatchUp, &push(None, MAIN, 'a', 'b'));
+    let decision = world.deliver_push_from(Source::CatchUp, &push(None, MAIN, 'a', 'b'));
     assert!(decision.planned.is_empty(), "{}", decision.reason);
 }
 
 #[test]
 fn another_organization_is_not_watched() {
     let elsewhere = Check { organization: "fabrikam".into(), ..build() };
-    let decision = World::of([elsewhere]).tell_push(&push(Some(1), MAIN, 'a', 'b'));
+    let decision = World::of([elsewhere]).deliver_push(&push(Some(1), MAIN, 'a', 'b'));
     assert_eq!(
         decision.reason,
         "branch main pushed at bbbbbbbb: no check watches Webshop/storefront for this"
@@ -226,16 +227,16 @@ proptest! {
             prop_assert_eq!(&decision, &world.decide_push(Source::Hook, &nth(at)));
             world.commit(&decision);
             for source in [Source::Hook, Source::CatchUp, Source::Replay] {
-                let again = world.tell_push_by(source, &nth(at));
+                let again = world.deliver_push_from(source, &nth(at));
                 prop_assert!(again.planned.is_empty() && again.ended.is_empty(), "{again:?}");
             }
             // Catch-up lists the heads now and then, never earlier ones than the last time.
             if let Some(head) = caught_up {
                 seen_by_catch_up = seen_by_catch_up.max(head);
                 let before = world.refs[0].head.clone();
-                let mut told = push(None, MAIN, '.', COMMITS[seen_by_catch_up]);
-                told.updates[0].old = before;
-                world.tell_push_by(Source::CatchUp, &told);
+                let mut pushed = push(None, MAIN, '.', COMMITS[seen_by_catch_up]);
+                pushed.updates[0].old = before;
+                world.deliver_push_from(Source::CatchUp, &pushed);
             }
         }
         let mut ran = named(&world.runs);

@@ -1,11 +1,12 @@
-//! A memory that does what a decision says, as the store does, and facts to tell it.
+//! A memory that carries out decisions, as the store does, and facts to deliver.
 
 use uuid::Uuid;
 
-use super::super::super::check::{Forks, Patterns, Trigger};
+pub(super) use super::super::super::check::tests::storefront as repository;
+use super::super::super::check::tests::texts;
+use super::super::super::check::{self, Patterns, Trigger};
 use super::super::super::fact::{Push, RefUpdate};
 use super::super::super::pull_request::PullRequest;
-use super::super::super::run::Targets;
 use super::super::*;
 
 pub(super) const ORGANIZATION: &str = "contoso";
@@ -20,39 +21,15 @@ pub(super) fn sha(c: char) -> String {
     c.to_string().repeat(40)
 }
 
-fn patterns(texts: &[&str]) -> Vec<String> {
-    texts.iter().map(|text| (*text).to_owned()).collect()
-}
-
 pub(super) fn check(name: &str, on: &[Trigger]) -> Check {
     Check {
         name: name.into(),
-        genre: "ci".into(),
         organization: ORGANIZATION.into(),
-        repositories: Patterns::of_names(&patterns(&["Webshop/*"])).unwrap(),
+        repositories: Patterns::of_names(&texts(&["Webshop/*"])).unwrap(),
         on: on.to_vec(),
-        target_branches: Patterns::of_branches(&patterns(&["main"])).unwrap(),
-        branches: Patterns::of_branches(&patterns(&["**"])).unwrap(),
-        drafts: false,
-        forks: Forks::Run,
-        labels: vec![],
-        skip_ci: true,
-        commands: false,
-        required: false,
-        supersede: true,
-        concurrency: None,
-        timeout: Duration::from_secs(3_600),
-        targets: Targets { pull_request: true, commit: false },
-        ci: "jenkins".into(),
-    }
-}
-
-pub(super) fn repository() -> Repository {
-    Repository {
-        id: "b90f6c2e-7d48-4a15-8c93-61e0d7a2f5b8".into(),
-        name: "storefront".into(),
-        project_id: "3e5d9a74-0c1b-4f62-a8d7-94b6e2f1c053".into(),
-        project: "Webshop".into(),
+        target_branches: Patterns::of_branches(&texts(&["main"])).unwrap(),
+        branches: Patterns::of_branches(&texts(&["**"])).unwrap(),
+        ..check::tests::check()
     }
 }
 
@@ -81,8 +58,8 @@ pub(super) fn push(push_id: Option<i64>, name: &str, old: char, new: char) -> Pu
     }
 }
 
-/// How something is told.
-pub(super) fn told(
+/// The circumstances of a fact.
+pub(super) fn observation(
     source: Source,
     at: Timestamp,
     caught_up: Option<CaughtUp<'_>>,
@@ -106,25 +83,40 @@ impl World {
 
     /// Decides about a pull request, without remembering it.
     pub(super) fn decide(&self, source: Source, when: Timestamp, seen: &PullRequest) -> Decision {
-        self.decide_told(&told(source, when, None), seen)
+        self.decide_observed(&observation(source, when, None), seen)
     }
 
     /// The same, with whatever catch-up adds.
-    pub(super) fn decide_told(&self, told: &Observation<'_>, seen: &PullRequest) -> Decision {
+    pub(super) fn decide_observed(
+        &self,
+        observation: &Observation<'_>,
+        seen: &PullRequest,
+    ) -> Decision {
         let runs = self.runs.iter().filter(|run| run.pull_request.is_some()).cloned().collect();
         let known = KnownPullRequest { remembered: self.remembered.clone(), runs };
-        on_pull_request(&self.checks, told, seen, &known, &mut self.next_id(), told.at)
+        on_pull_request(
+            &self.checks,
+            observation,
+            seen,
+            &known,
+            &mut self.next_id(),
+            observation.at,
+        )
     }
 
     /// Decides about a push, without remembering it.
     pub(super) fn decide_push(&self, source: Source, push: &Push) -> Decision {
-        self.decide_push_told(&told(source, at(0), None), push)
+        self.decide_push_observed(&observation(source, at(0), None), push)
     }
 
     /// The same, with whatever catch-up adds.
-    pub(super) fn decide_push_told(&self, told: &Observation<'_>, push: &Push) -> Decision {
+    pub(super) fn decide_push_observed(
+        &self,
+        observation: &Observation<'_>,
+        push: &Push,
+    ) -> Decision {
         let known: Vec<_> = push.updates.iter().map(|update| self.known(&update.name)).collect();
-        on_push(&self.checks, told, push, &known, &mut self.next_id(), at(0))
+        on_push(&self.checks, observation, push, &known, &mut self.next_id(), at(0))
     }
 
     fn known(&self, name: &str) -> KnownRef {
@@ -148,9 +140,9 @@ impl World {
         if let Some(remembered) = &decision.pull_request {
             self.remembered = Some(remembered.clone());
         }
-        for told in &decision.refs {
-            self.refs.retain(|known| known.name != told.name);
-            self.refs.push(told.clone());
+        for observation in &decision.refs {
+            self.refs.retain(|known| known.name != observation.name);
+            self.refs.push(observation.clone());
         }
         for ended in &decision.ended {
             let run = self.runs.iter_mut().find(|run| run.id == ended.id);
@@ -162,18 +154,18 @@ impl World {
     }
 
     /// Tells a pull request by a hook.
-    pub(super) fn tell(&mut self, seconds: i64, seen: &PullRequest) -> Decision {
+    pub(super) fn deliver(&mut self, seconds: i64, seen: &PullRequest) -> Decision {
         let decision = self.decide(Source::Hook, at(seconds), seen);
         self.commit(&decision);
         decision
     }
 
     /// Tells a push by a hook.
-    pub(super) fn tell_push(&mut self, push: &Push) -> Decision {
-        self.tell_push_by(Source::Hook, push)
+    pub(super) fn deliver_push(&mut self, push: &Push) -> Decision {
+        self.deliver_push_from(Source::Hook, push)
     }
 
-    pub(super) fn tell_push_by(&mut self, source: Source, push: &Push) -> Decision {
+    pub(super) fn deliver_push_from(&mut self, source: Source, push: &Push) -> Decision {
         let decision = self.decide_push(source, push);
         self.commit(&decision);
         decision

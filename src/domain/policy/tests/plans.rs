@@ -25,7 +25,7 @@ fn one_policy_is_added_for_each_target_branch() {
          for it"
     );
     settle(&mut world);
-    assert_eq!((world.plan().kept, world.owned.len()), (2, 2));
+    assert_eq!((world.plan().unchanged, world.owned.len()), (2, 2));
 }
 
 #[test]
