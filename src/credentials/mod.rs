@@ -1,6 +1,6 @@
 //! The gateway's identities at Azure DevOps: each issues a credential for one call at a time.
 //!
-//! All kinds of identity implement [`Source`], so that callers need not tell them apart. The map:
+//! All kinds of identity implement `Source`, so that callers need not tell them apart. The map:
 //! `identities` makes a source from the options of each organization; `pat` mints, revokes and
 //! sweeps personal access tokens; `service_user` links a user account and keeps its access token
 //! valid; `bearer_token` serves identities that need no PAT; `entra` speaks OAuth.

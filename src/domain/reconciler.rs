@@ -1,7 +1,7 @@
 //! The passes of one reconciler in one organization: who may run the next one, when it is due, and
 //! what the last one came to.
 //!
-//! A store keeps one [`State`] for each organization and reconciler and applies these functions to
+//! A store keeps one `State` for each organization and reconciler and applies these functions to
 //! it, each within one transaction. So all replicas share one schedule, and every engine follows
 //! the same rules.
 

@@ -1,5 +1,5 @@
 //! Authentication of API callers by bearer token, as extractors: a handler that takes an
-//! [`Operator`] runs only for operators. A token is compared with every known one, in constant
+//! `Operator` runs only for operators. A token is compared with every known one, in constant
 //! time.
 
 use std::future::{Ready, ready};
