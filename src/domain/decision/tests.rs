@@ -1,5 +1,5 @@
-//! Decisions: stories about pull requests and pushes, decided against a small memory, and properties
-//! that hold for any deliveries.
+//! Decisions: stories about pull requests and pushes, decided against a small memory, and
+//! properties that hold for any deliveries.
 
 mod catch_up;
 mod catch_up_properties;
