@@ -209,7 +209,7 @@ class Gateway(Receiver):
             return subprocess.check_output(command, env={**os.environ, **environment}, text=True)
 
         environment["ROOT_KEY"] = keygen().strip()
-        hook = json.loads(keygen("--json", "--hook", "contoso/loadtest"))
+        hook = json.loads(keygen("--json", "--any-project", "--hook", "contoso/loadtest"))
         self.path = "/" + hook["url"].split("/", 3)[3]
         self.authorization = basic(hook["user"], hook["password"])
         return [self.program, "serve"], environment

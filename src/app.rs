@@ -82,7 +82,7 @@ impl App {
         // Retired secrets have to be known before the first delivery arrives.
         let Components { deps, organizations, reconcilers, .. } = &components;
         for organization in organizations.names() {
-            deps.hook_activity.exchange(deps.store.as_ref(), organization).await?;
+            deps.retired_hooks.refresh(deps.store.as_ref(), organization).await?;
         }
         for reconcilers in reconcilers.values() {
             reconcilers.begin().await?;
@@ -131,15 +131,6 @@ impl App {
             self.server.stop(true).await;
             deps.stop.cancel();
             finish(self.workers, &self.components).await;
-        }
-        for organization in self.components.organizations.names() {
-            if let Err(error) = deps.hook_activity.exchange(deps.store.as_ref(), organization).await
-            {
-                tracing::warn!(
-                    organization,
-                    "the last deliveries of hooks are not stored: {error}"
-                );
-            }
         }
         deps.store.close(CLOSE_MAX).await;
         drop(self.serving.await);

@@ -9,7 +9,7 @@ use crate::ado::Throttle;
 use crate::clock::Clock;
 use crate::health::Health;
 use crate::secret::Keyring;
-use crate::storage::{HookActivity, Store};
+use crate::storage::{RetiredHooks, Store};
 use crate::worker::Notifiers;
 
 /// See the module. All clones share one state.
@@ -23,7 +23,7 @@ pub struct Deps {
     pub public_url: Url,
     pub throttle: Arc<Throttle>,
     pub health: Arc<Health>,
-    pub hook_activity: Arc<HookActivity>,
+    pub retired_hooks: Arc<RetiredHooks>,
     pub notifiers: Notifiers,
     pub clock: Clock,
     pub instance: Instance,
@@ -47,7 +47,7 @@ impl Deps {
             public_url,
             throttle: Arc::default(),
             health: Arc::default(),
-            hook_activity: Arc::default(),
+            retired_hooks: Arc::default(),
             notifiers: Notifiers::default(),
             clock: Clock::system(),
             instance,

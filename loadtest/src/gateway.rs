@@ -118,7 +118,7 @@ impl Gateway {
 
     fn hook(&self, organization: &str) -> anyhow::Result<Hook> {
         let hook = format!("{organization}/{HOOK}");
-        let hook = self.ask(&["keygen", "--json", "--hook", &hook])?;
+        let hook = self.ask(&["keygen", "--json", "--any-project", "--hook", &hook])?;
         let hook: Value = serde_json::from_str(&hook).context("keygen printed no JSON")?;
         let field = |name| hook.get(name).and_then(Value::as_str).context("keygen: no such field");
         let path = url::Url::parse(field("url")?)?.path().to_owned();

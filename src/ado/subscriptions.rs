@@ -49,6 +49,11 @@ fn event_type(topic: Topic) -> &'static str {
     }
 }
 
+/// The topic whose subscriptions deliver events of this type.
+pub(super) fn topic_of(of: &str) -> Option<Topic> {
+    Topic::ALL.into_iter().find(|topic| event_type(*topic) == of)
+}
+
 /// Filters that a person may have set; empty means any.
 fn filters(topic: Topic) -> &'static [&'static str] {
     const CREATED: [&str; 4] =

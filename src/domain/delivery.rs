@@ -2,14 +2,27 @@
 
 use super::decision::Outcome;
 use super::id::DeliveryId;
+use super::subscription::PasswordScope;
 
 /// The reason that is shown for a delivery without a decision.
 pub const PENDING_REASON: &str = "waits for a decision";
 
-/// The key under which a delivery is stored once: Azure DevOps repeats a notification with the same
-/// numbers. A delivery without a key is stored every time.
-pub fn key(subscription: Option<&str>, notification: Option<i64>) -> Option<(&str, i64)> {
-    subscription.zip(notification)
+/// The subscription and the notification under which a delivery is stored once: Azure DevOps
+/// repeats a notification with the same numbers. The scope of the hook's password is the third part
+/// of the key: with the password of another hook nobody can use up the numbers of this one. A
+/// delivery without a key is stored every time.
+pub fn key<'a>(
+    hook: &str,
+    subscription: Option<&'a str>,
+    notification: Option<i64>,
+) -> Option<(String, &'a str, i64)> {
+    let (subscription, notification) = subscription.zip(notification)?;
+    Some((PasswordScope::of(hook).key(), subscription, notification))
+}
+
+/// Whether a delivery to the hook `earlier` may count for the same event as one to `hook`.
+pub fn stands_for(earlier: &str, hook: &str) -> bool {
+    PasswordScope::of(earlier).covers(&PasswordScope::of(hook))
 }
 
 /// The outcome and reason of a delivery that needs no decision; none for one that waits for a
@@ -35,9 +48,10 @@ mod tests {
 
     #[test]
     fn a_key_needs_subscription_and_notification() {
-        assert_eq!(key(Some("a"), Some(7)), Some(("a", 7)));
-        assert_eq!(key(Some("a"), None), None);
-        assert_eq!(key(None, Some(7)), None);
+        assert_eq!(key("by-hand", Some("a"), Some(7)), Some((String::new(), "a", 7)));
+        assert_eq!(key("by-hand@web", Some("a"), Some(7)), Some(("web".into(), "a", 7)));
+        assert_eq!(key("by-hand", Some("a"), None), None);
+        assert_eq!(key("by-hand", None, Some(7)), None);
     }
 
     #[test]

@@ -28,6 +28,18 @@ pub enum Fact {
     Unreadable(String),
 }
 
+impl Fact {
+    /// Gives its repository the name of the project that Azure DevOps lists.
+    pub fn name_project(&mut self, name: &str) {
+        if let Fact::PullRequest(PullRequest { repository, .. })
+        | Fact::MergeAttempted(PullRequest { repository, .. })
+        | Fact::Push(Push { repository, .. }) = self
+        {
+            name.clone_into(&mut repository.project);
+        }
+    }
+}
+
 /// What catch-up knows about a fact beyond the fact itself; default for hook deliveries.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -12,6 +12,9 @@ use super::time::Timestamp;
 /// The wait after the first pass in a row that leaves something to do, doubled with each further
 /// one.
 const SOON: Duration = Duration::from_secs(1);
+/// So many passes that changed something are followed by another one without a longer wait: more
+/// than a healing takes.
+const CHANGING_SOON_MAX: u32 = 5;
 /// The longest wait where a person has to act first.
 const REFUSED_MAX: Duration = Duration::from_secs(3_600);
 
@@ -43,6 +46,16 @@ pub struct LastPass {
     pub outcome: Outcome,
 }
 
+/// How many passes there were since the last one that left nothing to do. The waits between two
+/// passes grow with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repeats {
+    /// Passes that changed something.
+    pub changing: u32,
+    /// Passes in a row that changed nothing.
+    pub idle: u32,
+}
+
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
@@ -55,8 +68,7 @@ pub struct State {
     pub due_at: Timestamp,
     /// Somebody has asked for a pass since the last one was claimed.
     pub is_asked: bool,
-    /// Passes in a row that left something to do or met a problem.
-    pub attempts: u32,
+    pub repeats: Repeats,
     pub last: Option<LastPass>,
 }
 
@@ -69,7 +81,7 @@ impl Default for State {
             leased_until: Timestamp::ZERO,
             due_at: Timestamp::NEVER,
             is_asked: false,
-            attempts: 0,
+            repeats: Repeats::default(),
             last: None,
         }
     }
@@ -97,14 +109,14 @@ pub struct ClaimedPass {
     /// Somebody asked for it. Also true where the pass before was never released: whether that one
     /// was asked for is not known any more.
     pub is_asked: bool,
-    pub attempts: u32,
+    pub repeats: Repeats,
 }
 
 /// How a pass is released.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
     pub due_at: Timestamp,
-    pub attempts: u32,
+    pub repeats: Repeats,
     /// Somebody's request was not fulfilled: the next pass counts as asked for.
     pub is_asked: bool,
     /// None leaves the outcome of the pass before.
@@ -131,7 +143,7 @@ impl State {
         // Due until it is released: another process repeats it if this one dies.
         self.due_at = self.due_at.min(now);
         self.is_asked = false;
-        PassClaim::Claimed(ClaimedPass { number: self.number, is_asked, attempts: self.attempts })
+        PassClaim::Claimed(ClaimedPass { number: self.number, is_asked, repeats: self.repeats })
     }
 
     /// Prolongs the lease of the pass with this number until `now` plus `lease`. False where
@@ -152,7 +164,7 @@ impl State {
             self.holder = None;
             self.leased_until = Timestamp::ZERO;
             self.due_at = release.due_at;
-            self.attempts = release.attempts;
+            self.repeats = release.repeats;
             self.is_asked |= release.is_asked;
             self.last = release.last.or(self.last.take());
         }
@@ -170,19 +182,28 @@ impl State {
     }
 }
 
-/// How long to wait after a pass with this outcome, and how many attempts in a row there were then.
-/// `every` is the usual wait and `attempts` how many there were before.
-pub fn next(outcome: &Outcome, attempts: u32, every: Duration) -> (Duration, u32) {
+/// How long to wait after a pass with this outcome, and how many there were then. `every` is the
+/// usual wait and `repeats` how many there were before. A pass that changed something is soon
+/// followed by one that sees what it came to, unless this never ends.
+pub fn next(outcome: &Outcome, repeats: Repeats, every: Duration) -> (Duration, Repeats) {
     if !outcome.has_more && outcome.problem.is_none() {
-        return (every, 0);
+        return (every, Repeats::default());
     }
-    let doubled = |wait: Duration| wait.saturating_mul(1 << attempts.min(16));
-    let wait = if outcome.has_more {
-        doubled(SOON).min(every)
-    } else {
-        doubled(every).min(REFUSED_MAX.max(every))
+    let doubled = |wait: Duration, times: u32| wait.saturating_mul(1 << times.min(16));
+    let Repeats { changing, idle } = repeats;
+    let (after, times) = match outcome.changes {
+        0 => (Repeats { changing, idle: idle.saturating_add(1) }, idle),
+        _ => {
+            let after = Repeats { changing: changing.saturating_add(1), idle: 0 };
+            (after, changing.saturating_sub(CHANGING_SOON_MAX))
+        }
     };
-    (wait, attempts.saturating_add(1))
+    let wait = if outcome.has_more {
+        doubled(SOON, times).min(every)
+    } else {
+        doubled(every, times).min(REFUSED_MAX.max(every))
+    };
+    (wait, after)
 }
 
 #[cfg(test)]
@@ -203,7 +224,7 @@ mod tests {
 
     fn release(due_at: Timestamp, outcome: Option<Outcome>) -> Release {
         let last = outcome.map(|outcome| LastPass { instance: "a".into(), outcome });
-        Release { due_at, attempts: 0, is_asked: false, last }
+        Release { due_at, repeats: Repeats::default(), is_asked: false, last }
     }
 
     fn asked() -> State {
@@ -219,25 +240,45 @@ mod tests {
 
     /// The waits in seconds after passes with this outcome, one after the other.
     fn waits(outcome: &Outcome, passes: usize) -> Vec<u64> {
-        let mut attempts = 0;
-        let wait = |_| {
-            let (wait, after) = next(outcome, attempts, EVERY);
-            attempts = after;
+        waits_of(&vec![outcome.clone(); passes])
+    }
+
+    /// The waits in seconds after passes with these outcomes.
+    fn waits_of(outcomes: &[Outcome]) -> Vec<u64> {
+        let mut repeats = Repeats::default();
+        let wait = |outcome| {
+            let (wait, after) = next(outcome, repeats, EVERY);
+            repeats = after;
             wait.as_secs()
         };
-        (0..passes).map(wait).collect()
+        outcomes.iter().map(wait).collect()
     }
 
     #[test]
     fn a_pass_that_leaves_nothing_to_do_is_repeated_after_the_usual_wait() {
         assert_eq!(waits(&outcome(false), 3), [300, 300, 300]);
-        assert_eq!(next(&outcome(false), 7, EVERY), (EVERY, 0));
+        let many = Repeats { changing: 7, idle: 7 };
+        assert_eq!(next(&outcome(false), many, EVERY), (EVERY, Repeats::default()));
     }
 
     #[test]
     fn a_pass_that_leaves_something_to_do_is_repeated_soon_and_then_ever_later() {
         let waited = [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300];
         assert_eq!(waits(&outcome(true), 11), waited);
+    }
+
+    #[test]
+    fn a_pass_that_changed_something_is_soon_followed_by_another_one() {
+        let (waiting, changed) = (outcome(true), Outcome { changes: 1, ..outcome(true) });
+        let outcomes =
+            [&waiting, &waiting, &waiting, &changed, &waiting, &changed].map(Outcome::clone);
+        assert_eq!(waits_of(&outcomes), [1, 2, 4, 1, 1, 1]);
+    }
+
+    #[test]
+    fn passes_that_change_something_every_time_become_rarer() {
+        let changed = Outcome { changes: 1, ..outcome(true) };
+        assert_eq!(waits(&changed, 9), [1, 1, 1, 1, 1, 1, 2, 4, 8]);
     }
 
     #[test]
@@ -250,7 +291,7 @@ mod tests {
     fn the_first_pass_is_due_when_somebody_asks() {
         let until = Timestamp::NEVER;
         assert_eq!(State::default().claim("a", NOW, LEASE), PassClaim::NotDue { until });
-        let expected = ClaimedPass { number: 1, is_asked: true, attempts: 0 };
+        let expected = ClaimedPass { number: 1, is_asked: true, repeats: Repeats::default() };
         assert_eq!(claimed(asked().claim("a", NOW, LEASE)), expected);
     }
 
@@ -307,10 +348,11 @@ mod tests {
         let number = claimed(state.claim("a", NOW, LEASE)).number;
         state.release(number, release(NOW, Some(outcome(true))));
         let number = claimed(state.claim("a", NOW, LEASE)).number;
-        let given_back = Release { is_asked: true, attempts: 3, ..release(NOW, None) };
+        let repeats = Repeats { changing: 1, idle: 3 };
+        let given_back = Release { is_asked: true, repeats, ..release(NOW, None) };
         assert!(state.release(number, given_back));
         assert_eq!(state.last.as_ref().map(|last| &last.outcome), Some(&outcome(true)));
-        let expected = ClaimedPass { number: 3, is_asked: true, attempts: 3 };
+        let expected = ClaimedPass { number: 3, is_asked: true, repeats };
         assert_eq!(claimed(state.claim("b", NOW, LEASE)), expected);
     }
 }

@@ -18,14 +18,15 @@ use crate::clock::Clock;
 use crate::deps::Deps;
 use crate::domain::check::Check;
 use crate::domain::decision::{
-    CaughtUp, Decision, KnownPullRequest, KnownRef, Observation, Outcome, Source, on_pull_request,
-    on_push,
+    CaughtUp, Decision, KnownPullRequest, KnownRef, Observation, Outcome, Source, happened_at,
+    on_pull_request, on_push,
 };
 use crate::domain::event::{Event, Repository};
 use crate::domain::fact::{Fact, Push};
 use crate::domain::id::RunId;
 use crate::domain::pull_request::PullRequest;
 use crate::domain::run::State;
+use crate::domain::subscription::{KnownProject, PasswordScope};
 use crate::domain::time::Timestamp;
 use crate::storage::{
     CONFLICTS_MAX, Claim, Commit, DecisionCommit, Deliveries, Error, LeasedDelivery,
@@ -36,6 +37,8 @@ use crate::worker::{self, Progress, Tick};
 /// Deliveries that one tick decides.
 const BATCH_MAX: usize = 128;
 const LEASE: Duration = Duration::from_secs(15);
+/// The reason of a delivery whose decision panicked.
+const DECIDING_FAILED: &str = "deciding it failed: please report this delivery as a bug";
 
 /// See the module.
 #[derive(Debug)]
@@ -98,7 +101,7 @@ impl Decide {
             let commit = match deciding.catch_unwind().await {
                 Ok(commit) => commit?,
                 // A delivery that stayed in the inbox would make each of its batches fail.
-                Err(_) => quarantine(delivery, now),
+                Err(_) => quarantine(delivery, DECIDING_FAILED, now),
             };
             let decision = commit.decision.clone();
             match self.deliveries.commit_decision(commit).await? {
@@ -122,6 +125,13 @@ impl Decide {
         now: Timestamp,
     ) -> Result<DecisionCommit, Error> {
         let organization = &delivery.organization;
+        let mut delivered = delivered.clone();
+        if delivery.source != Source::CatchUp
+            && let Err(why) = self.check_scope(delivery, &mut delivered).await?
+        {
+            let why = format!("outside of what its hook may report, so it changes nothing: {why}");
+            return Ok(quarantine(delivery, &why, now));
+        }
         let mut former_names = match &delivered.repository {
             Some(repository) => self.deliveries.former_names(organization, repository).await?,
             None => Vec::new(),
@@ -130,21 +140,50 @@ impl Decide {
         let observation = Observation {
             organization,
             source: delivery.source,
-            at: delivered.created_at.unwrap_or(delivery.received_at),
+            at: happened_at(delivery.source, delivered.created_at, delivery.received_at),
             former_names: &former_names,
-            caught_up: self.caught_up(delivery, delivered).await?,
+            caught_up: self.caught_up(delivery, &delivered).await?,
         };
         let mut commit = DecisionCommit {
             repository: delivered.repository.clone(),
             former_name: delivered.former_name.clone(),
-            ..quarantine(delivery, now)
+            ..quarantine(delivery, "", now)
         };
         match &delivered.fact {
             Fact::PullRequest(seen) => self.pull_request(&mut commit, &observation, seen).await?,
             Fact::Push(push) => self.push(&mut commit, &observation, push).await?,
-            fact => commit.decision = without_runs(fact, delivered),
+            fact => commit.decision = without_runs(fact, &delivered),
         }
         Ok(commit)
+    }
+
+    /// Checks that a delivery is about what its hook may report: `Err` says why it is not. The
+    /// project of one that is gets the name that Azure DevOps lists, since checks select
+    /// repositories by it.
+    async fn check_scope(
+        &self,
+        delivery: &LeasedDelivery,
+        delivered: &mut Delivered,
+    ) -> Result<Result<(), String>, Error> {
+        let scope = PasswordScope::of(&delivery.hook);
+        if scope == PasswordScope::AnyProject {
+            return Ok(Ok(()));
+        }
+        let known = match &delivered.repository {
+            Some(repository) => {
+                self.deliveries.known_project(&delivery.organization, repository).await?
+            }
+            None => KnownProject::default(),
+        };
+        let Delivered { topic, fact, repository, .. } = delivered;
+        if let Some(why) = scope.refusal(*topic, fact, repository.as_ref(), &known) {
+            return Ok(Err(why));
+        }
+        if let (Some(repository), Some(name)) = (repository, known.name) {
+            fact.name_project(&name);
+            repository.project = name;
+        }
+        Ok(Ok(()))
     }
 
     /// What is known about a fact that catch-up found; none for every other delivery.
@@ -258,9 +297,8 @@ fn new_id() -> RunId {
     RunId(Uuid::now_v7())
 }
 
-/// The decision about a delivery whose decision panicked; it stores the reason and nothing else.
-fn quarantine(delivery: &LeasedDelivery, now: Timestamp) -> DecisionCommit {
-    let why = "deciding it failed: please report this delivery as a bug";
+/// A decision that stores the reason and nothing else.
+fn quarantine(delivery: &LeasedDelivery, why: &str, now: Timestamp) -> DecisionCommit {
     DecisionCommit {
         lease: delivery.lease,
         organization: delivery.organization.clone(),
@@ -277,6 +315,7 @@ fn quarantine(delivery: &LeasedDelivery, now: Timestamp) -> DecisionCommit {
 fn read_body(body: &[u8]) -> Delivered {
     catch_unwind(|| read(body)).unwrap_or_else(|_| Delivered {
         event_type: None,
+        topic: None,
         created_at: None,
         fact: Fact::Unreadable("reading it failed: please report this delivery as a bug".into()),
         repository: None,

@@ -168,20 +168,20 @@ impl<R: Reconcile> Driver<R> {
 
     /// What is stored at the end of a pass; one without an end is given back.
     fn release_of(&self, claimed: ClaimedPass, ended: Option<&Ended>, now: Timestamp) -> Release {
-        let ClaimedPass { attempts, is_asked, .. } = claimed;
+        let ClaimedPass { repeats, is_asked, .. } = claimed;
         match ended {
-            None => Release { due_at: now, attempts, is_asked, last: None },
+            None => Release { due_at: now, repeats, is_asked, last: None },
             Some(Ended::Postponed { until }) => {
-                Release { due_at: *until, attempts, is_asked: false, last: None }
+                Release { due_at: *until, repeats, is_asked: false, last: None }
             }
             Some(Ended::Finished { outcome, due_at }) => {
                 let every = self.reconciler.every();
-                let next = every.map(|every| reconciler::next(outcome, attempts, every));
+                let next = every.map(|every| reconciler::next(outcome, repeats, every));
                 let next_at = next.map_or(Timestamp::NEVER, |(wait, _)| now.plus(wait));
                 let instance = self.reconciler.context().deps.instance.id.clone();
                 Release {
                     due_at: due_at.unwrap_or(next_at),
-                    attempts: next.map_or(0, |(_, attempts)| attempts),
+                    repeats: next.map(|(_, repeats)| repeats).unwrap_or_default(),
                     is_asked: false,
                     last: Some(LastPass { instance, outcome: outcome.clone() }),
                 }

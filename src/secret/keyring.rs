@@ -76,11 +76,25 @@ pub struct Keyring {
 
 /// The prefix of report tokens, by which secret scanners can recognise them.
 const REPORT_TOKEN_PREFIX: &str = "azgwr_";
+/// Ends the project in the password of a hook that is made by hand for one project. Not a character
+/// of base64.
+const PROJECT_END: char = '.';
 
 impl Keyring {
     /// The password of a hook, which Azure DevOps sends with every delivery (user `azure-devops`).
     pub fn hook_password(&self, organization: &str, hook: &str) -> Secret {
         hook_password(&self.current, organization, hook)
+    }
+
+    /// The password of a hook that is made by hand for one project, its name or its GUID. The
+    /// password contains the project, so that any replica reads what its deliveries may be about.
+    pub fn hook_password_of_project(
+        &self,
+        organization: &str,
+        hook: &str,
+        project: &str,
+    ) -> Secret {
+        hook_password_of_project(&self.current, organization, hook, project)
     }
 
     /// Part of a hook's name: eight hexadecimal digits that change with the root key, so that the
@@ -91,9 +105,13 @@ impl Keyring {
         bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Whether `candidate` is the password of that hook, under either key.
+    /// Whether `candidate` is a password of that hook, under either key.
     pub fn verifies_hook(&self, organization: &str, hook: &str, candidate: &str) -> bool {
-        self.verifies(candidate, |key| hook_password(key, organization, hook))
+        let project = project_of(candidate);
+        self.verifies(candidate, |key| match &project {
+            Some(project) => hook_password_of_project(key, organization, hook, project),
+            None => hook_password(key, organization, hook),
+        })
     }
 
     /// The token with which a CI reports on this run only.
@@ -114,10 +132,30 @@ impl Keyring {
     }
 }
 
+/// The project, in lower case, that the password of a hook is bound to; none where it is bound to
+/// no project.
+pub fn project_of(hook_password: &str) -> Option<String> {
+    let (project, _) = hook_password.split_once(PROJECT_END)?;
+    String::from_utf8(URL_SAFE_NO_PAD.decode(project).ok()?).ok()
+}
+
 fn hook_password(key: &RootKey, organization: &str, hook: &str) -> Secret {
     let organization = organization.to_ascii_lowercase();
     let bytes = key.derive("hook", &[&organization, hook]);
     Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()))
+}
+
+fn hook_password_of_project(
+    key: &RootKey,
+    organization: &str,
+    hook: &str,
+    project: &str,
+) -> Secret {
+    let (organization, project) = (organization.to_ascii_lowercase(), project.to_lowercase());
+    let bytes = key.derive("hook of a project", &[&organization, hook, &project]);
+    let (project, code) =
+        (URL_SAFE_NO_PAD.encode(project), URL_SAFE_NO_PAD.encode(bytes.as_slice()));
+    Secret::new(format!("{project}{PROJECT_END}{code}"))
 }
 
 fn report_token(key: &RootKey, run: RunId) -> Secret {
@@ -138,12 +176,10 @@ mod tests {
         let before = Keyring { current: key(1), previous: None };
         let password = before.hook_password("Fabrikam", "push");
         let during = Keyring { current: key(2), previous: Some(key(1)) };
-        assert!(during.verifies_hook("fabrikam", "push", password.expose()));
-        assert!(during.verifies_hook(
-            "fabrikam",
-            "push",
-            during.hook_password("fabrikam", "push").expose()
-        ));
+        let new = during.hook_password("fabrikam", "push");
+        for password in [&password, &new] {
+            assert!(during.verifies_hook("fabrikam", "push", password.expose()));
+        }
         let after = Keyring { current: key(2), previous: None };
         assert!(!after.verifies_hook("fabrikam", "push", password.expose()));
     }
@@ -152,9 +188,28 @@ mod tests {
     fn a_password_is_valid_for_its_hook_only() {
         let keys = Keyring { current: key(1), previous: None };
         let password = keys.hook_password("ab", "c");
-        assert!(!keys.verifies_hook("a", "bc", password.expose()));
+        for (organization, hook, password) in
+            [("a", "bc", password.expose()), ("ab", "d", password.expose()), ("ab", "c", "")]
+        {
+            assert!(!keys.verifies_hook(organization, hook, password));
+        }
+    }
+
+    #[test]
+    fn a_password_for_one_project_is_valid_for_that_project_only() {
+        let keys = Keyring { current: key(1), previous: None };
+        let verify = |password: &str| keys.verifies_hook("ab", "c", password);
+        let password = keys.hook_password_of_project("AB", "c", "Tools & more");
+        assert!(verify(password.expose()));
+        assert_eq!(project_of(password.expose()).as_deref(), Some("tools & more"));
         assert!(!keys.verifies_hook("ab", "d", password.expose()));
-        assert!(!keys.verifies_hook("ab", "c", ""));
+        let (_, code) = password.expose().split_once('.').unwrap();
+        let forged = format!("{}.{code}", URL_SAFE_NO_PAD.encode("fabrikam"));
+        assert!(!verify(&forged) && !verify(code));
+        let any = keys.hook_password("ab", "c");
+        let bound = format!("{}.{}", URL_SAFE_NO_PAD.encode("fabrikam"), any.expose());
+        assert!(verify(any.expose()) && !verify(&bound));
+        assert_eq!(project_of(any.expose()), None);
     }
 
     #[test]

@@ -4,6 +4,6 @@ mod keyring;
 mod seal;
 mod value;
 
-pub use keyring::{Keyring, RootKey};
+pub use keyring::{Keyring, RootKey, project_of};
 pub use seal::{Opened, Sealed, Unreadable};
 pub use value::Secret;

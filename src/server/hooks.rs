@@ -21,9 +21,10 @@ use super::memory_budget::{MemoryBudget, Reservation};
 use super::verified_hooks::{VerifiedHook, VerifiedHooks};
 use super::{Components, Draining, Organizations, problem};
 use crate::deps::Deps;
+use crate::domain::subscription::{hook_of_project, is_hook_name};
 use crate::jitter;
 use crate::pipeline::accept::Accept;
-use crate::secret::Secret;
+use crate::secret::{Secret, project_of};
 use crate::storage;
 
 /// The user name of every hook. Only the password is secret.
@@ -110,14 +111,11 @@ impl State {
             Err(_) => return Err(Refusal::Retry("slow_body")),
         };
         let now = self.deps.clock.now();
-        match self.accept.accept(&hook.organization, &hook.hook, &body, now).await {
-            Ok(()) => {
-                self.deps.hook_activity.note(&hook.key, now);
-                Ok(())
-            }
-            Err(storage::Error::Busy { .. }) => Err(Refusal::Retry("busy")),
-            Err(_) => Err(Refusal::Retry("store")),
-        }
+        let accepted = self.accept.accept(&hook.organization, &hook.hook, &body, now).await;
+        accepted.map_err(|error| match error {
+            storage::Error::Busy { .. } => Refusal::Retry("busy"),
+            _ => Refusal::Retry("store"),
+        })
     }
 
     /// The hook whose password the request carries; none where it is wrong or retired.
@@ -135,7 +133,7 @@ impl State {
             self.verified_hooks.insert(path, &verified);
             Some(verified)
         });
-        verified.filter(|hook| !self.deps.hook_activity.is_retired(&hook.key))
+        verified.filter(|hook| !self.deps.retired_hooks.contains(&hook.key))
     }
 
     fn verify(&self, header: &str, organization: &str, hook: &str) -> Option<VerifiedHook> {
@@ -143,11 +141,15 @@ impl State {
         let (organization, hook) = (decoded(organization)?, decoded(hook)?);
         // Also computed for an unknown organization, so that the time taken does not reveal which
         // organizations are known.
-        let is_right = password(header).is_some_and(|password| {
-            self.deps.keys.verifies_hook(&organization, &hook, password.expose())
-        });
-        let known = self.organizations.find(&organization).filter(|_| is_right);
-        known.map(|known| VerifiedHook::new(known, &hook, header.to_owned()))
+        let password = password(header)?;
+        let is_right = self.deps.keys.verifies_hook(&organization, &hook, password.expose());
+        let known = self.organizations.find(&organization);
+        let known = known.filter(|_| is_right && is_hook_name(&hook))?;
+        let hook = match project_of(password.expose()) {
+            Some(project) => hook_of_project(&hook, &project),
+            None => hook.into_owned(),
+        };
+        Some(VerifiedHook::new(known, hook, header.to_owned()))
     }
 }
 

@@ -19,6 +19,7 @@ const HOOKS_MAX: usize = 10_000;
 pub(super) struct VerifiedHook {
     /// The organization's name as configured.
     pub(super) organization: String,
+    /// With the project that its password is bound to.
     pub(super) hook: String,
     pub(super) key: HookKey,
     /// The verified value of `Authorization`.
@@ -26,11 +27,11 @@ pub(super) struct VerifiedHook {
 }
 
 impl VerifiedHook {
-    pub(super) fn new(organization: &str, hook: &str, header: String) -> Self {
+    pub(super) fn new(organization: &str, hook: String, header: String) -> Self {
         Self {
             organization: organization.to_owned(),
-            hook: hook.to_owned(),
-            key: HookKey::new(organization, hook),
+            key: HookKey::new(organization, &hook),
+            hook,
             header: Secret::new(header),
         }
     }
@@ -64,7 +65,8 @@ mod tests {
         let cache = VerifiedHooks::default();
         let path = "/hooks/azure-devops/contoso/push";
         assert!(cache.get(path, b"Basic a").is_none());
-        cache.insert(path, &Arc::new(VerifiedHook::new("Contoso", "push", "Basic a".into())));
+        cache
+            .insert(path, &Arc::new(VerifiedHook::new("Contoso", "push".into(), "Basic a".into())));
         assert_eq!(
             cache.get(path, b"Basic a").map(|hook| hook.organization.clone()).as_deref(),
             Some("Contoso")

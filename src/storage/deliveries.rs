@@ -12,6 +12,7 @@ use crate::domain::decision::{Decision, KnownPullRequest, KnownRef, Outcome, Sou
 use crate::domain::event::Repository;
 use crate::domain::fact::CatchUpMeta;
 use crate::domain::id::{DeliveryId, RunId};
+use crate::domain::subscription::KnownProject;
 use crate::domain::time::Timestamp;
 
 /// The outermost fields of a hook call, by which it is stored and found.
@@ -38,6 +39,8 @@ pub type EnvelopeReader = fn(&[u8]) -> Envelope;
 pub struct LeasedDelivery {
     pub lease: Lease<DeliveryId>,
     pub organization: String,
+    /// The hook that it came to.
+    pub hook: String,
     pub source: Source,
     pub received_at: Timestamp,
     pub body: Vec<u8>,
@@ -136,6 +139,13 @@ pub trait Deliveries: Debug + Send + Sync {
         organization: &str,
         repository: &Repository,
     ) -> Result<Vec<String>, Error>;
+
+    /// What `watch` was last told about the repository and the project that a delivery names.
+    async fn known_project(
+        &self,
+        organization: &str,
+        repository: &Repository,
+    ) -> Result<KnownProject, Error>;
 
     /// When catch-up began to watch a repository.
     async fn watched_since(

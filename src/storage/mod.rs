@@ -10,13 +10,13 @@ mod change;
 mod codec;
 mod deliveries;
 mod error;
-mod hook_activity;
 mod lease;
 mod links;
 mod options;
 mod page;
 mod reconciliation;
 mod replicas;
+mod retired_hooks;
 mod runs;
 pub mod sqlite;
 mod statuses;
@@ -28,7 +28,6 @@ pub use deliveries::{
     DecisionCommit, Deliveries, Delivery, DeliveryFilter, Envelope, EnvelopeReader, LeasedDelivery,
 };
 pub use error::Error;
-pub use hook_activity::{HookActivity, HookKey};
 pub use lease::{Claim, Commit, Lease, Versioned};
 pub use links::{
     Link, LinkChange, LinkTo, Links, Login, Refresh, RefreshCommit, Refreshed, Ticket,
@@ -40,6 +39,7 @@ pub use reconciliation::{
     Reconciler, Reconciliation, SubscriptionFilter, SubscriptionRow, WatchRow, Watermark,
 };
 pub use replicas::Replicas;
+pub use retired_hooks::{HookKey, RetiredHooks};
 pub use runs::{LeasedRun, RunCommit, RunFilter, Runs};
 pub use statuses::{LeasedSlot, PostingCommit, StatusFilter, StatusRow, Statuses};
 

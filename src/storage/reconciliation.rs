@@ -76,6 +76,8 @@ pub struct SubscriptionRow {
     pub reason: String,
     /// Names of the checks that need it.
     pub checks: Vec<String>,
+    /// When the hook delivered last. Read, and not stored with the rest.
+    pub last_delivery_at: Option<Timestamp>,
     pub seen_at: Timestamp,
 }
 
@@ -184,7 +186,8 @@ pub trait Reconciliation: Debug + Send + Sync {
         reconciler: Reconciler,
     ) -> Result<Option<LastPass>, Error>;
 
-    /// The hooks of an organization.
+    /// The hooks of an organization, with every delivery to them that was received before.
+    /// Retention deletes when a hook delivered last after as long as deliveries are kept.
     async fn hooks(&self, organization: &str) -> Result<HookState, Error>;
 
     /// Increments the secret generation of each scope; a scope without one gets its first. `heals`
@@ -197,7 +200,7 @@ pub trait Reconciliation: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<(), Error>;
 
-    /// Ends the secrets of a scope before the generation `live_from`, after a newer one has worked.
+    /// Ends the secrets of a scope before the generation `live_from`.
     async fn retire_hooks(
         &self,
         organization: &str,
@@ -205,15 +208,13 @@ pub trait Reconciliation: Debug + Send + Sync {
         live_from: u32,
     ) -> Result<(), Error>;
 
-    /// Sets whether hooks of an organization are created.
-    async fn hold_hooks(&self, organization: &str, is_held: bool) -> Result<(), Error>;
-
-    /// Stores when hooks delivered first and last, of all times that were ever noted. Retention
-    /// deletes a hook that has not delivered for as long as deliveries are kept.
-    async fn note_hook_activity(
+    /// Sets whether hooks of an organization are created. When they are again, each scope whose
+    /// secrets have all ended gets a new one.
+    async fn hold_hooks(
         &self,
         organization: &str,
-        hook_activity: Vec<ActiveHook>,
+        is_held: bool,
+        now: Timestamp,
     ) -> Result<(), Error>;
 
     /// Replaces the subscriptions of an organization by those that were just seen.
@@ -234,7 +235,7 @@ pub trait Reconciliation: Debug + Send + Sync {
     async fn subscription(&self, id: &str) -> Result<Option<SubscriptionRow>, Error>;
 
     /// Watches these repositories from `now` on, unless they are watched already, and stores their
-    /// names. Returns all of them, in this order.
+    /// names and projects. Returns all of them, in this order.
     async fn watch(
         &self,
         organization: &str,

@@ -29,6 +29,7 @@ pub use read::read;
 
 use crate::domain::event::Repository;
 use crate::domain::fact::Fact;
+use crate::domain::subscription::Topic;
 use crate::domain::time::Timestamp;
 
 /// A delivery, as far as it could be read.
@@ -36,6 +37,8 @@ use crate::domain::time::Timestamp;
 pub struct Delivered {
     /// As Azure DevOps names it, such as `git.push` (Microsoft Learn: "Service hooks events").
     pub event_type: Option<String>,
+    /// Of the subscriptions that deliver this type; none where we subscribe to no such events.
+    pub topic: Option<Topic>,
     /// When Azure DevOps created the event; the push or the vote was a little earlier
     /// (docs/azure-devops.md §2.1).
     pub created_at: Option<Timestamp>,

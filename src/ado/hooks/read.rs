@@ -9,6 +9,7 @@ use super::repository::{container_project, elsewhere};
 use super::samples::{is_sample_repository, is_test};
 use super::wire::Body;
 use super::{Delivered, NotUnderstood};
+use crate::ado::subscriptions::topic_of;
 use crate::domain::event::{Event, Repository};
 use crate::domain::fact::Fact;
 use crate::domain::status::cut;
@@ -29,15 +30,17 @@ pub fn read(body: &[u8]) -> Delivered {
     let Some(event_type) = filled(body.event_type) else {
         return Delivered { created_at, ..unreadable("a JSON object without eventType".into()) };
     };
+    let topic = topic_of(&event_type);
     let event_type = cut(&event_type, EVENT_TYPE_CHARS_MAX);
     let (fact, repository, former_name) =
         if is_test(&body) { (Fact::Test, None, None) } else { fact(&event_type, &body) };
-    Delivered { event_type: Some(event_type), created_at, fact, repository, former_name }
+    Delivered { event_type: Some(event_type), topic, created_at, fact, repository, former_name }
 }
 
 fn unreadable(reason: String) -> Delivered {
     Delivered {
         event_type: None,
+        topic: None,
         created_at: None,
         fact: Fact::Unreadable(reason),
         repository: None,

@@ -30,15 +30,20 @@ pub(super) enum Hooks {
     },
     /// Apply the plan, and wait until it is done.
     Apply(Scope),
-    /// Give the hooks new secrets. The old secrets stay valid until the new ones have delivered.
+    /// Give the hooks new secrets. The old secrets end some minutes after the new ones have
+    /// delivered, or at once with --now.
     Rotate {
         #[command(flatten)]
         scope: Scope,
         /// Only hooks of the project with this id.
         #[arg(long)]
         project: Option<String>,
+        /// End the old secrets at once: deliveries that are under way, or that Azure DevOps sends
+        /// before it has the new ones, are refused. Catch-up finds their events.
+        #[arg(long)]
+        now: bool,
     },
-    /// Remove the hooks of the gateway, and create none until the next apply.
+    /// Remove the hooks of the gateway, end their passwords, and create none until the next apply.
     Remove(Scope),
 }
 
@@ -79,9 +84,12 @@ impl Hooks {
                 Ok(if *check && is_due { ExitCode::FAILURE } else { ExitCode::SUCCESS })
             }
             Hooks::Apply(scope) => each(gateway, scope, is_json, Method::POST, "reconcile").await,
-            Hooks::Rotate { scope, project } => {
-                let query = project.as_ref().map(|id| format!("?project={id}")).unwrap_or_default();
-                each(gateway, scope, is_json, Method::POST, &format!("rotate{query}")).await
+            Hooks::Rotate { scope, project, now } => {
+                let project = project.as_ref().map(|id| format!("project={id}"));
+                let now = now.then(|| "now=true".to_owned());
+                let query: Vec<String> = project.into_iter().chain(now).collect();
+                let action = format!("rotate?{}", query.join("&"));
+                each(gateway, scope, is_json, Method::POST, &action).await
             }
             Hooks::Remove(scope) => each(gateway, scope, is_json, Method::DELETE, "hooks").await,
         }

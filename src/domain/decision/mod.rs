@@ -85,6 +85,25 @@ impl Source {
     }
 }
 
+/// How much later than its arrival a delivery may say that it was created: as much as the clocks of
+/// two servers may differ.
+const CLOCK_SKEW_MAX: Duration = Duration::from_secs(10);
+
+/// When a fact happened: at its arrival where the delivery says that it is of the future, since one
+/// of the future would make all later ones stale. Catch-up dates what it finds by itself.
+pub fn happened_at(
+    source: Source,
+    created_at: Option<Timestamp>,
+    received_at: Timestamp,
+) -> Timestamp {
+    let Some(created_at) = created_at else { return received_at };
+    match source {
+        Source::CatchUp => created_at,
+        _ if created_at <= received_at.plus(CLOCK_SKEW_MAX) => created_at,
+        Source::Hook | Source::Replay => received_at,
+    }
+}
+
 /// The circumstances of a fact: where it comes from and when it happened.
 #[derive(Clone, Debug)]
 pub struct Observation<'a> {

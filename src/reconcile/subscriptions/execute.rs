@@ -7,7 +7,7 @@ use super::desired::{row, with_generation};
 use super::snapshot::Snapshot;
 use crate::ado::{self, Scope};
 use crate::credentials::CallError;
-use crate::domain::subscription::{Action, Desired, HookScope, Kind, Step};
+use crate::domain::subscription::{Action, Change, Desired, Found, HookScope, Kind, Step};
 use crate::reconcile::context::OrganizationContext;
 use crate::reconcile::pass::{Pass, Stop};
 use crate::secret::Secret;
@@ -82,24 +82,27 @@ impl Execution<'_> {
                 if row(&self.snapshot.hook_state, &desired.hook_scope).is_none() {
                     self.renew(&desired.hook_scope, false).await?;
                 }
-                self.create(desired).await?;
+                let created = self.create(desired).await?;
+                if step.kind == Kind::Healing {
+                    self.test(&created.id, desired).await?;
+                }
             }
             (Action::Renew, Some(desired)) => {
                 self.renew(&desired.hook_scope, true).await?;
-                self.create(&self.renewed(desired)).await?;
+                let renewed = self.renewed(desired);
+                let created = self.create(&renewed).await?;
+                self.test(&created.id, &renewed).await?;
             }
-            (Action::Change { id, .. }, Some(desired)) => {
+            (Action::Change { id, changes }, Some(desired)) => {
                 let password = self.password(desired);
                 let replace =
                     |credential| client.replace_subscription(credential, id, desired, &password);
                 self.pass.call(Scope::Code, "hooks", replace).await?;
+                if changes.iter().any(has_new_secret) {
+                    self.test(id, desired).await?;
+                }
             }
-            (Action::Test { id }, Some(desired)) => {
-                let password = self.password(desired);
-                let test =
-                    |credential| client.test_subscription(credential, id, desired, &password);
-                self.pass.call(Scope::Code, "hooks", test).await?;
-            }
+            (Action::Test { id }, Some(desired)) => self.test(id, desired).await?,
             (Action::Nothing, _) | (_, None) => return Ok(false),
         }
         Ok(true)
@@ -112,11 +115,19 @@ impl Execution<'_> {
         Ok(deps.store.renew_hooks(organization, hook_scopes, heals, now).await?)
     }
 
-    async fn create(&self, desired: &Desired) -> Result<(), Stop> {
+    async fn create(&self, desired: &Desired) -> Result<Found, Stop> {
         let password = self.password(desired);
         let client = &self.context.client;
         let create = |credential| client.create_subscription(credential, desired, &password);
-        self.pass.call(Scope::Code, "hooks", create).await.map(drop)
+        self.pass.call(Scope::Code, "hooks", create).await
+    }
+
+    /// Has a test notification delivered, which proves that a hook delivers.
+    async fn test(&self, id: &str, desired: &Desired) -> Result<(), Stop> {
+        let password = self.password(desired);
+        let client = &self.context.client;
+        let test = |credential| client.test_subscription(credential, id, desired, &password);
+        self.pass.call(Scope::Code, "hooks", test).await
     }
 
     /// The same subscription with the next secret.
@@ -150,9 +161,14 @@ impl Execution<'_> {
 fn follows_lost_events(action: &Action) -> bool {
     match action {
         Action::Create | Action::Renew => true,
-        Action::Change { changes, .. } => changes.iter().any(|change| change.field != "url"),
+        Action::Change { changes, .. } => changes.iter().any(|change| !has_new_secret(change)),
         Action::Test { .. } | Action::Remove { .. } | Action::Nothing => false,
     }
+}
+
+/// The secret of a hook follows from its name in the URL.
+fn has_new_secret(change: &Change) -> bool {
+    change.field == "url"
 }
 
 /// Whether every further call would fail alike.

@@ -25,7 +25,7 @@ use crate::domain::check::Check;
 use crate::domain::reconciler::Outcome;
 use crate::domain::subscription::{HookScope, Kind, Step};
 use crate::health::ProblemKind;
-use crate::storage::{self, Reconciler};
+use crate::storage::{self, HookRow, Reconciler};
 
 use execute::{Executed, Execution};
 use snapshot::{Snapshot, snapshot};
@@ -56,30 +56,28 @@ impl Subscriptions {
     /// # Errors
     /// The state could not be read.
     pub async fn plan(&self) -> Result<Preview, Stop> {
-        let OrganizationContext { organization, deps, .. } = &self.context;
+        let OrganizationContext { deps, .. } = &self.context;
         let pass = Pass::look(&self.context, Reconciler::Subscriptions);
-        deps.hook_activity.exchange(deps.store.as_ref(), organization).await?;
         let snapshot = snapshot(&pass, &self.context, &self.checks).await?;
         let is_managed = self.is_managed || snapshot.hook_state.is_held;
-        let plan = || snapshot.plan(organization, &deps.hook_activity, deps.clock.now());
-        let steps = if is_managed { plan() } else { Vec::new() };
+        let steps = if is_managed { snapshot.plan(deps.clock.now()) } else { Vec::new() };
         Ok(Preview::new(&snapshot, steps, is_managed))
     }
 
     async fn outcome(&self, pass: &Pass<'_>) -> Result<Outcome, Stop> {
         let OrganizationContext { organization, deps, .. } = &self.context;
         let (store, at) = (deps.store.as_ref(), deps.clock.now());
-        deps.hook_activity.exchange(store, organization).await?;
         let snapshot = snapshot(pass, &self.context, &self.checks).await?;
         let now = deps.clock.now();
         // Stored also for the names: a check goes on when a repository is renamed.
         let since = self.context.azure_devops_time(at);
         store.watch(organization, snapshot.watched.clone(), since).await?;
-        let steps = snapshot.plan(organization, &deps.hook_activity, now);
+        let steps = snapshot.plan(now);
         let rows = report::rows(organization, &snapshot, &steps, now);
         store.replace_subscriptions(organization, rows).await?;
         let Executed { changes, problem, .. } = self.execute(pass, &snapshot, &steps).await?;
-        old_secrets::retire(&self.context, &snapshot, now).await?;
+        let is_removed = snapshot.hook_state.is_held && problem.is_none();
+        old_secrets::retire(&self.context, &snapshot, is_removed, now).await?;
         report::set_age_gauges(&self.context, &snapshot, now);
         self.report(&snapshot, &steps, problem.clone());
         let is_waiting = steps.iter().any(|step| step.kind == Kind::Wait);
@@ -106,7 +104,7 @@ impl Subscriptions {
 
     fn report(&self, snapshot: &Snapshot, steps: &[Step], problem: Option<String>) {
         let last_scan = self.catch_up.reconciler.last_report();
-        let silence = last_scan.and_then(|last| report::silence(&self.context, snapshot, &last));
+        let silence = last_scan.and_then(|last| report::silence(snapshot, &last));
         let stopped = report::stopped(&self.context.organization, snapshot, steps);
         let problems: Vec<String> = [silence, problem, stopped].into_iter().flatten().collect();
         let problem = (!problems.is_empty()).then(|| problems.join("; "));
@@ -138,7 +136,7 @@ impl Reconcile for Subscriptions {
         if !self.is_managed && outcome.changes == 0 && outcome.problem.is_none() {
             // All of ours are removed. From now on hooks are made by hand and are not removed.
             let OrganizationContext { organization, deps, .. } = &self.context;
-            deps.store.hold_hooks(organization, false).await?;
+            deps.store.hold_hooks(organization, false, deps.clock.now()).await?;
         }
         Ok(Ended::Finished { outcome, due_at: None })
     }
@@ -146,21 +144,34 @@ impl Reconcile for Subscriptions {
 
 impl Driver<Subscriptions> {
     /// Gives every hook of the organization, or of one project of it, a new secret. Old secrets are
-    /// accepted until the new ones have delivered. Returns how many hooks there are.
+    /// accepted until some time after the new ones have delivered, or end `at_once`. Returns how
+    /// many hooks there are.
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn rotate(&self, project: Option<&str>) -> Result<usize, storage::Error> {
+    pub async fn rotate(
+        &self,
+        project: Option<&str>,
+        at_once: bool,
+    ) -> Result<usize, storage::Error> {
         let OrganizationContext { organization, deps, .. } = &self.reconciler.context;
         let is_meant = |hook_scope: &HookScope| {
             project.is_none_or(|id| id.eq_ignore_ascii_case(&hook_scope.project_id))
         };
         let rows = deps.store.hooks(organization).await?.hook_scopes.into_iter();
         let hook_scopes: Vec<HookScope> = rows.map(|row| row.hook_scope).filter(is_meant).collect();
-        let count = hook_scopes.len();
-        deps.store.renew_hooks(organization, hook_scopes, false, deps.clock.now()).await?;
+        let store = deps.store.as_ref();
+        store.renew_hooks(organization, hook_scopes.clone(), false, deps.clock.now()).await?;
+        if at_once {
+            for HookRow { hook_scope, secret } in store.hooks(organization).await?.hook_scopes {
+                if hook_scopes.contains(&hook_scope) {
+                    store.retire_hooks(organization, hook_scope, secret.generation).await?;
+                }
+            }
+            deps.retired_hooks.refresh(store, organization).await?;
+        }
         self.ask().await?;
-        Ok(count)
+        Ok(hook_scopes.len())
     }
 
     /// Has the hooks of the organization removed, or created again.
@@ -169,7 +180,7 @@ impl Driver<Subscriptions> {
     /// The store does not answer.
     pub async fn hold(&self, is_held: bool) -> Result<(), storage::Error> {
         let OrganizationContext { organization, deps, .. } = &self.reconciler.context;
-        deps.store.hold_hooks(organization, is_held).await?;
+        deps.store.hold_hooks(organization, is_held, deps.clock.now()).await?;
         self.ask().await
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn rows(
             action: step.map_or("keep", |step| step.kind.as_str()).to_owned(),
             reason: step.map_or(String::new(), |step| step.reason.clone()),
             checks: desired.map(|desired| desired.checks.clone()).unwrap_or_default(),
+            last_delivery_at: None,
             seen_at,
         }
     };
@@ -85,17 +86,13 @@ pub(super) fn stopped(organization: &str, snapshot: &Snapshot, steps: &[Step]) -
 }
 
 /// The problem of hooks that are enabled and did not deliver what the last scan of catch-up found.
-pub(super) fn silence(
-    context: &OrganizationContext,
-    snapshot: &Snapshot,
-    last_scan: &Report,
-) -> Option<String> {
-    let OrganizationContext { organization, deps, .. } = context;
+pub(super) fn silence(snapshot: &Snapshot, last_scan: &Report) -> Option<String> {
     let silent = last_scan.missed_by_hooks.iter().filter_map(|(hook_scope, missed)| {
         let desired =
             snapshot.desired.iter().filter(|desired| covers(&desired.hook_scope, hook_scope));
         let hooks: Vec<&str> = desired.map(|desired| desired.hook.as_str()).collect();
-        let last_at = deps.hook_activity.last_of(organization, &|hook| hooks.contains(&hook));
+        let active = hooks.iter().filter_map(|hook| snapshot.active(hook));
+        let last_at = active.map(|active| active.last_at).max();
         // A hook that is newer, or has delivered since, is not blamed for earlier events.
         let found = snapshot.owned.iter().filter(|one| hooks.contains(&one.hook.as_str()));
         let is_new = found.filter_map(|one| one.found.created_at).max() >= Some(missed.last_at);
@@ -129,13 +126,11 @@ fn covers(hook: &HookScope, of: &HookScope) -> bool {
 /// Sets the gauges of how long ago each hook last delivered. One that never did counts from its
 /// creation.
 pub(super) fn set_age_gauges(context: &OrganizationContext, snapshot: &Snapshot, now: Timestamp) {
-    let OrganizationContext { organization, deps, .. } = context;
+    let organization = &context.organization;
     for desired in &snapshot.desired {
         let found = snapshot.owned.iter().find(|one| one.hook == desired.hook);
-        let since = deps
-            .hook_activity
-            .last_at(organization, &desired.hook)
-            .or(found.and_then(|one| one.found.created_at));
+        let last_at = snapshot.active(&desired.hook).map(|active| active.last_at);
+        let since = last_at.or(found.and_then(|one| one.found.created_at));
         let Some(since) = since else { continue };
         let (organization, project) = (organization.clone(), desired.project.clone());
         metrics::gauge!("azdo_gateway_hook_last_delivery_age_seconds",

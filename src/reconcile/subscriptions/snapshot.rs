@@ -16,7 +16,7 @@ use crate::domain::subscription::{
 use crate::domain::time::Timestamp;
 use crate::reconcile::context::OrganizationContext;
 use crate::reconcile::pass::{Pass, Stop};
-use crate::storage::{HookActivity, HookState};
+use crate::storage::{ActiveHook, HookState};
 
 /// See the module.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub(super) async fn snapshot(
         let former_names = deps.store.former_names(organization, &repository).await?;
         seen.push(Watched { repository, former_names });
     }
-    let hook_state = deps.store.hooks(organization).await?;
+    let hook_state = deps.retired_hooks.refresh(deps.store.as_ref(), organization).await?;
     let desired = desired(context, checks, &seen, &hook_state);
     let is_watched = |one: &&Watched| {
         let watches =
@@ -75,29 +75,17 @@ pub(super) async fn snapshot(
 
 impl Snapshot {
     /// What is to be done.
-    pub(super) fn plan(
-        &self,
-        organization: &str,
-        hook_activity: &HookActivity,
-        now: Timestamp,
-    ) -> Vec<Step> {
+    pub(super) fn plan(&self, now: Timestamp) -> Vec<Step> {
         if self.hook_state.is_held {
             return removal_of_all(&self.owned);
         }
-        let known = |hook_scope: &HookScope| self.known(organization, hook_scope, hook_activity);
         let projects: BTreeSet<String> = self.projects.keys().cloned().collect();
-        plan(&self.desired, &self.owned, &known, &projects, now)
+        plan(&self.desired, &self.owned, &|of| self.known(of), &projects, now)
     }
 
-    fn known(
-        &self,
-        organization: &str,
-        hook_scope: &HookScope,
-        hook_activity: &HookActivity,
-    ) -> Known {
+    fn known(&self, hook_scope: &HookScope) -> Known {
         let desired = self.desired_at(Some(hook_scope));
-        let is_proved =
-            desired.is_some_and(|desired| hook_activity.is_proved(organization, &desired.hook));
+        let is_proved = desired.is_some_and(|desired| self.active(&desired.hook).is_some());
         match row(&self.hook_state, hook_scope) {
             Some(row) => Known {
                 generation: row.secret.generation,
@@ -108,6 +96,11 @@ impl Snapshot {
             },
             None => Known { generation: 1, live_from: 1, is_proved, ..Known::default() },
         }
+    }
+
+    /// When a hook delivered first and last; none where it never did.
+    pub(super) fn active(&self, hook: &str) -> Option<&ActiveHook> {
+        self.hook_state.hook_activity.iter().find(|active| active.hook == hook)
     }
 
     /// The desired subscription of a scope.

@@ -30,13 +30,14 @@ use actix_web::web::{self, Data, ServiceConfig};
 use super::Components;
 use crate::credentials::Identities;
 use crate::pipeline::observe::Observe;
-use crate::storage::{Audit, Deliveries, Runs, Statuses};
+use crate::storage::{Audit, Deliveries, Reconciliation, Runs, Statuses};
 
 pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
     let deps = Data::new(components.deps.clone());
     let deliveries = Data::from(Arc::clone(&deps.store) as Arc<dyn Deliveries>);
     let runs = Data::from(Arc::clone(&deps.store) as Arc<dyn Runs>);
     let statuses = Data::from(Arc::clone(&deps.store) as Arc<dyn Statuses>);
+    let subscriptions = Data::from(Arc::clone(&deps.store) as Arc<dyn Reconciliation>);
     let audit = Data::from(Arc::clone(&deps.store) as Arc<dyn Audit>);
     let observe = Data::new(Observe::new(&deps));
     let identities: Data<Identities> = Data::from(Arc::clone(&components.identities));
@@ -56,6 +57,7 @@ pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + C
             .app_data(deliveries.clone())
             .app_data(runs.clone())
             .app_data(statuses.clone())
+            .app_data(subscriptions.clone())
             .app_data(audit.clone())
             .app_data(observe.clone())
             .app_data(identities.clone())

@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 
 use super::paging::{Parameters, rendered};
 use super::resource::{ItemResult, ListResult, Resource};
-use crate::deps::Deps;
-use crate::storage::{Page, SubscriptionFilter, SubscriptionRow};
+use crate::storage::{Page, Reconciliation, SubscriptionFilter, SubscriptionRow};
 
 pub(super) struct Subscriptions;
 
@@ -13,21 +12,19 @@ impl Resource for Subscriptions {
     const PATH: &'static str = "/v1/subscriptions";
     const NAME: &'static str = "subscription";
     const FILTERS: &'static [&'static str] = &["organization"];
-    type Source = Deps;
+    type Source = dyn Reconciliation;
 
-    async fn list(deps: &Deps, parameters: &Parameters, page: Page) -> ListResult {
+    async fn list(store: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
         let filter = SubscriptionFilter { organization: parameters.get("organization") };
-        let rows = deps.store.subscriptions(filter, page).await?;
-        Ok(rendered(rows, |row| render(deps, row)))
+        Ok(rendered(store.subscriptions(filter, page).await?, render))
     }
 
-    async fn show(deps: &Deps, id: &str) -> ItemResult {
-        let row = deps.store.subscription(&id.to_ascii_lowercase()).await?;
-        Ok(row.map(|row| render(deps, &row)))
+    async fn show(store: &Self::Source, id: &str) -> ItemResult {
+        Ok(store.subscription(&id.to_ascii_lowercase()).await?.as_ref().map(render))
     }
 }
 
-fn render(deps: &Deps, row: &SubscriptionRow) -> Value {
+fn render(row: &SubscriptionRow) -> Value {
     let found = &row.found;
     json!({
         "id": found.id,
@@ -42,7 +39,7 @@ fn render(deps: &Deps, row: &SubscriptionRow) -> Value {
         "checks": row.checks,
         "created_at": found.created_at,
         "created_by": found.created_by,
-        "last_delivery_at": deps.hook_activity.last_at(&row.organization, &row.hook),
+        "last_delivery_at": row.last_delivery_at,
         "seen_at": row.seen_at,
     })
 }

@@ -7,6 +7,8 @@ pub(super) mod list;
 mod move_tests;
 pub(super) mod names;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use futures_util::future::join;
 use rusqlite::Connection;
@@ -15,13 +17,15 @@ use super::Sqlite;
 use super::engine::intake::{self, Batch, Received};
 use super::engine::write_faults::WriteTarget;
 use super::engine::writer;
+use super::reconciliation::hooks;
 use crate::domain::decision::{KnownPullRequest, KnownRef};
 use crate::domain::event::Repository;
 use crate::domain::id::DeliveryId;
+use crate::domain::subscription::{KnownProject, name_in_url};
 use crate::domain::time::Timestamp;
 use crate::storage::{
-    Availability, Claim, Commit, DecisionCommit, Deliveries, Delivery, DeliveryFilter, Error,
-    LeasedDelivery, Page, Paged, Versioned,
+    ActiveHook, Availability, Claim, Commit, DecisionCommit, Deliveries, Delivery, DeliveryFilter,
+    Error, LeasedDelivery, Page, Paged, Versioned,
 };
 use inbox::{Inserted, NewRow};
 
@@ -41,6 +45,9 @@ impl Sqlite {
         let insert = move |db: &Connection| {
             if !intake::advance(db, from, upto)? {
                 return Ok(None);
+            }
+            for (organization, active) in hook_activity(&rows) {
+                hooks::note_activity(db, organization, &active)?;
             }
             let insert = |row| inbox::insert(db, row);
             rows.iter().map(insert).collect::<Result<Vec<_>, _>>().map(Some)
@@ -79,6 +86,21 @@ impl Sqlite {
             self.move_to_inbox(batch).await?;
         }
     }
+}
+
+/// When each hook delivered first and last among these rows, with its organization. A repeat
+/// counts, too: it shows that the hook delivers.
+fn hook_activity(rows: &[NewRow]) -> Vec<(&str, ActiveHook)> {
+    let mut active: BTreeMap<(&str, &str), (Timestamp, Timestamp)> = BTreeMap::new();
+    for NewRow { organization, hook, received_at, .. } in rows {
+        let times =
+            active.entry((organization, name_in_url(hook))).or_insert((*received_at, *received_at));
+        *times = (times.0.min(*received_at), times.1.max(*received_at));
+    }
+    let row = |((organization, hook), (first_at, last_at)): ((_, &str), _)| {
+        (organization, ActiveHook { hook: hook.to_owned(), first_at, last_at })
+    };
+    active.into_iter().map(row).collect()
 }
 
 fn count(inserted: &[Inserted]) {
@@ -162,6 +184,14 @@ impl Deliveries for Sqlite {
         repository: &Repository,
     ) -> Result<Vec<String>, Error> {
         self.readers.look_up(|db| names::former(db, organization, repository))
+    }
+
+    async fn known_project(
+        &self,
+        organization: &str,
+        repository: &Repository,
+    ) -> Result<KnownProject, Error> {
+        self.readers.look_up(|db| names::known_project(db, organization, repository))
     }
 
     async fn watched_since(

@@ -171,7 +171,8 @@ fn a_run_that_is_not_among_the_newest_is_found_by_an_index() {
     let db = database();
     let run = |organization: &str, repository: &str, count: usize| {
         db.execute(
-            "INSERT OR IGNORE INTO repository VALUES (?1, ?2, 'p/r', '[]')",
+            "INSERT OR IGNORE INTO repository (organization, id, name, former)
+             VALUES (?1, ?2, 'p/r', '[]')",
             [organization, repository],
         )
         .unwrap();

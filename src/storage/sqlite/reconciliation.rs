@@ -1,6 +1,6 @@
 //! What reconcilers remember between two passes, and which replica runs each.
 
-mod hooks;
+pub(super) mod hooks;
 mod passes;
 mod policies;
 mod repositories;
@@ -19,8 +19,8 @@ use crate::domain::reconciler::{LastPass, PassClaim, Release};
 use crate::domain::subscription::HookScope;
 use crate::domain::time::Timestamp;
 use crate::storage::{
-    ActiveHook, CatchUpDelivery, Commit, Error, HookState, KnownRepository, Page, Paged, PolicyRow,
-    Reconciler, Reconciliation, SubscriptionFilter, SubscriptionRow, WatchRow, Watermark,
+    CatchUpDelivery, Commit, Error, HookState, KnownRepository, Page, Paged, PolicyRow, Reconciler,
+    Reconciliation, SubscriptionFilter, SubscriptionRow, WatchRow, Watermark,
 };
 
 /// The memory that a short row takes, roughly.
@@ -113,6 +113,7 @@ impl Reconciliation for Sqlite {
     }
 
     async fn hooks(&self, organization: &str) -> Result<HookState, Error> {
+        self.intake.wait_until_moved().await;
         let organization = organization.to_owned();
         self.readers.read(move |db| hooks::hook_state(db, &organization)).await
     }
@@ -142,19 +143,15 @@ impl Reconciliation for Sqlite {
         self.writer.write(ROW_BYTES, retire).await
     }
 
-    async fn hold_hooks(&self, organization: &str, is_held: bool) -> Result<(), Error> {
-        let organization = organization.to_owned();
-        self.writer.write(ROW_BYTES, move |db| hooks::hold(db, &organization, is_held)).await
-    }
-
-    async fn note_hook_activity(
+    async fn hold_hooks(
         &self,
         organization: &str,
-        hook_activity: Vec<ActiveHook>,
+        is_held: bool,
+        now: Timestamp,
     ) -> Result<(), Error> {
-        let (organization, bytes) = (organization.to_owned(), hook_activity.len() * ROW_BYTES);
-        let note = move |db: &Connection| hooks::note_activity(db, &organization, &hook_activity);
-        self.writer.write(bytes, note).await
+        let organization = organization.to_owned();
+        let hold = move |db: &Connection| hooks::hold(db, &organization, is_held, now);
+        self.writer.write(ROW_BYTES, hold).await
     }
 
     async fn replace_subscriptions(

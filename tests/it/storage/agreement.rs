@@ -17,6 +17,7 @@ use pair::Pair;
 pub(super) enum Operation {
     Accept {
         organization: bool,
+        hook: usize,
         subscription: bool,
         notification: i64,
         event: u8,
@@ -87,9 +88,16 @@ fn operation() -> impl Strategy<Value = Operation> {
     let which = || 0..6_usize;
     let due = || prop::option::of(0..40_i64);
     prop_oneof![
-        6 => (any::<bool>(), any::<bool>(), 0..8_i64, 0..12_u8, prop::bool::weighted(0.9)).prop_map(
-            |(organization, subscription, notification, event, is_json)| {
-                Accept { organization, subscription, notification, event, is_json }
+        6 => (
+            any::<bool>(),
+            0..3_usize,
+            any::<bool>(),
+            0..8_i64,
+            0..12_u8,
+            prop::bool::weighted(0.9),
+        ).prop_map(
+            |(organization, hook, subscription, notification, event, is_json)| {
+                Accept { organization, hook, subscription, notification, event, is_json }
             }
         ),
         1 => which().prop_map(|which| Replay { which }),

@@ -1,11 +1,11 @@
 //! Hooks: generations of secrets only grow, the first and the last delivery of each hook are
 //! stored, and an operator may hold all hooks of an organization back.
 
-use azdo_gateway::domain::subscription::{HookScope, HookSecret, Topic};
-use azdo_gateway::storage::{ActiveHook, HookRow, HookState};
+use azdo_gateway::domain::subscription::{HookScope, HookSecret, Topic, hook_of_project};
+use azdo_gateway::storage::{ActiveHook, Claim, HookRow, HookState};
 
 use super::make::ORGANIZATION;
-use super::{Bench, at};
+use super::{Bench, LEASE, at};
 
 impl Bench {
     async fn hook_state(&self) -> HookState {
@@ -23,8 +23,15 @@ impl Bench {
         self.store.retire_hooks(ORGANIZATION, hook_scope.clone(), live_from).await.unwrap();
     }
 
-    async fn noted(&self, hook_activity: &[ActiveHook]) {
-        self.store.note_hook_activity(ORGANIZATION, hook_activity.to_vec()).await.unwrap();
+    /// Receives a delivery to each hook at both times.
+    async fn received(&self, organization: &str, hook_activity: &[ActiveHook]) {
+        for ActiveHook { hook, first_at, last_at } in hook_activity {
+            for at in [last_at, first_at] {
+                self.store.receive(organization, hook, *at, b"{}").await.unwrap();
+            }
+        }
+        let claim = Claim { now: at(0), limit: 0, lease: LEASE };
+        self.store.claim_deliveries(claim).await.unwrap();
     }
 }
 
@@ -112,12 +119,15 @@ async fn a_retired_secret_stays_retired() {
 #[tokio::test]
 async fn the_first_and_the_last_delivery_of_a_hook_are_stored() {
     for bench in Bench::all() {
-        bench.noted(&[]).await;
-        bench.noted(&[active("b", 10, 12), active("a", 5, 5)]).await;
-        bench.noted(&[active("b", 11, 20)]).await;
+        bench.received(ORGANIZATION, &[active("b", 10, 12), active("a", 5, 5)]).await;
+        bench.received(ORGANIZATION, &[active("b", 11, 20)]).await;
         let bench = bench.reopened().await;
-        bench.noted(&[active("b", 8, 15), active("a", 5, 6), active("B", 1, 1)]).await;
-        let expected = [active("B", 1, 1), active("a", 5, 6), active("b", 8, 20)];
+        let later = [active("b", 8, 15), active("a", 5, 6), active("B", 1, 1)];
+        bench.received(ORGANIZATION, &later).await;
+        let of_one_project = hook_of_project("by-hand", "Fabrikam");
+        bench.received(ORGANIZATION, &[active(&of_one_project, 3, 3)]).await;
+        let expected =
+            [active("B", 1, 1), active("a", 5, 6), active("b", 8, 20), active("by-hand", 3, 3)];
         assert_eq!(bench.hook_state().await.hook_activity, expected);
     }
 }
@@ -125,19 +135,12 @@ async fn the_first_and_the_last_delivery_of_a_hook_are_stored() {
 #[tokio::test]
 async fn hooks_that_have_not_delivered_for_long_are_deleted() {
     for bench in Bench::all() {
-        let (old, newer) = (active("c", 1, 9), active("d", 0, 10));
-        bench.noted(&[active("a", 1, 7), active("b", 1, 8), old.clone(), newer.clone()]).await;
-        let delete =
-            async |second| bench.store.delete_older(at(second), at(second), 2).await.unwrap();
-        assert_eq!(delete(7).await, 0);
-        assert_eq!(delete(10).await, 2, "a few at a time");
-        assert_eq!(
-            bench.hook_state().await.hook_activity,
-            [old, newer.clone()],
-            "the oldest ones first"
-        );
-        assert_eq!(delete(10).await, 1);
-        assert_eq!(delete(10).await, 0);
+        let newer = active("d", 0, 10);
+        let all = [active("a", 1, 7), active("c", 1, 9), newer.clone()];
+        bench.received(ORGANIZATION, &all).await;
+        bench.store.delete_older(at(7), at(7), 2).await.unwrap();
+        assert_eq!(bench.hook_state().await.hook_activity, all);
+        bench.store.delete_older(at(10), at(10), 2).await.unwrap();
         assert_eq!(bench.hook_state().await.hook_activity, [newer]);
     }
 }
@@ -146,7 +149,7 @@ async fn hooks_that_have_not_delivered_for_long_are_deleted() {
 async fn hooks_are_held_back_until_an_operator_asks_for_them() {
     for bench in Bench::all() {
         let hold = async |bench: &Bench, organization: &str, is_held| {
-            bench.store.hold_hooks(organization, is_held).await.unwrap();
+            bench.store.hold_hooks(organization, is_held, at(9)).await.unwrap();
         };
         hold(&bench, ORGANIZATION, false).await;
         assert!(!bench.hook_state().await.is_held);
@@ -163,14 +166,27 @@ async fn hooks_are_held_back_until_an_operator_asks_for_them() {
 }
 
 #[tokio::test]
+async fn hooks_that_are_created_again_get_new_secrets_where_all_had_ended() {
+    for bench in Bench::all() {
+        let (ended, live) = (hook_scope('a', Topic::Pushes), hook_scope('b', Topic::Pushes));
+        bench.renewed(&[ended.clone(), live.clone()], false, 1).await;
+        bench.retired(&ended, 2).await;
+        bench.store.hold_hooks(ORGANIZATION, true, at(2)).await.unwrap();
+        assert_eq!(bench.hook_state().await.hook_scopes[0], row(&ended, 1, 2, 1, 0));
+        bench.store.hold_hooks(ORGANIZATION, false, at(3)).await.unwrap();
+        let expected = [row(&ended, 2, 2, 3, 0), row(&live, 1, 1, 1, 0)];
+        assert_eq!(bench.hook_state().await.hook_scopes, expected);
+    }
+}
+
+#[tokio::test]
 async fn hooks_belong_to_an_organization_in_any_spelling() {
     for bench in Bench::all() {
         let pushes = hook_scope('a', Topic::Pushes);
         for (organization, second) in [("fabrikam", 1), ("Fabrikam", 2), ("contoso", 3)] {
             let (hook_scopes, now) = (vec![pushes.clone()], at(second));
             bench.store.renew_hooks(organization, hook_scopes, true, now).await.unwrap();
-            let hook_activity = vec![active("a", second, second)];
-            bench.store.note_hook_activity(organization, hook_activity).await.unwrap();
+            bench.received(organization, &[active("a", second, second)]).await;
         }
         bench.store.retire_hooks("FABRIKAM", pushes.clone(), 2).await.unwrap();
         let expected =

@@ -7,6 +7,7 @@ use azdo_gateway::domain::id::DeliveryId;
 use azdo_gateway::storage::{Commit, DeliveryFilter, Page, Store};
 use futures_util::future::join_all;
 
+use super::make::HookCall;
 use super::{Bench, LEASE, at, claim, make, receive};
 
 async fn count(store: &dyn Store) -> usize {
@@ -74,6 +75,19 @@ async fn one_event_through_two_subscriptions_is_decided_once() {
         let claimed = bench.store.claim_deliveries(claim(0, 10)).await.unwrap();
         let ids: Vec<_> = claimed.iter().map(|one| one.lease.id).collect();
         assert_eq!(ids, [first]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hooks_of_different_projects_do_not_interfere() {
+    for bench in Bench::all() {
+        let to = |hook: &str| HookCall { hook: hook.into(), ..make::delivery(1) };
+        for hook in ["by-hand@tools", "by-hand@fabrikam", "by-hand@fabrikam", "git-push"] {
+            receive(&*bench.store, &to(hook)).await.unwrap();
+        }
+        let claimed = bench.store.claim_deliveries(claim(0, 10)).await.unwrap();
+        let hooks: Vec<&str> = claimed.iter().map(|one| one.hook.as_str()).collect();
+        assert_eq!(hooks, ["by-hand@tools", "by-hand@fabrikam", "git-push"], "none is a duplicate");
     }
 }
 

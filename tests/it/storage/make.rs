@@ -20,6 +20,7 @@ pub(super) const ORGANIZATION: &str = "fabrikam";
 #[derive(Clone, Debug)]
 pub(super) struct HookCall {
     pub(super) organization: String,
+    pub(super) hook: String,
     pub(super) received_at: Timestamp,
     pub(super) body: Vec<u8>,
     pub(super) subscription: Option<String>,
@@ -52,6 +53,7 @@ pub(super) fn delivery_of(
     );
     HookCall {
         organization: organization.to_owned(),
+        hook: "git-push".to_owned(),
         received_at: at(0),
         body: format!(r#"{{{fields},"eventType":"git.push"}}"#).into_bytes(),
         subscription: Some(subscription.to_owned()),

@@ -66,7 +66,7 @@ use make::HookCall;
 
 /// Stores a hook call.
 async fn receive(store: &dyn Store, call: &HookCall) -> Result<(), Error> {
-    store.receive(&call.organization, "git-push", call.received_at, &call.body).await
+    store.receive(&call.organization, &call.hook, call.received_at, &call.body).await
 }
 
 /// The length of a lease in these tests.

@@ -43,8 +43,10 @@ pub(super) struct Row {
     pub(super) organization: String,
     pub(super) source: Source,
     pub(super) received_at: Timestamp,
-    /// Subscription and notification.
-    key: Option<(String, i64)>,
+    /// The hook that it came to.
+    hook: String,
+    /// Scope, subscription and notification.
+    key: Option<(String, String, i64)>,
     /// Of a body that is JSON.
     event: Option<String>,
     pub(super) outcome: Outcome,
@@ -66,15 +68,17 @@ fn next<T>(rows: &BTreeMap<i64, T>) -> i64 {
 
 impl Model {
     pub(super) fn receive(&mut self, call: &HookCall) {
-        let key = delivery::key(call.subscription.as_deref(), call.notification);
-        let key = key.map(|(subscription, number)| (subscription.to_owned(), number));
+        let key = delivery::key(&call.hook, call.subscription.as_deref(), call.notification);
+        let key = key.map(|(scope, subscription, number)| (scope, subscription.to_owned(), number));
         let same_organization = |(_, row): &(&i64, &Row)| row.organization == call.organization;
         let mut others = self.deliveries.iter().filter(same_organization);
         if key.is_some() && others.clone().any(|(_, row)| row.key == key) {
             return;
         }
         let of_event = |(_, row): &(&i64, &Row)| {
-            row.source == Source::Hook && row.event.as_ref() == Some(&call.event)
+            row.source == Source::Hook
+                && row.event.as_ref() == Some(&call.event)
+                && delivery::stands_for(&row.hook, &call.hook)
         };
         let earlier = others.find(of_event).filter(|_| call.is_json).map(|(id, _)| DeliveryId(*id));
         let quarantined = (!call.is_json).then_some("not JSON");
@@ -83,6 +87,7 @@ impl Model {
             organization: call.organization.clone(),
             source: Source::Hook,
             received_at: call.received_at,
+            hook: call.hook.clone(),
             key,
             event: call.is_json.then(|| call.event.clone()),
             outcome: ended.map_or(Outcome::Pending, |(outcome, _)| outcome),

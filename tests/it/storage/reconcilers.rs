@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use azdo_gateway::domain::reconciler::{ClaimedPass, LastPass, Outcome, PassClaim, Release};
+use azdo_gateway::domain::reconciler::{
+    ClaimedPass, LastPass, Outcome, PassClaim, Release, Repeats,
+};
 use azdo_gateway::domain::time::Timestamp;
 use azdo_gateway::storage::{Commit, Reconciler};
 
@@ -10,13 +12,14 @@ use super::make::ORGANIZATION;
 use super::{Bench, LEASE, at};
 
 const KIND: Reconciler = Reconciler::Subscriptions;
+const REPEATS: Repeats = Repeats { changing: 2, idle: 3 };
 
 /// The end of a pass that met a problem, with the next one due at that second.
 fn release(second: i64) -> Release {
     let problem = Some("no".to_owned());
     let outcome = Outcome { at: at(0), changes: 7, has_more: true, problem };
     let last = Some(LastPass { instance: "a".into(), outcome });
-    Release { due_at: at(second), attempts: 3, is_asked: false, last }
+    Release { due_at: at(second), repeats: REPEATS, is_asked: false, last }
 }
 
 fn claimed(claim: PassClaim) -> ClaimedPass {
@@ -49,12 +52,12 @@ async fn a_pass_is_due_when_somebody_asks_and_then_at_its_time() {
         assert_eq!(bench.claim_pass("a", 0).await, PassClaim::NotDue { until });
         bench.ask().await;
         let pass = claimed(bench.claim_pass("a", 0).await);
-        assert_eq!((pass.is_asked, pass.attempts), (true, 0));
+        assert_eq!((pass.is_asked, pass.repeats), (true, Repeats::default()));
         assert_eq!(bench.release_pass(pass.number, release(60)).await, Commit::Committed);
         let until = at(60);
         assert_eq!(bench.claim_pass("b", 59).await, PassClaim::NotDue { until });
         let next = claimed(bench.claim_pass("b", 60).await);
-        assert_eq!((next.is_asked, next.attempts), (false, 3));
+        assert_eq!((next.is_asked, next.repeats), (false, REPEATS));
         assert!(next.number > pass.number);
     }
 }

@@ -41,6 +41,7 @@ fn row(organization: &str, id: &str, second: i64) -> SubscriptionRow {
         action: "heal".into(),
         reason: "whoever created it has left".into(),
         checks: vec!["lint".into(), "unit".into()],
+        last_delivery_at: None,
         seen_at: at(second),
     }
 }

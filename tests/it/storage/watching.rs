@@ -4,6 +4,7 @@
 use azdo_gateway::domain::decision::{Outcome, Remembered, RememberedRef, Source};
 use azdo_gateway::domain::event::Repository;
 use azdo_gateway::domain::pull_request::{PullRequest, Status};
+use azdo_gateway::domain::subscription::KnownProject;
 use azdo_gateway::storage::{CatchUpDelivery, Commit, Error, WatchRow, Watermark};
 use rusqlite::Connection;
 
@@ -13,6 +14,10 @@ use super::{Bench, Engine, at, claim, make};
 impl Bench {
     async fn watched(&self, repositories: &[Repository], second: i64) -> Vec<WatchRow> {
         self.store.watch(ORGANIZATION, repositories.to_vec(), at(second)).await.unwrap()
+    }
+
+    async fn known_project(&self, repository: &Repository) -> KnownProject {
+        self.store.known_project(ORGANIZATION, repository).await.unwrap()
     }
 
     async fn since(&self, organization: &str, repository: &str) -> Option<i64> {
@@ -73,6 +78,28 @@ async fn former_names_are_stored() {
             let known = bench.store.former_names(ORGANIZATION, &named(1, name)).await.unwrap();
             assert_eq!(known, former, "a decision is based on the same names");
         }
+    }
+}
+
+#[tokio::test]
+async fn only_lists_of_azure_devops_say_which_project_a_repository_belongs_to() {
+    for bench in Bench::all() {
+        let web = repository();
+        let commit = make::decision(&bench.delivered(1).await, &[], &[]);
+        assert_eq!(bench.store.commit_decision(commit).await.unwrap(), Commit::Committed);
+        assert_eq!(bench.known_project(&web).await, KnownProject::default());
+        bench.watched(std::slice::from_ref(&web), 1).await;
+        let of_repository = Some(web.project_id.clone());
+        let expected = KnownProject { of_repository, name: Some(web.project.clone()) };
+        assert_eq!(bench.known_project(&web).await, expected);
+        let renamed = Repository { project: "Tools".into(), ..web.clone() };
+        bench.watched(std::slice::from_ref(&renamed), 2).await;
+        let bench = bench.reopened().await;
+        let expected = KnownProject { name: Some("Tools".into()), ..expected };
+        assert_eq!(bench.known_project(&web).await, expected);
+        let claimed = Repository { project_id: "another".into(), ..web.clone() };
+        let expected = KnownProject { name: None, ..expected };
+        assert_eq!(bench.known_project(&claimed).await, expected);
     }
 }
 

@@ -140,3 +140,31 @@ fn answered(ado: &World, status: u16) -> usize {
     let attempts = ado.all_notifications().flat_map(|one| &one.attempts);
     attempts.filter(|attempt| attempt.answer == Answer::Status(status)).count()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_at_once_ends_the_old_secrets_before_azure_devops_has_the_new_ones() {
+    let env = Env::new(4302);
+    let gateway = InProcess::without_hooks(&env, managed_hooks).await;
+    let first = env.until_hooks(&gateway.url, 4).await;
+    let name = |one: &Subscription| {
+        one.consumer_inputs["url"].rsplit('/').next().expect("a URL has parts").to_owned()
+    };
+    let payload = || payloads::other("git.push").to_string();
+    let path = "/v1/organizations/fabrikam/rotate?now=true";
+    let (status, _) = gateway.api.call(Method::POST, path, None).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    for one in &first {
+        let answer = env.deliver(&gateway.url, &name(one), payload()).await;
+        assert_eq!(answer, StatusCode::UNAUTHORIZED);
+    }
+    env.until("every hook has a new secret", |ado, _| {
+        let old = passwords(&first);
+        ado.subscriptions().all(|one| !old.contains(&one.consumer_inputs["basicAuthPassword"]))
+    })
+    .await;
+    for one in &env.until_hooks(&gateway.url, 4).await {
+        let answer = env.deliver(&gateway.url, &name(one), payload()).await;
+        assert_eq!(answer, StatusCode::ACCEPTED);
+    }
+    gateway.stop().await;
+}

@@ -270,3 +270,59 @@ async fn renamed_projects_and_repositories_keep_their_hooks_and_checks() {
     until_ours(&env, &gateway, 0).await;
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_hook_is_tested_in_the_pass_that_creates_it() {
+    let env = Env::new(4031);
+    let gateway = InProcess::without_hooks(&env, managed).await;
+    let before = until_ours(&env, &gateway, 4).await;
+    let stopped = before[0].id.clone();
+    let status = SubscriptionStatus::DisabledBySystem;
+    env.shell.ado(|ado| ado.change_subscription(&stopped, |one| one.status = status));
+    env.until("the stopped one is gone", |ado, _| ado.subscription(&stopped).is_none()).await;
+    let calls = env.shell.ado(|ado| {
+        let hooks = ado.journal.entries().filter(|one| one.target.contains("/_apis/hooks/"));
+        hooks.map(|one| (one.method.clone(), one.target.clone())).collect::<Vec<_>>()
+    });
+    let is_creation = |(method, target): &(String, String)| {
+        method == "POST" && target.contains("/hooks/subscriptions?")
+    };
+    let last = calls.iter().rposition(is_creation).expect("a hook was created");
+    assert!(calls[last + 1].1.contains("/hooks/testnotifications"), "{:?}", &calls[last..]);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removing_the_hooks_ends_their_passwords() {
+    let env = Env::new(4032);
+    let gateway = InProcess::without_hooks(&env, managed).await;
+    let hooks = until_ours(&env, &gateway, 4).await;
+    let name = |one: &Subscription| {
+        one.consumer_inputs["url"].rsplit('/').next().expect("a URL has parts").to_owned()
+    };
+    for one in &hooks {
+        let answer = env.deliver(&gateway.url, &name(one), "{}").await;
+        assert_eq!(answer, StatusCode::ACCEPTED);
+    }
+    let path = "/v1/organizations/fabrikam/hooks";
+    let (status, accepted) = gateway.api.call(Method::DELETE, path, None).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    let asked_at = accepted["asked_at"].as_str();
+    let is_done = |outcomes: &Value| {
+        let mut items = outcomes["items"].as_array().expect("a list has items").iter();
+        items.any(|one| one["reconciler"] == "subscriptions" && one["at"].as_str() > asked_at)
+    };
+    gateway.api.until("/v1/organizations/fabrikam/reconcile", is_done).await;
+    for one in &hooks {
+        let answer = env.deliver(&gateway.url, &name(one), "{}").await;
+        assert_eq!(answer, StatusCode::UNAUTHORIZED, "{}", name(one));
+    }
+    // Hooks that are created again have passwords of their own.
+    let path = "/v1/organizations/fabrikam/reconcile";
+    let (status, _) = gateway.api.call(Method::POST, path, None).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    for one in &until_ours(&env, &gateway, 4).await {
+        assert!(!hooks.iter().any(|old| name(old) == name(one)), "{}", name(one));
+    }
+    gateway.stop().await;
+}

@@ -9,6 +9,7 @@ mod event_sources;
 mod foreign;
 mod guarding;
 mod healing;
+mod hook_scopes;
 mod hook_secret_rotation;
 mod hooking;
 mod identities;

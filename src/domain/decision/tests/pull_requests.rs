@@ -357,3 +357,18 @@ fn outcomes_and_sources_have_names() {
         assert_eq!(Source::parse(source.as_str()), Some(source));
     }
 }
+
+#[test]
+fn a_time_of_the_future_is_not_believed() {
+    let at = Timestamp::from_ms;
+    for (source, created_ms, expected_ms) in [
+        (Source::Hook, 4_000, 4_000),
+        (Source::Hook, 15_000, 15_000),
+        (Source::Hook, 15_001, 5_000),
+        (Source::Replay, i64::from(i32::MAX), 5_000),
+        (Source::CatchUp, 15_001, 15_001),
+    ] {
+        assert_eq!(happened_at(source, Some(at(created_ms)), at(5_000)), at(expected_ms));
+    }
+    assert_eq!(happened_at(Source::Hook, None, at(5_000)), at(5_000));
+}

@@ -20,9 +20,6 @@ const OLD_STATUSES: &str = "SELECT id FROM (SELECT id, queued_at, outcome FROM s
     AND id < (SELECT max(id) FROM status)";
 /// The newest entry may be deleted, too: numbers of this table are never used twice.
 const OLD_ENTRIES: &str = "SELECT id FROM audit WHERE at < ?1 ORDER BY at LIMIT ?2";
-/// Hooks that have not delivered for that long; most of them no longer exist.
-const OLD_HOOKS: &str = "SELECT id FROM hook_activity WHERE last_at < ?1 ORDER BY last_at
-    LIMIT ?2";
 
 pub(super) fn delete_older(
     db: &Connection,
@@ -58,6 +55,8 @@ pub(super) fn delete_older(
         old(OLD_STATUSES)?,
     )?;
     let entries = delete(&["DELETE FROM audit WHERE id = ?1"], older(audit_before, OLD_ENTRIES)?)?;
-    let hook_activity = delete(&["DELETE FROM hook_activity WHERE id = ?1"], old(OLD_HOOKS)?)?;
-    Ok(deliveries + runs + statuses + entries + hook_activity)
+    // Of the few hooks that have not delivered for that long most no longer exist.
+    db.prepare_cached("DELETE FROM hook_activity WHERE last_at < ?1")?
+        .execute([before.micros()])?;
+    Ok(deliveries + runs + statuses + entries)
 }

@@ -11,13 +11,17 @@ use crate::storage::codec::{compress, event_key};
 use crate::storage::sqlite::engine::rows::{decompress, from_json, limit, parsed, time, to_json};
 use crate::storage::{CATCH_UP_HOOK, CatchUpDelivery, Claim, Envelope, Lease, LeasedDelivery};
 
+/// Deliveries of one event that are compared with a new one. A duplicate that is not recognized
+/// here is decided, and starts nothing.
+const SAME_EVENT_MAX: usize = 16;
+
 /// A delivery to be inserted.
 #[derive(Debug)]
 pub(in crate::storage::sqlite) struct NewRow {
-    organization: String,
-    hook: String,
+    pub(super) organization: String,
+    pub(super) hook: String,
     source: Source,
-    received_at: Timestamp,
+    pub(super) received_at: Timestamp,
     envelope: Envelope,
     catch_up: Option<CatchUpMeta>,
     /// Compressed.
@@ -84,8 +88,10 @@ pub(in crate::storage::sqlite) fn insert(
 ) -> rusqlite::Result<Inserted> {
     let Envelope { subscription, notification, event_id, event_type, created_at, quarantined } =
         &new.envelope;
-    let key = delivery::key(subscription.as_deref(), *notification);
-    let interned = key.map(|(guid, _)| intern(db, &new.organization, guid)).transpose()?;
+    let key = delivery::key(&new.hook, subscription.as_deref(), *notification);
+    let interned = key
+        .map(|(scope, guid, _)| intern(db, [new.organization.as_str(), scope.as_str(), guid]))
+        .transpose()?;
     let event_id = event_id.as_deref().map(event_key);
     let earlier = match &event_id {
         Some(event_id) => of_same_event(db, new, event_id)?,
@@ -122,33 +128,44 @@ pub(in crate::storage::sqlite) fn insert(
     Ok(Inserted::New(id))
 }
 
-fn intern(db: &Connection, organization: &str, guid: &str) -> rusqlite::Result<i64> {
+/// `subscription` is its organization, the scope of its hook and its GUID.
+fn intern(db: &Connection, subscription: [&str; 3]) -> rusqlite::Result<i64> {
     let found = db
-        .prepare_cached("SELECT id FROM subscription WHERE organization = ?1 AND guid = ?2")?
-        .query_row([organization, guid], |row| row.get(0))
+        .prepare_cached(
+            "SELECT id FROM subscription WHERE organization = ?1 AND scope = ?2 AND guid = ?3",
+        )?
+        .query_row(subscription, |row| row.get(0))
         .optional()?;
     match found {
         Some(id) => Ok(id),
         None => db
             .prepare_cached(
-                "INSERT INTO subscription (organization, guid) VALUES (?1, ?2) RETURNING id",
+                "INSERT INTO subscription (organization, scope, guid) VALUES (?1, ?2, ?3)
+                 RETURNING id",
             )?
-            .query_row([organization, guid], |row| row.get(0)),
+            .query_row(subscription, |row| row.get(0)),
     }
 }
 
-/// A delivery of the same event and from the same source.
+/// A delivery of the same event and from the same source that may count for the new one.
 fn of_same_event(
     db: &Connection,
     new: &NewRow,
     event_id: &[u8],
 ) -> rusqlite::Result<Option<DeliveryId>> {
-    db.prepare_cached(
-        "SELECT id FROM delivery WHERE event_id = ?1 AND organization = ?2 AND source = ?3 LIMIT 1",
-    )?
-    .query_row(params![event_id, new.organization, new.source.as_str()], |row| row.get(0))
-    .optional()
-    .map(|id| id.map(DeliveryId))
+    let mut select = db.prepare_cached(
+        "SELECT id, hook FROM delivery
+         WHERE event_id = ?1 AND organization = ?2 AND source = ?3 ORDER BY id LIMIT ?4",
+    )?;
+    let same = params![event_id, new.organization, new.source.as_str(), limit(SAME_EVENT_MAX)];
+    let mut rows = select.query(same)?;
+    while let Some(row) = rows.next()? {
+        let hook: String = row.get(1)?;
+        if delivery::stands_for(&hook, &new.hook) {
+            return Ok(Some(DeliveryId(row.get(0)?)));
+        }
+    }
+    Ok(None)
 }
 
 fn enqueue(db: &Connection, id: DeliveryId) -> rusqlite::Result<()> {
@@ -186,7 +203,8 @@ pub(super) fn claim(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<Lease
         )?
         .collect::<Result<_, _>>()?;
     let mut select = db.prepare_cached(
-        "SELECT organization, source, received_at, catch_up, body FROM delivery WHERE id = ?1",
+        "SELECT organization, source, received_at, catch_up, body, hook
+         FROM delivery WHERE id = ?1",
     )?;
     let mut leased = Vec::with_capacity(due.len());
     for (id, number, attempts) in due {
@@ -196,6 +214,7 @@ pub(super) fn claim(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<Lease
             Ok(LeasedDelivery {
                 lease: Lease { id: DeliveryId(id), number },
                 organization: row.get(0)?,
+                hook: row.get(5)?,
                 source: parsed(1, &source, Source::parse(&source))?,
                 received_at: time(row, 2)?,
                 catch_up: catch_up.map(|meta| from_json(3, &meta)).transpose()?,

@@ -14,18 +14,7 @@ pub(super) fn hook_state(db: &Connection, organization: &str) -> rusqlite::Resul
         is_held: db
             .prepare_cached("SELECT 1 FROM hook_hold WHERE organization = ?1")?
             .exists([organization])?,
-        hook_scopes: db
-            .prepare_cached(
-                "SELECT generation, live_from, renewed_at, healings, project_id, topic
-                 FROM hook_scope WHERE organization = ?1 ORDER BY project_id, topic",
-            )?
-            .query_map([organization], |row| {
-                let topic: String = row.get(5)?;
-                let topic = parsed(5, &topic, Topic::parse(&topic))?;
-                let hook_scope = HookScope { project_id: row.get(4)?, topic };
-                Ok(HookRow { hook_scope, secret: secret(row)? })
-            })?
-            .collect::<Result<_, _>>()?,
+        hook_scopes: hook_scopes(&db, organization)?,
         hook_activity: db
             .prepare_cached(
                 "SELECT hook, first_at, last_at FROM hook_activity
@@ -37,6 +26,20 @@ pub(super) fn hook_state(db: &Connection, organization: &str) -> rusqlite::Resul
             })?
             .collect::<Result<_, _>>()?,
     })
+}
+
+fn hook_scopes(db: &Connection, organization: &str) -> rusqlite::Result<Vec<HookRow>> {
+    db.prepare_cached(
+        "SELECT generation, live_from, renewed_at, healings, project_id, topic
+         FROM hook_scope WHERE organization = ?1 ORDER BY project_id, topic",
+    )?
+    .query_map([organization], |row| {
+        let topic: String = row.get(5)?;
+        let topic = parsed(5, &topic, Topic::parse(&topic))?;
+        let hook_scope = HookScope { project_id: row.get(4)?, topic };
+        Ok(HookRow { hook_scope, secret: secret(row)? })
+    })?
+    .collect()
 }
 
 fn secret(row: &Row<'_>) -> rusqlite::Result<HookSecret> {
@@ -114,28 +117,41 @@ pub(super) fn retire(
     }
 }
 
-pub(super) fn hold(db: &Connection, organization: &str, is_held: bool) -> rusqlite::Result<()> {
-    let statement = match is_held {
-        true => "INSERT INTO hook_hold (organization) VALUES (?1) ON CONFLICT DO NOTHING",
-        false => "DELETE FROM hook_hold WHERE organization = ?1",
-    };
-    db.prepare_cached(statement)?.execute([organization])?;
+pub(super) fn hold(
+    db: &Connection,
+    organization: &str,
+    is_held: bool,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    if is_held {
+        db.prepare_cached(
+            "INSERT INTO hook_hold (organization) VALUES (?1) ON CONFLICT DO NOTHING",
+        )?
+        .execute([organization])?;
+        return Ok(());
+    }
+    db.prepare_cached("DELETE FROM hook_hold WHERE organization = ?1")?.execute([organization])?;
+    for HookRow { hook_scope, secret } in hook_scopes(db, organization)? {
+        if !secret.is_live() {
+            let secret = HookSecret::renewed(Some(&secret), false, now);
+            store(db, organization, &hook_scope, &secret)?;
+        }
+    }
     Ok(())
 }
 
-pub(super) fn note_activity(
+/// Stores when a hook delivered first and last.
+pub(in crate::storage::sqlite) fn note_activity(
     db: &Connection,
     organization: &str,
-    active: &[ActiveHook],
+    ActiveHook { hook, first_at, last_at }: &ActiveHook,
 ) -> rusqlite::Result<()> {
-    for ActiveHook { hook, first_at, last_at } in active {
-        db.prepare_cached(
-            "INSERT INTO hook_activity (organization, hook, first_at, last_at)
-             VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE
-             SET first_at = min(first_at, excluded.first_at),
-                 last_at = max(last_at, excluded.last_at)",
-        )?
-        .execute(params![organization, hook, first_at.micros(), last_at.micros()])?;
-    }
+    db.prepare_cached(
+        "INSERT INTO hook_activity (organization, hook, first_at, last_at)
+         VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE
+         SET first_at = min(first_at, excluded.first_at),
+             last_at = max(last_at, excluded.last_at)",
+    )?
+    .execute(params![organization, hook, first_at.micros(), last_at.micros()])?;
     Ok(())
 }

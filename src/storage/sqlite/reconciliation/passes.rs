@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::domain::reconciler::{LastPass, Outcome, State};
+use crate::domain::reconciler::{LastPass, Outcome, Repeats, State};
 use crate::storage::Reconciler;
 use crate::storage::sqlite::engine::rows::{time, time_maybe};
 
@@ -15,7 +15,7 @@ pub(super) fn load(
 ) -> rusqlite::Result<State> {
     let state = db
         .prepare_cached(
-            "SELECT number, holder, leased_until, due_at, asked, attempts,
+            "SELECT number, holder, leased_until, due_at, asked, changing, idle,
                 last_instance, last_at, last_changes, last_has_more, last_problem
              FROM reconciler WHERE organization = ?1 AND reconciler = ?2",
         )?
@@ -25,9 +25,9 @@ pub(super) fn load(
 }
 
 fn state(row: &Row<'_>) -> rusqlite::Result<State> {
-    let last = match (row.get::<_, Option<String>>(6)?, time_maybe(row, 7)?) {
+    let last = match (row.get::<_, Option<String>>(7)?, time_maybe(row, 8)?) {
         (Some(instance), Some(at)) => {
-            let (changes, has_more, problem) = (row.get(8)?, row.get(9)?, row.get(10)?);
+            let (changes, has_more, problem) = (row.get(9)?, row.get(10)?, row.get(11)?);
             Some(LastPass { instance, outcome: Outcome { at, changes, has_more, problem } })
         }
         _ => None,
@@ -38,7 +38,7 @@ fn state(row: &Row<'_>) -> rusqlite::Result<State> {
         leased_until: time(row, 2)?,
         due_at: time(row, 3)?,
         is_asked: row.get(4)?,
-        attempts: row.get(5)?,
+        repeats: Repeats { changing: row.get(5)?, idle: row.get(6)? },
         last,
     })
 }
@@ -53,9 +53,9 @@ pub(super) fn save(
     let outcome = last.map(|last| &last.outcome);
     db.prepare_cached(
         "INSERT OR REPLACE INTO reconciler (organization, reconciler, number, holder,
-            leased_until, due_at, asked, attempts,
+            leased_until, due_at, asked, changing, idle,
             last_instance, last_at, last_changes, last_has_more, last_problem)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?
     .execute(params![
         organization,
@@ -65,7 +65,8 @@ pub(super) fn save(
         state.leased_until.micros(),
         state.due_at.micros(),
         state.is_asked,
-        state.attempts,
+        state.repeats.changing,
+        state.repeats.idle,
         last.map(|last| &last.instance),
         outcome.map(|outcome| outcome.at.micros()),
         outcome.map(|outcome| outcome.changes),

@@ -27,6 +27,7 @@ pub(super) fn watch(
         )?
         .execute(params![organization, repository.id, now.micros()])?;
         names::store(db, organization, repository, None)?;
+        names::store_project(db, organization, repository)?;
         let (since, read_until) = db
             .prepare_cached(
                 "SELECT since, read_until FROM watched_repository

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::storage::sqlite::engine::rows::{from_json, time, to_json};
+use crate::storage::sqlite::engine::rows::{from_json, time, time_maybe, to_json};
 use crate::storage::sqlite::engine::search::Where;
 use crate::storage::{Page, Paged, SubscriptionFilter, SubscriptionRow};
 
@@ -52,7 +52,9 @@ pub(super) fn replace(
 }
 
 const SUBSCRIPTION: &str = "SELECT id, organization, project, found, hook, action, reason, checks,
-        seen_at
+        seen_at, (SELECT last_at FROM hook_activity AS active
+            WHERE active.organization = seen_subscription.organization
+                AND active.hook = seen_subscription.hook)
     FROM seen_subscription";
 
 fn subscription_row(row: &Row<'_>) -> rusqlite::Result<(i64, SubscriptionRow)> {
@@ -66,6 +68,7 @@ fn subscription_row(row: &Row<'_>) -> rusqlite::Result<(i64, SubscriptionRow)> {
         reason: row.get(6)?,
         checks: from_json(7, &checks)?,
         seen_at: time(row, 8)?,
+        last_delivery_at: time_maybe(row, 9)?,
     };
     Ok((row.get(0)?, subscription))
 }

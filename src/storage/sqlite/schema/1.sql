@@ -19,11 +19,13 @@ INSERT INTO intake VALUES (0, 0);
 -- DELIVERIES
 
 -- Numbers for the GUIDs of subscriptions, so that the key of a delivery is two small integers.
+-- `scope` is that of the hook's password.
 CREATE TABLE subscription (
     id INTEGER PRIMARY KEY,
     organization TEXT NOT NULL,
+    scope TEXT NOT NULL,
     guid TEXT NOT NULL,
-    UNIQUE (organization, guid)
+    UNIQUE (organization, scope, guid)
 ) STRICT;
 
 -- `catch_up` is JSON, on deliveries that catch-up stored. `body` is compressed.
@@ -63,12 +65,21 @@ CREATE TABLE decision (
     decided_at INTEGER NOT NULL
 ) STRICT;
 
--- What is known of Azure DevOps. `former` is a JSON list of names.
+-- What is known of Azure DevOps. `former` is a JSON list of names. `project` is the GUID of the
+-- project where Azure DevOps lists the repository, and so is the name of a project: deliveries
+-- store neither.
 CREATE TABLE repository (
     organization TEXT NOT NULL,
     id TEXT NOT NULL,
     name TEXT NOT NULL,
     former TEXT NOT NULL,
+    project TEXT,
+    PRIMARY KEY (organization, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE project (
+    organization TEXT NOT NULL,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
     PRIMARY KEY (organization, id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE pull_request (
@@ -234,6 +245,7 @@ CREATE TABLE audit (
     outcome TEXT NOT NULL,
     identity TEXT,
     actor TEXT NOT NULL,
+    via TEXT NOT NULL,
     run BLOB,
     pat TEXT,
     scope TEXT,
@@ -250,8 +262,8 @@ CREATE INDEX audit_by_time ON audit (at);
 -- RECONCILIATION
 
 -- The passes of reconcilers. `number` grows with each claim. `holder` is the process that has
--- claimed the pass until `leased_until`, which is 0 when that process is gone. `last_…` is the last
--- outcome.
+-- claimed the pass until `leased_until`, which is 0 when that process is gone. `changing` and `idle`
+-- count passes since the last one that left nothing to do. `last_…` is the last outcome.
 CREATE TABLE reconciler (
     organization TEXT NOT NULL COLLATE NOCASE,
     reconciler TEXT NOT NULL,
@@ -260,7 +272,8 @@ CREATE TABLE reconciler (
     leased_until INTEGER NOT NULL,
     due_at INTEGER NOT NULL,
     asked INTEGER NOT NULL,
-    attempts INTEGER NOT NULL,
+    changing INTEGER NOT NULL,
+    idle INTEGER NOT NULL,
     last_instance TEXT,
     last_at INTEGER,
     last_changes INTEGER,
@@ -289,14 +302,12 @@ CREATE TABLE hook_scope (
 
 -- When each hook delivered first and last.
 CREATE TABLE hook_activity (
-    id INTEGER PRIMARY KEY,
     organization TEXT NOT NULL COLLATE NOCASE,
     hook TEXT NOT NULL,
     first_at INTEGER NOT NULL,
     last_at INTEGER NOT NULL,
-    UNIQUE (organization, hook)
-) STRICT;
-CREATE INDEX hook_activity_by_time ON hook_activity (last_at);
+    PRIMARY KEY (organization, hook)
+) STRICT, WITHOUT ROWID;
 
 -- Subscriptions as last seen at Azure DevOps. One that is seen again keeps its id, so that pages of
 -- lists do not shift.

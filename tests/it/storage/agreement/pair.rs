@@ -46,7 +46,7 @@ impl Pair {
         use Operation::*;
         let now = at(self.second);
         match operation {
-            Accept { organization, subscription, notification, event, is_json } => {
+            Accept { organization, hook, subscription, notification, event, is_json } => {
                 let organization = if organization { "fabrikam" } else { "contoso" };
                 let subscription = if subscription { "subscription-a" } else { "subscription-b" };
                 let event = format!("event-{event}");
@@ -54,7 +54,9 @@ impl Pair {
                     true => make::delivery_of(organization, subscription, notification, &event),
                     false => make::not_json(organization, &event),
                 };
-                let call = HookCall { received_at: now, ..call };
+                // One for every project, and two for one project each.
+                let hook = ["git-push", "by-hand@fabrikam", "by-hand@contoso"][hook].to_owned();
+                let call = HookCall { hook, received_at: now, ..call };
                 self.model.receive(&call);
                 receive(&*self.bench.store, &call).await.unwrap();
                 // From now on the list that is compared with the model shows it.
@@ -169,6 +171,7 @@ impl Pair {
         let ended = ended.filter(|run| !run.state.is_final());
         let ended = ended.map(|run| make::moved(&run, State::Superseded, self.second));
         let leased = azdo_gateway::storage::LeasedDelivery {
+            hook: String::new(),
             lease,
             organization: organization.unwrap_or_default(),
             source: azdo_gateway::domain::decision::Source::Hook,
