@@ -16,6 +16,7 @@ use super::table::text;
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::audit::Via;
 use crate::secret::{RootKey, Secret};
 use crate::server::{self, ApiToken, Components, Role};
 use crate::storage::Claim;
@@ -154,6 +155,7 @@ impl Gateway {
             name: "command line".into(),
             role: Role::Operator,
             token: token.clone(),
+            via: Via::CommandLine,
         });
         let store = app::open(&config.storage)?;
         // Makes lists show what a gateway that was killed received last; nothing is leased.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::domain::audit::Via;
 use crate::secret::Secret;
 use crate::server::{self, ApiToken, Role};
 use crate::storage::{self, Engine};
@@ -166,7 +167,7 @@ pub(super) fn api_tokens(sections: Vec<Section<'_>>) -> Vec<ApiToken> {
         let token = token.and_then(|value| unique_token(&value, &mut tokens));
         section.finish();
         if let (Some(name), Some(role), Some(token)) = (name, role, token) {
-            read.push(ApiToken { name, role, token });
+            read.push(ApiToken { name, role, token, via: Via::ApiToken });
         }
     }
     read

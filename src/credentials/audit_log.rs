@@ -13,7 +13,7 @@ use crate::storage::Audit;
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub(super) struct AuditLog {
+pub struct AuditLog {
     pub(super) organization: String,
     store: Arc<dyn Audit>,
     clock: Clock,
@@ -21,13 +21,14 @@ pub(super) struct AuditLog {
 }
 
 impl AuditLog {
-    pub(super) fn new(organization: &str, store: Arc<dyn Audit>, clock: Clock) -> Self {
+    /// Writes to `store`.
+    pub fn new(organization: &str, store: Arc<dyn Audit>, clock: Clock) -> Self {
         let organization = organization.to_owned();
         Self { organization, store, clock, writes: TaskTracker::new() }
     }
 
     /// A new entry, dated now. Its other fields are empty.
-    pub(super) fn entry(&self, action: Action, outcome: Outcome) -> Entry {
+    pub fn entry(&self, action: Action, outcome: Outcome) -> Entry {
         Entry::new(self.clock.now(), &self.organization, action, outcome)
     }
 
@@ -62,7 +63,7 @@ impl AuditLog {
     }
 
     /// Stores entries. Those that the store does not take go to the log of the process.
-    pub(super) async fn record(&self, entries: Vec<Entry>) {
+    pub async fn record(&self, entries: Vec<Entry>) {
         entries.iter().for_each(count);
         let copies = entries.clone();
         if let Err(error) = self.store.record(entries).await {

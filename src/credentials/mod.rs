@@ -17,6 +17,7 @@ mod pat;
 mod service_user;
 mod source;
 
+pub use audit_log::AuditLog;
 pub use call::{CallError, call};
 pub use error::Error;
 pub use identities::{Identities, Identity};

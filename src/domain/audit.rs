@@ -9,75 +9,87 @@ use serde::{Deserialize, Serialize};
 use super::id::RunId;
 use super::time::Timestamp;
 
-/// What was done, or attempted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// A personal access token was requested.
-    Mint,
-    /// A credential was used for a call.
-    Use,
-    /// A personal access token was revoked.
-    Revoke,
-    /// A person signed in as the service user, which is linked now.
-    Link,
-    /// The service user was unlinked.
-    Unlink,
-    /// An access token was renewed.
-    Refresh,
-}
+macro_rules! words {
+    ($(#[$of:meta])* $kind:ident { $($(#[$doc:meta])* $name:ident = $word:literal,)* }) => {
+        $(#[$of])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $kind { $($(#[$doc])* $name,)* }
 
-impl Action {
-    /// Every action.
-    pub const ALL: [Action; 6] =
-        [Action::Mint, Action::Use, Action::Revoke, Action::Link, Action::Unlink, Action::Refresh];
+        impl $kind {
+            /// Every one.
+            pub const ALL: &'static [$kind] = &[$($kind::$name,)*];
 
-    /// The word in the API and in the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Action::Mint => "mint",
-            Action::Use => "use",
-            Action::Revoke => "revoke",
-            Action::Link => "link",
-            Action::Unlink => "unlink",
-            Action::Refresh => "refresh",
+            /// The word in the API and in the store.
+            pub fn as_str(self) -> &'static str {
+                match self { $($kind::$name => $word,)* }
+            }
+
+            /// The one with that word.
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.as_str() == word)
+            }
         }
-    }
+    };
+}
 
-    /// The action of that word.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.as_str() == word)
+words! {
+    /// What was done, or attempted.
+    Action {
+        /// A personal access token was requested.
+        Mint = "mint",
+        /// A credential was used for a call.
+        Use = "use",
+        /// A personal access token was revoked.
+        Revoke = "revoke",
+        /// A person signed in as the service user, which is linked now.
+        Link = "link",
+        /// The service user was unlinked.
+        Unlink = "unlink",
+        /// An access token was renewed.
+        Refresh = "refresh",
+        /// A person asked for a pass over hooks and policies.
+        Reconcile = "reconcile",
+        /// A person asked for a search for missed events.
+        CatchUp = "catch_up",
+        /// A person gave hooks new secrets.
+        Rotate = "rotate",
+        /// A person had the hooks removed.
+        Remove = "remove",
+        /// A person had a delivery decided again.
+        Replay = "replay",
+        /// A person cancelled a run.
+        Cancel = "cancel",
+        /// A person had a run run again.
+        Rerun = "rerun",
+        /// A status was posted that belongs to no run.
+        Status = "status",
     }
 }
 
-/// How the action ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// The action succeeded.
-    Done,
-    /// The gateway, Entra or Azure DevOps refused it.
-    Refused,
-    /// An error occurred, or the outcome is unknown; the action may be tried again.
-    Failed,
+words! {
+    /// How the action ended.
+    Outcome {
+        /// The action succeeded.
+        Done = "done",
+        /// The gateway, Entra or Azure DevOps refused it.
+        Refused = "refused",
+        /// An error occurred, or the outcome is unknown; the action may be tried again.
+        Failed = "failed",
+    }
 }
 
-impl Outcome {
-    /// Every outcome.
-    pub const ALL: [Outcome; 3] = [Outcome::Done, Outcome::Refused, Outcome::Failed];
-
-    /// The word in the API and in the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Outcome::Done => "done",
-            Outcome::Refused => "refused",
-            Outcome::Failed => "failed",
-        }
-    }
-
-    /// The outcome of that word.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+words! {
+    /// How whoever did it proved who they are.
+    Via {
+        /// It was the gateway itself.
+        Gateway = "gateway",
+        /// An API token.
+        ApiToken = "api_token",
+        /// The link that works once.
+        OneTimeLink = "one_time_link",
+        /// A command that opened the store, while no gateway ran.
+        CommandLine = "command_line",
     }
 }
 
@@ -92,6 +104,7 @@ pub struct Entry {
     pub identity: Option<String>,
     /// Who caused it: the gateway itself, the name of an API token, a browser.
     pub actor: String,
+    pub via: Via,
     pub run: Option<RunId>,
     /// The authorization id of the personal access token. It identifies the token and is no secret.
     pub pat: Option<String>,
@@ -113,6 +126,7 @@ impl Entry {
             outcome,
             identity: None,
             actor: "gateway".to_owned(),
+            via: Via::Gateway,
             run: None,
             pat: None,
             scope: None,

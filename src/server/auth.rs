@@ -4,6 +4,7 @@
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
@@ -12,6 +13,11 @@ use actix_web::{FromRequest, HttpRequest};
 
 use super::problem::Problem;
 use super::{ApiToken, Role};
+use crate::credentials::AuditLog;
+use crate::deps::Deps;
+use crate::domain::audit::{Action, Entry, Outcome, Via};
+use crate::domain::id::RunId;
+use crate::storage::Audit;
 
 /// May replay, cancel, rerun, link and change hooks.
 pub(super) type Operator = Caller<Operate>;
@@ -25,7 +31,27 @@ pub(super) type Reporter = Caller<Report>;
 pub(super) struct Caller<P> {
     /// The name of the caller's token.
     pub(super) name: String,
+    via: Via,
     permission: PhantomData<P>,
+}
+
+impl<P> Caller<P> {
+    /// Records in the audit log what the caller did: for a run, if there is one, and with what
+    /// `detail` says.
+    pub(super) async fn record(
+        &self,
+        deps: &Deps,
+        organization: &str,
+        action: Action,
+        run: Option<RunId>,
+        detail: String,
+    ) {
+        let store = Arc::clone(&deps.store) as Arc<dyn Audit>;
+        let audit_log = AuditLog::new(organization, store, deps.clock.clone());
+        let (actor, via) = (self.name.clone(), self.via);
+        let entry = audit_log.entry(action, Outcome::Done);
+        audit_log.record(vec![Entry { actor, via, run, detail, ..entry }]).await;
+    }
 }
 
 /// What a call needs.
@@ -76,7 +102,7 @@ fn authorize<P: Permission>(request: &HttpRequest) -> Result<Caller<P>, Problem>
         let needed = P::NEEDED;
         return Err(Problem::forbidden(format!("this needs a token with the role {needed}")));
     }
-    Ok(Caller { name: token.name.clone(), permission: PhantomData })
+    Ok(Caller { name: token.name.clone(), via: token.via, permission: PhantomData })
 }
 
 /// The bearer token of a request.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::domain::audit::Via;
 use crate::secret::Secret;
 
 /// `[server]`.
@@ -26,6 +27,8 @@ pub struct ApiToken {
     pub name: String,
     pub role: Role,
     pub token: Secret,
+    /// How its use is named in the audit log.
+    pub via: Via,
 }
 
 /// What a caller with an API token may do.

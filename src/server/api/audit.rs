@@ -1,4 +1,4 @@
-//! The audit log: what was done with the gateway's identities.
+//! The audit log: what was done with the gateway's identities, and what people did.
 
 use serde_json::{Value, json};
 
@@ -16,8 +16,8 @@ impl Resource for Audit {
     type Source = dyn storage::Audit;
 
     async fn list(audit: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
-        let actions = Action::ALL.map(Action::as_str).join(", ");
-        let outcomes = Outcome::ALL.map(Outcome::as_str).join(", ");
+        let actions = words(Action::ALL, Action::as_str);
+        let outcomes = words(Outcome::ALL, Outcome::as_str);
         let filter = AuditFilter {
             organization: parameters.get("organization"),
             action: parameters.parse_with("action", &actions, Action::parse)?,
@@ -34,6 +34,10 @@ impl Resource for Audit {
     }
 }
 
+fn words<T: Copy>(all: &[T], word: impl Fn(T) -> &'static str) -> String {
+    all.iter().map(|one| word(*one)).collect::<Vec<_>>().join(", ")
+}
+
 fn render(row: &AuditRow) -> Value {
     let entry = &row.entry;
     json!({
@@ -44,6 +48,7 @@ fn render(row: &AuditRow) -> Value {
         "outcome": entry.outcome,
         "identity": entry.identity,
         "actor": entry.actor,
+        "via": entry.via,
         "run": entry.run,
         "pat": entry.pat,
         "scope": entry.scope,

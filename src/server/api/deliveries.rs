@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::paging::{Parameters, rendered};
 use super::resource::{ItemResult, ListResult, Resource};
 use crate::deps::Deps;
+use crate::domain::audit::Action;
 use crate::domain::decision::{Outcome, Source};
 use crate::domain::id::DeliveryId;
 use crate::server::auth::Operator;
@@ -59,7 +60,10 @@ pub(super) async fn replay(
 ) -> Result<HttpResponse, Problem> {
     let missing = || Problem::not_found(Deliveries::NAME, &path);
     let id: DeliveryId = path.parse().map_err(|_| missing())?;
+    let organization = deps.store.delivery(id).await?.ok_or_else(missing)?.organization;
     let replayed = deps.store.replay(id, deps.clock.now()).await?.ok_or_else(missing)?;
+    let detail = format!("delivery {id} as delivery {replayed}");
+    operator.record(&deps, &organization, Action::Replay, None, detail).await;
     tracing::info!(delivery = id.0, "replayed as delivery {replayed} by {}", operator.name);
     deps.notifiers.decide.notify();
     Ok(HttpResponse::Accepted().json(json!({ "delivery": replayed })))

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::paging::Parameters;
 use crate::deps::Deps;
+use crate::domain::audit;
 use crate::domain::policy;
 use crate::domain::reconciler::Outcome;
 use crate::domain::subscription::{Action, Change};
@@ -71,7 +72,7 @@ pub(super) async fn outcomes(
 
 /// `POST /v1/organizations/{name}/reconcile`.
 pub(super) async fn reconcile(
-    _: Operator,
+    operator: Operator,
     organization: Organization,
     all: Data<Reconcilers>,
 ) -> Result<HttpResponse, Problem> {
@@ -79,28 +80,34 @@ pub(super) async fn reconcile(
     let accepted = all.accepted(&organization);
     reconcilers.policies.ask().await?;
     reconcilers.subscriptions.hold(false).await?;
+    all.record(&operator, &organization, audit::Action::Reconcile, "hooks and policies").await;
     Ok(accepted)
 }
 
 /// `POST /v1/organizations/{name}/catch-up`: looks now for events that no hook delivered.
 pub(super) async fn catch_up(
-    _: Operator,
+    operator: Operator,
     organization: Organization,
     all: Data<Reconcilers>,
 ) -> Result<HttpResponse, Problem> {
     let accepted = all.accepted(&organization);
     all.of(&organization)?.catch_up.ask().await?;
+    all.record(&operator, &organization, audit::Action::CatchUp, "").await;
     Ok(accepted)
 }
 
-/// `POST /v1/organizations/{name}/rotate`: new secrets for all hooks, or for those of a project.
+/// `POST /v1/organizations/{name}/rotate`: new secrets for all hooks, or for those of a project. With
+/// `now=true` the old ones end at once, otherwise after the new ones have worked for a while.
 pub(super) async fn rotate(
-    _: Operator,
+    operator: Operator,
     organization: Organization,
     parameters: Parameters,
     all: Data<Reconcilers>,
 ) -> Result<HttpResponse, Problem> {
-    parameters.only(&["project"])?;
+    parameters.only(&["project", "now"])?;
+    let is_flag = |text: &str| (text == "true").then_some(());
+    let at_once = parameters.parse_with("now", "true, or no value", is_flag)?.is_some();
+    let project = parameters.get("project");
     let reconcilers = all.of(&organization)?;
     if !reconcilers.subscriptions.reconciler.is_managed() {
         return Err(Problem::conflict(
@@ -113,22 +120,27 @@ pub(super) async fn rotate(
         return Err(Problem::conflict(reason));
     }
     let accepted = all.accepted(&organization);
-    if reconcilers.subscriptions.rotate(parameters.get("project").as_deref()).await? == 0 {
+    if reconcilers.subscriptions.rotate(project.as_deref(), at_once).await? == 0 {
         let reason = "there is no hook to rotate: create them with `azdo-gateway hooks apply`";
         return Err(Problem::conflict(reason));
     }
+    let of =
+        project.map_or("all hooks".to_owned(), |project| format!("hooks of project {project}"));
+    let when = if at_once { ": the old secrets have ended" } else { "" };
+    all.record(&operator, &organization, audit::Action::Rotate, &format!("{of}{when}")).await;
     Ok(accepted)
 }
 
 /// `DELETE /v1/organizations/{name}/hooks`: removes the hooks of the gateway. None is created until
 /// the next reconcile is asked for.
 pub(super) async fn remove_hooks(
-    _: Operator,
+    operator: Operator,
     organization: Organization,
     all: Data<Reconcilers>,
 ) -> Result<HttpResponse, Problem> {
     let accepted = all.accepted(&organization);
     all.of(&organization)?.subscriptions.hold(true).await?;
+    all.record(&operator, &organization, audit::Action::Remove, "all hooks").await;
     Ok(accepted)
 }
 
@@ -136,6 +148,17 @@ impl Reconcilers {
     fn of(&self, organization: &Organization) -> Result<&OrganizationReconcilers, Problem> {
         let found = self.by_organization.get(&organization.0);
         found.ok_or_else(|| Organization::unknown(&organization.0))
+    }
+
+    /// Records in the audit log what an operator asked for.
+    async fn record(
+        &self,
+        operator: &Operator,
+        organization: &Organization,
+        action: audit::Action,
+        detail: &str,
+    ) {
+        operator.record(&self.deps, &organization.0, action, None, detail.to_owned()).await;
     }
 
     /// 202 with the time of the request. A pass that begins later does what was asked for.

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use super::paging::{Parameters, rendered};
 use super::resource::{ItemResult, ListResult, Resource};
+use crate::deps::Deps;
+use crate::domain::audit::Action;
 use crate::domain::id::RunId;
 use crate::domain::run::{Run, State};
 use crate::pipeline::observe::Observe;
@@ -46,9 +48,14 @@ pub(super) async fn cancel(
     operator: Operator,
     path: Path<String>,
     observe: Data<Observe>,
+    deps: Data<Deps>,
 ) -> Result<HttpResponse, Problem> {
     match observe.cancel(id(&path)?, &operator.name).await? {
-        Changed::To(run) => Ok(HttpResponse::Accepted().json(render(&run))),
+        Changed::To(run) => {
+            let (of, detail) = (Some(run.id), run.check.clone());
+            operator.record(&deps, &run.organization, Action::Cancel, of, detail).await;
+            Ok(HttpResponse::Accepted().json(render(&run)))
+        }
         Changed::Not(_, reason) => Err(Problem::conflict(reason)),
         Changed::Unknown => Err(missing(&path)),
     }
@@ -59,9 +66,13 @@ pub(super) async fn rerun(
     operator: Operator,
     path: Path<String>,
     observe: Data<Observe>,
+    deps: Data<Deps>,
 ) -> Result<HttpResponse, Problem> {
-    let run = observe.rerun(id(&path)?, &operator.name).await?;
-    Ok(HttpResponse::Accepted().json(render(&run.ok_or_else(|| missing(&path))?)))
+    let id = id(&path)?;
+    let run = observe.rerun(id, &operator.name).await?.ok_or_else(|| missing(&path))?;
+    let detail = format!("{} as run {}", run.check, run.id);
+    operator.record(&deps, &run.organization, Action::Rerun, Some(id), detail).await;
+    Ok(HttpResponse::Accepted().json(render(&run)))
 }
 
 fn id(path: &str) -> Result<RunId, Problem> {

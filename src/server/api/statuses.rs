@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::paging::{Parameters, rendered};
 use super::resource::{ItemResult, ListResult, Resource};
 use crate::deps::Deps;
+use crate::domain::audit::Action;
 use crate::domain::status::{Context, DESCRIPTION_CHARS_MAX, Shown, Status, Target, cut};
 use crate::server::Organizations;
 use crate::server::auth::Reporter;
@@ -43,15 +44,28 @@ impl Resource for Statuses {
 
 /// `POST /v1/statuses`.
 pub(super) async fn post(
-    _: Reporter,
+    reporter: Reporter,
     payload: Payload,
     organizations: Data<Organizations>,
     deps: Data<Deps>,
 ) -> Result<HttpResponse, Problem> {
     let status = parse(&object(payload).await?, &organizations)?;
+    let (organization, detail) = (status.organization.clone(), described(&status));
     let id = deps.store.queue_status(status, deps.clock.now()).await?;
+    reporter.record(&deps, &organization, Action::Status, None, detail).await;
     deps.notifiers.publish.notify();
     Ok(HttpResponse::Accepted().json(json!({ "status": id })))
+}
+
+/// `succeeded ci/scan on pull request 7 of Fabrikam/web`.
+fn described(status: &Status) -> String {
+    let target = match &status.target {
+        Target::PullRequest { id, .. } => format!("pull request {id}"),
+        Target::Commit { commit } => format!("commit {commit}"),
+    };
+    let Context { genre, name } = &status.context;
+    let (state, project, repository) = (status.state.as_str(), &status.project, &status.repository);
+    format!("{state} {genre}/{name} on {target} of {project}/{repository}")
 }
 
 fn parse(body: &Map<String, Value>, organizations: &Organizations) -> Result<Status, Problem> {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Sqlite;
 use super::engine::rows::{parsed, time};
 use super::engine::search::Where;
-use crate::domain::audit::{Action, Entry, Outcome};
+use crate::domain::audit::{Action, Entry, Outcome, Via};
 use crate::domain::id::RunId;
 use crate::storage::{Audit, AuditFilter, AuditRow, Error, Page, Paged};
 
@@ -39,8 +39,8 @@ pub(super) fn bytes_of(entries: &[Entry]) -> usize {
 pub(super) fn insert(db: &Connection, entry: &Entry) -> rusqlite::Result<()> {
     db.prepare_cached(
         "INSERT INTO audit (at, organization, action, outcome, identity, actor, run, pat, scope,
-            lifetime_s, activity_id, detail)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            lifetime_s, activity_id, detail, via)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?
     .execute(params![
         entry.at.micros(),
@@ -55,17 +55,19 @@ pub(super) fn insert(db: &Connection, entry: &Entry) -> rusqlite::Result<()> {
         entry.lifetime_s,
         entry.activity_id,
         entry.detail,
+        entry.via.as_str(),
     ])?;
     Ok(())
 }
 
 const AUDIT: &str = "SELECT id, at, organization, action, outcome, identity, actor, run, pat,
-        scope, lifetime_s, activity_id, detail
+        scope, lifetime_s, activity_id, detail, via
     FROM audit";
 
 fn audit_row(row: &Row<'_>) -> rusqlite::Result<(i64, AuditRow)> {
     let id = row.get(0)?;
     let (action, outcome): (String, String) = (row.get(3)?, row.get(4)?);
+    let via: String = row.get(13)?;
     let run: Option<[u8; 16]> = row.get(7)?;
     let entry = Entry {
         at: time(row, 1)?,
@@ -74,6 +76,7 @@ fn audit_row(row: &Row<'_>) -> rusqlite::Result<(i64, AuditRow)> {
         outcome: parsed(4, &outcome, Outcome::parse(&outcome))?,
         identity: row.get(5)?,
         actor: row.get(6)?,
+        via: parsed(13, &via, Via::parse(&via))?,
         run: run.map(|run| RunId(Uuid::from_bytes(run))),
         pat: row.get(8)?,
         scope: row.get(9)?,

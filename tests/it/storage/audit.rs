@@ -37,14 +37,14 @@ async fn an_entry_is_read_back_as_it_was_recorded() {
 #[tokio::test]
 async fn every_action_and_outcome_is_stored_and_read_back() {
     for bench in Bench::all() {
-        for action in Action::ALL {
-            for outcome in Outcome::ALL {
+        for action in Action::ALL.iter().copied() {
+            for outcome in Outcome::ALL.iter().copied() {
                 let entry = Entry { outcome, ..make::entry(1, action) };
                 bench.store.record(vec![entry]).await.unwrap();
             }
         }
-        for action in Action::ALL {
-            for outcome in Outcome::ALL {
+        for action in Action::ALL.iter().copied() {
+            for outcome in Outcome::ALL.iter().copied() {
                 let (action, outcome) = (Some(action), Some(outcome));
                 let filter = AuditFilter { action, outcome, ..AuditFilter::default() };
                 let found = bench.store.audit(filter, ALL).await.unwrap().items;

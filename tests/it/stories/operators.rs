@@ -163,3 +163,56 @@ async fn a_delivery_is_shown_with_its_body_and_its_runs() {
     }
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_do_is_in_the_audit_log_with_who_did_it() {
+    let env = Env::new(1721);
+    let gateway = InProcess::without_hooks(&env, |settings| {
+        settings.organization = "hooks = true\ncatch_up = \"off\"".to_owned();
+    })
+    .await;
+    env.until_hooks(&gateway.url, 4).await;
+    let (id, commit) = env.open("topic");
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    env.until_idle(&gateway.api).await;
+    let run = env.until_started("unit-tests", &commit).await;
+    let delivery = &gateway.api.items("/v1/deliveries?outcome=started").await[0]["id"];
+    let status = json!({
+        "organization": "fabrikam", "project": "Fabrikam", "repository": env.repository,
+        "commit": commit, "context": { "genre": "ci", "name": "scan" }, "state": "succeeded",
+    });
+    env.disable_ci_reports();
+    let rerun = format!("/v1/runs/{run}/rerun");
+    let (_, again) = gateway.api.post(&rerun, None).await;
+    let again = again["id"].as_str().expect("a run has an id").to_owned();
+    let organization = |what: &str| format!("/v1/organizations/fabrikam/{what}");
+    let actions = [
+        ("rerun", Method::POST, String::new(), OPERATOR),
+        ("cancel", Method::POST, format!("/v1/runs/{again}/cancel"), OPERATOR),
+        ("replay", Method::POST, format!("/v1/deliveries/{delivery}/replay"), OPERATOR),
+        ("status", Method::POST, "/v1/statuses".to_owned(), REPORTER),
+        ("catch_up", Method::POST, organization("catch-up"), OPERATOR),
+        ("reconcile", Method::POST, organization("reconcile"), OPERATOR),
+        ("rotate", Method::POST, organization("rotate?now=true"), OPERATOR),
+        ("remove", Method::DELETE, organization("hooks"), OPERATOR),
+    ];
+    for (action, method, path, token) in actions {
+        if !path.is_empty() {
+            let body = (action == "status").then_some(&status);
+            let api = Api::new(&gateway.url, token);
+            let (answer, problem) = api.call(method, &path, body).await;
+            assert_eq!(answer, StatusCode::ACCEPTED, "{action}: {problem}");
+        }
+        let entries = gateway.api.items(&format!("/v1/audit?action={action}")).await;
+        assert_eq!(entries.len(), 1, "{action}: {entries:?}");
+        let actor = if token == REPORTER { "builders" } else { "ops" };
+        assert_eq!(entries[0]["actor"], actor, "{entries:?}");
+        assert_eq!(entries[0]["via"], "api_token", "{entries:?}");
+        assert_eq!(entries[0]["organization"], "fabrikam", "{entries:?}");
+        let is_of_run = ["rerun", "cancel"].contains(&action);
+        assert_eq!(entries[0]["run"].is_string(), is_of_run, "{entries:?}");
+    }
+    let used = gateway.api.items("/v1/audit?action=use").await;
+    assert!(used.iter().all(|entry| entry["via"] == "gateway"), "{used:?}");
+    gateway.stop().await;
+}
