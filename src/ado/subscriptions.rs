@@ -231,7 +231,7 @@ impl Client {
         wanted: &Desired,
         password: &Secret,
     ) -> Result<(), Error> {
-        let details = body(wanted, password);
+        let details = details(wanted, password);
         let call = Call {
             body: Some(json!({ "subscriptionId": id, "details": details })),
             ..Call::new(Method::POST, &["_apis", "hooks", "testnotifications"])
@@ -240,9 +240,19 @@ impl Client {
     }
 }
 
-/// The JSON of a subscription. The password stands in `basicAuthPassword`, which Azure DevOps
-/// masks.
+/// The JSON of a subscription.
 fn body(wanted: &Desired, password: &Secret) -> Value {
+    let mut body = details(wanted, password);
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert(VERSION.into(), json!(wanted.settings.get(VERSION)));
+    }
+    body
+}
+
+/// What a subscription and the details of a test notification have in common: a notification has
+/// no version of its resource (docs/azure-devops.md §3). The password stands in
+/// `basicAuthPassword`, which Azure DevOps masks.
+fn details(wanted: &Desired, password: &Secret) -> Value {
     let (mut publisher, mut consumer) = (Map::new(), Map::new());
     for (name, value) in wanted.settings.iter().filter(|(name, _)| *name != VERSION) {
         let is_consumers = CONSUMER_INPUTS.contains(&name.as_str());
@@ -253,7 +263,6 @@ fn body(wanted: &Desired, password: &Secret) -> Value {
     json!({
         "publisherId": PUBLISHER,
         "eventType": event_type(wanted.hook_scope.topic),
-        "resourceVersion": wanted.settings.get(VERSION),
         "consumerId": CONSUMER,
         "consumerActionId": ACTION,
         "publisherInputs": publisher,

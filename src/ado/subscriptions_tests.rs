@@ -52,6 +52,14 @@ fn the_secret_is_in_the_one_masked_field() {
 }
 
 #[test]
+fn the_details_of_a_test_notification_have_no_version() {
+    let (wanted, password) = (wanted(Topic::Pushes), Secret::new("x".into()));
+    let mut expected = body(&wanted, &password);
+    expected.as_object_mut().unwrap().remove("resourceVersion");
+    assert_eq!(details(&wanted, &password), expected);
+}
+
+#[test]
 fn comments_have_a_version_of_their_own() {
     let wanted = wanted(Topic::Comments);
     let body = body(&wanted, &Secret::new("x".into()));

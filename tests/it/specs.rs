@@ -1,6 +1,6 @@
 //! Checks the requests to Azure DevOps against Microsoft's OpenAPI documents: verb, path, query,
-//! and every property of the body. The documents are not part of this repository: without them the
-//! tests fail, unless `AZDO_GATEWAY_WITHOUT_SPECS` is set.
+//! and every property of the body and of the objects in it. The documents are not part of this
+//! repository: without them the tests fail, unless `AZDO_GATEWAY_WITHOUT_SPECS` is set.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -8,12 +8,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use azdo_gateway::ado::{Client, Credential, Options, Throttle, Which, http_client};
+use azdo_gateway::ado::{
+    Client, Credential, Options, Throttle, Which, hook_url, http_client, settings,
+};
 use azdo_gateway::clock::Clock;
 use azdo_gateway::domain::event::Repository;
 use azdo_gateway::domain::permission::Grant;
 use azdo_gateway::domain::policy::Settings;
 use azdo_gateway::domain::status::{Context, Shown, Status, Target};
+use azdo_gateway::domain::subscription::{Desired, HookScope, Topic};
 use azdo_gateway::domain::time::Timestamp;
 use azdo_gateway::secret::Secret;
 use serde_json::Value;
@@ -80,15 +83,38 @@ async fn our_questions_about_permissions_are_in_the_specs() {
     client.has(credential(), &[]).await.unwrap();
     let grant = Grant { namespace: "2e9eb7ed".into(), token: "repoV2/a".into(), bits: 2 };
     client.allow(credential(), &grant, "descriptor").await.unwrap();
-    let mut sent = recorded.join().unwrap();
-    // Of the body of this one the document says only that it is an object.
-    sent[1].3.take();
-    check_in_spec(&security, sent);
+    check_in_spec(&security, recorded.join().unwrap());
     let (client, recorded) = recorded_client(1);
     let repository =
         Repository { id: "web".into(), project_id: "fiber".into(), ..Repository::default() };
     client.probe_statuses(credential(), &repository).await.unwrap();
     check_in_spec(&git, recorded.join().unwrap());
+}
+
+#[tokio::test]
+async fn our_hooks_are_in_the_specs() {
+    let Some(spec) = spec("hooks-7.1.serviceHooks.json") else { return };
+    let (client, recorded) = recorded_client(5 * Topic::ALL.len());
+    let credential = || Credential::from_pat(&Secret::new("pat".into()));
+    let password = Secret::new("hook-password".into());
+    let public_url = url::Url::parse("https://gateway.example.com").unwrap();
+    for topic in Topic::ALL {
+        let hook_scope = HookScope { project_id: "fiber".into(), topic };
+        let wanted = Desired {
+            settings: settings(&hook_scope, &hook_url(&public_url, "fabrikam", "pushes-1")),
+            hook_scope,
+            project: "Fabrikam Fiber".into(),
+            hook: "pushes-1".into(),
+            checks: Vec::new(),
+        };
+        // The answers that these get are none: only what was asked counts here.
+        client.subscriptions(credential(), topic).await.unwrap_err();
+        client.create_subscription(credential(), &wanted, &password).await.unwrap_err();
+        client.replace_subscription(credential(), "a", &wanted, &password).await.unwrap_err();
+        client.test_subscription(credential(), "a", &wanted, &password).await.unwrap();
+        client.delete_subscription(credential(), "a").await.unwrap();
+    }
+    check_in_spec(&spec, recorded.join().unwrap());
 }
 
 #[tokio::test]
@@ -135,10 +161,12 @@ fn check_in_spec(spec: &Value, sent: Vec<Sent>) {
         let operation = operation(spec, &verb, &path);
         let operation = operation.unwrap_or_else(|| panic!("the specs have no {verb} {path}"));
         assert!(query.contains("api-version=7.1"), "{verb} {path}?{query}");
-        for property in body.as_object().into_iter().flatten().map(|(name, _)| name) {
-            let known = body_definition(spec, operation);
-            assert!(known.contains(property), "{verb} {path}: the specs have no {property}");
-        }
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let mut bodies = parameters.filter(|parameter| parameter["in"] == "body");
+        let schema = bodies.next().map_or(&Value::Null, |parameter| &parameter["schema"]);
+        assert!(body.is_null() || !schema.is_null(), "{verb} {path}: the specs have no body");
+        let unknown = unknown_properties(spec, schema, &body, "");
+        assert!(unknown.is_empty(), "{verb} {path}: the specs have no {}", unknown.join(", "));
         println!("{verb} {path}: in the specs");
     }
 }
@@ -224,19 +252,39 @@ fn operation<'s>(spec: &'s Value, verb: &str, path: &str) -> Option<&'s Value> {
     found.filter_map(|(_, verbs)| verbs.get(verb.to_lowercase())).next()
 }
 
-/// The names of the properties that the body of an operation may have.
-fn body_definition(spec: &Value, operation: &Value) -> Vec<String> {
-    let parameters = operation["parameters"].as_array().into_iter().flatten();
-    let body = parameters.filter(|parameter| parameter["in"] == "body");
-    body.flat_map(|parameter| properties(spec, &parameter["schema"])).collect()
+/// The properties of a value, and of the objects in it, that its schema does not have. What a
+/// schema only calls an object may have any.
+fn unknown_properties(spec: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
+    let schema = resolved(spec, schema);
+    if let Some(items) = value.as_array() {
+        let of_item = |item| unknown_properties(spec, &schema["items"], item, &format!("{at}[]"));
+        return items.iter().flat_map(of_item).collect();
+    }
+    let known = properties(spec, schema);
+    if known.is_empty() {
+        return Vec::new();
+    }
+    let of_property = |(name, value): (&String, &Value)| {
+        let at = format!("{at}.{name}");
+        match known.iter().find(|(known, _)| *known == name) {
+            Some((_, schema)) => unknown_properties(spec, schema, value, &at),
+            None => vec![at],
+        }
+    };
+    value.as_object().into_iter().flatten().flat_map(of_property).collect()
 }
 
-fn properties(spec: &Value, schema: &Value) -> Vec<String> {
-    let referred = schema["$ref"].as_str().and_then(|name| name.strip_prefix("#/definitions/"));
-    if let Some(name) = referred {
-        return properties(spec, &spec["definitions"][name]);
+/// The definition that a schema refers to, or the schema itself. A `JObject` stands for any object.
+fn resolved<'s>(spec: &'s Value, schema: &'s Value) -> &'s Value {
+    match schema["$ref"].as_str().and_then(|name| name.strip_prefix("#/definitions/")) {
+        Some("JObject") => &Value::Null,
+        Some(name) => &spec["definitions"][name],
+        None => schema,
     }
-    let own = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
+}
+
+fn properties<'s>(spec: &'s Value, schema: &'s Value) -> Vec<(&'s String, &'s Value)> {
+    let own = schema["properties"].as_object().into_iter().flatten();
     let inherited = schema["allOf"].as_array().into_iter().flatten();
-    own.chain(inherited.flat_map(|part| properties(spec, part))).collect()
+    own.chain(inherited.flat_map(|part| properties(spec, resolved(spec, part)))).collect()
 }

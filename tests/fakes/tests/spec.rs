@@ -99,6 +99,7 @@ fn posted_statuses_have_only_known_properties() {
         ("/iterations/{iterationId}/statuses", "/iterations/1/statuses"),
     ] {
         let answer = fixture.send("POST", &format!("{statuses}{target}"), &body);
+        spec.check_request("post", &format!("{pull_request}{path}"), &body);
         spec.check("post", &format!("{pull_request}{path}"), answer);
     }
     let target = format!("git/repositories/{repository}/commits/{}/statuses", fixture.head);
@@ -118,6 +119,7 @@ fn policy_answers_have_only_known_properties() {
     let Some(spec) = Spec::load("policy-7.1.policy.json") else { return };
     let fixture = Fixture::new();
     let body = fixture.policy();
+    spec.check_request("post", &format!("{POLICY}/configurations"), &body);
     let answer = fixture.send("POST", "policy/configurations", &body);
     spec.check("post", &format!("{POLICY}/configurations"), answer);
     let one = format!("{POLICY}/configurations/{{configurationId}}");
@@ -139,6 +141,7 @@ fn hook_answers_have_only_known_properties() {
     let Some(spec) = Spec::load("hooks-7.1.serviceHooks.json") else { return };
     let fixture = Fixture::new();
     let body = fixture.subscription_body("git.push", "1.0");
+    spec.check_request("post", &format!("{HOOKS}/subscriptions"), &body);
     let answer = fixture.send("POST", "hooks/subscriptions", &body);
     let id = answer["id"].as_str().unwrap().to_owned();
     spec.check("post", &format!("{HOOKS}/subscriptions"), answer);
@@ -152,14 +155,20 @@ fn hook_answers_have_only_known_properties() {
     assert_eq!(all["count"], 1);
     spec.check("get", &format!("{one}/notifications"), all);
     let query = json!({"publisherId": "tfs", "eventType": "git.push"});
+    spec.check_request("post", &format!("{HOOKS}/subscriptionsquery"), &query);
     let answer = fixture.send("POST", "hooks/subscriptionsquery", &query);
     assert_eq!(answer["results"].as_array().unwrap().len(), 1);
     spec.check("post", &format!("{HOOKS}/subscriptionsquery"), answer);
     let query = json!({"subscriptionIds": [id], "includeDetails": true});
+    spec.check_request("post", &format!("{HOOKS}/notificationsquery"), &query);
     let answer = fixture.send("POST", "hooks/notificationsquery", &query);
     assert_eq!(answer["summary"][0]["results"][0]["notificationCount"], 1);
     spec.check("post", &format!("{HOOKS}/notificationsquery"), answer);
-    let answer = fixture.send("POST", "hooks/testnotifications", &json!({"details": body}));
+    let mut details = body;
+    details.as_object_mut().unwrap().remove("resourceVersion");
+    let test = json!({"subscriptionId": id, "details": details});
+    spec.check_request("post", &format!("{HOOKS}/testnotifications"), &test);
+    let answer = fixture.send("POST", "hooks/testnotifications", &test);
     spec.check("post", &format!("{HOOKS}/testnotifications"), answer);
     spec.expect_operation("delete", &one);
 }
@@ -197,13 +206,15 @@ fn security_answers_have_only_known_properties() {
     let namespace = "2e9eb7ed-3c0a-47d4-87c1-0ffdd275fd87";
     let token = format!("repoV2/{}", fixture.project);
     let one = json!({"securityNamespaceId": namespace, "token": token, "permissions": 2});
-    let answer = fixture.at_organization(
-        "POST",
-        "security/permissionevaluationbatch",
-        Some(&json!({"alwaysAllowAdministrators": false, "evaluations": [one]})),
+    let (path, batch) = (
+        "/{organization}/_apis/security/permissionevaluationbatch",
+        json!({"alwaysAllowAdministrators": false, "evaluations": [one]}),
     );
+    spec.check_request("post", path, &batch);
+    let target = "security/permissionevaluationbatch";
+    let answer = fixture.at_organization("POST", target, Some(&batch));
     assert_eq!(answer["evaluations"][0]["value"], true);
-    spec.check("post", "/{organization}/_apis/security/permissionevaluationbatch", answer);
+    spec.check("post", path, answer);
     let found = fixture.at_organization(
         "GET",
         "identities?searchFilter=General&filterValue=svc@fabrikam.example",

@@ -91,6 +91,13 @@ impl Fixture {
         })
     }
 
+    /// The details of a test notification: they have no version of the resource.
+    pub(super) fn test_details(&self, event_type: &str) -> Value {
+        let mut details = self.subscription_body(event_type);
+        details.as_object_mut().unwrap().remove("resourceVersion");
+        details
+    }
+
     pub(super) fn subscribe(&mut self, event_type: &str, filter: (&str, &str)) -> String {
         let mut body = self.subscription_body(event_type);
         body["publisherInputs"][filter.0] = json!(filter.1);

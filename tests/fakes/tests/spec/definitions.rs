@@ -1,4 +1,4 @@
-//! Microsoft's OpenAPI documents, and the comparison of answers with them.
+//! Microsoft's OpenAPI documents, and the comparison of requests and answers with them.
 //!
 //! It compares JSON with definitions, whatever the JSON comes from.
 
@@ -63,7 +63,18 @@ impl Spec {
         assert!(differences.is_empty(), "{method} {path}:\n{}", differences.join("\n"));
     }
 
-    /// The same for an operation in `x-ms-paths`, where those are that share their path with
+    /// Asserts that the body of a request has only the properties of its operation, in nested
+    /// objects, too.
+    pub(crate) fn check_request(&self, method: &str, path: &str, body: &Value) {
+        self.expect_operation(method, path);
+        let parameters = self.0["paths"][path][method]["parameters"].as_array().unwrap();
+        let parameter = parameters.iter().find(|parameter| parameter["in"] == "body").unwrap();
+        let mut differences = Vec::new();
+        self.compare(&parameter["schema"], body, path, &mut differences);
+        assert!(differences.is_empty(), "{method} {path}:\n{}", differences.join("\n"));
+    }
+
+    /// [`Spec::check`] for an operation in `x-ms-paths`, where those are that share their path with
     /// another.
     pub(crate) fn check_other(&self, method: &str, path: &str, answer: Value) {
         let mut document = self.0.clone();

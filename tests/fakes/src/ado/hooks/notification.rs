@@ -28,7 +28,8 @@ pub struct Outgoing {
     pub attempt: u32,
 }
 
-/// The details that a test notification is delivered with, instead of those of its subscription.
+/// What a test notification is delivered with: the inputs of the request, instead of those of its
+/// subscription, and the version of the resource.
 #[derive(Debug, Clone)]
 pub(crate) struct TestDetails {
     pub(crate) inputs: Inputs,

@@ -125,7 +125,7 @@ fn a_query_finds_the_subscriptions_that_match_its_conditions() {
 #[test]
 fn an_unsaved_test_notification_has_no_subscription_and_is_not_retried() {
     let mut fixture = Fixture::new();
-    let body = json!({"details": fixture.subscription_body("git.push")});
+    let body = json!({"details": fixture.test_details("git.push")});
     assert_eq!(fixture.send("POST", "hooks/testnotifications", &body).status, 200);
     let now_ms = fixture.world.now_ms();
     let outgoing = fixture.world.due_deliveries(now_ms).remove(0);
@@ -142,12 +142,14 @@ fn a_test_of_a_saved_subscription_uses_the_details_of_the_request_and_keeps_the_
     let mut fixture = Fixture::new();
     let id = fixture.subscribe("git.push", ("branch", ""));
     let shown = fixture.get(&format!("hooks/subscriptions/{id}")).body_json();
+    let mut details = fixture.test_details("git.push");
+    details["consumerInputs"] = shown["consumerInputs"].clone();
     for (status, answer) in [
         (SubscriptionStatus::Enabled, Answer::Status(500)),
         (SubscriptionStatus::OnProbation, Answer::Status(202)),
     ] {
         fixture.world.change_subscription(&id, |one| one.status = status);
-        let body = json!({"subscriptionId": id, "details": shown});
+        let body = json!({"subscriptionId": id, "details": details});
         assert_eq!(fixture.send("POST", "hooks/testnotifications", &body).status, 200);
         let now_ms = fixture.world.now_ms();
         let outgoing = fixture.world.due_deliveries(now_ms).remove(0);
@@ -162,13 +164,29 @@ fn a_test_of_a_saved_subscription_uses_the_details_of_the_request_and_keeps_the_
 }
 
 #[test]
-fn a_test_notification_has_the_requested_resource_version() {
+fn a_test_notification_has_the_resource_version_of_its_subscription() {
+    const COMMENT: &str = "ms.vss-code.git-pullrequest-comment-event";
     let mut fixture = Fixture::new();
-    let mut details = fixture.subscription_body("ms.vss-code.git-pullrequest-comment-event");
-    details["resourceVersion"] = json!("2.0");
-    fixture.send("POST", "hooks/testnotifications", &json!({"details": details}));
-    let now_ms = fixture.world.now_ms();
-    let outgoing = fixture.world.due_deliveries(now_ms).remove(0);
-    let body: serde_json::Value = serde_json::from_slice(&outgoing.body).unwrap();
-    assert_eq!(body["resourceVersion"], "2.0");
+    let saved = fixture.subscribe(COMMENT, ("branch", ""));
+    let details = fixture.test_details(COMMENT);
+    for (id, version) in [(Some(saved), "1.0"), (None, "2.0")] {
+        let body = json!({"subscriptionId": id, "details": details});
+        assert_eq!(fixture.send("POST", "hooks/testnotifications", &body).status, 200);
+        let now_ms = fixture.world.now_ms();
+        let outgoing = fixture.world.due_deliveries(now_ms).remove(0);
+        let body: serde_json::Value = serde_json::from_slice(&outgoing.body).unwrap();
+        assert_eq!(body["resourceVersion"], version);
+    }
+}
+
+#[test]
+fn details_of_a_test_notification_that_are_not_in_the_specs_are_refused() {
+    let mut fixture = Fixture::new();
+    for unknown in ["resourceVersion", "status", "anything"] {
+        let mut details = fixture.test_details("git.push");
+        details[unknown] = json!("1.0");
+        let answer = fixture.send("POST", "hooks/testnotifications", &json!({"details": details}));
+        assert_eq!(answer.status, 400, "{unknown}");
+    }
+    assert_eq!(fixture.world.deliveries_pending(), 0);
 }
