@@ -3,17 +3,21 @@
 //!
 //! Azure DevOps asks for pauses, reports the remaining budget only near the limit, and sometimes
 //! does neither and drops connections (docs/azure-devops.md §8). Decisions are pure functions with
-//! `now` passed in.
+//! `now` and a random number passed in.
 
 use std::time::Duration;
 
 use super::rate_headers::{RateHeaders, Remaining};
 use crate::domain::time::Timestamp;
 
-/// Pause after the first 429 without `Retry-After`; doubles with each further one.
-const REFUSED_WAIT: Duration = Duration::from_secs(60);
-/// The longest of those pauses (docs/azure-devops.md §8).
-const REFUSED_WAIT_MAX: Duration = Duration::from_secs(360);
+/// The shortest pause after the first 429 without `Retry-After`. It may mean one moment of much
+/// load, so the pause begins short, doubles with each further one, and ends with a success.
+const REFUSED_WAIT: Duration = Duration::from_secs(2);
+/// The first of those pauses is longer by a random part of this, so that the replicas and other
+/// users of the identity do not come back together.
+const REFUSED_WAIT_SPREAD: Duration = Duration::from_secs(3);
+/// The longest of those pauses.
+const REFUSED_WAIT_MAX: Duration = Duration::from_secs(60);
 /// A longer `Retry-After` is cut to this.
 const WAIT_MAX: Duration = Duration::from_secs(3_600);
 /// How long a low remaining budget stops lanes when the answer has no reset time.
@@ -24,10 +28,14 @@ const SHARE_KNOWN: Duration = Duration::from_secs(300);
 /// So many dropped connections within [`BROKEN_WITHIN`] are treated as a rate limit.
 const BROKEN_MAX: usize = 3;
 const BROKEN_WITHIN: Duration = Duration::from_secs(60);
-/// First pause of the lower lanes after dropped connections; doubles up to [`REFUSED_WAIT_MAX`].
+/// First pause of the lower lanes after dropped connections; doubles up to [`BROKEN_WAIT_MAX`].
 const BROKEN_WAIT: Duration = Duration::from_secs(30);
+const BROKEN_WAIT_MAX: Duration = Duration::from_secs(360);
 /// Pause of the upper lanes after dropped connections.
 const BROKEN_WAIT_UPPER: Duration = Duration::from_secs(5);
+
+/// The reason of a pause after a 429.
+const LIMITED: &str = "Azure DevOps limits the rate";
 
 /// The priority class of a call, highest first: a lane never waits because a lower one used the
 /// budget.
@@ -104,13 +112,20 @@ struct Known {
     forgotten_at: Timestamp,
 }
 
+/// The pause after a 429 without `Retry-After`.
+#[derive(Clone, Copy, Debug)]
+struct Refused {
+    wait: Duration,
+    until: Timestamp,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     /// Stops every lane.
     pause: Option<Pause>,
-    /// Pauses after 429s without `Retry-After`, since the last success.
-    refusals: u32,
+    /// Stops every lane; the last such pause since the last success.
+    refused: Option<Refused>,
     known: Option<Known>,
     /// Times of dropped connections since the last success, within [`BROKEN_WITHIN`].
     broken: Vec<Timestamp>,
@@ -127,7 +142,13 @@ const SKEW_IGNORED_MICROS: u64 = 5_000_000;
 
 impl Budget {
     /// Applies the rate headers of an answer; returns the causes of the pauses that began with it.
-    pub(super) fn apply(&mut self, headers: &RateHeaders, now: Timestamp) -> Vec<Cause> {
+    /// `random` is any uniformly distributed number.
+    pub(super) fn apply(
+        &mut self,
+        headers: &RateHeaders,
+        now: Timestamp,
+        random: u64,
+    ) -> Vec<Cause> {
         if let Some(date) = headers.date {
             // `Date` has whole seconds and is as old as the answer was under way. A smaller
             // difference than that is no clock skew.
@@ -140,10 +161,10 @@ impl Budget {
         }
         match (headers.is_refused, headers.wait) {
             (true, Some(wait)) => {
-                self.hold(wait, "Azure DevOps limits the rate", true, now);
+                self.hold(wait, LIMITED, true, now);
                 causes.push(Cause::Asked);
             }
-            (true, None) => causes.extend(self.refused(now)),
+            (true, None) => causes.extend(self.refused(now, random)),
             (false, Some(wait)) => {
                 self.hold(wait, "Azure DevOps asks to slow down", true, now);
                 causes.push(Cause::Asked);
@@ -158,9 +179,10 @@ impl Budget {
         self.hold(wait, reason, false, now);
     }
 
-    /// A call succeeded completely: ends the counting of failures.
+    /// A call succeeded completely: ends the counting of failures, and a pause that Azure DevOps
+    /// did not ask for.
     pub(super) fn succeeded(&mut self) {
-        self.refusals = 0;
+        self.refused = None;
         self.broken.clear();
         self.broken_pauses = 0;
     }
@@ -177,7 +199,8 @@ impl Budget {
             return None;
         }
         self.broken.clear();
-        self.broken_until = now.plus(doubled(BROKEN_WAIT, self.broken_pauses));
+        let doubled = BROKEN_WAIT.saturating_mul(2_u32.saturating_pow(self.broken_pauses));
+        self.broken_until = now.plus(doubled.min(BROKEN_WAIT_MAX));
         self.broken_until_upper = now.plus(BROKEN_WAIT_UPPER);
         self.broken_pauses = self.broken_pauses.saturating_add(1);
         Some(Cause::Broken)
@@ -192,8 +215,13 @@ impl Budget {
             reason: "Azure DevOps drops connections".to_owned(),
             is_limit: true,
         });
+        let refused = self.refused.map(|refused| Pause {
+            until: refused.until,
+            reason: LIMITED.to_owned(),
+            is_limit: true,
+        });
         let asked = self.pause.clone();
-        let all = [asked, broken, self.share_pause(lane)].into_iter().flatten();
+        let all = [asked, refused, broken, self.share_pause(lane)].into_iter().flatten();
         all.filter(|pause| pause.until > now).max_by_key(|pause| pause.until)
     }
 
@@ -214,14 +242,22 @@ impl Budget {
         }
     }
 
-    /// A 429 without `Retry-After`. During such a pause it answers a call made before the pause.
-    fn refused(&mut self, now: Timestamp) -> Option<Cause> {
-        let goes_on = |pause: &Pause| pause.is_limit && pause.until > now;
-        if self.pause.as_ref().is_some_and(goes_on) {
+    /// A 429 without `Retry-After`. During a pause it answers a call made before the pause.
+    fn refused(&mut self, now: Timestamp, random: u64) -> Option<Cause> {
+        let is_limited = |pause: &Pause| pause.is_limit && pause.until > now;
+        if self.pause.as_ref().is_some_and(is_limited)
+            || self.refused.is_some_and(|refused| refused.until > now)
+        {
             return None;
         }
-        self.hold(doubled(REFUSED_WAIT, self.refusals), "Azure DevOps limits the rate", true, now);
-        self.refusals = self.refusals.saturating_add(1);
+        let wait = match self.refused {
+            Some(Refused { wait, .. }) => (wait * 2).min(REFUSED_WAIT_MAX),
+            None => {
+                let spread_ms = u64::try_from(REFUSED_WAIT_SPREAD.as_millis()).unwrap_or(0);
+                REFUSED_WAIT + Duration::from_millis(random % (spread_ms + 1))
+            }
+        };
+        self.refused = Some(Refused { wait, until: now.plus(wait) });
         Some(Cause::Refused)
     }
 
@@ -250,11 +286,6 @@ impl Budget {
         let reason = format!("{percent:.0} % of the rate budget at Azure DevOps is left");
         Some(Pause { until: known.stops_until, reason, is_limit: true })
     }
-}
-
-/// `first`, doubled `times` times, at most [`REFUSED_WAIT_MAX`].
-fn doubled(first: Duration, times: u32) -> Duration {
-    first.saturating_mul(2_u32.saturating_pow(times)).min(REFUSED_WAIT_MAX)
 }
 
 #[cfg(test)]

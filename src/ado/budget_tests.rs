@@ -32,38 +32,62 @@ fn refused() -> RateHeaders {
 fn retry_after_pauses_every_lane_and_the_longest_counts() {
     let mut budget = Budget::default();
     assert_eq!(paused(&budget, NOW), [0; 4]);
-    assert_eq!(budget.apply(&wait(true, 30), NOW), [Cause::Asked]);
-    assert_eq!(budget.apply(&wait(false, 5), NOW), [Cause::Asked]);
+    assert_eq!(budget.apply(&wait(true, 30), NOW, 0), [Cause::Asked]);
+    assert_eq!(budget.apply(&wait(false, 5), NOW, 0), [Cause::Asked]);
     assert_eq!(paused(&budget, NOW), [30; 4]);
     assert_eq!(paused(&budget, after(30)), [0; 4]);
-    budget.apply(&wait(false, 86_400), NOW);
+    budget.apply(&wait(false, 86_400), NOW, 0);
     assert_eq!(paused(&budget, NOW), [3_600; 4]);
 }
 
 #[test]
 fn being_locked_out_is_no_limit() {
     let mut budget = Budget::default();
-    budget.lock_out(Duration::from_secs(20), "no", NOW);
+    budget.lock_out(Duration::from_secs(1), "no", NOW);
     assert_eq!(budget.pause(Lane::Statuses, NOW).map(|pause| pause.is_limit), Some(false));
-    // A limit is headers meanwhile, and goes on for longer.
-    budget.apply(&refused(), NOW);
+    // A limit is added meanwhile, and goes on for longer.
+    assert_eq!(budget.apply(&refused(), NOW, 0), [Cause::Refused]);
     assert_eq!(budget.pause(Lane::Statuses, NOW).map(|pause| pause.is_limit), Some(true));
 }
 
 #[test]
-fn a_429_without_a_time_waits_twice_as_long_each_time_until_a_success() {
+fn a_429_without_a_time_waits_a_few_seconds_and_twice_as_long_each_time_up_to_a_minute() {
     let mut budget = Budget::default();
     let mut now = NOW;
-    for seconds in [60, 120, 240, 360, 360] {
-        assert_eq!(budget.apply(&refused(), now), [Cause::Refused]);
+    for seconds in [2, 4, 8, 16, 32, 60, 60] {
+        assert_eq!(budget.apply(&refused(), now, 0), [Cause::Refused]);
         // The answers to calls that were under way count once.
-        assert_eq!(budget.apply(&refused(), now), []);
+        assert_eq!(budget.apply(&refused(), now, 0), []);
         assert_eq!(paused(&budget, now), [seconds; 4]);
         now = now.plus(Duration::from_secs(seconds));
     }
+}
+
+#[test]
+fn the_first_success_ends_the_pause_after_a_429_without_a_time() {
+    let mut budget = Budget::default();
+    budget.apply(&refused(), NOW, 0);
+    budget.apply(&refused(), after(2), 0);
+    assert_eq!(paused(&budget, after(2)), [4; 4]);
     budget.succeeded();
-    budget.apply(&refused(), now);
-    assert_eq!(paused(&budget, now), [60; 4]);
+    assert_eq!(paused(&budget, after(2)), [0; 4]);
+    budget.apply(&refused(), after(3), 0);
+    assert_eq!(paused(&budget, after(3)), [2; 4]);
+    // What Azure DevOps asked for does not end.
+    let mut budget = Budget::default();
+    budget.apply(&wait(true, 30), NOW, 0);
+    budget.succeeded();
+    assert_eq!(paused(&budget, NOW), [30; 4]);
+}
+
+#[test]
+fn the_first_pause_after_a_429_without_a_time_is_spread_over_three_seconds() {
+    for (random, ms) in [(0, 2_000), (1, 2_001), (3_000, 5_000), (3_001, 2_000)] {
+        let mut budget = Budget::default();
+        budget.apply(&refused(), NOW, random);
+        let until = budget.pause(Lane::Statuses, NOW).map(|pause| pause.until);
+        assert_eq!(until, Some(NOW.plus(Duration::from_millis(ms))), "{random}");
+    }
 }
 
 #[test]
@@ -78,12 +102,12 @@ fn lanes_stop_one_after_the_other_and_statuses_never() {
         (0.0, [0, 100, 100, 100], Some(Cause::Share)),
     ] {
         let mut budget = Budget::default();
-        assert_eq!(budget.apply(&left(share, reset), NOW), Vec::from_iter(cause), "{share}");
+        assert_eq!(budget.apply(&left(share, reset), NOW, 0), Vec::from_iter(cause), "{share}");
         assert_eq!(paused(&budget, NOW), expected, "{share}");
         assert_eq!(paused(&budget, after(100)), [0; 4]);
         // Told once more, it is no new pause; headers better, it is over.
-        assert_eq!(budget.apply(&left(share, reset), NOW), []);
-        budget.apply(&left(0.9, reset), NOW);
+        assert_eq!(budget.apply(&left(share, reset), NOW, 0), []);
+        budget.apply(&left(0.9, reset), NOW, 0);
         assert_eq!(paused(&budget, NOW), [0; 4]);
     }
 }
@@ -98,7 +122,7 @@ fn a_reset_is_believed_within_an_hour() {
         (Some(Timestamp::ZERO), 60),
     ] {
         let mut budget = Budget::default();
-        budget.apply(&left(0.0, reset), NOW);
+        budget.apply(&left(0.0, reset), NOW, 0);
         assert_eq!(paused(&budget, NOW)[3], seconds, "{reset:?}");
     }
 }
@@ -106,13 +130,13 @@ fn a_reset_is_believed_within_an_hour() {
 #[test]
 fn what_is_left_is_forgotten_and_silence_does_not_end_it() {
     let mut budget = Budget::default();
-    budget.apply(&left(0.2, None), NOW);
-    budget.apply(&RateHeaders::default(), after(1));
+    budget.apply(&left(0.2, None), NOW, 0);
+    budget.apply(&RateHeaders::default(), after(1), 0);
     budget.succeeded();
     assert_eq!(paused(&budget, after(1)), [0, 0, 59, 59]);
     assert_eq!(budget.left(after(299)).map(|left| left.share), Some(0.2));
     assert_eq!(budget.left(after(300)), None);
-    budget.apply(&left(0.2, Some(after(400))), after(300));
+    budget.apply(&left(0.2, Some(after(400))), after(300), 0);
     assert_eq!(budget.left(after(400)), None);
 }
 
@@ -149,12 +173,12 @@ fn their_clock_is_followed_and_their_reset_read_by_it() {
     let mut budget = Budget::default();
     assert_eq!(budget.their_now(NOW), NOW);
     let headers = RateHeaders { date: Some(after(3_600)), ..left(0.0, Some(after(3_690))) };
-    budget.apply(&headers, NOW);
+    budget.apply(&headers, NOW, 0);
     assert_eq!(budget.their_now(after(10)), after(3_610));
     assert_eq!(paused(&budget, NOW)[3], 90);
     // No date says nothing new; one behind ours counts as well.
-    budget.apply(&RateHeaders::default(), after(20));
+    budget.apply(&RateHeaders::default(), after(20), 0);
     assert_eq!(budget.their_now(after(20)), after(3_620));
-    budget.apply(&RateHeaders { date: Some(NOW), ..RateHeaders::default() }, after(30));
+    budget.apply(&RateHeaders { date: Some(NOW), ..RateHeaders::default() }, after(30), 0);
     assert_eq!(budget.their_now(after(40)), after(10));
 }

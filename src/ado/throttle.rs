@@ -13,6 +13,7 @@ use super::budget::{Budget, Cause};
 pub use super::budget::{Lane, Pause};
 use super::rate_headers::RateHeaders;
 use crate::domain::time::Timestamp;
+use crate::jitter;
 
 /// See the module. Keyed by organization.
 #[derive(Debug, Default)]
@@ -40,8 +41,9 @@ impl Throttle {
 
     /// Applies the rate headers of an answer to all later calls.
     pub(super) fn apply(&self, organization: &str, headers: &RateHeaders, now: Timestamp) {
+        let random = jitter::random();
         let (causes, left) =
-            self.of(organization, |budget| (budget.apply(headers, now), budget.left(now)));
+            self.of(organization, |budget| (budget.apply(headers, now, random), budget.left(now)));
         causes.into_iter().for_each(|cause| count(organization, cause));
         // NaN means unknown: a report that is too old does not mean that the whole budget is left.
         let (remaining, share) = left.map_or((f64::NAN, f64::NAN), |it| (it.remaining, it.share));

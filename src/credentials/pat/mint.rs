@@ -243,7 +243,10 @@ impl Minter {
         }
         // Errors without a time last until somebody acts.
         let wait = match error {
-            ado::Error::RateLimited { retry_after, .. } => *retry_after,
+            // Without a time, the pause of all calls says when the next one makes sense.
+            ado::Error::RateLimited { retry_after, .. } => {
+                Some(retry_after.unwrap_or(TRANSIENT_WAIT))
+            }
             ado::Error::Unavailable { retry_after, .. } => {
                 Some(retry_after.unwrap_or_default().max(TRANSIENT_WAIT))
             }
