@@ -69,7 +69,7 @@ pub struct ServiceUser {
     pub client_secrets: Vec<Secret>,
     /// When the client secret expires, if the operator has set it.
     pub client_secret_expires: Option<Timestamp>,
-    /// The only account that may be linked.
+    /// The only account that may be linked: its sign-in name, or its object id.
     pub expected_user: Option<String>,
     pub pat_use: PatUse,
     pub pat_lifetime: Duration,

@@ -50,7 +50,7 @@ fn guid(value: &Value<'_>, help: &str) -> Option<String> {
     None
 }
 
-fn is_guid(text: &str) -> bool {
+pub(super) fn is_guid(text: &str) -> bool {
     text.len() == 36 && Uuid::try_parse(text).is_ok()
 }
 

@@ -57,11 +57,12 @@ fn every_key_of_a_service_user_is_read() {
     assert_eq!(user.client_secret_expires, Timestamp::parse("2027-01-31T00:00:00Z"));
     assert_eq!(user.expected_user.as_deref(), Some("svc-ci@contoso.com"));
     assert_eq!((user.pat_use, user.pat_lifetime), (PatUse::Window, Duration::from_mins(1)));
-    let keys = format!("{SECRET}mint_ahead = false\n");
+    let keys = format!("{SECRET}mint_ahead = false\nexpected_user = \"{CLIENT}\"\n");
     let Options::ServiceUser(user) = options(&app("service_user", &keys)) else {
         panic!("another kind")
     };
     assert!(!user.mint_ahead);
+    assert_eq!(user.expected_user.as_deref(), Some(CLIENT), "an object id is a GUID");
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub struct Account {
     pub object_id: String,
     /// The name that people know the account by; it may change (`preferred_username`).
     pub user_name: String,
+    /// For people to read: it can be changed to any address.
     pub email: Option<String>,
     pub name: Option<String>,
     /// When the person signed in; if the token does not say, when it was issued.

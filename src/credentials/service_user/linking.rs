@@ -11,6 +11,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::expected;
 use super::linkable_organization::LinkableOrganization;
 use super::refusals::Refusals;
 use super::session::Session;
@@ -126,9 +127,10 @@ impl Linking {
         let session = &self.find(organization)?.session;
         let now = session.clock.now();
         let login = entra::Login::begin().map_err(|error| unavailable(&error))?;
+        // Entra takes a sign-in name as a hint, and no object id.
         let expected_user = session.user.expected_user.as_deref();
-        let authorize_url =
-            session.entra.authorize_url(&login, &self.redirect_uri(), expected_user);
+        let login_hint = expected_user.filter(|expected| expected.contains('@'));
+        let authorize_url = session.entra.authorize_url(&login, &self.redirect_uri(), login_hint);
         let stored = Login {
             state: digest(&login.state),
             browser: digest(&login.browser),
@@ -210,10 +212,16 @@ impl Linking {
             .ok_or_else(|| LinkError::Refused("the answer of Entra has no ID token".into()))?;
         let verified = session.entra.verify_id_token(id_token, &login.nonce).await;
         let account = verified.map_err(entra_error)?;
-        check_user(session, &account)?;
+        // One after the other, so that each is compared with the account that is linked by then.
+        let _change = organization.change.lock().await;
+        let linked = session.links.link(session.organization()).await?;
+        let expected_user = session.user.expected_user.as_deref();
+        expected::check(session.organization(), expected_user, linked.as_ref(), &account)
+            .map_err(LinkError::Refused)?;
         self.store(organization, login, account, tokens).await
     }
 
+    /// Stores the link. The caller holds the lock of the organization's changes.
     async fn store(
         &self,
         organization: &LinkableOrganization,
@@ -249,7 +257,6 @@ impl Linking {
             failures: 0,
             problem: None,
         };
-        let _change = organization.change.lock().await;
         let _paused = organization.pause().await;
         let user = LinkedUser::from(&link);
         let entry = Entry {
@@ -306,22 +313,6 @@ async fn commit(session: &Arc<Session>, to: LinkTo, entry: Entry) -> Result<Comm
     // Updates the health record, so that `/readyz` shows the new state at once.
     session.maintain().await;
     Ok(committed?)
-}
-
-/// The account must be the expected one: a browser may sign in without asking, with an account that
-/// it remembers.
-fn check_user(session: &Session, account: &Account) -> Result<(), LinkError> {
-    let Some(expected) = &session.user.expected_user else { return Ok(()) };
-    let is_expected = |name: &str| name.to_lowercase() == expected.to_lowercase();
-    if is_expected(&account.user_name) || account.email.as_deref().is_some_and(is_expected) {
-        return Ok(());
-    }
-    Err(LinkError::Refused(format!(
-        "the account {} signed in, and {expected} is expected: sign in with that one, in a private \
-         window if your browser keeps choosing another; or change expected_user in the \
-         configuration",
-        account.user_name
-    )))
 }
 
 fn entra_error(error: entra::Error) -> LinkError {

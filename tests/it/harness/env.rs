@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use azdo_gateway::secret::{Keyring, RootKey};
-use fakes::bearers::add_service_user;
+use fakes::bearers::{KnownUser, add_service_user};
 use fakes::shell::Shell;
 use fakes::{ado, ci, entra};
 use serde_json::{Value, json};
@@ -25,6 +25,8 @@ pub(crate) struct Env {
     pub(crate) repository: String,
     /// The identity that the gateway uses.
     pub(crate) identity: String,
+    /// The object id in Entra of the account that is linked to it.
+    pub(crate) object_id: String,
     /// The app through which that identity is linked.
     pub(crate) client_id: String,
     pub(crate) keys: Keyring,
@@ -52,7 +54,7 @@ impl Env {
         let client_id = entra.add_app();
         entra.add_secret(&client_id, CLIENT_SECRET);
         let user = add_service_user(&mut ado, &mut entra, "CI Gateway", SERVICE_USER);
-        let identity = user.identity;
+        let KnownUser { identity, object_id } = user;
         ado.add_pat(PAT, &identity, &["vso.code", "vso.code_status"], 4_102_444_800_000);
         let ci = ci::World::new(seed);
         let ci_secret = ci.secret().to_owned();
@@ -61,7 +63,18 @@ impl Env {
         let keys = Keyring { current: root_key, previous: None };
         let folder = tempfile::tempdir().expect("there is a temporary folder");
         let http = reqwest::Client::new();
-        Self { shell, project, repository, identity, client_id, keys, http, ci_secret, folder }
+        Self {
+            shell,
+            project,
+            repository,
+            identity,
+            object_id,
+            client_id,
+            keys,
+            http,
+            ci_secret,
+            folder,
+        }
     }
 
     /// The configuration of a gateway of this environment that listens on `listen`.

@@ -188,6 +188,60 @@ async fn another_account_than_the_expected_user_is_refused_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_with_the_mail_address_of_the_expected_user_is_refused() {
+    let env = Env::new(1515);
+    let gateway = env.unlinked(|_| {}).await;
+    env.register(&gateway.url);
+    env.shell.entra(|entra| {
+        entra.add_user("Jo Doe", "jo@fabrikam.example");
+        entra.set_email("jo@fabrikam.example", SERVICE_USER);
+        entra.sign_out();
+        entra.sign_in("jo@fabrikam.example");
+    });
+    let browser = Browser::new();
+    let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
+    let shown = browser.open(back.as_str(), None).await;
+    assert_eq!(shown.status, StatusCode::BAD_REQUEST, "{}", shown.text);
+    assert!(shown.text.contains("jo@fabrikam.example"), "{}", shown.text);
+    check_refused(&gateway, 1).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_account_with_the_name_of_the_linked_one_is_refused() {
+    let env = Env::new(1516);
+    let gateway = env.linked(|_| {}).await;
+    // The account was deleted, and another one was given its name.
+    let object_id = env.shell.entra(|entra| entra.add_user("CI Service", SERVICE_USER));
+    let browser = Browser::new();
+    let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
+    let shown = browser.open(back.as_str(), None).await;
+    assert_eq!(shown.status, StatusCode::BAD_REQUEST, "{}", shown.text);
+    for words in [SERVICE_USER, &object_id, "azdo-gateway link fabrikam --remove"] {
+        assert!(shown.text.contains(words), "{words} is not in {}", shown.text);
+    }
+    let refused = gateway.api.items("/v1/audit?action=link&outcome=refused").await;
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert_eq!(linked_user(&gateway).await, SERVICE_USER, "the link stays");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_expected_user_may_be_an_object_id() {
+    let env = Env::new(1517);
+    let gateway = env
+        .unlinked(|settings| {
+            let name = format!("expected_user = \"{SERVICE_USER}\"");
+            let id = format!("expected_user = \"{}\"", env.object_id);
+            settings.credential = settings.credential.replace(&name, &id);
+        })
+        .await;
+    env.link(&gateway.url).await;
+    assert_eq!(linked_user(&gateway).await, SERVICE_USER);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_error_of_entra_is_explained() {
     let env = Env::new(1509);
     let gateway = env.unlinked(|_| {}).await;

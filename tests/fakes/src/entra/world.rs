@@ -188,6 +188,11 @@ impl World {
         object_id
     }
 
+    /// Changes a person's mail address, which the person or an administrator may do.
+    pub fn set_email(&mut self, principal_name: &str, email: &str) {
+        email.clone_into(&mut self.user_mut(principal_name).email);
+    }
+
     /// Signs a person in to the browser, beside other people, and uses this session from now on.
     pub fn sign_in(&mut self, principal_name: &str) {
         let name = principal_name.to_lowercase();
