@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::id::RunId;
+use super::time::Timestamp;
 
 /// The prefix of every name.
 pub const PREFIX: &str = "azdo-gateway/";
@@ -71,21 +72,59 @@ pub fn is_left_over(
     }
 }
 
-/// The token pool is sized by the requests of this last period.
-pub const DEMAND_WINDOW: Duration = Duration::from_secs(15);
+/// The demand for tokens is steady when each of so many last whole seconds had enough requests.
+const STEADY_S: i64 = 5;
+/// The fewest requests in each of these seconds. With fewer, and in bursts, tokens that were minted
+/// ahead would often stay unused.
+const STEADY_REQUESTS: usize = 3;
 /// The pool must last for the time that minting takes.
 const MINT_TIME_S: usize = 2;
 /// The most tokens of one scope in the pool.
-pub const READY_MAX: usize = 16;
+const READY_MAX: usize = 16;
 
-/// The desired size of the pool after this many requests within [`DEMAND_WINDOW`]. Tokens are
-/// minted ahead only from the second request on: after a single one, most would never be used.
-pub fn ready_wanted(requests: usize) -> usize {
-    if requests < 2 {
-        return 0;
+/// The requests for tokens of one scope in the last seconds, from which the token pool is sized.
+#[derive(Clone, Debug, Default)]
+pub struct Demand {
+    /// Seconds since 1970 that had requests, and how many.
+    seconds: Vec<(i64, usize)>,
+}
+
+impl Demand {
+    /// Counts a request.
+    pub fn add(&mut self, now: Timestamp) {
+        let second = second_of(now);
+        self.seconds.retain(|(at, _)| (second - STEADY_S..=second).contains(at));
+        match self.seconds.iter_mut().find(|(at, _)| *at == second) {
+            Some((_, count)) => *count += 1,
+            None => self.seconds.push((second, 1)),
+        }
     }
-    let window_s = usize::try_from(DEMAND_WINDOW.as_secs()).unwrap_or(usize::MAX);
-    (requests * MINT_TIME_S).div_ceil(window_s).min(READY_MAX)
+
+    /// Whether the last request is so long ago that tokens that were minted ahead are not needed.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        let second = second_of(now);
+        !self.seconds.iter().any(|(at, _)| (second - STEADY_S..=second).contains(at))
+    }
+
+    /// The desired size of the pool. Tokens are minted ahead only while the demand is steady.
+    pub fn ready_wanted(&self, now: Timestamp) -> usize {
+        let second = second_of(now);
+        let whole = self.seconds.iter().filter(|(at, _)| (second - STEADY_S..second).contains(at));
+        let enough = whole.map(|(_, count)| *count).filter(|count| *count >= STEADY_REQUESTS);
+        let (mut seconds, mut requests) = (0, 0);
+        for count in enough {
+            seconds += 1;
+            requests += count;
+        }
+        if i64::try_from(seconds) != Ok(STEADY_S) {
+            return 0;
+        }
+        (requests * MINT_TIME_S).div_ceil(seconds).min(READY_MAX)
+    }
+}
+
+fn second_of(at: Timestamp) -> i64 {
+    at.ms().div_euclid(1_000)
 }
 
 /// How much of its life a token must have left to be used: a quarter, but at most 30 s.
@@ -123,12 +162,48 @@ mod tests {
         assert!(is("azdo-gateway/whatever"), "another version minted it");
     }
 
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_ms(1_790_000_000_000 + ms)
+    }
+
+    /// The demand after requests at these times, in milliseconds.
+    fn demand(times: impl IntoIterator<Item = i64>) -> Demand {
+        let mut demand = Demand::default();
+        times.into_iter().for_each(|ms| demand.add(at(ms)));
+        demand
+    }
+
     #[test]
-    fn the_pool_grows_with_the_requests_up_to_its_limit() {
-        assert_eq!(ready_wanted(0), 0);
-        assert_eq!(ready_wanted(1), 0);
-        assert_eq!(ready_wanted(2), 1);
-        assert_eq!(ready_wanted(75), 10);
-        assert_eq!(ready_wanted(10_000), READY_MAX);
+    fn the_pool_grows_with_steady_demand_up_to_its_limit() {
+        for (every_ms, wanted) in [(1, READY_MAX), (100, READY_MAX), (200, 10), (333, 7)] {
+            let steady = demand((0..5_000).step_by(every_ms));
+            assert_eq!(steady.ready_wanted(at(4_999)), 0, "{every_ms}: it is too young");
+            assert_eq!(steady.ready_wanted(at(5_000)), wanted, "{every_ms}");
+            assert_eq!(steady.ready_wanted(at(6_000)), 0, "{every_ms}: it has ended");
+            assert!(!steady.is_over(at(9_000)) && steady.is_over(at(10_000)), "{every_ms}");
+        }
+        assert!(Demand::default().is_over(at(0)));
+    }
+
+    #[test]
+    fn nothing_is_minted_ahead_for_sparse_requests_and_bursts() {
+        let bursts = |every_ms: i64| (0..10).flat_map(move |n| vec![n * every_ms; 20]);
+        for (what, mut demand) in [
+            ("one request", demand([0])),
+            ("two within a second", demand([0, 500])),
+            ("two a second", demand((0..20_000).step_by(500))),
+            ("one every four seconds", demand((0..40_000).step_by(4_000))),
+            ("one burst", demand(vec![0; 1_000])),
+            ("a burst every two seconds", demand(bursts(2_000))),
+        ] {
+            let ms = demand.seconds.last().map_or(0, |(second, _)| second * 1_000);
+            let last = Timestamp::from_ms(ms);
+            for wait_ms in (0..10_000).step_by(500) {
+                let now = last.plus(Duration::from_millis(wait_ms));
+                assert_eq!(demand.ready_wanted(now), 0, "{what}, {wait_ms} ms later");
+            }
+            demand.add(last);
+            assert_eq!(demand.ready_wanted(last), 0, "{what}");
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! PATs of one scope that were minted before a call needed them, so that posting a status does not
 //! wait for minting.
 //!
-//! The pool holds as many PATs as recent demand asks for during the time that minting takes, and
-//! none while there is no demand. It only counts; its owner mints.
+//! In steady traffic the pool holds as many PATs as are needed during the time that minting takes.
+//! Otherwise none is minted ahead, since it might stay unused: there are as many mints as calls.
+//! The pool only counts; its owner mints.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,13 +11,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::token::Pat;
-use crate::domain::pat::{DEMAND_WINDOW, READY_MAX, life_needed, ready_wanted};
+use crate::domain::pat::{Demand, life_needed};
 use crate::domain::time::Timestamp;
 
 /// How long nothing is minted ahead after minting failed.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
-/// Requests that are remembered; more within the window would not change the size of the pool.
-const REQUESTS_MAX: usize = READY_MAX * 16;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -25,8 +24,7 @@ pub(super) struct TokenPool(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     ready: VecDeque<Pat>,
-    /// The times at which PATs were requested.
-    requests: VecDeque<Timestamp>,
+    demand: Demand,
     /// PATs that the owner was asked to mint and that have not come in yet.
     minting: usize,
     paused_until: Timestamp,
@@ -47,10 +45,7 @@ impl TokenPool {
         if state.is_closed {
             return (None, 0);
         }
-        state.requests.push_back(now);
-        if state.requests.len() > REQUESTS_MAX {
-            state.requests.pop_front();
-        }
+        state.demand.add(now);
         state.discard(now, lifetime);
         let oldest = state.ready.front();
         let is_old_enough = oldest.is_some_and(|pat| now.since(pat.minted_at) >= min_age);
@@ -87,7 +82,7 @@ impl TokenPool {
         let mut state = self.0.lock();
         state.is_closed = true;
         state.ready.clear();
-        state.requests.clear();
+        state.demand = Demand::default();
     }
 
     pub(super) fn open(&self) {
@@ -97,13 +92,9 @@ impl TokenPool {
 
 impl State {
     fn discard(&mut self, now: Timestamp, lifetime: Duration) {
-        let window_start = now.minus(DEMAND_WINDOW);
-        while self.requests.front().is_some_and(|at| *at < window_start) {
-            self.requests.pop_front();
-        }
         let needed_until = now.plus(life_needed(lifetime));
         self.ready.retain(|pat| pat.valid_to > needed_until);
-        if self.requests.is_empty() {
+        if self.demand.is_over(now) {
             self.ready.clear();
         }
     }
@@ -113,7 +104,7 @@ impl State {
         if self.is_closed || now < self.paused_until {
             return 0;
         }
-        let wanted = ready_wanted(self.requests.len());
+        let wanted = self.demand.ready_wanted(now);
         let missing = wanted.saturating_sub(self.ready.len() + self.minting);
         self.minting += missing;
         missing

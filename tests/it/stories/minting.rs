@@ -5,12 +5,13 @@ use std::time::Duration;
 use azdo_gateway::ado::Scope;
 use azdo_gateway::clock::Clock;
 use azdo_gateway::credentials::Purpose;
+use fakes::ado::World;
 use fakes::ado::pats::{Pat, PatState};
 use fakes::faults::{Action, Rule, unavailable_503};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Env, InProcess, SERVICE_USER, parts};
+use crate::harness::{Env, InProcess, SERVICE_USER, Settings, WAIT_MAX, parts};
 
 const PATS: &str = "/_apis/tokens/pats";
 
@@ -27,6 +28,14 @@ async fn queue_statuses(env: &Env, gateway: &InProcess, contexts: &[&str]) -> St
         assert_eq!(answered, StatusCode::ACCEPTED);
     }
     commit
+}
+
+/// A linked gateway that nothing is delivered to: it posts the statuses of the test alone.
+async fn linked_without_hooks(env: &Env) -> InProcess {
+    let change = |settings: &mut Settings| settings.credential = env.service_user("");
+    let gateway = InProcess::without_hooks(env, change).await;
+    env.link(&gateway.url).await;
+    gateway
 }
 
 fn pats(env: &Env) -> Vec<Pat> {
@@ -150,9 +159,10 @@ async fn a_pat_whose_mint_answer_was_lost_is_found_and_revoked() {
     env.until_all_revoked().await;
     let lost: Vec<_> = pats(&env).into_iter().filter(|pat| pat.used == 0).collect();
     assert!(!lost.is_empty(), "a PAT was minted and never used");
-    let found = gateway.api.items("/v1/audit?action=revoke&outcome=done").await;
+    // The audit log gets its entry once the answer to the revocation has come.
     let is_lost = |entry: &Value| entry["pat"] == lost[0].authorization_id;
-    assert!(found.iter().any(is_lost), "{found:?}");
+    let has_lost = |list: &Value| list["items"].as_array().unwrap().iter().any(is_lost);
+    gateway.api.until("/v1/audit?action=revoke&outcome=done", has_lost).await;
     gateway.stop().await;
 }
 
@@ -208,12 +218,12 @@ async fn pats_of_others_are_not_revoked() {
         assert_eq!(answer.status(), StatusCode::OK);
     }
     let gateway = env.linked(|_| {}).await;
-    let revoked = |ado: &fakes::ado::World| -> Vec<String> {
+    let revoked = |ado: &World| -> Vec<String> {
         let revoked = ado.pats().iter().filter(|pat| pat.revoked_at_ms.is_some());
         revoked.map(|pat| pat.display_name.clone()).collect()
     };
     env.until("the PAT of an older version is revoked", |ado, _| !revoked(ado).is_empty()).await;
-    let listed = |ado: &fakes::ado::World| ado.journal.count("GET", PATS);
+    let listed = |ado: &World| ado.journal.count("GET", PATS);
     env.until("there was a second sweep", |ado, _| listed(ado) >= 3).await;
     assert_eq!(env.shell.ado(|ado| revoked(ado)), [names[2]]);
     gateway.stop().await;
@@ -258,17 +268,67 @@ async fn a_failed_revocation_is_repeated() {
     check_all_ended(&env);
 }
 
+/// The number of minted PATs, and of the calls that may use them.
+fn mints_and_posts(ado: &World) -> (usize, usize) {
+    (ado.pats().len(), ado.journal.count("POST", "/statuses"))
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn unused_pats_of_the_pool_are_revoked() {
-    let env = Env::new(1611);
-    let gateway = env.linked(|_| {}).await;
-    let contexts = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"];
+async fn statuses_seconds_apart_take_one_pat_each() {
+    let env = Env::new(1615);
+    let gateway = linked_without_hooks(&env).await;
+    for context in ["1", "2", "3", "4"] {
+        let commit = queue_statuses(&env, &gateway, &[context]).await;
+        env.until_commit_status(&commit, context, "succeeded").await;
+        let more = |ado: &World, _: &fakes::ci::World| {
+            let (mints, posts) = mints_and_posts(ado);
+            mints > posts
+        };
+        let is_minted_ahead = env.shell.wait_until(Duration::from_secs(1), more).await;
+        assert!(!is_minted_ahead, "a PAT was minted that no call needs yet");
+    }
+    env.until_all_revoked().await;
+    let (mints, posts) = env.shell.ado(|ado| mints_and_posts(ado));
+    println!("{mints} mints for {posts} statuses a second apart");
+    assert_eq!((mints, posts), (4, 4));
+    gateway.stop().await;
+    check_all_ended(&env);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_statuses_takes_one_pat_each() {
+    let env = Env::new(1616);
+    let gateway = linked_without_hooks(&env).await;
+    let contexts: Vec<String> = (0..40).map(|number| number.to_string()).collect();
+    let contexts: Vec<&str> = contexts.iter().map(String::as_str).collect();
     let commit = queue_statuses(&env, &gateway, &contexts).await;
     for context in contexts {
         env.until_commit_status(&commit, context, "succeeded").await;
     }
+    env.until_all_revoked().await;
+    let (mints, posts) = env.shell.ado(|ado| mints_and_posts(ado));
+    println!("{mints} mints for a burst of {posts} statuses");
+    assert!(mints <= posts, "{mints} mints for {posts} statuses");
+    gateway.stop().await;
+    check_all_ended(&env);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_steady_traffic_pats_are_minted_ahead_and_the_unused_ones_are_revoked() {
+    let env = Env::new(1611);
+    let gateway = linked_without_hooks(&env).await;
+    let is_used_ahead = |pat: &Pat| pat.used > 0 && pat.display_name.contains("/ahead");
+    let posting = async {
+        while !pats(&env).iter().any(is_used_ahead) {
+            let commit = queue_statuses(&env, &gateway, &["1", "2", "3", "4"]).await;
+            env.until_commit_status(&commit, "4", "succeeded").await;
+        }
+    };
+    tokio::time::timeout(WAIT_MAX, posting).await.expect("a PAT that was minted ahead is used");
     // Without demand the pool drops its PATs.
     env.until_all_revoked().await;
+    let (mints, posts) = env.shell.ado(|ado| mints_and_posts(ado));
+    println!("{mints} mints for {posts} statuses in steady traffic");
     gateway.stop().await;
     check_all_ended(&env);
 }

@@ -33,7 +33,7 @@ pub(crate) struct Options {
     /// How long calls are slow in each round; 0 leaves this out.
     #[arg(long, default_value_t = 15)]
     pub(super) slow_seconds: u64,
-    /// How long they are slow before that; token pools are sized by the demand of 15 s.
+    /// How long they are slow before that; token pools are sized by the demand of 5 s.
     #[arg(long, default_value_t = 15)]
     pub(super) slow_warm_up_seconds: u64,
     /// How long each slow call takes.
