@@ -56,6 +56,17 @@ impl Client {
         Ok(list.value.into_iter().map(project).collect())
     }
 
+    /// The id of the project of this name.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn project_id(&self, credential: Credential, name: &str) -> Result<String, Error> {
+        let segments = ["_apis", "projects", name];
+        let answer = self.call(credential, Call::new(Method::GET, &segments)).await?;
+        let project = WireProject::deserialize(answer);
+        Ok(project.map_err(|error| unreadable("projects", &error))?.id.to_lowercase())
+    }
+
     /// The repositories of the organization that are not disabled.
     ///
     /// # Errors

@@ -4,6 +4,8 @@
 //! Only permissions that a check needs are listed, so that nobody grants more. Namespaces, bits and
 //! tokens are those of Microsoft Learn, "Security namespaces and permissions reference".
 
+use uuid::Uuid;
+
 use super::check::{Check, Trigger};
 use super::event::Repository;
 use super::policy::Verdict;
@@ -58,7 +60,8 @@ static POLICIES: Permission =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Needed {
     pub permission: &'static Permission,
-    /// The security token: how the namespace names the project or repository.
+    /// The security token: how the namespace names the project or repository. See
+    /// [`project_named_in`] for a project whose id is not known.
     pub token: String,
     pub project: String,
     /// None if the permission is for the whole project.
@@ -73,6 +76,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// A permission that the identity lacks.
+    pub fn missing(needed: Needed) -> Self {
+        Self { needed, has: false }
+    }
+
     /// Whether something fails because the identity lacks it.
     pub fn is_missing(&self) -> bool {
         !self.has && !self.needed.permission.is_optional
@@ -191,7 +199,18 @@ impl Grant {
     /// The command that grants these permissions and no others.
     pub fn az_line(&self, organization_url: &str, subject: &str) -> String {
         let Self { namespace, token, bits } = self;
-        let (url, subject, token) = (quoted(organization_url), quoted(subject), quoted(token));
+        let (url, subject) = (quoted(organization_url), quoted(subject));
+        let token = match project_named_in(token) {
+            None => quoted(token),
+            // Whoever grants the permission sees the project, and looks its id up.
+            Some((before, project)) => {
+                let (before, project) = (quoted(before), quoted(project));
+                format!(
+                    "{before}\"$(az devops project show --org {url} --project {project} \
+                     --query id --output tsv)\""
+                )
+            }
+        };
         format!(
             "az devops security permission update --org {url} --namespace-id {namespace} \
              --subject {subject} --token {token} --allow-bit {bits}"
@@ -247,7 +266,7 @@ pub fn needed(
 
 fn in_project(repository: &Repository, is_server: bool) -> Vec<Needed> {
     let id = &repository.project_id;
-    let project = format!("$PROJECT:vstfs:///Classification/TeamProject/{id}");
+    let project = project_token(id);
     let hooks = format!("PublisherSecurity/{id}");
     let mut rows = vec![(&READ_PROJECT, &project), (&VIEW_HOOKS, &hooks), (&EDIT_HOOKS, &hooks)];
     rows.extend(is_server.then_some((&DELETE_HOOKS, &hooks)));
@@ -258,6 +277,51 @@ fn in_project(repository: &Repository, is_server: bool) -> Vec<Needed> {
         repository: None,
     };
     rows.into_iter().map(needed).collect()
+}
+
+fn project_token(id: &str) -> String {
+    format!("$PROJECT:vstfs:///Classification/TeamProject/{id}")
+}
+
+/// The permission to see each project that the checks name and that is not among `projects`, those
+/// that the identity sees. Where a check names the project and not its id, the token has
+/// `{id of NAME}` in place of the id: see [`project_named_in`].
+pub fn unseen(checks: &[Check], organization: &str, projects: &[Project]) -> Vec<Needed> {
+    let of_organization =
+        checks.iter().filter(|check| check.organization.eq_ignore_ascii_case(organization));
+    let mut named: Vec<&str> = Vec::new();
+    for text in of_organization.flat_map(|check| check.repositories.texts()) {
+        let Some((project, _)) = text.split_once('/') else { continue };
+        let is_pattern = project.contains(['*', '?', '[', ']', '{', '}', '!', '\\']);
+        let is = |other: &str| other.to_lowercase() == project.to_lowercase();
+        let is_seen = projects.iter().any(|seen| is(&seen.name) || is(&seen.id));
+        if !is_pattern && !is_seen && !named.iter().any(|other| is(other)) {
+            named.push(project);
+        }
+    }
+    let needed = |project: &str| {
+        let is_id = project.len() == 36 && Uuid::try_parse(project).is_ok();
+        let id =
+            if is_id { project.to_lowercase() } else { format!("{ID_OF}{project}{ID_OF_END}") };
+        Needed {
+            permission: &READ_PROJECT,
+            token: project_token(&id),
+            project: project.to_owned(),
+            repository: None,
+        }
+    };
+    named.into_iter().map(needed).collect()
+}
+
+/// Stands in a token for the id of a project that is only known by its name. No name of a project
+/// has a brace.
+const ID_OF: &str = "{id of ";
+const ID_OF_END: char = '}';
+
+/// What precedes the id in the token of a project that is only known by its name, and the name.
+pub fn project_named_in(token: &str) -> Option<(&str, &str)> {
+    let (before, rest) = token.split_once(ID_OF)?;
+    Some((before, rest.strip_suffix(ID_OF_END)?))
 }
 
 fn in_repository(repository: &Repository, checks: &[&Check]) -> Vec<Needed> {

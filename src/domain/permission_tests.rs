@@ -142,6 +142,39 @@ fn one_command_grants_everything_under_a_token() {
 }
 
 #[test]
+fn each_named_project_that_is_not_seen_has_its_token_and_command() {
+    let id = "6CE954B1-ce1f-45d1-b94d-e6bf2464ba2c";
+    let by_id = format!("{id}/*");
+    let named = ["Web/*", "web/shop", "Fabrikam Fiber/**", "Seen/*", &by_id, "**"];
+    let mut checks = Vec::from(named.map(|one| check("unit", one, BOTH, Trigger::Push)));
+    checks.push(check("glob", "{Ops,Dev}/*", BOTH, Trigger::Push));
+    checks.push(Check {
+        organization: "contoso".into(),
+        ..check("elsewhere", "Contoso/*", BOTH, Trigger::Push)
+    });
+    let seen = Project { id: "id-of-Seen".into(), name: "seen".into(), repositories: Vec::new() };
+    let unseen = unseen(&checks, "fabrikam", &[seen]);
+    let prefix = "$PROJECT:vstfs:///Classification/TeamProject/";
+    let tokens: Vec<&str> = unseen.iter().map(|one| one.token.as_str()).collect();
+    let expected = ["{id of Web}", "{id of Fabrikam Fiber}", &id.to_lowercase()];
+    assert_eq!(tokens, expected.map(|id| format!("{prefix}{id}")));
+    assert_eq!(project_named_in(tokens[1]), Some((prefix, "Fabrikam Fiber")));
+    assert_eq!(project_named_in(tokens[2]), None);
+    let mut findings = findings();
+    findings.permissions = unseen.into_iter().map(Row::missing).collect();
+    let line = findings.grant_line(&findings.permissions[1]).unwrap();
+    let line = line.strip_prefix("az devops security permission update ").unwrap();
+    assert_eq!(
+        line,
+        "--org https://dev.azure.com/fabrikam --namespace-id \
+         52d39943-cb85-4d7f-8fa8-c6baac873819 --subject svc@fabrikam.example --token \
+         '$PROJECT:vstfs:///Classification/TeamProject/'\"$(az devops project show --org \
+         https://dev.azure.com/fabrikam --project 'Fabrikam Fiber' --query id --output tsv)\" \
+         --allow-bit 1"
+    );
+}
+
+#[test]
 fn every_argument_is_quoted_for_a_shell() {
     let grant = Grant { namespace: "n".into(), token: "a b's".into(), bits: 1 };
     let line = grant.az_line("https://ado.example/Default Collection", "x");

@@ -91,21 +91,28 @@ impl Administrator {
         name: &str,
         as_json: bool,
     ) -> anyhow::Result<ExitCode> {
-        let before = Survey::ask(gateway, name).await?;
-        let grants = grants(&before)?;
-        if !grants.is_empty() {
-            let descriptor = self.descriptor(&before.organization).await?;
-            for grant in &grants {
-                self.set(grant, &descriptor, as_json).await?;
+        let mut granted = Vec::new();
+        let mut after = Survey::ask(gateway, name).await?;
+        loop {
+            let mut grants = grants(&after)?;
+            grants.retain(|grant| !granted.contains(grant));
+            if grants.is_empty() {
+                break;
             }
+            let descriptor = self.descriptor(&after.organization).await?;
+            for grant in &grants {
+                self.set(&self.with_id(grant).await?, &descriptor, as_json).await?;
+            }
+            granted.extend(grants);
+            // In a project that the identity sees for the first time more may be missing.
+            after = Survey::ask(gateway, name).await?;
         }
-        let after = if grants.is_empty() { before } else { Survey::ask(gateway, name).await? };
         if as_json {
             say!("{:#}", after.permissions);
         } else {
             print(&after);
         }
-        if !grants.is_empty() && after.missing().next().is_some() {
+        if !granted.is_empty() && after.missing().next().is_some() {
             eprintln!(
                 "error: permissions are still missing: Azure DevOps may apply a grant only after a \
                  minute; if they stay missing, an explicit denial overrides the grant"
@@ -129,6 +136,21 @@ impl Administrator {
         found.with_context(|| {
             format!("Azure DevOps has none, or several, with the account name {account}")
         })
+    }
+
+    /// The grant with the id of its project. The gateway knows no id where it sees no project.
+    async fn with_id(&self, grant: &permission::Grant) -> anyhow::Result<permission::Grant> {
+        let Some((before, project)) = permission::project_named_in(&grant.token) else {
+            return Ok(grant.clone());
+        };
+        let id = self.client.project_id(Credential::from_pat(&self.pat), project).await;
+        let id = id.with_context(|| {
+            format!(
+                "cannot read the id of the project {project}; for that the token needs the scope \
+                 \"Project and Team (Read)\", too; {REMEDY}"
+            )
+        })?;
+        Ok(permission::Grant { token: format!("{before}{id}"), ..grant.clone() })
     }
 
     async fn set(

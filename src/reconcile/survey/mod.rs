@@ -107,7 +107,9 @@ impl Surveys {
                 return None;
             }
         }
+        let problems = findings.problems.len();
         let projects = target.projects(&mut findings.problems).await;
+        let are_all_listed = findings.problems.len() == problems;
         let listed = target.repositories(&mut findings.problems).await;
         let (repositories, defaults) = listed.unzip();
         let organization = &findings.organization;
@@ -117,6 +119,10 @@ impl Surveys {
         }
         let repositories = repositories.unwrap_or_default();
         findings.projects = permission::seen(&self.checks, organization, projects, &repositories);
+        if are_all_listed {
+            let unseen = permission::unseen(&self.checks, organization, &findings.projects);
+            findings.permissions = unseen.into_iter().map(Row::missing).collect();
+        }
         Some((repositories, defaults.unwrap_or_default()))
     }
 

@@ -94,3 +94,38 @@ async fn grant_grants_missing_permissions_only() {
     });
     ask(settings, &["permissions", "check"]).done();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_that_sees_no_project_is_shown_and_granted_what_it_needs() {
+    let env = Env::new(44);
+    let mut gateway = Binary::without_hooks(&env, |_| {}).await;
+    let settings = &mut gateway.settings;
+    settings.environment.insert("ADMINISTRATOR".into(), "administrator".into());
+    settings.environment.insert("TOO_LITTLE".into(), "too-little".into());
+    let identity = &env.identity;
+    let scopes = ["vso.security_manage", "vso.identity", "vso.project"];
+    env.shell.ado(|ado| {
+        let administrator = ado.create_identity("Root", "root@fabrikam.example");
+        ado.add_pat("administrator", &administrator, &scopes, 4_102_444_800_000);
+        ado.add_pat("too-little", &administrator, &scopes[..2], 4_102_444_800_000);
+        ado.hide_project(identity, &env.project);
+        // Shows only once the identity sees the project.
+        ado.deny_in_project(identity, Permission::ViewSubscriptions, &env.project);
+    });
+    let shown = ask(settings, &["permissions", "check"]).with(1).out;
+    for words in [
+        "missing       GENERIC_READ at Fabrikam\n",
+        "namespace 52d39943-cb85-4d7f-8fa8-c6baac873819, bit 1, token $PROJECT:vstfs:///",
+        "az devops security permission update --org ",
+        "--project Fabrikam --query id --output tsv)\" --allow-bit 1\n",
+    ] {
+        assert!(shown.contains(words), "{words:?} is not in {shown}");
+    }
+    let too_little = ["permissions", "grant", "fabrikam", "--pat-env", "TOO_LITTLE"];
+    ask(settings, &too_little).refused(1, &["id of the project Fabrikam", "Project and Team"]);
+    let grant = ["permissions", "grant", "fabrikam", "--pat-env", "ADMINISTRATOR"];
+    let out = ask(settings, &grant).done();
+    let granted = out.lines().filter(|line| line.starts_with("granted")).count();
+    assert_eq!(granted, 2, "{out}");
+    ask(settings, &["permissions", "check"]).done();
+}

@@ -70,6 +70,41 @@ async fn each_missing_permission_has_the_command_that_grants_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_identity_that_sees_no_project_has_the_command_for_each_project_of_the_checks() {
+    let env = Env::new(2309);
+    let gateway = InProcess::without_hooks(&env, |settings| {
+        let by_id = check("by-id", "").replace("Fabrikam/*", &format!("{}/*", env.project));
+        settings.checks = check("by-name", "") + &by_id;
+    })
+    .await;
+    env.shell.ado(|ado| ado.hide_project(&env.identity, &env.project));
+    let answer = gateway.api.get(ALL).await;
+    let missing = missing(&answer);
+    let url = env.shell.ado(|ado| ado.organization_url("fabrikam"));
+    let namespace = "52d39943-cb85-4d7f-8fa8-c6baac873819";
+    let prefix = "$PROJECT:vstfs:///Classification/TeamProject/";
+    let look_up = format!(
+        "\"$(az devops project show --org {url} --project Fabrikam --query id --output tsv)\""
+    );
+    let expected = [
+        ("{id of Fabrikam}", format!("'{prefix}'{look_up}")),
+        (env.project.as_str(), format!("'{prefix}{}'", env.project)),
+    ];
+    assert_eq!(missing.len(), expected.len(), "{missing:?}");
+    for (row, (id, argument)) in missing.into_iter().zip(expected) {
+        assert_eq!((&row["permission"], &row["bit"]), (&json!("GENERIC_READ"), &json!(1)));
+        assert_eq!(row["namespace"], namespace);
+        assert_eq!(row["token"], format!("{prefix}{id}"));
+        let command = format!(
+            "az devops security permission update --org {url} --namespace-id {namespace} \
+             --subject svc-ci@fabrikam.example --token {argument} --allow-bit 1"
+        );
+        assert_eq!(row["grant"], command);
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_organization_lists_the_projects_and_repositories_that_the_identity_sees() {
     let env = Env::new(2303);
     let gateway = InProcess::without_hooks(&env, |settings| {
