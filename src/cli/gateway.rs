@@ -106,13 +106,19 @@ impl Gateway {
         Ok(answer)
     }
 
-    /// Runs the passes of an organization that were asked for, where no gateway runs.
-    pub(super) async fn run_passes(&self, organization: &str) -> anyhow::Result<()> {
+    /// Runs the passes of these reconcilers of an organization that are due, where no gateway runs.
+    pub(super) async fn run_passes(
+        &self,
+        organization: &str,
+        reconcilers: &[&str],
+    ) -> anyhow::Result<()> {
         if let Some(Local { components, .. }) = &self.local {
             let organization = components.organizations.find(organization).unwrap_or(organization);
-            if let Some(reconcilers) = components.reconcilers.get(organization) {
-                reconcilers.subscriptions.tick().await.map_err(anyhow::Error::msg)?;
-                reconcilers.policies.tick().await.map_err(anyhow::Error::msg)?;
+            if let Some(all) = components.reconcilers.get(organization) {
+                let ticks: [&dyn Tick; 2] = [&*all.subscriptions, &*all.policies];
+                for tick in ticks.into_iter().filter(|tick| reconcilers.contains(&tick.name())) {
+                    tick.tick().await.map_err(anyhow::Error::msg)?;
+                }
             }
         }
         Ok(())

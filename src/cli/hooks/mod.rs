@@ -47,6 +47,17 @@ pub(super) enum Hooks {
     Remove(Scope),
 }
 
+/// A reconciler that a command has asked for a pass, and the kind of the steps that it executes.
+#[derive(Debug, PartialEq, Eq)]
+struct Work {
+    reconciler: &'static str,
+    kind: &'static str,
+}
+
+const SUBSCRIPTIONS: Work = Work { reconciler: "subscriptions", kind: "hook" };
+const POLICIES: Work = Work { reconciler: "policies", kind: "policy" };
+const ALL: &[Work] = &[SUBSCRIPTIONS, POLICIES];
+
 #[derive(Debug, Args)]
 pub(super) struct Scope {
     /// Only this organization.
@@ -80,41 +91,57 @@ impl Hooks {
                 } else {
                     plans.iter().for_each(plan::print);
                 }
-                let is_due = plans.iter().any(plan::is_due);
+                let is_due = plans.iter().any(|plan| plan::is_due(plan, ALL));
                 Ok(if *check && is_due { ExitCode::FAILURE } else { ExitCode::SUCCESS })
             }
-            Hooks::Apply(scope) => each(gateway, scope, is_json, Method::POST, "reconcile").await,
+            Hooks::Apply(scope) => {
+                each(gateway, scope, is_json, (Method::POST, "reconcile"), ALL).await
+            }
             Hooks::Rotate { scope, project, now } => {
                 let project = project.as_ref().map(|id| format!("project={id}"));
                 let now = now.then(|| "now=true".to_owned());
                 let query: Vec<String> = project.into_iter().chain(now).collect();
-                let action = format!("rotate?{}", query.join("&"));
-                each(gateway, scope, is_json, Method::POST, &action).await
+                let rotate = (Method::POST, &*format!("rotate?{}", query.join("&")));
+                each(gateway, scope, is_json, rotate, &[SUBSCRIPTIONS]).await
             }
-            Hooks::Remove(scope) => each(gateway, scope, is_json, Method::DELETE, "hooks").await,
+            Hooks::Remove(scope) => {
+                each(gateway, scope, is_json, (Method::DELETE, "hooks"), &[SUBSCRIPTIONS]).await
+            }
         }
     }
 }
 
-/// Sends a request about each organization, and waits until it is carried out.
+/// Sends a request about each organization, and waits until those that it asks have carried it out.
 async fn each(
     gateway: &Gateway,
     scope: &Scope,
     is_json: bool,
-    method: Method,
-    action: &str,
+    (method, action): (Method, &str),
+    works: &[Work],
 ) -> anyhow::Result<ExitCode> {
+    let show = |line: &str| {
+        if !is_json {
+            say!("  {line}");
+        }
+    };
     let (mut plans, mut is_done) = (Vec::new(), true);
     for name in gateway.organizations(scope.organization.as_deref()).await? {
         let before = gateway.get(&format!("/v1/organizations/{name}/plan")).await?;
         let path = format!("/v1/organizations/{name}/{action}");
         let accepted = gateway.call(method.clone(), &path).await?;
-        let problem = wait::until_done(gateway, &name, &text(&accepted, "asked_at")).await?;
+        if !is_json {
+            plan::print(&before);
+        }
+        for work in works {
+            show(&format!("{}: asked for a pass", work.reconciler));
+        }
+        let asked_at = text(&accepted, "asked_at");
+        let problem = wait::until_done(gateway, &name, &asked_at, works, show).await?;
         let after = gateway.get(&format!("/v1/organizations/{name}/plan")).await?;
         if !is_json {
-            plan::print_done(&before, &after, problem.as_deref());
+            plan::print_done(&after, works, problem.as_deref());
         }
-        is_done &= problem.is_none() && !plan::is_due(&after);
+        is_done &= problem.is_none() && !plan::is_due(&after, works);
         plans.push(json!({ "before": before, "after": after, "problem": problem }));
     }
     if is_json {

@@ -3,12 +3,19 @@
 
 use serde_json::Value;
 
+use super::Work;
 use crate::cli::output::say;
 use crate::cli::table::text;
 
-/// Whether a plan has a step that is not left to a person.
-pub(super) fn is_due(plan: &Value) -> bool {
-    items(plan).any(|item| text(item, "action") != "leave")
+/// Whether a plan has a step of this work that is not left to a person.
+pub(super) fn is_due(plan: &Value, works: &[Work]) -> bool {
+    due(plan, works).next().is_some()
+}
+
+/// The steps of this work that are not left to a person.
+fn due<'p>(plan: &'p Value, works: &[Work]) -> impl Iterator<Item = &'p Value> {
+    let is_of = |item: &&Value| works.iter().any(|work| text(item, "kind") == work.kind);
+    items(plan).filter(move |item| is_of(item) && text(item, "action") != "leave")
 }
 
 fn items(plan: &Value) -> impl Iterator<Item = &Value> {
@@ -30,13 +37,12 @@ pub(super) fn print(plan: &Value) {
     print_counts(plan);
 }
 
-/// Prints the plan before, what is left of it, and what went wrong.
-pub(super) fn print_done(before: &Value, after: &Value, problem: Option<&str>) {
-    print(before);
+/// Prints what is left of a plan, and what went wrong.
+pub(super) fn print_done(after: &Value, works: &[Work], problem: Option<&str>) {
     if let Some(problem) = problem {
         say!("  problem: {problem}");
     }
-    let left: Vec<&Value> = items(after).filter(|item| text(item, "action") != "leave").collect();
+    let left: Vec<&Value> = due(after, works).collect();
     if left.is_empty() {
         say!("  done");
         return;

@@ -157,6 +157,13 @@ async fn a_running_gateway_applies_the_plan_and_the_command_waits() {
     assert_eq!(lines(&topics, &["project", "topic", "state", "action"]), expected);
     let rotated = ask(settings, &["hooks", "rotate", "--organization", "fabrikam"]).done();
     assert!(rotated.ends_with("\n  done\n"), "{rotated}");
+    for line in [
+        "  subscriptions: asked for a pass\n",
+        "  subscriptions: 4 changes, another pass follows\n",
+        "  subscriptions: 0 changes\n",
+    ] {
+        assert!(rotated.contains(line), "{line:?} is not in {rotated}");
+    }
     let after = subscriptions(&env);
     assert_eq!(after.len(), 4);
     assert!(passwords(&before).is_disjoint(&passwords(&after)), "each has a new secret");
@@ -166,6 +173,29 @@ async fn a_running_gateway_applies_the_plan_and_the_command_waits() {
     assert!(subscriptions(&env).is_empty());
     ask(settings, &APPLY).done();
     assert_eq!(subscriptions(&env).len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removing_hooks_waits_for_no_pass_of_policies() {
+    let env = Env::new(4405);
+    let gateway = Binary::without_hooks(&env, |settings| {
+        settings.organization = MANAGED.replace("1s", "45s");
+    });
+    let gateway = gateway.await;
+    ask(&gateway.settings, &APPLY).done();
+    let passes = async || gateway.api.items("/v1/organizations/fabrikam/reconcile").await;
+    let of = |passes: &[Value], name: &str| {
+        let found = passes.iter().find(|pass| pass["reconciler"] == name);
+        found.expect("it has run")["at"].clone()
+    };
+    let before = passes().await;
+    let removed = ask(&gateway.settings, &REMOVE).done();
+    assert!(removed.ends_with("\n  done\n"), "{removed}");
+    assert!(!removed.contains("policies: "), "{removed}");
+    assert!(subscriptions(&env).is_empty());
+    let after = passes().await;
+    assert_eq!(of(&after, "policies"), of(&before, "policies"), "nobody has asked for a pass");
+    assert_ne!(of(&after, "subscriptions"), of(&before, "subscriptions"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
