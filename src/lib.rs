@@ -58,5 +58,8 @@ pub mod jitter;
 /// Logs and metrics.
 pub mod telemetry;
 
+/// Text from outside, made safe to print.
+pub mod printable;
+
 /// The priority of threads.
 pub mod priority;

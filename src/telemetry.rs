@@ -1,11 +1,13 @@
 //! Logs and metrics: one readable line per decision with fields that machines can query, and the
 //! recorder behind `/metrics`.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
+
+use crate::printable::{escaped, is_harmful};
 
 /// Upper bounds of the buckets of histograms, in seconds: from a fast local answer to the longest
 /// attempt.
@@ -16,12 +18,40 @@ const BUCKETS_S: [f64; 12] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5
 pub fn log() {
     let filter = EnvFilter::try_from_env("AZDO_GATEWAY_LOG")
         .unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn"));
-    let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let is_terminal = io::stderr().is_terminal();
+    let writer = move || Escaping { out: io::stderr(), keeps_colours: is_terminal };
+    let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     // A second call, as in a test, fails and changes nothing.
-    if std::io::stderr().is_terminal() {
+    if is_terminal {
         drop(format.with_target(false).try_init());
     } else {
         drop(format.json().flatten_event(true).with_current_span(false).try_init());
+    }
+}
+
+/// Writes each entry as one line, with escapes for what a terminal would obey. The formatter writes
+/// an entry at once, and in JSON such characters are inside of texts only.
+struct Escaping<W> {
+    out: W,
+    /// Leaves the escape character: the formatter colours with it, and escapes it in messages.
+    keeps_colours: bool,
+}
+
+impl<W: Write> Write for Escaping<W> {
+    fn write(&mut self, entry: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(entry);
+        let (line, end) = match text.strip_suffix('\n') {
+            Some(line) => (line, "\n"),
+            None => (&*text, ""),
+        };
+        let is_colour = |letter| self.keeps_colours && letter == '\x1b';
+        let line = escaped(line, |letter| is_harmful(letter) && !is_colour(letter));
+        self.out.write_all(format!("{line}{end}").as_bytes())?;
+        Ok(entry.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 
@@ -97,3 +127,22 @@ const GAUGES: [(&str, &str); 12] = [
         "Branches of required checks without a policy, or with one that differs",
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(entry: &str, keeps_colours: bool) -> String {
+        let mut out = Vec::new();
+        Escaping { out: &mut out, keeps_colours }.write_all(entry.as_bytes()).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_entry_of_the_log_is_one_line_without_control_characters() {
+        let entry = "a\u{7f}\u{9b}\u{202e}\nforged\n";
+        assert_eq!(written(entry, false), "a\\u007f\\u009b\\u202e\\nforged\n");
+        assert_eq!(written("\x1b[2mINFO\x1b[0m a\n", true), "\x1b[2mINFO\x1b[0m a\n");
+        assert_eq!(written("\x1b[2m\n", false), "\\u001b[2m\n");
+    }
+}

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::domain::decision::Decision;
 use crate::domain::fact::Fact;
 use crate::pipeline::decide;
+use crate::printable::printable;
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
@@ -126,11 +127,13 @@ fn print(delivered: &Delivered, decision: &Decision, is_sample: bool) {
     if is_sample {
         say!("note     this is a sample of Azure DevOps, which starts nothing; as a real event:");
     }
-    say!("type     {}", delivered.event_type.as_deref().unwrap_or("none"));
+    let event_type = delivered.event_type.as_deref().unwrap_or("none");
+    say!("type     {}", printable(event_type));
     say!("event    {}", decision.event);
     say!("outcome  {}", decision.outcome.as_str());
-    say!("reason   {}", decision.reason);
+    say!("reason   {}", printable(&decision.reason));
     for run in &decision.planned {
-        say!("run      {} at {}: commit {}, {}", run.check, run.ci, run.commit, run.git_ref);
+        let (commit, git_ref) = (printable(&run.commit), printable(&run.git_ref));
+        say!("run      {} at {}: commit {commit}, {git_ref}", run.check, run.ci);
     }
 }

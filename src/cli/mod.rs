@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, Errors};
+use crate::printable::printable_lines;
 
 /// Makes any CI a first-class Azure DevOps check.
 #[derive(Debug, Parser)]
@@ -106,7 +107,7 @@ pub async fn run(cli: Cli) -> ExitCode {
                 ExitCode::from(2)
             }
             None => {
-                eprintln!("error: {error:#}");
+                eprintln!("error: {}", printable_lines(&format!("{error:#}")));
                 ExitCode::FAILURE
             }
         },

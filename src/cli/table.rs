@@ -1,22 +1,26 @@
 //! Tables and colours for people.
 
-use crate::cli::output::say;
 use std::io::IsTerminal;
 
-/// Prints a head and rows with aligned columns.
+use super::output::coloured_line;
+use crate::printable::printable;
+
+/// Prints a head and rows with aligned columns. Each row is one line, whatever its cells contain.
 pub(super) fn print(head: &[&str], rows: &[Vec<String>]) {
     let head: Vec<String> = head.iter().map(|name| name.to_uppercase()).collect();
+    let cells = |row: &Vec<String>| row.iter().map(|cell| printable(cell).into_owned()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(cells).collect();
     let width = |column: usize| {
         let of = |row: &Vec<String>| row.get(column).map_or(0, |cell| cell.chars().count());
         rows.iter().map(of).chain([of(&head)]).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    for (number, row) in std::iter::once(&head).chain(rows).enumerate() {
+    for (number, row) in std::iter::once(&head).chain(&rows).enumerate() {
         let cells = row.iter().zip(&widths).map(|(cell, width)| {
             let padded = format!("{cell:<width$}");
             if number > 0 { painted(cell, &padded) } else { padded }
         });
-        say!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        coloured_line(cells.collect::<Vec<_>>().join("  ").trim_end());
     }
 }
 
@@ -35,12 +39,12 @@ pub(super) fn painted(word: &str, text: &str) -> String {
     format!("\x1b[{colour}m{text}\x1b[0m")
 }
 
-/// A field of a JSON object as text.
+/// A field of a JSON object as printable text on one line.
 pub(super) fn text(item: &serde_json::Value, field: &str) -> String {
     match item.get(field) {
         None | Some(serde_json::Value::Null) => "-".into(),
-        Some(serde_json::Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
+        Some(serde_json::Value::String(text)) => printable(text).into_owned(),
+        Some(other) => printable(&other.to_string()).into_owned(),
     }
 }
 

@@ -9,7 +9,7 @@ use fakes::ado::World;
 use fakes::ado::model::Status;
 
 use super::fake_systems::{FakeSystems, Hook};
-use crate::cli::output::say;
+use crate::cli::output::{coloured_line, say};
 use crate::cli::table::painted;
 use crate::domain::decision::{Outcome, Source};
 use crate::domain::event::short;
@@ -56,7 +56,8 @@ impl<'a> Timeline<'a> {
 
     /// Prints one change.
     pub(super) fn line(&self, kind: &str, change: &str) {
-        say!("{:7.3}s   {kind:<9} {change}", self.began.elapsed().as_secs_f64());
+        let at_s = self.began.elapsed().as_secs_f64();
+        coloured_line(&format!("{at_s:7.3}s   {kind:<9} {change}"));
     }
 
     /// Prints what has changed since the last update.

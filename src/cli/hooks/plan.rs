@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::Work;
 use crate::cli::output::say;
 use crate::cli::table::text;
+use crate::printable::printable;
 
 /// Whether a plan has a step of this work that is not left to a person.
 pub(super) fn is_due(plan: &Value, works: &[Work]) -> bool {
@@ -40,7 +41,7 @@ pub(super) fn print(plan: &Value) {
 /// Prints what is left of a plan, and what went wrong.
 pub(super) fn print_done(after: &Value, works: &[Work], problem: Option<&str>) {
     if let Some(problem) = problem {
-        say!("  problem: {problem}");
+        say!("  problem: {}", printable(problem));
     }
     let left: Vec<&Value> = due(after, works).collect();
     if left.is_empty() {

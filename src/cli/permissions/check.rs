@@ -11,6 +11,7 @@ use crate::cli::Common;
 use crate::cli::gateway::Gateway;
 use crate::cli::output::say;
 use crate::cli::table::{self, text};
+use crate::printable::printable;
 
 /// The most repositories that are listed; the others are counted.
 const NAMES_MAX: usize = 50;
@@ -63,7 +64,7 @@ pub(super) fn print(survey: &Survey) {
     let shown: Vec<&str> =
         list(&survey.organization, "problems").filter_map(Value::as_str).collect();
     for problem in survey.problems().filter(|problem| !shown.contains(problem)) {
-        say!("problem       {problem}");
+        say!("problem       {}", printable(problem));
     }
     if survey.is_fine() {
         say!("nothing is missing");
@@ -83,7 +84,7 @@ fn print_identity(shown: &Value) {
         say!("linked        {} by {by}, {at}", text(link, "user_name"));
     }
     for problem in list(shown, "problems").filter_map(Value::as_str) {
-        say!("problem       {problem}");
+        say!("problem       {}", printable(problem));
     }
 }
 
@@ -118,7 +119,7 @@ fn repositories(number: usize) -> String {
 
 fn location(row: &Value) -> String {
     match row.get("repository").and_then(Value::as_str) {
-        Some(repository) => format!("{}/{repository}", text(row, "project")),
+        Some(repository) => format!("{}/{}", text(row, "project"), printable(repository)),
         None => text(row, "project"),
     }
 }
@@ -154,10 +155,11 @@ fn print_permissions(survey: &Survey) {
 fn print_policies(survey: &Survey) {
     for policy in survey.policies() {
         let branches = policy.get("branches").and_then(Value::as_str).unwrap_or("every branch");
+        let branches = printable(branches);
         let at = format!("{} at {} {branches}", text(policy, "context"), location(policy));
         match policy.get("problem").and_then(Value::as_str) {
             None => say!("required      {at}: policy {} waits for it", text(policy, "policy")),
-            Some(problem) => say!("NOT required  {at}: {problem}"),
+            Some(problem) => say!("NOT required  {at}: {}", printable(problem)),
         }
     }
 }

@@ -14,6 +14,8 @@ mod keygen;
 mod lists;
 /// `permissions`.
 mod permissions;
+/// Text from outside in tables and logs.
+mod printing;
 /// `serve`, `healthcheck`, `demo`, and help.
 mod process;
 /// `serve` on an inherited socket.
