@@ -125,6 +125,10 @@ pub enum Refreshed {
 /// Links to service users, and the sign-ins that make them.
 #[async_trait]
 pub trait Links: Debug + Send + Sync {
+    /// Whether there is a ticket, or a sign-in that was begun, with this digest of the ticket or of
+    /// `state`. Only reads, so that guesses of strangers queue no write.
+    async fn is_known(&self, digest: [u8; 32]) -> Result<bool, Error>;
+
     /// Stores a ticket until it is used or has expired.
     async fn issue_ticket(&self, ticket: Ticket) -> Result<(), Error>;
 

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::expected;
 use super::linkable_organization::LinkableOrganization;
-use super::refusals::Refusals;
+use super::refusals::{Attempt, Refusals};
 use super::session::Session;
 use super::sign_in::{LinkError, LinkedUser, SignInCallback, StartedSignIn};
 use crate::credentials::audit_log::count;
@@ -107,13 +107,19 @@ impl Linking {
     ) -> Result<StartedSignIn, LinkError> {
         let session = &self.find(organization)?.session;
         let (name, now) = (session.organization(), session.clock.now());
-        let Some(actor) = session.links.take_ticket(digest(ticket), name, now).await? else {
+        let digest = digest(ticket);
+        // A guess is only looked up: it must not queue a write.
+        let (attempt, taken) = match session.links.is_known(digest).await? {
+            true => (Attempt::Known, session.links.take_ticket(digest, name, now).await?),
+            false => (Attempt::UnknownTicket, None),
+        };
+        let Some(actor) = taken else {
             let reason = format!(
                 "this link was used before, has expired, or is not for {name}: run \
                  `azdo-gateway link {name}` for a new one"
             );
-            let actor = "somebody with a link";
-            self.refusals.record_stranger(&session.audit_log, name, actor, &reason, now).await;
+            let (audit_log, actor) = (&session.audit_log, "somebody with a link");
+            self.refusals.record_stranger(audit_log, attempt, name, actor, &reason, now).await;
             return Err(LinkError::NotAllowed(reason));
         };
         self.start(organization, &actor).await
@@ -159,20 +165,24 @@ impl Linking {
         let Some(any) = self.organizations.values().next() else {
             return Err(LinkError::NotLinkable("no organization has a service user".into()));
         };
-        let now = any.session.clock.now();
-        let login = match (&callback.state, &callback.browser) {
-            (Some(state), Some(browser)) => {
-                any.session.links.take_login(digest(state), digest(browser), now).await?
-            }
+        let (now, links) = (any.session.clock.now(), &any.session.links);
+        let state = callback.state.as_ref().map(digest);
+        // A guess is only looked up: it must not queue a write.
+        let known = match state {
+            Some(state) if links.is_known(state).await? => Some(state),
+            _ => None,
+        };
+        let login = match (known, &callback.browser) {
+            (Some(state), Some(browser)) => links.take_login(state, digest(browser), now).await?,
             _ => None,
         };
         let Some(login) = login else {
             let reason = "this sign-in was started in another browser, has been completed already, \
                 or took longer than ten minutes: open the link from `azdo-gateway link` again, \
                 and stay in one browser";
-            self.refusals
-                .record_stranger(&any.session.audit_log, "", "a browser", reason, now)
-                .await;
+            let (audit_log, actor) = (&any.session.audit_log, "a browser");
+            let attempt = known.map_or(Attempt::UnknownSignIn, |_| Attempt::Known);
+            self.refusals.record_stranger(audit_log, attempt, "", actor, reason, now).await;
             return Err(LinkError::Refused(reason.into()));
         };
         let organization = self.find(&login.organization)?;

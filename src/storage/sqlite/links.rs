@@ -22,6 +22,10 @@ use crate::storage::{
 
 #[async_trait]
 impl Links for Sqlite {
+    async fn is_known(&self, digest: [u8; 32]) -> Result<bool, Error> {
+        self.readers.read(move |db| sign_ins::is_known(db, &digest)).await
+    }
+
     async fn issue_ticket(&self, ticket: Ticket) -> Result<(), Error> {
         self.writer.write(512, move |db| sign_ins::issue_ticket(db, &ticket)).await
     }

@@ -33,6 +33,24 @@ async fn a_ticket_works_once_for_its_organization() {
 }
 
 #[tokio::test]
+async fn tickets_and_sign_ins_are_known_until_they_are_used() {
+    for bench in Bench::all() {
+        let is_known = async |number| bench.store.is_known(digest(number)).await.unwrap();
+        assert!(!is_known(1).await);
+        bench.store.issue_ticket(ticket(1, 60)).await.unwrap();
+        bench.store.begin_login(login(2, 5, 60), at(0)).await.unwrap();
+        assert!(
+            is_known(1).await && is_known(2).await && is_known(1).await,
+            "a look changes nothing"
+        );
+        assert!(!is_known(5).await, "a browser alone is no sign-in");
+        assert!(take(&bench, 1, ORGANIZATION, 0).await);
+        assert!(bench.store.take_login(digest(2), digest(5), at(0)).await.unwrap().is_some());
+        assert!(!is_known(1).await && !is_known(2).await);
+    }
+}
+
+#[tokio::test]
 async fn an_expired_ticket_is_refused() {
     for bench in Bench::all() {
         bench.store.issue_ticket(ticket(1, 60)).await.unwrap();

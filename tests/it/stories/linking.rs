@@ -103,6 +103,10 @@ async fn refusals_of_strangers_are_recorded_up_to_a_limit() {
     let env = Env::new(1513);
     let gateway = env.unlinked(|_| {}).await;
     let browser = Browser::new();
+    // A sign-in of an operator goes on meanwhile.
+    env.register(&gateway.url);
+    let operator = Browser::new();
+    let back = operator.sign_in(&connect(&gateway), Some(OPERATOR)).await;
     for number in 0..50 {
         let ticket = format!("{}/connect/fabrikam?ticket=guess-{number}", gateway.url);
         assert_eq!(browser.open(&ticket, None).await.status, StatusCode::FORBIDDEN);
@@ -110,7 +114,42 @@ async fn refusals_of_strangers_are_recorded_up_to_a_limit() {
         let shown = browser.open(&format!("{}{state}", gateway.url), None).await;
         assert_eq!(shown.status, StatusCode::BAD_REQUEST);
     }
-    check_refused(&gateway, 30).await;
+    // Ten guesses of each kind.
+    check_refused(&gateway, 20).await;
+    // A guess displaces nothing that is about a sign-in that exists.
+    let stolen = Browser::new().open(back.as_str(), None).await;
+    assert_eq!(stolen.status, StatusCode::BAD_REQUEST, "{}", stolen.text);
+    check_refused(&gateway, 21).await;
+    assert_eq!(operator.open(back.as_str(), None).await.status, StatusCode::OK);
+    assert_eq!(linked_user(&gateway).await, SERVICE_USER);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guess_is_looked_up_and_queues_no_write() {
+    let env = Env::new(1515);
+    let gateway = env.unlinked(|_| {}).await;
+    // Uses the budget for what is recorded up.
+    let guess = async |number: u32| {
+        let browser = Browser::new();
+        let ticket = format!("{}/connect/fabrikam?ticket=guess-{number}", gateway.url);
+        let state = format!(
+            "{}/complete/azure_active_directory_service_user?state=guess-{number}",
+            gateway.url
+        );
+        [browser.open(&ticket, None).await.status, browser.open(&state, None).await.status]
+    };
+    let refused = [StatusCode::FORBIDDEN, StatusCode::BAD_REQUEST];
+    for number in 0..10 {
+        assert_eq!(guess(number).await, refused);
+    }
+    env.until_idle(&gateway.api).await;
+    let blocker =
+        rusqlite::Connection::open(env.settings("").database()).expect("others may open it");
+    blocker.execute_batch("BEGIN IMMEDIATE").expect("no other connection writes");
+    // A write would be answered 503 while another process holds the database.
+    assert_eq!(guess(10).await, refused);
+    blocker.execute_batch("ROLLBACK").expect("it began");
     gateway.stop().await;
 }
 

@@ -13,6 +13,13 @@ use crate::storage::{Login, Ticket};
 /// Tickets, and as many sign-ins.
 const LIVE_MAX: i64 = 1_000;
 
+/// Whether a ticket or a sign-in has this digest.
+pub(super) fn is_known(db: &Connection, digest: &[u8; 32]) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM ticket WHERE digest = ?1)
+        OR EXISTS (SELECT 1 FROM login WHERE state = ?1)";
+    db.prepare_cached(sql)?.query_row([digest], |row| row.get(0))
+}
+
 /// Of too many tickets those that expire first are deleted; expired ones are among them.
 pub(super) fn issue_ticket(db: &Connection, ticket: &Ticket) -> rusqlite::Result<()> {
     db.prepare_cached(
