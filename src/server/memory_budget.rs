@@ -1,4 +1,4 @@
-//! Budget for the bytes of delivery bodies in memory. Each chunk is counted as it arrives, so that
+//! Budget for the bytes of request bodies in memory. Each chunk is counted as it arrives, so that
 //! many large bodies at once take no more memory than the operator allows.
 
 use std::sync::atomic::{AtomicUsize, Ordering};

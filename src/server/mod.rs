@@ -9,7 +9,7 @@ mod hooks;
 /// The credentials of hooks that were verified before.
 mod verified_hooks;
 
-/// The memory for bodies of deliveries.
+/// The memory for bodies of requests.
 mod memory_budget;
 
 /// Reports of runners.
@@ -60,6 +60,7 @@ use crate::credentials::Identities;
 use crate::deps::Deps;
 use crate::reconcile::organization::OrganizationReconcilers;
 use crate::reconcile::survey::Surveys;
+use json_body::JsonBodies;
 
 pub use draining::Draining;
 pub use options::{ApiToken, Options, Role};
@@ -102,10 +103,12 @@ pub fn serve(
     let (hooks, reports) = (hooks::routes(components), reports::routes(components));
     let (api, connect) = (api::routes(components), connect::routes(components));
     let probes = probes::routes(components);
+    let bodies = Data::new(JsonBodies::default());
     let app = move || {
         App::new()
             .app_data(tokens.clone())
             .app_data(organizations.clone())
+            .app_data(bodies.clone())
             .configure(&hooks)
             .configure(&reports)
             .configure(&api)

@@ -1,6 +1,8 @@
 //! Errors as RFC 9457 problem documents: what is wrong and what to do. The cause of a 5xx is logged
 //! under a request id, and only that id is in the answer.
 
+use std::time::Duration;
+
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde_json::json;
@@ -68,6 +70,21 @@ impl Problem {
         Self::new(StatusCode::BAD_GATEWAY, detail)
     }
 
+    /// 408: the body did not arrive within `limit`.
+    pub(super) fn slow_body(limit: Duration) -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            format!("the body did not arrive within {} s: send it again", limit.as_secs()),
+        )
+    }
+
+    /// 503 for a reason that the caller may know.
+    pub(super) fn busy(reason: &str) -> Self {
+        let id = Uuid::now_v7();
+        tracing::debug!(request = %id, "a request is refused for now: {reason}");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("{reason} (request {id})"))
+    }
+
     /// 413.
     pub(super) fn too_large(bytes_max: usize) -> Self {
         Self::new(
@@ -117,6 +134,10 @@ impl ResponseError for Problem {
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((header::RETRY_AFTER, "2"));
+        }
+        if self.status == StatusCode::REQUEST_TIMEOUT {
+            // What is left of the body is not read.
+            response.force_close();
         }
         response.body(body.to_string())
     }

@@ -1,30 +1,35 @@
 //! `POST /v1/runs/{run}/reports`: a runner reports on its run. A late or repeated report is
 //! answered with 200, `applied: false` and the reason.
 
+use std::sync::Arc;
+
 use actix_web::web::{self, Data, Json, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, Responder};
 use serde_json::{Map, Value, json};
 
 use super::Components;
 use super::auth::{Reporter, bearer};
-use super::json_body::{object, optional_text, optional_url};
+use super::json_body::{JsonBodies, optional_text, optional_url};
 use super::problem::Problem;
 use crate::domain::id::RunId;
 use crate::domain::run::{Report, Reported};
 use crate::pipeline::observe::Observe;
 use crate::secret::Keyring;
-use crate::storage::Changed;
+use crate::storage::{Changed, Runs};
 
 /// What reports are verified and applied with.
 #[derive(Debug)]
 struct State {
     keys: Keyring,
+    runs: Arc<dyn Runs>,
     observe: Observe,
 }
 
 pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
-    let (keys, observe) = (components.deps.keys.clone(), Observe::new(&components.deps));
-    let state = Data::new(State { keys, observe });
+    let deps = &components.deps;
+    let runs = Arc::clone(&deps.store) as Arc<dyn Runs>;
+    let (keys, observe) = (deps.keys.clone(), Observe::new(deps));
+    let state = Data::new(State { keys, runs, observe });
     move |config| {
         config.app_data(state.clone()).route("/v1/runs/{run}/reports", web::post().to(report));
     }
@@ -35,6 +40,7 @@ async fn report(
     reporter: Result<Reporter, Problem>,
     path: Path<String>,
     payload: Payload,
+    bodies: Data<JsonBodies>,
     state: Data<State>,
 ) -> Result<impl Responder, Problem> {
     let path = path.into_inner();
@@ -43,7 +49,11 @@ async fn report(
     if !bearer(&request).is_some_and(|token| state.keys.verifies_report(id, token)) {
         reporter?;
     }
-    let report = parse(&object(payload).await?)?;
+    // Before the body is read: the token of a run stays valid when the run has been deleted.
+    if state.runs.run(id).await?.is_none() {
+        return Err(Problem::not_found("run", &path));
+    }
+    let report = parse(&bodies.object(payload).await?)?;
     match state.observe.report(id, &report).await? {
         Changed::To(run) => Ok(Json(json!({ "run": run.id, "state": run.state, "applied": true }))),
         Changed::Not(run, reason) => Ok(Json(

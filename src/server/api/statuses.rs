@@ -12,7 +12,7 @@ use crate::domain::audit::Action;
 use crate::domain::status::{Context, DESCRIPTION_CHARS_MAX, Shown, Status, Target, cut};
 use crate::server::Organizations;
 use crate::server::auth::Reporter;
-use crate::server::json_body::{object, optional_text, optional_url, text};
+use crate::server::json_body::{JsonBodies, optional_text, optional_url, text};
 use crate::server::problem::Problem;
 use crate::storage::{self, Page, StatusFilter, StatusRow};
 
@@ -46,10 +46,11 @@ impl Resource for Statuses {
 pub(super) async fn post(
     reporter: Reporter,
     payload: Payload,
+    bodies: Data<JsonBodies>,
     organizations: Data<Organizations>,
     deps: Data<Deps>,
 ) -> Result<HttpResponse, Problem> {
-    let status = parse(&object(payload).await?, &organizations)?;
+    let status = parse(&bodies.object(payload).await?, &organizations)?;
     let (organization, detail) = (status.organization.clone(), described(&status));
     let id = deps.store.queue_status(status, deps.clock.now()).await?;
     reporter.record(&deps, &organization, Action::Status, None, detail).await;

@@ -28,6 +28,7 @@ mod rate_limit_budget;
 mod renewing;
 mod replaying;
 mod reporting;
+mod request_bodies;
 mod requiring;
 mod rotating;
 mod run_endings;
