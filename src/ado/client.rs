@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::credential::Usage;
 use super::options::under;
+use super::proxies::{SetupError, use_proxies};
 use super::rate_headers::{RateHeaders, retry_after};
 use super::{Credential, Error, Options, Throttle};
 use crate::clock::Clock;
@@ -35,18 +36,21 @@ const CONTINUATION: &str = "x-ms-continuationtoken";
 /// Characters of Azure DevOps' message that go into a reason.
 const REASON_CHARS_MAX: usize = 300;
 
-/// The HTTP client of all outgoing calls: follows no redirect, and every wait has a limit.
+/// The HTTP client of all outgoing calls: follows no redirect, uses the proxies of the environment,
+/// and every wait has a limit.
 ///
 /// # Errors
-/// TLS cannot be set up on this machine.
-pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
+/// See [`SetupError`].
+pub fn http_client() -> Result<reqwest::Client, SetupError> {
+    let builder = use_proxies(reqwest::Client::builder())?;
+    let client = builder
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_MAX)
         .timeout(CALL_MAX)
         .pool_idle_timeout(Duration::from_secs(30))
         .user_agent(concat!("azdo-gateway/", env!("CARGO_PKG_VERSION")))
-        .build()
+        .build()?;
+    Ok(client)
 }
 
 /// The REST client of one organization.

@@ -127,6 +127,7 @@ impl Gateway {
     /// The running gateway that the configuration describes, or a server in this process.
     async fn connect(common: &Common) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
+            .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(ANSWER_MAX)
             .build()?;

@@ -17,7 +17,7 @@ pub(super) async fn link(
     let callback = format!("{gateway}/complete/azure_active_directory_service_user");
     systems.shell.entra(|entra| entra.add_redirect_uri(&systems.client_id, &callback));
     let redirects = reqwest::redirect::Policy::none();
-    let browser = reqwest::Client::builder().redirect(redirects).build()?;
+    let browser = reqwest::Client::builder().no_proxy().redirect(redirects).build()?;
     let ticket = browser
         .post(format!("{gateway}/v1/organizations/{ORGANIZATION}/link"))
         .bearer_auth(operator.expose());

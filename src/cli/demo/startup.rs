@@ -20,7 +20,7 @@ pub(super) async fn until_reconciled(
     gateway: &str,
     operator: &Secret,
 ) -> anyhow::Result<()> {
-    let http = reqwest::Client::new();
+    let http = reqwest::Client::builder().no_proxy().build()?;
     let url = format!("{gateway}/v1/organizations/{ORGANIZATION}/reconcile");
     let mut outcomes = Value::Null;
     for _ in 0..POLLS_MAX {

@@ -18,6 +18,8 @@ mod permissions;
 mod printing;
 /// `serve`, `healthcheck`, `demo`, and help.
 mod process;
+/// Proxy variables.
+mod proxies;
 /// `serve` on an inherited socket.
 mod socket;
 /// The examples of systemd units.
