@@ -1,26 +1,33 @@
 //! The gateway that a command calls: the running one, or, where none runs, a server in this process
 //! on the same store. That server has no workers.
+//!
+//! Anybody on this machine can listen at the address of a gateway that does not run. So what
+//! answers there has to prove that it has the root key before it is sent a token. With `--url` the
+//! person who gives it decides: https is trusted, and http only on this machine.
 
 use std::net::TcpListener;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::join_all;
-use reqwest::Method;
+use reqwest::{ClientBuilder, Method};
 use serde_json::Value;
+use url::Url;
 
 use super::Common;
 use super::output::say;
 use super::table::text;
-use crate::app;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, is_loopback};
 use crate::domain::audit::Via;
-use crate::secret::{RootKey, Secret};
+use crate::secret::{Keyring, RootKey, Secret};
 use crate::server::{self, ApiToken, Components, Role};
 use crate::storage::Claim;
 use crate::worker::Tick;
+use crate::{ado, app};
 
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 const CLOSE_MAX: Duration = Duration::from_secs(5);
@@ -30,6 +37,8 @@ pub(super) struct Gateway {
     http: reqwest::Client,
     url: String,
     token: Secret,
+    /// With what the gateway at `server.listen` has to prove itself.
+    proves_with: Option<Keyring>,
     /// The server in this process, where no gateway runs.
     local: Option<Local>,
 }
@@ -88,11 +97,18 @@ impl Gateway {
 
     /// The JSON of the answer; null where it has no body.
     pub(super) async fn call(&self, method: Method, path: &str) -> anyhow::Result<Value> {
+        if let Some(keys) = &self.proves_with {
+            // Before each call, since another process may have taken the address meanwhile.
+            prove(&self.http, &self.url, keys).await?;
+        }
         let request = self
             .http
             .request(method, format!("{}{path}", self.url))
             .bearer_auth(self.token.expose());
-        let response = request.send().await.context("the gateway does not answer")?;
+        let response = request
+            .send()
+            .await
+            .with_context(|| format!("the gateway at {} does not answer", self.url))?;
         let status = response.status();
         if status == reqwest::StatusCode::NO_CONTENT {
             return Ok(Value::Null);
@@ -126,34 +142,27 @@ impl Gateway {
 
     /// The running gateway that the configuration describes, or a server in this process.
     async fn connect(common: &Common) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(ANSWER_MAX)
-            .build()?;
         let given = std::env::var("AZDO_GATEWAY_TOKEN").ok().map(Secret::new);
-        if let (Some(url), Some(token)) = (&common.url, &given) {
-            let url = url.trim_end_matches('/').to_owned();
-            return Ok(Self { http, url, token: token.clone(), local: None });
+        if let Some(url) = &common.url {
+            let (url, http) = trusted(url)?;
+            let token = match given {
+                Some(token) => token,
+                None => operator_token(&common.load()?)?,
+            };
+            return Ok(Self { http, url, token, proves_with: None, local: None });
         }
         let config = common.load()?;
-        let url = match &common.url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{}", config.server.listen),
-        };
-        let is_running = match http.get(format!("{url}/livez")).send().await {
-            Ok(_) => true,
-            Err(error) if error.is_connect() && common.url.is_none() => false,
-            Err(error) => bail!("the gateway at {url} does not answer: {error}"),
-        };
-        if !is_running {
-            return Self::start(http, config).await;
+        // What the configuration names is on this machine or beside it: no proxy is asked.
+        let http = client(reqwest::Client::builder().no_proxy())?;
+        let url = format!("http://{}", config.server.listen);
+        let keys = config.secrets.clone();
+        match prove(&http, &url, &keys).await {
+            Ok(()) => {}
+            Err(error) if is_refused_connection(&error) => return Self::start(http, config).await,
+            Err(error) => return Err(error),
         }
-        let operator = |known: &&ApiToken| known.role == Role::Operator;
-        let token = given
-            .or_else(|| config.api_tokens.iter().find(operator).map(|known| known.token.clone()))
-            .context("set AZDO_GATEWAY_TOKEN, or add an [[api_token]] with role = \"operator\"")?;
-        Ok(Self { http, url, token, local: None })
+        let token = given.map_or_else(|| operator_token(&config), Ok)?;
+        Ok(Self { http, url, token, proves_with: Some(keys), local: None })
     }
 
     async fn start(http: reqwest::Client, mut config: Config) -> anyhow::Result<Self> {
@@ -180,7 +189,8 @@ impl Gateway {
         let server = server::serve(&components, listener, 1)?;
         let handle = server.handle();
         tokio::spawn(server);
-        Ok(Self { http, url, token, local: Some(Local { server: handle, components }) })
+        let local = Some(Local { server: handle, components });
+        Ok(Self { http, url, token, proves_with: None, local })
     }
 
     /// Stops the server in this process, if there is one, and closes its store.
@@ -194,4 +204,60 @@ impl Gateway {
             components.deps.store.close(CLOSE_MAX).await;
         }
     }
+}
+
+fn client(builder: ClientBuilder) -> reqwest::Result<reqwest::Client> {
+    builder.redirect(reqwest::redirect::Policy::none()).timeout(ANSWER_MAX).build()
+}
+
+/// The address that `--url` gives, if a token may be sent there, and a client for it.
+fn trusted(given: &str) -> anyhow::Result<(String, reqwest::Client)> {
+    let url = Url::parse(given).with_context(|| format!("--url {given} is not an address"))?;
+    let is_trusted = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
+    if !is_trusted {
+        bail!(
+            "--url {given} would carry a token unencrypted over the network: give the https \
+             address of the gateway, or http on this machine; the token was not sent"
+        );
+    }
+    let http = client(ado::use_proxies(reqwest::Client::builder())?)?;
+    Ok((given.trim_end_matches('/').to_owned(), http))
+}
+
+fn operator_token(config: &Config) -> anyhow::Result<Secret> {
+    let mut tokens = config.api_tokens.iter();
+    let operator = tokens.find(|known| known.role == Role::Operator);
+    operator
+        .map(|known| known.token.clone())
+        .context("set AZDO_GATEWAY_TOKEN, or add an [[api_token]] with role = \"operator\"")
+}
+
+/// Has what listens at `url` prove that it is the gateway of these keys.
+async fn prove(http: &reqwest::Client, url: &str, keys: &Keyring) -> anyhow::Result<()> {
+    let challenge = challenge()?;
+    let asked = http.get(format!("{url}/v1/proof/{challenge}")).send().await;
+    let answer = asked.with_context(|| format!("the gateway at {url} does not answer"))?;
+    let address = answer.remote_addr();
+    let answer: Value = answer.json().await.unwrap_or_default();
+    let proof = answer.get("proof").and_then(Value::as_str).unwrap_or_default();
+    if address.is_some_and(|address| keys.verifies_gateway(&challenge, address, proof)) {
+        return Ok(());
+    }
+    bail!(
+        "what answers at {url} does not prove that it is the gateway of this configuration: it is \
+         another program, or has another root key; the token was not sent. If the gateway is \
+         reached in another way, name its address with --url"
+    )
+}
+
+/// Random text, which is used once.
+fn challenge() -> anyhow::Result<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).context("no random numbers are available")?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Whether nothing listens at the address.
+fn is_refused_connection(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect)
 }

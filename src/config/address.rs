@@ -66,7 +66,7 @@ pub(super) fn any(value: &Value<'_>) -> Option<Url> {
 }
 
 /// Whether the host is a loopback name or address, which only this machine reaches.
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),

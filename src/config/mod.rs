@@ -43,6 +43,7 @@ mod units;
 /// One value, read as the type that its key requires.
 mod value;
 
+pub use address::is_loopback;
 pub use environment::{Environment, Process};
 pub use finding::{Errors, Finding};
 pub use organizations::Organization;

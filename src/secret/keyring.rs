@@ -1,9 +1,10 @@
-//! The root key, and the hook passwords and report tokens that are derived from it.
+//! The root key, and the hook passwords, report tokens and proofs that are derived from it.
 //!
 //! They are HMACs of what they are for, so any replica can verify them without a look-up, and none
 //! is stored.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -124,6 +125,18 @@ impl Keyring {
         self.verifies(candidate, |key| report_token(key, run))
     }
 
+    /// Proves to a caller who chose `challenge` that the gateway which it reached at `address` has
+    /// the root key. The address keeps another process from answering with the proof of a gateway
+    /// that listens elsewhere.
+    pub fn gateway_proof(&self, challenge: &str, address: SocketAddr) -> Secret {
+        gateway_proof(&self.current, challenge, address)
+    }
+
+    /// Whether `candidate` is that proof, under either key.
+    pub fn verifies_gateway(&self, challenge: &str, address: SocketAddr, candidate: &str) -> bool {
+        self.verifies(candidate, |key| gateway_proof(key, challenge, address))
+    }
+
     /// Always tries both keys, so that the time taken does not show which one matched.
     fn verifies(&self, candidate: &str, secret: impl Fn(&RootKey) -> Secret) -> bool {
         let previous = self.previous.as_ref().unwrap_or(&self.current);
@@ -161,6 +174,15 @@ fn hook_password_of_project(
 fn report_token(key: &RootKey, run: RunId) -> Secret {
     let bytes = key.derive("report", &[&run.to_string()]);
     Secret::new(format!("{REPORT_TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes.as_slice())))
+}
+
+fn gateway_proof(key: &RootKey, challenge: &str, address: SocketAddr) -> Secret {
+    // One address has two spellings where a socket serves both versions of IP.
+    let address = SocketAddr::new(address.ip().to_canonical(), address.port()).to_string();
+    // A key of its own, since anybody chooses what is signed with it.
+    let key = RootKey(key.derive("gateway proof", &[]));
+    let bytes = key.derive("challenge", &[challenge, &address]);
+    Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()))
 }
 
 #[cfg(test)]
@@ -210,6 +232,25 @@ mod tests {
         let bound = format!("{}.{}", URL_SAFE_NO_PAD.encode("fabrikam"), any.expose());
         assert!(verify(any.expose()) && !verify(&bound));
         assert_eq!(project_of(any.expose()), None);
+    }
+
+    #[test]
+    fn a_proof_is_for_its_challenge_and_address() {
+        let address = |text: &str| text.parse().unwrap();
+        let keys = Keyring { current: key(1), previous: None };
+        let proof = keys.gateway_proof("nonce", address("127.0.0.1:8080"));
+        let is_verified = |challenge: &str, at: &str| {
+            keys.verifies_gateway(challenge, address(at), proof.expose())
+        };
+        assert!(is_verified("nonce", "127.0.0.1:8080"));
+        assert!(is_verified("nonce", "[::ffff:127.0.0.1]:8080"));
+        assert!(!is_verified("another", "127.0.0.1:8080"));
+        assert!(!is_verified("nonce", "127.0.0.1:8081"));
+        assert!(!is_verified("nonce", "10.0.0.1:8080"));
+        let rotated = Keyring { current: key(2), previous: Some(key(1)) };
+        assert!(rotated.verifies_gateway("nonce", address("127.0.0.1:8080"), proof.expose()));
+        let foreign = Keyring { current: key(2), previous: None };
+        assert!(!foreign.verifies_gateway("nonce", address("127.0.0.1:8080"), proof.expose()));
     }
 
     #[test]

@@ -24,6 +24,9 @@ mod connect;
 /// Liveness, readiness, metrics.
 mod probes;
 
+/// Proves to the command line that this is the gateway.
+mod proof;
+
 /// API callers and their roles.
 mod auth;
 
@@ -60,6 +63,7 @@ use crate::credentials::Identities;
 use crate::deps::Deps;
 use crate::reconcile::organization::OrganizationReconcilers;
 use crate::reconcile::survey::Surveys;
+
 use json_body::JsonBodies;
 
 pub use draining::Draining;
@@ -102,7 +106,7 @@ pub fn serve(
     let organizations = Data::from(Arc::clone(&components.organizations));
     let (hooks, reports) = (hooks::routes(components), reports::routes(components));
     let (api, connect) = (api::routes(components), connect::routes(components));
-    let probes = probes::routes(components);
+    let (probes, proof) = (probes::routes(components), proof::routes(components));
     let bodies = Data::new(JsonBodies::default());
     let app = move || {
         App::new()
@@ -114,6 +118,7 @@ pub fn serve(
             .configure(&api)
             .configure(&connect)
             .configure(&probes)
+            .configure(&proof)
             .route("/openapi.json", web::get().to(openapi))
             .default_service(web::to(problem::no_such_path))
     };
@@ -122,6 +127,7 @@ pub fn serve(
         .client_request_timeout(HEAD_WAIT_MAX)
         .keep_alive(KEEP_ALIVE)
         .max_connections(CONNECTIONS_MAX_PER_WORKER)
+        .on_connect(proof::note_address)
         .shutdown_timeout(drain_s)
         .disable_signals()
         .listen(listener)?;

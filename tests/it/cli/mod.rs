@@ -18,6 +18,8 @@ mod permissions;
 mod printing;
 /// `serve`, `healthcheck`, `demo`, and help.
 mod process;
+/// Who gets the operator token.
+mod proof;
 /// Proxy variables.
 mod proxies;
 /// `serve` on an inherited socket.
