@@ -51,6 +51,8 @@ pub struct App {
     components: Components,
     server: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
+    /// The server at `server.admin_listen`.
+    probes: Option<ServerHandle>,
     workers: Vec<JoinHandle<()>>,
     /// The next process accepts the connections that this one has not accepted.
     is_inherited: bool,
@@ -77,6 +79,7 @@ impl App {
     async fn start_at(config: Config, listening: Listening) -> anyhow::Result<App> {
         let Listening { listener, is_inherited } = listening;
         let address = listener.local_addr()?;
+        let probes = config.server.admin_listen.map(listen::listen_for_probes).transpose()?;
         let store = open(&config.storage)?;
         let components = components(&config, store).await?;
         // Retired secrets have to be known before the first delivery arrives.
@@ -94,8 +97,16 @@ impl App {
         if let Some(ended) = (&mut server).now_or_never() {
             ended?;
         }
+        // On a thread with a lower priority: probes do not compete with accepting.
+        let probes = probes.map(|listener| server::serve_probes(&components, listener));
+        let probes = probes.transpose()?.map(|server| {
+            let handle = server.handle();
+            tokio::spawn(server);
+            handle
+        });
         Ok(App {
             address,
+            probes,
             workers: workers::spawn(&config, &components),
             components,
             server: handle,
@@ -131,6 +142,10 @@ impl App {
             self.server.stop(true).await;
             deps.stop.cancel();
             finish(self.workers, &self.components).await;
+        }
+        // Probes are answered until the end.
+        if let Some(probes) = self.probes {
+            probes.stop(false).await;
         }
         deps.store.close(CLOSE_MAX).await;
         drop(self.serving.await);

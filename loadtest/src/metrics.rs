@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use crate::http::Connection;
+use crate::gateway;
 
 const POLL: Duration = Duration::from_millis(250);
 /// A gateway that decided nothing for so long will not decide any more.
@@ -22,8 +22,7 @@ pub(crate) struct Metrics {
 }
 
 pub(crate) async fn read(address: SocketAddr) -> anyhow::Result<Metrics> {
-    let mut connection = Connection::open(address).await?;
-    let response = connection.get("/metrics").await.context("no metrics")?;
+    let response = gateway::operator(address).open("/metrics").await.context("no metrics")?;
     ensure!(response.status == 200, "/metrics answered {}", response.status);
     let text = String::from_utf8(response.body)?;
     Ok(Metrics {

@@ -1,7 +1,7 @@
 //! `[server]`, `[storage]` and `[[api_token]]`: the listener, its limits, the database, and who may
 //! call the API.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,7 +21,10 @@ use super::value::{Range, Value};
 /// `[server]`, and the byte offset of `public_url`.
 pub(super) fn options(section: Option<Section<'_>>) -> Option<(server::Options, usize)> {
     let mut section = section?;
-    let listen = listen(section.value("listen", "\"127.0.0.1:8080\""));
+    let listen = section.value("listen", "\"127.0.0.1:8080\"");
+    let listen = listen.and_then(|value| socket(&value)).unwrap_or(LISTEN);
+    let admin_listen = section.value("admin_listen", "\"127.0.0.1:9090\"");
+    let admin_listen = admin_listen.and_then(|value| admin_socket(&value, listen));
     let public_url = section.required("public_url", "\"https://gateway.example.com\"");
     let public_url = public_url.and_then(|value| Some((address::base(&value)?, value.offset)));
     let body_bytes_max = body_limit(&mut section);
@@ -30,22 +33,42 @@ pub(super) fn options(section: Option<Section<'_>>) -> Option<(server::Options, 
     let drain = section.duration("drain", "20s", drain);
     section.finish();
     let (public_url, offset) = public_url?;
-    Some((server::Options { listen, public_url, body_bytes_max, memory_bytes_max, drain }, offset))
+    let options = server::Options {
+        listen,
+        admin_listen,
+        public_url,
+        body_bytes_max,
+        memory_bytes_max,
+        drain,
+    };
+    Some((options, offset))
 }
 
-fn listen(value: Option<Value<'_>>) -> SocketAddr {
-    let default = SocketAddr::from(([127, 0, 0, 1], 8080));
-    let Some(value) = value else { return default };
-    let Some(text) = value.text() else { return default };
-    text.parse().unwrap_or_else(|_| {
-        let port = text.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
-        let help = match port {
-            Some(port) => format!("write listen = \"127.0.0.1:{port}\" or \"0.0.0.0:{port}\""),
-            None => value.remedy(),
-        };
-        value.refuse("listen must be an IP address and a port", help);
-        default
-    })
+/// The default of `listen`.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+fn socket(value: &Value<'_>) -> Option<SocketAddr> {
+    let text = value.text()?;
+    if let Ok(socket) = text.parse() {
+        return Some(socket);
+    }
+    let key = value.key;
+    let port = text.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+    let help = match port {
+        Some(port) => format!("write {key} = \"127.0.0.1:{port}\" or \"0.0.0.0:{port}\""),
+        None => value.remedy(),
+    };
+    value.refuse(format!("{key} must be an IP address and a port"), help);
+    None
+}
+
+fn admin_socket(value: &Value<'_>, listen: SocketAddr) -> Option<SocketAddr> {
+    let socket = socket(value)?;
+    if socket == listen {
+        let what = "admin_listen is the address of listen, where metrics need a token";
+        value.refuse(what, "give it another port, which only a private network reaches");
+    }
+    Some(socket)
 }
 
 /// The default of `body_limit`.

@@ -68,9 +68,19 @@ pub fn listen(listen: SocketAddr) -> Result<Listening, Error> {
     } else {
         ""
     };
-    let listener =
-        TcpListener::bind(listen).map_err(|source| Error::Bind { listen, source, hint })?;
-    Ok(Listening::own(listener))
+    Ok(Listening::own(bind(listen, hint)?))
+}
+
+/// The socket for `server.admin_listen`. It is never inherited.
+///
+/// # Errors
+/// The address cannot be bound.
+pub fn listen_for_probes(listen: SocketAddr) -> Result<TcpListener, Error> {
+    bind(listen, " (server.admin_listen)")
+}
+
+fn bind(listen: SocketAddr, hint: &'static str) -> Result<TcpListener, Error> {
+    TcpListener::bind(listen).map_err(|source| Error::Bind { listen, source, hint })
 }
 
 /// The inherited socket, if it listens.

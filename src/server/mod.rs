@@ -134,6 +134,28 @@ pub fn serve(
     Ok(server.run())
 }
 
+/// Serves liveness, readiness and metrics on `listener`, until the returned server is stopped.
+///
+/// # Errors
+/// The listener cannot be used.
+pub fn serve_probes(components: &Components, listener: TcpListener) -> std::io::Result<Server> {
+    let tokens = Data::from(Arc::clone(&components.tokens));
+    let probes = probes::admin_routes(components);
+    let app = move || {
+        App::new()
+            .app_data(tokens.clone())
+            .configure(&probes)
+            .default_service(web::to(problem::no_such_path))
+    };
+    let server = HttpServer::new(app)
+        .workers(1)
+        .client_request_timeout(HEAD_WAIT_MAX)
+        .keep_alive(KEEP_ALIVE)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
 /// `/openapi.json`: the contract of the API. A test compares it with the answers.
 async fn openapi() -> impl actix_web::Responder {
     let document = include_str!("openapi.json");

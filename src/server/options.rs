@@ -12,6 +12,8 @@ use crate::secret::Secret;
 #[derive(Clone, Debug)]
 pub struct Options {
     pub listen: SocketAddr,
+    /// Where a private network gets liveness, readiness and metrics without a token.
+    pub admin_listen: Option<SocketAddr>,
     /// Where Azure DevOps and CI systems reach the gateway.
     pub public_url: Url,
     pub body_bytes_max: usize,

@@ -1,17 +1,27 @@
 //! Liveness, readiness and metrics.
 //!
 //! The gateway is unready only while deliveries cannot be stored. A dead credential shows in the
-//! body of `/readyz`, because a load balancer must not turn deliveries away for it.
+//! body of `/readyz`, because a load balancer must not turn deliveries away for it. Anybody learns
+//! the bare state; what names organizations, accounts or paths needs a viewer.
+
+use std::time::{Duration, Instant};
 
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
+use tokio::sync::Mutex;
 
+use super::auth::Viewer;
+use super::problem::Problem;
 use super::{Components, Draining};
 use crate::deps::Deps;
 use crate::storage::Availability;
 use crate::telemetry;
+
+/// How long the counts of rows serve further requests: counting takes the readers of the database
+/// from everybody else.
+const COUNTS_AGE_MAX: Duration = Duration::from_secs(1);
 
 /// What the probes show.
 #[derive(Debug)]
@@ -19,18 +29,41 @@ struct State {
     deps: Deps,
     draining: Draining,
     metrics: PrometheusHandle,
+    /// When the rows were last counted.
+    counted_at: Mutex<Option<Instant>>,
 }
 
-pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
-    let (deps, draining) = (components.deps.clone(), components.draining.clone());
-    let state = Data::new(State { deps, draining, metrics: telemetry::metrics() });
-    move |config| {
-        config
-            .app_data(state.clone())
-            .route("/livez", web::get().to(live))
-            .route("/readyz", web::get().to(ready))
-            .route("/metrics", web::get().to(metrics));
+impl State {
+    fn new(components: &Components) -> Self {
+        Self {
+            deps: components.deps.clone(),
+            draining: components.draining.clone(),
+            metrics: telemetry::metrics(),
+            counted_at: Mutex::default(),
+        }
     }
+}
+
+/// The routes of the server that everybody reaches.
+pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
+    let state = Data::new(State::new(components));
+    move |config| {
+        config.app_data(state.clone()).route("/metrics", web::get().to(metrics_for_viewers));
+        health(config);
+    }
+}
+
+/// The routes at `server.admin_listen`, which a private network reaches.
+pub(super) fn admin_routes(components: &Components) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
+    let state = Data::new(State::new(components));
+    move |config| {
+        config.app_data(state.clone()).route("/metrics", web::get().to(metrics));
+        health(config);
+    }
+}
+
+fn health(config: &mut ServiceConfig) {
+    config.route("/livez", web::get().to(live)).route("/readyz", web::get().to(ready));
 }
 
 /// `/livez`.
@@ -38,29 +71,55 @@ async fn live() -> impl Responder {
     HttpResponse::Ok().json(json!({ "status": "alive" }))
 }
 
-/// `/readyz`.
-async fn ready(state: Data<State>) -> HttpResponse {
-    let unready = |reason: &str| {
-        HttpResponse::ServiceUnavailable().json(json!({ "status": "unready", "reason": reason }))
+/// `/readyz`. A caller who is no viewer is a probe, whatever it sends.
+async fn ready(viewer: Result<Viewer, Problem>, state: Data<State>) -> HttpResponse {
+    let unready = if state.draining.has_begun() {
+        Some("stopping".to_owned())
+    } else {
+        match state.deps.store.health() {
+            Availability::Writable => None,
+            Availability::Unwritable(reason) => Some(reason),
+        }
     };
-    if state.draining.has_begun() {
-        return unready("stopping");
-    }
-    match state.deps.store.health() {
-        Availability::Writable => HttpResponse::Ok().json(json!({
+    let health = &state.deps.health;
+    match (unready, viewer.is_ok()) {
+        (None, false) => HttpResponse::Ok().json(json!({ "status": "ready" })),
+        (None, true) => HttpResponse::Ok().json(json!({
             "status": "ready",
-            "problems": state.deps.health.problems(),
-            "warnings": state.deps.health.warnings(),
+            "problems": health.problems(),
+            "warnings": health.warnings(),
         })),
-        Availability::Unwritable(reason) => unready(&reason),
+        (Some(_), false) => HttpResponse::ServiceUnavailable().json(json!({ "status": "unready" })),
+        (Some(reason), true) => HttpResponse::ServiceUnavailable()
+            .json(json!({ "status": "unready", "reason": reason })),
     }
+}
+
+async fn metrics_for_viewers(_: Viewer, state: Data<State>) -> HttpResponse {
+    metrics(state).await
 }
 
 /// `/metrics`, in the text format of Prometheus.
 async fn metrics(state: Data<State>) -> HttpResponse {
-    let store = &state.deps.store;
-    // Counted here and not on a timer: it costs nothing where nobody reads the metrics.
-    if let Ok(backlog) = store.backlog().await {
+    state.count().await;
+    let is_writable = state.deps.store.health() == Availability::Writable;
+    metrics::gauge!("azdo_gateway_store_writable").set(if is_writable { 1.0 } else { 0.0 });
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(state.metrics.render())
+}
+
+impl State {
+    /// Sets the gauges that count rows. Here and not on a timer: it costs nothing where nobody
+    /// reads the metrics. Requests at the same time wait for one count.
+    async fn count(&self) {
+        let mut counted_at = self.counted_at.lock().await;
+        if !is_due(*counted_at, Instant::now()) {
+            return;
+        }
+        let backlog = self.deps.store.backlog().await;
+        *counted_at = Some(Instant::now());
+        let Ok(backlog) = backlog else { return };
         let rows = [
             ("undecided", backlog.undecided),
             ("planned", backlog.planned),
@@ -71,13 +130,27 @@ async fn metrics(state: Data<State>) -> HttpResponse {
             let count = u32::try_from(count).unwrap_or(u32::MAX);
             metrics::gauge!("azdo_gateway_backlog", "stage" => stage).set(f64::from(count));
         }
-        let age = backlog.oldest_undecided.map(|oldest| state.deps.clock.now().since(oldest));
+        let age = backlog.oldest_undecided.map(|oldest| self.deps.clock.now().since(oldest));
         metrics::gauge!("azdo_gateway_oldest_undecided_seconds")
             .set(age.unwrap_or_default().as_secs_f64());
     }
-    let is_writable = store.health() == Availability::Writable;
-    metrics::gauge!("azdo_gateway_store_writable").set(if is_writable { 1.0 } else { 0.0 });
-    HttpResponse::Ok()
-        .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(state.metrics.render())
+}
+
+/// Whether rows that were counted then are counted again.
+fn is_due(counted_at: Option<Instant>, now: Instant) -> bool {
+    counted_at.is_none_or(|at| now.duration_since(at) >= COUNTS_AGE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_counted_once_a_second() {
+        let now = Instant::now();
+        assert!(is_due(None, now));
+        assert!(!is_due(Some(now), now));
+        assert!(!is_due(Some(now), now + Duration::from_millis(999)));
+        assert!(is_due(Some(now), now + Duration::from_secs(1)));
+    }
 }

@@ -45,6 +45,14 @@ impl Api {
         body
     }
 
+    /// The text of the answer to a GET that has to succeed.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        let answer = request.send().await.expect("the gateway answers");
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        answer.text().await.expect("the answer is whole")
+    }
+
     pub(crate) async fn post(&self, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
         self.call(Method::POST, path, body).await
     }

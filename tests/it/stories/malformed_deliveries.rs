@@ -135,8 +135,7 @@ async fn any_bytes_with_the_right_secret_are_answered_202() {
     env.until_decided(&gateway.api).await;
     let ready = gateway.api.get("/readyz").await;
     assert_eq!(ready["status"], "ready");
-    let metrics = reqwest::Client::new().get(format!("{}/metrics", gateway.url)).send().await;
-    let metrics = metrics.unwrap().text().await.unwrap();
+    let metrics = gateway.api.text("/metrics").await;
     assert!(!metrics.contains("azdo_gateway_panics_total{"), "{metrics}");
     gateway.stop().await;
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use fakes::ado::{Answer, SubscriptionStatus};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 
 use crate::harness::{Binary, Env, POLL_INTERVAL, WAIT_MAX, payloads};
 
@@ -39,9 +39,12 @@ async fn until_unready(gateway: &Binary) {
 }
 
 async fn is_unready(gateway: &Binary, advice: &str) {
+    let (status, body) = gateway.api.call(Method::GET, "/readyz", None).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(body["reason"].as_str().is_some_and(|reason| reason.contains(advice)), "{body}");
     let (status, body) = get(format!("{}/readyz", gateway.url)).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(body.contains(advice), "{body}");
+    assert_eq!(body, r#"{"status":"unready"}"#, "the reason names a path, which is for viewers");
     let log = log(gateway);
     assert!(log.lines().any(|line| line.contains("503") && line.contains(advice)), "{log}");
     let (alive, _) = get(format!("{}/livez", gateway.url)).await;

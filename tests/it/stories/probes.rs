@@ -1,18 +1,69 @@
 //! Liveness, readiness, metrics, and the problem documents of refused requests.
 
 use reqwest::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::harness::{Api, Binary, Env, InProcess, check};
+use crate::harness::{Api, Binary, Env, InProcess, OPERATOR, REPORTER, VIEWER, check};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn anybody_may_ask_for_liveness_and_readiness() {
+async fn anybody_learns_the_bare_state_and_viewers_the_problems() {
     let env = Env::new(1801);
-    let gateway = InProcess::start(&env).await;
-    let anonymous = Api::new(&gateway.url, "");
-    assert_eq!(anonymous.get("/livez").await["status"], "alive");
-    assert_eq!(anonymous.get("/readyz").await["status"], "ready");
+    let gateway = env.unlinked(|_| {}).await;
+    let is_shown = |ready: &Value| ready["problems"]["fabrikam"].is_string();
+    Api::new(&gateway.url, VIEWER).until("/readyz", is_shown).await;
+    for token in ["", "an unknown token", REPORTER] {
+        let probe = Api::new(&gateway.url, token);
+        assert_eq!(probe.get("/livez").await, json!({ "status": "alive" }));
+        assert_eq!(probe.get("/readyz").await, json!({ "status": "ready" }), "{token:?}");
+    }
     gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_for_viewers() {
+    let env = Env::new(1805);
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    for (token, status) in [("", 401), ("an unknown token", 401), (REPORTER, 403)] {
+        let caller = Api::new(&gateway.url, token);
+        let (answered, body) = caller.call(Method::GET, "/metrics", None).await;
+        assert_eq!(answered.as_u16(), status, "{token:?}");
+        assert_eq!(body["status"], status, "it is a problem document");
+    }
+    for token in [VIEWER, OPERATOR] {
+        let metrics = Api::new(&gateway.url, token).text("/metrics").await;
+        assert!(metrics.contains("azdo_gateway_store_writable 1"), "{metrics}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_network_gets_metrics_without_a_token_and_nothing_else() {
+    let env = Env::new(1806);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let gateway = InProcess::start_with(&env, |settings| {
+        settings.server = format!("admin_listen = \"{address}\"");
+    })
+    .await;
+    let scraper = Api::new(&format!("http://{address}"), "");
+    assert_eq!(scraper.get("/livez").await, json!({ "status": "alive" }));
+    assert_eq!(scraper.get("/readyz").await, json!({ "status": "ready" }));
+    let metrics = scraper.text("/metrics").await;
+    assert!(metrics.contains("azdo_gateway_backlog{stage=\"undecided\"}"), "{metrics}");
+    let operator = Api::new(&format!("http://{address}"), OPERATOR);
+    assert_eq!(operator.get("/readyz").await["problems"], json!({}));
+    for path in ["/v1/runs", "/v1/proof/x", "/connect/fabrikam", "/openapi.json"] {
+        let (status, _) = operator.call(Method::GET, path, None).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let hook = "/hooks/azure-devops/fabrikam/git-push";
+    assert_eq!(operator.post(hook, None).await.0, StatusCode::NOT_FOUND);
+    let anonymous = Api::new(&gateway.url, "");
+    let (status, _) = anonymous.call(Method::GET, "/metrics", None).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "everybody reaches the other address");
+    gateway.stop().await;
+    assert!(std::net::TcpStream::connect(&address).is_err(), "it is closed with the gateway");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,8 +80,8 @@ async fn the_metrics_count_every_stage() {
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "build", "succeeded").await;
     env.until_idle(&gateway.api).await;
-    let answer = reqwest::Client::new().get(format!("{}/metrics", gateway.url)).send().await;
-    let answer = answer.unwrap();
+    let request = reqwest::Client::new().get(format!("{}/metrics", gateway.url));
+    let answer = request.bearer_auth(VIEWER).send().await.unwrap();
     let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
     assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
     let metrics = answer.text().await.unwrap();
@@ -81,13 +132,12 @@ async fn an_unknown_path_or_method_gets_a_problem_document() {
 async fn every_refusal_of_the_api_is_a_problem_document() {
     let env = Env::new(1804);
     let gateway = InProcess::without_hooks(&env, |_| {}).await;
-    let operator = crate::harness::OPERATOR;
     for (method, path, token, status) in [
         (Method::GET, "/v1/runs", "", 401),
-        (Method::GET, "/v1/runs", crate::harness::REPORTER, 403),
-        (Method::GET, "/v1/runs?limit=0", operator, 400),
-        (Method::GET, "/v1/runs/none", operator, 404),
-        (Method::POST, "/v1/statuses", operator, 400),
+        (Method::GET, "/v1/runs", REPORTER, 403),
+        (Method::GET, "/v1/runs?limit=0", OPERATOR, 400),
+        (Method::GET, "/v1/runs/none", OPERATOR, 404),
+        (Method::POST, "/v1/statuses", OPERATOR, 400),
     ] {
         let url = format!("{}{path}", gateway.url);
         let request = reqwest::Client::new().request(method, url).bearer_auth(token);

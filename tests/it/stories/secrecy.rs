@@ -79,8 +79,7 @@ async fn every_answer(gateway: &Binary) -> String {
     for path in ["/nowhere", "/v1/runs?limit=x", "/v1/runs/1"] {
         all += &gateway.api.call(Method::GET, path, None).await.1.to_string();
     }
-    let metrics = reqwest::Client::new().get(format!("{}/metrics", gateway.url)).send().await;
-    all + &metrics.unwrap().text().await.unwrap()
+    all + &gateway.api.text("/metrics").await
 }
 
 /// Causes everything that is logged: successes, refusals, faults, and wrong credentials.

@@ -142,8 +142,7 @@ async fn a_low_rate_limit_budget_is_a_metric_and_delays_no_status() {
         let commit = push_with_status(&env, &gateway).await;
         env.until_commit_status(&commit, "scan", "succeeded").await;
     }
-    let answer = reqwest::Client::new().get(format!("{}/metrics", gateway.url)).send().await;
-    let metrics = answer.unwrap().text().await.unwrap();
+    let metrics = gateway.api.text("/metrics").await;
     let share = "azdo_gateway_ado_rate_limit_share{organization=\"fabrikam\"} 0.05";
     assert!(metrics.contains(share), "{metrics}");
     gateway.stop().await;
