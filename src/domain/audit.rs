@@ -88,9 +88,18 @@ words! {
         ApiToken = "api_token",
         /// The link that works once.
         OneTimeLink = "one_time_link",
+        /// Somebody who proved nothing.
+        Nobody = "nobody",
         /// A command that opened the store, while no gateway ran.
         CommandLine = "command_line",
     }
+}
+
+/// Who did something, and how they proved who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    pub name: String,
+    pub via: Via,
 }
 
 /// One entry.
@@ -117,6 +126,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The entry with another actor.
+    pub fn by(self, Actor { name, via }: Actor) -> Self {
+        Self { actor: name, via, ..self }
+    }
+
     /// An entry by the gateway itself. Its other fields are empty.
     pub fn new(at: Timestamp, organization: &str, action: Action, outcome: Outcome) -> Self {
         Self {

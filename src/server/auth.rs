@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::{ApiToken, Role};
 use crate::credentials::AuditLog;
 use crate::deps::Deps;
-use crate::domain::audit::{Action, Entry, Outcome, Via};
+use crate::domain::audit::{Action, Actor, Entry, Outcome};
 use crate::domain::id::RunId;
 use crate::storage::Audit;
 
@@ -29,9 +29,7 @@ pub(super) type Reporter = Caller<Report>;
 /// A caller with one of the roles of `P`.
 #[derive(Debug)]
 pub(super) struct Caller<P> {
-    /// The name of the caller's token.
-    pub(super) name: String,
-    via: Via,
+    pub(super) actor: Actor,
     permission: PhantomData<P>,
 }
 
@@ -48,9 +46,8 @@ impl<P> Caller<P> {
     ) {
         let store = Arc::clone(&deps.store) as Arc<dyn Audit>;
         let audit_log = AuditLog::new(organization, store, deps.clock.clone());
-        let (actor, via) = (self.name.clone(), self.via);
-        let entry = audit_log.entry(action, Outcome::Done);
-        audit_log.record(vec![Entry { actor, via, run, detail, ..entry }]).await;
+        let entry = audit_log.entry(action, Outcome::Done).by(self.actor.clone());
+        audit_log.record(vec![Entry { run, detail, ..entry }]).await;
     }
 }
 
@@ -102,7 +99,8 @@ fn authorize<P: Permission>(request: &HttpRequest) -> Result<Caller<P>, Problem>
         let needed = P::NEEDED;
         return Err(Problem::forbidden(format!("this needs a token with the role {needed}")));
     }
-    Ok(Caller { name: token.name.clone(), via: token.via, permission: PhantomData })
+    let actor = Actor { name: token.name.clone(), via: token.via };
+    Ok(Caller { actor, permission: PhantomData })
 }
 
 /// The bearer token of a request.

@@ -60,7 +60,7 @@ async fn begin(
     let linking = &state.identities.linking;
     let started = match (query.into_inner().ticket, operator) {
         (Some(ticket), _) => linking.start_with_ticket(&path, &Secret::new(ticket)).await,
-        (None, Ok(operator)) => linking.start(&path, &operator.name).await,
+        (None, Ok(operator)) => linking.start(&path, operator.actor).await,
         (None, Err(_)) => {
             let remedy = "Open the link that `azdo-gateway link` prints: it proves that you are \
                           an operator, and works once.";

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::error::Error;
 use super::lease::Commit;
-use crate::domain::audit::Entry;
+use crate::domain::audit::{Actor, Entry};
 use crate::domain::time::Timestamp;
 use crate::secret::Sealed;
 
@@ -37,7 +37,7 @@ pub struct Login {
     /// The PKCE verifier (RFC 7636).
     pub verifier: Sealed,
     /// Who asked for it, for the audit log.
-    pub actor: String,
+    pub actor: Actor,
     pub expires_at: Timestamp,
 }
 

@@ -19,7 +19,7 @@ use super::sign_in::{LinkError, LinkedUser, SignInCallback, StartedSignIn};
 use crate::credentials::audit_log::count;
 use crate::credentials::entra::{self, Account, Tokens};
 use crate::deps::Deps;
-use crate::domain::audit::{Action, Entry, Outcome};
+use crate::domain::audit::{Action, Actor, Entry, Outcome, Via};
 use crate::domain::time::Timestamp;
 use crate::secret::Secret;
 use crate::storage::{Commit, Link, LinkChange, LinkTo, Login, Statuses, Ticket};
@@ -113,7 +113,7 @@ impl Linking {
             true => (Attempt::Known, session.links.take_ticket(digest, name, now).await?),
             false => (Attempt::UnknownTicket, None),
         };
-        let Some(actor) = taken else {
+        let Some(name_of_actor) = taken else {
             let reason = format!(
                 "this link was used before, has expired, or is not for {name}: run \
                  `azdo-gateway link {name}` for a new one"
@@ -122,14 +122,19 @@ impl Linking {
             self.refusals.record_stranger(audit_log, attempt, name, actor, &reason, now).await;
             return Err(LinkError::NotAllowed(reason));
         };
-        self.start(organization, &actor).await
+        let actor = Actor { name: name_of_actor, via: Via::OneTimeLink };
+        self.start(organization, actor).await
     }
 
     /// Starts a sign-in for a caller whose right to link was checked.
     ///
     /// # Errors
     /// See [`LinkError`].
-    pub async fn start(&self, organization: &str, actor: &str) -> Result<StartedSignIn, LinkError> {
+    pub async fn start(
+        &self,
+        organization: &str,
+        actor: Actor,
+    ) -> Result<StartedSignIn, LinkError> {
         let session = &self.find(organization)?.session;
         let now = session.clock.now();
         let login = entra::Login::begin().map_err(|error| unavailable(&error))?;
@@ -145,7 +150,7 @@ impl Linking {
             verifier: session
                 .seal("verifier", &login.verifier)
                 .map_err(|error| unavailable(&error))?,
-            actor: actor.to_owned(),
+            actor,
             expires_at: now.plus(SIGN_IN_MAX),
         };
         session.links.begin_login(stored, now).await?;
@@ -257,7 +262,7 @@ impl Linking {
             user_name: account.user_name,
             email: account.email,
             linked_at: now,
-            linked_by: login.actor.clone(),
+            linked_by: login.actor.name.clone(),
             signed_in_at: account.signed_in_at.unwrap_or(now),
             refresh_token: seal("refresh", &refresh_token)?,
             access_token: Some(seal("access", &tokens.access_token)?),
@@ -271,9 +276,8 @@ impl Linking {
         let user = LinkedUser::from(&link);
         let entry = Entry {
             identity: Some(user.user_name.clone()),
-            actor: login.actor.clone(),
             detail: user.email.clone().unwrap_or_default(),
-            ..session.audit_log.entry(Action::Link, Outcome::Done)
+            ..session.audit_log.entry(Action::Link, Outcome::Done).by(login.actor.clone())
         };
         commit(session, LinkTo::Linked(Box::new(link)), entry).await?;
         self.statuses.make_slots_due(session.organization(), now).await?;
@@ -285,7 +289,7 @@ impl Linking {
     ///
     /// # Errors
     /// See [`LinkError`].
-    pub async fn unlink(&self, organization: &str, actor: &str) -> Result<bool, LinkError> {
+    pub async fn unlink(&self, organization: &str, actor: Actor) -> Result<bool, LinkError> {
         let organization = self.find(organization)?;
         let session = &organization.session;
         let _change = organization.change.lock().await;
@@ -293,8 +297,7 @@ impl Linking {
         let link = session.links.link(session.organization()).await?;
         let entry = Entry {
             identity: link.map(|link| link.user_name),
-            actor: actor.to_owned(),
-            ..session.audit_log.entry(Action::Unlink, Outcome::Done)
+            ..session.audit_log.entry(Action::Unlink, Outcome::Done).by(actor)
         };
         let committed = commit(session, LinkTo::Unlinked, entry).await?;
         Ok(committed == Commit::Committed)

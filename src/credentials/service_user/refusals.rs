@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::credentials::audit_log::AuditLog;
-use crate::domain::audit::{Action, Entry, Outcome};
+use crate::domain::audit::{Action, Actor, Entry, Outcome, Via};
 use crate::domain::time::Timestamp;
 
 /// Attempts that are recorded at once, and the time after which one more is.
@@ -37,8 +37,8 @@ pub(super) struct Refusals {
 
 impl Refusals {
     /// Records a refusal of `actor`, who proved a right to link.
-    pub(super) async fn record(&self, audit_log: &AuditLog, actor: &str, reason: &str) {
-        write(audit_log, &audit_log.organization, actor, reason).await;
+    pub(super) async fn record(&self, audit_log: &AuditLog, actor: &Actor, reason: &str) {
+        write(audit_log, &audit_log.organization, actor.clone(), reason).await;
     }
 
     /// Records a refusal of somebody who proved nothing, within the budget of the attempt.
@@ -57,6 +57,7 @@ impl Refusals {
             Attempt::UnknownSignIn => &self.unknown_sign_ins,
             Attempt::Known => &self.known,
         };
+        let actor = Actor { name: actor.to_owned(), via: Via::Nobody };
         let recorded = budget.lock().take(now);
         match recorded {
             Some(0) => write(audit_log, organization, actor, reason).await,
@@ -69,13 +70,12 @@ impl Refusals {
     }
 }
 
-async fn write(audit_log: &AuditLog, organization: &str, actor: &str, reason: &str) {
+async fn write(audit_log: &AuditLog, organization: &str, actor: Actor, reason: &str) {
     tracing::warn!(organization, "a sign-in was refused: {reason}");
     let entry = Entry {
         organization: organization.to_owned(),
-        actor: actor.to_owned(),
         detail: reason.to_owned(),
-        ..audit_log.entry(Action::Link, Outcome::Refused)
+        ..audit_log.entry(Action::Link, Outcome::Refused).by(actor)
     };
     audit_log.record(vec![entry]).await;
 }

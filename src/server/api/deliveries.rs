@@ -64,7 +64,7 @@ pub(super) async fn replay(
     let replayed = deps.store.replay(id, deps.clock.now()).await?.ok_or_else(missing)?;
     let detail = format!("delivery {id} as delivery {replayed}");
     operator.record(&deps, &organization, Action::Replay, None, detail).await;
-    tracing::info!(delivery = id.0, "replayed as delivery {replayed} by {}", operator.name);
+    tracing::info!(delivery = id.0, "replayed as delivery {replayed} by {}", operator.actor.name);
     deps.notifiers.decide.notify();
     Ok(HttpResponse::Accepted().json(json!({ "delivery": replayed })))
 }

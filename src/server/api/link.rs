@@ -28,7 +28,7 @@ pub(super) async fn create(
 ) -> Result<HttpResponse, Problem> {
     let linking = &identities.linking;
     let linked = linking.linked_user(&path).await?;
-    let (url, expires_at) = linking.ticket(&path, &operator.name).await?;
+    let (url, expires_at) = linking.ticket(&path, &operator.actor.name).await?;
     let linked = linked.as_ref().map(render);
     let answer = json!({ "url": url.expose(), "expires_at": expires_at, "linked": linked });
     Ok(HttpResponse::Created().json(answer))
@@ -40,7 +40,7 @@ pub(super) async fn unlink(
     path: Path<String>,
     identities: Data<Identities>,
 ) -> Result<HttpResponse, Problem> {
-    identities.linking.unlink(&path, &operator.name).await?;
+    identities.linking.unlink(&path, operator.actor).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

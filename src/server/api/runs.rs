@@ -50,7 +50,7 @@ pub(super) async fn cancel(
     observe: Data<Observe>,
     deps: Data<Deps>,
 ) -> Result<HttpResponse, Problem> {
-    match observe.cancel(id(&path)?, &operator.name).await? {
+    match observe.cancel(id(&path)?, &operator.actor.name).await? {
         Changed::To(run) => {
             let (of, detail) = (Some(run.id), run.check.clone());
             operator.record(&deps, &run.organization, Action::Cancel, of, detail).await;
@@ -69,7 +69,7 @@ pub(super) async fn rerun(
     deps: Data<Deps>,
 ) -> Result<HttpResponse, Problem> {
     let id = id(&path)?;
-    let run = observe.rerun(id, &operator.name).await?.ok_or_else(|| missing(&path))?;
+    let run = observe.rerun(id, &operator.actor.name).await?.ok_or_else(|| missing(&path))?;
     let detail = format!("{} as run {}", run.check, run.id);
     operator.record(&deps, &run.organization, Action::Rerun, Some(id), detail).await;
     Ok(HttpResponse::Accepted().json(render(&run)))

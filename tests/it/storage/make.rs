@@ -1,6 +1,6 @@
 //! Values to store: small, numbered, and equal when made from equal numbers.
 
-use azdo_gateway::domain::audit::{Action, Entry, Outcome as Ended};
+use azdo_gateway::domain::audit::{Action, Actor, Entry, Outcome as Ended, Via};
 use azdo_gateway::domain::decision::{Decision, Outcome, Remembered, RememberedRef};
 use azdo_gateway::domain::event::{Event, Repository};
 use azdo_gateway::domain::fact::CatchUpMeta;
@@ -263,7 +263,7 @@ pub(super) fn login(number: u32, browser: u32, until: i64) -> Login {
         organization: ORGANIZATION.into(),
         nonce: format!("nonce-{number}"),
         verifier: Sealed(vec![1, 0, 255]),
-        actor: "token/alice".into(),
+        actor: Actor { name: "alice".into(), via: Via::OneTimeLink },
         expires_at: at(until),
     }
 }

@@ -2,7 +2,7 @@
 
 use fakes::entra::Forgery;
 use reqwest::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{Api, Browser, Env, InProcess, OPERATOR, SERVICE_USER, VIEWER};
 
@@ -42,6 +42,7 @@ async fn an_operator_links_the_service_user_and_sees_who_it_is() {
     assert_eq!(entries[0]["outcome"], "done");
     assert_eq!(entries[0]["identity"], SERVICE_USER);
     assert_eq!(entries[0]["actor"], "ops");
+    assert_eq!(entries[0]["via"], "api_token");
     gateway.stop().await;
 }
 
@@ -56,6 +57,8 @@ async fn a_one_time_link_works_once_and_for_its_organization() {
     let browser = Browser::new();
     let back = browser.sign_in(&url, None).await;
     assert_eq!(browser.open(back.as_str(), None).await.status, StatusCode::OK);
+    let linked = gateway.api.items("/v1/audit?action=link&outcome=done").await;
+    assert_eq!((&linked[0]["actor"], &linked[0]["via"]), (&json!("ops"), &json!("one_time_link")));
     let again = Browser::new().open(&url, None).await;
     assert_eq!(again.status, StatusCode::FORBIDDEN);
     assert!(again.text.contains("azdo-gateway link fabrikam"), "{}", again.text);

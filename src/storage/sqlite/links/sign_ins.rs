@@ -5,9 +5,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use crate::domain::audit::{Actor, Via};
 use crate::domain::time::Timestamp;
 use crate::secret::Sealed;
-use crate::storage::sqlite::engine::rows::time;
+use crate::storage::sqlite::engine::rows::{parsed, time};
 use crate::storage::{Login, Ticket};
 
 /// Tickets, and as many sign-ins.
@@ -62,7 +63,7 @@ pub(super) fn begin(db: &Connection, login: &Login, now: Timestamp) -> rusqlite:
     .execute([LIVE_MAX - 1])?;
     db.prepare_cached(
         "INSERT OR REPLACE INTO login (state, browser, organization, nonce, verifier, actor,
-            expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            via, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute(params![
         login.state,
@@ -70,7 +71,8 @@ pub(super) fn begin(db: &Connection, login: &Login, now: Timestamp) -> rusqlite:
         login.organization,
         login.nonce,
         login.verifier.0,
-        login.actor,
+        login.actor.name,
+        login.actor.via.as_str(),
         login.expires_at.micros(),
     ])?;
     Ok(())
@@ -86,20 +88,21 @@ pub(super) fn take(
     db.prepare_cached("DELETE FROM login WHERE expires_at <= ?1")?.execute([now.micros()])?;
     db.prepare_cached(
         "DELETE FROM login WHERE state = ?1 AND browser = ?2
-         RETURNING state, browser, organization, nonce, verifier, actor, expires_at",
+         RETURNING state, browser, organization, nonce, verifier, actor, expires_at, via",
     )?
     .query_row(params![state, browser], login)
     .optional()
 }
 
 fn login(row: &Row<'_>) -> rusqlite::Result<Login> {
+    let via: String = row.get(7)?;
     Ok(Login {
         state: row.get(0)?,
         browser: row.get(1)?,
         organization: row.get(2)?,
         nonce: row.get(3)?,
         verifier: Sealed(row.get(4)?),
-        actor: row.get(5)?,
+        actor: Actor { name: row.get(5)?, via: parsed(7, &via, Via::parse(&via))? },
         expires_at: time(row, 6)?,
     })
 }

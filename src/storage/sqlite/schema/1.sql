@@ -203,6 +203,7 @@ CREATE TABLE login (
     nonce TEXT NOT NULL,
     verifier BLOB NOT NULL,
     actor TEXT NOT NULL,
+    via TEXT NOT NULL,
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX login_by_expiry ON login (expires_at);
