@@ -9,6 +9,10 @@ use ::time::OffsetDateTime;
 use ::time::format_description::well_known::Rfc3339;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// Events that differ by less than this may have happened in either order: clocks differ, and so
+/// does the precision with which times are written.
+pub const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
+
 /// Microseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);

@@ -4,7 +4,7 @@
 
 use super::super::decision::Remembered;
 use super::super::pull_request::{PullRequest, Status};
-use super::super::time::Timestamp;
+use super::super::time::{CLOCKS_DIFFER, Timestamp};
 use super::criteria::Criteria;
 use super::pushes::Pushes;
 
@@ -65,8 +65,7 @@ pub fn missed(
     if differs {
         return Some(dated(None, known.as_of, criteria));
     }
-    let is_later = |at: &Timestamp| criteria.is_thorough && known.head_as_of() < *at;
-    if let Some(at) = pushed_at(seen, pushes).filter(is_later) {
+    if let Some(at) = came_back_at(known, seen, pushes).filter(|_| criteria.is_thorough) {
         return Some(Missed { at, is_dated: true, came_back: true });
     }
     // No change: the labels become known, as of the time of what is known. What was past stays so.
@@ -110,6 +109,20 @@ fn unknown(seen: &SeenPullRequest, pushes: &Pushes, criteria: &Criteria) -> Opti
     }
     let at = seen.closed_at.filter(|at| criteria.follows_closing && *at >= criteria.since)?;
     Some(Missed { at, is_dated: true, came_back: false })
+}
+
+/// When its source branch was pushed back to the known head, from which it had moved away.
+///
+/// A push of about the time as of which the head is known may be the one that made it the head.
+/// Pushes to a branch are in order whatever their times are: it moved only where one left the head.
+fn came_back_at(known: &Remembered, seen: &SeenPullRequest, pushes: &Pushes) -> Option<Timestamp> {
+    let PullRequest { source_ref, source_commit, .. } = &seen.pull_request;
+    let (at, head_as_of) = (pushed_at(seen, pushes)?, known.head_as_of());
+    // What is stored is precise to the millisecond.
+    let is_later = head_as_of.ms() < at.ms();
+    let is_long_after = head_as_of.plus(CLOCKS_DIFFER) < at;
+    let has_left = || source_commit.as_ref().is_some_and(|head| pushes.has_left(source_ref, head));
+    (is_later && (is_long_after || has_left())).then_some(at)
 }
 
 /// A change at a time that is not before what is known, which would make it stale.

@@ -30,4 +30,10 @@ impl Pushes {
             Some((push.pushed_at?, update.new.as_deref()))
         })
     }
+
+    /// Whether a push moved a ref away from this head.
+    pub(super) fn has_left(&self, name: &str, head: &str) -> bool {
+        let mut updates = self.list.iter().flat_map(|push| &push.updates);
+        updates.any(|update| update.name == name && update.old.as_deref() == Some(head))
+    }
 }

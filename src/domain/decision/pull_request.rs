@@ -9,7 +9,7 @@ use super::super::id::RunId;
 use super::super::pull_request::{PullRequest, Status, changes};
 use super::super::run::{self, Advance, OfPullRequest, Run, State};
 use super::super::status;
-use super::super::time::Timestamp;
+use super::super::time::{CLOCKS_DIFFER, Timestamp};
 use super::{Decision, Observation, Outcome, Plan, Source, answers, is_of, plan, sentence};
 
 /// The stored state of a pull request.
@@ -42,6 +42,8 @@ enum Occasion {
     New,
     /// An obstacle is gone: starts a run unless one already has the result.
     Renewed,
+    /// The branch may have moved and come back: starts a run unless one was made for the commit.
+    Doubtful,
 }
 
 /// Decides about a pull request as `seen`.
@@ -248,19 +250,24 @@ impl Step<'_> {
         let renewed = happened(Event::PullRequestPublished)
             || happened(Event::PullRequestReactivated)
             || (happened(Event::PullRequestEdited) && !check.labels.is_empty())
-            || self.came_back()
             || self.observation.source == Source::Replay;
         if new {
             return Some(Occasion::New);
         }
-        renewed.then_some(Occasion::Renewed)
+        if renewed { Some(Occasion::Renewed) } else { self.came_back() }
     }
 
-    /// Catch-up found that the source branch moved and came back since the stored head.
-    fn came_back(&self) -> bool {
-        let before = self.known.remembered.as_ref();
-        let is_news = before.is_none_or(|before| before.head_as_of() < self.observation.at);
-        is_news && self.observation.caught_up.is_some_and(|found| found.catch_up_meta.came_back)
+    /// Catch-up found that the source branch moved and came back since the stored head. That is
+    /// doubtful where it came back at about the time of the stored head: it may be the same push.
+    fn came_back(&self) -> Option<Occasion> {
+        self.observation.caught_up.filter(|found| found.catch_up_meta.came_back)?;
+        let at = self.observation.at;
+        let head_as_of = self.known.remembered.as_ref().map(Remembered::head_as_of);
+        match head_as_of {
+            Some(head_as_of) if at <= head_as_of => None,
+            Some(head_as_of) if at <= head_as_of.plus(CLOCKS_DIFFER) => Some(Occasion::Doubtful),
+            _ => Some(Occasion::Renewed),
+        }
     }
 
     fn start(&mut self, check: &Check, occasion: Occasion) -> Result<Run, String> {
@@ -268,9 +275,15 @@ impl Step<'_> {
         let Some(commit) = &self.next.source_commit else {
             return Err("the delivery does not name its source commit".into());
         };
-        if occasion == Occasion::Renewed
-            && let Some(run) = self.answer(check, commit)
-        {
+        let known = match occasion {
+            Occasion::New => None,
+            Occasion::Renewed => self.answer(check, commit),
+            // One that was cancelled or errored was so for this push.
+            Occasion::Doubtful => {
+                self.newest(check, commit).filter(|newest| newest.state != State::Superseded)
+            }
+        };
+        if let Some(run) = known {
             let why = format!("it has already run on {}", short(commit));
             self.shown_again.push(run.clone());
             return Err(why);
@@ -286,14 +299,19 @@ impl Step<'_> {
         Ok(plan(check, work, (self.new_id)(), self.now))
     }
 
-    /// The run that makes another one needless: the newest of this commit, if it has the same
-    /// target branch and is live, or succeeded or failed. Run ids sort by time.
+    /// The run that makes another one needless: the newest of this commit, if it is live, or
+    /// succeeded or failed.
     pub(super) fn answer(&self, check: &Check, commit: &str) -> Option<&Run> {
+        self.newest(check, commit).filter(|newest| answers(newest, check, commit))
+    }
+
+    /// The newest run of this commit, if it has the same target branch. Run ids sort by time.
+    fn newest(&self, check: &Check, commit: &str) -> Option<&Run> {
         let target = &self.next.target_ref;
         let of_commit = |run: &&Run| is_of(run, check) && run.commit == commit;
         let newest = self.known.runs.iter().filter(of_commit).max_by_key(|run| run.id)?;
         let into_target = newest.pull_request.as_ref().is_some_and(|of| of.target_ref == *target);
-        Some(newest).filter(|_| into_target && answers(newest, check, commit))
+        Some(newest).filter(|_| into_target)
     }
 
     fn end_live(&self, check: &Check, end: impl Fn(&Run) -> Advance) -> Vec<Run> {

@@ -18,14 +18,12 @@ use crate::domain::decision::Remembered;
 use crate::domain::fact::{CatchUpMeta, RefUpdate};
 use crate::domain::pull_request::Status;
 use crate::domain::subscription::Topic;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{CLOCKS_DIFFER, Timestamp};
 use crate::storage::{CatchUpDelivery, KnownRepository, WatchRow};
 
 /// Between the end of one reading and the begin of the next: lists and clock of Azure DevOps may
 /// lag a little. What is read twice starts nothing twice.
 pub(super) const OVERLAP: Duration = Duration::from_secs(60);
-/// Events that differ by less than this may have happened in either order, since clocks differ.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
 /// How long a hook may take to deliver an event, which is usually seconds.
 const HOOKS_TAKE: Duration = Duration::from_secs(120);
 /// How far back pushes are read after a start, for branches that moved and came back.

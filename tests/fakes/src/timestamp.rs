@@ -24,6 +24,12 @@ pub fn rfc3339(milliseconds: i64) -> String {
     )
 }
 
+/// `2026-11-23T09:14:16.1234567Z`: the same with digits after the milliseconds, as ADO dates pushes
+/// and events.
+pub fn precise(milliseconds: i64) -> String {
+    rfc3339(milliseconds).replace("0000Z", "4567Z")
+}
+
 /// `Mon, 23 Nov 2026 09:14:16 GMT`, as the header `Date` has it (RFC 9110 §5.6.7).
 pub fn http_date(milliseconds: i64) -> String {
     let at = OffsetDateTime::from_unix_timestamp(milliseconds.div_euclid(1_000))

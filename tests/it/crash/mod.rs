@@ -11,6 +11,8 @@ mod consistency;
 mod databases;
 /// SIGTERM: readiness falls, requests in flight are answered, accepted deliveries are on disk.
 mod drain;
+/// Runs that ended without a result stay so.
+mod endings;
 /// Killed while subscriptions are healed.
 mod healing;
 /// A load balancer in front of the gateway.

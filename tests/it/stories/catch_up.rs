@@ -1,10 +1,15 @@
 //! Catch-up: events that no hook delivered are found and run once; what existed before the gateway
 //! watched a repository starts nothing.
 
+use std::time::Duration;
+
+use azdo_gateway::domain::time::Timestamp;
+use fakes::ci::Behaviour;
 use fakes::faults::{Action, Rule, server_error_500};
 use fakes::http::Response;
+use serde_json::{Value, json};
 
-use crate::harness::{Env, InProcess, Settings, check};
+use crate::harness::{Env, InProcess, Settings, check, payloads};
 
 /// Without managed hooks, so that only catch-up finds events.
 fn catch_up_only(settings: &mut Settings) {
@@ -162,4 +167,71 @@ async fn failures_of_azure_devops_during_catch_up_lose_and_repeat_nothing() {
     assert_eq!(env.starts(), 2);
     env.check_invariants();
     gateway.stop().await;
+}
+
+/// Opens a pull request, and delivers it with the time that `dated` makes of the time of its push,
+/// as Azure DevOps writes it.
+async fn open_dated(env: &Env, gateway: &InProcess, branch: &str, dated: Dated) -> (u64, String) {
+    let (id, commit) = env.open(branch);
+    let path = format!("_apis/git/repositories/{}/pushes", env.repository);
+    let pushes = env.ado_request("GET", &path, &Value::Null).await;
+    let newest = pushes["value"][0]["date"].as_str().expect("a push has a date").to_owned();
+    let mut body = payloads::pull_request(env, id, branch, &commit);
+    body["createdDate"] = json!(dated(&newest));
+    env.deliver(&gateway.url, "opened-by-hand", body.to_string()).await;
+    (id, commit)
+}
+
+/// Makes the time of an event out of that of a push.
+type Dated = fn(&str) -> String;
+
+/// One that is equal, one that is earlier, and one without its fraction.
+const DATES: [(&str, Dated); 3] = [
+    ("equal", |pushed| pushed.to_owned()),
+    ("swapped", |pushed| {
+        let at = Timestamp::parse(pushed).expect("it is a time");
+        at.minus(Duration::from_millis(2)).to_string()
+    }),
+    ("cut", |pushed| format!("{}Z", pushed.split('.').next().expect("there is a first part"))),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_cancelled_or_errored_stays_so_whatever_times_pull_request_and_push_have() {
+    let env = Env::new(907);
+    let gateway = InProcess::without_hooks(&env, catch_up_only).await;
+    until_caught_up(&env, &gateway).await;
+    gateway.stop().await;
+    let seldom = |settings: &mut Settings| {
+        settings.organization = "hooks = false\ncatch_up = \"1d\"".into();
+    };
+    let gateway = InProcess::without_hooks(&env, seldom).await;
+    let is_over = |outcomes: &Value| {
+        let mut items = outcomes["items"].as_array().expect("it lists outcomes").iter();
+        items.any(|one| one["reconciler"] == "catch_up" && one["at"].is_string())
+    };
+    gateway.api.until("/v1/organizations/fabrikam/reconcile", is_over).await;
+    for (name, dated) in DATES {
+        env.shell.ci(|ci| ci.set_default(Behaviour::Error));
+        let (id, commit) = open_dated(&env, &gateway, &format!("{name}-errored"), dated).await;
+        env.until_status(id, &commit, "unit-tests", "error").await;
+        env.disable_ci_reports();
+        let (id, commit) = open_dated(&env, &gateway, &format!("{name}-cancelled"), dated).await;
+        let run = env.until_started("unit-tests", &commit).await;
+        gateway.api.post(&format!("/v1/runs/{run}/cancel"), None).await;
+        env.until_status(id, &commit, "unit-tests", "error").await;
+    }
+    env.until_idle(&gateway.api).await;
+    gateway.stop().await;
+    for _ in 0..2 {
+        let gateway = InProcess::without_hooks(&env, catch_up_only).await;
+        until_caught_up(&env, &gateway).await;
+        for state in ["errored", "cancelled"] {
+            let runs = gateway.api.items(&format!("/v1/runs?state={state}")).await;
+            assert_eq!(runs.len(), DATES.len(), "{runs:?}");
+        }
+        let runs = gateway.api.items("/v1/runs").await;
+        assert_eq!(runs.len(), 2 * DATES.len(), "something was started again: {runs:?}");
+        gateway.stop().await;
+    }
+    env.check_invariants();
 }

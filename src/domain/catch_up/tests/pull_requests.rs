@@ -202,3 +202,50 @@ fn a_branch_that_moved_and_came_back_is_found_by_a_thorough_scan() {
     let list = pushes(&[push(3, 199, &[("search", 'a', 'c')])]);
     assert_eq!(missed(Some(&known()), &listed(), &list, &thorough()), None);
 }
+
+/// The pull request was opened right after its push; the delivery gives this time for it.
+fn opened(as_of: Timestamp) -> Remembered {
+    Remembered { as_of, ..known() }
+}
+
+#[test]
+fn the_push_that_made_the_known_head_is_no_return_whatever_the_times_say() {
+    let micros = |second: i64, micros| Timestamp::from_micros(at(second).micros() + micros);
+    let pushed_at = |pushed_at| {
+        let before = push(1, 20, &[("search", '.', 'c')]);
+        let last = push(2, 0, &[("search", 'c', 'a')]);
+        pushes(&[before, Push { pushed_at: Some(pushed_at), ..last }])
+    };
+    for (case, delivered, pushed) in [
+        ("equal", micros(60, 123_456), micros(60, 123_456)),
+        ("equal, and stored to the millisecond", micros(60, 123_000), micros(60, 123_456)),
+        ("swapped", micros(60, 121_000), micros(60, 123_456)),
+        ("the fraction of the event is missing", at(60), micros(60, 999_999)),
+        ("the fraction of the push is missing", micros(60, 999_999), at(60)),
+    ] {
+        let found = missed(Some(&opened(delivered)), &listed(), &pushed_at(pushed), &thorough());
+        assert_eq!(found, None, "{case}");
+    }
+    // Long after what is known, it is another push, wherever it came from.
+    let found = missed(Some(&opened(at(60))), &listed(), &pushed_at(at(66)), &thorough());
+    assert!(found.is_some_and(|found| found.came_back), "{found:?}");
+}
+
+#[test]
+fn a_branch_that_came_back_within_seconds_is_found_where_a_push_left_its_head() {
+    let list = [
+        push(1, 59, &[("search", '.', 'a')]),
+        push(2, 61, &[("search", 'a', 'b'), ("other", '.', 'a')]),
+        push(3, 62, &[("search", 'b', 'a')]),
+    ];
+    let back = Some(Missed { at: at(62), is_dated: true, came_back: true });
+    let opened = opened(at(60));
+    assert_eq!(missed(Some(&opened), &listed(), &pushes(&list), &thorough()), back);
+    // The push that left is of another branch.
+    let list = [
+        push(1, 59, &[("search", '.', 'b'), ("other", '.', 'a')]),
+        push(2, 61, &[("other", 'a', 'b')]),
+        push(3, 62, &[("search", 'b', 'a')]),
+    ];
+    assert_eq!(missed(Some(&opened), &listed(), &pushes(&list), &thorough()), None);
+}

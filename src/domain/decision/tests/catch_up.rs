@@ -225,3 +225,31 @@ fn a_branch_that_came_back_is_posted_again_whatever_else_was_delivered() {
     let again = world.decide_observed(&found(3, &back), &voted);
     assert!(again.shown_again.is_empty(), "observation twice, it is no news");
 }
+
+#[test]
+fn a_return_that_may_be_the_known_push_starts_nothing_where_a_run_is_known() {
+    let back = CatchUpMeta { came_back: true, ..CatchUpMeta::default() };
+    for state in [State::Cancelled, State::Errored, State::TimedOut, State::Failed] {
+        let mut world = opened();
+        world.end_all(state);
+        let decision = world.decide_observed(&found(2, &back), &pull_request());
+        assert_eq!(named(&decision.shown_again), ["unit@a"], "{state}");
+        assert!(decision.planned.is_empty(), "{state}: {}", decision.reason);
+        world.commit(&decision);
+        let again = world.decide_observed(&found(2, &back), &pull_request());
+        assert!(again.shown_again.is_empty(), "{state}: it is no news");
+    }
+    // Nobody decided against a run that another one replaced, nor against one that never was.
+    let mut world = opened();
+    world.end_all(State::Superseded);
+    let decision = world.decide_observed(&found(2, &back), &pull_request());
+    assert_eq!(named(&decision.planned), ["unit@a"]);
+    world.runs.clear();
+    let decision = world.decide_observed(&found(2, &back), &pull_request());
+    assert_eq!(named(&decision.planned), ["unit@a"]);
+    // Well after the known push it is a return, and asks for a result.
+    let mut world = opened();
+    world.end_all(State::Cancelled);
+    let decision = world.decide_observed(&found(6, &back), &pull_request());
+    assert_eq!(named(&decision.planned), ["unit@a"]);
+}

@@ -15,7 +15,7 @@ use crate::ado::model::ref_names::is_no_object;
 use crate::ado::model::{Comment, PullRequest};
 use crate::ado::rest::render::put;
 use crate::ado::world::World;
-use crate::timestamp::rfc3339;
+use crate::timestamp::{precise, rfc3339};
 
 impl World {
     /// The next attempt of a notification; none when its subscription was deleted.
@@ -74,7 +74,7 @@ impl World {
             "resource": resource,
             "resourceVersion": if is_empty { Value::Null } else { json!(version) },
             "resourceContainers": self.containers(&event.organization, &event.project),
-            "createdDate": rfc3339(event.at_ms),
+            "createdDate": precise(event.at_ms),
         })
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::ado::model::{Commit, Iteration, PullRequest, Push, Repository};
 use crate::ado::security::identity::Identity;
 use crate::ado::world::World;
-use crate::timestamp::rfc3339;
+use crate::timestamp::{precise, rfc3339};
 
 impl World {
     pub(crate) fn identity_json(&self, id: &str, organization: &str) -> Value {
@@ -118,7 +118,7 @@ impl World {
         let url = format!("{}/pushes/{}", self.repository_url(repository), push.id);
         json!({
             "pushId": push.id,
-            "date": rfc3339(push.at_ms),
+            "date": precise(push.at_ms),
             "pushedBy": self.identity_json(&push.by, &repository.organization),
             "url": url,
         })
