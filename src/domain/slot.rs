@@ -79,6 +79,8 @@ pub struct Current<'a> {
     pub is_owner_live: bool,
     /// The status to show; none when Azure DevOps refused it.
     pub newest: Option<&'a Status>,
+    /// As [`Slot::waits`] says.
+    pub waits: bool,
 }
 
 /// What to do with a new status.
@@ -86,6 +88,9 @@ pub struct Current<'a> {
 pub enum Queued {
     /// Store it, and have the slot show it for this owner. `is_again` as for [`Slot::show`].
     Show { owner: i64, is_again: bool },
+    /// Store it in place of the status that waits: only its words differ. The slot is due as
+    /// before.
+    Replace,
     /// Store it as superseded, for this reason.
     Superseded(&'static str),
     /// Store nothing: the slot is to show the same, or belongs to a newer run.
@@ -116,7 +121,18 @@ pub fn queue(slot: Option<Current<'_>>, status: &Status, request: Request) -> Qu
     if owner == slot.owner && !may_move(status) && slot.newest == Some(status) {
         return Queued::Nothing;
     }
+    if owner == slot.owner
+        && slot.waits
+        && slot.newest.is_some_and(|old| is_same_but_words(old, status))
+    {
+        return Queued::Replace;
+    }
     show(owner)
+}
+
+/// Whether a status of a run differs at most in description and URL from an older one of the slot.
+fn is_same_but_words(old: &Status, status: &Status) -> bool {
+    status.run.is_some() && (old.run, old.state) == (status.run, status.state)
 }
 
 /// Whether an equal status may belong to another iteration by now: a CI that starts by itself
@@ -206,6 +222,12 @@ impl Slot {
             iteration: None,
             renewed: StatusId(0),
         }
+    }
+
+    /// Whether `newest` waits and no attempt to post it is under way, nor was given up without an
+    /// outcome.
+    pub fn waits(&self) -> bool {
+        self.due_at.is_some() && self.leased_until == Timestamp::ZERO
     }
 
     /// Makes a stored status the one to show. With `is_again` its iteration is looked up again.

@@ -53,7 +53,7 @@ fn the_first_status_makes_a_slot_for_its_run() {
 #[test]
 fn a_slot_belongs_to_the_newest_run() {
     let (pending, failed) = (status(Shown::Pending, run(1)), status(Shown::Failed, run(1)));
-    let slot = Current { owner: 5, is_owner_live: true, newest: Some(&pending) };
+    let slot = Current { owner: 5, is_owner_live: true, newest: Some(&pending), waits: false };
     assert_eq!(queue(Some(slot), &failed, Request::OfRun(6)), show(6));
     assert_eq!(queue(Some(slot), &failed, Request::OfRun(5)), show(5));
     let old = queue(Some(slot), &failed, Request::OfRun(4));
@@ -63,7 +63,7 @@ fn a_slot_belongs_to_the_newest_run() {
 #[test]
 fn a_status_without_a_run_is_shown_and_leaves_the_owner() {
     let pending = status(Shown::Pending, run(1));
-    let slot = Current { owner: 5, is_owner_live: true, newest: Some(&pending) };
+    let slot = Current { owner: 5, is_owner_live: true, newest: Some(&pending), waits: false };
     let reported = status(Shown::Failed, None);
     assert_eq!(queue(Some(slot), &reported, Request::WithoutRun), show(5));
     let waits = queue(Some(slot), &reported, Request::UnlessRunning);
@@ -75,7 +75,7 @@ fn a_status_without_a_run_is_shown_and_leaves_the_owner() {
 #[test]
 fn an_equal_status_is_not_queued_again() {
     let pending = status(Shown::Pending, run(1));
-    let slot = Current { owner: 5, is_owner_live: true, newest: Some(&pending) };
+    let slot = Current { owner: 5, is_owner_live: true, newest: Some(&pending), waits: false };
     assert_eq!(queue(Some(slot), &pending, Request::OfRun(5)), Queued::Nothing);
     let refused = Current { newest: None, ..slot };
     assert_eq!(queue(Some(refused), &pending, Request::OfRun(5)), show(5), "it was refused");
@@ -87,9 +87,49 @@ fn an_equal_status_is_not_queued_again() {
 #[test]
 fn an_equal_report_on_a_pull_request_may_be_about_another_iteration() {
     let (reported, of_commit) = (status(Shown::Failed, None), on_commit(Shown::Failed));
-    let slot = |newest| Some(Current { owner: 0, is_owner_live: false, newest });
+    let slot = |newest| Some(Current { owner: 0, is_owner_live: false, newest, waits: false });
     assert_eq!(queue(slot(Some(&reported)), &reported, Request::WithoutRun), show(0));
     assert_eq!(queue(slot(Some(&of_commit)), &of_commit, Request::WithoutRun), Queued::Nothing);
+}
+
+#[test]
+fn a_status_that_waits_is_replaced_where_only_its_words_differ() {
+    let pending = status(Shown::Pending, run(1));
+    let slot = Current { owner: 5, is_owner_live: true, newest: Some(&pending), waits: true };
+    let url = Some("https://ci.example.com/9".into());
+    let words = Status { description: "step 2 of 5".into(), url, ..pending.clone() };
+    assert_eq!(queue(Some(slot), &words, Request::OfRun(5)), Queued::Replace);
+    assert_eq!(queue(Some(slot), &pending, Request::OfRun(5)), Queued::Nothing);
+    // An attempt is under way, or it is shown already.
+    let busy = Current { waits: false, ..slot };
+    assert_eq!(queue(Some(busy), &words, Request::OfRun(5)), show(5));
+    for other in [
+        Status { state: Shown::Failed, ..words.clone() },
+        Status { run: run(2), ..words.clone() },
+        Status { run: None, ..words.clone() },
+    ] {
+        assert_eq!(queue(Some(slot), &other, Request::OfRun(5)), show(5), "{other:?}");
+    }
+    assert_eq!(queue(Some(slot), &words, Request::OfRun(6)), show(6), "it has another owner");
+    let without_run = Status { run: None, ..pending.clone() };
+    let slot = Current { newest: Some(&without_run), ..slot };
+    let words = Status { description: "step 2 of 5".into(), ..without_run.clone() };
+    assert_eq!(queue(Some(slot), &words, Request::WithoutRun), show(5), "its number was answered");
+}
+
+#[test]
+fn a_slot_waits_while_no_attempt_may_have_reached_azure_devops() {
+    let shown = status(Shown::Pending, run(1));
+    let mut slot = Slot::new(5, StatusId(1), at(0));
+    assert!(slot.waits());
+    slot.lease(at(30));
+    assert!(!slot.waits(), "also after the lease has ended: its holder may be slow");
+    let later = Posting::Later { due_at: at(9), counts: true, doubtful: true, reason: "no".into() };
+    slot.finish(StatusId(1), &shown, &later, at(1));
+    assert!(slot.waits());
+    slot.lease(at(30));
+    slot.finish(StatusId(1), &shown, &Posting::Posted { iteration: None }, at(2));
+    assert!(!slot.waits(), "it shows its newest status");
 }
 
 #[test]

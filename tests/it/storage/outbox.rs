@@ -111,6 +111,45 @@ async fn a_newer_status_is_posted_after_the_attempt_that_is_under_way() {
 }
 
 #[tokio::test]
+async fn the_words_of_a_status_that_waits_are_replaced() {
+    for bench in Bench::all() {
+        let mut run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
+        let says = async |run: &mut Run, second, words: &str| {
+            let description = Some(words.to_owned());
+            let next = Run { description, ..make::moved(run, State::Running, second) };
+            assert_eq!(bench.change(next).await, Commit::Committed);
+            *run = bench.run(run.id).await;
+        };
+        for second in 1..5 {
+            says(&mut run, second, &format!("step {second}")).await;
+        }
+        assert_eq!(bench.outcomes().await, ["queued"], "each step took the place of the last");
+        let slot = one(&bench, 5).await;
+        assert_eq!((slot.status.description.as_str(), slot.queued_at), ("step 4", at(0)));
+        // An attempt is under way, or may be: its status stays as it is.
+        says(&mut run, 6, "step 6").await;
+        says(&mut run, 90, "step 90").await;
+        assert_eq!(bench.outcomes().await, ["superseded", "superseded", "queued"]);
+        assert_eq!(bench.posted(&slot, 90, POSTED).await, Commit::Committed);
+        let later = Posting::Later {
+            due_at: at(200),
+            counts: true,
+            doubtful: true,
+            reason: "no answer".into(),
+        };
+        let slot = one(&bench, 91).await;
+        assert_eq!(bench.posted(&slot, 92, later).await, Commit::Committed);
+        // After a failed attempt it is due as before.
+        says(&mut run, 100, "step 100").await;
+        assert!(bench.slots(199).await.is_empty());
+        let slot = one(&bench, 200).await;
+        assert_eq!((slot.status.description.as_str(), slot.attempts), ("step 100", 1));
+        assert!(slot.doubtful);
+        assert_eq!(bench.outcomes().await, ["posted", "superseded", "queued"]);
+    }
+}
+
+#[tokio::test]
 async fn a_status_that_was_replaced_during_an_attempt_is_superseded() {
     for bench in Bench::all() {
         let mut run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);

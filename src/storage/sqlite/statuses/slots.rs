@@ -79,6 +79,7 @@ pub(in crate::storage::sqlite) fn queue(
             owner: slot.owner,
             is_owner_live: request == Request::UnlessRunning && is_live(db, slot.owner)?,
             newest: status.as_ref().filter(|newest| !newest.is_refused).map(|one| &one.status),
+            waits: slot.waits(),
         }),
         None => None,
     };
@@ -92,6 +93,11 @@ pub(in crate::storage::sqlite) fn queue(
                 supersede_before(db, slot_id, id)?;
             }
             Ok(id)
+        }
+        (Queued::Replace, Some(Loaded { slot, .. })) => {
+            db.prepare_cached("UPDATE status SET body = ?2 WHERE id = ?1")?
+                .execute(params![slot.newest.0, to_json(status)?])?;
+            Ok(slot.newest)
         }
         (Queued::Superseded(reason), Some(loaded)) => {
             insert(db, loaded.id, status, Some(reason), now)

@@ -52,6 +52,7 @@ impl Model {
             owner: slot.owner,
             is_owner_live: self.runs.get(&slot.owner).is_some_and(|row| row.is_live()),
             newest: newest.map(|newest| &newest.status),
+            waits: slot.waits(),
         });
         match slot::queue(current, status, request) {
             Queued::Show { owner, is_again } => {
@@ -66,6 +67,12 @@ impl Model {
                     self.supersede_before(&key, id);
                 }
                 id
+            }
+            Queued::Replace => {
+                let newest = known.map_or(0, |slot| slot.newest.0);
+                let row = self.statuses.get_mut(&newest).expect("it waits");
+                row.status = status.clone();
+                newest
             }
             Queued::Superseded(_) => self.insert_status(status, StatusOutcome::Superseded, now),
             Queued::Nothing => known.map_or(0, |slot| slot.newest.0),
