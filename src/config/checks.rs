@@ -36,11 +36,12 @@ pub(super) fn read(sections: Vec<Section<'_>>, defined: &Defined<'_>) -> Read {
         let conditions = conditions(&mut section);
         let limits = limits(&mut section);
         let commands = unevaluated(&mut section);
-        let required = section.flag("required", false);
+        let guard = guard(&mut section);
         section.finish();
         if let (Some(status), Some(conditions), Some(ci)) = (status, conditions, ci) {
+            let Guard { required, forks } = guard;
             let check = assemble(status, conditions, limits, ci);
-            read.checks.push(Check { commands, required, ..check });
+            read.checks.push(Check { commands, required, forks, ..check });
         }
     }
     read
@@ -108,7 +109,6 @@ struct Conditions {
     branches: Patterns,
     labels: Vec<String>,
     drafts: bool,
-    forks: Forks,
     skip_ci: bool,
 }
 
@@ -118,9 +118,6 @@ const TRIGGERS: [(&str, Trigger); 4] = [
     ("tag", Trigger::Tag),
     ("pull_request_closed", Trigger::PullRequestClosed),
 ];
-
-const FORKS: [(&str, Forks); 3] =
-    [("run", Forks::Run), ("approve", Forks::Approve), ("ignore", Forks::Ignore)];
 
 fn conditions(section: &mut Section<'_>) -> Option<Conditions> {
     let repositories = section.required("repositories", "[\"PROJECT/*\"]");
@@ -133,12 +130,36 @@ fn conditions(section: &mut Section<'_>) -> Option<Conditions> {
     let labels = section.value("labels", "[]").and_then(|value| value.texts());
     let labels = labels.unwrap_or_default().into_iter().map(|(_, text)| text.to_owned()).collect();
     let drafts = section.flag("drafts", false);
-    let forks = section.value("forks", "\"approve\"").and_then(|value| value.word(&FORKS));
-    let forks = forks.unwrap_or(Forks::Approve);
     let skip_ci = section.flag("skip_ci", true);
     let (repositories, on) = (repositories?, on?);
     let (target_branches, branches) = (target_branches?, branches?);
-    Some(Conditions { repositories, on, target_branches, branches, labels, drafts, forks, skip_ci })
+    Some(Conditions { repositories, on, target_branches, branches, labels, drafts, skip_ci })
+}
+
+/// What merging waits for, and what code that nobody has reviewed may do about it.
+struct Guard {
+    required: bool,
+    forks: Forks,
+}
+
+const FORKS: [(&str, Forks); 3] =
+    [("run", Forks::Run), ("approve", Forks::Approve), ("ignore", Forks::Ignore)];
+
+fn guard(section: &mut Section<'_>) -> Guard {
+    let required = section.flag("required", false);
+    let given = section.value("forks", "\"approve\"");
+    let forks = given.and_then(|value| value.word(&FORKS)).unwrap_or(Forks::Approve);
+    if let Some(value) = given.filter(|_| required) {
+        match forks {
+            Forks::Ignore => value.refuse(
+                "forks cannot be \"ignore\" where required is true: whoever wants to merge without \
+                 the check could do it from a fork",
+                "write forks = \"run\", or forks = \"approve\", which waits for a person",
+            ),
+            _ => {}
+        }
+    }
+    Guard { required, forks }
 }
 
 /// The limits of the runs of a check.
@@ -159,7 +180,7 @@ fn limits(section: &mut Section<'_>) -> Limits {
 fn assemble(status: Status, conditions: Conditions, limits: Limits, ci: String) -> Check {
     let Status { name, genre, organization, targets } = status;
     let Conditions { repositories, on, target_branches, branches, .. } = conditions;
-    let Conditions { labels, drafts, forks, skip_ci, .. } = conditions;
+    let Conditions { labels, drafts, skip_ci, .. } = conditions;
     let Limits { supersede, concurrency, timeout } = limits;
     Check {
         name,
@@ -170,7 +191,7 @@ fn assemble(status: Status, conditions: Conditions, limits: Limits, ci: String) 
         target_branches,
         branches,
         drafts,
-        forks,
+        forks: Forks::Approve,
         labels,
         skip_ci,
         commands: false,

@@ -222,8 +222,9 @@ impl Check {
             return Mismatch::temporary("it is a draft (drafts = false)");
         }
         match self.forks {
+            // Never permanent: whoever wants to merge without a required check could fork.
             Forks::Ignore if pull_request.is_fork => {
-                return Mismatch::permanent("it comes from a fork (forks = \"ignore\")");
+                return Mismatch::temporary("it comes from a fork (forks = \"ignore\")");
             }
             Forks::Approve if pull_request.is_fork => {
                 let why = "it comes from a fork and waits for approval (forks = \"approve\")";

@@ -117,6 +117,20 @@ fn reports_a_missing_file_and_a_missing_variable() {
     config.run(&["check-config"]).refused(2, &[&at, what, "keygen --webhook"]);
 }
 
+/// The reference file with these keys of its check.
+fn with_check_keys(keys: &str) -> ReferenceConfig {
+    ReferenceConfig::edited(&[("\n#required = false", &format!("\n{keys}"))])
+}
+
+#[test]
+fn refuses_a_required_check_that_a_fork_leads_around() {
+    let config = with_check_keys("required = true\nforks = \"ignore\"");
+    let at = position(&config, "forks = ", "\"ignore\"");
+    let what = "forks cannot be \"ignore\" where required is true: whoever wants to merge without";
+    let help = "write forks = \"run\", or forks = \"approve\"";
+    config.run(&["check-config"]).refused(2, &[&format!("{at}{what}"), help]);
+}
+
 const PAT: &str = "\nkind = \"pat\"\n# Required.\ntoken = { env = \"AZDO_GATEWAY_PAT\" }\n";
 
 #[test]
