@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::check::{Check, Forks, Patterns, Trigger};
-use crate::domain::run::Targets;
+use crate::domain::run::{Targets, Verdict};
 
 use super::references::{branch_patterns, path_patterns, reference, repository_patterns};
 use super::section::Section;
@@ -39,9 +39,9 @@ pub(super) fn read(sections: Vec<Section<'_>>, defined: &Defined<'_>) -> Read {
         let guard = guard(&mut section);
         section.finish();
         if let (Some(status), Some(conditions), Some(ci)) = (status, conditions, ci) {
-            let Guard { required, forks } = guard;
+            let Guard { required, forks, verdict } = guard;
             let check = assemble(status, conditions, limits, ci);
-            read.checks.push(Check { commands, required, forks, ..check });
+            read.checks.push(Check { commands, required, forks, verdict, ..check });
         }
     }
     read
@@ -140,15 +140,21 @@ fn conditions(section: &mut Section<'_>) -> Option<Conditions> {
 struct Guard {
     required: bool,
     forks: Forks,
+    verdict: Verdict,
 }
 
 const FORKS: [(&str, Forks); 3] =
     [("run", Forks::Run), ("approve", Forks::Approve), ("ignore", Forks::Ignore)];
 
+/// None for what no kind of CI of this version can do.
+const VERDICTS: [(&str, Option<Verdict>); 3] =
+    [("report", Some(Verdict::Report)), ("reporter", Some(Verdict::Reporter)), ("poll", None)];
+
 fn guard(section: &mut Section<'_>) -> Guard {
     let required = section.flag("required", false);
     let given = section.value("forks", "\"approve\"");
     let forks = given.and_then(|value| value.word(&FORKS)).unwrap_or(Forks::Approve);
+    let verdict = verdict(section.value("verdict", "\"report\""));
     if let Some(value) = given.filter(|_| required) {
         match forks {
             Forks::Ignore => value.refuse(
@@ -156,10 +162,32 @@ fn guard(section: &mut Section<'_>) -> Guard {
                  the check could do it from a fork",
                 "write forks = \"run\", or forks = \"approve\", which waits for a person",
             ),
+            Forks::Run if verdict == Verdict::Report => value.warn(
+                "code from a fork can read the token of its run, and report that this required \
+                 check succeeded",
+                "write verdict = \"reporter\", and have your CI report the end with an API token \
+                 of the role reporter",
+            ),
             _ => {}
         }
     }
-    Guard { required, forks }
+    Guard { required, forks, verdict }
+}
+
+fn verdict(value: Option<Value<'_>>) -> Verdict {
+    let Some(value) = value else { return Verdict::Report };
+    match value.word(&VERDICTS) {
+        Some(Some(verdict)) => verdict,
+        Some(None) => {
+            value.refuse(
+                "verdict cannot be \"poll\": a CI of kind \"webhook\" cannot be asked how a run \
+                 ended",
+                "write verdict = \"report\" or verdict = \"reporter\"",
+            );
+            Verdict::Report
+        }
+        None => Verdict::Report,
+    }
 }
 
 /// The limits of the runs of a check.
@@ -200,6 +228,7 @@ fn assemble(status: Status, conditions: Conditions, limits: Limits, ci: String) 
         concurrency,
         timeout,
         targets,
+        verdict: Verdict::Report,
         ci,
     }
 }

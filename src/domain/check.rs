@@ -11,7 +11,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::event::Repository;
 use super::pull_request::PullRequest;
-use super::run::Targets;
+use super::run::{Targets, Verdict};
 
 /// The kind of event that starts a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub struct Check {
     pub concurrency: Option<u32>,
     pub timeout: Duration,
     pub targets: Targets,
+    /// Who may end its runs by a report.
+    pub verdict: Verdict,
     /// Name of the `[ci.…]` section that runs it.
     pub ci: String,
 }

@@ -93,6 +93,17 @@ pub struct OfPullRequest {
     pub is_fork: bool,
 }
 
+/// Who may end a run by a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Whoever may report: the run itself, with its token, or a reporter.
+    #[default]
+    Report,
+    /// Only a reporter: code under test can read the token of its run.
+    Reporter,
+}
+
 /// Where the statuses of a run are posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Targets {
@@ -125,6 +136,8 @@ pub struct Run {
     /// Runs of the check that may be at the CI at the same time.
     pub concurrency: Option<u32>,
     pub timeout_ms: u64,
+    #[serde(default)]
+    pub verdict: Verdict,
     pub state: State,
     /// Why it was planned; later, why it is in this state.
     pub reason: String,
@@ -145,9 +158,19 @@ pub struct Run {
 /// What a CI runner reports about a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
+    pub sender: Sender,
     pub state: Reported,
     pub description: Option<String>,
     pub url: Option<String>,
+}
+
+/// Who sent a report, as its token proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// The run itself, with its own token.
+    Runner,
+    /// Somebody with an API token that may report on every run.
+    Reporter,
 }
 
 /// The states that a CI may report.
@@ -159,6 +182,13 @@ pub enum Reported {
     Failed,
     Errored,
     Cancelled,
+}
+
+impl Report {
+    /// Whether it would end the run.
+    pub fn is_final(&self) -> bool {
+        State::from(self.state).is_final()
+    }
 }
 
 impl From<Reported> for State {
@@ -191,6 +221,10 @@ pub fn advance(run: &Run, report: &Report, now: Timestamp) -> Advance {
         } else {
             format!("late: the run is {}, which is final ({})", run.state, run.reason)
         });
+    }
+    if report.is_final() && run.verdict == Verdict::Reporter && report.sender == Sender::Runner {
+        let why = "only an API token with the role reporter ends it (verdict = \"reporter\")";
+        return Advance::Not(format!("the run is {}, and {why}", run.state));
     }
     let mut next = run.clone();
     next.state = state;

@@ -29,6 +29,7 @@ pub(in crate::domain) fn run(state: State) -> Run {
         targets: Targets { pull_request: true, commit: true },
         concurrency: None,
         timeout_ms: 7_200_000,
+        verdict: Verdict::Report,
         state,
         reason: "branch main pushed at aaaaaaaa".into(),
         description: None,
@@ -42,7 +43,7 @@ pub(in crate::domain) fn run(state: State) -> Run {
 }
 
 fn report(state: Reported) -> Report {
-    Report { state, description: None, url: None }
+    Report { sender: Sender::Runner, state, description: None, url: None }
 }
 
 fn to(advance: Advance) -> Run {
@@ -135,6 +136,30 @@ fn a_description_is_not_kept_for_the_next_state() {
     let succeeded = to(advance(&linked, &report(Reported::Succeeded), NOW));
     assert_eq!(succeeded.description, None);
     assert_eq!(succeeded.url.as_deref(), Some("https://ci/9"));
+}
+
+#[test]
+fn only_a_reporter_ends_a_run_whose_verdict_is_the_reporters() {
+    let guarded = Run { verdict: Verdict::Reporter, ..run(State::Dispatched) };
+    let by = |sender, state| Report { sender, ..report(state) };
+    let running = to(advance(&guarded, &by(Sender::Runner, Reported::Running), NOW));
+    assert_eq!(running.state, State::Running);
+    for reported in REPORTED.into_iter().filter(|state| State::from(*state).is_final()) {
+        assert_eq!(
+            not(advance(&running, &by(Sender::Runner, reported), NOW)),
+            "the run is running, and only an API token with the role reporter ends it \
+             (verdict = \"reporter\")"
+        );
+        let ended = to(advance(&running, &by(Sender::Reporter, reported), NOW));
+        assert_eq!(ended.state, State::from(reported));
+        let late = not(advance(&ended, &by(Sender::Runner, Reported::Running), NOW));
+        assert!(late.starts_with("late: "), "{late}");
+    }
+    let open = Run { verdict: Verdict::Report, ..guarded };
+    for sender in [Sender::Runner, Sender::Reporter] {
+        let ended = to(advance(&open, &by(sender, Reported::Failed), NOW));
+        assert_eq!(ended.state, State::Failed);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::auth::{Reporter, bearer};
 use super::json_body::{JsonBodies, optional_text, optional_url};
 use super::problem::Problem;
 use crate::domain::id::RunId;
-use crate::domain::run::{Report, Reported};
+use crate::domain::run::{Report, Reported, Sender};
 use crate::pipeline::observe::Observe;
 use crate::secret::Keyring;
 use crate::storage::{Changed, Runs};
@@ -46,14 +46,16 @@ async fn report(
     let path = path.into_inner();
     let id: RunId = path.parse().map_err(|_| Problem::not_found("run", &path))?;
     // A run has a token of its own; a reporter may report on every run.
-    if !bearer(&request).is_some_and(|token| state.keys.verifies_report(id, token)) {
-        reporter?;
-    }
+    let sender = if bearer(&request).is_some_and(|token| state.keys.verifies_report(id, token)) {
+        Sender::Runner
+    } else {
+        reporter.map(|_| Sender::Reporter)?
+    };
     // Before the body is read: the token of a run stays valid when the run has been deleted.
     if state.runs.run(id).await?.is_none() {
         return Err(Problem::not_found("run", &path));
     }
-    let report = parse(&bodies.object(payload).await?)?;
+    let report = parse(&bodies.object(payload).await?, sender)?;
     match state.observe.report(id, &report).await? {
         Changed::To(run) => Ok(Json(json!({ "run": run.id, "state": run.state, "applied": true }))),
         Changed::Not(run, reason) => Ok(Json(
@@ -63,11 +65,11 @@ async fn report(
     }
 }
 
-fn parse(body: &Map<String, Value>) -> Result<Report, Problem> {
+fn parse(body: &Map<String, Value>, sender: Sender) -> Result<Report, Problem> {
     let state = body.get("state").cloned().unwrap_or_default();
     let state: Reported = serde_json::from_value(state).map_err(|_| {
         Problem::field("state", "one of running, succeeded, failed, errored, cancelled is needed")
     })?;
     let (description, url) = (optional_text(body, "description")?, optional_url(body, "url")?);
-    Ok(Report { state, description, url })
+    Ok(Report { sender, state, description, url })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::check::{Forks, Trigger};
+use crate::domain::run::Verdict;
 use crate::storage::Engine;
 
 const REFUSALS: [(&str, &str); 11] = [
@@ -237,6 +238,28 @@ fn warns_about_unused_tables_and_unencrypted_report_tokens() {
     let local = CI.replace("https://ci.example.com", "http://127.0.0.1:7070");
     let without_commands = CHECK.to_owned() + "commands = false\n";
     assert!(warnings(&[(CI, &local), (CHECK, &without_commands)]).is_empty());
+}
+
+#[test]
+fn a_required_check_that_runs_code_of_forks_should_not_be_ended_by_that_code() {
+    let guarded = |keys: &str| warnings(&[(CHECK, &format!("{CHECK}{keys}"))]);
+    assert_eq!(
+        guarded("required = true\nforks = \"run\"\n"),
+        ["gateway.toml:16:9: forks: code from a fork can read the token of its run, and report \
+          that this required check succeeded\n  help: write verdict = \"reporter\", and have your CI \
+          report the end with an API token of the role reporter"]
+    );
+    for keys in [
+        "required = true\nforks = \"run\"\nverdict = \"reporter\"\n",
+        "required = true\n",
+        "forks = \"run\"\n",
+        "forks = \"ignore\"\n",
+    ] {
+        assert!(guarded(keys).is_empty(), "{keys}");
+    }
+    let verdict = |keys: &str| accepted(&[(CHECK, &format!("{CHECK}{keys}"))]).checks[0].verdict;
+    assert_eq!(verdict(""), Verdict::Report);
+    assert_eq!(verdict("verdict = \"reporter\"\n"), Verdict::Reporter);
 }
 
 #[test]

@@ -206,6 +206,7 @@ fn plan(check: &Check, plan: Plan<'_>, id: RunId, now: Timestamp) -> Run {
         targets: check.targets,
         concurrency: check.concurrency,
         timeout_ms: u64::try_from(check.timeout.as_millis()).unwrap_or(u64::MAX),
+        verdict: check.verdict,
         state: State::Planned,
         reason: plan.reason,
         description: None,

@@ -131,6 +131,21 @@ fn refuses_a_required_check_that_a_fork_leads_around() {
     config.run(&["check-config"]).refused(2, &[&format!("{at}{what}"), help]);
 }
 
+#[test]
+fn recommends_who_ends_a_required_check_that_runs_code_of_forks() {
+    let config = with_check_keys("required = true\nforks = \"run\"");
+    let out = config.run(&["check-config"]).done();
+    let at = position(&config, "forks = ", "\"run\"");
+    assert!(out.contains(&format!("warning: {at}forks: code from a fork can read")), "{out}");
+    assert!(out.contains("write verdict = \"reporter\""), "{out}");
+    let config = with_check_keys("required = true\nforks = \"run\"\nverdict = \"reporter\"");
+    assert!(!config.run(&["check-config"]).done().contains("warning"));
+    let config = with_check_keys("verdict = \"poll\"");
+    let at = position(&config, "verdict = ", "\"poll\"");
+    let what = "verdict cannot be \"poll\": a CI of kind \"webhook\" cannot be asked";
+    config.run(&["check-config"]).refused(2, &[&format!("{at}{what}"), "verdict = \"reporter\""]);
+}
+
 const PAT: &str = "\nkind = \"pat\"\n# Required.\ntoken = { env = \"AZDO_GATEWAY_PAT\" }\n";
 
 #[test]

@@ -6,7 +6,7 @@ use azdo_gateway::domain::event::{Event, Repository};
 use azdo_gateway::domain::fact::CatchUpMeta;
 use azdo_gateway::domain::id::RunId;
 use azdo_gateway::domain::pull_request::PullRequest;
-use azdo_gateway::domain::run::{OfPullRequest, Run, State, Targets};
+use azdo_gateway::domain::run::{OfPullRequest, Run, State, Targets, Verdict};
 use azdo_gateway::domain::status::{Context, Shown, Status, Target};
 use azdo_gateway::domain::time::Timestamp;
 use azdo_gateway::secret::Sealed;
@@ -131,6 +131,7 @@ pub(super) fn run(number: u128, check: &str, commit: char) -> Run {
         targets: Targets { pull_request: true, commit: false },
         concurrency: None,
         timeout_ms: 3_600_000,
+        verdict: Verdict::Report,
         state: State::Planned,
         reason: "pull request 7 opened".into(),
         description: None,

@@ -4,7 +4,7 @@ use fakes::ci::Behaviour;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Env, InProcess, REPORTER, VIEWER};
+use crate::harness::{Api, Env, InProcess, REPORTER, VIEWER, check};
 
 /// Opens a pull request and waits until its run has started. Returns the number of the pull
 /// request, the commit, the run, and the run's report token.
@@ -190,6 +190,38 @@ async fn each_running_report_updates_the_description() {
     let body = json!({ "state": "succeeded" });
     report(&gateway, &token, &run, body).await;
     env.until_description(id, &commit, "unit-tests", "Succeeded").await;
+    env.check_invariants();
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_cannot_end_itself_where_only_a_reporter_may_end_it() {
+    let env = Env::new(1112);
+    env.disable_ci_reports();
+    let gateway = InProcess::start_with(&env, |settings| {
+        settings.checks = check("unit-tests", "verdict = \"reporter\"");
+    })
+    .await;
+    let (id, commit, run, token) = start_run(&env, "topic").await;
+    let body = json!({ "state": "running", "description": "step 1 of 2" });
+    let (_, answer) = report(&gateway, &token, &run, body).await;
+    assert_eq!(answer["applied"], true);
+    for state in ["succeeded", "failed", "errored", "cancelled"] {
+        let body = json!({ "state": state, "description": "all green" });
+        let (status, answer) = report(&gateway, &token, &run, body).await;
+        assert_eq!((status, &answer["applied"]), (StatusCode::OK, &json!(false)), "{state}");
+        assert_eq!(answer["state"], "running");
+        let reason = answer["reason"].as_str().unwrap();
+        assert!(reason.contains("only an API token with the role reporter ends it"), "{reason}");
+    }
+    env.until_description(id, &commit, "unit-tests", "step 1 of 2").await;
+    let body = json!({ "state": "failed", "description": "1 test failed" });
+    let (_, answer) = report(&gateway, REPORTER, &run, body).await;
+    assert_eq!(answer["applied"], true);
+    env.until_description(id, &commit, "unit-tests", "1 test failed").await;
+    let states: Vec<String> =
+        env.statuses(id, "unit-tests").into_iter().map(|status| status.state).collect();
+    assert!(!states.contains(&"succeeded".to_owned()), "{states:?}");
     env.check_invariants();
     gateway.stop().await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::super::check::{Check, Forks, Patterns, Trigger};
 use super::super::super::event::Repository;
-use super::super::super::run::Targets;
+use super::super::super::run::{Targets, Verdict};
 use super::super::super::status::Context;
 use super::super::super::subscription::Watched;
 use super::super::*;
@@ -38,6 +38,7 @@ pub(super) fn check(name: &str, targets: &[&str]) -> Check {
         concurrency: None,
         timeout: Duration::from_secs(3_600),
         targets: Targets { pull_request: true, commit: false },
+        verdict: Verdict::Report,
         ci: "jenkins".into(),
     }
 }
