@@ -9,6 +9,7 @@ use crate::ado;
 use crate::config::Config;
 use crate::credentials::Identities;
 use crate::deps::{Deps, Instance};
+use crate::pipeline::observe::Observe;
 use crate::reconcile::survey::{SurveyTarget, Surveys};
 use crate::server::{Components, Draining, Organizations};
 use crate::storage::Store;
@@ -30,6 +31,7 @@ pub async fn components(config: &Config, store: Arc<dyn Store>) -> anyhow::Resul
         reconcilers: Arc::new(reconcilers(config, &identities, &deps)),
         identities: Arc::new(identities),
         draining: Draining::default(),
+        observe: Observe::new(&deps),
         deps,
     })
 }

@@ -43,6 +43,7 @@ pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<
     let mut workers = vec![
         start(Arc::new(decide), &notifiers.decide, STAGE_EVERY),
         start(Arc::new(dispatch), &notifiers.dispatch, STAGE_EVERY),
+        start(Arc::new(components.observe.clone()), never, STAGE_EVERY),
         start(Arc::new(publish), &notifiers.publish, STAGE_EVERY),
         start(Arc::new(identity), never, IDENTITY_EVERY),
         start(Arc::new(Reaper::new(deps)), never, REAPER_EVERY),

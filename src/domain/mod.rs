@@ -33,6 +33,8 @@ pub mod policy;
 pub mod pull_request;
 /// The schedule of one reconciler, and who runs its next pass.
 pub mod reconciler;
+/// How fast the reports of one run are applied.
+pub mod report_rate;
 /// The present and the former names of a repository.
 pub mod repository_names;
 /// One CI execution and the states it moves through.

@@ -149,11 +149,17 @@ pub struct Run {
     pub ci_id: Option<String>,
     /// Attempts at starting it.
     pub attempts: u32,
+    /// Reports that changed it.
+    #[serde(default)]
+    pub reports: u32,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     /// Without a final report by then, the run is timed out.
     pub overdue_at: Timestamp,
 }
+
+/// After so many reports that changed a run only a final one is applied.
+const REPORTS_MAX: u32 = 1_000;
 
 /// What a CI runner reports about a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -226,6 +232,10 @@ pub fn advance(run: &Run, report: &Report, now: Timestamp) -> Advance {
         let why = "only an API token with the role reporter ends it (verdict = \"reporter\")";
         return Advance::Not(format!("the run is {}, and {why}", run.state));
     }
+    if !report.is_final() && run.reports >= REPORTS_MAX {
+        let why = format!("too many: {} reports changed the run already", run.reports);
+        return Advance::Not(format!("{why}; from here on only a final one is applied"));
+    }
     let mut next = run.clone();
     next.state = state;
     // A description belongs to its state: "step 3 of 5" must not describe a success.
@@ -238,6 +248,7 @@ pub fn advance(run: &Run, report: &Report, now: Timestamp) -> Advance {
     if run.state != state {
         next.reason = format!("reported {state} by the CI");
     }
+    next.reports = run.reports.saturating_add(1);
     next.updated_at = now;
     Advance::To(Box::new(next))
 }
@@ -264,6 +275,7 @@ pub fn rerun(run: &Run, id: RunId, who: &str, now: Timestamp) -> Run {
         url: None,
         ci_id: None,
         attempts: 0,
+        reports: 0,
         created_at: now,
         updated_at: now,
         overdue_at: now.plus(Duration::from_millis(run.timeout_ms)),

@@ -36,6 +36,7 @@ pub(in crate::domain) fn run(state: State) -> Run {
         url: None,
         ci_id: None,
         attempts: 0,
+        reports: 0,
         created_at: NOW,
         updated_at: NOW,
         overdue_at: later(7_200),
@@ -160,6 +161,22 @@ fn only_a_reporter_ends_a_run_whose_verdict_is_the_reporters() {
         let ended = to(advance(&open, &by(sender, Reported::Failed), NOW));
         assert_eq!(ended.state, State::Failed);
     }
+}
+
+#[test]
+fn after_many_reports_only_a_final_one_is_applied() {
+    let says = |words: String| Report { description: Some(words), ..report(Reported::Running) };
+    let mut chatty = run(State::Dispatched);
+    let mut applied = 0;
+    while let Advance::To(next) = advance(&chatty, &says(format!("step {applied}")), NOW) {
+        (chatty, applied) = (*next, applied + 1);
+    }
+    assert_eq!((applied, chatty.reports), (1_000, 1_000));
+    let why = not(advance(&chatty, &says("one more".into()), NOW));
+    assert!(why.starts_with("too many: 1000 reports changed the run already"), "{why}");
+    let ended = to(advance(&chatty, &report(Reported::Succeeded), NOW));
+    assert_eq!(ended.state, State::Succeeded);
+    assert_eq!(rerun(&ended, RunId(Uuid::from_u128(2)), "ada", NOW).reports, 0);
 }
 
 #[test]

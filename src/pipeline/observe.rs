@@ -1,42 +1,78 @@
 //! Stage 4: applies reports of runners, and cancels and re-runs of operators, to runs.
 //!
-//! Reports come late, twice and contradict each other: `domain::run` decides which of them count,
-//! and the reporter is told why one does not.
+//! Reports come late, twice, all at once, and contradict each other: `domain::run` decides which of
+//! them count, and the reporter is told why one does not. A run is locked while it is changed here,
+//! so that changes of one run wait for each other instead of failing.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::deps::Deps;
 use crate::domain::id::RunId;
+use crate::domain::report_rate::ReportRate;
 use crate::domain::run::{self, Advance, Report, Run, State};
+use crate::domain::status::cut;
+use crate::domain::time::Timestamp;
 use crate::storage::{CONFLICTS_MAX, Changed, Commit, Error, RunCommit, Runs, change_run};
-use crate::worker::Notifiers;
+use crate::worker::{self, Notifiers, Progress, Tick};
 
-/// See the module.
+/// Descriptions of reports are cut at this many characters before they are stored.
+const DESCRIPTION_CHARS_MAX: usize = 400;
+/// Why a report is not applied yet.
+const TOO_FAST: &str = "too fast: 10 reports of a run are applied at once, then one each second; \
+                        the newest is applied when its time has come";
+
+/// See the module. All clones share one state. As a worker it applies what was reported too fast.
 #[derive(Clone, Debug)]
 pub struct Observe {
     runs: Arc<dyn Runs>,
+    recent: Arc<Mutex<HashMap<RunId, Arc<Locked>>>>,
     notifiers: Notifiers,
     clock: Clock,
+}
+
+type Locked = tokio::sync::Mutex<Recent>;
+
+/// What lately happened to one run. Reports are limited in memory: after a restart a run may report
+/// some more.
+#[derive(Debug, Default)]
+struct Recent {
+    rate: ReportRate,
+    /// The newest report, where it came too fast.
+    held: Option<Report>,
 }
 
 impl Observe {
     /// Changes runs and notifies the stages that go on with them.
     pub fn new(deps: &Deps) -> Self {
-        let runs = Arc::clone(&deps.store) as Arc<dyn Runs>;
-        Self { runs, notifiers: deps.notifiers.clone(), clock: deps.clock.clone() }
+        Self {
+            runs: Arc::clone(&deps.store) as Arc<dyn Runs>,
+            recent: Arc::default(),
+            notifiers: deps.notifiers.clone(),
+            clock: deps.clock.clone(),
+        }
     }
 
-    /// Applies a report.
+    /// Applies a report, or holds it back where the run reports too fast.
     ///
     /// # Errors
-    /// The store is not available: the reporter has to try again.
-    pub async fn report(&self, id: RunId, report: &Report) -> Result<Changed, Error> {
+    /// The store is not available, or the run keeps changing: the reporter has to try again.
+    pub async fn report(&self, id: RunId, report: Report) -> Result<Changed, Error> {
+        let description = report.description.map(|text| cut(&text, DESCRIPTION_CHARS_MAX));
+        let report = Report { description, ..report };
+        let recent = self.recent(id);
+        let mut recent = recent.lock().await;
         let now = self.clock.now();
-        let decide = |run: &Run| run::advance(run, report, now);
-        let changed = change_run(self.runs.as_ref(), id, decide).await?;
+        let changed = if report.is_final() || recent.rate.allows(now) {
+            self.apply(id, &report, &mut recent, now).await?
+        } else {
+            self.hold(id, report, &mut recent, now).await?
+        };
         let applied = matches!(changed, Changed::To(_));
         metrics::counter!("azdo_gateway_reports_total", "applied" => applied.to_string())
             .increment(1);
@@ -44,11 +80,67 @@ impl Observe {
         Ok(changed)
     }
 
+    async fn apply(
+        &self,
+        id: RunId,
+        report: &Report,
+        recent: &mut Recent,
+        now: Timestamp,
+    ) -> Result<Changed, Error> {
+        // Counted first: nothing goes on here where the caller goes away during the commit.
+        let before = recent.rate;
+        recent.rate.count(now);
+        let decide = |run: &Run| run::advance(run, report, now);
+        let changed = change_run(self.runs.as_ref(), id, decide).await?;
+        let is_applied = matches!(changed, Changed::To(_));
+        if !is_applied {
+            recent.rate = before;
+        }
+        // A final report that does not count says nothing about how far the run is.
+        if is_applied || !report.is_final() {
+            recent.held = None;
+        }
+        Ok(changed)
+    }
+
+    /// Keeps a report that would change the run, in place of an older one.
+    async fn hold(
+        &self,
+        id: RunId,
+        report: Report,
+        recent: &mut Recent,
+        now: Timestamp,
+    ) -> Result<Changed, Error> {
+        let Some(run) = self.runs.run(id).await? else { return Ok(Changed::Unknown) };
+        let (held, why) = match run::advance(&run, &report, now) {
+            Advance::To(_) => (Some(report), TOO_FAST.to_owned()),
+            Advance::Not(why) => (None, why),
+        };
+        recent.held = held;
+        Ok(Changed::Not(Box::new(run), why))
+    }
+
+    /// Applies what was held back: what is due, or with `is_last` all of it.
+    async fn apply_held(&self, is_last: bool) -> Result<(), Error> {
+        for (id, recent) in self.holding() {
+            let mut recent = recent.lock().await;
+            let now = self.clock.now();
+            if is_last || recent.rate.allows(now) {
+                let Some(report) = recent.held.clone() else { continue };
+                let changed = self.apply(id, &report, &mut recent, now).await?;
+                self.announce("report", &changed);
+            }
+        }
+        Ok(())
+    }
+
     /// Cancels a run for the operator `who`.
     ///
     /// # Errors
-    /// The store is not available.
+    /// The store is not available, or the run keeps changing.
     pub async fn cancel(&self, id: RunId, who: &str) -> Result<Changed, Error> {
+        let recent = self.recent(id);
+        let _locked = recent.lock().await;
         let now = self.clock.now();
         let decide = |run: &Run| run::end(run, State::Cancelled, format!("by {who}"), now);
         let changed = change_run(self.runs.as_ref(), id, decide).await?;
@@ -62,6 +154,8 @@ impl Observe {
     /// # Errors
     /// The store is not available, or the run keeps changing.
     pub async fn rerun(&self, id: RunId, who: &str) -> Result<Option<Run>, Error> {
+        let recent = self.recent(id);
+        let _locked = recent.lock().await;
         for _ in 0..CONFLICTS_MAX {
             let now = self.clock.now();
             let Some(old) = self.runs.run(id).await? else { return Ok(None) };
@@ -77,7 +171,27 @@ impl Observe {
                 return Ok(Some(new));
             }
         }
-        Err(Error::unavailable("the run keeps changing"))
+        Err(Error::Contended(id))
+    }
+
+    fn recent(&self, id: RunId) -> Arc<Locked> {
+        Arc::clone(self.recent.lock().entry(id).or_default())
+    }
+
+    /// The runs of which a report may be held back. Forgets those that are quiet.
+    fn holding(&self) -> Vec<(RunId, Arc<Locked>)> {
+        let now = self.clock.now();
+        let mut holding = Vec::new();
+        self.recent.lock().retain(|id, locked| {
+            // Whoever has a clone is about to lock it, or has.
+            let is_busy = Arc::strong_count(locked) > 1;
+            let Ok(recent) = locked.try_lock() else { return true };
+            if recent.held.is_some() {
+                holding.push((*id, Arc::clone(locked)));
+            }
+            is_busy || recent.held.is_some() || !recent.rate.is_whole(now)
+        });
+        holding
     }
 
     /// Logs the outcome, and wakes the stages that have work after a change.
@@ -90,10 +204,29 @@ impl Observe {
                 // The end of a run may let a waiting run of its check start.
                 self.notifiers.dispatch.notify();
             }
+            // There may be any number of these, and whoever asked is told.
             Changed::Not(run, why) => {
-                tracing::info!(run = %run.id, check = run.check, "{what} not applied: {why}");
+                tracing::debug!(run = %run.id, check = run.check, "{what} not applied: {why}");
             }
             Changed::Unknown => {}
+        }
+    }
+}
+
+#[async_trait]
+impl Tick for Observe {
+    fn name(&self) -> &'static str {
+        "observe"
+    }
+
+    async fn tick(&self) -> Result<Progress, worker::Error> {
+        self.apply_held(false).await?;
+        Ok(Progress::Idle)
+    }
+
+    async fn drain(&self) {
+        if let Err(error) = self.apply_held(true).await {
+            tracing::warn!("the last reports of some runs are not applied: {error}");
         }
     }
 }

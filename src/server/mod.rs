@@ -61,6 +61,7 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 
 use crate::credentials::Identities;
 use crate::deps::Deps;
+use crate::pipeline::observe::Observe;
 use crate::reconcile::organization::OrganizationReconcilers;
 use crate::reconcile::survey::Surveys;
 
@@ -88,6 +89,7 @@ pub struct Components {
     /// By the name of the organization as configured.
     pub reconcilers: Arc<HashMap<String, OrganizationReconcilers>>,
     pub draining: Draining,
+    pub observe: Observe,
 }
 
 /// Serves on `listener` until the returned server is stopped.

@@ -96,6 +96,10 @@ impl Problem {
 
 impl From<storage::Error> for Problem {
     fn from(error: storage::Error) -> Self {
+        if let storage::Error::Contended(_) = error {
+            tracing::debug!("a request failed: {error}");
+            return Self::conflict(format!("{error}: try again"));
+        }
         let id = Uuid::now_v7();
         tracing::error!(request = %id, "a request failed: {error}");
         Self::new(

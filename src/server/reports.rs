@@ -28,7 +28,7 @@ struct State {
 pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
     let deps = &components.deps;
     let runs = Arc::clone(&deps.store) as Arc<dyn Runs>;
-    let (keys, observe) = (deps.keys.clone(), Observe::new(deps));
+    let (keys, observe) = (deps.keys.clone(), components.observe.clone());
     let state = Data::new(State { keys, runs, observe });
     move |config| {
         config.app_data(state.clone()).route("/v1/runs/{run}/reports", web::post().to(report));
@@ -56,7 +56,7 @@ async fn report(
         return Err(Problem::not_found("run", &path));
     }
     let report = parse(&bodies.object(payload).await?, sender)?;
-    match state.observe.report(id, &report).await? {
+    match state.observe.report(id, report).await? {
         Changed::To(run) => Ok(Json(json!({ "run": run.id, "state": run.state, "applied": true }))),
         Changed::Not(run, reason) => Ok(Json(
             json!({ "run": run.id, "state": run.state, "applied": false, "reason": reason }),

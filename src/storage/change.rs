@@ -43,5 +43,5 @@ pub async fn change_run<Store: Runs + ?Sized>(
             Commit::Conflict | Commit::LeaseLost => {}
         }
     }
-    Err(Error::unavailable(format!("run {id} changes too fast")))
+    Err(Error::Contended(id))
 }

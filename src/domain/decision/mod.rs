@@ -213,6 +213,7 @@ fn plan(check: &Check, plan: Plan<'_>, id: RunId, now: Timestamp) -> Run {
         url: None,
         ci_id: None,
         attempts: 0,
+        reports: 0,
         created_at: now,
         updated_at: now,
         overdue_at: now.plus(Duration::from_millis(

@@ -29,7 +29,6 @@ use actix_web::web::{self, Data, ServiceConfig};
 
 use super::Components;
 use crate::credentials::Identities;
-use crate::pipeline::observe::Observe;
 use crate::storage::{Audit, Deliveries, Reconciliation, Runs, Statuses};
 
 pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
@@ -39,7 +38,7 @@ pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + C
     let statuses = Data::from(Arc::clone(&deps.store) as Arc<dyn Statuses>);
     let subscriptions = Data::from(Arc::clone(&deps.store) as Arc<dyn Reconciliation>);
     let audit = Data::from(Arc::clone(&deps.store) as Arc<dyn Audit>);
-    let observe = Data::new(Observe::new(&deps));
+    let observe = Data::new(components.observe.clone());
     let identities: Data<Identities> = Data::from(Arc::clone(&components.identities));
     let directory = Data::new(organizations::Directory {
         organizations: Arc::clone(&components.organizations),

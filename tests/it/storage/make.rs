@@ -138,6 +138,7 @@ pub(super) fn run(number: u128, check: &str, commit: char) -> Run {
         url: None,
         ci_id: None,
         attempts: 0,
+        reports: 0,
         created_at: at(0),
         updated_at: at(0),
         overdue_at: at(3_600),

@@ -1,6 +1,9 @@
 //! Reports of runs: who may report, which reports are valid, and which of them are applied.
 
+use std::time::Instant;
+
 use fakes::ci::Behaviour;
+use futures_util::StreamExt;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -194,6 +197,104 @@ async fn each_running_report_updates_the_description() {
     gateway.stop().await;
 }
 
+/// The statuses of a run as the gateway lists them.
+async fn statuses_of(gateway: &InProcess, run: &str) -> Vec<Value> {
+    gateway.api.items(&format!("/v1/statuses?run={run}&limit=500")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_reports_make_few_statuses_and_the_last_one_is_shown() {
+    const REPORTS: usize = 2_000;
+    let env = Env::new(1109);
+    env.disable_ci_reports();
+    let gateway = InProcess::start(&env).await;
+    let (id, commit, run, token) = start_run(&env, "topic").await;
+    let (begun, runner) = (Instant::now(), Api::new(&gateway.url, &token));
+    let (mut applied, mut reasons) = (0, Vec::new());
+    for step in 1..=REPORTS {
+        let body = json!({ "state": "running", "description": format!("step {step}") });
+        let (status, answer) = runner.post(&format!("/v1/runs/{run}/reports"), Some(&body)).await;
+        assert_eq!((status, &answer["state"]), (StatusCode::OK, &json!("running")));
+        match answer["applied"].as_bool() {
+            Some(true) => applied += 1,
+            _ => reasons.push(answer["reason"].as_str().unwrap_or_default().to_owned()),
+        }
+    }
+    env.until_description(id, &commit, "unit-tests", &format!("step {REPORTS}")).await;
+    let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap();
+    assert!((10..=11 + seconds).contains(&applied), "{applied} reports in {seconds} s");
+    assert!(reasons.iter().all(|reason| reason.starts_with("too fast: ")), "{reasons:?}");
+    // Two slots: the pull request and the commit. The first status of each is of the planned run.
+    env.until_idle(&gateway.api).await;
+    let rows = statuses_of(&gateway, &run).await.len();
+    assert!(rows <= 2 * (13 + seconds), "{rows} statuses in {seconds} s");
+    // The end is not limited, and nothing that was held back comes after it.
+    let last = json!({ "state": "running", "description": "never shown" });
+    for _ in 0..20 {
+        report(&gateway, &token, &run, last.clone()).await;
+    }
+    let (_, ended) = report(&gateway, &token, &run, json!({ "state": "failed" })).await;
+    assert_eq!(ended["applied"], true);
+    env.until_description(id, &commit, "unit-tests", "Failed").await;
+    env.until_idle(&gateway.api).await;
+    env.check_invariants();
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_came_too_fast_is_applied_before_the_gateway_ends() {
+    let env = Env::new(1110);
+    env.disable_ci_reports();
+    let gateway = InProcess::start(&env).await;
+    let (_, _, run, token) = start_run(&env, "topic").await;
+    let mut held = 0;
+    for step in 0..1_000 {
+        let body = json!({ "state": "running", "description": format!("step {step}") });
+        let (_, answer) = report(&gateway, &token, &run, body).await;
+        if answer["applied"] == false {
+            held = step;
+            break;
+        }
+    }
+    gateway.stop().await;
+    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let shown = gateway.api.get(&format!("/v1/runs/{run}")).await;
+    assert_eq!(shown["description"], format!("step {held}"));
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_reports_on_one_run_are_all_answered_200() {
+    let env = Env::new(1111);
+    env.disable_ci_reports();
+    let gateway = InProcess::start(&env).await;
+    let (id, commit, run, token) = start_run(&env, "topic").await;
+    let runner = Api::new(&gateway.url, &token);
+    let path = format!("/v1/runs/{run}/reports");
+    let reporting = (0..2_000).map(|step| {
+        let (runner, path) = (&runner, &path);
+        async move {
+            let body = json!({ "state": "running", "description": format!("step {step}") });
+            runner.post(path, Some(&body)).await.0
+        }
+    });
+    let answers: Vec<StatusCode> =
+        futures_util::stream::iter(reporting).buffer_unordered(200).collect().await;
+    assert!(answers.iter().all(|status| *status == StatusCode::OK), "{answers:?}");
+    let ending = ["succeeded", "failed"].into_iter().cycle().take(50).map(|state| {
+        let (runner, path) = (&runner, &path);
+        async move { runner.post(path, Some(&json!({ "state": state }))).await }
+    });
+    let answers: Vec<(StatusCode, Value)> =
+        futures_util::stream::iter(ending).buffer_unordered(50).collect().await;
+    let applied: Vec<&Value> =
+        answers.iter().map(|(_, body)| body).filter(|body| body["applied"] == true).collect();
+    assert_eq!(applied.len(), 1, "one report ends a run: {answers:?}");
+    let state = applied[0]["state"].as_str().unwrap();
+    env.until_status(id, &commit, "unit-tests", state).await;
+    gateway.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_cannot_end_itself_where_only_a_reporter_may_end_it() {
     let env = Env::new(1112);
@@ -223,5 +324,18 @@ async fn a_run_cannot_end_itself_where_only_a_reporter_may_end_it() {
         env.statuses(id, "unit-tests").into_iter().map(|status| status.state).collect();
     assert!(!states.contains(&"succeeded".to_owned()), "{states:?}");
     env.check_invariants();
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_description_is_cut_before_it_is_stored() {
+    let env = Env::new(1113);
+    env.disable_ci_reports();
+    let gateway = InProcess::start(&env).await;
+    let (_, _, run, token) = start_run(&env, "topic").await;
+    let body = json!({ "state": "running", "description": "🚀".repeat(5_000) });
+    assert_eq!(report(&gateway, &token, &run, body).await.0, StatusCode::OK);
+    let stored = gateway.api.get(&format!("/v1/runs/{run}")).await;
+    assert_eq!(stored["description"], format!("{}…", "🚀".repeat(399)));
     gateway.stop().await;
 }
