@@ -96,8 +96,8 @@ pub(super) async fn catch_up(
     Ok(accepted)
 }
 
-/// `POST /v1/organizations/{name}/rotate`: new secrets for all hooks, or for those of a project. With
-/// `now=true` the old ones end at once, otherwise after the new ones have worked for a while.
+/// `POST /v1/organizations/{name}/rotate`: new secrets for all hooks, or for those of a project.
+/// With `now=true` the old ones end at once, otherwise after the new ones have worked for a while.
 pub(super) async fn rotate(
     operator: Operator,
     organization: Organization,

@@ -132,3 +132,48 @@ async fn a_delivery_from_the_future_does_not_make_later_ones_stale() {
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_the_hook_of_another_project_sends_changes_nothing() {
+    let env = Env::new(7006);
+    env.disable_ci_reports();
+    let gateway = InProcess::start_with(&env, any_project).await;
+    let (id, commit) = env.open("topic");
+    env.until_started("unit-tests", &commit).await;
+    let old = env.shell.ado(|ado| ado.head(&env.repository, "main").unwrap().to_owned());
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    let mut random = move |below: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below).unwrap()
+    };
+    let times = ["1970-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "soon"];
+    let statuses = ["active", "abandoned", "completed", "none"];
+    for round in 0..200 {
+        let mut body = match random(2) {
+            0 => payloads::pull_request(&env, id, "topic", &commit),
+            _ => payloads::push(&env, "main", &old, &commit, 1_000 + round),
+        };
+        body["createdDate"] = times[random(4)].into();
+        if body["resource"]["pullRequestId"].is_number() {
+            body["resource"]["status"] = statuses[random(4)].into();
+            body["resource"]["targetRefName"] = format!("refs/heads/{}", random(3)).into();
+        }
+        if random(3) == 0 {
+            body["resource"]["repository"]["project"]["name"] = "Tools".into();
+        }
+        if random(3) == 0 {
+            body["resource"]["repository"]["project"] = Value::Null;
+        }
+        let topic = Topic::ALL[random(4)];
+        let answer = env.deliver(&gateway.url, &hook(OTHER_PROJECT, topic), body.to_string()).await;
+        assert_eq!(answer, StatusCode::ACCEPTED);
+    }
+    env.until_decided(&gateway.api).await;
+    let runs = gateway.api.items("/v1/runs").await;
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    let pushed = env.push("topic");
+    env.until_started("unit-tests", &pushed).await;
+    gateway.stop().await;
+}
