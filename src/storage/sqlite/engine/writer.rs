@@ -29,7 +29,7 @@ const BATCH_MAX: usize = 512;
 /// How often an unwritable database is tried again while nothing is to be written.
 const PROBE_EVERY: Duration = Duration::from_millis(500);
 /// Bytes that must fit before the database counts as writable again.
-const PROBE_BYTES: usize = 64 * 1024;
+const PROBE_BYTES: u32 = 64 * 1024;
 
 /// One write. It may be carried out twice: the first time is rolled back before the second.
 trait Work: Send {
@@ -355,9 +355,13 @@ fn is_fatal(db: &Connection, error: &rusqlite::Error) -> bool {
 }
 
 /// Writes as much as a large delivery: on a disk that is nearly full a short row would still fit.
+/// SQLite does not write a page in which no byte changes, so each probe writes other bytes.
 fn probe(db: &Connection) -> rusqlite::Result<usize> {
-    db.prepare_cached("INSERT INTO meta VALUES ('probe', ?1) ON CONFLICT DO UPDATE SET value = ?1")?
-        .execute([" ".repeat(PROBE_BYTES)])
+    db.prepare_cached(
+        "INSERT INTO meta VALUES ('probe', hex(randomblob(?1)))
+         ON CONFLICT DO UPDATE SET value = excluded.value",
+    )?
+    .execute([PROBE_BYTES / 2])
 }
 
 fn run(db: &Connection, statement: &str) -> rusqlite::Result<usize> {
@@ -376,6 +380,28 @@ fn recover(state: &State, db: &mut Connection, failure: &Failure, error: &rusqli
         match connection::open_for_writing(&state.path) {
             Ok(fresh) => *db = fresh,
             Err(error) => tracing::debug!(%error, "the database cannot be opened again yet"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema;
+    use super::*;
+
+    #[test]
+    fn every_probe_reaches_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.db");
+        let db = connection::open_for_writing(&path).unwrap();
+        schema::create(&db).unwrap().unwrap();
+        for number in 1..4 {
+            db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+            let log = path.with_extension("db-wal");
+            assert_eq!(std::fs::metadata(&log).unwrap().len(), 0);
+            commit(&db, &mut [], true).unwrap();
+            let bytes = std::fs::metadata(&log).unwrap().len();
+            assert!(bytes >= PROBE_BYTES.into(), "probe {number} wrote {bytes} bytes");
         }
     }
 }

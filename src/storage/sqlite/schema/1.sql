@@ -9,12 +9,14 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT RO
 -- The name of this installation.
 INSERT INTO meta (key, value) VALUES ('gateway', lower(hex(randomblob(4))));
 
--- One row: every delivery before this position in the segment files is in the database.
+-- One row: every delivery before this position in the segment files is in the database. `starts`
+-- changes with every start, so that there is something to sync.
 CREATE TABLE intake (
     segment INTEGER NOT NULL,
-    position INTEGER NOT NULL
+    position INTEGER NOT NULL,
+    starts INTEGER NOT NULL
 ) STRICT;
-INSERT INTO intake VALUES (0, 0);
+INSERT INTO intake VALUES (0, 0, 0);
 
 -- DELIVERIES
 

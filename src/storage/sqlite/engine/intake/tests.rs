@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::record::Received;
 use super::segments::{FIRST_AT, Position, Segment, Segments};
-use super::{reading, record};
+use super::{Intake, reading, record};
 use crate::domain::time::Timestamp;
+use crate::storage::sqlite::engine::{connection, schema};
 
 const GATEWAY: &str = "0123abcd";
 
@@ -239,5 +240,19 @@ fn a_record_that_was_written_in_part_is_not_read() {
         let found = read(&segments, Position::default()).0;
         assert_eq!(found.len() as u64, wanted, "cut at {end}");
         assert!(segments.end() <= position(whole.number, whole.end));
+    }
+}
+
+#[test]
+fn every_start_reaches_the_disk() {
+    let folder = Folder::new();
+    let db = connection::open_for_writing(&folder.database()).unwrap();
+    schema::create(&db).unwrap().unwrap();
+    for number in 1..4 {
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        let log = folder.database().with_extension("db-wal");
+        assert_eq!(std::fs::metadata(&log).unwrap().len(), 0);
+        drop(Intake::open(&folder.database(), &db, Arc::default()).unwrap());
+        assert!(std::fs::metadata(&log).unwrap().len() > 0, "start {number} wrote nothing");
     }
 }
