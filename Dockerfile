@@ -22,7 +22,7 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && install --directory --owner=10001 --group=10001 /var/lib/azdo-gateway
+    && install --directory --mode=0700 --owner=10001 --group=10001 /var/lib/azdo-gateway
 COPY --from=build /build/target/dist/azdo-gateway /usr/local/bin/azdo-gateway
 # Numeric, so that an orchestrator can see that it is not root.
 USER 10001:10001

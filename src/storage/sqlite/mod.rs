@@ -25,7 +25,7 @@ use engine::intake::Intake;
 use engine::readers::Readers;
 use engine::write_faults::WriteFaults;
 use engine::writer::Writer;
-use engine::{connection, schema};
+use engine::{connection, file_access, schema};
 
 /// See the module.
 #[derive(Debug)]
@@ -46,12 +46,13 @@ impl Sqlite {
     /// # Errors
     /// Another process has it open, it cannot be opened, or a newer version wrote it.
     pub fn open(path: &Path, read_envelope: EnvelopeReader) -> Result<Self, Error> {
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|error| {
-                let folder = folder.display();
-                Error::unavailable(format!("the folder {folder} cannot be created: {error}"))
-            })?;
-        }
+        let unusable = |error: std::io::Error| {
+            let path = path.display();
+            Error::unavailable(format!(
+                "{path} cannot be opened: {error}: check that its folder exists and is writable"
+            ))
+        };
+        file_access::prepare(path).map_err(unusable)?;
         let lock = FileLock::acquire(path)?;
         let failed = |source| connection::unavailable(source, path);
         let db = connection::open_for_writing(path).map_err(failed)?;

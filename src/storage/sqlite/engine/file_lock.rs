@@ -2,12 +2,14 @@
 //! everything is written.
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::file_access::FILE_MODE;
 use crate::storage::Error;
 
 /// The lock. It is released explicitly, because a read in the background may keep the store itself
@@ -22,10 +24,10 @@ impl FileLock {
         let mut path = database.as_os_str().to_owned();
         path.push(".lock");
         let shown = Path::new(&path).display().to_string();
-        let file =
-            File::options().create(true).truncate(false).write(true).open(&path).map_err(
-                |error| Error::unavailable(format!("{shown} cannot be opened: {error}")),
-            )?;
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true).mode(FILE_MODE);
+        let failed = |error| Error::unavailable(format!("{shown} cannot be opened: {error}"));
+        let file = options.open(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(Self(Mutex::new(Some(file)))),
             Err(_) => Err(Error::unavailable(format!(

@@ -3,6 +3,7 @@
 
 pub(super) mod checkpoint;
 pub(super) mod connection;
+pub(super) mod file_access;
 pub(super) mod file_lock;
 pub(super) mod intake;
 pub(super) mod readers;

@@ -8,11 +8,12 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::record;
+use crate::storage::sqlite::engine::file_access::FILE_MODE;
 
 /// A segment that has reached this length is followed by the next.
 pub(super) const SEGMENT_BYTES: u64 = 32 * 1024 * 1024;
@@ -175,7 +176,7 @@ impl Segments {
     fn open_or_create(&mut self, file_number: u32) -> io::Result<File> {
         let path = self.path_of(file_number);
         let mut options = File::options();
-        options.read(true).write(true);
+        options.read(true).write(true).mode(FILE_MODE);
         let file = match options.open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.is_folder_synced = false;
