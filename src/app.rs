@@ -25,6 +25,7 @@ use crate::server::listen::{self, Listening};
 use crate::server::{self, Components};
 use crate::storage::sqlite::Sqlite;
 use crate::storage::{self, Engine, Store};
+use crate::{priority, process};
 
 pub use components::components;
 
@@ -91,7 +92,9 @@ impl App {
             reconcilers.begin().await?;
         }
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        let mut server = server::serve(&components, listener, threads)?;
+        priority::warn_where_refused();
+        let connections = listen::connections_max(process::open_files_max(), threads);
+        let mut server = server::serve(&components, listener, threads, connections)?;
         let handle = server.handle();
         // Polling it once starts its threads from this thread, whose priority they inherit.
         if let Some(ended) = (&mut server).now_or_never() {

@@ -63,3 +63,6 @@ pub mod printable;
 
 /// The priority of threads.
 pub mod priority;
+
+/// Core dumps and open files of this process.
+pub mod process;

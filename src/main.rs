@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use azdo_gateway::cli::{self, Cli};
-use azdo_gateway::priority;
+use azdo_gateway::{priority, process};
 use clap::Parser;
 use mimalloc::MiMalloc;
 
@@ -13,6 +13,8 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
+    process::forbid_dumps();
+    process::raise_open_files();
     let arguments = Cli::parse();
     // The threads that accept deliveries are started from this thread and keep its priority.
     let runtime = tokio::runtime::Builder::new_multi_thread()

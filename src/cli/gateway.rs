@@ -31,6 +31,8 @@ use crate::{ado, app};
 
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 const CLOSE_MAX: Duration = Duration::from_secs(5);
+/// Connections of the command to the server in its own process.
+const CONNECTIONS_MAX: usize = 100;
 
 /// See the module.
 pub(super) struct Gateway {
@@ -186,7 +188,7 @@ impl Gateway {
         for reconcilers in components.reconcilers.values() {
             reconcilers.begin().await?;
         }
-        let server = server::serve(&components, listener, 1)?;
+        let server = server::serve(&components, listener, 1, CONNECTIONS_MAX)?;
         let handle = server.handle();
         tokio::spawn(server);
         let local = Some(Local { server: handle, components });

@@ -9,6 +9,14 @@ use std::net::{SocketAddr, TcpListener};
 use listenfd::ListenFd;
 use socket2::SockRef;
 
+/// Connections of one worker.
+const CONNECTIONS_MAX: usize = 10_000;
+/// Open files that are not left to connections: 128 segments of the intake, readers of the database
+/// with three files each, and calls to Azure DevOps and CI systems.
+const FILES_RESERVED: u64 = 512;
+/// A limit below this is not what an operator would choose.
+const FEW_FILES: u64 = 4_096;
+
 /// A socket to listen on.
 #[derive(Debug)]
 pub struct Listening {
@@ -44,6 +52,30 @@ impl Listening {
     pub fn own(listener: TcpListener) -> Self {
         Self { listener, is_inherited: false }
     }
+}
+
+/// How many connections each of the `workers` may accept where the process may have
+/// `open_files_max` files open. The rest is for files of the store and for outgoing calls:
+/// connections that idle do not keep them from being opened. Logs what all workers accept.
+pub fn connections_max(open_files_max: u64, workers: usize) -> usize {
+    let per_worker = connections_per_worker(open_files_max, workers);
+    let connections_max = per_worker.saturating_mul(workers);
+    if open_files_max < FEW_FILES {
+        tracing::warn!(
+            "at most {connections_max} connections are accepted at the same time, since this \
+             process may have {open_files_max} files open: raise the hard limit (LimitNOFILE= in \
+             systemd, ulimit -n in a shell)"
+        );
+    } else {
+        tracing::info!(open_files_max, connections_max, "connections accepted at the same time");
+    }
+    per_worker
+}
+
+fn connections_per_worker(open_files_max: u64, workers: usize) -> usize {
+    let reserved = FILES_RESERVED.min(open_files_max / 2);
+    let for_all = usize::try_from(open_files_max - reserved).unwrap_or(usize::MAX);
+    (for_all / workers.max(1)).clamp(1, CONNECTIONS_MAX)
 }
 
 /// The inherited socket, or one that is bound to `listen`. Removes `LISTEN_FDS` from the
@@ -110,6 +142,23 @@ fn reaches(address: SocketAddr, listen: SocketAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connections_leave_files_for_the_store() {
+        let cases = [
+            (0, 2, 1),
+            (64, 2, 16),
+            (1_000, 1, 500),
+            (1_024, 2, 256),
+            (4_096, 4, 896),
+            (65_536, 4, CONNECTIONS_MAX),
+            (u64::MAX, 64, CONNECTIONS_MAX),
+        ];
+        for (open_files_max, workers, connections) in cases {
+            let found = connections_per_worker(open_files_max, workers);
+            assert_eq!(found, connections, "{open_files_max} files, {workers} workers");
+        }
+    }
 
     #[test]
     fn a_socket_at_any_address_is_reached_at_each_address() {

@@ -75,7 +75,8 @@ pub use organization::Organizations;
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Longer than load balancers keep an idle connection open, so that they close it first.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-const CONNECTIONS_MAX_PER_WORKER: usize = 10_000;
+/// Connections at the address for probes, among the files that are not left to deliveries.
+const PROBES_MAX: usize = 32;
 
 /// The parts of the gateway that the server needs.
 #[derive(Clone, Debug)]
@@ -92,7 +93,8 @@ pub struct Components {
     pub observe: Observe,
 }
 
-/// Serves on `listener` until the returned server is stopped.
+/// Serves on `listener` until the returned server is stopped. Each of the `workers` accepts up to
+/// `connections_max` connections; further ones wait in the kernel until one is closed.
 ///
 /// # Errors
 /// The listener cannot be used.
@@ -100,6 +102,7 @@ pub fn serve(
     components: &Components,
     listener: TcpListener,
     workers: usize,
+    connections_max: usize,
 ) -> std::io::Result<Server> {
     // Rounded up: the server takes whole seconds, and less than one must not become zero.
     let drain_s = components.options.drain.as_millis().div_ceil(1_000);
@@ -128,7 +131,7 @@ pub fn serve(
         .workers(workers)
         .client_request_timeout(HEAD_WAIT_MAX)
         .keep_alive(KEEP_ALIVE)
-        .max_connections(CONNECTIONS_MAX_PER_WORKER)
+        .max_connections(connections_max)
         .on_connect(proof::note_address)
         .shutdown_timeout(drain_s)
         .disable_signals()
@@ -151,6 +154,7 @@ pub fn serve_probes(components: &Components, listener: TcpListener) -> std::io::
     };
     let server = HttpServer::new(app)
         .workers(1)
+        .max_connections(PROBES_MAX)
         .client_request_timeout(HEAD_WAIT_MAX)
         .keep_alive(KEEP_ALIVE)
         .disable_signals()

@@ -65,6 +65,19 @@ fn the_examples_agree_with_the_reference_configuration() {
     assert_eq!(loaded, config.lines().filter_map(used).collect::<BTreeSet<_>>());
 }
 
+/// The threads that do not accept deliveries lower their own priority, and the memory of the
+/// process holds the root key.
+#[test]
+fn the_service_allows_priorities_and_no_core_dumps() {
+    let service = settings("azdo-gateway.service");
+    let filters: Vec<&str> = service["SystemCallFilter"].iter().map(String::as_str).collect();
+    let names = |filter: &str, name: &str| filter.trim_start_matches('~').contains(name);
+    // A later line counts more.
+    let last = filters.iter().rfind(|one| names(one, "setpriority") || names(one, "@resources"));
+    assert!(last.is_some_and(|last| !last.starts_with('~')), "{filters:?}");
+    assert_eq!(service["LimitCORE"], ["0"]);
+}
+
 /// At run time, systemd only logs unknown settings and wrong values.
 #[test]
 fn systemd_accepts_the_examples() {

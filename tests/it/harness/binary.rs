@@ -144,8 +144,10 @@ fn spawn(settings: &Settings, socket: Option<&TcpListener>) -> Child {
         .expect("the temporary folder is writable");
     let mut command = match socket {
         None => {
-            let mut command = Command::new(binary_path());
-            command.stdin(Stdio::null());
+            let binary = binary_path();
+            let mut words = settings.launcher.iter().map(AsRef::as_ref).chain([binary.as_os_str()]);
+            let mut command = Command::new(words.next().expect("the binary is one of them"));
+            command.args(words).stdin(Stdio::null());
             command
         }
         Some(socket) => {

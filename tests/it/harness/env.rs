@@ -94,6 +94,7 @@ impl Env {
             signing: r#"{ env = "BUILDER_SECRET" }"#.to_owned(),
             database: "gateway.db".into(),
             environment: Default::default(),
+            launcher: Vec::new(),
         }
     }
 

@@ -12,6 +12,7 @@ mod hooks;
 mod in_process;
 mod invariants;
 mod linking;
+mod native;
 /// Parts of a gateway, set up on their own.
 pub(crate) mod parts;
 /// Bodies of deliveries that the fake Azure DevOps does not send by itself.
@@ -24,6 +25,7 @@ pub(crate) use env::{Env, ORGANIZATION, SERVICE_USER};
 pub(crate) use in_process::InProcess;
 pub(crate) use invariants::{check_invariants, check_invariants_with_rebuilds, newest_status};
 pub(crate) use linking::Browser;
+pub(crate) use native::compile_c;
 pub(crate) use settings::{
     CLIENT_SECRET, OPERATOR, PAT, REPORTER, ROOT_KEY, STATIC_PAT, Settings, VIEWER, check,
 };

@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) database: PathBuf,
     /// Environment variables beyond those that the TOML names.
     pub(crate) environment: BTreeMap<String, String>,
+    /// The program with its arguments that starts the binary; none starts it directly.
+    pub(crate) launcher: Vec<String>,
 }
 
 /// A check on pull requests to main and release branches, and on pushes to main.

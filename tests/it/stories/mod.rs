@@ -22,6 +22,7 @@ mod outages;
 mod permissions;
 mod policies;
 mod probes;
+mod process_limits;
 mod publishing;
 mod pull_requests;
 mod rate_limit_budget;
