@@ -23,6 +23,8 @@ pub enum ProblemKind {
     CatchUp,
     /// The policies of required checks cannot be kept.
     Policies,
+    /// Deliveries were damaged on disk.
+    Damage,
     /// Warning: the client secret expires soon.
     ClientSecret,
     /// Warning: nobody has signed in as the service user for long.

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::pipeline::decide::Decide;
 use crate::pipeline::dispatch::Dispatch;
 use crate::pipeline::publish::Publish;
+use crate::reconcile::damage::Damage;
 use crate::reconcile::identity::Identity;
 use crate::reconcile::organization::OrganizationReconcilers;
 use crate::reconcile::reaper::Reaper;
@@ -20,6 +21,7 @@ use crate::worker::{self, Notifier, Tick};
 /// How often a stage looks for work that it was not notified of.
 const STAGE_EVERY: Duration = Duration::from_millis(250);
 const REAPER_EVERY: Duration = Duration::from_millis(500);
+const DAMAGE_EVERY: Duration = Duration::from_secs(1);
 const IDENTITY_EVERY: Duration = Duration::from_secs(1);
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
 /// How often a reconciler looks whether a pass is due.
@@ -40,6 +42,7 @@ pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<
     let publish = Publish::new(identities.by_organization.clone(), deps);
     let identity = Identity { sources: identities.sources() };
     let retention = Retention::new(config.storage.retention, config.storage.audit_retention, deps);
+    let catch_up = reconcilers.values().map(|one| Arc::clone(&one.catch_up)).collect();
     let mut workers = vec![
         start(Arc::new(decide), &notifiers.decide, STAGE_EVERY),
         start(Arc::new(dispatch), &notifiers.dispatch, STAGE_EVERY),
@@ -48,6 +51,7 @@ pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<
         start(Arc::new(identity), never, IDENTITY_EVERY),
         start(Arc::new(Reaper::new(deps)), never, REAPER_EVERY),
         start(Arc::new(retention), never, RETENTION_EVERY),
+        start(Arc::new(Damage::new(catch_up, deps)), never, DAMAGE_EVERY),
     ];
     let reconcilers = reconcilers.values().flat_map(OrganizationReconcilers::ticks);
     workers.extend(reconcilers.map(|(tick, notifier)| start(tick, &notifier, RECONCILER_EVERY)));

@@ -7,6 +7,8 @@
 pub mod catch_up;
 /// One organization as a reconciler sees it.
 pub mod context;
+/// Deliveries that were damaged on disk.
+pub mod damage;
 /// When a pass runs, and what becomes of its result.
 pub mod driver;
 /// Access tokens and unused personal access tokens.

@@ -46,6 +46,10 @@ pub trait Admin: Debug + Send + Sync {
     /// Whether deliveries can be stored now, and if not, why.
     fn health(&self) -> Availability;
 
+    /// What was found damaged of the deliveries that were received, and what to do about it. None
+    /// once an operator has taken it away.
+    fn damage(&self) -> Option<String>;
+
     /// Carries out the writes that were accepted, for as long as `within`, and stops. Further
     /// writes are refused.
     async fn close(&self, within: Duration);

@@ -36,6 +36,18 @@ impl Admin for Sqlite {
         self.faults.availability()
     }
 
+    fn damage(&self) -> Option<String> {
+        let files = self.intake.damaged_files();
+        let shown: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        (!files.is_empty()).then(|| {
+            format!(
+                "deliveries that were answered 202 were damaged on disk and may be lost: check the \
+                 disk, and move the damaged files elsewhere: {}",
+                shown.join(", ")
+            )
+        })
+    }
+
     async fn close(&self, within: Duration) {
         let started = Instant::now();
         // After a clean stop no delivery waits in the intake. If this fails, the next start does

@@ -15,7 +15,6 @@ use rusqlite::Connection;
 
 use super::Sqlite;
 use super::engine::intake::{self, Batch, Received};
-use super::engine::write_faults::WriteTarget;
 use super::engine::writer;
 use super::reconciliation::hooks;
 use crate::domain::decision::{KnownPullRequest, KnownRef};
@@ -24,8 +23,8 @@ use crate::domain::id::DeliveryId;
 use crate::domain::subscription::{KnownProject, name_in_url};
 use crate::domain::time::Timestamp;
 use crate::storage::{
-    ActiveHook, Availability, Claim, Commit, DecisionCommit, Deliveries, Delivery, DeliveryFilter,
-    Error, LeasedDelivery, Page, Paged, Versioned,
+    ActiveHook, Claim, Commit, DecisionCommit, Deliveries, Delivery, DeliveryFilter, Error,
+    LeasedDelivery, Page, Paged, Versioned,
 };
 use inbox::{Inserted, NewRow};
 
@@ -122,10 +121,7 @@ impl Deliveries for Sqlite {
         received_at: Timestamp,
         body: &[u8],
     ) -> Result<(), Error> {
-        // While the database refuses writes, deliveries would gather in the intake undecided.
-        if !self.faults.is_writable(WriteTarget::Database)
-            && let Availability::Unwritable(advice) = self.faults.availability()
-        {
+        if let Some(advice) = self.faults.refusal() {
             return Err(Error::unavailable(advice));
         }
         self.intake.append(organization, hook, received_at, body).await
@@ -136,10 +132,13 @@ impl Deliveries for Sqlite {
         let leased = || self.writer.write_without_sync(0, move |db| inbox::claim(db, claim));
         let end = self.intake.end();
         loop {
-            let batch = self.intake.read(MOVE_MAX).await?;
-            if batch.is_empty() {
-                return leased().await;
-            }
+            let batch = match self.intake.read(MOVE_MAX).await {
+                Ok(batch) if !batch.is_empty() => batch,
+                Err(error) if claim.limit == 0 => return Err(error),
+                // What cannot be read now is logged as a fault, and read by a later claim. What is
+                // in the inbox is decided meanwhile.
+                Ok(_) | Err(_) => return leased().await,
+            };
             let is_last = batch.upto >= end;
             // Both writes share a transaction, and the first is carried out first: the claim finds
             // what was moved.

@@ -20,10 +20,10 @@ use std::sync::Arc;
 
 use super::{EnvelopeReader, Error};
 use engine::checkpoint::Checkpointer;
+use engine::disk_faults::DiskFaults;
 use engine::file_lock::FileLock;
 use engine::intake::Intake;
 use engine::readers::Readers;
-use engine::write_faults::WriteFaults;
 use engine::writer::Writer;
 use engine::{connection, file_access, schema};
 
@@ -34,7 +34,7 @@ pub struct Sqlite {
     readers: Readers,
     intake: Arc<Intake>,
     read_envelope: EnvelopeReader,
-    faults: Arc<WriteFaults>,
+    faults: Arc<DiskFaults>,
     checkpointer: Arc<Checkpointer>,
     lock: Arc<FileLock>,
 }
@@ -58,7 +58,7 @@ impl Sqlite {
         let db = connection::open_for_writing(path).map_err(failed)?;
         schema::create(&db).map_err(failed)?.map_err(Error::unavailable)?;
         schema::end_leases(&db).map_err(failed)?;
-        let faults = Arc::new(WriteFaults::default());
+        let faults = Arc::new(DiskFaults::default());
         let intake = Arc::new(Intake::open(path, &db, Arc::clone(&faults))?);
         let threads = |error| Error::unavailable(format!("no thread could be started: {error}"));
         let writer = Writer::start(path.to_owned(), db, Arc::clone(&faults));

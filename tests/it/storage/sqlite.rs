@@ -1,6 +1,8 @@
 //! SQLite: a foreign lock on the file, a full queue of writes, a second process, a file that is
 //! copied while it is being written.
 
+/// Bytes that change on disk.
+mod damage;
 /// Power cuts while hook calls are received.
 mod power;
 

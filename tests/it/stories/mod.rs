@@ -5,6 +5,7 @@ mod accepting;
 mod branches_and_tags;
 mod catch_up;
 mod check_matching;
+mod disk_damage;
 mod event_sources;
 mod foreign;
 mod guarding;

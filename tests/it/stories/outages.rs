@@ -1,5 +1,5 @@
-//! A database that is locked or full: deliveries are answered 503 and repeated by Azure DevOps,
-//! nothing is lost, and the gateway recovers without a restart.
+//! A database that is locked or full, or files that cannot be read: deliveries are answered 503 and
+//! repeated by Azure DevOps, nothing is lost, and the gateway recovers without a restart.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::process::Command;
 use fakes::ado::{Answer, SubscriptionStatus};
 use reqwest::{Method, StatusCode};
 
-use crate::harness::{Binary, Env, POLL_INTERVAL, WAIT_MAX, payloads};
+use crate::harness::{Binary, Env, POLL_INTERVAL, WAIT_MAX, compile_c, payloads};
 
 async fn get(url: String) -> (StatusCode, String) {
     let answer = reqwest::Client::new().get(url).send().await;
@@ -195,4 +195,29 @@ async fn while_the_disk_is_full_deliveries_are_refused_and_nothing_is_lost() {
     disk.clear();
     until_recovered(&env, &gateway, id, &commit).await;
     drop(gateway);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_stored_deliveries_cannot_be_read_further_ones_are_refused_and_nothing_is_lost() {
+    let env = Env::new(904);
+    env.shell.ado(|ado| ado.options.time_scale = 10);
+    let folder = env.settings("127.0.0.1:1").folder;
+    let read_errors = compile_c("read_errors.c", &folder, &["-shared", "-fPIC", "-ldl"]);
+    let flag = folder.join("read-errors");
+    let gateway = Binary::start_with(&env, |settings| {
+        for (name, path) in [("LD_PRELOAD", &read_errors), ("READ_ERRORS_WHILE", &flag)] {
+            settings.environment.insert(name.into(), path.display().to_string());
+        }
+    })
+    .await;
+    std::fs::write(&flag, "").unwrap();
+    // A delivery that arrives before anything is read is stored.
+    let (id, commit) = env.open("topic");
+    until_unready(&gateway).await;
+    is_unready(&gateway, "cannot be read").await;
+    let (other, its_commit) = env.open("other");
+    until_refused(&env, 2).await;
+    std::fs::remove_file(&flag).unwrap();
+    env.until_status(other, &its_commit, "unit-tests", "succeeded").await;
+    until_recovered(&env, &gateway, id, &commit).await;
 }

@@ -3,6 +3,7 @@
 
 pub(super) mod checkpoint;
 pub(super) mod connection;
+pub(super) mod disk_faults;
 pub(super) mod file_access;
 pub(super) mod file_lock;
 pub(super) mod intake;
@@ -10,5 +11,4 @@ pub(super) mod readers;
 pub(super) mod rows;
 pub(super) mod schema;
 pub(super) mod search;
-pub(super) mod write_faults;
 pub(super) mod writer;

@@ -16,7 +16,7 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
 use super::connection;
-use super::write_faults::{WriteFaults, WriteTarget};
+use super::disk_faults::{DiskFaults, DiskUse};
 use crate::priority;
 use crate::storage::Error;
 
@@ -102,7 +102,7 @@ struct Queue {
 struct State {
     queue: Mutex<Queue>,
     filled: Condvar,
-    faults: Arc<WriteFaults>,
+    faults: Arc<DiskFaults>,
     path: PathBuf,
 }
 
@@ -123,7 +123,7 @@ impl Writer {
     pub(crate) fn start(
         path: PathBuf,
         db: Connection,
-        faults: Arc<WriteFaults>,
+        faults: Arc<DiskFaults>,
     ) -> std::io::Result<Self> {
         let state =
             Arc::new(State { queue: Mutex::default(), filled: Condvar::new(), faults, path });
@@ -209,7 +209,7 @@ fn write_all(state: &State, mut db: Connection) {
     let mut batch = Batch { works: Vec::new(), sync: DiskSync::Later };
     let mut set = None;
     while next_batch(state, &mut batch) {
-        let is_writable = state.faults.is_writable(WriteTarget::Database);
+        let is_writable = state.faults.is_working(DiskUse::Database);
         // After a fault only a synced commit proves that the disk takes writes again.
         let sync = if is_writable { batch.sync } else { DiskSync::Now };
         let committed = set_sync(&db, &mut set, sync)
@@ -221,7 +221,7 @@ fn write_all(state: &State, mut db: Connection) {
             failure
         });
         if result.is_ok() && !is_writable {
-            state.faults.set(WriteTarget::Database, None);
+            state.faults.set(DiskUse::Database, None);
         }
         for work in batch.works.drain(..) {
             work.answer(result.clone());
@@ -254,7 +254,7 @@ fn next_batch(state: &State, batch: &mut Batch) -> bool {
         if queue.is_closed {
             return false;
         }
-        if state.faults.is_writable(WriteTarget::Database) {
+        if state.faults.is_working(DiskUse::Database) {
             state.filled.wait(&mut queue);
             continue;
         }
@@ -370,7 +370,7 @@ fn run(db: &Connection, statement: &str) -> rusqlite::Result<usize> {
 
 fn recover(state: &State, db: &mut Connection, failure: &Failure, error: &rusqlite::Error) {
     tracing::debug!(%error, "a batch was not committed");
-    state.faults.set(WriteTarget::Database, Some(failure.advice.clone()));
+    state.faults.set(DiskUse::Database, Some(failure.advice.clone()));
     // After an error of the device the cache of the connection may not hold what is on disk.
     let is_cache_stale = matches!(
         error.sqlite_error_code(),

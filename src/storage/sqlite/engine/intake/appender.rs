@@ -18,7 +18,7 @@ use super::record;
 use super::segments::{FIRST_AT, SEGMENT_BYTES, Segment, Segments};
 use crate::domain::time::Timestamp;
 use crate::storage::Error;
-use crate::storage::sqlite::engine::write_faults::{WriteFaults, WriteTarget};
+use crate::storage::sqlite::engine::disk_faults::{DiskFaults, DiskUse};
 
 /// Deliveries in the queue; further ones are refused.
 const WAITING_MAX: usize = 8_192;
@@ -47,7 +47,7 @@ pub(super) struct Appender {
     queue: Mutex<Queue>,
     filled: Condvar,
     pub(super) segments: Mutex<Segments>,
-    faults: Arc<WriteFaults>,
+    pub(super) faults: Arc<DiskFaults>,
     /// Deliveries on disk: those that an earlier process left and those that this one appended.
     pub(super) appended: AtomicU64,
     path: PathBuf,
@@ -58,7 +58,7 @@ impl Appender {
         segments: Segments,
         path: &Path,
         left_over: u64,
-        faults: Arc<WriteFaults>,
+        faults: Arc<DiskFaults>,
     ) -> Self {
         Self {
             queue: Mutex::default(),
@@ -131,7 +131,7 @@ impl Appender {
             if queue.is_closed {
                 return false;
             }
-            if self.faults.is_writable(WriteTarget::Intake) {
+            if self.faults.is_working(DiskUse::Intake) {
                 self.filled.wait(&mut queue);
                 continue;
             }
@@ -159,12 +159,12 @@ pub(super) fn append_all(appender: &Appender) {
             Ok(()) => {
                 let count = u64::try_from(answers.len()).unwrap_or(u64::MAX);
                 appender.appended.fetch_add(count, Ordering::Release);
-                appender.faults.set(WriteTarget::Intake, None);
+                appender.faults.set(DiskUse::Intake, None);
                 Ok(())
             }
             Err(error) => {
                 let advice = advice(&error, &appender.path);
-                appender.faults.set(WriteTarget::Intake, Some(advice.clone()));
+                appender.faults.set(DiskUse::Intake, Some(advice.clone()));
                 Err(Arc::from(advice))
             }
         };
@@ -178,20 +178,25 @@ pub(super) fn append_all(appender: &Appender) {
 }
 
 /// Writes and syncs the batch. After an error the segment is not written to any more.
-fn write(appender: &Appender, tail: &mut Option<Tail>, bytes: &mut [u8]) -> io::Result<()> {
-    let mut end = match tail.take().filter(|end| end.offset < SEGMENT_BYTES) {
+fn write(appender: &Appender, tail: &mut Option<Tail>, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let goes_on = |end: &Tail| {
+        end.offset < SEGMENT_BYTES && !appender.segments.lock().is_damaged(&end.segment)
+    };
+    let Tail { segment, offset } = match tail.take().filter(goes_on) {
         Some(end) => end,
         None => begin_segment(appender, bytes.is_empty())?,
     };
-    record::seal(bytes, end.segment.number);
-    let written = end.segment.file.write_all_at(bytes, end.offset);
-    if let Err(error) = written.and_then(|()| end.segment.file.sync_data()) {
-        appender.segments.lock().give_up(&end.segment);
+    let after = |bytes: usize| offset.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+    let end = after(bytes.len());
+    record::append_mark(bytes);
+    record::seal(bytes, segment.key);
+    let written = segment.file.write_all_at(bytes, offset);
+    if let Err(error) = written.and_then(|()| segment.file.sync_data()) {
+        appender.segments.lock().give_up(&segment);
         return Err(error);
     }
-    end.offset = end.offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-    appender.segments.lock().written(&end.segment, end.offset);
-    *tail = Some(end);
+    appender.segments.lock().written(&segment, end);
+    *tail = Some(Tail { segment, offset: after(bytes.len()) });
     Ok(())
 }
 
@@ -255,8 +260,9 @@ mod tests {
 
     fn read(segments: &Segments) -> Vec<String> {
         let there = segments.from(Position::default());
-        let (found, _) = reading::read(&there, Position::default(), 100, usize::MAX).unwrap();
-        found.into_iter().map(|one| String::from_utf8(one.body).unwrap()).collect()
+        let found = reading::read(&there, Position::default(), 100, usize::MAX).unwrap();
+        assert!(found.damage.is_empty(), "{:?}", found.damage);
+        found.received.into_iter().map(|one| String::from_utf8(one.body).unwrap()).collect()
     }
 
     #[test]
@@ -269,13 +275,13 @@ mod tests {
         write(&appender, &mut tail, &mut batch(&["one", "two"])).unwrap();
         let before = std::fs::read(&file).unwrap();
         let first = tail.as_mut().unwrap();
-        let number = first.segment.number;
+        let key = first.segment.key;
         // Opened for reading only, the file refuses writes.
         first.segment.file = Arc::new(File::open(&file).unwrap());
         write(&appender, &mut tail, &mut batch(&["three"])).unwrap_err();
         assert!(tail.is_none());
         write(&appender, &mut tail, &mut batch(&["four"])).unwrap();
-        assert_ne!(tail.unwrap().segment.number, number);
+        assert_ne!(tail.unwrap().segment.key, key);
         assert_eq!(std::fs::read(&file).unwrap(), before);
         let found = ["one", "two", "four"];
         assert_eq!(read(&appender.segments.lock()), found);
@@ -295,11 +301,11 @@ mod tests {
             |body: &'static [u8]| appender.append("fabrikam", "push", Timestamp::ZERO, body);
         let refused = append(b"one").await.unwrap_err().to_string();
         assert!(refused.contains("full"), "{refused}");
-        assert!(!appender.faults.is_writable(WriteTarget::Intake));
+        assert!(!appender.faults.is_working(DiskUse::Intake));
         std::fs::remove_file(&file).unwrap();
         // The probes find the disk writable although nothing is received meanwhile.
         let writable = async {
-            while !appender.faults.is_writable(WriteTarget::Intake) {
+            while !appender.faults.is_working(DiskUse::Intake) {
                 tokio::task::yield_now().await;
             }
         };

@@ -6,15 +6,20 @@
 //! received, in one transaction with the position up to which everything was moved. A crash at any
 //! moment loses no acknowledged delivery and moves none twice. No other part of the gateway knows
 //! that there are segments.
+//!
+//! Where a segment is damaged, all other records in it are read, the damage is logged and counted,
+//! and the file is kept.
 
 mod appender;
 mod reading;
 mod record;
+mod recovery;
 mod segments;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -25,10 +30,11 @@ use rusqlite::{Connection, params};
 use tokio::sync::watch;
 
 use super::connection;
-use super::write_faults::WriteFaults;
+use super::disk_faults::{DiskFaults, DiskUse};
 use crate::domain::time::Timestamp;
 use crate::storage::Error;
 use appender::Appender;
+use reading::{Damage, Records};
 use segments::Segments;
 
 pub(crate) use record::Received;
@@ -49,6 +55,9 @@ pub(crate) struct Intake {
     appender: Arc<Appender>,
     thread: Mutex<Option<JoinHandle<()>>>,
     moved: watch::Sender<Moved>,
+    /// Damage before this position is logged already: a batch may be read again.
+    logged_upto: Mutex<Position>,
+    path: PathBuf,
 }
 
 /// What is in the database.
@@ -70,7 +79,7 @@ pub(crate) struct Batch {
 
 impl Batch {
     /// Whether nothing is to be moved. A batch without deliveries that is not empty covers damaged
-    /// records, and is moved so that they are read and logged once.
+    /// records, and is moved so that they are read once.
     pub(crate) fn is_empty(&self) -> bool {
         self.from == self.upto
     }
@@ -81,7 +90,7 @@ impl Intake {
     pub(crate) fn open(
         database: &Path,
         db: &Connection,
-        faults: Arc<WriteFaults>,
+        faults: Arc<DiskFaults>,
     ) -> Result<Self, Error> {
         let failed = |source| connection::unavailable(source, database);
         // The last move of a process that crashed may be committed and not on disk. Segments before
@@ -106,7 +115,13 @@ impl Intake {
             .spawn(move || appender::append_all(&of_thread))
             .map_err(beside)?;
         let moved = watch::Sender::new(Moved { upto, count: 0 });
-        Ok(Self { appender, thread: Mutex::new(Some(thread)), moved })
+        Ok(Self {
+            appender,
+            thread: Mutex::new(Some(thread)),
+            moved,
+            logged_upto: Mutex::default(),
+            path: database.to_owned(),
+        })
     }
 
     /// Appends a hook call; it is on disk afterwards.
@@ -132,7 +147,21 @@ impl Intake {
     }
 
     /// Reads up to `limit` of the oldest deliveries that are not in the database yet.
+    ///
+    /// # Errors
+    /// They cannot be read now. No delivery is taken until they can be.
     pub(crate) async fn read(&self, limit: usize) -> Result<Batch, Error> {
+        let read = self.try_read(limit).await;
+        let faults = &self.appender.faults;
+        match &read {
+            Ok(_) if faults.is_working(DiskUse::IntakeReading) => {}
+            Ok(_) => faults.set(DiskUse::IntakeReading, None),
+            Err(advice) => faults.set(DiskUse::IntakeReading, Some(advice.clone())),
+        }
+        read.map_err(Error::unavailable)
+    }
+
+    async fn try_read(&self, limit: usize) -> Result<Batch, String> {
         let from = self.moved.borrow().upto;
         let segments = self.appender.segments.lock().from(from);
         if segments.is_empty() {
@@ -142,16 +171,63 @@ impl Intake {
         // The newest deliveries are in the page cache as a rule; moving to another thread would
         // take longer than reading a few.
         let read = match self.waiting() <= READ_INLINE_MAX {
-            true => Ok(reading()),
-            false => tokio::task::spawn_blocking(reading).await,
+            true => reading(),
+            false => match tokio::task::spawn_blocking(reading).await {
+                Ok(read) => read,
+                Err(_) => return Err("a read panicked: please report this as a bug".into()),
+            },
         };
-        match read {
-            Ok(Ok((received, upto))) => Ok(Batch { received, from, upto }),
-            Ok(Err(error)) => Err(Error::unavailable(format!(
-                "the deliveries that were received last cannot be read: {error}"
-            ))),
-            Err(_) => Err(Error::unavailable("a read panicked")),
+        let Records { received, upto, damage } = read.map_err(|error| {
+            let path = self.path.display();
+            format!(
+                "the deliveries that were received last, beside {path}, cannot be read ({error}): \
+                 check the disk and the system log"
+            )
+        })?;
+        if !damage.is_empty() {
+            self.set_aside(&damage)?;
         }
+        Ok(Batch { received, from, upto })
+    }
+
+    /// Keeps the files of damaged segments, before the rest of their deliveries is moved, and logs
+    /// what is lost.
+    fn set_aside(&self, damage: &[Damage]) -> Result<(), String> {
+        let mut logged_upto = self.logged_upto.lock();
+        let (mut records, mut bytes) = (0, 0);
+        let mut files = BTreeSet::new();
+        for lost in damage {
+            let Position { segment, offset } = lost.at;
+            let kept = self.appender.segments.lock().set_aside(segment).map_err(|error| {
+                let path = self.path.display();
+                format!(
+                    "a damaged file beside {path} cannot be renamed ({error}): make its folder \
+                     writable for this process"
+                )
+            })?;
+            // A segment that is no longer in use was moved, and its file written to, meanwhile.
+            let Some(kept) = kept.filter(|_| lost.at >= *logged_upto) else { continue };
+            *logged_upto = Position { segment, offset: offset.saturating_add(lost.bytes) };
+            records += 1;
+            bytes += lost.bytes;
+            files.insert(kept);
+        }
+        if records > 0 {
+            tracing::error!(
+                records,
+                bytes,
+                ?files,
+                "records of deliveries that were answered 202 are damaged on disk and lost: the \
+                 others were read, and the files are kept"
+            );
+            metrics::counter!("azdo_gateway_damaged_records_total").increment(records);
+        }
+        Ok(())
+    }
+
+    /// The damaged files that are kept beside the database.
+    pub(crate) fn damaged_files(&self) -> Vec<PathBuf> {
+        self.appender.segments.lock().damaged_files()
     }
 
     /// Takes note that so many deliveries up to the position are in the database.

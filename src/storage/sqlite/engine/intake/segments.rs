@@ -3,6 +3,10 @@
 //!
 //! The head of a file names the segment in it. Records of an earlier segment may lie behind those
 //! of the present one; the number of the segment in each record tells them apart.
+//!
+//! A file in which something is damaged gets another name and is never written to again. Its
+//! records are read as those of any other file. It is renamed before its deliveries are moved into
+//! the database, so that a crash between the two does not leave it among the files for later use.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -12,7 +16,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::record;
+use super::record::{self, HEAD_BYTES, SegmentKey};
+use super::recovery;
 use crate::storage::sqlite::engine::file_access::FILE_MODE;
 
 /// A segment that has reached this length is followed by the next.
@@ -21,12 +26,14 @@ pub(super) const SEGMENT_BYTES: u64 = 32 * 1024 * 1024;
 const SEGMENTS_MAX: usize = 128;
 /// Unused files that are kept for later segments; more are deleted.
 const UNUSED_FILES_MAX: usize = 4;
-/// The head of a file: this, the installation, and the number of the segment.
-const MAGIC: [u8; 8] = *b"AZGWIN01";
-const HEAD_BYTES: usize = 24;
-const FIXED_BYTES: u64 = record::FIXED_BYTES as u64;
+/// The head of a file: this, the installation, the number of the segment, and the CRC-32 of all
+/// three.
+const MAGIC: [u8; 8] = *b"AZGWIN02";
+const FILE_HEAD_BYTES: usize = 28;
 /// The offset of the first record.
-pub(super) const FIRST_AT: u64 = 24;
+pub(super) const FIRST_AT: u64 = 28;
+/// What the name of a damaged file has before its number.
+const DAMAGED: &str = "damaged-";
 /// Segment numbers that every start leaves out. An earlier process may have written records of a
 /// segment whose head never reached the disk; they must not be read as records of ours.
 const NUMBERS_SKIPPED: u64 = 1 << 32;
@@ -42,11 +49,22 @@ pub(crate) struct Position {
 /// One segment and the file that holds it.
 #[derive(Clone, Debug)]
 pub(super) struct Segment {
-    pub(super) number: u64,
+    pub(super) key: SegmentKey,
     pub(super) file: Arc<File>,
-    /// The offset behind the last record that is on disk.
+    /// The offset behind the last record.
     pub(super) end: u64,
-    file_number: u32,
+    /// Everything before this offset was once on disk. What an earlier process wrote behind it may
+    /// have been written only in part, and was not acknowledged then.
+    pub(super) acknowledged: u64,
+    name: FileName,
+}
+
+/// What follows the path that all files have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FileName {
+    Number(u32),
+    /// Something in the file is damaged.
+    Damaged(u32),
 }
 
 /// All segments and files.
@@ -61,6 +79,8 @@ pub(super) struct Segments {
     unused: Vec<u32>,
     number_max: u64,
     files: u32,
+    /// Numbers of the damaged files that are kept.
+    damaged: Vec<u32>,
     /// Records that were there when the files were opened.
     left_over: u64,
     /// Whether the directory entry of every file is on disk.
@@ -85,31 +105,40 @@ impl Segments {
             unused: Vec::new(),
             number_max: position.segment,
             files: 0,
+            damaged: Vec::new(),
             left_over: 0,
             is_folder_synced: false,
             is_closed: false,
         };
-        for file_number in file_numbers(&found.path)? {
-            found.files = found.files.max(file_number.saturating_add(1));
-            found.look_into(file_number, position)?;
+        let names = file_names(&found.path)?;
+        for name in &names {
+            match *name {
+                FileName::Number(number) => {
+                    found.files = found.files.max(number.saturating_add(1));
+                }
+                FileName::Damaged(number) => found.damaged.push(number),
+            }
         }
-        found.live.make_contiguous().sort_by_key(|segment| segment.number);
+        for name in names {
+            let path = found.path_of(name);
+            let named = |error: io::Error| {
+                io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+            };
+            found.look_into(name, position).map_err(named)?;
+        }
+        found.live.make_contiguous().sort_by_key(|segment| segment.key.number);
         found.number_max = found.number_max.saturating_add(NUMBERS_SKIPPED);
         Ok(found)
     }
 
-    fn look_into(&mut self, file_number: u32, position: Position) -> io::Result<()> {
-        let path = self.path_of(file_number);
+    fn look_into(&mut self, mut name: FileName, position: Position) -> io::Result<()> {
+        let path = self.path_of(name);
         let file = File::options().read(true).write(true).open(&path)?;
-        let mut head = [0; HEAD_BYTES];
-        let head = match file.read_exact_at(&mut head, 0) {
-            Ok(()) => read_head(&head),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
-            Err(error) => return Err(error),
-        };
-        let number = match head {
-            Some((installation, number)) if installation == self.installation => Some(number),
-            Some(_) => {
+        let number = match read_head(&file)? {
+            Head::Whole { installation, number } if installation == self.installation => {
+                Some(number)
+            }
+            Head::Whole { .. } => {
                 let path = path.display();
                 tracing::warn!(
                     "{path} holds deliveries of another database and is neither read nor \
@@ -117,18 +146,46 @@ impl Segments {
                 );
                 return Ok(());
             }
-            None => None,
+            Head::Empty => None,
+            // Its records name the segment, too.
+            head => {
+                let newest = recovery::newest_segment(&file, self.installation, position.segment)?;
+                // The zeros of a file whose first bytes never reached the disk.
+                if newest.is_none() && matches!(head, Head::Zeros) {
+                    None
+                } else {
+                    name = self.set_aside_file(name, "its head is damaged")?;
+                    newest
+                }
+            }
         };
         match number.filter(|number| *number >= position.segment) {
-            Some(number) => {
-                self.number_max = self.number_max.max(number);
-                let (count, end) = measure(&file, number, start(number, position))?;
-                self.left_over = self.left_over.saturating_add(count);
-                self.live.push_back(Segment { number, file: Arc::new(file), end, file_number });
-            }
-            None => self.unused.push(file_number),
+            Some(number) => self.add_left_over(number, file, name, position)?,
+            None => self.leave(name),
         }
         Ok(())
+    }
+
+    fn add_left_over(
+        &mut self,
+        number: u64,
+        file: File,
+        name: FileName,
+        position: Position,
+    ) -> io::Result<()> {
+        self.number_max = self.number_max.max(number);
+        let key = SegmentKey::new(self.installation, number);
+        let Measured { count, end, acknowledged } = measure(&file, key, start(number, position))?;
+        self.left_over = self.left_over.saturating_add(count);
+        self.live.push_back(Segment { key, file: Arc::new(file), end, acknowledged, name });
+        Ok(())
+    }
+
+    /// Nothing in the file is needed any more: another segment may have it, unless it is damaged.
+    fn leave(&mut self, name: FileName) {
+        if let FileName::Number(number) = name {
+            self.unused.push(number);
+        }
     }
 
     /// How many records an earlier process left, counted without verifying their checksums.
@@ -139,7 +196,7 @@ impl Segments {
     /// The segments with records behind `position`, oldest first.
     pub(super) fn from(&self, position: Position) -> Vec<Segment> {
         let has_more = |segment: &&Segment| {
-            segment.number >= position.segment && segment.end > segment.start(position)
+            segment.key.number >= position.segment && segment.end > segment.start(position)
         };
         self.live.iter().filter(has_more).cloned().collect()
     }
@@ -147,7 +204,7 @@ impl Segments {
     /// The position behind the last record that is on disk.
     pub(super) fn end(&self) -> Position {
         let last = self.live.iter().rfind(|segment| segment.end > FIRST_AT);
-        last.map(|last| Position { segment: last.number, offset: last.end }).unwrap_or_default()
+        last.map(|last| Position { segment: last.key.number, offset: last.end }).unwrap_or_default()
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -158,7 +215,8 @@ impl Segments {
     pub(super) fn next(&mut self) -> io::Result<(Segment, Vec<u8>)> {
         let file_number = self.unused.pop().unwrap_or(self.files);
         self.files = self.files.max(file_number.saturating_add(1));
-        let file = match self.open_or_create(file_number) {
+        let name = FileName::Number(file_number);
+        let file = match self.open_or_create(name) {
             Ok(file) => file,
             Err(error) => {
                 self.unused.push(file_number);
@@ -167,14 +225,15 @@ impl Segments {
         };
         self.number_max = self.number_max.saturating_add(1);
         let number = self.number_max;
-        let head = [MAGIC, self.installation, number.to_le_bytes()].concat();
-        Ok((Segment { number, file: Arc::new(file), end: FIRST_AT, file_number }, head))
+        let key = SegmentKey::new(self.installation, number);
+        let (file, end) = (Arc::new(file), FIRST_AT);
+        Ok((Segment { key, file, end, acknowledged: end, name }, head(self.installation, number)))
     }
 
     /// A new file survives a power failure only if its folder was synced. Whether the folder of the
     /// files that were found was synced is not known, so it is synced once after every start.
-    fn open_or_create(&mut self, file_number: u32) -> io::Result<File> {
-        let path = self.path_of(file_number);
+    fn open_or_create(&mut self, name: FileName) -> io::Result<File> {
+        let path = self.path_of(name);
         let mut options = File::options();
         options.read(true).write(true).mode(FILE_MODE);
         let file = match options.open(&path) {
@@ -193,36 +252,89 @@ impl Segments {
         Ok(file)
     }
 
-    /// Everything that was written to the segment before `end` is on disk.
+    /// The records before `end` are on disk.
     pub(super) fn written(&mut self, segment: &Segment, end: u64) {
-        match self.live.back_mut().filter(|last| last.number == segment.number) {
-            Some(last) => last.end = end,
-            None => self.live.push_back(Segment { end, ..segment.clone() }),
+        match self.live.back_mut().filter(|last| last.key == segment.key) {
+            Some(last) => (last.end, last.acknowledged) = (end, end),
+            None => self.live.push_back(Segment { end, acknowledged: end, ..segment.clone() }),
         }
+    }
+
+    /// Whether something in the segment is damaged.
+    pub(super) fn is_damaged(&self, segment: &Segment) -> bool {
+        let found = self.live.iter().rfind(|live| live.key == segment.key);
+        found.is_some_and(|live| matches!(live.name, FileName::Damaged(_)))
     }
 
     /// Writing to the segment failed: its file may hold another, unless records of it are on disk.
     pub(super) fn give_up(&mut self, segment: &Segment) {
-        if self.live.iter().all(|live| live.number != segment.number) {
-            self.unused.push(segment.file_number);
+        if self.live.iter().all(|live| live.key != segment.key) {
+            self.leave(segment.name);
         }
+    }
+
+    /// Something in the segment is damaged: its file is renamed and never written to again. Done
+    /// once for each segment. Returns the path at which the file is kept.
+    pub(super) fn set_aside(&mut self, number: u64) -> io::Result<Option<PathBuf>> {
+        let at = self.live.iter().position(|live| live.key.number == number);
+        let Some((at, name)) = at.and_then(|at| Some((at, self.live.get(at)?.name))) else {
+            return Ok(None);
+        };
+        let name = match name {
+            FileName::Number(_) => self.set_aside_file(name, "a record in it is damaged")?,
+            FileName::Damaged(_) => name,
+        };
+        if let Some(live) = self.live.get_mut(at) {
+            live.name = name;
+        }
+        Ok(Some(self.path_of(name)))
+    }
+
+    /// Gives a file the name of a damaged one. The new name is on disk afterwards.
+    fn set_aside_file(&mut self, name: FileName, why: &str) -> io::Result<FileName> {
+        if let FileName::Damaged(_) = name {
+            return Ok(name);
+        }
+        let number = self.damaged.iter().max().map_or(0, |last| last.saturating_add(1));
+        let (from, to) = (self.path_of(name), self.path_of(FileName::Damaged(number)));
+        std::fs::rename(&from, &to)?;
+        self.damaged.push(number);
+        File::open(folder_of(&to))?.sync_all()?;
+        let (from, to) = (from.display(), to.display());
+        tracing::error!("{from} is kept as {to} and not used again: {why}");
+        Ok(FileName::Damaged(number))
+    }
+
+    /// The damaged files that are there.
+    pub(super) fn damaged_files(&self) -> Vec<PathBuf> {
+        let paths = self.damaged.iter().map(|number| self.path_of(FileName::Damaged(*number)));
+        paths.filter(|path| path.exists()).collect()
     }
 
     /// Every delivery before `position` is in the database: files of earlier segments are free.
     pub(super) fn free_before(&mut self, position: Position) {
         // The last segment may still be written to.
-        let is_done = |segment: &Segment| segment.number < position.segment;
+        let is_done = |segment: &Segment| segment.key.number < position.segment;
         while self.live.len() > 1 && self.live.front().is_some_and(is_done) {
-            self.unused.extend(self.live.pop_front().map(|done| done.file_number));
+            if let Some(done) = self.live.pop_front() {
+                self.leave(done.name);
+            }
         }
         while self.unused.len() > UNUSED_FILES_MAX && !self.is_closed {
             let Some(last) = self.unused.iter().copied().max() else { return };
             self.unused.retain(|unused| *unused != last);
-            let path = self.path_of(last);
+            let path = self.path_of(FileName::Number(last));
             if let Err(error) = std::fs::remove_file(&path) {
                 tracing::debug!(%error, "{} is no longer needed and stays", path.display());
             }
         }
+    }
+
+    /// Reads the newest segment from another file from now on; the one before.
+    #[cfg(test)]
+    pub(super) fn exchange_file(&mut self, file: Arc<File>) -> Arc<File> {
+        let newest = self.live.back_mut().unwrap();
+        std::mem::replace(&mut newest.file, file)
     }
 
     /// Deletes no file from now on.
@@ -230,9 +342,12 @@ impl Segments {
         self.is_closed = true;
     }
 
-    fn path_of(&self, file_number: u32) -> PathBuf {
+    fn path_of(&self, name: FileName) -> PathBuf {
         let mut path: OsString = self.path.clone().into();
-        path.push(file_number.to_string());
+        match name {
+            FileName::Number(number) => path.push(number.to_string()),
+            FileName::Damaged(number) => path.push(format!("{DAMAGED}{number}")),
+        }
         path.into()
     }
 }
@@ -242,33 +357,71 @@ fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// The numbers of the files that exist.
-fn file_numbers(path: &Path) -> io::Result<Vec<u32>> {
-    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    let mut numbers = Vec::new();
+/// The names of the files that exist.
+fn file_names(path: &Path) -> io::Result<Vec<FileName>> {
+    let common = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let mut names = Vec::new();
     for entry in std::fs::read_dir(folder_of(path))? {
         let entry = entry?.file_name();
-        let digits = entry.as_encoded_bytes().strip_prefix(name).unwrap_or_default();
-        let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-        let digits = str::from_utf8(digits).ok().filter(|_| is_number);
-        numbers.extend(digits.and_then(|digits| digits.parse::<u32>().ok()));
+        let name = entry.as_encoded_bytes().strip_prefix(common);
+        names.extend(name.and_then(|name| file_name(str::from_utf8(name).ok()?)));
     }
-    Ok(numbers)
+    Ok(names)
 }
 
-/// The installation and the number of the segment that a head names. The installation keeps a new
-/// database from reading the files of an older one that lay at the same path.
-fn read_head(head: &[u8; HEAD_BYTES]) -> Option<([u8; 8], u64)> {
-    let (magic, rest) = head.split_first_chunk()?;
+fn file_name(name: &str) -> Option<FileName> {
+    let damaged = name.strip_prefix(DAMAGED);
+    let digits = damaged.unwrap_or(name);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number = digits.parse().ok().filter(|_| is_number)?;
+    Some(if damaged.is_some() { FileName::Damaged(number) } else { FileName::Number(number) })
+}
+
+/// The installation in the head keeps a new database from reading the files of an older one that
+/// lay at the same path.
+fn head(installation: [u8; 8], number: u64) -> Vec<u8> {
+    let mut head = [MAGIC, installation, number.to_le_bytes()].concat();
+    head.extend_from_slice(&crc32fast::hash(&head).to_le_bytes());
+    head
+}
+
+/// What stands at the beginning of a file.
+enum Head {
+    Whole {
+        installation: [u8; 8],
+        number: u64,
+    },
+    /// The file is too short to hold a record.
+    Empty,
+    Zeros,
+    Damaged,
+}
+
+fn read_head(file: &File) -> io::Result<Head> {
+    let mut bytes = [0; FILE_HEAD_BYTES];
+    match file.read_exact_at(&mut bytes, 0) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Head::Empty),
+        Err(error) => return Err(error),
+    }
+    if bytes == [0; FILE_HEAD_BYTES] {
+        return Ok(Head::Zeros);
+    }
+    Ok(parse_head(&bytes).unwrap_or(Head::Damaged))
+}
+
+fn parse_head(bytes: &[u8; FILE_HEAD_BYTES]) -> Option<Head> {
+    let (_, rest) = bytes.split_first_chunk::<8>()?;
     let (installation, rest) = rest.split_first_chunk()?;
     let number = u64::from_le_bytes(*rest.first_chunk()?);
-    (*magic == MAGIC).then_some((*installation, number))
+    let is_right = head(*installation, number) == bytes;
+    is_right.then_some(Head::Whole { installation: *installation, number })
 }
 
 impl Segment {
     /// The offset at which reading from `position` on begins in this segment.
     pub(super) fn start(&self, position: Position) -> u64 {
-        start(self.number, position)
+        start(self.key.number, position)
     }
 }
 
@@ -276,19 +429,47 @@ fn start(number: u64, position: Position) -> u64 {
     if number == position.segment { position.offset.max(FIRST_AT) } else { FIRST_AT }
 }
 
-/// How many records lie behind the offset `from`, by their lengths alone, and where the last ends.
-fn measure(file: &File, number: u64, mut from: u64) -> io::Result<(u64, u64)> {
+/// The records of a segment behind an offset, found by their heads alone.
+struct Measured {
+    count: u64,
+    end: u64,
+    acknowledged: u64,
+}
+
+fn measure(file: &File, key: SegmentKey, from: u64) -> io::Result<Measured> {
     let bytes = file.metadata()?.len();
-    let mut fixed = [0; record::FIXED_BYTES];
-    let mut count = 0;
-    while let Some(fixed_end) = from.checked_add(FIXED_BYTES).filter(|end| *end <= bytes) {
-        file.read_exact_at(&mut fixed, from)?;
-        let length = record::length_in_segment(&fixed, number);
-        let end = length.and_then(|length| from.checked_add(u64::try_from(length).ok()?));
-        // A record that was written only in part was never acknowledged.
-        let Some(end) = end.filter(|end| (fixed_end..=bytes).contains(end)) else { break };
-        count += 1;
-        from = end;
+    let (mut count, mut end, mut acknowledged) = (0, from, from);
+    let mut at = from;
+    loop {
+        match record_at(file, key, at, bytes)? {
+            // A mark. Where it does not follow the last record, something between is damaged.
+            Some(record_end) if record_end - at == HEAD_BYTES as u64 => {
+                (end, acknowledged) = (at, at);
+                at = record_end;
+            }
+            Some(record_end) => {
+                count += 1;
+                (at, end) = (record_end, record_end);
+            }
+            // Behind damage the next record is looked for. A record that was written only in part
+            // was never acknowledged, and has none behind it.
+            None => match recovery::next_record(file, key, at.saturating_add(1), bytes)? {
+                Some(next) => at = next,
+                None => return Ok(Measured { count, end, acknowledged }),
+            },
+        }
     }
-    Ok((count, from))
+}
+
+/// Where the record ends that begins at this offset. None where none begins, or not all of it is
+/// there.
+fn record_at(file: &File, key: SegmentKey, at: u64, bytes: u64) -> io::Result<Option<u64>> {
+    let mut head = [0; HEAD_BYTES];
+    let head_end = at.saturating_add(HEAD_BYTES as u64);
+    if head_end > bytes {
+        return Ok(None);
+    }
+    file.read_exact_at(&mut head, at)?;
+    let length = record::length_in(&head, key).and_then(|length| u64::try_from(length).ok());
+    Ok(length.and_then(|length| at.checked_add(length)).filter(|end| *end <= bytes))
 }
