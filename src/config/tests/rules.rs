@@ -246,8 +246,9 @@ fn a_required_check_that_runs_code_of_forks_should_not_be_ended_by_that_code() {
     assert_eq!(
         guarded("required = true\nforks = \"run\"\n"),
         ["gateway.toml:16:9: forks: code from a fork can read the token of its run, and report \
-          that this required check succeeded\n  help: write verdict = \"reporter\", and have your CI \
-          report the end with an API token of the role reporter"]
+          that this required check succeeded\n  \
+          help: write verdict = \"reporter\", and have your CI report the end with an API token \
+          of the role reporter"]
     );
     for keys in [
         "required = true\nforks = \"run\"\nverdict = \"reporter\"\n",
