@@ -264,7 +264,8 @@ impl Step<'_> {
         let at = self.observation.at;
         let head_as_of = self.known.remembered.as_ref().map(Remembered::head_as_of);
         match head_as_of {
-            Some(head_as_of) if at <= head_as_of => None,
+            // What is stored is precise to the millisecond.
+            Some(head_as_of) if at.ms() <= head_as_of.ms() => None,
             Some(head_as_of) if at <= head_as_of.plus(CLOCKS_DIFFER) => Some(Occasion::Doubtful),
             _ => Some(Occasion::Renewed),
         }

@@ -238,6 +238,9 @@ fn a_return_that_may_be_the_known_push_starts_nothing_where_a_run_is_known() {
         world.commit(&decision);
         let again = world.decide_observed(&found(2, &back), &pull_request());
         assert!(again.shown_again.is_empty(), "{state}: it is no news");
+        let precise = Observation { at: at(2).plus(Duration::from_micros(456)), ..found(2, &back) };
+        let again = world.decide_observed(&precise, &pull_request());
+        assert!(again.shown_again.is_empty(), "{state}: it is stored to the millisecond");
     }
     // Nobody decided against a run that another one replaced, nor against one that never was.
     let mut world = opened();
