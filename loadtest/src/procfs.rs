@@ -96,8 +96,8 @@ pub(crate) fn resident_mib(process: u32) -> anyhow::Result<[f64; 2]> {
 /// How many files and sockets a process has open.
 pub(crate) fn open_files(process: u32) -> anyhow::Result<usize> {
     let folder = format!("/proc/{process}/fd");
-    // Only root may list those of the gateway, which is not dumpable; Linux 6.2 and later tell their
-    // number to everybody.
+    // Only root may list those of the gateway, which is not dumpable; Linux 6.2 and later tell
+    // their number to everybody.
     if let Ok(files) = std::fs::read_dir(&folder) {
         return Ok(files.count());
     }

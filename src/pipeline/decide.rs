@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use uuid::Uuid;
 
+use crate::ado::Throttle;
 use crate::ado::hooks::{Delivered, read};
 use crate::clock::Clock;
 use crate::deps::Deps;
@@ -45,6 +46,7 @@ const DECIDING_FAILED: &str = "deciding it failed: please report this delivery a
 pub struct Decide {
     deliveries: Arc<dyn Deliveries>,
     checks: Arc<[Check]>,
+    throttle: Arc<Throttle>,
     notifiers: Notifiers,
     clock: Clock,
 }
@@ -55,6 +57,7 @@ impl Decide {
         Self {
             deliveries: Arc::clone(&deps.store) as Arc<dyn Deliveries>,
             checks: checks.into(),
+            throttle: Arc::clone(&deps.throttle),
             notifiers: deps.notifiers.clone(),
             clock: deps.clock.clone(),
         }
@@ -137,10 +140,11 @@ impl Decide {
             None => Vec::new(),
         };
         former_names.extend(delivered.former_name.clone());
+        let arrived_at = self.throttle.their_now(organization, delivery.received_at);
         let observation = Observation {
             organization,
             source: delivery.source,
-            at: happened_at(delivery.source, delivered.created_at, delivery.received_at),
+            at: happened_at(delivery.source, delivered.created_at, arrived_at),
             former_names: &former_names,
             caught_up: self.caught_up(delivery, &delivered).await?,
         };

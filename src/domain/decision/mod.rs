@@ -90,17 +90,18 @@ impl Source {
 const CLOCK_SKEW_MAX: Duration = Duration::from_secs(10);
 
 /// When a fact happened: at its arrival where the delivery says that it is of the future, since one
-/// of the future would make all later ones stale. Catch-up dates what it finds by itself.
+/// of the future would make all later ones stale. Catch-up dates what it finds by itself. All times
+/// are those of Azure DevOps' clock, as far as it is known.
 pub fn happened_at(
     source: Source,
     created_at: Option<Timestamp>,
-    received_at: Timestamp,
+    arrived_at: Timestamp,
 ) -> Timestamp {
-    let Some(created_at) = created_at else { return received_at };
+    let Some(created_at) = created_at else { return arrived_at };
     match source {
         Source::CatchUp => created_at,
-        _ if created_at <= received_at.plus(CLOCK_SKEW_MAX) => created_at,
-        Source::Hook | Source::Replay => received_at,
+        _ if created_at <= arrived_at.plus(CLOCK_SKEW_MAX) => created_at,
+        Source::Hook | Source::Replay => arrived_at,
     }
 }
 

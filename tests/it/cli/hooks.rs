@@ -157,11 +157,8 @@ async fn a_running_gateway_applies_the_plan_and_the_command_waits() {
     assert_eq!(lines(&topics, &["project", "topic", "state", "action"]), expected);
     let rotated = ask(settings, &["hooks", "rotate", "--organization", "fabrikam"]).done();
     assert!(rotated.ends_with("\n  done\n"), "{rotated}");
-    for line in [
-        "  subscriptions: asked for a pass\n",
-        "  subscriptions: 4 changes, another pass follows\n",
-        "  subscriptions: 0 changes\n",
-    ] {
+    // A pass that is soon followed by another one may end between two looks.
+    for line in ["  subscriptions: asked for a pass\n", "  subscriptions: 0 changes\n"] {
         assert!(rotated.contains(line), "{line:?} is not in {rotated}");
     }
     let after = subscriptions(&env);
