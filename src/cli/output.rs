@@ -25,7 +25,7 @@ pub(super) fn line(text: Arguments<'_>) {
     coloured_line(&printable_lines(&text.to_string()));
 }
 
-/// Like [`line`], for a text that has colours and no other control characters.
+/// Like [`line()`], for a text that has colours and no other control characters.
 pub(super) fn coloured_line(text: &str) {
     let mut out = std::io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));

@@ -1,5 +1,10 @@
 //! Killed after a healed hook has proved that it delivers: the next process knows that it did, and
 //! heals at once when Azure DevOps stops the hooks again.
+//!
+//! The time that it takes is printed and not asserted, so that a busy machine does not fail the
+//! test.
+
+use std::time::Instant;
 
 use fakes::ado::{SubscriptionStatus, World};
 use reqwest::{Method, StatusCode};
@@ -45,6 +50,7 @@ async fn what_a_healed_hook_delivered_before_a_kill_counts_after_it() {
     assert_eq!(status, StatusCode::ACCEPTED);
     env.until("new hooks have delivered", |ado, _| is_healed(ado)).await;
     gateway.kill();
+    let killed_at = Instant::now();
     stop_all(&env);
     let before: Vec<String> =
         env.shell.ado(|ado| ado.subscriptions().map(|one| one.id.clone()).collect());
@@ -53,4 +59,6 @@ async fn what_a_healed_hook_delivered_before_a_kill_counts_after_it() {
         is_healed(ado) && enabled(ado).all(|id| !before.iter().any(|old| old == id))
     })
     .await;
+    let took_ms = killed_at.elapsed().as_millis();
+    println!("{took_ms} ms from the kill, with all hooks stopped, until all hooks deliver");
 }
