@@ -16,6 +16,12 @@ pub fn full_name(repository: &Repository) -> String {
     format!("{}/{}", repository.project, repository.name)
 }
 
+/// A full name with this project instead of its own.
+pub fn in_project(project: &str, full_name: &str) -> String {
+    let name = full_name.split_once('/').map_or(full_name, |(_, name)| name);
+    format!("{project}/{name}")
+}
+
 /// The former names of a repository that is called like `repository` now.
 pub fn former(known: Option<Names>, repository: &Repository) -> Vec<String> {
     let Some(Names { present, mut former }) = known else { return Vec::new() };
@@ -65,6 +71,11 @@ mod tests {
         let full = |name: &str| format!("Fabrikam/{name}");
         let former = former.iter().map(|name| full(name)).collect();
         Names { present: full(present), former }
+    }
+
+    #[test]
+    fn a_name_is_put_into_a_project() {
+        assert_eq!(in_project("Tools", "Fabrikam/web"), "Tools/web");
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::domain::event::{Event, Repository};
 use crate::domain::fact::{Fact, Push};
 use crate::domain::id::RunId;
 use crate::domain::pull_request::PullRequest;
+use crate::domain::repository_names::in_project;
 use crate::domain::run::State;
 use crate::domain::subscription::{KnownProject, PasswordScope};
 use crate::domain::time::Timestamp;
@@ -179,12 +180,13 @@ impl Decide {
             }
             None => KnownProject::default(),
         };
-        let Delivered { topic, fact, repository, .. } = delivered;
+        let Delivered { topic, fact, repository, former_name, .. } = delivered;
         if let Some(why) = scope.refusal(*topic, fact, repository.as_ref(), &known) {
             return Ok(Err(why));
         }
         if let (Some(repository), Some(name)) = (repository, known.name) {
             fact.name_project(&name);
+            *former_name = former_name.take().map(|former| in_project(&name, &former));
             repository.project = name;
         }
         Ok(Ok(()))

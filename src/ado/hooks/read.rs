@@ -73,7 +73,11 @@ fn located(fact: Fact, body: &Body<'_>) -> Found {
         Fact::PullRequest(seen) | Fact::MergeAttempted(seen) => {
             (Some(seen.repository.clone()), None)
         }
-        _ => elsewhere(body),
+        _ => {
+            let (repository, former_name) = elsewhere(body);
+            let is_rename = fact == Fact::Other(Event::RepositoryRenamed);
+            (repository, former_name.filter(|_| is_rename))
+        }
     };
     if repository.as_ref().is_some_and(|repository| is_sample_repository(&repository.id)) {
         return (Fact::Test, None, None);

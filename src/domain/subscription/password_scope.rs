@@ -30,6 +30,8 @@ pub struct KnownProject {
     pub of_repository: Option<String>,
     /// Name of the project with the GUID that the delivery names; none where it was never listed.
     pub name: Option<String>,
+    /// GUID of the project that is listed under the name that the delivery gives its project.
+    pub of_name: Option<String>,
 }
 
 /// The name under which the deliveries to a hook that was made by hand for one project are stored.
@@ -65,16 +67,15 @@ impl PasswordScope {
         }
     }
 
-    /// Whether a delivery with this scope may stand for one of the same event with another scope.
+    /// Whether a delivery with this scope may stand for one of the same event with another scope:
+    /// where it would be refused, the other one has to be decided.
     pub fn covers(&self, other: &Self) -> bool {
-        self.project().is_none_or(|project| other.project() == Some(project))
-    }
-
-    fn project(&self) -> Option<&str> {
-        match self {
-            Self::AnyProject => None,
-            Self::Project(project) => Some(project),
-            Self::Hook(HookScope { project_id, .. }) => Some(project_id),
+        match (self, other) {
+            (Self::AnyProject, _) => true,
+            (Self::Project(project), Self::Hook(HookScope { project_id, .. })) => {
+                project == project_id
+            }
+            _ => self == other,
         }
     }
 
@@ -113,6 +114,12 @@ impl PasswordScope {
             && name.to_lowercase() != *project
         {
             return Some(format!("project {} is not called {project}", repository.project_id));
+        }
+        // A project that was never listed could take the name of one that was.
+        let takes = known.of_name.as_ref().filter(|id| **id != repository.project_id);
+        if let (None, Some(id)) = (&known.name, takes) {
+            let Repository { project_id, project, .. } = repository;
+            return Some(format!("{project} is the name of project {id} and not of {project_id}"));
         }
         let of_other = known.of_repository.as_ref().filter(|id| **id != repository.project_id);
         of_other.map(|id| format!("repository {} belongs to project {id}", repository.id))
@@ -175,7 +182,8 @@ mod tests {
     fn a_name_or_a_repository_that_azure_devops_gives_to_another_project_is_refused() {
         let refusal = |scope: &PasswordScope, of_repository: Option<&str>, name: &str| {
             let of_repository = of_repository.map(Into::into);
-            let known = KnownProject { of_repository, name: Some(name.into()) };
+            let name = Some(name.into());
+            let known = KnownProject { of_repository, name, of_name: None };
             let claimed = repository(OWN, "Fabrikam");
             scope.refusal(Some(Topic::Pushes), &FACT, Some(&claimed), &known)
         };
@@ -188,10 +196,26 @@ mod tests {
     }
 
     #[test]
+    fn a_project_that_was_never_listed_cannot_take_the_name_of_one_that_was() {
+        for scope in [hook(Topic::Pushes), PasswordScope::Project(OWN.into())] {
+            let refusal = |of_name: Option<&str>| {
+                let of_name = of_name.map(Into::into);
+                let known = KnownProject { of_name, ..KnownProject::default() };
+                let claimed = repository(OWN, "Tools");
+                scope.refusal(Some(Topic::Pushes), &FACT, Some(&claimed), &known)
+            };
+            assert!(refusal(Some(OTHER)).is_some(), "{scope:?}");
+            assert_eq!((refusal(Some(OWN)), refusal(None)), (None, None), "{scope:?}");
+        }
+    }
+
+    #[test]
     fn a_delivery_stands_for_those_of_its_project_only() {
         let by_hand = |project: &str| PasswordScope::of(&hook_of_project("by-hand", project));
-        assert!(hook(Topic::Pushes).covers(&hook(Topic::Comments)));
-        assert!(hook(Topic::Pushes).covers(&by_hand(OWN)));
+        assert!(hook(Topic::Pushes).covers(&hook(Topic::Pushes)));
+        assert!(!hook(Topic::Comments).covers(&hook(Topic::Pushes)), "it may not report a push");
+        assert!(!hook(Topic::Pushes).covers(&by_hand(OWN)));
+        assert!(by_hand(OWN).covers(&hook(Topic::Pushes)));
         assert!(!by_hand(OTHER).covers(&hook(Topic::Pushes)));
         assert!(PasswordScope::AnyProject.covers(&hook(Topic::Pushes)));
         assert!(!hook(Topic::Pushes).covers(&PasswordScope::AnyProject));

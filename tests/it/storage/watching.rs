@@ -90,15 +90,18 @@ async fn only_lists_of_azure_devops_say_which_project_a_repository_belongs_to() 
         assert_eq!(bench.known_project(&web).await, KnownProject::default());
         bench.watched(std::slice::from_ref(&web), 1).await;
         let of_repository = Some(web.project_id.clone());
-        let expected = KnownProject { of_repository, name: Some(web.project.clone()) };
+        let name = Some(web.project.clone());
+        let of_name = Some(web.project_id.clone());
+        let expected = KnownProject { of_repository, name, of_name };
         assert_eq!(bench.known_project(&web).await, expected);
         let renamed = Repository { project: "Tools".into(), ..web.clone() };
         bench.watched(std::slice::from_ref(&renamed), 2).await;
         let bench = bench.reopened().await;
-        let expected = KnownProject { name: Some("Tools".into()), ..expected };
+        let expected = KnownProject { name: Some("Tools".into()), of_name: None, ..expected };
         assert_eq!(bench.known_project(&web).await, expected);
-        let claimed = Repository { project_id: "another".into(), ..web.clone() };
-        let expected = KnownProject { name: None, ..expected };
+        let (project_id, project) = ("another".into(), "tools".into());
+        let claimed = Repository { project_id, project, ..web.clone() };
+        let expected = KnownProject { name: None, of_name: Some(web.project_id), ..expected };
         assert_eq!(bench.known_project(&claimed).await, expected);
     }
 }

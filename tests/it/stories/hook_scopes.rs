@@ -73,7 +73,8 @@ async fn a_repository_that_azure_devops_lists_elsewhere_is_not_believed() {
     env.until_started("unit-tests", &commit).await;
     let mut body = payloads::pull_request(&env, id, "topic", &commit);
     body["resource"]["status"] = "abandoned".into();
-    body["resource"]["repository"]["project"]["id"] = OTHER_PROJECT.into();
+    let project = serde_json::json!({ "id": OTHER_PROJECT, "name": "Tools" });
+    body["resource"]["repository"]["project"] = project;
     let hook = hook(OTHER_PROJECT, Topic::PullRequestsUpdated);
     let delivery = decided(&env, &gateway, &hook, &body).await;
     assert_eq!(delivery["outcome"], "quarantined", "{delivery}");
@@ -175,5 +176,31 @@ async fn whatever_the_hook_of_another_project_sends_changes_nothing() {
     assert_eq!(runs.len(), 1, "{runs:?}");
     let pushed = env.push("topic");
     env.until_started("unit-tests", &pushed).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comment_gives_a_repository_no_former_name() {
+    let env = Env::new(7007);
+    let gateway = InProcess::without_hooks(&env, |settings| {
+        settings.organization = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"".to_owned();
+        let secret = crate::harness::check("secret", "on = [\"push\"]\nbranches = [\"main\"]");
+        settings.checks += &secret.replace("Fabrikam/*", "Tools/web");
+    })
+    .await;
+    env.until_hooks(&gateway.url, 4).await;
+    let mut body = payloads::other("ms.vss-code.git-pullrequest-comment-event");
+    body["resource"] = serde_json::json!({
+        "oldName": "web",
+        "repository": { "id": env.repository, "name": "web",
+            "project": { "id": env.project, "name": "Tools" } },
+    });
+    decided(&env, &gateway, &hook(&env.project, Topic::Comments), &body).await;
+    let commit = env.push("main");
+    env.until_delivered().await;
+    env.until_decided(&gateway.api).await;
+    env.until_started("unit-tests", &commit).await;
+    let runs = gateway.api.items("/v1/runs").await;
+    assert!(runs.iter().all(|run| run["check"] == "unit-tests"), "{runs:?}");
     gateway.stop().await;
 }

@@ -53,8 +53,8 @@ pub(super) fn known_project(
     organization: &str,
     repository: &Repository,
 ) -> rusqlite::Result<KnownProject> {
-    let text = |statement, id: &str| {
-        let row = db.prepare_cached(statement)?.query_row([organization, id], |row| row.get(0));
+    let text = |statement, key: &str| {
+        let row = db.prepare_cached(statement)?.query_row([organization, key], |row| row.get(0));
         Ok::<_, rusqlite::Error>(row.optional()?.flatten())
     };
     Ok(KnownProject {
@@ -65,6 +65,10 @@ pub(super) fn known_project(
         name: text(
             "SELECT name FROM project WHERE organization = ?1 AND id = ?2",
             &repository.project_id,
+        )?,
+        of_name: text(
+            "SELECT id FROM project WHERE organization = ?1 AND name = ?2 COLLATE NOCASE",
+            &repository.project,
         )?,
     })
 }
