@@ -208,8 +208,8 @@ pub trait Reconciliation: Debug + Send + Sync {
         live_from: u32,
     ) -> Result<(), Error>;
 
-    /// Sets whether hooks of an organization are created. When they are again, each scope whose
-    /// secrets have all ended gets a new one.
+    /// Sets whether hooks of an organization are created. While they are not, no secret is live;
+    /// when they are again, each scope gets a new one.
     async fn hold_hooks(
         &self,
         organization: &str,

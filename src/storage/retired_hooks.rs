@@ -46,7 +46,9 @@ impl RetiredHooks {
         let hook_state = store.hooks(organization).await?;
         for HookRow { hook_scope, secret } in &hook_state.hook_scopes {
             let key = (organization.to_ascii_lowercase(), hook_scope.clone());
-            self.0.insert(key, secret.live_from);
+            // Another pass may have read the store later: an ended secret never comes back.
+            let mut live_from = self.0.entry(key).or_default();
+            *live_from = (*live_from).max(secret.live_from);
         }
         Ok(hook_state)
     }

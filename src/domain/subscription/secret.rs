@@ -39,23 +39,29 @@ impl HookSecret {
         Self { live_from: self.live_from.max(live_from), healings: 0, ..self.clone() }
     }
 
-    /// Whether the newest secret is accepted. After the removal of the hooks no secret is.
-    pub fn is_live(&self) -> bool {
-        self.live_from <= self.generation
+    /// While the hooks are removed no secret is live. When they are created again there is a new
+    /// one.
+    pub fn held(&self, is_held: bool, now: Timestamp) -> Self {
+        match (is_held, self.live_from <= self.generation) {
+            (true, true) => self.retired(self.generation.saturating_add(1)),
+            (false, false) => Self::renewed(Some(self), false, now),
+            _ => self.clone(),
+        }
     }
 
     /// Whether the secrets before the newest end now. `proved_at` is when something was first
-    /// delivered with the newest, and `is_older_used` whether Azure DevOps still has a hook with an
+    /// delivered with the newest, and `older_seen_at` when Azure DevOps last had a hook with an
     /// older one. What is delivered with an older one does not prolong its life: otherwise whoever
     /// has stolen it could keep it valid.
     pub fn retires_older(
         &self,
         proved_at: Option<Timestamp>,
-        is_older_used: bool,
+        older_seen_at: Option<Timestamp>,
         now: Timestamp,
     ) -> bool {
-        let is_over = |proved_at: Timestamp| now.since(proved_at) >= RETIRE_AFTER;
-        self.live_from < self.generation && !is_older_used && proved_at.is_some_and(is_over)
+        let Some(proved_at) = proved_at else { return false };
+        let since = proved_at.max(older_seen_at.unwrap_or(proved_at));
+        self.live_from < self.generation && now.since(since) >= RETIRE_AFTER
     }
 }
 
@@ -87,21 +93,26 @@ mod tests {
     }
 
     #[test]
-    fn after_all_secrets_have_ended_the_next_one_is_live() {
+    fn while_hooks_are_removed_no_secret_is_live_and_afterwards_a_new_one_is() {
         let third = HookSecret { generation: 3, live_from: 1, renewed_at: at(1), healings: 0 };
-        let ended = third.retired(4);
-        assert!(third.is_live() && !ended.is_live());
-        let next = HookSecret::renewed(Some(&ended), false, at(2));
-        assert_eq!((next.generation, next.live_from, next.is_live()), (4, 4, true));
+        let removed = third.held(true, at(2));
+        assert_eq!((removed.generation, removed.live_from), (3, 4));
+        assert_eq!(removed.held(true, at(3)), removed);
+        let again = removed.held(false, at(4));
+        assert_eq!((again.generation, again.live_from, again.renewed_at), (4, 4, at(4)));
+        assert_eq!(again.held(false, at(5)), again);
+        assert_eq!(third.held(false, at(5)), third);
     }
 
     #[test]
     fn older_secrets_end_at_a_fixed_time_after_the_newest_was_used() {
         let third = HookSecret { generation: 3, live_from: 1, renewed_at: at(1), healings: 0 };
-        assert!(!third.retires_older(None, false, at(9_999)), "the newest is not proved");
-        assert!(!third.retires_older(Some(at(10)), false, at(249)));
-        assert!(third.retires_older(Some(at(10)), false, at(250)));
-        assert!(!third.retires_older(Some(at(10)), true, at(250)), "a hook still has an older one");
-        assert!(!third.retired(3).retires_older(Some(at(10)), false, at(250)), "none is older");
+        assert!(!third.retires_older(None, None, at(9_999)), "the newest is not proved");
+        assert!(!third.retires_older(Some(at(10)), None, at(249)));
+        assert!(third.retires_older(Some(at(10)), Some(at(9)), at(250)));
+        let removed_at = Some(at(100));
+        assert!(!third.retires_older(Some(at(10)), removed_at, at(339)), "it may be repeated");
+        assert!(third.retires_older(Some(at(10)), removed_at, at(340)));
+        assert!(!third.retired(3).retires_older(Some(at(10)), None, at(250)), "none is older");
     }
 }

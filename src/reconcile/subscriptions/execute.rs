@@ -47,7 +47,7 @@ impl Execution<'_> {
                 continue;
             }
             // Also without an answer: Azure DevOps may have done it.
-            executed.lost_events |= follows_lost_events(&step.action);
+            executed.lost_events |= follows_lost_events(&step.action) || self.refused_events(step);
             match self.step(step).await {
                 Ok(is_done) => {
                     self.log(step, is_done);
@@ -108,6 +108,16 @@ impl Execution<'_> {
         Ok(true)
     }
 
+    /// Whether deliveries were refused until this step: it brings a new secret after the old ones
+    /// had ended.
+    fn refused_events(&self, step: &Step) -> bool {
+        let Action::Change { changes, .. } = &step.action else { return false };
+        let hook_scope = step.hook_scope.as_ref();
+        let row = hook_scope.and_then(|of| row(&self.snapshot.hook_state, of));
+        let has_ended = row.is_some_and(|row| row.secret.live_from >= row.secret.generation);
+        has_ended && changes.iter().any(has_new_secret)
+    }
+
     /// Increments the secret generation of a scope in the store.
     async fn renew(&self, hook_scope: &HookScope, heals: bool) -> Result<(), Stop> {
         let OrganizationContext { organization, deps, .. } = self.context;
@@ -157,7 +167,7 @@ impl Execution<'_> {
     }
 }
 
-/// Whether events were lost until this was done. A new secret alone loses none.
+/// Whether events were lost until this was done. A new secret beside live ones loses none.
 fn follows_lost_events(action: &Action) -> bool {
     match action {
         Action::Create | Action::Renew => true,

@@ -28,6 +28,7 @@ use crate::health::ProblemKind;
 use crate::storage::{self, HookRow, Reconciler};
 
 use execute::{Executed, Execution};
+use old_secrets::OlderSeenAt;
 use snapshot::{Snapshot, snapshot};
 
 pub use preview::{Preview, StepPreview};
@@ -43,6 +44,7 @@ pub struct Subscriptions {
     pub(super) is_managed: bool,
     /// Looks for events that were lost while a subscription was stopped, and finds silent hooks.
     pub(super) catch_up: Arc<Driver<CatchUp>>,
+    pub(super) older_seen_at: OlderSeenAt,
 }
 
 impl Subscriptions {
@@ -76,8 +78,7 @@ impl Subscriptions {
         let rows = report::rows(organization, &snapshot, &steps, now);
         store.replace_subscriptions(organization, rows).await?;
         let Executed { changes, problem, .. } = self.execute(pass, &snapshot, &steps).await?;
-        let is_removed = snapshot.hook_state.is_held && problem.is_none();
-        old_secrets::retire(&self.context, &snapshot, is_removed, now).await?;
+        old_secrets::retire(&self.context, &snapshot, &self.older_seen_at, now).await?;
         report::set_age_gauges(&self.context, &snapshot, now);
         self.report(&snapshot, &steps, problem.clone());
         let is_waiting = steps.iter().any(|step| step.kind == Kind::Wait);
@@ -174,13 +175,15 @@ impl Driver<Subscriptions> {
         Ok(hook_scopes.len())
     }
 
-    /// Has the hooks of the organization removed, or created again.
+    /// Has the hooks of the organization removed and ends their secrets, or has hooks with new
+    /// secrets created.
     ///
     /// # Errors
     /// The store does not answer.
     pub async fn hold(&self, is_held: bool) -> Result<(), storage::Error> {
         let OrganizationContext { organization, deps, .. } = &self.reconciler.context;
         deps.store.hold_hooks(organization, is_held, deps.clock.now()).await?;
+        deps.retired_hooks.refresh(deps.store.as_ref(), organization).await?;
         self.ask().await
     }
 }

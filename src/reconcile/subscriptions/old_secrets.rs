@@ -1,19 +1,25 @@
-//! Ends secrets: the older ones after the newest has proved that it works, and all of them after
-//! the removal of the hooks.
+//! Ends the older secrets of hooks after the newest has proved that it works.
+
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
 
 use super::desired::hook_name;
 use super::snapshot::Snapshot;
-use crate::domain::subscription::HookName;
+use crate::domain::subscription::{HookName, HookScope};
 use crate::domain::time::Timestamp;
 use crate::reconcile::context::OrganizationContext;
 use crate::storage::{self, HookRow};
 
-/// Ends the secrets that no hook needs any more. `is_removed` is true where all hooks have just
-/// been removed.
+/// When this process last saw a hook with an older secret at Azure DevOps. What it delivered then
+/// may still be repeated.
+pub(super) type OlderSeenAt = Mutex<BTreeMap<HookScope, Timestamp>>;
+
+/// Ends the secrets that no hook needs any more.
 pub(super) async fn retire(
     context: &OrganizationContext,
     snapshot: &Snapshot,
-    is_removed: bool,
+    older_seen_at: &OlderSeenAt,
     now: Timestamp,
 ) -> Result<(), storage::Error> {
     let OrganizationContext { organization, deps, .. } = context;
@@ -26,18 +32,17 @@ pub(super) async fn retire(
             HookName::parse(hook)
                 .is_some_and(|name| name.hook_scope == *hook_scope && name.generation < generation)
         };
-        let is_older_used = snapshot.owned.iter().any(|one| is_older(&one.hook));
+        if snapshot.owned.iter().any(|one| is_older(&one.hook)) {
+            older_seen_at.lock().insert(hook_scope.clone(), now);
+        }
+        let seen_at = older_seen_at.lock().get(hook_scope).copied();
         let proved_at = snapshot.active(&newest).map(|active| active.first_at);
-        let live_from = if is_removed && secret.is_live() {
-            generation.saturating_add(1)
-        } else if secret.retires_older(proved_at, is_older_used, now) {
-            generation
-        } else {
+        if !secret.retires_older(proved_at, seen_at, now) {
             continue;
-        };
-        store.retire_hooks(organization, hook_scope.clone(), live_from).await?;
+        }
+        store.retire_hooks(organization, hook_scope.clone(), generation).await?;
         is_changed = true;
-        let hook = HookName::untagged(hook_scope, live_from);
+        let hook = HookName::untagged(hook_scope, generation);
         tracing::info!(organization, hook, "secrets older than this one are not accepted any more");
     }
     if is_changed {

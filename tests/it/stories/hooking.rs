@@ -307,16 +307,16 @@ async fn removing_the_hooks_ends_their_passwords() {
     let path = "/v1/organizations/fabrikam/hooks";
     let (status, accepted) = gateway.api.call(Method::DELETE, path, None).await;
     assert_eq!(status, StatusCode::ACCEPTED);
+    for one in &hooks {
+        let answer = env.deliver(&gateway.url, &name(one), "{}").await;
+        assert_eq!(answer, StatusCode::UNAUTHORIZED, "{}", name(one));
+    }
     let asked_at = accepted["asked_at"].as_str();
     let is_done = |outcomes: &Value| {
         let mut items = outcomes["items"].as_array().expect("a list has items").iter();
         items.any(|one| one["reconciler"] == "subscriptions" && one["at"].as_str() > asked_at)
     };
     gateway.api.until("/v1/organizations/fabrikam/reconcile", is_done).await;
-    for one in &hooks {
-        let answer = env.deliver(&gateway.url, &name(one), "{}").await;
-        assert_eq!(answer, StatusCode::UNAUTHORIZED, "{}", name(one));
-    }
     // Hooks that are created again have passwords of their own.
     let path = "/v1/organizations/fabrikam/reconcile";
     let (status, _) = gateway.api.call(Method::POST, path, None).await;

@@ -123,19 +123,13 @@ pub(super) fn hold(
     is_held: bool,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    if is_held {
-        db.prepare_cached(
-            "INSERT INTO hook_hold (organization) VALUES (?1) ON CONFLICT DO NOTHING",
-        )?
-        .execute([organization])?;
-        return Ok(());
-    }
-    db.prepare_cached("DELETE FROM hook_hold WHERE organization = ?1")?.execute([organization])?;
+    let statement = match is_held {
+        true => "INSERT INTO hook_hold (organization) VALUES (?1) ON CONFLICT DO NOTHING",
+        false => "DELETE FROM hook_hold WHERE organization = ?1",
+    };
+    db.prepare_cached(statement)?.execute([organization])?;
     for HookRow { hook_scope, secret } in hook_scopes(db, organization)? {
-        if !secret.is_live() {
-            let secret = HookSecret::renewed(Some(&secret), false, now);
-            store(db, organization, &hook_scope, &secret)?;
-        }
+        store(db, organization, &hook_scope, &secret.held(is_held, now))?;
     }
     Ok(())
 }
