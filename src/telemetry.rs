@@ -88,7 +88,7 @@ fn describe() {
 const COUNTERS: [(&str, &str); 17] = [
     ("azdo_gateway_deliveries_total", "Deliveries answered with 202"),
     ("azdo_gateway_deliveries_refused_total", "Deliveries refused, by cause"),
-    ("azdo_gateway_damaged_records_total", "Records of deliveries that were damaged on disk"),
+    ("azdo_gateway_damaged_places_total", "Places on disk where deliveries were damaged"),
     ("azdo_gateway_decisions_total", "Decisions, by outcome"),
     ("azdo_gateway_dispatches_total", "Attempts at starting a run, by answer"),
     ("azdo_gateway_reports_total", "Reports of runners, by whether they were applied"),

@@ -38,7 +38,11 @@ impl Admin for Sqlite {
 
     fn damage(&self) -> Option<String> {
         let files = self.intake.damaged_files();
-        let shown: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        let shown = files.iter().map(|(path, is_needed)| {
+            let still = if *is_needed { " (still needed: leave it for now)" } else { "" };
+            format!("{}{still}", path.display())
+        });
+        let shown: Vec<String> = shown.collect();
         (!files.is_empty()).then(|| {
             format!(
                 "deliveries that were answered 202 were damaged on disk and may be lost: check the \

@@ -48,10 +48,11 @@ async fn is_shown(env: &Env, change: impl Fn(&[u8]) -> usize, left: usize) -> Bi
         let organizations = gateway.api.get("/v1/organizations").await;
         (problems, organizations["items"][0]["problems"].clone())
     };
-    let (ready, organization) = shown().await;
-    for problems in [ready, organization] {
-        assert!(problems.to_string().contains("gateway.db-intake-damaged-0"), "{problems}");
-    }
+    let names_it =
+        |shown: &serde_json::Value| shown.to_string().contains("gateway.db-intake-damaged-0");
+    gateway.api.until("/readyz", names_it).await;
+    let (_, organization) = shown().await;
+    assert!(names_it(&organization), "{organization}");
     std::fs::remove_file(&kept).expect("the folder is writable");
     let cleared = async {
         let mut poll = tokio::time::interval(POLL_INTERVAL);
@@ -75,12 +76,12 @@ async fn a_damaged_delivery_is_reported_and_the_others_are_decided() {
     let env = Env::new(3001);
     let gateway = is_shown(&env, in_a_body, DELIVERIES - 1).await;
     let metrics = gateway.api.text("/metrics").await;
-    assert!(metrics.contains("azdo_gateway_damaged_records_total 1\n"), "{metrics}");
+    assert!(metrics.contains("azdo_gateway_damaged_places_total 1\n"), "{metrics}");
     let log = gateway.log();
     let lines: Vec<&str> =
-        log.lines().filter(|line| line.contains("damaged on disk and lost")).collect();
+        log.lines().filter(|line| line.contains("damaged on disk in so many places")).collect();
     assert_eq!(lines.len(), 1, "{log}");
-    for word in ["\"ERROR\"", "\"records\":1", "gateway.db-intake-damaged-0"] {
+    for word in ["\"ERROR\"", "\"places\":1", "gateway.db-intake-damaged-0"] {
         assert!(lines[0].contains(word), "{word}: {}", lines[0]);
     }
 }

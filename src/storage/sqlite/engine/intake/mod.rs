@@ -194,7 +194,7 @@ impl Intake {
     /// what is lost.
     fn set_aside(&self, damage: &[Damage]) -> Result<(), String> {
         let mut logged_upto = self.logged_upto.lock();
-        let (mut records, mut bytes) = (0, 0);
+        let (mut places, mut bytes) = (0, 0);
         let mut files = BTreeSet::new();
         for lost in damage {
             let Position { segment, offset } = lost.at;
@@ -208,26 +208,30 @@ impl Intake {
             // A segment that is no longer in use was moved, and its file written to, meanwhile.
             let Some(kept) = kept.filter(|_| lost.at >= *logged_upto) else { continue };
             *logged_upto = Position { segment, offset: offset.saturating_add(lost.bytes) };
-            records += 1;
+            places += 1;
             bytes += lost.bytes;
             files.insert(kept);
         }
-        if records > 0 {
+        if places > 0 {
             tracing::error!(
-                records,
+                places,
                 bytes,
                 ?files,
-                "records of deliveries that were answered 202 are damaged on disk and lost: the \
-                 others were read, and the files are kept"
+                "deliveries that were answered 202 are damaged on disk in so many places, and lost \
+                 as far as these are records: all others were read, and the files are kept"
             );
-            metrics::counter!("azdo_gateway_damaged_records_total").increment(records);
+            metrics::counter!("azdo_gateway_damaged_places_total").increment(places);
         }
         Ok(())
     }
 
-    /// The damaged files that are kept beside the database.
-    pub(crate) fn damaged_files(&self) -> Vec<PathBuf> {
-        self.appender.segments.lock().damaged_files()
+    /// The damaged files that are kept beside the database, each with whether deliveries in it are
+    /// still needed.
+    pub(crate) fn damaged_files(&self) -> Vec<(PathBuf, bool)> {
+        let moved = self.moved.borrow().upto;
+        let mut files = self.appender.segments.lock().damaged_files(moved);
+        files.retain(|(path, _)| path.exists());
+        files
     }
 
     /// Takes note that so many deliveries up to the position are in the database.

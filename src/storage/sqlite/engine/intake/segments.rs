@@ -4,9 +4,10 @@
 //! The head of a file names the segment in it. Records of an earlier segment may lie behind those
 //! of the present one; the number of the segment in each record tells them apart.
 //!
-//! A file in which something is damaged gets another name and is never written to again. Its
-//! records are read as those of any other file. It is renamed before its deliveries are moved into
-//! the database, so that a crash between the two does not leave it among the files for later use.
+//! A file in which something is damaged gets another name, and no batch that begins later is
+//! written to it. Its records are read as those of any other file. It is renamed before its
+//! deliveries are moved into the database, so that a crash between the two does not leave it among
+//! the files for later use.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -154,7 +155,8 @@ impl Segments {
                 if newest.is_none() && matches!(head, Head::Zeros) {
                     None
                 } else {
-                    name = self.set_aside_file(name, "its head is damaged")?;
+                    name = self.rename(name, "its head is damaged")?;
+                    self.sync_folder()?;
                     newest
                 }
             }
@@ -245,11 +247,16 @@ impl Segments {
             }
             opened => opened?,
         };
+        self.sync_folder()?;
+        Ok(file)
+    }
+
+    fn sync_folder(&mut self) -> io::Result<()> {
         if !self.is_folder_synced {
-            File::open(folder_of(&path))?.sync_all()?;
+            File::open(folder_of(&self.path))?.sync_all()?;
             self.is_folder_synced = true;
         }
-        Ok(file)
+        Ok(())
     }
 
     /// The records before `end` are on disk.
@@ -273,25 +280,25 @@ impl Segments {
         }
     }
 
-    /// Something in the segment is damaged: its file is renamed and never written to again. Done
-    /// once for each segment. Returns the path at which the file is kept.
+    /// Something in the segment is damaged: its file is renamed, and no batch that begins later is
+    /// written to it. Done once for each segment. Returns the path at which the file is kept; the
+    /// new name is on disk then.
     pub(super) fn set_aside(&mut self, number: u64) -> io::Result<Option<PathBuf>> {
         let at = self.live.iter().position(|live| live.key.number == number);
         let Some((at, name)) = at.and_then(|at| Some((at, self.live.get(at)?.name))) else {
             return Ok(None);
         };
-        let name = match name {
-            FileName::Number(_) => self.set_aside_file(name, "a record in it is damaged")?,
-            FileName::Damaged(_) => name,
-        };
+        let name = self.rename(name, "a record in it is damaged")?;
+        // Also where the folder cannot be synced now: the next attempt finds the file.
         if let Some(live) = self.live.get_mut(at) {
             live.name = name;
         }
+        self.sync_folder()?;
         Ok(Some(self.path_of(name)))
     }
 
-    /// Gives a file the name of a damaged one. The new name is on disk afterwards.
-    fn set_aside_file(&mut self, name: FileName, why: &str) -> io::Result<FileName> {
+    /// Gives a file the name of a damaged one, unless it has one.
+    fn rename(&mut self, name: FileName, why: &str) -> io::Result<FileName> {
         if let FileName::Damaged(_) = name {
             return Ok(name);
         }
@@ -299,16 +306,20 @@ impl Segments {
         let (from, to) = (self.path_of(name), self.path_of(FileName::Damaged(number)));
         std::fs::rename(&from, &to)?;
         self.damaged.push(number);
-        File::open(folder_of(&to))?.sync_all()?;
+        self.is_folder_synced = false;
         let (from, to) = (from.display(), to.display());
         tracing::error!("{from} is kept as {to} and not used again: {why}");
         Ok(FileName::Damaged(number))
     }
 
-    /// The damaged files that are there.
-    pub(super) fn damaged_files(&self) -> Vec<PathBuf> {
-        let paths = self.damaged.iter().map(|number| self.path_of(FileName::Damaged(*number)));
-        paths.filter(|path| path.exists()).collect()
+    /// The damaged files that were kept, each with whether it has deliveries behind `moved`.
+    pub(super) fn damaged_files(&self, moved: Position) -> Vec<(PathBuf, bool)> {
+        let needed = self.from(moved);
+        let file = |number: &u32| {
+            let name = FileName::Damaged(*number);
+            (self.path_of(name), needed.iter().any(|segment| segment.name == name))
+        };
+        self.damaged.iter().map(file).collect()
     }
 
     /// Every delivery before `position` is in the database: files of earlier segments are free.

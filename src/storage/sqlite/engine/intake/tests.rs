@@ -279,7 +279,10 @@ fn a_record_that_was_written_in_part_is_not_read() {
             let expected = if end < second_at { 0 } else { 1 };
             assert_eq!(found.len(), expected, "cut at {end}");
             assert!(segments.end() <= position(whole.key.number, whole.end));
-            assert!(segments.damaged_files().is_empty(), "it was never acknowledged");
+            assert!(
+                segments.damaged_files(Position::default()).is_empty(),
+                "it was never acknowledged"
+            );
         }
     }
 }
@@ -337,11 +340,12 @@ fn any_byte_that_is_changed_loses_its_own_record_at_most_and_is_noticed() {
             let next = segment(&mut segments, &[b"next"]);
             segments.free_before(position(next.key.number, next.end));
         }
-        let kept = segments.damaged_files();
+        let kept = segments.damaged_files(segments.end());
         assert_eq!(kept.len(), 1, "byte {changed} is changed");
-        assert_eq!(std::fs::read(&kept[0]).unwrap(), bytes, "byte {changed} is changed");
+        assert_eq!(std::fs::read(&kept[0].0).unwrap(), bytes, "byte {changed} is changed");
         let again = folder.open(segments.end());
-        assert_eq!(again.damaged_files(), kept);
+        assert_eq!(again.damaged_files(segments.end()), kept);
+        assert!(!kept[0].1, "its deliveries are in the database");
         for entry in std::fs::read_dir(folder.0.path()).unwrap() {
             std::fs::remove_file(entry.unwrap().path()).unwrap();
         }
@@ -357,6 +361,7 @@ fn a_damaged_file_is_read_after_a_start_and_not_written_to() {
     overwrite(&folder.file(0), FIRST_AT + 40, b"x");
     assert!(segments.set_aside(from.segment).unwrap().is_some());
     assert!(segments.is_damaged(&damaged), "it is not written to further");
+    assert!(segments.damaged_files(from)[0].1, "the other record is still needed");
     // The process dies before the other record is in the database.
     let again = folder.open(from);
     let (found, upto, damage) = read_damaged(&again, from);
@@ -365,9 +370,7 @@ fn a_damaged_file_is_read_after_a_start_and_not_written_to() {
     // After it is, the file is only kept.
     let again = folder.open(upto);
     assert_eq!((again.left_over(), again.from(upto).len()), (0, 0));
-    assert_eq!(again.damaged_files().len(), 1);
-    std::fs::remove_file(&again.damaged_files()[0]).unwrap();
-    assert!(again.damaged_files().is_empty(), "somebody took it away");
+    assert!(matches!(again.damaged_files(upto)[..], [(_, false)]), "nothing in it is needed");
 }
 
 #[test]
