@@ -25,6 +25,7 @@ use crate::server::listen::{self, Listening};
 use crate::server::{self, Components};
 use crate::storage::sqlite::Sqlite;
 use crate::storage::{self, Engine, Store};
+use crate::worker::Tick;
 use crate::{priority, process};
 
 pub use components::components;
@@ -146,6 +147,8 @@ impl App {
             deps.stop.cancel();
             finish(self.workers, &self.components).await;
         }
+        // Reports that came too fast while the last answers were given.
+        self.components.observe.drain().await;
         // Probes are answered until the end.
         if let Some(probes) = self.probes {
             probes.stop(false).await;

@@ -170,6 +170,20 @@ pub struct Report {
     pub url: Option<String>,
 }
 
+impl Report {
+    /// The report with what an earlier one says that was not applied: whoever leaves something out
+    /// does not take it back. A final report has words of its own.
+    pub fn after(self, earlier: Option<&Report>) -> Self {
+        let Some(earlier) = earlier else { return self };
+        let url = self.url.clone().or_else(|| earlier.url.clone());
+        if self.is_final() {
+            return Self { url, ..self };
+        }
+        let description = self.description.clone().or_else(|| earlier.description.clone());
+        Self { description, url, ..self }
+    }
+}
+
 /// Who sent a report, as its token proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {

@@ -339,3 +339,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_report_keeps_what_an_earlier_one_says_that_was_not_applied() {
+    let report = |state, description: Option<&str>, url: Option<&str>| Report {
+        sender: Sender::Runner,
+        state,
+        description: description.map(Into::into),
+        url: url.map(Into::into),
+    };
+    let held = report(Reported::Running, Some("step 11"), Some("https://ci.example/11"));
+    let bare = report(Reported::Running, None, None);
+    assert_eq!(bare.clone().after(Some(&held)), held);
+    let newer = report(Reported::Running, Some("step 12"), None);
+    let expected = report(Reported::Running, Some("step 12"), Some("https://ci.example/11"));
+    assert_eq!(newer.after(Some(&held)), expected);
+    let ended = report(Reported::Failed, None, None);
+    let expected = report(Reported::Failed, None, Some("https://ci.example/11"));
+    assert_eq!(ended.after(Some(&held)), expected);
+    assert_eq!(bare.clone().after(None), bare);
+}

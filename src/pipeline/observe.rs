@@ -67,6 +67,7 @@ impl Observe {
         let report = Report { description, ..report };
         let recent = self.recent(id);
         let mut recent = recent.lock().await;
+        let report = report.after(recent.held.as_ref());
         let now = self.clock.now();
         let changed = if report.is_final() || recent.rate.allows(now) {
             self.apply(id, &report, &mut recent, now).await?
@@ -88,19 +89,19 @@ impl Observe {
         now: Timestamp,
     ) -> Result<Changed, Error> {
         // Counted first: nothing goes on here where the caller goes away during the commit.
-        let before = recent.rate;
+        let (before, held) = (recent.rate, recent.held.take());
         recent.rate.count(now);
         let decide = |run: &Run| run::advance(run, report, now);
-        let changed = change_run(self.runs.as_ref(), id, decide).await?;
-        let is_applied = matches!(changed, Changed::To(_));
+        let changed = change_run(self.runs.as_ref(), id, decide).await;
+        let is_applied = matches!(changed, Ok(Changed::To(_)));
         if !is_applied {
             recent.rate = before;
         }
         // A final report that does not count says nothing about how far the run is.
-        if is_applied || !report.is_final() {
-            recent.held = None;
+        if changed.is_err() || (!is_applied && report.is_final()) {
+            recent.held = held;
         }
-        Ok(changed)
+        changed
     }
 
     /// Keeps a report that would change the run, in place of an older one.
@@ -122,16 +123,19 @@ impl Observe {
 
     /// Applies what was held back: what is due, or with `is_last` all of it.
     async fn apply_held(&self, is_last: bool) -> Result<(), Error> {
+        let mut result = Ok(());
         for (id, recent) in self.holding() {
             let mut recent = recent.lock().await;
             let now = self.clock.now();
             if is_last || recent.rate.allows(now) {
                 let Some(report) = recent.held.clone() else { continue };
-                let changed = self.apply(id, &report, &mut recent, now).await?;
-                self.announce("report", &changed);
+                match self.apply(id, &report, &mut recent, now).await {
+                    Ok(changed) => self.announce("report", &changed),
+                    Err(error) => result = result.and(Err(error)),
+                }
             }
         }
-        Ok(())
+        result
     }
 
     /// Cancels a run for the operator `who`.
