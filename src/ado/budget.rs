@@ -179,10 +179,10 @@ impl Budget {
         self.hold(wait, reason, false, now);
     }
 
-    /// A call succeeded completely: ends the counting of failures, and a pause that Azure DevOps
-    /// did not ask for.
-    pub(super) fn succeeded(&mut self) {
-        self.refused = None;
+    /// A call succeeded completely: ends the counting of failures. A success during a pause is that
+    /// of a call that was made before, and says nothing about the next one.
+    pub(super) fn succeeded(&mut self, now: Timestamp) {
+        self.refused = self.refused.take().filter(|refused| now < refused.until);
         self.broken.clear();
         self.broken_pauses = 0;
     }

@@ -64,19 +64,21 @@ fn a_429_without_a_time_waits_a_few_seconds_and_twice_as_long_each_time_up_to_a_
 }
 
 #[test]
-fn the_first_success_ends_the_pause_after_a_429_without_a_time() {
+fn the_first_success_after_a_pause_ends_the_doubling() {
     let mut budget = Budget::default();
     budget.apply(&refused(), NOW, 0);
     budget.apply(&refused(), after(2), 0);
     assert_eq!(paused(&budget, after(2)), [4; 4]);
-    budget.succeeded();
-    assert_eq!(paused(&budget, after(2)), [0; 4]);
-    budget.apply(&refused(), after(3), 0);
-    assert_eq!(paused(&budget, after(3)), [2; 4]);
+    // A call that was made before the pause.
+    budget.succeeded(after(3));
+    assert_eq!(paused(&budget, after(3)), [3; 4]);
+    budget.succeeded(after(6));
+    budget.apply(&refused(), after(7), 0);
+    assert_eq!(paused(&budget, after(7)), [2; 4]);
     // What Azure DevOps asked for does not end.
     let mut budget = Budget::default();
     budget.apply(&wait(true, 30), NOW, 0);
-    budget.succeeded();
+    budget.succeeded(NOW);
     assert_eq!(paused(&budget, NOW), [30; 4]);
 }
 
@@ -132,7 +134,7 @@ fn what_is_left_is_forgotten_and_silence_does_not_end_it() {
     let mut budget = Budget::default();
     budget.apply(&left(0.2, None), NOW, 0);
     budget.apply(&RateHeaders::default(), after(1), 0);
-    budget.succeeded();
+    budget.succeeded(after(1));
     assert_eq!(paused(&budget, after(1)), [0, 0, 59, 59]);
     assert_eq!(budget.left(after(299)).map(|left| left.share), Some(0.2));
     assert_eq!(budget.left(after(300)), None);
@@ -152,7 +154,7 @@ fn three_broken_connections_within_a_minute_hold_the_lower_lanes_longer_each_tim
         assert_eq!(paused(&budget, now), [5, 5, seconds, seconds]);
         now = now.plus(Duration::from_secs(seconds));
     }
-    budget.succeeded();
+    budget.succeeded(now);
     assert_eq!([0; 3].map(|_| budget.connection_dropped(now)), [None, None, Some(Cause::Broken)]);
     assert_eq!(paused(&budget, now), [5, 5, 30, 30]);
 }
@@ -163,7 +165,7 @@ fn broken_connections_far_apart_or_with_a_success_between_mean_nothing() {
     for at in [0, 10, 61, 110, 122] {
         assert_eq!(budget.connection_dropped(after(at)), None, "{at}");
     }
-    budget.succeeded();
+    budget.succeeded(after(122));
     assert_eq!(budget.connection_dropped(after(123)), None);
     assert_eq!(paused(&budget, after(123)), [0; 4]);
 }

@@ -146,7 +146,7 @@ impl Client {
         let result = result.map(|answer| (answer, next.map(str::to_owned)));
         // The identity host has a rate budget of its own.
         if result.is_ok() && counts_in_budget {
-            self.throttle.succeeded(&self.options.name);
+            self.throttle.succeeded(&self.options.name, self.clock.now());
         }
         let outcome = match &result {
             Ok(_) => "ok",

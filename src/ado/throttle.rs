@@ -54,8 +54,8 @@ impl Throttle {
     }
 
     /// A call succeeded completely.
-    pub(super) fn succeeded(&self, organization: &str) {
-        self.of(organization, Budget::succeeded);
+    pub(super) fn succeeded(&self, organization: &str, now: Timestamp) {
+        self.of(organization, |budget| budget.succeeded(now));
     }
 
     /// A connection was dropped before the whole answer came.
