@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 use serde_json::{Value, json};
 
+use super::finish;
 use super::paging::{Parameters, rendered};
 use super::resource::{ItemResult, ListResult, Resource};
 use crate::deps::Deps;
@@ -58,15 +59,22 @@ pub(super) async fn replay(
     path: Path<String>,
     deps: Data<Deps>,
 ) -> Result<HttpResponse, Problem> {
-    let missing = || Problem::not_found(Deliveries::NAME, &path);
-    let id: DeliveryId = path.parse().map_err(|_| missing())?;
-    let organization = deps.store.delivery(id).await?.ok_or_else(missing)?.organization;
-    let replayed = deps.store.replay(id, deps.clock.now()).await?.ok_or_else(missing)?;
-    let detail = format!("delivery {id} as delivery {replayed}");
-    operator.record(&deps, &organization, Action::Replay, None, detail).await;
-    tracing::info!(delivery = id.0, "replayed as delivery {replayed} by {}", operator.actor.name);
-    deps.notifiers.decide.notify();
-    Ok(HttpResponse::Accepted().json(json!({ "delivery": replayed })))
+    finish(async move {
+        let missing = || Problem::not_found(Deliveries::NAME, &path);
+        let id: DeliveryId = path.parse().map_err(|_| missing())?;
+        let organization = deps.store.delivery(id).await?.ok_or_else(missing)?.organization;
+        let replayed = deps.store.replay(id, deps.clock.now()).await?.ok_or_else(missing)?;
+        let detail = format!("delivery {id} as delivery {replayed}");
+        operator.record(&deps, &organization, Action::Replay, None, detail).await;
+        tracing::info!(
+            delivery = id.0,
+            "replayed as delivery {replayed} by {}",
+            operator.actor.name
+        );
+        deps.notifiers.decide.notify();
+        Ok(HttpResponse::Accepted().json(json!({ "delivery": replayed })))
+    })
+    .await
 }
 
 fn render(delivery: &Delivery) -> Value {

@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 use serde_json::{Value, json};
 
+use super::finish;
 use crate::credentials::{Identities, LinkError, LinkedUser};
 use crate::server::auth::Operator;
 use crate::server::problem::Problem;
@@ -40,8 +41,11 @@ pub(super) async fn unlink(
     path: Path<String>,
     identities: Data<Identities>,
 ) -> Result<HttpResponse, Problem> {
-    identities.linking.unlink(&path, operator.actor).await?;
-    Ok(HttpResponse::NoContent().finish())
+    finish(async move {
+        identities.linking.unlink(&path, operator.actor).await?;
+        Ok(HttpResponse::NoContent().finish())
+    })
+    .await
 }
 
 /// The account that is linked.

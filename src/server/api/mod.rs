@@ -28,8 +28,9 @@ use std::sync::Arc;
 use actix_web::web::{self, Data, ServiceConfig};
 
 use super::Components;
+use super::problem::Problem;
 use crate::credentials::Identities;
-use crate::storage::{Audit, Deliveries, Reconciliation, Runs, Statuses};
+use crate::storage::{Audit, Deliveries, Error, Reconciliation, Runs, Statuses};
 
 pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
     let deps = Data::new(components.deps.clone());
@@ -69,6 +70,17 @@ pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + C
             .configure(resource::routes::<subscriptions::Subscriptions>)
             .configure(resource::routes::<audit::Audit>)
             .configure(actions);
+    }
+}
+
+/// Does what an operator asks for to its end, also where the operator goes away meanwhile: it is
+/// not left half done, and the audit log says who asked for it.
+async fn finish<T: 'static>(
+    work: impl Future<Output = Result<T, Problem>> + 'static,
+) -> Result<T, Problem> {
+    match actix_web::rt::spawn(work).await {
+        Ok(result) => result,
+        Err(_) => Err(Problem::from(Error::unavailable("it ended early"))),
     }
 }
 

@@ -11,6 +11,7 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Json};
 use serde_json::{Value, json};
 
+use super::finish;
 use super::paging::Parameters;
 use crate::deps::Deps;
 use crate::domain::audit;
@@ -76,12 +77,15 @@ pub(super) async fn reconcile(
     organization: Organization,
     all: Data<Reconcilers>,
 ) -> Result<HttpResponse, Problem> {
-    let reconcilers = all.of(&organization)?;
-    let accepted = all.accepted(&organization);
-    reconcilers.policies.ask().await?;
-    reconcilers.subscriptions.hold(false).await?;
-    all.record(&operator, &organization, audit::Action::Reconcile, "hooks and policies").await;
-    Ok(accepted)
+    finish(async move {
+        let reconcilers = all.of(&organization)?;
+        let accepted = all.accepted(&organization);
+        reconcilers.policies.ask().await?;
+        reconcilers.subscriptions.hold(false).await?;
+        all.record(&operator, &organization, audit::Action::Reconcile, "hooks and policies").await;
+        Ok(accepted)
+    })
+    .await
 }
 
 /// `POST /v1/organizations/{name}/catch-up`: looks now for events that no hook delivered.
@@ -90,10 +94,13 @@ pub(super) async fn catch_up(
     organization: Organization,
     all: Data<Reconcilers>,
 ) -> Result<HttpResponse, Problem> {
-    let accepted = all.accepted(&organization);
-    all.of(&organization)?.catch_up.ask().await?;
-    all.record(&operator, &organization, audit::Action::CatchUp, "").await;
-    Ok(accepted)
+    finish(async move {
+        let accepted = all.accepted(&organization);
+        all.of(&organization)?.catch_up.ask().await?;
+        all.record(&operator, &organization, audit::Action::CatchUp, "").await;
+        Ok(accepted)
+    })
+    .await
 }
 
 /// `POST /v1/organizations/{name}/rotate`: new secrets for all hooks, or for those of a project.
@@ -104,6 +111,7 @@ pub(super) async fn rotate(
     parameters: Parameters,
     all: Data<Reconcilers>,
 ) -> Result<HttpResponse, Problem> {
+    finish(async move {
     parameters.only(&["project", "now"])?;
     let is_flag = |text: &str| (text == "true").then_some(());
     let at_once = parameters.parse_with("now", "true, or no value", is_flag)?.is_some();
@@ -129,6 +137,8 @@ pub(super) async fn rotate(
     let when = if at_once { ": the old secrets have ended" } else { "" };
     all.record(&operator, &organization, audit::Action::Rotate, &format!("{of}{when}")).await;
     Ok(accepted)
+    })
+    .await
 }
 
 /// `DELETE /v1/organizations/{name}/hooks`: removes the hooks of the gateway. None is created until
@@ -138,10 +148,13 @@ pub(super) async fn remove_hooks(
     organization: Organization,
     all: Data<Reconcilers>,
 ) -> Result<HttpResponse, Problem> {
-    let accepted = all.accepted(&organization);
-    all.of(&organization)?.subscriptions.hold(true).await?;
-    all.record(&operator, &organization, audit::Action::Remove, "all hooks").await;
-    Ok(accepted)
+    finish(async move {
+        let accepted = all.accepted(&organization);
+        all.of(&organization)?.subscriptions.hold(true).await?;
+        all.record(&operator, &organization, audit::Action::Remove, "all hooks").await;
+        Ok(accepted)
+    })
+    .await
 }
 
 impl Reconcilers {

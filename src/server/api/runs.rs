@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 use serde_json::{Value, json};
 
+use super::finish;
 use super::paging::{Parameters, rendered};
 use super::resource::{ItemResult, ListResult, Resource};
 use crate::deps::Deps;
@@ -50,15 +51,18 @@ pub(super) async fn cancel(
     observe: Data<Observe>,
     deps: Data<Deps>,
 ) -> Result<HttpResponse, Problem> {
-    match observe.cancel(id(&path)?, &operator.actor.name).await? {
-        Changed::To(run) => {
-            let (of, detail) = (Some(run.id), run.check.clone());
-            operator.record(&deps, &run.organization, Action::Cancel, of, detail).await;
-            Ok(HttpResponse::Accepted().json(render(&run)))
+    finish(async move {
+        match observe.cancel(id(&path)?, &operator.actor.name).await? {
+            Changed::To(run) => {
+                let (of, detail) = (Some(run.id), run.check.clone());
+                operator.record(&deps, &run.organization, Action::Cancel, of, detail).await;
+                Ok(HttpResponse::Accepted().json(render(&run)))
+            }
+            Changed::Not(_, reason) => Err(Problem::conflict(reason)),
+            Changed::Unknown => Err(missing(&path)),
         }
-        Changed::Not(_, reason) => Err(Problem::conflict(reason)),
-        Changed::Unknown => Err(missing(&path)),
-    }
+    })
+    .await
 }
 
 /// `POST /v1/runs/{id}/rerun`.
@@ -68,11 +72,14 @@ pub(super) async fn rerun(
     observe: Data<Observe>,
     deps: Data<Deps>,
 ) -> Result<HttpResponse, Problem> {
-    let id = id(&path)?;
-    let run = observe.rerun(id, &operator.actor.name).await?.ok_or_else(|| missing(&path))?;
-    let detail = format!("{} as run {}", run.check, run.id);
-    operator.record(&deps, &run.organization, Action::Rerun, Some(id), detail).await;
-    Ok(HttpResponse::Accepted().json(render(&run)))
+    finish(async move {
+        let id = id(&path)?;
+        let run = observe.rerun(id, &operator.actor.name).await?.ok_or_else(|| missing(&path))?;
+        let detail = format!("{} as run {}", run.check, run.id);
+        operator.record(&deps, &run.organization, Action::Rerun, Some(id), detail).await;
+        Ok(HttpResponse::Accepted().json(render(&run)))
+    })
+    .await
 }
 
 fn id(path: &str) -> Result<RunId, Problem> {

@@ -5,6 +5,7 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Payload};
 use serde_json::{Map, Value, json};
 
+use super::finish;
 use super::paging::{Parameters, rendered};
 use super::resource::{ItemResult, ListResult, Resource};
 use crate::deps::Deps;
@@ -51,11 +52,14 @@ pub(super) async fn post(
     deps: Data<Deps>,
 ) -> Result<HttpResponse, Problem> {
     let status = parse(&bodies.object(payload).await?, &organizations)?;
-    let (organization, detail) = (status.organization.clone(), described(&status));
-    let id = deps.store.queue_status(status, deps.clock.now()).await?;
-    reporter.record(&deps, &organization, Action::Status, None, detail).await;
-    deps.notifiers.publish.notify();
-    Ok(HttpResponse::Accepted().json(json!({ "status": id })))
+    finish(async move {
+        let (organization, detail) = (status.organization.clone(), described(&status));
+        let id = deps.store.queue_status(status, deps.clock.now()).await?;
+        reporter.record(&deps, &organization, Action::Status, None, detail).await;
+        deps.notifiers.publish.notify();
+        Ok(HttpResponse::Accepted().json(json!({ "status": id })))
+    })
+    .await
 }
 
 /// `succeeded ci/scan on pull request 7 of Fabrikam/web`.
