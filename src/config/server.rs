@@ -64,7 +64,8 @@ fn socket(value: &Value<'_>) -> Option<SocketAddr> {
 
 fn admin_socket(value: &Value<'_>, listen: SocketAddr) -> Option<SocketAddr> {
     let socket = socket(value)?;
-    if socket == listen {
+    // Port 0 is another one each time.
+    if socket == listen && socket.port() != 0 {
         let what = "admin_listen is the address of listen, where metrics need a token";
         value.refuse(what, "give it another port, which only a private network reaches");
     }
