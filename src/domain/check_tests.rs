@@ -218,21 +218,21 @@ fn mismatches_have_a_reason() {
 fn unknown_labels_do_not_exempt_a_pull_request_from_a_required_check() {
     let labels = vec!["e2e".to_owned()];
     let required = Check { labels: labels.clone(), required: true, ..check() };
-    let untold = PullRequest { labels_known: false, ..pull_request() };
+    let without_labels = PullRequest { labels_known: false, ..pull_request() };
     let why = "its labels are not known yet: catch-up reads them".to_owned();
-    assert_eq!(required.admits(&untold), Err(why));
-    assert_eq!(required.exempts(&untold), None);
+    assert_eq!(required.admits(&without_labels), Err(why));
+    assert_eq!(required.exempts(&without_labels), None);
     let none = "it has none of the labels [e2e]".to_owned();
     assert_eq!(required.admits(&pull_request()), Err(none.clone()));
     assert_eq!(required.exempts(&pull_request()), Some(none.clone()));
     // Whatever its labels are, it is not the branch that is waited for.
-    let elsewhere = PullRequest { target_ref: "refs/heads/topic".into(), ..untold.clone() };
+    let elsewhere = PullRequest { target_ref: "refs/heads/topic".into(), ..without_labels.clone() };
     assert!(required.exempts(&elsewhere).is_some());
-    let labelled = PullRequest { labels, ..untold.clone() };
+    let labelled = PullRequest { labels, ..without_labels.clone() };
     assert_eq!(required.admits(&labelled), Ok(()));
     // Nobody waits for a check that is not required.
     let other = Check { required: false, ..required };
-    assert_eq!(other.admits(&untold), Err(none));
+    assert_eq!(other.admits(&without_labels), Err(none));
 }
 
 #[test]

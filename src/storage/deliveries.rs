@@ -140,7 +140,7 @@ pub trait Deliveries: Debug + Send + Sync {
         repository: &Repository,
     ) -> Result<Vec<String>, Error>;
 
-    /// What `watch` was last told about the repository and the project that a delivery names.
+    /// What `watch` last stored of the repository and the project that a delivery names.
     async fn known_project(
         &self,
         organization: &str,

@@ -137,7 +137,7 @@ fn print_fact(out: &mut String, fact: Fact) {
         }
         Fact::Other(event) => writeln!(out, "other: {event}").unwrap(),
         Fact::Test => writeln!(out, "test").unwrap(),
-        Fact::Incomplete(reason) => writeln!(out, "untold: {reason}").unwrap(),
+        Fact::Incomplete(reason) => writeln!(out, "incomplete: {reason}").unwrap(),
         Fact::Unreadable(reason) => writeln!(out, "unreadable: {reason}").unwrap(),
     }
 }

@@ -63,7 +63,7 @@ fn fact(event_type: &str, body: &Body<'_>) -> Found {
     };
     match read {
         Ok(fact) => located(fact, body),
-        Err(lacking) => (Fact::Incomplete(untold(lacking)), None, None),
+        Err(lacking) => (Fact::Incomplete(without(lacking)), None, None),
     }
 }
 
@@ -101,7 +101,7 @@ fn other(event_type: &str) -> Fact {
 
 /// The settings of a subscription may cut the resource down, and so does a resource version that
 /// Azure DevOps accepts and does not deliver (docs/azure-devops.md §1.1 and §1.2).
-fn untold(lacking: &str) -> String {
+fn without(lacking: &str) -> String {
     format!(
         "came without {lacking}; the subscription must have \
          resourceDetailsToSend = all and resourceVersion = 1.0"

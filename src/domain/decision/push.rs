@@ -128,13 +128,13 @@ struct At<'a> {
 impl At<'_> {
     /// The push is known: the ref has its commit already, or catch-up found the push.
     fn is_repeat(&self) -> bool {
-        let is_told = |known: &RememberedRef| {
+        let is_known = |known: &RememberedRef| {
             let is_settled =
                 self.push.push_id.is_some_and(|observation| known.settled.contains(&observation));
             known.head == self.update.new || is_settled
         };
         self.observation.source != Source::Replay
-            && self.known.remembered.as_ref().is_some_and(is_told)
+            && self.known.remembered.as_ref().is_some_and(is_known)
     }
 
     /// Whether a later push of the ref is known already.

@@ -108,24 +108,24 @@ fn adding_a_label_starts_the_run_and_removing_it_cancels_the_run() {
     assert!(world.deliver(1, &pull_request()).ended.is_empty());
 }
 
-fn untold() -> PullRequest {
+fn without_labels() -> PullRequest {
     PullRequest { labels_known: false, ..pull_request() }
 }
 
 #[test]
 fn merging_waits_until_the_labels_are_known() {
     let mut world = World::of([required()]);
-    let decision = world.deliver(0, &untold());
+    let decision = world.deliver(0, &without_labels());
     assert!(decision.planned.is_empty() && decision.without_run.is_empty());
     let why = "unit not started: its labels are not known yet";
     assert!(decision.reason.contains(why), "{}", decision.reason);
     // As of the same moment: catch-up only says more about it.
     assert_eq!(statuses_of(&world.deliver(0, &pull_request())), [EXEMPT]);
     // What is known stays known though hooks leave it out.
-    let pushed = PullRequest { source_commit: Some(sha('b')), ..untold() };
+    let pushed = PullRequest { source_commit: Some(sha('b')), ..without_labels() };
     assert_eq!(statuses_of(&world.deliver(1, &pushed)), [EXEMPT]);
     let mut world = World::of([required()]);
-    world.deliver(0, &untold());
+    world.deliver(0, &without_labels());
     assert_eq!(named(&world.deliver(0, &labelled()).planned), ["unit@a"]);
     let decision = world.deliver(1, &pushed);
     assert_eq!(named(&decision.planned), ["unit@b"]);
@@ -134,10 +134,10 @@ fn merging_waits_until_the_labels_are_known() {
 #[test]
 fn a_retargeted_pull_request_waits_for_unknown_labels() {
     let mut world = World::of([required()]);
-    let away = PullRequest { target_ref: "refs/heads/other".into(), ..untold() };
+    let away = PullRequest { target_ref: "refs/heads/other".into(), ..without_labels() };
     assert_eq!(world.deliver(0, &away).without_run[0].state, Shown::NotApplicable);
     let words = "Waits: its labels are not known yet: catch-up reads them";
-    assert_eq!(statuses_of(&world.deliver(1, &untold())), [(Shown::Pending, words)]);
+    assert_eq!(statuses_of(&world.deliver(1, &without_labels())), [(Shown::Pending, words)]);
     assert_eq!(statuses_of(&world.deliver(1, &pull_request())), [EXEMPT]);
 }
 
