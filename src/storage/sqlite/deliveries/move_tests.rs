@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use proptest::prelude::*;
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::domain::time::Timestamp;
@@ -102,8 +103,16 @@ async fn a_move_whose_caller_stopped_waiting_is_not_repeated() {
         receive(&store, number, 10).await;
     }
     let batch = store.intake.read(3).await.unwrap();
-    // Polled once, so that the write is in the queue, and then dropped.
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let mut first = Box::pin(store.writer.write(0, move |_: &Connection| {
+        assert!(held.recv().is_ok());
+        Ok(())
+    }));
+    assert!((&mut first).now_or_never().is_none(), "the writer waits");
+    // Polled once, so that the write is in the queue behind the first one, and then dropped.
     assert!(Box::pin(store.move_to_inbox(batch)).now_or_never().is_none());
+    release.send(()).unwrap();
+    first.await.unwrap();
     while move_some(&store, 9).await > 0 {}
     assert_eq!(stored(&store).await, [0, 1, 2, 3]);
     assert_eq!(undecided(&store).await, 4);
