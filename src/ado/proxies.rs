@@ -1,9 +1,8 @@
 //! The proxies of the environment, for outgoing calls: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and
 //! `NO_PROXY`, or the same in lower case.
 //!
-//! Addresses of this machine and of its link are always called directly: no proxy reaches what they
-//! mean here, and it would get what was meant to stay on the machine, such as the tokens of a
-//! metadata service.
+//! Loopback and link-local addresses are always called directly. A proxy cannot reach them on this
+//! machine, and would see secrets such as the token that a metadata service answers.
 
 use reqwest::{ClientBuilder, NoProxy, Proxy};
 

@@ -85,9 +85,9 @@ impl Keygen {
 
 fn without_project(organization: &str) -> String {
     format!(
-        "add --project NAME: without a project, whoever has the password could report pull \
-         requests and pushes of every project of {organization}, cancel their runs, start runs on \
-         any commit, and so open a merge; add --any-project if that is what you want"
+        "add --project NAME. A password without a project can report pull requests and pushes of \
+         every project of {organization}: that cancels runs, starts runs on any commit, and can \
+         let a pull request be merged unchecked. Add --any-project to accept that"
     )
 }
 

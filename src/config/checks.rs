@@ -158,8 +158,8 @@ fn guard(section: &mut Section<'_>) -> Guard {
     if let Some(value) = given.filter(|_| required) {
         match forks {
             Forks::Ignore => value.refuse(
-                "forks cannot be \"ignore\" where required is true: whoever wants to merge without \
-                 the check could do it from a fork",
+                "forks cannot be \"ignore\" where required is true: a pull request from a fork \
+                 could be merged without the check",
                 "write forks = \"run\", or forks = \"approve\", which waits for a person",
             ),
             Forks::Run if verdict == Verdict::Report => value.warn(

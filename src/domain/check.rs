@@ -224,7 +224,7 @@ impl Check {
             return Mismatch::temporary("it is a draft (drafts = false)");
         }
         match self.forks {
-            // Never permanent: whoever wants to merge without a required check could fork.
+            // Never permanent: otherwise a pull request from a fork could be merged unchecked.
             Forks::Ignore if pull_request.is_fork => {
                 return Mismatch::temporary("it comes from a fork (forks = \"ignore\")");
             }

@@ -126,7 +126,8 @@ fn with_check_keys(keys: &str) -> ReferenceConfig {
 fn refuses_a_required_check_that_a_fork_leads_around() {
     let config = with_check_keys("required = true\nforks = \"ignore\"");
     let at = position(&config, "forks = ", "\"ignore\"");
-    let what = "forks cannot be \"ignore\" where required is true: whoever wants to merge without";
+    let what =
+        "forks cannot be \"ignore\" where required is true: a pull request from a fork could";
     let help = "write forks = \"run\", or forks = \"approve\"";
     config.run(&["check-config"]).refused(2, &[&format!("{at}{what}"), help]);
 }

@@ -14,6 +14,10 @@ fn any_project(settings: &mut Settings) {
     settings.checks = settings.checks.replace("Fabrikam/*", "*/*");
 }
 
+fn managed(settings: &mut Settings) {
+    settings.organization = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"".to_owned();
+}
+
 /// The name of a hook of that project as the gateway gives it.
 fn hook(project_id: &str, topic: Topic) -> String {
     let hook_scope = HookScope { project_id: project_id.to_owned(), topic };
@@ -65,7 +69,7 @@ async fn a_repository_that_azure_devops_lists_elsewhere_is_not_believed() {
     env.disable_ci_reports();
     let gateway = InProcess::start_with(&env, |settings| {
         any_project(settings);
-        settings.organization = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"".to_owned();
+        managed(settings);
     })
     .await;
     env.until_hooks(&gateway.url, 4).await;
@@ -86,7 +90,7 @@ async fn a_repository_that_azure_devops_lists_elsewhere_is_not_believed() {
 async fn a_project_cannot_take_the_name_of_another_one() {
     let env = Env::new(7003);
     let gateway = InProcess::start_with(&env, |settings| {
-        settings.organization = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"".to_owned();
+        managed(settings);
         settings.checks +=
             &crate::harness::check("secret", "on = [\"push\"]\nbranches = [\"main\"]")
                 .replace("Fabrikam/*", "Tools/*");
@@ -183,7 +187,7 @@ async fn whatever_the_hook_of_another_project_sends_changes_nothing() {
 async fn a_comment_gives_a_repository_no_former_name() {
     let env = Env::new(7007);
     let gateway = InProcess::without_hooks(&env, |settings| {
-        settings.organization = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"".to_owned();
+        managed(settings);
         let secret = crate::harness::check("secret", "on = [\"push\"]\nbranches = [\"main\"]");
         settings.checks += &secret.replace("Fabrikam/*", "Tools/web");
     })
