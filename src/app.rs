@@ -175,7 +175,9 @@ async fn finish(workers: Vec<JoinHandle<()>>, components: &Components) {
 /// # Errors
 /// It cannot be opened, and what to do about it.
 pub fn open(options: &storage::Options) -> anyhow::Result<Arc<dyn Store>> {
-    let Engine::Sqlite { path } = options.engine.clone();
-    // On this thread, because the thread that it starts for accepting inherits the priority.
-    Ok(Arc::new(Sqlite::open(&path, read_envelope)?))
+    match &options.engine {
+        // On this thread, because the thread that it starts for accepting inherits the priority.
+        Engine::Sqlite { path } => Ok(Arc::new(Sqlite::open(path, read_envelope)?)),
+        Engine::Postgres(_) => anyhow::bail!("PostgreSQL is not available yet"),
+    }
 }

@@ -6,3 +6,9 @@
 pub fn random() -> u64 {
     getrandom::u64().unwrap_or(u64::MAX)
 }
+
+/// A uniformly distributed number from 0 to 1.
+pub fn fraction() -> f64 {
+    let thousandths = u32::try_from(random() % 1_001).unwrap_or(0);
+    f64::from(thousandths) / 1_000.0
+}

@@ -134,7 +134,8 @@ pub(super) fn storage(section: Option<Section<'_>>, reader: &Reader<'_>) -> stor
     let (retention, audit_retention) = retentions(&mut section);
     section.finish();
     let path = path.unwrap_or_else(|| PathBuf::from("data/gateway.db"));
-    storage::Options { engine: Engine::Sqlite { path }, retention, audit_retention }
+    let engine = Engine::Sqlite { path };
+    storage::Options { engine, retention, audit_retention, migrate: storage::Migrate::Auto }
 }
 
 /// The defaults of `retention` and `audit_retention`.

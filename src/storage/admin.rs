@@ -28,6 +28,19 @@ pub enum Availability {
     Unwritable(String),
 }
 
+/// The schema of a database, compared with the one that this version needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaState {
+    UpToDate {
+        version: i64,
+    },
+    /// Migrations are missing; `from` is 0 in an empty database.
+    Behind {
+        from: i64,
+        to: i64,
+    },
+}
+
 /// The operation of the store as a whole.
 #[async_trait]
 pub trait Admin: Debug + Send + Sync {

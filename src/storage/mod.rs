@@ -14,6 +14,7 @@ mod lease;
 mod links;
 mod options;
 mod page;
+pub mod postgres;
 mod reconciliation;
 mod replicas;
 mod retired_hooks;
@@ -21,7 +22,7 @@ mod runs;
 pub mod sqlite;
 mod statuses;
 
-pub use admin::{Admin, Availability, Backlog};
+pub use admin::{Admin, Availability, Backlog, SchemaState};
 pub use audit::{Audit, AuditFilter, AuditRow};
 pub use change::{CONFLICTS_MAX, Changed, change_run};
 pub use deliveries::{
@@ -32,7 +33,7 @@ pub use lease::{Claim, Commit, Lease, Versioned};
 pub use links::{
     Link, LinkChange, LinkTo, Links, Login, Refresh, RefreshCommit, Refreshed, Ticket,
 };
-pub use options::{Engine, Options};
+pub use options::{Engine, Migrate, Options, PostgresOptions, TlsMode};
 pub use page::{Page, Paged};
 pub use reconciliation::{
     ActiveHook, CATCH_UP_HOOK, CatchUpDelivery, HookRow, HookState, KnownRepository, PolicyRow,

@@ -1,14 +1,22 @@
-//! The installation that all replicas on one store belong to.
+//! The processes that share one store: one with SQLite, any number with PostgreSQL.
 
 use std::fmt::Debug;
 
 use async_trait::async_trait;
 
 use super::error::Error;
+use crate::domain::time::Timestamp;
 
 /// See the module.
 #[async_trait]
 pub trait Replicas: Debug + Send + Sync {
     /// The id of this installation: eight hexadecimal digits. It never changes.
     async fn gateway(&self) -> Result<String, Error>;
+
+    /// The ids of the other processes that live. A process is in the list before it writes
+    /// anything, and until it has ended or has been dead for a few seconds.
+    async fn other_instances(&self) -> Result<Vec<String>, Error>;
+
+    /// The time by the clock that all processes share, when this machine's clock shows `local`.
+    fn shared_time(&self, local: Timestamp) -> Timestamp;
 }

@@ -92,7 +92,7 @@ fn missing_keys_have_their_defaults() {
     assert_eq!(config.server.drain, Duration::from_secs(20));
     assert_eq!(config.storage.retention, Duration::from_hours(30 * 24));
     assert_eq!(config.storage.audit_retention, Duration::from_hours(365 * 24));
-    let Engine::Sqlite { path } = &config.storage.engine;
+    let Engine::Sqlite { path } = &config.storage.engine else { panic!("it is SQLite") };
     assert_eq!(path, Path::new("data/gateway.db"));
     let organization = &config.organizations[0];
     assert_eq!(organization.ado.azure_devops_url.as_str(), "https://dev.azure.com/fabrikam");

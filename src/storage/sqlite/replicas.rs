@@ -4,11 +4,20 @@ use async_trait::async_trait;
 
 use super::Sqlite;
 use super::engine::schema;
+use crate::domain::time::Timestamp;
 use crate::storage::{Error, Replicas};
 
 #[async_trait]
 impl Replicas for Sqlite {
     async fn gateway(&self) -> Result<String, Error> {
         self.readers.read(schema::gateway).await
+    }
+
+    async fn other_instances(&self) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn shared_time(&self, local: Timestamp) -> Timestamp {
+        local
     }
 }

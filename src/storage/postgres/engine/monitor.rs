@@ -1,0 +1,218 @@
+//! Watches the database on a connection of its own: tells the other processes that this one lives,
+//! ends the leases of those that have died, notices outages, and measures the database's clock.
+//!
+//! All processes go by that clock, so that their leases and due times mean the same although the
+//! clocks of their machines differ.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+use tokio_util::sync::CancellationToken;
+
+use super::connection::Connector;
+use super::failure::Failure;
+use super::pool::Pool;
+use super::rows::get;
+use crate::clock::Clock;
+use crate::domain::time::Timestamp;
+use crate::jitter;
+use crate::storage::{Availability, Error};
+
+/// The wait between two heartbeats.
+const INTERVAL: Duration = Duration::from_millis(500);
+/// How long a heartbeat may take; then the database counts as away. With the interval less than
+/// 1.5 s, in which whoever waits has to be answered.
+const BEAT_MAX: Duration = Duration::from_millis(900);
+/// A process that has not been seen for so long is dead. Its work is taken over within 15 s.
+const DEAD_AFTER: Duration = Duration::from_secs(10);
+
+/// The present time of the database, in microseconds.
+const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Monitor {
+    instance: String,
+    connector: Connector,
+    pool: Arc<Pool>,
+    clock: Clock,
+    /// How far the clock of the database is ahead of this machine's, in microseconds.
+    ahead_micros: AtomicI64,
+    stop: CancellationToken,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Monitor {
+    /// Announces this process and begins to watch.
+    ///
+    /// # Errors
+    /// The first heartbeat fails, and what to do about it.
+    pub(crate) async fn start(
+        instance: &str,
+        connector: Connector,
+        pool: Arc<Pool>,
+    ) -> Result<Arc<Self>, Error> {
+        let monitor = Arc::new(Self {
+            instance: instance.to_owned(),
+            connector,
+            pool,
+            clock: Clock::system(),
+            ahead_micros: AtomicI64::new(0),
+            stop: CancellationToken::new(),
+            task: Mutex::default(),
+        });
+        let mut client = None;
+        monitor.beat(&mut client).await?;
+        let watching = Arc::clone(&monitor);
+        *monitor.task.lock() = Some(tokio::spawn(async move { watching.watch(client).await }));
+        Ok(monitor)
+    }
+
+    /// The time by the clock of the database, when this machine's shows `local`.
+    pub(crate) fn shared_time(&self, local: Timestamp) -> Timestamp {
+        let ahead = self.ahead_micros.load(Ordering::Relaxed);
+        Timestamp::from_micros(local.micros().saturating_add(ahead))
+    }
+
+    async fn watch(&self, mut client: Option<Client>) {
+        let mut is_alive = true;
+        while !self.stop.is_cancelled() {
+            let was_connected = client.is_some();
+            let ended = tokio::time::timeout(BEAT_MAX, self.beat(&mut client)).await;
+            let failure = match ended {
+                Ok(Ok(is_new)) => {
+                    if is_new && is_alive {
+                        tracing::warn!(
+                            "this process was taken for dead: it was not seen for {} s or more",
+                            DEAD_AFTER.as_secs()
+                        );
+                    }
+                    is_alive = true;
+                    self.pool.report(None);
+                    None
+                }
+                Ok(Err(failure)) => Some((failure, was_connected)),
+                Err(_) => Some((Failure::Connection("no answer in time".into()), false)),
+            };
+            if let Some((failure, may_be_stale)) = failure {
+                client = None;
+                if may_be_stale {
+                    // The server may have closed this connection only.
+                    continue;
+                }
+                self.pool.reconnect();
+                self.pool.report(Some(failure.advice()));
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = tokio::time::sleep(self.wait()) => {}
+            }
+        }
+        if let Some(client) = client {
+            let sql = "DELETE FROM instance WHERE id = $1";
+            let gone = async { client.execute_typed(sql, &[(&self.instance, Type::TEXT)]).await };
+            drop(tokio::time::timeout(BEAT_MAX, gone).await);
+        }
+    }
+
+    /// After an outage not all processes come back in the same moment.
+    fn wait(&self) -> Duration {
+        match self.pool.availability() {
+            Availability::Writable => INTERVAL,
+            Availability::Unwritable(_) => INTERVAL.mul_f64(0.5 + jitter::fraction() / 2.0),
+        }
+    }
+
+    /// Says that this process lives; returns whether the database did not know it.
+    async fn beat(&self, client: &mut Option<Client>) -> Result<bool, Failure> {
+        let client = match client {
+            Some(client) => client,
+            None => client.insert(self.connector.connect().await?),
+        };
+        if let Availability::Unwritable(_) = self.pool.availability() {
+            probe(client).await?;
+        }
+        let sql = format!(
+            "INSERT INTO instance (id, version, started_at, seen_at)
+             SELECT $1, $2, now, now FROM (SELECT {NOW} AS now) AS clock
+             ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at
+             RETURNING seen_at, started_at = seen_at"
+        );
+        let began = (self.clock.now(), Instant::now());
+        let version = env!("CARGO_PKG_VERSION");
+        let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+            [(&self.instance, Type::TEXT), (&version, Type::TEXT)];
+        let row = client.query_typed_one(&sql, &params).await?;
+        let seen_at: i64 = get(&row, 0)?;
+        self.measure(began.0, began.1.elapsed(), seen_at);
+        let is_new = get(&row, 1)?;
+        self.end_leases_of_dead(client, seen_at).await?;
+        Ok(is_new)
+    }
+
+    /// Takes over the time of the database, unless the difference is within what the measurement
+    /// may be wrong by.
+    fn measure(&self, before: Timestamp, took: Duration, there_micros: i64) {
+        let half = took / 2;
+        let ahead = there_micros.saturating_sub(before.plus(half).micros());
+        let known = self.ahead_micros.load(Ordering::Relaxed);
+        let error = i64::try_from(half.as_micros()).unwrap_or(i64::MAX);
+        if (ahead - known).abs() > error {
+            self.ahead_micros.store(ahead, Ordering::Relaxed);
+        }
+    }
+
+    /// Deletes processes that have died, and makes due what they had leased.
+    async fn end_leases_of_dead(&self, client: &Client, now: i64) -> Result<(), Failure> {
+        let dead_micros = i64::try_from(DEAD_AFTER.as_micros()).unwrap_or(i64::MAX);
+        let before = now.saturating_sub(dead_micros);
+        let sql = "SELECT id FROM instance WHERE seen_at < $1";
+        if client.query_typed(sql, &[(&before, Type::INT8)]).await?.is_empty() {
+            return Ok(());
+        }
+        let sql = "WITH dead AS (DELETE FROM instance WHERE seen_at < $1 RETURNING id),
+            deliveries AS (UPDATE inbox SET due_at = 0, holder = NULL FROM dead
+                WHERE holder = dead.id),
+            runs AS (UPDATE run SET leased_until = 0, holder = NULL FROM dead
+                WHERE due_at IS NOT NULL AND holder = dead.id),
+            slots AS (UPDATE slot SET leased_until = 0, holder = NULL FROM dead
+                WHERE due_at IS NOT NULL AND holder = dead.id),
+            links AS (UPDATE link_fence SET leased_until = 0, holder = NULL FROM dead
+                WHERE holder = dead.id),
+            passes AS (UPDATE reconciler SET leased_until = 0 FROM dead
+                WHERE holder = dead.id AND leased_until > 0)
+            SELECT id FROM dead";
+        let dead = client.query_typed(sql, &[(&before, Type::INT8)]).await?;
+        for row in &dead {
+            let id: &str = get::<&str>(row as &Row, 0)?;
+            tracing::warn!(instance = id, "a replica has died: others take over its work");
+        }
+        Ok(())
+    }
+
+    /// Ends the heartbeats and takes this process from the list of those that live.
+    pub(crate) async fn stop(&self) {
+        self.stop.cancel();
+        let task = self.task.lock().take();
+        if let Some(task) = task {
+            drop(task.await);
+        }
+    }
+}
+
+/// Writes as much as a delivery may need and takes it back: whether the disk has space.
+async fn probe(client: &Client) -> Result<(), Failure> {
+    let sql = "BEGIN;
+        INSERT INTO probe (bytes) VALUES (convert_to(repeat('x', 65536), 'UTF8'));
+        ROLLBACK";
+    let probed = client.batch_execute(sql).await;
+    if probed.is_err() {
+        client.batch_execute("ROLLBACK").await?;
+    }
+    Ok(probed?)
+}

@@ -1,0 +1,32 @@
+//! What all replicas of one installation have in common, and which of them live.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::Postgres;
+use super::engine::db::{params, text};
+use super::engine::rows::get;
+use super::engine::schema;
+use crate::domain::time::Timestamp;
+use crate::storage::{Error, Replicas};
+
+#[async_trait]
+impl Replicas for Postgres {
+    async fn gateway(&self) -> Result<String, Error> {
+        self.pool.read((), |db, _| async move { schema::gateway(&db).await }).await
+    }
+
+    async fn other_instances(&self) -> Result<Vec<String>, Error> {
+        let live = self.pool.read(Arc::clone(&self.instance), |db, instance| async move {
+            let sql = "SELECT id FROM instance WHERE id <> $1 ORDER BY id";
+            let rows = db.rows(sql, params![text(&instance)]).await?;
+            rows.iter().map(|row| get(row, 0)).collect()
+        });
+        live.await
+    }
+
+    fn shared_time(&self, local: Timestamp) -> Timestamp {
+        self.monitor.shared_time(local)
+    }
+}
