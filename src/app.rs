@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use anyhow::Context;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
@@ -23,6 +24,7 @@ use crate::config::Config;
 use crate::pipeline::accept::read_envelope;
 use crate::server::listen::{self, Listening};
 use crate::server::{self, Components};
+use crate::storage::postgres::Postgres;
 use crate::storage::sqlite::Sqlite;
 use crate::storage::{self, Engine, Store};
 use crate::worker::Tick;
@@ -82,8 +84,9 @@ impl App {
         let Listening { listener, is_inherited } = listening;
         let address = listener.local_addr()?;
         let probes = config.server.admin_listen.map(listen::listen_for_probes).transpose()?;
-        let store = open(&config.storage)?;
-        let components = components(&config, store).await?;
+        let instance_id = instance_id()?;
+        let store = open(&config.storage, &instance_id).await?;
+        let components = components(&config, store, instance_id).await?;
         // Retired secrets have to be known before the first delivery arrives.
         let Components { deps, organizations, reconcilers, .. } = &components;
         for organization in organizations.names() {
@@ -170,14 +173,29 @@ async fn finish(workers: Vec<JoinHandle<()>>, components: &Components) {
     }
 }
 
-/// Opens the store that the options name.
+/// A new id for this process.
+///
+/// # Errors
+/// There are no random numbers.
+pub fn instance_id() -> anyhow::Result<String> {
+    let process = getrandom::u32().context("no random numbers are available")?;
+    Ok(format!("{process:08x}"))
+}
+
+/// Opens the store that the options name, for the process of that id.
 ///
 /// # Errors
 /// It cannot be opened, and what to do about it.
-pub fn open(options: &storage::Options) -> anyhow::Result<Arc<dyn Store>> {
+pub async fn open(
+    options: &storage::Options,
+    instance_id: &str,
+) -> anyhow::Result<Arc<dyn Store>> {
     match &options.engine {
         // On this thread, because the thread that it starts for accepting inherits the priority.
         Engine::Sqlite { path } => Ok(Arc::new(Sqlite::open(path, read_envelope)?)),
-        Engine::Postgres(_) => anyhow::bail!("PostgreSQL is not available yet"),
+        Engine::Postgres(postgres) => {
+            let opened = Postgres::open(postgres, options.migrate, instance_id, read_envelope);
+            Ok(Arc::new(opened.await?))
+        }
     }
 }

@@ -32,7 +32,7 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// With the clock of the machine, and state that begins empty.
+    /// With the clock that all processes on the store share, and state that begins empty.
     pub fn new(
         http: reqwest::Client,
         store: Arc<dyn Store>,
@@ -42,6 +42,10 @@ impl Deps {
     ) -> Self {
         Self {
             http,
+            clock: Clock::new({
+                let (store, system) = (Arc::clone(&store), Clock::system());
+                move || store.shared_time(system.now())
+            }),
             store,
             keys,
             public_url,
@@ -49,7 +53,6 @@ impl Deps {
             health: Arc::default(),
             retired_hooks: Arc::default(),
             notifiers: Notifiers::default(),
-            clock: Clock::system(),
             instance,
             stop: CancellationToken::new(),
         }

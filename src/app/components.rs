@@ -14,12 +14,16 @@ use crate::reconcile::survey::{SurveyTarget, Surveys};
 use crate::server::{Components, Draining, Organizations};
 use crate::storage::Store;
 
-/// The parts of a gateway on this store.
+/// The parts of a gateway on this store, for the process of that id.
 ///
 /// # Errors
 /// What could not be set up, and what to do about it.
-pub async fn components(config: &Config, store: Arc<dyn Store>) -> anyhow::Result<Components> {
-    let deps = deps(config, store).await?;
+pub async fn components(
+    config: &Config,
+    store: Arc<dyn Store>,
+    instance_id: String,
+) -> anyhow::Result<Components> {
+    let deps = deps(config, store, instance_id).await?;
     let organizations = config.organizations.iter().map(|one| (&one.ado, &one.credential));
     let identities = Identities::new(organizations, &deps).map_err(anyhow::Error::msg)?;
     let names = config.organizations.iter().map(|one| one.ado.name.clone());
@@ -36,10 +40,12 @@ pub async fn components(config: &Config, store: Arc<dyn Store>) -> anyhow::Resul
     })
 }
 
-async fn deps(config: &Config, store: Arc<dyn Store>) -> anyhow::Result<Deps> {
-    let process = getrandom::u32().context("no random numbers are available")?;
-    let instance =
-        Instance { installation_id: store.gateway().await?, id: format!("{process:08x}") };
+async fn deps(
+    config: &Config,
+    store: Arc<dyn Store>,
+    instance_id: String,
+) -> anyhow::Result<Deps> {
+    let instance = Instance { installation_id: store.gateway().await?, id: instance_id };
     let http = ado::http_client().context("cannot set up outgoing connections")?;
     let (keys, public_url) = (config.secrets.clone(), config.server.public_url.clone());
     Ok(Deps::new(http, store, keys, public_url, instance))

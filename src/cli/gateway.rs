@@ -175,7 +175,8 @@ impl Gateway {
             token: token.clone(),
             via: Via::CommandLine,
         });
-        let store = app::open(&config.storage)?;
+        let instance_id = app::instance_id()?;
+        let store = app::open(&config.storage, &instance_id).await?;
         // Makes lists show what a gateway that was killed received last; nothing is leased.
         let none = Claim { now: Clock::system().now(), limit: 0, lease: Duration::ZERO };
         if let Err(error) = store.claim_deliveries(none).await {
@@ -183,7 +184,7 @@ impl Gateway {
         }
         let listener = TcpListener::bind("127.0.0.1:0").context("cannot bind loopback")?;
         let url = format!("http://{}", listener.local_addr()?);
-        let components = app::components(&config, store).await?;
+        let components = app::components(&config, store, instance_id).await?;
         // Without a pass a reconciler has no outcome that the command could wait for.
         for reconcilers in components.reconcilers.values() {
             reconcilers.begin().await?;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::domain::check::Check;
-use crate::{ci as ci_systems, secret, server as http, storage};
+use crate::{ci as ci_systems, secret, server as http, storage as store};
 
 /// URLs, and who can reach them.
 mod address;
@@ -34,8 +34,10 @@ mod references;
 mod secrets;
 /// One table, key by key.
 mod section;
-/// `[server]`, `[storage]`, `[[api_token]]`.
+/// `[server]`, `[[api_token]]`.
 mod server;
+/// `[storage]`.
+mod storage;
 /// The nearest known word to an unknown one.
 mod suggestion;
 /// Durations and sizes.
@@ -57,7 +59,7 @@ pub struct Config {
     /// `[server]`.
     pub server: http::Options,
     /// `[storage]`.
-    pub storage: storage::Options,
+    pub storage: store::Options,
     /// `[secrets]`.
     pub secrets: secret::Keyring,
     /// `[[api_token]]`.
@@ -127,7 +129,7 @@ const ROOT_KEY: &str = "root_key = { env = \"AZDO_GATEWAY_ROOT_KEY\" }";
 fn read_root(mut root: Section<'_>) -> Option<Config> {
     let reader = root.reader;
     let server = server::options(root.required_table("server", "server", PUBLIC_URL));
-    let storage = server::storage(root.table("storage", "storage"), reader);
+    let storage = storage::options(root.table("storage", "storage"), reader);
     let secrets = secrets::keyring(root.required_table("secrets", "secrets", ROOT_KEY));
     let api_tokens = server::api_tokens(root.tables("api_token"));
     let organizations = organizations::read(root.tables("organization"));

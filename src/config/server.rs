@@ -1,16 +1,12 @@
-//! `[server]`, `[storage]` and `[[api_token]]`: the listener, its limits, the database, and who may
-//! call the API.
+//! `[server]` and `[[api_token]]`: the listener, its limits, and who may call the API.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
-use std::time::Duration;
 
 use url::Url;
 
 use crate::domain::audit::Via;
 use crate::secret::Secret;
 use crate::server::{self, ApiToken, Role};
-use crate::storage::{self, Engine};
 
 use super::address;
 use super::reader::Reader;
@@ -121,62 +117,6 @@ pub(super) fn check_reach(
         let help = "write the https address by which other machines reach this gateway";
         reader.refuse(offset, what, help);
     }
-}
-
-/// `[storage]`.
-pub(super) fn storage(section: Option<Section<'_>>, reader: &Reader<'_>) -> storage::Options {
-    let empty = toml::de::DeTable::new();
-    let mut section = match section {
-        Some(section) => section,
-        None => Section::new(reader, "storage", "[storage]", 0, &empty),
-    };
-    let path = section.value("url", "\"sqlite:data/gateway.db\"").and_then(|value| sqlite(&value));
-    let (retention, audit_retention) = retentions(&mut section);
-    section.finish();
-    let path = path.unwrap_or_else(|| PathBuf::from("data/gateway.db"));
-    let engine = Engine::Sqlite { path };
-    storage::Options { engine, retention, audit_retention, migrate: storage::Migrate::Auto }
-}
-
-/// The defaults of `retention` and `audit_retention`.
-const RETENTION: Duration = Duration::from_secs(30 * 86_400);
-const AUDIT_RETENTION: Duration = Duration::from_secs(365 * 86_400);
-
-/// `retention` and `audit_retention`. The audit log explains what happened to the other rows, so it
-/// is kept at least as long as they are.
-fn retentions(section: &mut Section<'_>) -> (Duration, Duration) {
-    let range = Range { least: "1s", greatest: "3650d", because: "" };
-    let rows = section.value("retention", "30d");
-    let retention = rows.map_or(Some(RETENTION), |value| value.duration(range));
-    let audit = section.value("audit_retention", "365d");
-    let audit_retention = audit.map(|value| value.duration(range));
-    if let (Some(value), Some(Some(given)), Some(least)) = (audit, audit_retention, retention)
-        && given < least
-    {
-        let least = rows.and_then(|value| value.text()).unwrap_or("30d");
-        let help = format!("write audit_retention = {least:?} or more");
-        value.refuse("audit_retention is shorter than retention", help);
-    }
-    let retention = retention.unwrap_or(RETENTION);
-    let default = retention.max(AUDIT_RETENTION);
-    (retention, audit_retention.flatten().unwrap_or(default))
-}
-
-fn sqlite(value: &Value<'_>) -> Option<PathBuf> {
-    let text = value.text()?;
-    if text.starts_with("postgres:") || text.starts_with("postgresql:") {
-        value.refuse(
-            "PostgreSQL is not available in this version",
-            "write url = \"sqlite:data/gateway.db\"",
-        );
-        return None;
-    }
-    let path = text.strip_prefix("sqlite:").filter(|path| !path.starts_with("//"));
-    let path = path.filter(|path| !path.is_empty() && *path != ":memory:");
-    if path.is_none() {
-        value.refuse("url must be sqlite: and the path of a file", value.remedy());
-    }
-    path.map(PathBuf::from)
 }
 
 /// Every `[[api_token]]`.

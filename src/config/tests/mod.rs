@@ -49,6 +49,7 @@ pub(super) fn given() -> Given {
         ("ENTRA_CLIENT_SECRET", CLIENT_SECRET),
         ("ENTRA_CLIENT_SECRET_NEXT", NEXT_CLIENT_SECRET),
         ("ENTRA_CLIENT_SECRET_ID", CLIENT_SECRET_ID),
+        ("AZDO_GATEWAY_DB_PASSWORD", "database-password-nobody-sees"),
         ("EMPTY", ""),
         ("SHORT", "short-secret"),
         ("SPACED", "spaced secret with words"),

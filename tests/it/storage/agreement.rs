@@ -156,11 +156,11 @@ fn every_engine_agrees_with_the_model() {
             failure_persistence: None,
             ..ProptestConfig::default()
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let sequence = prop::collection::vec(operation(), 1..80);
         let agrees = |operations: Vec<Operation>| {
             runtime.block_on(async {
-                let mut pair = Pair::of(engine);
+                let mut pair = Pair::of(engine).await;
                 for operation in operations {
                     pair = pair.apply(operation).await;
                     pair.compare().await;

@@ -18,7 +18,7 @@ async fn seconds(bench: &Bench, filter: AuditFilter) -> Vec<i64> {
 
 #[tokio::test]
 async fn an_entry_is_read_back_as_it_was_recorded() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let full = make::entry(1, Action::Mint);
         let bare = Entry::new(at(2), "Contoso", Action::Unlink, Outcome::Failed);
         bench.store.record(vec![full.clone(), bare.clone()]).await.unwrap();
@@ -36,7 +36,7 @@ async fn an_entry_is_read_back_as_it_was_recorded() {
 
 #[tokio::test]
 async fn every_action_and_outcome_is_stored_and_read_back() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         for action in Action::ALL.iter().copied() {
             for outcome in Outcome::ALL.iter().copied() {
                 let entry = Entry { outcome, ..make::entry(1, action) };
@@ -58,7 +58,7 @@ async fn every_action_and_outcome_is_stored_and_read_back() {
 
 #[tokio::test]
 async fn filters_select_the_entries_that_match() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let run = RunId(Uuid::from_u128(77));
         let entries = vec![
             make::entry(1, Action::Mint),
@@ -98,7 +98,7 @@ async fn filters_select_the_entries_that_match() {
 
 #[tokio::test]
 async fn pages_are_complete_and_do_not_overlap() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let entries = (1..=7).map(|second| make::entry(second, Action::Use));
         bench.store.record(entries.collect()).await.unwrap();
         let other = Entry { organization: "contoso".into(), ..make::entry(8, Action::Use) };
@@ -122,7 +122,7 @@ async fn pages_are_complete_and_do_not_overlap() {
 
 #[tokio::test]
 async fn old_entries_are_deleted_a_few_at_a_time_by_their_own_retention() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         // They are not recorded in the order of their times.
         for second in [5, 1, 4, 2, 3] {
             bench.store.record(vec![make::entry(second, Action::Use)]).await.unwrap();
@@ -140,7 +140,7 @@ async fn old_entries_are_deleted_a_few_at_a_time_by_their_own_retention() {
 
 #[tokio::test]
 async fn numbers_are_never_used_twice() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.store.record(vec![make::entry(1, Action::Use); 3]).await.unwrap();
         assert_eq!(bench.store.delete_older(at(0), at(9), 9).await.unwrap(), 3);
         let bench = bench.reopened().await;

@@ -11,12 +11,14 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use azdo_gateway::storage::{Commit, DeliveryFilter, Page, Store};
 use fakes::random::Random;
 
-use super::{Bench, Engine, agreement, claim, make, receive};
+use super::{
+    Bench, Engine, Place, agreement, claim, make, open_postgres, open_sqlite, receive,
+};
 
-/// The folder of the store that this process plays.
-const FOLDER: &str = "AZDO_GATEWAY_STORE_TO_KILL";
-/// The engine of that store.
-const ENGINE: &str = "AZDO_GATEWAY_ENGINE_TO_KILL";
+/// The folder of the store that this process plays, or the URL of its database.
+const PLACE: &str = "AZDO_GATEWAY_STORE_TO_KILL";
+/// The password for that database.
+const PASSWORD: &str = "AZDO_GATEWAY_STORE_TO_KILL_PASSWORD";
 const DEATHS: usize = 12;
 
 /// The other process.
@@ -31,8 +33,12 @@ impl Victim {
         let mut process = Command::new(std::env::current_exe().expect("this is a program"))
             .args(["--exact", "--nocapture"])
             .arg("storage::death::answered_deliveries_and_decisions_survive_a_kill")
-            .env(FOLDER, bench.folder.path())
-            .env(ENGINE, format!("{:?}", bench.engine))
+            .envs(match &bench.place {
+                Place::Folder(folder) => vec![(PLACE, folder.path().to_str().unwrap().to_owned())],
+                Place::Database(database) => {
+                    vec![(PLACE, database.url()), (PASSWORD, database.password().to_owned())]
+                }
+            })
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -143,12 +149,12 @@ fn live(bench: &Bench, first: i64, random: &mut Random) -> (i64, i64) {
 
 async fn check_lives(engine: Engine) {
     let mut random = Random::seeded(agreement::seed().into());
-    let mut bench = Bench::of(engine);
+    let mut bench = Bench::of(engine).await;
     let (mut next, mut expected, mut decided) = (0, Vec::new(), Vec::new());
     for _ in 0..DEATHS {
         bench.close().await;
         let (sent, answered) = live(&bench, next, &mut random);
-        bench = bench.opened();
+        bench = bench.opened().await;
         bench.store.claim_deliveries(claim(0, 0)).await.expect("it is writable");
         let found = stored(&*bench.store).await;
         let numbers: Vec<i64> = found.iter().map(|(number, _)| *number).collect();
@@ -170,10 +176,11 @@ async fn check_lives(engine: Engine) {
 
 #[tokio::test]
 async fn answered_deliveries_and_decisions_survive_a_kill() {
-    if let Some(folder) = std::env::var_os(FOLDER) {
-        let name = std::env::var(ENGINE).expect("it comes with the folder");
-        let engine = Engine::ALL.into_iter().find(|engine| format!("{engine:?}") == name);
-        let store = engine.expect("it is one of ours").open(folder.as_ref());
+    if let Ok(place) = std::env::var(PLACE) {
+        let store = match std::env::var(PASSWORD) {
+            Ok(password) => open_postgres(&place, &password).await,
+            Err(_) => open_sqlite(place.as_ref()),
+        };
         return obey(&*store).await;
     }
     for engine in Engine::ALL {

@@ -23,7 +23,7 @@ async fn traces(bench: &Bench) -> (usize, usize, bool, u64) {
 
 #[tokio::test]
 async fn a_decision_stores_everything_that_it_contains() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let leased = bench.delivered(1).await;
         let mut commit = make::decision(&leased, &[make::run(1, "lint", 'a')], &[]);
         commit.decision.pull_request = Some(make::remembered(7, "Add search", at(3)));
@@ -48,7 +48,7 @@ async fn a_decision_stores_everything_that_it_contains() {
 
 #[tokio::test]
 async fn a_decision_under_an_old_lease_changes_nothing() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let stale = bench.delivered(1).await;
         let second = LEASE.as_secs().try_into().unwrap();
         let holder = bench.store.claim_deliveries(claim(second, 1)).await.unwrap().remove(0);
@@ -66,7 +66,7 @@ async fn a_decision_under_an_old_lease_changes_nothing() {
 
 #[tokio::test]
 async fn a_decision_on_changed_state_is_a_conflict_and_can_be_repeated() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let remember = |lease, revision| {
             let decision = Decision {
                 pull_request: Some(make::remembered(7, "Add search", at(3))),
@@ -107,7 +107,7 @@ async fn a_decision_on_changed_state_is_a_conflict_and_can_be_repeated() {
 
 #[tokio::test]
 async fn a_decision_based_on_an_old_revision_does_not_end_a_run() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let old = bench.plan(1, &[make::run(1, "lint", 'a')]).await.remove(0);
         assert_eq!(bench.change(make::moved(&old, State::Succeeded, 2)).await, Commit::Committed);
         let leased = bench.delivered(2).await;
@@ -124,7 +124,7 @@ async fn a_decision_based_on_an_old_revision_does_not_end_a_run() {
 
 #[tokio::test]
 async fn a_decision_that_cannot_be_stored_whole_is_not_stored_in_part() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.plan(1, &[make::run(1, "lint", 'a')]).await;
         let leased = bench.delivered(2).await;
         let before = traces(&bench).await;
@@ -144,7 +144,7 @@ async fn a_decision_that_cannot_be_stored_whole_is_not_stored_in_part() {
 
 #[tokio::test]
 async fn former_names_of_a_repository_are_stored() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let named = |name: &str| Repository { name: name.into(), ..make::repository() };
         let names = [("web", None), ("store", None), ("shop", Some("Fabrikam/store"))];
         for (number, (name, former)) in (1..).zip(names) {
@@ -165,7 +165,7 @@ async fn former_names_of_a_repository_are_stored() {
 
 #[tokio::test]
 async fn a_lease_that_was_never_given_is_lost() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let mut leased = bench.delivered(1).await;
         leased.lease = Lease { number: leased.lease.number + 1, ..leased.lease };
         let commit = make::decision(&leased, &[], &[]);

@@ -56,7 +56,7 @@ fn active(hook: &str, first: i64, last: i64) -> ActiveHook {
 
 #[tokio::test]
 async fn each_scope_counts_its_generations() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         assert_eq!(bench.hook_state().await, HookState::default());
         let pushes = hook_scope('a', Topic::Pushes);
         let comments = hook_scope('a', Topic::Comments);
@@ -75,7 +75,7 @@ async fn each_scope_counts_its_generations() {
 
 #[tokio::test]
 async fn healings_count_only_in_a_row() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let pushes = hook_scope('a', Topic::Pushes);
         for (second, heals, healings) in
             [(1, true, 1), (2, true, 2), (3, false, 0), (4, true, 1), (5, true, 2)]
@@ -94,7 +94,7 @@ async fn healings_count_only_in_a_row() {
 
 #[tokio::test]
 async fn a_retired_secret_stays_retired() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let (pushes, other) = (hook_scope('a', Topic::Pushes), hook_scope('b', Topic::Pushes));
         for second in 1..=4 {
             bench.renewed(&[pushes.clone(), other.clone()], false, second).await;
@@ -118,7 +118,7 @@ async fn a_retired_secret_stays_retired() {
 
 #[tokio::test]
 async fn the_first_and_the_last_delivery_of_a_hook_are_stored() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.received(ORGANIZATION, &[active("b", 10, 12), active("a", 5, 5)]).await;
         bench.received(ORGANIZATION, &[active("b", 11, 20)]).await;
         let bench = bench.reopened().await;
@@ -134,7 +134,7 @@ async fn the_first_and_the_last_delivery_of_a_hook_are_stored() {
 
 #[tokio::test]
 async fn hooks_that_have_not_delivered_for_long_are_deleted() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let newer = active("d", 0, 10);
         let all = [active("a", 1, 7), active("c", 1, 9), newer.clone()];
         bench.received(ORGANIZATION, &all).await;
@@ -147,7 +147,7 @@ async fn hooks_that_have_not_delivered_for_long_are_deleted() {
 
 #[tokio::test]
 async fn hooks_are_held_back_until_an_operator_asks_for_them() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let hold = async |bench: &Bench, organization: &str, is_held| {
             bench.store.hold_hooks(organization, is_held, at(9)).await.unwrap();
         };
@@ -167,7 +167,7 @@ async fn hooks_are_held_back_until_an_operator_asks_for_them() {
 
 #[tokio::test]
 async fn while_hooks_are_removed_no_secret_is_live_and_afterwards_new_ones_are() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let (one, two) = (hook_scope('a', Topic::Pushes), hook_scope('b', Topic::Pushes));
         bench.renewed(&[one.clone(), two.clone()], false, 1).await;
         bench.renewed(std::slice::from_ref(&two), false, 2).await;
@@ -184,7 +184,7 @@ async fn while_hooks_are_removed_no_secret_is_live_and_afterwards_new_ones_are()
 
 #[tokio::test]
 async fn hooks_belong_to_an_organization_in_any_spelling() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let pushes = hook_scope('a', Topic::Pushes);
         for (organization, second) in [("fabrikam", 1), ("Fabrikam", 2), ("contoso", 3)] {
             let (hook_scopes, now) = (vec![pushes.clone()], at(second));

@@ -21,7 +21,7 @@ async fn undecided(store: &dyn Store) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_notification_is_stored_once_however_many_bring_it() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let calls = (0..64).map(|_| {
             let store = Arc::clone(&bench.store);
             tokio::spawn(async move { receive(&*store, &make::delivery(1)).await.unwrap() })
@@ -34,7 +34,7 @@ async fn one_notification_is_stored_once_however_many_bring_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_claims_lease_every_delivery_once() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let calls = (0..600).map(|number| {
             let store = Arc::clone(&bench.store);
             tokio::spawn(async move { receive(&*store, &make::delivery(number)).await.unwrap() })
@@ -62,7 +62,7 @@ async fn concurrent_claims_lease_every_delivery_once() {
 
 #[tokio::test]
 async fn one_event_through_two_subscriptions_is_decided_once() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let call = |subscription, number| {
             bench.accept(make::delivery_of(make::ORGANIZATION, subscription, number, "event"))
         };
@@ -80,7 +80,7 @@ async fn one_event_through_two_subscriptions_is_decided_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hooks_of_different_projects_do_not_interfere() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let to = |hook: &str| HookCall { hook: hook.into(), ..make::delivery(1) };
         for hook in ["by-hand@tools", "by-hand@fabrikam", "by-hand@fabrikam", "git-push"] {
             receive(&*bench.store, &to(hook)).await.unwrap();
@@ -93,7 +93,7 @@ async fn hooks_of_different_projects_do_not_interfere() {
 
 #[tokio::test]
 async fn organizations_do_not_interfere() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         for organization in ["fabrikam", "contoso"] {
             let call = make::delivery_of(organization, "subscription-a", 1, "event");
             bench.accept(call).await.unwrap();
@@ -106,7 +106,7 @@ async fn organizations_do_not_interfere() {
 
 #[tokio::test]
 async fn a_delivery_without_a_key_is_stored_every_time() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         for _ in 0..3 {
             bench.accept(make::keyless("event")).await.unwrap();
         }
@@ -116,7 +116,7 @@ async fn a_delivery_without_a_key_is_stored_every_time() {
 
 #[tokio::test]
 async fn a_body_that_is_not_json_is_stored_and_quarantined() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let call = make::not_json(make::ORGANIZATION, "1");
         let id = bench.accept(call.clone()).await.unwrap();
         let found = bench.store.delivery(id).await.unwrap().unwrap();
@@ -129,7 +129,7 @@ async fn a_body_that_is_not_json_is_stored_and_quarantined() {
 
 #[tokio::test]
 async fn a_replay_is_decided_although_its_event_is_known() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let first = bench.delivered(1).await;
         let commit = make::decision(&first, &[], &[]);
         assert_eq!(bench.store.commit_decision(commit).await.unwrap(), Commit::Committed);
@@ -149,7 +149,7 @@ async fn a_replay_is_decided_although_its_event_is_known() {
 
 #[tokio::test]
 async fn claims_take_the_oldest_and_last_until_their_lease_ends() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         for number in 1..=5 {
             bench.accept(make::delivery(number)).await.unwrap();
         }
@@ -169,7 +169,7 @@ async fn claims_take_the_oldest_and_last_until_their_lease_ends() {
 
 #[tokio::test]
 async fn received_deliveries_count_as_undecided_and_are_claimed_in_order() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let store = &*bench.store;
         for number in 0..5 {
             receive(store, &make::delivery(number)).await.unwrap();
@@ -184,7 +184,7 @@ async fn received_deliveries_count_as_undecided_and_are_claimed_in_order() {
 
 #[tokio::test]
 async fn a_repeated_notification_is_stored_once() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let store = &*bench.store;
         for number in [7, 7, 8] {
             receive(store, &make::delivery(number)).await.unwrap();
@@ -198,7 +198,7 @@ async fn a_repeated_notification_is_stored_once() {
 
 #[tokio::test]
 async fn bodies_may_be_empty_and_long() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let store = &*bench.store;
         let long: Vec<u8> = (0..9_000_000_u32).map(|at| (at.wrapping_mul(97) >> 3) as u8).collect();
         for body in [&[], long.as_slice(), b"{", &long, &[]] {
@@ -217,7 +217,7 @@ async fn bodies_may_be_empty_and_long() {
 
 #[tokio::test]
 async fn a_claim_of_none_shows_received_deliveries_in_lists() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         receive(&*bench.store, &make::delivery(1)).await.unwrap();
         assert!(bench.store.claim_deliveries(claim(0, 0)).await.unwrap().is_empty());
         assert_eq!(count(&*bench.store).await, 1);
@@ -226,7 +226,7 @@ async fn a_claim_of_none_shows_received_deliveries_in_lists() {
 
 #[tokio::test]
 async fn a_list_waits_a_moment_for_deliveries_that_were_received_before() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         receive(&*bench.store, &make::delivery(1)).await.unwrap();
         let claiming = bench.store.claim_deliveries(claim(0, 9));
         let (found, claimed) = tokio::join!(count(&*bench.store), claiming);
@@ -236,7 +236,7 @@ async fn a_list_waits_a_moment_for_deliveries_that_were_received_before() {
 
 #[tokio::test]
 async fn a_closed_store_refuses_hook_calls() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         receive(&*bench.store, &make::delivery(1)).await.unwrap();
         bench.store.close(LEASE).await;
         assert!(receive(&*bench.store, &make::delivery(2)).await.is_err());

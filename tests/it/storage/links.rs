@@ -67,7 +67,7 @@ fn failed(retry_at: i64) -> Refreshed {
 
 #[tokio::test]
 async fn a_link_is_read_back_as_it_was_stored() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         assert_eq!(bench.store.link(ORGANIZATION).await.unwrap(), None);
         let first = bench.linked(ORGANIZATION, 1).await;
         assert!(first.revision > 0);
@@ -87,7 +87,7 @@ async fn a_link_is_read_back_as_it_was_stored() {
 
 #[tokio::test]
 async fn an_organization_has_one_link_in_any_spelling() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let before = bench.linked("fabrikam", 1).await;
         let after = bench.linked("Fabrikam", 2).await;
         assert!(after.revision > before.revision);
@@ -100,7 +100,7 @@ async fn an_organization_has_one_link_in_any_spelling() {
 
 #[tokio::test]
 async fn unlinking_without_a_link_writes_nothing() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         assert_eq!(bench.link_to(ORGANIZATION, LinkTo::Unlinked).await, Commit::Conflict);
         let before = bench.linked(ORGANIZATION, 1).await;
         assert_eq!(bench.link_to(ORGANIZATION, LinkTo::Unlinked).await, Commit::Committed);
@@ -113,7 +113,7 @@ async fn unlinking_without_a_link_writes_nothing() {
 
 #[tokio::test]
 async fn one_process_renews_a_link_at_a_time() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let claim = |second| bench.store.claim_refresh("FABRIKAM", at(second), LEASE);
         assert!(matches!(claim(0).await.unwrap(), Refresh::NotLinked));
         let known = bench.linked(ORGANIZATION, 1).await;
@@ -132,7 +132,7 @@ async fn one_process_renews_a_link_at_a_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_claims_of_a_renewal_one_is_given() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.linked(ORGANIZATION, 1).await;
         let claims = (0..8).map(|_| {
             let store = Arc::clone(&bench.store);
@@ -153,7 +153,7 @@ async fn of_many_claims_of_a_renewal_one_is_given() {
 
 #[tokio::test]
 async fn the_outcome_of_a_renewal_is_stored() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let linked = bench.linked(ORGANIZATION, 1).await;
         for (failures, retry_at) in [(1, 10), (2, 20)] {
             let before = bench.found(ORGANIZATION).await;
@@ -189,7 +189,7 @@ async fn the_outcome_of_a_renewal_is_stored() {
 
 #[tokio::test]
 async fn the_lease_of_a_renewal_is_used_once() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.linked(ORGANIZATION, 1).await;
         for first in [renewed(2), failed(9), Refreshed::Unchanged] {
             let lease = bench.leased(0).await;
@@ -203,7 +203,7 @@ async fn the_lease_of_a_renewal_is_used_once() {
 
 #[tokio::test]
 async fn a_renewal_of_a_link_that_was_replaced_writes_nothing() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.linked(ORGANIZATION, 1).await;
         let lease = bench.leased(0).await;
         let anew = bench.linked("Fabrikam", 2).await;
@@ -219,7 +219,7 @@ async fn a_renewal_of_a_link_that_was_replaced_writes_nothing() {
 
 #[tokio::test]
 async fn lease_numbers_grow_across_links() {
-    for mut bench in Bench::all() {
+    for mut bench in Bench::all().await {
         let mut last = 0;
         for turn in 0..3 {
             bench.linked(ORGANIZATION, turn).await;
@@ -235,7 +235,7 @@ async fn lease_numbers_grow_across_links() {
 
 #[tokio::test]
 async fn a_restart_ends_the_lease_of_a_renewal() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.linked(ORGANIZATION, 1).await;
         let lease = bench.leased(0).await;
         let bench = bench.reopened().await;
@@ -246,7 +246,7 @@ async fn a_restart_ends_the_lease_of_a_renewal() {
 
 #[tokio::test]
 async fn a_renewal_may_end_without_a_change() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.linked(ORGANIZATION, 1).await;
         let lease = bench.leased(0).await;
         let entry = None::<Entry>;

@@ -10,7 +10,7 @@ use make::HookCall;
 
 #[tokio::test]
 async fn pages_are_complete_and_do_not_overlap() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         for number in 1..=23 {
             bench.accept(make::delivery(number)).await.unwrap();
         }
@@ -37,7 +37,7 @@ async fn pages_are_complete_and_do_not_overlap() {
 
 #[tokio::test]
 async fn deliveries_are_found_by_every_filter() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let other = make::delivery_of("contoso", "subscription-a", 1, "event");
         let body = String::from_utf8(other.body.clone()).unwrap();
         let body = body.replace("git.push", "build.complete").into_bytes();
@@ -67,7 +67,7 @@ async fn deliveries_are_found_by_every_filter() {
 
 #[tokio::test]
 async fn runs_are_found_by_every_filter() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let contoso = Run { organization: "contoso".into(), ..make::push_run(2, "b", 'b') };
         let runs = bench.plan(1, &[make::run(1, "a", 'a'), contoso]).await;
         assert_eq!(bench.change(make::moved(&runs[0], State::Failed, 2)).await, Commit::Committed);
@@ -91,7 +91,7 @@ async fn runs_are_found_by_every_filter() {
 
 #[tokio::test]
 async fn statuses_are_found_by_every_filter() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         let other = make::status("scan", 'a', Shown::Pending);
         let other = bench.store.queue_status(other, at(1)).await.unwrap();
@@ -114,7 +114,7 @@ async fn statuses_are_found_by_every_filter() {
 
 #[tokio::test]
 async fn the_backlog_counts_unfinished_rows_of_each_stage() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         assert_eq!(bench.store.backlog().await.unwrap(), Backlog::default());
         let runs = [make::run(1, "a", 'a'), make::run(2, "b", 'a'), make::run(3, "c", 'a')];
         let runs = bench.plan(1, &runs).await;

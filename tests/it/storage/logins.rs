@@ -20,7 +20,7 @@ async fn take(bench: &Bench, number: u32, organization: &str, second: i64) -> bo
 
 #[tokio::test]
 async fn a_ticket_works_once_for_its_organization() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.store.issue_ticket(ticket(1, 60)).await.unwrap();
         assert!(!take(&bench, 2, ORGANIZATION, 0).await, "there is no such ticket");
         assert!(!take(&bench, 1, "contoso", 0).await);
@@ -34,7 +34,7 @@ async fn a_ticket_works_once_for_its_organization() {
 
 #[tokio::test]
 async fn tickets_and_sign_ins_are_known_until_they_are_used() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let is_known = async |number| bench.store.is_known(digest(number)).await.unwrap();
         assert!(!is_known(1).await);
         bench.store.issue_ticket(ticket(1, 60)).await.unwrap();
@@ -52,7 +52,7 @@ async fn tickets_and_sign_ins_are_known_until_they_are_used() {
 
 #[tokio::test]
 async fn an_expired_ticket_is_refused() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.store.issue_ticket(ticket(1, 60)).await.unwrap();
         bench.store.issue_ticket(ticket(2, 60)).await.unwrap();
         assert!(take(&bench, 1, ORGANIZATION, 59).await);
@@ -63,7 +63,7 @@ async fn an_expired_ticket_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_uses_of_one_ticket_one_succeeds() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.store.issue_ticket(ticket(1, 60)).await.unwrap();
         let takes = (0..8).map(|_| {
             let store = Arc::clone(&bench.store);
@@ -78,7 +78,7 @@ async fn of_many_uses_of_one_ticket_one_succeeds() {
 
 #[tokio::test]
 async fn a_sign_in_ends_once_in_the_browser_that_began_it() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let begun = login(1, 5, 60);
         bench.store.begin_login(begun.clone(), at(0)).await.unwrap();
         let take = |state, browser| bench.store.take_login(digest(state), digest(browser), at(1));
@@ -91,7 +91,7 @@ async fn a_sign_in_ends_once_in_the_browser_that_began_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_ends_of_one_sign_in_one_succeeds() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.store.begin_login(login(1, 5, 60), at(0)).await.unwrap();
         let takes = (0..8).map(|_| {
             let store = Arc::clone(&bench.store);
@@ -106,7 +106,7 @@ async fn of_many_ends_of_one_sign_in_one_succeeds() {
 
 #[tokio::test]
 async fn an_expired_sign_in_is_deleted() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.store.begin_login(login(1, 5, 60), at(0)).await.unwrap();
         bench.store.begin_login(login(2, 5, 60), at(0)).await.unwrap();
         assert_eq!(bench.store.take_login(digest(1), digest(5), at(60)).await.unwrap(), None);
@@ -118,7 +118,7 @@ async fn an_expired_sign_in_is_deleted() {
 
 #[tokio::test]
 async fn a_flood_of_sign_ins_deletes_those_that_expire_first() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         for number in 0..1_010 {
             let until = 60 + i64::from(number);
             bench.store.issue_ticket(ticket(number, until)).await.unwrap();
@@ -135,7 +135,7 @@ async fn a_flood_of_sign_ins_deletes_those_that_expire_first() {
 
 #[tokio::test]
 async fn a_sign_in_survives_a_restart() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.store.issue_ticket(ticket(1, 60)).await.unwrap();
         bench.store.begin_login(login(1, 5, 60), at(0)).await.unwrap();
         let bench = bench.reopened().await;

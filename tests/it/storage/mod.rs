@@ -50,6 +50,7 @@ mod subscriptions;
 mod watching;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use azdo_gateway::domain::id::{DeliveryId, RunId};
@@ -57,12 +58,16 @@ use azdo_gateway::domain::run::Run;
 use azdo_gateway::domain::slot::Posting;
 use azdo_gateway::domain::time::Timestamp;
 use azdo_gateway::pipeline::accept::read_envelope;
+use azdo_gateway::secret::Secret;
+use azdo_gateway::storage::postgres::Postgres;
 use azdo_gateway::storage::sqlite::Sqlite;
 use azdo_gateway::storage::{
-    Claim, Commit, DeliveryFilter, Error, LeasedDelivery, LeasedSlot, Page, PostingCommit,
-    RunCommit, StatusFilter, StatusRow, Store,
+    Claim, Commit, DeliveryFilter, Error, LeasedDelivery, LeasedSlot, Migrate, Page,
+    PostgresOptions, PostingCommit, RunCommit, StatusFilter, StatusRow, Store, TlsMode,
 };
 use make::HookCall;
+
+use crate::harness::Database;
 
 /// Stores a hook call.
 async fn receive(store: &dyn Store, call: &HookCall) -> Result<(), Error> {
@@ -76,51 +81,103 @@ pub(super) const LEASE: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Engine {
     Sqlite,
+    Postgres,
+}
+
+/// Where the state of a store is.
+pub(super) enum Place {
+    Folder(tempfile::TempDir),
+    Database(Database),
 }
 
 impl Engine {
-    const ALL: [Engine; 1] = [Engine::Sqlite];
+    const ALL: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
 
-    /// Opens the store in that folder.
-    pub(super) fn open(self, folder: &std::path::Path) -> Arc<dyn Store> {
+    /// An empty place, in memory where the machine has a folder for that: these tests are not about
+    /// power failures, and an fsync takes as long as all the rest.
+    fn place(self) -> Place {
         match self {
             Engine::Sqlite => {
-                let path = folder.join("gateway.db");
-                Arc::new(Sqlite::open(&path, read_envelope).expect("the database opens"))
+                let shared_memory = std::path::Path::new("/dev/shm");
+                let folder = match shared_memory.is_dir() {
+                    true => tempfile::tempdir_in(shared_memory),
+                    false => tempfile::tempdir(),
+                };
+                Place::Folder(folder.expect("there is a temporary folder"))
             }
+            Engine::Postgres => Place::Database(Database::create()),
         }
     }
 }
 
-/// A store under test, in a folder of its own.
+/// Opens the store in that folder.
+fn open_sqlite(folder: &std::path::Path) -> Arc<dyn Store> {
+    let path = folder.join("gateway.db");
+    Arc::new(Sqlite::open(&path, read_envelope).expect("the database opens"))
+}
+
+/// Opens the store in the database of that URL, as a process of its own.
+async fn open_postgres(url: &str, password: &str) -> Arc<dyn Store> {
+    static OPENED: AtomicU32 = AtomicU32::new(0);
+    let instance = format!("{:08x}", OPENED.fetch_add(1, Ordering::Relaxed));
+    let options = PostgresOptions {
+        url: url.to_owned(),
+        tls: TlsMode::Disable,
+        password: Some(Secret::new(password.to_owned())),
+        ca_file: None,
+        connections: 8,
+        statement_timeout: Duration::from_secs(30),
+        idle_in_transaction_session_timeout: Duration::from_secs(30),
+        pooler: None,
+    };
+    let opened = Postgres::open(&options, Migrate::Auto, &instance, read_envelope).await;
+    Arc::new(opened.expect("the database opens"))
+}
+
+impl Place {
+    async fn open(&self) -> Arc<dyn Store> {
+        match self {
+            Place::Folder(folder) => open_sqlite(folder.path()),
+            Place::Database(database) => open_postgres(&database.url(), database.password()).await,
+        }
+    }
+
+    /// The folder of a store that has one.
+    pub(super) fn folder(&self) -> &std::path::Path {
+        match self {
+            Place::Folder(folder) => folder.path(),
+            Place::Database(_) => panic!("a database has no folder"),
+        }
+    }
+}
+
+/// A store under test, in a place of its own.
 pub(super) struct Bench {
     pub(super) store: Arc<dyn Store>,
     engine: Engine,
-    folder: tempfile::TempDir,
+    place: Place,
 }
 
 impl Bench {
     /// An empty store of every engine.
-    pub(super) fn all() -> impl Iterator<Item = Bench> {
-        Engine::ALL.into_iter().map(Bench::of)
+    pub(super) async fn all() -> Vec<Bench> {
+        let mut benches = Vec::new();
+        for engine in Engine::ALL {
+            benches.push(Bench::of(engine).await);
+        }
+        benches
     }
 
-    /// An empty store, in memory where the machine has a folder for that: these tests are not about
-    /// power failures, and an fsync takes as long as all the rest.
-    pub(super) fn of(engine: Engine) -> Bench {
-        let shared_memory = std::path::Path::new("/dev/shm");
-        let folder = match shared_memory.is_dir() {
-            true => tempfile::tempdir_in(shared_memory),
-            false => tempfile::tempdir(),
-        };
-        let folder = folder.expect("there is a temporary folder");
-        Bench { store: engine.open(folder.path()), engine, folder }
+    /// An empty store.
+    pub(super) async fn of(engine: Engine) -> Bench {
+        let place = engine.place();
+        Bench { store: place.open().await, engine, place }
     }
 
     /// Closes the store and opens it again, as a restart does.
     pub(super) async fn reopened(self) -> Bench {
         self.close().await;
-        self.opened()
+        self.opened().await
     }
 
     /// Closes the store, so that another process may open it.
@@ -129,10 +186,10 @@ impl Bench {
     }
 
     /// Opens the store again.
-    fn opened(self) -> Bench {
-        let Bench { store, engine, folder } = self;
+    async fn opened(self) -> Bench {
+        let Bench { store, engine, place } = self;
         drop(store);
-        Bench { store: engine.open(folder.path()), engine, folder }
+        Bench { store: place.open().await, engine, place }
     }
 
     /// Stores a hook call. The id of the new delivery; none where it was there before.

@@ -18,7 +18,7 @@ async fn one(bench: &Bench, second: i64) -> LeasedSlot {
 
 #[tokio::test]
 async fn a_change_of_a_run_queues_its_statuses() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let targets = Targets { pull_request: true, commit: true };
         let run = Run { targets, ..make::run(1, "a", 'a') };
         let run = bench.plan(1, &[run]).await.remove(0);
@@ -39,7 +39,7 @@ async fn a_change_of_a_run_queues_its_statuses() {
 
 #[tokio::test]
 async fn an_equal_status_is_not_queued_again() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let queue = async |state| {
             bench.store.queue_status(make::status("scan", 'a', state), at(0)).await.unwrap()
         };
@@ -57,7 +57,7 @@ async fn an_equal_status_is_not_queued_again() {
 
 #[tokio::test]
 async fn a_refused_status_may_be_queued_again() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let status = make::status("scan", 'a', Shown::Pending);
         bench.store.queue_status(status.clone(), at(0)).await.unwrap();
         let slot = one(&bench, 0).await;
@@ -76,7 +76,7 @@ async fn a_refused_status_may_be_queued_again() {
 
 #[tokio::test]
 async fn an_older_run_never_replaces_the_status_of_a_newer_one() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let runs = bench.plan(1, &[make::run(1, "a", 'a'), make::run(2, "a", 'a')]).await;
         let late = make::moved(&runs[0], State::Failed, 5);
         assert_eq!(bench.change(late).await, Commit::Committed);
@@ -91,7 +91,7 @@ async fn an_older_run_never_replaces_the_status_of_a_newer_one() {
 
 #[tokio::test]
 async fn a_newer_status_is_posted_after_the_attempt_that_is_under_way() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         let pending = one(&bench, 0).await;
         let done = make::moved(&run, State::Succeeded, 1);
@@ -112,7 +112,7 @@ async fn a_newer_status_is_posted_after_the_attempt_that_is_under_way() {
 
 #[tokio::test]
 async fn the_words_of_a_status_that_waits_are_replaced() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let mut run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         let says = async |run: &mut Run, second, words: &str| {
             let description = Some(words.to_owned());
@@ -151,7 +151,7 @@ async fn the_words_of_a_status_that_waits_are_replaced() {
 
 #[tokio::test]
 async fn a_status_that_was_replaced_during_an_attempt_is_superseded() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let mut run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         let pending = one(&bench, 0).await;
         for (second, state) in [(1, State::Running), (2, State::Succeeded)] {

@@ -10,7 +10,7 @@ fn policy(project: &str, id: i64) -> PolicyRow {
 
 #[tokio::test]
 async fn policies_are_recorded_until_they_are_forgotten() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let keep = async |organization: &str, policy, is_kept| {
             bench.store.record_policy(organization, policy, is_kept).await.unwrap();
         };

@@ -21,7 +21,7 @@ async fn one(bench: &Bench, second: i64) -> LeasedSlot {
 
 #[tokio::test]
 async fn after_an_abandoned_attempt_the_slot_is_doubtful_and_due_again() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         let abandoned = one(&bench, 0).await;
         assert!(!abandoned.doubtful);
@@ -39,7 +39,7 @@ async fn after_an_abandoned_attempt_the_slot_is_doubtful_and_due_again() {
 
 #[tokio::test]
 async fn the_last_attempt_decides_whether_a_slot_is_doubtful() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.plan(1, &[make::run(1, "a", 'a')]).await;
         for (second, doubtful) in [(0, true), (10, false), (20, true)] {
             let slot = one(&bench, second).await;
@@ -56,7 +56,7 @@ async fn the_last_attempt_decides_whether_a_slot_is_doubtful() {
 
 #[tokio::test]
 async fn only_attempts_that_count_are_counted() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         for (second, counts, attempts) in [(0, true, 0), (1, false, 1), (2, true, 1), (3, true, 2)]
         {
@@ -81,7 +81,7 @@ async fn only_attempts_that_count_are_counted() {
 
 #[tokio::test]
 async fn an_iteration_is_reused_for_statuses_of_the_same_run_only() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.plan(1, &[make::run(1, "a", 'a')]).await;
         let slot = one(&bench, 0).await;
         let posting = Posting::Posted { iteration: Some(3) };
@@ -101,7 +101,7 @@ async fn an_iteration_is_reused_for_statuses_of_the_same_run_only() {
 
 #[tokio::test]
 async fn slots_that_are_due_later_do_not_hide_others() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let queue = async |name: String| {
             let status = make::status(&name, 'a', Shown::Pending);
             bench.store.queue_status(status, at(0)).await.unwrap()
@@ -126,7 +126,7 @@ async fn slots_that_are_due_later_do_not_hide_others() {
 
 #[tokio::test]
 async fn the_slot_that_waited_longest_is_claimed_first() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let queue = async |name: &str, second| {
             let status = make::status(name, 'a', Shown::Pending);
             bench.store.queue_status(status, at(second)).await.unwrap()
@@ -142,7 +142,7 @@ async fn the_slot_that_waited_longest_is_claimed_first() {
 
 #[tokio::test]
 async fn a_status_that_is_shown_again_looks_up_its_iteration_again() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         let show_again = async |number| {
             let mut commit = make::decision(&bench.delivered(number).await, &[], &[]);
@@ -175,7 +175,7 @@ async fn a_status_that_is_shown_again_looks_up_its_iteration_again() {
 
 #[tokio::test]
 async fn what_waits_for_its_time_can_be_due() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         for (name, organization) in [("a", "fabrikam"), ("b", "Fabrikam"), ("c", "contoso")] {
             let status = make::status(name, 'a', Shown::Pending);
             let status = Status { organization: organization.into(), ..status };
@@ -204,7 +204,7 @@ async fn what_waits_for_its_time_can_be_due() {
 
 #[tokio::test]
 async fn a_status_without_a_run_is_superseded_by_a_run_that_has_not_ended() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         let shown = status::of(&run).remove(0);
         let exempt = Status { run: None, state: Shown::NotApplicable, ..shown };

@@ -47,7 +47,7 @@ impl Bench {
 
 #[tokio::test]
 async fn a_pass_is_due_when_somebody_asks_and_then_at_its_time() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let until = Timestamp::NEVER;
         assert_eq!(bench.claim_pass("a", 0).await, PassClaim::NotDue { until });
         bench.ask().await;
@@ -64,7 +64,7 @@ async fn a_pass_is_due_when_somebody_asks_and_then_at_its_time() {
 
 #[tokio::test]
 async fn one_process_at_a_time_runs_a_pass_until_its_lease_ends() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.ask().await;
         let number = claimed(bench.claim_pass("a", 0).await).number;
         let held = |second| PassClaim::HeldBy { instance: "a".into(), until: at(second) };
@@ -86,7 +86,7 @@ async fn one_process_at_a_time_runs_a_pass_until_its_lease_ends() {
 
 #[tokio::test]
 async fn the_last_outcome_is_kept_and_a_request_during_a_pass_leads_to_another() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.ask().await;
         let number = claimed(bench.claim_pass("a", 0).await).number;
         bench.ask().await;
@@ -104,7 +104,7 @@ async fn the_last_outcome_is_kept_and_a_request_during_a_pass_leads_to_another()
 
 #[tokio::test]
 async fn every_organization_and_reconciler_has_passes_of_its_own() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let ask = async |organization, reconciler| {
             bench.store.ask_reconciler(organization, reconciler).await.unwrap();
         };
@@ -131,7 +131,7 @@ async fn every_organization_and_reconciler_has_passes_of_its_own() {
 
 #[tokio::test]
 async fn after_a_restart_a_pass_of_the_process_before_can_be_claimed() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.ask().await;
         let number = claimed(bench.claim_pass("a", 0).await).number;
         let bench = bench.reopened().await;
@@ -144,7 +144,7 @@ async fn after_a_restart_a_pass_of_the_process_before_can_be_claimed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_processes_that_claim_a_pass_one_gets_it() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.ask().await;
         let claims = (0..8).map(|number| {
             let (store, instance) = (Arc::clone(&bench.store), format!("process-{number}"));

@@ -20,7 +20,7 @@ pub(super) async fn everything(bench: &Bench) -> String {
 
 #[tokio::test]
 async fn everything_survives_a_restart() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let leased = bench.delivered(1).await;
         let mut commit = make::decision(&leased, &[make::run(1, "a", 'a')], &[]);
         commit.decision.pull_request = Some(make::remembered(7, "Add search", at(3)));
@@ -40,7 +40,7 @@ async fn everything_survives_a_restart() {
 
 #[tokio::test]
 async fn a_restart_ends_every_lease_and_keeps_its_number() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.plan(1, &[make::run(1, "a", 'a')]).await;
         let delivery = bench.delivered(2).await;
         let run = bench.store.claim_runs(claim(0, 1)).await.unwrap().remove(0);
@@ -63,7 +63,7 @@ async fn a_restart_ends_every_lease_and_keeps_its_number() {
 
 #[tokio::test]
 async fn a_slot_that_is_due_later_is_due_later_after_a_restart() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench
             .store
             .queue_status(
@@ -88,7 +88,7 @@ async fn a_slot_that_is_due_later_is_due_later_after_a_restart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn closing_carries_out_accepted_writes_and_refuses_further_ones() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let writes: Vec<_> = (0..500)
             .map(|number| {
                 let store = bench.store.clone();

@@ -34,7 +34,7 @@ async fn finish(bench: &Bench, number: u32, second: i64) {
 
 #[tokio::test]
 async fn old_finished_rows_are_deleted() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         for number in 1..=5 {
             finish(&bench, number, i64::from(number)).await;
         }
@@ -54,7 +54,7 @@ async fn old_finished_rows_are_deleted() {
 
 #[tokio::test]
 async fn unfinished_rows_are_never_deleted() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.plan(1, &[make::run(1, "a", 'a')]).await;
         bench.accept(make::delivery(2)).await.unwrap();
         bench.store.queue_status(make::status("scan", 'a', Shown::Pending), at(0)).await.unwrap();
@@ -72,7 +72,7 @@ async fn unfinished_rows_are_never_deleted() {
 
 #[tokio::test]
 async fn a_status_outlives_its_run() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         assert_eq!(bench.change(make::moved(&run, State::Failed, 1)).await, Commit::Committed);
         finish_unposted(&bench).await;
@@ -95,7 +95,7 @@ async fn finish_unposted(bench: &Bench) {
 
 #[tokio::test]
 async fn numbers_are_never_used_twice() {
-    for mut bench in Bench::all() {
+    for mut bench in Bench::all().await {
         let mut last = (0, 0, 0);
         for number in 1..=4 {
             finish(&bench, number, 1).await;
@@ -114,7 +114,7 @@ async fn numbers_are_never_used_twice() {
 
 #[tokio::test]
 async fn after_runs_were_deleted_a_newer_run_still_owns_its_slot() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         for number in 1..=3 {
             finish(&bench, number, 1).await;
         }
@@ -131,7 +131,7 @@ async fn after_runs_were_deleted_a_newer_run_still_owns_its_slot() {
 
 #[tokio::test]
 async fn a_notification_is_stored_again_after_its_delivery_was_deleted() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         finish(&bench, 1, 1).await;
         finish(&bench, 2, 1).await;
         delete_older(&bench, 100).await;

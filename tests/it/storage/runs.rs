@@ -22,7 +22,7 @@ async fn attempted(bench: &Bench, of: &LeasedRun, run: Run, due: Option<i64>) ->
 
 #[tokio::test]
 async fn runs_are_numbered_and_claimed_in_the_order_of_their_planning() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         // Ids say nothing about the order.
         let first = bench.plan(1, &[make::run(9, "a", 'a'), make::run(3, "b", 'a')]).await;
         let second = bench.plan(2, &[make::run(5, "c", 'a')]).await;
@@ -38,7 +38,7 @@ async fn runs_are_numbered_and_claimed_in_the_order_of_their_planning() {
 
 #[tokio::test]
 async fn a_change_under_an_old_lease_is_refused() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.plan(1, &[make::run(1, "a", 'a')]).await;
         let stale = claimed(&bench, 0, 1).await.remove(0);
         let holder = claimed(&bench, 30, 1).await.remove(0);
@@ -52,7 +52,7 @@ async fn a_change_under_an_old_lease_is_refused() {
 
 #[tokio::test]
 async fn a_change_of_an_old_revision_is_a_conflict() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.plan(1, &[make::run(1, "a", 'a')]).await;
         let leased = claimed(&bench, 0, 1).await.remove(0);
         let running = make::moved(&leased.run, State::Running, 1);
@@ -70,7 +70,7 @@ async fn a_change_of_an_old_revision_is_a_conflict() {
 
 #[tokio::test]
 async fn a_failed_attempt_says_when_its_run_is_due() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.plan(1, &[make::run(1, "a", 'a')]).await;
         let leased = claimed(&bench, 0, 1).await.remove(0);
         let failed = Run { attempts: 1, ..make::moved(&leased.run, State::Planned, 1) };
@@ -83,7 +83,7 @@ async fn a_failed_attempt_says_when_its_run_is_due() {
 
 #[tokio::test]
 async fn a_run_that_ended_while_it_was_leased_is_not_claimed_again() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.plan(1, &[make::run(1, "a", 'a')]).await;
         let leased = claimed(&bench, 0, 1).await.remove(0);
         let ended = make::moved(&leased.run, State::Superseded, 1);
@@ -98,7 +98,7 @@ fn limited(number: u128, check: &str, concurrency: u32) -> Run {
 
 #[tokio::test]
 async fn a_check_has_no_more_runs_at_the_ci_than_its_concurrency() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let runs: Vec<_> = (1..=5).map(|number| limited(number, "slow", 2)).collect();
         bench.plan(1, &runs).await;
         let first = claimed(&bench, 0, 9).await;
@@ -119,7 +119,7 @@ async fn a_check_has_no_more_runs_at_the_ci_than_its_concurrency() {
 
 #[tokio::test]
 async fn concurrency_is_limited_for_each_check_of_each_organization() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let contoso = Run { organization: "contoso".into(), ..limited(2, "slow", 1) };
         let other_genre = Run { genre: "nightly".into(), ..limited(3, "slow", 1) };
         bench.plan(1, &[limited(1, "slow", 1), contoso, other_genre]).await;
@@ -129,7 +129,7 @@ async fn concurrency_is_limited_for_each_check_of_each_organization() {
 
 #[tokio::test]
 async fn runs_that_wait_for_their_check_do_not_hide_others() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let mut runs: Vec<_> = (1..=300).map(|number| limited(number, "slow", 1)).collect();
         runs.push(make::run(1_000, "quick", 'a'));
         runs.push(limited(1_001, "other", 1));
@@ -143,7 +143,7 @@ async fn runs_that_wait_for_their_check_do_not_hide_others() {
 
 #[tokio::test]
 async fn a_run_that_has_not_ended_by_its_time_is_overdue() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let early = Run { overdue_at: at(10), ..make::run(1, "a", 'a') };
         let late = Run { overdue_at: at(20), ..make::run(2, "b", 'a') };
         let runs = bench.plan(1, &[late, early]).await;
@@ -163,7 +163,7 @@ async fn a_run_that_has_not_ended_by_its_time_is_overdue() {
 
 #[tokio::test]
 async fn a_rerun_ends_the_old_run_and_stores_the_new_one_together() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let old = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
         let ending = |run: &Run| {
             let run = make::moved(run, State::Superseded, 2);

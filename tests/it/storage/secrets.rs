@@ -8,7 +8,7 @@ use azdo_gateway::storage::{
 };
 
 use super::make::{ORGANIZATION, entry, link, login};
-use super::{Bench, LEASE, at};
+use super::{Bench, LEASE, Place, at};
 
 const PLAIN: &str = "a-token-that-nobody-may-read";
 /// Stored in plain text: proves that the search finds text.
@@ -18,9 +18,13 @@ fn holds(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-/// How many of the store's files hold that text.
-fn files_with(bench: &Bench, text: &str) -> usize {
-    let files = std::fs::read_dir(bench.folder.path()).unwrap();
+/// How many of the store's files, or of the values in its tables, hold that text.
+fn places_with(bench: &Bench, text: &str) -> usize {
+    let folder = match &bench.place {
+        Place::Folder(folder) => folder.path(),
+        Place::Database(database) => return database.values_with(text),
+    };
+    let files = std::fs::read_dir(folder).unwrap();
     files.filter(|file| holds(&std::fs::read(file.as_ref().unwrap().path()).unwrap(), text)).count()
 }
 
@@ -48,14 +52,14 @@ async fn store_all(store: &dyn Store, keys: &Keyring) {
 
 #[tokio::test]
 async fn no_file_holds_a_token_in_plain_text() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let keys = Keyring { current: RootKey::generate().unwrap(), previous: None };
         store_all(&*bench.store, &keys).await;
-        assert!(files_with(&bench, READABLE) > 0);
-        assert_eq!(files_with(&bench, PLAIN), 0);
+        assert!(places_with(&bench, READABLE) > 0);
+        assert_eq!(places_with(&bench, PLAIN), 0);
         let bench = bench.reopened().await;
-        assert!(files_with(&bench, READABLE) > 0);
-        assert_eq!(files_with(&bench, PLAIN), 0);
+        assert!(places_with(&bench, READABLE) > 0);
+        assert_eq!(places_with(&bench, PLAIN), 0);
         let stored = bench.store.link(ORGANIZATION).await.unwrap().unwrap();
         for sealed in [Some(stored.refresh_token), stored.access_token] {
             let opened = keys.open(PLAIN, &sealed.unwrap()).expect("it came back as it went");

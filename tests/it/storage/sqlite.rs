@@ -20,7 +20,7 @@ use rusqlite::Connection;
 use super::{Bench, Engine, at, claim, make, receive};
 
 fn file(bench: &Bench) -> PathBuf {
-    bench.folder.path().join("gateway.db")
+    bench.place.folder().join("gateway.db")
 }
 
 /// Another process that writes and does not finish.
@@ -54,7 +54,7 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_another_process_locks_the_file_every_write_fails_soon_and_says_why() {
-    let bench = Bench::of(Engine::Sqlite);
+    let bench = Bench::of(Engine::Sqlite).await;
     assert_eq!(bench.store.health(), Availability::Writable);
     let other = locked(&file(&bench));
     let writes: Vec<_> = (0..300)
@@ -91,7 +91,7 @@ async fn while_another_process_locks_the_file_every_write_fails_soon_and_says_wh
 /// A sign-in that cannot be used up is refused, and so is an entry of the audit log.
 #[tokio::test(flavor = "multi_thread")]
 async fn while_nothing_can_be_written_no_sign_in_is_used_up() {
-    let bench = Bench::of(Engine::Sqlite);
+    let bench = Bench::of(Engine::Sqlite).await;
     bench.store.begin_login(make::login(1, 5, 60), at(0)).await.unwrap();
     let other = locked(&file(&bench));
     let take = || bench.store.take_login(make::digest(1), make::digest(5), at(1));
@@ -109,7 +109,7 @@ async fn while_nothing_can_be_written_no_sign_in_is_used_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn writes_beyond_the_length_of_the_queue_are_refused_as_busy() {
-    let bench = Bench::of(Engine::Sqlite);
+    let bench = Bench::of(Engine::Sqlite).await;
     let other = locked(&file(&bench));
     // The batch that the writer works on does not count; of the rest 64 MiB may wait.
     let detail = "x".repeat(2 * 1024 * 1024);
@@ -126,7 +126,7 @@ async fn writes_beyond_the_length_of_the_queue_are_refused_as_busy() {
 
 #[tokio::test]
 async fn a_second_process_is_refused_until_the_first_is_gone() {
-    let bench = Bench::of(Engine::Sqlite);
+    let bench = Bench::of(Engine::Sqlite).await;
     let second = Sqlite::open(&file(&bench), read_envelope);
     let why = second.expect_err("the first still owns it").to_string();
     assert!(why.contains("another running gateway"), "{why}");
@@ -145,7 +145,7 @@ async fn a_database_of_a_newer_version_is_refused() {
 /// A power failure at any moment leaves a prefix of the writes, with every write that was answered.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_made_while_it_is_being_written_holds_every_answered_write() {
-    let bench = Bench::of(Engine::Sqlite);
+    let bench = Bench::of(Engine::Sqlite).await;
     let answered = Arc::new(AtomicI64::new(0));
     let (store, counted) = (bench.store.clone(), Arc::clone(&answered));
     let writing = tokio::spawn(async move {
@@ -190,7 +190,7 @@ async fn check_copy(path: &Path, answered: i64) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_body_is_claimed_as_empty_and_the_others_as_they_are() {
-    let bench = Bench::of(Engine::Sqlite);
+    let bench = Bench::of(Engine::Sqlite).await;
     bench.accept(make::delivery(1)).await.unwrap();
     bench.accept(make::delivery(2)).await.unwrap();
     let other = Connection::open(file(&bench)).unwrap();

@@ -48,7 +48,7 @@ fn row(organization: &str, id: &str, second: i64) -> SubscriptionRow {
 
 #[tokio::test]
 async fn a_subscription_is_read_back_as_it_was_stored() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let full = row(ORGANIZATION, "s-1", 1);
         let bare = row(ORGANIZATION, "s-2", 1);
         let found = Found { project_id: None, created_at: None, ..bare.found.clone() };
@@ -66,7 +66,7 @@ async fn a_subscription_is_read_back_as_it_was_stored() {
 
 #[tokio::test]
 async fn the_subscriptions_of_an_organization_are_replaced() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let first = ["s-1", "s-2", "s-3"].map(|id| row(ORGANIZATION, id, 1));
         bench.seen(ORGANIZATION, &first).await;
         bench.seen("contoso", &[row("contoso", "c-1", 1)]).await;
@@ -91,7 +91,7 @@ async fn the_subscriptions_of_an_organization_are_replaced() {
 
 #[tokio::test]
 async fn pages_do_not_shift_when_subscriptions_are_seen_again() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let rows: Vec<_> =
             (1..=5).map(|number| row(ORGANIZATION, &format!("s-{number}"), 1)).collect();
         bench.seen(ORGANIZATION, &rows).await;

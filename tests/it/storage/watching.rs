@@ -43,7 +43,7 @@ fn read(number: u8, second: i64) -> Watermark {
 
 #[tokio::test]
 async fn a_repository_keeps_the_time_since_which_it_is_watched() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         assert_eq!(bench.since(ORGANIZATION, "repository-1").await, None);
         let (web, api) = (named(1, "web"), named(2, "api"));
         let rows = bench.watched(std::slice::from_ref(&web), 10).await;
@@ -63,7 +63,7 @@ async fn a_repository_keeps_the_time_since_which_it_is_watched() {
 
 #[tokio::test]
 async fn former_names_are_stored() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let api = named(2, "api");
         for (name, former) in [
             ("web", vec![]),
@@ -83,7 +83,7 @@ async fn former_names_are_stored() {
 
 #[tokio::test]
 async fn only_lists_of_azure_devops_say_which_project_a_repository_belongs_to() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let web = repository();
         let commit = make::decision(&bench.delivered(1).await, &[], &[]);
         assert_eq!(bench.store.commit_decision(commit).await.unwrap(), Commit::Committed);
@@ -108,7 +108,7 @@ async fn only_lists_of_azure_devops_say_which_project_a_repository_belongs_to() 
 
 #[tokio::test]
 async fn a_name_from_a_delivery_becomes_a_former_name() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let mut commit = make::decision(&bench.delivered(1).await, &[], &[]);
         commit.former_name = Some("Fabrikam/old".into());
         assert_eq!(bench.store.commit_decision(commit).await.unwrap(), Commit::Committed);
@@ -120,7 +120,7 @@ async fn a_name_from_a_delivery_becomes_a_former_name() {
 
 #[tokio::test]
 async fn deliveries_of_catch_up_are_claimed_in_order_with_what_was_found_beside_them() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let (web, api) = (named(1, "web"), named(2, "api"));
         bench.watched(&[web.clone(), api.clone()], 1).await;
         let ids = bench
@@ -149,7 +149,7 @@ async fn deliveries_of_catch_up_are_claimed_in_order_with_what_was_found_beside_
 
 #[tokio::test]
 async fn the_same_fact_may_be_found_twice() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let ids = bench.store.commit_catch_up(vec![found(1), found(1)], vec![]).await.unwrap();
         for id in &ids {
             let stored = bench.store.delivery(*id).await.unwrap().unwrap();
@@ -161,7 +161,7 @@ async fn the_same_fact_may_be_found_twice() {
 
 #[tokio::test]
 async fn a_watermark_never_goes_back() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let web = named(1, "web");
         bench.watched(std::slice::from_ref(&web), 1).await;
         for (second, expected) in [(50, 50), (40, 50), (50, 50), (60, 60)] {
@@ -179,7 +179,7 @@ async fn a_watermark_never_goes_back() {
 
 #[tokio::test]
 async fn a_watermark_alone_does_not_watch_a_repository() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         bench.store.commit_catch_up(vec![], vec![read(1, 50)]).await.unwrap();
         assert_eq!(bench.since(ORGANIZATION, "repository-1").await, None);
         let rows = bench.watched(&[named(1, "web")], 60).await;
@@ -189,7 +189,7 @@ async fn a_watermark_alone_does_not_watch_a_repository() {
 
 #[tokio::test]
 async fn more_than_the_queue_holds_is_refused_as_a_whole() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let web = named(1, "web");
         bench.watched(std::slice::from_ref(&web), 1).await;
         // Random bytes, since a body is compressed before it waits.
@@ -209,10 +209,10 @@ async fn more_than_the_queue_holds_is_refused_as_a_whole() {
 /// SQLite only: a trigger makes a write fail half way.
 #[tokio::test]
 async fn deliveries_and_watermarks_are_stored_together_or_not_at_all() {
-    let bench = Bench::of(Engine::Sqlite);
+    let bench = Bench::of(Engine::Sqlite).await;
     let (web, api) = (named(1, "web"), named(2, "api"));
     bench.watched(&[web.clone(), api.clone()], 1).await;
-    let other = Connection::open(bench.folder.path().join("gateway.db")).unwrap();
+    let other = Connection::open(bench.place.folder().join("gateway.db")).unwrap();
     let fails = "CREATE TRIGGER fails BEFORE UPDATE ON watched_repository
         WHEN old.repository = 'repository-2'
         BEGIN SELECT raise(ABORT, 'a test wants it so'); END";
@@ -233,7 +233,7 @@ async fn deliveries_and_watermarks_are_stored_together_or_not_at_all() {
 
 #[tokio::test]
 async fn active_pull_requests_and_existing_refs_are_known() {
-    for bench in Bench::all() {
+    for bench in Bench::all().await {
         let in_state = |id, status| {
             let known = remembered(id, "Add search", at(3));
             let pull_request = PullRequest { status, ..known.pull_request.clone() };

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Connector;
@@ -114,8 +114,9 @@ impl Monitor {
             }
         }
         if let Some(client) = client {
-            let sql = "DELETE FROM instance WHERE id = $1";
-            let gone = async { client.execute_typed(sql, &[(&self.instance, Type::TEXT)]).await };
+            // What this process has leased and not finished is due for the others now.
+            let sql = end_leases("id = $1");
+            let gone = async { client.execute_typed(&sql, &[(&self.instance, Type::TEXT)]).await };
             drop(tokio::time::timeout(BEAT_MAX, gone).await);
         }
     }
@@ -175,21 +176,10 @@ impl Monitor {
         if client.query_typed(sql, &[(&before, Type::INT8)]).await?.is_empty() {
             return Ok(());
         }
-        let sql = "WITH dead AS (DELETE FROM instance WHERE seen_at < $1 RETURNING id),
-            deliveries AS (UPDATE inbox SET due_at = 0, holder = NULL FROM dead
-                WHERE holder = dead.id),
-            runs AS (UPDATE run SET leased_until = 0, holder = NULL FROM dead
-                WHERE due_at IS NOT NULL AND holder = dead.id),
-            slots AS (UPDATE slot SET leased_until = 0, holder = NULL FROM dead
-                WHERE due_at IS NOT NULL AND holder = dead.id),
-            links AS (UPDATE link_fence SET leased_until = 0, holder = NULL FROM dead
-                WHERE holder = dead.id),
-            passes AS (UPDATE reconciler SET leased_until = 0 FROM dead
-                WHERE holder = dead.id AND leased_until > 0)
-            SELECT id FROM dead";
-        let dead = client.query_typed(sql, &[(&before, Type::INT8)]).await?;
+        let sql = end_leases("seen_at < $1");
+        let dead = client.query_typed(&sql, &[(&before, Type::INT8)]).await?;
         for row in &dead {
-            let id: &str = get::<&str>(row as &Row, 0)?;
+            let id: &str = get(row, 0)?;
             tracing::warn!(instance = id, "a replica has died: others take over its work");
         }
         Ok(())
@@ -203,6 +193,24 @@ impl Monitor {
             drop(task.await);
         }
     }
+}
+
+/// Deletes the processes that meet the condition, and makes due what they had leased.
+fn end_leases(condition: &str) -> String {
+    format!(
+        "WITH dead AS (DELETE FROM instance WHERE {condition} RETURNING id),
+        deliveries AS (UPDATE inbox SET due_at = 0, holder = NULL FROM dead
+            WHERE holder = dead.id),
+        runs AS (UPDATE run SET leased_until = 0, holder = NULL FROM dead
+            WHERE due_at IS NOT NULL AND holder = dead.id),
+        slots AS (UPDATE slot SET leased_until = 0, holder = NULL FROM dead
+            WHERE due_at IS NOT NULL AND holder = dead.id),
+        links AS (UPDATE link_fence SET leased_until = 0, holder = NULL FROM dead
+            WHERE holder = dead.id),
+        passes AS (UPDATE reconciler SET leased_until = 0 FROM dead
+            WHERE holder = dead.id AND leased_until > 0)
+        SELECT id FROM dead"
+    )
 }
 
 /// Writes as much as a delivery may need and takes it back: whether the disk has space.

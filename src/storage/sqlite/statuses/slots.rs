@@ -195,7 +195,7 @@ pub(super) fn claim(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<Lease
     let due: Vec<i64> = db
         .prepare_cached(
             "SELECT id FROM slot WHERE due_at <= ?1 AND leased_until <= ?1
-             ORDER BY due_at, id LIMIT ?2",
+             ORDER BY due_at, newest LIMIT ?2",
         )?
         .query_map(params![claim.now.micros(), limit(claim.limit)], |row| row.get(0))?
         .collect::<Result<_, _>>()?;

@@ -1,6 +1,7 @@
 //! The contents that an engine lists are those of the model.
 
 use azdo_gateway::domain::decision::Remembered;
+use azdo_gateway::domain::run::Run;
 use azdo_gateway::storage::{AuditFilter, DeliveryFilter, Page, RunFilter};
 
 use super::super::make;
@@ -8,17 +9,19 @@ use super::pair::Pair;
 
 impl Pair {
     /// Compares the contents of both.
-    pub(super) async fn compare(&self) {
+    pub(super) async fn compare(&mut self) {
         let (store, model) = (&self.bench.store, &self.model);
         let page = Page { limit: 10_000, before: None };
         let deliveries = store.deliveries(DeliveryFilter::default(), page).await.unwrap();
+        let mut ids = Vec::new();
         let found: Vec<_> = deliveries
             .items
             .into_iter()
             .rev()
             .map(|mut row| {
                 row.runs.sort();
-                (row.id.0, row.organization, row.source, row.received_at, row.outcome, row.runs)
+                ids.push(row.id.0);
+                (row.organization, row.source, row.received_at, row.outcome, row.runs)
             })
             .collect();
         let expected: Vec<_> = model
@@ -27,28 +30,44 @@ impl Pair {
             .map(|(id, row)| {
                 let mut runs = model.runs_of(*id);
                 runs.sort();
-                (*id, row.organization.clone(), row.source, row.received_at, row.outcome, runs)
+                (row.organization.clone(), row.source, row.received_at, row.outcome, runs)
             })
             .collect();
         assert_eq!(found, expected);
+        for (engine, model) in ids.into_iter().zip(model.deliveries.keys()) {
+            self.numbers.deliveries.are_same(engine, *model);
+        }
         let runs = store.runs(RunFilter::default(), page).await.unwrap().items;
+        for (engine, model) in runs.iter().rev().zip(model.runs.keys()) {
+            self.numbers.runs.are_same(engine.number, *model);
+        }
         let expected: Vec<_> = model.runs.values().rev().map(|row| row.run.clone()).collect();
+        let runs: Vec<_> = runs
+            .into_iter()
+            .map(|run| Run { number: self.numbers.runs.of_model(run.number), ..run })
+            .collect();
         assert_eq!(runs, expected);
         let statuses = self.bench.statuses().await;
         let found: Vec<_> = statuses
             .iter()
-            .map(|row| (row.id.0, &row.status, row.queued_at, row.posted_at, row.outcome))
+            .map(|row| (&row.status, row.queued_at, row.posted_at, row.outcome))
             .collect();
         let expected: Vec<_> = model
             .statuses
-            .iter()
-            .map(|(id, row)| (*id, &row.status, row.queued_at, row.posted_at, row.outcome))
+            .values()
+            .map(|row| (&row.status, row.queued_at, row.posted_at, row.outcome))
             .collect();
         assert_eq!(found, expected);
+        for (engine, model) in statuses.iter().zip(model.statuses.keys()) {
+            self.numbers.statuses.are_same(engine.id.0, *model);
+        }
         let entries = store.audit(AuditFilter::default(), page).await.unwrap().items;
-        let found: Vec<_> = entries.iter().rev().map(|row| (row.id, &row.entry)).collect();
-        let expected: Vec<_> = model.audit.iter().map(|(id, entry)| (*id, entry)).collect();
+        let found: Vec<_> = entries.iter().rev().map(|row| &row.entry).collect();
+        let expected: Vec<_> = model.audit.values().collect();
         assert_eq!(found, expected);
+        for (engine, model) in entries.iter().rev().zip(model.audit.keys()) {
+            self.numbers.audit.are_same(engine.id, *model);
+        }
         assert_eq!(store.backlog().await.unwrap(), model.backlog());
         let id = make::repository().id;
         let known = store.known_pull_request(make::ORGANIZATION, &id, 7).await.unwrap();
@@ -56,6 +75,8 @@ impl Pair {
         let expected: Option<Remembered> =
             model.pull_requests.get(&7).map(|(remembered, _)| remembered.clone());
         assert_eq!(known.value.remembered, expected);
-        assert_eq!(known.value.runs, runs, "all runs are about that pull request");
+        let known: Vec<_> =
+            known.value.runs.into_iter().map(|run| self.run_of_model(run)).collect();
+        assert_eq!(known, runs, "all runs are about that pull request");
     }
 }

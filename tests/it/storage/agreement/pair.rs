@@ -1,22 +1,61 @@
 //! An engine and the model: every operation is carried out on both, and both answers are equal.
 //! Leases and runs that an operation uses are often outdated, on purpose.
 
+use std::collections::BTreeMap;
+
 use azdo_gateway::domain::audit::Action;
-use azdo_gateway::domain::id::{DeliveryId, RunId};
+use azdo_gateway::domain::id::{DeliveryId, RunId, StatusId};
 use azdo_gateway::domain::run::{Run, State, Targets};
 use azdo_gateway::domain::slot::{Posting, Request};
 use azdo_gateway::domain::status::{self, Shown, Status};
-use azdo_gateway::storage::{Commit, Lease, LeasedSlot, PostingCommit, RunCommit};
+use azdo_gateway::storage::{Commit, Lease, LeasedRun, LeasedSlot, PostingCommit, RunCommit};
 
 use super::super::make::HookCall;
 use super::super::model::Model;
 use super::super::{Bench, Engine, at, claim, make, receive};
 use super::Operation;
 
-/// Both, and the leases and runs that earlier operations returned.
+/// The numbers of the rows of one kind. An engine may leave numbers out, the model does not.
+#[derive(Default)]
+pub(super) struct Numbers {
+    of_model: BTreeMap<i64, i64>,
+}
+
+impl Numbers {
+    /// Both numbers are of the same row, now and later.
+    pub(super) fn are_same(&mut self, engine: i64, model: i64) {
+        let known = self.of_model.insert(engine, model);
+        assert!(known.is_none_or(|known| known == model), "{engine} is {known:?} and {model}");
+    }
+
+    /// The number in the model; -1 where the model has no such row.
+    pub(super) fn of_model(&self, engine: i64) -> i64 {
+        self.of_model.get(&engine).copied().unwrap_or(-1)
+    }
+
+    /// The number in the engine; one that is never given out where it has no such row.
+    fn of_engine(&self, model: i64) -> i64 {
+        let found = self.of_model.iter().find(|(_, of_model)| **of_model == model);
+        found.map_or(i64::MAX / 2 + model, |(engine, _)| *engine)
+    }
+}
+
+/// See [`Numbers`].
+#[derive(Default)]
+pub(super) struct AllNumbers {
+    pub(super) deliveries: Numbers,
+    pub(super) runs: Numbers,
+    pub(super) statuses: Numbers,
+    slots: Numbers,
+    pub(super) audit: Numbers,
+}
+
+/// Both, and the leases and runs that earlier operations returned, with the numbers of the model;
+/// slots have those of the engine.
 pub(super) struct Pair {
     pub(super) bench: Bench,
     pub(super) model: Model,
+    pub(super) numbers: AllNumbers,
     second: i64,
     runs_made: u128,
     deliveries: Vec<Lease<DeliveryId>>,
@@ -30,10 +69,11 @@ fn pick<T: Clone>(from: &[T], which: usize) -> Option<T> {
 }
 
 impl Pair {
-    pub(super) fn of(engine: Engine) -> Pair {
+    pub(super) async fn of(engine: Engine) -> Pair {
         Pair {
-            bench: Bench::of(engine),
+            bench: Bench::of(engine).await,
             model: Model::default(),
+            numbers: AllNumbers::default(),
             second: 0,
             runs_made: 0,
             deliveries: Vec::new(),
@@ -63,14 +103,24 @@ impl Pair {
                 self.bench.store.claim_deliveries(claim(self.second, 0)).await.unwrap();
             }
             Replay { which } => {
-                let id = DeliveryId(i64::try_from(which).unwrap());
-                let expected = self.model.replay(id, now);
-                assert_eq!(self.bench.store.replay(id, now).await.unwrap(), expected);
+                let id = i64::try_from(which).unwrap();
+                let expected = self.model.replay(DeliveryId(id), now);
+                let id = DeliveryId(self.numbers.deliveries.of_engine(id));
+                let replayed = self.bench.store.replay(id, now).await.unwrap();
+                assert_eq!(replayed.is_some(), expected.is_some());
+                if let (Some(replayed), Some(expected)) = (replayed, expected) {
+                    self.numbers.deliveries.are_same(replayed.0, expected.0);
+                }
             }
             ClaimDeliveries { limit } => {
                 let claim = claim(self.second, limit);
                 let claimed = self.bench.store.claim_deliveries(claim).await.unwrap();
-                let claimed: Vec<_> = claimed.iter().map(|one| (one.lease, one.attempts)).collect();
+                let of_model = |lease: Lease<DeliveryId>| Lease {
+                    id: DeliveryId(self.numbers.deliveries.of_model(lease.id.0)),
+                    ..lease
+                };
+                let claimed = claimed.iter().map(|one| (of_model(one.lease), one.attempts));
+                let claimed: Vec<_> = claimed.collect();
                 assert_eq!(claimed, self.model.claim_deliveries(claim));
                 self.deliveries.extend(claimed.into_iter().map(|(lease, _)| lease));
             }
@@ -78,7 +128,8 @@ impl Pair {
             ClaimRuns { limit } => {
                 let claim = claim(self.second, limit);
                 let claimed = self.bench.store.claim_runs(claim).await.unwrap();
-                let claimed: Vec<_> = claimed.into_iter().map(|one| (one.lease, one.run)).collect();
+                let of_model = |one: LeasedRun| (one.lease, self.run_of_model(one.run));
+                let claimed: Vec<_> = claimed.into_iter().map(of_model).collect();
                 assert_eq!(claimed, self.model.claim_runs(claim));
                 self.runs.extend(claimed.into_iter().map(|(lease, run)| (Some(lease), run)));
             }
@@ -91,6 +142,7 @@ impl Pair {
                 let old = Some(old).filter(|_| ends && !run.state.is_final());
                 let new = self.planned(0);
                 let expected = self.model.rerun(old.as_ref(), &new);
+                let old = old.map(|old| RunCommit { run: self.run_of_engine(old.run), ..old });
                 assert_eq!(self.bench.store.commit_rerun(old, new).await.unwrap(), expected);
                 self.load_runs();
             }
@@ -111,7 +163,7 @@ impl Pair {
                 }
                 let expected = self.model.queue(&status, Request::WithoutRun, now);
                 let id = self.bench.store.queue_status(status, now).await.unwrap();
-                assert_eq!(id.0, expected);
+                self.numbers.statuses.are_same(id.0, expected);
             }
             ClaimSlots { limit } => self.claim_slots(limit).await,
             Posted { which, posting, seconds } => self.posted(which, posting, seconds).await,
@@ -196,8 +248,22 @@ impl Pair {
             commit.pull_request_revision = self.model.revision(7) + i64::from(off);
         }
         let expected = self.model.decide(&commit);
+        commit.lease.id = DeliveryId(self.numbers.deliveries.of_engine(commit.lease.id.0));
+        let of_engine = |runs: Vec<Run>| runs.into_iter().map(|run| self.run_of_engine(run));
+        commit.decision.ended = of_engine(commit.decision.ended).collect();
+        commit.decision.shown_again = of_engine(commit.decision.shown_again).collect();
         assert_eq!(self.bench.store.commit_decision(commit).await.ok(), expected);
         self.load_runs();
+    }
+
+    /// A run of the engine with its number in the model.
+    pub(super) fn run_of_model(&self, run: Run) -> Run {
+        Run { number: self.numbers.runs.of_model(run.number), ..run }
+    }
+
+    /// A run of the model with its number in the engine.
+    fn run_of_engine(&self, run: Run) -> Run {
+        Run { number: self.numbers.runs.of_engine(run.number), ..run }
     }
 
     /// Loads the newest runs.
@@ -217,6 +283,7 @@ impl Pair {
         let commit = RunCommit { run, lease, due_at };
         let expected = self.model.commit_run(&commit);
         let id = commit.run.id;
+        let commit = RunCommit { run: self.run_of_engine(commit.run), ..commit };
         assert_eq!(self.bench.store.commit_run(commit).await.unwrap(), expected);
         if expected == Commit::Committed {
             let run = self.model.find(id).expect("it was just changed").clone();
@@ -231,10 +298,11 @@ impl Pair {
         assert_eq!(claimed.len(), expected.len());
         for (slot, expected) in claimed.iter().zip(expected) {
             assert_eq!(slot.status, self.model.statuses[&expected.status].status);
+            self.numbers.slots.are_same(slot.lease.id, expected.lease.id);
             let found = super::super::model::Claimed {
                 slot: slot.status.slot(),
-                lease: slot.lease,
-                status: slot.status_id.0,
+                lease: Lease { id: expected.lease.id, ..slot.lease },
+                status: self.numbers.statuses.of_model(slot.status_id.0),
                 posted: slot.posted.clone(),
                 iteration: slot.iteration,
                 attempts: slot.attempts,
@@ -261,7 +329,11 @@ impl Pair {
         };
         let (lease, status_id, now) = (slot.lease, slot.status_id, at(self.second));
         let commit = PostingCommit { lease, status_id, posting, now };
-        let expected = self.model.commit_posting(&commit);
+        let expected = self.model.commit_posting(&PostingCommit {
+            lease: Lease { id: self.numbers.slots.of_model(lease.id), ..lease },
+            status_id: StatusId(self.numbers.statuses.of_model(status_id.0)),
+            ..commit.clone()
+        });
         assert_eq!(self.bench.store.commit_posting(commit).await.unwrap(), expected);
         // The outcome of an attempt is committed once.
         self.slots.retain(|one| one.lease != lease);

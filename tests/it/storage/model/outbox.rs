@@ -97,7 +97,7 @@ impl Model {
     pub(in super::super) fn claim_slots(&mut self, claim: Claim) -> Vec<Claimed> {
         let due = |(key, row): (&String, &SlotRow)| {
             let due_at = row.slot.due_at.filter(|due_at| *due_at <= claim.now)?;
-            (row.slot.leased_until <= claim.now).then(|| (due_at, row.number, key.clone()))
+            (row.slot.leased_until <= claim.now).then(|| (due_at, row.slot.newest, key.clone()))
         };
         let mut due: Vec<_> = self.slots.iter().filter_map(due).collect();
         due.sort();

@@ -34,12 +34,12 @@ async fn stored(store: &dyn Store) -> Vec<i64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_byte_loses_one_delivery_at_most_and_is_reported() {
     let mut random = Random::seeded(agreement::seed().into());
-    let bench = Bench::of(Engine::Sqlite);
+    let bench = Bench::of(Engine::Sqlite).await;
     for number in 0..DELIVERIES {
         let bytes = usize::try_from(random.below(2_000)).unwrap();
         receive(&*bench.store, &long_delivery(number, bytes)).await.unwrap();
     }
-    let good = files(bench.folder.path());
+    let good = files(bench.place.folder());
     let segment = &good["gateway.db-intake-0"];
     for _ in 0..CASES {
         // The last mark, behind which nothing is.
@@ -69,11 +69,11 @@ async fn a_changed_byte_loses_one_delivery_at_most_and_is_reported() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn damage_while_the_gateway_runs_is_noticed_as_well() {
-    let bench = Bench::of(Engine::Sqlite);
+    let bench = Bench::of(Engine::Sqlite).await;
     for number in 0..10 {
         receive(&*bench.store, &long_delivery(number, 300)).await.unwrap();
     }
-    let path = bench.folder.path().join("gateway.db-intake-0");
+    let path = bench.place.folder().join("gateway.db-intake-0");
     let mut bytes = std::fs::read(&path).unwrap();
     // Within the fifth of ten.
     let at = bytes.len() / 2 - 100;
@@ -83,7 +83,7 @@ async fn damage_while_the_gateway_runs_is_noticed_as_well() {
     assert_eq!(stored(&*bench.store).await.len(), 9);
     assert!(bench.store.damage().is_some());
     // The damaged file is not written to any more, not even by the next delivery.
-    let kept = bench.folder.path().join("gateway.db-intake-damaged-0");
+    let kept = bench.place.folder().join("gateway.db-intake-damaged-0");
     for number in 10..15 {
         receive(&*bench.store, &long_delivery(number, 300)).await.unwrap();
         assert_eq!(stored(&*bench.store).await.last(), Some(&number));

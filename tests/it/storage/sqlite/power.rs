@@ -112,7 +112,7 @@ fn cut(before: &[u8], after: &[u8], random: &mut Random) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_delivery_that_was_answered_before_the_last_sync_is_there() {
-    let bench = Bench::of(Engine::Sqlite);
+    let bench = Bench::of(Engine::Sqlite).await;
     let mut random = Random::seeded(1);
     let mut answered = 0;
     let mut partly = 0;
@@ -125,13 +125,13 @@ async fn every_delivery_that_was_answered_before_the_last_sync_is_there() {
         if round % 3 == 2 {
             move_all(&*bench.store).await;
         }
-        let (before, promised) = (intake_of(bench.folder.path()), answered);
+        let (before, promised) = (intake_of(bench.place.folder()), answered);
         for _ in 0..20 {
             receive_one(&bench, answered, random.below(9_000)).await;
             answered += 1;
         }
-        let after = intake_of(bench.folder.path());
-        let database = database_of(bench.folder.path());
+        let after = intake_of(bench.place.folder());
+        let database = database_of(bench.place.folder());
         for _ in 0..6 {
             let mut files = database.clone();
             for (name, after) in &after {
@@ -157,7 +157,7 @@ async fn every_delivery_that_was_answered_before_the_last_sync_is_there() {
 #[tokio::test(flavor = "multi_thread")]
 async fn at_any_moment_the_files_hold_every_answered_delivery() {
     const STEP: i64 = 60;
-    let bench = Bench::of(Engine::Sqlite);
+    let bench = Bench::of(Engine::Sqlite).await;
     let answered = Arc::new(AtomicI64::new(0));
     let wanted = Arc::new(AtomicI64::new(STEP));
     let (store, counted, until) = (bench.store.clone(), answered.clone(), wanted.clone());
@@ -182,8 +182,8 @@ async fn at_any_moment_the_files_hold_every_answered_delivery() {
         let enough = round * STEP - STEP / 2;
         reached("deliveries are answered", || answered.load(Ordering::SeqCst) >= enough).await;
         let promised = answered.load(Ordering::SeqCst);
-        let mut files = intake_of(bench.folder.path());
-        files.extend(database_of(bench.folder.path()));
+        let mut files = intake_of(bench.place.folder());
+        files.extend(database_of(bench.place.folder()));
         let numbers = found(&files).await;
         let all: Vec<i64> = (0..promised).collect();
         assert!(numbers.starts_with(&all), "{promised} were answered, {} are there", numbers.len());
@@ -208,16 +208,16 @@ async fn reached(what: &str, is_reached: impl Fn() -> bool) {
 /// A backup has no intake files, and may be put back beside those of a gateway that went on.
 #[tokio::test]
 async fn a_backup_finds_the_deliveries_in_the_intake_files_beside_it() {
-    let bench = Bench::of(Engine::Sqlite);
+    let bench = Bench::of(Engine::Sqlite).await;
     for number in 0..30 {
         receive_one(&bench, number, 100).await;
         if number == 9 {
             move_all(&*bench.store).await;
         }
     }
-    let backup = database_of(bench.folder.path());
+    let backup = database_of(bench.place.folder());
     move_all(&*bench.store).await;
-    let beside = intake_of(bench.folder.path());
+    let beside = intake_of(bench.place.folder());
     assert_eq!(found(&backup).await, (0..10).collect::<Vec<_>>());
     let both = backup.into_iter().chain(beside).collect();
     assert_eq!(found(&both).await, (0..30).collect::<Vec<_>>());
