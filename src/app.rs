@@ -186,10 +186,7 @@ pub fn instance_id() -> anyhow::Result<String> {
 ///
 /// # Errors
 /// It cannot be opened, and what to do about it.
-pub async fn open(
-    options: &storage::Options,
-    instance_id: &str,
-) -> anyhow::Result<Arc<dyn Store>> {
+pub async fn open(options: &storage::Options, instance_id: &str) -> anyhow::Result<Arc<dyn Store>> {
     match &options.engine {
         // On this thread, because the thread that it starts for accepting inherits the priority.
         Engine::Sqlite { path } => Ok(Arc::new(Sqlite::open(path, read_envelope)?)),

@@ -40,11 +40,7 @@ pub async fn components(
     })
 }
 
-async fn deps(
-    config: &Config,
-    store: Arc<dyn Store>,
-    instance_id: String,
-) -> anyhow::Result<Deps> {
+async fn deps(config: &Config, store: Arc<dyn Store>, instance_id: String) -> anyhow::Result<Deps> {
     let instance = Instance { installation_id: store.gateway().await?, id: instance_id };
     let http = ado::http_client().context("cannot set up outgoing connections")?;
     let (keys, public_url) = (config.secrets.clone(), config.server.public_url.clone());

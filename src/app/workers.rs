@@ -15,7 +15,9 @@ use crate::reconcile::identity::Identity;
 use crate::reconcile::organization::OrganizationReconcilers;
 use crate::reconcile::reaper::Reaper;
 use crate::reconcile::retention::Retention;
+use crate::reconcile::retired_hooks::RetiredByOthers;
 use crate::server::Components;
+use crate::storage::Reconciliation;
 use crate::worker::{self, Notifier, Tick};
 
 /// How often a stage looks for work that it was not notified of.
@@ -24,6 +26,9 @@ const REAPER_EVERY: Duration = Duration::from_millis(500);
 const DAMAGE_EVERY: Duration = Duration::from_secs(1);
 const IDENTITY_EVERY: Duration = Duration::from_secs(1);
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
+/// How often a replica looks which secrets of hooks others have retired: it learns of each within a
+/// second.
+const RETIRED_HOOKS_EVERY: Duration = Duration::from_millis(500);
 /// How often a reconciler looks whether a pass is due.
 const RECONCILER_EVERY: Duration = Duration::from_millis(500);
 
@@ -53,6 +58,14 @@ pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<
         start(Arc::new(retention), never, RETENTION_EVERY),
         start(Arc::new(Damage::new(catch_up, deps)), never, DAMAGE_EVERY),
     ];
+    if deps.store.is_shared() {
+        let retired_by_others = RetiredByOthers {
+            store: Arc::clone(&deps.store) as Arc<dyn Reconciliation>,
+            retired_hooks: Arc::clone(&deps.retired_hooks),
+            organizations: config.organizations.iter().map(|one| one.ado.name.clone()).collect(),
+        };
+        workers.push(start(Arc::new(retired_by_others), never, RETIRED_HOOKS_EVERY));
+    }
     let reconcilers = reconcilers.values().flat_map(OrganizationReconcilers::ticks);
     workers.extend(reconcilers.map(|(tick, notifier)| start(tick, &notifier, RECONCILER_EVERY)));
     workers

@@ -50,24 +50,25 @@ impl Name {
 }
 
 /// Whether an active token of the service user has to be revoked by the sweep, because the process
-/// that minted it has ended or does not know it. `is_live` tells of the serials of this process.
+/// that minted it has ended or does not know it. `others` are the other processes that live,
+/// `is_live` tells of the serials of this process.
 ///
-/// One store has one process, so a token of another process of the installation is left over. A
-/// name with the gateway's prefix that cannot be parsed comes from another version, and is left
-/// over, too.
+/// A name with the gateway's prefix that cannot be parsed comes from another version. It is left
+/// over unless another process lives: that one may be of the other version.
 pub fn is_left_over(
     display_name: &str,
     installation_id: &str,
     instance_id: &str,
+    others: &[String],
     is_live: impl Fn(u64) -> bool,
 ) -> bool {
     if !display_name.starts_with(PREFIX) {
         return false;
     }
     match Name::parse(display_name) {
-        None => true,
+        None => others.is_empty(),
         Some(name) if name.installation_id != installation_id => false,
-        Some(name) if name.instance_id != instance_id => true,
+        Some(name) if name.instance_id != instance_id => !others.contains(&name.instance_id),
         Some(name) => !is_live(name.serial),
     }
 }
@@ -153,13 +154,20 @@ mod tests {
 
     #[test]
     fn tokens_of_ended_processes_and_unknown_serials_are_left_over() {
-        let is = |text: &str| is_left_over(text, "g", "p", |serial| serial == 1);
+        let others = ["q".to_owned()];
+        let among = |text: &str, others: &[String]| {
+            is_left_over(text, "g", "p", others, |serial| serial == 1)
+        };
+        let is = |text: &str| among(text, &[]);
         assert!(!is("a token that a person made"), "it has another prefix");
         assert!(!is(&name("g", "p", 1)), "its serial is live");
         assert!(is(&name("g", "p", 2)), "the answer to the mint request was lost");
         assert!(is(&name("g", "before", 1)), "its process has ended");
         assert!(!is(&name("another", "p", 2)), "another installation uses the same user");
         assert!(is("azdo-gateway/whatever"), "another version minted it");
+        assert!(!among("azdo-gateway/whatever", &others), "a living process may have minted it");
+        assert!(!among(&name("g", "q", 2), &others), "its process lives");
+        assert!(among(&name("g", "before", 1), &others), "its process has ended");
     }
 
     fn at(ms: i64) -> Timestamp {

@@ -23,6 +23,7 @@ pub mod policies;
 pub mod reaper;
 /// Rows that are older than the operator wants to keep.
 pub mod retention;
+pub mod retired_hooks;
 /// Service-hook subscriptions.
 pub mod subscriptions;
 /// What our identity sees and may do, for people who ask.

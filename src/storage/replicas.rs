@@ -13,6 +13,9 @@ pub trait Replicas: Debug + Send + Sync {
     /// The id of this installation: eight hexadecimal digits. It never changes.
     async fn gateway(&self) -> Result<String, Error>;
 
+    /// Whether other processes may use the store at the same time.
+    fn is_shared(&self) -> bool;
+
     /// The ids of the other processes that live. A process is in the list before it writes
     /// anything, and until it has ended or has been dead for a few seconds.
     async fn other_instances(&self) -> Result<Vec<String>, Error>;

@@ -72,7 +72,7 @@ impl Minter {
         let sweeper = Sweeper::new(
             client.clone(),
             Arc::clone(&session),
-            instance.clone(),
+            deps,
             Arc::clone(&serials),
             Arc::clone(&revoker),
         );

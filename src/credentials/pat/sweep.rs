@@ -2,7 +2,10 @@
 //! whose minting succeeded but whose answer was lost.
 //!
 //! The list comes from Azure DevOps, which alone knows the PATs of lost answers. Only PATs whose
-//! name says that this gateway minted them are touched.
+//! name says that this gateway minted them are touched, and none of a process that lives.
+//!
+//! Of several replicas the one with the smallest id looks for the PATs of others; for those whose
+//! answer was lost each looks itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +19,11 @@ use crate::clock::Clock;
 use crate::credentials::audit_log::AuditLog;
 use crate::credentials::error::Error;
 use crate::credentials::service_user::Session;
-use crate::deps::Instance;
+use crate::deps::{Deps, Instance};
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::pat::{Name, is_left_over};
 use crate::domain::time::Timestamp;
+use crate::storage::Replicas;
 
 /// When to sweep after an event that may have left a PAT over. Several times: the request that
 /// mints it may reach Azure DevOps after the first sweep.
@@ -47,6 +51,7 @@ pub(super) struct Sweeper {
     lifetime: Duration,
     serials: Arc<Serials>,
     revoker: Arc<Revoker>,
+    replicas: Arc<dyn Replicas>,
     schedule: Mutex<Schedule>,
 }
 
@@ -56,28 +61,35 @@ struct Schedule {
     event_at: Timestamp,
     sweeps_since_event: usize,
     swept_at: Timestamp,
+    /// The other processes that lived at the last look; none before the first one.
+    others: Option<Vec<String>>,
 }
 
 impl Sweeper {
-    /// The start counts as an event: the process before it may have crashed.
     pub(super) fn new(
         client: Client,
         session: Arc<Session>,
-        instance: Instance,
+        deps: &Deps,
         serials: Arc<Serials>,
         revoker: Arc<Revoker>,
     ) -> Self {
         let now = session.clock.now();
-        let schedule = Schedule { event_at: now, sweeps_since_event: 0, swept_at: now };
+        let schedule = Schedule {
+            event_at: now,
+            sweeps_since_event: AFTER_EVENT.len(),
+            swept_at: now,
+            others: None,
+        };
         Self {
             client,
             audit_log: session.audit_log.clone(),
             clock: session.clock.clone(),
             lifetime: session.user.pat_lifetime,
             session,
-            instance,
+            instance: deps.instance.clone(),
             serials,
             revoker,
+            replicas: Arc::clone(&deps.store) as Arc<dyn Replicas>,
             schedule: Mutex::new(schedule),
         }
     }
@@ -91,17 +103,26 @@ impl Sweeper {
     /// Sweeps if that is due. After an error the sweep stays due.
     pub(super) async fn sweep(&self) {
         let now = self.clock.now();
-        if !self.schedule.lock().is_due(now) {
+        let Instance { installation_id, id } = &self.instance;
+        let Ok(others) = self.replicas.other_instances().await else { return };
+        let is_first = others.iter().all(|other| other > id);
+        let is_due = {
+            let mut schedule = self.schedule.lock();
+            schedule.note_others(others, is_first, now);
+            schedule.is_due(is_first, now)
+        };
+        if !is_due {
             return;
         }
         // Taken before the list: a PAT that is revoked while Azure DevOps answers is still listed.
         let serials = self.serials.snapshot();
         let Ok(listed) = self.active_pats().await else { return };
+        // Read after the list: a process that began meanwhile has no PAT in the list.
+        let Ok(others) = self.replicas.other_instances().await else { return };
         self.schedule.lock().swept(now);
-        let Instance { installation_id, id } = &self.instance;
         for pat in listed {
             let is_live = |serial| serials.may_be_live(serial);
-            if is_left_over(&pat.display_name, installation_id, id, is_live) {
+            if is_left_over(&pat.display_name, installation_id, id, &others, is_live) {
                 self.revoke(pat);
             }
         }
@@ -156,10 +177,20 @@ impl Sweeper {
 }
 
 impl Schedule {
-    fn is_due(&self, now: Timestamp) -> bool {
+    /// The end of another process is an event, and so is the start of this one, before which
+    /// another may have crashed: for the first one of those that live.
+    fn note_others(&mut self, others: Vec<String>, is_first: bool, now: Timestamp) {
+        let has_ended = |before: &Vec<String>| before.iter().any(|id| !others.contains(id));
+        if is_first && self.others.as_ref().is_none_or(has_ended) {
+            (self.event_at, self.sweeps_since_event) = (now, 0);
+        }
+        self.others = Some(others);
+    }
+
+    fn is_due(&self, is_first: bool, now: Timestamp) -> bool {
         match AFTER_EVENT.get(self.sweeps_since_event) {
             Some(wait) => now >= self.event_at.plus(*wait),
-            None => now >= self.swept_at.plus(INTERVAL),
+            None => is_first && now >= self.swept_at.plus(INTERVAL),
         }
     }
 
@@ -173,18 +204,47 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    #[test]
-    fn after_an_event_sweeps_are_frequent_and_then_regular() {
-        let start = Timestamp::from_ms(1_000_000);
-        let mut schedule = Schedule { event_at: start, sweeps_since_event: 0, swept_at: start };
-        let mut sweeps_s = Vec::new();
-        for second in 0..1_300 {
+    /// Begins at the start of the process, which is `first` of those that live.
+    fn schedule(is_first: bool) -> Schedule {
+        let at = Timestamp::from_ms(1_000_000);
+        let sweeps_since_event = AFTER_EVENT.len();
+        let mut schedule =
+            Schedule { event_at: at, sweeps_since_event, swept_at: at, others: None };
+        schedule.note_others(vec!["other".into()], is_first, at);
+        schedule
+    }
+
+    /// The seconds at which it sweeps, of so many after its start.
+    fn sweeps(schedule: &mut Schedule, is_first: bool, seconds: u64) -> Vec<u64> {
+        let start = schedule.event_at;
+        let mut sweeps = Vec::new();
+        for second in 0..seconds {
             let now = start.plus(Duration::from_secs(second));
-            if schedule.is_due(now) {
+            if schedule.is_due(is_first, now) {
                 schedule.swept(now);
-                sweeps_s.push(second);
+                sweeps.push(second);
             }
         }
-        assert_eq!(sweeps_s, [0, 2, 6, 15, 40, 640, 1_240]);
+        sweeps
+    }
+
+    #[test]
+    fn after_an_event_sweeps_are_frequent_and_then_regular() {
+        assert_eq!(sweeps(&mut schedule(true), true, 1_300), [0, 2, 6, 15, 40, 640, 1_240]);
+    }
+
+    #[test]
+    fn of_several_replicas_the_first_one_sweeps_regularly_and_when_another_has_ended() {
+        let later = Timestamp::from_ms(2_000_000);
+        let mut second = schedule(false);
+        assert!(sweeps(&mut second, false, 1_300).is_empty());
+        second.note_others(Vec::new(), true, later);
+        assert_eq!(sweeps(&mut second, true, 50), [0, 2, 6, 15, 40], "it is the first one now");
+        let mut first = schedule(true);
+        sweeps(&mut first, true, 50);
+        first.note_others(vec!["other".into(), "new".into()], true, later);
+        assert!(!first.is_due(true, later), "a process has begun");
+        first.note_others(vec!["new".into()], true, later);
+        assert!(first.is_due(true, later), "a process has ended");
     }
 }

@@ -17,6 +17,10 @@ impl Replicas for Postgres {
         self.pool.read((), |db, _| async move { schema::gateway(&db).await }).await
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn other_instances(&self) -> Result<Vec<String>, Error> {
         let live = self.pool.read(Arc::clone(&self.instance), |db, instance| async move {
             let sql = "SELECT id FROM instance WHERE id <> $1 ORDER BY id";

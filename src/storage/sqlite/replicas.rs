@@ -13,6 +13,10 @@ impl Replicas for Sqlite {
         self.readers.read(schema::gateway).await
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     async fn other_instances(&self) -> Result<Vec<String>, Error> {
         Ok(Vec::new())
     }

@@ -11,9 +11,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use azdo_gateway::storage::{Commit, DeliveryFilter, Page, Store};
 use fakes::random::Random;
 
-use super::{
-    Bench, Engine, Place, agreement, claim, make, open_postgres, open_sqlite, receive,
-};
+use super::{Bench, Engine, Place, agreement, claim, make, open_postgres, open_sqlite, receive};
 
 /// The folder of the store that this process plays, or the URL of its database.
 const PLACE: &str = "AZDO_GATEWAY_STORE_TO_KILL";
