@@ -15,6 +15,9 @@ const SOON: Duration = Duration::from_secs(1);
 /// So many passes that changed something are followed by another one without a longer wait: more
 /// than a healing takes.
 const CHANGING_SOON_MAX: u32 = 5;
+/// So long the process that ran the last pass has the next one to itself: it knows what that one saw,
+/// and need not ask for it again.
+const OTHERS_WAIT: Duration = Duration::from_secs(3);
 /// The longest wait where a person has to act first.
 const REFUSED_MAX: Duration = Duration::from_secs(3_600);
 
@@ -46,6 +49,38 @@ pub struct LastPass {
     pub outcome: Outcome,
 }
 
+/// What somebody asked a pass for; a later value includes the earlier ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Asked {
+    /// Nobody has asked.
+    #[default]
+    Nothing,
+    /// A pass as soon as possible.
+    Pass,
+    /// One that also decides again what was decided before.
+    Recheck,
+}
+
+impl Asked {
+    /// The number in the store.
+    pub fn number(self) -> i64 {
+        match self {
+            Asked::Nothing => 0,
+            Asked::Pass => 1,
+            Asked::Recheck => 2,
+        }
+    }
+
+    /// The value of that number.
+    pub fn of_number(number: i64) -> Self {
+        match number {
+            0 => Asked::Nothing,
+            1 => Asked::Pass,
+            _ => Asked::Recheck,
+        }
+    }
+}
+
 /// How many passes there were since the last one that left nothing to do. The waits between two
 /// passes grow with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,8 +101,8 @@ pub struct State {
     /// When another process may claim the pass although it was not released.
     pub leased_until: Timestamp,
     pub due_at: Timestamp,
-    /// Somebody has asked for a pass since the last one was claimed.
-    pub is_asked: bool,
+    /// What somebody has asked for since the last pass was claimed.
+    pub asked: Asked,
     pub repeats: Repeats,
     pub last: Option<LastPass>,
 }
@@ -80,7 +115,7 @@ impl Default for State {
             holder: None,
             leased_until: Timestamp::ZERO,
             due_at: Timestamp::NEVER,
-            is_asked: false,
+            asked: Asked::Nothing,
             repeats: Repeats::default(),
             last: None,
         }
@@ -106,9 +141,9 @@ pub enum PassClaim {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClaimedPass {
     pub number: i64,
-    /// Somebody asked for it. Also true where the pass before was never released: whether that one
-    /// was asked for is not known any more.
-    pub is_asked: bool,
+    /// What it was asked for: everything where the pass before was never released, since what that
+    /// one was asked for is not known any more.
+    pub asked: Asked,
     pub repeats: Repeats,
 }
 
@@ -117,15 +152,16 @@ pub struct ClaimedPass {
 pub struct Release {
     pub due_at: Timestamp,
     pub repeats: Repeats,
-    /// Somebody's request was not fulfilled: the next pass counts as asked for.
-    pub is_asked: bool,
+    /// The request that was not fulfilled: the next pass, at `due_at`, counts as asked for it.
+    pub asked: Asked,
     /// None leaves the outcome of the pass before.
     pub last: Option<LastPass>,
 }
 
 impl State {
     /// Claims the pass for `instance` until `now` plus `lease`, where it is due and no other
-    /// process holds it.
+    /// process holds it. A pass that nobody asked for is due a moment later for a process that did
+    /// not run the last one.
     pub fn claim(&mut self, instance: &str, now: Timestamp, lease: Duration) -> PassClaim {
         if let Some(holder) = &self.holder
             && holder != instance
@@ -133,17 +169,20 @@ impl State {
         {
             return PassClaim::HeldBy { instance: holder.clone(), until: self.leased_until };
         }
-        let is_asked = self.is_asked || self.holder.is_some();
-        if !is_asked && now < self.due_at {
-            return PassClaim::NotDue { until: self.due_at };
+        let asked = if self.holder.is_some() { Asked::Recheck } else { self.asked };
+        let is_of_other = self.last.as_ref().is_some_and(|last| last.instance != instance);
+        let waits = asked == Asked::Nothing && is_of_other;
+        let due_at = if waits { self.due_at.plus(OTHERS_WAIT) } else { self.due_at };
+        if now < due_at {
+            return PassClaim::NotDue { until: due_at };
         }
         self.number += 1;
         self.holder = Some(instance.to_owned());
         self.leased_until = now.plus(lease);
         // Due until it is released: another process repeats it if this one dies.
         self.due_at = self.due_at.min(now);
-        self.is_asked = false;
-        PassClaim::Claimed(ClaimedPass { number: self.number, is_asked, repeats: self.repeats })
+        self.asked = Asked::Nothing;
+        PassClaim::Claimed(ClaimedPass { number: self.number, asked, repeats: self.repeats })
     }
 
     /// Prolongs the lease of the pass with this number until `now` plus `lease`. False where
@@ -163,9 +202,10 @@ impl State {
         if is_held {
             self.holder = None;
             self.leased_until = Timestamp::ZERO;
-            self.due_at = release.due_at;
+            let is_asked_again = self.asked != Asked::Nothing;
+            self.due_at = if is_asked_again { Timestamp::ZERO } else { release.due_at };
             self.repeats = release.repeats;
-            self.is_asked |= release.is_asked;
+            self.asked = self.asked.max(release.asked);
             self.last = release.last.or(self.last.take());
         }
         is_held
@@ -173,8 +213,9 @@ impl State {
 
     /// Asks for a pass as soon as possible. A pass that runs now does not count, since it may have
     /// looked already: another one follows it.
-    pub fn ask(&mut self) {
-        self.is_asked = true;
+    pub fn ask(&mut self, asked: Asked) {
+        self.asked = self.asked.max(asked);
+        self.due_at = Timestamp::ZERO;
     }
 
     fn is_held(&self, number: i64) -> bool {
@@ -224,11 +265,13 @@ mod tests {
 
     fn release(due_at: Timestamp, outcome: Option<Outcome>) -> Release {
         let last = outcome.map(|outcome| LastPass { instance: "a".into(), outcome });
-        Release { due_at, repeats: Repeats::default(), is_asked: false, last }
+        Release { due_at, repeats: Repeats::default(), asked: Asked::Nothing, last }
     }
 
     fn asked() -> State {
-        State { is_asked: true, ..State::default() }
+        let mut state = State::default();
+        state.ask(Asked::Pass);
+        state
     }
 
     fn claimed(claim: PassClaim) -> ClaimedPass {
@@ -291,7 +334,7 @@ mod tests {
     fn the_first_pass_is_due_when_somebody_asks() {
         let until = Timestamp::NEVER;
         assert_eq!(State::default().claim("a", NOW, LEASE), PassClaim::NotDue { until });
-        let expected = ClaimedPass { number: 1, is_asked: true, repeats: Repeats::default() };
+        let expected = ClaimedPass { number: 1, asked: Asked::Pass, repeats: Repeats::default() };
         assert_eq!(claimed(asked().claim("a", NOW, LEASE)), expected);
     }
 
@@ -301,8 +344,20 @@ mod tests {
         let number = claimed(state.claim("a", NOW, LEASE)).number;
         assert!(state.release(number, release(after(300), Some(outcome(false)))));
         assert_eq!(state.last.as_ref().map(|last| &last.outcome), Some(&outcome(false)));
-        assert_eq!(state.claim("b", after(299), LEASE), PassClaim::NotDue { until: after(300) });
-        assert!(!claimed(state.claim("b", after(300), LEASE)).is_asked);
+        assert_eq!(state.claim("a", after(299), LEASE), PassClaim::NotDue { until: after(300) });
+        assert_eq!(claimed(state.claim("a", after(300), LEASE)).asked, Asked::Nothing);
+    }
+
+    #[test]
+    fn the_process_that_ran_the_last_pass_is_first_unless_somebody_asks() {
+        let mut state = asked();
+        let number = claimed(state.claim("a", NOW, LEASE)).number;
+        state.release(number, release(after(300), Some(outcome(false))));
+        assert_eq!(state.claim("b", after(302), LEASE), PassClaim::NotDue { until: after(303) });
+        let mut asked = state.clone();
+        asked.ask(Asked::Pass);
+        assert_eq!(claimed(asked.claim("b", after(1), LEASE)).asked, Asked::Pass);
+        assert_eq!(claimed(state.claim("b", after(303), LEASE)).asked, Asked::Nothing);
     }
 
     #[test]
@@ -313,10 +368,8 @@ mod tests {
         assert_eq!(state.claim("b", after(119), LEASE), held(after(120)));
         assert!(state.renew(number, after(119), LEASE));
         assert_eq!(state.claim("b", after(238), LEASE), held(after(239)));
-        assert!(
-            claimed(state.claim("b", after(239), LEASE)).is_asked,
-            "it may have been asked for"
-        );
+        let asked = claimed(state.claim("b", after(239), LEASE)).asked;
+        assert_eq!(asked, Asked::Recheck, "it may have been asked for");
         assert!(!state.renew(number, after(240), LEASE));
         assert!(!state.release(number, release(after(300), None)), "it is another's pass now");
         assert_eq!(state.holder.as_deref(), Some("b"));
@@ -334,10 +387,11 @@ mod tests {
     fn a_request_during_a_pass_leads_to_another_one() {
         let mut state = asked();
         let number = claimed(state.claim("a", NOW, LEASE)).number;
-        state.ask();
+        state.ask(Asked::Recheck);
+        state.ask(Asked::Pass);
         assert!(state.release(number, release(after(300), None)));
         let second = claimed(state.claim("a", after(1), LEASE));
-        assert!(second.is_asked);
+        assert_eq!(second.asked, Asked::Recheck);
         assert!(state.release(second.number, release(after(300), None)));
         assert_eq!(state.claim("a", after(2), LEASE), PassClaim::NotDue { until: after(300) });
     }
@@ -349,10 +403,10 @@ mod tests {
         state.release(number, release(NOW, Some(outcome(true))));
         let number = claimed(state.claim("a", NOW, LEASE)).number;
         let repeats = Repeats { changing: 1, idle: 3 };
-        let given_back = Release { is_asked: true, repeats, ..release(NOW, None) };
+        let given_back = Release { asked: Asked::Pass, repeats, ..release(NOW, None) };
         assert!(state.release(number, given_back));
         assert_eq!(state.last.as_ref().map(|last| &last.outcome), Some(&outcome(true)));
-        let expected = ClaimedPass { number: 3, is_asked: true, repeats };
+        let expected = ClaimedPass { number: 3, asked: Asked::Pass, repeats };
         assert_eq!(claimed(state.claim("b", NOW, LEASE)), expected);
     }
 }

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use super::context::OrganizationContext;
 use super::pass::{LEASE, Pass, Stop};
-use crate::domain::reconciler::{self, ClaimedPass, LastPass, Outcome, PassClaim, Release};
+use crate::domain::reconciler::{self, Asked, ClaimedPass, LastPass, Outcome, PassClaim, Release};
 use crate::domain::time::Timestamp;
 use crate::health::ProblemKind;
 use crate::storage::{self, Reconciler};
@@ -59,10 +59,12 @@ pub trait Reconcile: Debug + Send + Sync + 'static {
 /// How a pass ended.
 #[derive(Debug)]
 pub enum Ended {
-    /// It looked at everything. Without a time for the next pass the usual rule sets it.
-    Finished { outcome: Outcome, due_at: Option<Timestamp> },
-    /// It goes on at this time. Until then the outcome of the pass before is shown.
-    Postponed { until: Timestamp },
+    /// It looked at everything. Without a time for the next pass the usual rule sets it; `asked` is
+    /// what that one still has to do.
+    Finished { outcome: Outcome, due_at: Option<Timestamp>, asked: Asked },
+    /// It goes on at this time, with `asked` still to do. Until then the outcome of the pass before
+    /// is shown.
+    Postponed { until: Timestamp, asked: Asked },
 }
 
 /// See the module.
@@ -95,7 +97,7 @@ impl<R: Reconcile> Driver<R> {
     /// The store does not answer.
     pub(super) async fn begin(&self) -> Result<(), storage::Error> {
         match self.reconciler.every() {
-            Some(_) => self.ask().await,
+            Some(_) => self.ask(Asked::Pass).await,
             None => Ok(()),
         }
     }
@@ -112,9 +114,9 @@ impl<R: Reconcile> Driver<R> {
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn ask(&self) -> Result<(), storage::Error> {
+    pub async fn ask(&self, asked: Asked) -> Result<(), storage::Error> {
         let OrganizationContext { organization, deps, .. } = self.reconciler.context();
-        deps.store.ask_reconciler(organization, R::KIND).await?;
+        deps.store.ask_reconciler(organization, R::KIND, asked).await?;
         self.is_asked.store(true, Ordering::Release);
         self.notifier.notify();
         Ok(())
@@ -153,7 +155,7 @@ impl<R: Reconcile> Driver<R> {
                 context.report(R::PROBLEM, Some(&problem));
                 let problem = Some(problem);
                 let outcome = Outcome { has_more: true, problem, ..Outcome::nothing(began_at) };
-                Ok(Ended::Finished { outcome, due_at: None })
+                Ok(Ended::Finished { outcome, due_at: None, asked: Asked::Nothing })
             }
         };
         let release = self.release_of(claimed, ended.as_ref().ok(), context.now());
@@ -168,13 +170,13 @@ impl<R: Reconcile> Driver<R> {
 
     /// What is stored at the end of a pass; one without an end is given back.
     fn release_of(&self, claimed: ClaimedPass, ended: Option<&Ended>, now: Timestamp) -> Release {
-        let ClaimedPass { repeats, is_asked, .. } = claimed;
+        let ClaimedPass { repeats, asked, .. } = claimed;
         match ended {
-            None => Release { due_at: now, repeats, is_asked, last: None },
-            Some(Ended::Postponed { until }) => {
-                Release { due_at: *until, repeats, is_asked: false, last: None }
+            None => Release { due_at: now, repeats, asked, last: None },
+            Some(Ended::Postponed { until, asked }) => {
+                Release { due_at: *until, repeats, asked: *asked, last: None }
             }
-            Some(Ended::Finished { outcome, due_at }) => {
+            Some(Ended::Finished { outcome, due_at, asked }) => {
                 let every = self.reconciler.every();
                 let next = every.map(|every| reconciler::next(outcome, repeats, every));
                 let next_at = next.map_or(Timestamp::NEVER, |(wait, _)| now.plus(wait));
@@ -182,7 +184,7 @@ impl<R: Reconcile> Driver<R> {
                 Release {
                     due_at: due_at.unwrap_or(next_at),
                     repeats: next.map(|(_, repeats)| repeats).unwrap_or_default(),
-                    is_asked: false,
+                    asked: *asked,
                     last: Some(LastPass { instance, outcome: outcome.clone() }),
                 }
             }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::context::OrganizationContext;
 use crate::ado::{self, Credential, Lane, Pause, Scope};
 use crate::credentials::{self, CallError, Purpose};
-use crate::domain::reconciler::ClaimedPass;
+use crate::domain::reconciler::{Asked, ClaimedPass};
 use crate::storage::{self, Commit, Reconciler};
 
 /// How long a replica that does not renew its lease keeps the pass.
@@ -61,9 +61,9 @@ impl<'a> Pass<'a> {
         Self { claimed: Some(claimed), ..Self::look(context, reconciler) }
     }
 
-    /// Whether somebody asked for it.
-    pub(super) fn is_asked(&self) -> bool {
-        self.claimed.is_some_and(|claimed| claimed.is_asked)
+    /// What somebody asked it for.
+    pub(super) fn asked(&self) -> Asked {
+        self.claimed.map(|claimed| claimed.asked).unwrap_or_default()
     }
 
     /// How many calls were made so far, minting and revoking not counted.

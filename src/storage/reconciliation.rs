@@ -14,7 +14,7 @@ use crate::domain::decision::{Remembered, RememberedRef};
 use crate::domain::event::Repository;
 use crate::domain::fact::CatchUpMeta;
 use crate::domain::id::DeliveryId;
-use crate::domain::reconciler::{LastPass, PassClaim, Release};
+use crate::domain::reconciler::{Asked, LastPass, PassClaim, Release};
 use crate::domain::subscription::{Found, HookScope, HookSecret};
 use crate::domain::time::Timestamp;
 
@@ -176,8 +176,12 @@ pub trait Reconciliation: Debug + Send + Sync {
     ) -> Result<Commit, Error>;
 
     /// Asks for a pass as soon as possible; one that runs already is followed by another.
-    async fn ask_reconciler(&self, organization: &str, reconciler: Reconciler)
-    -> Result<(), Error>;
+    async fn ask_reconciler(
+        &self,
+        organization: &str,
+        reconciler: Reconciler,
+        asked: Asked,
+    ) -> Result<(), Error>;
 
     /// The last pass that ended with an outcome.
     async fn last_pass(

@@ -26,7 +26,7 @@ use crate::ado::Scope;
 use crate::credentials::CallError;
 use crate::domain::catch_up::next_scan_at;
 use crate::domain::check::Check;
-use crate::domain::reconciler::Outcome;
+use crate::domain::reconciler::{Asked, Outcome};
 use crate::domain::time::Timestamp;
 use crate::health::ProblemKind;
 use crate::storage::{self, Reconciler, WatchRow};
@@ -105,10 +105,11 @@ impl CatchUp {
     }
 
     /// The interrupted scan, or a new one; none while the inbox is to be waited for.
-    async fn begin(&self, is_asked: bool) -> Result<Option<Box<Scan>>, storage::Error> {
+    async fn begin(&self, asked: Asked) -> Result<Option<Box<Scan>>, storage::Error> {
         {
             let mut state = self.state.lock();
-            state.is_asked |= is_asked;
+            state.is_asked |= asked >= Asked::Pass;
+            state.rechecks_required |= asked >= Asked::Recheck;
             if let Some(scan) = state.interrupted.take() {
                 return Ok(Some(scan));
             }
@@ -171,6 +172,7 @@ impl CatchUp {
         let context = &self.target.context;
         let mut state = self.state.lock();
         state.oldest = scan.oldest();
+        let asked = state.asked(scan.rechecks_required);
         state.interrupted = Some(scan);
         let retry = self.every.map_or(RETRY, |every| RETRY.min(every));
         let wait = match &stop {
@@ -188,7 +190,7 @@ impl CatchUp {
             tracing::warn!(organization = context.organization, "{reason}");
             state.logged = reason;
         }
-        Ok(Ended::Postponed { until: context.now().plus(wait) })
+        Ok(Ended::Postponed { until: context.now().plus(wait), asked })
     }
 
     fn finish(&self, scan: Scan) -> Ended {
@@ -225,7 +227,19 @@ impl CatchUp {
         };
         let changes = u32::try_from(found).unwrap_or(u32::MAX);
         let outcome = Outcome { at, changes, has_more: false, problem };
-        Ended::Finished { outcome, due_at: Some(due_at) }
+        let asked = state.asked(false);
+        Ended::Finished { outcome, due_at: Some(due_at), asked }
+    }
+}
+
+impl State {
+    /// What another replica has to do if this one dies: to decide again about open pull requests,
+    /// which nobody else would ask for. `rechecks` says it of a scan that is interrupted.
+    fn asked(&self, rechecks: bool) -> Asked {
+        match rechecks || self.rechecks_required {
+            true => Asked::Recheck,
+            false => Asked::Nothing,
+        }
     }
 }
 
@@ -244,8 +258,9 @@ impl Reconcile for CatchUp {
     }
 
     async fn reconcile(&self, pass: &Pass<'_>) -> Result<Ended, Stop> {
-        let Some(mut scan) = self.begin(pass.is_asked()).await? else {
-            return Ok(Ended::Postponed { until: self.target.context.now().plus(WAIT) });
+        let Some(mut scan) = self.begin(pass.asked()).await? else {
+            return let (until, asked) = (self.target.context.now().plus(WAIT), self.state.lock().asked(false));
+            return Ok(Ended::Postponed { until, asked });
         };
         let ended = self.scan(&mut scan, pass).await;
         scan.report.requests += pass.requests();
@@ -270,16 +285,21 @@ impl Driver<CatchUp> {
     /// # Errors
     /// The store does not answer.
     pub(super) async fn after_lost_events(&self) -> Result<(), storage::Error> {
-        self.begin().await
+        match self.reconciler.every {
+            Some(_) => self.ask(Asked::Pass).await,
+            None => Ok(()),
+        }
     }
 
     /// Asks for a scan that decides again about open pull requests with required checks, since
-    /// there is a new policy that waits for them.
+    /// there is a new policy that waits for them. Does nothing where catch-up is off.
     ///
     /// # Errors
     /// The store does not answer.
     pub(super) async fn recheck_required(&self) -> Result<(), storage::Error> {
-        self.reconciler.state.lock().rechecks_required = true;
-        self.after_lost_events().await
+        match self.reconciler.every {
+            Some(_) => self.ask(Asked::Recheck).await,
+            None => Ok(()),
+        }
     }
 }

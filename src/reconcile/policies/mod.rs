@@ -18,7 +18,7 @@ use super::driver::{Driver, Ended, Reconcile};
 use super::pass::{Pass, Stop};
 use crate::domain::check::Check;
 use crate::domain::policy::Plan;
-use crate::domain::reconciler::Outcome;
+use crate::domain::reconciler::{Asked, Outcome};
 use crate::health::ProblemKind;
 use crate::storage::Reconciler;
 
@@ -79,6 +79,6 @@ impl Reconcile for Policies {
         if outcome.changes > 0 {
             self.catch_up.recheck_required().await?;
         }
-        Ok(Ended::Finished { outcome, due_at: None })
+        Ok(Ended::Finished { outcome, due_at: None, asked: Asked::Nothing })
     }
 }

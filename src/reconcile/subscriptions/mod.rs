@@ -22,7 +22,7 @@ use super::context::OrganizationContext;
 use super::driver::{Driver, Ended, Reconcile};
 use super::pass::{Pass, Stop};
 use crate::domain::check::Check;
-use crate::domain::reconciler::Outcome;
+use crate::domain::reconciler::{Asked, Outcome};
 use crate::domain::subscription::{HookScope, Kind, Step};
 use crate::health::ProblemKind;
 use crate::storage::{self, HookRow, Reconciler};
@@ -139,7 +139,7 @@ impl Reconcile for Subscriptions {
             let OrganizationContext { organization, deps, .. } = &self.context;
             deps.store.hold_hooks(organization, false, deps.clock.now()).await?;
         }
-        Ok(Ended::Finished { outcome, due_at: None })
+        Ok(Ended::Finished { outcome, due_at: None, asked: Asked::Nothing })
     }
 }
 
@@ -171,7 +171,7 @@ impl Driver<Subscriptions> {
             }
             deps.retired_hooks.refresh(store, organization).await?;
         }
-        self.ask().await?;
+        self.ask(Asked::Pass).await?;
         Ok(hook_scopes.len())
     }
 
@@ -184,6 +184,6 @@ impl Driver<Subscriptions> {
         let OrganizationContext { organization, deps, .. } = &self.reconciler.context;
         deps.store.hold_hooks(organization, is_held, deps.clock.now()).await?;
         deps.retired_hooks.refresh(deps.store.as_ref(), organization).await?;
-        self.ask().await
+        self.ask(Asked::Pass).await
     }
 }

@@ -16,7 +16,7 @@ use super::paging::Parameters;
 use crate::deps::Deps;
 use crate::domain::audit;
 use crate::domain::policy;
-use crate::domain::reconciler::Outcome;
+use crate::domain::reconciler::{Asked, Outcome};
 use crate::domain::subscription::{Action, Change};
 use crate::reconcile::organization::OrganizationReconcilers;
 use crate::reconcile::pass::Stop;
@@ -80,7 +80,7 @@ pub(super) async fn reconcile(
     finish(async move {
         let reconcilers = all.of(&organization)?;
         let accepted = all.accepted(&organization);
-        reconcilers.policies.ask().await?;
+        reconcilers.policies.ask(Asked::Pass).await?;
         reconcilers.subscriptions.hold(false).await?;
         all.record(&operator, &organization, audit::Action::Reconcile, "hooks and policies").await;
         Ok(accepted)
@@ -96,7 +96,7 @@ pub(super) async fn catch_up(
 ) -> Result<HttpResponse, Problem> {
     finish(async move {
         let accepted = all.accepted(&organization);
-        all.of(&organization)?.catch_up.ask().await?;
+        all.of(&organization)?.catch_up.ask(Asked::Pass).await?;
         all.record(&operator, &organization, audit::Action::CatchUp, "").await;
         Ok(accepted)
     })

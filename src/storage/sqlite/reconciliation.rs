@@ -15,7 +15,7 @@ use super::Sqlite;
 use super::deliveries::inbox::NewRow;
 use crate::domain::event::Repository;
 use crate::domain::id::DeliveryId;
-use crate::domain::reconciler::{LastPass, PassClaim, Release};
+use crate::domain::reconciler::{Asked, LastPass, PassClaim, Release};
 use crate::domain::subscription::HookScope;
 use crate::domain::time::Timestamp;
 use crate::storage::{
@@ -92,11 +92,12 @@ impl Reconciliation for Sqlite {
         &self,
         organization: &str,
         reconciler: Reconciler,
+        asked: Asked,
     ) -> Result<(), Error> {
         let organization = organization.to_owned();
         let ask = move |db: &Connection| {
             let mut state = passes::load(db, &organization, reconciler)?;
-            state.ask();
+            state.ask(asked);
             passes::save(db, &organization, reconciler, &state)
         };
         self.writer.write(ROW_BYTES, ask).await

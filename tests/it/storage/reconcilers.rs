@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use azdo_gateway::domain::reconciler::{
-    ClaimedPass, LastPass, Outcome, PassClaim, Release, Repeats,
+    Asked, ClaimedPass, LastPass, Outcome, PassClaim, Release, Repeats,
 };
 use azdo_gateway::domain::time::Timestamp;
 use azdo_gateway::storage::{Commit, Reconciler};
@@ -19,7 +19,7 @@ fn release(second: i64) -> Release {
     let problem = Some("no".to_owned());
     let outcome = Outcome { at: at(0), changes: 7, has_more: true, problem };
     let last = Some(LastPass { instance: "a".into(), outcome });
-    Release { due_at: at(second), repeats: REPEATS, is_asked: false, last }
+    Release { due_at: at(second), repeats: REPEATS, asked: Asked::Nothing, last }
 }
 
 fn claimed(claim: PassClaim) -> ClaimedPass {
@@ -31,7 +31,7 @@ fn claimed(claim: PassClaim) -> ClaimedPass {
 
 impl Bench {
     async fn ask(&self) {
-        self.store.ask_reconciler(ORGANIZATION, KIND).await.unwrap();
+        self.store.ask_reconciler(ORGANIZATION, KIND, Asked::Pass).await.unwrap();
     }
 
     /// What that process gets at that second.
@@ -52,12 +52,12 @@ async fn a_pass_is_due_when_somebody_asks_and_then_at_its_time() {
         assert_eq!(bench.claim_pass("a", 0).await, PassClaim::NotDue { until });
         bench.ask().await;
         let pass = claimed(bench.claim_pass("a", 0).await);
-        assert_eq!((pass.is_asked, pass.repeats), (true, Repeats::default()));
+        assert_eq!((pass.asked, pass.repeats), (Asked::Pass, Repeats::default()));
         assert_eq!(bench.release_pass(pass.number, release(60)).await, Commit::Committed);
         let until = at(60);
-        assert_eq!(bench.claim_pass("b", 59).await, PassClaim::NotDue { until });
-        let next = claimed(bench.claim_pass("b", 60).await);
-        assert_eq!((next.is_asked, next.repeats), (false, REPEATS));
+        assert_eq!(bench.claim_pass("a", 59).await, PassClaim::NotDue { until });
+        let next = claimed(bench.claim_pass("a", 60).await);
+        assert_eq!((next.asked, next.repeats), (Asked::Nothing, REPEATS));
         assert!(next.number > pass.number);
     }
 }
@@ -95,7 +95,7 @@ async fn the_last_outcome_is_kept_and_a_request_during_a_pass_leads_to_another()
         let last = bench.store.last_pass("FABRIKAM", KIND).await.unwrap();
         assert_eq!(last, release(60).last);
         let pass = claimed(bench.claim_pass("a", 1).await);
-        assert!(pass.is_asked);
+        assert_eq!(pass.asked, Asked::Pass);
         bench.release_pass(pass.number, Release { last: None, ..release(70) }).await;
         assert_eq!(bench.store.last_pass(ORGANIZATION, KIND).await.unwrap(), last);
         assert_eq!(bench.claim_pass("a", 2).await, PassClaim::NotDue { until: at(70) });
@@ -106,7 +106,7 @@ async fn the_last_outcome_is_kept_and_a_request_during_a_pass_leads_to_another()
 async fn every_organization_and_reconciler_has_passes_of_its_own() {
     for bench in Bench::all().await {
         let ask = async |organization, reconciler| {
-            bench.store.ask_reconciler(organization, reconciler).await.unwrap();
+            bench.store.ask_reconciler(organization, reconciler, Asked::Pass).await.unwrap();
         };
         let claim = async |organization, reconciler, instance| {
             let store = &bench.store;
@@ -136,7 +136,8 @@ async fn after_a_restart_a_pass_of_the_process_before_can_be_claimed() {
         let number = claimed(bench.claim_pass("a", 0).await).number;
         let bench = bench.reopened().await;
         let pass = claimed(bench.claim_pass("b", 1).await);
-        assert!(pass.number > number && pass.is_asked);
+        assert!(pass.number > number);
+        assert_eq!(pass.asked, Asked::Recheck);
         let held = PassClaim::HeldBy { instance: "b".into(), until: at(31) };
         assert_eq!(bench.claim_pass("a", 2).await, held);
     }

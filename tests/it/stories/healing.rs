@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use azdo_gateway::domain::reconciler::Asked;
 use azdo_gateway::worker::{Progress, Tick};
 use fakes::ado::SubscriptionStatus;
 use fakes::ado::hooks::Subscription;
@@ -179,7 +180,7 @@ async fn of_several_replicas_at_once_one_creates_the_hooks() {
         .map(|number| parts::reconcilers(&config, gateway.app.store(), &number.to_string()))
         .collect();
     let passes = others.iter().map(async |other| {
-        other.subscriptions.ask().await.unwrap();
+        other.subscriptions.ask(Asked::Pass).await.unwrap();
         other.subscriptions.tick().await
     });
     let ticks = futures_util::future::join_all(passes).await;
@@ -198,7 +199,7 @@ async fn replicas_share_the_schedule_and_the_last_outcome() {
     let [one, other] =
         ["1", "2"].map(|process| parts::reconcilers(&config, gateway.app.store(), process));
     for changes in [4, 0] {
-        one.subscriptions.ask().await.unwrap();
+        one.subscriptions.ask(Asked::Pass).await.unwrap();
         assert_eq!(one.subscriptions.tick().await.unwrap(), Progress::Worked);
         let outcome = other.subscriptions.last().await.unwrap().expect("a pass has ended");
         assert_eq!((outcome.changes, outcome.problem), (changes, None));

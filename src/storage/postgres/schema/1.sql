@@ -306,7 +306,7 @@ CREATE TABLE reconciler (
     holder text,
     leased_until bigint NOT NULL,
     due_at bigint NOT NULL,
-    asked boolean NOT NULL,
+    asked bigint NOT NULL,
     changing bigint NOT NULL,
     idle bigint NOT NULL,
     last_instance text,

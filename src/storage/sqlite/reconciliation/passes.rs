@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::domain::reconciler::{LastPass, Outcome, Repeats, State};
+use crate::domain::reconciler::{Asked, LastPass, Outcome, Repeats, State};
 use crate::storage::Reconciler;
 use crate::storage::sqlite::engine::rows::{time, time_maybe};
 
@@ -37,7 +37,7 @@ fn state(row: &Row<'_>) -> rusqlite::Result<State> {
         holder: row.get(1)?,
         leased_until: time(row, 2)?,
         due_at: time(row, 3)?,
-        is_asked: row.get(4)?,
+        asked: Asked::of_number(row.get(4)?),
         repeats: Repeats { changing: row.get(5)?, idle: row.get(6)? },
         last,
     })
@@ -64,7 +64,7 @@ pub(super) fn save(
         state.holder,
         state.leased_until.micros(),
         state.due_at.micros(),
-        state.is_asked,
+        state.asked.number(),
         state.repeats.changing,
         state.repeats.idle,
         last.map(|last| &last.instance),
