@@ -6,6 +6,9 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use reqwest::StatusCode;
+
+use super::ports::free_port;
 use super::settings::{OPERATOR, Settings};
 use super::{Api, Env, WAIT_MAX};
 
@@ -39,9 +42,7 @@ impl Binary {
 
     /// Starts the binary without any hooks at Azure DevOps.
     pub(crate) async fn without_hooks(env: &Env, change: impl FnOnce(&mut Settings)) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
-        let address = free.local_addr().expect("it is bound").to_string();
-        drop(free);
+        let address = format!("127.0.0.1:{}", free_port());
         Self::begin(env, &address, None, change).await
     }
 
@@ -64,12 +65,22 @@ impl Binary {
     ) -> Self {
         let mut settings = env.settings(address);
         change(&mut settings);
+        let gateway = Self::with_socket(settings, socket, address);
+        gateway.until_alive().await;
+        gateway
+    }
+
+    /// Starts the binary with these settings, without waiting until it answers.
+    pub(crate) fn spawn(settings: Settings) -> Self {
+        let address = settings.listen.clone();
+        Self::with_socket(settings, None, &address)
+    }
+
+    fn with_socket(settings: Settings, socket: Option<TcpListener>, address: &str) -> Self {
         let url = format!("http://{address}");
         let api = Api::new(&url, OPERATOR);
         let child = spawn(&settings, socket.as_ref());
-        let gateway = Self { child, socket, settings, url, api };
-        gateway.until_alive().await;
-        gateway
+        Self { child, socket, settings, url, api }
     }
 
     /// Sends SIGKILL.
@@ -91,7 +102,7 @@ impl Binary {
 
     /// Everything that the process has logged.
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.settings.folder.join("gateway.log")).expect("it logs")
+        std::fs::read_to_string(self.settings.log()).expect("it logs")
     }
 
     /// The process id.
@@ -101,8 +112,22 @@ impl Binary {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Stops the process where it is: it answers nothing and closes nothing.
+    pub(crate) fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets a paused process go on.
+    pub(crate) fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().expect("kill is there");
+        let sent = Command::new("kill").args([signal, &id]).status().expect("kill is there");
         assert!(sent.success(), "the gateway has ended already");
     }
 
@@ -111,20 +136,30 @@ impl Binary {
         self.child.wait().expect("it is a child of this process")
     }
 
-    async fn until_alive(&self) {
+    /// Waits until it answers, ready or not.
+    pub(crate) async fn until_alive(&self) {
+        self.until_answering("does not answer", |_| true).await;
+    }
+
+    /// Waits until it says that it is ready.
+    pub(crate) async fn until_ready(&self) {
+        self.until_answering("is not ready", |status| status.is_success()).await;
+    }
+
+    async fn until_answering(&self, otherwise: &str, wanted: impl Fn(StatusCode) -> bool) {
         let http = reqwest::Client::new();
         let polling = async {
             let mut interval = tokio::time::interval(super::POLL_INTERVAL);
-            while http.get(format!("{}/readyz", self.url)).send().await.is_err() {
+            loop {
+                let answer = http.get(format!("{}/readyz", self.url)).send().await;
+                if answer.is_ok_and(|answer| wanted(answer.status())) {
+                    return;
+                }
                 interval.tick().await;
             }
         };
-        let alive = tokio::time::timeout(WAIT_MAX, polling).await;
-        assert!(
-            alive.is_ok(),
-            "the gateway does not answer; see its log in {:?}",
-            self.settings.folder
-        );
+        let answered = tokio::time::timeout(WAIT_MAX, polling).await;
+        assert!(answered.is_ok(), "the gateway {otherwise}; it has logged:\n{}", self.log());
     }
 }
 
@@ -140,7 +175,7 @@ fn spawn(settings: &Settings, socket: Option<&TcpListener>) -> Child {
     let log = std::fs::File::options()
         .create(true)
         .append(true)
-        .open(settings.folder.join("gateway.log"))
+        .open(settings.log())
         .expect("the temporary folder is writable");
     let mut command = match socket {
         None => {

@@ -80,7 +80,9 @@ impl Env {
     /// The configuration of a gateway of this environment that listens on `listen`.
     pub(crate) fn settings(&self, listen: &str) -> Settings {
         Settings {
+            name: "gateway".to_owned(),
             listen: listen.to_owned(),
+            public_url: None,
             folder: self.folder.path().to_owned(),
             organization_url: self.shell.ado(|ado| ado.organization_url(ORGANIZATION)),
             ci_url: self.shell.ci_url(),
@@ -92,6 +94,7 @@ impl Env {
             server: String::new(),
             secrets: String::new(),
             signing: r#"{ env = "BUILDER_SECRET" }"#.to_owned(),
+            storage: None,
             database: "gateway.db".into(),
             environment: Default::default(),
             launcher: Vec::new(),

@@ -2,12 +2,17 @@
 //!
 //! `Env` holds the fakes of Azure DevOps, Entra and the CI, with an organization, a project, a
 //! repository and hooks. A gateway runs in the process of the test (`InProcess`) or as the real
-//! binary (`Binary`). Tests reach the gateway through its public interfaces only.
+//! binary (`Binary`), or as several of them behind a load balancer (`Replicas`); `Gateway` is what
+//! the storage engine of a story asks for. A PostgreSQL is there as a `Database` or a `Cluster`.
+//! Tests reach the gateway through its public interfaces only.
 
 mod actions;
 mod api;
+mod balancer;
 mod binary;
+mod cut;
 mod env;
+mod gateway;
 mod hooks;
 mod in_process;
 mod invariants;
@@ -17,15 +22,23 @@ mod native;
 pub(crate) mod parts;
 /// Bodies of deliveries that the fake Azure DevOps does not send by itself.
 pub(crate) mod payloads;
+mod ports;
+mod postgres;
+mod replicas;
 mod settings;
 
 pub(crate) use api::Api;
+pub(crate) use balancer::Balancer;
 pub(crate) use binary::{Binary, binary_path, inheriting_command};
+pub(crate) use cut::{At, Cut, Fault, Kind, Moment};
 pub(crate) use env::{Env, ORGANIZATION, SERVICE_USER};
+pub(crate) use gateway::{Gateway, on_postgres};
 pub(crate) use in_process::InProcess;
 pub(crate) use invariants::{check_invariants, check_invariants_with_rebuilds, newest_status};
 pub(crate) use linking::Browser;
 pub(crate) use native::compile_c;
+pub(crate) use postgres::{Cluster, Database, PgBouncer, Server, Stop};
+pub(crate) use replicas::Replicas;
 pub(crate) use settings::{
     CLIENT_SECRET, OPERATOR, PAT, REPORTER, ROOT_KEY, STATIC_PAT, Settings, VIEWER, check,
 };

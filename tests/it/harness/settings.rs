@@ -20,10 +20,17 @@ pub(crate) const VIEWER: &str = "viewer-token-of-the-tests";
 pub(crate) const REPORTER: &str = "reporter-token-of-the-tests";
 pub(crate) const ROOT_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
+/// The variable with the password of PostgreSQL.
+const DATABASE_PASSWORD: &str = "AZDO_GATEWAY_DB_PASSWORD";
+
 /// What a test may vary.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    /// Of this process among those of the environment: its files are named after it.
+    pub(crate) name: String,
     pub(crate) listen: String,
+    /// None is where it listens.
+    pub(crate) public_url: Option<String>,
     pub(crate) folder: PathBuf,
     pub(crate) organization_url: String,
     pub(crate) ci_url: String,
@@ -42,7 +49,9 @@ pub(crate) struct Settings {
     pub(crate) secrets: String,
     /// The value of the CI's `secret`.
     pub(crate) signing: String,
-    /// The file of the database, below `folder`.
+    /// The keys of `[storage]`; none keeps the state in SQLite, in `database`.
+    pub(crate) storage: Option<String>,
+    /// The file of SQLite's database, below `folder`.
     pub(crate) database: PathBuf,
     /// Environment variables beyond those that the TOML names.
     pub(crate) environment: BTreeMap<String, String>,
@@ -85,11 +94,11 @@ impl Settings {
             r#"
 [server]
 listen = "{listen}"
-public_url = "http://{listen}"
+public_url = "{public_url}"
 drain = "{drain}"
 {server}
 [storage]
-url = "sqlite:{database}"
+{storage}
 [secrets]
 root_key = {{ env = "ROOT_KEY" }}
 {secrets}
@@ -122,13 +131,26 @@ secret = {signing}
             server = self.server,
             secrets = self.secrets,
             signing = self.signing,
-            database = self.database().display(),
+            public_url = self.public_url.clone().unwrap_or(format!("http://{}", self.listen)),
+            storage = self.storage(),
             organization_url = self.organization_url,
             organization = self.organization,
             credential = self.credential,
             checks = self.checks,
             ci_url = self.ci_url,
         )
+    }
+
+    fn storage(&self) -> String {
+        let sqlite = || format!("url = \"sqlite:{}\"", self.database().display());
+        self.storage.clone().unwrap_or_else(sqlite)
+    }
+
+    /// Keeps the state in the PostgreSQL at `url`, which holds no password.
+    pub(crate) fn on_postgres(&mut self, url: &str, password: &str) {
+        let keys = format!("url = \"{url}\"\npassword = {{ env = \"{DATABASE_PASSWORD}\" }}");
+        self.storage = Some(keys);
+        self.environment.insert(DATABASE_PASSWORD.to_owned(), password.to_owned());
     }
 
     pub(crate) fn database(&self) -> PathBuf {
@@ -158,9 +180,14 @@ secret = {signing}
             .unwrap_or_else(|errors| panic!("the test's configuration is wrong:\n{errors}"))
     }
 
+    /// Where a process logs.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.join(format!("{}.log", self.name))
+    }
+
     /// Writes the file for a process. Returns its path.
     pub(crate) fn write(&self) -> PathBuf {
-        let path = self.folder.join("gateway.toml");
+        let path = self.folder.join(format!("{}.toml", self.name));
         std::fs::write(&path, self.toml()).expect("the temporary folder is writable");
         path
     }

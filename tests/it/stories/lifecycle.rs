@@ -2,12 +2,12 @@
 
 use fakes::ci::Behaviour;
 
-use crate::harness::{Env, InProcess, check};
+use crate::harness::{Env, Gateway, check};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn opening_a_pull_request_starts_a_run_and_shows_its_result() {
+pub(super) async fn opening_a_pull_request_starts_a_run_and_shows_its_result() {
     let env = Env::new(1);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("feature/search");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.check_invariants();
@@ -21,7 +21,7 @@ async fn opening_a_pull_request_starts_a_run_and_shows_its_result() {
 async fn a_status_is_pending_from_the_start_until_the_final_report() {
     let env = Env::new(2);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("feature/search");
     let run = env.until_started("unit-tests", &commit).await;
     env.until_status(id, &commit, "unit-tests", "pending").await;
@@ -50,7 +50,7 @@ async fn a_status_is_pending_from_the_start_until_the_final_report() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_to_main_has_a_status_on_its_commit_only() {
     let env = Env::new(3);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let commit = env.push("main");
     env.until_commit_status(&commit, "unit-tests", "succeeded").await;
     env.until_idle(&gateway.api).await;
@@ -67,7 +67,7 @@ async fn a_push_to_main_has_a_status_on_its_commit_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_to_a_branch_that_no_check_matches_is_ignored_with_a_reason() {
     let env = Env::new(4);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     env.push("topic");
     env.until_idle(&gateway.api).await;
     let deliveries = gateway.api.items("/v1/deliveries").await;
@@ -83,7 +83,7 @@ async fn a_push_to_a_branch_that_no_check_matches_is_ignored_with_a_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn failed_errored_and_cancelled_runs_have_their_own_status() {
     let env = Env::new(5);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let outcomes = [
         (Behaviour::Fail, "failed", "build 1 is failed"),
         (Behaviour::Error, "error", "build 2 is errored"),
@@ -107,7 +107,7 @@ async fn failed_errored_and_cancelled_runs_have_their_own_status() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_can_have_statuses_on_the_pull_request_only() {
     let env = Env::new(6);
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         settings.checks = check("lint", r#"statuses = ["pull_request"]"#);
     })
     .await;
@@ -120,9 +120,9 @@ async fn a_check_can_have_statuses_on_the_pull_request_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_pull_requests_at_once_all_show_their_result() {
+pub(super) async fn ten_pull_requests_at_once_all_show_their_result() {
     let env = Env::new(7);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let opened: Vec<_> = (0..10).map(|number| env.open(&format!("topic-{number}"))).collect();
     for (id, commit) in &opened {
         env.until_status(*id, commit, "unit-tests", "succeeded").await;

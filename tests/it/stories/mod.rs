@@ -18,6 +18,7 @@ mod lifecycle;
 mod linking;
 mod malformed_deliveries;
 mod minting;
+mod on_postgres;
 mod operators;
 mod outages;
 mod permissions;

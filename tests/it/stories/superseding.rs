@@ -1,6 +1,6 @@
 //! What a newer commit does to the run of an older one, and which reports of that run still count.
 
-use crate::harness::{Env, InProcess, check, newest_status};
+use crate::harness::{Env, Gateway, check, newest_status};
 
 /// The answers to a run's reports: whether each was applied, and why not.
 fn answers(env: &Env, run: &str) -> Vec<(bool, String)> {
@@ -15,10 +15,10 @@ fn answers(env: &Env, run: &str) -> Vec<(bool, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_newer_commit_supersedes_the_run_of_the_older() {
+pub(super) async fn a_newer_commit_supersedes_the_run_of_the_older() {
     let env = Env::new(501);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, older) = env.open("topic");
     let first = env.until_started("unit-tests", &older).await;
     env.until_status(id, &older, "unit-tests", "pending").await;
@@ -53,7 +53,7 @@ async fn a_newer_commit_supersedes_the_run_of_the_older() {
 async fn without_supersede_the_runs_of_both_commits_are_shown() {
     let env = Env::new(502);
     env.disable_ci_reports();
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         settings.checks = check("build", "supersede = false");
     })
     .await;
@@ -76,7 +76,7 @@ async fn without_supersede_the_runs_of_both_commits_are_shown() {
 async fn a_force_push_back_to_the_first_commit_runs_it_again_on_the_newest_iteration() {
     let env = Env::new(503);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, first) = env.open("topic");
     env.until_started("unit-tests", &first).await;
     env.until_decided(&gateway.api).await;
@@ -105,7 +105,7 @@ async fn a_force_push_back_to_the_first_commit_runs_it_again_on_the_newest_itera
 async fn without_supersede_the_newest_run_of_a_commit_owns_its_status() {
     let env = Env::new(504);
     env.disable_ci_reports();
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         settings.checks = check("build", "supersede = false");
     })
     .await;
@@ -132,7 +132,7 @@ async fn without_supersede_the_newest_run_of_a_commit_owns_its_status() {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_many_pushes_in_a_row_the_last_one_has_succeeded_and_no_run_is_live() {
     let env = Env::new(505);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, _) = env.open("topic");
     let commits: Vec<_> = (0..8).map(|_| env.push("topic")).collect();
     let last = commits.last().unwrap();

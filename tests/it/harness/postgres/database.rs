@@ -1,0 +1,89 @@
+//! A database for one test, with an owner that has no rights beyond it.
+
+use super::folder::random_name;
+use super::psql::Server;
+
+/// An empty database; it is gone with the test.
+#[derive(Debug)]
+pub(crate) struct Database {
+    name: String,
+    /// Its owner at its server.
+    owner: Server,
+    /// The superuser that removes it; none when the whole cluster goes with the test.
+    remover: Option<Server>,
+}
+
+impl Database {
+    /// A database on the cluster of this test run.
+    pub(crate) fn create() -> Self {
+        let server = Server::of_the_run();
+        let mut database = Self::create_on(&server, None);
+        database.remover = Some(server);
+        database
+    }
+
+    /// A database on a cluster of the test, whose files are in a tablespace.
+    pub(super) fn create_on(server: &Server, tablespace: Option<&str>) -> Self {
+        let name = random_name("t");
+        let owner = Server {
+            address: server.address.clone(),
+            user: name.clone(),
+            password: random_name(""),
+        };
+        let tablespace = tablespace.map(|name| format!("TABLESPACE {name}")).unwrap_or_default();
+        let text = format!(
+            "CREATE ROLE {name} LOGIN PASSWORD '{password}';\n\
+             CREATE DATABASE {name} OWNER {name} TEMPLATE template0 {tablespace};\n\
+             REVOKE ALL ON DATABASE {name} FROM PUBLIC;\n",
+            password = owner.password,
+        );
+        server.sql("postgres", &text);
+        Self { name, owner, remover: None }
+    }
+
+    /// Its address, without the password.
+    pub(crate) fn url(&self) -> String {
+        self.owner.url(&self.name)
+    }
+
+    /// Its owner at something else that listens on `address` and leads to this server or to one
+    /// with the same data.
+    pub(crate) fn owner_at(&self, address: &str) -> Server {
+        Server { address: address.to_owned(), ..self.owner.clone() }
+    }
+
+    /// The password of its owner.
+    pub(crate) fn password(&self) -> &str {
+        &self.owner.password
+    }
+
+    /// What statements of its owner print, which have to succeed.
+    #[track_caller]
+    pub(crate) fn sql(&self, text: &str) -> String {
+        self.owner.sql(&self.name, text)
+    }
+
+    /// The same for statements that may fail.
+    pub(crate) fn try_sql(&self, text: &str) -> Result<String, String> {
+        self.owner.try_sql(&self.name, text)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its owner, who may connect to it only.
+    pub(crate) fn owner(&self) -> &Server {
+        &self.owner
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let Some(server) = &self.remover else { return };
+        let name = &self.name;
+        let text = format!("DROP DATABASE {name} WITH (FORCE);\nDROP ROLE {name};\n");
+        let dropped = server.try_sql("postgres", &text);
+        assert!(dropped.is_ok() || std::thread::panicking(), "{name} is left: {dropped:?}");
+    }
+}
