@@ -48,7 +48,6 @@ impl OrganizationReconcilers {
             every,
             is_managed: manages_hooks,
             catch_up: Arc::clone(&catch_up),
-            older_seen_at: Default::default(),
         };
         let organization = context.organization.clone();
         let policies = Policies { context, checks, every, catch_up: Arc::clone(&catch_up) };

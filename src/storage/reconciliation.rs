@@ -204,6 +204,14 @@ pub trait Reconciliation: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<(), Error>;
 
+    /// Stores that Azure DevOps had a hook with an older secret of this scope at this time.
+    async fn older_hook_seen(
+        &self,
+        organization: &str,
+        hook_scope: HookScope,
+        at: Timestamp,
+    ) -> Result<(), Error>;
+
     /// Ends the secrets of a scope before the generation `live_from`.
     async fn retire_hooks(
         &self,

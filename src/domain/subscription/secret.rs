@@ -20,6 +20,9 @@ pub struct HookSecret {
     pub renewed_at: Timestamp,
     /// How many in a row were introduced to heal a subscription.
     pub healings: u32,
+    /// When Azure DevOps was last seen to have a hook with an older secret than the newest: what it
+    /// delivered then may still be repeated.
+    pub older_seen_at: Option<Timestamp>,
 }
 
 impl HookSecret {
@@ -31,6 +34,7 @@ impl HookSecret {
             live_from: known.map_or(1, |known| known.live_from),
             renewed_at: now,
             healings: if heals { healings.saturating_add(1) } else { 0 },
+            older_seen_at: known.and_then(|known| known.older_seen_at),
         }
     }
 
@@ -49,18 +53,17 @@ impl HookSecret {
         }
     }
 
+    /// A hook with an older secret than the newest was seen.
+    pub fn older_seen(&self, at: Timestamp) -> Self {
+        Self { older_seen_at: self.older_seen_at.max(Some(at)), ..self.clone() }
+    }
+
     /// Whether the secrets before the newest end now. `proved_at` is when something was first
-    /// delivered with the newest, and `older_seen_at` when Azure DevOps last had a hook with an
-    /// older one. What is delivered with an older one does not prolong its life: otherwise whoever
+    /// delivered with the newest. What is delivered with an older one does not prolong its life: otherwise whoever
     /// has stolen it could keep it valid.
-    pub fn retires_older(
-        &self,
-        proved_at: Option<Timestamp>,
-        older_seen_at: Option<Timestamp>,
-        now: Timestamp,
-    ) -> bool {
+    pub fn retires_older(&self, proved_at: Option<Timestamp>, now: Timestamp) -> bool {
         let Some(proved_at) = proved_at else { return false };
-        let since = proved_at.max(older_seen_at.unwrap_or(proved_at));
+        let since = proved_at.max(self.older_seen_at.unwrap_or(proved_at));
         self.live_from < self.generation && now.since(since) >= RETIRE_AFTER
     }
 }
@@ -83,9 +86,13 @@ mod tests {
         assert_eq!((third.generation, third.live_from, third.healings), (3, 1, 0));
     }
 
+    fn third(healings: u32) -> HookSecret {
+        HookSecret { generation: 3, live_from: 1, renewed_at: at(1), healings, older_seen_at: None }
+    }
+
     #[test]
     fn a_retired_secret_does_not_come_back() {
-        let third = HookSecret { generation: 3, live_from: 1, renewed_at: at(1), healings: 2 };
+        let third = third(2);
         let retired = third.retired(3);
         assert_eq!((retired.live_from, retired.healings), (3, 0));
         assert_eq!(retired.retired(2).live_from, 3);
@@ -94,7 +101,7 @@ mod tests {
 
     #[test]
     fn while_hooks_are_removed_no_secret_is_live_and_afterwards_a_new_one_is() {
-        let third = HookSecret { generation: 3, live_from: 1, renewed_at: at(1), healings: 0 };
+        let third = third(0);
         let removed = third.held(true, at(2));
         assert_eq!((removed.generation, removed.live_from), (3, 4));
         assert_eq!(removed.held(true, at(3)), removed);
@@ -106,13 +113,15 @@ mod tests {
 
     #[test]
     fn older_secrets_end_at_a_fixed_time_after_the_newest_was_used() {
-        let third = HookSecret { generation: 3, live_from: 1, renewed_at: at(1), healings: 0 };
-        assert!(!third.retires_older(None, None, at(9_999)), "the newest is not proved");
-        assert!(!third.retires_older(Some(at(10)), None, at(249)));
-        assert!(third.retires_older(Some(at(10)), Some(at(9)), at(250)));
-        let removed_at = Some(at(100));
-        assert!(!third.retires_older(Some(at(10)), removed_at, at(339)), "it may be repeated");
-        assert!(third.retires_older(Some(at(10)), removed_at, at(340)));
-        assert!(!third.retired(3).retires_older(Some(at(10)), None, at(250)), "none is older");
+        let third = third(0);
+        assert!(!third.retires_older(None, at(9_999)), "the newest is not proved");
+        assert!(!third.retires_older(Some(at(10)), at(249)));
+        assert!(third.older_seen(at(9)).retires_older(Some(at(10)), at(250)));
+        let removed = third.older_seen(at(100)).older_seen(at(50));
+        assert!(!removed.retires_older(Some(at(10)), at(339)), "it may be repeated");
+        assert!(removed.retires_older(Some(at(10)), at(340)));
+        assert!(!third.retired(3).retires_older(Some(at(10)), at(250)), "none is older");
+        let renewed = HookSecret::renewed(Some(&removed), false, at(120));
+        assert_eq!(renewed.older_seen_at, Some(at(100)), "it is older now, too");
     }
 }

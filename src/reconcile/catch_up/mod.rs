@@ -259,8 +259,8 @@ impl Reconcile for CatchUp {
 
     async fn reconcile(&self, pass: &Pass<'_>) -> Result<Ended, Stop> {
         let Some(mut scan) = self.begin(pass.asked()).await? else {
-            return let (until, asked) = (self.target.context.now().plus(WAIT), self.state.lock().asked(false));
-            return Ok(Ended::Postponed { until, asked });
+            let until = self.target.context.now().plus(WAIT);
+            return Ok(Ended::Postponed { until, asked: self.state.lock().asked(false) });
         };
         let ended = self.scan(&mut scan, pass).await;
         scan.report.requests += pass.requests();

@@ -28,7 +28,6 @@ use crate::health::ProblemKind;
 use crate::storage::{self, HookRow, Reconciler};
 
 use execute::{Executed, Execution};
-use old_secrets::OlderSeenAt;
 use snapshot::{Snapshot, snapshot};
 
 pub use preview::{Preview, StepPreview};
@@ -44,7 +43,6 @@ pub struct Subscriptions {
     pub(super) is_managed: bool,
     /// Looks for events that were lost while a subscription was stopped, and finds silent hooks.
     pub(super) catch_up: Arc<Driver<CatchUp>>,
-    pub(super) older_seen_at: OlderSeenAt,
 }
 
 impl Subscriptions {
@@ -78,7 +76,7 @@ impl Subscriptions {
         let rows = report::rows(organization, &snapshot, &steps, now);
         store.replace_subscriptions(organization, rows).await?;
         let Executed { changes, problem, .. } = self.execute(pass, &snapshot, &steps).await?;
-        old_secrets::retire(&self.context, &snapshot, &self.older_seen_at, now).await?;
+        old_secrets::retire(&self.context, &snapshot, now).await?;
         report::set_age_gauges(&self.context, &snapshot, now);
         self.report(&snapshot, &steps, problem.clone());
         let is_waiting = steps.iter().any(|step| step.kind == Kind::Wait);

@@ -1,25 +1,16 @@
 //! Ends the older secrets of hooks after the newest has proved that it works.
 
-use std::collections::BTreeMap;
-
-use parking_lot::Mutex;
-
 use super::desired::hook_name;
 use super::snapshot::Snapshot;
-use crate::domain::subscription::{HookName, HookScope};
+use crate::domain::subscription::HookName;
 use crate::domain::time::Timestamp;
 use crate::reconcile::context::OrganizationContext;
 use crate::storage::{self, HookRow};
-
-/// When this process last saw a hook with an older secret at Azure DevOps. What it delivered then
-/// may still be repeated.
-pub(super) type OlderSeenAt = Mutex<BTreeMap<HookScope, Timestamp>>;
 
 /// Ends the secrets that no hook needs any more.
 pub(super) async fn retire(
     context: &OrganizationContext,
     snapshot: &Snapshot,
-    older_seen_at: &OlderSeenAt,
     now: Timestamp,
 ) -> Result<(), storage::Error> {
     let OrganizationContext { organization, deps, .. } = context;
@@ -33,11 +24,11 @@ pub(super) async fn retire(
                 .is_some_and(|name| name.hook_scope == *hook_scope && name.generation < generation)
         };
         if snapshot.owned.iter().any(|one| is_older(&one.hook)) {
-            older_seen_at.lock().insert(hook_scope.clone(), now);
+            store.older_hook_seen(organization, hook_scope.clone(), now).await?;
+            continue;
         }
-        let seen_at = older_seen_at.lock().get(hook_scope).copied();
         let proved_at = snapshot.active(&newest).map(|active| active.first_at);
-        if !secret.retires_older(proved_at, seen_at, now) {
+        if !secret.retires_older(proved_at, now) {
             continue;
         }
         store.retire_hooks(organization, hook_scope.clone(), generation).await?;

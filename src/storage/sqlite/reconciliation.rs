@@ -132,6 +132,17 @@ impl Reconciliation for Sqlite {
         self.writer.write(bytes, renew).await
     }
 
+    async fn older_hook_seen(
+        &self,
+        organization: &str,
+        hook_scope: HookScope,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let organization = organization.to_owned();
+        let seen = move |db: &Connection| hooks::older_seen(db, &organization, &hook_scope, at);
+        self.writer.write(ROW_BYTES, seen).await
+    }
+
     async fn retire_hooks(
         &self,
         organization: &str,

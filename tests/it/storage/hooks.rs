@@ -46,7 +46,8 @@ fn row(
     second: i64,
     healings: u32,
 ) -> HookRow {
-    let secret = HookSecret { generation, live_from, renewed_at: at(second), healings };
+    let (renewed_at, older_seen_at) = (at(second), None);
+    let secret = HookSecret { generation, live_from, renewed_at, healings, older_seen_at };
     HookRow { hook_scope: hook_scope.clone(), secret }
 }
 
@@ -202,5 +203,27 @@ async fn hooks_belong_to_an_organization_in_any_spelling() {
             bench.store.hooks("contoso").await.unwrap(),
             expected(vec![row(&pushes, 1, 1, 3, 1)], vec![active("a", 3, 3)])
         );
+    }
+}
+
+#[tokio::test]
+async fn the_last_sight_of_an_older_secret_is_kept() {
+    for bench in Bench::all().await {
+        let pushes = hook_scope('a', Topic::Pushes);
+        let seen = async |second| {
+            let seen = bench.store.older_hook_seen("FABRIKAM", pushes.clone(), at(second));
+            seen.await.unwrap();
+        };
+        seen(1).await;
+        assert_eq!(bench.hook_state().await, HookState::default(), "there is no such scope");
+        bench.renewed(std::slice::from_ref(&pushes), false, 2).await;
+        for second in [4, 3] {
+            seen(second).await;
+            let found = bench.hook_state().await.hook_scopes;
+            assert_eq!(found[0].secret.older_seen_at, Some(at(4)));
+        }
+        bench.store.retire_hooks(ORGANIZATION, pushes.clone(), 2).await.unwrap();
+        let found = bench.hook_state().await.hook_scopes;
+        assert_eq!(found[0].secret.older_seen_at, Some(at(4)));
     }
 }

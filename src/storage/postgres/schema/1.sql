@@ -330,7 +330,8 @@ CREATE TABLE hook_scope (
     generation bigint NOT NULL,
     live_from bigint NOT NULL,
     renewed_at bigint NOT NULL,
-    healings bigint NOT NULL
+    healings bigint NOT NULL,
+    older_seen_at bigint
 );
 CREATE UNIQUE INDEX hook_scope_by_key ON hook_scope (lower(organization), project_id, topic);
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::domain::subscription::{HookScope, HookSecret, Topic};
 use crate::domain::time::Timestamp;
-use crate::storage::sqlite::engine::rows::{parsed, time};
+use crate::storage::sqlite::engine::rows::{parsed, time, time_maybe};
 use crate::storage::{ActiveHook, HookRow, HookState};
 
 pub(super) fn hook_state(db: &Connection, organization: &str) -> rusqlite::Result<HookState> {
@@ -30,13 +30,13 @@ pub(super) fn hook_state(db: &Connection, organization: &str) -> rusqlite::Resul
 
 fn hook_scopes(db: &Connection, organization: &str) -> rusqlite::Result<Vec<HookRow>> {
     db.prepare_cached(
-        "SELECT generation, live_from, renewed_at, healings, project_id, topic
+        "SELECT generation, live_from, renewed_at, healings, older_seen_at, project_id, topic
          FROM hook_scope WHERE organization = ?1 ORDER BY project_id, topic",
     )?
     .query_map([organization], |row| {
-        let topic: String = row.get(5)?;
-        let topic = parsed(5, &topic, Topic::parse(&topic))?;
-        let hook_scope = HookScope { project_id: row.get(4)?, topic };
+        let topic: String = row.get(6)?;
+        let topic = parsed(6, &topic, Topic::parse(&topic))?;
+        let hook_scope = HookScope { project_id: row.get(5)?, topic };
         Ok(HookRow { hook_scope, secret: secret(row)? })
     })?
     .collect()
@@ -48,6 +48,7 @@ fn secret(row: &Row<'_>) -> rusqlite::Result<HookSecret> {
         live_from: row.get(1)?,
         renewed_at: time(row, 2)?,
         healings: row.get(3)?,
+        older_seen_at: time_maybe(row, 4)?,
     })
 }
 
@@ -57,7 +58,7 @@ fn load(
     HookScope { project_id, topic }: &HookScope,
 ) -> rusqlite::Result<Option<HookSecret>> {
     db.prepare_cached(
-        "SELECT generation, live_from, renewed_at, healings FROM hook_scope
+        "SELECT generation, live_from, renewed_at, healings, older_seen_at FROM hook_scope
          WHERE organization = ?1 AND project_id = ?2 AND topic = ?3",
     )?
     .query_row([organization, project_id, topic.as_str()], secret)
@@ -73,10 +74,12 @@ fn store(
 ) -> rusqlite::Result<()> {
     db.prepare_cached(
         "INSERT INTO hook_scope
-            (organization, project_id, topic, generation, live_from, renewed_at, healings)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE
+            (organization, project_id, topic, generation, live_from, renewed_at, healings,
+                older_seen_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO UPDATE
          SET generation = excluded.generation, live_from = excluded.live_from,
-             renewed_at = excluded.renewed_at, healings = excluded.healings",
+             renewed_at = excluded.renewed_at, healings = excluded.healings,
+             older_seen_at = excluded.older_seen_at",
     )?
     .execute(params![
         organization,
@@ -86,6 +89,7 @@ fn store(
         secret.live_from,
         secret.renewed_at.micros(),
         secret.healings,
+        secret.older_seen_at.map(Timestamp::micros),
     ])?;
     Ok(())
 }
@@ -103,6 +107,18 @@ pub(super) fn renew(
         store(db, organization, hook_scope, &secret)?;
     }
     Ok(())
+}
+
+pub(super) fn older_seen(
+    db: &Connection,
+    organization: &str,
+    hook_scope: &HookScope,
+    at: Timestamp,
+) -> rusqlite::Result<()> {
+    match load(db, organization, hook_scope)? {
+        Some(known) => store(db, organization, hook_scope, &known.older_seen(at)),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn retire(
