@@ -36,6 +36,9 @@ pub trait Source: Send + Sync + Debug {
     /// Issues nothing more and revokes every minted PAT; returns when all are revoked.
     async fn pause(&self) {}
 
+    /// During a pause: whoever was linked before it is not linked any more.
+    fn user_has_changed(&self) {}
+
     /// Ends a pause.
     fn resume(&self) {}
 }

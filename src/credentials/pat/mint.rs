@@ -57,6 +57,8 @@ pub(in crate::credentials) struct Minter {
     health: Arc<Health>,
     serials: Arc<Serials>,
     revoker: Arc<Revoker>,
+    /// The access token at the beginning of the last pause.
+    before_pause: Mutex<Option<AccessToken>>,
 }
 
 impl Minter {
@@ -88,6 +90,7 @@ impl Minter {
             serials,
             revoker,
             session,
+            before_pause: Mutex::default(),
         }
     }
 
@@ -258,9 +261,18 @@ impl Minter {
 
     /// Mints nothing more until [`Minter::resume`]. What was minted is revoked as soon as its owner
     /// drops it.
-    pub(super) fn pause(&self) {
+    pub(super) async fn pause(&self) {
+        *self.before_pause.lock() = self.session.access_token().await.ok();
         self.serials.pause();
         self.revoker.retry_now();
+    }
+
+    /// Revokes in the background what other replicas have minted for the user who was linked before
+    /// the pause.
+    pub(super) fn revoke_of_former_user(self: &Arc<Self>) {
+        let Some(access_token) = self.before_pause.lock().take() else { return };
+        let minter = Arc::clone(self);
+        tokio::spawn(async move { minter.sweeper.revoke_of_former_user(&access_token).await });
     }
 
     /// Returns when every minted PAT is revoked or has expired.

@@ -74,9 +74,13 @@ impl Source for SingleUsePats {
     }
 
     async fn pause(&self) {
-        self.minter.pause();
+        self.minter.pause().await;
         self.pool.iter().for_each(|pool| pool.close());
         self.minter.wait_until_revoked().await;
+    }
+
+    fn user_has_changed(&self) {
+        self.minter.revoke_of_former_user();
     }
 
     fn resume(&self) {

@@ -18,7 +18,7 @@ use crate::ado::{self, Client, Credential, ListedPat};
 use crate::clock::Clock;
 use crate::credentials::audit_log::AuditLog;
 use crate::credentials::error::Error;
-use crate::credentials::service_user::Session;
+use crate::credentials::service_user::{AccessToken, Session};
 use crate::deps::{Deps, Instance};
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::pat::{Name, is_left_over};
@@ -36,6 +36,10 @@ const AFTER_EVENT: [Duration; 5] = [
 ];
 /// The interval of sweeps otherwise.
 const INTERVAL: Duration = Duration::from_secs(600);
+/// When to revoke what other replicas hold after a user was unlinked: they go on for up to a second,
+/// and a request that mints takes a while.
+const AFTER_UNLINK: [Duration; 3] =
+    [Duration::from_millis(1_500), Duration::from_secs(4), Duration::from_secs(12)];
 /// Pages of 100 PATs each.
 const PAGES_MAX: usize = 50;
 
@@ -116,7 +120,7 @@ impl Sweeper {
         }
         // Taken before the list: a PAT that is revoked while Azure DevOps answers is still listed.
         let serials = self.serials.snapshot();
-        let Ok(listed) = self.active_pats().await else { return };
+        let Ok(listed) = self.active_pats(None).await else { return };
         // Read after the list: a process that began meanwhile has no PAT in the list.
         let Ok(others) = self.replicas.other_instances().await else { return };
         self.schedule.lock().swept(now);
@@ -150,17 +154,55 @@ impl Sweeper {
         }
     }
 
-    /// Every active PAT of the service user.
-    async fn active_pats(&self) -> Result<Vec<ListedPat>, Error> {
+    /// Revokes every PAT of this installation, with the access token of a user who is not linked
+    /// any more: other replicas may hold PATs of that user, and cannot revoke them.
+    pub(super) async fn revoke_of_former_user(&self, access_token: &AccessToken) {
+        let others = self.replicas.other_instances().await;
+        if others.is_ok_and(|others| others.is_empty()) {
+            return;
+        }
+        for wait in AFTER_UNLINK {
+            tokio::time::sleep(wait).await;
+            self.revoke_all_of(access_token).await;
+        }
+    }
+
+    async fn revoke_all_of(&self, access_token: &AccessToken) {
+        let Ok(listed) = self.active_pats(Some(access_token)).await else { return };
+        let Instance { installation_id, .. } = &self.instance;
+        for pat in listed {
+            let name = Name::parse(&pat.display_name);
+            let Some(name) = name.filter(|name| name.installation_id == *installation_id) else {
+                continue;
+            };
+            let credential = Credential::from_bearer(&access_token.secret);
+            let revoked = self.client.revoke_pat(credential, &pat.authorization_id).await;
+            let outcome = if revoked.is_ok() { Outcome::Done } else { Outcome::Failed };
+            let entry = Entry {
+                identity: Some(access_token.user_name.clone()),
+                run: name.run,
+                pat: Some(pat.authorization_id),
+                detail: format!("of a user who is not linked any more: {}", pat.display_name),
+                ..self.audit_log.entry(Action::Revoke, outcome)
+            };
+            self.audit_log.record(vec![entry]).await;
+        }
+    }
+
+    /// Every active PAT of the service user, or of the user of that access token.
+    async fn active_pats(&self, former: Option<&AccessToken>) -> Result<Vec<ListedPat>, Error> {
         let mut pats = Vec::new();
         let mut next: Option<String> = None;
         for _ in 0..PAGES_MAX {
-            let access_token = self.session.access_token().await?;
+            let access_token = match former {
+                Some(access_token) => access_token.clone(),
+                None => self.session.access_token().await?,
+            };
             let credential = Credential::from_bearer(&access_token.secret);
             let page = match self.client.active_pats(credential, next.as_deref()).await {
                 Ok(page) => page,
                 Err(error) => {
-                    if let ado::Error::Unauthorized { .. } = error {
+                    if let (ado::Error::Unauthorized { .. }, None) = (&error, former) {
                         self.session.token_refused(&access_token).await;
                     }
                     return Err(Error::new(error.to_string()));

@@ -71,11 +71,15 @@ impl Source for WindowPats {
     }
 
     async fn pause(&self) {
-        self.minter.pause();
+        self.minter.pause().await;
         // A PAT that was being minted before the pause is in the map once the lock is free.
         self.current.lock().await.clear();
         self.minter.wait_until_revoked().await;
         self.minter.audit_log.written().await;
+    }
+
+    fn user_has_changed(&self) {
+        self.minter.revoke_of_former_user();
     }
 
     fn resume(&self) {

@@ -22,6 +22,13 @@ pub(in crate::credentials) struct LinkableOrganization {
 /// Issuing credentials resumes when this is dropped.
 pub(super) struct Paused(Arc<dyn Source>);
 
+impl Paused {
+    /// Whoever was linked before the pause is not linked any more.
+    pub(super) fn user_has_changed(&self) {
+        self.0.user_has_changed();
+    }
+}
+
 impl Drop for Paused {
     fn drop(&mut self) {
         self.0.resume();

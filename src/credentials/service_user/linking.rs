@@ -272,7 +272,9 @@ impl Linking {
             failures: 0,
             problem: None,
         };
-        let _paused = organization.pause().await;
+        let paused = organization.pause().await;
+        let before = session.links.link(session.organization()).await?;
+        let is_same = before.is_none_or(|before| before.object_id == link.object_id);
         let user = LinkedUser::from(&link);
         let entry = Entry {
             identity: Some(user.user_name.clone()),
@@ -280,6 +282,9 @@ impl Linking {
             ..session.audit_log.entry(Action::Link, Outcome::Done).by(login.actor.clone())
         };
         commit(session, LinkTo::Linked(Box::new(link)), entry).await?;
+        if !is_same {
+            paused.user_has_changed();
+        }
         self.statuses.make_slots_due(session.organization(), now).await?;
         tracing::info!(organization = session.organization(), "linked {}", user.user_name);
         Ok(user)
@@ -293,13 +298,14 @@ impl Linking {
         let organization = self.find(organization)?;
         let session = &organization.session;
         let _change = organization.change.lock().await;
-        let _paused = organization.pause().await;
+        let paused = organization.pause().await;
         let link = session.links.link(session.organization()).await?;
         let entry = Entry {
             identity: link.map(|link| link.user_name),
             ..session.audit_log.entry(Action::Unlink, Outcome::Done).by(actor)
         };
         let committed = commit(session, LinkTo::Unlinked, entry).await?;
+        paused.user_has_changed();
         Ok(committed == Commit::Committed)
     }
 
