@@ -1,14 +1,21 @@
 //! One connection while it is used: statements with typed parameters, and the transaction that they
 //! run in.
 //!
+//! Statements that are polled together, as by `try_join`, travel together, and the server carries
+//! them out in the order in which they were first polled.
+//!
 //! Every parameter states its type, so that a statement needs no description by the server. Behind
 //! a pooler in transaction mode a statement has no name, since the next one may run on another
 //! connection of the server; otherwise each connection prepares it once.
 
 use std::borrow::Cow;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::Poll;
 
 use deadpool_postgres::Object;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -94,6 +101,9 @@ pub(crate) struct Db {
     /// Begins a transaction; none in [`Mode::Single`].
     begin: Option<String>,
     transaction: AtomicU8,
+    /// Held until a statement is sent: one that has to be prepared first is not overtaken by one
+    /// that was asked for later. Those who wait get it in turn.
+    turn: Mutex<()>,
 }
 
 impl Db {
@@ -107,7 +117,13 @@ impl Db {
                 Some(format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {settings}"))
             }
         };
-        Self { client: Some(client), has_names, begin, transaction: AtomicU8::new(NOT_BEGUN) }
+        Self {
+            client: Some(client),
+            has_names,
+            begin,
+            transaction: AtomicU8::new(NOT_BEGUN),
+            turn: Mutex::new(()),
+        }
     }
 
     fn client(&self) -> Result<&Object, Failure> {
@@ -116,16 +132,16 @@ impl Db {
 
     /// The rows that a statement returns.
     pub(crate) async fn rows(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Failure> {
-        let client = self.client()?;
+        let (client, turn) = (self.client()?, self.turn.lock().await);
         if !self.has_names {
             let query = async { Ok(client.query_typed(sql, params).await?) };
-            return self.begun_with(query).await;
+            return self.send(turn, query).await;
         }
         let types: Vec<Type> = params.iter().map(|(_, kind)| kind.clone()).collect();
         let statement = client.prepare_typed_cached(sql, &types).await?;
         let values: Vec<&(dyn ToSql + Sync)> = params.iter().map(|(value, _)| *value).collect();
         let query = async { Ok(client.query(&statement, &values).await?) };
-        self.begun_with(query).await
+        self.send(turn, query).await
     }
 
     /// The row that a statement returns; none when it returns none.
@@ -144,22 +160,37 @@ impl Db {
 
     /// How many rows a statement inserted, updated or deleted.
     pub(crate) async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, Failure> {
-        let client = self.client()?;
+        let (client, turn) = (self.client()?, self.turn.lock().await);
         if !self.has_names {
             let execute = async { Ok(client.execute_typed(sql, params).await?) };
-            return self.begun_with(execute).await;
+            return self.send(turn, execute).await;
         }
         let types: Vec<Type> = params.iter().map(|(_, kind)| kind.clone()).collect();
         let statement = client.prepare_typed_cached(sql, &types).await?;
         let values: Vec<&(dyn ToSql + Sync)> = params.iter().map(|(value, _)| *value).collect();
         let execute = async { Ok(client.execute(&statement, &values).await?) };
-        self.begun_with(execute).await
+        self.send(turn, execute).await
     }
 
     /// Statements without parameters, such as those of a migration.
     pub(crate) async fn batch(&self, sql: &str) -> Result<(), Failure> {
-        let client = self.client()?;
-        self.begun_with(async { Ok(client.batch_execute(sql).await?) }).await
+        let (client, turn) = (self.client()?, self.turn.lock().await);
+        self.send(turn, async { Ok(client.batch_execute(sql).await?) }).await
+    }
+
+    /// Sends `statement`, which its first poll does, and gives the turn to the next one.
+    async fn send<T>(
+        &self,
+        turn: MutexGuard<'_, ()>,
+        statement: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let mut statement = pin!(self.begun_with(statement));
+        let sent = poll_fn(|context| Poll::Ready(statement.as_mut().poll(context))).await;
+        drop(turn);
+        match sent {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => statement.await,
+        }
     }
 
     /// Sends `statement`, before it the beginning of the transaction where that is missing: both
