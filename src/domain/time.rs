@@ -68,6 +68,54 @@ impl Timestamp {
     }
 }
 
+/// A day in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(::time::Date);
+
+impl Day {
+    /// The day of a point in time; the first or last one that there is where it is beyond.
+    pub fn of(at: Timestamp) -> Self {
+        let nanos = i128::from(at.0).saturating_mul(1_000);
+        let beyond = if at.0 < 0 { ::time::Date::MIN } else { ::time::Date::MAX };
+        Self(OffsetDateTime::from_unix_timestamp_nanos(nanos).map_or(beyond, |at| at.date()))
+    }
+
+    /// Reads what `Display` writes: `20270131`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = |range| text.get(range).and_then(|digits| digits.parse().ok());
+        if text.len() != 8 {
+            return None;
+        }
+        let (month, day) = (number(4..6)?, u8::try_from(number(6..8)?).ok()?);
+        let month = ::time::Month::try_from(u8::try_from(month).ok()?).ok()?;
+        ::time::Date::from_calendar_date(number(0..4)?, month, day).ok().map(Self)
+    }
+
+    /// So many days later.
+    pub fn plus(self, days: u32) -> Self {
+        let span = ::time::Duration::days(days.into());
+        Self(self.0.checked_add(span).unwrap_or(::time::Date::MAX))
+    }
+
+    /// Its first moment.
+    pub fn begin(self) -> Timestamp {
+        let micros = self.0.midnight().assume_utc().unix_timestamp().saturating_mul(1_000_000);
+        Timestamp(micros)
+    }
+
+    /// The first moment after it.
+    pub fn end(self) -> Timestamp {
+        self.plus(1).begin()
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = self.0.to_calendar_date();
+        write!(out, "{year:04}{:02}{day:02}", u8::from(month))
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = i128::from(self.ms());
@@ -111,5 +159,19 @@ mod tests {
     fn prints_and_reads_back_to_the_millisecond() {
         let at = Timestamp::from_ms(1_790_000_000_123);
         assert_eq!(Timestamp::parse(&at.to_string()), Some(at));
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_and_can_be_read_back() {
+        let at = Timestamp::parse("2028-02-28T23:59:59.9Z").unwrap();
+        let day = Day::of(at);
+        assert_eq!(day.to_string(), "20280228");
+        assert_eq!(day.plus(1).to_string(), "20280229");
+        assert_eq!(Day::parse("20280228"), Some(day));
+        assert!(day.begin() <= at && at < day.end());
+        assert_eq!(day.end(), Timestamp::parse("2028-02-29T00:00:00Z").unwrap());
+        for no_day in ["20280230", "2028022", "body", "202802é"] {
+            assert_eq!(Day::parse(no_day), None, "{no_day}");
+        }
     }
 }

@@ -1,1 +1,75 @@
-//! To be written.
+//! The operation of the store as a whole: backlog, availability, retention, and a clean stop.
+
+pub(super) mod partitions;
+mod retention;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Postgres;
+use super::engine::db::Db;
+use super::engine::failure::Failure;
+use super::engine::rows::{count, time_maybe};
+use crate::domain::time::Timestamp;
+use crate::storage::{Admin, Availability, Backlog, Error};
+
+#[async_trait]
+impl Admin for Postgres {
+    async fn delete_older(
+        &self,
+        before: Timestamp,
+        audit_before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, Error> {
+        partitions::maintain(&self.pool, before).await;
+        let deleted = self.pool.write((before, audit_before, limit), |db, of| async move {
+            let (before, audit_before, limit) = *of;
+            retention::delete_older(&db, before, audit_before, limit).await
+        });
+        deleted.await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, Error> {
+        self.pool.read((), |db, _| async move { backlog(&db).await }).await
+    }
+
+    fn health(&self) -> Availability {
+        self.pool.availability()
+    }
+
+    fn damage(&self) -> Option<String> {
+        None
+    }
+
+    async fn close(&self, within: Duration) {
+        let close = async {
+            self.accept.close().await;
+            self.activity.stop().await;
+            self.pool.end_writes().await;
+        };
+        if tokio::time::timeout(within, close).await.is_err() {
+            tracing::warn!("the database did not answer in time: some writes were not waited for");
+        }
+        // The last word: what this process has leased is free for the others.
+        self.monitor.stop().await;
+        self.pool.close();
+    }
+}
+
+async fn backlog(db: &Db) -> Result<Backlog, Failure> {
+    let sql = "SELECT (SELECT count(*) FROM inbox),
+        (SELECT count(*) FROM run WHERE due_at IS NOT NULL),
+        (SELECT count(*) FROM run WHERE overdue_at IS NOT NULL AND due_at IS NULL),
+        (SELECT count(*) FROM slot WHERE due_at IS NOT NULL),
+        (SELECT received_at FROM delivery WHERE id = (SELECT min(delivery) FROM inbox))";
+    let row = db.row(sql, &[]).await?;
+    let row = row.ok_or_else(|| Failure::Value("the server counts nothing".into()))?;
+    Ok(Backlog {
+        undecided: count(&row, 0)?,
+        planned: count(&row, 1)?,
+        at_ci: count(&row, 2)?,
+        unposted: count(&row, 3)?,
+        oldest_undecided: time_maybe(&row, 4)?,
+    })
+}

@@ -32,7 +32,7 @@ const BEAT_MAX: Duration = Duration::from_millis(900);
 const DEAD_AFTER: Duration = Duration::from_secs(10);
 
 /// The present time of the database, in microseconds.
-const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+pub(crate) const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
 /// See the module.
 #[derive(Debug)]

@@ -226,9 +226,14 @@ impl Pool {
     }
 
     /// Refuses further writes and waits for those that were begun.
-    pub(crate) async fn close(&self) {
+    pub(crate) async fn end_writes(&self) {
         self.writes.close();
         self.writes.wait().await;
+    }
+
+    /// Closes all connections.
+    pub(crate) fn close(&self) {
+        self.writes.close();
         self.connections.close();
     }
 }
