@@ -82,13 +82,13 @@ impl Day {
 
     /// Reads what `Display` writes: `20270131`.
     pub fn parse(text: &str) -> Option<Self> {
-        let number = |range| text.get(range).and_then(|digits| digits.parse().ok());
         if text.len() != 8 {
             return None;
         }
-        let (month, day) = (number(4..6)?, u8::try_from(number(6..8)?).ok()?);
-        let month = ::time::Month::try_from(u8::try_from(month).ok()?).ok()?;
-        ::time::Date::from_calendar_date(number(0..4)?, month, day).ok().map(Self)
+        let (year, month) = (text.get(0..4)?.parse().ok()?, text.get(4..6)?.parse::<u8>().ok()?);
+        let month = ::time::Month::try_from(month).ok()?;
+        let day = text.get(6..8)?.parse().ok()?;
+        ::time::Date::from_calendar_date(year, month, day).ok().map(Self)
     }
 
     /// So many days later.

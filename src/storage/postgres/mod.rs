@@ -17,6 +17,7 @@ mod statuses;
 use std::sync::Arc;
 
 use super::{EnvelopeReader, Error, Migrate, PostgresOptions, SchemaState};
+use crate::domain::time::Timestamp;
 use deliveries::accept::Accept;
 use deliveries::activity::Activity;
 use engine::connection::Connector;
@@ -54,7 +55,8 @@ impl Postgres {
             pool.write(migrate, |db, how| async move { schema::prepare(&db, *how).await });
         prepared.await?.map_err(Error::unavailable)?;
         let monitor = Monitor::start(instance, connector, Arc::clone(&pool)).await?;
-        let activity = Arc::new(Activity::start(Arc::clone(&pool)));
+        let activity = Activity::start(Arc::clone(&pool));
+        admin::partitions::maintain(&pool, Timestamp::ZERO).await;
         Ok(Self {
             accept: Accept::start(Arc::clone(&pool), read_envelope, Arc::clone(&activity)),
             activity,

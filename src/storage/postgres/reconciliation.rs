@@ -138,9 +138,10 @@ impl Reconciliation for Postgres {
 
     async fn hooks(&self, organization: &str) -> Result<HookState, Error> {
         self.activity.flush().await?;
-        let read = self.pool.read_snapshot(organization.to_owned(), |db, organization| async move {
-            hooks::hook_state(&db, &organization).await
-        });
+        let read =
+            self.pool.read_snapshot(organization.to_owned(), |db, organization| async move {
+                hooks::hook_state(&db, &organization).await
+            });
         read.await
     }
 
@@ -226,9 +227,9 @@ impl Reconciliation for Postgres {
     }
 
     async fn subscription(&self, id: &str) -> Result<Option<SubscriptionRow>, Error> {
-        let found = self.pool.read(id.to_owned(), |db, id| async move {
-            subscriptions::find(&db, &id).await
-        });
+        let found = self
+            .pool
+            .read(id.to_owned(), |db, id| async move { subscriptions::find(&db, &id).await });
         found.await
     }
 

@@ -13,6 +13,9 @@ pub(crate) enum Failure {
     /// A stored value cannot be read, or a value cannot be stored.
     #[error("{0}")]
     Value(String),
+    /// What a transaction was based on has changed, and it is to be rolled back.
+    #[error("what it was based on has changed")]
+    Conflict,
     /// No connection, or no answer in time.
     #[error("{0}")]
     Connection(String),
@@ -34,7 +37,7 @@ impl Failure {
                 None => true,
             },
             Failure::Connection(_) => true,
-            Failure::Value(_) => false,
+            Failure::Value(_) | Failure::Conflict => false,
         }
     }
 
@@ -48,7 +51,7 @@ impl Failure {
     fn code(&self) -> Option<&SqlState> {
         match self {
             Failure::Database(error) => error.code(),
-            Failure::Value(_) | Failure::Connection(_) => None,
+            Failure::Value(_) | Failure::Conflict | Failure::Connection(_) => None,
         }
     }
 
@@ -59,7 +62,9 @@ impl Failure {
                 Some(error) => return advice(error.code(), error.message()),
                 None => causes(error),
             },
-            Failure::Value(_) => return format!("a stored value cannot be read: {self}"),
+            Failure::Value(_) | Failure::Conflict => {
+                return format!("a stored value cannot be read: {self}");
+            }
             Failure::Connection(why) => why.clone(),
         };
         format!(

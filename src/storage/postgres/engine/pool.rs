@@ -77,6 +77,21 @@ impl Pool {
         T: Send + 'static,
         Fut: Future<Output = Result<T, Failure>> + Send + 'static,
     {
+        let written = self.write_unless_conflict(args, work).await?;
+        written.ok_or_else(|| Failure::Conflict.into())
+    }
+
+    /// The same; none, and nothing is written, where `work` fails with [`Failure::Conflict`].
+    pub(crate) async fn write_unless_conflict<A, T, Fut>(
+        self: &Arc<Self>,
+        args: A,
+        work: fn(Arc<Db>, Arc<A>) -> Fut,
+    ) -> Result<Option<T>, Error>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+        Fut: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
         self.refuse_in_outage()?;
         if self.writes.is_closed() {
             return Err(closed());
@@ -84,8 +99,26 @@ impl Pool {
         let (pool, args) = (Arc::clone(self), Arc::new(args));
         let task = async move { pool.attempt(Mode::Transaction, &args, work).await };
         let task = self.writes.spawn(task);
-        let ended = async { task.await.map_err(|_| Error::unavailable("a write panicked"))? };
+        let ended = async {
+            match task.await.map_err(|_| Error::unavailable("a write panicked"))? {
+                Ok(value) => Ok(Some(value)),
+                Err(Failure::Conflict) => Ok(None),
+                Err(failure) => Err(failure.into()),
+            }
+        };
         self.unless_outage(ended).await
+    }
+
+    /// Runs `work`, whose statements are transactions by themselves, and may be carried out twice.
+    pub(crate) async fn write_singly<A, T, Fut>(
+        &self,
+        args: A,
+        work: fn(Arc<Db>, Arc<A>) -> Fut,
+    ) -> Result<T, Error>
+    where
+        Fut: Future<Output = Result<T, Failure>>,
+    {
+        self.read(args, work).await
     }
 
     /// Runs `work`, which reads, each statement by itself.
@@ -99,7 +132,8 @@ impl Pool {
     {
         self.refuse_in_outage()?;
         let args = Arc::new(args);
-        self.unless_outage(self.attempt(Mode::Single, &args, work)).await
+        let attempt = async { Ok(self.attempt(Mode::Single, &args, work).await?) };
+        self.unless_outage(attempt).await
     }
 
     /// Runs `work`, whose statements all see the same state.
@@ -113,7 +147,8 @@ impl Pool {
     {
         self.refuse_in_outage()?;
         let args = Arc::new(args);
-        self.unless_outage(self.attempt(Mode::Snapshot, &args, work)).await
+        let attempt = async { Ok(self.attempt(Mode::Snapshot, &args, work).await?) };
+        self.unless_outage(attempt).await
     }
 
     async fn attempt<A, T, Fut>(
@@ -121,7 +156,7 @@ impl Pool {
         mode: Mode,
         args: &Arc<A>,
         work: fn(Arc<Db>, Arc<A>) -> Fut,
-    ) -> Result<T, Error>
+    ) -> Result<T, Failure>
     where
         Fut: Future<Output = Result<T, Failure>>,
     {
@@ -140,7 +175,7 @@ impl Pool {
             if failure.is_outage() {
                 self.report(Some(failure.advice()));
             }
-            return Err(failure.into());
+            return Err(failure);
         }
     }
 
@@ -173,7 +208,7 @@ impl Pool {
         }
     }
 
-    fn refuse_in_outage(&self) -> Result<(), Error> {
+    pub(crate) fn refuse_in_outage(&self) -> Result<(), Error> {
         match self.outage.borrow().as_ref() {
             Some(advice) => Err(Error::unavailable(advice.clone())),
             None => Ok(()),
@@ -181,7 +216,7 @@ impl Pool {
     }
 
     /// Waits for `work`, until an outage begins.
-    async fn unless_outage<T>(
+    pub(crate) async fn unless_outage<T>(
         &self,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {

@@ -121,12 +121,6 @@ impl Keys {
         self
     }
 
-    /// The rows of a partial index. The condition has no `?`.
-    pub(crate) fn being(mut self, condition: &'static str) -> Self {
-        self.found.conditions.push(condition);
-        self
-    }
-
     /// Adds the statement that selects the keys after `page.before`, without a limit.
     fn push_to(&self, statement: &mut Statement, page: Page) {
         let Self { from, key, found } = self;
@@ -264,7 +258,7 @@ mod tests {
         let search = Search {
             select: "SELECT run.number FROM run",
             key: "run.number",
-            keys: Keys::all("run", "number").being("overdue_at IS NOT NULL").by("state = ?", "x"),
+            keys: Keys::all("run", "number").by("state = ?", "x"),
             fallback: None,
             wanted: Where::default()
                 .and("check_key = ?", None::<i64>)
@@ -275,7 +269,7 @@ mod tests {
         assert_eq!(
             statement.sql,
             "SELECT item.* FROM (SELECT number AS key FROM run WHERE number < $1 \
-             AND overdue_at IS NOT NULL AND state = $2 ORDER BY number DESC LIMIT 20000) AS found \
+             AND state = $2 ORDER BY number DESC LIMIT 20000) AS found \
              CROSS JOIN LATERAL (SELECT run.number FROM run WHERE run.number = found.key \
              AND lower(organization) = lower($3) LIMIT 1) AS item ORDER BY found.key DESC LIMIT $4"
         );

@@ -63,9 +63,8 @@ async fn lock(
 ) -> Result<Option<HookSecret>, Failure> {
     let sql = "SELECT generation, live_from, renewed_at, healings, older_seen_at FROM hook_scope
          WHERE lower(organization) = lower($1) AND project_id = $2 AND topic = $3 FOR UPDATE";
-    let row = db
-        .row(sql, params![text(organization), text(project_id), text(topic.as_str())])
-        .await?;
+    let row =
+        db.row(sql, params![text(organization), text(project_id), text(topic.as_str())]).await?;
     row.as_ref().map(secret).transpose()
 }
 

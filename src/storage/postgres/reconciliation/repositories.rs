@@ -93,8 +93,7 @@ pub(super) async fn commit(
              SET read_until = excluded.read_until
              WHERE watched_repository.read_until IS NULL
                 OR watched_repository.read_until < excluded.read_until";
-        db.execute(sql, params![text(organization), text(repository), read_until.micros()])
-            .await?;
+        db.execute(sql, params![text(organization), text(repository), read_until.micros()]).await?;
     }
     Ok(ids)
 }

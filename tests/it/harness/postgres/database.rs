@@ -68,6 +68,23 @@ impl Database {
         self.owner.try_sql(&self.name, text)
     }
 
+    /// How many rows of all tables hold that text, also as bytes.
+    pub(crate) fn values_with(&self, text: &str) -> usize {
+        let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let tables = self.sql(
+            "SELECT oid::regclass FROM pg_class WHERE relkind = 'r'
+                AND relnamespace = current_schema()::regnamespace",
+        );
+        let rows = tables.lines().map(|table| {
+            let count = format!(
+                "SELECT count(*) FROM {table} AS row
+                 WHERE row::text LIKE '%{text}%' OR row::text LIKE '%{hex}%'"
+            );
+            self.sql(&count).trim().parse::<usize>().expect("it is a number")
+        });
+        rows.sum()
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
