@@ -18,6 +18,8 @@ mod checks;
 mod ci;
 /// `[organization.credential]`.
 mod credential;
+/// URLs of databases.
+mod database;
 /// Environment variables and files that hold secrets.
 mod environment;
 /// An error or warning: its position, what is wrong, and the remedy.
@@ -46,6 +48,7 @@ mod units;
 mod value;
 
 pub use address::is_loopback;
+pub use database::{Refusal, engine};
 pub use environment::{Environment, Process};
 pub use finding::{Errors, Finding};
 pub use organizations::Organization;

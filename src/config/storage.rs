@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::storage::{Engine, Migrate, Options, PostgresOptions, TlsMode};
+use crate::storage::{Engine, Migrate, Options, PostgresOptions};
 
+use super::database::{Refusal, Url, default_settings};
 use super::reader::Reader;
 use super::secrets;
 use super::section::Section;
@@ -21,15 +22,7 @@ pub(super) fn options(section: Option<Section<'_>>, reader: &Reader<'_>) -> Opti
     let found = url.and_then(|value| database(&value));
     let postgres = postgres(&mut section, matches!(found, Some(Url::Postgres { .. })));
     let engine = match found {
-        Some(Url::Postgres { url, tls }) => Engine::Postgres(PostgresOptions {
-            tls: tls.unwrap_or(match postgres.ca_file {
-                Some(_) => TlsMode::VerifyFull,
-                None => default_tls(&url),
-            }),
-            url,
-            ..postgres
-        }),
-        Some(Url::Sqlite { path }) => Engine::Sqlite { path },
+        Some(url) => url.engine(postgres),
         None => Engine::Sqlite { path: PathBuf::from("data/gateway.db") },
     };
     let migrate = section.value("migrate", "\"auto\"");
@@ -41,98 +34,17 @@ pub(super) fn options(section: Option<Section<'_>>, reader: &Reader<'_>) -> Opti
 
 const MIGRATE: [(&str, Migrate); 2] = [("auto", Migrate::Auto), ("manual", Migrate::Manual)];
 
-/// `url`, read.
-enum Url {
-    Sqlite {
-        path: PathBuf,
-    },
-    /// Without `sslmode`.
-    Postgres {
-        url: String,
-        tls: Option<TlsMode>,
-    },
-}
-
-const TLS_MODES: [(&str, TlsMode); 5] = [
-    ("disable", TlsMode::Disable),
-    ("prefer", TlsMode::Prefer),
-    ("require", TlsMode::Require),
-    ("verify-ca", TlsMode::VerifyCa),
-    ("verify-full", TlsMode::VerifyFull),
-];
-
 fn database(value: &Value<'_>) -> Option<Url> {
-    let text = value.text()?;
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return postgres_url(value, text);
-    }
-    let path = text.strip_prefix("sqlite:").filter(|path| !path.starts_with("//"));
-    let path = path.filter(|path| !path.is_empty() && *path != ":memory:");
-    if path.is_none() {
-        let help = "write url = \"sqlite:data/gateway.db\", or url = \
-                    \"postgres://gateway@db.example.com/gateway\"";
-        value.refuse("url must be sqlite: and the path of a file, or postgres://", help);
-    }
-    path.map(|path| Url::Sqlite { path: PathBuf::from(path) })
-}
-
-/// Messages quote no part of the URL: there may be a password in it.
-fn postgres_url(value: &Value<'_>, text: &str) -> Option<Url> {
-    let (before, query) = text.split_once('?').unwrap_or((text, ""));
-    let mut tls = None;
-    let mut rest = Vec::new();
-    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
-        match parameter.strip_prefix("sslmode=") {
-            None => rest.push(parameter),
-            Some(word) => {
-                let found = TLS_MODES.iter().find(|(name, _)| *name == word);
-                let Some((_, mode)) = found else {
-                    let words = TLS_MODES.map(|(name, _)| name).join(", ");
-                    value.refuse("url has an unknown sslmode", format!("write one of {words}"));
-                    return None;
-                };
-                tls = Some(*mode);
-            }
+    match Url::parse(value.text()?) {
+        Ok(url) => Some(url),
+        Err(refusal) => {
+            let what = match refusal {
+                Refusal::Password => ", which must not be written into this file",
+                _ => "",
+            };
+            value.refuse(format!("url {refusal}{what}"), refusal.help("url"));
+            None
         }
-    }
-    let query = if rest.is_empty() { String::new() } else { format!("?{}", rest.join("&")) };
-    let url = format!("{before}{query}");
-    let example = "write url = \"postgres://gateway@db.example.com/gateway?sslmode=verify-full\"";
-    let Ok(config) = url.parse::<tokio_postgres::Config>() else {
-        value.refuse("url is not a URL of PostgreSQL", example);
-        return None;
-    };
-    let missing = if config.get_password().is_some() {
-        let what = "url has a password in it, which must not be written into this file";
-        value.refuse(what, "write password = { env = \"AZDO_GATEWAY_DB_PASSWORD\" }");
-        return None;
-    } else if config.get_hosts().is_empty() {
-        "url names no host"
-    } else if config.get_user().is_none_or(str::is_empty) {
-        "url names no user"
-    } else if config.get_dbname().is_none_or(str::is_empty) {
-        "url names no database"
-    } else {
-        return Some(Url::Postgres { url, tls });
-    };
-    value.refuse(missing, example);
-    None
-}
-
-/// What `sslmode` is when it is not given: a certificate is checked, except on this machine.
-fn default_tls(url: &str) -> TlsMode {
-    use tokio_postgres::config::Host;
-    let is_here = |host: &Host| match host {
-        Host::Tcp(name) => {
-            let address = name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-            address || name == "localhost"
-        }
-        Host::Unix(_) => true,
-    };
-    let config = url.parse::<tokio_postgres::Config>();
-    match config.is_ok_and(|config| config.get_hosts().iter().all(is_here)) {
-        true => TlsMode::Prefer,
-        false => TlsMode::VerifyFull,
     }
 }
 
@@ -169,20 +81,20 @@ fn postgres(section: &mut Section<'_>, is_used: bool) -> PostgresOptions {
         unused(&value);
         value.flag()
     });
+    let default = default_settings();
     PostgresOptions {
-        url: String::new(),
-        tls: TlsMode::VerifyFull,
         password,
         ca_file,
-        connections: connections.unwrap_or(CONNECTIONS),
-        statement_timeout: statement.unwrap_or(Duration::from_secs(5)),
-        idle_in_transaction_session_timeout: idle.unwrap_or(Duration::from_secs(10)),
+        connections: connections.unwrap_or(default.connections),
+        statement_timeout: statement.unwrap_or(default.statement_timeout),
+        idle_in_transaction_session_timeout: idle
+            .unwrap_or(default.idle_in_transaction_session_timeout),
         pooler,
+        ..default
     }
 }
 
-/// The default of `connections`, and the fewest with which no stage waits for another for ever.
-const CONNECTIONS: usize = 16;
+/// With fewer of `connections` a stage may wait for another for ever.
 const CONNECTIONS_MIN: usize = 4;
 const CONNECTIONS_MAX: usize = 1_000;
 
