@@ -189,7 +189,9 @@ pub fn instance_id() -> anyhow::Result<String> {
 pub async fn open(options: &storage::Options, instance_id: &str) -> anyhow::Result<Arc<dyn Store>> {
     match &options.engine {
         // On this thread, because the thread that it starts for accepting inherits the priority.
-        Engine::Sqlite { path } => Ok(Arc::new(Sqlite::open(path, read_envelope)?)),
+        Engine::Sqlite { path } => {
+            Ok(Arc::new(Sqlite::open_with(path, options.migrate, read_envelope)?))
+        }
         Engine::Postgres(postgres) => {
             let opened = Postgres::open(postgres, options.migrate, instance_id, read_envelope);
             Ok(Arc::new(opened.await?))

@@ -6,17 +6,17 @@ use uuid::Uuid;
 use rusqlite::Connection;
 
 use super::deliveries::list::{deliveries, delivery_search};
-use super::engine::schema::create;
+use super::engine::schema::prepare;
 use super::engine::search::{Keys, MISSES_MAX};
 use super::runs::list::run_search;
 use super::statuses::list::status_search;
 use crate::domain::decision::{Outcome, Source};
 use crate::domain::id::RunId;
-use crate::storage::{DeliveryFilter, Page, RunFilter, StatusFilter};
+use crate::storage::{DeliveryFilter, Migrate, Page, RunFilter, StatusFilter};
 
 fn database() -> Connection {
     let db = Connection::open_in_memory().unwrap();
-    create(&db).unwrap().unwrap();
+    prepare(&db, Migrate::Auto).unwrap().unwrap();
     db
 }
 

@@ -388,13 +388,14 @@ fn recover(state: &State, db: &mut Connection, failure: &Failure, error: &rusqli
 mod tests {
     use super::super::schema;
     use super::*;
+    use crate::storage::Migrate;
 
     #[test]
     fn every_probe_reaches_the_disk() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.db");
         let db = connection::open_for_writing(&path).unwrap();
-        schema::create(&db).unwrap().unwrap();
+        schema::prepare(&db, Migrate::Auto).unwrap().unwrap();
         for number in 1..4 {
             db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
             let log = path.with_extension("db-wal");

@@ -300,7 +300,6 @@ CREATE TABLE hook_scope (
     live_from INTEGER NOT NULL,
     renewed_at INTEGER NOT NULL,
     healings INTEGER NOT NULL,
-    older_seen_at INTEGER,
     PRIMARY KEY (organization, project_id, topic)
 ) STRICT, WITHOUT ROWID;
 

@@ -9,9 +9,9 @@ use super::record::{HEAD_BYTES, Received, SegmentKey};
 use super::segments::{FIRST_AT, Position, Segment, Segments};
 use super::{Intake, reading, record};
 use crate::domain::time::Timestamp;
-use crate::storage::Availability;
 use crate::storage::sqlite::engine::disk_faults::DiskFaults;
 use crate::storage::sqlite::engine::{connection, schema};
+use crate::storage::{Availability, Migrate};
 
 const GATEWAY: &str = "0123abcd";
 
@@ -392,7 +392,7 @@ fn a_file_that_became_shorter_loses_what_is_missing() {
 fn every_start_reaches_the_disk() {
     let folder = Folder::new();
     let db = connection::open_for_writing(&folder.database()).unwrap();
-    schema::create(&db).unwrap().unwrap();
+    schema::prepare(&db, Migrate::Auto).unwrap().unwrap();
     for number in 1..4 {
         db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
         let log = folder.database().with_extension("db-wal");
@@ -407,7 +407,7 @@ fn every_start_reaches_the_disk() {
 async fn what_cannot_be_read_is_read_later_and_nothing_is_taken_meanwhile() {
     let folder = Folder::new();
     let db = connection::open_for_writing(&folder.database()).unwrap();
-    schema::create(&db).unwrap().unwrap();
+    schema::prepare(&db, Migrate::Auto).unwrap().unwrap();
     let faults = Arc::new(DiskFaults::default());
     let intake = Intake::open(&folder.database(), &db, Arc::clone(&faults)).unwrap();
     intake.append("fabrikam", "push", Timestamp::ZERO, b"one").await.unwrap();
