@@ -21,6 +21,7 @@ mod retired_hooks;
 mod runs;
 pub mod sqlite;
 mod statuses;
+pub mod transfer;
 
 pub use admin::{Admin, Availability, Backlog, SchemaState};
 pub use audit::{Audit, AuditFilter, AuditRow};

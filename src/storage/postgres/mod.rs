@@ -13,6 +13,7 @@ mod reconciliation;
 mod replicas;
 mod runs;
 mod statuses;
+pub mod transfer;
 
 use std::sync::Arc;
 

@@ -14,6 +14,7 @@ mod reconciliation;
 mod replicas;
 mod runs;
 mod statuses;
+mod transfer;
 
 use std::path::Path;
 use std::sync::Arc;

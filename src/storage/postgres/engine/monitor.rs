@@ -15,6 +15,7 @@ use tokio_postgres::types::Type;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Connector;
+use super::db::Db;
 use super::failure::Failure;
 use super::pool::Pool;
 use super::rows::get;
@@ -29,7 +30,7 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// 1.5 s, in which whoever waits has to be answered.
 const BEAT_MAX: Duration = Duration::from_millis(900);
 /// A process that has not been seen for so long is dead. Its work is taken over within 15 s.
-const DEAD_AFTER: Duration = Duration::from_secs(10);
+pub(crate) const DEAD_AFTER: Duration = Duration::from_secs(10);
 
 /// The present time of the database, in microseconds.
 pub(crate) const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
@@ -170,8 +171,7 @@ impl Monitor {
 
     /// Deletes processes that have died, and makes due what they had leased.
     async fn end_leases_of_dead(&self, client: &Client, now: i64) -> Result<(), Failure> {
-        let dead_micros = i64::try_from(DEAD_AFTER.as_micros()).unwrap_or(i64::MAX);
-        let before = now.saturating_sub(dead_micros);
+        let before = now.saturating_sub(dead_after_micros());
         let sql = "SELECT id FROM instance WHERE seen_at < $1";
         if client.query_typed(sql, &[(&before, Type::INT8)]).await?.is_empty() {
             return Ok(());
@@ -195,8 +195,19 @@ impl Monitor {
     }
 }
 
+fn dead_after_micros() -> i64 {
+    i64::try_from(DEAD_AFTER.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// A process that was seen last before this time, by the clock of the database, is dead.
+pub(crate) async fn dead_before(db: &Db) -> Result<i64, Failure> {
+    let now = db.row(&format!("SELECT {NOW}"), &[]).await?;
+    let now = now.ok_or_else(|| Failure::Value("the server has no time".into()))?;
+    Ok(get::<i64>(&now, 0)?.saturating_sub(dead_after_micros()))
+}
+
 /// Deletes the processes that meet the condition, and makes due what they had leased.
-fn end_leases(condition: &str) -> String {
+pub(crate) fn end_leases(condition: &str) -> String {
     format!(
         "WITH dead AS (DELETE FROM instance WHERE {condition} RETURNING id),
         deliveries AS (UPDATE inbox SET due_at = 0, holder = NULL FROM dead

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::db::{Db, params, text};
 use super::failure::Failure;
 use super::rows::get;
-use crate::storage::{Migrate, SchemaState};
+use crate::storage::{Migrate, SchemaState, transfer};
 
 /// In order. A later version adds a file.
 const MIGRATIONS: [&str; 1] = [include_str!("../schema/1.sql")];
@@ -29,6 +29,17 @@ pub(crate) fn version() -> i64 {
 
 /// What has to be done before this binary can use the schema. The inner error says why it cannot.
 pub(crate) async fn state(db: &Db) -> Result<Result<SchemaState, String>, Failure> {
+    let found = found(db).await?;
+    if !matches!(found, Ok(SchemaState::Behind { from: 0, .. }) | Err(_))
+        && let Some(mark) = meta(db, transfer::MARK).await?
+    {
+        return Ok(Err(transfer::unfinished(&mark)));
+    }
+    Ok(found)
+}
+
+/// The state of the schema alone.
+async fn found(db: &Db) -> Result<Result<SchemaState, String>, Failure> {
     let known = "SELECT to_regclass('schema_migration') IS NOT NULL,
         EXISTS (SELECT 1 FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm')
             AND relnamespace = current_schema()::regnamespace),
@@ -85,10 +96,24 @@ pub(crate) async fn state(db: &Db) -> Result<Result<SchemaState, String>, Failur
 
 /// Applies what is missing, in one transaction with the lock: other processes wait.
 pub(crate) async fn migrate(db: &Db) -> Result<Result<SchemaState, String>, Failure> {
+    lock(db).await?;
+    match state(db).await? {
+        Ok(_) => migrate_unfinished(db).await,
+        Err(why) => Ok(Err(why)),
+    }
+}
+
+async fn lock(db: &Db) -> Result<(), Failure> {
     // The lock may be waited for, and a migration may take its time.
     db.batch("SET LOCAL statement_timeout = 0").await?;
     db.execute("SELECT pg_advisory_xact_lock($1)", params![LOCK]).await?;
-    let from = match state(db).await? {
+    Ok(())
+}
+
+/// Like [`migrate`], also where a move into the database is not finished.
+pub(crate) async fn migrate_unfinished(db: &Db) -> Result<Result<SchemaState, String>, Failure> {
+    lock(db).await?;
+    let from = match found(db).await? {
         Ok(SchemaState::Behind { from, .. }) => from,
         other => return Ok(other),
     };
@@ -119,9 +144,14 @@ pub(crate) async fn prepare(db: &Db, how: Migrate) -> Result<Result<(), String>,
     })
 }
 
+/// What the database has under a key of `meta`.
+pub(crate) async fn meta(db: &Db, key: &str) -> Result<Option<String>, Failure> {
+    let row = db.row("SELECT value FROM meta WHERE key = $1", params![text(key)]).await?;
+    row.map(|row| get(&row, 0)).transpose()
+}
+
 /// The name of this installation.
 pub(crate) async fn gateway(db: &Db) -> Result<String, Failure> {
-    let found = db.row("SELECT value FROM meta WHERE key = $1", params![text("gateway")]).await?;
-    let row = found.ok_or_else(|| Failure::Value("the database has no name".into()))?;
-    get(&row, 0)
+    let found = meta(db, "gateway").await?;
+    found.ok_or_else(|| Failure::Value("the database has no name".into()))
 }

@@ -1,9 +1,9 @@
 //! The numbered migrations of the schema: each is applied once and never changed afterwards.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
-use crate::storage::{Migrate, SchemaState};
+use crate::storage::{Migrate, SchemaState, transfer};
 
 /// In order. A later version adds a file.
 const MIGRATIONS: [&str; 2] = [include_str!("../schema/1.sql"), include_str!("../schema/2.sql")];
@@ -22,8 +22,18 @@ pub(crate) fn version() -> i64 {
 }
 
 /// What has to be done before this binary can use the schema. The inner error says why it cannot.
-/// The first version did not store which migrations it applied.
 pub(crate) fn state(db: &Connection) -> rusqlite::Result<Result<SchemaState, String>> {
+    let found = found(db)?;
+    if !matches!(found, Ok(SchemaState::Behind { from: 0, .. }) | Err(_))
+        && let Some(mark) = meta(db, transfer::MARK)?
+    {
+        return Ok(Err(transfer::unfinished(&mark)));
+    }
+    Ok(found)
+}
+
+/// The state of the schema alone. The first version did not store which migrations it applied.
+fn found(db: &Connection) -> rusqlite::Result<Result<SchemaState, String>> {
     let at: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let has_tables = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table')";
     if at == 0 && db.query_row(has_tables, [], |row| row.get(0))? {
@@ -65,8 +75,16 @@ fn applied(db: &Connection) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
 
 /// Applies what is missing, in one transaction.
 pub(crate) fn migrate(db: &Connection) -> rusqlite::Result<Result<SchemaState, String>> {
+    match state(db)? {
+        Ok(_) => migrate_unfinished(db),
+        Err(why) => Ok(Err(why)),
+    }
+}
+
+/// Like [`migrate`], also where a move into the database is not finished.
+pub(crate) fn migrate_unfinished(db: &Connection) -> rusqlite::Result<Result<SchemaState, String>> {
     let transaction = db.unchecked_transaction()?;
-    let from = match state(db)? {
+    let from = match found(db)? {
         Ok(SchemaState::Behind { from, .. }) => from,
         Ok(SchemaState::UpToDate { version }) => version,
         Err(why) => return Ok(Err(why)),
@@ -103,6 +121,11 @@ pub(crate) fn prepare(db: &Connection, how: Migrate) -> rusqlite::Result<Result<
         )),
         Err(why) => Err(why),
     })
+}
+
+/// What the database has under a key of `meta`.
+pub(crate) fn meta(db: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()
 }
 
 /// The name of this installation.
@@ -178,5 +201,14 @@ mod tests {
         let db = database();
         db.execute_batch("PRAGMA user_version = 1000").unwrap();
         assert!(migrate(&db).unwrap().unwrap_err().contains("schema version 1000"));
+    }
+
+    #[test]
+    fn a_database_that_is_being_moved_into_is_refused() {
+        let db = database();
+        migrate(&db).unwrap().unwrap();
+        db.execute("INSERT INTO meta VALUES (?1, '{}')", [transfer::MARK]).unwrap();
+        assert!(prepare(&db, Migrate::Auto).unwrap().unwrap_err().contains("only a part"));
+        assert!(migrate_unfinished(&db).unwrap().is_ok());
     }
 }

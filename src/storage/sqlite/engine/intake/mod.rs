@@ -225,6 +225,11 @@ impl Intake {
         Ok(())
     }
 
+    /// Whether there are any files, of whatever database.
+    pub(crate) fn has_files(&self) -> bool {
+        self.appender.segments.lock().has_files()
+    }
+
     /// The damaged files that are kept beside the database, each with whether deliveries in it are
     /// still needed.
     pub(crate) fn damaged_files(&self) -> Vec<(PathBuf, bool)> {

@@ -190,6 +190,11 @@ impl Segments {
         }
     }
 
+    /// Whether there are any files, of whatever database.
+    pub(super) fn has_files(&self) -> bool {
+        self.files > 0 || !self.damaged.is_empty()
+    }
+
     /// How many records an earlier process left, counted without verifying their checksums.
     pub(super) fn left_over(&self) -> u64 {
         self.left_over
