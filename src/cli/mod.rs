@@ -12,6 +12,7 @@ mod hooks;
 mod keygen;
 mod link;
 mod listing;
+mod migrate;
 mod notify;
 mod output;
 mod permissions;
@@ -62,6 +63,8 @@ enum Command {
     CheckConfig,
     /// Print a new root key, a new CI secret, or the address and password of a hook.
     Keygen(keygen::Keygen),
+    /// Migrate the schema of the database, or move everything into another database.
+    Migrate(migrate::Migrate),
     /// Show the service user of an organization, and print a link to sign one in.
     Link(link::Link),
     /// Explain what a payload would start, and why.
@@ -91,6 +94,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Demo(demo) => demo.run().await,
         Command::CheckConfig => check_config::run(&common),
         Command::Keygen(keygen) => keygen.run(&common),
+        Command::Migrate(migrate) => migrate.run(&common).await,
         Command::Link(link) => link.run(&common).await,
         Command::Explain(explain) => explain.run(&common).await,
         Command::Deliveries(deliveries) => deliveries.run(&common).await,
