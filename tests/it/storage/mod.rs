@@ -26,6 +26,8 @@ mod logins;
 mod make;
 /// The model.
 mod model;
+/// Moving a store into another one.
+mod moving;
 /// Statuses: for each slot the newest one is posted, one attempt at a time.
 mod outbox;
 /// The policies that are recorded as ours.
@@ -116,11 +118,9 @@ fn open_sqlite(folder: &std::path::Path) -> Arc<dyn Store> {
     Arc::new(Sqlite::open(&path, read_envelope).expect("the database opens"))
 }
 
-/// Opens the store in the database of that URL, as a process of its own.
-async fn open_postgres(url: &str, password: &str) -> Arc<dyn Store> {
-    static OPENED: AtomicU32 = AtomicU32::new(0);
-    let instance = format!("{:08x}", OPENED.fetch_add(1, Ordering::Relaxed));
-    let options = PostgresOptions {
+/// How a test reaches its database.
+fn options(url: &str, password: &str) -> PostgresOptions {
+    PostgresOptions {
         url: url.to_owned(),
         tls: TlsMode::Disable,
         password: Some(Secret::new(password.to_owned())),
@@ -129,7 +129,14 @@ async fn open_postgres(url: &str, password: &str) -> Arc<dyn Store> {
         statement_timeout: Duration::from_secs(30),
         idle_in_transaction_session_timeout: Duration::from_secs(30),
         pooler: None,
-    };
+    }
+}
+
+/// Opens the store in the database of that URL, as a process of its own.
+async fn open_postgres(url: &str, password: &str) -> Arc<dyn Store> {
+    static OPENED: AtomicU32 = AtomicU32::new(0);
+    let instance = format!("{:08x}", OPENED.fetch_add(1, Ordering::Relaxed));
+    let options = options(url, password);
     let opened = Postgres::open(&options, Migrate::Auto, &instance, read_envelope).await;
     Arc::new(opened.expect("the database opens"))
 }
