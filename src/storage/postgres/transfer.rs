@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use futures_util::future::try_join;
 
 use super::Postgres;
+use super::admin::partitions;
 use super::engine::connection::Connector;
 use super::engine::db::{Db, Param, params, text};
 use super::engine::failure::Failure;
@@ -17,6 +18,7 @@ use super::engine::monitor;
 use super::engine::pool::Pool;
 use super::engine::rows::get;
 use super::engine::schema;
+use crate::domain::time::Timestamp;
 use crate::storage::transfer::{
     Kind, MARK, PAGE_BYTES_MAX, PAGE_ROWS_MAX, Page, RECORD, Row, Side, TABLES, Table, Value,
 };
@@ -144,7 +146,12 @@ impl Side for Unused {
             db.execute(rename, params![text(gateway)]).await?;
             Ok(true)
         });
-        begun.await
+        let is_begun = begun.await?;
+        if is_begun {
+            // While none of today's bodies is there, so that today gets one.
+            partitions::maintain(&self.pool, Timestamp::ZERO).await;
+        }
+        Ok(is_begun)
     }
 
     async fn write(&self, page: Page) -> Result<bool, Error> {

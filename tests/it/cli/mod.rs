@@ -12,6 +12,8 @@ mod hooks;
 mod keygen;
 /// `deliveries` and `runs`, with a running gateway and without.
 mod lists;
+/// `migrate`.
+mod migrate;
 /// `permissions`.
 mod permissions;
 /// Text from outside in tables and logs.

@@ -71,6 +71,7 @@ fn help_describes_every_command() {
         ("permissions", "that the checks need"),
         ("permissions check", "are missing"),
         ("permissions grant", "Grant missing permissions"),
+        ("migrate", "into another database"),
         ("healthcheck", "is running"),
     ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
