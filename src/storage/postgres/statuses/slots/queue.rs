@@ -95,7 +95,7 @@ async fn lock<'a>(
     let take = "SELECT nextval('status_id_seq') FROM generate_series(1, $1)";
     let count = i64::try_from(new.len()).unwrap_or(i64::MAX);
     for _ in 0..ATTEMPTS_MAX {
-        let (_, _, rows, ids, live) = try_join5(
+        let (_, locked, rows, ids, live) = try_join5(
             db.execute(insert, params![keys, organizations]),
             db.execute(lock, params![keys]),
             db.rows(&load, params![keys]),
@@ -103,7 +103,8 @@ async fn lock<'a>(
             live(db, slots, new),
         )
         .await?;
-        if rows.len() == keys.len() {
+        // Retention may have deleted a slot that was there, and another transaction inserted it.
+        if usize::try_from(locked) == Ok(keys.len()) && rows.len() == keys.len() {
             let ids: Vec<StatusId> =
                 ids.iter().map(|row| get(row, 0).map(StatusId)).collect::<Result<_, _>>()?;
             let slots = rows.iter().map(held).collect::<Result<_, _>>()?;
