@@ -17,6 +17,12 @@ const CONNECT_MAX: Duration = Duration::from_secs(1);
 /// After so long without an answer to what was sent, the other end is taken for dead.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
+/// A connection plans a statement once, perhaps while its tables are empty. Such a plan would read
+/// whole tables when they have grown, until they are analyzed. Each statement has an index for what
+/// it looks up, so its plan is the one that is good for a large table.
+const PLANS: &str =
+    "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off";
+
 /// Opens connections.
 #[derive(Clone)]
 pub(crate) struct Connector {
@@ -116,7 +122,7 @@ impl Connector {
     fn session_limits(&self, synchronous_commit: Option<&str>) -> String {
         let commit = synchronous_commit.map(|value| format!(" -c synchronous_commit={value}"));
         format!(
-            "-c statement_timeout={} -c idle_in_transaction_session_timeout={}{}",
+            "-c statement_timeout={} -c idle_in_transaction_session_timeout={} {PLANS}{}",
             self.timeout_ms(),
             self.idle_timeout.as_millis(),
             commit.unwrap_or_default()
