@@ -94,10 +94,9 @@ async fn count_free(db: &Db, due: &[(i64, Run)], now: i64, free: &mut Free) -> R
     let keys: Vec<_> = limits.keys().map(|key| text(key)).collect();
     let lock = "SELECT key FROM unnest($1) AS key
         WHERE pg_try_advisory_xact_lock(hashtextextended(key, 13))";
-    let at_ci = "SELECT check_key, count(*) FROM run
-        WHERE check_key = ANY($1) AND overdue_at IS NOT NULL
-        AND (state IN ('dispatched', 'running') OR leased_until > $2)
-        GROUP BY check_key";
+    let at_ci = "SELECT key, at_ci.count FROM unnest($1) AS key CROSS JOIN LATERAL (
+            SELECT count(*) FROM run WHERE check_key = key AND overdue_at IS NOT NULL
+            AND (state IN ('dispatched', 'running') OR leased_until > $2)) AS at_ci";
     let (locked, counts) =
         try_join(db.rows(lock, params![keys]), db.rows(at_ci, params![keys, now])).await?;
     let locked = locked.iter().map(|row| get(row, 0));
