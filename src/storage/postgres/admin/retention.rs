@@ -29,9 +29,10 @@ const RUNS: &str = "WITH old AS (
     DELETE FROM run USING old WHERE run.number = old.number";
 /// Slots before their statuses, as everywhere. A slot that is locked keeps its newest status.
 const SLOTS: &str = "WITH old AS (
-        SELECT slot.id FROM slot JOIN status ON status.id = slot.newest
-        WHERE slot.newest IN (SELECT id FROM status ORDER BY id LIMIT $2)
-            AND status.queued_at < $1 AND status.outcome <> 'queued' AND slot.due_at IS NULL
+        SELECT slot.id
+        FROM (SELECT id, slot, queued_at, outcome FROM status ORDER BY id LIMIT $2) AS status
+        JOIN slot ON slot.id = status.slot AND slot.newest = status.id
+        WHERE status.queued_at < $1 AND status.outcome <> 'queued' AND slot.due_at IS NULL
             AND status.id < (SELECT max(id) FROM status)
         ORDER BY slot.key FOR UPDATE OF slot SKIP LOCKED)
     DELETE FROM slot USING old WHERE slot.id = old.id AND slot.due_at IS NULL";
