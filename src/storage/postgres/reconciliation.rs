@@ -21,6 +21,9 @@ use crate::storage::{
     Reconciliation, SubscriptionFilter, SubscriptionRow, WatchRow, Watermark,
 };
 
+/// Bytes of bodies that one transaction of catch-up stores.
+const CATCH_UP_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// A claim of a pass, or its renewal.
 struct Claim {
     organization: String,
@@ -265,6 +268,10 @@ impl Reconciliation for Postgres {
         found: Vec<CatchUpDelivery>,
         watermarks: Vec<Watermark>,
     ) -> Result<Vec<DeliveryId>, Error> {
+        let bytes: usize = found.iter().map(|one| one.body.len()).sum();
+        if bytes > CATCH_UP_BYTES_MAX {
+            return Err(Error::Busy { waiting: found.len() });
+        }
         let committed = self.pool.write((found, watermarks), |db, of| async move {
             let (found, watermarks) = &*of;
             repositories::commit(&db, found, watermarks).await

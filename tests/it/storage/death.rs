@@ -176,7 +176,7 @@ async fn check_lives(engine: Engine) {
 async fn answered_deliveries_and_decisions_survive_a_kill() {
     if let Ok(place) = std::env::var(PLACE) {
         let store = match std::env::var(PASSWORD) {
-            Ok(password) => open_postgres(&place, &password).await,
+            Ok(password) => open_postgres(&place, &password, "victim").await,
             Err(_) => open_sqlite(place.as_ref()),
         };
         return obey(&*store).await;

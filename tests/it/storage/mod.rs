@@ -52,7 +52,6 @@ mod subscriptions;
 mod watching;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use azdo_gateway::domain::id::{DeliveryId, RunId};
@@ -132,12 +131,13 @@ fn options(url: &str, password: &str) -> PostgresOptions {
     }
 }
 
-/// Opens the store in the database of that URL, as a process of its own.
-async fn open_postgres(url: &str, password: &str) -> Arc<dyn Store> {
-    static OPENED: AtomicU32 = AtomicU32::new(0);
-    let instance = format!("{:08x}", OPENED.fetch_add(1, Ordering::Relaxed));
+/// The process that opens the stores of these tests.
+const INSTANCE: &str = "a";
+
+/// Opens the store in the database of that URL, as this process.
+async fn open_postgres(url: &str, password: &str, instance: &str) -> Arc<dyn Store> {
     let options = options(url, password);
-    let opened = Postgres::open(&options, Migrate::Auto, &instance, read_envelope).await;
+    let opened = Postgres::open(&options, Migrate::Auto, instance, read_envelope).await;
     Arc::new(opened.expect("the database opens"))
 }
 
@@ -145,7 +145,9 @@ impl Place {
     async fn open(&self) -> Arc<dyn Store> {
         match self {
             Place::Folder(folder) => open_sqlite(folder.path()),
-            Place::Database(database) => open_postgres(&database.url(), database.password()).await,
+            Place::Database(database) => {
+                open_postgres(&database.url(), database.password(), INSTANCE).await
+            }
         }
     }
 

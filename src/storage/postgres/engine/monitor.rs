@@ -29,6 +29,8 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// How long a heartbeat may take; then the database counts as away. With the interval less than
 /// 1.5 s, in which whoever waits has to be answered.
 const BEAT_MAX: Duration = Duration::from_millis(900);
+/// A timer that is late by so much shows that this process did not run.
+const STOOD_STILL: Duration = Duration::from_millis(300);
 /// A process that has not been seen for so long is dead. Its work is taken over within 15 s.
 pub(crate) const DEAD_AFTER: Duration = Duration::from_secs(10);
 
@@ -83,7 +85,7 @@ impl Monitor {
     async fn watch(&self, mut client: Option<Client>) {
         let mut is_alive = true;
         while !self.stop.is_cancelled() {
-            let was_connected = client.is_some();
+            let (was_connected, began) = (client.is_some(), Instant::now());
             let ended = tokio::time::timeout(BEAT_MAX, self.beat(&mut client)).await;
             let failure = match ended {
                 Ok(Ok(is_new)) => {
@@ -98,7 +100,12 @@ impl Monitor {
                     None
                 }
                 Ok(Err(failure)) => Some((failure, was_connected)),
-                Err(_) => Some((Failure::Connection("no answer in time".into()), false)),
+                Err(_) => {
+                    // Others were answered meanwhile, or this process itself stood still.
+                    let is_slow = self.pool.silent_for() < BEAT_MAX
+                        || began.elapsed() > BEAT_MAX + STOOD_STILL;
+                    Some((Failure::Connection("no answer in time".into()), is_slow))
+                }
             };
             if let Some((failure, may_be_stale)) = failure {
                 client = None;

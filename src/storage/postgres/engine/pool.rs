@@ -5,13 +5,14 @@
 //! noticed one, everybody who waits is answered.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Metrics, PoolError, RecyclingMethod,
     Runtime,
 };
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
@@ -39,6 +40,8 @@ pub(crate) struct Pool {
     /// What is wrong with the database, and what to do about it; none while it works.
     outage: watch::Sender<Option<String>>,
     writes: TaskTracker,
+    /// When the database last answered.
+    answered_at: Mutex<Instant>,
 }
 
 impl Pool {
@@ -62,6 +65,7 @@ impl Pool {
             settings: connector.settings_of_transactions(),
             outage: watch::Sender::new(None),
             writes: TaskTracker::new(),
+            answered_at: Mutex::new(Instant::now()),
         })
     }
 
@@ -164,7 +168,10 @@ impl Pool {
         loop {
             attempts += 1;
             let failure = match self.attempt_once(mode, args, work).await {
-                Ok(value) => return Ok(value),
+                Ok(value) => {
+                    *self.answered_at.lock() = Instant::now();
+                    return Ok(value);
+                }
                 Err(failure) => failure,
             };
             let Failed { failure, is_undone } = failure;
@@ -228,6 +235,11 @@ impl Pool {
                 Err(Error::unavailable(advice.clone().unwrap_or_default()))
             }
         }
+    }
+
+    /// How long ago the database last answered somebody.
+    pub(crate) fn silent_for(&self) -> Duration {
+        self.answered_at.lock().elapsed()
     }
 
     /// Records that the database works, or what is wrong with it. Each cause is logged once.
