@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use rusqlite::Connection;
 
-use crate::harness::{Binary, Env, Settings, binary_path};
+use crate::harness::{Binary, Cluster, Database, Env, Settings, binary_path};
 
 /// Starts a gateway that is expected to end by itself.
 fn serve(settings: &Settings) -> Output {
@@ -72,4 +72,89 @@ async fn a_database_that_is_a_folder_is_refused() {
     let settings = elsewhere(&env.settings("127.0.0.1:0"));
     std::fs::create_dir(settings.database()).expect("the folder is writable");
     refused(&serve(&settings), &["gateway.db cannot be opened"]);
+}
+
+/// Starts a gateway on this PostgreSQL, which has to refuse it for a reason with these words.
+fn refused_on(url: &str, password: &str, words: &[&str]) {
+    let env = Env::new(9);
+    let mut settings = env.settings("127.0.0.1:0");
+    settings.public_url = Some("http://127.0.0.1:1".to_owned());
+    settings.on_postgres(url, password);
+    refused(&serve(&settings), words);
+}
+
+#[test]
+fn a_postgres_that_cannot_be_used_is_refused_with_what_to_do() {
+    let database = Database::create();
+    let (url, password) = (database.url(), database.password());
+    let wrong = ["password authentication failed", "check the user in storage.url"];
+    refused_on(&url, "wrong", &wrong);
+    assert!(!format!("{wrong:?}").contains(password));
+    let missing = database.owner().url("missing");
+    refused_on(&missing, password, &["does not exist", "create the database"]);
+    let port = crate::harness::free_port();
+    let nobody = database.owner_at(&format!("127.0.0.1:{port}")).url(database.name());
+    refused_on(&nobody, password, &["does not answer", "check that it runs"]);
+    database.sql("CREATE TABLE theirs (id bigint)");
+    refused_on(&url, password, &["holds tables of something else", "an empty database"]);
+    database.sql("DROP TABLE theirs");
+    database.sql("CREATE TABLE schema_migration (version bigint PRIMARY KEY, checksum bytea, \
+        applied_at timestamptz)");
+    database.sql("INSERT INTO schema_migration VALUES (99, '', now())");
+    refused_on(&url, password, &["schema version 99", "run the newer gateway"]);
+    database.sql("INSERT INTO schema_migration VALUES (1, 'x', now())");
+    refused_on(&url, password, &["migration 1 of the database is not the one"]);
+    assert_eq!(database.sql("SELECT count(*) FROM schema_migration").trim(), "2", "left alone");
+}
+
+#[test]
+fn a_role_without_rights_is_refused_with_what_to_grant() {
+    let cluster = Cluster::begin();
+    let database = cluster.database();
+    let name = database.name();
+    cluster.sql("postgres", &format!("ALTER DATABASE {name} OWNER TO postgres"));
+    cluster.sql("postgres", &format!("GRANT CONNECT ON DATABASE {name} TO {name}"));
+    let words = ["permission denied", "grant the role of storage.url the rights"];
+    refused_on(&database.url(), database.password(), &words);
+}
+
+#[test]
+fn a_certificate_is_checked_as_sslmode_says() {
+    let env = Env::new(9);
+    let cluster = Cluster::with_tls();
+    let database = cluster.database();
+    let wrong = Cluster::with_tls();
+    let port = cluster.address().rsplit(':').next().expect("it has a port").to_owned();
+    let named = database.owner_at(&format!("localhost:{port}")).url(database.name());
+    let with = |url: &str, mode: &str, ca_file: Option<&std::path::Path>| {
+        let mut settings = env.settings("127.0.0.1:0");
+        settings.on_postgres(&format!("{url}?sslmode={mode}"), database.password());
+        if let (Some(storage), Some(ca_file)) = (&mut settings.storage, ca_file) {
+            storage.push_str(&format!("\nca_file = \"{}\"", ca_file.display()));
+        }
+        migrate(&settings)
+    };
+    let (good, bad) = (cluster.ca_file(), wrong.ca_file());
+    for (mode, ca_file) in [("verify-full", &good), ("verify-ca", &good), ("require", &good)] {
+        let output = with(&named, mode, Some(ca_file));
+        assert!(output.status.success(), "{mode}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(with(&named, "require", None).status.success(), "nothing is checked");
+    for mode in ["verify-full", "verify-ca", "require"] {
+        refused(&with(&named, mode, Some(&bad)), &["certificate", "storage.ca_file"]);
+    }
+    let not_there = std::path::Path::new("/not/there.pem");
+    refused(&with(&named, "verify-full", Some(not_there)), &["storage.ca_file", "name a file"]);
+    refused(&with(&named, "verify-ca", None), &["sslmode=verify-ca needs storage.ca_file"]);
+}
+
+/// Migrates the database of these settings.
+fn migrate(settings: &Settings) -> Output {
+    Command::new(binary_path())
+        .args(["migrate", "--config"])
+        .arg(settings.write())
+        .env_clear()
+        .envs(settings.variables())
+        .output()
+        .expect("the binary starts")
 }

@@ -7,6 +7,8 @@
 
 /// Compares what the gateway lists with what the fakes know.
 mod consistency;
+/// PostgreSQL that fails while the gateway runs.
+mod database_faults;
 /// Databases that the gateway must refuse.
 mod databases;
 /// SIGTERM: readiness falls, requests in flight are answered, accepted deliveries are on disk.
@@ -19,6 +21,8 @@ mod healing;
 mod load_balancer;
 /// Killed while it mints tokens.
 mod minting;
+/// Several replicas: one dies, stands still, or is replaced.
+mod replicas;
 /// A restart on an inherited socket.
 mod socket_handover;
 /// Killed at each single step of one pull request's life.
