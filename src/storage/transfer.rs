@@ -100,7 +100,7 @@ pub struct Moved {
 
 /// The mark of an unfinished move.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Mark {
+struct Unfinished {
     gateway: String,
     /// The source, as the operator named it.
     from: String,
@@ -129,7 +129,7 @@ impl Record {
 
 /// Why no gateway can use a store that has this mark.
 pub(super) fn unfinished(mark: &str) -> String {
-    let from = codec::from_json::<Mark>(mark).map(|mark| mark.from);
+    let from = codec::from_json::<Unfinished>(mark).map(|mark| mark.from);
     let from = from.unwrap_or_else(|_| "URL".into());
     format!(
         "the database holds only a part of what is being moved into it from {from}: call \
@@ -195,8 +195,8 @@ fn other_data() -> Error {
 }
 
 /// The mark of a move that an earlier call began.
-fn begun_before(mark: &str, gateway: &str, from: &str) -> Result<Mark, Error> {
-    let mark: Mark = codec::from_json(mark).map_err(|_| newer())?;
+fn begun_before(mark: &str, gateway: &str, from: &str) -> Result<Unfinished, Error> {
+    let mark: Unfinished = codec::from_json(mark).map_err(|_| newer())?;
     if mark.gateway != gateway {
         return Err(Error::unavailable(format!(
             "{} is being moved into the target, and {from} is another gateway: continue that move, \
@@ -228,8 +228,8 @@ async fn done_before(
     }
 }
 
-async fn begin(target: &dyn Side, gateway: &str, from: &str) -> Result<Mark, Error> {
-    let mark = Mark {
+async fn begin(target: &dyn Side, gateway: &str, from: &str) -> Result<Unfinished, Error> {
+    let mark = Unfinished {
         gateway: gateway.to_owned(),
         from: from.to_owned(),
         table: TABLES.first().map(|table| table.name.to_owned()).unwrap_or_default(),
@@ -245,9 +245,9 @@ async fn begin(target: &dyn Side, gateway: &str, from: &str) -> Result<Mark, Err
 async fn copy(
     source: &dyn Side,
     target: &dyn Side,
-    begun: Mark,
+    begun: Unfinished,
     report: &mut (dyn FnMut(Progress) + Send),
-) -> Result<Mark, Error> {
+) -> Result<Unfinished, Error> {
     let first = TABLES.iter().position(|table| table.name == begun.table).ok_or_else(newer)?;
     let mut stored = begun;
     for (number, table) in TABLES.iter().enumerate().skip(first) {
@@ -260,7 +260,7 @@ async fn copy(
             after = row::key(table, last);
             count += u64::try_from(rows.len()).unwrap_or_default();
             let (name, key) = (table.name.to_owned(), after.clone());
-            let next = Mark { table: name, after: key, ..stored.clone() };
+            let next = Unfinished { table: name, after: key, ..stored.clone() };
             let (before, behind) = (to_json(&stored)?, to_json(&next)?);
             source.check_unused().await?;
             target.check_unused().await?;

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 
 use super::call::{ReferenceConfig, run};
-use crate::harness::{Database, binary_path};
+use crate::harness::{Database, POLL_INTERVAL, binary_path};
 
 const PASSWORD: &str = "AZDO_GATEWAY_DB_PASSWORD";
 
@@ -153,7 +153,9 @@ async fn move_through_kills(
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts");
+        let mut interval = tokio::time::interval(POLL_INTERVAL);
         let ended = loop {
+            interval.tick().await;
             if let Some(status) = child.try_wait().expect("it is a child of this process") {
                 break Some(status);
             }
@@ -176,7 +178,7 @@ async fn move_through_kills(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_move_that_is_killed_again_and_again_is_continued_to_the_end() {
     let folder = tempfile::tempdir().unwrap();
-    let first = large_file(folder.path(), 40_000, 5_000);
+    let first = large_file(folder.path(), 8_000, 2_000);
     let database = Database::create();
     let (file, url) = (format!("sqlite:{}", first.display()), database.url());
     let options = PostgresOptions {
