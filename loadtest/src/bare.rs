@@ -14,9 +14,11 @@ use clap::Args;
 use futures_util::StreamExt;
 
 use crate::bodies::Bodies;
+use crate::cores;
 use crate::deliveries::{Deliveries, Hook, Sending};
 use crate::pace::Pace;
 use crate::phase;
+use crate::processes::Processes;
 use crate::rounds::Measurement;
 use crate::server::{Server, free_address};
 
@@ -39,8 +41,8 @@ impl Bare {
         let address = free_address()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["bare", "--listen", &address.to_string()]);
-        let errors_to = Stdio::inherit();
-        let mut server = Server::start("the bare handler", &command, address, pinned, errors_to)?;
+        let (cores, errors_to) = (pinned.then(|| cores::of_replica(0)), Stdio::inherit());
+        let mut server = Server::start("the bare handler", &command, address, cores, errors_to)?;
         server.wait_for("/livez").await?;
         let hook = Hook {
             path: "/hooks/azure-devops/contoso/loadtest".to_owned(),
@@ -58,8 +60,8 @@ impl Bare {
         time: Duration,
     ) -> anyhow::Result<Measurement> {
         let pace = || Pace::closed(time);
-        let id = self.server.id();
-        Ok(phase::measure(subject, &self.deliveries, id, connections, pace).await?.0)
+        let processes = Processes::of(self.server.id());
+        Ok(phase::measure(subject, &self.deliveries, &processes, connections, pace).await?.0)
     }
 }
 

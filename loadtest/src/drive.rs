@@ -12,6 +12,7 @@ use crate::bodies::Bodies;
 use crate::deliveries::{Deliveries, Hook, Sending};
 use crate::pace::Pace;
 use crate::phase;
+use crate::processes::Processes;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -53,9 +54,9 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
         Value::Null
     } else {
         let time = Duration::from_secs(options.seconds);
-        let pace = || Pace::closed(time);
+        let (pace, processes) = (|| Pace::closed(time), Processes::of(*process));
         let (measured, tally) =
-            phase::measure("", &deliveries, *process, *connections, pace).await?;
+            phase::measure("", &deliveries, &processes, *connections, pace).await?;
         json!({
             "acknowledged": tally.acknowledged,
             "measured": measured,

@@ -55,7 +55,7 @@ impl Fakes {
             .args(["--client-secret", CLIENT_SECRET, "--pat", PAT])
             .args(["--delay-ms", &delay.as_millis().to_string()]);
         let errors_to = Stdio::inherit();
-        let mut server = Server::start("the fakes", &command, address, false, errors_to)?;
+        let mut server = Server::start("the fakes", &command, address, None, errors_to)?;
         server.wait_for("/_fake").await?;
         Ok(Self { server, address, control: Client::new(address) })
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::gateway::{Gateway, operator};
 use crate::http::Connection;
-use crate::{metrics, sqlite};
+use crate::metrics;
 
 /// How many deliveries are sent, to be multiplied.
 const SEEDS: u64 = 2_000;
@@ -21,7 +21,7 @@ pub(crate) async fn fill(gateway: &Gateway, count: u64) -> anyhow::Result<f64> {
     let begun = Instant::now();
     if count > 0 {
         send_seeds(gateway, count.min(SEEDS)).await.context("no deliveries to multiply")?;
-        sqlite::multiply(gateway.folder(), count)?;
+        gateway.store.multiply(gateway.folder(), count)?;
     }
     Ok(begun.elapsed().as_secs_f64())
 }
@@ -29,16 +29,16 @@ pub(crate) async fn fill(gateway: &Gateway, count: u64) -> anyhow::Result<f64> {
 /// These deliveries are small, because their number is what matters.
 async fn send_seeds(gateway: &Gateway, count: u64) -> anyhow::Result<()> {
     let hook = gateway.hooks()?.into_iter().next().context("no organization")?;
-    let (server, _) = gateway.serve(false).await?;
-    let mut connection = Connection::open(server.address).await?;
+    let (replicas, _) = gateway.serve(false).await?;
+    let mut connection = Connection::open(replicas.address).await?;
     let headers = format!("authorization: {}\r\n", hook.authorization);
     for number in 1..=count {
         let response = connection.ask("POST", &hook.path, &headers, &seed(number)).await?;
         ensure!(response.status == ACCEPTED, "delivery {number}: {}", response.status);
     }
-    let decided = metrics::wait_until_decided(server.address, None).await?;
+    let decided = metrics::wait_until_decided(&replicas.addresses(), None).await?;
     decided.context("the deliveries are not decided")?;
-    server.stop().await?;
+    replicas.stop().await?;
     Ok(())
 }
 

@@ -14,14 +14,16 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::cores;
 use crate::deliveries::Hook;
 use crate::http::Client;
 use crate::options::Common;
+use crate::proxy::Proxy;
+use crate::replicas::Replicas;
 use crate::server::{Server, free_address};
-use crate::sqlite;
+use crate::store::Store;
 
 const HOOK: &str = "loadtest";
-const CONFIG: &str = "gateway.toml";
 /// How many deliveries a page of the list has at most.
 const PAGE: usize = 500;
 
@@ -30,6 +32,7 @@ const OPERATOR_TOKEN: &str = "operator-token-of-the-loadtest";
 /// What profiles configure differently.
 #[derive(Debug)]
 pub(crate) struct Settings {
+    /// Where clients send.
     pub(crate) address: SocketAddr,
     pub(crate) organizations: Vec<&'static str>,
     /// What the organizations are below.
@@ -67,14 +70,27 @@ pub(crate) struct Gateway {
     program: PathBuf,
     folder: TempDir,
     settings: Settings,
+    pub(crate) store: Store,
+    /// Where each replica listens: without a proxy, where clients send.
+    listen: Vec<SocketAddr>,
     root_key: String,
 }
 
 impl Gateway {
     /// Writes the configuration.
-    pub(crate) fn prepare(common: &Common, settings: Settings) -> anyhow::Result<Self> {
+    pub(crate) fn prepare(
+        common: &Common,
+        store: Store,
+        settings: Settings,
+    ) -> anyhow::Result<Self> {
         let (program, folder) = (common.gateway()?, common.temporary_folder()?);
-        let mut gateway = Self { program, folder, settings, root_key: String::new() };
+        let listen = if store.system.has_proxy {
+            (0..store.system.replicas).map(|_| free_address()).collect::<Result<_, _>>()?
+        } else {
+            vec![settings.address]
+        };
+        let root_key = String::new();
+        let mut gateway = Self { program, folder, settings, store, listen, root_key };
         gateway.configure("")?;
         gateway.root_key = gateway.ask(&["keygen"])?.trim().to_owned();
         Ok(gateway)
@@ -83,15 +99,22 @@ impl Gateway {
     /// Writes the configuration with further keys of `[storage]`, each of which ends with a line
     /// break; they hold from the next start on.
     pub(crate) fn configure(&self, storage: &str) -> anyhow::Result<()> {
+        for (number, listen) in self.listen.iter().enumerate() {
+            std::fs::write(self.config(number), self.configuration(*listen, storage)?)?;
+        }
+        Ok(())
+    }
+
+    fn configuration(&self, listen: SocketAddr, storage: &str) -> anyhow::Result<String> {
         let Settings { address, organizations, azure_devops_url, credential, checks, .. } =
             &self.settings;
         let mut config = format!(
-            "[server]\nlisten = \"{address}\"\npublic_url = \"http://{address}\"\ndrain = \"8s\"\n\
-             [storage]\nurl = \"{}\"\n{storage}\
+            "[server]\nlisten = \"{listen}\"\npublic_url = \"http://{address}\"\ndrain = \"8s\"\n\
+             [storage]\n{}{storage}\
              [secrets]\nroot_key = {{ env = \"AZDO_GATEWAY_ROOT_KEY\" }}\n\
              [[api_token]]\nname = \"loadtest\"\nrole = \"operator\"\n\
              token = {{ env = \"AZDO_GATEWAY_OPERATOR_TOKEN\" }}\n",
-            sqlite::url(self.folder())
+            self.store.keys(self.folder())
         );
         for name in organizations {
             // Reconcilers are off, so that nothing but the load is measured.
@@ -103,12 +126,21 @@ impl Gateway {
             )?;
         }
         config.push_str(checks);
-        Ok(std::fs::write(self.folder().join(CONFIG), config)?)
+        Ok(config)
+    }
+
+    fn config(&self, number: usize) -> PathBuf {
+        self.folder().join(format!("gateway-{number}.toml"))
     }
 
     /// The folder of the configuration, the log and the database.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Bytes that the stored deliveries take on the disk.
+    pub(crate) fn stored_bytes(&self) -> anyhow::Result<u64> {
+        self.store.bytes(self.folder())
     }
 
     /// The hook of each organization.
@@ -126,29 +158,42 @@ impl Gateway {
         Ok(Hook { path, authorization: format!("Basic {pair}") })
     }
 
-    /// Starts it without waiting until it answers.
-    pub(crate) fn start(&self, pinned: bool) -> anyhow::Result<Server> {
-        let (log, address) = (File::create(self.log())?.into(), self.settings.address);
-        Server::start("the gateway", &self.command(&["serve"]), address, pinned, log)
+    /// Starts one replica without waiting until it answers; on a core of its own if `pinned`.
+    pub(crate) fn start(&self, number: usize, pinned: bool) -> anyhow::Result<Server> {
+        let log = File::options().create(true).append(true).open(self.log(number))?.into();
+        let address = *self.listen.get(number).context("there are fewer replicas")?;
+        let (command, cores) =
+            (self.command(number, &["serve"]), pinned.then(|| cores::of_replica(number)));
+        Server::start("the gateway", &command, address, cores, log)
     }
 
-    /// Starts it, and tells how long it took until it answered.
-    pub(crate) async fn serve(&self, pinned: bool) -> anyhow::Result<(Server, Duration)> {
+    /// Starts all replicas, and tells how long it took until the last one answered.
+    pub(crate) async fn serve(&self, pinned: bool) -> anyhow::Result<(Replicas, Duration)> {
         let begun = Instant::now();
-        let mut server = self.start(pinned)?;
-        server.wait_for("/livez").await?;
-        Ok((server, begun.elapsed()))
+        let numbers = 0..self.listen.len();
+        let all = numbers.map(|number| self.start(number, pinned)).collect::<Result<_, _>>()?;
+        let (address, listen) = (self.settings.address, self.listen.clone());
+        let proxy = self.store.system.has_proxy;
+        let proxy = proxy.then(|| Proxy::start(address, listen, pinned)).transpose()?;
+        let mut replicas = Replicas { address, all, proxy };
+        for server in &mut replicas.all {
+            server.wait_for("/livez").await?;
+        }
+        Ok((replicas, begun.elapsed()))
     }
 
-    /// The last line of its log, which says why it ended.
+    /// The last line of each log, which says why a process ended.
     pub(crate) fn last_log_line(&self) -> String {
-        let log = std::fs::read_to_string(self.log()).unwrap_or_default();
-        let last = log.trim_end().lines().next_back().unwrap_or("nothing");
-        format!("the last line of the gateway's log: {last}")
+        let last = |number| {
+            let log = std::fs::read_to_string(self.log(number)).unwrap_or_default();
+            log.trim_end().lines().next_back().unwrap_or("nothing").to_owned()
+        };
+        let last: Vec<String> = (0..self.listen.len()).map(last).collect();
+        format!("the last line of the gateway's log: {}", last.join("; of the next one: "))
     }
 
-    fn log(&self) -> PathBuf {
-        self.folder().join("gateway.log")
+    fn log(&self, number: usize) -> PathBuf {
+        self.folder().join(format!("gateway-{number}.log"))
     }
 
     /// The newest deliveries of a stopped gateway, newest first, and at most a page of them.
@@ -159,7 +204,7 @@ impl Gateway {
     }
 
     fn ask(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = self.command(arguments).output().context("cannot run the gateway")?;
+        let output = self.command(0, arguments).output().context("cannot run the gateway")?;
         if !output.status.success() {
             let errors = String::from_utf8_lossy(&output.stderr);
             bail!("azdo-gateway {} failed: {errors}", arguments.join(" "));
@@ -167,14 +212,15 @@ impl Gateway {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    fn command(&self, number: usize, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(arguments)
-            .env("AZDO_GATEWAY_CONFIG", self.folder().join(CONFIG))
+            .env("AZDO_GATEWAY_CONFIG", self.config(number))
             .env("AZDO_GATEWAY_ROOT_KEY", &self.root_key)
             .env("AZDO_GATEWAY_OPERATOR_TOKEN", OPERATOR_TOKEN)
-            .envs(self.settings.environment.iter().map(|(name, value)| (name, value)));
+            .envs(self.settings.environment.iter().map(|(name, value)| (name, value)))
+            .envs(self.store.secret());
         command
     }
 }

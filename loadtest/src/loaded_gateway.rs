@@ -14,6 +14,9 @@ use crate::gateway::Gateway;
 use crate::metrics;
 use crate::pace::Pace;
 use crate::phase;
+use crate::postgres::{Counters, Postgres};
+use crate::processes::Processes;
+use crate::replicas::Replicas;
 use crate::rounds::Measurement;
 use crate::server::Server;
 
@@ -23,11 +26,17 @@ pub(crate) struct LoadedGateway {
     pub(crate) gateway: Gateway,
     /// How many deliveries its store held before.
     pub(crate) filled: u64,
-    pub(crate) server: Server,
-    /// From the start of the process to its first answer.
+    /// None of them runs while a gateway on PostgreSQL rests.
+    pub(crate) replicas: Replicas,
+    /// From the start of the processes to their first answers.
     pub(crate) start_time: Duration,
     pub(crate) deliveries: Rc<Deliveries>,
     pub(crate) account: Account,
+    /// The statements of the last measurement, where the database counts them.
+    pub(crate) statements: Vec<Measurement>,
+    /// The largest resident memory of a process that was stopped.
+    peak_mib: f64,
+    pinned: bool,
 }
 
 /// What was promised, and what is stored.
@@ -38,8 +47,10 @@ pub(crate) struct Account {
     /// Sent without an answer of success: they may be stored, once.
     uncertain: u64,
     duplicates: u64,
-    /// Deliveries are numbered from 1 without holes, so this is the newest number.
+    /// SQLite numbers deliveries from 1 without holes, so there this is the newest number.
     pub(crate) stored: u64,
+    /// Whether numbers may have holes, as those of PostgreSQL do.
+    may_have_holes: bool,
     /// To be sent again at the end: none of them may be stored twice.
     recent: Vec<u64>,
     /// Empty if everything is as it should be.
@@ -55,12 +66,65 @@ impl LoadedGateway {
         sending: Sending,
         pinned: bool,
     ) -> anyhow::Result<Self> {
-        let (server, start_time) = gateway.serve(pinned).await?;
-        let deliveries = Deliveries::new(server.address, &gateway.hooks()?, bodies, sending)?;
-        filling::check(server.address, filled).await?;
-        let account = Account { acknowledged: filled, ..Account::default() };
-        let deliveries = Rc::new(deliveries);
-        Ok(Self { gateway, filled, server, start_time, deliveries, account })
+        let (replicas, start_time) = gateway.serve(pinned).await?;
+        let deliveries = Deliveries::new(replicas.address, &gateway.hooks()?, bodies, sending)?;
+        filling::check(replicas.address, filled).await?;
+        let may_have_holes = gateway.store.postgres.is_some();
+        let account = Account { acknowledged: filled, may_have_holes, ..Account::default() };
+        Ok(Self {
+            gateway,
+            filled,
+            replicas,
+            start_time,
+            deliveries: Rc::new(deliveries),
+            account,
+            statements: Vec::new(),
+            peak_mib: 0.0,
+            pinned,
+        })
+    }
+
+    /// Takes the processor away from it, so that its backlog does not disturb other measurements. A
+    /// paused process would be dead for others on its database, and its transactions ended: there
+    /// it is stopped.
+    pub(crate) async fn rest(&mut self) -> anyhow::Result<()> {
+        if self.gateway.store.postgres.is_none() {
+            return self.replicas.all.iter().try_for_each(Server::pause);
+        }
+        self.peak_mib = self.peak_mib()?;
+        let address = self.replicas.address;
+        let nobody = Replicas { address, all: Vec::new(), proxy: None };
+        let replicas = std::mem::replace(&mut self.replicas, nobody);
+        self.account.problems.extend(replicas.stop().await?);
+        Ok(())
+    }
+
+    /// Ends a rest.
+    pub(crate) async fn wake(&mut self) -> anyhow::Result<()> {
+        if self.gateway.store.postgres.is_none() {
+            return self.replicas.all.iter().try_for_each(Server::resume);
+        }
+        (self.replicas, _) = self.gateway.serve(self.pinned).await?;
+        Ok(())
+    }
+
+    /// The largest resident memory of a process so far.
+    pub(crate) fn peak_mib(&self) -> anyhow::Result<f64> {
+        let [_, peak_mib] = self.replicas.resident_mib()?;
+        Ok(peak_mib.max(self.peak_mib))
+    }
+
+    /// All that work for it.
+    pub(crate) fn processes(&self) -> Processes {
+        let postgres = self.gateway.store.postgres.as_ref();
+        self.replicas.processes(postgres.map(Postgres::id))
+    }
+
+    async fn counters(&self) -> anyhow::Result<Option<Counters>> {
+        match &self.gateway.store.postgres {
+            Some(postgres) => Ok(Some(postgres.counters().await?)),
+            None => Ok(None),
+        }
     }
 
     /// Measures a stretch of load.
@@ -70,9 +134,16 @@ impl LoadedGateway {
         connections: usize,
         pace: impl FnOnce() -> Pace,
     ) -> anyhow::Result<Measurement> {
-        let id = self.server.id();
-        let (measured, tally) =
-            phase::measure(subject, &self.deliveries, id, connections, pace).await?;
+        let (processes, before) = (self.processes(), self.counters().await?);
+        let (mut measured, tally) =
+            phase::measure(subject, &self.deliveries, &processes, connections, pace).await?;
+        if let Some((before, after)) = before.zip(self.counters().await?) {
+            let accepts = tally.acknowledged as f64;
+            for (figure, value) in after.since(&before, accepts) {
+                measured.add(figure, value);
+            }
+            self.statements = after.statements_since(&before, accepts);
+        }
         self.note(&tally);
         self.note_recent();
         self.account.uncertain += tally.failed();
@@ -93,7 +164,7 @@ impl LoadedGateway {
     /// Waits until everything is decided, however long that takes. The seconds that it took, which
     /// are infinite where the gateway came to a standstill.
     pub(crate) async fn wait_until_decided(&mut self) -> anyhow::Result<f64> {
-        let decided = metrics::wait_until_decided(self.server.address, None).await?;
+        let decided = metrics::wait_until_decided(&self.replicas.addresses(), None).await?;
         if decided.is_none() {
             self.account.problems.push("some deliveries are never decided".to_owned());
         }
@@ -102,20 +173,26 @@ impl LoadedGateway {
 
     /// Sends the noted deliveries again, stops the gateway and counts what it stored.
     pub(crate) async fn finish(self) -> anyhow::Result<(Gateway, Account)> {
-        let Self { gateway, server, deliveries, mut account, .. } = self;
+        let Self { gateway, replicas, deliveries, mut account, .. } = self;
         deliveries.resend(&account.recent).await?;
         account.duplicates += account.recent.len() as u64;
-        account.problems.extend(server.stop().await?);
+        account.problems.extend(replicas.stop().await?);
+        if let Some(postgres) = &gateway.store.postgres {
+            account.stored = postgres.deliveries()?;
+        }
         account.compare(&gateway.newest_deliveries()?);
         Ok((gateway, account))
     }
 }
 
 impl Account {
-    /// Compares with the newest page of what is stored: no key twice, no hole in the numbers.
+    /// Compares with the newest page of what is stored: no key twice, and no hole in numbers that
+    /// may have none.
     fn compare(&mut self, newest: &[Value]) {
         let id = |row: &Value| row.get("id").and_then(as_number);
-        self.stored = newest.first().and_then(id).unwrap_or_default();
+        if !self.may_have_holes {
+            self.stored = newest.first().and_then(id).unwrap_or_default();
+        }
         let most = self.acknowledged + self.uncertain;
         if self.stored < self.acknowledged {
             let lost = self.acknowledged - self.stored;
@@ -130,7 +207,7 @@ impl Account {
             if !keys.insert((key("subscription"), key("notification"))) {
                 self.problems.push(format!("delivery {number} is stored twice"));
             }
-            if id(row) != Some(number) {
+            if id(row) != Some(number) && !self.may_have_holes {
                 self.problems.push(format!("there is a hole at delivery {number}"));
                 return;
             }

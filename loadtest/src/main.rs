@@ -9,14 +9,20 @@ mod profiles;
 
 // The servers, and whether they keep what they promise.
 mod bare;
+mod cores;
 mod drive;
 mod fakes;
 mod filling;
 mod gateway;
 mod loaded_gateway;
 mod metrics;
+mod postgres;
+mod proxy;
+mod replicas;
 mod server;
 mod sqlite;
+mod store;
+mod system;
 
 // The load.
 mod bodies;
@@ -29,6 +35,7 @@ mod phase;
 // Figures, verdicts and the report.
 mod latencies;
 mod machine;
+mod processes;
 mod procfs;
 mod report;
 mod rounds;

@@ -21,7 +21,19 @@ pub(crate) struct Metrics {
     pub(crate) deleted: f64,
 }
 
-pub(crate) async fn read(address: SocketAddr) -> anyhow::Result<Metrics> {
+/// Of all replicas: what each has done is added up, what waits is the same for all of them.
+pub(crate) async fn read(replicas: &[SocketAddr]) -> anyhow::Result<Metrics> {
+    let mut all = Metrics { decided: 0.0, undecided: 0.0, deleted: 0.0 };
+    for address in replicas.iter().copied() {
+        let one = read_one(address).await?;
+        all.decided += one.decided;
+        all.undecided = all.undecided.max(one.undecided);
+        all.deleted += one.deleted;
+    }
+    Ok(all)
+}
+
+async fn read_one(address: SocketAddr) -> anyhow::Result<Metrics> {
     let response = gateway::operator(address).open("/metrics").await.context("no metrics")?;
     ensure!(response.status == 200, "/metrics answered {}", response.status);
     let text = String::from_utf8(response.body)?;
@@ -35,13 +47,13 @@ pub(crate) async fn read(address: SocketAddr) -> anyhow::Result<Metrics> {
 /// Waits until nothing is undecided, and tells how long that took. Nothing after the time `within`,
 /// or where there is no such limit, after a standstill: being slow is no fault then.
 pub(crate) async fn wait_until_decided(
-    address: SocketAddr,
+    replicas: &[SocketAddr],
     within: Option<Duration>,
 ) -> anyhow::Result<Option<Duration>> {
     let begun = Instant::now();
     let (mut least, mut since) = (f64::INFINITY, begun);
     loop {
-        let undecided = read(address).await?.undecided;
+        let undecided = read(replicas).await?.undecided;
         if undecided < 0.5 {
             return Ok(Some(begun.elapsed()));
         }

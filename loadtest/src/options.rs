@@ -6,6 +6,10 @@ use anyhow::ensure;
 use clap::Args;
 use tempfile::TempDir;
 
+use crate::postgres::{self, Postgres};
+use crate::store::Store;
+use crate::system::{Storage, System};
+
 /// See the module.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
@@ -28,6 +32,65 @@ impl Common {
     pub(crate) fn gateway(&self) -> anyhow::Result<PathBuf> {
         let how = "cargo build --release --no-default-features --bin azdo-gateway";
         program(self.gateway.as_ref(), "azdo-gateway", how)
+    }
+}
+
+/// What is measured, by profiles that know more than SQLite.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Systems {
+    /// Where the state is; several are measured in turns.
+    #[arg(long, value_delimiter = ',', default_value = "sqlite")]
+    storage: Vec<Storage>,
+    /// How many replicas share PostgreSQL, behind a proxy of this program where there are several;
+    /// several numbers are measured in turns.
+    #[arg(long, value_delimiter = ',', default_value = "1")]
+    replicas: Vec<usize>,
+    /// A further line of postgresql.conf, such as log_min_duration_statement=0; any number of them.
+    #[arg(long = "database-setting", value_name = "LINE")]
+    database_settings: Vec<String>,
+    /// Show how often PostgreSQL carried out each statement, which costs a little.
+    #[arg(long)]
+    pub(crate) statements: bool,
+}
+
+impl Systems {
+    /// In the order in which they were asked for.
+    pub(crate) fn all(&self) -> anyhow::Result<Vec<System>> {
+        ensure!(self.replicas.iter().all(|count| *count > 0), "--replicas begins at 1");
+        ensure!(
+            self.storage.contains(&Storage::Postgres) || self.replicas == [1],
+            "several replicas share PostgreSQL: add --storage postgres"
+        );
+        let mut all = Vec::new();
+        for storage in &self.storage {
+            match storage {
+                Storage::Sqlite => all.push(System::SQLITE),
+                Storage::Postgres => {
+                    all.extend(self.replicas.iter().copied().map(System::postgres))
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// The empty store of a system. A database server is started, on cores of its own if `pinned`.
+    pub(crate) fn create(
+        &self,
+        system: System,
+        common: &Common,
+        pinned: bool,
+    ) -> anyhow::Result<Store> {
+        let options = postgres::Options {
+            folder: &common.folder,
+            settings: &self.database_settings,
+            counts_statements: self.statements,
+            pinned,
+        };
+        let postgres = match system.storage {
+            Storage::Postgres => Some(Postgres::create(&options)?),
+            Storage::Sqlite => None,
+        };
+        Ok(Store { system, postgres })
     }
 }
 

@@ -1,32 +1,31 @@
 //! Processes and cores as Linux sees them: which process may use which core, and how much processor
 //! time, memory and files it used.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
 
-/// The core of the measured server.
-pub(crate) const SERVER_CORE: usize = 0;
-/// The core of the load generator.
-pub(crate) const GENERATOR_CORE: usize = 1;
+use crate::cores::{self, GENERATOR};
+
 /// Linux counts processor time in hundredths of a second, whatever the kernel's own tick.
 const TICK: Duration = Duration::from_millis(10);
 
 /// Whether processes can be bound to cores here.
 pub(crate) fn can_pin() -> bool {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    cores > GENERATOR_CORE && taskset(&["-c", &GENERATOR_CORE.to_string(), "true"])
+    cores > GENERATOR && taskset(&["-c", &GENERATOR.to_string(), "true"])
 }
 
 /// Binds this process to the generator's core. Threads that run already stay where they are.
 pub(crate) fn pin_generator() -> bool {
-    pin_this_process(&GENERATOR_CORE.to_string())
+    pin_this_process(&GENERATOR.to_string())
 }
 
-/// Lets this process use both cores again.
+/// Lets this process use all cores again.
 pub(crate) fn unpin_generator() -> bool {
-    pin_this_process(&format!("{SERVER_CORE}-{GENERATOR_CORE}"))
+    pin_this_process(&format!("0-{}", cores::count() - 1))
 }
 
 fn pin_this_process(cores: &str) -> bool {
@@ -41,7 +40,12 @@ fn taskset(arguments: &[&str]) -> bool {
 
 /// The processor time that a process used so far in all its threads, user and system.
 pub(crate) fn time_of(process: u32) -> anyhow::Result<Duration> {
-    sum_of_times(process, 2)
+    sum_of_times(&of_process(process), 2)
+}
+
+/// The same for one thread, by its folder below `/proc`.
+pub(crate) fn time_of_task(task: &Path) -> anyhow::Result<Duration> {
+    sum_of_times(task, 2)
 }
 
 /// The same with what its children used, those that run and those that have ended.
@@ -50,13 +54,17 @@ pub(crate) fn time_with_children_of(process: u32) -> anyhow::Result<Duration> {
     let children = children.unwrap_or_default();
     let children = children.split_ascii_whitespace().filter_map(|child| child.parse().ok());
     // A child that ended meanwhile is counted with its parent the next time.
-    let children = children.map(|child| sum_of_times(child, 4).unwrap_or_default());
-    Ok(sum_of_times(process, 4)? + children.sum::<Duration>())
+    let children = children.map(|child| sum_of_times(&of_process(child), 4).unwrap_or_default());
+    Ok(sum_of_times(&of_process(process), 4)? + children.sum::<Duration>())
+}
+
+fn of_process(process: u32) -> PathBuf {
+    Path::new("/proc").join(process.to_string())
 }
 
 /// The first two of the four times are the process's own, the others those of its ended children.
-fn sum_of_times(process: u32, count: usize) -> anyhow::Result<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))
+fn sum_of_times(task: &Path, count: usize) -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string(task.join("stat"))
         .context("cannot read the processor time of a process")?;
     // The name may contain anything, so fields are counted after its closing parenthesis.
     let (_, fields) = stat.rsplit_once(')').context("an unknown form of /proc/*/stat")?;

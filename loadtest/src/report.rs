@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -20,7 +20,7 @@ const FORMAT: u32 = 2;
 const FULL_CORE: f64 = 0.95;
 
 /// What a profile hands back.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) rounds: Rounds,
     pub(crate) verdicts: Vec<Verdict>,
@@ -28,12 +28,17 @@ pub(crate) struct Report {
     pub(crate) verified: String,
     /// What was lost, doubled or wrong; a run fails by these alone, and never by being slow.
     pub(crate) problems: Vec<String>,
+    /// The settings of the database server, where there was one.
+    pub(crate) database: Option<Value>,
 }
 
 impl Report {
     /// Prints it, and writes it to `json` with the machine whose disk holds `folder`.
     pub(crate) fn finish(self, json: Option<&PathBuf>, folder: &Path) -> anyhow::Result<ExitCode> {
         println!();
+        if let Some(database) = &self.database {
+            println!("database: {database}\n");
+        }
         print_verdicts(&self.verdicts);
         self.print_doubts();
         let outcome = if self.problems.is_empty() { "as it should be" } else { "FAILED" };

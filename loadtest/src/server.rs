@@ -2,17 +2,21 @@
 //! ends with this program in any case.
 
 use std::net::{SocketAddr, TcpListener};
+use std::ops::Range;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
+use crate::bodies;
 use crate::http::Connection;
-use crate::procfs;
 
 const READY_MAX: Duration = Duration::from_secs(30);
 const STOP_MAX: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
+const PORTS: Range<u16> = 20_000..32_000;
+const TRIES_MAX: usize = 1_000;
 
 /// See the module.
 #[derive(Debug)]
@@ -23,18 +27,18 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `command`, which is to listen on `address`; on the server's core if `pinned`.
+    /// Starts `command`, which is to listen on `address`; bound to `cores`, if given.
     pub(crate) fn start(
         name: &'static str,
         command: &Command,
         address: SocketAddr,
-        pinned: bool,
+        cores: Option<String>,
         errors_to: Stdio,
     ) -> anyhow::Result<Self> {
         // taskset becomes the program, so that the id is the program's.
-        let mut started = if pinned {
+        let mut started = if let Some(cores) = cores {
             let mut taskset = Command::new("taskset");
-            taskset.args(["-c", &procfs::SERVER_CORE.to_string()]).arg(command.get_program());
+            taskset.args(["-c", &cores]).arg(command.get_program());
             taskset
         } else {
             Command::new(command.get_program())
@@ -86,9 +90,12 @@ impl Server {
         drop(self.child.wait());
     }
 
-    /// Sends SIGTERM and waits until it has ended; a problem where that was no success.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<Option<String>> {
-        self.signal("TERM")?;
+    pub(crate) fn terminate(&self) -> anyhow::Result<()> {
+        self.signal("TERM")
+    }
+
+    /// Waits for the end after [`Self::terminate`]; a problem where that was no success.
+    pub(crate) async fn wait(mut self) -> anyhow::Result<Option<String>> {
         let begun = Instant::now();
         while begun.elapsed() < STOP_MAX {
             if let Some(status) = self.child.try_wait()? {
@@ -116,7 +123,18 @@ impl Drop for Server {
     }
 }
 
-/// An address on which no process listens at the moment.
+/// An address on which no process listens at the moment. Its port is below those that the kernel
+/// gives to outgoing connections: a server gets it again after a restart.
 pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0").context("cannot bind loopback")?.local_addr()?)
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let process = u64::from(std::process::id()) << 32;
+    for _ in 0..TRIES_MAX {
+        let random = bodies::mix(process + NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + (random % u64::from(PORTS.end - PORTS.start)) as u16;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no port is free")
 }

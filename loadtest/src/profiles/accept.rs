@@ -1,6 +1,7 @@
-//! Durable accepts per second on one core, beside a handler that stores nothing.
+//! Durable accepts per second on one core, beside a handler that stores nothing; and on PostgreSQL,
+//! by one replica and by several, in the same rounds.
 //!
-//! The gateway is paused while the other is measured, since it may still be deciding what it
+//! Each gateway rests while the others are measured, since it may still be deciding what it
 //! accepted.
 
 use std::rc::Rc;
@@ -11,27 +12,32 @@ use clap::Args;
 
 use crate::bare::Bare;
 use crate::bodies::Bodies;
+use crate::cores;
 use crate::deliveries::Sending;
 use crate::gateway::{Gateway, Settings};
 use crate::loaded_gateway::LoadedGateway;
 use crate::machine::fsync_ms;
-use crate::options::Common;
+use crate::metrics;
+use crate::options::{Common, Systems};
 use crate::pace::Pace;
+use crate::postgres::Postgres;
 use crate::report::Report;
 use crate::rounds::{Measurement, Rounds};
+use crate::system::{Storage, System};
 use crate::verdict::{Limit, Verdict};
-use crate::{metrics, procfs, sqlite};
 
 const RATIO_MIN: f64 = 0.3;
+/// Of one replica on PostgreSQL to SQLite.
+const POSTGRES_RATIO_MIN: f64 = 0.5;
+/// Of two replicas to one, both behind the proxy.
+const TWO_REPLICAS_RATIO_MIN: f64 = 1.6;
 const P99_MS_MAX: f64 = 25.0;
 const WARM_UP: Duration = Duration::from_secs(1);
 /// How long each server is loaded with one request in flight.
 const ALONE: Duration = Duration::from_secs(1);
-/// How long the gateway may take to decide what it accepted, before the next round.
+/// How long the gateway may take to decide what it accepted, before the next one.
 const DECIDED_MAX: Duration = Duration::from_secs(20);
-const GATEWAY: &str = "gateway";
 const BARE: &str = "bare handler";
-const GATEWAY_ALONE: &str = "gateway, one in flight";
 const BARE_ALONE: &str = "bare handler, one in flight";
 
 #[derive(Debug, Args)]
@@ -39,104 +45,188 @@ pub(crate) struct Options {
     /// How long each server is loaded in a round.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
-    /// How often both are loaded.
+    /// How often all are loaded.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Requests in flight.
     #[arg(long, default_value_t = 256)]
     connections: usize,
     #[command(flatten)]
+    systems: Systems,
+    #[command(flatten)]
     pub(crate) common: Common,
-}
-
-/// Both servers.
-struct Pair {
-    gateway: LoadedGateway,
-    bare: Bare,
 }
 
 pub(crate) async fn run(options: &Options, pinned: bool) -> anyhow::Result<Report> {
     let bodies = Rc::new(Bodies::mixed());
     println!("{} connections, bodies of 2 to 12 KB, 5 KB on average", options.connections);
-    let gateway = Gateway::prepare(&options.common, Settings::offline(&["contoso"])?)?;
+    let systems = systems(options)?;
     let bare = Bare::start(&bodies, pinned).await?;
-    let gateway = LoadedGateway::start(gateway, 0, &bodies, Sending::Once, pinned).await?;
-    let mut pair = Pair { gateway, bare };
-    pair.round(options.connections, WARM_UP).await?;
+    let mut gateways = Vec::new();
+    for system in systems.iter().copied() {
+        gateways.push(start(options, system, &bodies, pinned).await?);
+    }
+    bare.measure(BARE, options.connections, WARM_UP).await?;
     let mut rounds = Rounds::default();
-    for _ in 0..options.rounds {
-        let round = pair.round(options.connections, Duration::from_secs(options.seconds)).await;
-        rounds.add(round.with_context(|| pair.gateway.gateway.last_log_line())?);
+    for number in 0..options.rounds {
+        let mut round = Vec::new();
+        // Each is first, second and last in turn.
+        let (later, earlier) = gateways.split_at_mut(number % systems.len().max(1));
+        for loaded in earlier.iter_mut().chain(later) {
+            let measured = measure(loaded, options).await;
+            round.extend(measured.with_context(|| loaded.gateway.last_log_line())?);
+        }
+        let time = Duration::from_secs(options.seconds);
+        round.push(bare.measure(BARE_ALONE, 1, ALONE).await?);
+        round.push(bare.measure(BARE, options.connections, time).await?);
+        rounds.add(round);
     }
-    let [resident_mib, _] = procfs::resident_mib(pair.gateway.server.id())?;
-    let (gateway, account) = pair.gateway.finish().await?;
-    let bytes = sqlite::files(gateway.folder())?.all() as f64 / account.stored.max(1) as f64;
-    let mut verdicts = verdicts(&rounds);
-    verdicts.push(Verdict::once("resident memory at the end, MiB", Limit::None, resident_mib));
-    verdicts.push(Verdict::once("on disk per delivery, bytes", Limit::None, bytes));
-    Ok(Report { rounds, verdicts, verified: account.summary(), problems: account.problems })
+    let mut verdicts = verdicts(&systems, &rounds, pinned);
+    let (mut verified, mut problems, mut database) = (Vec::new(), Vec::new(), None);
+    for (mut loaded, system) in gateways.into_iter().zip(systems) {
+        loaded.wake().await?;
+        let once = |what: &str, measured| {
+            Verdict::once(format!("{system}: {what}"), Limit::None, measured)
+        };
+        verdicts.push(once("largest resident memory of a process, MiB", loaded.peak_mib()?));
+        let (gateway, account) = loaded.finish().await?;
+        let bytes = gateway.stored_bytes()? as f64 / account.stored.max(1) as f64;
+        verdicts.push(once("on disk per delivery, bytes", bytes));
+        verified.push(format!("{system}: {}", account.summary()));
+        problems.extend(account.problems);
+        let settings = gateway.store.postgres.as_ref().map(Postgres::describe).transpose()?;
+        database = database.or(settings);
+    }
+    Ok(Report { rounds, verdicts, verified: verified.join("; "), problems, database })
 }
 
-impl Pair {
-    async fn round(
-        &mut self,
-        connections: usize,
-        time: Duration,
-    ) -> anyhow::Result<Vec<Measurement>> {
-        let fsync = fsync_ms(self.gateway.gateway.folder())?;
-        let address = self.gateway.server.address;
-        let alone = self.gateway.measure(GATEWAY_ALONE, 1, || Pace::closed(ALONE)).await?;
-        let bare_alone = self.bare(BARE_ALONE, 1, ALONE).await?;
-        let before = metrics::read(address).await?;
-        let loaded = self.gateway.measure(GATEWAY, connections, || Pace::closed(time)).await?;
-        let after = metrics::read(address).await?;
-        let bare = self.bare(BARE, connections, time).await?;
-        let decided = metrics::wait_until_decided(address, Some(DECIDED_MAX)).await?;
-        let decided = decided.map_or(f64::INFINITY, |took| took.as_secs_f64());
-        let decisions = [
-            ("fsync_ms", fsync),
-            ("decisions_per_second", (after.decided - before.decided) / time.as_secs_f64()),
-            ("undecided", after.undecided),
-            ("all_decided_after_seconds", decided),
-        ];
-        Ok(vec![loaded, bare, alone, bare_alone, Measurement::new(GATEWAY, decisions)])
+/// Those that were asked for, and what tells the cost of the proxy.
+fn systems(options: &Options) -> anyhow::Result<Vec<System>> {
+    let mut systems = options.systems.all()?;
+    if let Some(first) = systems.iter().position(|system| system.has_proxy) {
+        systems.insert(first, System::postgres(1).behind_proxy());
     }
-
-    async fn bare(
-        &self,
-        subject: &str,
-        connections: usize,
-        time: Duration,
-    ) -> anyhow::Result<Measurement> {
-        self.gateway.server.pause()?;
-        let measured = self.bare.measure(subject, connections, time).await;
-        self.gateway.server.resume()?;
-        measured
-    }
+    Ok(systems)
 }
 
-fn verdicts(rounds: &Rounds) -> Vec<Verdict> {
-    let (accepts, at_least) = ("accepts_per_second", Limit::AtLeast(RATIO_MIN));
-    let alone_ms_max = 2.0 * rounds.median(GATEWAY, "fsync_ms") + 1.0;
-    let shown = |what, subject, figure| rounds.figure(what, subject, figure, Limit::None);
-    vec![
-        rounds.ratio("accepts/s, ratio to the bare handler", [GATEWAY, BARE], accepts, at_least),
-        rounds.ratio(
-            "processor time, bare handler to gateway",
-            [BARE, GATEWAY],
-            "server_us_per_accept",
-            Limit::None,
-        ),
-        rounds.figure("accept p99, ms", GATEWAY, "p99_ms", Limit::AtMost(P99_MS_MAX)),
-        rounds.figure(
-            "p50 with one in flight, ms (2 x fsync + 1)",
-            GATEWAY_ALONE,
-            "p50_ms",
-            Limit::AtMost(alone_ms_max),
-        ),
-        shown("median fsync of 4 KB, ms", GATEWAY, "fsync_ms"),
-        shown("gateway, accepts/s", GATEWAY, accepts),
-        shown("bare handler, accepts/s", BARE, accepts),
-        shown("decided meanwhile, /s", GATEWAY, "decisions_per_second"),
-    ]
+/// Starts a gateway, warms it up and lets it rest.
+async fn start(
+    options: &Options,
+    system: System,
+    bodies: &Rc<Bodies>,
+    pinned: bool,
+) -> anyhow::Result<LoadedGateway> {
+    let store = options.systems.create(system, &options.common, pinned)?;
+    let gateway = Gateway::prepare(&options.common, store, Settings::offline(&["contoso"])?)?;
+    let mut loaded = LoadedGateway::start(gateway, 0, bodies, Sending::Once, pinned).await?;
+    let measured = loaded.measure("", options.connections, || Pace::closed(WARM_UP)).await;
+    measured.with_context(|| loaded.gateway.last_log_line())?;
+    metrics::wait_until_decided(&loaded.replicas.addresses(), Some(DECIDED_MAX)).await?;
+    loaded.rest().await?;
+    Ok(loaded)
+}
+
+async fn measure(
+    loaded: &mut LoadedGateway,
+    options: &Options,
+) -> anyhow::Result<Vec<Measurement>> {
+    let system = loaded.gateway.store.system;
+    let (name, time) = (system.to_string(), Duration::from_secs(options.seconds));
+    loaded.wake().await?;
+    let addresses = loaded.replicas.addresses();
+    let fsync = fsync_ms(loaded.gateway.folder())?;
+    let alone = loaded.measure(alone(system), 1, || Pace::closed(ALONE)).await?;
+    let before = metrics::read(&addresses).await?;
+    let connections = options.connections;
+    let measured = loaded.measure(name.as_str(), connections, || Pace::closed(time)).await?;
+    let after = metrics::read(&addresses).await?;
+    let decided = metrics::wait_until_decided(&addresses, Some(DECIDED_MAX)).await?;
+    let decided = decided.map_or(f64::INFINITY, |took| took.as_secs_f64());
+    loaded.rest().await?;
+    let decisions = [
+        ("fsync_ms", fsync),
+        ("decisions_per_second", (after.decided - before.decided) / time.as_secs_f64()),
+        ("undecided", after.undecided),
+        ("all_decided_after_seconds", decided),
+    ];
+    let mut all = vec![measured, alone, Measurement::new(name, decisions)];
+    if options.systems.statements {
+        all.append(&mut loaded.statements);
+    }
+    Ok(all)
+}
+
+fn alone(system: System) -> String {
+    format!("{system}, one in flight")
+}
+
+fn verdicts(systems: &[System], rounds: &Rounds, pinned: bool) -> Vec<Verdict> {
+    let accepts = "accepts_per_second";
+    let mut verdicts = Vec::new();
+    for system in systems.iter().copied() {
+        let name = system.to_string();
+        let is_sqlite = system.storage == Storage::Sqlite;
+        let of_sqlite = |limit| if is_sqlite { limit } else { Limit::None };
+        let ratio = |what: &str, subjects: [&str; 2], figure, limit| {
+            rounds.ratio(format!("{name}: {what}"), subjects, figure, limit)
+        };
+        let limit = of_sqlite(Limit::AtLeast(RATIO_MIN));
+        let what = "accepts/s, ratio to the bare handler";
+        verdicts.push(ratio(what, [&name, BARE], accepts, limit));
+        verdicts.extend(compared_ratio(system, systems, rounds, pinned));
+        let what = "processor time, bare handler to gateway";
+        verdicts.push(ratio(what, [BARE, &name], "server_us_per_accept", Limit::None));
+        let mut figure = |what: &str, subject: &str, figure, limit| {
+            verdicts.push(rounds.figure(format!("{name}: {what}"), subject, figure, limit));
+        };
+        let (p99, none) = (of_sqlite(Limit::AtMost(P99_MS_MAX)), Limit::None);
+        figure("accept p50, ms", &name, "p50_ms", none);
+        figure("accept p99, ms", &name, "p99_ms", p99);
+        let alone_ms_max = 2.0 * rounds.median(&name, "fsync_ms") + 1.0;
+        let limit = of_sqlite(Limit::AtMost(alone_ms_max));
+        figure("p50 with one in flight, ms (2 x fsync + 1)", &alone(system), "p50_ms", limit);
+        figure("median fsync of 4 KB, ms", &name, "fsync_ms", none);
+        figure("accepts/s", &name, accepts, none);
+        figure("decided meanwhile, /s", &name, "decisions_per_second", none);
+        figure("gateway, us/accept", &name, "server_us_per_accept", none);
+        if system.has_proxy {
+            figure("proxy, us/accept", &name, "proxy_us_per_accept", none);
+        }
+        if !is_sqlite {
+            figure("database, us/accept", &name, "database_us_per_accept", none);
+            figure("write-ahead log, bytes/accept", &name, "wal_bytes_each", none);
+            figure("writing transactions/accept", &name, "writing_transactions_each", none);
+            figure("commits/accept", &name, "commits_each", none);
+            figure("syncs of the log/accept", &name, "wal_syncs_each", none);
+        }
+    }
+    verdicts.push(rounds.figure("bare handler, accepts/s", BARE, accepts, Limit::None));
+    verdicts
+}
+
+/// The ratio to the system that another one is judged by, if that was measured, too: one replica to
+/// SQLite, the proxy to none, several replicas to one.
+fn compared_ratio(
+    system: System,
+    systems: &[System],
+    rounds: &Rounds,
+    pinned: bool,
+) -> Option<Verdict> {
+    let (base, limit) = match (system.storage, system.replicas, system.has_proxy) {
+        (Storage::Sqlite, ..) => return None,
+        (_, 1, false) => (System::SQLITE, Limit::AtLeast(POSTGRES_RATIO_MIN)),
+        (_, 1, true) => (System::postgres(1), Limit::None),
+        (_, 2, _) => (System::postgres(1).behind_proxy(), Limit::AtLeast(TWO_REPLICAS_RATIO_MIN)),
+        _ => (System::postgres(1).behind_proxy(), Limit::None),
+    };
+    // Replicas that share a core with each other or the database cannot be faster than one.
+    let has_cores =
+        pinned && cores::has_database_core() && cores::has_replica_cores(system.replicas);
+    systems.contains(&base).then(|| {
+        let what = format!("{system}: accepts/s, ratio to {base}");
+        let subjects = [system, base].map(|one| one.to_string());
+        let subjects = subjects.each_ref().map(String::as_str);
+        let ratio = rounds.ratio(what, subjects, "accepts_per_second", limit);
+        ratio.only_if(system.replicas < 2 || has_cores)
+    })
 }

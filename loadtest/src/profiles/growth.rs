@@ -1,7 +1,7 @@
 //! What it costs that many deliveries are stored already: accepts, decisions, the lists of
 //! operators and memory.
 //!
-//! The gateways of all sizes run throughout, each in its own folder, and all but one are paused.
+//! The gateways of all sizes have a folder or database of their own, and all but one rest.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -15,12 +15,14 @@ use crate::filling::fill;
 use crate::gateway::{Gateway, Settings, operator};
 use crate::http::Client;
 use crate::loaded_gateway::LoadedGateway;
-use crate::options::Common;
+use crate::metrics;
+use crate::options::{Common, Systems};
 use crate::pace::Pace;
+use crate::postgres::Postgres;
 use crate::report::Report;
 use crate::rounds::{Measurement, Rounds};
+use crate::system::System;
 use crate::verdict::{Limit, Spread, Verdict};
-use crate::{metrics, procfs, sqlite};
 
 const RATIO_MIN: f64 = 0.9;
 const RESIDENT_MIB_MAX: f64 = 150.0;
@@ -63,15 +65,19 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 256)]
     connections: usize,
     #[command(flatten)]
+    systems: Systems,
+    #[command(flatten)]
     pub(crate) common: Common,
 }
 
 pub(crate) async fn run(options: &Options, pinned: bool) -> anyhow::Result<Report> {
     ensure!(!options.stored.is_empty(), "--stored names no size");
     let bodies = Rc::new(Bodies::mixed());
-    let mut gateways = Vec::new();
-    for stored in options.stored.iter().copied() {
-        gateways.push(start(options, stored, &bodies, pinned).await?);
+    let (mut gateways, systems) = (Vec::new(), options.systems.all()?);
+    for system in systems.iter().copied() {
+        for stored in options.stored.iter().copied() {
+            gateways.push(start(options, (system, stored), &bodies, pinned).await?);
+        }
     }
     let mut rounds = Rounds::default();
     for number in 0..options.rounds {
@@ -85,40 +91,46 @@ pub(crate) async fn run(options: &Options, pinned: bool) -> anyhow::Result<Repor
         }
         rounds.add(round);
     }
-    let mut verdicts = verdicts(options, &rounds);
-    let (mut verified, mut problems) = (Vec::new(), Vec::new());
+    let mut verdicts = Vec::new();
+    for system in systems {
+        verdicts.extend(self::verdicts(options, system, &rounds));
+    }
+    let (mut verified, mut problems, mut database) = (Vec::new(), Vec::new(), None);
     for mut loaded in gateways {
-        loaded.server.resume()?;
-        let [_, peak_mib] = procfs::resident_mib(loaded.server.id())?;
-        let what = format!("largest resident memory with {}, MiB", name(loaded.filled));
-        verdicts.push(Verdict::once(what, memory_limit(loaded.filled), peak_mib));
+        loaded.wake().await?;
+        let (what, stored) = (name(of(&loaded)), loaded.filled);
+        let what = format!("largest resident memory with {what}, MiB");
+        verdicts.push(Verdict::once(what, memory_limit(stored), loaded.peak_mib()?));
         loaded.wait_until_decided().await?;
-        let (_, account) = loaded.finish().await?;
+        let (gateway, account) = loaded.finish().await?;
         verified.push(account.summary());
         problems.extend(account.problems);
+        let settings = gateway.store.postgres.as_ref().map(Postgres::describe).transpose()?;
+        database = database.or(settings);
     }
-    Ok(Report { rounds, verdicts, verified: verified.join("; "), problems })
+    Ok(Report { rounds, verdicts, verified: verified.join("; "), problems, database })
 }
 
 /// Fills a gateway, warms it up and pauses it.
 async fn start(
     options: &Options,
-    stored: u64,
+    (system, stored): (System, u64),
     bodies: &Rc<Bodies>,
     pinned: bool,
 ) -> anyhow::Result<LoadedGateway> {
-    let gateway = Gateway::prepare(&options.common, Settings::offline(&["contoso"])?)?;
+    let store = options.systems.create(system, &options.common, pinned)?;
+    let gateway = Gateway::prepare(&options.common, store, Settings::offline(&["contoso"])?)?;
     let fill_seconds = fill(&gateway, stored).await?;
-    let mib = sqlite::files(gateway.folder())?.all() as f64 / MIB;
+    let mib = gateway.stored_bytes()? as f64 / MIB;
     let mut loaded = LoadedGateway::start(gateway, stored, bodies, Sending::Once, pinned).await?;
     println!(
         "{}: filled in {fill_seconds:.1} s, {mib:.0} MiB on disk, started in {:.0} ms",
-        name(stored),
+        name((system, stored)),
         loaded.start_time.as_secs_f64() * 1e3
     );
     loaded.measure("", options.connections, || Pace::closed(WARM_UP)).await?;
-    metrics::wait_until_decided(loaded.server.address, Some(DECIDED_MAX)).await?;
-    loaded.server.pause()?;
+    metrics::wait_until_decided(&loaded.replicas.addresses(), Some(DECIDED_MAX)).await?;
+    loaded.rest().await?;
     Ok(loaded)
 }
 
@@ -126,25 +138,25 @@ async fn measure(
     loaded: &mut LoadedGateway,
     options: &Options,
 ) -> anyhow::Result<[Measurement; 3]> {
-    let (address, name) = (loaded.server.address, name(loaded.filled));
-    let wait = || metrics::wait_until_decided(address, Some(DECIDED_MAX));
-    loaded.server.resume()?;
-    let alone = loaded.measure(alone(loaded.filled), 1, || Pace::closed(ALONE)).await?;
+    loaded.wake().await?;
+    let (addresses, name) = (loaded.replicas.addresses(), name(of(loaded)));
+    let wait = || metrics::wait_until_decided(&addresses, Some(DECIDED_MAX));
+    let alone = loaded.measure(alone(of(loaded)), 1, || Pace::closed(ALONE)).await?;
     wait().await?;
     let pace = || Pace::closed(Duration::from_secs(options.seconds));
     let busy = loaded.measure(name.as_str(), options.connections, pace).await?;
-    let [resident_mib, _] = procfs::resident_mib(loaded.server.id())?;
-    let (before, begun) = (metrics::read(address).await?, Instant::now());
+    let [resident_mib, _] = loaded.replicas.resident_mib()?;
+    let (before, begun) = (metrics::read(&addresses).await?, Instant::now());
     wait().await?;
-    let decided = metrics::read(address).await?.decided - before.decided;
+    let decided = metrics::read(&addresses).await?.decided - before.decided;
     let mut rest = Measurement::new(name, [("resident_mib", resident_mib)]);
     if before.undecided > BACKLOG_MIN {
         rest.add("decisions_per_second", decided / begun.elapsed().as_secs_f64());
     }
     for (list, path) in LISTS {
-        rest.add(list, look(&operator(address), path).await?);
+        rest.add(list, look(&operator(loaded.replicas.address), path).await?);
     }
-    loaded.server.pause()?;
+    loaded.rest().await?;
     Ok([busy, alone, rest])
 }
 
@@ -159,29 +171,39 @@ async fn look(client: &Client, path: &str) -> anyhow::Result<f64> {
     Ok(Spread::of(took_ms).median)
 }
 
-fn name(stored: u64) -> String {
+/// What is compared: a system and how many deliveries it holds.
+type Size = (System, u64);
+
+fn of(loaded: &LoadedGateway) -> Size {
+    (loaded.gateway.store.system, loaded.filled)
+}
+
+fn name((system, stored): Size) -> String {
     match stored {
-        0 => "none stored".to_owned(),
-        millions if millions >= MILLION => format!("{} million stored", millions as f64 / 1e6),
-        fewer => format!("{fewer} stored"),
+        0 => format!("{system}, none stored"),
+        millions if millions >= MILLION => {
+            format!("{system}, {} million stored", millions as f64 / 1e6)
+        }
+        fewer => format!("{system}, {fewer} stored"),
     }
 }
 
-fn alone(stored: u64) -> String {
-    format!("{}, one in flight", name(stored))
+fn alone(size: Size) -> String {
+    format!("{}, one in flight", name(size))
 }
 
 fn memory_limit(stored: u64) -> Limit {
     if stored == MILLION { Limit::AtMost(RESIDENT_MIB_MAX) } else { Limit::None }
 }
 
-fn verdicts(options: &Options, rounds: &Rounds) -> Vec<Verdict> {
+fn verdicts(options: &Options, system: System, rounds: &Rounds) -> Vec<Verdict> {
     let Some((first, others)) = options.stored.split_first() else { return Vec::new() };
     let mut verdicts = Vec::new();
     for stored in others {
-        let mut ratio = |what: &str, of: fn(u64) -> String, figure, limit| {
-            let (ours, base) = (of(*stored), of(*first));
-            let what = format!("{what} with {}, ratio to {}", name(*stored), name(*first));
+        let [ours, base] = [(system, *stored), (system, *first)];
+        let mut ratio = |what: &str, of: fn(Size) -> String, figure, limit| {
+            let what = format!("{what} with {}, ratio to {}", name(ours), name(base));
+            let (ours, base) = (of(ours), of(base));
             verdicts.push(rounds.ratio(what, [ours.as_str(), base.as_str()], figure, limit));
         };
         ratio("accepts/s", name, "accepts_per_second", Limit::AtLeast(RATIO_MIN));
@@ -191,7 +213,7 @@ fn verdicts(options: &Options, rounds: &Rounds) -> Vec<Verdict> {
         ratio("p99", name, "p99_ms", Limit::None);
     }
     for stored in options.stored.iter().copied() {
-        let name = name(stored);
+        let name = name((system, stored));
         let what = format!("resident memory with {name}, MiB");
         verdicts.push(rounds.figure(what, &name, "resident_mib", memory_limit(stored)));
         for (list, _) in LISTS {

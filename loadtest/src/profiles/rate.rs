@@ -18,6 +18,7 @@ use crate::options::Common;
 use crate::pace::{Pace, Schedule, Spacing};
 use crate::report::Report;
 use crate::rounds::{Measurement, Rounds};
+use crate::store::Store;
 use crate::verdict::{Limit, Verdict};
 
 const P99_MS_MAX: f64 = 25.0;
@@ -51,7 +52,8 @@ pub(crate) async fn run(options: &Options, pinned: bool) -> anyhow::Result<Repor
         "independent arrivals for {} s at each rate, at most {} in flight",
         options.seconds, options.connections
     );
-    let gateway = Gateway::prepare(&options.common, Settings::offline(&ORGANIZATIONS)?)?;
+    let gateway =
+        Gateway::prepare(&options.common, Store::sqlite(), Settings::offline(&ORGANIZATIONS)?)?;
     let bodies = Rc::new(Bodies::mixed());
     let mut loaded = LoadedGateway::start(gateway, 0, &bodies, Sending::SomeTwice, pinned).await?;
     measure(&mut loaded, CLOSED, options, || Pace::closed(WARM_UP)).await?;
@@ -62,7 +64,8 @@ pub(crate) async fn run(options: &Options, pinned: bool) -> anyhow::Result<Repor
     }
     let (_, account) = loaded.finish().await?;
     let verdicts = verdicts(options, &rounds);
-    Ok(Report { rounds, verdicts, verified: account.summary(), problems: account.problems })
+    let (verified, problems) = (account.summary(), account.problems);
+    Ok(Report { rounds, verdicts, verified, problems, database: None })
 }
 
 async fn round(options: &Options, loaded: &mut LoadedGateway) -> anyhow::Result<Vec<Measurement>> {
@@ -83,7 +86,7 @@ async fn measure(
     pace: impl FnOnce() -> Pace,
 ) -> anyhow::Result<Measurement> {
     let measured = loaded.measure(subject, options.connections, pace).await?;
-    metrics::wait_until_decided(loaded.server.address, Some(DECIDED_MAX)).await?;
+    metrics::wait_until_decided(&loaded.replicas.addresses(), Some(DECIDED_MAX)).await?;
     Ok(measured)
 }
 

@@ -22,6 +22,7 @@ use crate::options::Common;
 use crate::pace::{Pace, Schedule, Spacing};
 use crate::report::Report;
 use crate::rounds::{Measurement, Rounds};
+use crate::store::Store;
 use crate::verdict::{Limit, Spread, Verdict};
 use crate::{metrics, procfs, sqlite};
 
@@ -72,7 +73,8 @@ pub(crate) async fn run(options: &Options, pinned: bool) -> anyhow::Result<Repor
         "{} deliveries per second for {} minutes, kept for {} s",
         options.rate, options.minutes, options.retention_seconds
     );
-    let gateway = Gateway::prepare(&options.common, Settings::offline(&["contoso"])?)?;
+    let gateway =
+        Gateway::prepare(&options.common, Store::sqlite(), Settings::offline(&["contoso"])?)?;
     fill(&gateway, options.stored).await?;
     gateway.configure(&format!("retention = \"{}s\"\n", options.retention_seconds))?;
     let (bodies, sending) = (Rc::new(Bodies::mixed()), Sending::UntilAcknowledged);
@@ -83,7 +85,7 @@ pub(crate) async fn run(options: &Options, pinned: bool) -> anyhow::Result<Repor
     let [deleting, resting] = kinds.with_context(|| loaded.gateway.last_log_line())?;
     loaded.note_recent();
     let decided_seconds = loaded.wait_until_decided().await?;
-    let [_, peak_mib] = procfs::resident_mib(loaded.server.id())?;
+    let peak_mib = loaded.peak_mib()?;
     let (_, account) = loaded.finish().await?;
     let warm = samples.get((samples.len() as f64 * WARM_UP) as usize..).unwrap_or_default();
     let mut verdicts = growth_verdicts(warm);
@@ -93,7 +95,8 @@ pub(crate) async fn run(options: &Options, pinned: bool) -> anyhow::Result<Repor
     verdicts.extend(latency_verdicts(&deleting, &resting));
     verdicts.push(Verdict::once("largest resident memory, MiB", Limit::None, peak_mib));
     samples.into_iter().for_each(|sample| rounds.add_sample(sample));
-    Ok(Report { rounds, verdicts, verified: account.summary(), problems: account.problems })
+    let (verified, problems) = (account.summary(), account.problems);
+    Ok(Report { rounds, verdicts, verified, problems, database: None })
 }
 
 /// Loads the gateway and looks at it every second; the latencies while retention deleted and while
@@ -104,7 +107,7 @@ async fn sample_all(
     samples: &mut Vec<Measurement>,
 ) -> anyhow::Result<[Seconds; 2]> {
     let time = Duration::from_secs_f64(options.minutes * 60.0);
-    let address = loaded.server.address;
+    let address = loaded.replicas.address;
     let connections = load::open(address, options.connections).await?;
     let (per_second, spacing) = (options.rate, Spacing::Even);
     // It is stopped below, and not by its own end, which would drop deliveries.
@@ -142,11 +145,12 @@ async fn sample(
 ) -> anyhow::Result<(Measurement, Latencies)> {
     let tally = loaded.deliveries.take_tally()?;
     let seconds = begun.elapsed().as_secs_f64();
-    let metrics = metrics::read(loaded.server.address).await?;
+    let metrics = metrics::read(&loaded.replicas.addresses()).await?;
     let earlier = |figure| before.and_then(|before| before.get(figure)).unwrap_or_default();
     let since = seconds - earlier("seconds");
-    let process = loaded.server.id();
-    let [resident_mib, _] = procfs::resident_mib(process)?;
+    let [resident_mib, _] = loaded.replicas.resident_mib()?;
+    let open_files = loaded.replicas.all.iter().map(|server| procfs::open_files(server.id()));
+    let open_files = open_files.sum::<anyhow::Result<usize>>()?;
     let files = sqlite::files(loaded.gateway.folder())?;
     let figures = [
         ("seconds", seconds),
@@ -154,7 +158,7 @@ async fn sample(
         ("p50_ms", tally.latencies.at_ms(0.5)),
         ("p99_ms", tally.latencies.at_ms(0.99)),
         ("resident_mib", resident_mib),
-        ("open_files", procfs::open_files(process)? as f64),
+        ("open_files", open_files as f64),
         ("wal_mib", files.wal as f64 / MIB),
         ("segments_mib", files.segments as f64 / MIB),
         ("database_mib", files.database as f64 / MIB),

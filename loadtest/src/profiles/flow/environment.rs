@@ -13,7 +13,11 @@ use super::pull_requests::{ORGANIZATIONS, create_repositories};
 use crate::fakes::{Fakes, link};
 use crate::gateway::{Gateway, Settings};
 use crate::options::program;
-use crate::server::{Server, free_address};
+use crate::postgres::Postgres;
+use crate::processes::Processes;
+use crate::replicas::Replicas;
+use crate::server::free_address;
+use crate::system::System;
 
 const CI_SECRET: &str = "whsec_bG9hZHRlc3QtbG9hZHRlc3QtbG9hZHRlc3QtbG9hZHRlc3Q=";
 
@@ -23,13 +27,14 @@ pub(super) struct Environment {
     pub(super) mode: Mode,
     pub(super) fakes: Fakes,
     pub(super) gateway: Gateway,
-    pub(super) server: Server,
+    pub(super) replicas: Replicas,
 }
 
 impl Environment {
     /// Each call to Azure DevOps takes `delay`; runs are started at `ci`.
     pub(super) async fn start(
         mode: Mode,
+        system: System,
         options: &Options,
         delay: Duration,
         ci: &TcpListener,
@@ -49,20 +54,31 @@ impl Environment {
             checks: checks(ci.local_addr()?),
             environment: vec![secret, ("LOADTEST_CI_SECRET", CI_SECRET.to_owned())],
         };
-        let gateway = Gateway::prepare(&options.common, settings)?;
-        let (server, _) = gateway.serve(false).await?;
+        let store = options.systems.create(system, &options.common, false)?;
+        let gateway = Gateway::prepare(&options.common, store, settings)?;
+        let (replicas, _) = gateway.serve(false).await?;
         if mode.is_linked() {
             for organization in ORGANIZATIONS {
                 link(address, organization).await?;
             }
         }
-        Ok(Self { mode, fakes, gateway, server })
+        Ok(Self { mode, fakes, gateway, replicas })
+    }
+
+    pub(super) fn system(&self) -> System {
+        self.gateway.store.system
+    }
+
+    /// All that work but the fakes.
+    pub(super) fn processes(&self) -> Processes {
+        let postgres = self.gateway.store.postgres.as_ref();
+        self.replicas.processes(postgres.map(Postgres::id))
     }
 
     /// Stops the gateway; what is wrong with what it leaves.
     pub(super) async fn finish(self) -> anyhow::Result<Vec<String>> {
-        let Self { mode, fakes, server, .. } = self;
-        let mut problems: Vec<_> = server.stop().await?.into_iter().collect();
+        let Self { mode, fakes, gateway, replicas } = self;
+        let mut problems = replicas.stop().await?;
         let tokens = fakes.control.get("/_fake/pats/count").await?;
         let count = |key| tokens.get(key).and_then(Value::as_u64).unwrap_or_default();
         for (count, what) in [(count("active"), "left over"), (count("used_more"), "used twice")] {
@@ -73,7 +89,7 @@ impl Environment {
         let violations = fakes.control.get("/_fake/violations").await?;
         problems.extend(violations.as_array().into_iter().flatten().take(3).map(Value::to_string));
         if mode.is_linked() {
-            println!("  {mode}: tokens {tokens}");
+            println!("  {mode}, {}: tokens {tokens}", gateway.store.system);
         }
         Ok(problems)
     }

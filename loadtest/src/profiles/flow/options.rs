@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::mode::Mode;
-use crate::options::Common;
+use crate::options::{Common, Systems};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -48,6 +48,8 @@ pub(crate) struct Options {
     /// The binary of the fakes, instead of the one beside this program.
     #[arg(long)]
     pub(super) fakes: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) systems: Systems,
     #[command(flatten)]
     pub(crate) common: Common,
 }

@@ -20,7 +20,10 @@ use super::tracker::Tracker;
 use crate::deliveries::head_of;
 use crate::load::{self, Load};
 use crate::pace::{Pace, Schedule, Spacing};
+use crate::postgres::Counters;
+use crate::processes::{self, Spent};
 use crate::rounds::Measurement;
+use crate::system::{Storage, System};
 use crate::{metrics, procfs};
 
 /// Connections for deliveries; more flows than these may be under way.
@@ -39,14 +42,21 @@ const FASTER_MAX: f64 = 3.0;
 /// How long a run takes beside slow calls: pending statuses are posted by then.
 const SLOW_RUN_TIME: Duration = Duration::from_millis(400);
 
+/// What a flow costs the database and the proxy.
+pub(super) const DATABASE_US: &str = "database_us_per_flow";
+pub(super) const PROXY_US: &str = "proxy_us_per_flow";
+
 /// The stretches of load.
 pub(super) const OPEN_LOOP: &str = "open loop";
 pub(super) const CLOSED_LOOP: &str = "closed loop";
 pub(super) const SLOW_CALLS: &str = "slow calls";
 
 /// What a measurement is called.
-pub(super) fn subject(mode: Mode, stretch: &str) -> String {
-    format!("{mode}, {stretch}")
+pub(super) fn subject(mode: Mode, system: System, stretch: &str) -> String {
+    match system.storage {
+        Storage::Sqlite => format!("{mode}, {stretch}"),
+        Storage::Postgres => format!("{mode}, {system}, {stretch}"),
+    }
 }
 
 /// Which stretches an environment is for.
@@ -67,15 +77,12 @@ struct Flows<'a> {
     permits: Rc<Semaphore>,
 }
 
-/// Processor time used so far.
-#[derive(Clone, Copy)]
+/// What was used so far.
 struct Used {
-    at: Instant,
-    gateway: Duration,
+    time: processes::Used,
     fakes: Duration,
-    loadtest: Duration,
-    /// Of all cores, by any process.
-    busy: Duration,
+    /// Of the database, if there is one.
+    counters: Option<Counters>,
 }
 
 /// Runs the stretches of a kind; what was measured and what was wrong.
@@ -85,13 +92,13 @@ pub(super) async fn run(
     environment: &Environment,
     ci_listener: TcpListener,
 ) -> anyhow::Result<(Vec<Measurement>, Vec<String>)> {
-    let (server, fakes) = (&environment.server, &environment.fakes);
+    let (replicas, fakes) = (&environment.replicas, &environment.fakes);
     let hooks = environment.gateway.hooks()?;
-    let heads = hooks.iter().map(|hook| head_of(server.address, hook)).collect();
+    let heads = hooks.iter().map(|hook| head_of(replicas.address, hook)).collect();
     let tracker = Rc::new(RefCell::new(Tracker::new(heads)));
     let permits = Rc::new(Semaphore::new(0));
     let run_time = if kind == Kind::SlowCalls { SLOW_RUN_TIME } else { Duration::ZERO };
-    let ci = Ci::new(&tracker, server.address, run_time);
+    let ci = Ci::new(&tracker, replicas.address, run_time);
     let flows = Flows { options, environment, tracker, permits };
     let calls_before = journal::seen(fakes).await?;
     let stretches = async {
@@ -108,7 +115,7 @@ pub(super) async fn run(
         }
     };
     let calls = journal::seen(fakes).await? - calls_before;
-    let metrics = metrics::read(server.address).await?;
+    let metrics = metrics::read(&replicas.addresses()).await?;
     let mut tracker = flows.tracker.borrow_mut();
     let begun = tracker.begun as f64;
     if let Some(first) = measured.first_mut() {
@@ -126,9 +133,9 @@ pub(super) async fn run(
 impl Flows<'_> {
     async fn fast(&self) -> anyhow::Result<Vec<Measurement>> {
         let flows_per_second = self.warm_up().await?;
-        let [hops, costs] = self.open_loop().await?;
-        let [closed_hops, closed_costs] = self.closed_loop(flows_per_second).await?;
-        Ok(vec![hops, closed_hops, costs, closed_costs])
+        let (open_hops, open_costs) = self.open_loop().await?;
+        let (hops, costs) = self.closed_loop(flows_per_second).await?;
+        Ok([open_hops, hops].into_iter().chain(open_costs).chain(costs).collect())
     }
 
     /// Warms the gateway up; how many flows per second it did, roughly.
@@ -142,21 +149,27 @@ impl Flows<'_> {
         Ok(self.tracker.borrow().begun as f64 / begun.elapsed().as_secs_f64())
     }
 
-    async fn open_loop(&self) -> anyhow::Result<[Measurement; 2]> {
+    async fn open_loop(&self) -> anyhow::Result<(Measurement, Vec<Measurement>)> {
         let Options { rate, open_seconds, .. } = *self.options;
         let time = Duration::from_secs(open_seconds);
         let schedule = Schedule { per_second: rate, spacing: Spacing::Poisson, time };
         // Independent arrivals are never twice as many as expected, for long.
         self.open_pull_requests(1, (2.0 * rate * time.as_secs_f64()) as usize + 100).await?;
-        let (before, from) = (self.used()?, self.tracker.borrow().begun);
+        let (before, from) = (self.used().await?, self.tracker.borrow().begun);
         let pace = self.begin(Pace::open(schedule)).await?;
         self.settle().await?;
-        let [mut hops, costs] = self.measured(OPEN_LOOP, before, self.used()?, from)?;
+        let after = self.used().await?;
+        let (mut hops, mut costs) = self.measured(OPEN_LOOP, &before, &after, from)?;
         pace.missed().into_iter().flatten().for_each(|(figure, count)| hops.add(figure, count));
-        Ok([hops, costs])
+        // Statements are those of the closed loop.
+        costs.truncate(1);
+        Ok((hops, costs))
     }
 
-    async fn closed_loop(&self, flows_per_second: f64) -> anyhow::Result<[Measurement; 2]> {
+    async fn closed_loop(
+        &self,
+        flows_per_second: f64,
+    ) -> anyhow::Result<(Measurement, Vec<Measurement>)> {
         let Options { flows, closed_seconds, .. } = *self.options;
         let time = Duration::from_secs(closed_seconds);
         let enough = flows_per_second * FASTER_MAX * time.as_secs_f64();
@@ -165,15 +178,15 @@ impl Flows<'_> {
         // The flows that begin at once also end at once: they are left out.
         let watch = async {
             tokio::time::sleep(time / 8).await;
-            let before = self.used()?;
+            let before = self.used().await?;
             tokio::time::sleep(time * 7 / 8).await;
-            anyhow::Ok((before, self.used()?))
+            anyhow::Ok((before, self.used().await?))
         };
         let ((before, after), _) = tokio::try_join!(watch, self.begin(self.closed_pace(time)))?;
         ensure!(self.tracker.borrow().left() > 0, "there were too few pull requests");
         self.settle().await?;
         tokio::time::sleep(QUIET).await;
-        self.measured(CLOSED_LOOP, before, after, from)
+        self.measured(CLOSED_LOOP, &before, &after, from)
     }
 
     /// The requests for each status, and the time from the report until both statuses are shown.
@@ -189,11 +202,11 @@ impl Flows<'_> {
         self.settle().await?;
         tokio::time::sleep(QUIET).await;
         let seen = journal::seen(&self.environment.fakes).await?;
-        let (before, from) = (self.used()?, self.tracker.borrow().begun);
+        let (before, from) = (self.used().await?, self.tracker.borrow().begun);
         self.begin(pace(slow_seconds)).await?;
         self.settle().await?;
         tokio::time::sleep(QUIET).await;
-        let [hops, _] = self.measured(SLOW_CALLS, before, self.used()?, from)?;
+        let (hops, _) = self.measured(SLOW_CALLS, &before, &self.used().await?, from)?;
         let requests = Requests::since(&self.environment.fakes, seen).await?;
         let requests = requests.measurement(hops.subject.clone());
         Ok(vec![hops, requests])
@@ -209,7 +222,7 @@ impl Flows<'_> {
 
     /// Begins flows until the pace is over.
     async fn begin(&self, pace: Pace) -> anyhow::Result<Rc<Pace>> {
-        let address = self.environment.server.address;
+        let address = self.environment.replicas.address;
         let connections = load::open(address, CONNECTIONS).await?;
         Load::start(address, connections, &self.tracker, pace).finish().await
     }
@@ -236,48 +249,58 @@ impl Flows<'_> {
         Ok(())
     }
 
-    fn used(&self) -> anyhow::Result<Used> {
-        let cores = std::thread::available_parallelism()?.get();
-        let busy = (0..cores).map(procfs::busy_time_of).sum::<anyhow::Result<Duration>>()?;
-        Ok(Used {
-            busy,
-            at: Instant::now(),
-            gateway: procfs::time_of(self.environment.server.id())?,
-            fakes: procfs::time_of(self.environment.fakes.id())?,
-            loadtest: procfs::time_of(std::process::id())?,
-        })
+    async fn used(&self) -> anyhow::Result<Used> {
+        let postgres = self.environment.gateway.store.postgres.as_ref();
+        let counters = match postgres {
+            Some(postgres) => Some(postgres.counters().await?),
+            None => None,
+        };
+        let fakes = procfs::time_of(self.environment.fakes.id())?;
+        Ok(Used { time: self.environment.processes().used()?, fakes, counters })
     }
 
     /// The hops of the flows that began from `from` on, and what the flows that ended between the
-    /// two moments cost each process.
+    /// two moments cost each process, followed by the statements of the database.
     fn measured(
         &self,
         stretch: &str,
-        before: Used,
-        after: Used,
+        before: &Used,
+        after: &Used,
         from: usize,
-    ) -> anyhow::Result<[Measurement; 2]> {
-        let subject = subject(self.environment.mode, stretch);
+    ) -> anyhow::Result<(Measurement, Vec<Measurement>)> {
+        let subject = subject(self.environment.mode, self.environment.system(), stretch);
         let tracker = self.tracker.borrow();
-        let seconds = (after.at - before.at).as_secs_f64();
-        let ended = tracker.ended_between(before.at, after.at) as f64;
-        let spent =
-            |of: fn(&Used) -> Duration| of(&after).saturating_sub(of(&before)).as_secs_f64();
-        let each_us = |of| spent(of) * 1e6 / ended.max(1.0);
-        let all = spent(|used| used.gateway + used.fakes + used.loadtest);
-        let other_cores = (spent(|used| used.busy) - all).max(0.0) / seconds;
-        let hops = tracker.hops(from..tracker.begun)?;
-        let costs = [
+        let spent = Spent::between(before.time, after.time);
+        let ended = tracker.ended_between(before.time.at, after.time.at) as f64;
+        let fakes = after.fakes.saturating_sub(before.fakes).as_secs_f64();
+        let ours = spent.cores(processes::Used::ours) + fakes / spent.seconds();
+        let other_cores = (spent.cores(|used| used.all_cores) - ours).max(0.0);
+        let mut hops = Measurement::new(subject.clone(), tracker.hops(from..tracker.begun)?);
+        let figures = [
             ("flows", (tracker.begun - from) as f64),
-            ("flows_per_second", ended / seconds),
-            ("gateway_us_per_flow", each_us(|used| used.gateway)),
-            ("fakes_us_per_flow", each_us(|used| used.fakes)),
-            ("loadtest_us_per_flow", each_us(|used| used.loadtest)),
-            ("cores", all / seconds),
+            ("flows_per_second", ended / spent.seconds()),
+            ("gateway_us_per_flow", spent.each_us(|used| used.servers, ended)),
+            ("fakes_us_per_flow", fakes * 1e6 / ended.max(1.0)),
+            ("loadtest_us_per_flow", spent.each_us(|used| used.loadtest, ended)),
+            ("cores", ours),
             ("other_cores", other_cores),
         ];
-        let mut both = [Measurement::new(subject.clone(), hops), Measurement::new(subject, costs)];
-        both.iter_mut().for_each(|one| one.is_disturbed = other_cores > DISTURBED_CORES);
-        Ok(both)
+        let mut costs = Measurement::new(subject, figures);
+        spent.add_to(&mut costs, ended, [DATABASE_US, PROXY_US]);
+        hops.is_disturbed = other_cores > DISTURBED_CORES;
+        costs.is_disturbed = hops.is_disturbed;
+        let mut all = vec![costs];
+        if let (Some(before), Some(after)) = (&before.counters, &after.counters) {
+            for costs in &mut all {
+                after
+                    .since(before, ended)
+                    .into_iter()
+                    .for_each(|(name, each)| costs.add(name, each));
+            }
+            if self.options.systems.statements {
+                all.extend(after.statements_since(before, ended));
+            }
+        }
+        Ok((hops, all))
     }
 }
