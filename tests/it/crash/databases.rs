@@ -83,8 +83,8 @@ fn refused_on(url: &str, password: &str, words: &[&str]) {
     refused(&serve(&settings), words);
 }
 
-#[test]
-fn a_postgres_that_cannot_be_used_is_refused_with_what_to_do() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgres_that_cannot_be_used_is_refused_with_what_to_do() {
     let database = Database::create();
     let (url, password) = (database.url(), database.password());
     let wrong = ["password authentication failed", "check the user in storage.url"];
@@ -98,8 +98,10 @@ fn a_postgres_that_cannot_be_used_is_refused_with_what_to_do() {
     database.sql("CREATE TABLE theirs (id bigint)");
     refused_on(&url, password, &["holds tables of something else", "an empty database"]);
     database.sql("DROP TABLE theirs");
-    database.sql("CREATE TABLE schema_migration (version bigint PRIMARY KEY, checksum bytea, \
-        applied_at timestamptz)");
+    database.sql(
+        "CREATE TABLE schema_migration (version bigint PRIMARY KEY, checksum bytea, \
+        applied_at timestamptz)",
+    );
     database.sql("INSERT INTO schema_migration VALUES (99, '', now())");
     refused_on(&url, password, &["schema version 99", "run the newer gateway"]);
     database.sql("INSERT INTO schema_migration VALUES (1, 'x', now())");
@@ -107,8 +109,8 @@ fn a_postgres_that_cannot_be_used_is_refused_with_what_to_do() {
     assert_eq!(database.sql("SELECT count(*) FROM schema_migration").trim(), "2", "left alone");
 }
 
-#[test]
-fn a_role_without_rights_is_refused_with_what_to_grant() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_without_rights_is_refused_with_what_to_grant() {
     let cluster = Cluster::begin();
     let database = cluster.database();
     let name = database.name();
@@ -118,8 +120,8 @@ fn a_role_without_rights_is_refused_with_what_to_grant() {
     refused_on(&database.url(), database.password(), &words);
 }
 
-#[test]
-fn a_certificate_is_checked_as_sslmode_says() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_checked_as_sslmode_says() {
     let env = Env::new(9);
     let cluster = Cluster::with_tls();
     let database = cluster.database();

@@ -78,7 +78,7 @@ async fn taken_over(step @ (method, path, before): Step, seed: u64) -> Duration 
     pair.env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let took = killed.elapsed();
     Listed::when_idle(&pair.env, &pair.replicas.all[1].api).await.check(&pair.env);
-    let twice = pair.env.shell.ado(posted_twice);
+    let twice = pair.env.shell.ado(|ado| posted_twice(ado));
     assert_eq!(twice, 0, "{step:?}: a status was posted a second time");
     took
 }
@@ -126,9 +126,10 @@ async fn a_stream_of_events_survives_kills_of_either_replica_in_turns() {
     }
     act_until(&pair.env, &mut team, events).await;
     Listed::when_idle(&pair.env, &pair.replicas.api).await.check(&pair.env);
-    let (count, lost, twice) = pair.env.shell.ado(|ado| {
-        (ado.all_notifications().count(), ado.lost().len(), posted_twice(ado))
-    });
+    let (count, lost, twice) = pair
+        .env
+        .shell
+        .ado(|ado| (ado.all_notifications().count(), ado.lost().len(), posted_twice(ado)));
     println!(
         "{count} events, {KILLS} kills, {lost} lost, {twice} posted twice, at most {gap:?} from a \
          kill until the next run was started"
@@ -158,7 +159,7 @@ async fn a_replica_that_stood_still_and_comes_back_changes_nothing() {
     pair.replicas.balance();
     pair.env.until_status(id, &second, "unit-tests", "succeeded").await;
     Listed::when_idle(&pair.env, &pair.replicas.api).await.check(&pair.env);
-    assert_eq!(pair.env.shell.ado(posted_twice), 0);
+    assert_eq!(pair.env.shell.ado(|ado| posted_twice(ado)), 0);
 }
 
 /// Waits until a process has logged these words.

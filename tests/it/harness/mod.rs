@@ -37,8 +37,8 @@ pub(crate) use in_process::InProcess;
 pub(crate) use invariants::{check_invariants, check_invariants_with_rebuilds, newest_status};
 pub(crate) use linking::Browser;
 pub(crate) use native::compile_c;
-pub(crate) use postgres::{Cluster, Database, PgBouncer, Server, Stop};
 pub(crate) use ports::free_port;
+pub(crate) use postgres::{Cluster, Database, PgBouncer, Server, Stop};
 pub(crate) use replicas::Replicas;
 pub(crate) use settings::{
     CLIENT_SECRET, OPERATOR, PAT, REPORTER, ROOT_KEY, STATIC_PAT, Settings, VIEWER, check,
