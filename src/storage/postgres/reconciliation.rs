@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Postgres;
+use super::deliveries::accept::WAITING_BYTES_MAX;
 use crate::domain::event::Repository;
 use crate::domain::id::DeliveryId;
 use crate::domain::reconciler::{Asked, LastPass, PassClaim, Release};
@@ -20,9 +21,6 @@ use crate::storage::{
     CatchUpDelivery, Commit, Error, HookState, KnownRepository, Page, Paged, PolicyRow, Reconciler,
     Reconciliation, SubscriptionFilter, SubscriptionRow, WatchRow, Watermark,
 };
-
-/// Bytes of bodies that one transaction of catch-up stores.
-const CATCH_UP_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A claim of a pass, or its renewal.
 struct Claim {
@@ -268,8 +266,7 @@ impl Reconciliation for Postgres {
         found: Vec<CatchUpDelivery>,
         watermarks: Vec<Watermark>,
     ) -> Result<Vec<DeliveryId>, Error> {
-        let bytes: usize = found.iter().map(|one| one.body.len()).sum();
-        if bytes > CATCH_UP_BYTES_MAX {
+        if found.iter().map(|one| one.body.len()).sum::<usize>() > WAITING_BYTES_MAX {
             return Err(Error::Busy { waiting: found.len() });
         }
         let committed = self.pool.write((found, watermarks), |db, of| async move {

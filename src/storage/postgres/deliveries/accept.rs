@@ -22,7 +22,7 @@ use crate::storage::{EnvelopeReader, Error};
 /// Calls in the queue; further ones are refused.
 const WAITING_MAX: usize = 8_192;
 /// Bytes in the queue; more are refused, but for one call.
-const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub(in crate::storage::postgres) const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Calls in one batch, and their bytes, one call more at most.
 const BATCH_MAX: usize = 256;
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -11,12 +11,16 @@ use crate::storage::{ActiveHook, HookRow, HookState};
 
 /// Has to run in a snapshot, so that all three queries see the same state.
 pub(super) async fn hook_state(db: &Db, organization: &str) -> Result<HookState, Failure> {
+    let of = text(organization);
     let held = "SELECT 1 FROM hook_hold WHERE lower(organization) = lower($1)";
-    let is_held = db.exists(held, params![text(organization)]).await?;
-    let hook_scopes = hook_scopes(db, organization, "").await?;
     let active = "SELECT hook, first_at, last_at FROM hook_activity
          WHERE lower(organization) = lower($1) ORDER BY hook";
-    let active = db.rows(active, params![text(organization)]).await?;
+    let (is_held, hook_scopes, active) = futures_util::future::try_join3(
+        db.exists(held, params![of]),
+        hook_scopes(db, organization, ""),
+        db.rows(active, params![of]),
+    )
+    .await?;
     let active = active.iter().map(|row| {
         let (first_at, last_at) = (time(row, 1)?, time(row, 2)?);
         Ok(ActiveHook { hook: get(row, 0)?, first_at, last_at })

@@ -33,17 +33,21 @@ pub(super) async fn lock(
     organization: &str,
     reconciler: Reconciler,
 ) -> Result<State, Failure> {
-    let sql = "INSERT INTO reconciler
+    let (organization, reconciler) = (text(organization), text(reconciler.as_str()));
+    let insert = "INSERT INTO reconciler
             (organization, reconciler, number, leased_until, due_at, asked, changing, idle)
          VALUES ($1, $2, 0, 0, $3, 0, 0, 0)
          ON CONFLICT (lower(organization), reconciler) DO NOTHING";
-    let never = Timestamp::NEVER.micros();
-    db.execute(sql, params![text(organization), text(reconciler.as_str()), never]).await?;
-    let sql = format!(
+    let select = format!(
         "SELECT {COLUMNS} FROM reconciler
          WHERE lower(organization) = lower($1) AND reconciler = $2 FOR UPDATE"
     );
-    let row = db.row(&sql, params![text(organization), text(reconciler.as_str())]).await?;
+    let never = Timestamp::NEVER.micros();
+    let (_, row) = futures_util::future::try_join(
+        db.execute(insert, params![organization, reconciler, never]),
+        db.row(&select, params![organization, reconciler]),
+    )
+    .await?;
     row.as_ref().map_or(Ok(State::default()), state)
 }
 

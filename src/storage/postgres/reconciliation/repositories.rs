@@ -1,16 +1,16 @@
 //! Repositories that catch-up watches: since when, how far they were read, and what is known of
 //! them.
 
-use std::collections::HashMap;
-
+use futures_util::future::{try_join, try_join_all};
 use tokio_postgres::Row;
 
 use crate::domain::decision::Remembered;
 use crate::domain::event::Repository;
 use crate::domain::id::DeliveryId;
+use crate::domain::repository_names::{self, Names};
 use crate::domain::time::Timestamp;
 use crate::storage::postgres::deliveries::{inbox, names};
-use crate::storage::postgres::engine::db::{Db, Param, param, params, text};
+use crate::storage::postgres::engine::db::{Db, params, text};
 use crate::storage::postgres::engine::failure::Failure;
 use crate::storage::postgres::engine::rows::{get, json, time, time_maybe};
 use crate::storage::{CatchUpDelivery, KnownRepository, WatchRow, Watermark};
@@ -21,33 +21,92 @@ pub(super) async fn watch(
     repositories: &[Repository],
     now: Timestamp,
 ) -> Result<Vec<WatchRow>, Failure> {
-    let mut ids: Vec<_> = repositories.iter().map(|one| text(&one.id)).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    // Most repositories are watched already: nothing is written for them.
+    let stored = load(db, organization, repositories).await?;
+    let seen = || repositories.iter().zip(&stored);
+    let mut new: Vec<&Repository> =
+        seen().filter(|(repository, stored)| stored.is_news(repository)).map(|one| one.0).collect();
+    if new.is_empty() {
+        // As mostly: all are watched already, and are called as before.
+        return Ok(seen().map(|(repository, stored)| stored.row(repository, now)).collect());
+    }
+    // In one order, so that two transactions do not wait for each other in a circle.
+    new.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+    new.dedup_by(|one, other| one.id == other.id);
+    let ids: Vec<_> = new.iter().map(|repository| text(&repository.id)).collect();
     let sql = "INSERT INTO watched_repository (organization, repository, since)
          SELECT $1, id, $3 FROM unnest($2::text[]) AS id
-         WHERE NOT EXISTS (SELECT 1 FROM watched_repository AS known
-            WHERE lower(known.organization) = lower($1) AND known.repository = id
-                AND known.since IS NOT NULL)
          ON CONFLICT (lower(organization), repository) DO UPDATE SET since = excluded.since
          WHERE watched_repository.since IS NULL";
     db.execute(sql, params![text(organization), ids, now.micros()]).await?;
-    let sql = "SELECT repository, since, read_until FROM watched_repository
-         WHERE lower(organization) = lower($1) AND repository = ANY ($2)";
-    let rows = db.rows(sql, params![text(organization), ids]).await?;
-    let watched = rows.iter().map(|row| Ok((get(row, 0)?, (time(row, 1)?, time_maybe(row, 2)?))));
-    let watched: HashMap<&str, _> = watched.collect::<Result<_, Failure>>()?;
-    let mut found = Vec::with_capacity(repositories.len());
-    for repository in repositories {
-        names::store(db, organization, repository, None).await?;
-        names::store_project(db, organization, repository).await?;
-        let known = watched.get(text(&repository.id).as_ref());
-        let (since, read_until) = known.copied().unwrap_or((now, None));
-        let former_names = names::former(db, organization, repository).await?;
-        found.push(WatchRow { repository: repository.clone(), since, read_until, former_names });
+    try_join_all(new.iter().map(|one| names::store(db, organization, one, None))).await?;
+    new.sort_unstable_by(|one, other| one.project_id.cmp(&other.project_id));
+    try_join_all(new.iter().map(|one| names::store_project(db, organization, one))).await?;
+    let stored = load(db, organization, repositories).await?;
+    Ok(repositories.iter().zip(&stored).map(|(one, stored)| stored.row(one, now)).collect())
+}
+
+/// What is stored of a repository that Azure DevOps lists.
+struct Stored {
+    since: Option<Timestamp>,
+    read_until: Option<Timestamp>,
+    names: Option<Names>,
+    project_id: Option<String>,
+    /// The name of the project that it is listed in.
+    project: Option<String>,
+}
+
+impl Stored {
+    /// Whether the list says anything that is not stored.
+    fn is_news(&self, listed: &Repository) -> bool {
+        self.since.is_none()
+            || repository_names::after_seen(self.names.clone(), listed, None).is_some()
+            || self.names.is_some() && self.project_id.as_ref() != Some(&listed.project_id)
+            || self.project.as_ref() != Some(&listed.project)
     }
-    Ok(found)
+
+    fn row(&self, listed: &Repository, now: Timestamp) -> WatchRow {
+        WatchRow {
+            repository: listed.clone(),
+            since: self.since.unwrap_or(now),
+            read_until: self.read_until,
+            former_names: repository_names::former(self.names.clone(), listed),
+        }
+    }
+}
+
+/// What is stored of each, in this order. Each is looked up by itself, whatever is known of the sizes
+/// of the tables.
+async fn load(
+    db: &Db,
+    organization: &str,
+    repositories: &[Repository],
+) -> Result<Vec<Stored>, Failure> {
+    let ids: Vec<_> = repositories.iter().map(|one| text(&one.id)).collect();
+    let projects: Vec<_> = repositories.iter().map(|one| text(&one.project_id)).collect();
+    let sql = "SELECT watched.since, watched.read_until, repository.name, repository.former,
+            repository.project, project.name
+         FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS listed (id, project, position)
+         LEFT JOIN LATERAL (SELECT since, read_until FROM watched_repository
+            WHERE lower(organization) = lower($1) AND repository = listed.id LIMIT 1) AS watched
+            ON true
+         LEFT JOIN LATERAL (SELECT name, former, project FROM repository
+            WHERE organization = $1 AND id = listed.id LIMIT 1) AS repository ON true
+         LEFT JOIN LATERAL (SELECT name FROM project
+            WHERE organization = $1 AND id = listed.project LIMIT 1) AS project ON true
+         ORDER BY listed.position";
+    let rows = db.rows(sql, params![text(organization), ids, projects]).await?;
+    let stored = |row: &Row| {
+        let present: Option<String> = get(row, 2)?;
+        let names = |present| Ok::<_, Failure>(Names { present, former: json(row, 3)? });
+        Ok(Stored {
+            since: time_maybe(row, 0)?,
+            read_until: time_maybe(row, 1)?,
+            names: present.map(names).transpose()?,
+            project_id: get(row, 4)?,
+            project: get(row, 5)?,
+        })
+    };
+    rows.iter().map(stored).collect()
 }
 
 /// Has to run in a snapshot, so that both queries see the same state.
@@ -65,9 +124,8 @@ pub(super) async fn known(
             AND (starts_with(name, 'refs/heads/') OR starts_with(name, 'refs/tags/'))
          ORDER BY name";
     let (organization, repository) = (text(organization), text(repository));
-    let of: &[Param<'_>] = &[param(&organization), param(&repository)];
-    let (active, refs) =
-        futures_util::future::try_join(db.rows(active, of), db.rows(refs, of)).await?;
+    let of = params![organization, repository];
+    let (active, refs) = try_join(db.rows(active, of), db.rows(refs, of)).await?;
     let remembered =
         |row: &Row| Ok(Remembered { as_of: time(row, 0)?, pull_request: json(row, 1)? });
     Ok(KnownRepository {
@@ -82,18 +140,23 @@ pub(super) async fn commit(
     watermarks: &[Watermark],
 ) -> Result<Vec<DeliveryId>, Failure> {
     let ids = inbox::insert_found(db, found).await?;
-    let mut sorted: Vec<&Watermark> = watermarks.iter().collect();
-    sorted.sort_by(|one, other| {
-        (&one.organization, &one.repository).cmp(&(&other.organization, &other.repository))
-    });
-    for Watermark { organization, repository, read_until } in sorted {
-        let sql = "INSERT INTO watched_repository (organization, repository, read_until)
-             VALUES ($1, $2, $3)
-             ON CONFLICT (lower(organization), repository) DO UPDATE
-             SET read_until = excluded.read_until
-             WHERE watched_repository.read_until IS NULL
-                OR watched_repository.read_until < excluded.read_until";
-        db.execute(sql, params![text(organization), text(repository), read_until.micros()]).await?;
+    if watermarks.is_empty() {
+        return Ok(ids);
     }
+    let organizations: Vec<_> = watermarks.iter().map(|one| text(&one.organization)).collect();
+    let repositories: Vec<_> = watermarks.iter().map(|one| text(&one.repository)).collect();
+    let read_until: Vec<i64> = watermarks.iter().map(|one| one.read_until.micros()).collect();
+    // In the order of the keys, so that two transactions do not wait for each other in a circle.
+    let sql = "INSERT INTO watched_repository (organization, repository, read_until)
+         SELECT max(organization), repository, max(read_until)
+         FROM unnest($1::text[], $2::text[], $3::bigint[])
+            AS mark (organization, repository, read_until)
+         GROUP BY lower(organization), repository
+         ORDER BY lower(organization), repository
+         ON CONFLICT (lower(organization), repository) DO UPDATE
+         SET read_until = excluded.read_until
+         WHERE watched_repository.read_until IS NULL
+            OR watched_repository.read_until < excluded.read_until";
+    db.execute(sql, params![organizations, repositories, read_until]).await?;
     Ok(ids)
 }

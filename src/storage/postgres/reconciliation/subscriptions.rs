@@ -1,5 +1,8 @@
 //! Subscriptions as last seen; those of an organization are replaced as a whole.
 
+use std::borrow::Cow;
+
+use futures_util::future::try_join3;
 use tokio_postgres::Row;
 
 use crate::storage::postgres::engine::db::{Db, params, text};
@@ -8,45 +11,50 @@ use crate::storage::postgres::engine::rows::{get, json, time, time_maybe, to_jso
 use crate::storage::postgres::engine::search::Where;
 use crate::storage::{Page, Paged, SubscriptionFilter, SubscriptionRow};
 
+/// Ids are given in the order in which the subscriptions were seen.
 pub(super) async fn replace(
     db: &Db,
     organization: &str,
     seen: &[SubscriptionRow],
 ) -> Result<(), Failure> {
-    // In the order of their ids, whatever order they were seen in, so that two transactions do not
-    // wait for each other in a circle.
-    let mut sorted: Vec<&SubscriptionRow> = seen.iter().collect();
-    sorted.sort_by(|one, other| one.found.id.cmp(&other.found.id));
-    let guids: Vec<_> = sorted.iter().map(|row| text(&row.found.id)).collect();
-    let sql = "DELETE FROM seen_subscription
+    let organization = text(organization);
+    // Two replicas that replaced them at once would leave a mixture.
+    let lock = "SELECT pg_advisory_xact_lock(hashtextextended(lower($1), 3))";
+    let guids: Vec<_> = seen.iter().map(|row| text(&row.found.id)).collect();
+    let delete = "DELETE FROM seen_subscription
          WHERE lower(organization) = lower($1)
             AND lower(guid) <> ALL (SELECT lower(one) FROM unnest($2::text[]) AS one)";
-    db.execute(sql, params![text(organization), guids]).await?;
-    let sql = "INSERT INTO seen_subscription (organization, guid, project, found, hook, action,
+    let projects: Vec<_> = seen.iter().map(|row| row.project.as_deref().map(text)).collect();
+    let found = seen.iter().map(|row| to_json(&row.found).map(Cow::Owned));
+    let found = found.collect::<Result<Vec<Cow<'_, str>>, _>>()?;
+    let hooks: Vec<_> = seen.iter().map(|row| text(&row.hook)).collect();
+    let actions: Vec<_> = seen.iter().map(|row| text(&row.action)).collect();
+    let reasons: Vec<_> = seen.iter().map(|row| text(&row.reason)).collect();
+    let checks = seen.iter().map(|row| to_json(&row.checks).map(Cow::Owned));
+    let checks = checks.collect::<Result<Vec<Cow<'_, str>>, _>>()?;
+    let seen_at: Vec<i64> = seen.iter().map(|row| row.seen_at.micros()).collect();
+    let insert = "INSERT INTO seen_subscription (organization, guid, project, found, hook, action,
             reason, checks, seen_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         SELECT $1, guid, project, found, hook, action, reason, checks, seen_at
+         FROM (SELECT DISTINCT ON (lower(guid)) *
+            FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                $8::text[], $9::bigint[]) WITH ORDINALITY AS seen (guid, project, found, hook,
+                action, reason, checks, seen_at, position)
+            ORDER BY lower(guid), position DESC) AS seen
+         ORDER BY position
          ON CONFLICT (lower(guid), lower(organization)) DO UPDATE
          SET organization = excluded.organization, project = excluded.project,
              found = excluded.found, hook = excluded.hook, action = excluded.action,
              reason = excluded.reason, checks = excluded.checks, seen_at = excluded.seen_at";
-    // Ids are given in the order in which they were seen.
-    for row in seen {
+    try_join3(
+        db.execute(lock, params![organization]),
+        db.execute(delete, params![organization, guids]),
         db.execute(
-            sql,
-            params![
-                text(organization),
-                text(&row.found.id),
-                row.project.as_deref().map(text),
-                text(&to_json(&row.found)?),
-                text(&row.hook),
-                text(&row.action),
-                text(&row.reason),
-                text(&to_json(&row.checks)?),
-                row.seen_at.micros(),
-            ],
-        )
-        .await?;
-    }
+            insert,
+            params![organization, guids, projects, found, hooks, actions, reasons, checks, seen_at],
+        ),
+    )
+    .await?;
     Ok(())
 }
 
