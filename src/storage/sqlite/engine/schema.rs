@@ -86,6 +86,7 @@ pub(crate) fn migrate_unfinished(db: &Connection) -> rusqlite::Result<Result<Sch
     let transaction = db.unchecked_transaction()?;
     let from = match found(db)? {
         Ok(SchemaState::Behind { from, .. }) => from,
+        Ok(state) if applied(db)?.len() == MIGRATIONS.len() => return Ok(Ok(state)),
         Ok(SchemaState::UpToDate { version }) => version,
         Err(why) => return Ok(Err(why)),
     };
