@@ -85,9 +85,13 @@ async fn taken_over(step @ (method, path, before): Step, seed: u64) -> Duration 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_any_step_the_other_replica_takes_over() {
-    let all = STEPS.into_iter().zip(1..).map(|(step, seed)| taken_over(step, seed));
-    for (step, took) in STEPS.into_iter().zip(join_all(all).await) {
-        println!("{step:?}: the other replica was done {took:?} after the kill");
+    // Each waits ten seconds until the death is noticed: some at once, as many as a machine bears.
+    let steps: Vec<(Step, u64)> = STEPS.into_iter().zip(1..).collect();
+    for some in steps.chunks(3) {
+        let all = some.iter().map(|(step, seed)| taken_over(*step, *seed));
+        for ((step, _), took) in some.iter().zip(join_all(all).await) {
+            println!("{step:?}: the other replica was done {took:?} after the kill");
+        }
     }
 }
 

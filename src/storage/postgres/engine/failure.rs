@@ -67,6 +67,12 @@ impl Failure {
             }
             Failure::Connection(why) => why.clone(),
         };
+        if cause.contains("certificate") {
+            return format!(
+                "the certificate of the database is not accepted ({cause}): check storage.ca_file, \
+                 and the host and sslmode in storage.url"
+            );
+        }
         format!(
             "the database does not answer ({cause}): check that it runs and that storage.url leads \
              to it"
