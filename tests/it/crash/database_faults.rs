@@ -39,8 +39,9 @@ async fn deliver(env: &Env, gateway: &Binary) -> (StatusCode, Duration, Option<S
 }
 
 async fn is_ready(gateway: &Binary) -> bool {
-    let answer = reqwest::get(format!("{}/readyz", gateway.url)).await.expect("it answers");
-    answer.status() == StatusCode::OK
+    let client = reqwest::Client::new();
+    let answer = client.get(format!("{}/readyz", gateway.url)).send().await;
+    answer.expect("it answers").status() == StatusCode::OK
 }
 
 async fn until_ready(gateway: &Binary, wanted: bool) {

@@ -132,16 +132,20 @@ impl Db {
 
     /// The rows that a statement returns.
     pub(crate) async fn rows(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Failure> {
-        let (client, turn) = (self.client()?, self.turn.lock().await);
-        if !self.has_names {
-            let query = async { Ok(client.query_typed(sql, params).await?) };
-            return self.send(turn, query).await;
-        }
-        let types: Vec<Type> = params.iter().map(|(_, kind)| kind.clone()).collect();
-        let statement = client.prepare_typed_cached(sql, &types).await?;
-        let values: Vec<&(dyn ToSql + Sync)> = params.iter().map(|(value, _)| *value).collect();
-        let query = async { Ok(client.query(&statement, &values).await?) };
-        self.send(turn, query).await
+        // The futures of the client are large, and a transaction has many of them.
+        Box::pin(async {
+            let (client, turn) = (self.client()?, self.turn.lock().await);
+            if !self.has_names {
+                let query = async { Ok(client.query_typed(sql, params).await?) };
+                return self.send(turn, query).await;
+            }
+            let types: Vec<Type> = params.iter().map(|(_, kind)| kind.clone()).collect();
+            let statement = client.prepare_typed_cached(sql, &types).await?;
+            let values: Vec<&(dyn ToSql + Sync)> = params.iter().map(|(value, _)| *value).collect();
+            let query = async { Ok(client.query(&statement, &values).await?) };
+            self.send(turn, query).await
+        })
+        .await
     }
 
     /// The row that a statement returns; none when it returns none.
@@ -160,16 +164,19 @@ impl Db {
 
     /// How many rows a statement inserted, updated or deleted.
     pub(crate) async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, Failure> {
-        let (client, turn) = (self.client()?, self.turn.lock().await);
-        if !self.has_names {
-            let execute = async { Ok(client.execute_typed(sql, params).await?) };
-            return self.send(turn, execute).await;
-        }
-        let types: Vec<Type> = params.iter().map(|(_, kind)| kind.clone()).collect();
-        let statement = client.prepare_typed_cached(sql, &types).await?;
-        let values: Vec<&(dyn ToSql + Sync)> = params.iter().map(|(value, _)| *value).collect();
-        let execute = async { Ok(client.execute(&statement, &values).await?) };
-        self.send(turn, execute).await
+        Box::pin(async {
+            let (client, turn) = (self.client()?, self.turn.lock().await);
+            if !self.has_names {
+                let execute = async { Ok(client.execute_typed(sql, params).await?) };
+                return self.send(turn, execute).await;
+            }
+            let types: Vec<Type> = params.iter().map(|(_, kind)| kind.clone()).collect();
+            let statement = client.prepare_typed_cached(sql, &types).await?;
+            let values: Vec<&(dyn ToSql + Sync)> = params.iter().map(|(value, _)| *value).collect();
+            let execute = async { Ok(client.execute(&statement, &values).await?) };
+            self.send(turn, execute).await
+        })
+        .await
     }
 
     /// Statements without parameters, such as those of a migration.
