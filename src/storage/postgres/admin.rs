@@ -22,12 +22,16 @@ impl Admin for Postgres {
         audit_before: Timestamp,
         limit: usize,
     ) -> Result<usize, Error> {
-        partitions::maintain(&self.pool, before).await;
         let deleted = self.pool.write((before, audit_before, limit), |db, of| async move {
             let (before, audit_before, limit) = *of;
             retention::delete_older(&db, before, audit_before, limit).await
         });
-        deleted.await
+        let deleted = deleted.await?;
+        if deleted == 0 {
+            // Once, at the end of each pass.
+            partitions::maintain(&self.pool, before).await;
+        }
+        Ok(deleted)
     }
 
     async fn backlog(&self) -> Result<Backlog, Error> {

@@ -1,10 +1,15 @@
 //! The partitions of the table of bodies: one for each day, made ahead, and dropped as a whole when
-//! the day is old. No lock of a table is waited for longer than 100 ms: what does not succeed is
-//! done the next time.
+//! the day is old.
+//!
+//! Whoever stores or reads a body waits while a partition is attached or detached. So each of these
+//! changes is one message, which the server carries out as one transaction: a process that stops in
+//! the middle of it locks nothing. Waiting for the lock and working under it end after 100 ms, and
+//! nobody waits for the disk under it. What does not succeed is done by the next pass.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+
+use tokio_postgres::error::SqlState;
 
 use crate::domain::time::{Day, Timestamp};
 use crate::storage::Error;
@@ -17,29 +22,52 @@ use crate::storage::postgres::engine::rows::get;
 const PREFIX: &str = "body_of_";
 /// Days that are made ahead.
 const AHEAD: u32 = 3;
-const LOCK_MAX: Duration = Duration::from_millis(100);
-/// The key of the advisory lock under which partitions change.
-const LOCK: i64 = 0x617a_646f_2d67_7702;
+
+/// The beginning of each change. The limit counts for each statement. The commit does not wait for
+/// the disk: a change that is lost with the machine is made again.
+const LIMITS: &str = "SET LOCAL lock_timeout = '100ms';
+    SET LOCAL statement_timeout = '100ms';
+    SET LOCAL synchronous_commit = off";
+/// Partitions change one after the other. The number begins with the bytes `azdo-gw`.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7024036997503612674)";
+/// Vacuum would read the bodies only to mark them as visible to all, for nobody: they are found by
+/// their key, and go with their table.
+const SETTINGS: &str = "autovacuum_vacuum_insert_threshold = -1,
+    toast.autovacuum_vacuum_insert_threshold = -1";
 
 /// Makes the partitions of the next days, and drops those of days that ended before `before`.
 pub(in crate::storage::postgres) async fn maintain(pool: &Arc<Pool>, before: Timestamp) {
     if let Err(error) = change(pool, before).await {
-        tracing::info!("partitions of bodies are changed the next time: {error}");
+        tracing::warn!("the next pass changes the partitions of bodies: {error}");
     }
 }
 
 async fn change(pool: &Arc<Pool>, before: Timestamp) -> Result<(), Error> {
     let found = pool.read((), |db, _| async move { find(&db).await }).await?;
-    let Found { today, partitions } = found;
-    let wanted = (0..=AHEAD).map(|days| today.plus(days));
-    for day in wanted.filter(|day| !partitions.contains(&name(*day))) {
-        pool.write(day, |db, day| async move { create(&db, *day).await }).await?;
+    let Found { today, is_owner, partitions } = found;
+    if !is_owner {
+        tracing::debug!("this role may not make partitions of bodies: there are only other days");
+        return Ok(());
     }
-    for partition in partitions {
-        let day = partition.strip_prefix(PREFIX).and_then(Day::parse);
-        let Some(day) = day.filter(|day| day.end() <= before) else { continue };
-        let of = (partition, day);
-        pool.write(of, |db, of| async move { drop_old(&db, &of.0, of.1).await }).await?;
+    let wanted = (0..=AHEAD).map(|days| today.plus(days));
+    make(pool, wanted.filter(|day| !partitions.contains_key(day)).collect()).await?;
+    for (day, is_attached) in partitions {
+        // Whatever is asked for, bodies that come now stay.
+        if day < today && day.end() <= before {
+            let of = (day, is_attached);
+            pool.write_singly(of, |db, of| async move { drop_old(&db, of.0, of.1).await }).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the partitions of these days where there are none.
+pub(in crate::storage::postgres) async fn make(
+    pool: &Arc<Pool>,
+    days: BTreeSet<Day>,
+) -> Result<(), Error> {
+    for day in days {
+        pool.write_singly(day, |db, day| async move { create(&db, *day).await }).await?;
     }
     Ok(())
 }
@@ -49,33 +77,40 @@ fn name(day: Day) -> String {
 }
 
 struct Found {
+    /// By the clock of the database.
     today: Day,
-    partitions: BTreeSet<String>,
+    /// Whether this role may change the table.
+    is_owner: bool,
+    /// Whether each is attached: one that is not was about to be dropped.
+    partitions: BTreeMap<Day, bool>,
 }
 
 async fn find(db: &Db) -> Result<Found, Failure> {
-    let sql = format!(
-        "SELECT {NOW}, ARRAY(SELECT inhrelid::regclass::text FROM pg_inherits
-            WHERE inhparent = 'body'::regclass)"
+    let parent = format!(
+        "SELECT {NOW}, pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'body'::regclass"
     );
-    let row = db.row(&sql, &[]).await?;
-    let row = row.ok_or_else(|| Failure::Value("the server has no time".into()))?;
-    let (now, partitions): (i64, Vec<String>) = (get(&row, 0)?, get(&row, 1)?);
-    let today = Day::of(Timestamp::from_micros(now));
-    Ok(Found { today, partitions: partitions.into_iter().collect() })
+    let tables = "SELECT relname::text, relispartition FROM pg_class
+         WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
+            AND starts_with(relname::text, $1)";
+    let prefix = text(PREFIX);
+    let (parent, tables) =
+        futures_util::future::try_join(db.row(&parent, &[]), db.rows(tables, params![prefix]))
+            .await?;
+    let parent = parent.ok_or_else(|| Failure::Value("there is no table of bodies".into()))?;
+    let mut partitions = BTreeMap::new();
+    for table in &tables {
+        let day = get::<&str>(table, 0)?.strip_prefix(PREFIX).and_then(Day::parse);
+        if let Some(day) = day {
+            partitions.insert(day, get(table, 1)?);
+        }
+    }
+    let today = Day::of(Timestamp::from_micros(get(&parent, 0)?));
+    Ok(Found { today, is_owner: get(&parent, 1)?, partitions })
 }
 
-/// Replicas change partitions one after the other, and no statement waits long behind them.
-async fn lock(db: &Db) -> Result<(), Failure> {
-    db.batch(&format!("SET LOCAL lock_timeout = {}", LOCK_MAX.as_millis())).await?;
-    db.execute("SELECT pg_advisory_xact_lock($1)", params![LOCK]).await?;
-    Ok(())
-}
-
-/// Attaching a table needs a weaker lock than creating one in place. A day of which rows are in the
-/// last partition already stays there.
+/// Attaching a table needs a weaker lock than creating one in place: bodies are stored meanwhile. A
+/// day of which bodies are among those of other days already stays there.
 async fn create(db: &Db, day: Day) -> Result<(), Failure> {
-    lock(db).await?;
     let name = name(day);
     let sql = "SELECT to_regclass($1) IS NOT NULL OR EXISTS (SELECT 1 FROM body_of_other_days
             WHERE received_at >= $2 AND received_at < $3)";
@@ -84,20 +119,47 @@ async fn create(db: &Db, day: Day) -> Result<(), Failure> {
     if is_there.map(|row| get(&row, 0)).transpose()? == Some(true) {
         return Ok(());
     }
-    db.batch(&format!(
-        "CREATE TABLE {name} (LIKE body INCLUDING ALL);
+    let attach = format!(
+        "{LIMITS}; {LOCK};
+         CREATE TABLE {name} (LIKE body INCLUDING ALL) WITH ({SETTINGS});
          ALTER TABLE body ATTACH PARTITION {name} FOR VALUES FROM ({from}) TO ({to})"
-    ))
-    .await
+    );
+    is_done(db.batch(&attach).await).map(drop)
 }
 
-/// Drops a partition, unless one of its deliveries is not decided yet.
-async fn drop_old(db: &Db, name: &str, day: Day) -> Result<(), Failure> {
-    lock(db).await?;
-    let sql = "SELECT 1 FROM inbox JOIN delivery ON delivery.id = inbox.delivery
+/// Drops the table of a day, unless one of its deliveries is not decided yet. It is detached first,
+/// since removing its files takes longer than the lock on all bodies may last.
+async fn drop_old(db: &Db, day: Day, is_attached: bool) -> Result<(), Failure> {
+    let undecided = "SELECT 1 FROM inbox JOIN delivery ON delivery.id = inbox.delivery
         WHERE delivery.received_at >= $1 AND delivery.received_at < $2 LIMIT 1";
-    if db.exists(sql, params![day.begin().micros(), day.end().micros()]).await? {
+    if db.exists(undecided, params![day.begin().micros(), day.end().micros()]).await? {
         return Ok(());
     }
-    db.batch(&format!("ALTER TABLE body DETACH PARTITION {name}; DROP TABLE {name}")).await
+    let name = name(day);
+    let detach = format!("{LIMITS}; {LOCK}; ALTER TABLE body DETACH PARTITION {name}");
+    if is_attached && !is_done(db.batch(&detach).await)? {
+        return Ok(());
+    }
+    let drop_table = format!("SET LOCAL lock_timeout = '100ms'; DROP TABLE IF EXISTS {name}");
+    is_done(db.batch(&drop_table).await).map(drop)
+}
+
+/// Whether a change was made: not when it took too long, or when another replica or a body that was
+/// just stored was first.
+fn is_done(change: Result<(), Failure>) -> Result<bool, Failure> {
+    let later = [
+        SqlState::LOCK_NOT_AVAILABLE,
+        SqlState::QUERY_CANCELED,
+        SqlState::DUPLICATE_TABLE,
+        SqlState::UNDEFINED_TABLE,
+        SqlState::CHECK_VIOLATION,
+    ];
+    match change {
+        Ok(()) => Ok(true),
+        Err(failure) if failure.code().is_some_and(|code| later.contains(code)) => {
+            tracing::debug!("the next pass changes a partition of bodies: {failure}");
+            Ok(false)
+        }
+        Err(failure) => Err(failure),
+    }
 }

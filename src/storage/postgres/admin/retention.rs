@@ -3,22 +3,23 @@
 //! Rows that another transaction has locked are left for the next time, so that replicas that
 //! delete at the same time neither wait for each other nor delete a row that is just used.
 
+use futures_util::future::{try_join, try_join_all};
+
 use crate::domain::time::Timestamp;
 use crate::storage::postgres::engine::db::{Db, params};
 use crate::storage::postgres::engine::failure::Failure;
 use crate::storage::postgres::engine::rows::limit;
 
 /// The oldest rows come first, so only the first `$2` rows are read. As in the other engine, the
-/// newest row of a table stays.
+/// newest row of a table stays. Bodies of most days go with their partition.
 const DELIVERIES: &str = "WITH old AS (
-        SELECT id, received_at FROM delivery
+        SELECT id FROM delivery
         WHERE id IN (SELECT id FROM delivery ORDER BY id LIMIT $2) AND received_at < $1
             AND NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.delivery = delivery.id)
             AND id < (SELECT max(id) FROM delivery)
         ORDER BY id FOR UPDATE SKIP LOCKED),
     decisions AS (DELETE FROM decision USING old WHERE decision.delivery = old.id),
-    bodies AS (DELETE FROM body USING old
-        WHERE body.delivery = old.id AND body.received_at = old.received_at)
+    bodies AS (DELETE FROM body_of_other_days AS body USING old WHERE body.delivery = old.id)
     DELETE FROM delivery USING old WHERE delivery.id = old.id";
 const RUNS: &str = "WITH old AS (
         SELECT number FROM run
@@ -27,7 +28,8 @@ const RUNS: &str = "WITH old AS (
             AND number < (SELECT max(number) FROM run)
         ORDER BY number FOR UPDATE SKIP LOCKED)
     DELETE FROM run USING old WHERE run.number = old.number";
-/// Slots before their statuses, as everywhere. A slot that is locked keeps its newest status.
+/// Before their statuses, as everywhere. A status that is queued meanwhile waits for the lock and
+/// then gets a new slot.
 const SLOTS: &str = "WITH old AS (
         SELECT slot.id
         FROM (SELECT id, slot, queued_at, outcome FROM status ORDER BY id LIMIT $2) AS status
@@ -35,21 +37,25 @@ const SLOTS: &str = "WITH old AS (
         WHERE status.queued_at < $1 AND status.outcome <> 'queued' AND slot.due_at IS NULL
             AND status.id < (SELECT max(id) FROM status)
         ORDER BY slot.key FOR UPDATE OF slot SKIP LOCKED)
-    DELETE FROM slot USING old WHERE slot.id = old.id AND slot.due_at IS NULL";
+    DELETE FROM slot USING old WHERE slot.id = old.id";
+/// A slot that was locked by others keeps its newest status.
 const STATUSES: &str = "WITH old AS (
         SELECT id FROM status
         WHERE id IN (SELECT id FROM status ORDER BY id LIMIT $2)
             AND queued_at < $1 AND outcome <> 'queued' AND id < (SELECT max(id) FROM status)
-            AND NOT EXISTS (SELECT 1 FROM slot WHERE slot.newest = status.id
-                AND slot.id = status.slot AND slot.due_at IS NULL)
+            AND NOT EXISTS (SELECT 1 FROM slot
+                WHERE slot.id = status.slot AND slot.newest = status.id)
         ORDER BY id FOR UPDATE SKIP LOCKED)
     DELETE FROM status USING old WHERE status.id = old.id";
 const ENTRIES: &str = "WITH old AS (
         SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)
     DELETE FROM audit USING old WHERE audit.id = old.id";
 /// Of the few hooks that have not delivered for that long most no longer exist.
-const HOOKS: &str = "DELETE FROM hook_activity WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM hook_activity WHERE last_at < $1 FOR UPDATE SKIP LOCKED))";
+const HOOKS: &str = "WITH old AS (
+        SELECT lower(organization) AS organization, hook FROM hook_activity
+        WHERE last_at < $1 FOR UPDATE SKIP LOCKED)
+    DELETE FROM hook_activity AS active USING old
+    WHERE lower(active.organization) = old.organization AND active.hook = old.hook";
 
 pub(super) async fn delete_older(
     db: &Db,
@@ -58,12 +64,12 @@ pub(super) async fn delete_older(
     count: usize,
 ) -> Result<usize, Failure> {
     let (before, audit_before, count) = (before.micros(), audit_before.micros(), limit(count));
-    db.execute(SLOTS, params![before, count]).await?;
-    let mut deleted = 0;
-    for sql in [DELIVERIES, RUNS, STATUSES] {
-        deleted += db.execute(sql, params![before, count]).await?;
-    }
-    deleted += db.execute(ENTRIES, params![audit_before, count]).await?;
-    db.execute(HOOKS, params![before]).await?;
-    Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
+    let (old, entries) = (params![before, count], params![audit_before, count]);
+    let hooks = params![before];
+    // All statements travel together, in this order.
+    let uncounted = try_join(db.execute(SLOTS, old), db.execute(HOOKS, hooks));
+    let counted = [(DELIVERIES, old), (RUNS, old), (STATUSES, old), (ENTRIES, entries)];
+    let counted = try_join_all(counted.map(|(sql, of)| db.execute(sql, of)));
+    let (_, counted) = try_join(uncounted, counted).await?;
+    Ok(usize::try_from(counted.iter().sum::<u64>()).unwrap_or(usize::MAX))
 }

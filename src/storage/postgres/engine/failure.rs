@@ -48,7 +48,8 @@ impl Failure {
         self.code().is_some_and(|code| codes.contains(code))
     }
 
-    fn code(&self) -> Option<&SqlState> {
+    /// The code of the server; none where it said nothing.
+    pub(crate) fn code(&self) -> Option<&SqlState> {
         match self {
             Failure::Database(error) => error.code(),
             Failure::Value(_) | Failure::Conflict | Failure::Connection(_) => None,
