@@ -15,8 +15,8 @@ const SOON: Duration = Duration::from_secs(1);
 /// So many passes that changed something are followed by another one without a longer wait: more
 /// than a healing takes.
 const CHANGING_SOON_MAX: u32 = 5;
-/// So long the process that ran the last pass has the next one to itself: it knows what that one saw,
-/// and need not ask for it again.
+/// So long the process that ran the last pass has the next one to itself: it knows what that one
+/// saw, and need not ask for it again.
 const OTHERS_WAIT: Duration = Duration::from_secs(3);
 /// The longest wait where a person has to act first.
 const REFUSED_MAX: Duration = Duration::from_secs(3_600);

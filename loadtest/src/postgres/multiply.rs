@@ -16,7 +16,8 @@ const TABLES: [(&str, &[(&str, &str)]); 3] = [
     ("decision", &[("delivery", "n")]),
 ];
 
-/// See the module. Numbers of the deliveries to be copied may have holes, those of copies have none.
+/// See the module. Numbers of the deliveries to be copied may have holes, those of copies have
+/// none.
 pub(super) fn multiply(psql: &Psql, count: u64) -> anyhow::Result<()> {
     let number = |sql: &str| anyhow::Ok(psql.ask_now(sql)?.parse::<u64>()?);
     let waiting = number("SELECT count(*) FROM inbox")?;

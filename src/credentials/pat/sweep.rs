@@ -36,8 +36,8 @@ const AFTER_EVENT: [Duration; 5] = [
 ];
 /// The interval of sweeps otherwise.
 const INTERVAL: Duration = Duration::from_secs(600);
-/// When to revoke what other replicas hold after a user was unlinked: they go on for up to a second,
-/// and a request that mints takes a while.
+/// When to revoke what other replicas hold after a user was unlinked: they go on for up to a
+/// second, and a request that mints takes a while.
 const AFTER_UNLINK: [Duration; 3] =
     [Duration::from_millis(1_500), Duration::from_secs(4), Duration::from_secs(12)];
 /// Pages of 100 PATs each.

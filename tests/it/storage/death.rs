@@ -11,10 +11,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use azdo_gateway::storage::{Commit, DeliveryFilter, Page, Store};
 use fakes::random::Random;
 
-use super::{Bench, Engine, Place, agreement, claim, make, open_postgres, open_sqlite, receive};
+use super::{Bench, Engine, Location, agreement, claim, make, open_postgres, open_sqlite, receive};
 
 /// The folder of the store that this process plays, or the URL of its database.
-const PLACE: &str = "AZDO_GATEWAY_STORE_TO_KILL";
+const LOCATION: &str = "AZDO_GATEWAY_STORE_TO_KILL";
 /// The password for that database.
 const PASSWORD: &str = "AZDO_GATEWAY_STORE_TO_KILL_PASSWORD";
 const DEATHS: usize = 12;
@@ -31,10 +31,12 @@ impl Victim {
         let mut process = Command::new(std::env::current_exe().expect("this is a program"))
             .args(["--exact", "--nocapture"])
             .arg("storage::death::answered_deliveries_and_decisions_survive_a_kill")
-            .envs(match &bench.place {
-                Place::Folder(folder) => vec![(PLACE, folder.path().to_str().unwrap().to_owned())],
-                Place::Database(database) => {
-                    vec![(PLACE, database.url()), (PASSWORD, database.password().to_owned())]
+            .envs(match &bench.location {
+                Location::Folder(folder) => {
+                    vec![(LOCATION, folder.path().to_str().unwrap().to_owned())]
+                }
+                Location::Database(database) => {
+                    vec![(LOCATION, database.url()), (PASSWORD, database.password().to_owned())]
                 }
             })
             .stdin(Stdio::piped())
@@ -174,10 +176,10 @@ async fn check_lives(engine: Engine) {
 
 #[tokio::test]
 async fn answered_deliveries_and_decisions_survive_a_kill() {
-    if let Ok(place) = std::env::var(PLACE) {
+    if let Ok(location) = std::env::var(LOCATION) {
         let store = match std::env::var(PASSWORD) {
-            Ok(password) => open_postgres(&place, &password, "victim").await,
-            Err(_) => open_sqlite(place.as_ref()),
+            Ok(password) => open_postgres(&location, &password, "victim").await,
+            Err(_) => open_sqlite(location.as_ref()),
         };
         return obey(&*store).await;
     }

@@ -86,7 +86,7 @@ pub(super) enum Engine {
 }
 
 /// Where the state of a store is.
-pub(super) enum Place {
+pub(super) enum Location {
     Folder(tempfile::TempDir),
     Database(Database),
 }
@@ -94,9 +94,9 @@ pub(super) enum Place {
 impl Engine {
     const ALL: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
 
-    /// An empty place, in memory where the machine has a folder for that: these tests are not about
+    /// An empty location, in memory where the machine has a folder for that: these tests are not about
     /// power failures, and an fsync takes as long as all the rest.
-    fn place(self) -> Place {
+    fn location(self) -> Location {
         match self {
             Engine::Sqlite => {
                 let shared_memory = std::path::Path::new("/dev/shm");
@@ -104,9 +104,9 @@ impl Engine {
                     true => tempfile::tempdir_in(shared_memory),
                     false => tempfile::tempdir(),
                 };
-                Place::Folder(folder.expect("there is a temporary folder"))
+                Location::Folder(folder.expect("there is a temporary folder"))
             }
-            Engine::Postgres => Place::Database(Database::create()),
+            Engine::Postgres => Location::Database(Database::create()),
         }
     }
 }
@@ -141,11 +141,11 @@ async fn open_postgres(url: &str, password: &str, instance: &str) -> Arc<dyn Sto
     Arc::new(opened.expect("the database opens"))
 }
 
-impl Place {
+impl Location {
     async fn open(&self) -> Arc<dyn Store> {
         match self {
-            Place::Folder(folder) => open_sqlite(folder.path()),
-            Place::Database(database) => {
+            Location::Folder(folder) => open_sqlite(folder.path()),
+            Location::Database(database) => {
                 open_postgres(&database.url(), database.password(), INSTANCE).await
             }
         }
@@ -154,17 +154,17 @@ impl Place {
     /// The folder of a store that has one.
     pub(super) fn folder(&self) -> &std::path::Path {
         match self {
-            Place::Folder(folder) => folder.path(),
-            Place::Database(_) => panic!("a database has no folder"),
+            Location::Folder(folder) => folder.path(),
+            Location::Database(_) => panic!("a database has no folder"),
         }
     }
 }
 
-/// A store under test, in a place of its own.
+/// A store under test, in a location of its own.
 pub(super) struct Bench {
     pub(super) store: Arc<dyn Store>,
     engine: Engine,
-    place: Place,
+    location: Location,
 }
 
 impl Bench {
@@ -179,8 +179,8 @@ impl Bench {
 
     /// An empty store.
     pub(super) async fn of(engine: Engine) -> Bench {
-        let place = engine.place();
-        Bench { store: place.open().await, engine, place }
+        let location = engine.location();
+        Bench { store: location.open().await, engine, location }
     }
 
     /// Closes the store and opens it again, as a restart does.
@@ -196,9 +196,9 @@ impl Bench {
 
     /// Opens the store again.
     async fn opened(self) -> Bench {
-        let Bench { store, engine, place } = self;
+        let Bench { store, engine, location } = self;
         drop(store);
-        Bench { store: place.open().await, engine, place }
+        Bench { store: location.open().await, engine, location }
     }
 
     /// Stores a hook call. The id of the new delivery; none where it was there before.

@@ -23,7 +23,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
 use super::reopening::everything;
-use super::{Bench, Engine, Place, at, make, options};
+use super::{Bench, Engine, Location, at, make, options};
 use crate::harness::Database;
 use filling::fill;
 use stopping::Stopping;
@@ -48,24 +48,24 @@ fn options_of(database: &Database) -> PostgresOptions {
     options(&database.url(), database.password())
 }
 
-impl Place {
+impl Location {
     fn file(&self) -> PathBuf {
         self.folder().join("gateway.db")
     }
 
     fn database(&self) -> &Database {
         match self {
-            Place::Database(database) => database,
-            Place::Folder(_) => panic!("there is a file and no database"),
+            Location::Database(database) => database,
+            Location::Folder(_) => panic!("there is a file and no database"),
         }
     }
 
     async fn as_source(&self) -> Result<Box<dyn Side>, Error> {
         Ok(match self {
-            Place::Folder(_) => {
+            Location::Folder(_) => {
                 Box::new(Sqlite::open_as_source(&self.file(), read_envelope).await?)
             }
-            Place::Database(database) => {
+            Location::Database(database) => {
                 Box::new(Postgres::open_as_source(&options_of(database)).await?)
             }
         })
@@ -73,14 +73,14 @@ impl Place {
 
     async fn as_target(&self) -> Result<Box<dyn Side>, Error> {
         Ok(match self {
-            Place::Folder(_) => Box::new(Sqlite::open_as_target(&self.file(), read_envelope)?),
-            Place::Database(database) => {
+            Location::Folder(_) => Box::new(Sqlite::open_as_target(&self.file(), read_envelope)?),
+            Location::Database(database) => {
                 Box::new(Postgres::open_as_target(&options_of(database)).await?)
             }
         })
     }
 
-    async fn move_into(&self, target: &Place) -> Result<Moved, Error> {
+    async fn move_into(&self, target: &Location) -> Result<Moved, Error> {
         let source = self.as_source().await?;
         let target = target.as_target().await?;
         transfer::run(&*source, "the source", &*target, &mut |_| {}).await
@@ -88,16 +88,16 @@ impl Place {
 }
 
 /// Why a move is refused.
-async fn refusal(from: &Place, to: &Place) -> String {
+async fn refusal(from: &Location, to: &Location) -> String {
     from.move_into(to).await.expect_err("it is refused").to_string()
 }
 
 /// A filled store that is not used any more, as a killed process leaves it.
-async fn filled(engine: Engine) -> Place {
+async fn filled(engine: Engine) -> Location {
     let bench = Bench::of(engine).await;
     fill(&bench).await;
     match engine {
-        Engine::Sqlite => bench.place,
+        Engine::Sqlite => bench.location,
         // A process that is killed counts as alive for some seconds.
         Engine::Postgres => bench.stopped().await,
     }
@@ -169,13 +169,13 @@ async fn shown(bench: &Bench) -> String {
 
 impl Bench {
     /// Stops the process. What it stored is left.
-    async fn stopped(self) -> Place {
+    async fn stopped(self) -> Location {
         self.close().await;
         self.place
     }
 }
 
-async fn opened(engine: Engine, place: Place) -> Bench {
+async fn opened(engine: Engine, place: Location) -> Bench {
     Bench { store: place.open().await, engine, place }
 }
 
@@ -348,14 +348,14 @@ async fn what_is_no_store_cannot_be_moved() {
     for (from, to) in [(Engine::Sqlite, Engine::Postgres), (Engine::Postgres, Engine::Sqlite)] {
         let (nothing, target) = (from.place(), to.place());
         assert!(refusal(&nothing, &target).await.contains("not the database of a gateway"));
-        if let Place::Folder(folder) = &nothing {
+        if let Location::Folder(folder) = &nothing {
             assert!(!folder.path().join("gateway.db").exists(), "it was created");
         }
     }
 }
 
 /// Moves so many pages.
-async fn begin_to_move(from: &Place, to: &Place, pages: usize) {
+async fn begin_to_move(from: &Location, to: &Location, pages: usize) {
     let source = from.as_source().await.unwrap();
     let target = to.as_target().await.unwrap();
     let stopping = Stopping::after(pages, &*target);
@@ -371,8 +371,8 @@ async fn no_gateway_starts_on_a_part_and_the_move_is_continued() {
         for pages in [0, 1, 5, 9] {
             begin_to_move(&source, &target, pages).await;
             let why = match &target {
-                Place::Folder(_) => Sqlite::open(&target.file(), read_envelope).map(drop),
-                Place::Database(database) => {
+                Location::Folder(_) => Sqlite::open(&target.file(), read_envelope).map(drop),
+                Location::Database(database) => {
                     let options = options_of(database);
                     let manual = Migrate::Manual;
                     Postgres::open(&options, manual, "0000000f", read_envelope).await.map(drop)

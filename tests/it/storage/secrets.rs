@@ -8,7 +8,7 @@ use azdo_gateway::storage::{
 };
 
 use super::make::{ORGANIZATION, entry, link, login};
-use super::{Bench, LEASE, Place, at};
+use super::{Bench, LEASE, Location, at};
 
 const PLAIN: &str = "a-token-that-nobody-may-read";
 /// Stored in plain text: proves that the search finds text.
@@ -20,9 +20,9 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 
 /// How many of the store's files, or of the values in its tables, hold that text.
 fn places_with(bench: &Bench, text: &str) -> usize {
-    let folder = match &bench.place {
-        Place::Folder(folder) => folder.path(),
-        Place::Database(database) => return database.values_with(text),
+    let folder = match &bench.location {
+        Location::Folder(folder) => folder.path(),
+        Location::Database(database) => return database.values_with(text),
     };
     let files = std::fs::read_dir(folder).unwrap();
     files.filter(|file| holds(&std::fs::read(file.as_ref().unwrap().path()).unwrap(), text)).count()

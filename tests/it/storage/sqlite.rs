@@ -20,7 +20,7 @@ use rusqlite::Connection;
 use super::{Bench, Engine, at, claim, make, receive};
 
 fn file(bench: &Bench) -> PathBuf {
-    bench.place.folder().join("gateway.db")
+    bench.location.folder().join("gateway.db")
 }
 
 /// Another process that writes and does not finish.

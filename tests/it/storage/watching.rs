@@ -212,7 +212,7 @@ async fn deliveries_and_watermarks_are_stored_together_or_not_at_all() {
     let bench = Bench::of(Engine::Sqlite).await;
     let (web, api) = (named(1, "web"), named(2, "api"));
     bench.watched(&[web.clone(), api.clone()], 1).await;
-    let other = Connection::open(bench.place.folder().join("gateway.db")).unwrap();
+    let other = Connection::open(bench.location.folder().join("gateway.db")).unwrap();
     let fails = "CREATE TRIGGER fails BEFORE UPDATE ON watched_repository
         WHEN old.repository = 'repository-2'
         BEGIN SELECT raise(ABORT, 'a test wants it so'); END";

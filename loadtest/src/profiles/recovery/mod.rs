@@ -58,8 +58,8 @@ pub(crate) struct Options {
     /// Connections of the load.
     #[arg(long, default_value_t = 64)]
     connections: usize,
-    /// Deliveries per second beside replicas and crashes; a gateway that is alone gets as many as it
-    /// takes.
+    /// Deliveries per second beside replicas and crashes; a gateway that is alone gets as many as
+    /// it takes.
     #[arg(long, default_value_t = 300.0)]
     rate: f64,
     #[command(flatten)]

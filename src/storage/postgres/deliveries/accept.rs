@@ -39,14 +39,14 @@ type Subscription = (String, String, String);
 /// See the module.
 #[derive(Debug)]
 pub(in crate::storage::postgres) struct Accept {
-    shared: Arc<Shared>,
+    batches: Arc<Batches>,
     read_envelope: EnvelopeReader,
     activity: Arc<Activity>,
     writers: TaskTracker,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct Batches {
     pool: Arc<Pool>,
     queue: Mutex<Queue>,
     filled: Notify,
@@ -74,13 +74,13 @@ impl Accept {
         activity: Arc<Activity>,
     ) -> Self {
         let (queue, filled, numbers) = (Mutex::default(), Notify::new(), Mutex::default());
-        let shared = Arc::new(Shared { pool, queue, filled, numbers });
+        let batches = Arc::new(Batches { pool, queue, filled, numbers });
         let writers = TaskTracker::new();
         for _ in 0..WRITERS {
-            let shared = Arc::clone(&shared);
-            writers.spawn(async move { shared.store_all().await });
+            let batches = Arc::clone(&batches);
+            writers.spawn(async move { batches.store_all().await });
         }
-        Self { shared, read_envelope, activity, writers }
+        Self { batches, read_envelope, activity, writers }
     }
 
     /// Stores a call; it is durable when this returns.
@@ -91,13 +91,13 @@ impl Accept {
         received_at: Timestamp,
         body: &[u8],
     ) -> Result<(), Error> {
-        let pool = &self.shared.pool;
+        let pool = &self.batches.pool;
         pool.refuse_in_outage()?;
         let envelope = (self.read_envelope)(body);
         let row = NewRow::of_hook(organization, hook, received_at, envelope, body);
         let (answer, answered) = oneshot::channel();
-        self.shared.push(Waiting { row, answer })?;
-        self.shared.filled.notify_one();
+        self.batches.push(Waiting { row, answer })?;
+        self.batches.filled.notify_one();
         let stored = async {
             match tokio::time::timeout(ANSWER_MAX, answered).await {
                 Ok(Ok(stored)) => stored,
@@ -115,14 +115,14 @@ impl Accept {
 
     /// Refuses further calls, and waits until those that were taken are stored.
     pub(in crate::storage::postgres) async fn close(&self) {
-        self.shared.queue.lock().is_closed = true;
-        self.shared.filled.notify_waiters();
+        self.batches.queue.lock().is_closed = true;
+        self.batches.filled.notify_waiters();
         self.writers.close();
         self.writers.wait().await;
     }
 }
 
-impl Shared {
+impl Batches {
     fn push(&self, waiting: Waiting) -> Result<(), Error> {
         let mut queue = self.queue.lock();
         if queue.is_closed {

@@ -74,8 +74,8 @@ impl Stored {
     }
 }
 
-/// What is stored of each, in this order. Each is looked up by itself, whatever is known of the sizes
-/// of the tables.
+/// What is stored of each, in this order. Each is looked up by itself, whatever is known of the
+/// sizes of the tables.
 async fn load(
     db: &Db,
     organization: &str,

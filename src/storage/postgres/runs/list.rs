@@ -32,7 +32,8 @@ const IS_WITHOUT_SUCCESS: &str = "state = ?
     AND state IN ('failed', 'errored', 'cancelled', 'timed_out', 'superseded')";
 
 const OF_ORGANIZATION: &str = "(SELECT DISTINCT organization AS name FROM repository) AS known
-    CROSS JOIN LATERAL (SELECT number FROM run WHERE run.organization = known.name OFFSET 0) AS run";
+    CROSS JOIN LATERAL
+        (SELECT number FROM run WHERE run.organization = known.name OFFSET 0) AS run";
 
 fn run_search(filter: &RunFilter) -> Search {
     let RunFilter { organization, check, repository, commit, pull_request, state } = filter.clone();

@@ -39,7 +39,7 @@ async fn a_changed_byte_loses_one_delivery_at_most_and_is_reported() {
         let bytes = usize::try_from(random.below(2_000)).unwrap();
         receive(&*bench.store, &long_delivery(number, bytes)).await.unwrap();
     }
-    let good = files(bench.place.folder());
+    let good = files(bench.location.folder());
     let segment = &good["gateway.db-intake-0"];
     for _ in 0..CASES {
         // The last mark, behind which nothing is.
@@ -73,7 +73,7 @@ async fn damage_while_the_gateway_runs_is_noticed_as_well() {
     for number in 0..10 {
         receive(&*bench.store, &long_delivery(number, 300)).await.unwrap();
     }
-    let path = bench.place.folder().join("gateway.db-intake-0");
+    let path = bench.location.folder().join("gateway.db-intake-0");
     let mut bytes = std::fs::read(&path).unwrap();
     // Within the fifth of ten.
     let at = bytes.len() / 2 - 100;
@@ -83,7 +83,7 @@ async fn damage_while_the_gateway_runs_is_noticed_as_well() {
     assert_eq!(stored(&*bench.store).await.len(), 9);
     assert!(bench.store.damage().is_some());
     // The damaged file is not written to any more, not even by the next delivery.
-    let kept = bench.place.folder().join("gateway.db-intake-damaged-0");
+    let kept = bench.location.folder().join("gateway.db-intake-damaged-0");
     for number in 10..15 {
         receive(&*bench.store, &long_delivery(number, 300)).await.unwrap();
         assert_eq!(stored(&*bench.store).await.last(), Some(&number));

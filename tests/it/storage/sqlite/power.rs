@@ -125,13 +125,13 @@ async fn every_delivery_that_was_answered_before_the_last_sync_is_there() {
         if round % 3 == 2 {
             move_all(&*bench.store).await;
         }
-        let (before, promised) = (intake_of(bench.place.folder()), answered);
+        let (before, promised) = (intake_of(bench.location.folder()), answered);
         for _ in 0..20 {
             receive_one(&bench, answered, random.below(9_000)).await;
             answered += 1;
         }
-        let after = intake_of(bench.place.folder());
-        let database = database_of(bench.place.folder());
+        let after = intake_of(bench.location.folder());
+        let database = database_of(bench.location.folder());
         for _ in 0..6 {
             let mut files = database.clone();
             for (name, after) in &after {
@@ -182,8 +182,8 @@ async fn at_any_moment_the_files_hold_every_answered_delivery() {
         let enough = round * STEP - STEP / 2;
         reached("deliveries are answered", || answered.load(Ordering::SeqCst) >= enough).await;
         let promised = answered.load(Ordering::SeqCst);
-        let mut files = intake_of(bench.place.folder());
-        files.extend(database_of(bench.place.folder()));
+        let mut files = intake_of(bench.location.folder());
+        files.extend(database_of(bench.location.folder()));
         let numbers = found(&files).await;
         let all: Vec<i64> = (0..promised).collect();
         assert!(numbers.starts_with(&all), "{promised} were answered, {} are there", numbers.len());
@@ -215,9 +215,9 @@ async fn a_backup_finds_the_deliveries_in_the_intake_files_beside_it() {
             move_all(&*bench.store).await;
         }
     }
-    let backup = database_of(bench.place.folder());
+    let backup = database_of(bench.location.folder());
     move_all(&*bench.store).await;
-    let beside = intake_of(bench.place.folder());
+    let beside = intake_of(bench.location.folder());
     assert_eq!(found(&backup).await, (0..10).collect::<Vec<_>>());
     let both = backup.into_iter().chain(beside).collect();
     assert_eq!(found(&both).await, (0..30).collect::<Vec<_>>());
