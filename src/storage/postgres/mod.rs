@@ -55,6 +55,7 @@ impl Postgres {
         let prepared =
             pool.write(migrate, |db, how| async move { schema::prepare(&db, *how).await });
         prepared.await?.map_err(Error::unavailable)?;
+        pool.warm_up().await;
         let monitor = Monitor::start(instance, connector, Arc::clone(&pool)).await?;
         let activity = Activity::start(Arc::clone(&pool));
         admin::partitions::maintain(&pool, Timestamp::ZERO).await;

@@ -94,8 +94,8 @@ pub(super) enum Location {
 impl Engine {
     const ALL: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
 
-    /// An empty location, in memory where the machine has a folder for that: these tests are not about
-    /// power failures, and an fsync takes as long as all the rest.
+    /// An empty location, in memory where the machine has a folder for that: these tests are not
+    /// about power failures, and an fsync takes as long as all the rest.
     fn location(self) -> Location {
         match self {
             Engine::Sqlite => {

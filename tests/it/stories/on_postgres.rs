@@ -9,9 +9,9 @@ macro_rules! on_postgres {
     ($($(#[$reason:meta])+ $file:ident { $($story:ident),+ $(,)? })+) => {
         $(
             $(#[$reason])+
-            #[expect(dead_code, reason = "they run when there is the engine")]
             mod $file {
                 $(
+                    #[test]
                     fn $story() {
                         super::on_postgres(super::super::$file::$story);
                     }

@@ -27,6 +27,8 @@ const POOL_WAIT: Duration = Duration::from_millis(1_000);
 const CONNECT_MAX: Duration = Duration::from_millis(1_000);
 /// A connection that was idle for longer is checked before it is used.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
+/// Connections that are opened before the first delivery: those that store deliveries, and one.
+const WARM: usize = 4;
 /// Attempts at one transaction: another one may come first each time, or its connection may break.
 const ATTEMPTS_MAX: usize = 5;
 
@@ -67,6 +69,12 @@ impl Pool {
             writes: TaskTracker::new(),
             answered_at: Mutex::new(Instant::now()),
         })
+    }
+
+    /// Opens a few connections, so that the first deliveries do not wait for them.
+    pub(crate) async fn warm_up(&self) {
+        let opening = (0..WARM).map(|_| self.connections.get());
+        drop(futures_util::future::join_all(opening).await);
     }
 
     /// Runs `work` in one transaction and returns once it is committed. `work` may run several

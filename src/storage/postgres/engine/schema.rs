@@ -42,7 +42,9 @@ pub(crate) async fn state(db: &Db) -> Result<Result<SchemaState, String>, Failur
 async fn found(db: &Db) -> Result<Result<SchemaState, String>, Failure> {
     let known = "SELECT to_regclass('schema_migration') IS NOT NULL,
         EXISTS (SELECT 1 FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm')
-            AND relnamespace = current_schema()::regnamespace),
+            AND relnamespace = current_schema()::regnamespace
+            AND NOT EXISTS (SELECT 1 FROM pg_depend
+                WHERE pg_depend.objid = pg_class.oid AND deptype = 'e')),
         current_schema() IS NULL, current_database()";
     let Some(row) = db.row(known, &[]).await? else {
         return Err(Failure::Value("the server says nothing".into()));
