@@ -171,12 +171,12 @@ impl Bench {
     /// Stops the process. What it stored is left.
     async fn stopped(self) -> Location {
         self.close().await;
-        self.place
+        self.location
     }
 }
 
-async fn opened(engine: Engine, place: Location) -> Bench {
-    Bench { store: place.open().await, engine, place }
+async fn opened(engine: Engine, location: Location) -> Bench {
+    Bench { store: location.open().await, engine, location }
 }
 
 #[test]
@@ -223,20 +223,20 @@ fn every_column_of_both_engines_is_moved_or_left_behind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_is_the_same_after_moving_there_and_back() {
     let first = filled(Engine::Sqlite).await;
-    let there = Engine::Postgres.place();
+    let there = Engine::Postgres.location();
     let moved = first.move_into(&there).await.unwrap();
     assert!(!moved.was_done);
     for content in &moved.contents {
         assert!(content.rows > 0, "{} was not filled", content.table);
     }
-    let back = Engine::Sqlite.place();
+    let back = Engine::Sqlite.location();
     assert_eq!(there.move_into(&back).await.unwrap().contents, moved.contents);
     assert_eq!(dump(&back.file()), dump(&first.file()));
     let mut all = Vec::new();
-    for (engine, place) in
+    for (engine, location) in
         [(Engine::Sqlite, first), (Engine::Postgres, there), (Engine::Sqlite, back)]
     {
-        let bench = opened(engine, place).await;
+        let bench = opened(engine, location).await;
         all.push(shown(&bench).await);
     }
     assert_eq!(all[1], all[0]);
@@ -246,19 +246,19 @@ async fn a_store_is_the_same_after_moving_there_and_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_moves_within_an_engine() {
     let first = filled(Engine::Sqlite).await;
-    let second = Engine::Sqlite.place();
+    let second = Engine::Sqlite.location();
     let moved = first.move_into(&second).await.unwrap();
     assert_eq!(dump(&second.file()), dump(&first.file()));
-    let third = Engine::Postgres.place();
+    let third = Engine::Postgres.location();
     second.move_into(&third).await.unwrap();
-    let fourth = Engine::Postgres.place();
+    let fourth = Engine::Postgres.location();
     assert_eq!(third.move_into(&fourth).await.unwrap().contents, moved.contents);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_postgres_stored_moves_to_a_file() {
     let first = filled(Engine::Postgres).await;
-    let file = Engine::Sqlite.place();
+    let file = Engine::Sqlite.location();
     let moved = first.move_into(&file).await.unwrap();
     assert!(moved.contents.iter().all(|content| content.rows > 0), "{:?}", moved.contents);
     let (first, file) = (opened(Engine::Postgres, first).await, opened(Engine::Sqlite, file).await);
@@ -268,7 +268,7 @@ async fn what_a_postgres_stored_moves_to_a_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn new_rows_get_larger_numbers_after_a_move() {
     for (from, to) in [(Engine::Sqlite, Engine::Postgres), (Engine::Postgres, Engine::Sqlite)] {
-        let (source, target) = (filled(from).await, to.place());
+        let (source, target) = (filled(from).await, to.location());
         source.move_into(&target).await.unwrap();
         let (old, new) = (opened(from, source).await, opened(to, target).await);
         let mut numbers = Vec::new();
@@ -293,7 +293,7 @@ async fn new_rows_get_larger_numbers_after_a_move() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_move_is_harmless_when_it_is_done_and_the_source_was_not_used_since() {
     for (from, to) in [(Engine::Sqlite, Engine::Postgres), (Engine::Postgres, Engine::Sqlite)] {
-        let (source, target) = (filled(from).await, to.place());
+        let (source, target) = (filled(from).await, to.location());
         let moved = source.move_into(&target).await.unwrap();
         let again = source.move_into(&target).await.unwrap();
         assert!(again.was_done);
@@ -331,12 +331,12 @@ async fn a_target_with_other_data_is_not_touched() {
 async fn stores_in_use_are_refused() {
     let source = filled(Engine::Sqlite).await;
     let used = Bench::of(Engine::Postgres).await;
-    assert!(refusal(&source, &used.place).await.contains("running gateways"));
-    assert!(refusal(&used.place, &source).await.contains("running gateways"));
+    assert!(refusal(&source, &used.location).await.contains("running gateways"));
+    assert!(refusal(&used.location, &source).await.contains("running gateways"));
     let used = Bench::of(Engine::Sqlite).await;
-    assert!(refusal(&source, &used.place).await.contains("running gateway"));
-    let empty = Engine::Postgres.place();
-    assert!(refusal(&used.place, &empty).await.contains("running gateway"));
+    assert!(refusal(&source, &used.location).await.contains("running gateway"));
+    let empty = Engine::Postgres.location();
+    assert!(refusal(&used.location, &empty).await.contains("running gateway"));
     assert_eq!(
         empty.database().sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"),
         "0"
@@ -346,7 +346,7 @@ async fn stores_in_use_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_store_cannot_be_moved() {
     for (from, to) in [(Engine::Sqlite, Engine::Postgres), (Engine::Postgres, Engine::Sqlite)] {
-        let (nothing, target) = (from.place(), to.place());
+        let (nothing, target) = (from.location(), to.location());
         assert!(refusal(&nothing, &target).await.contains("not the database of a gateway"));
         if let Location::Folder(folder) = &nothing {
             assert!(!folder.path().join("gateway.db").exists(), "it was created");
@@ -367,7 +367,7 @@ async fn begin_to_move(from: &Location, to: &Location, pages: usize) {
 async fn no_gateway_starts_on_a_part_and_the_move_is_continued() {
     let (source, other) = (filled(Engine::Sqlite).await, filled(Engine::Sqlite).await);
     for engine in Engine::ALL {
-        let target = engine.place();
+        let target = engine.location();
         for pages in [0, 1, 5, 9] {
             begin_to_move(&source, &target, pages).await;
             let why = match &target {
@@ -382,7 +382,7 @@ async fn no_gateway_starts_on_a_part_and_the_move_is_continued() {
             assert!(why.contains("migrate --from sqlite:first.db"), "{why}");
         }
         assert!(refusal(&other, &target).await.contains("another gateway"));
-        assert!(refusal(&target, &engine.place()).await.contains("only a part"));
+        assert!(refusal(&target, &engine.location()).await.contains("only a part"));
         let moved = source.move_into(&target).await.unwrap();
         assert!(!moved.was_done && moved.contents.iter().all(|content| content.rows > 0));
         opened(engine, target).await;
@@ -392,7 +392,7 @@ async fn no_gateway_starts_on_a_part_and_the_move_is_continued() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_was_used_meanwhile_is_noticed() {
     let source = filled(Engine::Sqlite).await;
-    let target = Engine::Postgres.place();
+    let target = Engine::Postgres.location();
     begin_to_move(&source, &target, 13).await;
     let bench = opened(Engine::Sqlite, source).await;
     let slot = bench.slots(900).await.remove(0);
@@ -401,13 +401,13 @@ async fn a_source_that_was_used_meanwhile_is_noticed() {
     let source = bench.stopped().await;
     let why = refusal(&source, &target).await;
     assert!(why.contains("since the move began"), "{why}");
-    assert!(refusal(&target, &Engine::Sqlite.place()).await.contains("only a part"));
+    assert!(refusal(&target, &Engine::Sqlite.location()).await.contains("only a part"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deliveries_of_an_earlier_database_beside_the_target_are_not_taken_for_new_ones() {
     let first = filled(Engine::Sqlite).await;
-    let there = Engine::Postgres.place();
+    let there = Engine::Postgres.location();
     first.move_into(&there).await.unwrap();
     // The file is deleted, and its intake is not.
     std::fs::remove_file(first.file()).unwrap();
@@ -421,7 +421,7 @@ async fn a_text_with_nul_is_moved_without_it() {
     let bench = Bench::of(Engine::Sqlite).await;
     let entry = make::entry(1, Action::Mint);
     bench.store.record(vec![Entry { detail: "a\0b".into(), ..entry }]).await.unwrap();
-    let there = Engine::Postgres.place();
+    let there = Engine::Postgres.location();
     bench.stopped().await.move_into(&there).await.unwrap();
     let detail = there.database().sql("SELECT detail FROM audit");
     assert_eq!(detail, "a\u{fffd}b");
