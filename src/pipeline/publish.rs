@@ -21,7 +21,7 @@ use crate::domain::status::{Status, Target};
 use crate::domain::time::Timestamp;
 use crate::health::{Health, ProblemKind};
 use crate::jitter;
-use crate::storage::{Claim, LeasedSlot, PostingCommit, Statuses};
+use crate::storage::{Claim, LeasedSlot, PostingCommit, Replicas, Statuses};
 use crate::worker::{self, InFlight, Progress, Tick};
 
 const IN_FLIGHT_MAX: usize = 64;
@@ -52,6 +52,7 @@ pub struct Publish {
 #[derive(Debug)]
 struct Poster {
     statuses: Arc<dyn Statuses>,
+    replicas: Arc<dyn Replicas>,
     /// By organization.
     identities: HashMap<String, Identity>,
     throttle: Arc<Throttle>,
@@ -64,6 +65,7 @@ impl Publish {
     pub fn new(identities: HashMap<String, Identity>, deps: &Deps) -> Self {
         let poster = Poster {
             statuses: Arc::clone(&deps.store) as Arc<dyn Statuses>,
+            replicas: Arc::clone(&deps.store) as Arc<dyn Replicas>,
             identities,
             throttle: Arc::clone(&deps.throttle),
             health: Arc::clone(&deps.health),
@@ -103,7 +105,7 @@ enum Failure {
     Call(CallError),
     /// No iteration of the pull request has the commit.
     NoIteration,
-    /// The attempt took longer than [`ATTEMPT_MAX`].
+    /// The attempt took longer than [`ATTEMPT_MAX`], or this process stood still meanwhile.
     TimedOut,
 }
 
@@ -173,6 +175,9 @@ impl Poster {
             if shown.await?.is_some_and(|shown| is_shown(&shown, status)) {
                 return Ok(Posting::Unchanged { iteration });
             }
+        }
+        if !self.replicas.is_alive() {
+            return Err(Failure::TimedOut);
         }
         let post = call(identity, Scope::CodeStatus, "status", status, |credential| {
             client.post_status(credential, status, iteration)

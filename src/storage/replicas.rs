@@ -16,6 +16,10 @@ pub trait Replicas: Debug + Send + Sync {
     /// Whether other processes may use the store at the same time.
     fn is_shared(&self) -> bool;
 
+    /// Whether this process may go on with what it has leased. False after it stood still for so
+    /// long that the others may have taken over: a neighbour cannot be fenced.
+    fn is_alive(&self) -> bool;
+
     /// The ids of the other processes that live. A process is in the list before it writes
     /// anything, and until it has ended or has been dead for a few seconds.
     async fn other_instances(&self) -> Result<Vec<String>, Error>;

@@ -284,6 +284,7 @@ mod tests {
         assert_eq!(sweeps(&mut second, true, 50), [0, 2, 6, 15, 40], "it is the first one now");
         let mut first = schedule(true);
         sweeps(&mut first, true, 50);
+        let later = first.swept_at.plus(Duration::from_secs(100));
         first.note_others(vec!["other".into(), "new".into()], true, later);
         assert!(!first.is_due(true, later), "a process has begun");
         first.note_others(vec!["new".into()], true, later);

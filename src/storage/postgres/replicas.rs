@@ -21,6 +21,10 @@ impl Replicas for Postgres {
         true
     }
 
+    fn is_alive(&self) -> bool {
+        self.monitor.is_alive()
+    }
+
     async fn other_instances(&self) -> Result<Vec<String>, Error> {
         let live = self.pool.read(Arc::clone(&self.instance), |db, instance| async move {
             let sql = "SELECT id FROM instance WHERE id <> $1 ORDER BY id";

@@ -17,6 +17,10 @@ impl Replicas for Sqlite {
         false
     }
 
+    fn is_alive(&self) -> bool {
+        true
+    }
+
     async fn other_instances(&self) -> Result<Vec<String>, Error> {
         Ok(Vec::new())
     }

@@ -157,12 +157,13 @@ fn sqlite_agrees_with_the_model() {
 /// sequences take as long.
 #[test]
 fn postgres_agrees_with_the_model() {
-    agrees_with_the_model(Engine::Postgres, sequences().div_ceil(8));
+    agrees_with_the_model(Engine::Postgres, sequences().div_ceil(16));
 }
 
 fn agrees_with_the_model(engine: Engine, cases: u32) {
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let sequence = prop::collection::vec(operation(), 1..80);
     let agrees = |operations: Vec<Operation>| {
         runtime.block_on(async {

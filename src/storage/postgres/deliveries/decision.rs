@@ -119,6 +119,9 @@ async fn is_current(db: &Db, commit: &DecisionCommit) -> Result<bool, Failure> {
     refs.sort_by(|one, other| {
         (&one.repository.id, &one.name).cmp(&(&other.repository.id, &other.name))
     });
+    // Of a ref that a push names twice the last one counts.
+    refs.reverse();
+    refs.dedup_by_key(|one| (one.repository.id.clone(), one.name.clone()));
     for remembered in refs {
         let based_on = commit.ref_revisions.iter().find(|(name, _)| *name == remembered.name);
         let revision = based_on.map_or(0, |(_, revision)| *revision);

@@ -119,7 +119,10 @@ const INSERT: &str = "WITH new AS MATERIALIZED (
             notification, event_id, event_type, created_at, catch_up, body_bytes)
         SELECT id, organization, hook, source, received_at, subscription, notification, event_id,
             event_type, created_at, catch_up, body_bytes
-        FROM new ORDER BY subscription, notification, id ON CONFLICT DO NOTHING RETURNING id),
+        FROM new ORDER BY subscription, notification, id
+        ON CONFLICT (subscription, notification)
+            WHERE subscription IS NOT NULL AND notification IS NOT NULL DO NOTHING
+        RETURNING id),
     bodies AS (
         INSERT INTO body (delivery, received_at, body)
         SELECT id, received_at, body FROM new JOIN stored USING (id)),

@@ -29,6 +29,9 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// How long a heartbeat may take; then the database counts as away. With the interval less than
 /// 1.5 s, in which whoever waits has to be answered.
 const BEAT_MAX: Duration = Duration::from_millis(900);
+/// So long after a heartbeat no other process takes this one for dead.
+const ALIVE_FOR: Duration = Duration::from_secs(9);
+const _: () = assert!(ALIVE_FOR.as_secs() < DEAD_AFTER.as_secs());
 /// A timer that is late by so much shows that this process did not run.
 const STOOD_STILL: Duration = Duration::from_millis(300);
 /// A process that has not been seen for so long is dead. Its work is taken over within 15 s.
@@ -46,6 +49,8 @@ pub(crate) struct Monitor {
     clock: Clock,
     /// How far the clock of the database is ahead of this machine's, in microseconds.
     ahead_micros: AtomicI64,
+    /// When the last heartbeat was sent that the database has answered.
+    beat_at: Mutex<Instant>,
     stop: CancellationToken,
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -66,6 +71,7 @@ impl Monitor {
             pool,
             clock: Clock::system(),
             ahead_micros: AtomicI64::new(0),
+            beat_at: Mutex::new(Instant::now()),
             stop: CancellationToken::new(),
             task: Mutex::default(),
         });
@@ -80,6 +86,11 @@ impl Monitor {
     pub(crate) fn shared_time(&self, local: Timestamp) -> Timestamp {
         let ahead = self.ahead_micros.load(Ordering::Relaxed);
         Timestamp::from_micros(local.micros().saturating_add(ahead))
+    }
+
+    /// Whether no other process can have taken this one for dead.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.beat_at.lock().elapsed() < ALIVE_FOR
     }
 
     async fn watch(&self, mut client: Option<Client>) {
@@ -159,6 +170,7 @@ impl Monitor {
         let row = client.query_typed_one(&sql, &params).await?;
         let seen_at: i64 = get(&row, 0)?;
         self.measure(began.0, began.1.elapsed(), seen_at);
+        *self.beat_at.lock() = began.1;
         let is_new = get(&row, 1)?;
         self.end_leases_of_dead(client, seen_at).await?;
         Ok(is_new)
