@@ -153,13 +153,6 @@ fn sqlite_agrees_with_the_model() {
     agrees_with_the_model(Engine::Sqlite, sequences());
 }
 
-/// Each sequence needs a database of its own, and each operation is sent to a server: fewer
-/// sequences take as long.
-#[test]
-fn postgres_agrees_with_the_model() {
-    agrees_with_the_model(Engine::Postgres, sequences().div_ceil(16));
-}
-
 fn agrees_with_the_model(engine: Engine, cases: u32) {
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let runtime =
