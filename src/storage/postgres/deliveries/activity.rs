@@ -25,13 +25,16 @@ type Times = BTreeMap<(String, String), (String, Timestamp, Timestamp)>;
 pub(in crate::storage::postgres) struct Activity {
     pool: Arc<Pool>,
     times: Mutex<Times>,
+    /// Held while it is written.
+    writing: tokio::sync::Mutex<()>,
     stop: CancellationToken,
 }
 
 impl Activity {
     pub(in crate::storage::postgres) fn start(pool: Arc<Pool>) -> Arc<Self> {
-        let (times, stop) = (Mutex::default(), CancellationToken::new());
-        let activity = Arc::new(Self { pool, times, stop });
+        let (times, writing) = (Mutex::default(), tokio::sync::Mutex::default());
+        let stop = CancellationToken::new();
+        let activity = Arc::new(Self { pool, times, writing, stop });
         let writing = Arc::clone(&activity);
         tokio::spawn(async move {
             while !writing.stop.is_cancelled() {
@@ -49,26 +52,26 @@ impl Activity {
 
     /// Notes a delivery. A repeat counts, too: it shows that the hook delivers.
     pub(super) fn note(&self, organization: &str, hook: &str, at: Timestamp) {
-        let hook = name_in_url(hook).to_owned();
-        add(&mut self.times.lock(), organization, hook, at, at);
+        let key = (organization.to_ascii_lowercase(), name_in_url(hook).to_owned());
+        let mut times = self.times.lock();
+        let (_, first_at, last_at) =
+            times.entry(key).or_insert_with(|| (organization.to_owned(), at, at));
+        (*first_at, *last_at) = ((*first_at).min(at), (*last_at).max(at));
     }
 
-    /// Writes what was noted before.
+    /// Writes what was noted before. It stays noted until that is certain: writing it once more
+    /// changes nothing.
     pub(in crate::storage::postgres) async fn flush(&self) -> Result<(), Error> {
-        let times = std::mem::take(&mut *self.times.lock());
-        if times.is_empty() {
+        let _until_others_have_written = self.writing.lock().await;
+        let written = Arc::new(self.times.lock().clone());
+        if written.is_empty() {
             return Ok(());
         }
-        let written = self
-            .pool
-            .write_singly(times.clone(), |db, times| async move { write(&db, &times).await });
-        if let Err(error) = written.await {
-            let mut later = self.times.lock();
-            for ((_, hook), (organization, first_at, last_at)) in times {
-                add(&mut later, &organization, hook, first_at, last_at);
-            }
-            return Err(error);
-        }
+        let writing = self.pool.write_singly(Arc::clone(&written), |db, times| async move {
+            write(&db, &times).await
+        });
+        writing.await?;
+        self.times.lock().retain(|key, times| written.get(key) != Some(times));
         Ok(())
     }
 
@@ -79,13 +82,6 @@ impl Activity {
             tracing::warn!("when hooks delivered last is not stored: {error}");
         }
     }
-}
-
-fn add(times: &mut Times, organization: &str, hook: String, first: Timestamp, last: Timestamp) {
-    let key = (organization.to_ascii_lowercase(), hook);
-    let (_, first_at, last_at) =
-        times.entry(key).or_insert_with(|| (organization.to_owned(), first, last));
-    (*first_at, *last_at) = ((*first_at).min(first), (*last_at).max(last));
 }
 
 /// In the order of the keys, so that two processes do not wait for each other in a circle.
