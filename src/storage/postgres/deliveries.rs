@@ -51,7 +51,7 @@ impl Deliveries for Postgres {
         id: i64,
     ) -> Result<Versioned<KnownPullRequest>, Error> {
         let of = (organization.to_owned(), repository.to_owned(), id);
-        let known = self.pool.read_snapshot(of, |db, of| async move {
+        let known = self.pool.read(of, |db, of| async move {
             decision::known_pull_request(&db, &of.0, &of.1, of.2).await
         });
         known.await
@@ -64,9 +64,9 @@ impl Deliveries for Postgres {
         names: Vec<String>,
     ) -> Result<Vec<Versioned<KnownRef>>, Error> {
         let of = (organization.to_owned(), repository.to_owned(), names);
-        let known = self.pool.read_snapshot(of, |db, of| async move {
-            decision::known_refs(&db, &of.0, &of.1, &of.2).await
-        });
+        let known = self
+            .pool
+            .read(of, |db, of| async move { decision::known_refs(&db, &of.0, &of.1, &of.2).await });
         known.await
     }
 

@@ -106,6 +106,44 @@ async fn a_decision_on_changed_state_is_a_conflict_and_can_be_repeated() {
 }
 
 #[tokio::test]
+async fn of_a_ref_that_a_decision_names_twice_the_last_one_is_remembered() {
+    for bench in Bench::all().await {
+        let leased = bench.delivered(1).await;
+        let mut commit = make::decision(&leased, &[], &[]);
+        commit.decision.refs = ['a', 'b'].map(|head| make::remembered_ref("main", head)).to_vec();
+        assert_eq!(bench.store.commit_decision(commit).await.unwrap(), Commit::Committed);
+        let (id, names) = (make::repository().id, vec!["refs/heads/main".to_owned()]);
+        let known = bench.store.known_refs(make::ORGANIZATION, &id, names).await.unwrap();
+        assert_eq!(known[0].value.remembered, Some(make::remembered_ref("main", 'b')));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_decisions_that_remember_the_same_for_the_first_time_one_is_committed() {
+    for bench in Bench::all().await {
+        let mut commits = Vec::new();
+        for number in 1..=8 {
+            let leased = bench.delivered(number).await;
+            let run = make::run(u128::try_from(number).unwrap(), "lint", 'a');
+            let mut commit = make::decision(&leased, &[run], &[]);
+            commit.decision.pull_request = Some(make::remembered(7, "Add search", at(3)));
+            commit.decision.refs =
+                ["main", "next"].map(|name| make::remembered_ref(name, 'b')).to_vec();
+            let store = std::sync::Arc::clone(&bench.store);
+            commits.push(tokio::spawn(async move { store.commit_decision(commit).await.unwrap() }));
+        }
+        let mut answers = Vec::new();
+        for commit in commits {
+            answers.push(commit.await.unwrap());
+        }
+        let committed = answers.iter().filter(|answer| **answer == Commit::Committed).count();
+        let conflicts = answers.iter().filter(|answer| **answer == Commit::Conflict).count();
+        assert_eq!((committed, conflicts), (1, 7));
+        assert_eq!(traces(&bench).await, (1, 1, true, 7));
+    }
+}
+
+#[tokio::test]
 async fn a_decision_based_on_an_old_revision_does_not_end_a_run() {
     for bench in Bench::all().await {
         let old = bench.plan(1, &[make::run(1, "lint", 'a')]).await.remove(0);

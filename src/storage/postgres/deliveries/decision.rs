@@ -1,62 +1,97 @@
 //! The state that a decision is based on, and the commit of a decision: all or nothing.
 
-use super::{inbox, names};
-use crate::domain::decision::{KnownPullRequest, KnownRef, Remembered, RememberedRef};
+use std::collections::BTreeMap;
+
+use futures_util::future::{try_join3, try_join4};
+use tokio_postgres::Row;
+
+use super::names;
+use crate::domain::decision::{Decision, KnownPullRequest, KnownRef, Remembered};
 use crate::domain::run::Run;
 use crate::domain::run_keys::{pull_request_subject, ref_subject};
 use crate::domain::time::Timestamp;
 use crate::storage::postgres::engine::db::{Db, params, text};
 use crate::storage::postgres::engine::failure::Failure;
-use crate::storage::postgres::engine::rows::{get, json, run, time, time_maybe, to_json};
+use crate::storage::postgres::engine::rows::{count, from_json, get, run, time_maybe, to_json};
 use crate::storage::postgres::runs::{self, RunChanges};
 use crate::storage::{Commit, DecisionCommit, Versioned};
 
 /// Runs of one pull request or ref that a decision is based on, newest first.
 const RUNS_MAX: i64 = 200;
 
-/// Has to run in a snapshot, so that the pull request and its runs fit together.
+/// One statement reads what is known and the runs, so both are of the same moment: the revision of
+/// what is known stands for the runs that were planned until then. It has no number.
 pub(super) async fn known_pull_request(
     db: &Db,
     organization: &str,
     repository: &str,
     id: i64,
 ) -> Result<Versioned<KnownPullRequest>, Failure> {
-    let sql = "SELECT revision, as_of, body FROM pull_request
-         WHERE organization = $1 AND repository = $2 AND id = $3";
+    let sql = "SELECT as_of, NULL::bigint AS number, revision, body FROM pull_request
+            WHERE organization = $1 AND repository = $2 AND id = $3
+        UNION ALL SELECT NULL, * FROM (SELECT number, revision, body FROM run
+            WHERE organization = $1 AND subject = $4 ORDER BY number DESC LIMIT $5) AS newest
+        ORDER BY number DESC";
     let subject = pull_request_subject(repository, id);
-    let (found, runs) = futures_util::future::try_join(
-        async { db.row(sql, params![text(organization), text(repository), id]).await },
-        runs_of(db, organization, &subject),
-    )
-    .await?;
-    let Some(row) = found else {
+    let subject = text(&subject);
+    let (organization, repository) = (text(organization), text(repository));
+    let of = params![organization, repository, id, subject, RUNS_MAX];
+    let (known, runs) = known_and_runs(db.rows(sql, of).await?)?;
+    let Some(row) = known else {
         return Ok(Versioned { value: KnownPullRequest { remembered: None, runs }, revision: 0 });
     };
-    let remembered = Remembered { as_of: time(&row, 1)?, pull_request: json(&row, 2)? };
-    let value = KnownPullRequest { remembered: Some(remembered), runs };
-    Ok(Versioned { value, revision: get(&row, 0)? })
+    let as_of = time_maybe(&row, 0)?.unwrap_or(Timestamp::ZERO);
+    let remembered = Some(Remembered { pull_request: from_json(get(&row, 3)?)?, as_of });
+    Ok(Versioned { value: KnownPullRequest { remembered, runs }, revision: get(&row, 2)? })
 }
 
-/// Has to run in a snapshot, so that the refs and their runs fit together.
+/// The row without a number, and the runs in the others. The columns are `…, number, revision,
+/// body`.
+fn known_and_runs(rows: Vec<Row>) -> Result<(Option<Row>, Vec<Run>), Failure> {
+    let (mut known, mut runs) = (None, Vec::new());
+    for row in rows {
+        match get::<Option<i64>>(&row, 1)? {
+            Some(_) => runs.push(run(&row, 1)?),
+            None => known = Some(row),
+        }
+    }
+    Ok((known, runs))
+}
+
 pub(super) async fn known_refs(
     db: &Db,
     organization: &str,
     repository: &str,
-    wanted: &[String],
+    names: &[String],
 ) -> Result<Vec<Versioned<KnownRef>>, Failure> {
-    let sql = "SELECT revision, body FROM ref
-         WHERE organization = $1 AND repository = $2 AND name = $3";
-    let mut known = Vec::with_capacity(wanted.len());
-    for name in wanted {
-        let row = db.row(sql, params![text(organization), text(repository), text(name)]).await?;
-        let runs = runs_of(db, organization, &ref_subject(repository, name)).await?;
-        let (revision, remembered) = match row {
-            Some(row) => (get(&row, 0)?, Some(json(&row, 1)?)),
-            None => (0, None),
-        };
-        known.push(Versioned { value: KnownRef { remembered, runs }, revision });
+    let sql = "WITH asked AS (
+            SELECT * FROM unnest($3, $4) WITH ORDINALITY AS asked (name, subject, at)
+        )
+        SELECT at, NULL::bigint AS number, revision, body FROM asked CROSS JOIN LATERAL (
+            SELECT revision, body FROM ref WHERE organization = $1 AND repository = $2
+                AND ref.name = asked.name LIMIT 1) AS known
+        UNION ALL SELECT at, newest.* FROM asked CROSS JOIN LATERAL (
+            SELECT number, revision, body FROM run WHERE organization = $1
+                AND run.subject = asked.subject ORDER BY number DESC LIMIT $5) AS newest
+        ORDER BY number DESC";
+    let subjects: Vec<_> = names.iter().map(|name| ref_subject(repository, name)).collect();
+    let subjects: Vec<_> = subjects.iter().map(|subject| text(subject)).collect();
+    let asked: Vec<_> = names.iter().map(|name| text(name)).collect();
+    let (organization, repository) = (text(organization), text(repository));
+    let of = params![organization, repository, asked, subjects, RUNS_MAX];
+    let mut of_names: BTreeMap<usize, Vec<Row>> = BTreeMap::new();
+    for row in db.rows(sql, of).await? {
+        of_names.entry(count(&row, 0)?).or_default().push(row);
     }
-    Ok(known)
+    let known = |at: usize| {
+        let (known, runs) = known_and_runs(of_names.remove(&at).unwrap_or_default())?;
+        let (remembered, revision) = match known {
+            Some(row) => (Some(from_json(get(&row, 3)?)?), get(&row, 2)?),
+            None => (None, 0),
+        };
+        Ok(Versioned { value: KnownRef { remembered, runs }, revision })
+    };
+    (1..=names.len()).map(known).collect()
 }
 
 pub(super) async fn watched_since(
@@ -65,125 +100,105 @@ pub(super) async fn watched_since(
     repository: &str,
 ) -> Result<Option<Timestamp>, Failure> {
     let sql = "SELECT since FROM watched_repository
-         WHERE lower(organization) = lower($1) AND repository = $2";
+        WHERE lower(organization) = lower($1) AND repository = $2";
     let row = db.row(sql, params![text(organization), text(repository)]).await?;
     Ok(row.map(|row| time_maybe(&row, 0)).transpose()?.flatten())
 }
 
-async fn runs_of(db: &Db, organization: &str, subject: &str) -> Result<Vec<Run>, Failure> {
-    let sql = "SELECT number, revision, body FROM run WHERE organization = $1 AND subject = $2
-         ORDER BY number DESC LIMIT $3";
-    let rows = db.rows(sql, params![text(organization), text(subject), RUNS_MAX]).await?;
-    rows.iter().map(|row| run(row, 0)).collect()
-}
-
+/// Everything that the decision was based on is locked and compared first, in the order in which
+/// all transactions lock. What is remembered is written by the statement that compares.
 pub(super) async fn commit(db: &Db, commit: &DecisionCommit) -> Result<Commit, Failure> {
-    let DecisionCommit { lease, organization, decision, .. } = commit;
+    let DecisionCommit { lease, organization, decision, now, .. } = commit;
+    let changed: Vec<&Run> = decision.ended.iter().chain(&decision.shown_again).collect();
     let held = "DELETE FROM inbox WHERE delivery = $1 AND lease = $2";
-    if db.execute(held, params![lease.id.0, lease.number]).await? == 0 {
+    let (held, is_pull_request_current, are_refs_current, are_runs_current) = try_join4(
+        async { db.execute(held, params![lease.id.0, lease.number]).await },
+        remember_pull_request(db, commit),
+        remember_refs(db, commit),
+        runs::are_current(db, &changed),
+    )
+    .await?;
+    if held == 0 {
+        db.roll_back().await?;
         return Ok(Commit::LeaseLost);
     }
-    if !is_current(db, commit).await? {
-        // What was deleted above is taken back.
+    if !is_pull_request_current || !are_refs_current || !are_runs_current {
         return Err(Failure::Conflict);
     }
-    let event = Some(decision.event.as_str());
-    inbox::decide(db, lease.id, decision.outcome, event, &decision.reason, commit.now).await?;
-    if let Some(repository) = &commit.repository {
-        let before = commit.former_name.as_deref();
-        names::store(db, organization, repository, before).await?;
-    }
-    let changes = RunChanges {
-        planned: &decision.planned,
-        ended: &decision.ended,
-        shown_again: &decision.shown_again,
-        without_run: &decision.without_run,
-        delivery: Some(lease.id),
-        now: commit.now,
+    let Decision { planned, ended, shown_again, without_run, .. } = decision;
+    let delivery = Some(lease.id);
+    let changes = RunChanges { planned, ended, shown_again, without_run, delivery, now: *now };
+    let name = async {
+        match &commit.repository {
+            Some(repository) => {
+                names::store(db, organization, repository, commit.former_name.as_deref()).await
+            }
+            None => Ok(()),
+        }
     };
-    runs::store(db, &changes).await?;
+    try_join3(decide(db, commit), name, runs::store(db, &changes)).await?;
     Ok(Commit::Committed)
 }
 
-/// Whether everything that the decision was based on is unchanged. Rows that it changes are locked
-/// and changed already: the pull request first, then refs by name, then runs.
-async fn is_current(db: &Db, commit: &DecisionCommit) -> Result<bool, Failure> {
-    let DecisionCommit { organization, decision, .. } = commit;
-    if let Some(remembered) = &decision.pull_request {
-        let revision = commit.pull_request_revision;
-        if !remember_pull_request(db, organization, remembered, revision).await? {
-            return Ok(false);
-        }
-    }
-    let mut refs: Vec<&RememberedRef> = decision.refs.iter().collect();
-    refs.sort_by(|one, other| {
-        (&one.repository.id, &one.name).cmp(&(&other.repository.id, &other.name))
-    });
-    // Of a ref that a push names twice the last one counts.
-    refs.reverse();
-    refs.dedup_by_key(|one| (one.repository.id.clone(), one.name.clone()));
-    for remembered in refs {
-        let based_on = commit.ref_revisions.iter().find(|(name, _)| *name == remembered.name);
-        let revision = based_on.map_or(0, |(_, revision)| *revision);
-        if !remember_ref(db, organization, remembered, revision).await? {
-            return Ok(false);
-        }
-    }
-    let looked_at: Vec<&Run> = decision.ended.iter().chain(&decision.shown_again).collect();
-    runs::are_current(db, &looked_at).await
+async fn decide(db: &Db, commit: &DecisionCommit) -> Result<(), Failure> {
+    let Decision { outcome, event, reason, .. } = &commit.decision;
+    let sql = "INSERT INTO decision (delivery, outcome, event, reason, decided_at)
+        VALUES ($1, $2, $3, $4, $5)";
+    let (id, now) = (commit.lease.id.0, commit.now.micros());
+    let (outcome, event) = (text(outcome.as_str()), text(event.as_str()));
+    db.execute(sql, params![id, outcome, event, text(reason), now]).await?;
+    Ok(())
 }
 
-/// Stores a pull request over the state of that revision, 0 where there was none. False where it is
-/// not at that revision any more.
-async fn remember_pull_request(
-    db: &Db,
-    organization: &str,
-    Remembered { pull_request, as_of }: &Remembered,
-    revision: i64,
-) -> Result<bool, Failure> {
-    let sql = match revision {
-        0 => {
-            "INSERT INTO pull_request (organization, repository, id, as_of, revision, body)
-             VALUES ($1, $2, $3, $4, $6 + 1, $5) ON CONFLICT DO NOTHING"
-        }
-        _ => {
-            "UPDATE pull_request SET as_of = $4, revision = revision + 1, body = $5
-             WHERE organization = $1 AND repository = $2 AND id = $3 AND revision = $6"
-        }
+/// Stores the pull request that the decision remembers, unless its revision has changed. Where none
+/// is expected, one that another decision inserts at the same time is waited for, and counts as a
+/// change.
+async fn remember_pull_request(db: &Db, commit: &DecisionCommit) -> Result<bool, Failure> {
+    let Some(Remembered { pull_request, as_of }) = &commit.decision.pull_request else {
+        return Ok(true);
     };
-    let (organization, repository) = (text(organization), text(&pull_request.repository.id));
-    let body = to_json(pull_request)?;
-    let (id, as_of, body) = (pull_request.id, as_of.micros(), text(&body));
-    let of = params![organization, repository, id, as_of, body, revision];
-    Ok(db.execute(sql, of).await? == 1)
+    let sql = "INSERT INTO pull_request (organization, repository, id, as_of, revision, body)
+        SELECT $1, $2, $3, $4, $6 + 1, $5 WHERE $6 = 0 OR EXISTS (SELECT FROM pull_request
+            WHERE organization = $1 AND repository = $2 AND id = $3)
+        ON CONFLICT (organization, repository, id) DO UPDATE
+        SET as_of = excluded.as_of, revision = excluded.revision, body = excluded.body
+        WHERE pull_request.revision = $6";
+    let (organization, id) = (text(&commit.organization), pull_request.id);
+    let (repository, as_of) = (text(&pull_request.repository.id), as_of.micros());
+    let (body, revision) = (to_json(pull_request)?, commit.pull_request_revision);
+    let body = text(&body);
+    let row = params![organization, repository, id, as_of, body, revision];
+    Ok(db.execute(sql, row).await? == 1)
 }
 
-/// The same for a ref.
-async fn remember_ref(
-    db: &Db,
-    organization: &str,
-    remembered: &RememberedRef,
-    revision: i64,
-) -> Result<bool, Failure> {
-    let RememberedRef { repository, name, head, push_id, .. } = remembered;
-    let sql = match revision {
-        0 => {
-            "INSERT INTO ref (organization, repository, name, head, push_id, revision, body)
-             VALUES ($1, $2, $3, $4, $5, $7 + 1, $6) ON CONFLICT DO NOTHING"
-        }
-        _ => {
-            "UPDATE ref SET head = $4, push_id = $5, revision = revision + 1, body = $6
-             WHERE organization = $1 AND repository = $2 AND name = $3 AND revision = $7"
-        }
-    };
-    let body = to_json(remembered)?;
-    let (organization, repository) = (text(organization), text(&repository.id));
-    let head = head.as_deref().map(text);
-    let changed = db
-        .execute(
-            sql,
-            params![organization, repository, text(name), head, *push_id, text(&body), revision],
-        )
-        .await?;
-    Ok(changed == 1)
+/// The same for the refs that the decision remembers, in the order of their names.
+async fn remember_refs(db: &Db, commit: &DecisionCommit) -> Result<bool, Failure> {
+    let named = commit.decision.refs.iter();
+    // A push may name a ref twice: the last one counts.
+    let refs: BTreeMap<_, _> =
+        named.map(|one| ((text(&one.repository.id), text(&one.name)), one)).collect();
+    if refs.is_empty() {
+        return Ok(true);
+    }
+    let sql = "INSERT INTO ref (organization, repository, name, head, push_id, revision, body)
+        SELECT $1, repository, name, head, push_id, given.revision + 1, body
+        FROM unnest($2, $3, $4, $5, $6, $7)
+            AS given (repository, name, head, push_id, revision, body)
+        WHERE given.revision = 0 OR EXISTS (SELECT FROM ref WHERE organization = $1
+            AND ref.repository = given.repository AND ref.name = given.name)
+        ON CONFLICT (organization, repository, name) DO UPDATE
+        SET head = excluded.head, push_id = excluded.push_id, revision = excluded.revision,
+            body = excluded.body
+        WHERE ref.revision = excluded.revision - 1";
+    let (repositories, names): (Vec<_>, Vec<_>) = refs.keys().cloned().unzip();
+    let heads: Vec<_> = refs.values().map(|one| one.head.as_deref().map(text)).collect();
+    let pushes: Vec<_> = refs.values().map(|one| one.push_id).collect();
+    let based_on = |name: &str| commit.ref_revisions.iter().find(|(known, _)| known == name);
+    let revisions = refs.values().map(|one| based_on(&one.name).map_or(0, |(_, number)| *number));
+    let revisions: Vec<i64> = revisions.collect();
+    let bodies = refs.values().map(|one| to_json(*one)).collect::<Result<Vec<_>, _>>()?;
+    let bodies: Vec<_> = bodies.iter().map(|body| text(body)).collect();
+    let organization = text(&commit.organization);
+    let rows = params![organization, repositories, names, heads, pushes, revisions, bodies];
+    Ok(usize::try_from(db.execute(sql, rows).await?).is_ok_and(|stored| stored == refs.len()))
 }
