@@ -5,11 +5,18 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use sha2::{Digest, Sha256};
 
 use super::lenient::{Raw, is_zero, number, text};
 use crate::domain::time::Timestamp;
+
+/// Bytes of a field that a database has in an index, where rows have to be short. Azure DevOps
+/// sends a tenth.
+const INDEXED_BYTES_MAX: usize = 500;
 
 /// The outermost fields of a delivery (docs/azure-devops.md §2.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,17 +71,29 @@ pub fn envelope(body: &[u8]) -> Result<Envelope<'_>, NotUnderstood> {
         subscription_id: key(fields.subscription_id).filter(|id| !is_zero(id)),
         notification_id: number(fields.notification_id),
         event_id: key(fields.id),
-        event_type: text(fields.event_type).filter(|event_type| !event_type.is_empty()),
+        event_type: text(fields.event_type).filter(|name| !name.is_empty()).map(shortened),
         created_at: text(fields.created_date).and_then(|at| Timestamp::parse(&at)),
     })
 }
 
 fn key(raw: Raw<'_>) -> Option<Cow<'_, str>> {
     let id = text(raw).filter(|id| !id.is_empty())?;
+    if id.len() > INDEXED_BYTES_MAX {
+        // As good a key, and short.
+        return Some(Cow::Owned(URL_SAFE_NO_PAD.encode(Sha256::digest(id.to_ascii_lowercase()))));
+    }
     if id.contains(|c: char| c.is_ascii_uppercase()) {
         return Some(Cow::Owned(id.to_ascii_lowercase()));
     }
     Some(id)
+}
+
+fn shortened(mut name: Cow<'_, str>) -> Cow<'_, str> {
+    if name.len() > INDEXED_BYTES_MAX {
+        let end = name.floor_char_boundary(INDEXED_BYTES_MAX);
+        name.to_mut().truncate(end);
+    }
+    name
 }
 
 /// The outermost object of a body, with or without a byte order mark (Azure DevOps Server sends

@@ -59,6 +59,19 @@ fn an_unsaved_subscription_has_no_id() {
 }
 
 #[test]
+fn a_long_key_becomes_a_short_one_of_its_own() {
+    let event_id = |id: &str| {
+        let body = format!(r#"{{"id":"{id}","eventType":"{id}"}}"#);
+        let read = envelope(body.as_bytes()).unwrap();
+        (read.event_id.unwrap().into_owned(), read.event_type.unwrap().len())
+    };
+    let (key, event_type_bytes) = event_id(&"\u{e9}A".repeat(2_000));
+    assert_eq!((key.len(), event_type_bytes), (43, 500));
+    assert_eq!(event_id(&"\u{e9}a".repeat(2_000)).0, key);
+    assert_ne!(event_id(&"\u{e9}a".repeat(2_001)).0, key);
+}
+
+#[test]
 fn a_byte_order_mark_and_escapes_are_read_over() {
     let body = b"\xEF\xBB\xBF \n{\"eventType\":\"git\\u002epush\",\"id\":\"\\ud800\"}";
     let read = envelope(body).unwrap();

@@ -6,6 +6,7 @@ mod decision;
 pub(super) mod inbox;
 mod list;
 pub(super) mod names;
+mod subscriptions;
 
 use std::sync::Arc;
 
@@ -40,7 +41,7 @@ impl Deliveries for Postgres {
         }
         let of = (claim, Arc::clone(&self.instance));
         let claimed =
-            self.pool.write(of, |db, of| async move { inbox::claim(&db, of.0, &of.1).await });
+            self.pool.write(of, |db, of| async move { inbox::claim(&db, &of.0, &of.1).await });
         claimed.await
     }
 

@@ -8,7 +8,7 @@ use azdo_gateway::storage::{Commit, DeliveryFilter, Page, Store};
 use futures_util::future::join_all;
 
 use super::make::HookCall;
-use super::{Bench, LEASE, at, claim, make, receive};
+use super::{Bench, Engine, LEASE, at, claim, make, receive};
 
 async fn count(store: &dyn Store) -> usize {
     let page = Page { limit: 500, before: None };
@@ -89,6 +89,45 @@ async fn hooks_of_different_projects_do_not_interfere() {
         let hooks: Vec<&str> = claimed.iter().map(|one| one.hook.as_str()).collect();
         assert_eq!(hooks, ["by-hand@tools", "by-hand@fabrikam", "git-push"], "none is a duplicate");
     }
+}
+
+/// A text that no compression makes much shorter.
+fn long_text(seed: u64) -> String {
+    let step = |number: &u64| Some(number.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(seed));
+    let numbers = std::iter::successors(Some(seed), step);
+    numbers.take(1_000).map(|number| format!("{:08x}", number >> 32)).collect()
+}
+
+#[tokio::test]
+async fn a_delivery_is_stored_however_long_its_keys_are() {
+    for bench in Bench::all().await {
+        let call = make::delivery_of(make::ORGANIZATION, &long_text(3), 1, &long_text(5));
+        let body = String::from_utf8(call.body.clone()).unwrap().replace("git.push", &long_text(7));
+        let call = HookCall { body: body.into_bytes(), ..call };
+        let id = bench.accept(call.clone()).await.unwrap();
+        assert_eq!(bench.accept(call.clone()).await, None, "it is a repeat");
+        assert_eq!(bench.store.delivery_body(id).await.unwrap().unwrap(), call.body);
+        let claimed = bench.store.claim_deliveries(claim(0, 9)).await.unwrap();
+        assert_eq!(claimed.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_store_each_notification_once() {
+    let bench = Bench::of(Engine::Postgres).await;
+    let other = bench.location.open().await;
+    let calls = (0..200).map(|at| {
+        let store = Arc::clone([&bench.store, &other][at % 2]);
+        // Both bring all, the second one the other way round.
+        let number = [at / 2, 99 - at / 2][at % 2];
+        let call = make::delivery(number.try_into().unwrap());
+        // What is refused is sent again.
+        let sent = async move { while receive(&*store, &call).await.is_err() {} };
+        tokio::spawn(tokio::time::timeout(LEASE, sent))
+    });
+    join_all(calls).await.into_iter().for_each(|call| call.unwrap().unwrap());
+    let claimed = other.claim_deliveries(claim(0, 999)).await.unwrap();
+    assert_eq!((claimed.len(), count(&*bench.store).await), (100, 100));
 }
 
 #[tokio::test]

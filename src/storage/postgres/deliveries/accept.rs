@@ -1,89 +1,94 @@
-//! Stores hook calls in batches: whatever waits is stored with one statement, while the next batch
-//! gathers. Several batches are under way at once, so no call waits for a timer, and under load one
-//! commit serves many calls.
+//! Stores hook calls in batches. A call waits in a queue; whoever stores batches takes all that
+//! wait, and stores them with one statement. While it does, the next batch gathers.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::activity::Activity;
-use super::inbox::{self, NewRow, Stored};
+use super::inbox::{self, NewRow};
+use super::subscriptions::Subscriptions;
 use crate::domain::time::Timestamp;
-use crate::storage::postgres::engine::db::{Db, params, text};
-use crate::storage::postgres::engine::failure::Failure;
 use crate::storage::postgres::engine::pool::Pool;
-use crate::storage::postgres::engine::rows::get;
 use crate::storage::{EnvelopeReader, Error};
 
-/// Calls in the queue; further ones are refused.
+/// Deliveries in the queue; further ones are refused.
 const WAITING_MAX: usize = 8_192;
-/// Bytes in the queue; more are refused, but for one call.
+/// Bytes in the queue; more are refused.
 pub(in crate::storage::postgres) const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Calls in one batch, and their bytes, one call more at most.
+/// Deliveries in one batch.
 const BATCH_MAX: usize = 256;
+/// Bytes in one batch; one delivery may be longer.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Batches that are stored at the same time.
-const WRITERS: usize = 3;
-/// How long a call waits. It may be stored all the same: then its repeat is recognized.
+const BATCHES_MAX: usize = 3;
+/// How long a caller waits. The delivery may be stored afterwards, and a repeat is recognized.
 const ANSWER_MAX: Duration = Duration::from_millis(1_200);
-/// Subscriptions whose numbers are remembered.
-const KNOWN_MAX: usize = 20_000;
 
-/// Organization, scope and GUID of a subscription.
-type Subscription = (String, String, String);
+type Answer = oneshot::Sender<Result<(), Arc<str>>>;
 
 /// See the module.
 #[derive(Debug)]
 pub(in crate::storage::postgres) struct Accept {
     batches: Arc<Batches>,
-    read_envelope: EnvelopeReader,
-    activity: Arc<Activity>,
-    writers: TaskTracker,
-}
-
-#[derive(Debug)]
-struct Batches {
-    pool: Arc<Pool>,
-    queue: Mutex<Queue>,
-    filled: Notify,
-    /// The numbers of subscriptions, which never change.
-    numbers: Mutex<HashMap<Subscription, i64>>,
+    tasks: TaskTracker,
+    _stops: DropGuard,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<(NewRow, Answer)>,
     bytes: usize,
     is_closed: bool,
 }
 
 #[derive(Debug)]
-struct Waiting {
-    row: NewRow,
-    answer: oneshot::Sender<Result<(), Error>>,
+struct Batches {
+    pool: Arc<Pool>,
+    read_envelope: EnvelopeReader,
+    activity: Arc<Activity>,
+    subscriptions: Arc<Subscriptions>,
+    queue: Mutex<Queue>,
+    filled: Notify,
+    stop: CancellationToken,
 }
 
 impl Accept {
+    /// Begins to store batches.
     pub(in crate::storage::postgres) fn start(
         pool: Arc<Pool>,
         read_envelope: EnvelopeReader,
         activity: Arc<Activity>,
     ) -> Self {
-        let (queue, filled, numbers) = (Mutex::default(), Notify::new(), Mutex::default());
-        let batches = Arc::new(Batches { pool, queue, filled, numbers });
-        let writers = TaskTracker::new();
-        for _ in 0..WRITERS {
+        let batches = Arc::new(Batches {
+            pool,
+            read_envelope,
+            activity,
+            subscriptions: Arc::default(),
+            queue: Mutex::default(),
+            filled: Notify::new(),
+            stop: CancellationToken::new(),
+        });
+        let tasks = TaskTracker::new();
+        for _ in 0..BATCHES_MAX {
             let batches = Arc::clone(&batches);
-            writers.spawn(async move { batches.store_all().await });
+            tasks.spawn(async move { batches.store_all().await });
         }
-        Self { batches, read_envelope, activity, writers }
+        tasks.close();
+        Self { _stops: batches.stop.clone().drop_guard(), batches, tasks }
     }
 
-    /// Stores a call; it is durable when this returns.
+    /// Returns once the delivery is stored, or was stored before. Once it is in the queue, it is
+    /// stored even if the caller stops waiting.
+    ///
+    /// # Errors
+    /// `Busy` when too many wait, `Unavailable` when the database does not answer in time.
     pub(super) async fn receive(
         &self,
         organization: &str,
@@ -91,16 +96,14 @@ impl Accept {
         received_at: Timestamp,
         body: &[u8],
     ) -> Result<(), Error> {
-        let pool = &self.batches.pool;
-        pool.refuse_in_outage()?;
-        let envelope = (self.read_envelope)(body);
+        self.batches.pool.refuse_in_outage()?;
+        self.batches.queue.lock().refuse_more(body.len())?;
+        let envelope = (self.batches.read_envelope)(body);
         let row = NewRow::of_hook(organization, hook, received_at, envelope, body);
-        let (answer, answered) = oneshot::channel();
-        self.batches.push(Waiting { row, answer })?;
-        self.batches.filled.notify_one();
+        let answered = self.batches.enqueue(row)?;
         let stored = async {
             match tokio::time::timeout(ANSWER_MAX, answered).await {
-                Ok(Ok(stored)) => stored,
+                Ok(Ok(answer)) => answer.map_err(|advice| Error::unavailable(&*advice)),
                 Ok(Err(_)) => Err(Error::unavailable("storing a delivery panicked")),
                 Err(_) => Err(Error::unavailable(
                     "the database takes longer than a second for a delivery: check its load, its \
@@ -108,170 +111,143 @@ impl Accept {
                 )),
             }
         };
-        pool.unless_outage(stored).await?;
-        self.activity.note(organization, hook, received_at);
-        Ok(())
+        self.batches.pool.unless_outage(stored).await
     }
 
-    /// Refuses further calls, and waits until those that were taken are stored.
+    /// Refuses further deliveries and stores those that wait.
     pub(in crate::storage::postgres) async fn close(&self) {
         self.batches.queue.lock().is_closed = true;
-        self.batches.filled.notify_waiters();
-        self.writers.close();
-        self.writers.wait().await;
+        self.batches.stop.cancel();
+        self.tasks.wait().await;
+    }
+}
+
+impl Queue {
+    fn refuse_more(&self, bytes: usize) -> Result<(), Error> {
+        let waiting = self.waiting.len();
+        if self.is_closed {
+            return Err(closed());
+        }
+        if waiting >= WAITING_MAX || self.bytes.saturating_add(bytes) > WAITING_BYTES_MAX {
+            return Err(Error::Busy { waiting });
+        }
+        Ok(())
     }
 }
 
 impl Batches {
-    fn push(&self, waiting: Waiting) -> Result<(), Error> {
+    fn enqueue(&self, row: NewRow) -> Result<oneshot::Receiver<Result<(), Arc<str>>>, Error> {
+        let (answer, answered) = oneshot::channel();
         let mut queue = self.queue.lock();
-        if queue.is_closed {
-            return Err(Error::unavailable("the store is closed"));
-        }
-        if queue.waiting.len() >= WAITING_MAX || queue.bytes >= WAITING_BYTES_MAX {
-            return Err(Error::Busy { waiting: queue.waiting.len() });
-        }
-        queue.bytes += waiting.row.bytes();
-        queue.waiting.push_back(waiting);
-        Ok(())
+        queue.refuse_more(row.bytes())?;
+        queue.bytes += row.bytes();
+        queue.waiting.push_back((row, answer));
+        drop(queue);
+        self.filled.notify_one();
+        Ok(answered)
     }
 
-    /// What waits, up to the size of a batch. None once the queue is closed and empty.
-    fn take(&self) -> Option<Vec<Waiting>> {
-        let mut queue = self.queue.lock();
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        while batch.len() < BATCH_MAX
-            && bytes < BATCH_BYTES_MAX
-            && let Some(waiting) = queue.waiting.pop_front()
-        {
-            bytes += waiting.row.bytes();
-            batch.push(waiting);
-        }
-        queue.bytes = queue.bytes.saturating_sub(bytes);
-        (!batch.is_empty() || !queue.is_closed).then_some(batch)
-    }
-
+    /// Stores batches until the store is closed and nothing waits.
     async fn store_all(&self) {
         loop {
-            // Before the look into the queue: what comes after it is not missed.
-            let filled = self.filled.notified();
-            match self.take() {
-                None => return,
-                Some(batch) if batch.is_empty() => filled.await,
-                Some(batch) => {
-                    // There may be more, for another writer.
-                    self.filled.notify_one();
-                    self.store(batch).await;
+            let is_last = self.stop.is_cancelled();
+            let (rows, answers) = self.next_batch();
+            if !rows.is_empty() {
+                self.store_batch(Arc::new(rows), answers).await;
+            } else if is_last {
+                return;
+            } else {
+                tokio::select! {
+                    () = self.filled.notified() => {}
+                    () = self.stop.cancelled() => {}
                 }
             }
         }
     }
 
-    async fn store(&self, batch: Vec<Waiting>) {
-        let (rows, answers): (Vec<NewRow>, Vec<_>) =
-            batch.into_iter().map(|waiting| (waiting.row, waiting.answer)).unzip();
-        let rows: Vec<Arc<NewRow>> = rows.into_iter().map(Arc::new).collect();
-        match self.store_together(rows.clone()).await {
-            Ok(()) => answers.into_iter().for_each(|answer| drop(answer.send(Ok(())))),
-            // One that cannot be stored must not keep the others from it.
-            Err(_) if rows.len() > 1 && self.pool.refuse_in_outage().is_ok() => {
-                for (row, answer) in rows.into_iter().zip(answers) {
-                    drop(answer.send(self.store_together(vec![row]).await));
-                }
-            }
-            Err(error) => {
-                let advice = error.to_string();
-                for answer in answers {
-                    drop(answer.send(Err(Error::unavailable(advice.clone()))));
-                }
-            }
+    fn next_batch(&self) -> (Vec<NewRow>, Vec<Answer>) {
+        let mut queue = self.queue.lock();
+        let (mut rows, mut answers, mut bytes) = (Vec::new(), Vec::new(), 0_usize);
+        while rows.len() < BATCH_MAX && bytes < BATCH_BYTES_MAX {
+            let Some((row, answer)) = queue.waiting.pop_front() else { break };
+            bytes += row.bytes();
+            rows.push(row);
+            answers.push(answer);
+        }
+        queue.bytes = queue.bytes.saturating_sub(bytes);
+        if !queue.waiting.is_empty() {
+            self.filled.notify_one();
+        }
+        (rows, answers)
+    }
+
+    async fn store_batch(&self, rows: Arc<Vec<NewRow>>, answers: Vec<Answer>) {
+        let stored = self.store(&rows, 0..rows.len()).await;
+        // One delivery that the database refuses must not take the others with it.
+        let is_of_one = stored.is_err() && rows.len() > 1 && self.pool.refuse_in_outage().is_ok();
+        let together = stored.map_err(|error| Arc::from(advice(error)));
+        for (at, answer) in answers.into_iter().enumerate() {
+            let result = match is_of_one {
+                true => self.store(&rows, at..at + 1).await.map_err(|error| {
+                    let advice = advice(error);
+                    tracing::error!("a delivery cannot be stored: {advice}");
+                    Arc::from(advice)
+                }),
+                false => together.clone(),
+            };
+            // The caller may be gone: the delivery counts all the same.
+            drop(answer.send(result));
         }
     }
 
-    async fn store_together(&self, rows: Vec<Arc<NewRow>>) -> Result<(), Error> {
-        let subscriptions = self.numbers_of(&rows).await?;
-        let stored = self.pool.write_singly((rows.clone(), subscriptions), |db, of| async move {
-            let (rows, subscriptions) = &*of;
-            let rows: Vec<&NewRow> = rows.iter().map(AsRef::as_ref).collect();
-            inbox::insert(&db, &rows, subscriptions).await
+    /// Stores some of the rows, all or nothing.
+    async fn store(&self, rows: &Arc<Vec<NewRow>>, which: Range<usize>) -> Result<(), Error> {
+        let args = (Arc::clone(rows), which.clone(), Arc::clone(&self.subscriptions));
+        let inserted = self.pool.write_singly(args, |db, args| async move {
+            let (rows, which, subscriptions) = &*args;
+            let rows = rows.get(which.clone()).unwrap_or_default();
+            let of: Vec<_> = rows.iter().map(|row| row.subscription.as_ref()).collect();
+            let numbers = subscriptions.numbers(&db, &of).await?;
+            let inserted = inbox::insert(&db, rows, &numbers).await?;
+            let duplicates = inbox::duplicates(rows, &inserted);
+            // Where this fails, they are decided, and start nothing.
+            if let Err(failure) = inbox::end(&db, &duplicates).await {
+                tracing::warn!("deliveries of one event are decided apart: {failure}");
+            }
+            Ok(inserted.len())
         });
-        let stored = stored.await?;
-        count(&stored);
-        let mut events = HashSet::new();
-        for Stored { index, id, is_new, has_earlier } in stored {
-            let Some(row) = rows.get(index) else { continue };
-            // Those of one batch do not see each other.
-            let is_second = row.event().is_some_and(|event| !events.insert(event));
-            if is_new && (has_earlier || is_second) {
-                let ended = self.pool.write((Arc::clone(row), id), |db, of| async move {
-                    inbox::end_duplicate(&db, &of.0, of.1).await
-                });
-                ended.await?;
+        let new = match inserted.await {
+            Ok(new) => new,
+            Err(error) => {
+                self.subscriptions.forget();
+                return Err(error);
             }
+        };
+        let rows = rows.get(which).unwrap_or_default();
+        for row in rows {
+            self.activity.note(&row.organization, &row.hook, row.received_at);
         }
+        count("stored", new);
+        count("already_there", rows.len().saturating_sub(new));
         Ok(())
     }
+}
 
-    /// The numbers of the subscriptions of these rows, in their order; none for rows without a key.
-    async fn numbers_of(&self, rows: &[Arc<NewRow>]) -> Result<Vec<Option<i64>>, Error> {
-        let subscription = |row: &Arc<NewRow>| {
-            let (scope, guid) = row.subscription()?;
-            Some((row.organization.clone(), scope, guid.to_owned()))
-        };
-        let subscriptions: Vec<Option<Subscription>> = rows.iter().map(subscription).collect();
-        let mut missing: Vec<Subscription> = {
-            let numbers = self.numbers.lock();
-            let is_missing = |one: &&Subscription| !numbers.contains_key(*one);
-            subscriptions.iter().flatten().filter(is_missing).cloned().collect()
-        };
-        if !missing.is_empty() {
-            missing.sort();
-            missing.dedup();
-            let found = self
-                .pool
-                .write_singly(missing, |db, missing| async move { intern(&db, &missing).await });
-            let found = found.await?;
-            let mut numbers = self.numbers.lock();
-            if numbers.len() + found.len() > KNOWN_MAX {
-                numbers.clear();
-            }
-            numbers.extend(found);
-        }
-        let numbers = self.numbers.lock();
-        let number = |one: &Option<Subscription>| match one {
-            Some(one) => numbers.get(one).map(|number| Some(*number)),
-            None => Some(None),
-        };
-        let found: Option<Vec<Option<i64>>> = subscriptions.iter().map(number).collect();
-        found.ok_or_else(|| Error::unavailable("the number of a subscription is missing"))
+fn count(result: &'static str, deliveries: usize) {
+    if deliveries > 0 {
+        let deliveries = u64::try_from(deliveries).unwrap_or(u64::MAX);
+        metrics::counter!("azdo_gateway_deliveries_total", "result" => result)
+            .increment(deliveries);
     }
 }
 
-/// Gives numbers to subscriptions that have none, in their order. Those that another process has
-/// just given one are seen by the second statement only.
-async fn intern(
-    db: &Db,
-    subscriptions: &[Subscription],
-) -> Result<Vec<(Subscription, i64)>, Failure> {
-    let organizations: Vec<_> = subscriptions.iter().map(|(one, ..)| text(one)).collect();
-    let scopes: Vec<_> = subscriptions.iter().map(|(_, one, _)| text(one)).collect();
-    let guids: Vec<_> = subscriptions.iter().map(|(.., one)| text(one)).collect();
-    let of = params![organizations, scopes, guids];
-    let sql = "INSERT INTO subscription (organization, scope, guid)
-         SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING";
-    db.execute(sql, of).await?;
-    let sql = "SELECT position, subscription.id
-         FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY
-            AS wanted (organization, scope, guid, position)
-         JOIN subscription USING (organization, scope, guid) ORDER BY position";
-    let rows = db.rows(sql, of).await?;
-    let ids = rows.iter().map(|row| get(row, 1)).collect::<Result<Vec<i64>, _>>()?;
-    Ok(subscriptions.iter().cloned().zip(ids).collect())
+fn advice(error: Error) -> String {
+    match error {
+        Error::Unavailable { advice, .. } => advice,
+        error => error.to_string(),
+    }
 }
 
-fn count(stored: &[Stored]) {
-    for one in stored {
-        let result = if one.is_new { "stored" } else { "already_there" };
-        metrics::counter!("azdo_gateway_deliveries_total", "result" => result).increment(1);
-    }
+fn closed() -> Error {
+    Error::unavailable("the store is closed")
 }

@@ -1,7 +1,10 @@
 //! The inbox: deliveries are stored once and leased until they are decided.
 
+use std::collections::HashMap;
+
 use tokio_postgres::Row;
 
+use super::subscriptions::Subscription;
 use crate::domain::decision::{Outcome, Source};
 use crate::domain::delivery;
 use crate::domain::id::DeliveryId;
@@ -14,10 +17,6 @@ use crate::storage::postgres::engine::rows::{
 };
 use crate::storage::{CATCH_UP_HOOK, CatchUpDelivery, Claim, Envelope, Lease, LeasedDelivery};
 
-/// Deliveries of one event that are compared with a new one. A duplicate that is not recognized
-/// here is decided, and starts nothing.
-const SAME_EVENT_MAX: usize = 16;
-
 /// A delivery to be inserted.
 #[derive(Debug)]
 pub(super) struct NewRow {
@@ -25,6 +24,9 @@ pub(super) struct NewRow {
     pub(super) hook: String,
     source: Source,
     pub(super) received_at: Timestamp,
+    /// None where the delivery has no key.
+    pub(super) subscription: Option<Subscription>,
+    event: Option<Vec<u8>>,
     envelope: Envelope,
     /// JSON.
     catch_up: Option<String>,
@@ -47,6 +49,8 @@ impl NewRow {
             hook: hook.to_owned(),
             source: Source::Hook,
             received_at,
+            subscription: Subscription::of(organization, hook, &envelope),
+            event: envelope.event_id.as_deref().map(event_key),
             envelope,
             catch_up: None,
             body: compress(body),
@@ -54,20 +58,18 @@ impl NewRow {
         }
     }
 
-    /// A fact that catch-up found.
     fn of_catch_up(found: &CatchUpDelivery) -> Result<Self, Failure> {
         let CatchUpDelivery { organization, received_at, event_type, created_at, body, meta } =
             found;
+        let (event_type, created_at) = (Some(event_type.clone()), Some(*created_at));
         Ok(Self {
             organization: organization.clone(),
             hook: CATCH_UP_HOOK.to_owned(),
             source: Source::CatchUp,
             received_at: *received_at,
-            envelope: Envelope {
-                event_type: Some(event_type.clone()),
-                created_at: Some(*created_at),
-                ..Envelope::default()
-            },
+            subscription: None,
+            event: None,
+            envelope: Envelope { event_type, created_at, ..Envelope::default() },
             catch_up: Some(to_json(meta)?),
             body: compress(body),
             body_bytes: body.len(),
@@ -79,127 +81,176 @@ impl NewRow {
         self.body.len() + 512
     }
 
-    /// Its event, where it has one.
-    pub(super) fn event(&self) -> Option<(&str, &str)> {
-        Some((&self.organization, self.envelope.event_id.as_deref()?))
-    }
-
-    /// The scope and the GUID of its subscription, where it has a key.
-    pub(super) fn subscription(&self) -> Option<(String, &str)> {
-        let Envelope { subscription, notification, .. } = &self.envelope;
-        let key = delivery::key(&self.hook, subscription.as_deref(), *notification)?;
-        Some((key.0, key.1))
+    /// What becomes of the delivery where `earlier` is one of the same event.
+    fn on_arrival(&self, earlier: Option<DeliveryId>) -> Option<(Outcome, String)> {
+        let Envelope { quarantined, subscription, .. } = &self.envelope;
+        delivery::on_arrival(quarantined.as_deref(), subscription.as_deref(), earlier)
     }
 }
 
-/// What became of a row.
+/// A delivery that was inserted.
 #[derive(Debug)]
-pub(super) struct Stored {
-    /// Its position among those that were to be stored.
-    pub(super) index: usize,
-    pub(super) id: DeliveryId,
-    /// False where a delivery with its key was stored before.
-    pub(super) is_new: bool,
-    /// Another delivery of the same event was stored before.
-    pub(super) has_earlier: bool,
+pub(super) struct Inserted {
+    id: DeliveryId,
+    /// Its position among those that were given.
+    at: usize,
+    /// Deliveries of the same event that were stored before, with their hooks, in order.
+    earlier: Vec<(DeliveryId, String)>,
 }
 
-/// Ids are taken in the order of the rows. They are inserted in the order of their keys, so that
-/// two batches with equal keys do not wait for each other in a circle: the second one waits until
-/// the first is committed, and then finds the key taken.
-const INSERT: &str = "WITH new AS MATERIALIZED (
-        SELECT nextval('delivery_id_seq') AS id, row.*
-        FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
-            $7::bytea[], $8::text[], $9::bigint[], $10::text[], $11::bytea[], $12::bigint[],
-            $13::text[]) WITH ORDINALITY
-        AS row (organization, hook, source, received_at, subscription, notification, event_id,
-            event_type, created_at, catch_up, body, body_bytes, quarantined, position)),
-    stored AS (
-        INSERT INTO delivery (id, organization, hook, source, received_at, subscription,
-            notification, event_id, event_type, created_at, catch_up, body_bytes)
-        SELECT id, organization, hook, source, received_at, subscription, notification, event_id,
-            event_type, created_at, catch_up, body_bytes
-        FROM new ORDER BY subscription, notification, id
-        ON CONFLICT (subscription, notification)
-            WHERE subscription IS NOT NULL AND notification IS NOT NULL DO NOTHING
-        RETURNING id),
-    bodies AS (
-        INSERT INTO body (delivery, received_at, body)
-        SELECT id, received_at, body FROM new JOIN stored USING (id)),
-    waiting AS (
-        INSERT INTO inbox (delivery, due_at)
-        SELECT id, 0 FROM new JOIN stored USING (id) WHERE quarantined IS NULL),
-    decided AS (
-        INSERT INTO decision (delivery, outcome, reason, decided_at)
-        SELECT id, 'quarantined', quarantined, received_at FROM new JOIN stored USING (id)
-        WHERE quarantined IS NOT NULL)
-    SELECT position, new.id, stored.id IS NOT NULL, EXISTS (
-        SELECT 1 FROM delivery AS before
-        WHERE before.event_id = new.event_id AND before.organization = new.organization
-            AND before.source = new.source)
-    FROM new LEFT JOIN stored USING (id)";
+/// One statement, because a delivery is acknowledged after one round trip. What is stored already
+/// uses up no numbers, as far as this can be known. A body is taken out of its array where it is
+/// inserted: in the other rows it would be copied each time.
+///
+/// The rows are inserted by key, so that two batches do not wait for each other in a circle; where
+/// another batch inserts the same key, `ON CONFLICT` waits until that is committed. The conflict
+/// names its index: any other one is an error. At most 16 deliveries of one event are compared with
+/// a new one; a duplicate that is not recognized is decided, and starts nothing.
+///
+/// Subqueries that could be joins make the database use an index for each row, and `OFFSET 0` makes
+/// it choose the index of events.
+const INSERT: &str = "WITH given AS (
+    SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    WITH ORDINALITY AS given (organization, hook, source, received_at, subscription, notification,
+        event_id, event_type, created_at, catch_up, body_bytes, outcome, reason, at)
+    WHERE (SELECT id FROM delivery WHERE delivery.subscription = given.subscription
+        AND delivery.notification = given.notification) IS NULL
+    ORDER BY at
+), new AS MATERIALIZED (
+    SELECT nextval('delivery_id_seq') AS id, given.* FROM given
+), inserted AS (
+    INSERT INTO delivery (id, organization, hook, source, received_at, subscription, notification,
+        event_id, event_type, created_at, catch_up, body_bytes)
+    SELECT id, organization, hook, source, received_at, subscription, notification,
+        event_id, event_type, created_at, catch_up, body_bytes
+    FROM new ORDER BY subscription, notification
+    ON CONFLICT (subscription, notification)
+        WHERE subscription IS NOT NULL AND notification IS NOT NULL DO NOTHING
+    RETURNING id
+), stored AS MATERIALIZED (
+    SELECT * FROM new WHERE id = ANY (ARRAY (SELECT id FROM inserted))
+), bodies AS (
+    INSERT INTO body (delivery, received_at, body)
+    SELECT id, received_at, ($14::bytea[])[at] FROM stored
+), waiting AS (
+    INSERT INTO inbox (delivery, due_at) SELECT id, 0 FROM stored WHERE outcome IS NULL
+), ended AS (
+    INSERT INTO decision (delivery, outcome, reason, decided_at)
+    SELECT id, outcome, reason, received_at FROM stored WHERE outcome IS NOT NULL
+)
+SELECT stored.id, stored.at, earlier.id, earlier.hook FROM stored LEFT JOIN LATERAL (
+    SELECT id, hook FROM (
+        SELECT id, hook FROM delivery WHERE event_id = stored.event_id
+            AND organization = stored.organization AND source = stored.source OFFSET 0
+    ) AS same ORDER BY id LIMIT 16
+) AS earlier ON true ORDER BY stored.id, earlier.id";
 
-/// Stores deliveries, those of hooks unless one with their key is stored already. `subscriptions`
-/// are the numbers of their subscriptions.
+/// Stores deliveries, except those whose key is stored already. `numbers` are those of their
+/// subscriptions.
 pub(super) async fn insert(
     db: &Db,
-    new: &[&NewRow],
-    subscriptions: &[Option<i64>],
-) -> Result<Vec<Stored>, Failure> {
-    let texts = |of: fn(&NewRow) -> &str| new.iter().map(|row| text(of(row))).collect::<Vec<_>>();
-    let numbers = |of: fn(&NewRow) -> Option<i64>| new.iter().map(|row| of(row)).collect();
-    let organizations = texts(|row| &row.organization);
-    let hooks = texts(|row| &row.hook);
-    let sources = texts(|row| row.source.as_str());
-    let received: Vec<i64> = new.iter().map(|row| row.received_at.micros()).collect();
-    let subscriptions = subscriptions.to_vec();
-    let notifications: Vec<Option<i64>> = numbers(|row| row.envelope.notification);
-    let event_id = |row: &&NewRow| row.envelope.event_id.as_deref().map(event_key);
-    let event_ids: Vec<Option<Vec<u8>>> = new.iter().map(event_id).collect();
-    let some = |of: fn(&NewRow) -> Option<&String>| {
-        new.iter().map(|row| of(row).map(|one| text(one))).collect::<Vec<_>>()
-    };
-    let event_types = some(|row| row.envelope.event_type.as_ref());
-    let created: Vec<Option<i64>> = numbers(|row| row.envelope.created_at.map(Timestamp::micros));
-    let catch_ups = some(|row| row.catch_up.as_ref());
-    let bodies: Vec<&[u8]> = new.iter().map(|row| row.body.as_slice()).collect();
-    let body_bytes: Vec<i64> = new.iter().map(|row| limit(row.body_bytes)).collect();
-    let quarantined = some(|row| row.envelope.quarantined.as_ref());
-    let rows = db
-        .rows(
-            INSERT,
-            params![
-                organizations,
-                hooks,
-                sources,
-                received,
-                subscriptions,
-                notifications,
-                event_ids,
-                event_types,
-                created,
-                catch_ups,
-                bodies,
-                body_bytes,
-                quarantined
-            ],
-        )
-        .await?;
-    let stored = |row: &Row| {
-        let position: usize = count(row, 0)?;
-        Ok(Stored {
-            index: position.saturating_sub(1),
-            id: DeliveryId(get(row, 1)?),
-            is_new: get(row, 2)?,
-            has_earlier: get(row, 3)?,
-        })
-    };
-    let mut stored: Vec<Stored> = rows.iter().map(stored).collect::<Result<_, Failure>>()?;
-    stored.sort_by_key(|one| one.index);
-    Ok(stored)
+    rows: &[NewRow],
+    numbers: &[Option<i64>],
+) -> Result<Vec<Inserted>, Failure> {
+    let column = rows.iter();
+    let organizations: Vec<_> = column.clone().map(|row| text(&row.organization)).collect();
+    let hooks: Vec<_> = column.clone().map(|row| text(&row.hook)).collect();
+    let sources: Vec<_> = column.clone().map(|row| text(row.source.as_str())).collect();
+    let received: Vec<i64> = column.clone().map(|row| row.received_at.micros()).collect();
+    let notifications: Vec<_> = column.clone().map(|row| row.envelope.notification).collect();
+    let events: Vec<_> = column.clone().map(|row| row.event.as_deref()).collect();
+    let types = column.clone().map(|row| row.envelope.event_type.as_deref().map(text));
+    let types: Vec<_> = types.collect();
+    let created = column.clone().map(|row| row.envelope.created_at.map(Timestamp::micros));
+    let created: Vec<_> = created.collect();
+    let catch_up: Vec<_> = column.clone().map(|row| row.catch_up.as_deref().map(text)).collect();
+    let body_bytes: Vec<i64> = column.clone().map(|row| limit(row.body_bytes)).collect();
+    let ends: Vec<_> = column.clone().map(|row| row.on_arrival(None)).collect();
+    let outcomes = ends.iter().map(|end| end.as_ref().map(|(outcome, _)| text(outcome.as_str())));
+    let reasons = ends.iter().map(|end| end.as_ref().map(|(_, reason)| text(reason)));
+    let (outcomes, reasons): (Vec<_>, Vec<_>) = (outcomes.collect(), reasons.collect());
+    let bodies: Vec<&[u8]> = column.map(|row| row.body.as_slice()).collect();
+    let numbers = numbers.to_vec();
+    let given = params![
+        organizations,
+        hooks,
+        sources,
+        received,
+        numbers,
+        notifications,
+        events,
+        types,
+        created,
+        catch_up,
+        body_bytes,
+        outcomes,
+        reasons,
+        bodies,
+    ];
+    let mut inserted: Vec<Inserted> = Vec::new();
+    for row in &db.rows(INSERT, given).await? {
+        let id = DeliveryId(get(row, 0)?);
+        if inserted.last().is_none_or(|last| last.id != id) {
+            let at = count::<usize>(row, 1)?.saturating_sub(1);
+            inserted.push(Inserted { id, at, earlier: Vec::new() });
+        }
+        if let (Some(earlier), Some(last)) = (get::<Option<i64>>(row, 2)?, inserted.last_mut()) {
+            last.earlier.push((DeliveryId(earlier), get(row, 3)?));
+        }
+    }
+    Ok(inserted)
 }
 
-/// Stores what catch-up found. Each is new, since none has a key.
+/// A delivery that needs no decision.
+#[derive(Debug)]
+pub(super) struct Ended {
+    id: DeliveryId,
+    outcome: Outcome,
+    reason: String,
+    at: Timestamp,
+}
+
+/// Those of the deliveries that are about the same event as an earlier one, which may have been
+/// inserted with them.
+pub(super) fn duplicates(rows: &[NewRow], inserted: &[Inserted]) -> Vec<Ended> {
+    let mut of_event: HashMap<(&str, &[u8]), Vec<(DeliveryId, &str)>> = HashMap::new();
+    let mut ended = Vec::new();
+    for Inserted { id, at, earlier } in inserted {
+        let Some(row) = rows.get(*at) else { continue };
+        let Some(event) = &row.event else { continue };
+        let beside = of_event.entry((&row.organization, event)).or_default();
+        let before = earlier.iter().map(|(id, hook)| (*id, hook.as_str()));
+        let mut same = before.chain(beside.iter().copied());
+        let earlier = same.find(|(_, hook)| delivery::stands_for(hook, &row.hook));
+        let end = row.on_arrival(earlier.map(|(id, _)| id));
+        if let Some((outcome, reason)) = end.filter(|_| row.on_arrival(None).is_none()) {
+            ended.push(Ended { id: *id, outcome, reason, at: row.received_at });
+        }
+        beside.push((*id, &row.hook));
+    }
+    ended
+}
+
+/// Takes deliveries out of the inbox that need no decision, except those that are being decided.
+pub(super) async fn end(db: &Db, ended: &[Ended]) -> Result<(), Failure> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = ended.iter().map(|one| one.id.0).collect();
+    let outcomes: Vec<_> = ended.iter().map(|one| text(one.outcome.as_str())).collect();
+    let reasons: Vec<_> = ended.iter().map(|one| text(&one.reason)).collect();
+    let times: Vec<i64> = ended.iter().map(|one| one.at.micros()).collect();
+    let sql = "WITH taken AS (
+            DELETE FROM inbox WHERE delivery = ANY ($1) AND lease = 0 RETURNING delivery
+        )
+        INSERT INTO decision (delivery, outcome, reason, decided_at)
+        SELECT * FROM unnest($1, $2, $3, $4) AS given (delivery, outcome, reason, decided_at)
+        WHERE delivery = ANY (ARRAY (SELECT delivery FROM taken))";
+    db.execute(sql, params![ids, outcomes, reasons, times]).await?;
+    Ok(())
+}
+
+/// Stores what catch-up found, in this order. The deliveries have no key, so each is new.
 pub(in crate::storage::postgres) async fn insert_found(
     db: &Db,
     found: &[CatchUpDelivery],
@@ -208,95 +259,59 @@ pub(in crate::storage::postgres) async fn insert_found(
         return Ok(Vec::new());
     }
     let rows = found.iter().map(NewRow::of_catch_up).collect::<Result<Vec<_>, _>>()?;
-    let rows: Vec<&NewRow> = rows.iter().collect();
-    let stored = insert(db, &rows, &vec![None; rows.len()]).await?;
-    Ok(stored.into_iter().map(|one| one.id).collect())
+    let inserted = insert(db, &rows, &vec![None; rows.len()]).await?;
+    Ok(inserted.into_iter().map(|one| one.id).collect())
 }
 
-/// Ends a new delivery as a duplicate, where an earlier one of the same event may count for it.
-/// One that is being decided already is left alone.
-///
-/// Only a delivery with a smaller id is an earlier one: of two that are stored at the same time
-/// each may see the other, and one of them has to be decided.
-pub(super) async fn end_duplicate(db: &Db, new: &NewRow, id: DeliveryId) -> Result<(), Failure> {
-    let Some(event_id) = new.envelope.event_id.as_deref().map(event_key) else { return Ok(()) };
-    let sql = "SELECT id, hook FROM delivery
-         WHERE event_id = $1 AND organization = $2 AND source = $3 AND id < $4
-         ORDER BY id LIMIT $5";
-    let (organization, source) = (text(&new.organization), text(new.source.as_str()));
-    let most = limit(SAME_EVENT_MAX);
-    let rows = db.rows(sql, params![event_id, organization, source, id.0, most]).await?;
-    let mut earlier = None;
-    for row in &rows {
-        if earlier.is_none() && delivery::stands_for(get(row, 1)?, &new.hook) {
-            earlier = Some(DeliveryId(get(row, 0)?));
-        }
-    }
-    let Envelope { subscription, quarantined, .. } = &new.envelope;
-    let ended = delivery::on_arrival(quarantined.as_deref(), subscription.as_deref(), earlier);
-    let Some((outcome, reason)) = ended else { return Ok(()) };
-    let taken = "DELETE FROM inbox WHERE delivery = $1 AND lease = 0";
-    if db.execute(taken, params![id.0]).await? == 1 {
-        decide(db, id, outcome, None, &reason, new.received_at).await?;
-    }
-    Ok(())
-}
-
-pub(super) async fn decide(
-    db: &Db,
-    id: DeliveryId,
-    outcome: Outcome,
-    event: Option<&str>,
-    reason: &str,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    let sql = "INSERT INTO decision (delivery, outcome, event, reason, decided_at)
-         VALUES ($1, $2, $3, $4, $5)";
-    let (outcome, event) = (text(outcome.as_str()), event.map(text));
-    db.execute(sql, params![id.0, outcome, event, text(reason), now.micros()]).await?;
-    Ok(())
-}
-
-/// With the time of receipt the database finds the partition of a body.
-const CLAIM: &str = "WITH due AS MATERIALIZED (
+/// The oldest are taken first. The list of ids makes the database look each of them up, and not
+/// read the inbox; `LIMIT 1` does the same for the bodies, each of which lies in the partition of
+/// its day.
+const CLAIM: &str = "WITH leased AS (
+    UPDATE inbox SET lease = lease + 1, attempts = attempts + 1, due_at = $2, holder = $4
+    WHERE delivery = ANY (ARRAY (
         SELECT delivery FROM inbox WHERE due_at <= $1 ORDER BY due_at, delivery LIMIT $3
-        FOR UPDATE SKIP LOCKED),
-    leased AS (
-        UPDATE inbox SET lease = lease + 1, attempts = attempts + 1, due_at = $2, holder = $4
-        FROM due WHERE inbox.delivery = due.delivery
-        RETURNING inbox.delivery, lease, attempts)
-    SELECT leased.delivery, lease, attempts, organization, hook, source, delivery.received_at,
-        catch_up, body.body
-    FROM leased JOIN delivery ON delivery.id = leased.delivery
-    LEFT JOIN body ON body.delivery = delivery.id AND body.received_at = delivery.received_at
-    ORDER BY leased.delivery";
+        FOR UPDATE SKIP LOCKED))
+    RETURNING delivery, lease, attempts
+)
+SELECT leased.delivery, lease, attempts, organization, hook, source, delivery.received_at, catch_up,
+    body.body
+FROM leased CROSS JOIN LATERAL (
+    SELECT organization, hook, source, received_at, catch_up FROM delivery
+    WHERE id = leased.delivery LIMIT 1
+) AS delivery LEFT JOIN LATERAL (
+    SELECT body FROM body
+    WHERE body.delivery = leased.delivery AND body.received_at = delivery.received_at LIMIT 1
+) AS body ON true";
 
 pub(super) async fn claim(
     db: &Db,
-    claim: Claim,
+    claim: &Claim,
     instance: &str,
 ) -> Result<Vec<LeasedDelivery>, Failure> {
     let (now, until) = (claim.now.micros(), claim.now.plus(claim.lease).micros());
     let rows = db.rows(CLAIM, params![now, until, limit(claim.limit), text(instance)]).await?;
-    rows.iter().map(leased).collect()
+    let mut leased = rows.iter().map(leased).collect::<Result<Vec<_>, _>>()?;
+    leased.sort_by_key(|delivery| delivery.lease.id);
+    Ok(leased)
 }
 
 fn leased(row: &Row) -> Result<LeasedDelivery, Failure> {
-    let id = DeliveryId(get(row, 0)?);
+    let id: i64 = get(row, 0)?;
     let source: &str = get(row, 5)?;
     let catch_up: Option<&str> = get(row, 7)?;
-    let stored: Option<&[u8]> = get(row, 8)?;
+    let body: Option<&[u8]> = get(row, 8)?;
+    let body = body.ok_or_else(|| Failure::Value("it is missing".into())).and_then(decompress);
     Ok(LeasedDelivery {
-        lease: Lease { id, number: get(row, 1)? },
+        lease: Lease { id: DeliveryId(id), number: get(row, 1)? },
         attempts: count(row, 2)?,
         organization: get(row, 3)?,
         hook: get(row, 4)?,
         source: parsed(source, Source::parse(source))?,
         received_at: time(row, 6)?,
         catch_up: catch_up.map(from_json).transpose()?,
-        body: decompress(stored.unwrap_or_default()).unwrap_or_else(|error| {
+        body: body.unwrap_or_else(|error| {
             // An empty body is quarantined, and the other deliveries are decided.
-            tracing::error!(delivery = id.0, %error, "a stored body is damaged");
+            tracing::error!(delivery = id, %error, "a stored body is damaged");
             Vec::new()
         }),
     })
@@ -308,27 +323,31 @@ pub(super) async fn replay(
     id: DeliveryId,
     now: Timestamp,
 ) -> Result<Option<DeliveryId>, Failure> {
-    let sql = "WITH copied AS (
+    let sql = "WITH original AS (
+            SELECT delivery.*, body FROM delivery JOIN body
+                ON body.delivery = delivery.id AND body.received_at = delivery.received_at
+            WHERE delivery.id = $1
+        ), copied AS (
             INSERT INTO delivery (organization, hook, source, received_at, event_id, event_type,
                 created_at, body_bytes)
             SELECT organization, hook, $2, $3, event_id, event_type, created_at, body_bytes
-            FROM delivery WHERE id = $1 RETURNING id),
-        bodies AS (
+            FROM original RETURNING id
+        ), bodies AS (
             INSERT INTO body (delivery, received_at, body)
-            SELECT copied.id, $3, body.body FROM copied CROSS JOIN delivery
-            JOIN body ON body.delivery = delivery.id AND body.received_at = delivery.received_at
-            WHERE delivery.id = $1),
-        waiting AS (INSERT INTO inbox (delivery, due_at) SELECT id, 0 FROM copied)
+            SELECT copied.id, $3, body FROM copied, original
+        ), waiting AS (
+            INSERT INTO inbox (delivery, due_at) SELECT id, 0 FROM copied
+        )
         SELECT id FROM copied";
     let source = text(Source::Replay.as_str());
     let row = db.row(sql, params![id.0, source, now.micros()]).await?;
-    row.map(|row| Ok(DeliveryId(get(&row, 0)?))).transpose()
+    row.map(|row| get(&row, 0).map(DeliveryId)).transpose()
 }
 
 pub(super) async fn body(db: &Db, id: DeliveryId) -> Result<Option<Vec<u8>>, Failure> {
-    let sql = "SELECT body.body FROM delivery
-         JOIN body ON body.delivery = delivery.id AND body.received_at = delivery.received_at
-         WHERE delivery.id = $1";
+    let sql = "SELECT body FROM delivery JOIN body
+            ON body.delivery = delivery.id AND body.received_at = delivery.received_at
+        WHERE delivery.id = $1";
     let row = db.row(sql, params![id.0]).await?;
     row.map(|row| decompress(get(&row, 0)?)).transpose()
 }
