@@ -164,6 +164,13 @@ pub enum Posting {
     },
 }
 
+impl Posting {
+    /// Whether Azure DevOps may have got the status in this attempt.
+    pub fn may_be_posted(&self) -> bool {
+        matches!(self, Posting::Posted { .. } | Posting::Later { doubtful: true, .. })
+    }
+}
+
 /// What became of a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusOutcome {
@@ -296,6 +303,13 @@ impl Slot {
             }
         };
         Ended { outcome, reason: reason.to_owned(), posted_at }
+    }
+
+    /// A post whose lease had ended may have reached Azure DevOps after a later one: what the slot
+    /// shows is looked up, once the attempt has ended that may be under way.
+    pub fn doubt(&mut self, now: Timestamp) {
+        self.due_at = Some(now);
+        (self.posted, self.is_doubtful) = (None, true);
     }
 
     /// The attempt is not repeated; a newer status that came meanwhile is due.

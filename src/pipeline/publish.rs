@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
@@ -84,13 +84,14 @@ impl Tick for Publish {
     async fn tick(&self) -> Result<Progress, worker::Error> {
         let limit = self.in_flight.capacity().await.min(CLAIM_MAX);
         let claim = Claim { now: self.poster.clock.now(), limit, lease: LEASE };
+        let claimed_at = Instant::now();
         let claimed = self.poster.statuses.claim_slots(claim).await?;
         if claimed.is_empty() {
             return Ok(Progress::Idle);
         }
         for slot in claimed {
             let poster = Arc::clone(&self.poster);
-            self.in_flight.spawn(async move { poster.publish(slot).await }).await;
+            self.in_flight.spawn(async move { poster.publish(slot, claimed_at).await }).await;
         }
         Ok(Progress::Worked)
     }
@@ -105,8 +106,10 @@ enum Failure {
     Call(CallError),
     /// No iteration of the pull request has the commit.
     NoIteration,
-    /// The attempt took longer than [`ATTEMPT_MAX`], or this process stood still meanwhile.
+    /// The attempt took longer than [`ATTEMPT_MAX`].
     TimedOut,
+    /// This process did not run for so long that the lease may have ended; nothing was posted.
+    StoodStill,
 }
 
 impl From<CallError> for Failure {
@@ -116,7 +119,7 @@ impl From<CallError> for Failure {
 }
 
 impl Poster {
-    async fn publish(&self, slot: LeasedSlot) {
+    async fn publish(&self, slot: LeasedSlot, claimed_at: Instant) {
         let now = self.clock.now();
         let organization = &slot.status.organization;
         let posting = match self.identities.get(organization) {
@@ -135,7 +138,7 @@ impl Poster {
                     ),
                 },
                 None => {
-                    let attempt = self.attempt(identity, &slot);
+                    let attempt = self.attempt(identity, &slot, claimed_at);
                     match tokio::time::timeout(ATTEMPT_MAX, attempt).await {
                         Ok(Ok(posting)) => posting,
                         Ok(Err(failure)) => self.after_failure(&slot, failure),
@@ -148,7 +151,12 @@ impl Poster {
     }
 
     /// Makes the calls that the status needs, each with a credential of its own.
-    async fn attempt(&self, identity: &Identity, slot: &LeasedSlot) -> Result<Posting, Failure> {
+    async fn attempt(
+        &self,
+        identity: &Identity,
+        slot: &LeasedSlot,
+        claimed_at: Instant,
+    ) -> Result<Posting, Failure> {
         let (client, status) = (&identity.client, &slot.status);
         let iteration = match (&status.target, slot.iteration) {
             (Target::Commit { .. }, _) => None,
@@ -176,15 +184,23 @@ impl Poster {
                 return Ok(Posting::Unchanged { iteration });
             }
         }
-        if !self.replicas.is_alive() {
-            return Err(Failure::TimedOut);
-        }
-        let post = call(identity, Scope::CodeStatus, "status", status, |credential| {
-            client.post_status(credential, status, iteration)
+        let post = call(identity, Scope::CodeStatus, "status", status, |credential| async move {
+            if !self.may_post(claimed_at) {
+                return Ok(false);
+            }
+            client.post_status(credential, status, iteration).await.map(|()| true)
         });
-        post.await?;
+        if !post.await? {
+            return Err(Failure::StoodStill);
+        }
         self.health.clear(&status.organization, ProblemKind::Calls);
         Ok(Posting::Posted { iteration })
+    }
+
+    /// Whether no other attempt can have begun since the lease was claimed. Asked immediately before
+    /// the post: this process may have been suspended at any time.
+    fn may_post(&self, claimed_at: Instant) -> bool {
+        claimed_at.elapsed() < ATTEMPT_MAX && self.replicas.has_lived_since(claimed_at)
     }
 
     fn after_failure(&self, slot: &LeasedSlot, failure: Failure) -> Posting {
@@ -206,6 +222,9 @@ impl Poster {
             Failure::NoIteration => Posting::Refused(
                 "no iteration of the pull request has this commit as its source".into(),
             ),
+            Failure::StoodStill => {
+                later(None, false, false, "this process did not run for seconds".into())
+            }
             Failure::TimedOut => later(None, true, true, "the attempt took too long".into()),
             // A status does not expire while credentials are missing.
             Failure::Call(CallError::Credential(error)) => Posting::Later {

@@ -1,6 +1,7 @@
 //! The processes that share one store: one with SQLite, any number with PostgreSQL.
 
 use std::fmt::Debug;
+use std::time::Instant;
 
 use async_trait::async_trait;
 
@@ -16,9 +17,9 @@ pub trait Replicas: Debug + Send + Sync {
     /// Whether other processes may use the store at the same time.
     fn is_shared(&self) -> bool;
 
-    /// Whether this process may go on with what it has leased. False after it stood still for so
-    /// long that the others may have taken over: a neighbour cannot be fenced.
-    fn is_alive(&self) -> bool;
+    /// Whether this process may go on with what it leased at `since` or later. False once it has
+    /// stood still for so long that the others may have taken over: a neighbour cannot be fenced.
+    fn has_lived_since(&self, since: Instant) -> bool;
 
     /// The ids of the other processes that live. A process is in the list before it writes
     /// anything, and until it has ended or has been dead for a few seconds.

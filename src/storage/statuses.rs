@@ -67,7 +67,9 @@ pub trait Statuses: Debug + Send + Sync {
     /// Leases slots that do not show their newest status.
     async fn claim_slots(&self, claim: Claim) -> Result<Vec<LeasedSlot>, Error>;
 
-    /// Stores the outcome of an attempt to post the status of a leased slot.
+    /// Stores the outcome of an attempt to post the status of a leased slot. Where the lease is
+    /// lost, the slot is doubtful if the status may have been posted; the lease of another attempt
+    /// is lost as well, because its outcome says nothing any more.
     async fn commit_posting(&self, commit: PostingCommit) -> Result<Commit, Error>;
 
     /// Makes all unleased slots of an organization that wait due now. Returns how many.

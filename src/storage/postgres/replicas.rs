@@ -1,6 +1,7 @@
 //! What all replicas of one installation have in common, and which of them live.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 
@@ -21,8 +22,8 @@ impl Replicas for Postgres {
         true
     }
 
-    fn is_alive(&self) -> bool {
-        self.monitor.is_alive()
+    fn has_lived_since(&self, since: Instant) -> bool {
+        self.monitor.has_lived_since(since)
     }
 
     async fn other_instances(&self) -> Result<Vec<String>, Error> {

@@ -1,5 +1,7 @@
 //! What all replicas of one installation have in common.
 
+use std::time::Instant;
+
 use async_trait::async_trait;
 
 use super::Sqlite;
@@ -17,7 +19,7 @@ impl Replicas for Sqlite {
         false
     }
 
-    fn is_alive(&self) -> bool {
+    fn has_lived_since(&self, _since: Instant) -> bool {
         true
     }
 

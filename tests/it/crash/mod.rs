@@ -21,7 +21,7 @@ mod healing;
 mod load_balancer;
 /// Killed while it mints tokens.
 mod minting;
-/// Several replicas: one dies or is replaced.
+/// Several replicas: one dies, stands still, or is replaced.
 mod replicas;
 /// A restart on an inherited socket.
 mod socket_handover;

@@ -1,4 +1,4 @@
-//! Two replicas on one PostgreSQL: whichever dies or is replaced, the other goes on.
+//! Two replicas on one PostgreSQL: whichever dies, stands still or is replaced, the other goes on.
 //!
 //! Azure DevOps delivers to a load balancer, which answers 502 where no replica takes a request.
 
@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 
 use super::consistency::{Listed, posted_twice};
 use super::team::Team;
-use crate::harness::{Database, Env, Replicas, WAIT_MAX};
+use crate::harness::{Binary, Database, Env, Replicas, WAIT_MAX};
 
 /// Two replicas, and what they work with.
 struct Pair {
@@ -139,6 +139,43 @@ async fn a_stream_of_events_survives_kills_of_either_replica_in_turns() {
          kill until the next run was started"
     );
     assert_eq!((lost, twice), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_stood_still_and_comes_back_changes_nothing() {
+    let pair = Pair::start(4).await;
+    pair.serve_only(0);
+    pair.replicas.all[1].pause();
+    let rule = Rule::new("POST", "/ci/start", Action::Hold { before: true }).next(1);
+    pair.env.shell.ci(|ci| ci.faults.add(rule));
+    let (id, commit) = pair.env.open("feature/search");
+    assert!(pair.env.shell.wait_for_held(WAIT_MAX, 1).await.is_some(), "a run is being started");
+    pair.env.until_delivered().await;
+    pair.replicas.all[0].pause();
+    pair.replicas.all[1].resume();
+    pair.serve_only(1);
+    pair.env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    // Its call to the CI ends now, and so does its attempt to note the answer.
+    pair.env.shell.ci(|ci| ci.faults.clear());
+    pair.replicas.all[0].resume();
+    until_logged(&pair.replicas.all[0], "this process was taken for dead").await;
+    let second = pair.env.push("feature/search");
+    pair.replicas.balance();
+    pair.env.until_status(id, &second, "unit-tests", "succeeded").await;
+    Listed::when_idle(&pair.env, &pair.replicas.api).await.check(&pair.env);
+    assert_eq!(pair.env.shell.ado(|ado| posted_twice(ado)), 0);
+}
+
+/// Waits until a process has logged these words.
+async fn until_logged(gateway: &Binary, words: &str) {
+    let polling = async {
+        let mut interval = tokio::time::interval(crate::harness::POLL_INTERVAL);
+        while !gateway.log().contains(words) {
+            interval.tick().await;
+        }
+    };
+    let logged = tokio::time::timeout(WAIT_MAX, polling).await;
+    assert!(logged.is_ok(), "{words:?} is not in: {}", gateway.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]

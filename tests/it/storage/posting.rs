@@ -30,10 +30,45 @@ async fn after_an_abandoned_attempt_the_slot_is_doubtful_and_due_again() {
         let next = one(&bench, 30).await;
         assert_eq!((next.status.state, next.doubtful), (Shown::Succeeded, true));
         assert_eq!(next.lease.number, abandoned.lease.number + 1);
-        assert_eq!(bench.posted(&abandoned, 31, POSTED).await, Commit::LeaseLost);
+        let unchanged = Posting::Unchanged { iteration: Some(1) };
+        assert_eq!(bench.posted(&abandoned, 31, unchanged).await, Commit::LeaseLost);
         assert_eq!(bench.posted(&next, 32, POSTED).await, Commit::Committed);
         assert_eq!(bench.outcomes().await, ["superseded", "posted"]);
         assert!(bench.slots(90).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn after_a_post_outside_its_lease_the_slot_is_looked_up_again() {
+    for bench in Bench::all().await {
+        let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);
+        let late = one(&bench, 0).await;
+        let done = make::moved(&run, State::Succeeded, 1);
+        assert_eq!(bench.change(done).await, Commit::Committed);
+        let next = one(&bench, 30).await;
+        assert_eq!(bench.posted(&next, 31, POSTED).await, Commit::Committed);
+        // It has posted the older status, after the newer one.
+        assert_eq!(bench.posted(&late, 32, POSTED).await, Commit::LeaseLost);
+        let last = one(&bench, 32).await;
+        assert_eq!((last.status.state, last.doubtful), (Shown::Succeeded, true));
+        assert_eq!(bench.posted(&last, 33, POSTED).await, Commit::Committed);
+        assert!(bench.slots(90).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn two_attempts_at_once_are_both_in_doubt() {
+    for bench in Bench::all().await {
+        bench.plan(1, &[make::run(1, "a", 'a')]).await;
+        let late = one(&bench, 0).await;
+        let second = one(&bench, 30).await;
+        assert_eq!(bench.posted(&late, 31, POSTED).await, Commit::LeaseLost);
+        assert_eq!(bench.posted(&second, 32, POSTED).await, Commit::LeaseLost);
+        assert!(bench.slots(59).await.is_empty(), "the second attempt may still be under way");
+        let last = one(&bench, 60).await;
+        assert!(last.doubtful);
+        assert_eq!(bench.posted(&last, 61, POSTED).await, Commit::Committed);
+        assert!(bench.slots(99).await.is_empty());
     }
 }
 

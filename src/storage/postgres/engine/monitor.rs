@@ -49,10 +49,26 @@ pub(crate) struct Monitor {
     clock: Clock,
     /// How far the clock of the database is ahead of this machine's, in microseconds.
     ahead_micros: AtomicI64,
-    /// When the last heartbeat was sent that the database has answered.
-    beat_at: Mutex<Instant>,
+    alive: Mutex<Alive>,
     stop: CancellationToken,
     task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A time in which no other process can have taken this one for dead.
+#[derive(Debug)]
+struct Alive {
+    since: Instant,
+    /// When the last heartbeat was sent that the database has answered.
+    beat_at: Instant,
+}
+
+impl Alive {
+    fn beat(&mut self, at: Instant, was_taken_for_dead: bool) {
+        if was_taken_for_dead || at.duration_since(self.beat_at) >= ALIVE_FOR {
+            self.since = at;
+        }
+        self.beat_at = at;
+    }
 }
 
 impl Monitor {
@@ -65,13 +81,14 @@ impl Monitor {
         connector: Connector,
         pool: Arc<Pool>,
     ) -> Result<Arc<Self>, Error> {
+        let now = Instant::now();
         let monitor = Arc::new(Self {
             instance: instance.to_owned(),
             connector,
             pool,
             clock: Clock::system(),
             ahead_micros: AtomicI64::new(0),
-            beat_at: Mutex::new(Instant::now()),
+            alive: Mutex::new(Alive { since: now, beat_at: now }),
             stop: CancellationToken::new(),
             task: Mutex::default(),
         });
@@ -88,9 +105,10 @@ impl Monitor {
         Timestamp::from_micros(local.micros().saturating_add(ahead))
     }
 
-    /// Whether no other process can have taken this one for dead.
-    pub(crate) fn is_alive(&self) -> bool {
-        self.beat_at.lock().elapsed() < ALIVE_FOR
+    /// Whether no other process can have taken this one for dead since then.
+    pub(crate) fn has_lived_since(&self, since: Instant) -> bool {
+        let alive = self.alive.lock();
+        alive.since <= since && alive.beat_at.elapsed() < ALIVE_FOR
     }
 
     async fn watch(&self, mut client: Option<Client>) {
@@ -170,8 +188,8 @@ impl Monitor {
         let row = client.query_typed_one(&sql, &params).await?;
         let seen_at: i64 = get(&row, 0)?;
         self.measure(began.0, began.1.elapsed(), seen_at);
-        *self.beat_at.lock() = began.1;
         let is_new = get(&row, 1)?;
+        self.alive.lock().beat(began.1, is_new);
         self.end_leases_of_dead(client, seen_at).await?;
         Ok(is_new)
     }

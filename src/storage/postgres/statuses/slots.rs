@@ -160,6 +160,9 @@ pub(super) async fn commit(db: &Db, commit: &PostingCommit) -> Result<Commit, Fa
     )
     .await?
     else {
+        if posting.may_be_posted() {
+            doubt(db, lease.id, *now).await?;
+        }
         return Ok(Commit::LeaseLost);
     };
     let (Stored { mut slot, .. }, status) = (slot_row(&slot)?, json(&status, 0)?);
@@ -168,7 +171,17 @@ pub(super) async fn commit(db: &Db, commit: &PostingCommit) -> Result<Commit, Fa
     Ok(Commit::Committed)
 }
 
-/// Stores what `Slot::finish` changes.
+async fn doubt(db: &Db, slot_id: i64, now: Timestamp) -> Result<(), Failure> {
+    let of_slot = format!("SELECT {SLOT} FROM slot WHERE id = $1 FOR UPDATE");
+    let Some(row) = db.row(&of_slot, params![slot_id]).await? else { return Ok(()) };
+    let Stored { mut slot, lease, .. } = slot_row(&row)?;
+    slot.doubt(now);
+    store_finished(db, slot_id, &slot).await?;
+    db.execute("UPDATE slot SET lease = $2 WHERE id = $1", params![slot_id, lease + 1]).await?;
+    Ok(())
+}
+
+/// Stores what `Slot::finish` and `Slot::doubt` change.
 async fn store_finished(db: &Db, slot_id: i64, slot: &Slot) -> Result<(), Failure> {
     let posted = slot.posted.as_ref().map(to_json).transpose()?;
     let iteration_of = slot.iteration.as_ref().map(|found| found.run.0.as_bytes().as_slice());

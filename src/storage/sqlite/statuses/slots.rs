@@ -259,6 +259,9 @@ pub(super) fn commit(db: &Connection, commit: &PostingCommit) -> rusqlite::Resul
         .query_row([lease.id, lease.number, status_id.0], slot_row)
         .optional()?;
     let Some(Loaded { mut slot, status: Some(LoadedStatus { status, .. }), .. }) = leased else {
+        if posting.may_be_posted() {
+            doubt(db, lease.id, *now)?;
+        }
         return Ok(Commit::LeaseLost);
     };
     let ended = slot.finish(*status_id, &status, posting, *now);
@@ -274,7 +277,22 @@ pub(super) fn commit(db: &Connection, commit: &PostingCommit) -> rusqlite::Resul
     Ok(Commit::Committed)
 }
 
-/// Stores what `Slot::finish` changes.
+fn doubt(db: &Connection, slot_id: i64, now: Timestamp) -> rusqlite::Result<()> {
+    let slot = db
+        .prepare_cached(&format!(
+            "SELECT {SLOT} FROM slot LEFT JOIN status ON status.id = slot.newest
+             WHERE slot.id = ?1"
+        ))?
+        .query_row([slot_id], slot_row)
+        .optional()?;
+    let Some(Loaded { mut slot, .. }) = slot else { return Ok(()) };
+    slot.doubt(now);
+    store_finished(db, slot_id, &slot)?;
+    db.prepare_cached("UPDATE slot SET lease = lease + 1 WHERE id = ?1")?.execute([slot_id])?;
+    Ok(())
+}
+
+/// Stores what `Slot::finish` and `Slot::doubt` change.
 fn store_finished(db: &Connection, slot_id: i64, slot: &Slot) -> rusqlite::Result<()> {
     db.prepare_cached(
         "UPDATE slot SET leased_until = ?2, due_at = ?3, attempts = ?4, doubtful = ?5, posted = ?6,

@@ -135,10 +135,16 @@ impl Model {
 
     pub(in super::super) fn commit_posting(&mut self, commit: &PostingCommit) -> Commit {
         let PostingCommit { lease, status_id, posting, now } = commit;
-        let is_held = |row: &&mut SlotRow| (row.number, row.lease) == (lease.id, lease.number);
-        let slot = self.slots.values_mut().find(is_held);
+        let Some(slot) = self.slots.values_mut().find(|row| row.number == lease.id) else {
+            return Commit::LeaseLost;
+        };
         // Retention may have deleted a status that was superseded after the lease had ended.
-        let (Some(slot), Some(row)) = (slot, self.statuses.get_mut(&status_id.0)) else {
+        let row = self.statuses.get_mut(&status_id.0).filter(|_| slot.lease == lease.number);
+        let Some(row) = row else {
+            if posting.may_be_posted() {
+                slot.slot.doubt(*now);
+                slot.lease += 1;
+            }
             return Commit::LeaseLost;
         };
         let ended = slot.slot.finish(*status_id, &row.status, posting, *now);
