@@ -177,7 +177,7 @@ impl Gateway {
         let proxy = proxy.then(|| Proxy::start(address, listen, pinned)).transpose()?;
         let mut replicas = Replicas { address, all, proxy };
         for server in &mut replicas.all {
-            server.wait_for("/livez").await?;
+            server.wait_for("/livez").await.with_context(|| self.last_log_line())?;
         }
         Ok((replicas, begun.elapsed()))
     }

@@ -18,7 +18,8 @@ const COUNTERS: &str = "
 /// Blanks are joined, so that a statement is one line.
 const STATEMENTS: &str = r"
     SELECT calls, rows, total_exec_time * 1000, regexp_replace(query, '\s+', ' ', 'g')
-    FROM pg_stat_statements JOIN pg_roles ON pg_roles.oid = userid WHERE rolname = 'gateway'";
+    FROM statements.pg_stat_statements JOIN pg_roles ON pg_roles.oid = userid
+    WHERE rolname = 'gateway'";
 /// How many statements are shown, those first that took most time, and how much of each.
 const STATEMENTS_MAX: usize = 30;
 const TEXT_MAX: usize = 100;

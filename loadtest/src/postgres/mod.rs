@@ -96,7 +96,10 @@ impl Postgres {
             server.password
         ))?;
         if counts_statements {
-            server.psql.ask_now(&format!("CREATE EXTENSION {STATEMENTS}"))?;
+            // Beside the schema of the gateway, which wants it empty.
+            server.psql.ask_now(&format!(
+                "CREATE SCHEMA statements; CREATE EXTENSION {STATEMENTS} SCHEMA statements"
+            ))?;
         }
         Ok(server)
     }
