@@ -24,6 +24,8 @@ mod lists;
 mod logins;
 /// Values to store.
 mod make;
+/// Migrations only expand the schema.
+mod migrations;
 /// The model.
 mod model;
 /// Moving a store into another one.
