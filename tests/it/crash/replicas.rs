@@ -11,7 +11,7 @@ use super::consistency::{Listed, posted_twice};
 use super::team::Team;
 use crate::harness::{Binary, Database, Env, Replicas, WAIT_MAX};
 
-/// Two replicas, and what they work with.
+/// Two replicas, or more, and what they work with.
 struct Pair {
     env: Env,
     replicas: Replicas,
@@ -27,6 +27,24 @@ impl Pair {
         })
         .await;
         Self { env, replicas, _database: database }
+    }
+
+    /// So many replicas, which manage hooks and catch up every second.
+    async fn reconciling(seed: u64, count: usize) -> Self {
+        let env = Env::new(seed);
+        let database = Database::create();
+        let replicas = Replicas::without_hooks(&env, count, |settings| {
+            settings.on_postgres(&database.url(), database.password());
+            "hooks = true\nreconcile = \"1s\"\ncatch_up = \"1s\""
+                .clone_into(&mut settings.organization);
+        })
+        .await;
+        env.until_hooks(&replicas.url, 4).await;
+        Self { env, replicas, _database: database }
+    }
+
+    fn requests(&self) -> usize {
+        self.env.shell.ado(|ado| ado.journal.entries().len())
     }
 
     /// The load balancer serves this one only.
@@ -176,6 +194,23 @@ async fn until_logged(gateway: &Binary, words: &str) {
     };
     let logged = tokio::time::timeout(WAIT_MAX, polling).await;
     assert!(logged.is_ok(), "{words:?} is not in: {}", gateway.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_replicas_reconcile_no_more_often_than_one() {
+    let pairs = [Pair::reconciling(6, 1).await, Pair::reconciling(7, 3).await];
+    let before = pairs.each_ref().map(Pair::requests);
+    let requests = || [pairs[0].requests() - before[0], pairs[1].requests() - before[1]];
+    let polling = async {
+        let mut interval = tokio::time::interval(crate::harness::POLL_INTERVAL);
+        while requests()[0] < 60 {
+            interval.tick().await;
+        }
+    };
+    assert!(tokio::time::timeout(WAIT_MAX, polling).await.is_ok(), "one replica reconciles");
+    let [of_one, of_three] = requests();
+    println!("requests for upkeep: {of_one} of one replica, {of_three} of three");
+    assert!((30..90).contains(&of_three), "{of_three} requests beside {of_one} of one replica");
 }
 
 #[tokio::test(flavor = "multi_thread")]
