@@ -16,6 +16,9 @@ pub(crate) enum Failure {
     /// What a transaction was based on has changed, and it is to be rolled back.
     #[error("what it was based on has changed")]
     Conflict,
+    /// Other work of this process has all connections.
+    #[error("all connections are in use")]
+    Busy,
     /// No connection, or no answer in time.
     #[error("{0}")]
     Connection(String),
@@ -37,7 +40,7 @@ impl Failure {
                 None => true,
             },
             Failure::Connection(_) => true,
-            Failure::Value(_) | Failure::Conflict => false,
+            Failure::Value(_) | Failure::Conflict | Failure::Busy => false,
         }
     }
 
@@ -52,7 +55,7 @@ impl Failure {
     pub(crate) fn code(&self) -> Option<&SqlState> {
         match self {
             Failure::Database(error) => error.code(),
-            Failure::Value(_) | Failure::Conflict | Failure::Connection(_) => None,
+            Failure::Value(_) | Failure::Conflict | Failure::Busy | Failure::Connection(_) => None,
         }
     }
 
@@ -65,6 +68,11 @@ impl Failure {
             },
             Failure::Value(_) | Failure::Conflict => {
                 return format!("a stored value cannot be read: {self}");
+            }
+            Failure::Busy => {
+                return "no connection to the database was free for a second: check its load, or \
+                        raise storage.connections"
+                    .into();
             }
             Failure::Connection(why) => why.clone(),
         };

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Metrics, PoolError, RecyclingMethod,
-    Runtime,
+    Runtime, TimeoutType,
 };
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -142,10 +142,7 @@ impl Pool {
     where
         Fut: Future<Output = Result<T, Failure>>,
     {
-        self.refuse_in_outage()?;
-        let args = Arc::new(args);
-        let attempt = async { Ok(self.attempt(Mode::Single, &args, work).await?) };
-        self.unless_outage(attempt).await
+        self.run(Mode::Single, args, work).await
     }
 
     /// Runs `work`, whose statements all see the same state.
@@ -157,9 +154,21 @@ impl Pool {
     where
         Fut: Future<Output = Result<T, Failure>>,
     {
+        self.run(Mode::Snapshot, args, work).await
+    }
+
+    async fn run<A, T, Fut>(
+        &self,
+        mode: Mode,
+        args: A,
+        work: fn(Arc<Db>, Arc<A>) -> Fut,
+    ) -> Result<T, Error>
+    where
+        Fut: Future<Output = Result<T, Failure>>,
+    {
         self.refuse_in_outage()?;
         let args = Arc::new(args);
-        let attempt = async { Ok(self.attempt(Mode::Snapshot, &args, work).await?) };
+        let attempt = async { Ok(self.attempt(mode, &args, work).await?) };
         self.unless_outage(attempt).await
     }
 
@@ -318,7 +327,7 @@ struct Failed {
 fn no_connection(error: PoolError) -> Failure {
     match error {
         PoolError::Backend(error) => error.into(),
-        PoolError::Timeout(_) => Failure::Connection("no connection was free in time".into()),
+        PoolError::Timeout(TimeoutType::Wait) => Failure::Busy,
         other => Failure::Connection(other.to_string()),
     }
 }
