@@ -31,7 +31,7 @@ impl Victim {
         let mut process = Command::new(std::env::current_exe().expect("this is a program"))
             .args(["--exact", "--nocapture"])
             .arg("storage::death::answered_deliveries_and_decisions_survive_a_kill")
-            .envs(match &bench.location {
+            .envs(match &*bench.location {
                 Location::Folder(folder) => {
                     vec![(LOCATION, folder.path().to_str().unwrap().to_owned())]
                 }

@@ -98,8 +98,8 @@ impl Engine {
 
     /// An empty location, in memory where the machine has a folder for that: these tests are not
     /// about power failures, and an fsync takes as long as all the rest.
-    fn location(self) -> Location {
-        match self {
+    fn location(self) -> Arc<Location> {
+        Arc::new(match self {
             Engine::Sqlite => {
                 let shared_memory = std::path::Path::new("/dev/shm");
                 let folder = match shared_memory.is_dir() {
@@ -109,7 +109,7 @@ impl Engine {
                 Location::Folder(folder.expect("there is a temporary folder"))
             }
             Engine::Postgres => Location::Database(Database::create()),
-        }
+        })
     }
 }
 
@@ -133,8 +133,9 @@ fn options(url: &str, password: &str) -> PostgresOptions {
     }
 }
 
-/// The process that opens the stores of these tests.
+/// The first process on a store, and another one on the same database.
 const INSTANCE: &str = "a";
+const REPLICA: &str = "b";
 
 /// Opens the store in the database of that URL, as this process.
 async fn open_postgres(url: &str, password: &str, instance: &str) -> Arc<dyn Store> {
@@ -144,11 +145,17 @@ async fn open_postgres(url: &str, password: &str, instance: &str) -> Arc<dyn Sto
 }
 
 impl Location {
+    /// Opens the store as the first process on it.
     async fn open(&self) -> Arc<dyn Store> {
+        self.open_as(INSTANCE).await
+    }
+
+    /// Opens the store, as this process where there may be several.
+    async fn open_as(&self, instance: &str) -> Arc<dyn Store> {
         match self {
             Location::Folder(folder) => open_sqlite(folder.path()),
             Location::Database(database) => {
-                open_postgres(&database.url(), database.password(), INSTANCE).await
+                open_postgres(&database.url(), database.password(), instance).await
             }
         }
     }
@@ -160,13 +167,22 @@ impl Location {
             Location::Database(_) => panic!("a database has no folder"),
         }
     }
+
+    /// The database of a store that has one.
+    fn database(&self) -> &Database {
+        match self {
+            Location::Database(database) => database,
+            Location::Folder(_) => panic!("there is a file and no database"),
+        }
+    }
 }
 
 /// A store under test, in a location of its own.
 pub(super) struct Bench {
     pub(super) store: Arc<dyn Store>,
     engine: Engine,
-    location: Location,
+    location: Arc<Location>,
+    instance: &'static str,
 }
 
 impl Bench {
@@ -181,8 +197,17 @@ impl Bench {
 
     /// An empty store.
     pub(super) async fn of(engine: Engine) -> Bench {
-        let location = engine.location();
-        Bench { store: location.open().await, engine, location }
+        Bench::open(engine, engine.location(), INSTANCE).await
+    }
+
+    /// What is at that location.
+    async fn open(engine: Engine, location: Arc<Location>, instance: &'static str) -> Bench {
+        Bench { store: location.open_as(instance).await, engine, location, instance }
+    }
+
+    /// The same store as another process on its database has it.
+    pub(super) async fn replica(&self) -> Bench {
+        Bench::open(self.engine, Arc::clone(&self.location), REPLICA).await
     }
 
     /// Closes the store and opens it again, as a restart does.
@@ -198,9 +223,9 @@ impl Bench {
 
     /// Opens the store again.
     async fn opened(self) -> Bench {
-        let Bench { store, engine, location } = self;
+        let Bench { store, engine, location, instance } = self;
         drop(store);
-        Bench { store: location.open().await, engine, location }
+        Bench::open(engine, location, instance).await
     }
 
     /// Stores a hook call. The id of the new delivery; none where it was there before.

@@ -33,6 +33,8 @@ pub(super) struct Model {
     pub(super) pull_requests: BTreeMap<i64, (Remembered, i64)>,
     /// By number.
     pub(super) audit: BTreeMap<i64, Entry>,
+    /// The process that carries out what comes next, and holds what it leases.
+    pub(super) process: usize,
     slots_made: i64,
     entries_made: i64,
 }
@@ -59,6 +61,8 @@ pub(super) struct Row {
 pub(super) struct Work {
     due_at: Timestamp,
     lease: i64,
+    /// The process that leased it last.
+    holder: usize,
     attempts: u32,
 }
 
@@ -97,7 +101,7 @@ impl Model {
 
     fn insert(&mut self, row: Row) -> DeliveryId {
         let id = next(&self.deliveries);
-        let work = Work { due_at: Timestamp::ZERO, lease: 0, attempts: 0 };
+        let work = Work { due_at: Timestamp::ZERO, lease: 0, holder: 0, attempts: 0 };
         let work = (row.outcome == Outcome::Pending).then_some(work);
         self.deliveries.insert(id, Row { work, ..row });
         DeliveryId(id)
@@ -126,6 +130,7 @@ impl Model {
             let work = row.work.as_mut().expect("it waits");
             work.due_at = claim.now.plus(claim.lease);
             work.lease += 1;
+            work.holder = self.process;
             work.attempts += 1;
             leased.push((Lease { id: DeliveryId(id), number: work.lease }, work.attempts));
         }
@@ -222,18 +227,23 @@ impl Model {
         }
     }
 
-    /// Ends every lease.
+    /// Ends every lease of the process.
     pub(super) fn reopen(&mut self) {
+        let process = self.process;
         for work in self.deliveries.values_mut().filter_map(|row| row.work.as_mut()) {
-            if work.lease > 0 {
+            if work.lease > 0 && work.holder == process {
                 work.due_at = Timestamp::ZERO;
             }
         }
-        for row in self.runs.values_mut().filter(|row| row.due_at.is_some()) {
-            row.leased_until = Timestamp::ZERO;
+        for row in self.runs.values_mut().filter(|row| row.holder == process) {
+            if row.due_at.is_some() {
+                row.leased_until = Timestamp::ZERO;
+            }
         }
-        for row in self.slots.values_mut().filter(|row| row.slot.due_at.is_some()) {
-            row.slot.leased_until = Timestamp::ZERO;
+        for row in self.slots.values_mut().filter(|row| row.holder == process) {
+            if row.slot.due_at.is_some() {
+                row.slot.leased_until = Timestamp::ZERO;
+            }
         }
     }
 

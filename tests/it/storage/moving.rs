@@ -8,6 +8,7 @@ mod stopping;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use azdo_gateway::domain::audit::{Action, Entry};
 use azdo_gateway::domain::slot::Posting;
@@ -23,7 +24,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
 use super::reopening::everything;
-use super::{Bench, Engine, Location, at, make, options};
+use super::{Bench, Engine, INSTANCE, Location, at, make, options};
 use crate::harness::Database;
 use filling::fill;
 use stopping::Stopping;
@@ -51,13 +52,6 @@ fn options_of(database: &Database) -> PostgresOptions {
 impl Location {
     fn file(&self) -> PathBuf {
         self.folder().join("gateway.db")
-    }
-
-    fn database(&self) -> &Database {
-        match self {
-            Location::Database(database) => database,
-            Location::Folder(_) => panic!("there is a file and no database"),
-        }
     }
 
     async fn as_source(&self) -> Result<Box<dyn Side>, Error> {
@@ -93,7 +87,7 @@ async fn refusal(from: &Location, to: &Location) -> String {
 }
 
 /// A filled store that is not used any more, as a killed process leaves it.
-async fn filled(engine: Engine) -> Location {
+async fn filled(engine: Engine) -> Arc<Location> {
     let bench = Bench::of(engine).await;
     fill(&bench).await;
     match engine {
@@ -169,14 +163,14 @@ async fn shown(bench: &Bench) -> String {
 
 impl Bench {
     /// Stops the process. What it stored is left.
-    async fn stopped(self) -> Location {
+    async fn stopped(self) -> Arc<Location> {
         self.close().await;
         self.location
     }
 }
 
-async fn opened(engine: Engine, location: Location) -> Bench {
-    Bench { store: location.open().await, engine, location }
+async fn opened(engine: Engine, location: Arc<Location>) -> Bench {
+    Bench::open(engine, location, INSTANCE).await
 }
 
 #[test]
@@ -348,7 +342,7 @@ async fn what_is_no_store_cannot_be_moved() {
     for (from, to) in [(Engine::Sqlite, Engine::Postgres), (Engine::Postgres, Engine::Sqlite)] {
         let (nothing, target) = (from.location(), to.location());
         assert!(refusal(&nothing, &target).await.contains("not the database of a gateway"));
-        if let Location::Folder(folder) = &nothing {
+        if let Location::Folder(folder) = &*nothing {
             assert!(!folder.path().join("gateway.db").exists(), "it was created");
         }
     }
@@ -370,7 +364,7 @@ async fn no_gateway_starts_on_a_part_and_the_move_is_continued() {
         let target = engine.location();
         for pages in [0, 1, 5, 9] {
             begin_to_move(&source, &target, pages).await;
-            let why = match &target {
+            let why = match &*target {
                 Location::Folder(_) => Sqlite::open(&target.file(), read_envelope).map(drop),
                 Location::Database(database) => {
                     let options = options_of(database);

@@ -20,7 +20,7 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 
 /// How many of the store's files, or of the values in its tables, hold that text.
 fn places_with(bench: &Bench, text: &str) -> usize {
-    let folder = match &bench.location {
+    let folder = match &*bench.location {
         Location::Folder(folder) => folder.path(),
         Location::Database(database) => return database.values_with(text),
     };

@@ -1,5 +1,7 @@
 //! The contents that an engine lists are those of the model.
 
+use std::sync::Arc;
+
 use azdo_gateway::domain::decision::Remembered;
 use azdo_gateway::domain::run::Run;
 use azdo_gateway::storage::{AuditFilter, DeliveryFilter, Page, RunFilter};
@@ -10,7 +12,7 @@ use super::pair::Pair;
 impl Pair {
     /// Compares the contents of both.
     pub(super) async fn compare(&mut self) {
-        let (store, model) = (&self.bench.store, &self.model);
+        let (store, model) = (Arc::clone(&self.bench().store), &self.model);
         let page = Page { limit: 10_000, before: None };
         let deliveries = store.deliveries(DeliveryFilter::default(), page).await.unwrap();
         let mut ids = Vec::new();
@@ -47,7 +49,7 @@ impl Pair {
             .map(|run| Run { number: self.numbers.runs.of_model(run.number), ..run })
             .collect();
         assert_eq!(runs, expected);
-        let statuses = self.bench.statuses().await;
+        let statuses = self.bench().statuses().await;
         let found: Vec<_> = statuses
             .iter()
             .map(|row| (&row.status, row.queued_at, row.posted_at, row.outcome))

@@ -2,13 +2,16 @@
 //! Leases and runs that an operation uses are often outdated, on purpose.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use azdo_gateway::domain::audit::Action;
 use azdo_gateway::domain::id::{DeliveryId, RunId, StatusId};
 use azdo_gateway::domain::run::{Run, State, Targets};
 use azdo_gateway::domain::slot::{Posting, Request};
 use azdo_gateway::domain::status::{self, Shown, Status};
-use azdo_gateway::storage::{Commit, Lease, LeasedRun, LeasedSlot, PostingCommit, RunCommit};
+use azdo_gateway::storage::{
+    Commit, Lease, LeasedRun, LeasedSlot, PostingCommit, RunCommit, Store,
+};
 
 use super::super::make::HookCall;
 use super::super::model::Model;
@@ -53,7 +56,10 @@ pub(super) struct AllNumbers {
 /// Both, and the leases and runs that earlier operations returned, with the numbers of the model;
 /// slots have those of the engine.
 pub(super) struct Pair {
-    pub(super) bench: Bench,
+    /// What each process has open.
+    benches: Vec<Bench>,
+    /// The process that carries out the present operation.
+    process: usize,
     pub(super) model: Model,
     pub(super) numbers: AllNumbers,
     second: i64,
@@ -69,9 +75,15 @@ fn pick<T: Clone>(from: &[T], which: usize) -> Option<T> {
 }
 
 impl Pair {
-    pub(super) async fn of(engine: Engine) -> Pair {
+    /// The stores of so many processes at one location, which is empty.
+    pub(super) async fn of(engine: Engine, processes: usize) -> Pair {
+        let mut benches = vec![Bench::of(engine).await];
+        while benches.len() < processes {
+            benches.push(benches[0].replica().await);
+        }
         Pair {
-            bench: Bench::of(engine).await,
+            benches,
+            process: 0,
             model: Model::default(),
             numbers: AllNumbers::default(),
             second: 0,
@@ -79,6 +91,33 @@ impl Pair {
             deliveries: Vec::new(),
             runs: Vec::new(),
             slots: Vec::new(),
+        }
+    }
+
+    /// What the process has open.
+    pub(super) fn bench(&self) -> &Bench {
+        &self.benches[self.process]
+    }
+
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.bench().store)
+    }
+
+    /// The process of that number, of those there are, carries out what comes next.
+    pub(super) fn act_as(&mut self, process: usize) {
+        self.process = process % self.benches.len();
+        self.model.process = self.process;
+    }
+
+    /// Another process, where there is one, carries out what comes next.
+    pub(super) fn act_as_another(&mut self) {
+        self.act_as(self.process + 1);
+    }
+
+    /// Stops every process.
+    pub(super) async fn close(self) {
+        for bench in &self.benches {
+            bench.close().await;
         }
     }
 
@@ -98,15 +137,15 @@ impl Pair {
                 let hook = ["git-push", "by-hand@fabrikam", "by-hand@contoso"][hook].to_owned();
                 let call = HookCall { hook, received_at: now, ..call };
                 self.model.receive(&call);
-                receive(&*self.bench.store, &call).await.unwrap();
+                receive(&*self.store(), &call).await.unwrap();
                 // From now on the list that is compared with the model shows it.
-                self.bench.store.claim_deliveries(claim(self.second, 0)).await.unwrap();
+                self.store().claim_deliveries(claim(self.second, 0)).await.unwrap();
             }
             Replay { which } => {
                 let id = i64::try_from(which).unwrap();
                 let expected = self.model.replay(DeliveryId(id), now);
                 let id = DeliveryId(self.numbers.deliveries.of_engine(id));
-                let replayed = self.bench.store.replay(id, now).await.unwrap();
+                let replayed = self.store().replay(id, now).await.unwrap();
                 assert_eq!(replayed.is_some(), expected.is_some());
                 if let (Some(replayed), Some(expected)) = (replayed, expected) {
                     self.numbers.deliveries.are_same(replayed.0, expected.0);
@@ -114,7 +153,7 @@ impl Pair {
             }
             ClaimDeliveries { limit } => {
                 let claim = claim(self.second, limit);
-                let claimed = self.bench.store.claim_deliveries(claim).await.unwrap();
+                let claimed = self.store().claim_deliveries(claim).await.unwrap();
                 let of_model = |lease: Lease<DeliveryId>| Lease {
                     id: DeliveryId(self.numbers.deliveries.of_model(lease.id.0)),
                     ..lease
@@ -127,7 +166,7 @@ impl Pair {
             Decide { .. } => self.decide(operation).await,
             ClaimRuns { limit } => {
                 let claim = claim(self.second, limit);
-                let claimed = self.bench.store.claim_runs(claim).await.unwrap();
+                let claimed = self.store().claim_runs(claim).await.unwrap();
                 let of_model = |one: LeasedRun| (one.lease, self.run_of_model(one.run));
                 let claimed: Vec<_> = claimed.into_iter().map(of_model).collect();
                 assert_eq!(claimed, self.model.claim_runs(claim));
@@ -143,11 +182,11 @@ impl Pair {
                 let new = self.planned(0);
                 let expected = self.model.rerun(old.as_ref(), &new);
                 let old = old.map(|old| RunCommit { run: self.run_of_engine(old.run), ..old });
-                assert_eq!(self.bench.store.commit_rerun(old, new).await.unwrap(), expected);
+                assert_eq!(self.store().commit_rerun(old, new).await.unwrap(), expected);
                 self.load_runs();
             }
             Overdue => {
-                let overdue = self.bench.store.overdue_runs(now, 1_000).await.unwrap();
+                let overdue = self.store().overdue_runs(now, 1_000).await.unwrap();
                 let mut overdue: Vec<_> = overdue.into_iter().map(|run| run.id).collect();
                 let mut expected = self.model.overdue_runs(now);
                 overdue.sort();
@@ -162,30 +201,31 @@ impl Pair {
                     status = Status { state: states[state], run: None, ..first.clone() };
                 }
                 let expected = self.model.queue(&status, Request::WithoutRun, now);
-                let id = self.bench.store.queue_status(status, now).await.unwrap();
+                let id = self.store().queue_status(status, now).await.unwrap();
                 self.numbers.statuses.are_same(id.0, expected);
             }
             ClaimSlots { limit } => self.claim_slots(limit).await,
             Posted { which, posting, seconds } => self.posted(which, posting, seconds).await,
             MakeSlotsDue => {
                 let expected = self.model.make_slots_due(now);
-                let due = self.bench.store.make_slots_due("Fabrikam", now).await.unwrap();
+                let due = self.store().make_slots_due("Fabrikam", now).await.unwrap();
                 assert_eq!(due, expected);
             }
             Record { entries } => {
                 let entries = vec![make::entry(self.second, Action::Use); entries];
                 self.model.record(&entries);
-                self.bench.store.record(entries).await.unwrap();
+                self.store().record(entries).await.unwrap();
             }
             Pass { seconds } => self.second += seconds,
             DeleteOlder { seconds, limit } => {
                 let before = at(self.second - seconds);
                 let expected = self.model.delete_older(before, limit);
-                let deleted = self.bench.store.delete_older(before, before, limit).await.unwrap();
+                let deleted = self.store().delete_older(before, before, limit).await.unwrap();
                 assert_eq!(deleted, expected);
             }
             Reopen => {
-                self.bench = self.bench.reopened().await;
+                let bench = self.benches.remove(self.process);
+                self.benches.insert(self.process, bench.reopened().await);
                 self.model.reopen();
             }
         }
@@ -252,7 +292,7 @@ impl Pair {
         let of_engine = |runs: Vec<Run>| runs.into_iter().map(|run| self.run_of_engine(run));
         commit.decision.ended = of_engine(commit.decision.ended).collect();
         commit.decision.shown_again = of_engine(commit.decision.shown_again).collect();
-        assert_eq!(self.bench.store.commit_decision(commit).await.ok(), expected);
+        assert_eq!(self.store().commit_decision(commit).await.ok(), expected);
         self.load_runs();
     }
 
@@ -284,7 +324,7 @@ impl Pair {
         let expected = self.model.commit_run(&commit);
         let id = commit.run.id;
         let commit = RunCommit { run: self.run_of_engine(commit.run), ..commit };
-        assert_eq!(self.bench.store.commit_run(commit).await.unwrap(), expected);
+        assert_eq!(self.store().commit_run(commit).await.unwrap(), expected);
         if expected == Commit::Committed {
             let run = self.model.find(id).expect("it was just changed").clone();
             self.runs.push((None, run));
@@ -293,7 +333,7 @@ impl Pair {
 
     async fn claim_slots(&mut self, limit: usize) {
         let claim = claim(self.second, limit);
-        let claimed = self.bench.store.claim_slots(claim).await.unwrap();
+        let claimed = self.store().claim_slots(claim).await.unwrap();
         let expected = self.model.claim_slots(claim);
         assert_eq!(claimed.len(), expected.len());
         for (slot, expected) in claimed.iter().zip(expected) {
@@ -334,7 +374,7 @@ impl Pair {
             status_id: StatusId(self.numbers.statuses.of_model(status_id.0)),
             ..commit.clone()
         });
-        assert_eq!(self.bench.store.commit_posting(commit).await.unwrap(), expected);
+        assert_eq!(self.store().commit_posting(commit).await.unwrap(), expected);
         // The outcome of an attempt is committed once.
         self.slots.retain(|one| one.lease != lease);
     }

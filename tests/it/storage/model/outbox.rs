@@ -13,6 +13,8 @@ pub(in super::super) struct SlotRow {
     number: i64,
     pub(super) slot: Slot,
     lease: i64,
+    /// The process that leased it last.
+    pub(super) holder: usize,
 }
 
 /// A status and its outcome.
@@ -60,7 +62,8 @@ impl Model {
                 let Some(row) = self.slots.get_mut(&key) else {
                     self.slots_made += 1;
                     let slot = Slot::new(owner, StatusId(id), now);
-                    self.slots.insert(key, SlotRow { number: self.slots_made, slot, lease: 0 });
+                    let row = SlotRow { number: self.slots_made, slot, lease: 0, holder: 0 };
+                    self.slots.insert(key, row);
                     return id;
                 };
                 if row.slot.show(StatusId(id), owner, is_again, now) {
@@ -107,6 +110,7 @@ impl Model {
             let doubtful = row.slot.is_doubtful;
             row.slot.lease(claim.now.plus(claim.lease));
             row.lease += 1;
+            row.holder = self.process;
             let newest = row.slot.newest.0;
             let status = &self.statuses[&newest];
             claimed.push(Claimed {

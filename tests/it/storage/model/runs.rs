@@ -18,6 +18,8 @@ pub(in super::super) struct RunRow {
     pub(super) due_at: Option<Timestamp>,
     pub(super) leased_until: Timestamp,
     lease: i64,
+    /// The process that leased it last.
+    pub(super) holder: usize,
 }
 
 impl RunRow {
@@ -36,7 +38,8 @@ impl Model {
         let number = next(&self.runs);
         let run = Run { number, revision: 1, ..run.clone() };
         let (due_at, leased_until) = (Some(run.updated_at), Timestamp::ZERO);
-        self.runs.insert(number, RunRow { run, delivery, due_at, leased_until, lease: 0 });
+        let row = RunRow { run, delivery, due_at, leased_until, lease: 0, holder: 0 };
+        self.runs.insert(number, row);
         self.show(number);
     }
 
@@ -114,6 +117,7 @@ impl Model {
             }
             *taken += 1;
             row.lease += 1;
+            row.holder = self.process;
             row.leased_until = claim.now.plus(claim.lease);
             leased.push((Lease { id: row.run.id, number: row.lease }, row.run.clone()));
         }
