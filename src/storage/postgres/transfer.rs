@@ -50,9 +50,12 @@ impl Postgres {
         source.check_unused().await?;
         let migrated = source.pool.write((), |db, _| async move { schema::migrate(&db).await });
         migrated.await?.map_err(Error::unavailable)?;
-        let ended = source.pool.write((), |db, _| async move {
-            db.rows(&monitor::end_leases("seen_at < $1"), params![monitor::dead_before(&db).await?])
-                .await
+        let ended = source.pool.write_singly((), |db, _| async move {
+            let before = monitor::dead_before(&db).await?;
+            for sql in monitor::end_leases("seen_at < $1") {
+                db.execute(&sql, params![before]).await?;
+            }
+            Ok(())
         });
         ended.await?;
         Ok(source)

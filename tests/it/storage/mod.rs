@@ -36,6 +36,8 @@ mod outbox;
 mod policies;
 /// Attempts at posting: doubts, counts, order.
 mod posting;
+/// Several processes at once on one database.
+mod racing;
 /// Passes of reconcilers: claimed by one process, due at their time.
 mod reconcilers;
 /// A store that is closed and opened again.
@@ -174,6 +176,18 @@ impl Location {
             Location::Database(database) => database,
             Location::Folder(_) => panic!("there is a file and no database"),
         }
+    }
+
+    /// A connection of its own to the database.
+    async fn connect(&self) -> tokio_postgres::Client {
+        let database = self.database();
+        let config = database.url().parse::<tokio_postgres::Config>();
+        let mut config = config.expect("it is a URL");
+        let connecting = config.password(database.password()).connect(tokio_postgres::NoTls);
+        let (client, connection) = connecting.await.expect("the server answers");
+        // It ends with the client.
+        tokio::spawn(connection);
+        client
     }
 }
 

@@ -152,8 +152,12 @@ impl Monitor {
         }
         if let Some(client) = client {
             // What this process has leased and not finished is due for the others now.
-            let sql = end_leases("id = $1");
-            let gone = async { client.execute_typed(&sql, &[(&self.instance, Type::TEXT)]).await };
+            let gone = async {
+                for sql in end_leases("id = $1") {
+                    client.execute_typed(&sql, &[(&self.instance, Type::TEXT)]).await?;
+                }
+                Ok::<_, tokio_postgres::Error>(())
+            };
             drop(tokio::time::timeout(BEAT_MAX, gone).await);
         }
     }
@@ -213,11 +217,12 @@ impl Monitor {
         if client.query_typed(sql, &[(&before, Type::INT8)]).await?.is_empty() {
             return Ok(());
         }
-        let sql = end_leases("seen_at < $1");
-        let dead = client.query_typed(&sql, &[(&before, Type::INT8)]).await?;
-        for row in &dead {
-            let id: &str = get(row, 0)?;
-            tracing::warn!(instance = id, "a replica has died: others take over its work");
+        for sql in end_leases("seen_at < $1") {
+            // Only the last one returns something: the processes that are deleted.
+            for row in &client.query_typed(&sql, &[(&before, Type::INT8)]).await? {
+                let id: &str = get(row, 0)?;
+                tracing::warn!(instance = id, "a replica has died: others take over its work");
+            }
         }
         Ok(())
     }
@@ -243,22 +248,35 @@ pub(crate) async fn dead_before(db: &Db) -> Result<i64, Failure> {
     Ok(get::<i64>(&now, 0)?.saturating_sub(dead_after_micros()))
 }
 
-/// Deletes the processes that meet the condition, and makes due what they had leased.
-pub(crate) fn end_leases(condition: &str) -> String {
-    format!(
-        "WITH dead AS (DELETE FROM instance WHERE {condition} RETURNING id),
-        deliveries AS (UPDATE inbox SET due_at = 0, holder = NULL FROM dead
-            WHERE holder = dead.id),
-        runs AS (UPDATE run SET leased_until = 0, holder = NULL FROM dead
-            WHERE due_at IS NOT NULL AND holder = dead.id),
-        slots AS (UPDATE slot SET leased_until = 0, holder = NULL FROM dead
-            WHERE due_at IS NOT NULL AND holder = dead.id),
-        links AS (UPDATE link_fence SET leased_until = 0, holder = NULL FROM dead
-            WHERE holder = dead.id),
-        passes AS (UPDATE reconciler SET leased_until = 0 FROM dead
-            WHERE holder = dead.id AND leased_until > 0)
-        SELECT id FROM dead"
-    )
+/// Makes due what the processes that meet the condition have leased, and deletes these processes.
+///
+/// Each statement is to be committed before the next one: it locks rows of one table only, in the
+/// order in which all lock them, so that it and those who change runs and their statuses do not
+/// wait for each other in a circle. A process goes last: until then whoever comes next does the
+/// rest.
+pub(crate) fn end_leases(condition: &str) -> [String; 6] {
+    let held = format!("holder IN (SELECT id FROM instance WHERE {condition})");
+    [
+        format!(
+            "WITH held AS (SELECT delivery FROM inbox WHERE {held} ORDER BY delivery FOR UPDATE)
+            UPDATE inbox SET due_at = 0, holder = NULL FROM held
+            WHERE inbox.delivery = held.delivery"
+        ),
+        format!(
+            "WITH held AS (SELECT number FROM run WHERE due_at IS NOT NULL AND {held}
+                ORDER BY number FOR UPDATE)
+            UPDATE run SET leased_until = 0, holder = NULL FROM held
+            WHERE run.number = held.number"
+        ),
+        format!(
+            "WITH held AS (SELECT id FROM slot WHERE due_at IS NOT NULL AND {held}
+                ORDER BY key FOR UPDATE)
+            UPDATE slot SET leased_until = 0, holder = NULL FROM held WHERE slot.id = held.id"
+        ),
+        format!("UPDATE link_fence SET leased_until = 0, holder = NULL WHERE {held}"),
+        format!("UPDATE reconciler SET leased_until = 0 WHERE leased_until > 0 AND {held}"),
+        format!("DELETE FROM instance WHERE {condition} RETURNING id"),
+    ]
 }
 
 /// Writes as much as a delivery may need and takes it back: whether the disk has space.
