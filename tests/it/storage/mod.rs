@@ -32,6 +32,8 @@ mod model;
 mod moving;
 /// Statuses: for each slot the newest one is posted, one attempt at a time.
 mod outbox;
+/// PostgreSQL: partitions, and replicas that delete at once.
+mod partitions;
 /// The policies that are recorded as ours.
 mod policies;
 /// Attempts at posting: doubts, counts, order.
