@@ -2,7 +2,7 @@
 
 mod columns;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use super::engine::monitor;
 use super::engine::pool::Pool;
 use super::engine::rows::get;
 use super::engine::schema;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Day, Timestamp};
 use crate::storage::transfer::{
     Kind, MARK, PAGE_BYTES_MAX, PAGE_ROWS_MAX, Page, RECORD, Row, Side, TABLES, Table, Value,
 };
@@ -158,6 +158,9 @@ impl Side for Unused {
     }
 
     async fn write(&self, page: Page) -> Result<bool, Error> {
+        if page.table.name == "delivery" {
+            partitions::make(&self.pool, received_days(&page), STATEMENT_MAX).await?;
+        }
         self.pool.write(page, |db, page| async move { write(&db, &page).await }).await
     }
 
@@ -264,6 +267,16 @@ async fn deliveries(db: &Db, table: &Table, after: &[Value]) -> Result<Vec<Row>,
         rows.push(row);
     }
     Ok(rows)
+}
+
+/// The days of the bodies in a page of deliveries.
+fn received_days(page: &Page) -> BTreeSet<Day> {
+    let at = page.table.columns().iter().position(|(name, _)| *name == "received_at");
+    let received = page.rows.iter().filter_map(|row| match row.get(at?) {
+        Some(Value::Integer(micros)) => Some(Timestamp::from_micros(*micros)),
+        _ => None,
+    });
+    received.map(Day::of).collect()
 }
 
 async fn write(db: &Db, page: &Page) -> Result<bool, Failure> {

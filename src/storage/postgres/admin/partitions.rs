@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
@@ -23,11 +24,8 @@ const PREFIX: &str = "body_of_";
 /// Days that are made ahead.
 const AHEAD: u32 = 3;
 
-/// The beginning of each change. The limit counts for each statement. The commit does not wait for
-/// the disk: a change that is lost with the machine is made again.
-const LIMITS: &str = "SET LOCAL lock_timeout = '100ms';
-    SET LOCAL statement_timeout = '100ms';
-    SET LOCAL synchronous_commit = off";
+/// How long each statement of a change may take, for whose locks gateways wait.
+const CHANGE_MAX: Duration = Duration::from_millis(100);
 /// Partitions change one after the other. The number begins with the bytes `azdo-gw`.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7024036997503612674)";
 /// Vacuum would read the bodies only to mark them as visible to all, for nobody: they are found by
@@ -50,7 +48,8 @@ async fn change(pool: &Arc<Pool>, before: Timestamp) -> Result<(), Error> {
         return Ok(());
     }
     let wanted = (0..=AHEAD).map(|days| today.plus(days));
-    make(pool, wanted.filter(|day| !partitions.contains_key(day)).collect()).await?;
+    let missing = wanted.filter(|day| !partitions.contains_key(day)).collect();
+    make_all(pool, missing, CHANGE_MAX).await?;
     for (day, is_attached) in partitions {
         // Whatever is asked for, bodies that come now stay.
         if day < today && day.end() <= before {
@@ -61,15 +60,38 @@ async fn change(pool: &Arc<Pool>, before: Timestamp) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes the partitions of these days where there are none.
+/// Makes the partitions of these days where there are none, as far as this role may. Each statement
+/// may take as long as `within`.
 pub(in crate::storage::postgres) async fn make(
     pool: &Arc<Pool>,
     days: BTreeSet<Day>,
+    within: Duration,
 ) -> Result<(), Error> {
+    let found = pool.read((), |db, _| async move { find(&db).await }).await?;
+    if !found.is_owner {
+        return Ok(());
+    }
+    let missing = days.into_iter().filter(|day| !found.partitions.contains_key(day)).collect();
+    make_all(pool, missing, within).await
+}
+
+async fn make_all(pool: &Arc<Pool>, days: BTreeSet<Day>, within: Duration) -> Result<(), Error> {
     for day in days {
-        pool.write_singly(day, |db, day| async move { create(&db, *day).await }).await?;
+        let of = (day, within);
+        pool.write_singly(of, |db, of| async move { create(&db, of.0, of.1).await }).await?;
     }
     Ok(())
+}
+
+/// The beginning of each change. The commit does not wait for the disk: a change that is lost with
+/// the machine is made again.
+fn limits(within: Duration) -> String {
+    let within_ms = within.as_millis();
+    format!(
+        "SET LOCAL lock_timeout = '{within_ms}ms';
+         SET LOCAL statement_timeout = '{within_ms}ms';
+         SET LOCAL synchronous_commit = off"
+    )
 }
 
 fn name(day: Day) -> String {
@@ -110,8 +132,8 @@ async fn find(db: &Db) -> Result<Found, Failure> {
 
 /// Attaching a table needs a weaker lock than creating one in place: bodies are stored meanwhile. A
 /// day of which bodies are among those of other days already stays there.
-async fn create(db: &Db, day: Day) -> Result<(), Failure> {
-    let name = name(day);
+async fn create(db: &Db, day: Day, within: Duration) -> Result<(), Failure> {
+    let (name, limits) = (name(day), limits(within));
     let sql = "SELECT to_regclass($1) IS NOT NULL OR EXISTS (SELECT 1 FROM body_of_other_days
             WHERE received_at >= $2 AND received_at < $3)";
     let (from, to) = (day.begin().micros(), day.end().micros());
@@ -120,7 +142,7 @@ async fn create(db: &Db, day: Day) -> Result<(), Failure> {
         return Ok(());
     }
     let attach = format!(
-        "{LIMITS}; {LOCK};
+        "{limits}; {LOCK};
          CREATE TABLE {name} (LIKE body INCLUDING ALL) WITH ({SETTINGS});
          ALTER TABLE body ATTACH PARTITION {name} FOR VALUES FROM ({from}) TO ({to})"
     );
@@ -135,8 +157,8 @@ async fn drop_old(db: &Db, day: Day, is_attached: bool) -> Result<(), Failure> {
     if db.exists(undecided, params![day.begin().micros(), day.end().micros()]).await? {
         return Ok(());
     }
-    let name = name(day);
-    let detach = format!("{LIMITS}; {LOCK}; ALTER TABLE body DETACH PARTITION {name}");
+    let (name, limits) = (name(day), limits(CHANGE_MAX));
+    let detach = format!("{limits}; {LOCK}; ALTER TABLE body DETACH PARTITION {name}");
     if is_attached && !is_done(db.batch(&detach).await)? {
         return Ok(());
     }
