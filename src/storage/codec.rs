@@ -1,6 +1,8 @@
 //! How values are stored: JSON for records, LZ4 for bodies, compact bytes for keys. Every engine
 //! uses these functions, so that one engine reads what another wrote.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -16,6 +18,36 @@ pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String, CodecError> {
 
 pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, CodecError> {
     serde_json::from_str(text).map_err(|error| CodecError(error.to_string()))
+}
+
+/// JSON whose texts have U+FFFD in the place of the character NUL: PostgreSQL refuses to look into
+/// JSON with that character.
+pub(super) fn without_nul(json: &str) -> Cow<'_, str> {
+    const NUL: &str = "\\u0000";
+    if !json.contains(NUL) {
+        return json.into();
+    }
+    let (mut clean, mut rest) = (String::with_capacity(json.len()), json);
+    while let Some((before, escape)) = rest.find('\\').and_then(|at| rest.split_at_checked(at)) {
+        clean.push_str(before);
+        rest = match (escape.strip_prefix(NUL), escape.split_at_checked(2)) {
+            (Some(after), _) => {
+                clean.push('\u{fffd}');
+                after
+            }
+            // The backslash and the character behind it, which may be a backslash, too.
+            (None, Some((pair, after))) => {
+                clean.push_str(pair);
+                after
+            }
+            (None, None) => {
+                clean.push_str(escape);
+                ""
+            }
+        };
+    }
+    clean.push_str(rest);
+    clean.into()
 }
 
 /// LZ4, preceded by the length.
@@ -46,6 +78,15 @@ mod tests {
         assert!(stored.len() < body.len());
         assert_eq!(decompress(&stored).unwrap(), body);
         assert!(decompress(&[0]).is_err());
+    }
+
+    #[test]
+    fn json_has_no_nul_and_is_otherwise_as_it_was() {
+        let texts = ["a\0b\0", "\\u0000", "\\\0\\", "\"\n\u{fffd}"];
+        let json = to_json(&texts).unwrap();
+        let stored: Vec<String> = from_json(&without_nul(&json)).unwrap();
+        assert_eq!(stored, texts.map(|text| text.replace('\0', "\u{fffd}")));
+        assert!(!without_nul(&to_json(&["\0"]).unwrap()).contains("u0000"));
     }
 
     #[test]

@@ -154,6 +154,7 @@ fn value(row: &StoredRow<'_>, at: usize, kind: Kind) -> rusqlite::Result<Value> 
         Kind::Integer => Value::Integer(row.get(at)?),
         Kind::Boolean => Value::Boolean(row.get(at)?),
         Kind::Text => Value::Text(row.get(at)?),
+        Kind::Json => Value::Json(row.get(at)?),
         Kind::Bytes => Value::Bytes(row.get(at)?),
     })
 }
@@ -164,7 +165,9 @@ impl ToSql for Value {
             Value::Null => ToSqlOutput::Owned(Stored::Null),
             Value::Integer(number) => ToSqlOutput::Owned(Stored::Integer(*number)),
             Value::Boolean(is_true) => ToSqlOutput::Owned(Stored::Integer((*is_true).into())),
-            Value::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Value::Text(text) | Value::Json(text) => {
+                ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes()))
+            }
             Value::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
         })
     }

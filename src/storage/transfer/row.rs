@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::tables::Table;
+use crate::storage::codec;
 
 /// A value of any column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +13,7 @@ pub enum Value {
     Integer(i64),
     Boolean(bool),
     Text(String),
+    Json(String),
     Bytes(Vec<u8>),
 }
 
@@ -23,7 +25,7 @@ impl Value {
     pub fn bytes(&self) -> usize {
         16 + match self {
             Value::Null | Value::Integer(_) | Value::Boolean(_) => 0,
-            Value::Text(text) => text.len(),
+            Value::Text(text) | Value::Json(text) => text.len(),
             Value::Bytes(bytes) => bytes.len(),
         }
     }
@@ -40,6 +42,7 @@ impl Value {
             Value::Boolean(is_true) => put(2, &[u8::from(*is_true)]),
             // As PostgreSQL stores it, which has no NUL.
             Value::Text(text) => put(3, text.replace('\0', "\u{fffd}").as_bytes()),
+            Value::Json(json) => put(5, codec::without_nul(json).as_bytes()),
             Value::Bytes(bytes) => put(4, bytes),
         }
     }
@@ -116,6 +119,8 @@ mod tests {
             }
         }
         assert_eq!(content(&[vec![text("a\0")]]), content(&[vec![text("a\u{fffd}")]]));
+        let json = |text: &str| Value::Json(text.into());
+        assert_eq!(content(&[vec![json(r#""\u0000""#)]]), content(&[vec![json("\"\u{fffd}\"")]]));
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub struct Table {
     pub integers: &'static str,
     pub booleans: &'static str,
     pub texts: &'static str,
+    /// Texts that are JSON.
+    pub json: &'static str,
     pub bytes: &'static str,
 }
 
@@ -26,6 +28,7 @@ pub enum Kind {
     Integer,
     Boolean,
     Text,
+    Json,
     Bytes,
 }
 
@@ -36,6 +39,7 @@ impl Table {
             (self.integers, Kind::Integer),
             (self.booleans, Kind::Boolean),
             (self.texts, Kind::Text),
+            (self.json, Kind::Json),
             (self.bytes, Kind::Bytes),
         ];
         let of = |(names, kind): (&'static str, Kind)| {
@@ -65,6 +69,7 @@ const EMPTY: Table = Table {
     integers: "",
     booleans: "",
     texts: "",
+    json: "",
     bytes: "",
 };
 
@@ -81,7 +86,8 @@ pub const TABLES: [Table; 23] = [
     Table {
         name: "delivery",
         integers: "id received_at subscription notification created_at body_bytes",
-        texts: "organization hook source event_type catch_up",
+        texts: "organization hook source event_type",
+        json: "catch_up",
         bytes: "event_id body",
         ..NUMBERED
     },
@@ -96,7 +102,8 @@ pub const TABLES: [Table; 23] = [
     Table {
         name: "repository",
         key: "organization id",
-        texts: "organization id name former project",
+        texts: "organization id name project",
+        json: "former",
         ..EMPTY
     },
     Table { name: "project", key: "organization id", texts: "organization id name", ..EMPTY },
@@ -104,21 +111,24 @@ pub const TABLES: [Table; 23] = [
         name: "pull_request",
         key: "organization repository id",
         integers: "id as_of revision",
-        texts: "organization repository body",
+        texts: "organization repository",
+        json: "body",
         ..EMPTY
     },
     Table {
         name: "ref",
         key: "organization repository name",
         integers: "push_id revision",
-        texts: "organization repository name head body",
+        texts: "organization repository name head",
+        json: "body",
         ..EMPTY
     },
     Table {
         name: "run",
         key: "number",
         integers: "number revision delivery updated_at overdue_at due_at leased_until lease",
-        texts: "organization subject check_key commit_start state body",
+        texts: "organization subject check_key commit_start state",
+        json: "body",
         bytes: "id",
         ..NUMBERED
     },
@@ -126,14 +136,16 @@ pub const TABLES: [Table; 23] = [
         name: "slot",
         integers: "id owner newest iteration renewed due_at leased_until lease attempts",
         booleans: "doubtful",
-        texts: "key organization posted",
+        texts: "key organization",
+        json: "posted",
         bytes: "iteration_of",
         ..NUMBERED
     },
     Table {
         name: "status",
         integers: "id slot queued_at posted_at",
-        texts: "organization body outcome reason",
+        texts: "organization outcome reason",
+        json: "body",
         bytes: "run",
         ..NUMBERED
     },
@@ -199,7 +211,8 @@ pub const TABLES: [Table; 23] = [
     Table {
         name: "seen_subscription",
         integers: "id seen_at",
-        texts: "organization guid project found hook action reason checks",
+        texts: "organization guid project hook action reason",
+        json: "found checks",
         ..NUMBERED
     },
     Table {

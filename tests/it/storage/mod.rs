@@ -30,6 +30,8 @@ mod migrations;
 mod model;
 /// Moving a store into another one.
 mod moving;
+/// Texts that PostgreSQL cannot store as they are.
+mod nul;
 /// Statuses: for each slot the newest one is posted, one attempt at a time.
 mod outbox;
 /// PostgreSQL: partitions, and replicas that delete at once.

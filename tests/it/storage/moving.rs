@@ -24,7 +24,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
 use super::reopening::everything;
-use super::{Bench, Engine, INSTANCE, Location, at, make, options};
+use super::{Bench, Engine, INSTANCE, Location, at, make, nul, options};
 use crate::harness::Database;
 use filling::fill;
 use stopping::Stopping;
@@ -417,8 +417,11 @@ async fn a_text_with_nul_is_moved_without_it() {
     let bench = Bench::of(Engine::Sqlite).await;
     let entry = make::entry(1, Action::Mint);
     bench.store.record(vec![Entry { detail: "a\0b".into(), ..entry }]).await.unwrap();
+    nul::fill(&bench).await;
+    let before = nul::shown(&bench).await;
     let there = Engine::Postgres.location();
     bench.stopped().await.move_into(&there).await.unwrap();
     let detail = there.database().sql("SELECT detail FROM audit");
     assert_eq!(detail, "a\u{fffd}b");
+    assert_eq!(nul::shown(&opened(Engine::Postgres, there).await).await, before);
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use tokio_postgres::Row as StoredRow;
 
+use crate::storage::codec;
 use crate::storage::postgres::engine::db::{Param, param, text};
 use crate::storage::postgres::engine::failure::Failure;
 use crate::storage::postgres::engine::rows::get;
@@ -24,7 +25,7 @@ impl<'a> Scalar<'a> {
             Value::Text(value) => Self::Text(text(value)),
             Value::Bytes(bytes) => Self::Bytes(bytes),
             Value::Integer(number) => Self::Integer(*number),
-            Value::Boolean(_) | Value::Null => Self::Integer(0),
+            Value::Boolean(_) | Value::Json(_) | Value::Null => Self::Integer(0),
         }
     }
 
@@ -44,6 +45,7 @@ pub(super) fn values(row: &StoredRow, kinds: &[Kind]) -> Result<Row, Failure> {
             Kind::Integer => get::<Option<i64>>(row, at)?.map(Value::Integer),
             Kind::Boolean => get::<Option<bool>>(row, at)?.map(Value::Boolean),
             Kind::Text => get::<Option<String>>(row, at)?.map(Value::Text),
+            Kind::Json => get::<Option<String>>(row, at)?.map(Value::Json),
             Kind::Bytes => get::<Option<Vec<u8>>>(row, at)?.map(Value::Bytes),
         };
         Ok(value.unwrap_or(Value::Null))
@@ -64,7 +66,7 @@ impl<'a> Column<'a> {
         let mut column = match kind {
             Kind::Integer => Self::Integers(Vec::new()),
             Kind::Boolean => Self::Booleans(Vec::new()),
-            Kind::Text => Self::Texts(Vec::new()),
+            Kind::Text | Kind::Json => Self::Texts(Vec::new()),
             Kind::Bytes => Self::Bytes(Vec::new()),
         };
         values.for_each(|value| column.push(value));
@@ -76,6 +78,9 @@ impl<'a> Column<'a> {
             (Self::Integers(column), Value::Integer(number)) => column.push(Some(*number)),
             (Self::Booleans(column), Value::Boolean(is_true)) => column.push(Some(*is_true)),
             (Self::Texts(column), Value::Text(value)) => column.push(Some(text(value))),
+            (Self::Texts(column), Value::Json(json)) => {
+                column.push(Some(codec::without_nul(json)));
+            }
             (Self::Bytes(column), Value::Bytes(bytes)) => column.push(Some(bytes)),
             (Self::Integers(column), _) => column.push(None),
             (Self::Booleans(column), _) => column.push(None),
