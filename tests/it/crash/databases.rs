@@ -110,6 +110,24 @@ async fn a_postgres_that_cannot_be_used_is_refused_with_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_too_old_is_refused_with_what_to_do() {
+    let database = Database::create();
+    // The server says of itself what one of version 13 says: this function is found before its own.
+    database.sql(
+        "CREATE SCHEMA older;
+        CREATE FUNCTION older.current_setting(name text) RETURNS text LANGUAGE sql AS
+            $$SELECT CASE name WHEN 'server_version_num' THEN '130014'
+                WHEN 'server_version' THEN '13.14' ELSE pg_catalog.current_setting(name) END$$",
+    );
+    let role = database.name();
+    database.sql(&format!("ALTER ROLE {role} SET search_path = older, pg_catalog, public"));
+    let words = ["has version 13.14", "PostgreSQL 15 or newer is needed", "upgrade the server"];
+    refused_on(&database.url(), database.password(), &words);
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname IN ('older', 'public')";
+    assert_eq!(database.sql(tables).trim(), "0", "nothing was created");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_role_without_rights_is_refused_with_what_to_grant() {
     let cluster = Cluster::begin();
     let database = cluster.database();

@@ -71,7 +71,8 @@ impl Connector {
         let server = Server::ask(&client).await?;
         if server.version < VERSION_MIN {
             return Err(Error::unavailable(format!(
-                "the database server has version {}: PostgreSQL 15 or newer is needed",
+                "the database server has version {}: PostgreSQL 15 or newer is needed: \
+                 upgrade the server",
                 server.version_name
             )));
         }
