@@ -5,6 +5,8 @@
 //! released: one that is held before it is applied is lost, of one that is held after it is applied
 //! the answer is lost. Only what the fakes saw and what the API lists is checked.
 
+/// Replicas whose machines show different times.
+mod clocks;
 /// Compares what the gateway lists with what the fakes know.
 mod consistency;
 /// PostgreSQL that fails while the gateway runs.
