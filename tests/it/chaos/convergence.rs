@@ -9,13 +9,13 @@ use fakes::ado::model::{PullRequest, PullRequestState};
 use fakes::ci::{self, Behaviour, Start};
 
 use super::people::People;
-use crate::harness::{Env, InProcess, POLL_INTERVAL, newest_status};
+use crate::harness::{Env, Gateway, POLL_INTERVAL, newest_status};
 
 /// An environment after the faults ended.
 pub(super) struct Convergence<'a> {
     pub(super) seed: u64,
     pub(super) env: &'a Env,
-    pub(super) gateway: &'a InProcess,
+    pub(super) gateway: &'a Gateway,
 }
 
 impl Convergence<'_> {

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use fakes::random::Random;
 use futures_util::StreamExt;
 
-use crate::harness::{Env, InProcess, Settings, check_invariants_with_rebuilds};
+use crate::harness::{Env, Gateway, Settings, check_invariants_with_rebuilds};
 use convergence::Convergence;
 use people::People;
 
@@ -112,7 +112,7 @@ async fn play(seed: u64) -> Tally {
     let checks = |settings: &mut Settings| CHECKS.clone_into(&mut settings.checks);
     let gateway = match is_linked {
         true => env.linked(checks).await,
-        false => InProcess::start_with(&env, checks).await,
+        false => Gateway::start_with(&env, checks).await,
     };
     faults::inject(&env, &mut random);
     if is_linked {

@@ -7,7 +7,7 @@
 use fakes::ado::pats::PatState;
 
 use super::faults;
-use crate::harness::{Env, InProcess};
+use crate::harness::{Env, Gateway};
 
 /// Fails the test unless every token was revoked; the gateway has stopped.
 pub(super) async fn check_revoked(env: &Env) {
@@ -19,7 +19,7 @@ pub(super) async fn check_revoked(env: &Env) {
     assert!(count <= unanswered, "{unanswered} answers were lost, and these are left:\n{left}");
     if count > 0 {
         let credential = env.service_user("");
-        let next = InProcess::without_hooks(env, |settings| settings.credential = credential).await;
+        let next = Gateway::without_hooks(env, |settings| settings.credential = credential).await;
         env.until_all_revoked().await;
         next.stop().await;
     }

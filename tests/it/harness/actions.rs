@@ -5,7 +5,7 @@ use fakes::ado::model::Status;
 use fakes::ci::{Behaviour, Start};
 use reqwest::StatusCode;
 
-use super::{Api, Env, ORGANIZATION, check_invariants, newest_status};
+use super::{Api, Env, ORGANIZATION, POLL_INTERVAL, WAIT_MAX, check_invariants, newest_status};
 
 impl Env {
     /// The CI reports nothing by itself: the test reports when it wants to.
@@ -112,6 +112,22 @@ impl Env {
             .await
             .expect("the gateway answers");
         answer.status()
+    }
+
+    /// Delivers bytes until they are accepted, as Azure DevOps repeats what is answered 503.
+    pub(crate) async fn deliver_again(&self, gateway: &str, hook: &str, body: impl Into<Vec<u8>>) {
+        let (body, mut interval) = (body.into(), tokio::time::interval(POLL_INTERVAL));
+        let delivering = async {
+            loop {
+                interval.tick().await;
+                let answer = self.deliver(gateway, hook, body.clone()).await;
+                if answer != StatusCode::SERVICE_UNAVAILABLE {
+                    return answer;
+                }
+            }
+        };
+        let answer = tokio::time::timeout(WAIT_MAX, delivering).await.expect("it recovers");
+        assert_eq!(answer, StatusCode::ACCEPTED);
     }
 
     /// Checks what holds in every story in which no check is meant to run twice on a commit.

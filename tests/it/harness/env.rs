@@ -1,6 +1,7 @@
 //! The fake neighbours with what most stories need: an organization, a project, a repository with a
 //! main branch, an identity for the gateway, and a person who pushes and opens pull requests.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use azdo_gateway::secret::{Keyring, RootKey};
@@ -9,8 +10,8 @@ use fakes::shell::Shell;
 use fakes::{ado, ci, entra};
 use serde_json::{Value, json};
 
-use super::WAIT_MAX;
 use super::settings::{CHECKS, CLIENT_SECRET, MANUAL_HOOKS, PAT, ROOT_KEY, STATIC_PAT, Settings};
+use super::{Database, WAIT_MAX};
 
 pub(crate) const ORGANIZATION: &str = "fabrikam";
 /// The account of the service user that is linked.
@@ -32,6 +33,8 @@ pub(crate) struct Env {
     pub(crate) keys: Keyring,
     pub(super) http: reqwest::Client,
     ci_secret: String,
+    /// Of the gateways on PostgreSQL, as `folder` is of those on SQLite.
+    database: OnceLock<Database>,
     folder: tempfile::TempDir,
 }
 
@@ -73,6 +76,7 @@ impl Env {
             keys,
             http,
             ci_secret,
+            database: OnceLock::new(),
             folder,
         }
     }
@@ -99,6 +103,11 @@ impl Env {
             environment: Default::default(),
             launcher: Vec::new(),
         }
+    }
+
+    /// Where gateways on PostgreSQL keep their state; empty before the first of them.
+    pub(super) fn database(&self) -> &Database {
+        self.database.get_or_init(Database::create)
     }
 
     /// The password with which hooks of that name deliver.

@@ -6,7 +6,7 @@
 use std::cell::Cell;
 
 use super::settings::Settings;
-use super::{Api, Database, Env, InProcess, Replicas};
+use super::{Api, Env, InProcess, Replicas};
 
 const REPLICAS: usize = 2;
 
@@ -41,8 +41,7 @@ pub(crate) struct Gateway {
 
 enum Running {
     InProcess(Box<InProcess>),
-    /// The database is there as long as the replicas.
-    Replicas(Box<Replicas>, Database),
+    Replicas(Box<Replicas>),
 }
 
 impl Gateway {
@@ -67,14 +66,15 @@ impl Gateway {
                 Self { url, api, running: Running::InProcess(Box::new(gateway)) }
             }
             Engine::Postgres => {
-                let database = Database::create();
+                let database = env.database();
                 let replicas = Replicas::without_hooks(env, REPLICAS, |settings| {
                     settings.on_postgres(&database.url(), database.password());
                     change(settings);
                 })
                 .await;
+                replicas.until_ready().await;
                 let (url, api) = (replicas.url.clone(), replicas.api.clone());
-                Self { url, api, running: Running::Replicas(Box::new(replicas), database) }
+                Self { url, api, running: Running::Replicas(Box::new(replicas)) }
             }
         }
     }
@@ -83,10 +83,7 @@ impl Gateway {
     pub(crate) async fn stop(self) {
         match self.running {
             Running::InProcess(gateway) => gateway.stop().await,
-            Running::Replicas(replicas, database) => {
-                replicas.stop();
-                drop(database);
-            }
+            Running::Replicas(replicas) => replicas.stop(),
         }
     }
 }

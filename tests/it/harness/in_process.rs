@@ -17,11 +17,6 @@ pub(crate) struct InProcess {
 }
 
 impl InProcess {
-    /// A gateway with the usual settings and hooks.
-    pub(crate) async fn start(env: &Env) -> Self {
-        Self::start_with(env, |_| {}).await
-    }
-
     /// A gateway with other settings, and the usual hooks.
     pub(crate) async fn start_with(env: &Env, change: impl FnOnce(&mut Settings)) -> Self {
         let gateway = Self::without_hooks(env, change).await;

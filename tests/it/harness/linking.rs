@@ -8,7 +8,7 @@ use reqwest::{StatusCode, header};
 use url::Url;
 
 use super::settings::OPERATOR;
-use super::{Env, InProcess, SERVICE_USER, Settings};
+use super::{Env, Gateway, SERVICE_USER, Settings};
 
 /// A browser: it keeps cookies by name and follows redirects one at a time.
 pub(crate) struct Browser {
@@ -105,15 +105,15 @@ expected_user = "{SERVICE_USER}"
     }
 
     /// A gateway whose service user is linked, with the usual hooks.
-    pub(crate) async fn linked(&self, change: impl FnOnce(&mut Settings)) -> InProcess {
+    pub(crate) async fn linked(&self, change: impl FnOnce(&mut Settings)) -> Gateway {
         let gateway = self.unlinked(change).await;
         self.link(&gateway.url).await;
         gateway
     }
 
     /// A gateway before its service user is linked, with the usual hooks.
-    pub(crate) async fn unlinked(&self, change: impl FnOnce(&mut Settings)) -> InProcess {
-        InProcess::start_with(self, |settings| {
+    pub(crate) async fn unlinked(&self, change: impl FnOnce(&mut Settings)) -> Gateway {
+        Gateway::start_with(self, |settings| {
             settings.credential = self.service_user("");
             change(settings);
         })

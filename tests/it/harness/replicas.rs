@@ -82,3 +82,16 @@ impl Replicas {
         }
     }
 }
+
+impl Drop for Replicas {
+    /// Why a story has failed is often only in the logs of the processes.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for replica in &self.all {
+                // The folder may be gone already.
+                let log = std::fs::read_to_string(replica.settings.log()).unwrap_or_default();
+                println!("{} has logged:\n{log}", replica.settings.name);
+            }
+        }
+    }
+}

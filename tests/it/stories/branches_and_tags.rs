@@ -1,6 +1,6 @@
 //! Branches and tags that are created, pushed and deleted, one by one and many at once.
 
-use crate::harness::{Env, InProcess, Settings, check};
+use crate::harness::{Env, Gateway, Settings, check};
 
 fn check_on_pushes(settings: &mut Settings) {
     settings.checks = check("build", r#"on = ["push"]"#);
@@ -13,7 +13,7 @@ fn check_on_tags(settings: &mut Settings) {
 #[tokio::test(flavor = "multi_thread")]
 async fn creating_a_branch_starts_a_run_at_its_head() {
     let env = Env::new(201);
-    let gateway = InProcess::start_with(&env, check_on_pushes).await;
+    let gateway = Gateway::start_with(&env, check_on_pushes).await;
     let head = env.shell.ado(|ado| {
         let head = ado.head(&env.repository, "main").map(str::to_owned).unwrap();
         ado.create_branch(&env.repository, "topic", &head);
@@ -28,10 +28,10 @@ async fn creating_a_branch_starts_a_run_at_its_head() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deleting_a_branch_cancels_its_run() {
+pub(super) async fn deleting_a_branch_cancels_its_run() {
     let env = Env::new(202);
     env.disable_ci_reports();
-    let gateway = InProcess::start_with(&env, check_on_pushes).await;
+    let gateway = Gateway::start_with(&env, check_on_pushes).await;
     let commit = env.push("topic");
     env.until_started("build", &commit).await;
     env.shell.ado(|ado| ado.delete_branch(&env.repository, "topic"));
@@ -46,9 +46,9 @@ async fn deleting_a_branch_cancels_its_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_push_of_three_branches_starts_three_runs() {
+pub(super) async fn one_push_of_three_branches_starts_three_runs() {
     let env = Env::new(203);
-    let gateway = InProcess::start_with(&env, check_on_pushes).await;
+    let gateway = Gateway::start_with(&env, check_on_pushes).await;
     let branches = [("a", "One"), ("b", "Two"), ("c", "Three")];
     let commits = env.shell.ado(|ado| ado.push_many(&env.repository, &branches));
     for commit in &commits {
@@ -64,7 +64,7 @@ async fn one_push_of_three_branches_starts_three_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_with_several_commits_starts_a_run_at_the_last() {
     let env = Env::new(204);
-    let gateway = InProcess::start_with(&env, check_on_pushes).await;
+    let gateway = Gateway::start_with(&env, check_on_pushes).await;
     let steps = ["One", "Two", "Three"];
     let head = env.shell.ado(|ado| ado.push_commits(&env.repository, "main", &steps));
     env.until_commit_status(&head, "build", "succeeded").await;
@@ -77,7 +77,7 @@ async fn a_push_with_several_commits_starts_a_run_at_the_last() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tag_starts_only_the_checks_on_tags() {
     let env = Env::new(205);
-    let gateway = InProcess::start_with(&env, check_on_tags).await;
+    let gateway = Gateway::start_with(&env, check_on_tags).await;
     let commit = env.push("main");
     env.until_decided(&gateway.api).await;
     env.shell.ado(|ado| ado.create_tag(&env.repository, "v1.0", &commit));
@@ -95,9 +95,9 @@ async fn a_tag_starts_only_the_checks_on_tags() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_of_several_quick_pushes_to_a_branch_starts_a_run() {
+pub(super) async fn each_of_several_quick_pushes_to_a_branch_starts_a_run() {
     let env = Env::new(206);
-    let gateway = InProcess::start_with(&env, check_on_pushes).await;
+    let gateway = Gateway::start_with(&env, check_on_pushes).await;
     let commits = [env.push("main"), env.push("main"), env.push("main")];
     for commit in &commits {
         env.until_commit_status(commit, "build", "succeeded").await;
@@ -110,7 +110,7 @@ async fn each_of_several_quick_pushes_to_a_branch_starts_a_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_annotated_tag_starts_a_run() {
     let env = Env::new(207);
-    let gateway = InProcess::start_with(&env, check_on_tags).await;
+    let gateway = Gateway::start_with(&env, check_on_tags).await;
     let commit = env.push("main");
     let object = env.shell.ado(|ado| ado.create_annotated_tag(&env.repository, "v2.0", &commit));
     let run = env.until_started("release", &object).await;

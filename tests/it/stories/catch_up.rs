@@ -9,7 +9,7 @@ use fakes::faults::{Action, Rule, server_error_500};
 use fakes::http::Response;
 use serde_json::{Value, json};
 
-use crate::harness::{Env, InProcess, Settings, check, payloads};
+use crate::harness::{Env, Gateway, Settings, check, payloads};
 
 /// Without managed hooks, so that only catch-up finds events.
 fn catch_up_only(settings: &mut Settings) {
@@ -17,7 +17,7 @@ fn catch_up_only(settings: &mut Settings) {
 }
 
 /// Waits until a whole pass of catch-up has ended that began after this call.
-async fn until_caught_up(env: &Env, gateway: &InProcess) {
+async fn until_caught_up(env: &Env, gateway: &Gateway) {
     const LIST: &str = "/git/pullrequests?";
     let before = env.shell.ado(|ado| ado.journal.count("GET", LIST));
     env.until("another pass has begun", |ado, _| ado.journal.count("GET", LIST) > before + 1).await;
@@ -25,10 +25,10 @@ async fn until_caught_up(env: &Env, gateway: &InProcess) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_hooks_catch_up_finds_pull_requests_and_pushes() {
+pub(super) async fn without_hooks_catch_up_finds_pull_requests_and_pushes() {
     let env = Env::new(901);
     let (old, _) = env.open("old");
-    let gateway = InProcess::without_hooks(&env, catch_up_only).await;
+    let gateway = Gateway::without_hooks(&env, catch_up_only).await;
     until_caught_up(&env, &gateway).await;
     assert_eq!(env.starts(), 0, "a pull request from before the start was run");
     let (id, first) = env.open("topic");
@@ -52,14 +52,14 @@ async fn without_hooks_catch_up_finds_pull_requests_and_pushes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_while_the_gateway_was_stopped_run_after_its_start() {
+pub(super) async fn events_while_the_gateway_was_stopped_run_after_its_start() {
     let env = Env::new(902);
     let checks = check("unit-tests", "on = [\"pull_request\", \"push\"]\nbranches = [\"**\"]");
     let settings = |settings: &mut Settings| {
         catch_up_only(settings);
         settings.checks = checks.clone();
     };
-    let gateway = InProcess::without_hooks(&env, settings).await;
+    let gateway = Gateway::without_hooks(&env, settings).await;
     until_caught_up(&env, &gateway).await;
     gateway.stop().await;
     let mut opened = Vec::new();
@@ -68,7 +68,7 @@ async fn events_while_the_gateway_was_stopped_run_after_its_start() {
         let (id, first) = env.open(&branch);
         opened.push((id, first, env.push(&branch)));
     }
-    let gateway = InProcess::without_hooks(&env, settings).await;
+    let gateway = Gateway::without_hooks(&env, settings).await;
     for (id, _, last) in &opened {
         env.until_status(*id, last, "unit-tests", "succeeded").await;
         env.until_commit_status(last, "unit-tests", "succeeded").await;
@@ -87,9 +87,9 @@ async fn events_while_the_gateway_was_stopped_run_after_its_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_found_by_a_hook_and_by_catch_up_runs_once() {
+pub(super) async fn an_event_found_by_a_hook_and_by_catch_up_runs_once() {
     let env = Env::new(903);
-    let gateway = InProcess::start_with(&env, catch_up_only).await;
+    let gateway = Gateway::start_with(&env, catch_up_only).await;
     for number in 0..4 {
         let branch = format!("topic-{number}");
         let (id, commit) = env.open(&branch);
@@ -104,7 +104,7 @@ async fn an_event_found_by_a_hook_and_by_catch_up_runs_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_is_head_again_shows_its_result_on_the_newest_iteration() {
     let env = Env::new(904);
-    let gateway = InProcess::without_hooks(&env, catch_up_only).await;
+    let gateway = Gateway::without_hooks(&env, catch_up_only).await;
     until_caught_up(&env, &gateway).await;
     let (id, first) = env.open("topic");
     env.until_status(id, &first, "unit-tests", "succeeded").await;
@@ -112,7 +112,7 @@ async fn a_commit_that_is_head_again_shows_its_result_on_the_newest_iteration() 
     gateway.stop().await;
     env.push("topic");
     env.shell.ado(|ado| ado.force_push_to(&env.repository, "topic", &first));
-    let gateway = InProcess::without_hooks(&env, catch_up_only).await;
+    let gateway = Gateway::without_hooks(&env, catch_up_only).await;
     env.until("the newest iteration has a status", |ado, _| {
         let one = ado.pull_request(id);
         let newest = u64::try_from(one.iterations.len()).ok();
@@ -131,7 +131,7 @@ async fn where_the_list_of_pushes_is_refused_catch_up_uses_the_heads() {
     let refused = Response::json(403, &serde_json::json!({ "message": "TF401027: no" }));
     let rule = Rule::new("GET", "/pushes", Action::Respond(refused));
     env.shell.ado(|ado| ado.faults.add(rule));
-    let gateway = InProcess::without_hooks(&env, catch_up_only).await;
+    let gateway = Gateway::without_hooks(&env, catch_up_only).await;
     until_caught_up(&env, &gateway).await;
     let (id, _) = env.open("topic");
     let last = env.push("topic");
@@ -143,9 +143,9 @@ async fn where_the_list_of_pushes_is_refused_catch_up_uses_the_heads() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn failures_of_azure_devops_during_catch_up_lose_and_repeat_nothing() {
+pub(super) async fn failures_of_azure_devops_during_catch_up_lose_and_repeat_nothing() {
     let env = Env::new(906);
-    let gateway = InProcess::without_hooks(&env, catch_up_only).await;
+    let gateway = Gateway::without_hooks(&env, catch_up_only).await;
     until_caught_up(&env, &gateway).await;
     env.shell.ado(|ado| {
         let html = Response::html(200, "<html>Sign in</html>");
@@ -171,7 +171,7 @@ async fn failures_of_azure_devops_during_catch_up_lose_and_repeat_nothing() {
 
 /// Opens a pull request, and delivers it with the time that `dated` makes of the time of its push,
 /// as Azure DevOps writes it.
-async fn open_dated(env: &Env, gateway: &InProcess, branch: &str, dated: Dated) -> (u64, String) {
+async fn open_dated(env: &Env, gateway: &Gateway, branch: &str, dated: Dated) -> (u64, String) {
     let (id, commit) = env.open(branch);
     let path = format!("_apis/git/repositories/{}/pushes", env.repository);
     let pushes = env.ado_request("GET", &path, &Value::Null).await;
@@ -198,13 +198,13 @@ const DATES: [(&str, Dated); 3] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_cancelled_or_errored_stays_so_whatever_times_pull_request_and_push_have() {
     let env = Env::new(907);
-    let gateway = InProcess::without_hooks(&env, catch_up_only).await;
+    let gateway = Gateway::without_hooks(&env, catch_up_only).await;
     until_caught_up(&env, &gateway).await;
     gateway.stop().await;
     let seldom = |settings: &mut Settings| {
         settings.organization = "hooks = false\ncatch_up = \"1d\"".into();
     };
-    let gateway = InProcess::without_hooks(&env, seldom).await;
+    let gateway = Gateway::without_hooks(&env, seldom).await;
     let is_over = |outcomes: &Value| {
         let mut items = outcomes["items"].as_array().expect("it lists outcomes").iter();
         items.any(|one| one["reconciler"] == "catch_up" && one["at"].is_string())
@@ -223,7 +223,7 @@ async fn what_was_cancelled_or_errored_stays_so_whatever_times_pull_request_and_
     env.until_idle(&gateway.api).await;
     gateway.stop().await;
     for _ in 0..2 {
-        let gateway = InProcess::without_hooks(&env, catch_up_only).await;
+        let gateway = Gateway::without_hooks(&env, catch_up_only).await;
         until_caught_up(&env, &gateway).await;
         for state in ["errored", "cancelled"] {
             let runs = gateway.api.items(&format!("/v1/runs?state={state}")).await;

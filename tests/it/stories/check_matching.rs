@@ -3,12 +3,12 @@
 use fakes::ado::NewPullRequest;
 use serde_json::json;
 
-use crate::harness::{Env, InProcess, check, payloads};
+use crate::harness::{Env, Gateway, check, payloads};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pull_request_starts_only_the_checks_that_match_its_target_branch() {
     let env = Env::new(301);
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         settings.checks = check("on-main", r#"target_branches = ["main"]"#)
             + &check("on-release", r#"target_branches = ["release/*"]"#);
     })
@@ -27,7 +27,7 @@ async fn a_pull_request_starts_only_the_checks_that_match_its_target_branch() {
 #[tokio::test(flavor = "multi_thread")]
 async fn skip_ci_in_a_title_or_a_commit_message_starts_nothing() {
     let env = Env::new(302);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     env.shell.ado(|ado| {
         ado.push(&env.repository, "main", "Correct a typo [skip ci]");
         ado.push(&env.repository, "topic", "Work");
@@ -46,11 +46,11 @@ async fn skip_ci_in_a_title_or_a_commit_message_starts_nothing() {
 
 /// Opens a pull request from a fork where the check has this `forks`. Returns its number and its
 /// commit.
-async fn open_from_fork(forks: &str, seed: u64) -> (Env, InProcess, u64, String) {
+async fn open_from_fork(forks: &str, seed: u64) -> (Env, Gateway, u64, String) {
     let env = Env::new(seed);
     let keys = format!("forks = \"{forks}\"");
     let gateway =
-        InProcess::start_with(&env, |settings| settings.checks = check("build", &keys)).await;
+        Gateway::start_with(&env, |settings| settings.checks = check("build", &keys)).await;
     let (id, commit) = env.shell.ado(|ado| {
         let fork = ado.create_fork(&env.repository, &env.project, "web-of-jo");
         let commit = ado.push(&fork, "topic", "Work from outside");
@@ -90,22 +90,22 @@ async fn a_pull_request_from_a_fork_waits_for_approval_or_is_ignored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_with_labels_starts_when_the_pull_request_gets_one() {
+pub(super) async fn a_check_with_labels_starts_when_the_pull_request_gets_one() {
     let env = Env::new(306);
-    let gateway = InProcess::without_hooks(&env, |settings| {
+    let gateway = Gateway::without_hooks(&env, |settings| {
         settings.checks = check("slow-tests", r#"labels = ["full"]"#);
     })
     .await;
     let (id, commit) = env.open("topic");
     let without = payloads::pull_request(&env, id, "topic", &commit);
-    env.deliver(&gateway.url, "updated", without.to_string()).await;
+    env.deliver_again(&gateway.url, "updated", without.to_string()).await;
     env.until_idle(&gateway.api).await;
     let delivery = &gateway.api.items("/v1/deliveries").await[0];
     let reason = delivery["reason"].as_str().unwrap();
     assert!(reason.contains("none of the labels [full]"), "{reason}");
     let mut with = payloads::pull_request(&env, id, "topic", &commit);
     with["resource"]["labels"] = json!([{ "name": "Full", "active": true }]);
-    env.deliver(&gateway.url, "updated", with.to_string()).await;
+    env.deliver_again(&gateway.url, "updated", with.to_string()).await;
     env.until_status(id, &commit, "slow-tests", "succeeded").await;
     assert_eq!(env.starts(), 1);
     env.check_invariants();
@@ -115,7 +115,7 @@ async fn a_check_with_labels_starts_when_the_pull_request_gets_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn branch_names_and_patterns_may_use_any_script() {
     let env = Env::new(307);
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         settings.checks = check(
             "build",
             r#"on = ["push"]
@@ -136,21 +136,21 @@ branches = ["функция/*", "główna/źródło*", "main"]"#,
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_applies_to_its_repository_after_a_rename() {
+pub(super) async fn a_check_applies_to_its_repository_after_a_rename() {
     let env = Env::new(308);
-    let gateway = InProcess::without_hooks(&env, |settings| {
+    let gateway = Gateway::without_hooks(&env, |settings| {
         settings.checks = check("build", r#"on = ["push"]"#).replace("Fabrikam/*", "Fabrikam/web");
     })
     .await;
     let old = env.shell.ado(|ado| ado.head(&env.repository, "main").unwrap().to_owned());
     let before = env.push("main");
     let push = payloads::push(&env, "main", &old, &before, 1);
-    env.deliver(&gateway.url, "push", push.to_string()).await;
+    env.deliver_again(&gateway.url, "push", push.to_string()).await;
     env.until_commit_status(&before, "build", "succeeded").await;
     let after = env.push("main");
     let mut push = payloads::push(&env, "main", &before, &after, 2);
     push["resource"]["repository"]["name"] = json!("shop");
-    env.deliver(&gateway.url, "push", push.to_string()).await;
+    env.deliver_again(&gateway.url, "push", push.to_string()).await;
     env.until_commit_status(&after, "build", "succeeded").await;
     assert_eq!(gateway.api.items("/v1/runs").await[0]["repository"], "shop");
     env.check_invariants();

@@ -1,12 +1,12 @@
 //! The sources of events: an Azure DevOps Server, overlapping subscriptions, and deliveries that
 //! are repeated, late or out of order.
 
-use crate::harness::{Env, InProcess};
+use crate::harness::{Env, Gateway};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_an_azure_devops_server_start_runs() {
     let env = Env::at(401, "/tfs/Collection");
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.until_commit_status(&commit, "unit-tests", "succeeded").await;
@@ -23,7 +23,7 @@ async fn events_of_an_azure_devops_server_start_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_delivered_by_several_subscriptions_starts_one_run() {
     let env = Env::new(402);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     env.subscribe(&gateway.url).await;
     env.subscribe(&gateway.url).await;
     let (id, commit) = env.open("topic");
@@ -41,10 +41,10 @@ async fn an_event_delivered_by_several_subscriptions_starts_one_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delivery_that_azure_devops_repeats_starts_one_run() {
+pub(super) async fn a_delivery_that_azure_devops_repeats_starts_one_run() {
     let env = Env::new(403);
     env.shell.ado(|ado| ado.options.duplicate_percent = 50);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let opened = [env.open("one"), env.open("two"), env.open("three")];
     for (id, commit) in &opened {
         env.until_status(*id, commit, "unit-tests", "succeeded").await;
@@ -60,10 +60,10 @@ async fn a_delivery_that_azure_devops_repeats_starts_one_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deliveries_that_are_late_and_out_of_order_start_each_check_once() {
+pub(super) async fn deliveries_that_are_late_and_out_of_order_start_each_check_once() {
     let env = Env::new(404);
     env.shell.ado(|ado| ado.options.delivery_jitter_ms = 150);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, _) = env.open("topic");
     env.push("topic");
     let last = env.push("topic");

@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Env, InProcess, REPORTER, VIEWER};
+use crate::harness::{Api, Env, Gateway, REPORTER, VIEWER};
 
 /// A status of the context `nightly/deploy`, with further fields.
 fn status(state: &str, further: Value) -> Value {
@@ -20,14 +20,14 @@ fn status(state: &str, further: Value) -> Value {
     body
 }
 
-async fn post(gateway: &InProcess, body: &Value) -> (StatusCode, Value) {
+async fn post(gateway: &Gateway, body: &Value) -> (StatusCode, Value) {
     Api::new(&gateway.url, REPORTER).post("/v1/statuses", Some(body)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_is_posted_on_a_commit() {
     let env = Env::new(1601);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     let commit = env.push("main");
     let body = status(
         "succeeded",
@@ -54,9 +54,9 @@ async fn a_status_is_posted_on_a_commit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_status_is_posted_on_the_iteration_of_its_commit() {
+pub(super) async fn a_status_is_posted_on_the_iteration_of_its_commit() {
     let env = Env::new(1602);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     let (id, first) = env.open("topic");
     let second = env.push("topic");
     for (commit, iteration) in [(&first, 1), (&second, 2)] {
@@ -71,7 +71,7 @@ async fn a_status_is_posted_on_the_iteration_of_its_commit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_commit_the_newest_iteration_gets_the_status() {
     let env = Env::new(1603);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     let (id, first) = env.open("topic");
     let body = status("succeeded", json!({ "pull_request": id }));
     post(&gateway, &body).await;
@@ -94,7 +94,7 @@ async fn without_a_commit_the_newest_iteration_gets_the_status() {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_force_push_back_the_newest_iteration_of_the_commit_gets_the_status() {
     let env = Env::new(1604);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     let (id, first) = env.open("topic");
     let body = |state| status(state, json!({ "pull_request": id, "commit": first }));
     post(&gateway, &body("pending")).await;
@@ -110,10 +110,10 @@ async fn after_a_force_push_back_the_newest_iteration_of_the_commit_gets_the_sta
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_of_the_gateway_replaces_the_status_of_its_context() {
+pub(super) async fn a_run_of_the_gateway_replaces_the_status_of_its_context() {
     let env = Env::new(1605);
     env.disable_ci_reports();
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     let old = env.shell.ado(|ado| ado.head(&env.repository, "main").unwrap().to_owned());
     let commit = env.push("main");
     let of_a_check = json!({
@@ -123,7 +123,7 @@ async fn a_run_of_the_gateway_replaces_the_status_of_its_context() {
     post(&gateway, &status("failed", of_a_check)).await;
     env.until_commit_status(&commit, "unit-tests", "failed").await;
     let payload = crate::harness::payloads::push(&env, "main", &old, &commit, 1);
-    env.deliver(&gateway.url, "push", payload.to_string()).await;
+    env.deliver_again(&gateway.url, "push", payload.to_string()).await;
     let run = env.until_started("unit-tests", &commit).await;
     env.report(&run, "succeeded");
     env.until_commit_status(&commit, "unit-tests", "succeeded").await;
@@ -133,7 +133,7 @@ async fn a_run_of_the_gateway_replaces_the_status_of_its_context() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_field_is_refused_by_name() {
     let env = Env::new(1606);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     let commit = "0123456789abcdef0123456789abcdef01234567";
     let good = status("succeeded", json!({ "commit": commit }));
     let wrong = [

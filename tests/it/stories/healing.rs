@@ -12,7 +12,7 @@ use fakes::faults::{
 };
 use reqwest::{Method, StatusCode};
 
-use crate::harness::{Env, InProcess, Settings, parts};
+use crate::harness::{Env, Gateway, InProcess, Settings, parts};
 
 const HOOKS: &str = "/_apis/hooks/";
 const MANAGED: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"";
@@ -75,7 +75,7 @@ async fn a_creation_without_an_answer_creates_nothing_twice() {
         let foreign = env.subscribe_to("http://127.0.0.1:1", "git.push", "1.0").await;
         // The path matches four queries that come before the creations.
         let once = Once::strike(&env, "POST", "/_apis/hooks/subscriptions", 6, action);
-        let gateway = InProcess::without_hooks(&env, managed).await;
+        let gateway = Gateway::without_hooks(&env, managed).await;
         env.until("it struck, and owned_hooks are there once", |ado, _| {
             once.has_struck(ado) && owned_hooks(ado, &gateway.url).len() == 4
         })
@@ -94,7 +94,7 @@ async fn a_removal_without_an_answer_leaves_nothing_behind() {
     for (number, (name, action)) in faults().into_iter().enumerate() {
         println!("{name} for the second removal");
         let env = Env::new(4110 + u64::try_from(number).unwrap());
-        let gateway = InProcess::without_hooks(&env, managed).await;
+        let gateway = Gateway::without_hooks(&env, managed).await;
         until_whole(&env).await;
         let once = Once::strike(&env, "DELETE", "/_apis/hooks/subscriptions/", 2, action);
         // Made by hand with the address of the gateway: they deliver what its own hooks deliver.
@@ -115,7 +115,7 @@ fn owned_hooks<'w>(ado: &'w fakes::ado::World, gateway: &str) -> Vec<&'w Subscri
 }
 
 /// Waits until a pass has found nothing left to do.
-async fn until_settled(gateway: &InProcess) {
+async fn until_settled(gateway: &Gateway) {
     let is_done = |outcomes: &serde_json::Value| {
         let mut outcomes = outcomes["items"].as_array().expect("a list has items").iter();
         let owned_hooks = outcomes
@@ -129,9 +129,9 @@ async fn until_settled(gateway: &InProcess) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pass_that_cannot_read_everything_creates_nothing() {
+pub(super) async fn a_pass_that_cannot_read_everything_creates_nothing() {
     let env = Env::new(4120);
-    let gateway = InProcess::without_hooks(&env, managed).await;
+    let gateway = Gateway::without_hooks(&env, managed).await;
     until_whole(&env).await;
     // From here on most queries fail, so that no pass gets all four answers.
     let rule = Rule::new("POST", "/_apis/hooks/subscriptionsquery", server_error_500()).percent(60);
@@ -147,9 +147,9 @@ async fn a_pass_that_cannot_read_everything_creates_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hook_deleted_by_hand_during_a_rotation_is_created_again() {
+pub(super) async fn a_hook_deleted_by_hand_during_a_rotation_is_created_again() {
     let env = Env::new(4121);
-    let gateway = InProcess::without_hooks(&env, managed).await;
+    let gateway = Gateway::without_hooks(&env, managed).await;
     until_whole(&env).await;
     let rule = Rule::new("PUT", HOOKS, Action::Hold { before: true }).next(1);
     env.shell.ado(|ado| ado.faults.add(rule));
@@ -211,7 +211,7 @@ async fn replicas_share_the_schedule_and_the_last_outcome() {
 #[tokio::test(flavor = "multi_thread")]
 async fn masked_secrets_are_never_sent_back() {
     let env = Env::new(4123);
-    let gateway = InProcess::without_hooks(&env, managed).await;
+    let gateway = Gateway::without_hooks(&env, managed).await;
     until_whole(&env).await;
     env.shell.ado(|ado| {
         let all: Vec<String> = ado.subscriptions().map(|one| one.id.clone()).collect();

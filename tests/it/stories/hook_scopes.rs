@@ -5,7 +5,7 @@ use azdo_gateway::domain::subscription::{HookName, HookScope, Topic};
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::harness::{Env, InProcess, Settings, payloads};
+use crate::harness::{Env, Gateway, Settings, payloads};
 
 /// Another project than that of the fake Azure DevOps.
 const OTHER_PROJECT: &str = "3e5d9a74-0c1b-4f62-a8d7-94b6e2f1c053";
@@ -25,9 +25,8 @@ fn hook(project_id: &str, topic: Topic) -> String {
 }
 
 /// Delivers a body as the hook, and returns what was decided.
-async fn decided(env: &Env, gateway: &InProcess, hook: &str, body: &Value) -> Value {
-    let answer = env.deliver(&gateway.url, hook, body.to_string()).await;
-    assert_eq!(answer, StatusCode::ACCEPTED);
+async fn decided(env: &Env, gateway: &Gateway, hook: &str, body: &Value) -> Value {
+    env.deliver_again(&gateway.url, hook, body.to_string()).await;
     env.until_decided(&gateway.api).await;
     gateway.api.items("/v1/deliveries").await.remove(0)
 }
@@ -36,7 +35,7 @@ async fn decided(env: &Env, gateway: &InProcess, hook: &str, body: &Value) -> Va
 async fn the_hook_of_one_project_changes_nothing_in_another() {
     let env = Env::new(7001);
     env.disable_ci_reports();
-    let gateway = InProcess::start_with(&env, any_project).await;
+    let gateway = Gateway::start_with(&env, any_project).await;
     let (id, commit) = env.open("topic");
     env.until_started("unit-tests", &commit).await;
     let mut retargeted = payloads::pull_request(&env, id, "topic", &commit);
@@ -64,10 +63,10 @@ async fn the_hook_of_one_project_changes_nothing_in_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repository_that_azure_devops_lists_elsewhere_is_not_believed() {
+pub(super) async fn a_repository_that_azure_devops_lists_elsewhere_is_not_believed() {
     let env = Env::new(7002);
     env.disable_ci_reports();
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         any_project(settings);
         managed(settings);
     })
@@ -89,7 +88,7 @@ async fn a_repository_that_azure_devops_lists_elsewhere_is_not_believed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_project_cannot_take_the_name_of_another_one() {
     let env = Env::new(7003);
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         managed(settings);
         settings.checks +=
             &crate::harness::check("secret", "on = [\"push\"]\nbranches = [\"main\"]")
@@ -109,9 +108,9 @@ async fn a_project_cannot_take_the_name_of_another_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn numbers_that_another_hook_used_up_do_not_make_a_delivery_a_duplicate() {
+pub(super) async fn numbers_that_another_hook_used_up_do_not_make_a_delivery_a_duplicate() {
     let env = Env::new(7004);
-    let gateway = InProcess::without_hooks(&env, any_project).await;
+    let gateway = Gateway::without_hooks(&env, any_project).await;
     let old = env.shell.ado(|ado| ado.head(&env.repository, "main").unwrap().to_owned());
     let commit = env.push("main");
     let body = payloads::push(&env, "main", &old, &commit, 1);
@@ -126,7 +125,7 @@ async fn numbers_that_another_hook_used_up_do_not_make_a_delivery_a_duplicate() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_from_the_future_does_not_make_later_ones_stale() {
     let env = Env::new(7005);
-    let gateway = InProcess::start_with(&env, |_| {}).await;
+    let gateway = Gateway::start_with(&env, |_| {}).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let mut body = payloads::pull_request(&env, id, "topic", &commit);
@@ -142,7 +141,7 @@ async fn a_delivery_from_the_future_does_not_make_later_ones_stale() {
 async fn whatever_the_hook_of_another_project_sends_changes_nothing() {
     let env = Env::new(7006);
     env.disable_ci_reports();
-    let gateway = InProcess::start_with(&env, any_project).await;
+    let gateway = Gateway::start_with(&env, any_project).await;
     let (id, commit) = env.open("topic");
     env.until_started("unit-tests", &commit).await;
     let old = env.shell.ado(|ado| ado.head(&env.repository, "main").unwrap().to_owned());
@@ -186,7 +185,7 @@ async fn whatever_the_hook_of_another_project_sends_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_comment_gives_a_repository_no_former_name() {
     let env = Env::new(7007);
-    let gateway = InProcess::without_hooks(&env, |settings| {
+    let gateway = Gateway::without_hooks(&env, |settings| {
         managed(settings);
         let secret = crate::harness::check("secret", "on = [\"push\"]\nbranches = [\"main\"]");
         settings.checks += &secret.replace("Fabrikam/*", "Tools/web");

@@ -9,7 +9,7 @@ use fakes::ado::hooks::Subscription;
 use fakes::ado::{Answer, World};
 use reqwest::{Method, StatusCode};
 
-use crate::harness::{Env, InProcess, ORGANIZATION, Settings, payloads};
+use crate::harness::{Api, Env, Gateway, InProcess, ORGANIZATION, Settings, WAIT_MAX, payloads};
 
 fn managed_hooks(settings: &mut Settings) {
     settings.organization = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"".to_owned();
@@ -18,20 +18,20 @@ fn managed_hooks(settings: &mut Settings) {
 const ROTATIONS: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rotating_hook_secrets_under_load_refuses_no_delivery_and_loses_none() {
+pub(super) async fn rotating_hook_secrets_under_load_refuses_no_delivery_and_loses_none() {
     let env = Env::new(4301);
     env.shell.ado(|ado| {
         ado.options.delivery_jitter_ms = 60;
         ado.options.duplicate_percent = 20;
     });
-    let gateway = InProcess::without_hooks(&env, managed_hooks).await;
+    let gateway = Gateway::without_hooks(&env, managed_hooks).await;
     let first = env.until_hooks(&gateway.url, 4).await;
     let (is_finished, rounds) = (AtomicBool::new(false), AtomicUsize::new(0));
     let rotations = async {
         let mut passwords = passwords(&first);
         for _ in 0..ROTATIONS {
             until_two_more_rounds(&env, &rounds).await;
-            rotate(&env, &gateway, &mut passwords).await;
+            rotate(&env, &gateway.api, &gateway.url, &mut passwords).await;
         }
         until_two_more_rounds(&env, &rounds).await;
         is_finished.store(true, Ordering::SeqCst);
@@ -50,7 +50,6 @@ async fn rotating_hook_secrets_under_load_refuses_no_delivery_and_loses_none() {
         assert!(answered(ado, 202) > pushed.len(), "the pushes were not delivered by hooks");
     });
     env.check_invariants();
-    check_retirement(&env, &gateway, &first).await;
     gateway.stop().await;
 }
 
@@ -62,15 +61,15 @@ async fn until_two_more_rounds(env: &Env, rounds: &AtomicUsize) {
 
 /// Rotates the secrets of all hooks and waits until Azure DevOps has the new ones. Adds them to
 /// those seen before.
-async fn rotate(env: &Env, gateway: &InProcess, seen: &mut BTreeSet<String>) {
+async fn rotate(env: &Env, api: &Api, url: &str, seen: &mut BTreeSet<String>) {
     let path = "/v1/organizations/fabrikam/rotate";
-    let (status, _) = gateway.api.call(Method::POST, path, None).await;
+    let (status, _) = api.post(path, None).await;
     assert_eq!(status, StatusCode::ACCEPTED);
     env.until("every hook has a new secret", |ado, _| {
         ado.subscriptions().all(|one| !seen.contains(&one.consumer_inputs["basicAuthPassword"]))
     })
     .await;
-    seen.extend(passwords(&env.hooks_of(&gateway.url)));
+    seen.extend(passwords(&env.hooks_of(url)));
 }
 
 /// People open, push and comment, round after round. Returns every commit that has to run.
@@ -102,6 +101,16 @@ fn check_each_ran_once(env: &Env, pushed: &[String]) {
     started.sort();
     expected.sort();
     assert_eq!(started, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_secret_is_accepted_until_it_is_retired() {
+    let env = Env::new(4303);
+    let gateway = InProcess::without_hooks(&env, managed_hooks).await;
+    let first = env.until_hooks(&gateway.url, 4).await;
+    rotate(&env, &gateway.api, &gateway.url, &mut passwords(&first)).await;
+    check_retirement(&env, &gateway, &first).await;
+    gateway.stop().await;
 }
 
 /// Checks that the first secret of the hook for pushes is accepted until it is retired, and the
@@ -166,5 +175,37 @@ async fn a_rotation_at_once_ends_the_old_secrets_before_azure_devops_has_the_new
         let answer = env.deliver(&gateway.url, &name(one), payload()).await;
         assert_eq!(answer, StatusCode::ACCEPTED);
     }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+pub(super) async fn every_replica_refuses_a_secret_that_one_has_retired() {
+    let env = Env::new(4304);
+    let gateway = Gateway::without_hooks(&env, managed_hooks).await;
+    let first = env.until_hooks(&gateway.url, 4).await;
+    let (status, _) = gateway.api.post("/v1/organizations/fabrikam/rotate?now=true", None).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    let payload = || payloads::other("git.push").to_string();
+    for one in &first {
+        let name = one.consumer_inputs["url"].rsplit('/').next().expect("a URL has parts");
+        let refusing = async {
+            let mut times = 0;
+            // More often in turn than there are replicas.
+            while times < 6 {
+                times += 1;
+                if env.deliver(&gateway.url, name, payload()).await != StatusCode::UNAUTHORIZED {
+                    times = 0;
+                }
+            }
+        };
+        tokio::time::timeout(WAIT_MAX, refusing).await.expect("all replicas refuse it");
+    }
+    env.until("every hook has a new secret", |ado, _| {
+        let old = passwords(&first);
+        ado.subscriptions().all(|one| !old.contains(&one.consumer_inputs["basicAuthPassword"]))
+    })
+    .await;
+    let commit = env.push("main");
+    env.until_started("unit-tests", &commit).await;
     gateway.stop().await;
 }

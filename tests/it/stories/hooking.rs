@@ -9,7 +9,7 @@ use fakes::ado::hooks::Subscription;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Env, InProcess, Settings, check};
+use crate::harness::{Env, Gateway, Settings, check};
 
 const MANAGED: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"off\"";
 
@@ -18,7 +18,7 @@ fn managed(settings: &mut Settings) {
 }
 
 /// The hooks that deliver to this gateway.
-fn owned_hooks(env: &Env, gateway: &InProcess) -> Vec<Subscription> {
+fn owned_hooks(env: &Env, gateway: &Gateway) -> Vec<Subscription> {
     let prefix = format!("{}/hooks/azure-devops/fabrikam/", gateway.url);
     env.shell.ado(|ado| {
         let is_ours = |one: &&Subscription| one.consumer_inputs["url"].starts_with(&prefix);
@@ -30,7 +30,7 @@ fn types(found: &[Subscription]) -> BTreeSet<&str> {
     found.iter().map(|one| one.event_type.as_str()).collect()
 }
 
-async fn until_ours(env: &Env, gateway: &InProcess, count: usize) -> Vec<Subscription> {
+async fn until_ours(env: &Env, gateway: &Gateway, count: usize) -> Vec<Subscription> {
     let prefix = format!("{}/hooks/azure-devops/fabrikam/", gateway.url);
     env.until(&format!("there are {count} hooks of owned_hooks, all enabled"), |ado, _| {
         let all = ado.subscriptions().filter(|one| one.consumer_inputs["url"].starts_with(&prefix));
@@ -41,7 +41,7 @@ async fn until_ours(env: &Env, gateway: &InProcess, count: usize) -> Vec<Subscri
     owned_hooks(env, gateway)
 }
 
-async fn plan(gateway: &InProcess) -> Value {
+async fn plan(gateway: &Gateway) -> Value {
     gateway.api.get("/v1/organizations/fabrikam/plan").await
 }
 
@@ -53,9 +53,9 @@ fn steps(plan: &Value) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_hooks_that_the_checks_need_are_created_and_deliver() {
+pub(super) async fn the_hooks_that_the_checks_need_are_created_and_deliver() {
     let env = Env::new(4001);
-    let gateway = InProcess::without_hooks(&env, managed).await;
+    let gateway = Gateway::without_hooks(&env, managed).await;
     let found = until_ours(&env, &gateway, 4).await;
     let expected = BTreeSet::from([
         "git.push",
@@ -88,7 +88,7 @@ async fn the_hooks_that_the_checks_need_are_created_and_deliver() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_without_pushes_and_commands_needs_two_hooks() {
     let env = Env::new(4002);
-    let gateway = InProcess::without_hooks(&env, |settings| {
+    let gateway = Gateway::without_hooks(&env, |settings| {
         managed(settings);
         settings.checks = check("lint", "commands = false");
     })
@@ -109,7 +109,7 @@ async fn a_stopped_hook_is_removed_after_a_new_one_was_created() {
         (4013, SubscriptionStatus::DisabledByInactiveIdentity),
     ] {
         let env = Env::new(seed);
-        let gateway = InProcess::without_hooks(&env, managed).await;
+        let gateway = Gateway::without_hooks(&env, managed).await;
         let before = until_ours(&env, &gateway, 4).await;
         let stopped = before.iter().find(|one| one.event_type == "git.push").unwrap().id.clone();
         env.shell.ado(|ado| ado.change_subscription(&stopped, |one| one.status = status));
@@ -126,7 +126,7 @@ async fn a_stopped_hook_is_removed_after_a_new_one_was_created() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hook_that_a_person_switched_off_is_left_and_shown_as_a_problem() {
     let env = Env::new(4003);
-    let gateway = InProcess::without_hooks(&env, managed).await;
+    let gateway = Gateway::without_hooks(&env, managed).await;
     let found = until_ours(&env, &gateway, 4).await;
     let off = found[0].id.clone();
     let by_user = SubscriptionStatus::DisabledByUser;
@@ -145,7 +145,7 @@ async fn a_hook_that_a_person_switched_off_is_left_and_shown_as_a_problem() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_distinguishes_foreign_duplicate_drifted_and_disabled_hooks() {
     let env = Env::new(4004);
-    let gateway = InProcess::without_hooks(&env, |settings| {
+    let gateway = Gateway::without_hooks(&env, |settings| {
         settings.organization = "hooks = true\nreconcile = \"1d\"\ncatch_up = \"off\"".to_owned();
     })
     .await;
@@ -201,9 +201,9 @@ async fn copy(env: &Env, one: &Subscription) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn removed_hooks_are_created_again_when_somebody_asks() {
+pub(super) async fn removed_hooks_are_created_again_when_somebody_asks() {
     let env = Env::new(4005);
-    let gateway = InProcess::without_hooks(&env, managed).await;
+    let gateway = Gateway::without_hooks(&env, managed).await;
     until_ours(&env, &gateway, 4).await;
     let foreign = env.subscribe_to("http://127.0.0.1:1", "git.push", "1.0").await;
     let (status, _) =
@@ -219,9 +219,9 @@ async fn removed_hooks_are_created_again_when_somebody_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_changes_every_secret_and_refuses_nothing() {
+pub(super) async fn a_rotation_changes_every_secret_and_refuses_nothing() {
     let env = Env::new(4006);
-    let gateway = InProcess::without_hooks(&env, managed).await;
+    let gateway = Gateway::without_hooks(&env, managed).await;
     let before = until_ours(&env, &gateway, 4).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
@@ -247,7 +247,7 @@ async fn a_rotation_changes_every_secret_and_refuses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn renamed_projects_and_repositories_keep_their_hooks_and_checks() {
     let env = Env::new(4007);
-    let gateway = InProcess::without_hooks(&env, managed).await;
+    let gateway = Gateway::without_hooks(&env, managed).await;
     let before = until_ours(&env, &gateway, 4).await;
     env.shell.ado(|ado| {
         ado.rename_project(&env.project, "Tailspin");
@@ -274,7 +274,7 @@ async fn renamed_projects_and_repositories_keep_their_hooks_and_checks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_hook_is_tested_in_the_pass_that_creates_it() {
     let env = Env::new(4031);
-    let gateway = InProcess::without_hooks(&env, managed).await;
+    let gateway = Gateway::without_hooks(&env, managed).await;
     let before = until_ours(&env, &gateway, 4).await;
     let stopped = before[0].id.clone();
     let status = SubscriptionStatus::DisabledBySystem;
@@ -295,7 +295,7 @@ async fn a_new_hook_is_tested_in_the_pass_that_creates_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn removing_the_hooks_ends_their_passwords() {
     let env = Env::new(4032);
-    let gateway = InProcess::without_hooks(&env, managed).await;
+    let gateway = Gateway::without_hooks(&env, managed).await;
     let hooks = until_ours(&env, &gateway, 4).await;
     let name = |one: &Subscription| {
         one.consumer_inputs["url"].rsplit('/').next().expect("a URL has parts").to_owned()

@@ -13,7 +13,7 @@ use fakes::bearers::add_service_principal;
 use fakes::journal::Credential;
 use serde_json::{Value, json};
 
-use crate::harness::{CLIENT_SECRET, Env, InProcess, STATIC_PAT, Settings};
+use crate::harness::{CLIENT_SECRET, Env, Gateway, STATIC_PAT, Settings};
 
 /// The token that the platform gives to the process, and that the app registration trusts.
 const FEDERATED: &str = "a-token-of-the-platform-that-the-app-trusts";
@@ -40,8 +40,8 @@ fn with_secret(env: &Env, client_id: &str) -> String {
 }
 
 /// Starts a gateway with this credential, opens pull requests, and checks that all went well.
-async fn run_pull_requests(env: &Env, change: impl FnOnce(&mut Settings)) -> InProcess {
-    let gateway = InProcess::start_with(env, change).await;
+async fn run_pull_requests(env: &Env, change: impl FnOnce(&mut Settings)) -> Gateway {
+    let gateway = Gateway::start_with(env, change).await;
     for branch in ["one", "two", "three"] {
         let (id, commit) = env.open(branch);
         env.until_status(id, &commit, "unit-tests", "succeeded").await;
@@ -67,7 +67,7 @@ fn posts(env: &Env, presented: Credential) -> usize {
 }
 
 /// Checks that the audit log names `identity` for every use, and that one token served all calls.
-async fn check_one_token(env: &Env, gateway: &InProcess, identity: &str, grant: &str) {
+async fn check_one_token(env: &Env, gateway: &Gateway, identity: &str, grant: &str) {
     let posts = posts(env, Credential::Bearer);
     assert!(posts >= 6, "{posts} statuses were posted");
     let calls = env.shell.entra(|entra| entra.token_calls().to_vec());
@@ -180,7 +180,7 @@ async fn a_pat_made_by_hand_serves_every_call_without_entra() {
 }
 
 /// Waits until the problem of the organization contains these words, and returns its text.
-async fn problem(gateway: &InProcess, words: &str) -> String {
+async fn problem(gateway: &Gateway, words: &str) -> String {
     let says = |body: &Value| {
         body["problems"]["fabrikam"].as_str().is_some_and(|reason| reason.contains(words))
     };
@@ -190,7 +190,7 @@ async fn problem(gateway: &InProcess, words: &str) -> String {
 }
 
 /// Checks that a pull request is run although its status waits, and that the status says why.
-async fn check_status_waits(env: &Env, gateway: &InProcess, words: &str) {
+async fn check_status_waits(env: &Env, gateway: &Gateway, words: &str) {
     let (id, commit) = env.open("topic");
     env.until_started("unit-tests", &commit).await;
     env.until_delivered().await;
@@ -210,7 +210,7 @@ async fn a_wrong_secret_is_named_and_statuses_wait() {
     let env = Env::new(2007);
     let (client_id, _) = app(&env);
     env.shell.entra(|entra| entra.add_secret(&client_id, "another secret than the gateway's"));
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         settings.credential = with_secret(&env, &client_id);
     })
     .await;
@@ -233,7 +233,7 @@ async fn a_problem_says_to_add_an_app_that_is_no_member() {
     let (client_id, member) = app(&env);
     env.shell.entra(|entra| entra.add_secret(&client_id, CLIENT_SECRET));
     env.shell.ado(|ado| ado.remove_member(&member));
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         settings.credential = with_secret(&env, &client_id);
     })
     .await;

@@ -18,7 +18,7 @@ pub(super) async fn opening_a_pull_request_starts_a_run_and_shows_its_result() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_status_is_pending_from_the_start_until_the_final_report() {
+pub(super) async fn a_status_is_pending_from_the_start_until_the_final_report() {
     let env = Env::new(2);
     env.disable_ci_reports();
     let gateway = Gateway::start(&env).await;

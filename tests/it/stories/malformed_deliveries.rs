@@ -4,16 +4,16 @@
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::harness::{Env, InProcess, payloads};
+use crate::harness::{Env, Gateway, payloads};
 
-async fn only_delivery(gateway: &InProcess) -> Value {
+async fn only_delivery(gateway: &Gateway) -> Value {
     let mut all = gateway.api.items("/v1/deliveries").await;
     assert_eq!(all.len(), 1);
     all.remove(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_is_no_json_object_is_quarantined() {
+pub(super) async fn a_body_that_is_no_json_object_is_quarantined() {
     let bodies: [(&[u8], &str); 5] = [
         (b"", "empty"),
         (b"   \r\n", "empty"),
@@ -22,9 +22,9 @@ async fn a_body_that_is_no_json_object_is_quarantined() {
         (b"[1, 2]", "not an object"),
     ];
     let env = Env::new(701);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     for (body, expected) in bodies {
-        assert_eq!(env.deliver(&gateway.url, "git-push", body).await, StatusCode::ACCEPTED);
+        env.deliver_again(&gateway.url, "git-push", body).await;
         let delivery = &gateway.api.items("/v1/deliveries").await[0];
         assert_eq!(delivery["outcome"], "quarantined");
         assert!(delivery["reason"].as_str().unwrap().contains(expected), "{delivery}");
@@ -39,7 +39,7 @@ async fn a_body_that_is_no_json_object_is_quarantined() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_without_an_event_type_is_quarantined() {
     let env = Env::new(702);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     let answer = env.deliver(&gateway.url, "git-push", r#"{"resource": {}}"#).await;
     assert_eq!(answer, StatusCode::ACCEPTED);
     env.until_decided(&gateway.api).await;
@@ -52,7 +52,7 @@ async fn a_delivery_without_an_event_type_is_quarantined() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_reason_names_a_resource_version_with_which_the_resource_is_empty() {
     let env = Env::new(703);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     env.subscribe_to(&gateway.url, "git.push", "2.0").await;
     env.push("main");
     env.until_decided(&gateway.api).await;
@@ -68,7 +68,7 @@ async fn the_reason_names_a_resource_version_with_which_the_resource_is_empty() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_with_a_byte_order_mark_starts_a_run() {
     let env = Env::new(704);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     let old = env.shell.ado(|ado| ado.head(&env.repository, "main").unwrap().to_owned());
     let commit = env.push("main");
     let payload = payloads::push(&env, "main", &old, &commit, 1).to_string();
@@ -82,7 +82,7 @@ async fn a_push_with_a_byte_order_mark_starts_a_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_test_notification_of_azure_devops_starts_nothing() {
     let env = Env::new(705);
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         settings.checks = settings.checks.replace("Fabrikam/*", "*/*");
     })
     .await;
@@ -102,7 +102,7 @@ async fn a_test_notification_of_azure_devops_starts_nothing() {
 async fn any_bytes_with_the_right_secret_are_answered_202() {
     let env = Env::new(706);
     env.disable_ci_reports();
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     let commit = env.push("topic");
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let mut random = move |below: usize| {

@@ -11,13 +11,13 @@ use fakes::faults::{Action, Rule, unavailable_503};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Env, InProcess, SERVICE_USER, Settings, WAIT_MAX, parts};
+use crate::harness::{Env, Gateway, InProcess, SERVICE_USER, Settings, WAIT_MAX, parts};
 
 const PATS: &str = "/_apis/tokens/pats";
 
 /// Queues a status of each of these contexts for a new commit, as a CI that the gateway did not
 /// start does. Returns the commit.
-async fn queue_statuses(env: &Env, gateway: &InProcess, contexts: &[&str]) -> String {
+async fn queue_statuses(env: &Env, gateway: &Gateway, contexts: &[&str]) -> String {
     let commit = env.push("main");
     for name in contexts {
         let status = json!({
@@ -31,9 +31,9 @@ async fn queue_statuses(env: &Env, gateway: &InProcess, contexts: &[&str]) -> St
 }
 
 /// A linked gateway that nothing is delivered to: it posts the statuses of the test alone.
-async fn linked_without_hooks(env: &Env) -> InProcess {
+async fn linked_without_hooks(env: &Env) -> Gateway {
     let change = |settings: &mut Settings| settings.credential = env.service_user("");
-    let gateway = InProcess::without_hooks(env, change).await;
+    let gateway = Gateway::without_hooks(env, change).await;
     env.link(&gateway.url).await;
     gateway
 }
@@ -51,7 +51,7 @@ fn check_all_ended(env: &Env) {
 }
 
 /// Waits until the problem of the organization contains these words, and returns its text.
-async fn problem(gateway: &InProcess, words: &str) -> String {
+async fn problem(gateway: &Gateway, words: &str) -> String {
     let says = |body: &Value| {
         body["problems"]["fabrikam"].as_str().is_some_and(|reason| reason.contains(words))
     };
@@ -59,12 +59,12 @@ async fn problem(gateway: &InProcess, words: &str) -> String {
     ready["problems"]["fabrikam"].as_str().unwrap_or_default().to_owned()
 }
 
-async fn until_no_problems(gateway: &InProcess) {
+async fn until_no_problems(gateway: &Gateway) {
     gateway.api.until("/readyz", |body| body["problems"] == json!({})).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_call_has_a_pat_of_its_own_whose_name_says_what_it_is_for() {
+pub(super) async fn every_call_has_a_pat_of_its_own_whose_name_says_what_it_is_for() {
     for (seed, keys) in [(1601, ""), (1602, "mint_ahead = false")] {
         let env = Env::new(seed);
         let gateway = env.linked(|settings| settings.credential = env.service_user(keys)).await;
@@ -91,7 +91,7 @@ async fn every_call_has_a_pat_of_its_own_whose_name_says_what_it_is_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_audit_log_has_the_mint_use_and_revocation_of_a_pat() {
+pub(super) async fn the_audit_log_has_the_mint_use_and_revocation_of_a_pat() {
     let env = Env::new(1603);
     let gateway =
         env.linked(|settings| settings.credential = env.service_user("mint_ahead = false")).await;
@@ -119,7 +119,7 @@ async fn the_audit_log_has_the_mint_use_and_revocation_of_a_pat() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_policy_that_forbids_pats_is_named_and_statuses_wait() {
+pub(super) async fn a_policy_that_forbids_pats_is_named_and_statuses_wait() {
     let env = Env::new(1604);
     let gateway = env.linked(|_| {}).await;
     env.shell.ado(|ado| ado.pat_rules.allows_creation = false);
@@ -149,7 +149,7 @@ async fn minting_is_repeated_at_once_after_a_transient_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pat_whose_mint_answer_was_lost_is_found_and_revoked() {
+pub(super) async fn a_pat_whose_mint_answer_was_lost_is_found_and_revoked() {
     let env = Env::new(1606);
     let gateway = env.linked(|_| {}).await;
     let rule = Rule::new("POST", PATS, Action::DropAfter).next(1);
@@ -166,10 +166,18 @@ async fn a_pat_whose_mint_answer_was_lost_is_found_and_revoked() {
     gateway.stop().await;
 }
 
+/// A linked gateway in this process, whose store other parts can share.
+async fn linked_in_process(env: &Env) -> InProcess {
+    let change = |settings: &mut Settings| settings.credential = env.service_user("");
+    let gateway = InProcess::start_with(env, change).await;
+    env.link(&gateway.url).await;
+    gateway
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pat_is_revoked_although_its_caller_has_given_up() {
     let env = Env::new(1614);
-    let gateway = env.linked(|_| {}).await;
+    let gateway = linked_in_process(&env).await;
     let mut settings = env.settings("127.0.0.1:1");
     settings.credential = env.service_user("mint_ahead = false");
     let config = settings.config();
@@ -254,7 +262,7 @@ async fn a_problem_says_to_sign_in_when_pats_are_refused_for_an_idle_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failed_revocation_is_repeated() {
+pub(super) async fn a_failed_revocation_is_repeated() {
     let env = Env::new(1610);
     let gateway = env.linked(|_| {}).await;
     let rule = Rule::new("DELETE", PATS, unavailable_503(1)).next(3);
@@ -296,7 +304,7 @@ async fn statuses_seconds_apart_take_one_pat_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_burst_of_statuses_takes_one_pat_each() {
+pub(super) async fn a_burst_of_statuses_takes_one_pat_each() {
     let env = Env::new(1616);
     let gateway = linked_without_hooks(&env).await;
     let contexts: Vec<String> = (0..40).map(|number| number.to_string()).collect();
@@ -314,7 +322,7 @@ async fn a_burst_of_statuses_takes_one_pat_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_steady_traffic_pats_are_minted_ahead_and_the_unused_ones_are_revoked() {
+pub(super) async fn in_steady_traffic_pats_are_minted_ahead_and_the_unused_ones_are_revoked() {
     let env = Env::new(1611);
     let gateway = linked_without_hooks(&env).await;
     let is_used_ahead = |pat: &Pat| pat.used > 0 && pat.display_name.contains("/ahead");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::harness::{Api, Env, InProcess, OPERATOR, REPORTER, VIEWER, check, payloads};
+use crate::harness::{Api, Env, Gateway, OPERATOR, REPORTER, VIEWER, check, payloads};
 
 const LISTS: [&str; 6] = [
     "/v1/deliveries",
@@ -17,9 +17,9 @@ const LISTS: [&str; 6] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_role_may_make_its_calls() {
+pub(super) async fn each_role_may_make_its_calls() {
     let env = Env::new(1701);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.until_idle(&gateway.api).await;
@@ -54,9 +54,9 @@ async fn each_role_may_make_its_calls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_list_has_pages() {
+pub(super) async fn a_long_list_has_pages() {
     let env = Env::new(1702);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     for _ in 0..25 {
         let payload = payloads::other("workitem.created").to_string();
         env.deliver(&gateway.url, "items", payload).await;
@@ -86,7 +86,7 @@ async fn a_long_list_has_pages() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_parameter_is_refused_by_name() {
     let env = Env::new(1703);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     for (path, field) in [
         ("/v1/deliveries?outcom=started", "outcom"),
         ("/v1/deliveries?outcome=begun", "outcome"),
@@ -109,9 +109,9 @@ async fn a_wrong_parameter_is_refused_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lists_can_be_filtered() {
+pub(super) async fn lists_can_be_filtered() {
     let env = Env::new(1704);
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         settings.checks = check("build", "") + &check("lint", "");
     })
     .await;
@@ -145,9 +145,9 @@ async fn lists_can_be_filtered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delivery_is_shown_with_its_body_and_its_runs() {
+pub(super) async fn a_delivery_is_shown_with_its_body_and_its_runs() {
     let env = Env::new(1705);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let started = &gateway.api.items("/v1/deliveries?outcome=started").await[0];
@@ -165,9 +165,9 @@ async fn a_delivery_is_shown_with_its_body_and_its_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_people_do_is_in_the_audit_log_with_who_did_it() {
+pub(super) async fn what_people_do_is_in_the_audit_log_with_who_did_it() {
     let env = Env::new(1721);
-    let gateway = InProcess::without_hooks(&env, |settings| {
+    let gateway = Gateway::without_hooks(&env, |settings| {
         settings.organization = "hooks = true\ncatch_up = \"off\"".to_owned();
     })
     .await;

@@ -5,7 +5,7 @@ use fakes::ado::Permission;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Env, InProcess, PAT, SERVICE_USER, check};
+use crate::harness::{Env, Gateway, PAT, SERVICE_USER, check};
 
 const ALL: &str = "/v1/permissions?organization=Fabrikam";
 
@@ -18,7 +18,7 @@ fn missing(answer: &Value) -> Vec<&Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_identity_with_all_permissions_has_no_problems() {
     let env = Env::new(2301);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     let answer = gateway.api.get(ALL).await;
     let rows = answer["items"].as_array().unwrap().iter();
     let names: Vec<&str> = rows.map(|row| row["permission"].as_str().unwrap()).collect();
@@ -42,7 +42,7 @@ async fn an_identity_with_all_permissions_has_no_problems() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_missing_permission_has_the_command_that_grants_it() {
     let env = Env::new(2302);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     let (identity, repository) = (&env.identity, &env.repository);
     env.shell.ado(|ado| {
         ado.deny(identity, Permission::PullRequestContribute, Some(repository));
@@ -72,7 +72,7 @@ async fn each_missing_permission_has_the_command_that_grants_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_identity_that_sees_no_project_has_the_command_for_each_project_of_the_checks() {
     let env = Env::new(2309);
-    let gateway = InProcess::without_hooks(&env, |settings| {
+    let gateway = Gateway::without_hooks(&env, |settings| {
         let by_id = check("by-id", "").replace("Fabrikam/*", &format!("{}/*", env.project));
         settings.checks = check("by-name", "") + &by_id;
     })
@@ -107,7 +107,7 @@ async fn an_identity_that_sees_no_project_has_the_command_for_each_project_of_th
 #[tokio::test(flavor = "multi_thread")]
 async fn an_organization_lists_the_projects_and_repositories_that_the_identity_sees() {
     let env = Env::new(2303);
-    let gateway = InProcess::without_hooks(&env, |settings| {
+    let gateway = Gateway::without_hooks(&env, |settings| {
         settings.checks = check("build", "") + &check("lint", "");
     })
     .await;
@@ -140,7 +140,7 @@ async fn an_organization_lists_the_projects_and_repositories_that_the_identity_s
 #[tokio::test(flavor = "multi_thread")]
 async fn problems_say_what_the_identity_lacks_and_what_to_do() {
     let env = Env::new(2304);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     let check_problem = async |text: &str| {
         for path in [ALL, "/v1/organizations/fabrikam"] {
             let problems = gateway.api.get(path).await["problems"].to_string();

@@ -3,7 +3,7 @@
 use fakes::ado::policy::STATUS_POLICY;
 use serde_json::json;
 
-use crate::harness::{Env, InProcess};
+use crate::harness::{Env, Gateway};
 
 /// An administrator makes a policy on main that waits for the check, again after every push.
 async fn require(env: &Env) {
@@ -36,9 +36,9 @@ async fn require(env: &Env) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_required_check_is_satisfied_and_reset_by_the_next_push() {
+pub(super) async fn a_required_check_is_satisfied_and_reset_by_the_next_push() {
     let env = Env::new(1501);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     require(&env).await;
     let (id, commit) = env.open("topic");
     assert!(!env.shell.ado(|ado| ado.policies_satisfied(id)));
@@ -60,7 +60,7 @@ async fn a_required_check_is_satisfied_and_reset_by_the_next_push() {
 async fn a_required_check_that_did_not_succeed_keeps_from_merging() {
     let env = Env::new(1502);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     require(&env).await;
     for (branch, state, shown) in
         [("one", "failed", "failed"), ("two", "errored", "error"), ("three", "cancelled", "error")]

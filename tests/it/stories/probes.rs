@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Binary, Env, InProcess, OPERATOR, REPORTER, VIEWER, check};
+use crate::harness::{Api, Binary, Env, Gateway, OPERATOR, REPORTER, VIEWER, check};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn anybody_learns_the_bare_state_and_viewers_the_problems() {
@@ -22,7 +22,7 @@ async fn anybody_learns_the_bare_state_and_viewers_the_problems() {
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_are_for_viewers() {
     let env = Env::new(1805);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     for (token, status) in [("", 401), ("an unknown token", 401), (REPORTER, 403)] {
         let caller = Api::new(&gateway.url, token);
         let (answered, body) = caller.call(Method::GET, "/metrics", None).await;
@@ -42,7 +42,7 @@ async fn a_private_network_gets_metrics_without_a_token_and_nothing_else() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap().to_string();
     drop(free);
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         settings.server = format!("admin_listen = \"{address}\"");
     })
     .await;
@@ -107,7 +107,7 @@ async fn the_metrics_count_every_stage() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_path_or_method_gets_a_problem_document() {
     let env = Env::new(1803);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     for (method, path) in [
         (Method::GET, "/"),
         (Method::GET, "/v2/runs"),
@@ -131,7 +131,7 @@ async fn an_unknown_path_or_method_gets_a_problem_document() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_refusal_of_the_api_is_a_problem_document() {
     let env = Env::new(1804);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     for (method, path, token, status) in [
         (Method::GET, "/v1/runs", "", 401),
         (Method::GET, "/v1/runs", REPORTER, 403),

@@ -7,7 +7,7 @@ use fakes::faults::{Action, Rule, server_error_500, unavailable_503};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Env, InProcess, REPORTER, WAIT_MAX, check};
+use crate::harness::{Api, Env, Gateway, REPORTER, WAIT_MAX, check};
 
 /// Checks that no status repeats the one before it.
 fn check_none_repeats(statuses: &[Status]) {
@@ -22,7 +22,7 @@ fn check_none_repeats(statuses: &[Status]) {
 
 /// Opens a pull request and waits until its run is dispatched and its status is pending. Returns
 /// the number of the pull request, the commit and the run.
-async fn start_pending_run(env: &Env, gateway: &InProcess) -> (u64, String, String) {
+async fn start_pending_run(env: &Env, gateway: &Gateway) -> (u64, String, String) {
     env.disable_ci_reports();
     let (id, commit) = env.open("topic");
     let run = env.until_started("unit-tests", &commit).await;
@@ -34,9 +34,9 @@ async fn start_pending_run(env: &Env, gateway: &InProcess) -> (u64, String, Stri
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_status_that_changes_nothing_is_not_posted() {
+pub(super) async fn a_status_that_changes_nothing_is_not_posted() {
     let env = Env::new(1301);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit, run) = start_pending_run(&env, &gateway).await;
     for _ in 0..3 {
         env.report(&run, "running");
@@ -51,9 +51,9 @@ async fn a_status_that_changes_nothing_is_not_posted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_the_statuses_that_wait_for_a_slow_post_only_the_newest_is_posted() {
+pub(super) async fn of_the_statuses_that_wait_for_a_slow_post_only_the_newest_is_posted() {
     let env = Env::new(1302);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit, run) = start_pending_run(&env, &gateway).await;
     let hold = Action::Hold { before: true };
     let rule = Rule::new("POST", "/pullrequests/1/statuses", hold).next(1);
@@ -88,10 +88,10 @@ async fn of_the_statuses_that_wait_for_a_slow_post_only_the_newest_is_posted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_post_without_an_answer_is_looked_up_and_not_repeated_if_it_was_applied() {
+pub(super) async fn a_post_without_an_answer_is_looked_up_and_not_repeated_if_it_was_applied() {
     for (seed, fault) in [(1303, Action::DropAfter), (1304, Action::TruncateBody)] {
         let env = Env::new(seed);
-        let gateway = InProcess::start(&env).await;
+        let gateway = Gateway::start(&env).await;
         let (id, commit, run) = start_pending_run(&env, &gateway).await;
         let rule = Rule::new("POST", "/statuses", fault).next(2);
         env.shell.ado(|ado| ado.faults.add(rule));
@@ -117,7 +117,7 @@ async fn a_post_that_was_not_applied_is_repeated() {
     let faults = [Action::DropBefore, server_error_500(), unavailable_503(1)];
     for (seed, fault) in (1305..).zip(faults) {
         let env = Env::new(seed);
-        let gateway = InProcess::start(&env).await;
+        let gateway = Gateway::start(&env).await;
         let (id, commit, run) = start_pending_run(&env, &gateway).await;
         let rule = Rule::new("POST", "/statuses", fault).next(2);
         env.shell.ado(|ado| ado.faults.add(rule));
@@ -136,7 +136,7 @@ async fn a_failed_lookup_of_the_iteration_is_repeated() {
     let env = Env::new(1310);
     let fault = Rule::new("GET", "/iterations", server_error_500()).next(1);
     env.shell.ado(|ado| ado.faults.add(fault));
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.check_invariants();
@@ -146,7 +146,7 @@ async fn a_failed_lookup_of_the_iteration_is_repeated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_completion_the_status_is_posted_on_the_commit_only() {
     let env = Env::new(1311);
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         settings.checks = check("unit-tests", "");
     })
     .await;
@@ -167,7 +167,7 @@ async fn after_completion_the_status_is_posted_on_the_commit_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_waits_for_a_missing_permission_and_its_reason_names_it() {
     let env = Env::new(1312);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let permission = Permission::PullRequestContribute;
     env.shell.ado(|ado| ado.deny(&env.identity, permission, None));
     let (id, commit) = env.open("topic");

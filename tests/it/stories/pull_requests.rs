@@ -3,7 +3,7 @@
 use fakes::ado::NewPullRequest;
 use serde_json::Value;
 
-use crate::harness::{Api, Env, InProcess, check};
+use crate::harness::{Api, Env, Gateway, check};
 
 /// The outcome and the reason of each delivery of an event.
 async fn decisions(api: &Api, event: &str) -> Vec<(String, String)> {
@@ -14,9 +14,9 @@ async fn decisions(api: &Api, event: &str) -> Vec<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn publishing_a_draft_starts_its_check_once() {
+pub(super) async fn publishing_a_draft_starts_its_check_once() {
     let env = Env::new(101);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.shell.ado(|ado| {
         let commit = ado.push(&env.repository, "topic", "Work");
         let new = NewPullRequest::new(&env.repository, "topic", "main").draft();
@@ -44,7 +44,7 @@ async fn a_check_with_drafts_runs_on_drafts() {
     let drafts = |settings: &mut crate::harness::Settings| {
         settings.checks = check("lint", "drafts = true");
     };
-    let gateway = InProcess::start_with(&env, drafts).await;
+    let gateway = Gateway::start_with(&env, drafts).await;
     let (id, commit) = env.shell.ado(|ado| {
         let commit = ado.push(&env.repository, "topic", "Work");
         let new = NewPullRequest::new(&env.repository, "topic", "main").draft();
@@ -60,10 +60,11 @@ async fn a_check_with_drafts_runs_on_drafts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn retargeting_to_a_matching_branch_starts_a_run_and_away_from_it_cancels_the_run() {
+pub(super) async fn retargeting_to_a_matching_branch_starts_a_run_and_away_from_it_cancels_the_run()
+{
     let env = Env::new(103);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.shell.ado(|ado| {
         let head = ado.head(&env.repository, "main").map(str::to_owned).unwrap();
         ado.create_branch(&env.repository, "somewhere", &head);
@@ -92,10 +93,10 @@ async fn retargeting_to_a_matching_branch_starts_a_run_and_away_from_it_cancels_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn abandoning_a_pull_request_cancels_its_run_and_reactivating_starts_another() {
+pub(super) async fn abandoning_a_pull_request_cancels_its_run_and_reactivating_starts_another() {
     let env = Env::new(104);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     env.until_started("unit-tests", &commit).await;
     env.until_idle(&gateway.api).await;
@@ -116,7 +117,7 @@ async fn abandoning_a_pull_request_cancels_its_run_and_reactivating_starts_anoth
 #[tokio::test(flavor = "multi_thread")]
 async fn reactivating_a_pull_request_with_a_result_starts_nothing() {
     let env = Env::new(105);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.shell.ado(|ado| ado.abandon(id));
@@ -131,9 +132,9 @@ async fn reactivating_a_pull_request_with_a_result_starts_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn completing_a_pull_request_starts_a_run_on_the_merge_commit() {
+pub(super) async fn completing_a_pull_request_starts_a_run_on_the_merge_commit() {
     let env = Env::new(106);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let merge = env.shell.ado(|ado| ado.complete(id));
@@ -148,7 +149,7 @@ async fn completing_a_pull_request_starts_a_run_on_the_merge_commit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_on_pull_request_closed_runs_when_a_pull_request_is_completed() {
     let env = Env::new(107);
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         settings.checks = check("tidy-up", r#"on = ["pull_request_closed"]"#);
     })
     .await;
@@ -165,7 +166,7 @@ async fn a_check_on_pull_request_closed_runs_when_a_pull_request_is_completed() 
 #[tokio::test(flavor = "multi_thread")]
 async fn votes_titles_comments_and_merge_attempts_start_nothing() {
     let env = Env::new(108);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     env.subscribe_to(&gateway.url, "git.pullrequest.merged", "1.0").await;
     let comments = "ms.vss-code.git-pullrequest-comment-event";
     env.subscribe_to(&gateway.url, comments, "2.0").await;

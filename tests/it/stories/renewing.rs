@@ -6,10 +6,10 @@ use azdo_gateway::credentials::{Identities, Purpose};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Env, InProcess, SERVICE_USER, parts};
+use crate::harness::{Env, Gateway, InProcess, SERVICE_USER, Settings, parts};
 
 /// Queues a status of this context for a new commit, and returns the commit.
-async fn queue_status(env: &Env, gateway: &InProcess, context: &str) -> String {
+async fn queue_status(env: &Env, gateway: &Gateway, context: &str) -> String {
     let commit = env.push("main");
     let status = json!({
         "organization": "fabrikam", "project": env.project, "repository": env.repository,
@@ -26,7 +26,7 @@ fn renewals(env: &Env) -> usize {
 }
 
 /// Waits until the problem of the organization contains these words, and returns its text.
-async fn problem(gateway: &InProcess, words: &str) -> String {
+async fn problem(gateway: &Gateway, words: &str) -> String {
     let says = |body: &Value| {
         body["problems"]["fabrikam"].as_str().is_some_and(|reason| reason.contains(words))
     };
@@ -35,7 +35,7 @@ async fn problem(gateway: &InProcess, words: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn concurrent_calls_renew_the_token_once() {
+pub(super) async fn concurrent_calls_renew_the_token_once() {
     let env = Env::new(1701);
     let gateway = env.linked(|_| {}).await;
     assert_eq!(renewals(&env), 0);
@@ -54,10 +54,18 @@ async fn concurrent_calls_renew_the_token_once() {
     gateway.stop().await;
 }
 
+/// A linked gateway in this process, whose store other parts can share.
+async fn linked_in_process(env: &Env) -> InProcess {
+    let change = |settings: &mut Settings| settings.credential = env.service_user("");
+    let gateway = InProcess::start_with(env, change).await;
+    env.link(&gateway.url).await;
+    gateway
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn several_processes_on_one_store_renew_the_token_once() {
     let env = Env::new(1709);
-    let gateway = env.linked(|_| {}).await;
+    let gateway = linked_in_process(&env).await;
     let mut settings = env.settings("127.0.0.1:1");
     settings.credential = env.service_user("mint_ahead = false");
     let config = settings.config();
@@ -79,7 +87,7 @@ async fn several_processes_on_one_store_renew_the_token_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_short_lived_token_is_renewed_before_it_expires() {
+pub(super) async fn a_short_lived_token_is_renewed_before_it_expires() {
     let env = Env::new(1702);
     env.shell.entra(|entra| entra.options.access_token_s = (2, 2));
     let gateway = env.linked(|_| {}).await;
@@ -103,7 +111,7 @@ async fn tokens_that_expire_at_once_do_not_cause_a_loop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_restart_the_stored_access_token_is_used() {
+pub(super) async fn after_a_restart_the_stored_access_token_is_used() {
     let env = Env::new(1703);
     let gateway = env.linked(|_| {}).await;
     gateway.stop().await;
@@ -119,7 +127,7 @@ async fn the_root_key_can_be_rotated_without_linking_again() {
     let env = Env::new(1704);
     let gateway = env.linked(|_| {}).await;
     gateway.stop().await;
-    let rotated = |settings: &mut crate::harness::Settings| {
+    let rotated = |settings: &mut Settings| {
         let new = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=";
         settings.environment.insert("PREVIOUS".into(), crate::harness::ROOT_KEY.into());
         settings.environment.insert("ROOT_KEY".into(), new.into());

@@ -3,10 +3,10 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Env, InProcess, OPERATOR, check};
+use crate::harness::{Env, Gateway, check};
 
 /// Replays a delivery and waits for its decision.
-async fn replay(env: &Env, gateway: &InProcess, delivery: &Value) -> Value {
+async fn replay(env: &Env, gateway: &Gateway, delivery: &Value) -> Value {
     let path = format!("/v1/deliveries/{}/replay", delivery["id"]);
     let (status, answer) = gateway.api.post(&path, None).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
@@ -17,10 +17,10 @@ async fn replay(env: &Env, gateway: &InProcess, delivery: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replaying_a_pull_request_starts_a_run_only_where_none_has_a_verdict() {
+pub(super) async fn replaying_a_pull_request_starts_a_run_only_where_none_has_a_verdict() {
     let env = Env::new(1706);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     let cancelled = env.until_started("unit-tests", &commit).await;
     env.until_idle(&gateway.api).await;
@@ -41,10 +41,10 @@ async fn replaying_a_pull_request_starts_a_run_only_where_none_has_a_verdict() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replaying_a_push_starts_a_run_only_where_none_has_a_verdict() {
+pub(super) async fn replaying_a_push_starts_a_run_only_where_none_has_a_verdict() {
     let env = Env::new(1707);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let commit = env.push("main");
     let cancelled = env.until_started("unit-tests", &commit).await;
     env.until_idle(&gateway.api).await;
@@ -63,9 +63,9 @@ async fn replaying_a_push_starts_a_run_only_where_none_has_a_verdict() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replaying_starts_a_check_that_was_added_after_the_delivery() {
+pub(super) async fn replaying_starts_a_check_that_was_added_after_the_delivery() {
     let env = Env::new(1708);
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         settings.checks = check("elsewhere", "").replace("Fabrikam/*", "Other/*");
     })
     .await;
@@ -74,14 +74,10 @@ async fn replaying_starts_a_check_that_was_added_after_the_delivery() {
     let path = "/v1/deliveries?event_type=git.pullrequest.created";
     let delivery = gateway.api.items(path).await.remove(0);
     assert_eq!((delivery["outcome"].as_str(), env.starts()), (Some("ignored"), 0));
-    let address = gateway.url.replace("http://", "");
     gateway.stop().await;
-    let listener = std::net::TcpListener::bind(&address).unwrap();
-    let config = env.settings(&address).config();
-    let app = azdo_gateway::app::App::start_on(config, listener).await.unwrap();
-    let api = Api::new(&format!("http://{address}"), OPERATOR);
-    api.post(&format!("/v1/deliveries/{}/replay", delivery["id"]), None).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
+    gateway.api.post(&format!("/v1/deliveries/{}/replay", delivery["id"]), None).await;
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.check_invariants();
-    app.stop().await;
+    gateway.stop().await;
 }

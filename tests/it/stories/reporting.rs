@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Env, InProcess, REPORTER, VIEWER, check};
+use crate::harness::{Api, Env, Gateway, REPORTER, VIEWER, check};
 
 /// Opens a pull request and waits until its run has started. Returns the number of the pull
 /// request, the commit, the run, and the run's report token.
@@ -18,16 +18,16 @@ async fn start_run(env: &Env, branch: &str) -> (u64, String, String, String) {
     (id, commit, run, token.as_str().unwrap().to_owned())
 }
 
-async fn report(gateway: &InProcess, token: &str, run: &str, body: Value) -> (StatusCode, Value) {
+async fn report(gateway: &Gateway, token: &str, run: &str, body: Value) -> (StatusCode, Value) {
     let path = format!("/v1/runs/{run}/reports");
     Api::new(&gateway.url, token).post(&path, Some(&body)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_token_is_accepted_for_its_own_run_only() {
+pub(super) async fn a_report_token_is_accepted_for_its_own_run_only() {
     let env = Env::new(1101);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (_, _, one, token_of_one) = start_run(&env, "one").await;
     let (_, _, two, token_of_two) = start_run(&env, "two").await;
     let body = json!({ "state": "succeeded" });
@@ -43,10 +43,10 @@ async fn a_report_token_is_accepted_for_its_own_run_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reporter_may_report_on_any_run_and_a_viewer_on_none() {
+pub(super) async fn a_reporter_may_report_on_any_run_and_a_viewer_on_none() {
     let env = Env::new(1102);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit, run, _) = start_run(&env, "topic").await;
     let body = json!({ "state": "failed", "description": "3 of 90 tests failed",
         "url": "https://ci.example.com/7" });
@@ -68,7 +68,7 @@ async fn a_reporter_may_report_on_any_run_and_a_viewer_on_none() {
 async fn the_answer_to_an_invalid_report_names_the_wrong_field() {
     let env = Env::new(1103);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (_, _, run, token) = start_run(&env, "topic").await;
     let wrong = [
         (json!({}), "state"),
@@ -95,7 +95,7 @@ async fn the_answer_to_an_invalid_report_names_the_wrong_field() {
 async fn a_report_that_is_no_json_object_or_too_long_is_refused_with_a_reason() {
     let env = Env::new(1104);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (_, _, run, token) = start_run(&env, "topic").await;
     for (body, expected) in [
         (String::new(), "not JSON"),
@@ -121,7 +121,7 @@ async fn a_report_that_is_no_json_object_or_too_long_is_refused_with_a_reason() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_on_an_unknown_run_is_answered_404() {
     let env = Env::new(1105);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let body = json!({ "state": "succeeded" });
     let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
     for run in [unknown, "nonsense", "1"] {
@@ -134,9 +134,9 @@ async fn a_report_on_an_unknown_run_is_answered_404() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reports_after_the_final_one_are_answered_200_and_not_applied() {
+pub(super) async fn reports_after_the_final_one_are_answered_200_and_not_applied() {
     let env = Env::new(1106);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     for (branch, behaviour, expected) in [
         ("one", Behaviour::ReportTwice, "repeat: the run is succeeded already"),
         ("two", Behaviour::ContradictLate, "late: the run is succeeded, which is final"),
@@ -162,7 +162,7 @@ async fn reports_after_the_final_one_are_answered_200_and_not_applied() {
 async fn a_long_description_is_cut_between_characters() {
     let env = Env::new(1107);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit, run, token) = start_run(&env, "topic").await;
     // Each rocket has four bytes; 249 of them are the most that fit with the ellipsis.
     let description = "🚀".repeat(300);
@@ -181,7 +181,7 @@ async fn a_long_description_is_cut_between_characters() {
 async fn each_running_report_updates_the_description() {
     let env = Env::new(1108);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit, run, token) = start_run(&env, "topic").await;
     for step in 1..=3 {
         let description = format!("step {step} of 3");
@@ -198,7 +198,7 @@ async fn each_running_report_updates_the_description() {
 }
 
 /// The statuses of a run as the gateway lists them.
-async fn statuses_of(gateway: &InProcess, run: &str) -> Vec<Value> {
+async fn statuses_of(gateway: &Gateway, run: &str) -> Vec<Value> {
     gateway.api.items(&format!("/v1/statuses?run={run}&limit=500")).await
 }
 
@@ -207,7 +207,7 @@ async fn thousands_of_reports_make_few_statuses_and_the_last_one_is_shown() {
     const REPORTS: usize = 2_000;
     let env = Env::new(1109);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit, run, token) = start_run(&env, "topic").await;
     let (begun, runner) = (Instant::now(), Api::new(&gateway.url, &token));
     let (mut applied, mut reasons) = (0, Vec::new());
@@ -245,7 +245,7 @@ async fn thousands_of_reports_make_few_statuses_and_the_last_one_is_shown() {
 async fn a_report_that_came_too_fast_is_applied_before_the_gateway_ends() {
     let env = Env::new(1110);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (_, _, run, token) = start_run(&env, "topic").await;
     let mut held = 0;
     for step in 0..1_000 {
@@ -257,17 +257,17 @@ async fn a_report_that_came_too_fast_is_applied_before_the_gateway_ends() {
         }
     }
     gateway.stop().await;
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     let shown = gateway.api.get(&format!("/v1/runs/{run}")).await;
     assert_eq!(shown["description"], format!("step {held}"));
     gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn concurrent_reports_on_one_run_are_all_answered_200() {
+pub(super) async fn concurrent_reports_on_one_run_are_all_answered_200() {
     let env = Env::new(1111);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit, run, token) = start_run(&env, "topic").await;
     let runner = Api::new(&gateway.url, &token);
     let path = format!("/v1/runs/{run}/reports");
@@ -299,7 +299,7 @@ async fn concurrent_reports_on_one_run_are_all_answered_200() {
 async fn a_run_cannot_end_itself_where_only_a_reporter_may_end_it() {
     let env = Env::new(1112);
     env.disable_ci_reports();
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         settings.checks = check("unit-tests", "verdict = \"reporter\"");
     })
     .await;
@@ -331,7 +331,7 @@ async fn a_run_cannot_end_itself_where_only_a_reporter_may_end_it() {
 async fn a_long_description_is_cut_before_it_is_stored() {
     let env = Env::new(1113);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (_, _, run, token) = start_run(&env, "topic").await;
     let body = json!({ "state": "running", "description": "🚀".repeat(5_000) });
     assert_eq!(report(&gateway, &token, &run, body).await.0, StatusCode::OK);

@@ -6,11 +6,11 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::harness::{Api, Env, InProcess, POLL_INTERVAL, REPORTER, WAIT_MAX};
+use crate::harness::{Api, Env, Gateway, POLL_INTERVAL, REPORTER, WAIT_MAX};
 
 /// Sends the head of a POST with a body of `length`, and the first `sent` bytes of the body.
 async fn begin(
-    gateway: &InProcess,
+    gateway: &Gateway,
     path: &str,
     token: &str,
     length: usize,
@@ -42,7 +42,7 @@ async fn answer(stream: &mut TcpStream) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_on_a_run_that_is_gone_is_refused_before_its_body_is_read() {
     let env = Env::new(2401);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     let run: RunId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().expect("it is an id");
     let token = env.keys.report_token(run).expose().to_owned();
     for token in [token.as_str(), REPORTER] {
@@ -57,7 +57,7 @@ async fn a_report_on_a_run_that_is_gone_is_refused_before_its_body_is_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_without_a_token_is_refused_before_its_body_is_read() {
     let env = Env::new(2402);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     for path in ["/v1/statuses", "/v1/runs/01890a5d-ac96-774b-bcce-b302099a8057/reports"] {
         let mut stream = begin(&gateway, path, "an-unknown-token", 60_000, 0).await;
         let line = answer(&mut stream).await;
@@ -69,7 +69,7 @@ async fn a_caller_without_a_token_is_refused_before_its_body_is_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_bodies_at_once_do_not_fill_the_memory_and_leave_deliveries_alone() {
     let env = Env::new(2403);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     // 16 MiB of bodies that never end.
     let mut open = Vec::new();
     for _ in 0..256 {

@@ -9,7 +9,7 @@ use fakes::http::Response;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Env, InProcess, PAT, Settings, check};
+use crate::harness::{Env, Gateway, PAT, Settings, check};
 
 /// Hooks by hand, no catch-up, policies every second.
 const MANAGED: &str = "hooks = false\ncatch_up = \"off\"\nreconcile = \"1s\"";
@@ -22,17 +22,17 @@ pub(super) fn required(keys: &str) -> String {
     check("unit-tests", &format!("target_branches = [\"main\"]\nrequired = true\n{keys}"))
 }
 
-pub(super) async fn start(env: &Env, checks: String) -> InProcess {
+pub(super) async fn start(env: &Env, checks: String) -> Gateway {
     start_with(env, MANAGED, checks).await
 }
 
-async fn start_with(env: &Env, organization: &str, checks: String) -> InProcess {
+async fn start_with(env: &Env, organization: &str, checks: String) -> Gateway {
     env.shell.ado(|ado| {
         ado.revoke_token(PAT);
         let scopes = ["vso.code", "vso.code_status", "vso.code_write"];
         ado.add_pat(PAT, &env.identity, &scopes, 4_102_444_800_000);
     });
-    InProcess::start_with(env, |settings: &mut Settings| {
+    Gateway::start_with(env, |settings: &mut Settings| {
         settings.organization = organization.to_owned();
         settings.checks = checks;
     })
@@ -40,7 +40,7 @@ async fn start_with(env: &Env, organization: &str, checks: String) -> InProcess 
 }
 
 /// Waits until a scan has ended that began after now.
-async fn scanned(env: &Env, gateway: &InProcess) {
+async fn scanned(env: &Env, gateway: &Gateway) {
     const LIST: &str = "/git/pullrequests?";
     let before = env.shell.ado(|ado| ado.journal.count("GET", LIST));
     env.until("it looks again", |ado, _| ado.journal.count("GET", LIST) > before + 1).await;
@@ -82,7 +82,7 @@ pub(super) async fn made_by_an_administrator(env: &Env, settings: Value) -> u64 
 }
 
 /// Asks for a pass over the policies and waits for its outcome.
-pub(super) async fn reconciled(gateway: &InProcess) -> Value {
+pub(super) async fn reconciled(gateway: &Gateway) -> Value {
     let (status, asked) = gateway.api.post(RECONCILE, None).await;
     assert_eq!(status, StatusCode::ACCEPTED);
     let time = |value: &Value| Timestamp::parse(value.as_str().unwrap_or_default());
@@ -97,7 +97,7 @@ pub(super) async fn reconciled(gateway: &InProcess) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn merging_waits_for_a_required_check() {
+pub(super) async fn merging_waits_for_a_required_check() {
     let env = Env::new(4201);
     env.disable_ci_reports();
     let gateway = start(&env, required("")).await;
@@ -237,7 +237,7 @@ async fn a_pull_request_that_is_retargeted_gets_the_status_that_applies_there() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_policy_that_drifted_is_repaired_and_a_deleted_one_is_created_again() {
+pub(super) async fn a_policy_that_drifted_is_repaired_and_a_deleted_one_is_created_again() {
     let env = Env::new(4204);
     let gateway = start(&env, required("")).await;
     until_owned_policies(&env, 1).await;
@@ -290,7 +290,7 @@ async fn a_foreign_policy_is_not_changed_and_one_that_nothing_satisfies_is_repor
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_required_checks_policies_are_removed_and_no_call_is_made() {
+pub(super) async fn without_required_checks_policies_are_removed_and_no_call_is_made() {
     let env = Env::new(4206);
     let gateway = start(&env, required("")).await;
     until_owned_policies(&env, 1).await;
@@ -342,7 +342,7 @@ async fn a_service_user_manages_policies_with_tokens_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_policy_is_created_twice_when_answers_are_lost() {
+pub(super) async fn no_policy_is_created_twice_when_answers_are_lost() {
     let env = Env::new(4209);
     env.shell.ado(|ado| {
         // A list that fails, and creations whose answers are lost.
@@ -360,7 +360,7 @@ async fn no_policy_is_created_twice_when_answers_are_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_open_pull_request_is_decided_again_when_a_check_becomes_required() {
+pub(super) async fn an_open_pull_request_is_decided_again_when_a_check_becomes_required() {
     let env = Env::new(4211);
     let (past, before) = env.open("past");
     let checks = "target_branches = [\"next\"]\nrequired = true";

@@ -4,13 +4,13 @@ use fakes::ci::Behaviour;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Env, InProcess, check};
+use crate::harness::{Env, Gateway, check};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_without_a_final_report_is_timed_out_and_the_status_says_so() {
+pub(super) async fn a_run_without_a_final_report_is_timed_out_and_the_status_says_so() {
     let env = Env::new(1201);
     env.disable_ci_reports();
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         settings.checks = check("build", r#"timeout = "1s""#);
     })
     .await;
@@ -30,11 +30,11 @@ async fn a_run_without_a_final_report_is_timed_out_and_the_status_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_its_ci_never_accepts_is_timed_out_and_the_status_says_so() {
+pub(super) async fn a_run_that_its_ci_never_accepts_is_timed_out_and_the_status_says_so() {
     let env = Env::new(1202);
     let unavailable = Behaviour::Unavailable { times: 1_000, retry_after_s: 0 };
     env.shell.ci(|ci| ci.set_default(unavailable));
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         settings.checks = check("build", r#"timeout = "1s""#);
     })
     .await;
@@ -48,10 +48,10 @@ async fn a_run_that_its_ci_never_accepts_is_timed_out_and_the_status_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_on_a_cancelled_run_is_answered_that_the_run_is_cancelled() {
+pub(super) async fn a_report_on_a_cancelled_run_is_answered_that_the_run_is_cancelled() {
     let env = Env::new(1203);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     let run = env.until_started("unit-tests", &commit).await;
     let cancel = format!("/v1/runs/{run}/cancel");
@@ -71,11 +71,11 @@ async fn a_report_on_a_cancelled_run_is_answered_that_the_run_is_cancelled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_planned_run_can_be_cancelled_and_is_never_started() {
+pub(super) async fn a_planned_run_can_be_cancelled_and_is_never_started() {
     let env = Env::new(1204);
     let unavailable = Behaviour::Unavailable { times: 1, retry_after_s: 60 };
     env.shell.ci(|ci| ci.set_default(unavailable));
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     let is_tried = |runs: &Value| runs["items"][0]["attempts"] == 1;
     let runs = gateway.api.until("/v1/runs", is_tried).await;
@@ -89,10 +89,10 @@ async fn a_planned_run_can_be_cancelled_and_is_never_started() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rerunning_a_failed_run_starts_a_new_run() {
+pub(super) async fn rerunning_a_failed_run_starts_a_new_run() {
     let env = Env::new(1205);
     env.shell.ci(|ci| ci.next(1, &Behaviour::Fail));
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "failed").await;
     let failed = env.until_started("unit-tests", &commit).await;
@@ -108,10 +108,10 @@ async fn rerunning_a_failed_run_starts_a_new_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rerunning_a_live_run_supersedes_it() {
+pub(super) async fn rerunning_a_live_run_supersedes_it() {
     let env = Env::new(1206);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     let old = env.until_started("unit-tests", &commit).await;
     gateway.api.post(&format!("/v1/runs/{old}/rerun"), None).await;

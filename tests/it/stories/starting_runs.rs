@@ -5,10 +5,10 @@ use fakes::ci::{Behaviour, World};
 use fakes::faults::{Action, Rule, redirect_302};
 use serde_json::Value;
 
-use crate::harness::{Env, InProcess, WAIT_MAX, check};
+use crate::harness::{Env, Gateway, WAIT_MAX, check};
 
 /// The only run of the gateway.
-async fn only_run(gateway: &InProcess) -> Value {
+async fn only_run(gateway: &Gateway) -> Value {
     let mut runs = gateway.api.items("/v1/runs").await;
     assert_eq!(runs.len(), 1);
     runs.remove(0)
@@ -17,7 +17,7 @@ async fn only_run(gateway: &InProcess) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trigger_has_every_field_that_the_contract_promises() {
     let env = Env::new(1001);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let trigger = env.shell.ci(|ci| ci.started().next().map(|start| start.trigger.clone()));
@@ -42,10 +42,10 @@ async fn a_trigger_has_every_field_that_the_contract_promises() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ci_that_is_unavailable_is_asked_again_with_the_same_key() {
+pub(super) async fn a_ci_that_is_unavailable_is_asked_again_with_the_same_key() {
     let env = Env::new(1002);
     env.shell.ci(|ci| ci.next(1, &Behaviour::Unavailable { times: 1, retry_after_s: 1 }));
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     let is_tried = |runs: &Value| runs["items"][0]["attempts"] == 1;
     let waiting = gateway.api.until("/v1/runs", is_tried).await;
@@ -66,7 +66,7 @@ async fn the_status_quotes_the_reason_of_a_ci_that_refuses_a_run() {
     let env = Env::new(1003);
     let refuse = Behaviour::Refuse { status: 422, text: "no such pipeline: web/main".into() };
     env.shell.ci(|ci| ci.set_default(refuse));
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "error").await;
     env.until_idle(&gateway.api).await;
@@ -79,13 +79,13 @@ async fn the_status_quotes_the_reason_of_a_ci_that_refuses_a_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trigger_whose_answer_is_lost_starts_one_run() {
+pub(super) async fn a_trigger_whose_answer_is_lost_starts_one_run() {
     for (seed, fault) in
         [(1004, Action::DropAfter), (1005, Action::DropBefore), (1006, Action::TruncateBody)]
     {
         let env = Env::new(seed);
         env.shell.ci(|ci| ci.faults.add(Rule::new("POST", "/start", fault.clone()).next(1)));
-        let gateway = InProcess::start(&env).await;
+        let gateway = Gateway::start(&env).await;
         let (id, commit) = env.open("topic");
         env.until_status(id, &commit, "unit-tests", "succeeded").await;
         let keys = env.shell.ci(|ci| ci.triggered().count());
@@ -98,7 +98,7 @@ async fn a_trigger_whose_answer_is_lost_starts_one_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_2xx_answer_without_an_id_starts_the_run() {
     let env = Env::new(1007);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     for (branch, behaviour) in
         [("one", Behaviour::GarbageAnswer), ("two", Behaviour::AnswerWithoutId)]
     {
@@ -116,10 +116,10 @@ async fn a_2xx_answer_without_an_id_starts_the_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_is_applied_that_arrives_before_the_answer_to_the_trigger() {
+pub(super) async fn a_report_is_applied_that_arrives_before_the_answer_to_the_trigger() {
     let env = Env::new(1008);
     env.shell.ci(|ci| ci.next(1, &Behaviour::ReportBeforeAnswer));
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let has_ci_id = |runs: &Value| !runs["items"][0]["ci_id"].is_null();
@@ -132,10 +132,10 @@ async fn a_report_is_applied_that_arrives_before_the_answer_to_the_trigger() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_concurrency_1_a_run_starts_when_the_one_before_has_ended() {
+pub(super) async fn with_concurrency_1_a_run_starts_when_the_one_before_has_ended() {
     let env = Env::new(1009);
     env.disable_ci_reports();
-    let gateway = InProcess::start_with(&env, |settings| {
+    let gateway = Gateway::start_with(&env, |settings| {
         settings.checks = check("build", "concurrency = 1");
     })
     .await;
@@ -169,7 +169,7 @@ async fn a_redirect_of_a_ci_is_not_followed() {
     let env = Env::new(1010);
     let elsewhere = format!("{}/ci/elsewhere", env.shell.url());
     env.shell.ci(|ci| ci.faults.add(Rule::new("POST", "/start", redirect_302(&elsewhere))));
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "error").await;
     env.until_idle(&gateway.api).await;
@@ -184,7 +184,7 @@ async fn a_trigger_without_an_answer_does_not_delay_other_runs() {
     let env = Env::new(1011);
     let hold = Action::Hold { before: true };
     env.shell.ci(|ci| ci.faults.add(Rule::new("POST", "/start", hold).next(1)));
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (slow, held) = env.open("slow");
     let is_held = env.shell.wait_for_held(WAIT_MAX, 1).await.is_some();
     assert!(is_held, "the first trigger was never made");

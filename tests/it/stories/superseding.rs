@@ -73,7 +73,7 @@ async fn without_supersede_the_runs_of_both_commits_are_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_force_push_back_to_the_first_commit_runs_it_again_on_the_newest_iteration() {
+pub(super) async fn a_force_push_back_to_the_first_commit_runs_it_again_on_the_newest_iteration() {
     let env = Env::new(503);
     env.disable_ci_reports();
     let gateway = Gateway::start(&env).await;
@@ -102,7 +102,7 @@ async fn a_force_push_back_to_the_first_commit_runs_it_again_on_the_newest_itera
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_supersede_the_newest_run_of_a_commit_owns_its_status() {
+pub(super) async fn without_supersede_the_newest_run_of_a_commit_owns_its_status() {
     let env = Env::new(504);
     env.disable_ci_reports();
     let gateway = Gateway::start_with(&env, |settings| {
@@ -130,7 +130,7 @@ async fn without_supersede_the_newest_run_of_a_commit_owns_its_status() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_many_pushes_in_a_row_the_last_one_has_succeeded_and_no_run_is_live() {
+pub(super) async fn after_many_pushes_in_a_row_the_last_one_has_succeeded_and_no_run_is_live() {
     let env = Env::new(505);
     let gateway = Gateway::start(&env).await;
     let (id, _) = env.open("topic");

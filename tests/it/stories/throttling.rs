@@ -7,11 +7,11 @@ use fakes::faults::{
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Env, InProcess, PAT};
+use crate::harness::{Env, Gateway, PAT};
 
 /// Pushes a commit and hands the gateway a status of it, as a CI does that the gateway did not
 /// start: one status, which takes one post. Returns the commit.
-async fn push_with_status(env: &Env, gateway: &InProcess) -> String {
+async fn push_with_status(env: &Env, gateway: &Gateway) -> String {
     let commit = env.push("main");
     let status = json!({
         "organization": "fabrikam", "project": env.project, "repository": env.repository,
@@ -46,10 +46,10 @@ fn fail_posts(env: &Env, fault: Action, times: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rate_limited_call_is_repeated_after_its_retry_after() {
+pub(super) async fn a_rate_limited_call_is_repeated_after_its_retry_after() {
     let env = Env::new(1401);
     fail_posts(&env, too_many_requests(1), 1);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     let commit = push_with_status(&env, &gateway).await;
     gateway.api.until("/v1/statuses?outcome=queued", any_reason_contains("limits the rate")).await;
     env.until_commit_status(&commit, "scan", "succeeded").await;
@@ -60,10 +60,10 @@ async fn a_rate_limited_call_is_repeated_after_its_retry_after() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn runs_are_started_while_azure_devops_limits_the_rate() {
+pub(super) async fn runs_are_started_while_azure_devops_limits_the_rate() {
     let env = Env::new(1402);
     fail_posts(&env, too_many_requests(1), 2);
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.until_commit_status(&commit, "unit-tests", "succeeded").await;
@@ -75,7 +75,7 @@ async fn runs_are_started_while_azure_devops_limits_the_rate() {
 async fn a_rate_limit_without_a_time_pauses_all_calls_of_the_organization_for_seconds() {
     let env = Env::new(1403);
     fail_posts(&env, too_many_requests(0), 1);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     let first = push_with_status(&env, &gateway).await;
     env.until("the first call is refused", |ado, _| ado.journal.seen() == 1).await;
     let second = push_with_status(&env, &gateway).await;
@@ -92,7 +92,7 @@ async fn a_rate_limit_without_a_time_pauses_all_calls_of_the_organization_for_se
 async fn a_rate_limit_in_a_successful_answer_pauses_calls() {
     let env = Env::new(1404);
     fail_posts(&env, rate_limited_200(1), 1);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     let first = push_with_status(&env, &gateway).await;
     env.until_commit_status(&first, "scan", "succeeded").await;
     gateway.api.until("/v1/statuses?outcome=posted", any_reason_contains("")).await;
@@ -111,7 +111,7 @@ async fn dropped_connections_pause_calls_and_no_status_is_lost() {
     // Three calls in a row, posts or lookups: a success between them would not count as a limit.
     let drop_connections = Rule::new("", "/statuses", Action::TruncateBody).next(3);
     env.shell.ado(|ado| ado.faults.add(drop_connections));
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     let mut commits = Vec::new();
     for _ in 0..3 {
         commits.push(push_with_status(&env, &gateway).await);
@@ -137,7 +137,7 @@ async fn a_low_rate_limit_budget_is_a_metric_and_delays_no_status() {
     let env = Env::new(1409);
     let reset_s = env.shell.ado(|ado| ado.now_ms()) / 1_000 + 600;
     fail_posts(&env, budget_left(200, 10, reset_s), 1);
-    let gateway = InProcess::without_hooks(&env, |_| {}).await;
+    let gateway = Gateway::without_hooks(&env, |_| {}).await;
     for _ in 0..2 {
         let commit = push_with_status(&env, &gateway).await;
         env.until_commit_status(&commit, "scan", "succeeded").await;
@@ -149,10 +149,10 @@ async fn a_low_rate_limit_budget_is_a_metric_and_delays_no_status() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn statuses_wait_while_the_token_is_refused() {
+pub(super) async fn statuses_wait_while_the_token_is_refused() {
     let env = Env::new(1405);
     env.disable_ci_reports();
-    let gateway = InProcess::start(&env).await;
+    let gateway = Gateway::start(&env).await;
     env.shell.ado(|ado| ado.revoke_token(PAT));
     let pushed = push_with_status(&env, &gateway).await;
     let refused = any_reason_contains("does not accept the credential");
@@ -176,7 +176,7 @@ async fn a_sign_in_page_is_an_error_and_a_redirect_to_it_is_not_followed() {
         let elsewhere = format!("{}/fabrikam/_signin", env.shell.url());
         let fault = if is_redirect { redirect_302(&elsewhere) } else { sign_in_page_203() };
         fail_posts(&env, fault, 1);
-        let gateway = InProcess::without_hooks(&env, |_| {}).await;
+        let gateway = Gateway::without_hooks(&env, |_| {}).await;
         let commit = push_with_status(&env, &gateway).await;
         let refused = any_reason_contains("with a sign-in page");
         gateway.api.until("/v1/statuses?outcome=queued", refused).await;
