@@ -76,14 +76,16 @@ pub struct Driver<R> {
     look_at: Mutex<Timestamp>,
     /// Somebody has asked for a pass since the store was last asked.
     is_asked: AtomicBool,
+    /// When this process last began a pass.
+    ran_at: Mutex<Timestamp>,
 }
 
 impl<R: Reconcile> Driver<R> {
     /// Drives `reconciler`; the first pass is due when somebody asks for it.
     pub(super) fn new(reconciler: R) -> Self {
-        let look_at = Mutex::new(Timestamp::ZERO);
+        let [look_at, ran_at] = [Timestamp::ZERO; 2].map(Mutex::new);
         let (notifier, is_asked) = (Notifier::default(), AtomicBool::new(false));
-        Self { reconciler, notifier, look_at, is_asked }
+        Self { reconciler, notifier, look_at, is_asked, ran_at }
     }
 
     /// Wakes the worker that ticks this driver.
@@ -138,9 +140,26 @@ impl<R: Reconcile> Driver<R> {
         *self.look_at.lock() = at.min(now.plus(LOOK_AGAIN.min(every)));
     }
 
+    /// Shows what the last pass came to where another replica has run it.
+    async fn show_last(&self) -> Result<(), storage::Error> {
+        let context = self.reconciler.context();
+        let OrganizationContext { organization, deps, .. } = context;
+        if !deps.store.is_shared() {
+            return Ok(());
+        }
+        let last = deps.store.last_pass(organization, R::KIND).await?;
+        if let Some(LastPass { outcome, .. }) = last
+            && outcome.at > *self.ran_at.lock()
+        {
+            context.report(R::PROBLEM, outcome.problem.as_deref());
+        }
+        Ok(())
+    }
+
     async fn run(&self, claimed: ClaimedPass) -> Result<(), worker::Error> {
         let context = self.reconciler.context();
         let began_at = context.now();
+        *self.ran_at.lock() = began_at;
         let pass = Pass::of(context, R::KIND, claimed);
         let ended = match self.reconciler.reconcile(&pass).await {
             Ok(ended) => Ok(ended),
@@ -213,6 +232,7 @@ impl<R: Reconcile> Tick for Driver<R> {
         match store.claim_reconciler(organization, R::KIND, instance, now, LEASE).await? {
             PassClaim::NotDue { until } | PassClaim::HeldBy { until, .. } => {
                 self.look_again(now, until);
+                self.show_last().await?;
                 Ok(Progress::Idle)
             }
             PassClaim::Claimed(claimed) => {

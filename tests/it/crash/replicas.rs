@@ -214,6 +214,24 @@ async fn three_replicas_reconcile_no_more_often_than_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_replica_shows_the_problem_of_a_pass_and_that_it_is_over() {
+    let pair = Pair::reconciling(8, 2).await;
+    let rule = Rule::new("POST", "/subscriptionsquery", Action::DropBefore);
+    pair.env.shell.ado(|ado| ado.faults.add(rule));
+    for has_problem in [true, false] {
+        for replica in &pair.replicas.all {
+            let problems = |shown: &serde_json::Value| {
+                shown["items"][0]["problems"]
+                    .as_array()
+                    .is_some_and(|all| all.is_empty() != has_problem)
+            };
+            replica.api.until("/v1/organizations", problems).await;
+        }
+        pair.env.shell.ado(|ado| ado.faults.clear());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn replacing_all_replicas_one_after_the_other_refuses_nobody() {
     let mut pair = Pair::start(5).await;
     let mut team = Team::new(5);
