@@ -197,8 +197,8 @@ impl Poster {
         Ok(Posting::Posted { iteration })
     }
 
-    /// Whether no other attempt can have begun since the lease was claimed. Asked immediately before
-    /// the post: this process may have been suspended at any time.
+    /// Whether no other attempt can have begun since the lease was claimed. Asked immediately
+    /// before the post: this process may have been suspended at any time.
     fn may_post(&self, claimed_at: Instant) -> bool {
         claimed_at.elapsed() < ATTEMPT_MAX && self.replicas.has_lived_since(claimed_at)
     }

@@ -90,8 +90,8 @@ fn key(raw: Raw<'_>) -> Option<Cow<'_, str>> {
 
 fn shortened(mut name: Cow<'_, str>) -> Cow<'_, str> {
     if name.len() > INDEXED_BYTES_MAX {
-        let end = name.floor_char_boundary(INDEXED_BYTES_MAX);
-        name.to_mut().truncate(end);
+        let ends = (0..=INDEXED_BYTES_MAX).rev().find(|end| name.is_char_boundary(*end));
+        name.to_mut().truncate(ends.unwrap_or_default());
     }
     name
 }

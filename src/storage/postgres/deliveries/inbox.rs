@@ -213,12 +213,12 @@ pub(super) struct Ended {
 /// Those of the deliveries that are about the same event as an earlier one, which may have been
 /// inserted with them.
 pub(super) fn duplicates(rows: &[NewRow], inserted: &[Inserted]) -> Vec<Ended> {
-    let mut of_event: HashMap<(&str, &[u8]), Vec<(DeliveryId, &str)>> = HashMap::new();
+    let mut of_event: HashMap<_, Vec<(DeliveryId, &str)>> = HashMap::new();
     let mut ended = Vec::new();
     for Inserted { id, at, earlier } in inserted {
         let Some(row) = rows.get(*at) else { continue };
         let Some(event) = &row.event else { continue };
-        let beside = of_event.entry((&row.organization, event)).or_default();
+        let beside = of_event.entry((row.organization.as_str(), event.as_slice())).or_default();
         let before = earlier.iter().map(|(id, hook)| (*id, hook.as_str()));
         let mut same = before.chain(beside.iter().copied());
         let earlier = same.find(|(_, hook)| delivery::stands_for(hook, &row.hook));
