@@ -21,7 +21,7 @@ pub(crate) struct Metrics {
     pub(crate) deleted: f64,
 }
 
-/// Of all replicas: what each has done is added up, what waits is the same for all of them.
+/// Reads the metrics of all replicas. Counters are added up; a queue is the same for all of them.
 pub(crate) async fn read(replicas: &[SocketAddr]) -> anyhow::Result<Metrics> {
     let mut all = Metrics { decided: 0.0, undecided: 0.0, deleted: 0.0 };
     for address in replicas.iter().copied() {

@@ -79,7 +79,7 @@ struct Flows<'a> {
     permits: Rc<Semaphore>,
 }
 
-/// What was used so far.
+/// Processor time and counters of the database, from the start until now.
 struct Used {
     time: processes::Used,
     fakes: Duration,

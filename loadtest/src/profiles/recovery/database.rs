@@ -13,7 +13,7 @@ use crate::verdict::{Limit, Verdict};
 
 /// Times are in milliseconds since the crash.
 pub(super) async fn crash(loaded: &mut LoadedGateway) -> anyhow::Result<Measurement> {
-    // What comes before is not about this crash.
+    // Answers from before the crash are not counted.
     loaded.note(&loaded.deliveries.take_tally()?);
     loaded.note_recent();
     let postgres = loaded.gateway.store.postgres.as_mut().context("there is no database")?;
@@ -71,6 +71,6 @@ pub(super) fn verdicts(system: System, rounds: &Rounds) -> Vec<Verdict> {
         shown("until the first 202, ms", "first_accept_ms"),
         shown("from its return until the first 202, ms", "accept_after_back_ms"),
         shown("longest time of an accept, repeats included, ms", "longest_accept_ms"),
-        shown("until what was accepted before is decided, ms", "earlier_decided_ms"),
+        shown("until the deliveries of before the crash are decided, ms", "earlier_decided_ms"),
     ]
 }

@@ -20,7 +20,7 @@ const BACK_ON_POSTGRES_MS_MAX: f64 = 15_000.0;
 pub(super) async fn kill(loaded: &mut LoadedGateway, pinned: bool) -> anyhow::Result<Measurement> {
     let addresses = loaded.replicas.addresses();
     let undecided = metrics::read(&addresses).await?.undecided;
-    // None of what was acknowledged shortly before may be stored twice.
+    // Sent again at the end: a delivery that was acknowledged is not stored twice.
     loaded.note_recent();
     let killed = Instant::now();
     let server = loaded.replicas.all.first_mut().context("there is no gateway")?;

@@ -2,8 +2,8 @@
 //! whether it kept what it promised. A single gateway is killed and started again; of several
 //! replicas one after the other is killed; and the server of PostgreSQL crashes.
 //!
-//! The load repeats what was not acknowledged, as Azure DevOps does, so at the end everything that
-//! was sent must be stored exactly once.
+//! A delivery that is not acknowledged is sent again, as Azure DevOps does: at the end each delivery
+//! must be stored exactly once.
 
 /// A crash of the database.
 mod database;

@@ -20,7 +20,7 @@ pub(super) async fn kill(
     victim: usize,
     pinned: bool,
 ) -> anyhow::Result<Measurement> {
-    // What comes before is not about this kill.
+    // Answers from before the kill are not counted.
     loaded.note(&loaded.deliveries.take_tally()?);
     loaded.note_recent();
     let server = loaded.replicas.all.get_mut(victim).context("there is no such replica")?;
