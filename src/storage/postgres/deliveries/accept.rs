@@ -149,6 +149,8 @@ impl Batches {
 
     /// Stores batches until the store is closed and nothing waits.
     async fn store_all(&self) {
+        // Storing nothing prepares the statement, so that the first delivery need not wait for that.
+        drop(self.store(&Arc::default(), 0..0).await);
         loop {
             let is_last = self.stop.is_cancelled();
             let (rows, answers) = self.next_batch();

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{
-    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Metrics, PoolError, RecyclingMethod,
-    Runtime, TimeoutType,
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Metrics, PoolError, QueueMode,
+    RecyclingMethod, Runtime, TimeoutType,
 };
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -54,6 +54,8 @@ impl Pool {
         let connections =
             deadpool_postgres::Pool::builder(Manager::from_config(config, tls, method))
                 .max_size(connections_max)
+                // The one that was used last has its statements prepared and needs no check.
+                .queue_mode(QueueMode::Lifo)
                 .wait_timeout(Some(POOL_WAIT))
                 .create_timeout(Some(CONNECT_MAX))
                 .recycle_timeout(Some(CONNECT_MAX))
