@@ -141,6 +141,33 @@ async fn a_server_that_hangs_is_noticed_and_the_gateway_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_takes_too_long_is_given_up_and_the_delivery_is_repeated() {
+    let (env, database) = (Env::new(8), Database::create());
+    repeat_fast(&env);
+    let gateway = Binary::start_with(&env, |settings| {
+        settings.on_postgres(&database.url(), database.password());
+        let keys = settings.storage.as_mut().expect("they are set");
+        keys.push_str("\nstatement_timeout = \"1s\"");
+    })
+    .await;
+    let other = database.connect().await;
+    other.batch_execute("BEGIN; LOCK TABLE inbox").await.expect("it is not locked");
+    let (id, commit) = env.open("feature/search");
+    let given_up = async {
+        while !gateway.log().contains("canceling statement due to statement timeout") {
+            assert_eq!(deliver(&env, &gateway).await.0, StatusCode::SERVICE_UNAVAILABLE);
+        }
+    };
+    tokio::time::timeout(WAIT_MAX, given_up).await.expect("the statement ends");
+    assert!(is_ready(&gateway).await, "one table is locked: the database is not away");
+    other.batch_execute("ROLLBACK").await.expect("it is locked");
+    until_shown(&env, id, &commit).await;
+    // The deliveries of this test may have been stored all the same.
+    let (id, commit) = env.open("feature/after");
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_only_reads_is_refused_until_it_writes_again() {
     let (env, cluster) = (Env::new(4), Cluster::begin());
     repeat_fast(&env);

@@ -181,18 +181,6 @@ impl Location {
             Location::Folder(_) => panic!("there is a file and no database"),
         }
     }
-
-    /// A connection of its own to the database.
-    async fn connect(&self) -> tokio_postgres::Client {
-        let database = self.database();
-        let config = database.url().parse::<tokio_postgres::Config>();
-        let mut config = config.expect("it is a URL");
-        let connecting = config.password(database.password()).connect(tokio_postgres::NoTls);
-        let (client, connection) = connecting.await.expect("the server answers");
-        // It ends with the client.
-        tokio::spawn(connection);
-        client
-    }
 }
 
 /// A store under test, in a location of its own.

@@ -150,7 +150,7 @@ async fn bodies_of_days_without_a_partition_go_with_their_deliveries() {
 async fn whoever_reads_bodies_for_long_delays_only_the_end_of_a_day() {
     let bench = Bench::on_postgres().await;
     bench.make_partition(old_day());
-    let reader = bench.location.connect().await;
+    let reader = bench.location.database().connect().await;
     reader.batch_execute("BEGIN; SELECT count(*) FROM body").await.unwrap();
     delete(&*bench.store).await;
     assert!(bench.days().contains(&old_day()));

@@ -203,7 +203,7 @@ async fn a_process_that_ends_frees_runs_before_their_slots_as_all_lock_them() {
     bench.plan(1, &[make::run(1, "lint", 'a')]).await;
     assert_eq!(bench.store.claim_runs(claim(0, 1)).await.unwrap().len(), 1);
     assert_eq!(bench.slots(0).await.len(), 1);
-    let other = bench.location.connect().await;
+    let other = bench.location.database().connect().await;
     other.batch_execute("BEGIN; SELECT 1 FROM run FOR UPDATE").await.unwrap();
     let store = Arc::clone(&bench.store);
     let closing = tokio::spawn(async move { store.close(WAIT_MAX).await });

@@ -2,7 +2,7 @@
 //! whether it kept what it promised. A single gateway is killed and started again; of several
 //! replicas one after the other is killed; and the server of PostgreSQL crashes.
 //!
-//! A delivery that is not acknowledged is sent again, as Azure DevOps does: at the end each delivery
+//! A delivery that is not acknowledged is sent again, as Azure DevOps does: at the end each one
 //! must be stored exactly once.
 
 /// A crash of the database.

@@ -28,8 +28,9 @@ const BATCH_MAX: usize = 256;
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Batches that are stored at the same time.
 const BATCHES_MAX: usize = 3;
-/// How long a caller waits. The delivery may be stored afterwards, and a repeat is recognized.
-const ANSWER_MAX: Duration = Duration::from_millis(1_200);
+/// How long a caller waits: it is answered within a second. The delivery may be stored afterwards,
+/// and a repeat is recognized.
+const ANSWER_MAX: Duration = Duration::from_millis(950);
 
 type Answer = oneshot::Sender<Result<(), Arc<str>>>;
 
@@ -149,7 +150,7 @@ impl Batches {
 
     /// Stores batches until the store is closed and nothing waits.
     async fn store_all(&self) {
-        // Storing nothing prepares the statement, so that the first delivery need not wait for that.
+        // Storing nothing prepares the statement: the first delivery need not wait for that.
         drop(self.store(&Arc::default(), 0..0).await);
         loop {
             let is_last = self.stop.is_cancelled();

@@ -121,7 +121,7 @@ fn advice(code: &SqlState, message: &str) -> String {
         }
         "3D000" => "create the database, or correct its name in storage.url",
         "42501" => {
-            "grant the role of storage.url the rights that docs/operations.md lists, or let it own \
+            "grant the role of storage.url the rights that docs/postgresql.md lists, or let it own \
              the database"
         }
         "53100" => "free some space on the disk of the database, or shorten the retention",

@@ -86,6 +86,17 @@ impl Database {
         self.sql(&count).trim().parse().expect("it is a number")
     }
 
+    /// A connection of its owner.
+    pub(crate) async fn connect(&self) -> tokio_postgres::Client {
+        let config = self.url().parse::<tokio_postgres::Config>();
+        let mut config = config.expect("it is a URL");
+        let connecting = config.password(self.password()).connect(tokio_postgres::NoTls);
+        let (client, connection) = connecting.await.expect("the server answers");
+        // It ends with the client.
+        tokio::spawn(connection);
+        client
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
