@@ -60,7 +60,7 @@ impl HookSecret {
 
     /// Whether the secrets before the newest end now. `proved_at` is when something was first
     /// delivered with the newest. What is delivered with an older one does not prolong its life:
-    /// otherwise whoever has stolen it could keep it valid.
+    /// otherwise somebody who has stolen the old secret could keep it valid by delivering with it.
     pub fn retires_older(&self, proved_at: Option<Timestamp>, now: Timestamp) -> bool {
         let Some(proved_at) = proved_at else { return false };
         let since = proved_at.max(self.older_seen_at.unwrap_or(proved_at));

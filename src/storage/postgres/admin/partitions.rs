@@ -1,10 +1,10 @@
 //! The partitions of the table of bodies: one for each day, made ahead, and dropped as a whole when
 //! the day is old.
 //!
-//! Whoever stores or reads a body waits while a partition is attached or detached. So each of these
-//! changes is one message, which the server carries out as one transaction: a process that stops in
-//! the middle of it locks nothing. Waiting for the lock and working under it end after 100 ms, and
-//! nobody waits for the disk under it. What does not succeed is done by the next pass.
+//! Statements that store or read bodies wait while a partition is attached or detached. So each of
+//! these changes is one message, which the server carries out as one transaction: a process that
+//! stops in the middle of it locks nothing. Waiting for the lock and working under it end after
+//! 100 ms, and the commit does not wait for the disk. A change that fails is made by the next pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -52,7 +52,7 @@ async fn change(pool: &Arc<Pool>, before: Timestamp) -> Result<(), Error> {
     let missing = wanted.filter(|day| !partitions.contains_key(day)).collect();
     make_all(pool, missing, CHANGE_MAX).await?;
     for (day, is_attached) in partitions {
-        // Whatever is asked for, bodies that come now stay.
+        // The partition of today is never dropped, even if `before` is in the future.
         if day < today && day.end() <= before {
             let of = (day, is_attached);
             pool.write_singly(of, |db, of| async move { drop_old(&db, of.0, of.1).await }).await?;

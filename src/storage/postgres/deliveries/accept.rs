@@ -1,5 +1,5 @@
-//! Stores hook calls in batches. A call waits in a queue; whoever stores batches takes all that
-//! wait, and stores them with one statement. While it does, the next batch gathers.
+//! Stores hook calls in batches. A call waits in a queue; a task takes all calls that wait, and
+//! stores them with one statement. Meanwhile the next batch gathers.
 
 use std::collections::VecDeque;
 use std::ops::Range;

@@ -59,8 +59,8 @@ impl Activity {
         (*first_at, *last_at) = ((*first_at).min(at), (*last_at).max(at));
     }
 
-    /// Writes what was noted before. It stays noted until that is certain: writing it once more
-    /// changes nothing.
+    /// Writes the times of deliveries that were noted in memory. They are forgotten only after the
+    /// write succeeded: writing a time twice changes nothing.
     pub(in crate::storage::postgres) async fn flush(&self) -> Result<(), Error> {
         let _until_others_have_written = self.writing.lock().await;
         let written = Arc::new(self.times.lock().clone());

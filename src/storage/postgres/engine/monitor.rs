@@ -252,8 +252,8 @@ pub(crate) async fn dead_before(db: &Db) -> Result<i64, Failure> {
 ///
 /// Each statement is to be committed before the next one: it locks rows of one table only, in the
 /// order in which all lock them, so that it and those who change runs and their statuses do not
-/// wait for each other in a circle. A process goes last: until then whoever comes next does the
-/// rest.
+/// wait for each other in a circle. The row of a process is deleted last: if this one
+/// stops before that, another process repeats all statements.
 pub(crate) fn end_leases(condition: &str) -> [String; 6] {
     let held = format!("holder IN (SELECT id FROM instance WHERE {condition})");
     [

@@ -74,8 +74,8 @@ impl Stored {
     }
 }
 
-/// What is stored of each, in this order. Each is looked up by itself, whatever is known of the
-/// sizes of the tables.
+/// The stored state of each repository, in the order given. The statement makes the database use an
+/// index for each one, even while its statistics say that the table is small.
 async fn load(
     db: &Db,
     organization: &str,

@@ -103,7 +103,7 @@ impl Pair {
         Arc::clone(&self.bench().store)
     }
 
-    /// The process of that number, of those there are, carries out what comes next.
+    /// Lets this process carry out the next operations; a number that is too high wraps around.
     pub(super) fn act_as(&mut self, process: usize) {
         self.process = process % self.benches.len();
         self.model.process = self.process;
