@@ -79,6 +79,14 @@ impl Gateway {
         }
     }
 
+    /// Each process of the gateway, called as an operator around the load balancer.
+    pub(crate) fn each(&self) -> Vec<&Api> {
+        match &self.running {
+            Running::InProcess(gateway) => vec![&gateway.api],
+            Running::Replicas(replicas) => replicas.all.iter().map(|one| &one.api).collect(),
+        }
+    }
+
     /// Stops the gateway as SIGTERM would.
     pub(crate) async fn stop(self) {
         match self.running {
