@@ -89,7 +89,8 @@ impl Pace {
             Self::Permits { permits, until } => {
                 let permit = tokio::time::timeout_at((*until).into(), permits.acquire()).await;
                 permit.ok()?.ok()?.forget();
-                Some(Instant::now())
+                // A permit that is there already is returned even after the time is over.
+                Some(Instant::now()).filter(|now| now < until)
             }
             Self::Open(arrivals) => arrivals.next().await,
         }
@@ -175,7 +176,7 @@ fn fraction(number: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Pace, Schedule, Spacing};
+    use super::{Duration, Instant, Pace, Rc, Schedule, Semaphore, Spacing};
 
     fn schedule(spacing: Spacing) -> Schedule {
         Schedule { per_second: 2_000.0, spacing, time: Duration::from_millis(100) }
@@ -201,5 +202,15 @@ mod tests {
         }
         let [_, (_, dropped)] = pace.missed().unwrap();
         assert_eq!(taken + dropped, 199.0);
+    }
+
+    #[tokio::test]
+    async fn permits_that_are_left_begin_nothing_when_the_time_is_over() {
+        let permits = Rc::new(Semaphore::new(2));
+        let until = Instant::now() + Duration::from_secs(60);
+        let pace = Pace::Permits { permits: Rc::clone(&permits), until };
+        assert!(pace.next().await.is_some());
+        let pace = Pace::Permits { permits, until: Instant::now() };
+        assert_eq!(pace.next().await, None);
     }
 }
