@@ -225,7 +225,8 @@ async fn update(db: &Db, later: &[Later<'_>]) -> Result<usize, Failure> {
             leased_until = CASE WHEN later.lease IS NULL THEN run.leased_until ELSE 0 END
         FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) AS later (number, revision, id, lease,
             state, body, updated_at, overdue_at, due_at)
-        WHERE run.number = later.number AND run.revision = later.revision AND run.id = later.id
+        WHERE run.number = ANY($1) AND run.number = later.number
+            AND run.revision = later.revision AND run.id = later.id
             AND (later.lease IS NULL OR run.lease = later.lease)";
     Ok(usize::try_from(
         db.execute(

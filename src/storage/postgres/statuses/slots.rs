@@ -61,7 +61,8 @@ async fn supersede_before(db: &Db, newer: &[(i64, StatusId)]) -> Result<(), Fail
         newer.iter().map(|(slot, status)| (*slot, status.0)).unzip();
     let sql = "UPDATE status SET outcome = 'superseded', reason = $3
         FROM unnest($1, $2) AS newer (slot, id)
-        WHERE status.slot = newer.slot AND status.outcome = 'queued' AND status.id < newer.id";
+        WHERE status.slot = ANY($1) AND status.slot = newer.slot AND status.outcome = 'queued'
+            AND status.id < newer.id";
     db.execute(sql, params![slots, statuses, text(SUPERSEDED_REASON)]).await?;
     Ok(())
 }
@@ -130,7 +131,7 @@ async fn store_leased(
     let sql = "UPDATE slot SET lease = leased.lease, leased_until = leased.until,
             doubtful = leased.doubtful, holder = $5
         FROM unnest($1, $2, $3, $4) AS leased (id, lease, until, doubtful)
-        WHERE slot.id = leased.id";
+        WHERE slot.id = ANY($1) AND slot.id = leased.id";
     db.execute(sql, params![ids, leases, until, doubtful, text(holder)]).await?;
     Ok(())
 }

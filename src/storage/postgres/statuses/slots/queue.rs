@@ -279,7 +279,7 @@ impl<'a> Changes<'a> {
         let bodies = self.replaced.values().map(|status| Ok(Cow::Owned(to_json(status)?)));
         let bodies: Vec<Cow<'_, str>> = bodies.collect::<Result<_, Failure>>()?;
         let sql = "UPDATE status SET body = newer.body FROM unnest($1, $2) AS newer (id, body)
-            WHERE status.id = newer.id";
+            WHERE status.id = ANY($1) AND status.id = newer.id";
         db.execute(sql, params![ids, bodies]).await?;
         Ok(())
     }
@@ -303,7 +303,7 @@ async fn store_shown(db: &Db, changed: &[&Held<'_>]) -> Result<(), Failure> {
             attempts = shown.attempts, iteration = shown.iteration, renewed = shown.renewed
         FROM unnest($1, $2, $3, $4, $5, $6, $7) AS shown (id, owner, newest, due_at, attempts,
             iteration, renewed)
-        WHERE slot.id = shown.id";
+        WHERE slot.id = ANY($1) AND slot.id = shown.id";
     db.execute(sql, params![ids, owners, newest, due_at, attempts, iterations, renewed]).await?;
     Ok(())
 }
