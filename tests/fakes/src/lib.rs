@@ -1,4 +1,4 @@
-//! Stand-ins for the neighbours of the gateway: Azure DevOps (ADO), Microsoft Entra, a CI system.
+//! Stand-ins for the neighbours of the gateway: Azure DevOps (ADO), Microsoft Entra, CI systems.
 //!
 //! Each neighbour is a world: plain state with a pure `handle(request, now) -> response`, so that
 //! stories, simulation, the demo and the load test all use the same one. A world is never more
@@ -29,5 +29,7 @@ pub mod neighbour;
 pub mod random;
 /// The worlds behind a socket; the only place with a clock.
 pub mod shell;
+/// CI systems with an API of their own.
+pub mod systems;
 /// Points in time as text.
 pub mod timestamp;

@@ -1,9 +1,10 @@
 //! The worlds behind a socket; the only place with a clock.
 //!
 //! One port serves ADO below the paths of its organizations, Entra below that of its tenant, the CI
-//! below `/ci`, and the control API below `/_fake`. Access tokens that Entra issues are accepted by
-//! ADO at once. A loop sends the deliveries and reports that fall due. All decisions are left to
-//! the worlds, so that tests without a socket see the same behaviour.
+//! below `/ci`, further CI systems below their names, and the control API below `/_fake`. Access
+//! tokens that Entra issues are accepted by ADO at once. A loop sends the deliveries and reports
+//! that fall due. All decisions are left to the worlds, so that tests without a socket see the same
+//! behaviour.
 
 /// Advancing that clock, with everything that falls due meanwhile.
 mod advance;
@@ -27,6 +28,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use worlds::Worlds;
 
+use crate::systems::System;
 use crate::{ado, bearers, ci, entra};
 
 /// The worlds, reachable over HTTP. It must be started within a tokio runtime of several threads.
@@ -94,6 +96,27 @@ impl Shell {
     /// Reads or changes the CI, and wakes what waits for a change.
     pub fn ci<T>(&self, act: impl FnOnce(&mut ci::World) -> T) -> T {
         let result = act(&mut self.worlds.ci());
+        self.worlds.changed();
+        result
+    }
+
+    /// Serves one more CI system below `/{name}`. Returns its URL.
+    pub fn add_system(&self, name: &str, mut system: Box<dyn System>) -> String {
+        let url = format!("{}/{name}", self.url);
+        system.set_base_url(&url);
+        self.worlds.systems().insert(name.to_owned(), system);
+        url
+    }
+
+    /// Reads or changes a CI system that was added, and wakes what waits for a change.
+    ///
+    /// # Panics
+    /// There is none of that name.
+    pub fn system<T>(&self, name: &str, act: impl FnOnce(&mut dyn System) -> T) -> T {
+        let result = match self.worlds.systems().get_mut(name) {
+            Some(system) => act(&mut **system),
+            None => panic!("there is no CI system {name}"),
+        };
         self.worlds.changed();
         result
     }

@@ -26,20 +26,25 @@ const BODY_LIMIT_BYTES: usize = 8 * 1024 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Which world a request is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Addressee {
     Ado,
     Ci,
     Entra,
+    /// The CI system of that name.
+    System(String),
 }
 
 impl Worlds {
     /// The time by the clock of that world.
-    fn time_of(&self, to: Addressee) -> i64 {
-        if to == Addressee::Ci { machine_ms() } else { self.now_ms() }
+    fn time_of(&self, to: &Addressee) -> i64 {
+        match to {
+            Addressee::Ado | Addressee::Entra => self.now_ms(),
+            Addressee::Ci | Addressee::System(_) => machine_ms(),
+        }
     }
 
-    fn with<T>(&self, to: Addressee, act: impl FnOnce(&mut dyn Neighbour) -> T) -> T {
+    fn with<T>(&self, to: &Addressee, act: impl FnOnce(&mut dyn Neighbour) -> T) -> T {
         match to {
             Addressee::Ado => act(&mut *self.ado()),
             Addressee::Ci => act(&mut *self.ci()),
@@ -48,6 +53,10 @@ impl Worlds {
                 self.pass_on_issued_tokens();
                 result
             }
+            Addressee::System(name) => match self.systems().get_mut(name) {
+                Some(system) => act(&mut **system),
+                None => unreachable!("systems are never removed"),
+            },
         }
     }
 }
@@ -85,24 +94,28 @@ fn remember_socket(connection: &dyn Any, data: &mut Extensions) {
 }
 
 async fn serve(http: HttpRequest, body: web::Bytes, worlds: web::Data<Worlds>) -> HttpResponse {
-    let request = plain(&http, &body);
-    let first = request.path.split('/').nth(1).unwrap_or_default();
-    let to = match first {
+    let mut request = plain(&http, &body);
+    let first = request.path.split('/').nth(1).unwrap_or_default().to_owned();
+    let to = match first.as_str() {
         "_fake" if request.path == "/_fake/clock" && request.method == "POST" => {
             return advanced(&worlds, &request).await;
         }
         "_fake" => return controlled(&worlds, &request),
         "ci" => Addressee::Ci,
+        name if worlds.systems().contains_key(name) => {
+            request.path = request.path.split_off(1 + name.len());
+            Addressee::System(name.to_owned())
+        }
         _ if entra::World::serves(&request) => Addressee::Entra,
         _ => Addressee::Ado,
     };
-    let fault = worlds.with(to, |world| world.faults().decide(&request));
+    let fault = worlds.with(&to, |world| world.faults().decide(&request));
     let Some(fault) = fault else {
-        let response = worlds.with(to, |world| world.handle(&request, worlds.time_of(to)));
+        let response = worlds.with(&to, |world| world.handle(&request, worlds.time_of(&to)));
         worlds.changed();
         return released(&worlds, response).await;
     };
-    answer_with_fault(&worlds, &http, &request, to, fault).await
+    answer_with_fault(&worlds, &http, &request, &to, fault).await
 }
 
 /// The answer while a fault applies.
@@ -110,7 +123,7 @@ async fn answer_with_fault(
     worlds: &Worlds,
     http: &HttpRequest,
     request: &Request,
-    to: Addressee,
+    to: &Addressee,
     fault: Action,
 ) -> HttpResponse {
     let name = format!("{} {}", request.method, request.path);

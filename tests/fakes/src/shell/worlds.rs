@@ -1,5 +1,6 @@
 //! The worlds of a running shell, and what its server and its tasks share with them.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -7,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
 use super::held_requests::HeldRequests;
+use crate::systems::System;
 use crate::{ado, bearers, ci, entra};
 
 /// The worlds, behind locks that are always taken in the order Entra, ADO, CI.
@@ -15,6 +17,8 @@ pub(super) struct Worlds {
     pub(super) ado: Mutex<ado::World>,
     pub(super) ci: Mutex<ci::World>,
     pub(super) entra: Mutex<entra::World>,
+    /// By the first segment of the path below which each is served. Locked alone.
+    systems: Mutex<BTreeMap<String, Box<dyn System>>>,
     /// Counts changes of any world, for what waits for a condition.
     pub(super) changes: watch::Sender<u64>,
     /// Wakes the loop that sends. Not every change does, since most make nothing due.
@@ -30,6 +34,7 @@ impl Worlds {
             ado: Mutex::new(ado),
             ci: Mutex::new(ci),
             entra: Mutex::new(entra),
+            systems: Mutex::default(),
             changes: watch::Sender::new(0),
             due: Notify::new(),
             held: HeldRequests::default(),
@@ -48,6 +53,10 @@ impl Worlds {
 
     pub(super) fn entra(&self) -> MutexGuard<'_, entra::World> {
         self.entra.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn systems(&self) -> MutexGuard<'_, BTreeMap<String, Box<dyn System>>> {
+        self.systems.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The time at ADO and Entra, in milliseconds since 1970.
