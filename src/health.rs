@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use dashmap::DashMap;
 
-/// What a problem is about. An organization has at most one problem of each kind.
+/// What a problem is about. An organization has at most one problem of each kind; of `Ci` one for
+/// each CI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProblemKind {
     /// The link to the service user, or another source of access tokens, does not work.
@@ -25,6 +26,8 @@ pub enum ProblemKind {
     Policies,
     /// Deliveries were damaged on disk.
     Damage,
+    /// A CI refuses what the gateway asks.
+    Ci,
     /// Warning: the client secret expires soon.
     ClientSecret,
     /// Warning: nobody has signed in as the service user for long.
@@ -38,24 +41,36 @@ impl ProblemKind {
     }
 }
 
-/// See the module. Keyed by organization and kind; the value is the reason, for an operator.
+/// See the module. Keyed by organization, kind, and what it is about where there may be several of
+/// that kind; the value is the reason, for an operator.
 #[derive(Debug, Default)]
 pub struct Health {
-    problems: DashMap<(String, ProblemKind), String>,
+    problems: DashMap<(String, ProblemKind, String), String>,
 }
 
 impl Health {
     /// Records a problem, in place of an earlier one of its kind. Returns whether its reason is
     /// new, so that a caller logs each reason once.
     pub fn raise(&self, organization: &str, kind: ProblemKind, reason: &str) -> bool {
-        let before = self.problems.insert((organization.to_owned(), kind), reason.to_owned());
+        self.raise_of(organization, kind, "", reason)
+    }
+
+    /// Like [`Health::raise`], where there may be several problems of a kind: `of` tells them apart.
+    pub fn raise_of(&self, organization: &str, kind: ProblemKind, of: &str, reason: &str) -> bool {
+        let key = (organization.to_owned(), kind, of.to_owned());
+        let before = self.problems.insert(key, reason.to_owned());
         self.set_metric(organization);
         before.as_deref() != Some(reason)
     }
 
     /// Removes the problem of this kind, if there is one.
     pub fn clear(&self, organization: &str, kind: ProblemKind) {
-        self.problems.remove(&(organization.to_owned(), kind));
+        self.clear_of(organization, kind, "");
+    }
+
+    /// Removes the problem of this kind that is about `of`, if there is one.
+    pub fn clear_of(&self, organization: &str, kind: ProblemKind, of: &str) {
+        self.problems.remove(&(organization.to_owned(), kind, of.to_owned()));
         self.set_metric(organization);
     }
 
@@ -78,7 +93,7 @@ impl Health {
             .collect();
         rows.sort();
         let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for ((organization, _), reason) in rows {
+        for ((organization, ..), reason) in rows {
             reasons.entry(organization).or_default().push(reason);
         }
         reasons.into_iter().map(|(organization, all)| (organization, all.join("; "))).collect()
@@ -90,7 +105,7 @@ impl Health {
         let organization = organization.to_owned();
         let is_refused = [ProblemKind::Link, ProblemKind::Mint, ProblemKind::Calls]
             .iter()
-            .any(|kind| self.problems.contains_key(&(organization.clone(), *kind)));
+            .any(|kind| self.problems.contains_key(&(organization.clone(), *kind, String::new())));
         metrics::gauge!("azdo_gateway_credential_accepted", "organization" => organization)
             .set(if is_refused { 0.0 } else { 1.0 });
     }

@@ -53,6 +53,7 @@ pub trait Tick: Send + Sync + Debug {
 pub struct Notifiers {
     pub decide: Notifier,
     pub dispatch: Notifier,
+    pub follow: Notifier,
     pub publish: Notifier,
 }
 

@@ -42,7 +42,17 @@ const REASON_CHARS_MAX: usize = 300;
 /// # Errors
 /// See [`SetupError`].
 pub fn http_client() -> Result<reqwest::Client, SetupError> {
-    let builder = use_proxies(reqwest::Client::builder())?;
+    http_client_with(None)
+}
+
+/// The same, for servers whose certificates are signed by this one.
+///
+/// # Errors
+/// See [`SetupError`].
+pub fn http_client_with(
+    certificate: Option<reqwest::Certificate>,
+) -> Result<reqwest::Client, SetupError> {
+    let builder = use_proxies(reqwest::Client::builder())?.tls_certs_merge(certificate);
     let client = builder
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_MAX)

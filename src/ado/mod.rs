@@ -24,7 +24,7 @@ mod subscriptions;
 mod throttle;
 
 pub(crate) use client::CALL_MAX;
-pub use client::{Client, http_client};
+pub use client::{Client, http_client, http_client_with};
 pub use credential::{Credential, Receipt, Scope, Usage};
 pub use error::Error;
 pub use history::{ListedPullRequest, ListedPush, Part, Which};

@@ -6,6 +6,8 @@ use anyhow::Context;
 
 use super::reconcilers::reconcilers;
 use crate::ado;
+use crate::ci::Systems;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::Identities;
 use crate::deps::{Deps, Instance};
@@ -24,6 +26,11 @@ pub async fn components(
     instance_id: String,
 ) -> anyhow::Result<Components> {
     let deps = deps(config, store, instance_id).await?;
+    let systems = systems(config, &deps.clock)?;
+    // A restart asks no account sooner than it has to.
+    let pauses = deps.store.ci_pauses(deps.clock.now()).await?;
+    let pauses = pauses.into_iter().map(|it| (it.account, (it.until, it.reason)));
+    systems.apply_pauses(pauses.collect());
     let organizations = config.organizations.iter().map(|one| (&one.ado, &one.credential));
     let identities = Identities::new(organizations, &deps).map_err(anyhow::Error::msg)?;
     let names = config.organizations.iter().map(|one| one.ado.name.clone());
@@ -35,9 +42,18 @@ pub async fn components(
         reconcilers: Arc::new(reconcilers(config, &identities, &deps)),
         identities: Arc::new(identities),
         draining: Draining::default(),
-        observe: Observe::new(&deps),
+        observe: Observe::new(systems, &deps),
         deps,
     })
+}
+
+/// The CI systems of a configuration.
+///
+/// # Errors
+/// A certificate cannot be read.
+pub(crate) fn systems(config: &Config, clock: &Clock) -> anyhow::Result<Systems> {
+    let http = |certificate| ado::http_client_with(certificate).map_err(|error| error.to_string());
+    Ok(Systems::new(&http, clock, config.ci.clone())?)
 }
 
 async fn deps(config: &Config, store: Arc<dyn Store>, instance_id: String) -> anyhow::Result<Deps> {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use crate::ci;
 use crate::config::Config;
 use crate::pipeline::decide::Decide;
 use crate::pipeline::dispatch::Dispatch;
+use crate::pipeline::follow::Follow;
 use crate::pipeline::publish::Publish;
 use crate::reconcile::damage::Damage;
 use crate::reconcile::identity::Identity;
@@ -35,15 +35,16 @@ const RECONCILER_EVERY: Duration = Duration::from_millis(500);
 /// Starts all workers. They stop when `deps.stop` is cancelled.
 pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<()>> {
     let Components { deps, identities, reconcilers, .. } = components;
+    let systems = components.observe.systems();
     let start = |tick: Arc<dyn Tick>, notifier: &Notifier, every| {
         let stop = deps.stop.child_token();
         tokio::spawn(worker::run(tick, notifier.clone(), every, stop))
     };
     let (notifiers, never) = (&deps.notifiers, &Notifier::default());
     let addresses = config.organizations.iter().map(|one| (one.ado.name.clone(), one.ado.clone()));
-    let systems = ci::Systems::new(deps.http.clone(), config.ci.clone());
     let decide = Decide::new(&config.checks, deps);
-    let dispatch = Dispatch::new(systems, addresses.collect(), deps);
+    let dispatch = Dispatch::new(systems.clone(), addresses.collect(), deps);
+    let follow = Follow::new(systems.clone(), deps);
     let publish = Publish::new(identities.by_organization.clone(), deps);
     let identity = Identity { sources: identities.sources() };
     let retention = Retention::new(config.storage.retention, config.storage.audit_retention, deps);
@@ -51,6 +52,7 @@ pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<
     let mut workers = vec![
         start(Arc::new(decide), &notifiers.decide, STAGE_EVERY),
         start(Arc::new(dispatch), &notifiers.dispatch, STAGE_EVERY),
+        start(Arc::new(follow), &notifiers.follow, STAGE_EVERY),
         start(Arc::new(components.observe.clone()), never, STAGE_EVERY),
         start(Arc::new(publish), &notifiers.publish, STAGE_EVERY),
         start(Arc::new(identity), never, IDENTITY_EVERY),

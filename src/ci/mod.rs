@@ -1,16 +1,37 @@
-//! NEIGHBOUR CI systems: how each kind is started, and what its answers mean.
+//! NEIGHBOUR CI systems: how each kind is started, asked and cancelled, and what its answers mean.
 //!
-//! Each kind has a folder with the same files: trigger, poll, cancel, as far as the system can do
-//! it.
+//! Each kind has a folder with the same files: trigger, find, poll, cancel, callback, as far as the
+//! system can do it. What they share is here: calls, errors, accounts, callbacks, templates.
 
+/// How fast each account may be called, and pauses.
+mod account;
+/// Who sent a callback.
+mod callback;
+/// Calls to one CI.
+mod client;
 mod error;
 mod options;
+mod rate_headers;
+mod system;
 mod systems;
+/// Templates in the configuration.
+mod template;
+/// The words of a CI.
+mod text;
 mod trigger;
 /// Kind `webhook`: a signed HTTP request starts the run, and the CI reports on it.
 pub mod webhook;
 
-pub use error::Error;
-pub use options::Options;
-pub use systems::Systems;
+use std::time::Duration;
+
+/// `call_timeout` at most: leases last longer.
+pub const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(60);
+
+pub use callback::{Callback, CallbackError, Mentioned, Scheme};
+pub use client::{Call, Client};
+pub use error::{Error, Refusal};
+pub use options::{Common, Kind, Options};
+pub use system::{Cancelled, Finding, Observed, System};
+pub use systems::{SetupError, Systems};
+pub use template::Template;
 pub use trigger::Trigger;

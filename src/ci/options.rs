@@ -1,16 +1,56 @@
 //! The options of a CI system, wherever they were read from.
 
-use url::Url;
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::webhook::SigningSecret;
+use super::client::Client;
+use super::system::System;
+use crate::domain::follow::Abilities;
+use crate::secret::Secret;
 
 /// One `[ci.NAME]`.
 #[derive(Clone, Debug)]
-pub enum Options {
-    /// A signed HTTP request starts the run.
-    Webhook {
-        url: Url,
-        /// The current secret, and during a rotation the previous one: each signs every trigger.
-        secrets: Vec<SigningSecret>,
-    },
+pub struct Options {
+    pub common: Common,
+    pub kind: Arc<dyn Kind>,
+}
+
+/// What every kind has.
+#[derive(Clone, Debug)]
+pub struct Common {
+    /// Runs at this CI at the same time, at most.
+    pub concurrency: Option<u32>,
+    /// Calls to its account per minute, at most.
+    pub requests_per_minute: Option<u32>,
+    /// One call, from connecting to the last byte.
+    pub call_timeout: Duration,
+    pub poll_interval: Duration,
+    pub poll_interval_max: Duration,
+    /// PEM: who signs the CI's certificate, besides those that the machine trusts.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What only one kind has: its keys, and what follows from them.
+pub trait Kind: Debug + Send + Sync {
+    /// What a CI of this kind can be asked, with these keys.
+    fn abilities(&self) -> Abilities;
+
+    /// The secrets that no text may contain.
+    fn secrets(&self) -> Vec<Secret> {
+        Vec::new()
+    }
+
+    /// Whose budget of calls is used: the kind, the host, and what identifies the account there,
+    /// without a secret. `name` where the section has an account of its own.
+    fn account(&self, name: &str) -> String;
+
+    /// How long a 429 locks the account out, whatever it says.
+    fn lockout(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The system, for calls through this client.
+    fn system(&self, client: Client) -> Arc<dyn System>;
 }

@@ -1,24 +1,99 @@
-//! All configured CI systems: passes a trigger on to the adapter of its CI.
+//! All configured CI systems, by name.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::error::Error;
+use sha2::{Digest, Sha256};
+
+use super::account::{Accounts, Pauses};
+use super::callback::{Callback, CallbackError, Mentioned};
+use super::client::Client;
+use super::error::{Error, Refusal};
 use super::options::Options;
+use super::system::{Cancelled, Finding, Observed, System};
+use super::text::Masks;
 use super::trigger::Trigger;
-use super::webhook;
-use crate::domain::run::Started;
+use crate::clock::Clock;
+use crate::domain::follow::{Abilities, PollIntervals};
+use crate::domain::run::{Run, Started};
 
-/// Every configured CI, by name.
+/// See the module.
 #[derive(Clone, Debug)]
 pub struct Systems {
-    http: reqwest::Client,
-    by_name: BTreeMap<String, Options>,
+    by_name: Arc<BTreeMap<String, Configured>>,
+    accounts: Arc<Accounts>,
+}
+
+#[derive(Debug)]
+struct Configured {
+    system: Arc<dyn System>,
+    abilities: Abilities,
+    masks: Masks,
+    intervals: PollIntervals,
+}
+
+/// Why the CI systems cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("ci.{name}: {reason}")]
+pub struct SetupError {
+    name: String,
+    reason: String,
 }
 
 impl Systems {
-    /// `http` must follow no redirect.
-    pub fn new(http: reqwest::Client, by_name: BTreeMap<String, Options>) -> Self {
-        Self { http, by_name }
+    /// `http` builds clients that follow no redirect.
+    ///
+    /// # Errors
+    /// A certificate cannot be read.
+    pub fn new(
+        http: &dyn Fn(Option<reqwest::Certificate>) -> Result<reqwest::Client, String>,
+        clock: &Clock,
+        options: BTreeMap<String, Options>,
+    ) -> Result<Self, SetupError> {
+        let accounts = Arc::new(Accounts::default());
+        let mut by_name = BTreeMap::new();
+        for (name, options) in options {
+            let failed = |reason: String| SetupError { name: name.clone(), reason };
+            let Options { common, kind } = options;
+            let certificate = common.ca_file.as_ref().map(|path| {
+                let pem = std::fs::read(path).map_err(|error| error.to_string())?;
+                reqwest::Certificate::from_pem(&pem).map_err(|error| error.to_string())
+            });
+            let http = http(certificate.transpose().map_err(failed)?).map_err(failed)?;
+            let masks = Masks::new(kind.secrets());
+            let account = accounts.get(&kind.account(&name), common.requests_per_minute);
+            let client = Client {
+                http,
+                account,
+                clock: clock.clone(),
+                timeout: common.call_timeout,
+                masks: masks.clone(),
+                lockout: kind.lockout(),
+            };
+            let intervals = PollIntervals {
+                first: common.poll_interval,
+                last: common.poll_interval_max,
+                offset: offset(&name, common.poll_interval),
+            };
+            let (abilities, system) = (kind.abilities(), kind.system(client));
+            by_name.insert(name, Configured { system, abilities, masks, intervals });
+        }
+        Ok(Self { by_name: Arc::new(by_name), accounts })
+    }
+
+    /// What the CI of this name can be asked; nothing where there is none.
+    pub fn abilities(&self, name: &str) -> Abilities {
+        self.by_name.get(name).map(|it| it.abilities).unwrap_or_default()
+    }
+
+    /// How often the CI of this name is polled.
+    pub fn intervals(&self, name: &str) -> Option<PollIntervals> {
+        self.by_name.get(name).map(|it| it.intervals)
+    }
+
+    /// The names of all, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
     }
 
     /// Asks the CI of this name to start a run.
@@ -26,11 +101,109 @@ impl Systems {
     /// # Errors
     /// See [`Error`]. A refusal is no error.
     pub async fn start(&self, name: &str, trigger: &Trigger<'_>) -> Result<Started, Error> {
-        match self.by_name.get(name) {
-            Some(Options::Webhook { url, secrets }) => {
-                webhook::start(&self.http, url, secrets, trigger).await
-            }
-            None => Err(Error::Unknown { name: name.to_owned() }),
+        let system = &self.get(name)?.system;
+        match system.start(trigger).await {
+            Err(Error::Refused { reason, .. }) => Ok(Started::Refused(reason)),
+            answer => answer,
         }
     }
+
+    /// Asks the CI of this name for a run that it may have started.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn find(&self, name: &str, run: &Run) -> Result<Option<Started>, Error> {
+        self.get(name)?.system.find(run).await
+    }
+
+    /// Asks the CI of this name how runs are: an answer for each, in the same order.
+    pub async fn poll(&self, name: &str, runs: &[&Run]) -> Vec<Result<Observed, Error>> {
+        match self.get(name) {
+            Ok(configured) => configured.system.poll(runs).await,
+            Err(error) => runs.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+
+    /// Tells the CI of this name to cancel a run.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn cancel(&self, name: &str, run: &Run) -> Result<Cancelled, Error> {
+        self.get(name)?.system.cancel(run, &run.reason).await
+    }
+
+    /// The runs that a callback of the CI of this name mentions.
+    ///
+    /// # Errors
+    /// It is not from that CI; or there is no such CI, which is told alike.
+    pub fn read_callback(
+        &self,
+        name: &str,
+        callback: &Callback<'_>,
+    ) -> Result<Vec<Mentioned>, CallbackError> {
+        let configured = self.get(name).map_err(|_| CallbackError::Unauthorized)?;
+        configured.system.read_callback(callback)
+    }
+
+    /// What is right and wrong with the CI of this name.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub async fn check(&self, name: &str) -> Result<Vec<Finding>, Error> {
+        let configured = self.get(name)?;
+        let mut findings = configured.system.check().await;
+        for finding in &mut findings {
+            finding.what = configured.masks.mask(&finding.what);
+        }
+        Ok(findings)
+    }
+
+    /// The request that would start a run, with secrets masked: a line for the address, one for
+    /// each header, and the body.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn explain(&self, name: &str, trigger: &Trigger<'_>) -> Result<String, Error> {
+        let configured = self.get(name)?;
+        let call = configured.system.start_call(trigger)?;
+        let mut lines = vec![format!("{} {}", call.method, call.url)];
+        for (header, value) in &call.headers {
+            let value = match value.is_sensitive() {
+                true => "[secret]",
+                false => value.to_str().unwrap_or_default(),
+            };
+            lines.push(format!("{header}: {value}"));
+        }
+        if let Some(body) = &call.body {
+            let text = String::from_utf8_lossy(body);
+            lines.push(text.replace(trigger.report_token.expose(), "[secret]"));
+        }
+        Ok(configured.masks.mask(&lines.join("\n")))
+    }
+
+    /// The pauses that began since the last call, to be stored.
+    pub fn take_new_pauses(&self) -> Pauses {
+        self.accounts.take_new_pauses()
+    }
+
+    /// Applies pauses that were stored.
+    pub fn apply_pauses(&self, pauses: Pauses) {
+        self.accounts.apply(pauses);
+    }
+
+    fn get(&self, name: &str) -> Result<&Configured, Error> {
+        self.by_name.get(name).ok_or_else(|| Error::Unknown { name: name.to_owned() })
+    }
+}
+
+/// Moves the polls of one CI against those of others.
+fn offset(name: &str, interval: std::time::Duration) -> std::time::Duration {
+    let digest = Sha256::digest(name.as_bytes());
+    let fraction = digest.first().map_or(0.0, |byte| f64::from(*byte) / 256.0);
+    interval.mul_f64(fraction)
+}
+
+/// A run that is not for this CI, or that cannot be asked for, as a refusal.
+pub(crate) fn unfit(reason: impl Into<String>) -> Error {
+    Error::refused(reason, Refusal::Configuration)
 }

@@ -1,8 +1,13 @@
 //! What every kind of CI is told about a run. It contains no credential but the report token, which
 //! is valid for this run only.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
+use super::error::Error;
+use super::systems::unfit;
+use super::template::{Template, short_ref};
 use crate::domain::run::Run;
 use crate::domain::time::Timestamp;
 use crate::secret::Secret;
@@ -22,7 +27,45 @@ pub struct Trigger<'a> {
 
 impl Trigger<'_> {
     /// The JSON that the CI receives. Only `attempt` differs between attempts.
-    pub fn to_json(&self) -> Value {
+    ///
+    /// # Errors
+    /// An input does not render: [`Error::Refused`].
+    pub fn to_json(&self) -> Result<Value, Error> {
+        let mut body = self.without_inputs();
+        let inputs = self.inputs()?;
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert("inputs".into(), json!(inputs));
+        }
+        Ok(body)
+    }
+
+    /// The rendered inputs; without those that are empty.
+    ///
+    /// # Errors
+    /// One does not render: [`Error::Refused`].
+    pub fn inputs(&self) -> Result<BTreeMap<String, String>, Error> {
+        let context = with_branch(self.without_inputs());
+        let mut inputs = BTreeMap::new();
+        for (name, text) in &self.run.inputs {
+            let rendered = Template::parse(text).and_then(|template| template.render(&context));
+            let failed = |why| unfit(format!("the input {name} does not render: {why}"));
+            let rendered = rendered.map_err(failed)?;
+            if !rendered.is_empty() {
+                inputs.insert(name.clone(), rendered);
+            }
+        }
+        Ok(inputs)
+    }
+
+    /// What templates see: the JSON of the trigger, and the short name of the ref.
+    ///
+    /// # Errors
+    /// An input does not render: [`Error::Refused`].
+    pub(crate) fn context(&self) -> Result<Value, Error> {
+        Ok(with_branch(self.to_json()?))
+    }
+
+    fn without_inputs(&self) -> Value {
         let run = self.run;
         let repository = &run.repository;
         let mut body = json!({
@@ -40,11 +83,20 @@ impl Trigger<'_> {
             "commit": run.commit,
             "ref": run.git_ref,
             "report": { "url": self.report_url, "token": self.report_token.expose() },
-            "inputs": {},
         });
         if let (Some(of), Some(fields)) = (&run.pull_request, body.as_object_mut()) {
             fields.insert("pull_request".into(), json!(of));
         }
         body
     }
+}
+
+/// Templates may ask for a pull request where there is none.
+fn with_branch(mut context: Value) -> Value {
+    let branch = context.get("ref").and_then(Value::as_str).map(|text| short_ref(text).to_owned());
+    if let Some(fields) = context.as_object_mut() {
+        fields.insert("branch".into(), json!(branch));
+        fields.entry("pull_request").or_insert(Value::Null);
+    }
+    context
 }

@@ -1,8 +1,11 @@
 //! `[[check]]`: which events start a run, at which CI, and which status shows it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::ci::Template;
 use crate::domain::check::{Check, Forks, Patterns, Trigger};
+use crate::domain::follow::{Abilities, default_verdict};
 use crate::domain::run::{Targets, Verdict};
 
 use super::references::{branch_patterns, path_patterns, reference, repository_patterns};
@@ -13,6 +16,8 @@ use super::value::{Range, Value};
 pub(super) struct Defined<'d> {
     pub(super) organizations: Vec<&'d str>,
     pub(super) ci: Vec<&'d str>,
+    /// What each CI can be asked.
+    pub(super) abilities: BTreeMap<&'d str, Abilities>,
     /// False where an organization has no readable name: a check may mean that one.
     pub(super) has_all_organizations: bool,
 }
@@ -36,12 +41,16 @@ pub(super) fn read(sections: Vec<Section<'_>>, defined: &Defined<'_>) -> Read {
         let conditions = conditions(&mut section);
         let limits = limits(&mut section);
         let commands = unevaluated(&mut section);
-        let guard = guard(&mut section);
+        let abilities = ci.as_deref().and_then(|ci| defined.abilities.get(ci)).copied();
+        let guard = guard(&mut section, abilities);
+        let inputs = inputs(&mut section);
         section.finish();
         if let (Some(status), Some(conditions), Some(ci)) = (status, conditions, ci) {
             let Guard { required, forks, verdict } = guard;
+            let is_cancellable = abilities.is_some_and(|can| can.cancels);
             let check = assemble(status, conditions, limits, ci);
-            read.checks.push(Check { commands, required, forks, verdict, ..check });
+            let check = Check { commands, required, forks, verdict, ..check };
+            read.checks.push(Check { inputs, is_cancellable, ..check });
         }
     }
     read
@@ -146,15 +155,15 @@ struct Guard {
 const FORKS: [(&str, Forks); 3] =
     [("run", Forks::Run), ("approve", Forks::Approve), ("ignore", Forks::Ignore)];
 
-/// None for what no kind of CI of this version can do.
-const VERDICTS: [(&str, Option<Verdict>); 3] =
-    [("report", Some(Verdict::Report)), ("reporter", Some(Verdict::Reporter)), ("poll", None)];
+const VERDICTS: [(&str, Verdict); 3] =
+    [("report", Verdict::Report), ("reporter", Verdict::Reporter), ("poll", Verdict::Poll)];
 
-fn guard(section: &mut Section<'_>) -> Guard {
+/// None for the abilities of a CI that is not valid.
+fn guard(section: &mut Section<'_>, can: Option<Abilities>) -> Guard {
     let required = section.flag("required", false);
     let given = section.value("forks", "\"approve\"");
     let forks = given.and_then(|value| value.word(&FORKS)).unwrap_or(Forks::Approve);
-    let verdict = verdict(section.value("verdict", "\"report\""));
+    let verdict = verdict(section.value("verdict", "\"report\""), can);
     if let Some(value) = given.filter(|_| required) {
         match forks {
             Forks::Ignore => value.refuse(
@@ -174,20 +183,34 @@ fn guard(section: &mut Section<'_>) -> Guard {
     Guard { required, forks, verdict }
 }
 
-fn verdict(value: Option<Value<'_>>) -> Verdict {
-    let Some(value) = value else { return Verdict::Report };
-    match value.word(&VERDICTS) {
-        Some(Some(verdict)) => verdict,
-        Some(None) => {
-            value.refuse(
-                "verdict cannot be \"poll\": a CI of kind \"webhook\" cannot be asked how a run \
-                 ended",
-                "write verdict = \"report\" or verdict = \"reporter\"",
-            );
-            Verdict::Report
-        }
-        None => Verdict::Report,
+fn verdict(value: Option<Value<'_>>, can: Option<Abilities>) -> Verdict {
+    let default = default_verdict(can.unwrap_or_default());
+    let Some(value) = value else { return default };
+    let Some(verdict) = value.word(&VERDICTS) else { return default };
+    if verdict == Verdict::Poll && can.is_some_and(|can| !can.polls) {
+        value.refuse(
+            "verdict cannot be \"poll\": this CI cannot be asked how a run ended",
+            "write verdict = \"report\" or verdict = \"reporter\"",
+        );
     }
+    verdict
+}
+
+/// `[check.inputs]`: what the CI is given, by name; each is a template.
+fn inputs(section: &mut Section<'_>) -> BTreeMap<String, String> {
+    let mut inputs = BTreeMap::new();
+    let Some(table) = section.table("inputs", "check.inputs") else { return inputs };
+    for (name, value) in table.any_keys() {
+        let Some(text) = value.text() else { continue };
+        match Template::parse(text) {
+            Ok(_) => drop(inputs.insert(name.to_owned(), text.to_owned())),
+            Err(why) => value.refuse(
+                format!("the input {name} is not a template: {why}"),
+                "write text, with placeholders such as {{ commit }}",
+            ),
+        }
+    }
+    inputs
 }
 
 /// The limits of the runs of a check.
@@ -230,6 +253,8 @@ fn assemble(status: Status, conditions: Conditions, limits: Limits, ci: String) 
         targets,
         verdict: Verdict::Report,
         ci,
+        inputs: BTreeMap::new(),
+        is_cancellable: false,
     }
 }
 

@@ -140,6 +140,11 @@ fn read_root(mut root: Section<'_>) -> Option<Config> {
     let defined = checks::Defined {
         organizations: organizations.iter().filter_map(|read| read.name.as_deref()).collect(),
         ci: ci.names.iter().map(|(name, _)| name).chain(&ci.unread).map(String::as_str).collect(),
+        abilities: ci
+            .options
+            .iter()
+            .map(|(name, it)| (name.as_str(), it.kind.abilities()))
+            .collect(),
         has_all_organizations: organizations.iter().all(|read| read.name.is_some()),
     };
     let check_sections = root.tables("check");

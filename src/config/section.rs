@@ -187,6 +187,13 @@ impl<'r> Section<'r> {
         found
     }
 
+    /// Every key of a table in which any key is allowed, with its value.
+    pub(super) fn any_keys(self) -> Vec<(&'r str, Value<'r>)> {
+        let value =
+            |key: &'r str, value| (key, Value::new(self.reader, "a value", "\"text\"", value));
+        self.table.iter().map(|(key, found)| value(key.get_ref().as_ref(), found)).collect()
+    }
+
     /// Refuses every key that was not read.
     pub(super) fn finish(self) {
         let read = self.known_keys.iter().chain(&self.keys_of_other_kinds);

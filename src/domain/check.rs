@@ -4,6 +4,7 @@
 //! most.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -60,6 +61,10 @@ pub struct Check {
     pub verdict: Verdict,
     /// Name of the `[ci.…]` section that runs it.
     pub ci: String,
+    /// The templates of what the CI is given, by name.
+    pub inputs: BTreeMap<String, String>,
+    /// The CI can be told to cancel its runs.
+    pub is_cancellable: bool,
 }
 
 /// Globs, any of which may match. `*` stays within one path segment, `**` does not.

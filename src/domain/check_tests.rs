@@ -31,6 +31,8 @@ pub(in crate::domain) fn check() -> Check {
         targets: Targets { pull_request: true, commit: false },
         verdict: Verdict::Report,
         ci: "jenkins".into(),
+        inputs: Default::default(),
+        is_cancellable: false,
     }
 }
 

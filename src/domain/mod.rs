@@ -21,6 +21,8 @@ pub mod ending;
 pub mod event;
 /// The content of a delivery, before it is compared with the stored state.
 pub mod fact;
+/// What is to be asked of a CI about a run, and when.
+pub mod follow;
 /// Identifiers of deliveries, statuses and runs.
 pub mod id;
 /// Names of personal access tokens, and which tokens are left over.

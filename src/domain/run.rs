@@ -3,6 +3,7 @@
 //! Only the functions of this file change the state of a run, so that a final state never goes
 //! back, whatever is reported and when.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -102,6 +103,8 @@ pub enum Verdict {
     Report,
     /// Only a reporter: code under test can read the token of its run.
     Reporter,
+    /// Only the CI itself, when it is asked.
+    Poll,
 }
 
 /// Where the statuses of a run are posted.
@@ -132,6 +135,12 @@ pub struct Run {
     pub git_ref: String,
     pub pull_request: Option<OfPullRequest>,
     pub ci: String,
+    /// The templates of what the CI is given, by name.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, String>,
+    /// Its CI can be told to cancel it.
+    #[serde(default)]
+    pub is_cancellable: bool,
     pub targets: Targets,
     /// Runs of the check that may be at the CI at the same time.
     pub concurrency: Option<u32>,
@@ -149,6 +158,16 @@ pub struct Run {
     pub ci_id: Option<String>,
     /// Attempts at starting it.
     pub attempts: u32,
+    /// How often the CI was asked whether the last attempt has started it; none unless that is in
+    /// doubt.
+    #[serde(default)]
+    pub look_ups: Option<u32>,
+    /// How often the CI was told to cancel it; none unless it is still to be told.
+    #[serde(default)]
+    pub cancel_attempts: Option<u32>,
+    /// Why the CI could not be asked about it, or not be told to cancel it, the last time.
+    #[serde(default)]
+    pub ci_problem: Option<String>,
     /// Reports that changed it.
     #[serde(default)]
     pub reports: u32,
@@ -191,6 +210,8 @@ pub enum Sender {
     Runner,
     /// Somebody with an API token that may report on every run.
     Reporter,
+    /// The CI, in its answer to a question of the gateway.
+    Ci,
 }
 
 /// The states that a CI may report.
@@ -242,8 +263,7 @@ pub fn advance(run: &Run, report: &Report, now: Timestamp) -> Advance {
             format!("late: the run is {}, which is final ({})", run.state, run.reason)
         });
     }
-    if report.is_final() && run.verdict == Verdict::Reporter && report.sender == Sender::Runner {
-        let why = "only an API token with the role reporter ends it (verdict = \"reporter\")";
+    if let Some(why) = forbidden(run.verdict, report.sender).filter(|_| report.is_final()) {
         return Advance::Not(format!("the run is {}, and {why}", run.state));
     }
     if !report.is_final() && run.reports >= REPORTS_MAX {
@@ -267,13 +287,36 @@ pub fn advance(run: &Run, report: &Report, now: Timestamp) -> Advance {
     Advance::To(Box::new(next))
 }
 
-/// Ends a run for a reason of the gateway.
+/// Why this sender may not end a run; none where it may.
+fn forbidden(verdict: Verdict, sender: Sender) -> Option<&'static str> {
+    match (verdict, sender) {
+        (Verdict::Report, _)
+        | (Verdict::Reporter, Sender::Reporter)
+        | (Verdict::Poll, Sender::Ci) => None,
+        (Verdict::Reporter, Sender::Runner | Sender::Ci) => {
+            Some("only an API token with the role reporter ends it (verdict = \"reporter\")")
+        }
+        (Verdict::Poll, Sender::Runner | Sender::Reporter) => {
+            Some("only the CI itself ends it, when it is asked (verdict = \"poll\")")
+        }
+    }
+}
+
+/// Ends a run for a reason of the gateway. Its CI is to be told, unless it is known not to have it.
 pub fn end(run: &Run, state: State, reason: String, now: Timestamp) -> Advance {
     if run.state.is_final() {
         return Advance::Not(format!("the run is {} already, which is final", run.state));
     }
+    let is_to_cancel = run.is_cancellable && state != State::Errored;
     // The last description of the CI belongs to the earlier state.
-    let ended = Run { state, reason, description: None, updated_at: now, ..run.clone() };
+    let ended = Run {
+        state,
+        reason,
+        description: None,
+        cancel_attempts: is_to_cancel.then_some(0),
+        updated_at: now,
+        ..run.clone()
+    };
     Advance::To(Box::new(ended))
 }
 
@@ -289,6 +332,9 @@ pub fn rerun(run: &Run, id: RunId, who: &str, now: Timestamp) -> Run {
         url: None,
         ci_id: None,
         attempts: 0,
+        look_ups: None,
+        cancel_attempts: None,
+        ci_problem: None,
         reports: 0,
         created_at: now,
         updated_at: now,
@@ -309,7 +355,13 @@ pub enum Started {
 /// Applies the answer of a CI to a run. If a report was faster than the answer, only its id and URL
 /// are taken over.
 pub fn started(run: &Run, answer: &Started, now: Timestamp) -> Advance {
-    let mut next = Run { attempts: run.attempts.saturating_add(1), updated_at: now, ..run.clone() };
+    let mut next = Run {
+        attempts: run.attempts.saturating_add(1),
+        look_ups: None,
+        ci_problem: None,
+        updated_at: now,
+        ..run.clone()
+    };
     match answer {
         Started::Accepted { ci_id, url } => {
             next.ci_id = ci_id.clone().or(next.ci_id);
@@ -337,8 +389,10 @@ pub fn time_out(run: &Run, now: Timestamp) -> Advance {
         return Advance::Not("its timeout has not passed yet".into());
     }
     let waited = format_duration(Duration::from_millis(run.timeout_ms));
+    let problem = run.ci_problem.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
     let reason = match run.state {
         State::Planned => format!("{} could not be asked to start it within {waited}", run.ci),
+        _ if run.verdict == Verdict::Poll => format!("no result within {waited}{problem}"),
         _ => format!("no final report within {waited}"),
     };
     end(run, State::TimedOut, reason, now)

@@ -1,7 +1,7 @@
 //! Stage 3: starts planned runs at their CIs.
 //!
-//! Every attempt at one run sends the run id as idempotency key, so that the CI starts it once. An
-//! attempt that failed is repeated later: when is stored with the run.
+//! Every attempt at one run carries the run id. An attempt that failed is repeated later: when is
+//! stored with the run. One that may have started it is looked up first, where the CI can be asked.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,27 +10,23 @@ use std::time::Duration;
 use async_trait::async_trait;
 use url::Url;
 
+use super::at_ci::{AtCi, Next};
 use crate::ado;
-use crate::ci::{self, Trigger};
-use crate::clock::Clock;
+use crate::ci::{self, Systems, Trigger};
 use crate::deps::Deps;
-use crate::domain::backoff::Backoff;
-use crate::domain::id::RunId;
+use crate::domain::follow::{Question, doubt, not_found, question};
 use crate::domain::run::{self, Advance, Run, Started, State};
 use crate::domain::time::Timestamp;
-use crate::jitter;
 use crate::secret::Keyring;
-use crate::storage::{CONFLICTS_MAX, Claim, Commit, Lease, LeasedRun, RunCommit, Runs};
-use crate::worker::{self, InFlight, Notifiers, Progress, Tick};
+use crate::storage::{Claim, LeasedRun};
+use crate::worker::{self, InFlight, Progress, Tick};
 
 /// Attempts under way at the same time.
 const IN_FLIGHT_MAX: usize = 64;
 const CLAIM_MAX: usize = 32;
-/// Longer than an attempt may take, so that no other replica begins one meanwhile.
-const LEASE: Duration = Duration::from_secs(30);
-const _: () = assert!(LEASE.as_secs() > ci::webhook::ATTEMPT_MAX.as_secs() + 5);
-const BACKOFF: Backoff =
-    Backoff { base_ms: 1_000, cap_ms: 60_000, retry_after_ms_max: 15 * 60_000 };
+/// Longer than a call may take, so that no other replica begins one meanwhile.
+pub(super) const LEASE: Duration = Duration::from_secs(90);
+const _: () = assert!(LEASE.as_secs() > ci::CALL_TIMEOUT_MAX.as_secs() + 15);
 
 /// See the module.
 #[derive(Debug)]
@@ -42,31 +38,25 @@ pub struct Dispatch {
 /// Starts one run.
 #[derive(Debug)]
 struct Starter {
-    runs: Arc<dyn Runs>,
-    systems: ci::Systems,
+    at_ci: AtCi,
     /// Where repositories are cloned from, by organization.
     organizations: HashMap<String, ado::Options>,
     keys: Keyring,
     public_url: Url,
-    notifiers: Notifiers,
-    clock: Clock,
 }
 
 impl Dispatch {
     /// `organizations` are the addresses of the organizations, by name.
     pub fn new(
-        systems: ci::Systems,
+        systems: Systems,
         organizations: HashMap<String, ado::Options>,
         deps: &Deps,
     ) -> Self {
         let starter = Starter {
-            runs: Arc::clone(&deps.store) as Arc<dyn Runs>,
-            systems,
+            at_ci: AtCi::new(systems, deps),
             organizations,
             keys: deps.keys.clone(),
             public_url: deps.public_url.clone(),
-            notifiers: deps.notifiers.clone(),
-            clock: deps.clock.clone(),
         };
         Self { starter: Arc::new(starter), in_flight: InFlight::new(IN_FLIGHT_MAX) }
     }
@@ -80,14 +70,15 @@ impl Tick for Dispatch {
 
     async fn tick(&self) -> Result<Progress, worker::Error> {
         let limit = self.in_flight.capacity().await.min(CLAIM_MAX);
-        let claim = Claim { now: self.starter.clock.now(), limit, lease: LEASE };
-        let claimed = self.starter.runs.claim_runs(claim).await?;
+        let at_ci = &self.starter.at_ci;
+        let claim = Claim { now: at_ci.clock.now(), limit, lease: LEASE };
+        let claimed = at_ci.runs.claim_runs(claim).await?;
         if claimed.is_empty() {
             return Ok(Progress::Idle);
         }
         for leased in claimed {
             let starter = Arc::clone(&self.starter);
-            self.in_flight.spawn(async move { starter.start(leased).await }).await;
+            self.in_flight.spawn(async move { starter.proceed(leased).await }).await;
         }
         Ok(Progress::Worked)
     }
@@ -98,101 +89,147 @@ impl Tick for Dispatch {
 }
 
 impl Starter {
-    async fn start(&self, leased: LeasedRun) {
-        let LeasedRun { lease, run } = leased;
-        let answer = self.request(&run).await;
+    /// Starts a run, or finds out whether an attempt before has started it.
+    async fn proceed(&self, leased: LeasedRun) {
+        let (run, can) = (leased.run.clone(), self.at_ci.systems.abilities(&leased.run.ci));
+        let answer = if leased.is_interrupted && can.finds && run.look_ups.is_none() {
+            let reason = "the gateway stopped while it asked".to_owned();
+            Answer::Started(Err(ci::Error::Ambiguous { reason, retry_after: None }))
+        } else if question(&run, can) == Question::Find {
+            Answer::Found(self.at_ci.systems.find(&run.ci, &run).await)
+        } else {
+            Answer::Started(self.start(&run).await)
+        };
+        let stored = self.at_ci.commit(leased, |run, now| self.after(run, &answer, now)).await;
+        if let Some(run) = stored {
+            let attempt = run.attempts;
+            tracing::info!(run = %run.id, check = run.check, state = run.state.as_str(), attempt,
+                "dispatch: {}", run.reason);
+            self.at_ci.notifiers.publish.notify();
+            // A run that was ended meanwhile is to be cancelled.
+            self.at_ci.notifiers.follow.notify();
+        }
+        match &answer {
+            Answer::Started(Ok(Started::Refused(words))) => self.at_ci.raise(&run, words),
+            Answer::Started(Ok(Started::Accepted { .. })) => self.at_ci.clear(&run),
+            Answer::Found(Err(ci::Error::Refused { reason, .. })) => self.at_ci.raise(&run, reason),
+            _ => {}
+        }
+    }
+
+    async fn start(&self, run: &Run) -> Result<Started, ci::Error> {
+        let trigger = self.trigger(run);
+        let answer = self.at_ci.systems.start(&run.ci, &trigger).await;
         let result = match &answer {
             Ok(Started::Accepted { .. }) => "accepted",
             Ok(Started::Refused(_)) => "refused",
+            Err(ci::Error::Ambiguous { .. }) => "ambiguous",
+            Err(ci::Error::Paused { .. }) => "paused",
             Err(_) => "unavailable",
         };
         metrics::counter!("azdo_gateway_dispatches_total", "ci" => run.ci.clone(),
             "result" => result)
         .increment(1);
-        self.commit(lease, run, &answer).await;
+        answer
     }
 
-    async fn request(&self, run: &Run) -> Result<Started, ci::Error> {
+    fn trigger<'a>(&self, run: &'a Run) -> Trigger<'a> {
         let clone_url = self
             .organizations
             .get(&run.organization)
             .map(|options| options.clone_url(&run.repository).to_string())
             .unwrap_or_default();
         let public_url = self.public_url.as_str().trim_end_matches('/');
-        let trigger = Trigger {
+        Trigger {
             run,
             attempt: run.attempts.saturating_add(1),
             clone_url,
             report_url: format!("{public_url}/v1/runs/{}/reports", run.id),
             report_token: self.keys.report_token(run.id),
-            sent_at: self.clock.now(),
-        };
-        self.systems.start(&run.ci, &trigger).await
+            sent_at: self.at_ci.clock.now(),
+        }
     }
 
-    /// Stores the outcome; again when a report has changed the run meanwhile. If it cannot be
-    /// stored, the lease expires and the attempt is repeated with the same key.
-    async fn commit(&self, lease: Lease<RunId>, run: Run, answer: &Result<Started, ci::Error>) {
-        let id = lease.id;
-        let mut run = run;
-        for _ in 0..CONFLICTS_MAX {
-            let (next, due_at) = after(&run, answer, self.clock.now());
-            let commit = RunCommit { run: next.clone(), lease: Some(lease), due_at };
-            match self.runs.commit_run(commit).await {
-                Ok(Commit::Committed) => return self.report(&next),
-                Ok(Commit::LeaseLost) => return,
-                Ok(Commit::Conflict) => {}
-                Err(error) => {
-                    tracing::warn!(run = %id, "the outcome of an attempt is lost: {error}");
-                    return;
-                }
+    fn after(&self, run: &Run, answer: &Answer, now: Timestamp) -> Next {
+        match answer {
+            Answer::Started(Ok(started)) | Answer::Found(Ok(Some(started))) => {
+                self.started(run, started, now)
             }
-            match self.runs.run(id).await {
-                Ok(Some(changed)) => run = changed,
-                _ => return,
+            Answer::Found(Ok(None)) => {
+                let (next, due_at) = not_found(run, now);
+                Next::change(next, due_at)
+            }
+            Answer::Started(Err(error)) => self.not_started(run, error, now),
+            Answer::Found(Err(error)) => self.not_looked_up(run, error, now),
+        }
+    }
+
+    fn started(&self, run: &Run, started: &Started, now: Timestamp) -> Next {
+        let Advance::To(next) = run::started(run, started, now) else {
+            return Next::change(run.clone(), None);
+        };
+        let Some(due_at) = self.at_ci.next_poll(&next, now) else {
+            return Next::Change(next, None);
+        };
+        // Its id at the CI is to be found before it can be polled.
+        let is_known = next.ci_id.is_some() || next.state.is_final();
+        let due_at = if is_known { due_at } else { now.plus(UNKNOWN_ID_WAIT) };
+        Next::change(*next, Some(due_at))
+    }
+
+    fn not_started(&self, run: &Run, error: &ci::Error, now: Timestamp) -> Next {
+        let can = self.at_ci.systems.abilities(&run.ci);
+        if matches!(error, ci::Error::Ambiguous { .. }) && can.finds {
+            let reason = format!("{} may have started it: {error}; it is looked up", run.ci);
+            let (next, due_at) = doubt(run, reason, now);
+            return Next::change(next, Some(due_at));
+        }
+        if run.state != State::Planned {
+            // A report came in, or the run was ended: it need not be started any more.
+            return Next::change(run.clone(), None);
+        }
+        let failed = |reason: String| Run {
+            attempts: run.attempts.saturating_add(1),
+            reason,
+            updated_at: now,
+            ..run.clone()
+        };
+        match error {
+            ci::Error::Paused { until, .. } => Next::Postpone(*until),
+            ci::Error::Unknown { .. } => ended(&failed(error.to_string()), error.to_string(), now),
+            _ => {
+                let next = failed(format!("{} does not start it yet: {error}", run.ci));
+                let due_at = self.at_ci.retry_at(next.attempts, error, now);
+                Next::change(next, Some(due_at))
             }
         }
-        tracing::warn!(run = %id, "the outcome of an attempt is lost: the run keeps changing");
     }
 
-    fn report(&self, run: &Run) {
-        let attempt = run.attempts;
-        tracing::info!(run = %run.id, check = run.check, state = run.state.as_str(), attempt,
-            "dispatch: {}", run.reason);
-        self.notifiers.publish.notify();
+    fn not_looked_up(&self, run: &Run, error: &ci::Error, now: Timestamp) -> Next {
+        match error {
+            ci::Error::Refused { .. } | ci::Error::Unknown { .. } => {
+                let reason = format!("{} may have started it, and does not tell: {error}", run.ci);
+                ended(run, reason, now)
+            }
+            _ => Next::Postpone(self.at_ci.retry_at(run.attempts, error, now)),
+        }
     }
 }
 
-/// The run after an answer, and when the next attempt is due, if there is one.
-fn after(
-    run: &Run,
-    answer: &Result<Started, ci::Error>,
-    now: Timestamp,
-) -> (Run, Option<Timestamp>) {
-    let failed = |run: &Run, reason: String| Run {
-        attempts: run.attempts.saturating_add(1),
-        reason,
-        updated_at: now,
-        ..run.clone()
-    };
-    match answer {
-        Ok(started) => match run::started(run, started, now) {
-            Advance::To(next) => (*next, None),
-            Advance::Not(_) => (run.clone(), None),
-        },
-        Err(ci::Error::Unavailable { reason, retry_after }) if run.state == State::Planned => {
-            let next = failed(run, format!("{} does not start it yet: {reason}", run.ci));
-            let wait = BACKOFF.wait(next.attempts, jitter::random(), *retry_after);
-            (next, Some(now.plus(wait)))
-        }
-        Err(error @ ci::Error::Unknown { .. }) if run.state == State::Planned => {
-            let refused = failed(run, error.to_string());
-            match run::end(&refused, State::Errored, error.to_string(), now) {
-                Advance::To(next) => (*next, None),
-                Advance::Not(_) => (refused, None),
-            }
-        }
-        // A report came in, or the run was ended: it need not be started any more.
-        Err(_) => (run.clone(), None),
+/// How soon the CI is asked for the id of a run that it has started without telling it.
+const UNKNOWN_ID_WAIT: Duration = Duration::from_secs(2);
+
+/// What a CI answered.
+enum Answer {
+    /// To the request to start a run.
+    Started(Result<Started, ci::Error>),
+    /// To the question whether it has it.
+    Found(Result<Option<Started>, ci::Error>),
+}
+
+fn ended(run: &Run, reason: String, now: Timestamp) -> Next {
+    match run::end(run, State::Errored, reason, now) {
+        Advance::To(next) => Next::Change(next, None),
+        Advance::Not(_) => Next::change(run.clone(), None),
     }
 }

@@ -1,14 +1,18 @@
-//! THE FLOW: accept, decide, dispatch, observe, publish.
+//! THE FLOW: accept, decide, dispatch, follow, observe, publish.
 //!
 //! Every stage loads, asks a pure function, and commits. No transaction is open across a network
 //! call; a lease is.
 
 /// A hook call is stored.
 pub mod accept;
+/// What asking CI systems needs.
+mod at_ci;
 /// A delivery is decided.
 pub mod decide;
 /// A planned run is started at its CI.
 pub mod dispatch;
+/// A run at its CI is polled, or cancelled.
+pub mod follow;
 /// A report advances its run.
 pub mod observe;
 /// The newest status of a slot is posted to Azure DevOps.

@@ -1,4 +1,5 @@
-//! Stage 4: applies reports of runners, and cancels and re-runs of operators, to runs.
+//! Stage 4: applies reports of runners, callbacks of CI systems, and cancels and re-runs of
+//! operators, to runs.
 //!
 //! Reports come late, twice, all at once, and contradict each other: `domain::run` decides which of
 //! them count, and the reporter is told why one does not. A run is locked while it is changed here,
@@ -11,8 +12,10 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
+use crate::ci::{Callback, CallbackError, Mentioned, Systems};
 use crate::clock::Clock;
 use crate::deps::Deps;
+use crate::domain::follow::is_followed;
 use crate::domain::id::RunId;
 use crate::domain::report_rate::ReportRate;
 use crate::domain::run::{self, Advance, Report, Run, State};
@@ -23,6 +26,8 @@ use crate::worker::{self, Notifiers, Progress, Tick};
 
 /// Descriptions of reports are cut at this many characters before they are stored.
 const DESCRIPTION_CHARS_MAX: usize = 400;
+/// Runs that one callback may mention.
+const MENTIONED_MAX: usize = 8;
 /// Why a report is not applied yet.
 const TOO_FAST: &str = "too fast: 10 reports of a run are applied at once, then one each second; \
                         the newest is applied when its time has come";
@@ -31,6 +36,7 @@ const TOO_FAST: &str = "too fast: 10 reports of a run are applied at once, then 
 #[derive(Clone, Debug)]
 pub struct Observe {
     runs: Arc<dyn Runs>,
+    systems: Systems,
     recent: Arc<Mutex<HashMap<RunId, Arc<Locked>>>>,
     notifiers: Notifiers,
     clock: Clock,
@@ -49,13 +55,19 @@ struct Recent {
 
 impl Observe {
     /// Changes runs and notifies the stages that go on with them.
-    pub fn new(deps: &Deps) -> Self {
+    pub fn new(systems: Systems, deps: &Deps) -> Self {
         Self {
             runs: Arc::clone(&deps.store) as Arc<dyn Runs>,
+            systems,
             recent: Arc::default(),
             notifiers: deps.notifiers.clone(),
             clock: deps.clock.clone(),
         }
+    }
+
+    /// The CI systems whose callbacks are read.
+    pub fn systems(&self) -> &Systems {
+        &self.systems
     }
 
     /// Applies a report, or holds it back where the run reports too fast.
@@ -138,6 +150,53 @@ impl Observe {
         result
     }
 
+    /// Polls at once the runs that a verified callback of a CI mentions. Returns how many.
+    ///
+    /// # Errors
+    /// It is not from that CI; or the store is not available.
+    pub async fn callback(
+        &self,
+        ci: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> Result<Result<usize, CallbackError>, Error> {
+        let callback = Callback { headers, body, now: self.clock.now() };
+        let mentioned = match self.systems.read_callback(ci, &callback) {
+            Ok(mentioned) => mentioned,
+            Err(why) => return Ok(Err(why)),
+        };
+        let mut polled = 0;
+        for one in mentioned.into_iter().take(MENTIONED_MAX) {
+            let runs = match one {
+                Mentioned::Run(id) => self.runs.run(id).await?.into_iter().collect(),
+                Mentioned::AtCi(id) => self.runs.runs_at_ci(ci, &id).await?,
+            };
+            for run in runs.into_iter().filter(|run| run.ci == ci) {
+                polled += usize::from(self.poll_now(run).await?);
+            }
+        }
+        self.notifiers.follow.notify();
+        Ok(Ok(polled))
+    }
+
+    async fn poll_now(&self, mut run: Run) -> Result<bool, Error> {
+        for _ in 0..CONFLICTS_MAX {
+            if run.state.is_final() || !is_followed(&run) {
+                return Ok(false);
+            }
+            let (id, due_at) = (run.id, Some(self.clock.now()));
+            match self.runs.commit_run(RunCommit { run, lease: None, due_at }).await? {
+                Commit::Committed => return Ok(true),
+                Commit::Conflict | Commit::LeaseLost => {}
+            }
+            run = match self.runs.run(id).await? {
+                Some(changed) => changed,
+                None => return Ok(false),
+            };
+        }
+        Ok(false)
+    }
+
     /// Cancels a run for the operator `who`.
     ///
     /// # Errors
@@ -171,6 +230,7 @@ impl Observe {
             if self.runs.commit_rerun(ended, new.clone()).await? == Commit::Committed {
                 tracing::info!(run = %new.id, check = new.check, "planned: {}", new.reason);
                 self.notifiers.dispatch.notify();
+                self.notifiers.follow.notify();
                 self.notifiers.publish.notify();
                 return Ok(Some(new));
             }
@@ -205,8 +265,9 @@ impl Observe {
                 tracing::info!(run = %run.id, check = run.check, state = run.state.as_str(),
                     "{what} applied: {}", run.reason);
                 self.notifiers.publish.notify();
-                // The end of a run may let a waiting run of its check start.
+                // The end of a run may let a waiting run of its check start, and its CI is told.
                 self.notifiers.dispatch.notify();
+                self.notifiers.follow.notify();
             }
             // There may be any number of these, and whoever asked is told.
             Changed::Not(run, why) => {

@@ -41,29 +41,39 @@ impl JsonBodies {
         &self,
         payload: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
     ) -> Result<Map<String, Value>, Problem> {
-        let mut reservation = self.memory_budget.reserve();
-        let reading = read(payload, &mut reservation);
-        let body = tokio::time::timeout(self.wait_max, reading)
-            .await
-            .map_err(|_| Problem::slow_body(self.wait_max))??;
+        let body = self.bytes(payload, BODY_BYTES_MAX).await?;
         match serde_json::from_slice(&body) {
             Ok(Value::Object(fields)) => Ok(fields),
             Ok(_) => Err(Problem::bad_request("the body has to be a JSON object")),
             Err(error) => Err(Problem::bad_request(format!("the body is not JSON: {error}"))),
         }
     }
+
+    /// The body as it is, of up to `bytes_max`.
+    pub(super) async fn bytes(
+        &self,
+        payload: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+        bytes_max: usize,
+    ) -> Result<BytesMut, Problem> {
+        let mut reservation = self.memory_budget.reserve();
+        let reading = read(payload, bytes_max, &mut reservation);
+        tokio::time::timeout(self.wait_max, reading)
+            .await
+            .map_err(|_| Problem::slow_body(self.wait_max))?
+    }
 }
 
 async fn read(
     mut payload: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+    bytes_max: usize,
     reservation: &mut Reservation<'_>,
 ) -> Result<BytesMut, Problem> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk =
             chunk.map_err(|_| Problem::bad_request("the body is incomplete: send it again"))?;
-        if body.len() + chunk.len() > BODY_BYTES_MAX {
-            return Err(Problem::too_large(BODY_BYTES_MAX));
+        if body.len() + chunk.len() > bytes_max {
+            return Err(Problem::too_large(bytes_max));
         }
         if !reservation.grow(chunk.len()) {
             return Err(Problem::busy("too many bodies are being read: send it again"));

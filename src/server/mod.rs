@@ -29,6 +29,8 @@ mod proof;
 
 /// API callers and their roles.
 mod auth;
+/// `POST /ci/{name}/events`.
+mod callbacks;
 
 /// The organization that a path names.
 mod organization;
@@ -112,6 +114,7 @@ pub fn serve(
     let (hooks, reports) = (hooks::routes(components), reports::routes(components));
     let (api, connect) = (api::routes(components), connect::routes(components));
     let (probes, proof) = (probes::routes(components), proof::routes(components));
+    let callbacks = callbacks::routes(components);
     let bodies = Data::new(JsonBodies::default());
     let app = move || {
         App::new()
@@ -120,6 +123,7 @@ pub fn serve(
             .app_data(bodies.clone())
             .configure(&hooks)
             .configure(&reports)
+            .configure(&callbacks)
             .configure(&api)
             .configure(&connect)
             .configure(&probes)

@@ -45,6 +45,11 @@ impl Problem {
         )
     }
 
+    /// 401 for a caller that is no user of the API.
+    pub(super) fn unproved(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, detail)
+    }
+
     /// 403.
     pub(super) fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, detail)

@@ -42,7 +42,7 @@ pub use reconciliation::{
 };
 pub use replicas::Replicas;
 pub use retired_hooks::{HookKey, RetiredHooks};
-pub use runs::{LeasedRun, RunCommit, RunFilter, Runs};
+pub use runs::{CiPause, LeasedRun, Postponed, RunCommit, RunFilter, Runs};
 pub use statuses::{LeasedSlot, PostingCommit, StatusFilter, StatusRow, Statuses};
 
 /// What every engine does. A module that needs one part takes that part: `&dyn Runs`, not

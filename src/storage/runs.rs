@@ -11,11 +11,33 @@ use crate::domain::id::RunId;
 use crate::domain::run::Run;
 use crate::domain::time::Timestamp;
 
-/// A planned run to be started.
+/// A run about which its CI is to be asked.
 #[derive(Clone, Debug)]
 pub struct LeasedRun {
     pub lease: Lease<RunId>,
     pub run: Run,
+    /// The lease before this one ended without an outcome: what its holder asked the CI may have
+    /// been done.
+    pub is_interrupted: bool,
+}
+
+/// The end of a lease that changes nothing about the run.
+#[derive(Clone, Debug)]
+pub struct Postponed {
+    pub lease: Lease<RunId>,
+    /// Of the run that was leased. Where the run has changed, its time stays as it is.
+    pub revision: i64,
+    /// When the CI is asked about it next.
+    pub due_at: Timestamp,
+}
+
+/// No calls to an account at a CI until then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CiPause {
+    pub account: String,
+    pub until: Timestamp,
+    /// For people.
+    pub reason: String,
 }
 
 /// A run to be replaced by a later revision of itself.
@@ -25,7 +47,7 @@ pub struct RunCommit {
     pub run: Run,
     /// Set when the caller works under a lease.
     pub lease: Option<Lease<RunId>>,
-    /// When the next attempt to start it is due; none leaves that time as it is.
+    /// When its CI is asked about it next; none leaves that time as it is.
     pub due_at: Option<Timestamp>,
 }
 
@@ -47,6 +69,21 @@ pub trait Runs: Debug + Send + Sync {
     /// Leases planned runs that are due, oldest first, within the concurrency limits of their
     /// checks.
     async fn claim_runs(&self, claim: Claim) -> Result<Vec<LeasedRun>, Error>;
+
+    /// Leases runs that their CIs were asked to start and are to be asked about, longest due first.
+    async fn claim_followed_runs(&self, claim: Claim) -> Result<Vec<LeasedRun>, Error>;
+
+    /// Ends a lease without a change of the run.
+    async fn postpone_run(&self, postponed: Postponed) -> Result<Commit, Error>;
+
+    /// The runs of a CI that are followed and have this id there.
+    async fn runs_at_ci(&self, ci: &str, ci_id: &str) -> Result<Vec<Run>, Error>;
+
+    /// Pauses calls to an account; an earlier end of an earlier pause does not count any more.
+    async fn pause_ci(&self, pause: CiPause) -> Result<(), Error>;
+
+    /// The pauses that end after `now`.
+    async fn ci_pauses(&self, now: Timestamp) -> Result<Vec<CiPause>, Error>;
 
     /// One run.
     async fn run(&self, id: RunId) -> Result<Option<Run>, Error>;

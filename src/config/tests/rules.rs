@@ -160,8 +160,8 @@ fn secrets_are_loaded_from_variables_and_files() {
         panic!("the kind is pat");
     };
     assert_eq!(token.expose(), PAT, "without the line break");
-    let crate::ci::Options::Webhook { secrets, .. } = &config.ci["builder"];
-    assert_eq!(secrets.len(), 2);
+    let shown = format!("{:?}", config.ci["builder"].kind);
+    assert_eq!(shown.matches("[secret]").count(), 2, "{shown}");
     assert!(config.secrets.previous.is_some());
 }
 

@@ -1,6 +1,7 @@
 //! Runs: planned once, leased to be started, replaced by later revisions of themselves.
 
 mod claim;
+mod follow;
 pub(super) mod list;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use super::engine::db::{Db, params, text};
 use super::engine::failure::Failure;
 use super::engine::rows::{get, limit, run, to_json};
 use super::statuses::slots::{self, NewStatus};
+use crate::domain::follow::{due_after_change, is_followed};
 use crate::domain::id::{DeliveryId, RunId};
 use crate::domain::run::{Run, State};
 use crate::domain::run_keys::{check_key, subject};
@@ -22,7 +24,8 @@ use crate::domain::slot::Request;
 use crate::domain::status::{self, Status, Target};
 use crate::domain::time::Timestamp;
 use crate::storage::{
-    Claim, Commit, Error, Lease, LeasedRun, Page, Paged, RunCommit, RunFilter, Runs,
+    CiPause, Claim, Commit, Error, Lease, LeasedRun, Page, Paged, Postponed, RunCommit, RunFilter,
+    Runs,
 };
 
 #[async_trait]
@@ -33,6 +36,37 @@ impl Runs for Postgres {
             .pool
             .write(args, |db, args| async move { claim::claim_due(&db, args.0, &args.1).await });
         claimed.await
+    }
+
+    async fn claim_followed_runs(&self, claim: Claim) -> Result<Vec<LeasedRun>, Error> {
+        let args = (claim, Arc::clone(&self.instance));
+        let claimed = self.pool.write(args, |db, args| async move {
+            claim::claim_followed(&db, args.0, &args.1).await
+        });
+        claimed.await
+    }
+
+    async fn postpone_run(&self, postponed: Postponed) -> Result<Commit, Error> {
+        let ended = self.pool.write(postponed, |db, postponed| async move {
+            follow::postpone(&db, &postponed).await
+        });
+        ended.await
+    }
+
+    async fn runs_at_ci(&self, ci: &str, ci_id: &str) -> Result<Vec<Run>, Error> {
+        let args = (ci.to_owned(), ci_id.to_owned());
+        let found = self
+            .pool
+            .read(args, |db, args| async move { follow::at_ci(&db, &args.0, &args.1).await });
+        found.await
+    }
+
+    async fn pause_ci(&self, pause: CiPause) -> Result<(), Error> {
+        self.pool.write(pause, |db, pause| async move { follow::pause(&db, &pause).await }).await
+    }
+
+    async fn ci_pauses(&self, now: Timestamp) -> Result<Vec<CiPause>, Error> {
+        self.pool.read(now, |db, now| async move { follow::pauses(&db, *now).await }).await
     }
 
     async fn run(&self, id: RunId) -> Result<Option<Run>, Error> {
@@ -217,14 +251,17 @@ async fn update(db: &Db, later: &[Later<'_>]) -> Result<usize, Failure> {
     let updated_at: Vec<i64> = runs().map(|run| run.updated_at.micros()).collect();
     let overdue_at = |run: &Run| (!run.state.is_final()).then_some(run.overdue_at.micros());
     let overdue_at: Vec<Option<i64>> = runs().map(overdue_at).collect();
-    let due_at: Vec<Option<i64>> =
-        later.iter().map(|one| one.due_at.map(Timestamp::micros)).collect();
+    let due_at = |one: &Later<'_>| one.due_at.or(due_after_change(one.run)).map(Timestamp::micros);
+    let due_at: Vec<Option<i64>> = later.iter().map(due_at).collect();
+    let followed: Vec<bool> = runs().map(is_followed).collect();
     let sql = "UPDATE run SET revision = run.revision + 1, state = later.state, body = later.body,
             updated_at = later.updated_at, overdue_at = later.overdue_at,
             due_at = CASE WHEN later.state = 'planned' THEN coalesce(later.due_at, run.due_at) END,
+            follow_at = CASE WHEN later.is_followed
+                THEN coalesce(later.due_at, run.follow_at) END,
             leased_until = CASE WHEN later.lease IS NULL THEN run.leased_until ELSE 0 END
-        FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) AS later (number, revision, id, lease,
-            state, body, updated_at, overdue_at, due_at)
+        FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS later (number, revision, id, lease,
+            state, body, updated_at, overdue_at, due_at, is_followed)
         WHERE run.number = ANY($1) AND run.number = later.number
             AND run.revision = later.revision AND run.id = later.id
             AND (later.lease IS NULL OR run.lease = later.lease)";
@@ -233,6 +270,7 @@ async fn update(db: &Db, later: &[Later<'_>]) -> Result<usize, Failure> {
             sql,
             params![
                 numbers, revisions, leased, leases, states, bodies, updated_at, overdue_at, due_at,
+                followed,
             ],
         )
         .await?,

@@ -1,5 +1,6 @@
 //! Runs: planned once, leased to be started, replaced by later revisions of themselves.
 
+mod follow;
 pub(super) mod list;
 
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::Sqlite;
 use super::engine::rows::{limit, run, to_json};
 use super::statuses::slots;
+use crate::domain::follow::{due_after_change, is_followed};
 use crate::domain::id::{DeliveryId, RunId};
 use crate::domain::run::{Run, State};
 use crate::domain::run_keys::{check_key, subject};
@@ -18,13 +20,35 @@ use crate::domain::slot::Request;
 use crate::domain::status::{self, Status, Target};
 use crate::domain::time::Timestamp;
 use crate::storage::{
-    Claim, Commit, Error, Lease, LeasedRun, Page, Paged, RunCommit, RunFilter, Runs,
+    CiPause, Claim, Commit, Error, Lease, LeasedRun, Page, Paged, Postponed, RunCommit, RunFilter,
+    Runs,
 };
 
 #[async_trait]
 impl Runs for Sqlite {
     async fn claim_runs(&self, claim: Claim) -> Result<Vec<LeasedRun>, Error> {
         self.writer.write_without_sync(0, move |db| claim_due(db, claim)).await
+    }
+
+    async fn claim_followed_runs(&self, claim: Claim) -> Result<Vec<LeasedRun>, Error> {
+        self.writer.write_without_sync(0, move |db| follow::claim_due(db, claim)).await
+    }
+
+    async fn postpone_run(&self, postponed: Postponed) -> Result<Commit, Error> {
+        self.writer.write(256, move |db| follow::postpone(db, &postponed)).await
+    }
+
+    async fn runs_at_ci(&self, ci: &str, ci_id: &str) -> Result<Vec<Run>, Error> {
+        let (ci, ci_id) = (ci.to_owned(), ci_id.to_owned());
+        self.readers.read(move |db| follow::at_ci(db, &ci, &ci_id)).await
+    }
+
+    async fn pause_ci(&self, pause: CiPause) -> Result<(), Error> {
+        self.writer.write(256, move |db| follow::pause(db, &pause)).await
+    }
+
+    async fn ci_pauses(&self, now: Timestamp) -> Result<Vec<CiPause>, Error> {
+        self.readers.read(move |db| follow::pauses(db, now)).await
     }
 
     async fn run(&self, id: RunId) -> Result<Option<Run>, Error> {
@@ -81,10 +105,11 @@ pub(super) fn update(
     due_at: Option<Timestamp>,
 ) -> rusqlite::Result<()> {
     let is_final = run.state.is_final();
-    let due_at = due_at.filter(|_| run.state == State::Planned);
+    let due_at = due_at.or(due_after_change(run));
     db.prepare_cached(
         "UPDATE run SET revision = revision + 1, state = ?2, body = ?3, updated_at = ?4,
-            overdue_at = ?5, due_at = CASE WHEN ?2 = 'planned' THEN coalesce(?6, due_at) END
+            overdue_at = ?5, due_at = CASE WHEN ?2 = 'planned' THEN coalesce(?6, due_at) END,
+            follow_at = CASE WHEN ?7 THEN coalesce(?6, follow_at) END
          WHERE number = ?1",
     )?
     .execute(params![
@@ -94,6 +119,7 @@ pub(super) fn update(
         run.updated_at.micros(),
         (!is_final).then_some(run.overdue_at.micros()),
         due_at.map(Timestamp::micros),
+        is_followed(run),
     ])?;
     show(db, run, run.number)
 }
@@ -147,7 +173,7 @@ fn claim_due(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<LeasedRun>> 
         let wanted = claim.limit.saturating_sub(leased.len());
         let due = due_after(db, now, last, &full, wanted)?;
         let is_end = due.len() < wanted;
-        for (due_at, run) in due {
+        for (due_at, is_interrupted, run) in due {
             last = (due_at, run.number);
             if let Some(concurrency) = run.concurrency {
                 let free = match free.entry(check_key(&run)) {
@@ -162,7 +188,7 @@ fn claim_due(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<LeasedRun>> 
                     continue;
                 }
             }
-            leased.push(lease(db, run, claim)?);
+            leased.push(lease(db, run, is_interrupted, claim)?);
         }
         if is_end || leased.len() >= claim.limit {
             return Ok(leased);
@@ -177,15 +203,15 @@ fn due_after(
     (due_at, number): (i64, i64),
     full: &str,
     count: usize,
-) -> rusqlite::Result<Vec<(i64, Run)>> {
+) -> rusqlite::Result<Vec<(i64, bool, Run)>> {
     db.prepare_cached(
-        "SELECT number, revision, body, due_at FROM run
+        "SELECT number, revision, body, due_at, leased_until FROM run
          WHERE due_at <= ?1 AND due_at >= ?2 AND (due_at > ?2 OR number > ?3)
          AND check_key NOT IN (SELECT value FROM json_each(?4)) AND leased_until <= ?1
          ORDER BY due_at, number LIMIT ?5",
     )?
     .query_map(params![now, due_at, number, full, limit(count)], |row| {
-        Ok((row.get(3)?, run(row)?))
+        Ok((row.get(3)?, row.get::<_, i64>(4)? > 0, run(row)?))
     })?
     .collect()
 }
@@ -199,24 +225,26 @@ fn at_ci(db: &Connection, check_key: &str, now: i64) -> rusqlite::Result<i64> {
     .query_row(params![check_key, now], |row| row.get(0))
 }
 
-fn lease(db: &Connection, run: Run, claim: Claim) -> rusqlite::Result<LeasedRun> {
+fn lease(
+    db: &Connection,
+    run: Run,
+    is_interrupted: bool,
+    claim: Claim,
+) -> rusqlite::Result<LeasedRun> {
     let number = db
         .prepare_cached(
             "UPDATE run SET lease = lease + 1, leased_until = ?2 WHERE number = ?1
              RETURNING lease",
         )?
         .query_row([run.number, claim.now.plus(claim.lease).micros()], |row| row.get(0))?;
-    Ok(LeasedRun { lease: Lease { id: run.id, number }, run })
+    Ok(LeasedRun { lease: Lease { id: run.id, number }, run, is_interrupted })
 }
 
 fn replace(db: &Connection, commit: &RunCommit) -> rusqlite::Result<Commit> {
-    if let Some(lease) = commit.lease {
-        let held = db
-            .prepare_cached("SELECT 1 FROM run WHERE id = ?1 AND lease = ?2")?
-            .exists(params![lease.id.0.as_bytes(), lease.number])?;
-        if !held {
-            return Ok(Commit::LeaseLost);
-        }
+    if let Some(lease) = commit.lease
+        && !is_held(db, lease)?
+    {
+        return Ok(Commit::LeaseLost);
     }
     if !is_at(db, &commit.run)? {
         return Ok(Commit::Conflict);
@@ -227,6 +255,11 @@ fn replace(db: &Connection, commit: &RunCommit) -> rusqlite::Result<Commit> {
             .execute([commit.run.number])?;
     }
     Ok(Commit::Committed)
+}
+
+fn is_held(db: &Connection, lease: Lease<RunId>) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM run WHERE id = ?1 AND lease = ?2")?
+        .exists(params![lease.id.0.as_bytes(), lease.number])
 }
 
 fn commit_rerun(db: &Connection, old: Option<&RunCommit>, new: &Run) -> rusqlite::Result<Commit> {

@@ -80,7 +80,7 @@ const NUMBERED: Table = Table { key: "id", is_numbered: true, ..EMPTY };
 const BY_ORGANIZATION: Table = Table { key: "organization", ignores_case: true, ..EMPTY };
 
 /// In the order in which they are moved.
-pub const TABLES: [Table; 23] = [
+pub const TABLES: [Table; 24] = [
     Table { name: "subscription", integers: "id", texts: "organization scope guid", ..NUMBERED },
     // PostgreSQL has the bodies in a table of their own.
     Table {
@@ -126,7 +126,7 @@ pub const TABLES: [Table; 23] = [
     Table {
         name: "run",
         key: "number",
-        integers: "number revision delivery updated_at overdue_at due_at leased_until lease",
+        integers: "number revision delivery updated_at overdue_at due_at follow_at leased_until lease",
         texts: "organization subject check_key commit_start state",
         json: "body",
         bytes: "id",
@@ -193,6 +193,7 @@ pub const TABLES: [Table; 23] = [
         texts: "organization reconciler holder last_instance last_problem",
         ..BY_ORGANIZATION
     },
+    Table { name: "ci_pause", key: "account", integers: "until", texts: "account reason", ..EMPTY },
     Table { name: "hook_hold", texts: "organization", ..BY_ORGANIZATION },
     Table {
         name: "hook_scope",

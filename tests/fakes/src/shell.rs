@@ -19,6 +19,7 @@ mod server;
 /// The worlds, and what the server and the tasks share with them.
 mod worlds;
 
+use std::any::Any;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,6 +120,18 @@ impl Shell {
         };
         self.worlds.changed();
         result
+    }
+
+    /// Reads or changes a CI system of a known kind that was added, and wakes what waits for a
+    /// change.
+    ///
+    /// # Panics
+    /// There is none of that name and kind.
+    pub fn system_as<S: System, T>(&self, name: &str, act: impl FnOnce(&mut S) -> T) -> T {
+        self.system(name, |system| match (system as &mut dyn Any).downcast_mut::<S>() {
+            Some(system) => act(system),
+            None => panic!("the CI system {name} is of another kind"),
+        })
     }
 
     /// Reads or changes Entra at the present time, and wakes what waits for a change.

@@ -12,7 +12,7 @@ use crate::http::Request;
 use crate::neighbour::Neighbour;
 
 /// A CI system. Requests reach it without the path below which the shell serves it.
-pub trait System: Neighbour + std::fmt::Debug + Send {
+pub trait System: Neighbour + std::any::Any + std::fmt::Debug + Send {
     /// Sets the URL below which it is served, without a slash at the end.
     fn set_base_url(&mut self, base_url: &str);
 

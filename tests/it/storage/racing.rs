@@ -86,7 +86,7 @@ async fn run_all(store: Arc<dyn Store>, world: Arc<World>) {
     }
 }
 
-async fn run_one(store: &dyn Store, world: &World, LeasedRun { lease, run }: LeasedRun) {
+async fn run_one(store: &dyn Store, world: &World, LeasedRun { lease, run, .. }: LeasedRun) {
     assert!(world.claimed.lock().insert(run.id), "{} was claimed twice", run.id);
     let is_limited = run.concurrency.is_some();
     if is_limited {

@@ -40,6 +40,8 @@ pub(super) fn check(name: &str, targets: &[&str]) -> Check {
         targets: Targets { pull_request: true, commit: false },
         verdict: Verdict::Report,
         ci: "jenkins".into(),
+        inputs: Default::default(),
+        is_cancellable: false,
     }
 }
 

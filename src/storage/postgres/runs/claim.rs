@@ -13,6 +13,7 @@
 use std::collections::HashMap;
 
 use futures_util::future::try_join;
+use tokio_postgres::Row;
 
 use crate::domain::run::Run;
 use crate::domain::run_keys::check_key;
@@ -39,24 +40,49 @@ pub(super) async fn claim_due(
         let wanted = claim.limit.saturating_sub(leased.len());
         let due = due_after(db, now, last, &free, wanted).await?;
         let is_end = due.len() < wanted;
-        last = due.last().map_or(last, |(due_at, run)| (*due_at, run.number));
+        last = due.last().map_or(last, |(due_at, due)| (*due_at, due.run.number));
         count_free(db, &due, now, &mut free).await?;
         let mut chosen = Vec::new();
-        for (_, run) in due {
+        for (_, due) in due {
+            let Due { run, .. } = &due;
             if run.concurrency.is_some() {
-                let free = free.entry(check_key(&run)).or_default();
+                let free = free.entry(check_key(run)).or_default();
                 *free -= 1;
                 if *free < 0 {
                     continue;
                 }
             }
-            chosen.push(run);
+            chosen.push(due);
         }
-        leased.extend(lease(db, chosen, claim, holder).await?);
+        leased.extend(lease(db, chosen, "due_at", claim, holder).await?);
         if is_end || leased.len() >= claim.limit {
             return Ok(leased);
         }
     }
+}
+
+/// A run that is due, and whether its last lease ended without an outcome.
+pub(super) struct Due {
+    run: Run,
+    is_interrupted: bool,
+}
+
+/// The runs that are at their CIs and are to be asked about, longest due first.
+pub(super) async fn claim_followed(
+    db: &Db,
+    claim: Claim,
+    holder: &str,
+) -> Result<Vec<LeasedRun>, Failure> {
+    let sql = "SELECT number, revision, body, leased_until FROM run
+        WHERE follow_at <= $1 AND leased_until <= $1 ORDER BY follow_at, number LIMIT $2";
+    let rows = db.rows(sql, params![claim.now.micros(), limit(claim.limit)]).await?;
+    let due = rows.iter().map(|row| due(row, 3)).collect::<Result<_, _>>()?;
+    lease(db, due, "follow_at", claim, holder).await
+}
+
+fn due(row: &Row, leased_until: usize) -> Result<Due, Failure> {
+    let is_interrupted = get::<i64>(row, leased_until)? > 0;
+    Ok(Due { run: run(row, 0)?, is_interrupted })
 }
 
 /// The runs behind a due time and number in the queue, without those of checks that are full.
@@ -66,21 +92,21 @@ async fn due_after(
     (due_at, number): (i64, i64),
     free: &Free,
     count: usize,
-) -> Result<Vec<(i64, Run)>, Failure> {
+) -> Result<Vec<(i64, Due)>, Failure> {
     let full = free.iter().filter(|(_, free)| **free <= 0);
     let full: Vec<_> = full.map(|(key, _)| text(key)).collect();
-    let sql = "SELECT number, revision, body, due_at FROM run
+    let sql = "SELECT number, revision, body, due_at, leased_until FROM run
         WHERE due_at <= $1 AND (due_at, number) > ($2, $3)
         AND leased_until <= $1 AND check_key <> ALL($4)
         ORDER BY due_at, number LIMIT $5";
     let rows = db.rows(sql, params![now, due_at, number, full, limit(count)]).await?;
-    rows.iter().map(|row| Ok((get(row, 3)?, run(row, 0)?))).collect()
+    rows.iter().map(|row| Ok((get(row, 3)?, due(row, 4)?))).collect()
 }
 
 /// Adds the checks of these runs to `free`.
-async fn count_free(db: &Db, due: &[(i64, Run)], now: i64, free: &mut Free) -> Result<(), Failure> {
+async fn count_free(db: &Db, due: &[(i64, Due)], now: i64, free: &mut Free) -> Result<(), Failure> {
     let mut limits: HashMap<String, i64> = HashMap::new();
-    for (_, run) in due {
+    for (_, Due { run, .. }) in due {
         if let Some(concurrency) = run.concurrency {
             let key = check_key(run);
             if !free.contains_key(&key) {
@@ -113,33 +139,37 @@ async fn count_free(db: &Db, due: &[(i64, Run)], now: i64, free: &mut Free) -> R
     Ok(())
 }
 
-/// Leases those that are still as they were read and that nobody has locked.
+/// Leases those that are still as they were read and that nobody has locked. `due_at` is the column
+/// with the time at which they are due.
 async fn lease(
     db: &Db,
-    chosen: Vec<Run>,
+    chosen: Vec<Due>,
+    due_at: &str,
     claim: Claim,
     holder: &str,
 ) -> Result<Vec<LeasedRun>, Failure> {
     if chosen.is_empty() {
         return Ok(Vec::new());
     }
-    let numbers: Vec<i64> = chosen.iter().map(|run| run.number).collect();
-    let revisions: Vec<i64> = chosen.iter().map(|run| run.revision).collect();
-    let sql = "WITH due AS (
+    let numbers: Vec<i64> = chosen.iter().map(|due| due.run.number).collect();
+    let revisions: Vec<i64> = chosen.iter().map(|due| due.run.revision).collect();
+    let sql = format!(
+        "WITH due AS (
             SELECT run.number FROM run JOIN unnest($1, $2) AS chosen (number, revision)
                 ON run.number = chosen.number AND run.revision = chosen.revision
-            WHERE due_at <= $3 AND leased_until <= $3
+            WHERE {due_at} <= $3 AND leased_until <= $3
             FOR UPDATE OF run SKIP LOCKED)
         UPDATE run SET lease = lease + 1, leased_until = $4, holder = $5 FROM due
-        WHERE run.number = due.number RETURNING run.number, lease";
+        WHERE run.number = due.number RETURNING run.number, lease"
+    );
     let until = claim.now.plus(claim.lease).micros();
     let rows =
-        db.rows(sql, params![numbers, revisions, claim.now.micros(), until, text(holder)]).await?;
+        db.rows(&sql, params![numbers, revisions, claim.now.micros(), until, text(holder)]).await?;
     let leases = rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?)));
     let leases: HashMap<i64, i64> = leases.collect::<Result<_, Failure>>()?;
-    let leased = chosen.into_iter().filter_map(|run| {
+    let leased = chosen.into_iter().filter_map(|Due { run, is_interrupted }| {
         let number = *leases.get(&run.number)?;
-        Some(LeasedRun { lease: Lease { id: run.id, number }, run })
+        Some(LeasedRun { lease: Lease { id: run.id, number }, run, is_interrupted })
     });
     Ok(leased.collect())
 }

@@ -6,7 +6,11 @@ use sha2::{Digest, Sha256};
 use crate::storage::{Migrate, SchemaState, transfer};
 
 /// In order. A later version adds a file.
-const MIGRATIONS: [&str; 2] = [include_str!("../schema/1.sql"), include_str!("../schema/2.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../schema/1.sql"),
+    include_str!("../schema/2.sql"),
+    include_str!("../schema/3.sql"),
+];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
     version INTEGER PRIMARY KEY, checksum BLOB NOT NULL, applied_at INTEGER NOT NULL
@@ -134,10 +138,12 @@ pub(crate) fn gateway(db: &Connection) -> rusqlite::Result<String> {
     db.query_row("SELECT value FROM meta WHERE key = 'gateway'", [], |row| row.get(0))
 }
 
-/// Each statement reads only unfinished rows: a start takes no longer the more is stored.
-const END_LEASES: [&str; 5] = [
+/// Each statement reads only unfinished rows: a start takes no longer the more is stored. 1 is a
+/// lease of a run that ended without an outcome.
+const END_LEASES: [&str; 6] = [
     "UPDATE inbox SET due_at = 0 WHERE lease > 0",
-    "UPDATE run SET leased_until = 0 WHERE leased_until > 0 AND due_at IS NOT NULL",
+    "UPDATE run SET leased_until = 1 WHERE leased_until > 1 AND due_at IS NOT NULL",
+    "UPDATE run SET leased_until = 1 WHERE leased_until > 1 AND follow_at IS NOT NULL",
     "UPDATE slot SET leased_until = 0 WHERE leased_until > 0 AND due_at IS NOT NULL",
     "UPDATE link_fence SET leased_until = 0 WHERE leased_until > 0",
     "UPDATE reconciler SET leased_until = 0 WHERE leased_until > 0",
@@ -168,7 +174,10 @@ mod tests {
             // The inbox holds undecided deliveries only, the others a row for each organization.
             let is_small =
                 ["inbox", "link_fence", "reconciler"].iter().any(|table| plan.contains(table));
-            assert!(is_small || plan.contains("_by_due"), "{statement}: {plan}");
+            assert!(
+                is_small || plan.contains("_by_due") || plan.contains("_by_follow"),
+                "{statement}: {plan}"
+            );
         }
     }
 

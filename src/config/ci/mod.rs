@@ -1,0 +1,84 @@
+//! `[ci.NAME]`: the CI systems, and how the gateway asks each to start a run.
+
+/// Kind `webhook`.
+mod webhook;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::ci::{CALL_TIMEOUT_MAX, Common, Kind, Options};
+
+use super::kind;
+use super::section::Section;
+use super::value::Range;
+
+/// The valid CI systems, and the names of all.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) options: BTreeMap<String, Options>,
+    /// The name of each table, and the byte offset of its header.
+    pub(super) names: Vec<(String, usize)>,
+    /// The names of entries that are not tables.
+    pub(super) unread: Vec<String>,
+}
+
+/// Everything below `[ci]`.
+pub(super) fn read(section: Option<Section<'_>>) -> Read {
+    let mut read = Read::default();
+    for (name, section) in section.into_iter().flat_map(|section| section.named_tables("ci.NAME")) {
+        let Some(section) = section else {
+            read.unread.push(name.to_owned());
+            continue;
+        };
+        read.names.push((name.to_owned(), section.offset));
+        if let Some(options) = system(section) {
+            read.options.insert(name.to_owned(), options);
+        }
+    }
+    read
+}
+
+/// Reads the keys of one kind.
+type ReadKind = fn(Section<'_>) -> Option<Arc<dyn Kind>>;
+
+const KINDS: [(&str, ReadKind); 1] = [("webhook", webhook::read)];
+/// Kinds that later versions will have.
+const PLANNED: [&str; 8] = [
+    "azure_pipelines",
+    "jenkins",
+    "dbt_cloud",
+    "github_actions",
+    "gitlab",
+    "buildkite",
+    "http",
+    "runner",
+];
+
+fn system(mut section: Section<'_>) -> Option<Options> {
+    let (read, _) = kind::read(&mut section, "\"webhook\"", &KINDS, &PLANNED)?;
+    let common = common(&mut section);
+    Some(Options { common, kind: read(section)? })
+}
+
+/// The keys of every kind.
+fn common(section: &mut Section<'_>) -> Common {
+    let count = |section: &mut Section<'_>, key, example| {
+        section.value(key, example).and_then(|value| value.count())
+    };
+    let concurrency = count(section, "concurrency", "10");
+    let requests_per_minute = count(section, "requests_per_minute", "300");
+    let call = Range { least: "3s", greatest: "60s", because: "" };
+    let call_timeout = section.duration("call_timeout", "15s", call).min(CALL_TIMEOUT_MAX);
+    let poll = Range { least: "1s", greatest: "1h", because: "" };
+    let poll_interval = section.duration("poll_interval", "10s", poll);
+    let poll_interval_max = section.duration("poll_interval_max", "60s", poll);
+    let ca_file = section.value("ca_file", "\"/etc/ssl/ci.pem\"");
+    Common {
+        concurrency,
+        requests_per_minute,
+        call_timeout,
+        poll_interval,
+        poll_interval_max: poll_interval_max.max(poll_interval),
+        ca_file: ca_file.and_then(|value| value.text()).map(Into::into),
+    }
+}

@@ -1,0 +1,12 @@
+-- When the CI of a run is asked about it next; set while the run is at the CI, and until the CI was
+-- told to cancel it.
+ALTER TABLE run ADD COLUMN follow_at INTEGER;
+CREATE INDEX run_by_follow ON run (follow_at) WHERE follow_at IS NOT NULL;
+
+-- Accounts at CI systems that are not called until then: they limit the rate of calls, or have
+-- locked the gateway out.
+CREATE TABLE ci_pause (
+    account TEXT PRIMARY KEY,
+    until INTEGER NOT NULL,
+    reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
