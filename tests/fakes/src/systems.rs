@@ -5,6 +5,10 @@
 
 /// A build, and the builds of one system.
 pub mod build;
+/// Buildkite, REST API version 2.
+pub mod buildkite;
+/// Signatures of callbacks.
+mod signed;
 
 pub use build::{Build, Builds, State};
 
