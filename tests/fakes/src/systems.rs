@@ -7,6 +7,8 @@
 pub mod build;
 /// Buildkite, REST API version 2.
 pub mod buildkite;
+/// dbt Cloud, Administrative API version 2.
+pub mod dbt_cloud;
 /// Signatures of callbacks.
 mod signed;
 
