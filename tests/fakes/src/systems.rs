@@ -9,6 +9,8 @@ pub mod build;
 pub mod buildkite;
 /// dbt Cloud, Administrative API version 2.
 pub mod dbt_cloud;
+/// Jenkins.
+pub mod jenkins;
 /// Signatures of callbacks.
 mod signed;
 
