@@ -109,29 +109,18 @@ impl Shell {
         url
     }
 
-    /// Reads or changes a CI system that was added, and wakes what waits for a change.
-    ///
-    /// # Panics
-    /// There is none of that name.
-    pub fn system<T>(&self, name: &str, act: impl FnOnce(&mut dyn System) -> T) -> T {
-        let result = match self.worlds.systems().get_mut(name) {
-            Some(system) => act(&mut **system),
-            None => panic!("there is no CI system {name}"),
-        };
+    /// Reads or changes a CI system that was added, and wakes what waits for a change; none where
+    /// there is none of that name.
+    pub fn system<T>(&self, name: &str, act: impl FnOnce(&mut dyn System) -> T) -> Option<T> {
+        let result = self.worlds.systems().get_mut(name).map(|system| act(&mut **system));
         self.worlds.changed();
         result
     }
 
     /// Reads or changes a CI system of a known kind that was added, and wakes what waits for a
-    /// change.
-    ///
-    /// # Panics
-    /// There is none of that name and kind.
-    pub fn system_as<S: System, T>(&self, name: &str, act: impl FnOnce(&mut S) -> T) -> T {
-        self.system(name, |system| match (system as &mut dyn Any).downcast_mut::<S>() {
-            Some(system) => act(system),
-            None => panic!("the CI system {name} is of another kind"),
-        })
+    /// change; none where there is none of that name and kind.
+    pub fn system_as<S: System, T>(&self, name: &str, act: impl FnOnce(&mut S) -> T) -> Option<T> {
+        self.system(name, |system| (system as &mut dyn Any).downcast_mut::<S>().map(act))?
     }
 
     /// Reads or changes Entra at the present time, and wakes what waits for a change.
