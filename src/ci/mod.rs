@@ -5,6 +5,8 @@
 
 /// How fast each account may be called, and pauses.
 mod account;
+/// Kind `buildkite`.
+pub mod buildkite;
 /// Who sent a callback.
 mod callback;
 /// Calls to one CI.

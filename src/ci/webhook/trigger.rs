@@ -2,11 +2,10 @@
 //! else try again.
 
 use serde::Deserialize;
-use url::Url;
 
 use crate::ci::client::{Answer, Client};
 use crate::ci::error::{Error, Refusal};
-use crate::ci::text::error_text;
+use crate::ci::text::{error_text, web_link};
 use crate::domain::run::Started;
 
 /// What the CI may say about the run that it has started.
@@ -36,10 +35,7 @@ fn accepted(body: &[u8]) -> Started {
         serde_json::Value::Number(id) => Some(id.to_string()),
         _ => None,
     });
-    // People click on the link, so only schemes that are safe in a browser are taken over.
-    let is_link =
-        |url: &String| Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    Started::Accepted { ci_id, url: reply.url.filter(is_link) }
+    Started::Accepted { ci_id, url: reply.url.as_deref().and_then(web_link) }
 }
 
 #[cfg(test)]

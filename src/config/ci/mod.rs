@@ -1,16 +1,23 @@
 //! `[ci.NAME]`: the CI systems, and how the gateway asks each to start a run.
 
+/// Kind `buildkite`.
+mod buildkite;
 /// Kind `webhook`.
 mod webhook;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::ci::{CALL_TIMEOUT_MAX, Common, Kind, Options};
+use url::Url;
 
+use crate::ci::{CALL_TIMEOUT_MAX, Common, Kind, Options};
+use crate::secret::Secret;
+
+use super::address;
 use super::kind;
+use super::secrets;
 use super::section::Section;
-use super::value::Range;
+use super::value::{Range, Value};
 
 /// The valid CI systems, and the names of all.
 #[derive(Default)]
@@ -41,23 +48,37 @@ pub(super) fn read(section: Option<Section<'_>>) -> Read {
 /// Reads the keys of one kind.
 type ReadKind = fn(Section<'_>) -> Option<Arc<dyn Kind>>;
 
-const KINDS: [(&str, ReadKind); 1] = [("webhook", webhook::read)];
+const KINDS: [(&str, ReadKind); 2] = [("webhook", webhook::read), ("buildkite", buildkite::read)];
 /// Kinds that later versions will have.
-const PLANNED: [&str; 8] = [
-    "azure_pipelines",
-    "jenkins",
-    "dbt_cloud",
-    "github_actions",
-    "gitlab",
-    "buildkite",
-    "http",
-    "runner",
-];
+const PLANNED: [&str; 7] =
+    ["azure_pipelines", "jenkins", "dbt_cloud", "github_actions", "gitlab", "http", "runner"];
 
 fn system(mut section: Section<'_>) -> Option<Options> {
     let (read, _) = kind::read(&mut section, "\"webhook\"", &KINDS, &PLANNED)?;
     let common = common(&mut section);
     Some(Options { common, kind: read(section)? })
+}
+
+/// A required token or password of this CI.
+fn token(section: &mut Section<'_>, key: &'static str, example: &'static str) -> Option<Secret> {
+    let value = section.required(key, example)?;
+    Some(secrets::load(&value, " to a token of this CI")?.secret)
+}
+
+/// `webhook_secret`: one secret of callbacks, or two while it is replaced; none without the key.
+fn webhook_secrets(section: &mut Section<'_>) -> Vec<Secret> {
+    let value = section.value("webhook_secret", "{ env = \"CI_WEBHOOK_SECRET\" }");
+    let load = |value: &Value<'_>| secrets::load(value, " to the secret of the CI's webhook");
+    let loaded = value.map(|value| secrets::one_or_two(&value, load)).unwrap_or_default();
+    loaded.into_iter().map(|loaded| loaded.secret).collect()
+}
+
+/// `url`, or the example where the key is absent.
+fn url_or(section: &mut Section<'_>, example: &'static str) -> Option<Url> {
+    match section.value("url", example) {
+        Some(value) => address::base(&value),
+        None => Url::parse(example.trim_matches('"')).ok(),
+    }
 }
 
 /// The keys of every kind.

@@ -1,0 +1,42 @@
+//! Whether the token has its scopes and the pipeline exists.
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::Buildkite;
+use crate::ci::client::{Call, below};
+use crate::ci::system::Finding;
+
+/// What builds are started, read and cancelled with.
+const SCOPES: [&str; 2] = ["read_builds", "write_builds"];
+
+impl Buildkite {
+    pub(super) async fn check_settings(&self) -> Vec<Finding> {
+        let url = below(&self.options.url, &["v2", "access-token"], &[]);
+        let call = Call::new(Method::GET, url).bearer(&self.options.token);
+        let token = match self.client.succeed(call).await {
+            Ok(answer) => answer.json(),
+            Err(error) => {
+                let help = "give token an API access token of this organization";
+                return vec![Finding::problem(format!("the token is refused: {error}"), help)];
+            }
+        };
+        let scopes = token.get("scopes").and_then(Value::as_array).cloned().unwrap_or_default();
+        let missing = SCOPES.iter().filter(|scope| !scopes.contains(&Value::from(**scope)));
+        let mut findings: Vec<Finding> = missing
+            .map(|scope| {
+                let what = format!("the token lacks the scope {scope}");
+                Finding::problem(what, "create an API access token with read_builds, write_builds")
+            })
+            .collect();
+        let pipeline = &self.options.pipeline;
+        match self.client.succeed(self.list(&[])).await {
+            Ok(_) => findings.push(Finding::note(format!("the pipeline {pipeline} exists"))),
+            Err(error) => findings.push(Finding::problem(
+                format!("the builds of {pipeline} cannot be read: {error}"),
+                "write the slugs of the organization and of the pipeline, as in its address",
+            )),
+        }
+        findings
+    }
+}
