@@ -13,6 +13,12 @@ pub mod dbt_cloud;
 pub mod jenkins;
 /// Signatures of callbacks.
 mod signed;
+/// GitHub Actions.
+pub mod github_actions;
+#[cfg(test)]
+mod published;
+/// Paths as most servers read them.
+mod strict_path;
 
 pub use build::{Build, Builds, State};
 

@@ -52,3 +52,8 @@ pub fn parse_rfc3339(text: &str) -> Option<i64> {
     let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok()
 }
+
+/// `2026-11-23T09:14:16Z`, without a fraction of a second, as most CI systems write it.
+pub fn whole_seconds(milliseconds: i64) -> String {
+    format!("{}Z", rfc3339(milliseconds).get(..19).unwrap_or_default())
+}
