@@ -15,6 +15,8 @@ pub mod jenkins;
 mod signed;
 /// GitHub Actions.
 pub mod github_actions;
+/// GitLab CI.
+pub mod gitlab;
 #[cfg(test)]
 mod published;
 /// Paths as most servers read them.
