@@ -21,6 +21,8 @@ pub mod gitlab;
 mod published;
 /// Paths as most servers read them.
 mod strict_path;
+/// TeamCity.
+pub mod teamcity;
 
 pub use build::{Build, Builds, State};
 
