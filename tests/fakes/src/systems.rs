@@ -3,6 +3,8 @@
 //! Every system is a world. They differ in their API only: what a build is, and what a test may do
 //! with it, is the same for all.
 
+/// Airflow.
+pub mod airflow;
 /// A build, and the builds of one system.
 pub mod build;
 /// Buildkite, REST API version 2.
