@@ -25,6 +25,8 @@ mod published;
 mod strict_path;
 /// TeamCity.
 pub mod teamcity;
+/// Woodpecker.
+pub mod woodpecker;
 
 pub use build::{Build, Builds, State};
 

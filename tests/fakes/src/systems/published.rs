@@ -60,7 +60,8 @@ impl Document {
             return;
         }
         if value.is_null() {
-            if schema["nullable"] != true && schema["type"] != "null" {
+            let is_typed = schema["type"].is_string() && schema["type"] != "null";
+            if is_typed && schema["nullable"] != true {
                 differences.push(format!("{at} is null"));
             }
             return;
