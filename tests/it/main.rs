@@ -14,6 +14,8 @@
 
 /// Seeded faults at every neighbour, and afterwards no lost event, no run twice, all states final.
 mod chaos;
+/// The same stories for every kind of CI that has an API.
+mod ci;
 /// The command line.
 mod cli;
 /// The binary, killed at any request and started again.

@@ -108,6 +108,8 @@ fn render(run: &Run) -> Value {
         "ci": run.ci,
         "ci_id": run.ci_id,
         "attempts": run.attempts,
+        "is_cancelling": run.cancel_attempts.is_some(),
+        "ci_problem": run.ci_problem,
         "created_at": run.created_at,
         "updated_at": run.updated_at,
         "overdue_at": run.overdue_at,

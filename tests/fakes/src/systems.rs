@@ -11,16 +11,16 @@ pub mod build;
 pub mod buildkite;
 /// dbt Cloud, Administrative API version 2.
 pub mod dbt_cloud;
-/// Jenkins.
-pub mod jenkins;
-/// Signatures of callbacks.
-mod signed;
 /// GitHub Actions.
 pub mod github_actions;
 /// GitLab CI.
 pub mod gitlab;
+/// Jenkins.
+pub mod jenkins;
 #[cfg(test)]
 mod published;
+/// Signatures of callbacks.
+mod signed;
 /// Paths as most servers read them.
 mod strict_path;
 /// TeamCity.

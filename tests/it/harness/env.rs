@@ -98,6 +98,7 @@ impl Env {
             server: String::new(),
             secrets: String::new(),
             signing: r#"{ env = "BUILDER_SECRET" }"#.to_owned(),
+            ci: None,
             storage: None,
             database: "gateway.db".into(),
             environment: Default::default(),

@@ -49,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) secrets: String,
     /// The value of the CI's `secret`.
     pub(crate) signing: String,
+    /// The keys of `[ci.builder]`; none is the fake CI that is started by webhook.
+    pub(crate) ci: Option<String>,
     /// The keys of `[storage]`; none keeps the state in SQLite, in `database`.
     pub(crate) storage: Option<String>,
     /// The file of SQLite's database, below `folder`.
@@ -122,22 +124,22 @@ azure_devops_url = "{organization_url}"
 {credential}
 {checks}
 [ci.builder]
-kind = "webhook"
-url = "{ci_url}"
-secret = {signing}
+{ci}
 "#,
             listen = self.listen,
             drain = self.drain,
             server = self.server,
             secrets = self.secrets,
-            signing = self.signing,
+            ci = self.ci.clone().unwrap_or_else(|| format!(
+                "kind = \"webhook\"\nurl = \"{}\"\nsecret = {}",
+                self.ci_url, self.signing
+            )),
             public_url = self.public_url.clone().unwrap_or(format!("http://{}", self.listen)),
             storage = self.storage(),
             organization_url = self.organization_url,
             organization = self.organization,
             credential = self.credential,
             checks = self.checks,
-            ci_url = self.ci_url,
         )
     }
 
