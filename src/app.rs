@@ -1,6 +1,9 @@
 //! The composition root: builds the store, the clients, the workers and the server from typed
 //! options, and stops them in an order in which nothing is lost.
 
+/// Calls of the CI kind `azure_pipelines`.
+mod azure_devops;
+
 /// The parts of the gateway that are set up once.
 mod components;
 

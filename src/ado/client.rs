@@ -128,6 +128,22 @@ impl Client {
         &self.options
     }
 
+    /// Makes a call about pipelines and builds, whose JSON the CI kind `azure_pipelines` knows: the
+    /// path is below the organization.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn call_pipelines(
+        &self,
+        credential: Credential,
+        method: Method,
+        segments: &[&str],
+        query: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Result<Value, Error> {
+        self.call(credential, Call { query, body, ..Call::new(method, segments) }).await
+    }
+
     /// Makes the call and returns the JSON of its answer. Reports the outcome to the receipt of the
     /// credential.
     pub(super) async fn call(
@@ -302,6 +318,21 @@ fn result_of(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Val
 struct Document {
     message: String,
     type_key: String,
+    custom_properties: CustomProperties,
+}
+
+/// What is wrong with a build that was not queued (docs/ci.md, "Azure Pipelines").
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct CustomProperties {
+    validation_results: Vec<ValidationResult>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ValidationResult {
+    result: Value,
+    message: String,
 }
 
 fn error_of(status: StatusCode, headers: &HeaderMap, body: &[u8], is_json: bool) -> Error {
@@ -310,7 +341,13 @@ fn error_of(status: StatusCode, headers: &HeaderMap, body: &[u8], is_json: bool)
     } else {
         Document::default()
     };
-    let reason = if document.message.is_empty() {
+    let invalid = document.custom_properties.validation_results.iter();
+    let invalid = invalid.filter(|one| !one.message.is_empty() && one.result != "ok");
+    let invalid: Vec<_> = invalid.map(|one| one.message.as_str()).collect();
+    let reason = if !invalid.is_empty() {
+        // The message itself only says that there were errors.
+        cut(&invalid.join("; "), REASON_CHARS_MAX)
+    } else if document.message.is_empty() {
         format!("{status} without an explanation")
     } else {
         cut(&document.message, REASON_CHARS_MAX)

@@ -18,11 +18,16 @@ pub enum Scope {
     CodeStatus,
     /// Write code and branch policies: Azure DevOps has no narrower scope for policies.
     CodeWrite,
+    /// Read builds and pipelines.
+    Build,
+    /// Queue and cancel builds.
+    BuildExecute,
 }
 
 impl Scope {
     /// Every scope that the gateway asks for.
-    pub const ALL: [Scope; 3] = [Scope::Code, Scope::CodeStatus, Scope::CodeWrite];
+    pub const ALL: [Scope; 5] =
+        [Scope::Code, Scope::CodeStatus, Scope::CodeWrite, Scope::Build, Scope::BuildExecute];
 }
 
 impl Scope {
@@ -32,6 +37,8 @@ impl Scope {
             Scope::Code => "vso.code",
             Scope::CodeStatus => "vso.code_status",
             Scope::CodeWrite => "vso.code_write",
+            Scope::Build => "vso.build",
+            Scope::BuildExecute => "vso.build_execute",
         }
     }
 }

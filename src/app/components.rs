@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
+use super::azure_devops::AsIdentity;
 use super::reconcilers::reconcilers;
 use crate::ado;
-use crate::ci::Systems;
+use crate::ci::azure_pipelines::AzureDevOps;
+use crate::ci::{self, Systems};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::credentials::Identities;
+use crate::credentials::{Identities, Identity};
 use crate::deps::{Deps, Instance};
 use crate::pipeline::observe::Observe;
 use crate::reconcile::survey::{SurveyTarget, Surveys};
@@ -26,13 +28,13 @@ pub async fn components(
     instance_id: String,
 ) -> anyhow::Result<Components> {
     let deps = deps(config, store, instance_id).await?;
-    let systems = systems(config, &deps.clock)?;
+    let organizations = config.organizations.iter().map(|one| (&one.ado, &one.credential));
+    let identities = Identities::new(organizations, &deps).map_err(anyhow::Error::msg)?;
+    let systems = systems(config, &deps.clock, Some(&identities))?;
     // A restart asks no account sooner than it has to.
     let pauses = deps.store.ci_pauses(deps.clock.now()).await?;
     let pauses = pauses.into_iter().map(|it| (it.account, (it.until, it.reason)));
     systems.apply_pauses(pauses.collect());
-    let organizations = config.organizations.iter().map(|one| (&one.ado, &one.credential));
-    let identities = Identities::new(organizations, &deps).map_err(anyhow::Error::msg)?;
     let names = config.organizations.iter().map(|one| one.ado.name.clone());
     Ok(Components {
         options: config.server.clone(),
@@ -47,13 +49,22 @@ pub async fn components(
     })
 }
 
-/// The CI systems of a configuration.
+/// The CI systems of a configuration. Without identities no call is made to Azure Pipelines.
 ///
 /// # Errors
 /// A certificate cannot be read.
-pub(crate) fn systems(config: &Config, clock: &Clock) -> anyhow::Result<Systems> {
+pub(crate) fn systems(
+    config: &Config,
+    clock: &Clock,
+    identities: Option<&Identities>,
+) -> anyhow::Result<Systems> {
+    let by_organization = identities.iter().flat_map(|identities| &identities.by_organization);
+    let as_identity = |(name, identity): (&String, &Identity)| {
+        (name.clone(), Arc::new(AsIdentity(identity.clone())) as Arc<dyn AzureDevOps>)
+    };
+    let organizations: ci::Organizations = Arc::new(by_organization.map(as_identity).collect());
     let http = |certificate| ado::http_client_with(certificate).map_err(|error| error.to_string());
-    Ok(Systems::new(&http, clock, config.ci.clone())?)
+    Ok(Systems::new(&http, clock, &organizations, config.ci.clone())?)
 }
 
 async fn deps(config: &Config, store: Arc<dyn Store>, instance_id: String) -> anyhow::Result<Deps> {

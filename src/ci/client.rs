@@ -3,6 +3,7 @@
 //!
 //! URLs come from the configuration and from ids, never from an answer (docs/ci.md, "Every kind").
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::account::Account;
+use super::azure_pipelines::AzureDevOps;
 use super::error::{Error, Refusal};
 use super::rate_headers;
 use super::text::{Masks, error_text};
@@ -22,6 +24,9 @@ use crate::secret::Secret;
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// How long an account is left alone that limits the rate and does not say for how long.
 const PAUSE: Duration = Duration::from_secs(60);
+
+/// Azure DevOps as the identity of each organization, by name.
+pub type Organizations = Arc<BTreeMap<String, Arc<dyn AzureDevOps>>>;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -34,6 +39,8 @@ pub struct Client {
     pub(crate) timeout: Duration,
     /// What no text may contain.
     pub(crate) masks: Masks,
+    /// Azure DevOps as the identity of each organization, by name; empty where no gateway runs.
+    pub(crate) azure_devops: Organizations,
     /// How long a 429 without a time locks the account out.
     pub(crate) lockout: Option<Duration>,
 }

@@ -5,6 +5,8 @@
 
 /// How fast each account may be called, and pauses.
 mod account;
+/// Kind `azure_pipelines`.
+pub mod azure_pipelines;
 /// Kind `buildkite`.
 pub mod buildkite;
 /// Who sent a callback.
@@ -30,7 +32,7 @@ use std::time::Duration;
 pub const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
 pub use callback::{Callback, CallbackError, Mentioned, Scheme};
-pub use client::{Call, Client};
+pub use client::{Call, Client, Organizations};
 pub use error::{Error, Refusal};
 pub use options::{Common, Kind, Options};
 pub use system::{Cancelled, Finding, Observed, System};

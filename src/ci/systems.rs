@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::account::{Accounts, Pauses};
 use super::callback::{Callback, CallbackError, Mentioned};
-use super::client::Client;
+use super::client::{Client, Organizations};
 use super::error::{Error, Refusal};
 use super::options::Options;
 use super::system::{Cancelled, Finding, Observed, System};
@@ -48,6 +48,7 @@ impl Systems {
     pub fn new(
         http: &dyn Fn(Option<reqwest::Certificate>) -> Result<reqwest::Client, String>,
         clock: &Clock,
+        azure_devops: &Organizations,
         options: BTreeMap<String, Options>,
     ) -> Result<Self, SetupError> {
         let accounts = Arc::new(Accounts::default());
@@ -68,6 +69,7 @@ impl Systems {
                 clock: clock.clone(),
                 timeout: common.call_timeout,
                 masks: masks.clone(),
+                azure_devops: Arc::clone(azure_devops),
                 lockout: kind.lockout(),
             };
             let intervals = PollIntervals {

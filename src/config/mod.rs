@@ -136,7 +136,10 @@ fn read_root(mut root: Section<'_>) -> Option<Config> {
     let secrets = secrets::keyring(root.required_table("secrets", "secrets", ROOT_KEY));
     let api_tokens = server::api_tokens(root.tables("api_token"));
     let organizations = organizations::read(root.tables("organization"));
-    let ci = ci::read(root.table("ci", "ci"));
+    let known = organizations.iter().filter_map(|read| read.organization.as_ref());
+    let known: Vec<_> =
+        known.map(|one| (one.ado.name.as_str(), &one.ado.azure_devops_url)).collect();
+    let ci = ci::read(root.table("ci", "ci"), &known);
     let defined = checks::Defined {
         organizations: organizations.iter().filter_map(|read| read.name.as_deref()).collect(),
         ci: ci.names.iter().map(|(name, _)| name).chain(&ci.unread).map(String::as_str).collect(),

@@ -1,5 +1,7 @@
 //! `[ci.NAME]`: the CI systems, and how the gateway asks each to start a run.
 
+/// Kind `azure_pipelines`.
+mod azure_pipelines;
 /// Kind `buildkite`.
 mod buildkite;
 /// Kind `webhook`.
@@ -30,7 +32,7 @@ pub(super) struct Read {
 }
 
 /// Everything below `[ci]`.
-pub(super) fn read(section: Option<Section<'_>>) -> Read {
+pub(super) fn read(section: Option<Section<'_>>, organizations: &Organizations<'_>) -> Read {
     let mut read = Read::default();
     for (name, section) in section.into_iter().flat_map(|section| section.named_tables("ci.NAME")) {
         let Some(section) = section else {
@@ -38,25 +40,31 @@ pub(super) fn read(section: Option<Section<'_>>) -> Read {
             continue;
         };
         read.names.push((name.to_owned(), section.offset));
-        if let Some(options) = system(section) {
+        if let Some(options) = system(section, organizations) {
             read.options.insert(name.to_owned(), options);
         }
     }
     read
 }
 
+/// The names and base URLs of the organizations, which a CI may belong to.
+type Organizations<'o> = [(&'o str, &'o Url)];
+
 /// Reads the keys of one kind.
-type ReadKind = fn(Section<'_>) -> Option<Arc<dyn Kind>>;
+type ReadKind = fn(Section<'_>, &Organizations<'_>) -> Option<Arc<dyn Kind>>;
 
-const KINDS: [(&str, ReadKind); 2] = [("webhook", webhook::read), ("buildkite", buildkite::read)];
+const KINDS: [(&str, ReadKind); 3] = [
+    ("webhook", |section, _| webhook::read(section)),
+    ("azure_pipelines", azure_pipelines::read),
+    ("buildkite", |section, _| buildkite::read(section)),
+];
 /// Kinds that later versions will have.
-const PLANNED: [&str; 7] =
-    ["azure_pipelines", "jenkins", "dbt_cloud", "github_actions", "gitlab", "http", "runner"];
+const PLANNED: [&str; 6] = ["jenkins", "dbt_cloud", "github_actions", "gitlab", "http", "runner"];
 
-fn system(mut section: Section<'_>) -> Option<Options> {
+fn system(mut section: Section<'_>, organizations: &Organizations<'_>) -> Option<Options> {
     let (read, _) = kind::read(&mut section, "\"webhook\"", &KINDS, &PLANNED)?;
     let common = common(&mut section);
-    Some(Options { common, kind: read(section)? })
+    Some(Options { common, kind: read(section, organizations)? })
 }
 
 /// A required token or password of this CI.
