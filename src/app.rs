@@ -33,6 +33,8 @@ use crate::storage::{self, Engine, Store};
 use crate::worker::Tick;
 use crate::{priority, process};
 
+pub(crate) use components::systems;
+
 pub use components::components;
 
 /// How long a stopping gateway still serves while it is unready, at most: load balancers need a

@@ -36,6 +36,6 @@ pub use client::{Call, Client, Organizations};
 pub use error::{Error, Refusal};
 pub use options::{Common, Kind, Options};
 pub use system::{Cancelled, Finding, Observed, System};
-pub use systems::{SetupError, Systems};
+pub use systems::{Listed, SetupError, Systems};
 pub use template::Template;
 pub use trigger::Trigger;

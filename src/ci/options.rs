@@ -13,6 +13,8 @@ use crate::secret::Secret;
 /// One `[ci.NAME]`.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// The word of `kind`.
+    pub kind_name: &'static str,
     pub common: Common,
     pub kind: Arc<dyn Kind>,
 }
@@ -45,6 +47,11 @@ pub trait Kind: Debug + Send + Sync {
     /// Whose budget of calls is used: the kind, the host, and what identifies the account there,
     /// without a secret. `name` where the section has an account of its own.
     fn account(&self, name: &str) -> String;
+
+    /// Whether callbacks are expected: a secret for them is configured.
+    fn takes_callbacks(&self) -> bool {
+        false
+    }
 
     /// How long a 429 locks the account out, whatever it says.
     fn lockout(&self) -> Option<Duration> {

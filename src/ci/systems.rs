@@ -26,10 +26,22 @@ pub struct Systems {
 
 #[derive(Debug)]
 struct Configured {
+    kind_name: &'static str,
+    takes_callbacks: bool,
     system: Arc<dyn System>,
     abilities: Abilities,
     masks: Masks,
     intervals: PollIntervals,
+}
+
+/// What one CI can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed<'a> {
+    pub name: &'a str,
+    /// The word of `kind`.
+    pub kind: &'static str,
+    pub abilities: Abilities,
+    pub takes_callbacks: bool,
 }
 
 /// Why the CI systems cannot be set up.
@@ -55,7 +67,7 @@ impl Systems {
         let mut by_name = BTreeMap::new();
         for (name, options) in options {
             let failed = |reason: String| SetupError { name: name.clone(), reason };
-            let Options { common, kind } = options;
+            let Options { kind_name, common, kind } = options;
             let certificate = common.ca_file.as_ref().map(|path| {
                 let pem = std::fs::read(path).map_err(|error| error.to_string())?;
                 reqwest::Certificate::from_pem(&pem).map_err(|error| error.to_string())
@@ -77,8 +89,15 @@ impl Systems {
                 last: common.poll_interval_max,
                 offset: offset(&name, common.poll_interval),
             };
-            let (abilities, system) = (kind.abilities(), kind.system(client));
-            by_name.insert(name, Configured { system, abilities, masks, intervals });
+            let configured = Configured {
+                kind_name,
+                takes_callbacks: kind.takes_callbacks(),
+                system: kind.system(client),
+                abilities: kind.abilities(),
+                masks,
+                intervals,
+            };
+            by_name.insert(name, configured);
         }
         Ok(Self { by_name: Arc::new(by_name), accounts })
     }
@@ -93,9 +112,14 @@ impl Systems {
         self.by_name.get(name).map(|it| it.intervals)
     }
 
-    /// The names of all, in order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.by_name.keys().map(String::as_str)
+    /// What each can do, in the order of their names.
+    pub fn listed(&self) -> impl Iterator<Item = Listed<'_>> {
+        self.by_name.iter().map(|(name, it)| Listed {
+            name,
+            kind: it.kind_name,
+            abilities: it.abilities,
+            takes_callbacks: it.takes_callbacks,
+        })
     }
 
     /// Asks the CI of this name to start a run.

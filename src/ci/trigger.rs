@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use url::Url;
 
 use super::error::Error;
 use super::systems::unfit;
 use super::template::{Template, short_ref};
 use crate::domain::run::Run;
 use crate::domain::time::Timestamp;
-use crate::secret::Secret;
+use crate::secret::{Keyring, Secret};
 
 /// See the module.
 #[derive(Debug)]
@@ -23,6 +24,27 @@ pub struct Trigger<'a> {
     pub report_token: Secret,
     /// When this attempt is sent.
     pub sent_at: Timestamp,
+}
+
+impl<'a> Trigger<'a> {
+    /// The trigger of the next attempt. `public_url` is that of the gateway.
+    pub fn new(
+        run: &'a Run,
+        clone_url: String,
+        public_url: &Url,
+        keys: &Keyring,
+        sent_at: Timestamp,
+    ) -> Self {
+        let public_url = public_url.as_str().trim_end_matches('/');
+        Self {
+            run,
+            attempt: run.attempts.saturating_add(1),
+            clone_url,
+            report_url: format!("{public_url}/v1/runs/{}/reports", run.id),
+            report_token: keys.report_token(run.id),
+            sent_at,
+        }
+    }
 }
 
 impl Trigger<'_> {

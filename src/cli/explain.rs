@@ -11,11 +11,15 @@ use serde_json::{Value, json};
 use super::gateway::Gateway;
 use super::{Common, usage};
 use crate::ado::hooks::{Delivered, read};
+use crate::app;
+use crate::ci::Trigger;
 use crate::cli::output::say;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::decision::Decision;
 use crate::domain::fact::Fact;
+use crate::domain::run::Run;
+use crate::domain::time::Timestamp;
 use crate::pipeline::decide;
 use crate::printable::printable;
 
@@ -54,10 +58,11 @@ impl Explain {
         let now = Clock::system().now();
         let (delivered, is_sample) = read_as_event(&body);
         let decision = decide::explain(&config.checks, &organization, &delivered, now);
+        let requests = requests(&config, &decision.planned, now)?;
         if common.json {
-            say!("{}", as_json(&delivered, &decision, is_sample));
+            say!("{}", as_json(&delivered, &decision, &requests, is_sample));
         } else {
-            print(&delivered, &decision, is_sample);
+            print(&delivered, &decision, &requests, is_sample);
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -77,6 +82,20 @@ impl Explain {
         };
         found.cloned()
     }
+}
+
+/// The request that would start each run, with secrets masked; or why there is none.
+fn requests(config: &Config, planned: &[Run], now: Timestamp) -> anyhow::Result<Vec<String>> {
+    let systems = app::systems(config, &Clock::system(), None)?;
+    let request = |run: &Run| {
+        let organization = config.organizations.iter().find(|one| one.ado.name == run.organization);
+        let clone_url = organization.map(|one| one.ado.clone_url(&run.repository).to_string());
+        let public_url = &config.server.public_url;
+        let clone_url = clone_url.unwrap_or_default();
+        let trigger = Trigger::new(run, clone_url, public_url, &config.secrets, now);
+        systems.explain(&run.ci, &trigger).unwrap_or_else(|error| format!("none: {error}"))
+    };
+    Ok(planned.iter().map(request).collect())
 }
 
 fn read_bytes(file: &PathBuf) -> anyhow::Result<Vec<u8>> {
@@ -103,14 +122,20 @@ fn read_as_event(body: &[u8]) -> (Delivered, bool) {
     (read(Value::Object(fields).to_string().as_bytes()), true)
 }
 
-fn as_json(delivered: &Delivered, decision: &Decision, is_sample: bool) -> Value {
+fn as_json(
+    delivered: &Delivered,
+    decision: &Decision,
+    requests: &[String],
+    is_sample: bool,
+) -> Value {
     let runs: Vec<Value> = decision
         .planned
         .iter()
-        .map(|run| {
+        .zip(requests)
+        .map(|(run, request)| {
             json!({ "check": run.check, "genre": run.genre, "ci": run.ci, "commit": run.commit,
                 "ref": run.git_ref,
-                "pull_request": run.pull_request.as_ref().map(|of| of.id) })
+                "pull_request": run.pull_request.as_ref().map(|of| of.id), "request": request })
         })
         .collect();
     json!({
@@ -123,7 +148,7 @@ fn as_json(delivered: &Delivered, decision: &Decision, is_sample: bool) -> Value
     })
 }
 
-fn print(delivered: &Delivered, decision: &Decision, is_sample: bool) {
+fn print(delivered: &Delivered, decision: &Decision, requests: &[String], is_sample: bool) {
     if is_sample {
         say!("note     this is a sample of Azure DevOps, which starts nothing; as a real event:");
     }
@@ -132,8 +157,9 @@ fn print(delivered: &Delivered, decision: &Decision, is_sample: bool) {
     say!("event    {}", decision.event);
     say!("outcome  {}", decision.outcome.as_str());
     say!("reason   {}", printable(&decision.reason));
-    for run in &decision.planned {
+    for (run, request) in decision.planned.iter().zip(requests) {
         let (commit, git_ref) = (printable(&run.commit), printable(&run.git_ref));
         say!("run      {} at {}: commit {commit}, {git_ref}", run.check, run.ci);
+        request.lines().for_each(|line| say!("         {}", printable(line)));
     }
 }

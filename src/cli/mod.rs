@@ -2,6 +2,7 @@
 //! 2 wrong usage or configuration.
 
 mod check_config;
+mod ci;
 mod deliveries;
 #[cfg(feature = "demo")]
 mod demo;
@@ -78,6 +79,9 @@ enum Command {
     /// List, plan, apply, rotate and remove the service-hook subscriptions of the gateway.
     #[command(subcommand)]
     Hooks(hooks::Hooks),
+    /// List CI systems, and check whether the token, the job and the settings of each are right.
+    #[command(subcommand)]
+    Ci(ci::Ci),
     /// Check and grant the permissions that the checks need in Azure DevOps.
     #[command(subcommand)]
     Permissions(permissions::Permissions),
@@ -100,6 +104,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Deliveries(deliveries) => deliveries.run(&common).await,
         Command::Runs(runs) => runs.run(&common).await,
         Command::Hooks(hooks) => hooks.run(&common).await,
+        Command::Ci(ci) => ci.run(&common).await,
         Command::Permissions(permissions) => permissions.run(&common).await,
         Command::Healthcheck => healthcheck::run(&common).await,
     };

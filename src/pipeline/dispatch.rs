@@ -139,15 +139,7 @@ impl Starter {
             .get(&run.organization)
             .map(|options| options.clone_url(&run.repository).to_string())
             .unwrap_or_default();
-        let public_url = self.public_url.as_str().trim_end_matches('/');
-        Trigger {
-            run,
-            attempt: run.attempts.saturating_add(1),
-            clone_url,
-            report_url: format!("{public_url}/v1/runs/{}/reports", run.id),
-            report_token: self.keys.report_token(run.id),
-            sent_at: self.at_ci.clock.now(),
-        }
+        Trigger::new(run, clone_url, &self.public_url, &self.keys, self.at_ci.clock.now())
     }
 
     fn after(&self, run: &Run, answer: &Answer, now: Timestamp) -> Next {

@@ -61,6 +61,10 @@ impl Kind for Options {
         format!("buildkite {host} {}", self.organization)
     }
 
+    fn takes_callbacks(&self) -> bool {
+        !self.webhook_secrets.is_empty()
+    }
+
     fn system(&self, client: Client) -> Arc<dyn System> {
         Arc::new(Buildkite { options: self.clone(), client })
     }

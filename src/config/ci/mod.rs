@@ -62,9 +62,10 @@ const KINDS: [(&str, ReadKind); 3] = [
 const PLANNED: [&str; 6] = ["jenkins", "dbt_cloud", "github_actions", "gitlab", "http", "runner"];
 
 fn system(mut section: Section<'_>, organizations: &Organizations<'_>) -> Option<Options> {
-    let (read, _) = kind::read(&mut section, "\"webhook\"", &KINDS, &PLANNED)?;
+    let kinds = KINDS.map(|(name, read)| (name, (name, read)));
+    let ((kind_name, read), _) = kind::read(&mut section, "\"webhook\"", &kinds, &PLANNED)?;
     let common = common(&mut section);
-    Some(Options { common, kind: read(section, organizations)? })
+    Some(Options { kind_name, common, kind: read(section, organizations)? })
 }
 
 /// A required token or password of this CI.

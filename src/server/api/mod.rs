@@ -6,6 +6,9 @@ mod resource;
 /// Parameters and pages of lists.
 mod paging;
 
+/// CI systems.
+mod ci;
+
 mod deliveries;
 mod runs;
 mod statuses;
@@ -90,6 +93,8 @@ fn actions(config: &mut ServiceConfig) {
         .route("/v1/runs/{id}/cancel", web::post().to(runs::cancel))
         .route("/v1/runs/{id}/rerun", web::post().to(runs::rerun))
         .route("/v1/statuses", web::post().to(statuses::post))
+        .route("/v1/ci", web::get().to(ci::list))
+        .route("/v1/ci/{name}/check", web::post().to(ci::check))
         .route("/v1/permissions", web::get().to(organizations::permissions))
         .route("/v1/organizations/{name}/link", web::post().to(link::create))
         .route("/v1/organizations/{name}/link", web::delete().to(link::unlink))
