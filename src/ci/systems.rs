@@ -11,11 +11,14 @@ use super::client::{Client, Organizations};
 use super::error::{Error, Refusal};
 use super::options::Options;
 use super::system::{Cancelled, Finding, Observed, System};
-use super::text::Masks;
+use super::text::{Masks, plain, web_link};
 use super::trigger::Trigger;
 use crate::clock::Clock;
 use crate::domain::follow::{Abilities, PollIntervals};
 use crate::domain::run::{Run, Started};
+
+/// Characters of the CI's words about a state.
+const WORDS_CHARS_MAX: usize = 400;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -145,7 +148,10 @@ impl Systems {
     /// Asks the CI of this name how runs are: an answer for each, in the same order.
     pub async fn poll(&self, name: &str, runs: &[&Run]) -> Vec<Result<Observed, Error>> {
         match self.get(name) {
-            Ok(configured) => configured.system.poll(runs).await,
+            Ok(configured) => {
+                let answers = configured.system.poll(runs).await.into_iter();
+                answers.map(|answer| answer.map(|it| configured.for_people(it))).collect()
+            }
             Err(error) => runs.iter().map(|_| Err(error.clone())).collect(),
         }
     }
@@ -219,6 +225,18 @@ impl Systems {
 
     fn get(&self, name: &str) -> Result<&Configured, Error> {
         self.by_name.get(name).ok_or_else(|| Error::Unknown { name: name.to_owned() })
+    }
+}
+
+impl Configured {
+    /// What a CI says, as a status may show it: plain words, no secret, and a link that is safe.
+    fn for_people(&self, observed: Observed) -> Observed {
+        let words = observed.description.map(|text| plain(&self.masks.mask(&text), WORDS_CHARS_MAX));
+        Observed {
+            description: words.filter(|text| !text.is_empty()),
+            url: observed.url.as_deref().and_then(web_link),
+            ..observed
+        }
     }
 }
 
