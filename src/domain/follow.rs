@@ -146,3 +146,7 @@ pub fn cancelled(run: &Run, again: bool, problem: Option<String>) -> Run {
 pub fn default_verdict(can: Abilities) -> Verdict {
     if can.polls { Verdict::Poll } else { Verdict::Report }
 }
+
+#[cfg(test)]
+#[path = "follow_tests.rs"]
+mod tests;

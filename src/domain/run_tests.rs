@@ -169,6 +169,51 @@ fn only_a_reporter_ends_a_run_whose_verdict_is_the_reporters() {
 }
 
 #[test]
+fn who_ends_a_run_is_decided_by_its_verdict_and_the_sender() {
+    use Sender::{Ci, Reporter, Runner};
+    let table = [
+        (Verdict::Report, [(Runner, true), (Reporter, true), (Ci, true)]),
+        (Verdict::Reporter, [(Runner, false), (Reporter, true), (Ci, false)]),
+        (Verdict::Poll, [(Runner, false), (Reporter, false), (Ci, true)]),
+    ];
+    for (verdict, senders) in table {
+        for (sender, may_end) in senders {
+            let dispatched = Run { verdict, ..run(State::Dispatched) };
+            let by = |state| Report { sender, ..report(state) };
+            // Whoever sends it, that a run goes on is shown.
+            let running = to(advance(&dispatched, &by(Reported::Running), later(1)));
+            assert_eq!(running.state, State::Running, "{verdict:?} {sender:?}");
+            for reported in REPORTED.into_iter().filter(|state| State::from(*state).is_final()) {
+                let outcome = advance(&running, &by(reported), later(2));
+                if may_end {
+                    let ended = to(outcome);
+                    assert_eq!(ended.state, State::from(reported), "{verdict:?} {sender:?}");
+                    assert_eq!(ended.cancel_attempts, None, "the CI has ended it itself");
+                } else {
+                    let why = not(outcome);
+                    assert!(why.starts_with("the run is running, and only "), "{why}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_runner_does_not_end_a_run_that_is_polled_and_is_told_why() {
+    let polled = Run { verdict: Verdict::Poll, ..run(State::Running) };
+    for sender in [Sender::Runner, Sender::Reporter] {
+        let sent = Report { sender, ..report(Reported::Succeeded) };
+        let why = "the run is running, and only the CI itself ends it, when it is asked \
+            (verdict = \"poll\")";
+        assert_eq!(not(advance(&polled, &sent, NOW)), why);
+    }
+    let by_ci = Report { sender: Sender::Ci, ..report(Reported::Succeeded) };
+    let reported = Run { verdict: Verdict::Reporter, ..run(State::Running) };
+    let why = not(advance(&reported, &by_ci, NOW));
+    assert!(why.ends_with("(verdict = \"reporter\")"), "{why}");
+}
+
+#[test]
 fn after_many_reports_only_a_final_one_is_applied() {
     let says = |words: String| Report { description: Some(words), ..report(Reported::Running) };
     let mut chatty = run(State::Dispatched);
@@ -232,6 +277,39 @@ fn a_timed_out_run_says_what_did_not_come() {
 }
 
 #[test]
+fn a_polled_run_that_times_out_says_why_its_ci_did_not_tell() {
+    let polled = Run { verdict: Verdict::Poll, ..run(State::Running) };
+    assert_eq!(to(time_out(&polled, later(7_200))).reason, "no result within 2h");
+    let unanswered = Run { ci_problem: Some("jenkins answered 503".into()), ..polled };
+    let next = to(time_out(&unanswered, later(7_200)));
+    assert_eq!(next.reason, "no result within 2h (jenkins answered 503)");
+}
+
+#[test]
+fn a_cancellable_run_that_is_ended_here_is_to_be_cancelled_at_its_ci() {
+    let newer = Run { commit: "b".repeat(40), ..run(State::Planned) };
+    for state in [State::Planned, State::Dispatched, State::Running] {
+        let cancellable = Run { is_cancellable: true, ..run(state) };
+        let ended = |it: &Run| {
+            [
+                supersede(it, &newer, later(7_200)),
+                time_out(it, later(7_200)),
+                end(it, State::Cancelled, "cancelled by ada".into(), later(7_200)),
+            ]
+        };
+        for next in ended(&cancellable) {
+            assert_eq!(to(next).cancel_attempts, Some(0));
+        }
+        for next in ended(&run(state)) {
+            assert_eq!(to(next).cancel_attempts, None, "its CI cannot be told");
+        }
+        // The CI has refused it, or does not know it.
+        let errored = to(end(&cancellable, State::Errored, "no such job".into(), NOW));
+        assert_eq!(errored.cancel_attempts, None);
+    }
+}
+
+#[test]
 fn a_superseded_run_names_its_successor() {
     let newer = Run { commit: "b".repeat(40), ..run(State::Planned) };
     let next = to(supersede(&run(State::Running), &newer, NOW));
@@ -247,11 +325,15 @@ fn a_rerun_is_a_run_of_its_own() {
         url: Some("https://ci/9".into()),
         ci_id: Some("9".into()),
         attempts: 3,
+        look_ups: Some(1),
+        cancel_attempts: Some(2),
+        ci_problem: Some("jenkins answered 503".into()),
         ..run(State::Failed)
     };
     let next = rerun(&ended, RunId(Uuid::from_u128(2)), "ada", later(60));
     assert_eq!((next.state, next.number, next.attempts), (State::Planned, 0, 0));
     assert_eq!((next.description, next.url, next.ci_id), (None, None, None));
+    assert_eq!((next.look_ups, next.cancel_attempts, next.ci_problem), (None, None, None));
     assert_eq!(next.reason, "rerun of 00000000-0000-0000-0000-000000000001 by ada");
     assert_eq!(next.overdue_at, later(60 + 7_200));
     assert_eq!((&next.commit, &next.git_ref), (&ended.commit, &ended.git_ref));
