@@ -12,6 +12,8 @@ mod audit;
 mod death;
 /// Decisions: all or nothing, and only while the state they were based on is unchanged.
 mod decisions;
+/// Runs that are at their CIs: asked about at their time, and pauses of calls.
+mod following;
 /// Hooks: generations of their secrets, their activity, and the hold.
 mod hooks;
 /// Deliveries: stored once, leased, decided.

@@ -252,8 +252,9 @@ pub(crate) async fn dead_before(db: &Db) -> Result<i64, Failure> {
 ///
 /// Each statement is to be committed before the next one: it locks rows of one table only, in the
 /// order in which all lock them, so that it and those who change runs and their statuses do not
-/// wait for each other in a circle. 1 is a lease of a run that ended without an outcome. The row of a process is deleted last: if this one
-/// stops before that, another process repeats all statements.
+/// wait for each other in a circle. 1 is a lease of a run that ended without an outcome; a process
+/// stays the holder of runs whose leases it ended itself. The row of a process is deleted last: if
+/// this one stops before that, another process repeats all statements.
 pub(crate) fn end_leases(condition: &str) -> [String; 6] {
     let held = format!("holder IN (SELECT id FROM instance WHERE {condition})");
     [
@@ -264,7 +265,7 @@ pub(crate) fn end_leases(condition: &str) -> [String; 6] {
         ),
         format!(
             "WITH held AS (SELECT number FROM run
-                WHERE (due_at IS NOT NULL OR follow_at IS NOT NULL) AND {held}
+                WHERE leased_until > 1 AND (due_at IS NOT NULL OR follow_at IS NOT NULL) AND {held}
                 ORDER BY number FOR UPDATE)
             UPDATE run SET leased_until = 1, holder = NULL FROM held
             WHERE run.number = held.number"
