@@ -138,6 +138,7 @@ async fn shown(bench: &Bench) -> String {
         store.link("contoso").await.unwrap(),
         store.is_known(make::digest(1)).await.unwrap(),
         store.is_known(make::digest(2)).await.unwrap(),
+        store.ci_pauses(at(0)).await.unwrap(),
         store.audit(AuditFilter::default(), page).await.unwrap().items,
     );
     let mut passes = Vec::new();

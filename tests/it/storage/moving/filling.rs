@@ -8,7 +8,8 @@ use azdo_gateway::domain::slot::Posting;
 use azdo_gateway::domain::status::Shown;
 use azdo_gateway::domain::subscription::{Found, HookScope, Settings, State as Enabled, Topic};
 use azdo_gateway::storage::{
-    Commit, LinkChange, LinkTo, PolicyRow, Reconciler, Refresh, SubscriptionRow, Ticket, Watermark,
+    CiPause, Commit, LinkChange, LinkTo, PolicyRow, Reconciler, Refresh, RunCommit,
+    SubscriptionRow, Ticket, Watermark,
 };
 
 use crate::storage::{Bench, LEASE, at, claim, make, receive};
@@ -40,6 +41,11 @@ async fn flow(bench: &Bench) {
     assert_eq!(bench.posted(&slots[0], 2, posted).await, Commit::Committed);
     bench.store.queue_status(make::status("scan", 'a', Shown::Pending), at(0)).await.unwrap();
     bench.store.claim_runs(claim(0, 1)).await.unwrap();
+    let followed = make::moved(&bench.run(runs[2].id).await, State::Dispatched, 5);
+    let followed = RunCommit { run: followed, lease: None, due_at: Some(at(50)) };
+    assert_eq!(bench.store.commit_run(followed).await.unwrap(), Commit::Committed);
+    let (account, until, reason) = ("gitlab.example".into(), at(600), "429".into());
+    bench.store.pause_ci(CiPause { account, until, reason }).await.unwrap();
     bench.accept(make::delivery(2)).await.unwrap();
     bench.accept(make::not_json(make::ORGANIZATION, "3")).await.unwrap();
     bench.accept(make::long_delivery(4, 300_000)).await.unwrap();
