@@ -18,6 +18,8 @@ pub(super) struct Defined<'d> {
     pub(super) ci: Vec<&'d str>,
     /// What each CI can be asked.
     pub(super) abilities: BTreeMap<&'d str, Abilities>,
+    /// How many runs may be at each CI at the same time; of CIs with a limit.
+    pub(super) concurrency: BTreeMap<&'d str, u32>,
     /// False where an organization has no readable name: a check may mean that one.
     pub(super) has_all_organizations: bool,
 }
@@ -48,9 +50,10 @@ pub(super) fn read(sections: Vec<Section<'_>>, defined: &Defined<'_>) -> Read {
         if let (Some(status), Some(conditions), Some(ci)) = (status, conditions, ci) {
             let Guard { required, forks, verdict } = guard;
             let is_cancellable = abilities.is_some_and(|can| can.cancels);
+            let ci_concurrency = defined.concurrency.get(ci.as_str()).copied();
             let check = assemble(status, conditions, limits, ci);
             let check = Check { commands, required, forks, verdict, ..check };
-            read.checks.push(Check { inputs, is_cancellable, ..check });
+            read.checks.push(Check { inputs, is_cancellable, ci_concurrency, ..check });
         }
     }
     read
@@ -255,6 +258,7 @@ fn assemble(status: Status, conditions: Conditions, limits: Limits, ci: String) 
         ci,
         inputs: BTreeMap::new(),
         is_cancellable: false,
+        ci_concurrency: None,
     }
 }
 

@@ -148,6 +148,11 @@ fn read_root(mut root: Section<'_>) -> Option<Config> {
             .iter()
             .map(|(name, it)| (name.as_str(), it.kind.abilities()))
             .collect(),
+        concurrency: ci
+            .options
+            .iter()
+            .filter_map(|(name, it)| Some((name.as_str(), it.common.concurrency?)))
+            .collect(),
         has_all_organizations: organizations.iter().all(|read| read.name.is_some()),
     };
     let check_sections = root.tables("check");

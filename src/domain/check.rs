@@ -65,6 +65,8 @@ pub struct Check {
     pub inputs: BTreeMap<String, String>,
     /// The CI can be told to cancel its runs.
     pub is_cancellable: bool,
+    /// Runs at that CI at the same time, at most, over all checks and organizations.
+    pub ci_concurrency: Option<u32>,
 }
 
 /// Globs, any of which may match. `*` stays within one path segment, `**` does not.

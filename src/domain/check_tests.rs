@@ -33,6 +33,7 @@ pub(in crate::domain) fn check() -> Check {
         ci: "jenkins".into(),
         inputs: Default::default(),
         is_cancellable: false,
+        ci_concurrency: None,
     }
 }
 

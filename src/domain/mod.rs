@@ -11,6 +11,8 @@ pub mod backoff;
 pub mod catch_up;
 /// A configured check, and what matches it.
 pub mod check;
+/// How many runs may be at a CI at the same time.
+pub mod concurrency;
 /// What to do about one delivery, and why.
 pub mod decision;
 /// What becomes of a delivery when it is stored.

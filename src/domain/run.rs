@@ -141,6 +141,9 @@ pub struct Run {
     /// Its CI can be told to cancel it.
     #[serde(default)]
     pub is_cancellable: bool,
+    /// Runs that may be at its CI at the same time, over all checks and organizations.
+    #[serde(default)]
+    pub ci_concurrency: Option<u32>,
     pub targets: Targets,
     /// Runs of the check that may be at the CI at the same time.
     pub concurrency: Option<u32>,

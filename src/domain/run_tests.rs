@@ -28,6 +28,7 @@ pub(in crate::domain) fn run(state: State) -> Run {
         ci: "jenkins".into(),
         inputs: BTreeMap::new(),
         is_cancellable: false,
+        ci_concurrency: None,
         targets: Targets { pull_request: true, commit: true },
         concurrency: None,
         timeout_ms: 7_200_000,

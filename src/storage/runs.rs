@@ -67,7 +67,7 @@ pub struct RunFilter {
 #[async_trait]
 pub trait Runs: Debug + Send + Sync {
     /// Leases planned runs that are due, oldest first, within the concurrency limits of their
-    /// checks.
+    /// checks and CIs.
     async fn claim_runs(&self, claim: Claim) -> Result<Vec<LeasedRun>, Error>;
 
     /// Leases runs that their CIs were asked to start and are to be asked about, longest due first.

@@ -127,6 +127,14 @@ fn given_keys_replace_the_defaults() {
 }
 
 #[test]
+fn a_check_knows_how_many_runs_its_ci_may_have() {
+    let ci = format!("{CI}concurrency = 4\n");
+    let check = accepted(&[(CI, &ci)]).checks.remove(0);
+    assert_eq!((check.ci_concurrency, check.concurrency), (Some(4), None));
+    assert_eq!(accepted(&[]).checks[0].ci_concurrency, None);
+}
+
+#[test]
 fn both_host_names_of_azure_devops_services_have_the_same_identity_url() {
     let url = "azure_devops_url = \"https://fabrikam.visualstudio.com\"\n";
     let organization = format!("{ORGANIZATION}{url}");

@@ -206,6 +206,7 @@ fn plan(check: &Check, plan: Plan<'_>, id: RunId, now: Timestamp) -> Run {
         ci: check.ci.clone(),
         inputs: check.inputs.clone(),
         is_cancellable: check.is_cancellable,
+        ci_concurrency: check.ci_concurrency,
         targets: check.targets,
         concurrency: check.concurrency,
         timeout_ms: u64::try_from(check.timeout.as_millis()).unwrap_or(u64::MAX),

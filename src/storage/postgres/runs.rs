@@ -181,15 +181,16 @@ async fn insert(
     let subjects: Vec<_> = subjects.iter().map(|subject| text(subject)).collect();
     let keys: Vec<_> = keys.iter().map(|key| text(key)).collect();
     let commits: Vec<_> = planned.iter().map(|run| text(&run.commit)).collect();
+    let cis: Vec<_> = planned.iter().map(|run| text(&run.ci)).collect();
     let bodies = bodies(planned.iter())?;
     let updated_at: Vec<i64> = planned.iter().map(|run| run.updated_at.micros()).collect();
     let overdue_at: Vec<i64> = planned.iter().map(|run| run.overdue_at.micros()).collect();
     let sql = "INSERT INTO run (id, revision, delivery, organization, subject, check_key, state,
-            body, updated_at, overdue_at, due_at, commit_start)
-        SELECT id, 1, $9, organization, subject, check_key, 'planned', body, updated_at,
-            overdue_at, updated_at, substr(commit_id, 1, 16)
-        FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) AS planned (id, organization, subject,
-            check_key, body, updated_at, overdue_at, commit_id)
+            body, updated_at, overdue_at, due_at, commit_start, ci)
+        SELECT id, 1, $10, organization, subject, check_key, 'planned', body, updated_at,
+            overdue_at, updated_at, substr(commit_id, 1, 16), ci
+        FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) AS planned (id, organization, subject,
+            check_key, body, updated_at, overdue_at, commit_id, ci)
         RETURNING number";
     let delivery = delivery.map(|delivery| delivery.0);
     db.rows(
@@ -203,6 +204,7 @@ async fn insert(
             updated_at,
             overdue_at,
             commits,
+            cis,
             delivery,
         ],
     )

@@ -3,15 +3,13 @@
 mod follow;
 pub(super) mod list;
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Sqlite;
 use super::engine::rows::{limit, run, to_json};
 use super::statuses::slots;
+use crate::domain::concurrency::{Free, Group};
 use crate::domain::follow::{due_after_change, is_followed};
 use crate::domain::id::{DeliveryId, RunId};
 use crate::domain::run::{Run, State};
@@ -80,8 +78,8 @@ pub(super) fn insert(
     assert!(run.state == State::Planned, "a run begins as planned");
     db.prepare_cached(
         "INSERT INTO run (id, revision, delivery, organization, subject, check_key, state, body,
-            updated_at, overdue_at, due_at, commit_start)
-         VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?8, substr(?10, 1, 16))",
+            updated_at, overdue_at, due_at, commit_start, ci)
+         VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?8, substr(?10, 1, 16), ?11)",
     )?
     .execute(params![
         run.id.0.as_bytes(),
@@ -94,6 +92,7 @@ pub(super) fn insert(
         run.updated_at.micros(),
         run.overdue_at.micros(),
         run.commit,
+        run.ci,
     ])?;
     show(db, run, db.last_insert_rowid())
 }
@@ -163,32 +162,21 @@ fn overdue(db: &Connection, now: Timestamp, count: usize) -> rusqlite::Result<Ve
 
 fn claim_due(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<LeasedRun>> {
     let now = claim.now.micros();
-    // How many more runs of each check may be at the CI. Runs of a check at its limit stay due;
-    // later queries leave them out, so that they do not hide runs of other checks.
-    let mut free: HashMap<String, i64> = HashMap::new();
+    let mut free = Free::default();
     let (mut leased, mut last) = (Vec::new(), (i64::MIN, 0));
     loop {
-        let full = free.iter().filter(|(_, free)| **free <= 0).map(|(key, _)| key);
-        let full = to_json(&full.collect::<Vec<_>>())?;
         let wanted = claim.limit.saturating_sub(leased.len());
-        let due = due_after(db, now, last, &full, wanted)?;
+        let due = due_after(db, now, last, &free, wanted)?;
         let is_end = due.len() < wanted;
         for (due_at, is_interrupted, run) in due {
             last = (due_at, run.number);
-            if let Some(concurrency) = run.concurrency {
-                let free = match free.entry(check_key(&run)) {
-                    Entry::Occupied(known) => known.into_mut(),
-                    Entry::Vacant(new) => {
-                        let at_ci = at_ci(db, new.key(), now)?;
-                        new.insert(i64::from(concurrency) - at_ci)
-                    }
-                };
-                *free -= 1;
-                if *free < 0 {
-                    continue;
-                }
+            for (group, limit) in free.uncounted(&run) {
+                let at_ci = at_ci(db, &group, now)?;
+                free.set(group, i64::from(limit) - at_ci);
             }
-            leased.push(lease(db, run, is_interrupted, claim)?);
+            if free.take(&run) {
+                leased.push(lease(db, run, is_interrupted, claim)?);
+            }
         }
         if is_end || leased.len() >= claim.limit {
             return Ok(leased);
@@ -196,33 +184,41 @@ fn claim_due(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<LeasedRun>> 
     }
 }
 
-/// The runs behind a due time and number in the queue, without those of checks that are `full`.
+/// The runs behind a due time and number in the queue, without those of checks and CIs that are
+/// full.
 fn due_after(
     db: &Connection,
     now: i64,
     (due_at, number): (i64, i64),
-    full: &str,
+    free: &Free,
     count: usize,
 ) -> rusqlite::Result<Vec<(i64, bool, Run)>> {
+    let (checks, cis) = free.full();
+    let (checks, cis) = (to_json(&checks)?, to_json(&cis)?);
     db.prepare_cached(
         "SELECT number, revision, body, due_at, leased_until FROM run
          WHERE due_at <= ?1 AND due_at >= ?2 AND (due_at > ?2 OR number > ?3)
-         AND check_key NOT IN (SELECT value FROM json_each(?4)) AND leased_until <= ?1
-         ORDER BY due_at, number LIMIT ?5",
+         AND check_key NOT IN (SELECT value FROM json_each(?4))
+         AND coalesce(ci, '') NOT IN (SELECT value FROM json_each(?5)) AND leased_until <= ?1
+         ORDER BY due_at, number LIMIT ?6",
     )?
-    .query_map(params![now, due_at, number, full, limit(count)], |row| {
+    .query_map(params![now, due_at, number, checks, cis, limit(count)], |row| {
         Ok((row.get(3)?, row.get::<_, i64>(4)? > 0, run(row)?))
     })?
     .collect()
 }
 
-/// How many runs of a check are at the CI or are being started.
-fn at_ci(db: &Connection, check_key: &str, now: i64) -> rusqlite::Result<i64> {
-    db.prepare_cached(
-        "SELECT count(*) FROM run WHERE check_key = ?1 AND overdue_at IS NOT NULL
-         AND (state IN ('dispatched', 'running') OR leased_until > ?2)",
-    )?
-    .query_row(params![check_key, now], |row| row.get(0))
+/// How many runs of a group are at the CI or are being started.
+fn at_ci(db: &Connection, group: &Group, now: i64) -> rusqlite::Result<i64> {
+    let (column, key) = match group {
+        Group::Check(key) => ("check_key", key),
+        Group::Ci(name) => ("ci", name),
+    };
+    db.prepare_cached(&format!(
+        "SELECT count(*) FROM run WHERE {column} = ?1 AND overdue_at IS NOT NULL
+         AND (state IN ('dispatched', 'running') OR leased_until > ?2)"
+    ))?
+    .query_row(params![key, now], |row| row.get(0))
 }
 
 fn lease(

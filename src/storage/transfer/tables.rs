@@ -126,8 +126,9 @@ pub const TABLES: [Table; 24] = [
     Table {
         name: "run",
         key: "number",
-        integers: "number revision delivery updated_at overdue_at due_at follow_at leased_until lease",
-        texts: "organization subject check_key commit_start state",
+        integers: "number revision delivery updated_at overdue_at due_at follow_at leased_until \
+            lease",
+        texts: "organization subject check_key ci commit_start state",
         json: "body",
         bytes: "id",
         ..NUMBERED

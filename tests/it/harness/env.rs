@@ -99,6 +99,7 @@ impl Env {
             secrets: String::new(),
             signing: r#"{ env = "BUILDER_SECRET" }"#.to_owned(),
             ci: None,
+            ci_more: "",
             storage: None,
             database: "gateway.db".into(),
             environment: Default::default(),

@@ -51,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) signing: String,
     /// The keys of `[ci.builder]`; none is the fake CI that is started by webhook.
     pub(crate) ci: Option<String>,
+    /// Further keys of `[ci.builder]`.
+    pub(crate) ci_more: &'static str,
     /// The keys of `[storage]`; none keeps the state in SQLite, in `database`.
     pub(crate) storage: Option<String>,
     /// The file of SQLite's database, below `folder`.
@@ -125,6 +127,7 @@ azure_devops_url = "{organization_url}"
 {checks}
 [ci.builder]
 {ci}
+{ci_more}
 "#,
             listen = self.listen,
             drain = self.drain,
@@ -140,6 +143,7 @@ azure_devops_url = "{organization_url}"
             organization = self.organization,
             credential = self.credential,
             checks = self.checks,
+            ci_more = self.ci_more,
         )
     }
 

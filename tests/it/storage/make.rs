@@ -130,6 +130,7 @@ pub(super) fn run(number: u128, check: &str, commit: char) -> Run {
         ci: "builder".into(),
         inputs: Default::default(),
         is_cancellable: false,
+        ci_concurrency: None,
         targets: Targets { pull_request: true, commit: false },
         concurrency: None,
         timeout_ms: 3_600_000,

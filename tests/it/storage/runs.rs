@@ -1,5 +1,5 @@
-//! Runs: numbered in the order of their planning, leased to be started, limited in their
-//! concurrency.
+//! Runs: numbered in the order of their planning, leased to be started, limited in the concurrency
+//! of their check and of their CI.
 
 use azdo_gateway::domain::run::{Run, State};
 use azdo_gateway::storage::{Commit, LeasedRun, RunCommit};
@@ -137,6 +137,101 @@ async fn runs_that_wait_for_their_check_do_not_hide_others() {
         assert_eq!(checks(&claimed(&bench, 0, 1).await), ["slow"]);
         assert_eq!(checks(&claimed(&bench, 0, 1).await), ["quick"]);
         assert_eq!(checks(&claimed(&bench, 0, 9).await), ["other"]);
+        assert!(claimed(&bench, 0, 9).await.is_empty());
+    }
+}
+
+/// A run at a CI with a limit.
+fn narrow(number: u128, check: &str, ci_concurrency: u32) -> Run {
+    let ci_concurrency = Some(ci_concurrency);
+    Run { ci: "narrow".into(), ci_concurrency, ..make::run(number, check, 'a') }
+}
+
+#[tokio::test]
+async fn a_ci_has_no_more_runs_than_its_concurrency_over_all_checks_and_organizations() {
+    for bench in Bench::all().await {
+        let contoso = Run { organization: "contoso".into(), ..narrow(3, "c", 2) };
+        let runs = [narrow(1, "a", 2), narrow(2, "b", 2), contoso, narrow(4, "d", 2)];
+        bench.plan(1, &runs).await;
+        let first = claimed(&bench, 0, 9).await;
+        assert_eq!(checks(&first), ["a", "b"]);
+        assert!(claimed(&bench, 1, 9).await.is_empty());
+        let dispatched = make::moved(&first[0].run, State::Dispatched, 1);
+        assert_eq!(attempted(&bench, &first[0], dispatched, None).await, Commit::Committed);
+        // The attempt at the other was abandoned, so it may be started again, and it is the oldest.
+        assert_eq!(checks(&claimed(&bench, 30, 9).await), ["b"]);
+        let ended = make::moved(&bench.run(first[0].run.id).await, State::Failed, 31);
+        assert_eq!(bench.change(ended).await, Commit::Committed);
+        let third = claimed(&bench, 31, 9).await.remove(0);
+        assert_eq!(third.run.check, "c");
+        let failed = make::moved(&third.run, State::Planned, 32);
+        assert_eq!(attempted(&bench, &third, failed, Some(50)).await, Commit::Committed);
+        assert_eq!(checks(&claimed(&bench, 33, 9).await), ["d"], "one waits for its next attempt");
+        assert!(claimed(&bench, 50, 9).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn runs_that_wait_for_their_ci_do_not_hide_others() {
+    for bench in Bench::all().await {
+        let mut runs: Vec<_> = (1..=300).map(|number| narrow(number, "slow", 1)).collect();
+        // The same check, which the configuration has moved to another CI.
+        runs.push(make::run(1_000, "slow", 'a'));
+        runs.push(Run { ci: "other".into(), ..narrow(1_001, "quick", 1) });
+        runs.push(Run { ci: "other".into(), ..narrow(1_002, "late", 1) });
+        bench.plan(1, &runs).await;
+        assert_eq!(claimed(&bench, 0, 1).await[0].run.id, runs[0].id);
+        assert_eq!(claimed(&bench, 0, 1).await[0].run.id, runs[300].id);
+        assert_eq!(checks(&claimed(&bench, 0, 9).await), ["quick"]);
+        assert!(claimed(&bench, 0, 9).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_run_is_started_within_the_limits_of_its_check_and_of_its_ci() {
+    for bench in Bench::all().await {
+        let both = |number, check| Run { concurrency: Some(1), ..narrow(number, check, 2) };
+        let elsewhere = Run { ci: "builder".into(), ci_concurrency: None, ..both(5, "b") };
+        let runs =
+            [both(1, "a"), both(2, "a"), narrow(3, "c", 2), both(4, "b"), elsewhere, both(6, "d")];
+        bench.plan(1, &runs).await;
+        let leased = claimed(&bench, 0, 9).await;
+        let numbers: Vec<_> = leased.iter().map(|one| one.run.id).collect();
+        // The second is kept back by its check, so the third gets the last place at the CI. The
+        // fourth is kept back by its CI, and so has not taken the place of its check.
+        assert_eq!(numbers, [runs[0].id, runs[2].id, runs[4].id]);
+        for one in &leased {
+            let dispatched = make::moved(&one.run, State::Dispatched, 1);
+            assert_eq!(attempted(&bench, one, dispatched, None).await, Commit::Committed);
+        }
+        let ended = make::moved(&bench.run(runs[2].id).await, State::Failed, 2);
+        assert_eq!(bench.change(ended).await, Commit::Committed);
+        assert_eq!(checks(&claimed(&bench, 2, 9).await), ["d"], "both checks are full");
+    }
+}
+
+#[tokio::test]
+async fn runs_without_the_limit_of_their_ci_count_for_those_that_have_it() {
+    for bench in Bench::all().await {
+        // Planned before the configuration had the limit.
+        let before = Run { ci_concurrency: None, ..narrow(1, "a", 1) };
+        bench.plan(1, &[before]).await;
+        assert_eq!(claimed(&bench, 0, 9).await.len(), 1);
+        bench.plan(2, &[narrow(2, "b", 1)]).await;
+        assert!(claimed(&bench, 1, 9).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_ci_and_a_check_do_not_share_a_limit_whatever_their_names_are() {
+    for bench in Bench::all().await {
+        let check = limited(1, "slow", 1);
+        let ci = azdo_gateway::domain::run_keys::check_key(&check);
+        let at_ci = Run { ci, ..narrow(2, "a", 1) };
+        let odd = Run { ci: "it's \"odd\" \\ ü".into(), ..narrow(3, "b", 1) };
+        bench.plan(1, &[check, at_ci, odd.clone()]).await;
+        assert_eq!(claimed(&bench, 0, 9).await.len(), 3);
+        bench.plan(2, &[Run { id: make::run(4, "b", 'a').id, ..odd }]).await;
         assert!(claimed(&bench, 0, 9).await.is_empty());
     }
 }

@@ -178,6 +178,7 @@ on_postgres! {
         a_trigger_whose_answer_is_lost_starts_one_run,
         a_report_is_applied_that_arrives_before_the_answer_to_the_trigger,
         with_concurrency_1_a_run_starts_when_the_one_before_has_ended,
+        with_concurrency_1_a_ci_has_one_run_of_all_checks,
     }
     /// The order within one pull request, whichever replica decides.
     superseding {

@@ -134,12 +134,26 @@ pub(super) async fn a_report_is_applied_that_arrives_before_the_answer_to_the_tr
 #[tokio::test(flavor = "multi_thread")]
 pub(super) async fn with_concurrency_1_a_run_starts_when_the_one_before_has_ended() {
     let env = Env::new(1009);
-    env.disable_ci_reports();
     let gateway = Gateway::start_with(&env, |settings| {
         settings.checks = check("build", "concurrency = 1");
-    })
-    .await;
-    for branch in ["one", "two", "three"] {
+    });
+    one_of_three_runs_is_live(&env, gateway.await, &["one", "two", "three"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+pub(super) async fn with_concurrency_1_a_ci_has_one_run_of_all_checks() {
+    let env = Env::new(1012);
+    let gateway = Gateway::start_with(&env, |settings| {
+        settings.checks = ["build", "unit", "lint"].map(|name| check(name, "")).concat();
+        settings.ci = "concurrency = 1";
+    });
+    one_of_three_runs_is_live(&env, gateway.await, &["one"]).await;
+}
+
+/// Opens pull requests on these branches, which start three runs.
+async fn one_of_three_runs_is_live(env: &Env, gateway: Gateway, branches: &[&str]) {
+    env.disable_ci_reports();
+    for branch in branches {
         env.open(branch);
     }
     env.until_decided(&gateway.api).await;

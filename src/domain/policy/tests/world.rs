@@ -42,6 +42,7 @@ pub(super) fn check(name: &str, targets: &[&str]) -> Check {
         ci: "jenkins".into(),
         inputs: Default::default(),
         is_cancellable: false,
+        ci_concurrency: None,
     }
 }
 

@@ -9,7 +9,11 @@ use super::rows::get;
 use crate::storage::{Migrate, SchemaState, transfer};
 
 /// In order. A later version adds a file.
-const MIGRATIONS: [&str; 2] = [include_str!("../schema/1.sql"), include_str!("../schema/2.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../schema/1.sql"),
+    include_str!("../schema/2.sql"),
+    include_str!("../schema/3.sql"),
+];
 
 /// The key of the advisory lock under which migrations run; its bytes are `azdo-gw` and 1.
 const LOCK: i64 = 0x617a_646f_2d67_7701;

@@ -1,30 +1,26 @@
-//! Leases runs to be started, within the concurrency limits of their checks.
+//! Leases runs to be started, within the concurrency limits of their checks and CIs.
 //!
 //! Due runs are read without locks, and the chosen ones are locked when they are leased: a claim
-//! that leases nothing writes nothing, and a run that waits for its check is locked by nobody. What
-//! another transaction has changed or locked meanwhile is left to the next claim.
+//! that leases nothing writes nothing, and a run that waits for its check or CI is locked by
+//! nobody. What another transaction has changed or locked meanwhile is left to the next claim.
 //!
-//! The runs of a check are counted while an advisory lock of the check is held, which every claim
-//! of such runs takes until it commits: so the leases of other claims are either committed, and
-//! counted, or not given yet. No claim waits for anything, neither for that lock nor for a row,
-//! and so no claims wait for each other in a circle. A check whose lock another claim has counts as
-//! full; that claim leases its runs.
+//! The runs of a check, and those of a CI, are counted while an advisory lock of it is held, which
+//! every claim of runs with that limit takes until it commits: so the leases of other claims are
+//! either committed, and counted, or not given yet. No claim waits for anything, neither for such a
+//! lock nor for a row, and so no claims wait for each other in a circle. A check or CI whose lock
+//! another claim has counts as full; that claim leases its runs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use futures_util::future::try_join;
+use futures_util::future::try_join3;
 use tokio_postgres::Row;
 
+use crate::domain::concurrency::{Free, Group};
 use crate::domain::run::Run;
-use crate::domain::run_keys::check_key;
 use crate::storage::postgres::engine::db::{Db, params, text};
 use crate::storage::postgres::engine::failure::Failure;
 use crate::storage::postgres::engine::rows::{get, limit, run};
 use crate::storage::{Claim, Lease, LeasedRun};
-
-/// How many more runs of each check may be at the CI, by the key of the check; of checks with a
-/// limit.
-type Free = HashMap<String, i64>;
 
 pub(super) async fn claim_due(
     db: &Db,
@@ -32,9 +28,7 @@ pub(super) async fn claim_due(
     holder: &str,
 ) -> Result<Vec<LeasedRun>, Failure> {
     let now = claim.now.micros();
-    // Runs of a check at its limit stay due; later queries leave them out, so that they do not hide
-    // runs of other checks.
-    let mut free = Free::new();
+    let mut free = Free::default();
     let (mut leased, mut last) = (Vec::new(), (i64::MIN, 0));
     loop {
         let wanted = claim.limit.saturating_sub(leased.len());
@@ -42,18 +36,8 @@ pub(super) async fn claim_due(
         let is_end = due.len() < wanted;
         last = due.last().map_or(last, |(due_at, due)| (*due_at, due.run.number));
         count_free(db, &due, now, &mut free).await?;
-        let mut chosen = Vec::new();
-        for (_, due) in due {
-            let Due { run, .. } = &due;
-            if run.concurrency.is_some() {
-                let free = free.entry(check_key(run)).or_default();
-                *free -= 1;
-                if *free < 0 {
-                    continue;
-                }
-            }
-            chosen.push(due);
-        }
+        let chosen = due.into_iter().map(|(_, due)| due).filter(|due| free.take(&due.run));
+        let chosen = chosen.collect();
         leased.extend(lease(db, chosen, "due_at", claim, holder).await?);
         if is_end || leased.len() >= claim.limit {
             return Ok(leased);
@@ -85,7 +69,8 @@ fn due(row: &Row, leased_until: usize) -> Result<Due, Failure> {
     Ok(Due { run: run(row, 0)?, is_interrupted })
 }
 
-/// The runs behind a due time and number in the queue, without those of checks that are full.
+/// The runs behind a due time and number in the queue, without those of checks and CIs that are
+/// full.
 async fn due_after(
     db: &Db,
     now: i64,
@@ -93,48 +78,66 @@ async fn due_after(
     free: &Free,
     count: usize,
 ) -> Result<Vec<(i64, Due)>, Failure> {
-    let full = free.iter().filter(|(_, free)| **free <= 0);
-    let full: Vec<_> = full.map(|(key, _)| text(key)).collect();
+    let (checks, cis) = free.full();
+    let checks: Vec<_> = checks.into_iter().map(text).collect();
+    let cis: Vec<_> = cis.into_iter().map(text).collect();
     let sql = "SELECT number, revision, body, due_at, leased_until FROM run
         WHERE due_at <= $1 AND (due_at, number) > ($2, $3)
-        AND leased_until <= $1 AND check_key <> ALL($4)
-        ORDER BY due_at, number LIMIT $5";
-    let rows = db.rows(sql, params![now, due_at, number, full, limit(count)]).await?;
+        AND leased_until <= $1 AND check_key <> ALL($4) AND coalesce(ci, '') <> ALL($5)
+        ORDER BY due_at, number LIMIT $6";
+    let rows = db.rows(sql, params![now, due_at, number, checks, cis, limit(count)]).await?;
     rows.iter().map(|row| Ok((get(row, 3)?, due(row, 4)?))).collect()
 }
 
-/// Adds the checks of these runs to `free`.
+/// Adds the groups of these runs to `free`.
 async fn count_free(db: &Db, due: &[(i64, Due)], now: i64, free: &mut Free) -> Result<(), Failure> {
-    let mut limits: HashMap<String, i64> = HashMap::new();
-    for (_, Due { run, .. }) in due {
-        if let Some(concurrency) = run.concurrency {
-            let key = check_key(run);
-            if !free.contains_key(&key) {
-                limits.entry(key).or_insert(concurrency.into());
-            }
-        }
+    let mut groups: BTreeMap<Group, u32> = BTreeMap::new();
+    for (group, limit) in due.iter().flat_map(|(_, due)| free.uncounted(&due.run)) {
+        groups.entry(group).or_insert(limit);
     }
-    if limits.is_empty() {
+    if groups.is_empty() {
         return Ok(());
     }
-    let keys: Vec<_> = limits.keys().map(|key| text(key)).collect();
-    let lock = "SELECT key FROM unnest($1) AS key
-        WHERE pg_try_advisory_xact_lock(hashtextextended(key, 13))";
-    let at_ci = "SELECT key, at_ci.count FROM unnest($1) AS key CROSS JOIN LATERAL (
-            SELECT count(*) FROM run WHERE check_key = key AND overdue_at IS NOT NULL
-            AND (state IN ('dispatched', 'running') OR leased_until > $2)) AS at_ci";
-    let (locked, counts) =
-        try_join(db.rows(lock, params![keys]), db.rows(at_ci, params![keys, now])).await?;
-    let locked = locked.iter().map(|row| get(row, 0));
-    let locked: Vec<&str> = locked.collect::<Result<_, _>>()?;
-    let counts = counts.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?)));
-    let counts: HashMap<&str, i64> = counts.collect::<Result<_, Failure>>()?;
-    for (key, limit) in limits {
-        let stored = text(&key);
-        let at_ci = counts.get(&*stored).copied().unwrap_or_default();
-        let is_locked = locked.contains(&&*stored);
-        let left = if is_locked { limit - at_ci } else { 0 };
-        free.insert(key, left);
+    let (mut checks, mut cis) = (Vec::new(), Vec::new());
+    for group in groups.keys() {
+        match group {
+            Group::Check(key) => checks.push(text(key)),
+            Group::Ci(name) => cis.push(text(name)),
+        }
+    }
+    let lock = "SELECT 'check_key', key FROM unnest($1) AS key
+            WHERE pg_try_advisory_xact_lock(hashtextextended(key, 13))
+        UNION ALL SELECT 'ci', key FROM unnest($2) AS key
+            WHERE pg_try_advisory_xact_lock(hashtextextended(key, 14))";
+    let at_ci = |column| {
+        format!(
+            "SELECT '{column}', key, at_ci.count FROM unnest($1) AS key CROSS JOIN LATERAL (
+                SELECT count(*) FROM run WHERE {column} = key AND overdue_at IS NOT NULL
+                AND (state IN ('dispatched', 'running') OR leased_until > $2)) AS at_ci"
+        )
+    };
+    let (of_checks, of_cis) = (at_ci("check_key"), at_ci("ci"));
+    // They are carried out in this order: what is counted was locked before.
+    let (locked, of_checks, of_cis) = try_join3(
+        db.rows(lock, params![checks, cis]),
+        db.rows(&of_checks, params![checks, now]),
+        db.rows(&of_cis, params![cis, now]),
+    )
+    .await?;
+    let locked = locked.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?)));
+    let locked: Vec<(&str, &str)> = locked.collect::<Result<_, Failure>>()?;
+    let counts = of_checks.iter().chain(&of_cis);
+    let counts = counts.map(|row| Ok(((get(row, 0)?, get(row, 1)?), get(row, 2)?)));
+    let counts: HashMap<(&str, &str), i64> = counts.collect::<Result<_, Failure>>()?;
+    for (group, limit) in groups {
+        let (column, key) = match &group {
+            Group::Check(key) => ("check_key", text(key)),
+            Group::Ci(name) => ("ci", text(name)),
+        };
+        let at_ci = counts.get(&(column, &*key)).copied().unwrap_or_default();
+        let is_locked = locked.contains(&(column, &*key));
+        let left = if is_locked { i64::from(limit) - at_ci } else { 0 };
+        free.set(group.clone(), left);
     }
     Ok(())
 }

@@ -6,10 +6,11 @@ use sha2::{Digest, Sha256};
 use crate::storage::{Migrate, SchemaState, transfer};
 
 /// In order. A later version adds a file.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../schema/1.sql"),
     include_str!("../schema/2.sql"),
     include_str!("../schema/3.sql"),
+    include_str!("../schema/4.sql"),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
