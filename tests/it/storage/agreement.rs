@@ -42,15 +42,29 @@ pub(super) enum Operation {
     ClaimRuns {
         limit: usize,
     },
+    ClaimFollowed {
+        limit: usize,
+    },
+    /// With `cancels` the CI of a run that has ended is to be told.
     Change {
         which: usize,
         state: usize,
         seconds: Option<i64>,
+        cancels: bool,
     },
     Attempted {
         which: usize,
         state: usize,
         seconds: Option<i64>,
+        cancels: bool,
+    },
+    Postpone {
+        which: usize,
+        seconds: i64,
+    },
+    PauseCi {
+        account: u8,
+        seconds: i64,
     },
     Rerun {
         which: usize,
@@ -116,10 +130,15 @@ fn operation() -> impl Strategy<Value = Operation> {
             }
         ),
         4 => (1..4_usize).prop_map(|limit| ClaimRuns { limit }),
-        4 => (which(), 0..9_usize, due())
-            .prop_map(|(which, state, seconds)| Change { which, state, seconds }),
-        4 => (which(), 0..9_usize, due())
-            .prop_map(|(which, state, seconds)| Attempted { which, state, seconds }),
+        4 => (1..4_usize).prop_map(|limit| ClaimFollowed { limit }),
+        4 => (which(), 0..9_usize, due(), any::<bool>()).prop_map(
+            |(which, state, seconds, cancels)| Change { which, state, seconds, cancels }
+        ),
+        5 => (which(), 0..9_usize, due(), any::<bool>()).prop_map(
+            |(which, state, seconds, cancels)| Attempted { which, state, seconds, cancels }
+        ),
+        3 => (which(), 0..40_i64).prop_map(|(which, seconds)| Postpone { which, seconds }),
+        1 => (0..3_u8, -5..60_i64).prop_map(|(account, seconds)| PauseCi { account, seconds }),
         1 => (which(), any::<bool>()).prop_map(|(which, ends)| Rerun { which, ends }),
         1 => Just(Overdue),
         2 => (0..4_u8, 0..4_usize).prop_map(|(name, state)| Queue { name, state }),

@@ -15,7 +15,7 @@ use azdo_gateway::domain::id::{DeliveryId, RunId};
 use azdo_gateway::domain::run::Run;
 use azdo_gateway::domain::slot::Request;
 use azdo_gateway::domain::time::Timestamp;
-use azdo_gateway::storage::{Backlog, Claim, Commit, DecisionCommit, Lease};
+use azdo_gateway::storage::{Backlog, CiPause, Claim, Commit, DecisionCommit, Lease};
 
 use super::make::HookCall;
 use outbox::{SlotRow, StatusRow};
@@ -33,6 +33,8 @@ pub(super) struct Model {
     pub(super) pull_requests: BTreeMap<i64, (Remembered, i64)>,
     /// By number.
     pub(super) audit: BTreeMap<i64, Entry>,
+    /// By account.
+    pub(super) pauses: BTreeMap<String, CiPause>,
     /// The process that carries out what comes next, and holds what it leases.
     pub(super) process: usize,
     slots_made: i64,
@@ -236,15 +238,24 @@ impl Model {
             }
         }
         for row in self.runs.values_mut().filter(|row| row.holder == process) {
-            if row.due_at.is_some() {
-                row.leased_until = Timestamp::ZERO;
-            }
+            row.interrupt();
         }
         for row in self.slots.values_mut().filter(|row| row.holder == process) {
             if row.slot.due_at.is_some() {
                 row.slot.leased_until = Timestamp::ZERO;
             }
         }
+    }
+
+    pub(super) fn pause(&mut self, pause: &CiPause) {
+        let known = self.pauses.get(&pause.account);
+        if known.is_none_or(|known| known.until < pause.until) {
+            self.pauses.insert(pause.account.clone(), pause.clone());
+        }
+    }
+
+    pub(super) fn pauses(&self, now: Timestamp) -> Vec<CiPause> {
+        self.pauses.values().filter(|pause| pause.until > now).cloned().collect()
     }
 
     pub(super) fn find(&self, id: RunId) -> Option<&Run> {

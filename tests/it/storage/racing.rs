@@ -1,16 +1,19 @@
 //! Several processes at once on one database: each run and each slot is worked on by one of them at
 //! a time, within the limits of concurrency, none is left, and nobody waits in a circle.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
+use azdo_gateway::domain::concurrency::{Group, limits};
 use azdo_gateway::domain::id::{RunId, StatusId};
 use azdo_gateway::domain::run::{Run, State, Targets};
 use azdo_gateway::domain::slot::{Posting, StatusOutcome};
 use azdo_gateway::domain::status::Shown;
-use azdo_gateway::storage::{Commit, LeasedRun, LeasedSlot, PostingCommit, RunCommit, Store};
+use azdo_gateway::storage::{
+    Commit, LeasedRun, LeasedSlot, PostingCommit, Postponed, RunCommit, Store,
+};
 use parking_lot::Mutex;
 use tokio::task::{JoinSet, yield_now};
 
@@ -22,6 +25,8 @@ const RUNS: u64 = 60;
 const PROCESSES: u64 = 2;
 /// Runs of one check that may be at the CI.
 const CONCURRENCY: u32 = 2;
+/// Runs that may be at the narrow CI.
+const CI_CONCURRENCY: u32 = 3;
 /// Contexts that runs do not have.
 const CONTEXTS: [&str; 2] = ["scan", "audit"];
 
@@ -30,11 +35,13 @@ const CONTEXTS: [&str; 2] = ["scan", "audit"];
 struct World {
     /// Milliseconds. No lease ends during the test.
     clock_ms: AtomicI64,
-    /// Runs of the check with a limit that are at the CI.
-    at_ci: AtomicI64,
+    /// Runs that are at the CI, by the checks and CIs that have a limit.
+    at_ci: Mutex<BTreeMap<Group, u32>>,
     /// Runs that were claimed, and so must not be claimed again.
     claimed: Mutex<HashSet<RunId>>,
     ended: AtomicU64,
+    /// Runs whose CIs are asked about them.
+    asking: Mutex<HashSet<RunId>>,
     /// Slots that a process works on, and the last status that each showed.
     posting: Mutex<HashSet<i64>>,
     shown: Mutex<HashMap<i64, StatusId>>,
@@ -54,18 +61,37 @@ impl World {
         }
     }
 
+    fn begin_to_start(&self, run: &Run) {
+        assert!(self.claimed.lock().insert(run.id), "{} was claimed twice", run.id);
+        for (group, limit) in limits(run) {
+            let mut at_ci = self.at_ci.lock();
+            let others = at_ci.entry(group.clone()).or_default();
+            assert!(*others < limit, "{others} others of {group:?} are at the CI");
+            *others += 1;
+        }
+    }
+
+    fn end(&self, run: &Run) {
+        for (group, _) in limits(run) {
+            *self.at_ci.lock().get_mut(&group).expect("it was counted") -= 1;
+        }
+    }
+
     fn has_ended(&self) -> bool {
         self.ended.load(Ordering::SeqCst) == RUNS * PROCESSES
     }
 }
 
-/// Plans runs of three checks at three commits.
+/// Plans runs of three checks at three commits and two CIs.
 async fn plan(store: Arc<dyn Store>, world: Arc<World>, process: u64) {
     for number in 1..=RUNS {
         let check = ["lint", "slow", "both"][usize::try_from(number % 3).unwrap()];
         let commit = ['a', 'b', 'c'][usize::try_from(number % 5).unwrap().min(2)];
         let now = at(world.second());
+        let is_narrow = number % 2 == 0;
         let run = Run {
+            ci: if is_narrow { "narrow" } else { "builder" }.to_owned(),
+            ci_concurrency: is_narrow.then_some(CI_CONCURRENCY),
             concurrency: (check == "slow").then_some(CONCURRENCY),
             targets: Targets { pull_request: true, commit: check != "lint" },
             created_at: now,
@@ -80,31 +106,49 @@ async fn plan(store: Arc<dyn Store>, world: Arc<World>, process: u64) {
 /// Starts runs and ends them, until all have ended.
 async fn run_all(store: Arc<dyn Store>, world: Arc<World>) {
     while !world.has_ended() {
-        for leased in store.claim_runs(claim(world.second(), 3)).await.unwrap() {
+        let leased = store.claim_runs(claim(world.second(), 3)).await.unwrap();
+        leased.iter().for_each(|leased| world.begin_to_start(&leased.run));
+        for leased in leased {
             run_one(&*store, &world, leased).await;
         }
     }
 }
 
 async fn run_one(store: &dyn Store, world: &World, LeasedRun { lease, run, .. }: LeasedRun) {
-    assert!(world.claimed.lock().insert(run.id), "{} was claimed twice", run.id);
-    let is_limited = run.concurrency.is_some();
-    if is_limited {
-        let others = world.at_ci.fetch_add(1, Ordering::SeqCst);
-        assert!(others < i64::from(CONCURRENCY), "{others} others are at the CI");
-    }
     let mut of_lease = Some(lease);
     for state in [State::Dispatched, State::Running, State::Succeeded] {
         let run = store.run(run.id).await.unwrap().expect("it is there");
-        if is_limited && state.is_final() {
-            world.at_ci.fetch_sub(1, Ordering::SeqCst);
+        if state.is_final() {
+            world.end(&run);
         }
         let run = Run { state, ..run };
-        let commit = RunCommit { run, lease: of_lease.take(), due_at: None };
+        let due_at = (state == State::Dispatched).then(|| at(world.second()));
+        let commit = RunCommit { run, lease: of_lease.take(), due_at };
         assert_eq!(store.commit_run(commit.clone()).await.unwrap(), Commit::Committed);
-        assert_eq!(store.commit_run(commit).await.unwrap(), Commit::Conflict, "it has changed");
+        let again = store.commit_run(commit).await.unwrap();
+        assert_ne!(again, Commit::Committed, "it has changed");
     }
     world.ended.fetch_add(1, Ordering::SeqCst);
+}
+
+/// Asks about runs that were started, until all have ended.
+async fn follow_all(store: Arc<dyn Store>, world: Arc<World>) {
+    while !world.has_ended() {
+        let leased = store.claim_followed_runs(claim(world.second(), 3)).await.unwrap();
+        for LeasedRun { run, .. } in &leased {
+            assert!(world.asking.lock().insert(run.id), "{} is asked about twice", run.id);
+        }
+        for LeasedRun { lease, run, is_interrupted } in leased {
+            assert!(!is_interrupted, "every lease was ended");
+            // The end of the lease may be seen before this task goes on.
+            world.asking.lock().remove(&run.id);
+            let due_at = at(world.second());
+            let postponed = Postponed { lease, revision: run.revision, due_at };
+            let outcome = store.postpone_run(postponed).await.unwrap();
+            assert_ne!(outcome, Commit::LeaseLost);
+        }
+        yield_now().await;
+    }
 }
 
 /// Posts statuses, until all runs have ended. Every third attempt is repeated.
@@ -166,6 +210,8 @@ async fn processes_that_race_keep_every_promise() {
             let (store, same) = of();
             tasks.spawn(post_all(store, same));
         }
+        let (store, same) = of();
+        tasks.spawn(follow_all(store, same));
         let (store, same) = of();
         tasks.spawn(queue_all(store, same));
     }

@@ -6,7 +6,7 @@ use azdo_gateway::domain::decision::Remembered;
 use azdo_gateway::domain::run::Run;
 use azdo_gateway::storage::{AuditFilter, DeliveryFilter, Page, RunFilter};
 
-use super::super::make;
+use super::super::{at, make};
 use super::pair::Pair;
 
 impl Pair {
@@ -71,6 +71,14 @@ impl Pair {
             self.numbers.audit.are_same(engine.id, *model);
         }
         assert_eq!(store.backlog().await.unwrap(), model.backlog());
+        let mut pauses = store.ci_pauses(at(self.second)).await.unwrap();
+        pauses.sort_by(|one, other| one.account.cmp(&other.account));
+        assert_eq!(pauses, model.pauses(at(self.second)));
+        for (ci, ci_id) in [("builder", "0"), ("builder", "1"), ("narrow", "1")] {
+            let found = store.runs_at_ci(ci, ci_id).await.unwrap();
+            let found: Vec<_> = found.into_iter().map(|run| self.run_of_model(run)).collect();
+            assert_eq!(found, model.runs_at_ci(ci, ci_id));
+        }
         let id = make::repository().id;
         let known = store.known_pull_request(make::ORGANIZATION, &id, 7).await.unwrap();
         assert_eq!(known.revision, model.revision(7));

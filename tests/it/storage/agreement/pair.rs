@@ -10,7 +10,7 @@ use azdo_gateway::domain::run::{Run, State, Targets};
 use azdo_gateway::domain::slot::{Posting, Request};
 use azdo_gateway::domain::status::{self, Shown, Status};
 use azdo_gateway::storage::{
-    Commit, Lease, LeasedRun, LeasedSlot, PostingCommit, RunCommit, Store,
+    CiPause, Commit, Lease, LeasedRun, LeasedSlot, PostingCommit, Postponed, RunCommit, Store,
 };
 
 use super::super::make::HookCall;
@@ -62,7 +62,7 @@ pub(super) struct Pair {
     process: usize,
     pub(super) model: Model,
     pub(super) numbers: AllNumbers,
-    second: i64,
+    pub(super) second: i64,
     runs_made: u128,
     deliveries: Vec<Lease<DeliveryId>>,
     runs: Vec<(Option<Lease<RunId>>, Run)>,
@@ -167,13 +167,37 @@ impl Pair {
             ClaimRuns { limit } => {
                 let claim = claim(self.second, limit);
                 let claimed = self.store().claim_runs(claim).await.unwrap();
-                let of_model = |one: LeasedRun| (one.lease, self.run_of_model(one.run));
-                let claimed: Vec<_> = claimed.into_iter().map(of_model).collect();
-                assert_eq!(claimed, self.model.claim_runs(claim));
-                self.runs.extend(claimed.into_iter().map(|(lease, run)| (Some(lease), run)));
+                let expected = self.model.claim_runs(claim);
+                self.leased_runs(claimed, expected);
             }
-            Change { which, state, seconds } => self.change(which, state, seconds, false).await,
-            Attempted { which, state, seconds } => self.change(which, state, seconds, true).await,
+            ClaimFollowed { limit } => {
+                let claim = claim(self.second, limit);
+                let claimed = self.store().claim_followed_runs(claim).await.unwrap();
+                let expected = self.model.claim_followed_runs(claim);
+                self.leased_runs(claimed, expected);
+            }
+            Change { which, state, seconds, cancels } => {
+                self.change(which, (state, cancels), seconds, false).await;
+            }
+            Attempted { which, state, seconds, cancels } => {
+                self.change(which, (state, cancels), seconds, true).await;
+            }
+            Postpone { which, seconds } => {
+                let leased = self.runs.iter().filter_map(|(lease, run)| Some(((*lease)?, run)));
+                let leased: Vec<_> = leased.map(|(lease, run)| (lease, run.revision)).collect();
+                let Some((lease, revision)) = pick(&leased, which) else { return self };
+                let due_at = at(self.second + seconds);
+                let postponed = Postponed { lease, revision, due_at };
+                let expected = self.model.postpone(&postponed);
+                assert_eq!(self.store().postpone_run(postponed).await.unwrap(), expected);
+            }
+            PauseCi { account, seconds } => {
+                let (account, until) = (format!("account-{account}"), at(self.second + seconds));
+                let reason = format!("paused at {}", self.second);
+                let pause = CiPause { account, until, reason };
+                self.model.pause(&pause);
+                self.store().pause_ci(pause).await.unwrap();
+            }
             Rerun { which, ends } => {
                 let Some((_, run)) = pick(&self.runs, which) else { return self };
                 let old = make::moved(&run, State::Superseded, self.second);
@@ -232,8 +256,18 @@ impl Pair {
         self
     }
 
+    /// Compares leased runs, and keeps them for later operations.
+    fn leased_runs(&mut self, claimed: Vec<LeasedRun>, expected: Vec<LeasedRun>) {
+        let all = |one: LeasedRun| (one.lease, one.run, one.is_interrupted);
+        let of_model = |one: LeasedRun| LeasedRun { run: self.run_of_model(one.run), ..one };
+        let claimed: Vec<_> = claimed.into_iter().map(of_model).map(all).collect();
+        let expected: Vec<_> = expected.into_iter().map(all).collect();
+        assert_eq!(claimed, expected);
+        self.runs.extend(claimed.into_iter().map(|(lease, run, _)| (Some(lease), run)));
+    }
+
     /// A new run of one of three checks: without a limit of concurrency, with a low one, on two
-    /// targets.
+    /// targets. Some are at a CI with a limit.
     fn planned(&mut self, check: usize) -> Run {
         self.runs_made += 1;
         let (name, concurrency) = [("lint", None), ("slow", Some(1)), ("both", Some(3))][check];
@@ -244,7 +278,11 @@ impl Pair {
         );
         let targets = Targets { pull_request: true, commit: check == 2 };
         let (now, overdue_at) = (at(self.second), at(self.second + 120));
-        Run { targets, concurrency, created_at: now, updated_at: now, overdue_at, ..run }
+        let run = Run { targets, concurrency, created_at: now, updated_at: now, overdue_at, ..run };
+        match self.runs_made % 5 {
+            0 | 3 => Run { ci: "narrow".into(), ci_concurrency: Some(2), ..run },
+            _ => run,
+        }
     }
 
     async fn decide(&mut self, operation: Operation) {
@@ -312,13 +350,23 @@ impl Pair {
         self.runs.extend(newest.map(|row| (None, row.run.clone())));
     }
 
-    async fn change(&mut self, which: usize, state: usize, seconds: Option<i64>, leased: bool) {
-        let of_kind = self
-            .runs
-            .iter()
-            .filter(|(lease, run)| lease.is_some() == leased && !run.state.is_final());
+    async fn change(
+        &mut self,
+        which: usize,
+        (state, cancels): (usize, bool),
+        seconds: Option<i64>,
+        leased: bool,
+    ) {
+        // One that has ended is changed only while its CI is to be told.
+        let may_change = |run: &Run| !run.state.is_final() || run.cancel_attempts.is_some();
+        let of_kind =
+            self.runs.iter().filter(|(lease, run)| lease.is_some() == leased && may_change(run));
         let Some((lease, run)) = pick(&of_kind.cloned().collect::<Vec<_>>(), which) else { return };
-        let run = make::moved(&run, State::ALL[state], self.second);
+        let state = if run.state.is_final() { run.state } else { State::ALL[state] };
+        let next = make::moved(&run, state, self.second);
+        let cancel_attempts = (cancels && state.is_final()).then_some(1);
+        let ci_id = (state != State::Planned).then(|| (run.number % 2).to_string());
+        let run = Run { cancel_attempts, ci_id, ..next };
         let due_at = seconds.map(|seconds| at(self.second + seconds));
         let commit = RunCommit { run, lease, due_at };
         let expected = self.model.commit_run(&commit);
