@@ -145,7 +145,7 @@ pub(super) async fn with_concurrency_1_a_ci_has_one_run_of_all_checks() {
     let env = Env::new(1012);
     let gateway = Gateway::start_with(&env, |settings| {
         settings.checks = ["build", "unit", "lint"].map(|name| check(name, "")).concat();
-        settings.ci = "concurrency = 1";
+        settings.ci_more = "concurrency = 1";
     });
     one_of_three_runs_is_live(&env, gateway.await, &["one"]).await;
 }
