@@ -52,7 +52,7 @@ async fn a_caller_without_a_user_agent_is_refused_and_no_page_is_sent_twice() {
     let start = || client.post(&start).bearer_auth(&token).json(&body);
     assert_eq!(start().send().await.unwrap().status(), 403);
     assert_eq!(start().header("user-agent", "test").send().await.unwrap().status(), 204);
-    let number = shell.system("builder", |system| system.builds().all()[0].number);
+    let number = shell.system("builder", |system| system.builds().all()[0].number).unwrap();
     let get = || {
         let get = client.get(format!("{actions}/runs/{number}"));
         get.bearer_auth(&token).header("user-agent", "test")
