@@ -17,6 +17,8 @@ pub mod model;
 pub mod options;
 /// PATs that were minted, and how they are used.
 pub mod pats;
+/// Azure Pipelines: runs and builds.
+pub mod pipelines;
 /// Branch policies and what they evaluate to.
 pub mod policy;
 /// From a request to the code that answers it.
@@ -31,6 +33,7 @@ pub use hooks::subscription::SubscriptionStatus;
 pub use model::{NewPullRequest, PullRequestState};
 pub use options::{Options, UnfilteredLookup};
 pub use pats::{Pat, PatRules, PatState};
+pub use pipelines::{ParameterKind, Pipeline, QueueStatus, TemplateParameter};
 pub use security::permission::Permission;
 pub use security::scope::Scope;
 pub use world::World;

@@ -229,6 +229,44 @@ fn security_answers_have_only_known_properties() {
 }
 
 #[test]
+fn pipeline_requests_and_answers_have_only_known_properties() {
+    let fixture = Fixture::new();
+    let id = fixture.pipeline;
+    let body = fixture.run_body();
+    let send =
+        |method: &str, path: &str, body: Option<&Value>| fixture.at_project(method, path, body);
+    let preview = send("POST", &format!("pipelines/{id}/preview"), Some(&body));
+    let started = send("POST", &format!("pipelines/{id}/runs"), Some(&body));
+    let number = started["id"].as_u64().unwrap();
+    let run = send("GET", &format!("pipelines/{id}/runs/{number}"), None);
+    if let Some(spec) = Spec::load("pipelines-7.1.pipelines.json") {
+        let one = "/{organization}/{project}/_apis/pipelines/{pipelineId}";
+        for path in ["preview", "runs"] {
+            spec.check_request("post", &format!("{one}/{path}"), &body);
+        }
+        spec.check("post", &format!("{one}/preview"), preview);
+        spec.check("post", &format!("{one}/runs"), started);
+        spec.check("get", &format!("{one}/runs/{{runId}}"), run);
+    }
+    let Some(spec) = Spec::load("build-7.1.build.json") else { return };
+    let builds = "/{organization}/{project}/_apis/build/builds";
+    let one = format!("{builds}/{{buildId}}");
+    let path = format!("build/builds/{number}");
+    let tags = send("PUT", &format!("{path}/tags/azdo-gateway"), None);
+    spec.check("put", &format!("{one}/tags/{{tag}}"), tags);
+    spec.check("get", builds, send("GET", "build/builds", None));
+    spec.check("get", &one, send("GET", &path, None));
+    let cancel = json!({"status": "cancelling"});
+    spec.check_request("patch", &one, &cancel);
+    spec.check("patch", &one, send("PATCH", &path, Some(&cancel)));
+    fixture.fail_validation(number);
+    spec.check("get", &one, send("GET", &path, None));
+    let definition = send("GET", &format!("build/definitions/{id}"), None);
+    let path = "/{organization}/{project}/_apis/build/definitions/{definitionId}";
+    spec.check("get", path, definition);
+}
+
+#[test]
 fn deliveries_have_every_key_of_the_published_samples() {
     let Some(folder) = published("payloads") else { return };
     for (event_type, version, sample) in [
@@ -241,6 +279,8 @@ fn deliveries_have_every_key_of_the_published_samples() {
             "2.0",
             "ms.vss-code.git-pullrequest-comment-event.rv2.0.docs2025.json",
         ),
+        ("build.complete", "1.0", "build.complete.rv1.0.docs2018.json"),
+        ("build.complete", "2.0", "build.complete.rv2.0.docs2025.json"),
     ] {
         let text = std::fs::read_to_string(folder.join(sample)).unwrap();
         let sample: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).unwrap();

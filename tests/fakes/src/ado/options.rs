@@ -35,6 +35,14 @@ pub struct Options {
     pub unfiltered_lookup_limit: usize,
     /// How it fails.
     pub unfiltered_lookup: UnfilteredLookup,
+    /// How long after it was queued a build appears in the list.
+    pub build_list_lag_ms: i64,
+    /// Whether the list leaves out the template parameters of builds. Whether it does in ADO is not
+    /// documented.
+    pub bare_build_list: bool,
+    /// Whether a cancel of a build that has ended is answered with the unchanged build. Otherwise
+    /// it is refused; which ADO does is not documented.
+    pub allows_late_cancel: bool,
     /// How many notifications are kept in all; beyond that, the oldest finished ones are dropped.
     pub notifications_kept: usize,
 }
@@ -52,6 +60,9 @@ impl Default for Options {
             policies_per_page: 100,
             unfiltered_lookup_limit: 100,
             unfiltered_lookup: UnfilteredLookup::NeverAnswered,
+            build_list_lag_ms: 0,
+            bare_build_list: false,
+            allows_late_cancel: false,
             notifications_kept: 10_000,
         }
     }

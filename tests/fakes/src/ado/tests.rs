@@ -14,6 +14,8 @@ mod iterations;
 mod pats;
 /// Permissions, and how they are changed.
 mod permissions;
+/// Pipelines: runs, builds, their completion.
+mod pipelines;
 /// Policies over REST.
 mod policies;
 /// Refusals: versions, tokens, scopes, permissions, what does not exist.

@@ -9,6 +9,7 @@ use crate::ado::hooks::Hooks;
 use crate::ado::model::{Organization, Posted, Project, PullRequest, Repository};
 use crate::ado::options::Options;
 use crate::ado::pats::pat::{PatRules, Pats};
+use crate::ado::pipelines::Pipeline;
 use crate::ado::policy::configuration::Policy;
 use crate::ado::security::identity::{Identity, Token};
 use crate::ado::security::permission::PermissionRule;
@@ -49,10 +50,13 @@ pub struct World {
     pub(crate) denials: Vec<PermissionRule>,
     pub(crate) grants: Vec<PermissionRule>,
     pub(crate) policies: BTreeMap<u64, Policy>,
+    pub(crate) pipelines: BTreeMap<u64, Pipeline>,
     pub(crate) hooks: Hooks,
     pub(crate) actor: String,
     pub(crate) last_push: u64,
     pub(crate) last_policy: u64,
+    /// Builds are numbered across all pipelines.
+    pub(crate) last_build: u64,
 }
 
 impl World {
@@ -82,10 +86,12 @@ impl World {
             denials: Vec::new(),
             grants: Vec::new(),
             policies: BTreeMap::new(),
+            pipelines: BTreeMap::new(),
             hooks: Hooks::default(),
             actor: String::new(),
             last_push: 0,
             last_policy: 0,
+            last_build: 0,
         };
         world.actor = world.create_identity("Robin Developer", "robin@fabrikam.example");
         world
@@ -95,6 +101,7 @@ impl World {
     pub fn set_now(&mut self, now_ms: i64) {
         self.now_ms = self.now_ms.max(now_ms);
         self.finish_due_merges();
+        self.settle_builds();
     }
 
     /// The time of the last request, in milliseconds since 1970.

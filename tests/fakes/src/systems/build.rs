@@ -64,6 +64,11 @@ impl Builds {
         Self { all: Vec::new(), next: first, initial: State::Queued, cancels_at_once: true }
     }
 
+    /// Sets the number of the next build, for a system that numbers across several of these.
+    pub(crate) fn number_next(&mut self, number: u64) {
+        self.next = number;
+    }
+
     /// Adds a build. Its number and state are set here. Returns it.
     pub fn add(&mut self, build: Build) -> Build {
         let build = Build { number: self.next, state: self.initial, ..build };

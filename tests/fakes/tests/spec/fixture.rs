@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use fakes::ado::{Answer, NewPullRequest, Options, World};
 use fakes::http::Request;
 use fakes::neighbour::Neighbour as _;
+use fakes::systems::State;
 use serde_json::{Value, json};
 
 const PAT: &str = "fixture-pat";
@@ -20,6 +21,7 @@ pub(crate) struct Fixture {
     pub(crate) head: String,
     pub(crate) pull_request: u64,
     pub(crate) fork: u64,
+    pub(crate) pipeline: u64,
 }
 
 impl Fixture {
@@ -47,8 +49,10 @@ impl Fixture {
         world.push(&fork, "fix", "From outside");
         let new = NewPullRequest::new(&repository, "fix", "main").from_fork(&fork).conflicting();
         let fork = world.open_pull_request(&new);
+        let pipeline = world.create_pipeline(&repository, "web-ci");
+        world.pipeline_mut(pipeline).settable_variables.push("mode".to_owned());
         let world = RefCell::new(world);
-        let fixture = Self { world, project, repository, head, pull_request, fork };
+        let fixture = Self { world, project, repository, head, pull_request, fork, pipeline };
         fixture.post_statuses();
         fixture
     }
@@ -106,8 +110,17 @@ impl Fixture {
 
     /// Calls a path without a project, with all scopes.
     pub(crate) fn at_organization(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        self.at("/fabrikam", method, path, body)
+    }
+
+    /// Calls a path of the project, with all scopes.
+    pub(crate) fn at_project(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        self.at("/fabrikam/Fabrikam", method, path, body)
+    }
+
+    fn at(&self, place: &str, method: &str, path: &str, body: Option<&Value>) -> Value {
         let mark = if path.contains('?') { '&' } else { '?' };
-        let target = format!("/fabrikam/_apis/{path}{mark}api-version=7.1");
+        let target = format!("{place}/_apis/{path}{mark}api-version=7.1");
         let request = Request::new(method, &target);
         let request = match body {
             Some(body) => request.with_json(body),
@@ -133,6 +146,23 @@ impl Fixture {
         answer.body_json()
     }
 
+    /// A start of a run with all that the fake takes.
+    pub(crate) fn run_body(&self) -> Value {
+        json!({
+            "resources": {"repositories": {"self": {
+                "refName": format!("refs/pull/{}/merge", self.pull_request),
+            }}},
+            "templateParameters": {"azdo_gateway_run": "run-1"},
+            "variables": {"mode": {"value": "full", "isSecret": false}},
+            "stagesToSkip": [],
+            "previewRun": false,
+        })
+    }
+
+    pub(crate) fn fail_validation(&self, number: u64) {
+        self.world.borrow_mut().fail_validation(number, &["There is no pool."]);
+    }
+
     pub(crate) fn push(&self) {
         let mut world = self.world.borrow_mut();
         world.push(&self.repository, "topic", "Again");
@@ -144,7 +174,13 @@ impl Fixture {
 
     /// The body of the delivery of an event of this type.
     pub(crate) fn delivery(&self, event_type: &str, version: &str) -> Value {
-        self.send("POST", "hooks/subscriptions", &self.subscription_body(event_type, version));
+        let mut body = self.subscription_body(event_type, version);
+        if event_type == "build.complete" {
+            body["publisherInputs"] = json!({"projectId": self.project});
+            let path = format!("pipelines/{}/runs", self.pipeline);
+            self.at_project("POST", &path, Some(&self.run_body()));
+        }
+        self.send("POST", "hooks/subscriptions", &body);
         let mut world = self.world.borrow_mut();
         match event_type {
             "git.pullrequest.created" => {
@@ -154,6 +190,10 @@ impl Fixture {
                 let number = world.open_pull_request(&new);
                 let group = world.create_group("Other team");
                 world.add_reviewer(number, &group);
+            }
+            "build.complete" => {
+                let builds = world.builds_of(self.pipeline);
+                builds.set_state(builds.all()[0].number, State::Succeeded);
             }
             "git.pullrequest.updated" => drop(world.complete(self.pull_request)),
             "ms.vss-code.git-pullrequest-comment-event" => {

@@ -30,6 +30,8 @@ impl World {
             branches: Vec::new(),
             notification_type: None,
             merge_result: None,
+            definition_name: None,
+            build_status: None,
             created_by: self.actor.clone(),
         }
     }
@@ -54,7 +56,10 @@ impl World {
         match subscription.status {
             SubscriptionStatus::Enabled => {
                 let owner = &subscription.modified_by;
-                let may_read = self.may(owner, Permission::GenericRead, Some(&event.repository));
+                let may_read = match event.subject {
+                    EventSubject::Build(number) => self.may_see_build(owner, number),
+                    _ => self.may(owner, Permission::GenericRead, Some(&event.repository)),
+                };
                 (!may_read).then_some(LossReason::NotPermitted)
             }
             SubscriptionStatus::OnProbation => Some(LossReason::OnProbation),

@@ -71,11 +71,12 @@ impl World {
         outgoing
     }
 
-    /// When the next delivery or queued merge attempt falls due.
+    /// When the next delivery, queued merge attempt or end of a build falls due.
     pub fn next_due_ms(&self) -> Option<i64> {
         let delivery = self.next_delivery_ms();
         let merge = self.queued_merges.iter().map(|(due_ms, _)| *due_ms).min();
-        delivery.into_iter().chain(merge).min()
+        let build = self.has_unsettled_build().then_some(self.now_ms);
+        delivery.into_iter().chain(merge).chain(build).min()
     }
 
     /// When the next delivery falls due.

@@ -17,6 +17,8 @@ pub enum EventKind {
     Merged,
     /// `ms.vss-code.git-pullrequest-comment-event`
     Comment,
+    /// `build.complete`
+    BuildComplete,
 }
 
 impl EventKind {
@@ -28,13 +30,23 @@ impl EventKind {
             Self::Updated => "git.pullrequest.updated",
             Self::Merged => "git.pullrequest.merged",
             Self::Comment => "ms.vss-code.git-pullrequest-comment-event",
+            Self::BuildComplete => "build.complete",
         }
     }
 
     /// The kind of that name.
     pub fn parse(name: &str) -> Option<Self> {
-        let all = [Self::Push, Self::Created, Self::Updated, Self::Merged, Self::Comment];
-        all.into_iter().find(|kind| kind.name() == name)
+        let git = [Self::Push, Self::Created, Self::Updated, Self::Merged, Self::Comment];
+        let mut all = git.into_iter().chain([Self::BuildComplete]);
+        all.find(|kind| kind.name() == name)
+    }
+
+    /// The newest version of its resource (docs/azure-devops.md §1.2).
+    pub fn newest_version(self) -> &'static str {
+        match self {
+            Self::Comment | Self::BuildComplete => "2.0",
+            _ => "1.0",
+        }
     }
 
     /// The filters that a subscription may have (docs/azure-devops.md §2.2).
@@ -47,6 +59,7 @@ impl EventKind {
             Self::Updated => &["repository", "branch", CREATED, REVIEWERS, "notificationType"],
             Self::Merged => &["repository", "branch", CREATED, REVIEWERS, "mergeResult"],
             Self::Comment => &["repository", "branch"],
+            Self::BuildComplete => &["definitionName", "buildStatus"],
         }
     }
 }
@@ -67,6 +80,8 @@ pub enum EventSubject {
         /// Number of the comment in the thread.
         comment: u64,
     },
+    /// The build of that number.
+    Build(u64),
     /// The invented content of a test notification.
     Sample,
 }
@@ -82,7 +97,7 @@ pub struct Event {
     pub organization: String,
     /// GUID of the project.
     pub project: String,
-    /// GUID of the repository.
+    /// GUID of the repository; for a build, of that which has the pipeline.
     pub repository: String,
     /// What it is about.
     pub subject: EventSubject,
@@ -96,6 +111,10 @@ pub struct Event {
     pub notification_type: Option<&'static str>,
     /// The filter value of a merge attempt.
     pub merge_result: Option<&'static str>,
-    /// GUID of the identity that pushed or that opened the pull request.
+    /// The filter value of a completed build: the name of its pipeline.
+    pub definition_name: Option<String>,
+    /// The other filter value of a completed build.
+    pub build_status: Option<&'static str>,
+    /// GUID of the identity that pushed, opened the pull request, or started the build.
     pub created_by: String,
 }

@@ -91,7 +91,7 @@ pub enum LossReason {
     OnProbation,
     /// The subscription was disabled.
     Disabled,
-    /// Its owner may not read the repository.
+    /// Its owner may not read the repository, or not see the build.
     NotPermitted,
 }
 

@@ -59,9 +59,11 @@ impl World {
         };
         // A subscription with version 2.0 of an event that has only 1.0 gets no resource
         // (docs/azure-devops.md §1.2).
-        let is_empty = version == "2.0" && event.kind != EventKind::Comment;
-        let resource =
-            if is_empty { Value::Null } else { self.resource(notification, subscription, inputs) };
+        let is_empty = version == "2.0" && event.kind.newest_version() != "2.0";
+        let resource = match is_empty {
+            true => Value::Null,
+            false => self.resource(notification, subscription, inputs, version),
+        };
         json!({
             "subscriptionId": notification.subscription,
             "notificationId": notification.number,
@@ -93,6 +95,7 @@ impl World {
         notification: &Notification,
         subscription: Option<&Subscription>,
         inputs: &Inputs,
+        version: &str,
     ) -> Value {
         let wanted = inputs.get("resourceDetailsToSend").map_or("", String::as_str);
         let full = match &notification.event.subject {
@@ -103,6 +106,7 @@ impl World {
             EventSubject::Comment { pull_request, thread, comment } => {
                 self.comment_resource(*pull_request, *thread, *comment)
             }
+            EventSubject::Build(number) => self.completion_resource(*number, version),
             EventSubject::Sample => super::sample::resource(notification.event.kind),
         };
         let is_organization_wide =

@@ -24,6 +24,7 @@ pub(super) fn event_id(kind: EventKind) -> &'static str {
         EventKind::Created => "2ab4e3d3-b7a6-425e-92b1-5a9982c1269e",
         EventKind::Updated => "af07be1b-f3ad-44c8-a7f1-c4835f2df06b",
         EventKind::Merged => "6872ee8c-b333-4eff-bfb9-0d5274943566",
+        EventKind::BuildComplete => "4a5d99d6-1c75-4e53-91b9-ee80057d4ce3",
         EventKind::Comment => "fb2617ed-60df-4518-81fa-749faa6c5cd6",
     }
 }
@@ -33,6 +34,7 @@ pub(super) fn resource(kind: EventKind) -> Value {
     match kind {
         EventKind::Push => push(),
         EventKind::Created | EventKind::Updated | EventKind::Merged => pull_request(),
+        EventKind::BuildComplete => build(),
         EventKind::Comment => json!({"comment": comment(), "pullRequest": pull_request()}),
     }
 }
@@ -111,6 +113,29 @@ fn pull_request() -> Value {
         "reviewers": [],
         "commits": [commit(HEAD)],
         "url": format!("{ORIGIN}/_apis/git/repositories/{REPOSITORY}/pullRequests/1"),
+    })
+}
+
+fn build() -> Value {
+    let url = format!("{ORIGIN}/{PROJECT}/_apis/build/Builds/2");
+    json!({
+        "_links": {"self": {"href": url}},
+        "id": 2,
+        "buildNumber": "20200101.1",
+        "status": "completed",
+        "result": "succeeded",
+        "queueTime": "2020-01-01T00:00:00.0000000Z",
+        "startTime": "2020-01-01T00:00:00.0000000Z",
+        "finishTime": "2020-01-01T00:00:00.0000000Z",
+        "reason": "manual",
+        "sourceBranch": "refs/heads/main",
+        "sourceVersion": HEAD,
+        "definition": {"id": 2, "name": "Sample", "type": "build", "queueStatus": "enabled"},
+        "project": {"id": PROJECT, "name": "Sample", "state": "wellFormed"},
+        "requestedFor": person(),
+        "requestedBy": person(),
+        "validationResults": [],
+        "url": url,
     })
 }
 

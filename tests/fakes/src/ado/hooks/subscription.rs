@@ -113,6 +113,10 @@ impl Subscription {
         match event.kind {
             EventKind::Push => chosen("pushedBy", by),
             EventKind::Comment => true,
+            EventKind::BuildComplete => {
+                chosen("definitionName", event.definition_name.as_deref())
+                    && chosen("buildStatus", event.build_status)
+            }
             EventKind::Created => chosen("pullrequestCreatedBy", by),
             EventKind::Updated => {
                 chosen("pullrequestCreatedBy", by)

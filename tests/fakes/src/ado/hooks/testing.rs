@@ -79,6 +79,8 @@ impl World {
             branches: Vec::new(),
             notification_type: None,
             merge_result: None,
+            definition_name: None,
+            build_status: None,
             created_by: call.caller.identity.clone(),
         }
     }

@@ -15,13 +15,8 @@ use crate::ado::world::World;
 use crate::http::Response;
 
 /// Event types that can be subscribed to and that the fake never sends.
-const NEVER_FIRED_TYPES: [&str; 5] = [
-    "git.repo.created",
-    "git.repo.deleted",
-    "git.repo.renamed",
-    "git.repo.statuschanged",
-    "build.complete",
-];
+const NEVER_FIRED_TYPES: [&str; 4] =
+    ["git.repo.created", "git.repo.deleted", "git.repo.renamed", "git.repo.statuschanged"];
 
 const CONSUMER_INPUTS: [&str; 9] = [
     "url",
@@ -44,6 +39,8 @@ const NOTIFICATION_TYPES: [&str; 4] = [
 
 const MERGE_RESULTS: [&str; 5] =
     ["Succeeded", "Unsuccessful", "Conflicts", "Failure", "RejectedByPolicy"];
+
+const BUILD_STATUSES: [&str; 4] = ["Succeeded", "PartiallySucceeded", "Failed", "Stopped"];
 
 /// A requested subscription, once it was validated.
 #[derive(Debug)]
@@ -86,9 +83,7 @@ impl World {
     ) -> Result<(), Response> {
         let filters: &[&str] = match EventKind::parse(kind) {
             Some(kind) => kind.filters(),
-            None if NEVER_FIRED_TYPES.contains(&kind) => {
-                &["repository", "definitionName", "buildStatus"]
-            }
+            None if NEVER_FIRED_TYPES.contains(&kind) => &["repository"],
             None => return Err(bad_request(&format!("There is no event type {kind}."))),
         };
         let always = ["projectId", "teamId", "subscriberId", "tfsSubscriptionId", "hostId"];
@@ -98,6 +93,7 @@ impl World {
             let legal = match name.as_str() {
                 "notificationType" => value.is_empty() || NOTIFICATION_TYPES.contains(&&**value),
                 "mergeResult" => value.is_empty() || MERGE_RESULTS.contains(&&**value),
+                "buildStatus" => value.is_empty() || BUILD_STATUSES.contains(&&**value),
                 _ => true,
             };
             refuse_unless(legal, &format!("{name} cannot be {value}."))?;
@@ -193,8 +189,7 @@ fn inputs(body: &Value, key: &str) -> Result<Inputs, Response> {
 }
 
 fn resource_version(body: &Value, event_type: &str) -> Result<String, Response> {
-    let latest =
-        if EventKind::parse(event_type) == Some(EventKind::Comment) { "2.0" } else { "1.0" };
+    let latest = EventKind::parse(event_type).map_or("1.0", EventKind::newest_version);
     match body.get("resourceVersion") {
         None | Some(Value::Null) => Ok(latest.to_owned()),
         Some(Value::String(version)) if version == "latest" => Ok(latest.to_owned()),

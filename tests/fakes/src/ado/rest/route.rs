@@ -145,6 +145,8 @@ impl World {
             ["git", rest @ ..] => self.git_call(call, rest),
             ["hooks", rest @ ..] => self.hooks_call(call, rest),
             ["policy", rest @ ..] => self.policy_call(call, rest),
+            ["pipelines", rest @ ..] => self.pipelines_call(call, rest),
+            ["build", rest @ ..] => self.build_call(call, rest),
             ["connectiondata"] => self.connection_data(call),
             ["projects", rest @ ..] => self.projects_call(call, rest),
             ["permissions", namespace, bits] => self.permissions(call, namespace, bits),

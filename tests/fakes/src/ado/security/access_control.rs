@@ -64,7 +64,7 @@ impl World {
     fn repository_resource(&self, repository: Option<&str>) -> Resource {
         let project = repository.and_then(|id| self.repositories.get(id));
         let project = project.map(|one| one.project.clone());
-        Resource { project, repository: repository.map(str::to_owned) }
+        Resource { project, repository: repository.map(str::to_owned), pipeline: None }
     }
 
     pub(crate) fn deny_at(&mut self, identity: &str, permission: Permission, resource: Resource) {
@@ -109,6 +109,14 @@ impl World {
         if project.organization != organization {
             return None;
         }
+        // Folders may stand before the number of a pipeline.
+        if namespace == BUILD
+            && let Some(number) = parts.clone().next_back()
+        {
+            let found = self.pipelines.get(&number.parse().ok()?)?;
+            let is_here = self.repository(&found.repository).project == project.id;
+            return is_here.then(|| Resource::of_pipeline(&project.id, found.id));
+        }
         let repository = parts.next().filter(|_| namespace == GIT).map(str::to_owned);
         let is_there = |id: &String| {
             self.repositories
@@ -118,7 +126,7 @@ impl World {
         if repository.as_ref().is_some_and(|id| !is_there(id)) {
             return None;
         }
-        Some(Resource { project: Some(project.id.clone()), repository })
+        Some(Resource { repository, ..Resource::of_project(&project.id) })
     }
 
     /// Whether an identity has all these bits. A bit or a resource that the fake does not know

@@ -34,6 +34,8 @@ pub enum Permission {
     ReadProject,
     /// Builds: see them.
     ViewBuilds,
+    /// Builds: change their quality and their tags.
+    EditBuildQuality,
     /// Builds: queue.
     QueueBuilds,
     /// Builds: stop.
@@ -54,13 +56,14 @@ impl Permission {
             Self::DeleteSubscriptions => (HOOKS, 4),
             Self::ReadProject => (PROJECT, 1),
             Self::ViewBuilds => (BUILD, 1),
+            Self::EditBuildQuality => (BUILD, 2),
             Self::QueueBuilds => (BUILD, 128),
             Self::StopBuilds => (BUILD, 512),
         }
     }
 
     /// Every permission that the fake knows.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::GenericRead,
         Self::GenericContribute,
         Self::PullRequestContribute,
@@ -71,27 +74,35 @@ impl Permission {
         Self::DeleteSubscriptions,
         Self::ReadProject,
         Self::ViewBuilds,
+        Self::EditBuildQuality,
         Self::QueueBuilds,
         Self::StopBuilds,
     ];
 }
 
-/// What a permission is about: the organization, a project, or a repository.
+/// What a permission is about: the organization, a project, a repository, or a pipeline.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Resource {
     pub(crate) project: Option<String>,
     pub(crate) repository: Option<String>,
+    pub(crate) pipeline: Option<u64>,
 }
 
 impl Resource {
     pub(crate) fn of_project(project: &str) -> Self {
-        Self { project: Some(project.to_owned()), repository: None }
+        Self { project: Some(project.to_owned()), ..Self::default() }
+    }
+
+    pub(crate) fn of_pipeline(project: &str, pipeline: u64) -> Self {
+        Self { pipeline: Some(pipeline), ..Self::of_project(project) }
     }
 
     /// Whether the other resource lies within this one.
     pub(super) fn covers(&self, other: &Self) -> bool {
         let project = self.project.is_none() || self.project == other.project;
-        project && (self.repository.is_none() || self.repository == other.repository)
+        project
+            && (self.repository.is_none() || self.repository == other.repository)
+            && (self.pipeline.is_none() || self.pipeline == other.pipeline)
     }
 }
 
