@@ -15,6 +15,7 @@ use fakes::ado::hooks::Progress;
 use fakes::faults::{Action, Rule};
 use fakes::http::Response;
 use fakes::shell::Shell;
+use fakes::systems::State;
 use fakes::{ado, ci};
 use serde_json::{Value, json};
 
@@ -47,13 +48,17 @@ impl Env {
     }
 
     async fn subscribe(&self, event_type: &str) -> String {
+        self.subscribe_with(event_type, json!({"repository": self.repository})).await
+    }
+
+    async fn subscribe_with(&self, event_type: &str, inputs: Value) -> String {
         let body = json!({
             "publisherId": "tfs",
             "eventType": event_type,
             "resourceVersion": "1.0",
             "consumerId": "webHooks",
             "consumerActionId": "httpRequest",
-            "publisherInputs": {"repository": self.repository},
+            "publisherInputs": inputs,
             "consumerInputs": {
                 "url": format!("{}/ci/hook", self.shell.url()),
                 "basicAuthUsername": "azure-devops",
@@ -113,6 +118,30 @@ async fn a_push_is_delivered_to_its_subscription() {
     env.shell.ado(|ado| ado.push(&env.repository, "main", "Second"));
     let arrived = env.shell.wait_until(LIMIT, |ado, _| {
         let all = ado.notifications(&subscription);
+        all.len() == 1 && all.iter().all(|one| one.progress == Progress::Succeeded)
+    });
+    assert!(arrived.await);
+    env.shell.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_build_is_delivered_when_a_test_ends_it() {
+    let env = Env::start();
+    let id = env.subscribe_with("build.complete", json!({"definitionName": "web-ci"})).await;
+    let pipeline = env.shell.ado(|ado| {
+        let builder = ado.create_identity("Builder", "builder@fabrikam.example");
+        ado.add_pat("builder-pat", &builder, &["vso.build_execute"], i64::MAX);
+        ado.create_pipeline(&env.repository, "web-ci")
+    });
+    let path = format!("/fabrikam/Fabrikam/_apis/pipelines/{pipeline}/runs?api-version=7.1");
+    let request = env.client.post(format!("{}{path}", env.shell.url())).json(&json!({}));
+    let answer = request.basic_auth("", Some("builder-pat")).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let run: Value = answer.json().await.unwrap();
+    let number = run["id"].as_u64().unwrap();
+    env.shell.ado(|ado| ado.builds_of(pipeline).set_state(number, State::Succeeded));
+    let arrived = env.shell.wait_until(LIMIT, |ado, _| {
+        let all = ado.notifications(&id);
         all.len() == 1 && all.iter().all(|one| one.progress == Progress::Succeeded)
     });
     assert!(arrived.await);
