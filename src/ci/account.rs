@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
 
 use super::error::Error;
 use crate::domain::time::Timestamp;
+use crate::secret::Secret;
 
 /// A pause is never longer, whatever a CI asks for.
 const PAUSE_MAX: Duration = Duration::from_secs(3_600);
@@ -18,6 +20,13 @@ const BURST_SECONDS: u32 = 6;
 
 /// Pauses of accounts, to be stored.
 pub(in crate::ci) type Pauses = BTreeMap<String, (Timestamp, String)>;
+
+/// What tells the account of a token from others without the token itself. Not for passwords, which
+/// could be guessed from it.
+pub(in crate::ci) fn fingerprint(token: &Secret) -> String {
+    let digest = Sha256::digest(token.expose().as_bytes());
+    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// All accounts, by name.
 #[derive(Debug, Default)]

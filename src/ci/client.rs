@@ -167,6 +167,15 @@ impl Client {
         Ok(answer)
     }
 
+    /// Sends a request, and returns the JSON of a success only.
+    ///
+    /// # Errors
+    /// See [`Client::failure`], and [`Client::send`]; a success without JSON is one, too.
+    pub(crate) async fn succeed_with_json(&self, call: Call) -> Result<Value, Error> {
+        let answer = self.succeed(call).await?;
+        serde_json::from_slice(&answer.body).map_err(|_| self.failure(&answer))
+    }
+
     /// Sends a request, and returns a success only.
     ///
     /// # Errors
@@ -202,12 +211,13 @@ impl Client {
         }
     }
 
-    /// A 403 with a time to wait is about the rate, as GitHub sends it.
+    /// A 403 is about the rate where it has a time to wait, or says so, as GitHub sends it.
     fn is_limited(&self, answer: &Answer) -> bool {
         let now = self.clock.now();
         answer.status == StatusCode::FORBIDDEN
             && (rate_headers::retry_after(&answer.headers, now).is_some()
-                || rate_headers::exhausted_for(&answer.headers, now).is_some())
+                || rate_headers::exhausted_for(&answer.headers, now).is_some()
+                || says_rate_limit(&answer.body))
     }
 
     fn pause_where_asked(&self, answer: &Answer) {
@@ -216,7 +226,8 @@ impl Client {
         let asked = rate_headers::retry_after(&answer.headers, now)
             .filter(|_| matches!(status, 403 | 429 | 503));
         let exhausted = rate_headers::exhausted_for(&answer.headers, now);
-        let default = (status == 429).then_some(self.lockout.unwrap_or(PAUSE));
+        let is_about_rate = status == 429 || self.is_limited(answer);
+        let default = is_about_rate.then_some(self.lockout.unwrap_or(PAUSE));
         // A lockout lasts as long as it lasts, whatever the answer says.
         let lockout = self.lockout.filter(|_| status == 429);
         let Some(wait) = lockout.max(asked.or(exhausted).or(default)) else { return };
@@ -233,6 +244,13 @@ fn lost(error: &reqwest::Error) -> Error {
         true => "no answer in time",
         false => "the connection was lost before the whole answer had arrived",
     })
+}
+
+/// Whether the words of an answer are about the rate of calls.
+fn says_rate_limit(body: &[u8]) -> bool {
+    let message = serde_json::from_slice::<Value>(body).ok();
+    let message = message.as_ref().and_then(|body| body.get("message")?.as_str());
+    message.is_some_and(|text| text.to_ascii_lowercase().contains("rate limit"))
 }
 
 /// The beginning of the answer; what is longer is no answer of an API.

@@ -14,6 +14,8 @@ mod callback;
 /// Calls to one CI.
 mod client;
 mod error;
+/// Kind `github_actions`: a workflow is dispatched.
+pub mod github_actions;
 mod options;
 mod rate_headers;
 mod system;
@@ -23,6 +25,8 @@ mod template;
 /// The words of a CI.
 mod text;
 mod trigger;
+/// Addresses that are called, and addresses for people.
+mod urls;
 /// Kind `webhook`: a signed HTTP request starts the run, and the CI reports on it.
 pub mod webhook;
 

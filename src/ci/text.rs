@@ -124,6 +124,12 @@ pub(crate) fn web_link(text: &str) -> Option<String> {
     Url::parse(text).ok().filter(is_web).filter(|_| is_short).map(|_| text.to_owned())
 }
 
+/// Whether a text has this id as a word of its own, and not as a part of a longer one.
+pub(crate) fn has_word(text: &str, id: &str) -> bool {
+    let is_part = |letter: char| letter.is_alphanumeric() || "_-".contains(letter);
+    text.split(|letter: char| !is_part(letter)).any(|word| word == id)
+}
+
 /// A text without braces and markup, on one line, cut at so many characters.
 pub(crate) fn plain(text: &str, chars_max: usize) -> String {
     let plain: String = text.chars().filter(|letter| !"{}<>".contains(*letter)).collect();
@@ -164,6 +170,17 @@ mod tests {
             (400, "no such job\nat all", "no such job at all (400)"),
         ] {
             assert_eq!(text(status, body), told);
+        }
+    }
+
+    #[test]
+    fn an_id_is_found_as_a_whole_word_only() {
+        let id = "0199a3c1-3b5e-7000-8000-000000000001";
+        for text in [id.to_owned(), format!("Check {id}"), format!("[{id}] (PR 7)")] {
+            assert!(has_word(&text, id), "{text}");
+        }
+        for text in [format!("{id}2"), format!("{id}-2"), format!("x_{id}"), String::new()] {
+            assert!(!has_word(&text, id), "{text}");
         }
     }
 

@@ -12,6 +12,8 @@
     reason = "helpers of tests fail the test, as tests do"
 )]
 
+/// Each kind of CI against its fake: start, look up, poll, cancel, callback, refusals.
+mod adapters;
 /// Seeded faults at every neighbour, and afterwards no lost event, no run twice, all states final.
 mod chaos;
 /// The same stories for every kind of CI that has an API.

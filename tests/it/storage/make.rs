@@ -103,7 +103,7 @@ pub(super) fn sha(letter: char) -> String {
 }
 
 /// A planned run of a check on pull request 7 at a commit, shown on the pull request alone.
-pub(super) fn run(number: u128, check: &str, commit: char) -> Run {
+pub(crate) fn run(number: u128, check: &str, commit: char) -> Run {
     let commit = sha(commit);
     Run {
         id: RunId(Uuid::from_u128(number)),

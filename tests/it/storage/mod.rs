@@ -25,7 +25,7 @@ mod lists;
 /// Tickets and sign-ins: used once.
 mod logins;
 /// Values to store.
-mod make;
+pub(crate) mod make;
 /// Migrations only expand the schema.
 mod migrations;
 /// The model.
