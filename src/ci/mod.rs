@@ -16,6 +16,8 @@ mod client;
 mod error;
 /// Kind `github_actions`: a workflow is dispatched.
 pub mod github_actions;
+/// Kind `gitlab`: a pipeline is started by a trigger token or by an access token.
+pub mod gitlab;
 mod options;
 mod rate_headers;
 mod system;

@@ -22,6 +22,7 @@ use fakes::systems::{State, System};
 use crate::storage::make;
 
 mod github_actions;
+mod gitlab;
 
 /// The name of the CI, in the configuration and at the shell.
 const NAME: &str = "builder";
