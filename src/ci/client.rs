@@ -45,18 +45,6 @@ pub struct Client {
     pub(crate) lockout: Option<Duration>,
 }
 
-/// An address below a base URL: each segment is percent-encoded.
-pub(crate) fn below(base: &Url, segments: &[&str], query: &[(&str, &str)]) -> Url {
-    let mut url = base.clone();
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(segments);
-    }
-    if !query.is_empty() {
-        url.query_pairs_mut().extend_pairs(query);
-    }
-    url
-}
-
 /// A request, before it is sent.
 #[derive(Clone, Debug)]
 pub struct Call {

@@ -11,8 +11,9 @@ use super::client::{Client, Organizations};
 use super::error::{Error, Refusal};
 use super::options::Options;
 use super::system::{Cancelled, Finding, Observed, System};
-use super::text::{Masks, plain, web_link};
+use super::text::{Masks, plain};
 use super::trigger::Trigger;
+use super::urls::web_link;
 use crate::clock::Clock;
 use crate::domain::follow::{Abilities, PollIntervals};
 use crate::domain::run::{Run, Started};
@@ -231,7 +232,8 @@ impl Systems {
 impl Configured {
     /// What a CI says, as a status may show it: plain words, no secret, and a link that is safe.
     fn for_people(&self, observed: Observed) -> Observed {
-        let words = observed.description.map(|text| plain(&self.masks.mask(&text), WORDS_CHARS_MAX));
+        let words =
+            observed.description.map(|text| plain(&self.masks.mask(&text), WORDS_CHARS_MAX));
         Observed {
             description: words.filter(|text| !text.is_empty()),
             url: observed.url.as_deref().and_then(web_link),

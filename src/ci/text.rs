@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use reqwest::StatusCode;
 use serde_json::Value;
-use url::Url;
 
 use crate::domain::status::cut;
 use crate::secret::Secret;
@@ -42,7 +41,6 @@ const TOKEN_PREFIXES: [&str; 12] = [
     "bkua_",
     "eyJ",
 ];
-const LINK_BYTES_MAX: usize = 2_048;
 const MASK: &str = "[secret]";
 
 /// Secrets that are masked in every text.
@@ -114,14 +112,6 @@ pub(crate) fn text_at(body: &Value, pointers: &[String]) -> Option<String> {
         }
         _ => None,
     })
-}
-
-/// A link that people may click on: http or https, of a length that Azure DevOps takes. It is never
-/// called.
-pub(crate) fn web_link(text: &str) -> Option<String> {
-    let is_web = |url: &Url| matches!(url.scheme(), "http" | "https");
-    let is_short = text.len() <= LINK_BYTES_MAX;
-    Url::parse(text).ok().filter(is_web).filter(|_| is_short).map(|_| text.to_owned())
 }
 
 /// Whether a text has this id as a word of its own, and not as a part of a longer one.

@@ -16,9 +16,22 @@ pub(in crate::ci) fn below<'s>(base: &Url, segments: impl IntoIterator<Item = &'
     url
 }
 
+/// The same with a query.
+pub(in crate::ci) fn below_with(base: &Url, segments: &[&str], query: &[(&str, &str)]) -> Url {
+    let mut url = below(base, segments.iter().copied());
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
+    url
+}
+
 /// What an answer says is the page of a run, where that is safe to click on. It is never called.
 pub(in crate::ci) fn web_url(answered: Option<&Value>) -> Option<String> {
-    let text = answered?.as_str()?;
+    web_link(answered?.as_str()?)
+}
+
+/// A link, where it is safe to click on.
+pub(in crate::ci) fn web_link(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
     let is_safe = matches!(url.scheme(), "http" | "https")
         && url.has_host()

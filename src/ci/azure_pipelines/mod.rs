@@ -19,11 +19,12 @@ use reqwest::Method;
 use serde_json::Value;
 use url::Url;
 
-use super::client::{Call, Client, below};
+use super::client::{Call, Client};
 use super::error::Error;
 use super::options::Kind;
 use super::system::{Cancelled, Finding, Observed, System};
 use super::trigger::Trigger;
+use super::urls::below_with;
 use crate::domain::follow::Abilities;
 use crate::domain::run::{Run, Started};
 
@@ -130,7 +131,7 @@ impl AzurePipelines {
     /// The page of a build, for people.
     fn web_url(&self, build_id: &str) -> String {
         let path = [self.options.project.as_str(), "_build", "results"];
-        below(&self.options.url, &path, &[("buildId", build_id)]).to_string()
+        below_with(&self.options.url, &path, &[("buildId", build_id)]).to_string()
     }
 }
 
@@ -139,7 +140,7 @@ impl System for AzurePipelines {
     fn start_call(&self, trigger: &Trigger<'_>) -> Result<Call, Error> {
         let pipeline = self.options.pipeline.to_string();
         let path = [&self.options.project, "_apis", "pipelines", &pipeline, "runs"];
-        let url = below(&self.options.url, &path, &[("api-version", "7.1")]);
+        let url = below_with(&self.options.url, &path, &[("api-version", "7.1")]);
         Ok(Call::post(url).header("authorization", "one token").json(&self.body(trigger)?))
     }
 

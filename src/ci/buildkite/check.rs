@@ -4,15 +4,16 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::Buildkite;
-use crate::ci::client::{Call, below};
+use crate::ci::client::Call;
 use crate::ci::system::Finding;
+use crate::ci::urls::below_with;
 
 /// What builds are started, read and cancelled with.
 const SCOPES: [&str; 2] = ["read_builds", "write_builds"];
 
 impl Buildkite {
     pub(super) async fn check_settings(&self) -> Vec<Finding> {
-        let url = below(&self.options.url, &["v2", "access-token"], &[]);
+        let url = below_with(&self.options.url, &["v2", "access-token"], &[]);
         let call = Call::new(Method::GET, url).bearer(&self.options.token);
         let token = match self.client.succeed(call).await {
             Ok(answer) => answer.json(),

@@ -18,12 +18,12 @@ use serde_json::Value;
 use url::Url;
 
 use super::callback::{Callback, CallbackError, Mentioned};
-use super::client::{Call, Client, below};
+use super::client::{Call, Client};
 use super::error::Error;
 use super::options::Kind;
 use super::system::{Cancelled, Finding, Observed, System};
-use super::text::web_link;
 use super::trigger::Trigger;
+use super::urls::{below_with, id, web_url};
 use crate::domain::follow::Abilities;
 use crate::domain::run::{Run, Started};
 use crate::secret::Secret;
@@ -83,7 +83,7 @@ impl Buildkite {
         let Options { organization, pipeline, url, token, .. } = &self.options;
         let path = ["v2", "organizations", organization, "pipelines", pipeline];
         let path: Vec<&str> = path.into_iter().chain(segments.iter().copied()).collect();
-        Call::new(method, below(url, &path, query)).bearer(token)
+        Call::new(method, below_with(url, &path, query)).bearer(token)
     }
 
     /// A list of builds, newest first, without what would make it long.
@@ -96,9 +96,8 @@ impl Buildkite {
 
 /// The build of an answer as the gateway knows it; none where it has no number.
 fn accepted(build: &Value) -> Option<Started> {
-    let number = build.get("number")?.as_u64()?;
-    let url = build.get("web_url").and_then(Value::as_str).and_then(web_link);
-    Some(Started::Accepted { ci_id: Some(number.to_string()), url })
+    let number = id(build.get("number"))?;
+    Some(Started::Accepted { ci_id: Some(number), url: web_url(build.get("web_url")) })
 }
 
 #[async_trait]

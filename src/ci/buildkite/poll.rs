@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Buildkite;
 use crate::ci::error::Error;
 use crate::ci::system::Observed;
-use crate::ci::text::web_link;
+use crate::ci::urls::web_url;
 use crate::domain::run::{Reported, Run};
 
 impl Buildkite {
@@ -73,8 +73,7 @@ fn read(build: &Value) -> Observed {
             (state, Some(format!("unknown state {other}")))
         }
     };
-    let url = build.get("web_url").and_then(Value::as_str).and_then(web_link);
-    Observed { state: reported, description, url }
+    Observed { state: reported, description, url: web_url(build.get("web_url")) }
 }
 
 #[cfg(test)]

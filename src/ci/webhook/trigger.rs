@@ -5,7 +5,8 @@ use serde::Deserialize;
 
 use crate::ci::client::{Answer, Client};
 use crate::ci::error::{Error, Refusal};
-use crate::ci::text::{error_text, web_link};
+use crate::ci::text::error_text;
+use crate::ci::urls::web_link;
 use crate::domain::run::Started;
 
 /// What the CI may say about the run that it has started.
