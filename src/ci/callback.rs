@@ -138,6 +138,11 @@ fn digest(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
+/// HMAC-SHA-256 over the parts, in hex.
+pub(in crate::ci) fn hex_hmac(key: &[u8], parts: &[&[u8]]) -> String {
+    digest(key, parts).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Takes the same time wherever they differ.
 fn is_equal(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len()
@@ -145,7 +150,7 @@ fn is_equal(one: &[u8], other: &[u8]) -> bool {
 }
 
 fn is_hex_of(key: &[u8], parts: &[&[u8]], given: &str) -> bool {
-    let expected: String = digest(key, parts).iter().map(|byte| format!("{byte:02x}")).collect();
+    let expected = hex_hmac(key, parts);
     is_equal(expected.as_bytes(), given.trim().to_ascii_lowercase().as_bytes())
 }
 

@@ -16,7 +16,7 @@ use super::account::Account;
 use super::azure_pipelines::AzureDevOps;
 use super::error::{Error, Refusal};
 use super::rate_headers;
-use super::text::{Masks, error_text};
+use super::text::{Masks, error_text_at};
 use crate::clock::Clock;
 use crate::secret::Secret;
 
@@ -95,6 +95,14 @@ impl Call {
         if let (Ok(name), Ok(mut value)) = (name.try_into(), HeaderValue::from_str(value)) {
             // Nothing that logs headers shows them.
             value.set_sensitive(true);
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// With one more header that has nothing to hide.
+    pub(crate) fn plain_header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(name, value);
         }
         self
@@ -180,8 +188,13 @@ impl Client {
     /// about the credential, 404 and 410 about something that is not there; 408, 425, 429 and 500
     /// ask to try again, and after other server errors it may have been done.
     pub(crate) fn failure(&self, answer: &Answer) -> Error {
+        self.failure_at(answer, &[])
+    }
+
+    /// The same, with pointers to the CI's words that are looked at first.
+    pub(crate) fn failure_at(&self, answer: &Answer, pointers: &[String]) -> Error {
         let status = answer.status;
-        let text = error_text(status, &answer.body, &self.masks);
+        let text = error_text_at(status, &answer.body, pointers, &self.masks);
         let retry_after = rate_headers::retry_after(&answer.headers, self.clock.now());
         match status.as_u16() {
             300..=399 => Error::refused(

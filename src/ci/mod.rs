@@ -18,8 +18,12 @@ mod error;
 pub mod github_actions;
 /// Kind `gitlab`: a pipeline is started by a trigger token or by an access token.
 pub mod gitlab;
+/// Kind `http`: any other CI, by templates.
+pub mod http;
 mod options;
 mod rate_headers;
+/// Runs that templates are tried on.
+mod sample;
 mod system;
 mod systems;
 /// Templates in the configuration.
@@ -41,6 +45,7 @@ pub use callback::{Callback, CallbackError, Mentioned, Scheme};
 pub use client::{Call, Client, Organizations};
 pub use error::{Error, Refusal};
 pub use options::{Common, Kind, Options};
+pub use sample::Sample;
 pub use system::{Cancelled, Finding, Observed, System};
 pub use systems::{Listed, SetupError, Systems};
 pub use template::Template;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::client::Client;
 use super::system::System;
+use super::trigger::Trigger;
 use crate::domain::follow::Abilities;
 use crate::secret::Secret;
 
@@ -51,6 +52,15 @@ pub trait Kind: Debug + Send + Sync {
     /// Whether callbacks are expected: a secret for them is configured.
     fn takes_callbacks(&self) -> bool {
         false
+    }
+
+    /// Renders every template of the section for a run, as it would be when that is started,
+    /// polled and cancelled.
+    ///
+    /// # Errors
+    /// One does not render: a clause that begins with the name of its key.
+    fn render_for(&self, _trigger: &Trigger<'_>) -> Result<(), String> {
+        Ok(())
     }
 
     /// How long a 429 locks the account out, whatever it says.

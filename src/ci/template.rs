@@ -3,6 +3,8 @@
 //!
 //! A template sees the JSON of the trigger. What it names has to exist (docs/ci.md, "Templates").
 
+use std::collections::BTreeSet;
+
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Output, State, UndefinedBehavior};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -35,6 +37,13 @@ impl Template {
     /// The text as configured.
     pub fn text(&self) -> &str {
         &self.0
+    }
+
+    /// The names that it looks up, such as `pull_request.id`, in order.
+    pub fn names(&self) -> BTreeSet<String> {
+        let environment = environment();
+        let parsed = environment.template_from_str(&self.0);
+        parsed.map(|it| it.undeclared_variables(true).into_iter().collect()).unwrap_or_default()
     }
 
     /// The rendered text.

@@ -81,7 +81,18 @@ fn mask_tokens(text: &str, prefix: &str) -> String {
 
 /// What an answer says is wrong: the CI's own words where they are words, with the status.
 pub(crate) fn error_text(status: StatusCode, body: &[u8], masks: &Masks) -> String {
-    let found = serde_json::from_slice::<Value>(body).ok().and_then(|body| text_at(&body, &[]));
+    error_text_at(status, body, &[], masks)
+}
+
+/// The same, with pointers that are looked at first.
+pub(crate) fn error_text_at(
+    status: StatusCode,
+    body: &[u8],
+    pointers: &[String],
+    masks: &Masks,
+) -> String {
+    let json = serde_json::from_slice::<Value>(body).ok();
+    let found = json.and_then(|body| text_at(&body, pointers));
     let words = found.or_else(|| {
         let text = String::from_utf8_lossy(body);
         let text = text.trim();

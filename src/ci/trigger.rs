@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::error::Error;
@@ -88,29 +88,53 @@ impl Trigger<'_> {
     }
 
     fn without_inputs(&self) -> Value {
-        let run = self.run;
-        let repository = &run.repository;
-        let mut body = json!({
-            "type": "run.requested",
-            "run": run.id,
-            "check": run.check,
-            "attempt": self.attempt,
-            "organization": run.organization,
-            "project": { "id": repository.project_id, "name": repository.project },
-            "repository": {
-                "id": repository.id,
-                "name": repository.name,
-                "clone_url": self.clone_url,
-            },
-            "commit": run.commit,
-            "ref": run.git_ref,
-            "report": { "url": self.report_url, "token": self.report_token.expose() },
-        });
-        if let (Some(of), Some(fields)) = (&run.pull_request, body.as_object_mut()) {
-            fields.insert("pull_request".into(), json!(of));
+        let mut body = of_run(self.run);
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert("attempt".into(), json!(self.attempt));
+            let report = json!({ "url": self.report_url, "token": self.report_token.expose() });
+            fields.insert("report".into(), report);
+        }
+        if let Some(Value::Object(repository)) = body.get_mut("repository") {
+            repository.insert("clone_url".into(), json!(self.clone_url));
         }
         body
     }
+}
+
+/// What templates see after a run was started: the same without the attempt, the address to clone
+/// from and the report. Inputs that need one of those are left out.
+pub(crate) fn context_of(run: &Run) -> Value {
+    let mut context = with_branch(of_run(run));
+    let mut inputs = Map::new();
+    for (name, text) in &run.inputs {
+        let rendered = Template::parse(text).and_then(|template| template.render(&context));
+        if let Some(text) = rendered.ok().filter(|text| !text.is_empty()) {
+            inputs.insert(name.clone(), Value::String(text));
+        }
+    }
+    if let Some(fields) = context.as_object_mut() {
+        fields.insert("inputs".into(), Value::Object(inputs));
+    }
+    context
+}
+
+/// What is the same for every attempt.
+fn of_run(run: &Run) -> Value {
+    let repository = &run.repository;
+    let mut body = json!({
+        "type": "run.requested",
+        "run": run.id,
+        "check": run.check,
+        "organization": run.organization,
+        "project": { "id": repository.project_id, "name": repository.project },
+        "repository": { "id": repository.id, "name": repository.name },
+        "commit": run.commit,
+        "ref": run.git_ref,
+    });
+    if let (Some(of), Some(fields)) = (&run.pull_request, body.as_object_mut()) {
+        fields.insert("pull_request".into(), json!(of));
+    }
+    body
 }
 
 /// Templates may ask for a pull request where there is none.

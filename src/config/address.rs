@@ -65,6 +65,38 @@ pub(super) fn any(value: &Value<'_>) -> Option<Url> {
     (!has_user && url.fragment().is_none()).then_some(url)
 }
 
+/// The URL of which a template is the rest: https, or http on this machine; the host is written out.
+pub(super) fn template(value: &Value<'_>) -> Option<Url> {
+    let (key, text) = (value.key, value.text()?);
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if host.contains('{') {
+        let what =
+            format!("the host of {key} has a placeholder: a value could choose who is called");
+        value.refuse(what, "write the host, and placeholders after it only");
+        return None;
+    }
+    let Ok(url) = Url::parse(&format!("{scheme}://{host}/")) else {
+        value.refuse(format!("{key} is not an address"), value.remedy());
+        return None;
+    };
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        value.refuse(format!("{key} is not an https address"), value.remedy());
+        return None;
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        let what = format!("{key} has a user name or a password");
+        value.refuse(what, format!("leave out what precedes the @ in {key}, and write auth"));
+        return None;
+    }
+    if url.scheme() == "http" && !is_loopback(&url) {
+        let what = format!("{key} is http, which is accepted for this machine only");
+        value.refuse(what, "write https://");
+        return None;
+    }
+    Some(url)
+}
+
 /// Whether the host is a loopback name or address, which only this machine reaches.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::ci::Template;
+use crate::ci::{Kind, Sample, Template};
 use crate::domain::check::{Check, Forks, Patterns, Trigger};
 use crate::domain::follow::{Abilities, default_verdict};
 use crate::domain::run::{Targets, Verdict};
@@ -20,6 +20,8 @@ pub(super) struct Defined<'d> {
     pub(super) abilities: BTreeMap<&'d str, Abilities>,
     /// How many runs may be at each CI at the same time; of CIs with a limit.
     pub(super) concurrency: BTreeMap<&'d str, u32>,
+    /// What each CI is.
+    pub(super) kinds: BTreeMap<&'d str, &'d dyn Kind>,
     /// False where an organization has no readable name: a check may mean that one.
     pub(super) has_all_organizations: bool,
 }
@@ -37,15 +39,20 @@ pub(super) fn read(sections: Vec<Section<'_>>, defined: &Defined<'_>) -> Read {
     let mut contexts: Vec<(Context, usize)> = Vec::new();
     for mut section in sections {
         let status = status(&mut section, defined, &mut contexts);
-        let ci = section.required("ci", "\"builder\"");
-        let ci = ci.and_then(|value| reference(&value, &defined.ci, "[ci.NAME]", true));
+        let ci_value = section.required("ci", "\"builder\"");
+        let ci = ci_value.and_then(|value| reference(&value, &defined.ci, "[ci.NAME]", true));
         read.ci_used.extend(ci.clone());
         let conditions = conditions(&mut section);
         let limits = limits(&mut section);
         let commands = unevaluated(&mut section);
         let abilities = ci.as_deref().and_then(|ci| defined.abilities.get(ci)).copied();
         let guard = guard(&mut section, abilities);
-        let inputs = inputs(&mut section);
+        let samples = samples(conditions.as_ref().map_or(&[], |it| it.on.as_slice()));
+        let inputs = inputs(&mut section, &samples);
+        if let (Some(value), Some(ci)) = (&ci_value, &ci) {
+            let kind = defined.kinds.get(ci.as_str()).copied();
+            try_templates(value, ci, kind, &samples, &inputs);
+        }
         section.finish();
         if let (Some(status), Some(conditions), Some(ci)) = (status, conditions, ci) {
             let Guard { required, forks, verdict } = guard;
@@ -199,14 +206,57 @@ fn verdict(value: Option<Value<'_>>, can: Option<Abilities>) -> Verdict {
     verdict
 }
 
-/// `[check.inputs]`: what the CI is given, by name; each is a template.
-fn inputs(section: &mut Section<'_>) -> BTreeMap<String, String> {
+/// What may start a run of a check.
+fn samples(on: &[Trigger]) -> Vec<Sample> {
+    let mut samples: Vec<Sample> = Vec::new();
+    for trigger in on {
+        let sample = match trigger {
+            Trigger::PullRequest | Trigger::PullRequestClosed => Sample::PullRequest,
+            Trigger::Push => Sample::Push,
+            Trigger::Tag => Sample::Tag,
+        };
+        if !samples.contains(&sample) {
+            samples.push(sample);
+        }
+    }
+    samples
+}
+
+const GUARD: &str = "write a guard, such as {{ pull_request.id if pull_request }}: an empty value \
+                     leaves its key out";
+
+/// Refuses a CI whose templates do not render for what starts the check.
+fn try_templates(
+    ci: &Value<'_>,
+    name: &str,
+    kind: Option<&dyn Kind>,
+    samples: &[Sample],
+    inputs: &BTreeMap<String, String>,
+) {
+    let tried = samples.iter().map(|sample| (sample, sample.try_on(kind, name, inputs)));
+    if let Some((sample, Err(why))) = tried.into_iter().find(|(_, tried)| tried.is_err()) {
+        let what = format!("[ci.{name}] does not render for a {}: {why}", sample.as_str());
+        ci.refuse(what, GUARD);
+    }
+}
+
+/// `[check.inputs]`: what the CI is given, by name; each is a template. Returns those that render.
+fn inputs(section: &mut Section<'_>, samples: &[Sample]) -> BTreeMap<String, String> {
     let mut inputs = BTreeMap::new();
     let Some(table) = section.table("inputs", "check.inputs") else { return inputs };
     for (name, value) in table.any_keys() {
         let Some(text) = value.text() else { continue };
         match Template::parse(text) {
-            Ok(_) => drop(inputs.insert(name.to_owned(), text.to_owned())),
+            Ok(_) => {
+                let one = BTreeMap::from([(name.to_owned(), text.to_owned())]);
+                let tried = samples.iter().map(|it| (it, it.try_on(None, "", &one)));
+                match tried.into_iter().find(|(_, tried)| tried.is_err()) {
+                    Some((sample, Err(why))) => {
+                        value.refuse(format!("for a {}, {why}", sample.as_str()), GUARD);
+                    }
+                    _ => drop(inputs.insert(name.to_owned(), text.to_owned())),
+                }
+            }
             Err(why) => value.refuse(
                 format!("the input {name} is not a template: {why}"),
                 "write text, with placeholders such as {{ commit }}",

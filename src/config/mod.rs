@@ -153,6 +153,7 @@ fn read_root(mut root: Section<'_>) -> Option<Config> {
             .iter()
             .filter_map(|(name, it)| Some((name.as_str(), it.common.concurrency?)))
             .collect(),
+        kinds: ci.options.iter().map(|(name, it)| (name.as_str(), &*it.kind)).collect(),
         has_all_organizations: organizations.iter().all(|read| read.name.is_some()),
     };
     let check_sections = root.tables("check");

@@ -49,6 +49,11 @@ impl<'r> Section<'r> {
         }
     }
 
+    /// Its name in messages.
+    pub(super) fn title(&self) -> &str {
+        &self.title
+    }
+
     /// The value of a key, if the table has it; remedies suggest `example`.
     pub(super) fn value(&mut self, key: &'static str, example: &'static str) -> Option<Value<'r>> {
         self.reader.record_key(self.name, key);

@@ -139,6 +139,35 @@ impl<'r> Value<'r> {
         count
     }
 
+    /// A whole number from `least` to `greatest`.
+    pub(super) fn integer(&self, least: i64, greatest: i64) -> Option<i64> {
+        let Some(integer) = self.value.as_integer() else {
+            self.refuse_type("a whole number without quotes", self.remedy());
+            return None;
+        };
+        let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let number = number.filter(|number| (least..=greatest).contains(number));
+        if number.is_none() {
+            self.refuse(format!("{} must be {least} to {greatest}", self.key), self.remedy());
+        }
+        number
+    }
+
+    /// What is neither a table nor an array, as JSON: numbers and truth values stay what they are,
+    /// anything else is a text.
+    pub(super) fn scalar(&self) -> Option<serde_json::Value> {
+        Some(match self.value {
+            DeValue::String(text) => serde_json::Value::String(text.to_string()),
+            DeValue::Integer(integer) => {
+                i64::from_str_radix(integer.as_str(), integer.radix()).ok()?.into()
+            }
+            DeValue::Float(float) => float.as_str().parse::<f64>().ok()?.into(),
+            DeValue::Boolean(flag) => (*flag).into(),
+            DeValue::Datetime(time) => time.to_string().into(),
+            DeValue::Array(_) | DeValue::Table(_) => return None,
+        })
+    }
+
     /// A date without quotes and without a time. Returns midnight in UTC, when the day begins.
     pub(super) fn day(&self) -> Option<Timestamp> {
         let Some(found) = self.value.as_datetime() else {

@@ -4,6 +4,8 @@
 mod azure_pipelines;
 /// Kind `buildkite`.
 mod buildkite;
+/// Kind `http`.
+mod http;
 /// Kind `webhook`.
 mod webhook;
 
@@ -53,13 +55,14 @@ type Organizations<'o> = [(&'o str, &'o Url)];
 /// Reads the keys of one kind.
 type ReadKind = fn(Section<'_>, &Organizations<'_>) -> Option<Arc<dyn Kind>>;
 
-const KINDS: [(&str, ReadKind); 3] = [
+const KINDS: [(&str, ReadKind); 4] = [
     ("webhook", |section, _| webhook::read(section)),
     ("azure_pipelines", azure_pipelines::read),
     ("buildkite", |section, _| buildkite::read(section)),
+    ("http", |section, _| http::read(section)),
 ];
 /// Kinds that later versions will have.
-const PLANNED: [&str; 6] = ["jenkins", "dbt_cloud", "github_actions", "gitlab", "http", "runner"];
+const PLANNED: [&str; 5] = ["jenkins", "dbt_cloud", "github_actions", "gitlab", "runner"];
 
 fn system(mut section: Section<'_>, organizations: &Organizations<'_>) -> Option<Options> {
     let kinds = KINDS.map(|(name, read)| (name, (name, read)));
