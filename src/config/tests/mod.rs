@@ -7,6 +7,7 @@ use std::path::Path;
 use super::{Config, Environment, Errors, parse};
 
 mod credentials;
+mod examples;
 mod fuzz;
 mod golden;
 mod reference;

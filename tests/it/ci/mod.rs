@@ -1,6 +1,8 @@
 //! The same stories for every kind of CI that has an API: each kind gives a row of `kinds`, and
 //! each story is a test for each row.
 
+/// Kind `http`, configured by the files in config/examples.
+mod examples;
 mod kinds;
 mod stories;
 mod world;
@@ -9,11 +11,26 @@ mod world;
 macro_rules! for_each_kind {
     ($($story:ident)*) => {
         $(mod $story {
-            use crate::ci::{kinds, stories};
+            use crate::ci::{examples, kinds, stories};
 
             #[tokio::test(flavor = "multi_thread")]
             async fn buildkite() {
                 stories::$story(&kinds::BUILDKITE).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn teamcity_by_http() {
+                stories::$story(&examples::TEAMCITY).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn airflow_by_http() {
+                stories::$story(&examples::AIRFLOW).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn woodpecker_by_http() {
+                stories::$story(&examples::WOODPECKER).await;
             }
         })*
     };

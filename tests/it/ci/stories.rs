@@ -97,7 +97,8 @@ pub(super) async fn a_refused_token_is_told(kind: &Kind) {
     };
     gateway.api.until("/readyz", problem).await;
     assert_eq!(world.builds().len(), 0);
-    assert_eq!(world.requests(kind.start), 1, "it is not asked again and again");
+    // None where the login before it is refused.
+    assert!(world.requests(kind.start) <= 1, "it is not asked again and again");
     gateway.stop().await;
 }
 
@@ -223,7 +224,11 @@ pub(super) async fn a_callback_that_is_not_proved_is_refused(kind: &Kind) {
     let right = world.callback(&build);
     let mut forged = right.clone();
     // Somebody who knows an earlier callback changes it.
-    match forged.headers.iter().any(|(name, _)| name.to_ascii_lowercase().contains("token")) {
+    let is_token = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        name.contains("token") || name == "authorization"
+    };
+    match forged.headers.iter().any(|(name, _)| is_token(name)) {
         true => forged.headers.iter_mut().for_each(|(_, value)| value.push('x')),
         false => forged.body.push(b' '),
     }

@@ -57,7 +57,7 @@ impl World {
     /// Applies the configuration, with a check that may take its time.
     pub(super) fn settings(&self, settings: &mut Settings, poll_interval: &str) {
         let keys = &self.configured.keys;
-        settings.ci = Some(format!("{keys}\npoll_interval = \"{poll_interval}\""));
+        settings.ci = Some(format!("poll_interval = \"{poll_interval}\"\n{keys}"));
         settings.checks = check("build", "on = [\"pull_request\"]");
         for (name, value) in &self.configured.variables {
             settings.environment.insert((*name).to_owned(), value.clone());
