@@ -14,6 +14,8 @@
 
 /// Each kind of CI against its fake: start, look up, poll, cancel, callback, refusals.
 mod adapters;
+/// A real Buildbot, through kind `http`.
+mod buildbot;
 /// Seeded faults at every neighbour, and afterwards no lost event, no run twice, all states final.
 mod chaos;
 /// The same stories for every kind of CI that has an API.
