@@ -58,8 +58,9 @@ impl Adapter {
             builder.build().map_err(|error| error.to_string())
         };
         let clock = Clock::system();
-        let options = BTreeMap::from([(NAME.to_owned(), Options { common, kind })]);
-        let systems = Systems::new(&http, &clock, options).unwrap();
+        let options =
+            BTreeMap::from([(NAME.to_owned(), Options { kind_name: "tested", common, kind })]);
+        let systems = Systems::new(&http, &clock, &Default::default(), options).unwrap();
         Self { shell, systems, clock }
     }
 

@@ -29,7 +29,7 @@ pub(super) const TEAMCITY: Kind = Kind {
         let keys = keys(text, "teamcity", &url).replace("TEAMCITY_TOKEN", "CI_TOKEN");
         let callback = "callback = { scheme = \"token\", header = \"Authorization\", \
                         id = \"/payload/id\" }\nwebhook_secret = { env = \"CI_WEBHOOK\" }";
-        Configured { keys: format!("{callback}\n{keys}"), variables }
+        Configured { keys: format!("{callback}\n{keys}"), variables, pipeline: None }
     },
     start: ("POST", "/buildQueue"),
     cancel: ("POST", "/builds/"),
@@ -47,7 +47,7 @@ pub(super) const AIRFLOW: Kind = Kind {
         let url = env.shell.add_system(NAME, Box::new(world));
         let text = include_str!("../../../config/examples/airflow.toml");
         let keys = keys(text, "airflow", &url).replace("AIRFLOW_PASSWORD", "CI_TOKEN");
-        Configured { keys, variables }
+        Configured { keys, variables, pipeline: None }
     },
     start: ("POST", "/dagRuns"),
     cancel: ("PATCH", "/dagRuns/"),
@@ -66,7 +66,7 @@ pub(super) const WOODPECKER: Kind = Kind {
         let url = env.shell.add_system(NAME, Box::new(world));
         let text = include_str!("../../../config/examples/woodpecker.toml");
         let keys = keys(text, "woodpecker", &url).replace("WOODPECKER_TOKEN", "CI_TOKEN");
-        Configured { keys, variables }
+        Configured { keys, variables, pipeline: None }
     },
     start: ("POST", "/pipelines"),
     cancel: ("POST", "/cancel"),

@@ -19,12 +19,30 @@ pub(super) const BUILDKITE: Kind = Kind {
             ("CI_WEBHOOK", world.webhook_secret().to_owned()),
         ];
         let url = env.shell.add_system(NAME, Box::new(world));
-        Configured { keys: format!("{keys}\nurl = \"{url}\""), variables }
+        Configured { keys: format!("{keys}\nurl = \"{url}\""), variables, pipeline: None }
     },
     start: ("POST", "/builds"),
     cancel: ("PUT", "/cancel"),
     poll: ("GET", "/builds/"),
     has_callbacks: true,
+    locks_out: false,
+    state_of_errored: "error",
+};
+
+pub(super) const AZURE_PIPELINES: Kind = Kind {
+    seed: 3102,
+    configure: |env| {
+        let id = env.shell.ado(|ado| ado.create_pipeline(&env.repository, "build"));
+        let keys = format!(
+            "kind = \"azure_pipelines\"\norganization = \"fabrikam\"\nproject = \"Fabrikam\"\n\
+             pipeline = {id}"
+        );
+        Configured { keys, variables: Vec::new(), pipeline: Some(id) }
+    },
+    start: ("POST", "/runs"),
+    cancel: ("PATCH", "/build/builds/"),
+    poll: ("GET", "/build/builds"),
+    has_callbacks: false,
     locks_out: false,
     state_of_errored: "error",
 };

@@ -32,6 +32,11 @@ macro_rules! for_each_kind {
             async fn woodpecker_by_http() {
                 stories::$story(&examples::WOODPECKER).await;
             }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn azure_pipelines() {
+                stories::$story(&kinds::AZURE_PIPELINES).await;
+            }
         })*
     };
 }

@@ -7,10 +7,10 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use super::world::{Kind, World, send};
-use crate::harness::WAIT_MAX;
+use crate::harness::{Api, Settings, WAIT_MAX};
 
 /// The only run.
-async fn run(api: &crate::harness::Api) -> Value {
+async fn run(api: &Api) -> Value {
     api.items("/v1/runs").await.pop().expect("there is one")
 }
 
@@ -80,18 +80,15 @@ pub(super) async fn a_start_that_did_not_arrive_is_repeated(kind: &Kind) {
 
 pub(super) async fn a_refused_token_is_told(kind: &Kind) {
     let world = World::new(kind);
-    let wrong = "wrong-token-of-nobody-0000000000000000";
-    let gateway = world
-        .gateway_with("1s", |settings| {
-            settings.environment.insert("CI_TOKEN".into(), wrong.into());
-        })
-        .await;
+    let mut wrong = String::new();
+    let refuse = |settings: &mut Settings| wrong = world.refuse_credential(settings);
+    let gateway = world.gateway_with("1s", refuse).await;
     let (id, commit) = world.env.open("topic");
     world.env.until_status(id, &commit, "build", "error").await;
     let run = run(&gateway.api).await;
     let reason = run["reason"].as_str().unwrap();
     assert!(reason.starts_with("builder refused to start the run: "), "{reason}");
-    assert!(!reason.contains(wrong) && !reason.contains(['{', '<']), "{reason}");
+    assert!(!reason.contains(&wrong) && !reason.contains(['{', '<']), "{reason}");
     let problem = |ready: &Value| {
         ready["problems"]["fabrikam"].as_str().is_some_and(|text| text.contains("ci.builder"))
     };

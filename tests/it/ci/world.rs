@@ -1,11 +1,12 @@
 //! One CI of a kind, beside the other fakes, and a gateway that uses it.
 
+use fakes::ado::Permission;
 use fakes::faults::{Action, Rule};
 use fakes::http::Request;
-use fakes::systems::{Build, State};
+use fakes::systems::{Build, Builds, State, System};
 use reqwest::StatusCode;
 
-use crate::harness::{Binary, Env, InProcess, Settings, check};
+use crate::harness::{Binary, Env, InProcess, POLL_INTERVAL, Settings, WAIT_MAX, check};
 
 /// The name of the CI at the fakes.
 pub(super) const NAME: &str = "system";
@@ -31,9 +32,14 @@ pub(super) struct Kind {
 }
 
 /// The configuration of a CI.
+#[derive(Default)]
 pub(super) struct Configured {
     pub(super) keys: String,
+    /// The first one is the token that starts builds.
     pub(super) variables: Vec<(&'static str, String)>,
+    /// The pipeline of Azure Pipelines, which is called as the linked service user; none for a
+    /// system of its own.
+    pub(super) pipeline: Option<u64>,
 }
 
 /// The fakes with one CI of a kind.
@@ -59,6 +65,9 @@ impl World {
         let keys = &self.configured.keys;
         settings.ci = Some(format!("poll_interval = \"{poll_interval}\"\n{keys}"));
         settings.checks = check("build", "on = [\"pull_request\"]");
+        if self.configured.pipeline.is_some() {
+            settings.credential = self.env.service_user("");
+        }
         for (name, value) in &self.configured.variables {
             settings.environment.insert((*name).to_owned(), value.clone());
         }
@@ -78,31 +87,67 @@ impl World {
             self.settings(settings, poll_interval);
             change(settings);
         };
-        InProcess::start_with(&self.env, settings).await
+        let gateway = InProcess::start_with(&self.env, settings).await;
+        self.link(&gateway.url).await;
+        gateway
+    }
+
+    async fn link(&self, gateway: &str) {
+        if self.configured.pipeline.is_some() {
+            self.env.link(gateway).await;
+        }
+    }
+
+    /// Makes the CI refuse the credential that starts builds. Returns what no text may show.
+    pub(super) fn refuse_credential(&self, settings: &mut Settings) -> String {
+        let wrong = "wrong-token-of-nobody-0000000000000000".to_owned();
+        match self.configured.pipeline {
+            Some(id) => self.env.shell.ado(|ado| {
+                ado.deny_for_pipeline(&self.env.identity, Permission::QueueBuilds, id);
+            }),
+            None => {
+                let (name, _) = self.configured.variables.first().expect("it has a token");
+                settings.environment.insert((*name).to_owned(), wrong.clone());
+            }
+        }
+        wrong
     }
 
     /// The real binary.
     pub(super) async fn binary(&self) -> Binary {
-        Binary::start_with(&self.env, |settings| self.settings(settings, "1s")).await
+        let change = |settings: &mut Settings| self.settings(settings, "1s");
+        let gateway = Binary::start_with(&self.env, change).await;
+        self.link(&gateway.url).await;
+        gateway
     }
 
     /// Makes the next calls fail.
     pub(super) fn next_fails(&self, call: (&str, &str), count: u32, action: Action) {
         let rule = Rule::new(call.0, call.1, action).next(count);
-        self.system(|system| system.faults().add(rule));
+        match self.configured.pipeline {
+            Some(_) => self.env.shell.ado(|ado| ado.faults.add(rule)),
+            None => self.system(|system| system.faults().add(rule)),
+        }
     }
 
-    pub(super) fn system<T>(&self, act: impl FnOnce(&mut dyn fakes::systems::System) -> T) -> T {
+    fn system<T>(&self, act: impl FnOnce(&mut dyn System) -> T) -> T {
         self.env.shell.system(NAME, act).expect("it was added")
+    }
+
+    fn with_builds<T>(&self, act: impl FnOnce(&mut Builds) -> T) -> T {
+        match self.configured.pipeline {
+            Some(id) => self.env.shell.ado(|ado| act(ado.builds_of(id))),
+            None => self.system(|system| act(system.builds())),
+        }
     }
 
     /// All builds that were ever started.
     pub(super) fn builds(&self) -> Vec<Build> {
-        self.system(|system| system.builds().all().to_vec())
+        self.with_builds(|builds| builds.all().to_vec())
     }
 
     pub(super) fn set(&self, build: &Build, state: State) {
-        self.system(|system| system.builds().set_state(build.number, state));
+        self.with_builds(|builds| builds.set_state(build.number, state));
     }
 
     /// Waits until so many builds have been started. Returns the newest.
@@ -114,16 +159,23 @@ impl World {
 
     /// Waits until the builds are as wanted.
     pub(super) async fn until(&self, what: &str, wanted: impl Fn(&[Build]) -> bool) {
-        let is_there = |_: &_, _: &_| {
-            let builds = self.env.shell.system(NAME, |system| system.builds().all().to_vec());
-            builds.is_some_and(|builds| wanted(&builds))
+        let reached = async {
+            let mut changes = self.env.shell.changes();
+            while !wanted(&self.builds()) {
+                // A change of the builds is one of the fakes.
+                drop(tokio::time::timeout(POLL_INTERVAL, changes.changed()).await);
+            }
         };
-        self.env.until(what, is_there).await;
+        let in_time = tokio::time::timeout(WAIT_MAX, reached).await;
+        assert!(in_time.is_ok(), "it did not happen in time that {what}: {:?}", self.builds());
     }
 
     /// How many requests of that method and path the CI has received.
     pub(super) fn requests(&self, call: (&str, &str)) -> usize {
-        self.system(|system| system.journal().count(call.0, call.1))
+        match self.configured.pipeline {
+            Some(_) => self.env.shell.ado(|ado| ado.journal.count(call.0, call.1)),
+            None => self.system(|system| system.journal().count(call.0, call.1)),
+        }
     }
 
     /// The callback of the CI about a build, as it would be sent now.
