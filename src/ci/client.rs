@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -106,6 +108,12 @@ impl Call {
             self.headers.insert(name, value);
         }
         self
+    }
+
+    /// With a user and a password, or a token in its place.
+    pub(crate) fn basic(self, user: &str, password: &Secret) -> Self {
+        let pair = STANDARD.encode(format!("{user}:{}", password.expose()));
+        self.header("authorization", &format!("Basic {pair}"))
     }
 
     /// With a bearer token.

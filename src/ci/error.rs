@@ -46,6 +46,18 @@ impl Error {
         Self::Ambiguous { reason: reason.into(), retry_after: None }
     }
 
+    /// The error where the question was not about one run: that something is gone is then about the
+    /// configuration.
+    #[must_use]
+    pub fn of_all(self) -> Self {
+        match self {
+            Self::Refused { reason, refusal: Refusal::Gone } => {
+                Self::Refused { reason, refusal: Refusal::Configuration }
+            }
+            other => other,
+        }
+    }
+
     /// Whether the CI does not know the run.
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::Refused { refusal: Refusal::Gone, .. })

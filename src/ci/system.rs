@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::callback::{Callback, CallbackError, Mentioned};
 use super::client::Call;
-use super::error::Error;
+use super::error::{Error, Refusal};
 use super::trigger::Trigger;
 use crate::domain::run::{Reported, Run, Started};
 
@@ -54,6 +54,18 @@ impl Finding {
     /// This has to be changed.
     pub fn problem(what: impl Into<String>, help: impl Into<String>) -> Self {
         Self { what: what.into(), help: Some(help.into()) }
+    }
+
+    /// A question that got no answer, with what to do where the credential is refused, and where
+    /// what was asked for is not there.
+    pub(in crate::ci) fn unanswered(error: &Error, credential: &str, gone: &str) -> Self {
+        let help = match error {
+            Error::Refused { refusal: Refusal::Credential, .. } => credential,
+            Error::Refused { refusal: Refusal::Gone, .. } => gone,
+            Error::Refused { .. } => "compare url with the address that the CI really has",
+            _ => "see whether the CI is up, and whether this machine reaches it; then ask again",
+        };
+        Self::problem(error.to_string(), help)
     }
 }
 

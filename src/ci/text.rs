@@ -79,6 +79,11 @@ fn mask_tokens(text: &str, prefix: &str) -> String {
     masked
 }
 
+/// The CI's words in a description: plain, and without secrets.
+pub(crate) fn words(text: &str, masks: &Masks) -> String {
+    plain(&masks.mask(text), TEXT_CHARS_MAX)
+}
+
 /// What an answer says is wrong: the CI's own words where they are words, with the status.
 pub(crate) fn error_text(status: StatusCode, body: &[u8], masks: &Masks) -> String {
     error_text_at(status, body, &[], masks)
@@ -101,7 +106,7 @@ pub(crate) fn error_text_at(
     });
     match words {
         Some(words) => {
-            format!("{} ({})", plain(&masks.mask(&words), TEXT_CHARS_MAX), status.as_u16())
+            format!("{} ({})", self::words(&words, masks), status.as_u16())
         }
         None => format!("it answers {status}"),
     }

@@ -13,8 +13,8 @@ use crate::domain::run::Started;
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Reply {
-    id: Option<serde_json::Value>,
-    url: Option<String>,
+    id: Option<Value>,
+    url: Option<Value>,
 }
 
 pub(super) fn read(client: &Client, answer: &Answer) -> Result<Started, Error> {
