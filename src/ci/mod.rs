@@ -13,6 +13,8 @@ pub mod buildkite;
 mod callback;
 /// Calls to one CI.
 mod client;
+/// Kind `dbt_cloud`: a job of dbt Cloud.
+pub mod dbt_cloud;
 mod error;
 /// Kind `github_actions`: a workflow is dispatched.
 pub mod github_actions;

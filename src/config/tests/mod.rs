@@ -20,6 +20,8 @@ pub(super) const PAT: &str = "pat-value-that-nobody-sees";
 pub(super) const CLIENT_SECRET: &str = "client~secret-that-nobody-sees";
 pub(super) const NEXT_CLIENT_SECRET: &str = "next~client~secret";
 pub(super) const CLIENT_SECRET_ID: &str = "5ec2e701-d000-4000-8000-000000000001";
+pub(super) const CI_TOKEN: &str = "ci-token-that-nobody-sees";
+pub(super) const CI_WEBHOOK_SECRET: &str = "ci-webhook-secret-that-nobody-sees";
 /// Not a real certificate: the reader checks the header lines only.
 pub(super) const PEM: &str = "-----BEGIN CERTIFICATE-----\npem-body\n-----END CERTIFICATE-----\n\
                               -----BEGIN PRIVATE KEY-----\npem-body\n-----END PRIVATE KEY-----\n";
@@ -51,6 +53,8 @@ pub(super) fn given() -> Given {
         ("ENTRA_CLIENT_SECRET_NEXT", NEXT_CLIENT_SECRET),
         ("ENTRA_CLIENT_SECRET_ID", CLIENT_SECRET_ID),
         ("AZDO_GATEWAY_DB_PASSWORD", "database-password-nobody-sees"),
+        ("DBT_TOKEN", CI_TOKEN),
+        ("CI_WEBHOOK_SECRET", CI_WEBHOOK_SECRET),
         ("EMPTY", ""),
         ("SHORT", "short-secret"),
         ("SPACED", "spaced secret with words"),

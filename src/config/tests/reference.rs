@@ -18,14 +18,38 @@ const KINDS: [&str; 5] =
 
 type Keys = BTreeMap<String, BTreeSet<String>>;
 
-/// The keys that the reader reads from `gateway.toml`.
+/// The keys that the reader reads from `gateway.toml` with any kind of CI.
 fn keys_of_reader() -> Keys {
-    let (outcome, known): (_, Known) = read("gateway.toml", GATEWAY, &given());
-    outcome.unwrap();
+    let mut keys = Keys::new();
+    for (_, text) in with_each_ci() {
+        for (table, known) in keys_of_text(&text) {
+            keys.entry(table).or_default().extend(known);
+        }
+    }
+    keys
+}
+
+/// The keys that the reader reads from a valid text.
+fn keys_of_text(text: &str) -> Keys {
+    let (outcome, known): (_, Known) = read("gateway.toml", text, &given());
+    outcome.unwrap_or_else(|errors| panic!("{errors}\n{text}"));
     known
         .into_iter()
         .map(|(table, keys)| (table.to_owned(), keys.into_iter().map(str::to_owned).collect()))
         .collect()
+}
+
+/// Each kind of CI, and `gateway.toml` with a CI of that kind, all of whose keys are in use.
+fn with_each_ci() -> Vec<(String, String)> {
+    let (before, ci) = GATEWAY.split_once("[ci.builder]\n").unwrap();
+    let blocks = ci.split("\n# --- ").enumerate().map(|(at, block)| {
+        let block = if at == 0 { block.to_owned() } else { format!("# {block}") };
+        let block = uncommented(&block);
+        let kind = block.lines().find_map(|line| line.strip_prefix("kind = ")).unwrap();
+        let kind = kind.trim_matches('"').to_owned();
+        (kind, format!("{before}[ci.builder]\n{block}"))
+    });
+    blocks.collect()
 }
 
 /// The keys of the lines `key = …` and `#key = …` below each header of `gateway.toml`.
@@ -67,6 +91,7 @@ fn with_kind(kind: &str) -> String {
     let line = format!("kind = \"{kind}\"\n");
     let block = kinds.split("\n# --- ").find(|block| block.contains(&line)).unwrap();
     let block = uncommented(&format!("# {block}"));
+    let after = after.split("\n# --- ").next().unwrap();
     format!("{before}[organization.credential]\n{block}[[check]]\n{after}")
 }
 
@@ -276,6 +301,33 @@ fn the_schema_refuses_the_same_keys_for_each_kind() {
             let text = without_key(&with_kind(name), key);
             let errors = parse("gateway.toml", &text, &given()).unwrap_err().to_string();
             assert!(errors.contains(&format!("{key} is missing")), "{key} of {name}: {errors}");
+        }
+    }
+}
+
+#[test]
+fn the_schema_has_the_keys_of_each_kind_of_ci() {
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let schema = &schema["$defs"]["ci"];
+    let texts = |value: &Value| -> Vec<String> {
+        value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let kinds = schema["oneOf"].as_array().unwrap();
+    let names = kinds.iter().map(|kind| kind["properties"]["kind"]["const"].as_str().unwrap());
+    let of_reference: Vec<_> = with_each_ci();
+    assert!(names.eq(of_reference.iter().map(|(kind, _)| kind)), "the order of gateway.toml");
+    assert_eq!(texts(&schema["properties"]["kind"]["enum"]).len(), kinds.len());
+    for ((name, text), kind) in of_reference.iter().zip(kinds) {
+        let keys: BTreeSet<String> = texts(&kind["propertyNames"]["enum"]).into_iter().collect();
+        assert_eq!(keys_of_text(text)["ci.NAME"], keys, "{name}");
+        let (before, ci) = text.split_once("[ci.builder]\n").unwrap();
+        for key in keys.iter().filter(|key| *key != "kind") {
+            let text = format!("{before}[ci.builder]\n{}", without_key(ci, key));
+            let errors = parse("gateway.toml", &text, &given()).err();
+            let is_missing = errors.is_some_and(|errors| {
+                errors.to_string().contains(&format!("{key} is missing in [ci.builder]"))
+            });
+            assert_eq!(is_missing, texts(&kind["required"]).contains(key), "{key} of {name}");
         }
     }
 }

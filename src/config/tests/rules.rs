@@ -60,6 +60,8 @@ fn assert_no_secret(output: &str) {
         CLIENT_SECRET,
         NEXT_CLIENT_SECRET,
         CLIENT_SECRET_ID,
+        CI_TOKEN,
+        CI_WEBHOOK_SECRET,
         "pem-body",
         "short-secret",
         "spaced secret",
@@ -280,4 +282,18 @@ fn hooks_reconcile_and_catch_up_are_read() {
     assert!(!organization.hooks);
     assert_eq!(organization.reconcile, Duration::from_secs(1));
     assert_eq!(organization.catch_up, Some(Duration::from_secs(1)));
+}
+
+#[test]
+fn a_host_that_accounts_of_dbt_cloud_shared_is_warned_about() {
+    let warned = |host: &str| {
+        let ci = format!(
+            "[ci.builder]\nkind = \"dbt_cloud\"\nurl = \"https://{host}\"\naccount = 7\njob = 8\n\
+             token = {{ env = \"DBT_TOKEN\" }}\n"
+        );
+        let warnings = accepted(&[(CI, &ci)]).warnings;
+        warnings.iter().any(|it| it.what.contains("accounts do not share a host any more"))
+    };
+    assert!(warned("cloud.getdbt.com") && warned("emea.dbt.com"));
+    assert!(!warned("ab123.us1.dbt.com") && !warned("dbt.example.com"));
 }
