@@ -54,6 +54,7 @@ pub(super) fn given() -> Given {
         ("ENTRA_CLIENT_SECRET_ID", CLIENT_SECRET_ID),
         ("AZDO_GATEWAY_DB_PASSWORD", "database-password-nobody-sees"),
         ("DBT_TOKEN", CI_TOKEN),
+        ("JENKINS_TOKEN", CI_TOKEN),
         ("CI_WEBHOOK_SECRET", CI_WEBHOOK_SECRET),
         ("EMPTY", ""),
         ("SHORT", "short-secret"),
