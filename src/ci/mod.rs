@@ -22,6 +22,8 @@ pub mod github_actions;
 pub mod gitlab;
 /// Kind `http`: any other CI, by templates.
 pub mod http;
+/// Kind `jenkins`.
+pub mod jenkins;
 mod options;
 mod rate_headers;
 /// Runs that templates are tried on.

@@ -139,6 +139,11 @@ impl<'r> Value<'r> {
         count
     }
 
+    /// A whole number of at least 1, as large as ids are.
+    pub(super) fn id(&self) -> Option<u64> {
+        self.integer(1, i64::MAX).and_then(|id| u64::try_from(id).ok())
+    }
+
     /// A whole number from `least` to `greatest`.
     pub(super) fn integer(&self, least: i64, greatest: i64) -> Option<i64> {
         let Some(integer) = self.value.as_integer() else {

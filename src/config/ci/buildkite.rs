@@ -13,7 +13,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Arc<dyn Kind>> {
     let organization = organization.and_then(|value| value.text_of(1, 200));
     let pipeline = section.required("pipeline", "\"my-pipeline\"");
     let pipeline = pipeline.and_then(|value| value.text_of(1, 200));
-    let token = token(&mut section, "token", "{ env = \"BUILDKITE_TOKEN\" }");
+    let token = token(&mut section, "{ env = \"BUILDKITE_TOKEN\" }", "an API access token");
     let url: Option<Url> = url_or(&mut section, "\"https://api.buildkite.com\"");
     let webhook_secrets = webhook_secrets(&mut section);
     section.finish();

@@ -4,8 +4,12 @@
 mod azure_pipelines;
 /// Kind `buildkite`.
 mod buildkite;
+/// Kind `dbt_cloud`.
+mod dbt_cloud;
 /// Kind `http`.
 mod http;
+/// Kind `jenkins`.
+mod jenkins;
 /// Kind `webhook`.
 mod webhook;
 
@@ -14,7 +18,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::ci::{CALL_TIMEOUT_MAX, Common, Kind, Options};
+use crate::ci::{CALL_TIMEOUT_MAX, Common, Kind, Options, Template};
 use crate::secret::Secret;
 
 use super::address;
@@ -55,14 +59,16 @@ type Organizations<'o> = [(&'o str, &'o Url)];
 /// Reads the keys of one kind.
 type ReadKind = fn(Section<'_>, &Organizations<'_>) -> Option<Arc<dyn Kind>>;
 
-const KINDS: [(&str, ReadKind); 4] = [
+const KINDS: [(&str, ReadKind); 6] = [
     ("webhook", |section, _| webhook::read(section)),
     ("azure_pipelines", azure_pipelines::read),
+    ("dbt_cloud", |section, _| dbt_cloud::read(section)),
+    ("jenkins", |section, _| jenkins::read(section)),
     ("buildkite", |section, _| buildkite::read(section)),
     ("http", |section, _| http::read(section)),
 ];
 /// Kinds that later versions will have.
-const PLANNED: [&str; 5] = ["jenkins", "dbt_cloud", "github_actions", "gitlab", "runner"];
+const PLANNED: [&str; 3] = ["github_actions", "gitlab", "runner"];
 
 fn system(mut section: Section<'_>, organizations: &Organizations<'_>) -> Option<Options> {
     let kinds = KINDS.map(|(name, read)| (name, (name, read)));
@@ -71,16 +77,30 @@ fn system(mut section: Section<'_>, organizations: &Organizations<'_>) -> Option
     Some(Options { kind_name, common, kind: read(section, organizations)? })
 }
 
-/// A required token or password of this CI.
-fn token(section: &mut Section<'_>, key: &'static str, example: &'static str) -> Option<Secret> {
-    let value = section.required(key, example)?;
-    Some(secrets::load(&value, " to a token of this CI")?.secret)
+/// The required `token`, which is `what`.
+fn token(section: &mut Section<'_>, example: &'static str, what: &str) -> Option<Secret> {
+    let value = section.required("token", example)?;
+    Some(secrets::load(&value, &format!(" to {what}"))?.secret)
+}
+
+/// A text with placeholders.
+fn template(value: &Value<'_>) -> Option<Template> {
+    match Template::parse(value.text()?) {
+        Ok(template) => Some(template),
+        Err(why) => {
+            let what = format!("{} is not a template: {why}", value.key);
+            value.refuse(what, "write text, with placeholders such as {{ commit }}");
+            None
+        }
+    }
 }
 
 /// `webhook_secret`: one secret of callbacks, or two while it is replaced; none without the key.
 fn webhook_secrets(section: &mut Section<'_>) -> Vec<Secret> {
     let value = section.value("webhook_secret", "{ env = \"CI_WEBHOOK_SECRET\" }");
-    let load = |value: &Value<'_>| secrets::load(value, " to the secret of the CI's webhook");
+    let load = |value: &Value<'_>| {
+        secrets::load(value, " to the secret that the CI signs its webhooks with")
+    };
     let loaded = value.map(|value| secrets::one_or_two(&value, load)).unwrap_or_default();
     loaded.into_iter().map(|loaded| loaded.secret).collect()
 }

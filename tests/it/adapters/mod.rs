@@ -21,8 +21,10 @@ use fakes::systems::{State, System};
 
 use crate::storage::make;
 
+mod dbt_cloud;
 mod github_actions;
 mod gitlab;
+mod jenkins;
 
 /// The name of the CI, in the configuration and at the shell.
 const NAME: &str = "builder";
