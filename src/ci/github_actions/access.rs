@@ -23,6 +23,8 @@ use crate::secret::Secret;
 const LEFT_MIN: Duration = Duration::from_secs(5 * 60);
 /// No token lives longer.
 const LIFE_MAX: Duration = Duration::from_secs(60 * 60);
+/// The call that needs a token waits for one so long, so that both end within the lease of its run.
+const ISSUED_WITHIN: Duration = Duration::from_secs(20);
 /// A JWT began so long ago, since clocks differ.
 const JWT_BEGAN: Duration = Duration::from_secs(60);
 /// A JWT ends so soon; GitHub accepts 10 minutes by its own clock.
@@ -59,13 +61,19 @@ impl Access {
             Credential::Token(token) => return Ok(token.clone()),
             Credential::App(app) => app,
         };
-        let mut issued = self.issued.lock().await;
-        let now = client.clock.now();
-        if let Some(known) = issued.as_ref().filter(|it| it.ends_at > now.plus(LEFT_MIN)) {
-            return Ok(known.token.clone());
-        }
-        let new = issue(app, client, options).await.map_err(not_issued)?;
-        Ok(issued.insert(new).token.clone())
+        let fetched = tokio::time::timeout(ISSUED_WITHIN, async {
+            let mut issued = self.issued.lock().await;
+            let now = client.clock.now();
+            if let Some(known) = issued.as_ref().filter(|it| it.ends_at > now.plus(LEFT_MIN)) {
+                return Ok(known.token.clone());
+            }
+            let new = issue(app, client, options).await.map_err(not_issued)?;
+            Ok(issued.insert(new).token.clone())
+        });
+        fetched.await.unwrap_or_else(|_| {
+            let reason = "no token is issued in time".to_owned();
+            Err(Error::Unavailable { reason, retry_after: None })
+        })
     }
 
     /// Forgets a token that was refused. Whether another one may be had.

@@ -133,7 +133,8 @@ fn of_text(file: &WorkflowFile, input: Option<&str>) -> Vec<Finding> {
     }
     let Some(input) = input else {
         findings.push(Finding::note(
-            "input is \"\": a run that GitHub may have started cannot be found, and is started again",
+            "input is \"\": a run that GitHub may have started cannot be found, and is started \
+             again",
         ));
         return findings;
     };

@@ -67,8 +67,8 @@ pub enum Credential {
 /// A GitHub App, and where it is installed.
 #[derive(Clone, Debug)]
 pub struct App {
-    pub id: u32,
-    pub installation: u32,
+    pub id: u64,
+    pub installation: u64,
     pub private_key: PrivateKey,
 }
 

@@ -66,29 +66,29 @@ mod tests {
     const FILE: &str = "name: Build\nrun-name: Check ${{ inputs.azdo_gateway_run }} of PR\n\
         on:\n  workflow_dispatch:\n    inputs:\n      azdo_gateway_run:\n        type: string\n";
 
-    fn told(yaml: &str) -> (bool, bool, bool) {
+    fn seen(yaml: &str) -> (bool, bool, bool) {
         let file = read(yaml, "azdo_gateway_run");
         (file.is_dispatchable, file.declares_input, file.shows_input)
     }
 
     #[test]
     fn a_workflow_that_can_be_dispatched_and_found() {
-        assert_eq!(told(FILE), (true, true, true));
+        assert_eq!(seen(FILE), (true, true, true));
         let flow = "run-name: '${{github.event.inputs.azdo_gateway_run}}'\n\
             on: { workflow_dispatch: { inputs: { \"azdo_gateway_run\": {} } } }\n";
-        assert_eq!(told(flow), (true, true, true));
+        assert_eq!(seen(flow), (true, true, true));
     }
 
     #[test]
     fn what_is_missing_is_noticed() {
-        assert_eq!(told("on: push\n"), (false, false, false));
+        assert_eq!(seen("on: push\n"), (false, false, false));
         let commented = FILE.replace("  workflow_dispatch", "  push: # workflow_dispatch");
-        assert_eq!(told(&commented), (false, true, true));
+        assert_eq!(seen(&commented), (false, true, true));
         let other = FILE.replace("      azdo_gateway_run:", "      my_azdo_gateway_run:");
-        assert_eq!(told(&other), (true, false, true));
+        assert_eq!(seen(&other), (true, false, true));
         let joined = FILE.replace("Check $", "check-$");
-        assert_eq!(told(&joined), (true, true, false));
+        assert_eq!(seen(&joined), (true, true, false));
         let literal = FILE.replace("${{ inputs.azdo_gateway_run }}", "azdo_gateway_run 0x");
-        assert_eq!(told(&literal), (true, true, false));
+        assert_eq!(seen(&literal), (true, true, false));
     }
 }

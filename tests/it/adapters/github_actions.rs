@@ -44,8 +44,7 @@ fn adapter_with(change: impl FnOnce(&World, &mut Options)) -> Adapter {
 
 fn app(world: &World) -> App {
     let private_key = PrivateKey::parse(&Secret::new(world.private_key())).unwrap();
-    let number = |number: u64| u32::try_from(number).unwrap();
-    App { id: number(world.app_id()), installation: number(world.installation()), private_key }
+    App { id: world.app_id(), installation: world.installation(), private_key }
 }
 
 fn of_app() -> Adapter {

@@ -221,8 +221,8 @@ async fn refusals_are_told_in_gitlabs_words() {
         ),
         (
             "Insufficient permissions to set pipeline variables (400): let whoever starts the \
-             pipeline set variables in the project's CI/CD settings, since AZDO_GATEWAY_RUN carries \
-             the run",
+             pipeline set variables in the project's CI/CD settings, since AZDO_GATEWAY_RUN \
+             carries the run",
             |_, _| {},
             |world| world.permits_variables = false,
         ),
@@ -239,8 +239,8 @@ async fn refusals_are_told_in_gitlabs_words() {
         ),
         (
             "Insufficient permissions to set pipeline variables (400): let whoever starts the \
-             pipeline set variables in the project's CI/CD settings, since AZDO_GATEWAY_RUN carries \
-             the run",
+             pipeline set variables in the project's CI/CD settings, since AZDO_GATEWAY_RUN \
+             carries the run",
             with_trigger_token,
             |world| world.permits_variables = false,
         ),
