@@ -6,6 +6,10 @@ mod azure_pipelines;
 mod buildkite;
 /// Kind `dbt_cloud`.
 mod dbt_cloud;
+/// Kind `github_actions`.
+mod github_actions;
+/// Kind `gitlab`.
+mod gitlab;
 /// Kind `http`.
 mod http;
 /// Kind `jenkins`.
@@ -59,16 +63,18 @@ type Organizations<'o> = [(&'o str, &'o Url)];
 /// Reads the keys of one kind.
 type ReadKind = fn(Section<'_>, &Organizations<'_>) -> Option<Arc<dyn Kind>>;
 
-const KINDS: [(&str, ReadKind); 6] = [
+const KINDS: [(&str, ReadKind); 8] = [
     ("webhook", |section, _| webhook::read(section)),
     ("azure_pipelines", azure_pipelines::read),
     ("dbt_cloud", |section, _| dbt_cloud::read(section)),
     ("jenkins", |section, _| jenkins::read(section)),
+    ("github_actions", |section, _| github_actions::read(section)),
+    ("gitlab", |section, _| gitlab::read(section)),
     ("buildkite", |section, _| buildkite::read(section)),
     ("http", |section, _| http::read(section)),
 ];
 /// Kinds that later versions will have.
-const PLANNED: [&str; 3] = ["github_actions", "gitlab", "runner"];
+const PLANNED: [&str; 1] = ["runner"];
 
 fn system(mut section: Section<'_>, organizations: &Organizations<'_>) -> Option<Options> {
     let kinds = KINDS.map(|(name, read)| (name, (name, read)));

@@ -26,6 +26,10 @@ pub(super) const CI_WEBHOOK_SECRET: &str = "ci-webhook-secret-that-nobody-sees";
 pub(super) const PEM: &str = "-----BEGIN CERTIFICATE-----\npem-body\n-----END CERTIFICATE-----\n\
                               -----BEGIN PRIVATE KEY-----\npem-body\n-----END PRIVATE KEY-----\n";
 
+/// Not a real key: one number, in the form of a key.
+pub(super) const APP_PEM: &str =
+    "-----BEGIN RSA PRIVATE KEY-----\nMAMCAQA=\n-----END RSA PRIVATE KEY-----\n";
+
 /// The environment variables and files of a test.
 pub(super) struct Given {
     pub(super) variables: BTreeMap<&'static str, &'static str>,
@@ -55,6 +59,9 @@ pub(super) fn given() -> Given {
         ("AZDO_GATEWAY_DB_PASSWORD", "database-password-nobody-sees"),
         ("DBT_TOKEN", CI_TOKEN),
         ("JENKINS_TOKEN", CI_TOKEN),
+        ("GITHUB_TOKEN", CI_TOKEN),
+        ("GITLAB_TOKEN", CI_TOKEN),
+        ("GITLAB_TRIGGER_TOKEN", CI_TOKEN),
         ("CI_WEBHOOK_SECRET", CI_WEBHOOK_SECRET),
         ("EMPTY", ""),
         ("SHORT", "short-secret"),
@@ -66,6 +73,7 @@ pub(super) fn given() -> Given {
         ("/run/pat", "pat-value-that-nobody-sees\r\n"),
         ("/run/empty", "\n"),
         ("/run/secrets/entra.pem", PEM),
+        ("/run/secrets/github.pem", APP_PEM),
         ("/run/rsa.pem", "-----BEGIN RSA PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n"),
         ("/run/certificate.pem", "-----BEGIN CERTIFICATE-----\npem-body\n"),
         ("/run/key.pem", "-----BEGIN PRIVATE KEY-----\npem-body\n"),

@@ -180,6 +180,8 @@ fn reader_reference_schema_and_document_name_the_same_keys() {
     let mut reader = keys_of_reader();
     let secret = reader.remove("secret").unwrap();
     assert_eq!(secret, BTreeSet::from(["env".to_owned(), "file".to_owned()]));
+    // An App is described with its key, as a secret is.
+    assert!(reader.remove("app").is_some_and(|keys| keys.contains("private_key")));
     assert_eq!(keys_of_schema(), reader, "schema against reader");
     reader.remove("");
     assert_eq!(keys_of_reference(), reader, "gateway.toml against reader");

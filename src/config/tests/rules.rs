@@ -63,6 +63,7 @@ fn assert_no_secret(output: &str) {
         CI_TOKEN,
         CI_WEBHOOK_SECRET,
         "pem-body",
+        "MAMCAQA",
         "short-secret",
         "spaced secret",
         "c2hvcnQ",
