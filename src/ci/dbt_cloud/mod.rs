@@ -69,6 +69,10 @@ impl Kind for Options {
         Some(LOCKOUT)
     }
 
+    fn takes_callbacks(&self) -> bool {
+        !self.webhook_secrets.is_empty()
+    }
+
     fn system(&self, client: Client) -> Arc<dyn System> {
         Arc::new(DbtCloud { options: self.clone(), client })
     }

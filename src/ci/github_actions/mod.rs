@@ -116,6 +116,10 @@ impl Kind for Options {
         format!("github_actions {host} {who}")
     }
 
+    fn takes_callbacks(&self) -> bool {
+        !self.webhook_secrets.is_empty()
+    }
+
     fn system(&self, client: Client) -> Arc<dyn System> {
         let access = Access::new(self.credential.clone());
         Arc::new(GithubActions { options: self.clone(), client, access })

@@ -68,6 +68,10 @@ impl Kind for Options {
         format!("gitlab {host} token {}", fingerprint(&self.token))
     }
 
+    fn takes_callbacks(&self) -> bool {
+        !self.webhook_secrets.is_empty()
+    }
+
     fn system(&self, client: Client) -> Arc<dyn System> {
         Arc::new(Gitlab { options: self.clone(), client })
     }

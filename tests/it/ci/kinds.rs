@@ -1,6 +1,6 @@
 //! One row for each kind.
 
-use fakes::systems::buildkite;
+use fakes::systems::{buildkite, dbt_cloud, github_actions, gitlab, jenkins};
 
 use super::world::{Configured, Kind, NAME};
 
@@ -43,6 +43,97 @@ pub(super) const AZURE_PIPELINES: Kind = Kind {
     cancel: ("PATCH", "/build/builds/"),
     poll: ("GET", "/build/builds"),
     has_callbacks: false,
+    locks_out: false,
+    state_of_errored: "error",
+};
+
+pub(super) const DBT_CLOUD: Kind = Kind {
+    seed: 3103,
+    configure: |env| {
+        let world = dbt_cloud::World::new(3103);
+        let keys = format!(
+            "kind = \"dbt_cloud\"\naccount = {}\njob = {}\ntoken = {{ env = \"CI_TOKEN\" }}\nwebhook_secret = {{ env = \"CI_WEBHOOK\" }}",
+            world.account(),
+            world.job()
+        );
+        let variables = vec![
+            ("CI_TOKEN", world.token().to_owned()),
+            ("CI_WEBHOOK", world.webhook_secret().to_owned()),
+        ];
+        let url = env.shell.add_system(NAME, Box::new(world));
+        Configured { keys: format!("{keys}\nurl = \"{url}\""), variables, pipeline: None }
+    },
+    start: ("POST", "/run/"),
+    cancel: ("POST", "/cancel/"),
+    poll: ("GET", "/runs/"),
+    has_callbacks: true,
+    locks_out: true,
+    state_of_errored: "error",
+};
+
+pub(super) const JENKINS: Kind = Kind {
+    seed: 3104,
+    configure: |env| {
+        let world = jenkins::World::new(3104);
+        let keys = format!(
+            "kind = \"jenkins\"\nuser = \"{}\"\ntoken = {{ env = \"CI_TOKEN\" }}",
+            world.user()
+        );
+        let variables = vec![("CI_TOKEN", world.token().to_owned())];
+        let path = world.job_path();
+        let url = env.shell.add_system(NAME, Box::new(world));
+        Configured { keys: format!("{keys}\nurl = \"{url}{path}\""), variables, pipeline: None }
+    },
+    start: ("POST", "/buildWithParameters"),
+    cancel: ("POST", "/stop"),
+    poll: ("GET", "/api/json"),
+    has_callbacks: false,
+    locks_out: false,
+    state_of_errored: "error",
+};
+
+pub(super) const GITHUB_ACTIONS: Kind = Kind {
+    seed: 3105,
+    configure: |env| {
+        let world = github_actions::World::new(3105);
+        let keys = format!(
+            "kind = \"github_actions\"\nrepository = \"{}\"\nworkflow = \"build.yml\"\nref = \"main\"\ntoken = {{ env = \"CI_TOKEN\" }}\nwebhook_secret = {{ env = \"CI_WEBHOOK\" }}",
+            world.repository()
+        );
+        let variables = vec![
+            ("CI_TOKEN", world.token().to_owned()),
+            ("CI_WEBHOOK", world.webhook_secret().to_owned()),
+        ];
+        let url = env.shell.add_system(NAME, Box::new(world));
+        Configured { keys: format!("{keys}\nurl = \"{url}\""), variables, pipeline: None }
+    },
+    start: ("POST", "/dispatches"),
+    cancel: ("POST", "/cancel"),
+    poll: ("GET", "/actions/runs"),
+    has_callbacks: true,
+    locks_out: false,
+    state_of_errored: "error",
+};
+
+pub(super) const GITLAB: Kind = Kind {
+    seed: 3106,
+    configure: |env| {
+        let world = gitlab::World::new(3106);
+        let keys = format!(
+            "kind = \"gitlab\"\nproject = \"{}\"\nref = \"main\"\ntoken = {{ env = \"CI_TOKEN\" }}\nwebhook_secret = {{ env = \"CI_WEBHOOK\" }}",
+            world.project()
+        );
+        let variables = vec![
+            ("CI_TOKEN", world.token().to_owned()),
+            ("CI_WEBHOOK", world.webhook_secret().to_owned()),
+        ];
+        let url = env.shell.add_system(NAME, Box::new(world));
+        Configured { keys: format!("{keys}\nurl = \"{url}\""), variables, pipeline: None }
+    },
+    start: ("POST", "/pipeline"),
+    cancel: ("POST", "/cancel"),
+    poll: ("GET", "/pipelines"),
+    has_callbacks: true,
     locks_out: false,
     state_of_errored: "error",
 };

@@ -34,6 +34,26 @@ macro_rules! for_each_kind {
             }
 
             #[tokio::test(flavor = "multi_thread")]
+            async fn dbt_cloud() {
+                stories::$story(&kinds::DBT_CLOUD).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn jenkins() {
+                stories::$story(&kinds::JENKINS).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn github_actions() {
+                stories::$story(&kinds::GITHUB_ACTIONS).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn gitlab() {
+                stories::$story(&kinds::GITLAB).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
             async fn azure_pipelines() {
                 stories::$story(&kinds::AZURE_PIPELINES).await;
             }
