@@ -2,11 +2,12 @@
 //! else try again.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::ci::client::{Answer, Client};
 use crate::ci::error::{Error, Refusal};
 use crate::ci::text::error_text;
-use crate::ci::urls::web_link;
+use crate::ci::urls::{id, web_url};
 use crate::domain::run::Started;
 
 /// What the CI may say about the run that it has started.
@@ -31,12 +32,7 @@ pub(super) fn read(client: &Client, answer: &Answer) -> Result<Started, Error> {
 
 fn accepted(body: &[u8]) -> Started {
     let reply: Reply = serde_json::from_slice(body).unwrap_or_default();
-    let ci_id = reply.id.and_then(|id| match id {
-        serde_json::Value::String(id) => Some(id),
-        serde_json::Value::Number(id) => Some(id.to_string()),
-        _ => None,
-    });
-    Started::Accepted { ci_id, url: reply.url.as_deref().and_then(web_link) }
+    Started::Accepted { ci_id: id(reply.id.as_ref()), url: web_url(reply.url.as_ref()) }
 }
 
 #[cfg(test)]

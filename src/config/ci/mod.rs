@@ -141,30 +141,3 @@ fn common(section: &mut Section<'_>) -> Common {
         ca_file: ca_file.and_then(|value| value.text()).map(Into::into),
     }
 }
-
-/// The required `token`, which is `what`.
-fn token(section: &mut Section<'_>, example: &'static str, what: &str) -> Option<Secret> {
-    let value = section.required("token", example)?;
-    Some(secrets::load(&value, &format!(" to {what}"))?.secret)
-}
-
-/// `webhook_secret`: what the CI signs its callbacks with, one or two of them; none without.
-fn webhook_secrets(section: &mut Section<'_>) -> Vec<Secret> {
-    let value = section.value("webhook_secret", "{ env = \"CI_WEBHOOK_SECRET\" }");
-    let load = |value: &Value<'_>| {
-        Some(secrets::load(value, " to the secret that the CI signs its webhooks with")?.secret)
-    };
-    value.map(|value| secrets::one_or_two(&value, load)).unwrap_or_default()
-}
-
-/// A text with placeholders.
-fn template(value: &Value<'_>) -> Option<Template> {
-    match Template::parse(value.text()?) {
-        Ok(template) => Some(template),
-        Err(why) => {
-            let what = format!("{} is not a template: {why}", value.key);
-            value.refuse(what, "write text, with placeholders such as {{ commit }}");
-            None
-        }
-    }
-}
