@@ -65,7 +65,8 @@ pub(super) fn any(value: &Value<'_>) -> Option<Url> {
     (!has_user && url.fragment().is_none()).then_some(url)
 }
 
-/// The URL of which a template is the rest: https, or http on this machine; the host is written out.
+/// The host of a URL whose rest is a template: https, or http on this machine. The host itself has
+/// no placeholder.
 pub(super) fn template(value: &Value<'_>) -> Option<Url> {
     let (key, text) = (value.key, value.text()?);
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));

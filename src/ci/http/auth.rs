@@ -95,7 +95,7 @@ impl Auth {
 
 /// What a login has answered.
 #[derive(Debug)]
-struct Kept {
+struct Granted {
     secret: Secret,
     until: Option<Timestamp>,
 }
@@ -105,7 +105,7 @@ struct Kept {
 pub(super) struct Session {
     auth: Option<Auth>,
     client: Client,
-    kept: Mutex<Option<Kept>>,
+    kept: Mutex<Option<Granted>>,
 }
 
 impl Session {
@@ -175,7 +175,7 @@ impl Session {
         *kept = None;
         let secret = self.ask(login).await.map_err(not_logged_in)?;
         let until = login.ttl.map(|ttl| now.plus(ttl));
-        *kept = Some(Kept { secret: secret.clone(), until });
+        *kept = Some(Granted { secret: secret.clone(), until });
         Ok((secret, true))
     }
 

@@ -61,8 +61,7 @@ impl Http {
     fn problem(&self, name: &str, error: &Error) -> Finding {
         let help = match error {
             Error::Refused { refusal: Refusal::Credential, .. } => {
-                "give auth a token or password that the CI accepts, with the rights that docs/ci.md \
-                 names"
+                "give auth a token or password that the CI accepts and that may do this"
             }
             Error::Refused { .. } => "correct the call in the configuration, or the CI",
             _ => "see whether the CI is up, and its address right",

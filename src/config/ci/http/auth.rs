@@ -3,7 +3,7 @@
 use reqwest::header::HeaderName;
 
 use super::call::{below, request};
-use super::place::Place;
+use super::context::Context;
 use super::rules::pointer;
 use crate::ci::http::auth::{Auth, Basic, Keep, Login};
 use crate::ci::http::scope::Scope;
@@ -68,7 +68,7 @@ fn header(value: &Value<'_>) -> Option<Auth> {
 
 fn login(value: &Value<'_>) -> Option<Login> {
     let mut section = below(value, "ci.NAME.login", "login")?;
-    let request = request(&mut section, Place::of(Scope::Login), None);
+    let request = request(&mut section, Context::of(Scope::Login), None);
     let basic =
         section.value("basic", "{ user = \"gateway\", password = { env = \"CI_PASSWORD\" } }");
     let basic = basic.map(|value| self::basic(&value));

@@ -4,7 +4,7 @@ use reqwest::Method;
 use reqwest::header::HeaderName;
 use url::Url;
 
-use super::place::Place;
+use super::context::Context;
 use super::rules::{conditions, pointer, rules};
 use crate::ci::Template;
 use crate::ci::http::call::{Body, Call, ForEach, Request, Statuses, TextFrom, Then};
@@ -57,11 +57,11 @@ pub(super) fn call(
     scope: Scope,
     default_url: Option<&Template>,
 ) -> Option<Call> {
-    let place = Place::of(scope);
+    let context = Context::of(scope);
     let for_each =
         section.value("for_each", "{ url = \"https://…\", items = \"/items\", value = \"/id\" }");
     let for_each = for_each.filter(|value| only_in(value, scope == Scope::Cancel, "cancel"));
-    let own = if for_each.is_some() { place.with_value() } else { place };
+    let own = if for_each.is_some() { context.with_value() } else { context };
     let request = request(&mut section, own, default_url);
     let statuses = statuses(&mut section);
     let error = section.value("error", "[\"/message\"]").map_or(Some(Vec::new()), |value| {
@@ -71,7 +71,7 @@ pub(super) fn call(
     let is_id_read = matches!(scope, Scope::Start | Scope::Find);
     let id = section.value("id", "\"/id\"");
     let id = id.filter(|value| only_in(value, is_id_read, "start and find"));
-    let id = id.map(|value| text_from(&value, place, true));
+    let id = id.map(|value| text_from(&value, context, true));
     let web_url = section.value("web_url", "\"/web_url\"");
     let web = section.value("web", "\"/web_url\"");
     if let (Some(_), Some(web)) = (web_url, web) {
@@ -80,12 +80,12 @@ pub(super) fn call(
     let web_url = web_url
         .or(web)
         .filter(|value| only_in(value, scope != Scope::Cancel, "start, find and poll"));
-    let page = Place { extra: &["id"], ..place };
+    let page = Context { extra: &["id"], ..context };
     let web_url = web_url.map(|value| text_from(&value, page, false));
     let then = section.value("then", "{ from = \"/id\", url = \"https://…\", id = \"/id\" }");
     let then = then.filter(|value| only_in(value, scope != Scope::Cancel, "start, find and poll"));
-    let then = then.map(|value| self::then(&value, place, is_id_read));
-    let for_each = for_each.map(|value| self::for_each(&value, place));
+    let then = then.map(|value| self::then(&value, context, is_id_read));
+    let for_each = for_each.map(|value| self::for_each(&value, context));
     let each = section.value("each", "\"/items\"");
     let each = each.filter(|value| {
         only_in(value, matches!(scope, Scope::Find | Scope::Poll), "find and poll")
@@ -93,7 +93,7 @@ pub(super) fn call(
     let each_pointer = each.map(|value| pointer(&value));
     let when = section.value("when", "{ \"/run\" = \"{{ run }}\" }");
     let when = when.filter(|value| only_in(value, scope == Scope::Find, "find"));
-    let when = when.map_or(Some(Vec::new()), |value| conditions(&value, Some(place)));
+    let when = when.map_or(Some(Vec::new()), |value| conditions(&value, Some(context)));
     let rules = rules_of(&mut section, scope, each.is_some());
     let description = section.value("description", "\"/message\"");
     let description = description.filter(|value| only_in(value, scope == Scope::Poll, "poll"));
@@ -148,7 +148,7 @@ fn rules_of(
 /// `method`, `url`, `headers` and the body.
 pub(super) fn request(
     section: &mut Section<'_>,
-    place: Place,
+    context: Context,
     default_url: Option<&Template>,
 ) -> Option<Request> {
     let mut secrets = Vec::new();
@@ -158,12 +158,12 @@ pub(super) fn request(
         Some(_) => section.value("url", "\"https://ci.example.com/api\""),
     };
     let url = match (given, default_url) {
-        (Some(value), _) => url(&value, place).map(|(template, _)| template),
+        (Some(value), _) => url(&value, context).map(|(template, _)| template),
         (None, default) => default.cloned(),
     };
     let mut headers = Some(Vec::new());
     if let Some(table) = section.value("headers", "{ Accept = \"application/json\" }") {
-        headers = self::headers(&table, place, &mut secrets);
+        headers = self::headers(&table, context, &mut secrets);
     }
     let json = section.value("json", "{ run = \"{{ run }}\" }");
     let form = section.value("form", "{ run = \"{{ run }}\" }");
@@ -173,14 +173,14 @@ pub(super) fn request(
         return None;
     }
     let body = match (json, form, json_text) {
-        (Some(value), ..) => Some(place.tree(&value, &mut secrets).map(Body::Json)),
-        (_, Some(value), _) => Some(form_fields(&value, place, &mut secrets)),
-        (.., Some(value)) => Some(place.json_text(&value).map(Body::Json)),
+        (Some(value), ..) => Some(context.tree(&value, &mut secrets).map(Body::Json)),
+        (_, Some(value), _) => Some(form_fields(&value, context, &mut secrets)),
+        (.., Some(value)) => Some(context.json_text(&value).map(Body::Json)),
         _ => None,
     };
     let default = if body.is_some() { Verb::Post } else { Verb::Get };
-    let changes = matches!(place.scope, Scope::Start | Scope::Cancel);
-    if changes && method.is_none() && body.is_none() && place.extra.is_empty() {
+    let changes = matches!(context.scope, Scope::Start | Scope::Cancel);
+    if changes && method.is_none() && body.is_none() && context.extra.is_empty() {
         let what = format!(
             "the call of {} has neither a body nor a method, so it is a GET",
             section.title()
@@ -197,7 +197,7 @@ pub(super) fn request(
 }
 
 /// The template, and what its host is.
-pub(super) fn url(value: &Value<'_>, place: Place) -> Option<(Template, Url)> {
+pub(super) fn url(value: &Value<'_>, context: Context) -> Option<(Template, Url)> {
     let host = address::template(value)?;
     let text = value.text()?;
     let path = text.split(['?', '#']).next().unwrap_or_default();
@@ -206,12 +206,12 @@ pub(super) fn url(value: &Value<'_>, place: Place) -> Option<(Template, Url)> {
         value.refuse(what, value.remedy());
         return None;
     }
-    Some((place.template(value, text)?, host))
+    Some((context.template(value, text)?, host))
 }
 
 fn headers(
     table: &Value<'_>,
-    place: Place,
+    context: Context,
     secrets: &mut Vec<crate::secret::Secret>,
 ) -> Option<Vec<(HeaderName, Template)>> {
     let section = below(table, "ci.NAME.headers", "headers")?;
@@ -223,7 +223,7 @@ fn headers(
             is_whole = false;
             continue;
         };
-        match place.text_or_secret(&value, secrets) {
+        match context.text_or_secret(&value, secrets) {
             Some(template) => all.push((header, template)),
             None => is_whole = false,
         }
@@ -233,14 +233,14 @@ fn headers(
 
 fn form_fields(
     value: &Value<'_>,
-    place: Place,
+    context: Context,
     secrets: &mut Vec<crate::secret::Secret>,
 ) -> Option<Body> {
     let section = below(value, "ci.NAME.form", "form")?;
     let mut fields = Vec::new();
     let mut is_whole = true;
     for (name, value) in section.any_keys() {
-        match place.text_or_secret(&value, secrets) {
+        match context.text_or_secret(&value, secrets) {
             Some(template) => fields.push((name.to_owned(), template)),
             None => is_whole = false,
         }
@@ -271,7 +271,7 @@ fn statuses(section: &mut Section<'_>) -> Option<Statuses> {
 }
 
 /// `"/pointer"`, `{ header, segment }` or `{ value }`.
-fn text_from(value: &Value<'_>, place: Place, is_id: bool) -> Option<TextFrom> {
+fn text_from(value: &Value<'_>, context: Context, is_id: bool) -> Option<TextFrom> {
     if value.is_text() {
         return pointer(value).map(TextFrom::Body);
     }
@@ -310,7 +310,7 @@ fn text_from(value: &Value<'_>, place: Place, is_id: bool) -> Option<TextFrom> {
             if !is_id && chosen.is_text() {
                 address::template(&chosen)?;
             }
-            place.template(&chosen, chosen.text()?).map(TextFrom::Value)
+            context.template(&chosen, chosen.text()?).map(TextFrom::Value)
         }
         _ => {
             value.refuse(format!("{} has neither or both of header and value", value.key), help);
@@ -319,10 +319,10 @@ fn text_from(value: &Value<'_>, place: Place, is_id: bool) -> Option<TextFrom> {
     }
 }
 
-fn then(value: &Value<'_>, place: Place, has_id: bool) -> Option<Then> {
+fn then(value: &Value<'_>, context: Context, has_id: bool) -> Option<Then> {
     let mut section = below(value, "ci.NAME.then", "then")?;
     let from = section.required("from", "\"/id\"").and_then(|value| pointer(&value));
-    let request = request(&mut section, place.with_value(), None);
+    let request = request(&mut section, context.with_value(), None);
     let id = match has_id {
         true => section.required("id", "\"/items/0/id\""),
         false => section.value("id", "\"/items/0/id\""),
@@ -332,12 +332,12 @@ fn then(value: &Value<'_>, place: Place, has_id: bool) -> Option<Then> {
     Some(Then { from: from?, request: request?, id: id.map_or(Some(None), |id| id.map(Some))? })
 }
 
-fn for_each(value: &Value<'_>, place: Place) -> Option<ForEach> {
+fn for_each(value: &Value<'_>, context: Context) -> Option<ForEach> {
     let mut section = below(value, "ci.NAME.for_each", "for_each")?;
     let items = section.required("items", "\"/items\"").and_then(|value| pointer(&value));
     let of_item = section.required("value", "\"/id\"").and_then(|value| pointer(&value));
     // The list itself is asked for without a value.
-    let request = request(&mut section, Place { extra: &["reason"], ..place }, None);
+    let request = request(&mut section, Context { extra: &["reason"], ..context }, None);
     section.finish();
     Some(ForEach { request: request?, items: items?, value: of_item? })
 }

@@ -5,7 +5,7 @@ mod auth;
 /// One call.
 mod call;
 /// Templates, each tried where it stands.
-mod place;
+mod context;
 /// Conditions on answers.
 mod rules;
 

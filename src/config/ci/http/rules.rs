@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::place::Place;
+use super::context::Context;
 use crate::ci::http::pointer::Pointer;
 use crate::ci::http::rules::{Conditions, Expected, Rule, When};
 use crate::config::section::Section;
@@ -82,8 +82,8 @@ fn rule(mut section: Section<'_>, has_each: bool) -> Option<Rule> {
     Some(Rule { when, is: is? })
 }
 
-/// `{ "/pointer" = value, … }`; with a place, texts are templates.
-pub(super) fn conditions(value: &Value<'_>, place: Option<Place>) -> Option<Conditions> {
+/// `{ "/pointer" = value, … }`; with a context, texts are templates.
+pub(super) fn conditions(value: &Value<'_>, context: Option<Context>) -> Option<Conditions> {
     let Some(table) = value.as_table() else {
         value.refuse_type("a table", value.remedy());
         return None;
@@ -93,7 +93,7 @@ pub(super) fn conditions(value: &Value<'_>, place: Option<Place>) -> Option<Cond
     for (name, found) in table {
         let found = Value::new(value.reader, value.key, value.example, found);
         let pointer = parsed(&found, name.get_ref().as_ref());
-        match (pointer, expected(&found, place)) {
+        match (pointer, expected(&found, context)) {
             (Some(pointer), Some(expected)) => conditions.push((pointer, expected)),
             _ => is_whole = false,
         }
@@ -101,10 +101,10 @@ pub(super) fn conditions(value: &Value<'_>, place: Option<Place>) -> Option<Cond
     is_whole.then_some(conditions)
 }
 
-fn expected(value: &Value<'_>, place: Option<Place>) -> Option<Expected> {
+fn expected(value: &Value<'_>, context: Option<Context>) -> Option<Expected> {
     if value.as_array().is_some() {
         let items = value.items()?;
-        let all: Vec<_> = items.iter().map(|item| expected(item, place)).collect();
+        let all: Vec<_> = items.iter().map(|item| expected(item, context)).collect();
         return all.into_iter().collect::<Option<Vec<_>>>().map(Expected::OneOf);
     }
     let Some(scalar) = value.scalar() else {
@@ -119,9 +119,9 @@ fn expected(value: &Value<'_>, place: Option<Place>) -> Option<Expected> {
         Json::String(text) if text.ends_with('*') => {
             Expected::Prefix(text.trim_end_matches('*').to_owned())
         }
-        Json::String(text) if text.contains("{{") => match place {
-            Some(place) => {
-                place.template(value, &text)?;
+        Json::String(text) if text.contains("{{") => match context {
+            Some(context) => {
+                context.template(value, &text)?;
                 Expected::Is(Json::String(text))
             }
             None => {

@@ -12,13 +12,13 @@ use crate::secret::Secret;
 
 /// Where a template stands: what it may name.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct Context {
     pub(super) scope: Scope,
     /// Names besides those of the scope.
     pub(super) extra: &'static [&'static str],
 }
 
-impl Place {
+impl Context {
     pub(super) fn of(scope: Scope) -> Self {
         Self { scope, extra: &[] }
     }
