@@ -37,6 +37,7 @@ pub(super) const TEAMCITY: Kind = Kind {
     has_callbacks: true,
     locks_out: false,
     state_of_errored: "error",
+    state_of_cancelled: "error",
 };
 
 pub(super) const AIRFLOW: Kind = Kind {
@@ -56,6 +57,7 @@ pub(super) const AIRFLOW: Kind = Kind {
     locks_out: false,
     // Airflow has one word for both, and for what was cancelled.
     state_of_errored: "failed",
+    state_of_cancelled: "failed",
 };
 
 pub(super) const WOODPECKER: Kind = Kind {
@@ -74,4 +76,5 @@ pub(super) const WOODPECKER: Kind = Kind {
     has_callbacks: false,
     locks_out: false,
     state_of_errored: "error",
+    state_of_cancelled: "error",
 };

@@ -27,6 +27,7 @@ pub(super) const BUILDKITE: Kind = Kind {
     has_callbacks: true,
     locks_out: false,
     state_of_errored: "error",
+    state_of_cancelled: "error",
 };
 
 pub(super) const AZURE_PIPELINES: Kind = Kind {
@@ -45,6 +46,7 @@ pub(super) const AZURE_PIPELINES: Kind = Kind {
     has_callbacks: false,
     locks_out: false,
     state_of_errored: "error",
+    state_of_cancelled: "error",
 };
 
 pub(super) const DBT_CLOUD: Kind = Kind {
@@ -69,6 +71,7 @@ pub(super) const DBT_CLOUD: Kind = Kind {
     has_callbacks: true,
     locks_out: true,
     state_of_errored: "error",
+    state_of_cancelled: "error",
 };
 
 pub(super) const JENKINS: Kind = Kind {
@@ -90,6 +93,7 @@ pub(super) const JENKINS: Kind = Kind {
     has_callbacks: false,
     locks_out: false,
     state_of_errored: "error",
+    state_of_cancelled: "error",
 };
 
 pub(super) const GITHUB_ACTIONS: Kind = Kind {
@@ -113,6 +117,7 @@ pub(super) const GITHUB_ACTIONS: Kind = Kind {
     has_callbacks: true,
     locks_out: false,
     state_of_errored: "error",
+    state_of_cancelled: "error",
 };
 
 pub(super) const GITLAB: Kind = Kind {
@@ -136,4 +141,5 @@ pub(super) const GITLAB: Kind = Kind {
     has_callbacks: true,
     locks_out: false,
     state_of_errored: "error",
+    state_of_cancelled: "error",
 };

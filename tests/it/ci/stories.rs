@@ -43,7 +43,7 @@ pub(super) async fn each_result_is_shown(kind: &Kind) {
     let results = [
         (State::Failed, "failed", "failed"),
         (State::Errored, "errored", kind.state_of_errored),
-        (State::Cancelled, "cancelled", "error"),
+        (State::Cancelled, "cancelled", kind.state_of_cancelled),
     ];
     for (count, (result, branch, shown)) in results.into_iter().enumerate() {
         let (id, commit) = world.env.open(branch);

@@ -29,6 +29,8 @@ pub(super) struct Kind {
     pub(super) locks_out: bool,
     /// The status of a build that errored; some systems do not tell that from a failure.
     pub(super) state_of_errored: &'static str,
+    /// The status of a build that was cancelled at the CI; Airflow calls that a failure.
+    pub(super) state_of_cancelled: &'static str,
 }
 
 /// The configuration of a CI.
