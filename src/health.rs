@@ -55,7 +55,8 @@ impl Health {
         self.raise_of(organization, kind, "", reason)
     }
 
-    /// Like [`Health::raise`], where there may be several problems of a kind: `of` tells them apart.
+    /// Like [`Health::raise`], where there may be several problems of a kind, which `of` tells
+    /// apart.
     pub fn raise_of(&self, organization: &str, kind: ProblemKind, of: &str, reason: &str) -> bool {
         let key = (organization.to_owned(), kind, of.to_owned());
         let before = self.problems.insert(key, reason.to_owned());

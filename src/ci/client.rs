@@ -15,7 +15,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::account::Account;
-use super::azure_pipelines::AzureDevOps;
+use super::azure_devops::AzureDevOps;
 use super::error::{Error, Refusal};
 use super::rate_headers;
 use super::text::{Masks, error_text_at};

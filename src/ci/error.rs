@@ -63,3 +63,8 @@ impl Error {
         matches!(self, Self::Refused { refusal: Refusal::Gone, .. })
     }
 }
+
+/// The run is not for this CI, or cannot be asked for.
+pub(in crate::ci) fn unfit(reason: impl Into<String>) -> Error {
+    Error::refused(reason, Refusal::Configuration)
+}

@@ -5,6 +5,8 @@
 
 /// How fast each account may be called, and pauses.
 mod account;
+/// Azure DevOps, as kind `azure_pipelines` needs it.
+mod azure_devops;
 /// Kind `azure_pipelines`.
 pub mod azure_pipelines;
 /// Kind `buildkite`.

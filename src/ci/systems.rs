@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::account::{Accounts, Pauses};
 use super::callback::{Callback, CallbackError, Mentioned};
 use super::client::{Client, Organizations};
-use super::error::{Error, Refusal};
+use super::error::Error;
 use super::options::Options;
 use super::system::{Cancelled, Finding, Observed, System};
 use super::text::{Masks, plain};
@@ -247,9 +247,4 @@ fn offset(name: &str, interval: std::time::Duration) -> std::time::Duration {
     let digest = Sha256::digest(name.as_bytes());
     let fraction = digest.first().map_or(0.0, |byte| f64::from(*byte) / 256.0);
     interval.mul_f64(fraction)
-}
-
-/// A run that is not for this CI, or that cannot be asked for, as a refusal.
-pub(crate) fn unfit(reason: impl Into<String>) -> Error {
-    Error::refused(reason, Refusal::Configuration)
 }

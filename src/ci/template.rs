@@ -30,7 +30,7 @@ impl Template {
     /// # Errors
     /// What is wrong with it: a clause.
     pub fn parse(text: &str) -> Result<Self, String> {
-        environment().template_from_str(text).map_err(|error| told(&error))?;
+        environment().template_from_str(text).map_err(|error| message(&error))?;
         Ok(Self(text.to_owned()))
     }
 
@@ -74,8 +74,9 @@ impl Template {
             return self.render(context).map(Value::String);
         };
         let environment = environment();
-        let compiled = environment.compile_expression(expression).map_err(|error| told(&error))?;
-        let value = compiled.eval(serialized(context)).map_err(|error| told(&error))?;
+        let compiled =
+            environment.compile_expression(expression).map_err(|error| message(&error))?;
+        let value = compiled.eval(serialized(context)).map_err(|error| message(&error))?;
         if value.kind() == ValueKind::Undefined {
             // `x if y` is absent where y is not; a name that does not exist is an error.
             return match self.render(context) {
@@ -141,7 +142,7 @@ fn serialized(context: &Value) -> minijinja::Value {
 }
 
 fn bounded(rendered: Result<String, minijinja::Error>) -> Result<String, String> {
-    let rendered = rendered.map_err(|error| told(&error))?;
+    let rendered = rendered.map_err(|error| message(&error))?;
     if rendered.len() > RENDERED_BYTES_MAX {
         return Err(format!("it renders to more than {} KiB", RENDERED_BYTES_MAX / 1024));
     }
@@ -149,7 +150,7 @@ fn bounded(rendered: Result<String, minijinja::Error>) -> Result<String, String>
 }
 
 /// The error without the name of a template, which has none.
-fn told(error: &minijinja::Error) -> String {
+fn message(error: &minijinja::Error) -> String {
     let detail = error.detail().map(str::to_owned);
     detail.unwrap_or_else(|| error.kind().to_string())
 }

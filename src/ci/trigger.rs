@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::error::Error;
-use super::systems::unfit;
+use super::error::unfit;
 use super::template::{Template, short_ref};
 use crate::domain::run::Run;
 use crate::domain::time::Timestamp;

@@ -5,7 +5,7 @@
 //! them count, and the reporter is told why one does not. A run is locked while it is changed here,
 //! so that changes of one run wait for each other instead of failing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -165,15 +165,19 @@ impl Observe {
             Ok(mentioned) => mentioned,
             Err(why) => return Ok(Err(why)),
         };
-        let mut polled = 0;
+        // By run and by its id at the CI, a callback may mention one twice.
+        let mut found = BTreeMap::new();
         for one in mentioned.into_iter().take(MENTIONED_MAX) {
             let runs = match one {
                 Mentioned::Run(id) => self.runs.run(id).await?.into_iter().collect(),
                 Mentioned::AtCi(id) => self.runs.runs_at_ci(ci, &id).await?,
             };
-            for run in runs.into_iter().filter(|run| run.ci == ci) {
-                polled += usize::from(self.poll_now(run).await?);
-            }
+            let runs: Vec<Run> = runs;
+            found.extend(runs.into_iter().filter(|run| run.ci == ci).map(|run| (run.number, run)));
+        }
+        let mut polled = 0;
+        for run in found.into_values() {
+            polled += usize::from(self.poll_now(run).await?);
         }
         self.notifiers.follow.notify();
         Ok(Ok(polled))

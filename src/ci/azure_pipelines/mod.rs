@@ -11,7 +11,6 @@ mod find;
 mod poll;
 mod trigger;
 
-use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -19,6 +18,7 @@ use reqwest::Method;
 use serde_json::Value;
 use url::Url;
 
+pub use super::azure_devops::{AzureDevOps, Permission};
 use super::client::{Call, Client};
 use super::error::Error;
 use super::options::Kind;
@@ -27,33 +27,6 @@ use super::trigger::Trigger;
 use super::urls::below_with;
 use crate::domain::follow::Abilities;
 use crate::domain::run::{Run, Started};
-
-/// What a call needs to be permitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Permission {
-    /// `vso.build`
-    Read,
-    /// `vso.build_execute`
-    Execute,
-}
-
-/// Azure DevOps, called as the identity of one organization.
-#[async_trait]
-pub trait AzureDevOps: Debug + Send + Sync {
-    /// Makes one call with a credential of its own, and returns the JSON of the answer. The path is
-    /// below the organization.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    async fn call(
-        &self,
-        permission: Permission,
-        method: Method,
-        segments: &[&str],
-        query: &[(&str, &str)],
-        body: Option<Value>,
-    ) -> Result<Value, Error>;
-}
 
 /// Which commit of a pull request is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

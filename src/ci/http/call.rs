@@ -9,7 +9,7 @@ use super::pointer::Pointer;
 use super::rules::{Conditions, Rule};
 use crate::ci::client;
 use crate::ci::error::Error;
-use crate::ci::systems::unfit;
+use crate::ci::error::unfit;
 use crate::ci::template::{Template, render_tree};
 use crate::secret::Secret;
 

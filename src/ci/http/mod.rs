@@ -226,7 +226,11 @@ impl Http {
         let Some(value) = scalar(then.from.find(body)) else { return Ok(None) };
         let context = with(context, "value", value);
         let second = self.ask(call, then.request.render(&context)?, &context).await?;
-        Ok(then.id.as_ref().and_then(|pointer| urls::id(pointer.find(&second))).filter(is_id))
+        Ok(then
+            .id
+            .as_ref()
+            .and_then(|pointer| urls::id(pointer.find(&second)))
+            .filter(|id| is_id(id)))
     }
 
     /// The page of a run for people.
@@ -258,7 +262,7 @@ fn is_ok(call: &Call, answer: &Answer) -> bool {
     }
 }
 
-fn is_id(id: &String) -> bool {
+fn is_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= ID_CHARS_MAX && !id.contains(char::is_control)
 }
 
@@ -275,7 +279,7 @@ fn text(from: &TextFrom, answer: &Answer, body: &Value, context: &Value) -> Opti
             }
         }
     };
-    found.filter(is_id)
+    found.filter(|id| is_id(id))
 }
 
 /// A segment of the path in a header, of which nothing else is believed.

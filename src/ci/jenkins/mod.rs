@@ -25,9 +25,9 @@ use url::Url;
 
 use super::client::{Answer, Call, Client};
 use super::error::Error;
+use super::error::unfit;
 use super::options::Kind;
 use super::system::{Cancelled, Finding, Observed, System};
-use super::systems::unfit;
 use super::trigger::Trigger;
 use super::urls::below;
 use crate::domain::follow::Abilities;

@@ -54,7 +54,8 @@ pub(super) const DBT_CLOUD: Kind = Kind {
     configure: |env| {
         let world = dbt_cloud::World::new(3103);
         let keys = format!(
-            "kind = \"dbt_cloud\"\naccount = {}\njob = {}\ntoken = {{ env = \"CI_TOKEN\" }}\nwebhook_secret = {{ env = \"CI_WEBHOOK\" }}",
+            "kind = \"dbt_cloud\"\naccount = {}\njob = {}\n\
+             token = {{ env = \"CI_TOKEN\" }}\nwebhook_secret = {{ env = \"CI_WEBHOOK\" }}",
             world.account(),
             world.job()
         );
@@ -101,7 +102,9 @@ pub(super) const GITHUB_ACTIONS: Kind = Kind {
     configure: |env| {
         let world = github_actions::World::new(3105);
         let keys = format!(
-            "kind = \"github_actions\"\nrepository = \"{}\"\nworkflow = \"build.yml\"\nref = \"main\"\ntoken = {{ env = \"CI_TOKEN\" }}\nwebhook_secret = {{ env = \"CI_WEBHOOK\" }}",
+            "kind = \"github_actions\"\nrepository = \"{}\"\n\
+             workflow = \"build.yml\"\nref = \"main\"\n\
+             token = {{ env = \"CI_TOKEN\" }}\nwebhook_secret = {{ env = \"CI_WEBHOOK\" }}",
             world.repository()
         );
         let variables = vec![
@@ -125,7 +128,8 @@ pub(super) const GITLAB: Kind = Kind {
     configure: |env| {
         let world = gitlab::World::new(3106);
         let keys = format!(
-            "kind = \"gitlab\"\nproject = \"{}\"\nref = \"main\"\ntoken = {{ env = \"CI_TOKEN\" }}\nwebhook_secret = {{ env = \"CI_WEBHOOK\" }}",
+            "kind = \"gitlab\"\nproject = \"{}\"\nref = \"main\"\n\
+             token = {{ env = \"CI_TOKEN\" }}\nwebhook_secret = {{ env = \"CI_WEBHOOK\" }}",
             world.project()
         );
         let variables = vec![

@@ -248,7 +248,7 @@ pub(super) async fn a_rate_limit_is_obeyed(kind: &Kind) {
     world.env.until_status(id, &commit, "build", "pending").await;
     if kind.locks_out {
         // Five minutes are too long for a test: that nothing is asked is enough.
-        let paused = |text: &str| text.contains("limits the rate");
+        let paused = |text: &str| text.contains("(429)");
         gateway
             .api
             .until("/v1/runs", |runs| runs["items"][0]["reason"].as_str().is_some_and(paused))

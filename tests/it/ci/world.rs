@@ -1,5 +1,6 @@
 //! One CI of a kind, beside the other fakes, and a gateway that uses it.
 
+use azdo_gateway::clock::Clock;
 use fakes::ado::Permission;
 use fakes::faults::{Action, Rule};
 use fakes::http::Request;
@@ -182,11 +183,7 @@ impl World {
 
     /// The callback of the CI about a build, as it would be sent now.
     pub(super) fn callback(&self, build: &Build) -> Request {
-        let now_ms = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .expect("it is later than 1970")
-            .as_millis();
-        let now_ms = i64::try_from(now_ms).expect("it is not that late");
+        let now_ms = Clock::system().now().ms();
         self.system(|system| system.callback(build.number, now_ms)).expect("it has callbacks")
     }
 }
