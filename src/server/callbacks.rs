@@ -1,6 +1,6 @@
 //! `POST /ci/{name}/events`: a CI says that something has happened to a run. It is a hint: the run
-//! is polled at once. Who sent it is proved as the kind of CI does that; `Authorization` is no token
-//! of the API here.
+//! is polled at once. Who sent it is proved as the kind of CI does that: `Authorization` is no
+//! token of the API here.
 
 use actix_web::web::{self, Data, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};

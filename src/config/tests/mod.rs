@@ -58,6 +58,8 @@ pub(super) fn given() -> Given {
         ("ENTRA_CLIENT_SECRET_ID", CLIENT_SECRET_ID),
         ("AZDO_GATEWAY_DB_PASSWORD", "database-password-nobody-sees"),
         ("DBT_TOKEN", CI_TOKEN),
+        ("BUILDKITE_TOKEN", CI_TOKEN),
+        ("CI_TOKEN", CI_TOKEN),
         ("JENKINS_TOKEN", CI_TOKEN),
         ("GITHUB_TOKEN", CI_TOKEN),
         ("GITLAB_TOKEN", CI_TOKEN),

@@ -182,7 +182,11 @@ fn reader_reference_schema_and_document_name_the_same_keys() {
     assert_eq!(secret, BTreeSet::from(["env".to_owned(), "file".to_owned()]));
     // An App is described with its key, as a secret is.
     assert!(reader.remove("app").is_some_and(|keys| keys.contains("private_key")));
-    assert_eq!(keys_of_schema(), reader, "schema against reader");
+    // docs/ci.md describes what is below a key of a CI.
+    reader.retain(|table, _| !table.starts_with("ci.NAME."));
+    let mut schema = keys_of_schema();
+    schema.retain(|table, _| !table.starts_with("ci.NAME."));
+    assert_eq!(schema, reader, "schema against reader");
     reader.remove("");
     assert_eq!(keys_of_reference(), reader, "gateway.toml against reader");
     assert_eq!(keys_of_document(), reader, "docs/configuration.md against reader");
