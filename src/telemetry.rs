@@ -85,12 +85,13 @@ fn describe() {
     );
 }
 
-const COUNTERS: [(&str, &str); 17] = [
+const COUNTERS: [(&str, &str); 18] = [
     ("azdo_gateway_deliveries_total", "Deliveries answered with 202"),
     ("azdo_gateway_deliveries_refused_total", "Deliveries refused, by cause"),
     ("azdo_gateway_damaged_places_total", "Places on disk where deliveries were damaged"),
     ("azdo_gateway_decisions_total", "Decisions, by outcome"),
     ("azdo_gateway_dispatches_total", "Attempts at starting a run, by answer"),
+    ("azdo_gateway_ci_questions_total", "Questions to a CI about runs that it has, by answer"),
     ("azdo_gateway_reports_total", "Reports of runners, by whether they were applied"),
     ("azdo_gateway_statuses_total", "Attempts at posting a status, by outcome"),
     ("azdo_gateway_ado_requests_total", "Calls to Azure DevOps, by outcome"),

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::error::Error;
-use super::error::unfit;
+use super::error::{Error, unfit};
 use super::template::{Template, short_ref};
 use crate::domain::run::Run;
 use crate::domain::time::Timestamp;

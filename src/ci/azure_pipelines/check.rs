@@ -8,17 +8,16 @@ use serde_json::{Value, json};
 use super::{AzurePipelines, Permission};
 use crate::ci::system::Finding;
 
+/// What to do where the identity may not read the pipeline, and where there is none.
+const RIGHT: &str = "give the identity \"View builds\" on the pipeline";
+const ID: &str = "write the id that the address of the pipeline has behind definitionId=";
+
 impl AzurePipelines {
     pub(super) async fn check_settings(&self) -> Vec<Finding> {
         let pipeline = self.options.pipeline.to_string();
         let found = match self.get(&["build", "definitions", &pipeline], &[]).await {
             Ok(found) => found,
-            Err(error) => {
-                let what = format!("pipeline {pipeline} cannot be read: {error}");
-                let help = "write the id that its address has behind definitionId=, and give the \
-                            identity \"View builds\"";
-                return vec![Finding::problem(what, help)];
-            }
+            Err(error) => return vec![Finding::unanswered(&error, RIGHT, ID)],
         };
         let name = found.get("name").and_then(Value::as_str).unwrap_or_default();
         let mut findings = vec![Finding::note(format!("pipeline {pipeline} is {name}"))];

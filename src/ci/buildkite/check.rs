@@ -8,6 +8,9 @@ use crate::ci::client::Call;
 use crate::ci::system::Finding;
 use crate::ci::urls::below_with;
 
+/// What to do where Buildkite refuses the token, and where it does not know the pipeline.
+const TOKEN: &str = "give token an API access token of this organization";
+const SLUGS: &str = "write the slugs of the organization and of the pipeline, as in its address";
 /// What builds are started, read and cancelled with.
 const SCOPES: [&str; 2] = ["read_builds", "write_builds"];
 
@@ -17,10 +20,7 @@ impl Buildkite {
         let call = Call::new(Method::GET, url).bearer(&self.options.token);
         let token = match self.client.succeed(call).await {
             Ok(answer) => answer.json(),
-            Err(error) => {
-                let help = "give token an API access token of this organization";
-                return vec![Finding::problem(format!("the token is refused: {error}"), help)];
-            }
+            Err(error) => return vec![Finding::unanswered(&error, TOKEN, SLUGS)],
         };
         let scopes = token.get("scopes").and_then(Value::as_array).cloned().unwrap_or_default();
         let missing = SCOPES.iter().filter(|scope| !scopes.contains(&Value::from(**scope)));
@@ -33,10 +33,7 @@ impl Buildkite {
         let pipeline = &self.options.pipeline;
         match self.client.succeed(self.list(&[])).await {
             Ok(_) => findings.push(Finding::note(format!("the pipeline {pipeline} exists"))),
-            Err(error) => findings.push(Finding::problem(
-                format!("the builds of {pipeline} cannot be read: {error}"),
-                "write the slugs of the organization and of the pipeline, as in its address",
-            )),
+            Err(error) => findings.push(Finding::unanswered(&error, TOKEN, SLUGS)),
         }
         findings
     }

@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use super::{DbtCloud, Options, id_of};
 use crate::ci::client::Call;
-use crate::ci::error::Error;
-use crate::ci::error::unfit;
+use crate::ci::error::{Error, unfit};
 use crate::ci::template::Template;
 use crate::ci::trigger::Trigger;
 use crate::ci::urls::web_url;

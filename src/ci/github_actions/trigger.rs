@@ -9,8 +9,7 @@ use serde_json::json;
 
 use super::GithubActions;
 use crate::ci::client::{Answer, Call};
-use crate::ci::error::unfit;
-use crate::ci::error::{Error, Refusal};
+use crate::ci::error::{Error, Refusal, unfit};
 use crate::ci::text::error_text;
 use crate::ci::trigger::Trigger;
 use crate::ci::urls::{id, web_url};

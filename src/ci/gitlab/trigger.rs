@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Gitlab, VARIABLE};
 use crate::ci::client::{Answer, Call};
-use crate::ci::error::unfit;
-use crate::ci::error::{Error, Refusal};
+use crate::ci::error::{Error, Refusal, unfit};
 use crate::ci::text::error_text;
 use crate::ci::trigger::Trigger;
 use crate::ci::urls::{id, web_url};

@@ -8,8 +8,7 @@ use url::Url;
 use super::pointer::Pointer;
 use super::rules::{Conditions, Rule};
 use crate::ci::client;
-use crate::ci::error::Error;
-use crate::ci::error::unfit;
+use crate::ci::error::{Error, unfit};
 use crate::ci::template::{Template, render_tree};
 use crate::secret::Secret;
 

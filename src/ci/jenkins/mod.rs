@@ -24,8 +24,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::client::{Answer, Call, Client};
-use super::error::Error;
-use super::error::unfit;
+use super::error::{Error, unfit};
 use super::options::Kind;
 use super::system::{Cancelled, Finding, Observed, System};
 use super::trigger::Trigger;

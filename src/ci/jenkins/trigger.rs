@@ -3,8 +3,7 @@
 
 use super::{Jenkins, errors, is_id, parameters};
 use crate::ci::client::{Answer, Call};
-use crate::ci::error::unfit;
-use crate::ci::error::{Error, Refusal};
+use crate::ci::error::{Error, Refusal, unfit};
 use crate::ci::trigger::Trigger;
 use crate::domain::run::Started;
 

@@ -143,7 +143,7 @@ fn recommends_who_ends_a_required_check_that_runs_code_of_forks() {
     assert!(!config.run(&["check-config"]).done().contains("warning"));
     let config = with_check_keys("verdict = \"poll\"");
     let at = position(&config, "verdict = ", "\"poll\"");
-    let what = "verdict cannot be \"poll\": a CI of kind \"webhook\" cannot be asked";
+    let what = "verdict cannot be \"poll\": this CI cannot be asked";
     config.run(&["check-config"]).refused(2, &[&format!("{at}{what}"), "verdict = \"reporter\""]);
 }
 
