@@ -50,7 +50,10 @@ pub(super) async fn a_ci_that_is_unavailable_is_asked_again_with_the_same_key() 
     let is_tried = |runs: &Value| runs["items"][0]["attempts"] == 1;
     let waiting = gateway.api.until("/v1/runs", is_tried).await;
     let reason = waiting["items"][0]["reason"].as_str().unwrap();
-    assert!(reason.contains("builder does not start it yet: it answers 503"), "{reason}");
+    assert!(
+        reason.contains("builder does not start it yet: the CI is unavailable (503)"),
+        "{reason}"
+    );
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let start = env.shell.ci(|ci| ci.started().next().cloned()).unwrap();
     assert_eq!((start.attempts, start.repeats), (2, 0));
