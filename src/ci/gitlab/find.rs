@@ -1,9 +1,10 @@
 //! Finds the pipeline that an attempt may have started: by the run id in its name, else by its
 //! variables, `GET …/pipelines/{id}/variables` → `[{"key", "value"}]`.
 //!
-//! Only a maintainer, and whoever started a pipeline, may see its variables. Where they cannot be
-//! seen and the name does not help, it is not known whether the run was started, and it is not
-//! started again. Source: docs/ci.md, "Kind `gitlab`".
+//! GitLab shows variables to maintainers and to the account that started the pipeline. Where it
+//! hides them and the name lacks the run id, the run ends as errored and is not started again.
+//!
+//! Source: docs/ci.md, "Kind `gitlab`".
 
 use std::str::FromStr;
 
