@@ -10,6 +10,9 @@ mod components;
 /// The reconcilers of every organization.
 mod reconcilers;
 
+/// The messages by which replicas wake each other.
+mod wake_ups;
+
 /// Every stage and reconciler with its timer.
 mod workers;
 

@@ -57,14 +57,40 @@ pub struct Notifiers {
     pub publish: Notifier,
 }
 
+impl Notifiers {
+    /// Each with its name in messages to other replicas.
+    pub fn named(&self) -> [(&'static str, &Notifier); 4] {
+        [
+            ("decide", &self.decide),
+            ("dispatch", &self.dispatch),
+            ("follow", &self.follow),
+            ("publish", &self.publish),
+        ]
+    }
+}
+
 /// Wakes a worker before its timer does. Losing a notification only delays the work until then.
 #[derive(Clone, Debug, Default)]
-pub struct Notifier(Arc<Notify>);
+pub struct Notifier {
+    here: Arc<Notify>,
+    elsewhere: Arc<Notify>,
+}
 
 impl Notifier {
-    /// Wakes the worker, or makes its next wait end at once.
+    /// Wakes the worker, or makes its next wait end at once; those of other replicas, too.
     pub fn notify(&self) {
-        self.0.notify_one();
+        self.notify_here();
+        self.elsewhere.notify_one();
+    }
+
+    /// Wakes the worker of this replica only.
+    pub fn notify_here(&self) {
+        self.here.notify_one();
+    }
+
+    /// Waits until the workers of other replicas are to be woken.
+    pub async fn to_announce(&self) {
+        self.elsewhere.notified().await;
     }
 }
 
@@ -104,7 +130,7 @@ pub async fn run(
         };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = notifier.0.notified() => {}
+            () = notifier.here.notified() => {}
             () = tokio::time::sleep(wait) => {}
         }
     }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
+use crate::app::wake_ups;
 use crate::config::Config;
 use crate::pipeline::decide::Decide;
 use crate::pipeline::dispatch::Dispatch;
@@ -31,6 +33,11 @@ const RETENTION_EVERY: Duration = Duration::from_secs(60);
 const RETIRED_HOOKS_EVERY: Duration = Duration::from_millis(500);
 /// How often a reconciler looks whether a pass is due.
 const RECONCILER_EVERY: Duration = Duration::from_millis(500);
+
+/// Runs `task`, which never ends by itself.
+async fn until_stopped(stop: CancellationToken, task: impl Future<Output = ()>) {
+    stop.run_until_cancelled(task).await;
+}
 
 /// Starts all workers. They stop when `deps.stop` is cancelled.
 pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<()>> {
@@ -67,6 +74,11 @@ pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<
             organizations: config.organizations.iter().map(|one| one.ado.name.clone()).collect(),
         };
         workers.push(start(Arc::new(retired_by_others), never, RETIRED_HOOKS_EVERY));
+        let announcing = wake_ups::announce(Arc::clone(&deps.store), notifiers.clone());
+        let listening = wake_ups::listen(Arc::clone(&deps.store), notifiers.clone());
+        let stop = &deps.stop;
+        workers.push(tokio::spawn(until_stopped(stop.child_token(), announcing)));
+        workers.push(tokio::spawn(until_stopped(stop.child_token(), listening)));
     }
     let reconcilers = reconcilers.values().flat_map(OrganizationReconcilers::ticks);
     workers.extend(reconcilers.map(|(tick, notifier)| start(tick, &notifier, RECONCILER_EVERY)));

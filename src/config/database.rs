@@ -145,6 +145,7 @@ pub(super) fn default_settings() -> PostgresOptions {
         tls: TlsMode::VerifyFull,
         password: None,
         ca_file: None,
+        listen_url: None,
         connections: 16,
         statement_timeout: Duration::from_secs(5),
         idle_in_transaction_session_timeout: Duration::from_secs(10),

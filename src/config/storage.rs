@@ -19,7 +19,7 @@ pub(super) fn options(section: Option<Section<'_>>, reader: &Reader<'_>) -> Opti
         None => Section::new(reader, "storage", "[storage]", 0, &empty),
     };
     let url = section.value("url", "\"sqlite:data/gateway.db\"");
-    let found = url.and_then(|value| database(&value));
+    let found = url.and_then(|value| database(&value, "url"));
     let postgres = postgres(&mut section, matches!(found, Some(Url::Postgres { .. })));
     let engine = match found {
         Some(url) => url.engine(postgres),
@@ -34,7 +34,7 @@ pub(super) fn options(section: Option<Section<'_>>, reader: &Reader<'_>) -> Opti
 
 const MIGRATE: [(&str, Migrate); 2] = [("auto", Migrate::Auto), ("manual", Migrate::Manual)];
 
-fn database(value: &Value<'_>) -> Option<Url> {
+fn database(value: &Value<'_>, key: &str) -> Option<Url> {
     match Url::parse(value.text()?) {
         Ok(url) => Some(url),
         Err(refusal) => {
@@ -42,7 +42,7 @@ fn database(value: &Value<'_>) -> Option<Url> {
                 Refusal::Password => ", which must not be written into this file",
                 _ => "",
             };
-            value.refuse(format!("url {refusal}{what}"), refusal.help("url"));
+            value.refuse(format!("{key} {refusal}{what}"), refusal.help(key));
             None
         }
     }
@@ -65,6 +65,10 @@ fn postgres(section: &mut Section<'_>, is_used: bool) -> PostgresOptions {
         unused(&value);
         value.text_of(1, 4096).map(PathBuf::from)
     });
+    let listen_url = section.value("listen_url", LISTEN_URL).and_then(|value| {
+        unused(&value);
+        listen_url(&value)
+    });
     let connections = section.value("connections", "16").and_then(|value| {
         unused(&value);
         connections(&value)
@@ -85,12 +89,32 @@ fn postgres(section: &mut Section<'_>, is_used: bool) -> PostgresOptions {
     PostgresOptions {
         password,
         ca_file,
+        listen_url,
         connections: connections.unwrap_or(default.connections),
         statement_timeout: statement.unwrap_or(default.statement_timeout),
         idle_in_transaction_session_timeout: idle
             .unwrap_or(default.idle_in_transaction_session_timeout),
         pooler,
         ..default
+    }
+}
+
+const LISTEN_URL: &str = "\"postgres://gateway@db.example.com:5432/gateway\"";
+
+/// The way past a pooler, with the same password and the same `sslmode` as `url`.
+fn listen_url(value: &Value<'_>) -> Option<String> {
+    match database(value, "listen_url")? {
+        Url::Postgres { url, tls: None } => Some(url),
+        Url::Postgres { tls: Some(_), .. } => {
+            let what = "listen_url has an sslmode, and that of url counts for both";
+            value.refuse(what, "write listen_url without sslmode");
+            None
+        }
+        Url::Sqlite { .. } => {
+            let help = format!("write listen_url = {LISTEN_URL}");
+            value.refuse("listen_url is not a URL of PostgreSQL", help);
+            None
+        }
     }
 }
 

@@ -44,7 +44,11 @@ pub struct PostgresOptions {
     pub password: Option<Secret>,
     /// The certificates that sign that of the server (PEM); none for those of the system.
     pub ca_file: Option<PathBuf>,
-    /// The most connections of this process, besides one that watches the database.
+    /// A way to the same database past a pooler, for the connection that listens to other
+    /// processes; none for `url`.
+    pub listen_url: Option<String>,
+    /// The most connections of this process, besides one that watches the database and one that
+    /// listens.
     pub connections: usize,
     /// The longest time that one statement may take.
     pub statement_timeout: Duration,

@@ -25,6 +25,12 @@ pub trait Replicas: Debug + Send + Sync {
     /// anything, and until it has ended or has been dead for a few seconds.
     async fn other_instances(&self) -> Result<Vec<String>, Error>;
 
+    /// Sends a message to the other processes. It may be lost.
+    async fn send(&self, message: &str) -> Result<(), Error>;
+
+    /// Waits for the next message of another process.
+    async fn received(&self) -> String;
+
     /// The time by the clock that all processes share, when this machine's clock shows `local`.
     fn shared_time(&self, local: Timestamp) -> Timestamp;
 }

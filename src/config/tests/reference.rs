@@ -256,11 +256,12 @@ fn the_reader_has_the_defaults_of_the_schema() {
 
 /// The keys of the reference that are accepted and change nothing there: one is not evaluated yet,
 /// the others are for PostgreSQL.
-const WITHOUT_EFFECT: [&str; 7] = [
+const WITHOUT_EFFECT: [&str; 8] = [
     "ca_file",
     "commands",
     "connections",
     "idle_in_transaction_session_timeout",
+    "listen_url",
     "password",
     "pooler",
     "statement_timeout",

@@ -22,6 +22,7 @@ use crate::domain::time::Timestamp;
 use deliveries::accept::Accept;
 use deliveries::activity::Activity;
 use engine::connection::Connector;
+use engine::listen::Listener;
 use engine::monitor::Monitor;
 use engine::pool::Pool;
 use engine::schema;
@@ -31,6 +32,7 @@ use engine::schema;
 pub struct Postgres {
     pool: Arc<Pool>,
     monitor: Arc<Monitor>,
+    listener: Listener,
     /// The id of this process, which holds what it leases.
     instance: Arc<str>,
     accept: Accept,
@@ -56,6 +58,14 @@ impl Postgres {
             pool.write(migrate, |db, how| async move { schema::prepare(&db, *how).await });
         prepared.await?.map_err(Error::unavailable)?;
         pool.warm_up().await;
+        let past_pooler = connector.past_pooler(options, instance)?;
+        if past_pooler.is_none() {
+            tracing::info!(
+                "replicas do not wake each other, and look for work four times a second: \
+                 storage.listen_url would lead past the pooler"
+            );
+        }
+        let listener = Listener::start(instance, past_pooler);
         let monitor = Monitor::start(instance, connector, Arc::clone(&pool)).await?;
         let activity = Activity::start(Arc::clone(&pool));
         admin::partitions::maintain(&pool, Timestamp::ZERO).await;
@@ -64,6 +74,7 @@ impl Postgres {
             activity,
             pool,
             monitor,
+            listener,
             instance: instance.into(),
         })
     }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::Postgres;
 use super::engine::db::{params, text};
+use super::engine::listen;
 use super::engine::rows::get;
 use super::engine::schema;
 use crate::domain::time::Timestamp;
@@ -33,6 +34,18 @@ impl Replicas for Postgres {
             rows.iter().map(|row| get(row, 0)).collect()
         });
         live.await
+    }
+
+    async fn send(&self, message: &str) -> Result<(), Error> {
+        let args = (Arc::clone(&self.instance), message.to_owned());
+        let sent = self.pool.write_singly(args, |db, args| async move {
+            listen::send(&db, &args.0, &args.1).await
+        });
+        sent.await
+    }
+
+    async fn received(&self) -> String {
+        self.listener.next().await
     }
 
     fn shared_time(&self, local: Timestamp) -> Timestamp {

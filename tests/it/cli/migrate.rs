@@ -186,6 +186,7 @@ async fn a_move_that_is_killed_again_and_again_is_continued_to_the_end() {
         tls: TlsMode::Disable,
         password: Some(Secret::new(database.password().to_owned())),
         ca_file: None,
+        listen_url: None,
         connections: 1,
         statement_timeout: std::time::Duration::from_secs(30),
         idle_in_transaction_session_timeout: std::time::Duration::from_secs(30),

@@ -59,6 +59,7 @@ mod sqlite;
 /// Subscriptions as last seen.
 mod subscriptions;
 /// Repositories: watched, read, known.
+mod waking;
 mod watching;
 
 use std::sync::Arc;
@@ -134,6 +135,7 @@ fn options(url: &str, password: &str) -> PostgresOptions {
         tls: TlsMode::Disable,
         password: Some(Secret::new(password.to_owned())),
         ca_file: None,
+        listen_url: None,
         connections: 8,
         statement_timeout: Duration::from_secs(30),
         idle_in_transaction_session_timeout: Duration::from_secs(30),

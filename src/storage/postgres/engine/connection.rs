@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
-use tokio_postgres::{Client, Config};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::failure::Failure;
@@ -23,6 +24,9 @@ const SILENCE_MAX: Duration = Duration::from_secs(5);
 /// Planning it anew for each call took a quarter of the database's time.
 const PLANS: &str = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off \
                      -c jit=off -c plan_cache_mode=force_generic_plan";
+
+/// What drives a connection while it is polled.
+pub(crate) type Driver = Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
 
 /// Opens connections.
 #[derive(Clone)]
@@ -102,12 +106,37 @@ impl Connector {
         Ok(connector)
     }
 
+    /// A connection past the pooler to the same database, which can listen; none where the way is
+    /// unknown.
+    ///
+    /// # Errors
+    /// `listen_url` cannot be read.
+    pub(crate) fn past_pooler(
+        &self,
+        options: &PostgresOptions,
+        instance: &str,
+    ) -> Result<Option<Self>, Error> {
+        match &options.listen_url {
+            Some(url) => {
+                let options = PostgresOptions { url: url.clone(), ..options.clone() };
+                Ok(Some(Self { config: config(&options, instance)?, ..self.clone() }))
+            }
+            None if self.has_names => Ok(Some(self.clone())),
+            None => Ok(None),
+        }
+    }
+
+    /// One connection, and what drives it.
+    pub(crate) async fn open(&self) -> Result<(Client, Driver), Failure> {
+        let connecting = self.config.connect(self.tls.clone());
+        Ok(tokio::time::timeout(CONNECT_MAX * 2, connecting)
+            .await
+            .map_err(|_| Failure::Connection("connecting takes too long".into()))??)
+    }
+
     /// One connection; its task ends with it.
     pub(crate) async fn connect(&self) -> Result<Client, Failure> {
-        let connecting = self.config.connect(self.tls.clone());
-        let (client, connection) = tokio::time::timeout(CONNECT_MAX * 2, connecting)
-            .await
-            .map_err(|_| Failure::Connection("connecting takes too long".into()))??;
+        let (client, connection) = self.open().await?;
         tokio::spawn(async move {
             // Whoever uses the connection gets the error, too.
             if let Err(error) = connection.await {

@@ -4,6 +4,7 @@
 pub(super) mod connection;
 pub(super) mod db;
 pub(super) mod failure;
+pub(super) mod listen;
 pub(super) mod monitor;
 pub(super) mod pool;
 pub(super) mod rows;
