@@ -25,7 +25,8 @@ use crate::storage::{
 #[async_trait]
 impl Runs for Sqlite {
     async fn claim_runs(&self, claim: Claim) -> Result<Vec<LeasedRun>, Error> {
-        self.writer.write_without_sync(0, move |db| claim_due(db, claim)).await
+        // Synced: after a power failure the lease says that the CI may have been asked.
+        self.writer.write(0, move |db| claim_due(db, claim)).await
     }
 
     async fn claim_followed_runs(&self, claim: Claim) -> Result<Vec<LeasedRun>, Error> {
