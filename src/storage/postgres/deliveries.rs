@@ -23,6 +23,10 @@ use crate::storage::{
     Page, Paged, Versioned,
 };
 
+/// Accepting goes first: while deliveries wait to be stored, so few are claimed at a time. One that
+/// is decided later is only late.
+const CLAIMED_WHILE_BEHIND_MAX: usize = 4;
+
 #[async_trait]
 impl Deliveries for Postgres {
     async fn receive(
@@ -39,7 +43,11 @@ impl Deliveries for Postgres {
         if claim.limit == 0 {
             return Ok(Vec::new());
         }
-        let of = (claim, Arc::clone(&self.instance));
+        let limit = match self.accept.is_behind() {
+            true => claim.limit.min(CLAIMED_WHILE_BEHIND_MAX),
+            false => claim.limit,
+        };
+        let of = (Claim { limit, ..claim }, Arc::clone(&self.instance));
         let claimed =
             self.pool.write(of, |db, of| async move { inbox::claim(&db, &of.0, &of.1).await });
         claimed.await

@@ -115,6 +115,11 @@ impl Accept {
         self.batches.pool.unless_outage(stored).await
     }
 
+    /// Whether deliveries arrive faster than the database stores them.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.batches.queue.lock().waiting.is_empty()
+    }
+
     /// Refuses further deliveries and stores those that wait.
     pub(in crate::storage::postgres) async fn close(&self) {
         self.batches.queue.lock().is_closed = true;
