@@ -56,6 +56,7 @@ mod runs;
 mod secrets;
 /// SQLite: full queues, foreign locks, copies of a file that is being written.
 mod sqlite;
+mod statements;
 /// Subscriptions as last seen.
 mod subscriptions;
 /// Repositories: watched, read, known.
@@ -149,6 +150,7 @@ const REPLICA: &str = "b";
 
 /// Opens the store in the database of that URL, as this process.
 async fn open_postgres(url: &str, password: &str, instance: &str) -> Arc<dyn Store> {
+    statements::check();
     let options = options(url, password);
     let opened = Postgres::open(&options, Migrate::Auto, instance, read_envelope).await;
     Arc::new(opened.expect("the database opens"))

@@ -69,6 +69,12 @@ pub(crate) fn param<T: Typed>(value: &T) -> Param<'_> {
     (value, T::TYPE)
 }
 
+/// Logs a statement with the types of its parameters, without their values.
+pub(crate) fn trace(sql: &str, params: &[Param<'_>]) {
+    let types = || params.iter().map(|(_, kind)| kind.name()).collect::<Vec<_>>().join(", ");
+    tracing::trace!(sql, types = types());
+}
+
 /// The parameters of a statement, in the order of their numbers: `params![text(a), b]`.
 macro_rules! params {
     ($($value:expr),* $(,)?) => {
@@ -132,6 +138,7 @@ impl Db {
 
     /// The rows that a statement returns.
     pub(crate) async fn rows(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Failure> {
+        trace(sql, params);
         // The futures of the client are large, and a transaction has many of them.
         Box::pin(async {
             let (client, turn) = (self.client()?, self.turn.lock().await);
@@ -164,6 +171,7 @@ impl Db {
 
     /// How many rows a statement inserted, updated or deleted.
     pub(crate) async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, Failure> {
+        trace(sql, params);
         Box::pin(async {
             let (client, turn) = (self.client()?, self.turn.lock().await);
             if !self.has_names {

@@ -15,7 +15,7 @@ use tokio_postgres::types::Type;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Connector;
-use super::db::Db;
+use super::db::{self, Db, Param};
 use super::failure::Failure;
 use super::pool::Pool;
 use super::rows::get;
@@ -187,8 +187,8 @@ impl Monitor {
         );
         let began = (self.clock.now(), Instant::now());
         let version = env!("CARGO_PKG_VERSION");
-        let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-            [(&self.instance, Type::TEXT), (&version, Type::TEXT)];
+        let params: [Param<'_>; 2] = [(&self.instance, Type::TEXT), (&version, Type::TEXT)];
+        db::trace(&sql, &params);
         let row = client.query_typed_one(&sql, &params).await?;
         let seen_at: i64 = get(&row, 0)?;
         self.measure(began.0, began.1.elapsed(), seen_at);
@@ -214,12 +214,14 @@ impl Monitor {
     async fn end_leases_of_dead(&self, client: &Client, now: i64) -> Result<(), Failure> {
         let before = now.saturating_sub(dead_after_micros());
         let sql = "SELECT id FROM instance WHERE seen_at < $1";
-        if client.query_typed(sql, &[(&before, Type::INT8)]).await?.is_empty() {
+        let params: [Param<'_>; 1] = [(&before, Type::INT8)];
+        db::trace(sql, &params);
+        if client.query_typed(sql, &params).await?.is_empty() {
             return Ok(());
         }
         for sql in end_leases("seen_at < $1") {
             // Only the last one returns something: the processes that are deleted.
-            for row in &client.query_typed(&sql, &[(&before, Type::INT8)]).await? {
+            for row in &client.query_typed(&sql, &params).await? {
                 let id: &str = get(row, 0)?;
                 tracing::warn!(instance = id, "a replica has died: others take over its work");
             }
