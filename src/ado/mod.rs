@@ -36,5 +36,5 @@ pub use policies::PolicyPage;
 pub use projects::PROJECTS_PER_PAGE;
 pub use proxies::{SetupError, use_proxies};
 pub use statuses::{Iteration, ShownStatus};
-pub use subscriptions::{hook_of, hook_url, settings};
+pub use subscriptions::{hook_of, hook_url, scope_of_hooks, settings};
 pub use throttle::{Lane, Pause, Throttle};

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::client::Call;
 use super::options::under;
-use super::{Client, Credential, Error};
+use super::{Client, Credential, Error, Scope};
 use crate::domain::subscription::{Desired, Found, HookScope, Settings, State, Topic};
 use crate::domain::time::Timestamp;
 use crate::secret::Secret;
@@ -46,12 +46,21 @@ fn event_type(topic: Topic) -> &'static str {
         Topic::PullRequestsCreated => "git.pullrequest.created",
         Topic::PullRequestsUpdated => "git.pullrequest.updated",
         Topic::Comments => "ms.vss-code.git-pullrequest-comment-event",
+        Topic::BuildsCompleted => "build.complete",
     }
 }
 
 /// The topic whose subscriptions deliver events of this type.
 pub(super) fn topic_of(of: &str) -> Option<Topic> {
     Topic::ALL.into_iter().find(|topic| event_type(*topic) == of)
+}
+
+/// The scope of tokens for calls about subscriptions to a topic (docs/azure-devops.md §4.3).
+pub fn scope_of_hooks(topic: Topic) -> Scope {
+    match topic {
+        Topic::BuildsCompleted => Scope::Build,
+        _ => Scope::Code,
+    }
 }
 
 /// Filters that a person may have set; empty means any.
@@ -69,6 +78,7 @@ fn filters(topic: Topic) -> &'static [&'static str] {
             "notificationType",
         ],
         Topic::Comments => &["repository", "branch"],
+        Topic::BuildsCompleted => &["definitionName", "buildStatus"],
     }
 }
 
@@ -96,8 +106,11 @@ pub fn hook_of(public_url: &Url, organization: &str, url: &str) -> Option<String
 /// The desired settings of a subscription of this scope that delivers to `url`.
 pub fn settings(hook_scope: &HookScope, url: &Url) -> Settings {
     // Azure DevOps accepts other versions and then delivers nothing (docs/azure-devops.md §1.2);
-    // comments name no pull request before 2.0.
-    let version = if hook_scope.topic == Topic::Comments { "2.0" } else { "1.0" };
+    // comments name no pull request before 2.0, and builds no project of theirs.
+    let version = match hook_scope.topic {
+        Topic::Comments | Topic::BuildsCompleted => "2.0",
+        _ => "1.0",
+    };
     let set = [
         ("projectId", hook_scope.project_id.as_str()),
         (VERSION, version),

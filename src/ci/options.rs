@@ -9,6 +9,7 @@ use super::client::Client;
 use super::system::System;
 use super::trigger::Trigger;
 use crate::domain::follow::Abilities;
+use crate::domain::pipeline_project::PipelineProject;
 use crate::secret::Secret;
 
 /// One `[ci.NAME]`.
@@ -52,6 +53,11 @@ pub trait Kind: Debug + Send + Sync {
     /// Whether callbacks are expected: a secret for them is configured.
     fn takes_callbacks(&self) -> bool {
         false
+    }
+
+    /// The project at Azure DevOps whose hooks tell that a run has ended; none where there is none.
+    fn pipeline_project(&self) -> Option<PipelineProject> {
+        None
     }
 
     /// Renders every template of the section for a run, as it would be when that is started,

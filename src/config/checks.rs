@@ -58,9 +58,12 @@ pub(super) fn read(sections: Vec<Section<'_>>, defined: &Defined<'_>) -> Read {
             let Guard { required, forks, verdict } = guard;
             let is_cancellable = abilities.is_some_and(|can| can.cancels);
             let ci_concurrency = defined.concurrency.get(ci.as_str()).copied();
+            let kind = defined.kinds.get(ci.as_str());
+            let pipeline_project = kind.and_then(|kind| kind.pipeline_project());
             let check = assemble(status, conditions, limits, ci);
             let check = Check { commands, required, forks, verdict, ..check };
-            read.checks.push(Check { inputs, is_cancellable, ci_concurrency, ..check });
+            let check = Check { inputs, is_cancellable, ci_concurrency, ..check };
+            read.checks.push(Check { pipeline_project, ..check });
         }
     }
     read
@@ -309,6 +312,7 @@ fn assemble(status: Status, conditions: Conditions, limits: Limits, ci: String) 
         inputs: BTreeMap::new(),
         is_cancellable: false,
         ci_concurrency: None,
+        pipeline_project: None,
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::event::Repository;
+use super::pipeline_project::PipelineProject;
 use super::pull_request::PullRequest;
 use super::run::{Targets, Verdict};
 
@@ -67,6 +68,8 @@ pub struct Check {
     pub is_cancellable: bool,
     /// Runs at that CI at the same time, at most, over all checks and organizations.
     pub ci_concurrency: Option<u32>,
+    /// Where its builds are; none where its CI is not Azure Pipelines.
+    pub pipeline_project: Option<PipelineProject>,
 }
 
 /// Globs, any of which may match. `*` stays within one path segment, `**` does not.
@@ -284,6 +287,16 @@ impl Check {
             None => Ok(()),
         }
     }
+}
+
+/// The checks that run in pipelines of an organization, each with the project of its pipeline.
+pub fn in_pipelines<'c>(
+    checks: &'c [Check],
+    organization: &str,
+) -> impl Iterator<Item = (&'c Check, &'c PipelineProject)> {
+    let in_pipelines =
+        checks.iter().filter_map(|check| Some((check, check.pipeline_project.as_ref()?)));
+    in_pipelines.filter(move |(_, project)| project.is_in(organization))
 }
 
 /// The spellings that Azure Pipelines honours, and GitHub's and GitLab's.

@@ -34,6 +34,7 @@ pub(in crate::domain) fn check() -> Check {
         inputs: Default::default(),
         is_cancellable: false,
         ci_concurrency: None,
+        pipeline_project: None,
     }
 }
 

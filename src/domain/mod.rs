@@ -31,6 +31,8 @@ pub mod id;
 pub mod pat;
 /// The permissions that the identity needs.
 pub mod permission;
+/// The project whose pipelines run a check.
+pub mod pipeline_project;
 /// Branch policies of required checks: desired, found, and the plan.
 pub mod policy;
 /// The state of a pull request, and the changes between two states.

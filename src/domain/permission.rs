@@ -6,7 +6,7 @@
 
 use uuid::Uuid;
 
-use super::check::{Check, Trigger};
+use super::check::{Check, Trigger, in_pipelines};
 use super::event::Repository;
 use super::policy::Verdict;
 
@@ -237,11 +237,13 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// The permissions that the checks need for these repositories, ordered by project.
+/// The permissions that the checks need for these repositories, and for those of `projects` whose
+/// pipelines run checks, ordered by project.
 pub fn needed(
     checks: &[Check],
     organization: &str,
     repositories: &[Repository],
+    projects: &[Project],
     is_server: bool,
 ) -> Vec<Needed> {
     let watching = |repository| -> Vec<&Check> {
@@ -257,15 +259,21 @@ pub fn needed(
     for (repository, checks) in watched {
         if project != Some(&repository.project_id) {
             project = Some(&repository.project_id);
-            needed.extend(in_project(repository, is_server));
+            needed.extend(in_project(&repository.project_id, &repository.project, is_server));
         }
         needed.extend(in_repository(repository, &checks));
     }
+    for Project { id, name, .. } in projects {
+        let runs_a_check = in_pipelines(checks, organization).any(|(_, one)| one.is(id, name));
+        if runs_a_check && !needed.iter().any(|one| one.token == project_token(id)) {
+            needed.extend(in_project(id, name, is_server));
+        }
+    }
+    needed.sort_by_key(|one| one.project.to_lowercase());
     needed
 }
 
-fn in_project(repository: &Repository, is_server: bool) -> Vec<Needed> {
-    let id = &repository.project_id;
+fn in_project(id: &str, name: &str, is_server: bool) -> Vec<Needed> {
     let project = project_token(id);
     let hooks = format!("PublisherSecurity/{id}");
     let mut rows = vec![(&READ_PROJECT, &project), (&VIEW_HOOKS, &hooks), (&EDIT_HOOKS, &hooks)];
@@ -273,7 +281,7 @@ fn in_project(repository: &Repository, is_server: bool) -> Vec<Needed> {
     let needed = |(permission, token): (&'static Permission, &String)| Needed {
         permission,
         token: token.clone(),
-        project: repository.project.clone(),
+        project: name.to_owned(),
         repository: None,
     };
     rows.into_iter().map(needed).collect()
@@ -290,12 +298,14 @@ pub fn unseen(checks: &[Check], organization: &str, projects: &[Project]) -> Vec
     let of_organization =
         checks.iter().filter(|check| check.organization.eq_ignore_ascii_case(organization));
     let mut named: Vec<&str> = Vec::new();
-    for text in of_organization.flat_map(|check| check.repositories.texts()) {
-        let Some((project, _)) = text.split_once('/') else { continue };
-        let is_pattern = project.contains(['*', '?', '[', ']', '{', '}', '!', '\\']);
+    let of_repositories = of_organization.flat_map(|check| check.repositories.texts());
+    let of_repositories = of_repositories.filter_map(|text| Some(text.split_once('/')?.0));
+    let is_pattern = |name: &&str| name.contains(['*', '?', '[', ']', '{', '}', '!', '\\']);
+    let of_pipelines = in_pipelines(checks, organization).map(|(_, one)| one.project.as_str());
+    for project in of_repositories.filter(|name| !is_pattern(name)).chain(of_pipelines) {
         let is = |other: &str| other.to_lowercase() == project.to_lowercase();
         let is_seen = projects.iter().any(|seen| is(&seen.name) || is(&seen.id));
-        if !is_pattern && !is_seen && !named.iter().any(|other| is(other)) {
+        if !is_seen && !named.iter().any(|other| is(other)) {
             named.push(project);
         }
     }

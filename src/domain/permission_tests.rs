@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::check::{self, Patterns};
+use crate::domain::pipeline_project::PipelineProject;
 use crate::domain::run::Targets;
 
 fn check(name: &str, repositories: &str, targets: Targets, on: Trigger) -> Check {
@@ -58,14 +59,14 @@ fn only_permissions_that_a_check_uses_are_needed() {
         let checks = [check("unit", "Web/*", targets, on)];
         let mut expected: Vec<String> = OF_PROJECT.map(str::to_owned).into();
         expected.extend(of_repository.iter().map(|name| format!("Web/shop {name}")));
-        assert_eq!(names(&needed(&checks, "fabrikam", &here, false)), expected);
+        assert_eq!(names(&needed(&checks, "fabrikam", &here, &[], false)), expected);
     }
 }
 
 #[test]
 fn a_required_check_needs_policies() {
     let check = Check { required: true, ..check("unit", "Web/*", COMMIT, Trigger::Push) };
-    let found = names(&needed(&[check], "fabrikam", &[repository("Web", "shop")], false));
+    let found = names(&needed(&[check], "fabrikam", &[repository("Web", "shop")], &[], false));
     assert_eq!(found.last().map(String::as_str), Some("Web/shop EditPolicies"));
 }
 
@@ -74,7 +75,7 @@ fn each_watched_project_is_listed_once_and_others_are_not() {
     let here = [repository("Web", "b"), repository("Ops", "tools"), repository("Web", "a")];
     let one = check("unit", "Web/*", COMMIT, Trigger::Push);
     let two = check("lint", "Web/a", PULL_REQUEST, Trigger::PullRequest);
-    let found = names(&needed(&[one, two], "fabrikam", &here, false));
+    let found = names(&needed(&[one, two], "fabrikam", &here, &[], false));
     let mut expected: Vec<String> = OF_PROJECT.map(str::to_owned).into();
     expected.extend(
         [
@@ -88,13 +89,40 @@ fn each_watched_project_is_listed_once_and_others_are_not() {
     );
     assert_eq!(found, expected);
     let elsewhere = check("unit", "**", BOTH, Trigger::Push);
-    assert_eq!(needed(&[elsewhere], "contoso", &here, false), []);
+    assert_eq!(needed(&[elsewhere], "contoso", &here, &[], false), []);
+}
+
+/// A check that runs in pipelines of a project of Fabrikam.
+fn in_pipelines_of(project: &str) -> Check {
+    let (organization, project) = ("fabrikam".to_owned(), project.to_owned());
+    let pipeline_project = Some(PipelineProject { organization, project });
+    Check { pipeline_project, ..check("unit", "Web/*", BOTH, Trigger::Push) }
+}
+
+#[test]
+fn hooks_about_builds_need_permissions_in_the_project_of_the_pipeline() {
+    let here = [repository("Web", "shop")];
+    let project = |name: &str| Project {
+        id: format!("id-of-{name}"),
+        name: name.into(),
+        repositories: vec![],
+    };
+    let seen = [project("Web"), project("Farm"), project("Other")];
+    let alone = needed(&[in_pipelines_of("web")], "fabrikam", &here, &seen, false);
+    assert_eq!(names(&alone).len(), 5, "what the check needs anyway: {:?}", names(&alone));
+    let checks = [in_pipelines_of("farm"), in_pipelines_of("Hidden")];
+    let found = names(&needed(&checks, "fabrikam", &here, &seen, false));
+    let of_farm = OF_PROJECT.map(|one| one.replace("Web", "Farm"));
+    assert_eq!(found[..3], of_farm, "{found:?}");
+    assert_eq!(found[3..], names(&alone), "{found:?}");
+    let unseen = unseen(&checks, "fabrikam", &seen);
+    assert_eq!(names(&unseen), ["Hidden GENERIC_READ"]);
 }
 
 #[test]
 fn a_permission_that_only_a_server_uses_is_optional() {
     let checks = [check("unit", "Web/*", COMMIT, Trigger::Push)];
-    let found = needed(&checks, "fabrikam", &[repository("Web", "shop")], true);
+    let found = needed(&checks, "fabrikam", &[repository("Web", "shop")], &[], true);
     let deletes: Vec<&Needed> =
         found.iter().filter(|one| one.permission.name == "DeleteSubscriptions").collect();
     let [delete] = deletes[..] else { panic!("{deletes:?}") };
@@ -104,7 +132,7 @@ fn a_permission_that_only_a_server_uses_is_optional() {
 /// Findings of an identity that has no permissions.
 fn findings() -> Findings {
     let checks = [check("unit", "Web/*", BOTH, Trigger::PullRequest)];
-    let needed = needed(&checks, "fabrikam", &[repository("Web", "shop")], false);
+    let needed = needed(&checks, "fabrikam", &[repository("Web", "shop")], &[], false);
     let account = Some("svc@fabrikam.example".to_owned());
     Findings {
         url: "https://dev.azure.com/fabrikam".into(),

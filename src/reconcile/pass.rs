@@ -118,3 +118,16 @@ impl<'a> Pass<'a> {
         }
     }
 }
+
+/// Whether every further call would fail alike.
+pub(super) fn ends_the_pass(error: &CallError) -> bool {
+    match error {
+        CallError::Credential(_) => true,
+        CallError::Ado(error) => matches!(
+            error,
+            ado::Error::Unauthorized { .. }
+                | ado::Error::RateLimited { .. }
+                | ado::Error::Unavailable { .. }
+        ),
+    }
+}

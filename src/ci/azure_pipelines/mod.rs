@@ -26,6 +26,7 @@ use super::system::{Cancelled, Finding, Observed, System};
 use super::trigger::Trigger;
 use super::urls::below_with;
 use crate::domain::follow::Abilities;
+use crate::domain::pipeline_project::PipelineProject;
 use crate::domain::run::{Run, Started};
 
 /// Which commit of a pull request is built.
@@ -62,6 +63,11 @@ impl Kind for Options {
 
     fn account(&self, _name: &str) -> String {
         format!("azure_pipelines {}", self.organization.to_lowercase())
+    }
+
+    fn pipeline_project(&self) -> Option<PipelineProject> {
+        let (organization, project) = (self.organization.clone(), self.project.clone());
+        Some(PipelineProject { organization, project })
     }
 
     fn system(&self, client: Client) -> Arc<dyn System> {

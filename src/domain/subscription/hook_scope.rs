@@ -14,12 +14,19 @@ pub enum Topic {
     /// Everything that happens to a pull request later: pushes, votes, drafts, its end.
     PullRequestsUpdated,
     Comments,
+    /// In Azure Pipelines; whatever became of them.
+    BuildsCompleted,
 }
 
 impl Topic {
     /// Every topic that we ever subscribe to.
-    pub const ALL: [Topic; 4] =
-        [Topic::Pushes, Topic::PullRequestsCreated, Topic::PullRequestsUpdated, Topic::Comments];
+    pub const ALL: [Topic; 5] = [
+        Topic::Pushes,
+        Topic::PullRequestsCreated,
+        Topic::PullRequestsUpdated,
+        Topic::Comments,
+        Topic::BuildsCompleted,
+    ];
 
     /// The name in hooks, answers and the store.
     pub fn as_str(self) -> &'static str {
@@ -28,6 +35,7 @@ impl Topic {
             Topic::PullRequestsCreated => "created",
             Topic::PullRequestsUpdated => "updated",
             Topic::Comments => "comments",
+            Topic::BuildsCompleted => "builds",
         }
     }
 

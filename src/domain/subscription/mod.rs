@@ -12,7 +12,7 @@ mod plan;
 mod secret;
 mod step;
 
-pub use desired::{Desired, Watched, desired_scopes};
+pub use desired::{Desired, Watched, desired_scopes, unseen_pipeline_projects};
 pub use found::{Found, OwnedHook, Settings, State};
 pub use hook_scope::{HookScope, Topic};
 pub use name::HookName;

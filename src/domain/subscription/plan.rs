@@ -42,13 +42,13 @@ pub fn differences(desired: &Desired, found: &Found) -> Vec<Change> {
         .collect()
 }
 
-/// Makes the plan. `known` answers for each desired scope. `projects` are the GUIDs of those that
-/// our identity sees; a subscription of another project is kept, since that may only be hidden.
+/// Makes the plan. `known` answers for each desired scope. `is_seen` tells whether our identity
+/// sees what a subscription covers; otherwise it is kept, since that may only be hidden.
 pub fn plan(
     desired: &[Desired],
     owned: &[OwnedHook],
     known: &dyn Fn(&HookScope) -> Known,
-    projects: &BTreeSet<String>,
+    is_seen: &dyn Fn(&HookScope) -> bool,
     now: Timestamp,
 ) -> Vec<Step> {
     let mut steps = Vec::new();
@@ -68,7 +68,7 @@ pub fn plan(
         .map(|hook_scope| hook_scope.topic)
         .collect();
     let orphans = owned.iter().filter(|one| !is_desired(&one.found));
-    steps.extend(orphans.map(|one| orphan(one, projects, &unfinished)));
+    steps.extend(orphans.map(|one| orphan(one, is_seen, &unfinished)));
     steps
 }
 
@@ -79,9 +79,13 @@ pub fn removal_of_all(owned: &[OwnedHook]) -> Vec<Step> {
 }
 
 /// A subscription that no check needs.
-fn orphan(one: &OwnedHook, projects: &BTreeSet<String>, unfinished: &BTreeSet<Topic>) -> Step {
+fn orphan(
+    one: &OwnedHook,
+    is_seen: &dyn Fn(&HookScope) -> bool,
+    unfinished: &BTreeSet<Topic>,
+) -> Step {
     let found = &one.found;
-    match &found.project_id {
+    match found.hook_scope() {
         _ if found.state == State::DisabledByUser => disabled_by_user(one),
         None if unfinished.contains(&found.topic) => {
             let reason = "it is removed when every project has a hook of its own";
@@ -91,7 +95,7 @@ fn orphan(one: &OwnedHook, projects: &BTreeSet<String>, unfinished: &BTreeSet<To
             let reason = "it covers the whole organization; each project has a hook of its own";
             Step::removal(one, reason.into())
         }
-        Some(project) if projects.contains(project) => {
+        Some(hook_scope) if is_seen(&hook_scope) => {
             Step::removal(one, format!("no check needs {} of this project", found.topic))
         }
         Some(_) => {

@@ -1,7 +1,7 @@
 //! Plans for one scope: a subscription that delivers is kept, one that nobody needs is removed, and
 //! executing plans ends with one that has nothing to do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -60,8 +60,7 @@ fn known(generation: u32, is_proved: bool) -> Known {
 }
 
 fn planned(desired: &[Desired], found: &[OwnedHook], known: &Known) -> Vec<Step> {
-    let projects = BTreeSet::from([PROJECT.to_owned()]);
-    plan(desired, found, &|_| known.clone(), &projects, NOW)
+    plan(desired, found, &|_| known.clone(), &|of| of.project_id == PROJECT, NOW)
 }
 
 /// `add create`, `heal renew`, `change 00000001` …
@@ -176,7 +175,7 @@ fn a_subscription_that_a_person_switched_off_is_left() {
 fn orphans_are_removed_unless_their_project_is_hidden() {
     let found = [owned(1, 1, State::Enabled)];
     assert_eq!(lines(&planned(&[], &found, &known(1, true))), ["remove 00000001"]);
-    let hidden = plan(&[], &found, &|_| Known::default(), &BTreeSet::new(), NOW);
+    let hidden = plan(&[], &found, &|_| Known::default(), &|_| false, NOW);
     assert_eq!(lines(&hidden), ["leave nothing"]);
     let mut of_all = found.to_vec();
     of_all[0].found.project_id = None;
@@ -202,9 +201,8 @@ struct Simulation {
 
 impl Simulation {
     fn plan(&self) -> Vec<Step> {
-        let projects = BTreeSet::from([PROJECT.to_owned()]);
         let known = self.known.clone();
-        plan(&[desired(known.generation)], &self.found, &|_| known.clone(), &projects, self.now)
+        plan(&[desired(known.generation)], &self.found, &|_| known.clone(), &|_| true, self.now)
     }
 
     fn execute(&mut self, step: &Step) {

@@ -1,20 +1,24 @@
 //! The desired subscriptions: one for each scope that the checks need, with the URL and the
 //! settings of its newest secret.
 
+use std::collections::BTreeMap;
+
 use crate::ado::{hook_url, settings};
 use crate::domain::check::Check;
 use crate::domain::subscription::{Desired, HookName, HookScope, Watched, desired_scopes};
 use crate::reconcile::context::OrganizationContext;
 use crate::storage::{HookRow, HookState};
 
-/// The desired subscriptions of the repositories that our identity sees.
+/// The desired subscriptions of the repositories and projects that our identity sees; projects by
+/// id.
 pub(super) fn desired(
     context: &OrganizationContext,
     checks: &[Check],
     seen: &[Watched],
+    projects: &BTreeMap<String, String>,
     hook_state: &HookState,
 ) -> Vec<Desired> {
-    let scopes = desired_scopes(checks, &context.organization, seen).into_iter();
+    let scopes = desired_scopes(checks, &context.organization, seen, projects).into_iter();
     let desired = scopes.map(|(hook_scope, (project, checks))| {
         let generation = row(hook_state, &hook_scope).map_or(1, |row| row.secret.generation);
         let (hook, settings) = (String::new(), Default::default());

@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 
 use super::desired::{row, with_generation};
 use super::snapshot::Snapshot;
-use crate::ado::{self, Scope};
-use crate::credentials::CallError;
-use crate::domain::subscription::{Action, Change, Desired, Found, HookScope, Kind, Step};
+use crate::ado::{Scope, scope_of_hooks};
+use crate::domain::subscription::{Action, Change, Desired, Found, HookScope, Kind, Step, Topic};
 use crate::reconcile::context::OrganizationContext;
-use crate::reconcile::pass::{Pass, Stop};
+use crate::reconcile::pass::{Pass, Stop, ends_the_pass};
 use crate::secret::Secret;
 
 /// What was done.
@@ -47,7 +46,8 @@ impl Execution<'_> {
                 continue;
             }
             // Also without an answer: Azure DevOps may have done it.
-            executed.lost_events |= follows_lost_events(&step.action) || self.refused_events(step);
+            executed.lost_events |=
+                is_missed(step) && (follows_lost_events(&step.action) || self.refused_events(step));
             match self.step(step).await {
                 Ok(is_done) => {
                     self.log(step, is_done);
@@ -76,7 +76,7 @@ impl Execution<'_> {
         match (&step.action, desired) {
             (Action::Remove { id }, _) => {
                 let delete = |credential| client.delete_subscription(credential, id);
-                self.pass.call(Scope::Code, "hooks", delete).await?;
+                self.pass.call(scope(step.hook_scope.as_ref()), "hooks", delete).await?;
             }
             (Action::Create, Some(desired)) => {
                 if row(&self.snapshot.hook_state, &desired.hook_scope).is_none() {
@@ -97,7 +97,7 @@ impl Execution<'_> {
                 let password = self.password(desired);
                 let replace =
                     |credential| client.replace_subscription(credential, id, desired, &password);
-                self.pass.call(Scope::Code, "hooks", replace).await?;
+                self.pass.call(scope(Some(&desired.hook_scope)), "hooks", replace).await?;
                 if changes.iter().any(has_new_secret) {
                     self.test(id, desired).await?;
                 }
@@ -129,7 +129,7 @@ impl Execution<'_> {
         let password = self.password(desired);
         let client = &self.context.client;
         let create = |credential| client.create_subscription(credential, desired, &password);
-        self.pass.call(Scope::Code, "hooks", create).await
+        self.pass.call(scope(Some(&desired.hook_scope)), "hooks", create).await
     }
 
     /// Has a test notification delivered, which proves that a hook delivers.
@@ -137,7 +137,7 @@ impl Execution<'_> {
         let password = self.password(desired);
         let client = &self.context.client;
         let test = |credential| client.test_subscription(credential, id, desired, &password);
-        self.pass.call(Scope::Code, "hooks", test).await
+        self.pass.call(scope(Some(&desired.hook_scope)), "hooks", test).await
     }
 
     /// The same subscription with the next secret.
@@ -167,6 +167,17 @@ impl Execution<'_> {
     }
 }
 
+/// The scope of tokens for calls about a subscription of this hook scope; none is that of the whole
+/// organization.
+fn scope(hook_scope: Option<&HookScope>) -> Scope {
+    hook_scope.map_or(Scope::Code, |hook_scope| scope_of_hooks(hook_scope.topic))
+}
+
+/// Whether events that are lost in its scope are missed: CIs are asked about builds anyway.
+fn is_missed(step: &Step) -> bool {
+    step.hook_scope.as_ref().is_none_or(|of| of.topic != Topic::BuildsCompleted)
+}
+
 /// Whether events were lost until this was done. A new secret beside live ones loses none.
 fn follows_lost_events(action: &Action) -> bool {
     match action {
@@ -179,17 +190,4 @@ fn follows_lost_events(action: &Action) -> bool {
 /// The secret of a hook follows from its name in the URL.
 fn has_new_secret(change: &Change) -> bool {
     change.field == "url"
-}
-
-/// Whether every further call would fail alike.
-fn ends_the_pass(error: &CallError) -> bool {
-    match error {
-        CallError::Credential(_) => true,
-        CallError::Ado(error) => matches!(
-            error,
-            ado::Error::Unauthorized { .. }
-                | ado::Error::RateLimited { .. }
-                | ado::Error::Unavailable { .. }
-        ),
-    }
 }

@@ -5,6 +5,7 @@
 //! catch-up is asked for after each healing. Subscriptions that do not deliver to this gateway are
 //! never changed.
 
+mod builds;
 mod desired;
 mod execute;
 mod old_secrets;
@@ -105,7 +106,9 @@ impl Subscriptions {
         let last_scan = self.catch_up.reconciler.last_report();
         let silence = last_scan.and_then(|last| report::silence(snapshot, &last));
         let stopped = report::stopped(&self.context.organization, snapshot, steps);
-        let problems: Vec<String> = [silence, problem, stopped].into_iter().flatten().collect();
+        let unseen = report::unseen(snapshot);
+        let problems = [silence, problem, stopped, unseen].into_iter().flatten();
+        let problems: Vec<String> = problems.collect();
         let problem = (!problems.is_empty()).then(|| problems.join("; "));
         self.context.report(Self::PROBLEM, problem.as_deref());
     }

@@ -50,12 +50,31 @@ pub(super) fn rows(
 /// The problem of an identity that sees no repository at all while there are hooks of ours. Then
 /// nothing is done, since every hook would look superfluous.
 pub(super) fn blindness(snapshot: &Snapshot) -> Option<String> {
-    let is_blind = snapshot.projects.is_empty() && !snapshot.owned.is_empty();
+    // Hooks about builds need no repository.
+    let mut of_repositories =
+        snapshot.owned.iter().filter(|one| one.found.topic != Topic::BuildsCompleted);
+    let is_blind = snapshot.with_repositories.is_empty() && of_repositories.next().is_some();
     (is_blind && !snapshot.hook_state.is_held).then(|| {
         "the identity cannot see any repository, so all hooks are kept as they are: let the \
          identity read the repositories"
             .to_owned()
     })
+}
+
+/// The problem of pipelines in projects that the identity does not see: nothing tells that their
+/// builds have ended.
+pub(super) fn unseen(snapshot: &Snapshot) -> Option<String> {
+    if snapshot.unseen.is_empty() || snapshot.hook_state.is_held {
+        return None;
+    }
+    let unseen = snapshot.unseen.iter().map(|(project, checks)| {
+        let checks = checks.join(", ");
+        format!(
+            "the identity cannot see project {project}, in which builds of {checks} are, so there \
+             is no hook for their ends: let it read the project, or correct the project in [ci]"
+        )
+    });
+    Some(unseen.collect::<Vec<_>>().join("; "))
 }
 
 /// The problem of subscriptions that Azure DevOps or a person has stopped. Also sets the gauge of
@@ -114,12 +133,12 @@ pub(super) fn silence(snapshot: &Snapshot, last_scan: &Report) -> Option<String>
     (!problems.is_empty()).then(|| problems.join("; "))
 }
 
-/// Whether the hook of one scope delivers the events of the other. All topics of pull requests
-/// count as one, comments excepted.
+/// Whether the hook of one scope delivers the events of the other, which catch-up has found. All
+/// topics of pull requests count as one, comments excepted.
 fn covers(hook: &HookScope, of: &HookScope) -> bool {
     let is_pushes = |hook_scope: &HookScope| hook_scope.topic == Topic::Pushes;
     hook.project_id == of.project_id
-        && hook.topic != Topic::Comments
+        && !matches!(hook.topic, Topic::Comments | Topic::BuildsCompleted)
         && is_pushes(hook) == is_pushes(of)
 }
 

@@ -6,12 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::builds::{are_possible, look_up};
 use super::desired::{desired, row};
-use crate::ado::{Scope, hook_of};
+use crate::ado::{Scope, hook_of, scope_of_hooks};
 use crate::domain::check::Check;
 use crate::domain::event::Repository;
 use crate::domain::subscription::{
     Desired, Found, HookScope, Known, OwnedHook, Step, Topic, Watched, plan, removal_of_all,
+    unseen_pipeline_projects,
 };
 use crate::domain::time::Timestamp;
 use crate::reconcile::context::OrganizationContext;
@@ -26,8 +28,14 @@ pub(super) struct Snapshot {
     /// How many web hooks deliver elsewhere.
     pub(super) foreign: usize,
     pub(super) hook_state: HookState,
-    /// Names of the projects that our identity sees, by id.
+    /// Names of the projects that our identity sees, by id: those with a repository that it sees,
+    /// and those whose pipelines run checks.
     pub(super) projects: BTreeMap<String, String>,
+    /// Ids of the projects with a repository that our identity sees.
+    pub(super) with_repositories: BTreeSet<String>,
+    /// The projects whose pipelines run checks and that our identity does not see, each with the
+    /// names of its checks.
+    pub(super) unseen: BTreeMap<String, Vec<String>>,
     /// The repositories that checks watch.
     pub(super) watched: Vec<Repository>,
 }
@@ -42,9 +50,13 @@ pub(super) async fn snapshot(
     let list = |credential| client.repositories(credential);
     let repositories = pass.call(Scope::Code, "hooks", list).await?;
     let mut found: Vec<Found> = Vec::new();
+    let with_builds = are_possible(context, checks).await?;
     for topic in Topic::ALL {
+        if topic == Topic::BuildsCompleted && !with_builds {
+            continue;
+        }
         let list = |credential| client.subscriptions(credential, topic);
-        found.extend(pass.call(Scope::Code, "hooks", list).await?);
+        found.extend(pass.call(scope_of_hooks(topic), "hooks", list).await?);
     }
     let mut seen = Vec::new();
     let mut projects = BTreeMap::new();
@@ -53,14 +65,7 @@ pub(super) async fn snapshot(
         let former_names = deps.store.former_names(organization, &repository).await?;
         seen.push(Watched { repository, former_names });
     }
-    let hook_state = deps.retired_hooks.refresh(deps.store.as_ref(), organization).await?;
-    let desired = desired(context, checks, &seen, &hook_state);
-    let is_watched = |one: &&Watched| {
-        let watches =
-            |check: &Check| check.watches(organization, &one.repository, &one.former_names);
-        checks.iter().any(watches)
-    };
-    let watched = seen.iter().filter(is_watched).map(|one| one.repository.clone()).collect();
+    let with_repositories = projects.keys().cloned().collect();
     let all = found.len();
     let owned: Vec<OwnedHook> = found
         .into_iter()
@@ -70,7 +75,26 @@ pub(super) async fn snapshot(
         })
         .collect();
     let foreign = all - owned.len();
-    Ok(Snapshot { desired, owned, foreign, hook_state, projects, watched })
+    look_up(pass, context, checks, &owned, &mut projects).await?;
+    let hook_state = deps.retired_hooks.refresh(deps.store.as_ref(), organization).await?;
+    let desired = desired(context, checks, &seen, &projects, &hook_state);
+    let is_watched = |one: &&Watched| {
+        let watches =
+            |check: &Check| check.watches(organization, &one.repository, &one.former_names);
+        checks.iter().any(watches)
+    };
+    let watched = seen.iter().filter(is_watched).map(|one| one.repository.clone()).collect();
+    let unseen = unseen_pipeline_projects(checks, organization, &projects);
+    Ok(Snapshot {
+        desired,
+        owned,
+        foreign,
+        hook_state,
+        projects,
+        with_repositories,
+        unseen,
+        watched,
+    })
 }
 
 impl Snapshot {
@@ -79,8 +103,17 @@ impl Snapshot {
         if self.hook_state.is_held {
             return removal_of_all(&self.owned);
         }
-        let projects: BTreeSet<String> = self.projects.keys().cloned().collect();
-        plan(&self.desired, &self.owned, &|of| self.known(of), &projects, now)
+        let is_seen = |of: &HookScope| self.is_seen(of);
+        plan(&self.desired, &self.owned, &|of| self.known(of), &is_seen, now)
+    }
+
+    /// Whether our identity sees what a subscription of this scope tells of.
+    fn is_seen(&self, HookScope { project_id, topic }: &HookScope) -> bool {
+        match topic {
+            // Builds need no repository.
+            Topic::BuildsCompleted => self.projects.contains_key(project_id),
+            _ => self.with_repositories.contains(project_id),
+        }
     }
 
     fn known(&self, hook_scope: &HookScope) -> Known {

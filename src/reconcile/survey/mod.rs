@@ -133,8 +133,10 @@ impl Surveys {
         repositories: &[Repository],
         findings: &mut Findings,
     ) {
-        let Findings { organization, is_server, .. } = findings;
-        let mut needed = permission::needed(&self.checks, organization, repositories, *is_server);
+        let Findings { organization, projects, is_server, .. } = findings;
+        let checks = &self.checks;
+        let mut needed =
+            permission::needed(checks, organization, repositories, projects, *is_server);
         if needed.len() > NEEDED_MAX {
             let total = needed.len();
             let problem = format!("only {NEEDED_MAX} of {total} permissions were asked for");

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use fakes::ado::SubscriptionStatus;
 use fakes::ado::hooks::Subscription;
+use fakes::ado::{Permission, SubscriptionStatus};
 use fakes::faults::{Rule, server_error_500};
 use serde_json::{Value, json};
 
@@ -84,6 +84,41 @@ async fn works_on_the_store_where_no_gateway_runs() {
     assert!(held.contains("`azdo-gateway hooks apply` creates them again"), "{held}");
     ask(&settings, &APPLY).done();
     assert_eq!(subscriptions(&env).len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hooks_about_builds_are_in_the_project_of_the_pipeline_as_long_as_a_check_runs_there() {
+    let env = Env::new(4403);
+    let (tools, pipeline) = env.shell.ado(|ado| {
+        let tools = ado.create_project("fabrikam", "Tools");
+        let repository = ado.create_repository(&tools, "farm");
+        // Pipelines are seen without their repositories.
+        ado.deny(&env.identity, Permission::GenericRead, Some(&repository));
+        (tools, ado.create_pipeline(&repository, "build"))
+    });
+    let mut settings = not_running(&env);
+    settings.checks = crate::harness::check("build", "on = [\"push\"]");
+    let webhook = settings.ci.clone();
+    settings.ci = Some(format!(
+        "kind = \"azure_pipelines\"\norganization = \"fabrikam\"\nproject = \"tools\"\n\
+         pipeline = {pipeline}"
+    ));
+    let shown = ask(&settings, &PLAN).done();
+    assert!(shown.contains("  + add    hook tools builds: there is none"), "{shown}");
+    ask(&settings, &APPLY).done();
+    let found = subscriptions(&env);
+    assert_eq!(of(&found, "build.complete").publisher_inputs["projectId"], tools);
+    assert_eq!(found.len(), 2);
+    ask(&settings, &CHECK).done();
+    let listed = ask(&settings, &["hooks", "list", "--json"]).json();
+    let listed = lines(&listed, &["project", "topic", "state", "action"]);
+    assert!(listed.contains(&"tools builds enabled keep".to_owned()), "{listed:?}");
+    settings.ci = webhook;
+    let shown = ask(&settings, &CHECK).with(1).out;
+    assert!(shown.contains("no check needs builds of this project"), "{shown}");
+    ask(&settings, &APPLY).done();
+    let left: Vec<String> = subscriptions(&env).into_iter().map(|one| one.event_type).collect();
+    assert_eq!(left, ["git.push"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,6 +43,7 @@ pub(super) fn check(name: &str, targets: &[&str]) -> Check {
         inputs: Default::default(),
         is_cancellable: false,
         ci_concurrency: None,
+        pipeline_project: None,
     }
 }
 
