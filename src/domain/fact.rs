@@ -18,6 +18,8 @@ pub enum Fact {
     /// request was not completed by it.
     MergeAttempted(PullRequest),
     Push(Push),
+    /// A build has completed in Azure Pipelines.
+    BuildCompleted(CompletedBuild),
     /// A known event that starts no check.
     Other(Event),
     /// A test delivery with made-up content: starts nothing.
@@ -29,8 +31,11 @@ pub enum Fact {
 }
 
 impl Fact {
-    /// Gives its repository the name of the project that Azure DevOps lists.
+    /// Gives its repository or its build the name of the project that Azure DevOps lists.
     pub fn name_project(&mut self, name: &str) {
+        if let Fact::BuildCompleted(build) = self {
+            name.clone_into(&mut build.project);
+        }
         if let Fact::PullRequest(PullRequest { repository, .. })
         | Fact::MergeAttempted(PullRequest { repository, .. })
         | Fact::Push(Push { repository, .. }) = self
@@ -52,6 +57,16 @@ pub struct CatchUpMeta {
     pub seen_at: Option<Timestamp>,
     /// A status policy for required checks is new: their statuses are decided again.
     pub is_guarded_anew: bool,
+}
+
+/// A build that has completed. What became of it is not read: its CI is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompletedBuild {
+    /// Its number, which is also that of the run of its pipeline.
+    pub id: String,
+    /// GUID of the project of its pipeline, lower case. Its repository may be in another one.
+    pub project_id: String,
+    pub project: String,
 }
 
 /// One push: the refs that it moved.

@@ -130,6 +130,11 @@ pub fn is_followed(run: &Run) -> bool {
     }
 }
 
+/// Whether its CI is asked about a run at once when something is said to have happened to it there.
+pub fn obeys_hints(run: &Run) -> bool {
+    matches!(run.state, State::Dispatched | State::Running)
+}
+
 /// The run after the CI was asked about it in vain: why, for people; the state stays.
 pub fn with_problem(run: &Run, problem: Option<String>) -> Run {
     Run { ci_problem: problem, ..run.clone() }

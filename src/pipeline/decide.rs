@@ -19,11 +19,11 @@ use crate::clock::Clock;
 use crate::deps::Deps;
 use crate::domain::check::Check;
 use crate::domain::decision::{
-    CaughtUp, Decision, KnownPullRequest, KnownRef, Observation, Outcome, Source, happened_at,
-    on_pull_request, on_push,
+    CaughtUp, Decision, KnownPullRequest, KnownRef, Observation, Outcome, Source, cis_of_build,
+    happened_at, on_build_completed, on_pull_request, on_push,
 };
 use crate::domain::event::{Event, Repository};
-use crate::domain::fact::{Fact, Push};
+use crate::domain::fact::{CompletedBuild, Fact, Push};
 use crate::domain::id::RunId;
 use crate::domain::pull_request::PullRequest;
 use crate::domain::repository_names::in_project;
@@ -31,7 +31,7 @@ use crate::domain::run::State;
 use crate::domain::subscription::{KnownProject, PasswordScope};
 use crate::domain::time::Timestamp;
 use crate::storage::{
-    CONFLICTS_MAX, Claim, Commit, DecisionCommit, Deliveries, Error, LeasedDelivery,
+    CONFLICTS_MAX, Claim, Commit, DecisionCommit, Deliveries, Error, LeasedDelivery, Runs,
 };
 use crate::worker::Notifiers;
 use crate::worker::{self, Progress, Tick};
@@ -46,6 +46,7 @@ const DECIDING_FAILED: &str = "deciding it failed: please report this delivery a
 #[derive(Debug)]
 pub struct Decide {
     deliveries: Arc<dyn Deliveries>,
+    runs: Arc<dyn Runs>,
     checks: Arc<[Check]>,
     throttle: Arc<Throttle>,
     notifiers: Notifiers,
@@ -57,6 +58,7 @@ impl Decide {
     pub fn new(checks: &[Check], deps: &Deps) -> Self {
         Self {
             deliveries: Arc::clone(&deps.store) as Arc<dyn Deliveries>,
+            runs: Arc::clone(&deps.store) as Arc<dyn Runs>,
             checks: checks.into(),
             throttle: Arc::clone(&deps.throttle),
             notifiers: deps.notifiers.clone(),
@@ -157,6 +159,9 @@ impl Decide {
         match &delivered.fact {
             Fact::PullRequest(seen) => self.pull_request(&mut commit, &observation, seen).await?,
             Fact::Push(push) => self.push(&mut commit, &observation, push).await?,
+            Fact::BuildCompleted(build) => {
+                commit.decision = self.build(organization, build).await?
+            }
             fact => commit.decision = without_runs(fact, &delivered),
         }
         Ok(commit)
@@ -174,19 +179,22 @@ impl Decide {
         if scope == PasswordScope::AnyProject {
             return Ok(Ok(()));
         }
-        let known = match &delivered.repository {
-            Some(repository) => {
-                self.deliveries.known_project(&delivery.organization, repository).await?
-            }
+        let claimed = match &delivered.fact {
+            Fact::BuildCompleted(build) => Some(of_project(build)),
+            _ => delivered.repository.clone(),
+        };
+        let known = match &claimed {
+            Some(claimed) => self.deliveries.known_project(&delivery.organization, claimed).await?,
             None => KnownProject::default(),
         };
         let Delivered { topic, fact, repository, former_name, .. } = delivered;
-        if let Some(why) = scope.refusal(*topic, fact, repository.as_ref(), &known) {
+        if let Some(why) = scope.refusal(*topic, fact, claimed.as_ref(), &known) {
             return Ok(Err(why));
         }
-        if let (Some(repository), Some(name)) = (repository, known.name) {
-            fact.name_project(&name);
-            *former_name = former_name.take().map(|former| in_project(&name, &former));
+        let Some(name) = known.name else { return Ok(Ok(())) };
+        fact.name_project(&name);
+        *former_name = former_name.take().map(|former| in_project(&name, &former));
+        if let Some(repository) = repository {
             repository.project = name;
         }
         Ok(Ok(()))
@@ -243,10 +251,19 @@ impl Decide {
         Ok(())
     }
 
+    async fn build(&self, organization: &str, build: &CompletedBuild) -> Result<Decision, Error> {
+        let cis = cis_of_build(&self.checks, organization, build);
+        let mut runs = Vec::new();
+        for ci in &cis {
+            runs.extend(self.runs.runs_at_ci(ci, &build.id).await?);
+        }
+        Ok(on_build_completed(build, &cis, runs))
+    }
+
     /// Logs and counts a decision, and notifies the stages that it left work for.
     fn log(&self, delivery: &LeasedDelivery, decision: &Decision) {
         let Decision { outcome, event, reason, planned, ended, .. } = decision;
-        let Decision { shown_again, without_run, .. } = decision;
+        let Decision { shown_again, polled, without_run, .. } = decision;
         metrics::counter!("azdo_gateway_decisions_total", "outcome" => outcome.as_str())
             .increment(1);
         tracing::info!(
@@ -264,6 +281,9 @@ impl Decide {
         }
         if !planned.is_empty() {
             self.notifiers.dispatch.notify();
+        }
+        if !polled.is_empty() {
+            self.notifiers.follow.notify();
         }
         let is_shown = !shown_again.is_empty() || !without_run.is_empty();
         if !planned.is_empty() || !ended.is_empty() || is_shown {
@@ -295,8 +315,18 @@ pub fn explain(
             let known = vec![KnownRef::default(); push.updates.len()];
             on_push(checks, &observation, push, &known, &mut new_id, now)
         }
+        Fact::BuildCompleted(build) => {
+            let cis = cis_of_build(checks, organization, build);
+            on_build_completed(build, &cis, Vec::new())
+        }
         fact => without_runs(fact, delivered),
     }
+}
+
+/// The project of a build, as that of a repository without an id.
+fn of_project(build: &CompletedBuild) -> Repository {
+    let CompletedBuild { project_id, project, .. } = build.clone();
+    Repository { project_id, project, ..Repository::default() }
 }
 
 fn new_id() -> RunId {
@@ -360,6 +390,8 @@ fn without_runs(fact: &Fact, delivered: &Delivered) -> Decision {
         Fact::Unreadable(why) => {
             Decision::nothing(Outcome::Quarantined, Event::Unknown, why.clone())
         }
-        Fact::PullRequest(_) | Fact::Push(_) => ignored(Event::Unknown, String::new()),
+        Fact::PullRequest(_) | Fact::Push(_) | Fact::BuildCompleted(_) => {
+            ignored(Event::Unknown, String::new())
+        }
     }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::ci::{Callback, CallbackError, Mentioned, Systems};
 use crate::clock::Clock;
 use crate::deps::Deps;
-use crate::domain::follow::is_followed;
+use crate::domain::follow::obeys_hints;
 use crate::domain::id::RunId;
 use crate::domain::report_rate::ReportRate;
 use crate::domain::run::{self, Advance, Report, Run, State};
@@ -185,7 +185,7 @@ impl Observe {
 
     async fn poll_now(&self, mut run: Run) -> Result<bool, Error> {
         for _ in 0..CONFLICTS_MAX {
-            if run.state.is_final() || !is_followed(&run) {
+            if !obeys_hints(&run) {
                 return Ok(false);
             }
             let (id, due_at) = (run.id, Some(self.clock.now()));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use super::*;
+use crate::domain::fact::CompletedBuild;
 use crate::domain::pull_request::PullRequest;
 
 /// The fixtures, by name.
@@ -134,6 +135,9 @@ fn print_fact(out: &mut String, fact: Fact) {
                 writeln!(out, "  {} {}: {old} -> {new}", update.event(), update.name).unwrap();
             }
             writeln!(out, "  messages {:?}", push.messages).unwrap();
+        }
+        Fact::BuildCompleted(CompletedBuild { id, project_id, project }) => {
+            writeln!(out, "build {id} completed in {project} = {project_id}").unwrap();
         }
         Fact::Other(event) => writeln!(out, "other: {event}").unwrap(),
         Fact::Test => writeln!(out, "test").unwrap(),

@@ -5,6 +5,8 @@
 //! that is missing is named in the reason. URLs in a body are never kept: calling one would let the
 //! sender choose where the gateway sends its credentials (docs/azure-devops.md §2.4).
 
+/// Completed builds.
+mod build;
 /// The bodies of what catch-up found.
 pub mod catch_up_payload;
 /// The few fields that accepting needs.
@@ -44,7 +46,7 @@ pub struct Delivered {
     pub created_at: Option<Timestamp>,
     pub fact: Fact,
     /// The repository that the delivery is about, if it names one, with its present name; for
-    /// `git.repo.forked` the new one. None for a test delivery.
+    /// `git.repo.forked` the new one. None for a test delivery and for a build.
     pub repository: Option<Repository>,
     /// `project/repository` before a rename (docs/azure-devops.md §2.5, `git.repo.renamed`).
     pub former_name: Option<String>,

@@ -1,6 +1,7 @@
 //! Reads a delivery: any bytes become a fact. A fact that starts no run says why, in words that an
 //! operator can act upon.
 
+use super::build::build;
 use super::envelope::outermost;
 use super::lenient::{filled, text};
 use super::pull_request::pull_request;
@@ -58,6 +59,7 @@ fn fact(event_type: &str, body: &Body<'_>) -> Found {
         "git.pullrequest.created" | "git.pullrequest.updated" => {
             pull_request(body.resource, project).map(Fact::PullRequest)
         }
+        "build.complete" => build(body.resource, project).map(Fact::BuildCompleted),
         "git.pullrequest.merged" => pull_request(body.resource, project).map(Fact::MergeAttempted),
         _ => Ok(other(event_type)),
     };
@@ -73,6 +75,7 @@ fn located(fact: Fact, body: &Body<'_>) -> Found {
         Fact::PullRequest(seen) | Fact::MergeAttempted(seen) => {
             (Some(seen.repository.clone()), None)
         }
+        Fact::BuildCompleted(_) => (None, None),
         _ => {
             let (repository, former_name) = elsewhere(body);
             let is_rename = fact == Fact::Other(Event::RepositoryRenamed);
@@ -88,7 +91,6 @@ fn located(fact: Fact, body: &Body<'_>) -> Found {
 fn other(event_type: &str) -> Fact {
     Fact::Other(match event_type {
         "ms.vss-code.git-pullrequest-comment-event" => Event::PullRequestCommented,
-        "build.complete" => Event::BuildCompleted,
         "git.repo.created" => Event::RepositoryCreated,
         "git.repo.renamed" => Event::RepositoryRenamed,
         "git.repo.deleted" => Event::RepositoryDeleted,

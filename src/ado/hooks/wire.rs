@@ -73,6 +73,9 @@ objects! {
     /// A git repository.
     Repository { id, name, project }
 
+    /// Of `build.complete`, in both versions.
+    Build { id, project }
+
     /// Of a repository, a container or a build.
     Project { id, name }
 

@@ -3,10 +3,12 @@
 //! A decision is complete: it names the runs to plan and to end, the statuses, and the state to
 //! store, so that committing it makes no choice.
 
+mod build;
 mod pull_request;
 mod push;
 mod waiting;
 
+pub use build::{cis_of_build, on_build_completed};
 pub use pull_request::{KnownPullRequest, Remembered, on_pull_request};
 pub use push::{KnownRef, RememberedRef, on_push};
 
@@ -159,6 +161,8 @@ pub struct Decision {
     /// Runs that already have the result: their statuses are posted again, since Azure DevOps may
     /// have refused them, or they are on an older iteration.
     pub shown_again: Vec<Run>,
+    /// Runs that their CIs are asked about at once: something has happened to them there.
+    pub polled: Vec<Run>,
     /// Statuses of required checks that do not run: not applicable, or pending. A live run in the
     /// same slot takes precedence.
     pub without_run: Vec<Status>,
@@ -176,6 +180,7 @@ impl Decision {
             planned: Vec::new(),
             ended: Vec::new(),
             shown_again: Vec::new(),
+            polled: Vec::new(),
             without_run: Vec::new(),
         }
     }

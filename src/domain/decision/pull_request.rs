@@ -100,6 +100,7 @@ pub fn on_pull_request(
         planned,
         ended,
         shown_again,
+        polled: Vec::new(),
         without_run,
     }
 }

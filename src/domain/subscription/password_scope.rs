@@ -80,7 +80,8 @@ impl PasswordScope {
     }
 
     /// Why a delivery is outside of the scope; none where it is within. `topic` is the kind of
-    /// event that it claims to be. What changes nothing anyway is not refused.
+    /// event that it claims to be, and `repository` what it is about; that of a build has no id,
+    /// and only a project. What changes nothing anyway is not refused.
     pub fn refusal(
         &self,
         topic: Option<Topic>,
@@ -130,6 +131,7 @@ impl PasswordScope {
 mod tests {
     use super::*;
     use crate::domain::event::Event;
+    use crate::domain::fact::CompletedBuild;
 
     const OWN: &str = "6ce954b1-ce1f-45d1-b94d-e6bf2464ba2c";
     const OTHER: &str = "3e5d9a74-0c1b-4f62-a8d7-94b6e2f1c053";
@@ -163,6 +165,23 @@ mod tests {
         assert!(other.contains(OTHER), "{other}");
         let other = refusal(&hook(Topic::Comments), &repository(OWN, "Fabrikam")).unwrap();
         assert!(other.contains("comments"), "{other}");
+    }
+
+    #[test]
+    fn a_hook_about_builds_speaks_for_those_of_its_project() {
+        let (id, project) = ("42".to_owned(), "Fabrikam".to_owned());
+        let build = Fact::BuildCompleted(CompletedBuild { id, project_id: OWN.into(), project });
+        let refusal = |project_id: &str, topic: Topic, known: &KnownProject| {
+            let of_project = Repository { id: String::new(), ..repository(project_id, "Fabrikam") };
+            let scope = hook(topic);
+            scope.refusal(Some(Topic::BuildsCompleted), &build, Some(&of_project), known)
+        };
+        let unknown = KnownProject::default();
+        assert_eq!(refusal(OWN, Topic::BuildsCompleted, &unknown), None);
+        assert!(refusal(OTHER, Topic::BuildsCompleted, &unknown).is_some());
+        assert!(refusal(OWN, Topic::Pushes, &unknown).unwrap().contains("pushes"));
+        let known = KnownProject { of_name: Some(OTHER.into()), ..unknown };
+        assert!(refusal(OWN, Topic::BuildsCompleted, &known).is_some(), "another one's name");
     }
 
     #[test]

@@ -108,6 +108,8 @@ pub(super) struct RunChanges<'a> {
     pub(super) ended: &'a [Run],
     /// Runs whose statuses the pull request is to show once more.
     pub(super) shown_again: &'a [Run],
+    /// Runs for which [`are_current`] has answered, and that their CIs are asked about at once.
+    pub(super) polled: &'a [Run],
     /// Statuses of checks that do not run.
     pub(super) without_run: &'a [Status],
     /// The delivery that the new runs are planned for.
@@ -130,14 +132,15 @@ pub(super) async fn are_current(db: &Db, runs: &[&Run]) -> Result<bool, Failure>
 
 /// Writes the runs of a decision, and queues their statuses.
 pub(super) async fn store(db: &Db, changes: &RunChanges<'_>) -> Result<(), Failure> {
-    let RunChanges { planned, ended, shown_again, without_run, delivery, now } = changes;
-    let later: Vec<Later<'_>> = ended.iter().map(Later::without_lease).collect();
+    let RunChanges { planned, ended, shown_again, polled, without_run, delivery, now } = changes;
+    let polled = polled.iter().map(|run| Later { run, lease: None, due_at: Some(*now) });
+    let later: Vec<Later<'_>> = ended.iter().map(Later::without_lease).chain(polled).collect();
     let (updated, numbers) = try_join(update(db, &later), insert(db, planned, *delivery)).await?;
-    if updated != ended.len() {
+    if updated != later.len() {
         return Err(Failure::Value("a run changed although it was locked".into()));
     }
     let mut statuses: Vec<NewStatus<'_>> = Vec::new();
-    ended.iter().for_each(|run| statuses.extend(of_run(run, run.number)));
+    later.iter().for_each(|one| statuses.extend(of_run(one.run, one.run.number)));
     planned.iter().zip(numbers).for_each(|(run, number)| statuses.extend(of_run(run, number)));
     shown_again.iter().for_each(|run| statuses.extend(of_run_again(run, *now)));
     statuses.extend(without_run.iter().map(|status| NewStatus {

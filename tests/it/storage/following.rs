@@ -319,6 +319,27 @@ async fn followed_runs_are_found_by_their_id_at_the_ci() {
     }
 }
 
+#[tokio::test]
+async fn a_decision_has_a_run_asked_about_at_once_unless_it_has_changed() {
+    for bench in Bench::all().await {
+        let run = known(&bench, 1, "pipelines", "9").await;
+        assert!(followed(&bench, 9, 9).await.is_empty());
+        let mut stale = make::decision(&bench.delivered(2).await, &[], &[]);
+        stale.decision.polled = vec![Run { revision: run.revision - 1, ..run.clone() }];
+        let conflict = bench.store.commit_decision(stale.clone()).await.unwrap();
+        assert_eq!(conflict, Commit::Conflict);
+        assert!(followed(&bench, 9, 9).await.is_empty());
+        let mut decided = stale;
+        decided.decision.polled = vec![run.clone()];
+        decided.now = at(5);
+        assert_eq!(bench.store.commit_decision(decided).await.unwrap(), Commit::Committed);
+        assert!(followed(&bench, 4, 9).await.is_empty());
+        let leased = followed(&bench, 5, 9).await.remove(0);
+        // It is as it was, but for its revision.
+        assert_eq!(leased.run, Run { revision: run.revision + 1, ..run });
+    }
+}
+
 fn pause(account: &str, until: i64, reason: &str) -> CiPause {
     CiPause { account: account.into(), until: at(until), reason: reason.into() }
 }

@@ -158,7 +158,8 @@ impl Model {
         let stands = remembered.is_none_or(|remembered| {
             self.revision(remembered.pull_request.id) == commit.pull_request_revision
         });
-        let mut looked_at = decision.ended.iter().chain(&decision.shown_again);
+        let looked_at = decision.ended.iter().chain(&decision.shown_again);
+        let mut looked_at = looked_at.chain(&decision.polled);
         if !stands || !looked_at.all(|run| self.is_at(run)) {
             return Some(Commit::Conflict);
         }
@@ -176,6 +177,7 @@ impl Model {
         for run in &decision.planned {
             self.plan(run, Some(commit.lease.id));
         }
+        decision.polled.iter().for_each(|run| self.update(run, Some(commit.now)));
         decision.shown_again.iter().for_each(|run| self.show_again(run, commit.now));
         for status in &decision.without_run {
             self.queue(status, Request::UnlessRunning, commit.now);

@@ -109,7 +109,8 @@ pub(super) async fn watched_since(
 /// all transactions lock. What is remembered is written by the statement that compares.
 pub(super) async fn commit(db: &Db, commit: &DecisionCommit) -> Result<Commit, Failure> {
     let DecisionCommit { lease, organization, decision, now, .. } = commit;
-    let changed: Vec<&Run> = decision.ended.iter().chain(&decision.shown_again).collect();
+    let Decision { planned, ended, shown_again, polled, without_run, .. } = decision;
+    let changed: Vec<&Run> = ended.iter().chain(shown_again).chain(polled).collect();
     let held = "DELETE FROM inbox WHERE delivery = $1 AND lease = $2";
     let (held, is_pull_request_current, are_refs_current, are_runs_current) = try_join4(
         async { db.execute(held, params![lease.id.0, lease.number]).await },
@@ -125,9 +126,9 @@ pub(super) async fn commit(db: &Db, commit: &DecisionCommit) -> Result<Commit, F
     if !is_pull_request_current || !are_refs_current || !are_runs_current {
         return Err(Failure::Conflict);
     }
-    let Decision { planned, ended, shown_again, without_run, .. } = decision;
     let delivery = Some(lease.id);
-    let changes = RunChanges { planned, ended, shown_again, without_run, delivery, now: *now };
+    let now = *now;
+    let changes = RunChanges { planned, ended, shown_again, polled, without_run, delivery, now };
     let name = async {
         match &commit.repository {
             Some(repository) => {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::{inbox, names};
-use crate::domain::decision::{KnownPullRequest, KnownRef, Remembered, RememberedRef};
+use crate::domain::decision::{Decision, KnownPullRequest, KnownRef, Remembered, RememberedRef};
 use crate::domain::run::Run;
 use crate::domain::run_keys::{pull_request_subject, ref_subject};
 use crate::domain::slot::Request;
@@ -123,6 +123,9 @@ pub(super) fn commit(db: &Connection, commit: &DecisionCommit) -> rusqlite::Resu
     for planned in &decision.planned {
         runs::insert(db, planned, Some(commit.lease.id))?;
     }
+    for polled in &decision.polled {
+        runs::update(db, polled, Some(commit.now))?;
+    }
     for run in &decision.shown_again {
         runs::show_again(db, run, commit.now)?;
     }
@@ -152,7 +155,8 @@ fn is_current(db: &Connection, commit: &DecisionCommit) -> rusqlite::Result<bool
             return Ok(false);
         }
     }
-    for run in commit.decision.ended.iter().chain(&commit.decision.shown_again) {
+    let Decision { ended, shown_again, polled, .. } = &commit.decision;
+    for run in ended.iter().chain(shown_again).chain(polled) {
         if !runs::is_at(db, run)? {
             return Ok(false);
         }

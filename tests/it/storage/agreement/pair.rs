@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use azdo_gateway::domain::audit::Action;
+use azdo_gateway::domain::follow::obeys_hints;
 use azdo_gateway::domain::id::{DeliveryId, RunId, StatusId};
 use azdo_gateway::domain::run::{Run, State, Targets};
 use azdo_gateway::domain::slot::{Posting, Request};
@@ -319,6 +320,11 @@ impl Pair {
         let exempt = again.iter().filter(|_| plan == 0).flat_map(status::of);
         let exempt = exempt.map(|shown| Status { run: None, state: Shown::NotApplicable, ..shown });
         commit.decision.without_run.extend(exempt);
+        // One that is at its CI may be asked about at once.
+        let is_ended = |run: &Run| ended.as_ref().is_some_and(|one| one.number == run.number);
+        let is_polled = |run: &Run| !remember && obeys_hints(run) && !is_ended(run);
+        let (polled, again) = again.into_iter().partition::<Vec<Run>, _>(is_polled);
+        commit.decision.polled.extend(polled);
         commit.decision.shown_again.extend(again);
         if remember {
             let remembered = make::remembered(7, &format!("at {}", self.second), at(self.second));
@@ -330,6 +336,7 @@ impl Pair {
         let of_engine = |runs: Vec<Run>| runs.into_iter().map(|run| self.run_of_engine(run));
         commit.decision.ended = of_engine(commit.decision.ended).collect();
         commit.decision.shown_again = of_engine(commit.decision.shown_again).collect();
+        commit.decision.polled = of_engine(commit.decision.polled).collect();
         assert_eq!(self.store().commit_decision(commit).await.ok(), expected);
         self.load_runs();
     }
