@@ -59,6 +59,21 @@ pub(crate) fn pull_request(env: &Env, id: u64, branch: &str, commit: &str) -> Va
     envelope("git.pullrequest.updated", resource)
 }
 
+/// A build of a pipeline of this project that has succeeded.
+pub(crate) fn completed_build(number: u64, project: &Value) -> Value {
+    let resource = json!({
+        "id": number,
+        "buildNumber": "20261123.1",
+        "status": "completed",
+        "result": "succeeded",
+        "definition": { "id": 1, "name": "build" },
+        "project": project,
+    });
+    let mut body = envelope("build.complete", resource);
+    body["resourceVersion"] = "2.0".into();
+    body
+}
+
 /// An event of any other type.
 pub(crate) fn other(event_type: &str) -> Value {
     envelope(event_type, json!({ "id": 7 }))

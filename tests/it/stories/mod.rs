@@ -3,6 +3,7 @@
 mod absence;
 mod accepting;
 mod branches_and_tags;
+mod build_hints;
 mod catch_up;
 mod check_matching;
 mod disk_damage;

@@ -34,6 +34,11 @@ on_postgres! {
         one_push_of_three_branches_starts_three_runs,
         each_of_several_quick_pushes_to_a_branch_starts_a_run,
     }
+    /// One replica hears of the end of a build, and whichever follows the run asks about it.
+    build_hints {
+        the_end_of_a_build_is_noticed_long_before_it_would_be_polled,
+        a_forged_end_of_a_build_changes_nothing,
+    }
     /// Scans: one replica at a time, watermarks in the store, nothing twice.
     catch_up {
         without_hooks_catch_up_finds_pull_requests_and_pushes,
