@@ -65,8 +65,9 @@ pub enum Scheme {
     StandardWebhooks,
     /// `X-Hub-Signature-256: sha256=` and hex over the body.
     HubSignature256,
-    /// Hex over the body in this header, perhaps after a prefix.
-    HmacSha256 { header: String, prefix: String },
+    /// Hex over the body in this header, perhaps with the name of a scheme before it: `v1=`. There
+    /// may be several, separated by commas, as CircleCI sends them.
+    HmacSha256 { header: String },
     /// `X-Buildkite-Signature: timestamp=…,signature=` and hex over `timestamp.body`.
     Buildkite,
     /// This header is the secret.
@@ -90,10 +91,10 @@ impl Scheme {
                 let given = given.strip_prefix("sha256=").ok_or(CallbackError::Unauthorized)?;
                 any(&|key| is_hex_of(key, &[callback.body], given))
             }
-            Self::HmacSha256 { header: name, prefix } => {
+            Self::HmacSha256 { header: name } => {
                 let given = header(name)?;
-                let given = given.strip_prefix(prefix).ok_or(CallbackError::Unauthorized)?;
-                any(&|key| is_hex_of(key, &[callback.body], given))
+                let signatures = given.split(',').filter_map(|one| one.rsplit('=').next());
+                any(&|key| signatures.clone().any(|hex| is_hex_of(key, &[callback.body], hex)))
             }
             Self::Token { header: name } => {
                 let given = header(name)?.as_bytes();
@@ -185,11 +186,14 @@ mod tests {
             digest(b"key", &[b"1614265330.", BODY]).iter().map(|b| format!("{b:02x}")).collect();
         let hub = format!("sha256={hex}");
         let buildkite = format!("timestamp=1614265330,signature={timed}");
-        let hmac = Scheme::HmacSha256 { header: "Authorization".into(), prefix: String::new() };
+        let hmac = || Scheme::HmacSha256 { header: "Authorization".into() };
+        let versions = format!("v1={hex}, v2=00");
         let token = Scheme::Token { header: "X-Gitlab-Token".into() };
         for (scheme, header, value) in [
             (Scheme::HubSignature256, "x-hub-signature-256", hub.as_str()),
-            (hmac, "authorization", &hex),
+            (hmac(), "authorization", &hex),
+            (hmac(), "authorization", &hub),
+            (hmac(), "authorization", &versions),
             (token, "x-gitlab-token", "key"),
             (Scheme::Buildkite, "X-Buildkite-Signature", &buildkite),
         ] {

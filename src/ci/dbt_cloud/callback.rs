@@ -14,7 +14,7 @@ impl DbtCloud {
             return Err(CallbackError::Unexpected);
         }
         let header = "authorization".to_owned();
-        Scheme::HmacSha256 { header, prefix: String::new() }.verify(secrets, callback)?;
+        Scheme::HmacSha256 { header }.verify(secrets, callback)?;
         let body = callback.json();
         let id = urls::id(body.pointer("/data/runId"));
         Ok(id.map(Mentioned::AtCi).into_iter().collect())

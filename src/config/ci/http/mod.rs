@@ -221,7 +221,7 @@ fn callback(section: &mut Section<'_>, title: &str) -> Option<Option<CallbackOpt
     let scheme = match scheme? {
         CallbackScheme::StandardWebhooks => Scheme::StandardWebhooks,
         CallbackScheme::HubSignature256 => Scheme::HubSignature256,
-        CallbackScheme::HmacSha256 => Scheme::HmacSha256 { header: header?, prefix: String::new() },
+        CallbackScheme::HmacSha256 => Scheme::HmacSha256 { header: header? },
         CallbackScheme::Token => Scheme::Token { header: header? },
     };
     (!secrets.is_empty()).then_some(())?;
