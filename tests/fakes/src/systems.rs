@@ -5,6 +5,8 @@
 
 /// Airflow.
 pub mod airflow;
+/// Argo Workflows.
+pub mod argo;
 /// A build, and the builds of one system.
 pub mod build;
 /// Buildkite, REST API version 2.
@@ -17,14 +19,20 @@ pub mod github_actions;
 pub mod gitlab;
 /// Jenkins.
 pub mod jenkins;
+/// Prefect.
+pub mod prefect;
 #[cfg(test)]
 mod published;
+/// Who may ask what is a part of Kubernetes.
+mod service_accounts;
 /// Signatures of callbacks.
 mod signed;
 /// Paths as most servers read them.
 mod strict_path;
 /// TeamCity.
 pub mod teamcity;
+/// Tekton.
+pub mod tekton;
 /// Woodpecker.
 pub mod woodpecker;
 
