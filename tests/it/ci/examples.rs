@@ -3,14 +3,18 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fakes::systems::{airflow, teamcity, woodpecker};
+use fakes::systems::{airflow, argo, prefect, teamcity, tekton, woodpecker};
 
 use super::world::{Configured, Kind, NAME};
 
-/// The keys of `[ci.builder]`: `[ci.NAME]` of a file and what follows it, with another address.
+const TEKTON_FILE: &str = include_str!("../../../config/examples/tekton.toml");
+
+/// The keys of `[ci.builder]`: `[ci.NAME]` of a file and the tables below it, with another address.
 pub(crate) fn keys(text: &str, name: &str, url: &str) -> String {
     let (_, section) = text.split_once(&format!("\n[ci.{name}]\n")).expect("it has the section");
-    section
+    let is_other = |line: &&str| line.starts_with("[ci.") && !line.contains(&format!("ci.{name}."));
+    let end = section.lines().find(is_other).and_then(|line| section.find(line));
+    section[..end.unwrap_or(section.len())]
         .replace(&format!("ci.{name}."), "ci.builder.")
         .replace(&format!("https://{name}.example.com"), url)
 }
@@ -73,6 +77,83 @@ pub(super) const WOODPECKER: Kind = Kind {
     start: ("POST", "/pipelines"),
     cancel: ("POST", "/cancel"),
     poll: ("GET", "/pipelines/"),
+    has_callbacks: false,
+    locks_out: false,
+    state_of_errored: "error",
+    state_of_cancelled: "error",
+};
+
+pub(super) const TEKTON: Kind = Kind {
+    seed: 3504,
+    configure: |env| {
+        let world = tekton::World::new(3504);
+        let variables = vec![("CI_TOKEN", world.token().to_owned())];
+        let url = env.shell.add_system(NAME, Box::new(world));
+        // What Kubernetes puts into each container is not on this machine.
+        let token = "{ file = \"/var/run/secrets/kubernetes.io/serviceaccount/token\" }";
+        let keys = keys(TEKTON_FILE, "kubernetes", &url)
+            .replace("https://kubernetes.default.svc", &url)
+            .replace(token, "{ env = \"CI_TOKEN\" }");
+        let keys = keys.lines().filter(|line| !line.starts_with("ca_file = "));
+        Configured { keys: keys.collect::<Vec<_>>().join("\n"), variables, pipeline: None }
+    },
+    start: ("POST", "/pipelineruns"),
+    cancel: ("PATCH", "/pipelineruns/"),
+    poll: ("GET", "/pipelineruns/"),
+    has_callbacks: false,
+    locks_out: false,
+    state_of_errored: "error",
+    state_of_cancelled: "error",
+};
+
+/// Tekton's EventListener, which cannot be asked: the pipeline reports.
+pub(super) const LISTENER: Kind = Kind {
+    configure: |env| {
+        let world = tekton::World::new(3507);
+        let variables = vec![("TEKTON_SECRET", world.listener_secret().to_owned())];
+        let url = env.shell.add_system(NAME, Box::new(world));
+        Configured { keys: keys(TEKTON_FILE, "listener", &url), variables, pipeline: None }
+    },
+    seed: 3507,
+    start: ("POST", "/"),
+    ..TEKTON
+};
+
+pub(super) const ARGO: Kind = Kind {
+    seed: 3505,
+    configure: |env| {
+        let world = argo::World::new(3505);
+        let variables = vec![("CI_TOKEN", world.token().to_owned())];
+        let url = env.shell.add_system(NAME, Box::new(world));
+        let text = include_str!("../../../config/examples/argo.toml");
+        let keys = keys(text, "argo", &url).replace("ARGO_TOKEN", "CI_TOKEN");
+        Configured { keys, variables, pipeline: None }
+    },
+    start: ("POST", "/submit"),
+    cancel: ("PUT", "/terminate"),
+    poll: ("GET", "/workflows/"),
+    has_callbacks: false,
+    locks_out: false,
+    state_of_errored: "error",
+    state_of_cancelled: "error",
+};
+
+pub(super) const PREFECT: Kind = Kind {
+    seed: 3506,
+    configure: |env| {
+        let world = prefect::World::new(3506);
+        let variables = vec![("CI_TOKEN", world.password().to_owned())];
+        let deployment = world.deployment().to_owned();
+        let url = env.shell.add_system(NAME, Box::new(world));
+        let text = include_str!("../../../config/examples/prefect.toml");
+        let keys = keys(text, "prefect", &url)
+            .replace("PREFECT_PASSWORD", "CI_TOKEN")
+            .replace("00000000-0000-0000-0000-000000000000", &deployment);
+        Configured { keys, variables, pipeline: None }
+    },
+    start: ("POST", "/create_flow_run"),
+    cancel: ("POST", "/set_state"),
+    poll: ("GET", "/flow_runs/"),
     has_callbacks: false,
     locks_out: false,
     state_of_errored: "error",

@@ -4,6 +4,8 @@
 /// Kind `http`, configured by the files in config/examples.
 mod examples;
 mod kinds;
+/// A CI that cannot be asked.
+mod listener;
 mod stories;
 mod world;
 
@@ -31,6 +33,21 @@ macro_rules! for_each_kind {
             #[tokio::test(flavor = "multi_thread")]
             async fn woodpecker_by_http() {
                 stories::$story(&examples::WOODPECKER).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn tekton_by_http() {
+                stories::$story(&examples::TEKTON).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn argo_by_http() {
+                stories::$story(&examples::ARGO).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn prefect_by_http() {
+                stories::$story(&examples::PREFECT).await;
             }
 
             #[tokio::test(flavor = "multi_thread")]
