@@ -42,17 +42,22 @@ const REASON_CHARS_MAX: usize = 300;
 /// # Errors
 /// See [`SetupError`].
 pub fn http_client() -> Result<reqwest::Client, SetupError> {
-    http_client_with(None)
+    http_client_with(None, None)
 }
 
-/// The same, for servers whose certificates are signed by this one.
+/// The same, for servers whose certificates are signed by this one, and which are shown `identity`.
 ///
 /// # Errors
 /// See [`SetupError`].
 pub fn http_client_with(
     certificate: Option<reqwest::Certificate>,
+    identity: Option<reqwest::Identity>,
 ) -> Result<reqwest::Client, SetupError> {
     let builder = use_proxies(reqwest::Client::builder())?.tls_certs_merge(certificate);
+    let builder = match identity {
+        Some(identity) => builder.identity(identity),
+        None => builder,
+    };
     let client = builder
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_MAX)

@@ -63,7 +63,10 @@ pub(crate) fn systems(
         (name.clone(), Arc::new(AsIdentity(identity.clone())) as Arc<dyn AzureDevOps>)
     };
     let organizations: ci::Organizations = Arc::new(by_organization.map(as_identity).collect());
-    let http = |certificate| ado::http_client_with(certificate).map_err(|error| error.to_string());
+    let http = |tls: ci::Tls| {
+        let client = ado::http_client_with(tls.authority, tls.identity);
+        client.map_err(|error| error.to_string())
+    };
     Ok(Systems::new(&http, clock, &organizations, config.ci.clone())?)
 }
 

@@ -54,6 +54,8 @@ pub struct Call {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<Vec<u8>>,
+    /// How long it may take, where that is not what all calls to its CI may take.
+    pub(crate) timeout: Option<Duration>,
 }
 
 impl Call {
@@ -61,7 +63,7 @@ impl Call {
     pub(crate) fn new(method: Method, url: Url) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        Self { method, url, headers, body: None }
+        Self { method, url, headers, body: None, timeout: None }
     }
 
     pub(crate) fn get(url: Url) -> Self {
@@ -158,8 +160,9 @@ impl Client {
     /// There is no answer, or the call must not be made yet.
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, Error> {
         self.account.admit(self.clock.now())?;
-        let Call { method, url, headers, body } = call;
-        let mut request = self.http.request(method, url).timeout(self.timeout).headers(headers);
+        let Call { method, url, headers, body, timeout } = call;
+        let timeout = timeout.unwrap_or(self.timeout);
+        let mut request = self.http.request(method, url).timeout(timeout).headers(headers);
         if let Some(body) = body {
             request = request.body(body);
         }

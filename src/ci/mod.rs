@@ -15,6 +15,7 @@ pub mod buildkite;
 mod callback;
 /// Calls to one CI.
 mod client;
+mod client_identity;
 /// Kind `dbt_cloud`: a job of dbt Cloud.
 pub mod dbt_cloud;
 mod error;
@@ -36,6 +37,7 @@ mod systems;
 mod template;
 /// The words of a CI.
 mod text;
+mod token;
 mod trigger;
 /// Addresses that are called, and addresses for people.
 mod urls;
@@ -49,10 +51,12 @@ pub const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
 pub use callback::{Callback, CallbackError, Mentioned, Scheme};
 pub use client::{Call, Client, Organizations};
+pub use client_identity::{ClientIdentity, Unfit};
 pub use error::{Error, Refusal};
 pub use options::{Common, Kind, Options};
 pub use sample::Sample;
 pub use system::{Cancelled, Finding, Observed, System};
-pub use systems::{Listed, SetupError, Systems};
+pub use systems::{Listed, SetupError, Systems, Tls};
 pub use template::Template;
+pub use token::Token;
 pub use trigger::Trigger;

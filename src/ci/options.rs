@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::client::Client;
+use super::client_identity::ClientIdentity;
 use super::system::System;
 use super::trigger::Trigger;
 use crate::domain::follow::Abilities;
@@ -71,6 +72,11 @@ pub trait Kind: Debug + Send + Sync {
 
     /// How long a 429 locks the account out, whatever it says.
     fn lockout(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The certificate that the CI is shown.
+    fn client_identity(&self) -> Option<&ClientIdentity> {
         None
     }
 

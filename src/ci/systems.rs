@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::account::{Accounts, Pauses};
 use super::callback::{Callback, CallbackError, Mentioned};
 use super::client::{Client, Organizations};
+use super::client_identity::ClientIdentity;
 use super::error::Error;
 use super::options::Options;
 use super::system::{Cancelled, Finding, Observed, System};
@@ -38,6 +39,15 @@ struct Configured {
     intervals: PollIntervals,
 }
 
+/// What the connections to one CI need.
+#[derive(Debug, Default)]
+pub struct Tls {
+    /// Who signs the CI's certificate, besides those that the machine trusts.
+    pub authority: Option<reqwest::Certificate>,
+    /// What the CI is shown.
+    pub identity: Option<reqwest::Identity>,
+}
+
 /// What one CI can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listed<'a> {
@@ -62,7 +72,7 @@ impl Systems {
     /// # Errors
     /// A certificate cannot be read.
     pub fn new(
-        http: &dyn Fn(Option<reqwest::Certificate>) -> Result<reqwest::Client, String>,
+        http: &dyn Fn(Tls) -> Result<reqwest::Client, String>,
         clock: &Clock,
         azure_devops: &Organizations,
         options: BTreeMap<String, Options>,
@@ -72,11 +82,14 @@ impl Systems {
         for (name, options) in options {
             let failed = |reason: String| SetupError { name: name.clone(), reason };
             let Options { kind_name, common, kind } = options;
-            let certificate = common.ca_file.as_ref().map(|path| {
+            let authority = common.ca_file.as_ref().map(|path| {
                 let pem = std::fs::read(path).map_err(|error| error.to_string())?;
                 reqwest::Certificate::from_pem(&pem).map_err(|error| error.to_string())
             });
-            let http = http(certificate.transpose().map_err(failed)?).map_err(failed)?;
+            let identity = kind.client_identity().map(ClientIdentity::for_client).transpose();
+            let identity = identity.map_err(|error| failed(error.to_string()))?;
+            let authority = authority.transpose().map_err(failed)?;
+            let http = http(Tls { authority, identity }).map_err(failed)?;
             let masks = Masks::new(kind.secrets());
             let account = accounts.get(&kind.account(&name), common.requests_per_minute);
             let client = Client {

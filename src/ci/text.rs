@@ -1,7 +1,9 @@
 //! The words of a CI, made fit for a status: its own error text, in plain words, without secrets.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -43,23 +45,46 @@ const TOKEN_PREFIXES: [&str; 12] = [
 ];
 const MASK: &str = "[secret]";
 
-/// Secrets that are masked in every text.
+/// So many secrets that came later are masked, the newest ones.
+const LATER_MAX: usize = 8;
+
+/// Secrets that are masked in every text. Clones share those that come later.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Masks(Arc<[Secret]>);
+pub(crate) struct Masks {
+    configured: Arc<[Secret]>,
+    later: Arc<Mutex<VecDeque<Secret>>>,
+}
 
 impl Masks {
     pub(crate) fn new(secrets: impl IntoIterator<Item = Secret>) -> Self {
-        Self(secrets.into_iter().filter(|secret| secret.expose().len() > 3).collect())
+        let configured = secrets.into_iter().filter(is_maskable).collect();
+        Self { configured, later: Arc::default() }
+    }
+
+    /// Masks one more secret: what a login has answered, or a file has now.
+    pub(crate) fn add(&self, secret: &Secret) {
+        let mut later = self.later.lock();
+        if is_maskable(secret) && !later.iter().any(|known| known.expose() == secret.expose()) {
+            later.push_back(secret.clone());
+            if later.len() > LATER_MAX {
+                later.pop_front();
+            }
+        }
     }
 
     /// The text with every secret masked, by its value and by its shape.
     pub(crate) fn mask(&self, text: &str) -> String {
         let mut masked = text.to_owned();
-        for secret in self.0.iter() {
+        for secret in self.configured.iter().chain(self.later.lock().iter()) {
             masked = masked.replace(secret.expose(), MASK);
         }
         TOKEN_PREFIXES.iter().fold(masked, |text, prefix| mask_tokens(&text, prefix))
     }
+}
+
+/// What is shorter is in any text.
+fn is_maskable(secret: &Secret) -> bool {
+    secret.expose().len() > 3
 }
 
 /// Masks every word that begins like a token and goes on for long.

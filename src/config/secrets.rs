@@ -3,7 +3,7 @@
 //! Messages name the variable or the file. They quote neither the secret nor any text that may be a
 //! secret in the wrong place.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -18,6 +18,8 @@ pub(super) struct Loaded {
     pub(super) secret: Secret,
     /// `environment variable NAME`, or `file PATH`.
     pub(super) source: String,
+    /// The file, where that is its source.
+    pub(super) file: Option<PathBuf>,
 }
 
 /// `[secrets]`.
@@ -36,7 +38,7 @@ pub(super) fn keyring(section: Option<Section<'_>>) -> Option<Keyring> {
 const KEYGEN: &str = " to what `azdo-gateway keygen` prints";
 const KEYGEN_WEBHOOK: &str = " to what `azdo-gateway keygen --webhook` prints";
 
-fn root_key(value: &Value<'_>, Loaded { secret, source }: Loaded) -> Option<RootKey> {
+fn root_key(value: &Value<'_>, Loaded { secret, source, .. }: Loaded) -> Option<RootKey> {
     match RootKey::parse(secret.expose()) {
         Ok(key) => Some(key),
         Err(error) => {
@@ -69,7 +71,7 @@ pub(super) fn one_or_two<'r, T>(
 }
 
 fn signing_secret(value: &Value<'_>) -> Option<SigningSecret> {
-    let Loaded { secret, source } = load(value, KEYGEN_WEBHOOK)?;
+    let Loaded { secret, source, .. } = load(value, KEYGEN_WEBHOOK)?;
     match SigningSecret::parse(secret.expose()) {
         Ok(secret) => Some(secret),
         Err(error) => {
@@ -160,7 +162,8 @@ fn variable_name<'r>(value: &Value<'r>) -> Option<&'r str> {
 
 fn variable(value: &Value<'_>, name: &str) -> Option<Loaded> {
     let text = value.reader.environment.variable(name).filter(|text| !text.is_empty())?;
-    Some(Loaded { secret: Secret::new(text), source: format!("environment variable {name}") })
+    let source = format!("environment variable {name}");
+    Some(Loaded { secret: Secret::new(text), source, file: None })
 }
 
 fn file(value: &Value<'_>, path: &str) -> Option<Loaded> {
@@ -180,5 +183,6 @@ fn file(value: &Value<'_>, path: &str) -> Option<Loaded> {
         value.refuse(what, format!("put the secret into {path}"));
         return None;
     }
-    Some(Loaded { secret: Secret::new(line.to_owned()), source: format!("file {path}") })
+    let source = format!("file {path}");
+    Some(Loaded { secret: Secret::new(line.to_owned()), source, file: Some(path.into()) })
 }

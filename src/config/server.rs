@@ -159,7 +159,7 @@ fn unique_name(value: &Value<'_>, names: &mut Vec<(String, usize)>) -> Option<St
 
 fn unique_token(value: &Value<'_>, tokens: &mut Vec<(Secret, usize)>) -> Option<Secret> {
     let keygen = " to what `azdo-gateway keygen` prints";
-    let secrets::Loaded { secret, source } = secrets::load(value, keygen)?;
+    let secrets::Loaded { secret, source, .. } = secrets::load(value, keygen)?;
     let error = if secret.expose().chars().count() < 16 {
         Some("has fewer than 16 characters")
     } else if !secret.expose().chars().all(|letter| letter.is_ascii_graphic()) {

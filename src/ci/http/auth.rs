@@ -1,6 +1,5 @@
 //! Who the gateway is to the CI: a token with every call, or a login first.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,6 +13,7 @@ use super::call::Request;
 use super::pointer::Pointer;
 use crate::ci::client::{self, Answer, Client};
 use crate::ci::error::{Error, Refusal};
+use crate::ci::token::Token;
 use crate::domain::time::Timestamp;
 use crate::secret::Secret;
 
@@ -21,22 +21,18 @@ use crate::secret::Secret;
 #[derive(Clone, Debug)]
 pub struct Basic {
     pub user: String,
-    pub password: Secret,
+    pub password: Token,
 }
 
-/// How calls are authorized.
+/// How calls are authorized. What is in a file is read again for each call.
 #[derive(Clone, Debug)]
 pub enum Auth {
-    /// `Authorization: Bearer`. A token from a file is read again for each call: Kubernetes
-    /// replaces its tokens.
-    Bearer {
-        token: Secret,
-        file: Option<PathBuf>,
-    },
+    /// `Authorization: Bearer`.
+    Bearer(Token),
     Basic(Basic),
     Header {
         name: HeaderName,
-        value: Secret,
+        value: Token,
     },
     /// A call before the others; what it answers is kept.
     Login(Box<Login>),
@@ -62,8 +58,8 @@ pub enum Keep {
 }
 
 impl Basic {
-    fn header(&self) -> String {
-        let pair = format!("{}:{}", self.user, self.password.expose());
+    fn header(&self, password: &Secret) -> String {
+        let pair = format!("{}:{}", self.user, password.expose());
         format!("Basic {}", STANDARD.encode(pair))
     }
 }
@@ -72,22 +68,37 @@ impl Auth {
     /// Everything that no text may contain.
     pub(super) fn secrets(&self) -> Vec<Secret> {
         match self {
-            Self::Bearer { token, .. } => vec![token.clone()],
-            Self::Basic(basic) => vec![basic.password.clone()],
-            Self::Header { value, .. } => vec![value.clone()],
+            Self::Bearer(token) | Self::Header { value: token, .. } => vec![token.first().clone()],
+            Self::Basic(basic) => vec![basic.password.first().clone()],
             Self::Login(login) => {
-                let basic = login.basic.iter().map(|basic| basic.password.clone());
+                let basic = login.basic.iter().map(|basic| basic.password.first().clone());
                 login.request.secrets.iter().cloned().chain(basic).collect()
             }
         }
     }
 
-    /// The call with what is known without a login.
+    /// The call with what is known without a login, as it was when the gateway started.
     pub(super) fn apply(&self, call: client::Call) -> client::Call {
+        match self.token() {
+            Some(token) => self.apply_token(token.first(), call),
+            None => call,
+        }
+    }
+
+    /// None where it is a login.
+    fn token(&self) -> Option<&Token> {
         match self {
-            Self::Bearer { token, .. } => call.bearer(token),
-            Self::Basic(basic) => call.header("authorization", &basic.header()),
-            Self::Header { name, value } => call.header(name.clone(), value.expose()),
+            Self::Bearer(token) | Self::Header { value: token, .. } => Some(token),
+            Self::Basic(basic) => Some(&basic.password),
+            Self::Login(_) => None,
+        }
+    }
+
+    fn apply_token(&self, token: &Secret, call: client::Call) -> client::Call {
+        match self {
+            Self::Bearer(_) => call.bearer(token),
+            Self::Basic(basic) => call.header("authorization", &basic.header(token)),
+            Self::Header { name, .. } => call.header(name.clone(), token.expose()),
             Self::Login(_) => call,
         }
     }
@@ -121,20 +132,19 @@ impl Session {
         match &self.auth {
             None => self.client.send(call).await,
             Some(Auth::Login(login)) => self.send_logged_in(login, call).await,
-            Some(Auth::Bearer { file: Some(path), .. }) => {
-                let path = path.clone();
-                let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(path));
-                let newest = read.await.ok().and_then(Result::ok);
-                let newest = newest.map(|text| Secret::new(text.trim_end().to_owned()));
-                let newest = newest.filter(|token| !token.expose().is_empty());
-                match newest {
-                    Some(token) => self.client.send(call.bearer(&token)).await,
-                    None => self.client.send(call).await,
-                }
-            }
-            // The call has it already.
-            Some(_) => self.client.send(call).await,
+            // The call has what was known at the start.
+            Some(auth) => match self.replaced(auth.token()).await {
+                Some(token) => self.client.send(auth.apply_token(&token, call)).await,
+                None => self.client.send(call).await,
+            },
         }
+    }
+
+    /// What a file has now in place of what it had at the start.
+    async fn replaced(&self, token: Option<&Token>) -> Option<Secret> {
+        let token = token?.replaced().await?;
+        self.client.masks.add(&token);
+        Some(token)
     }
 
     /// Logs in, where that is how calls are authorized, and keeps what it answers.
@@ -182,7 +192,9 @@ impl Session {
     async fn ask(&self, login: &Login) -> Result<Secret, Error> {
         let mut call = login.request.render(&Value::Null)?;
         if let Some(basic) = &login.basic {
-            call = call.header("authorization", &basic.header());
+            let replaced = self.replaced(Some(&basic.password)).await;
+            let password = replaced.as_ref().unwrap_or(basic.password.first());
+            call = call.header("authorization", &basic.header(password));
         }
         let answer = self.client.send(call).await?;
         let kept = match &login.keep {
@@ -202,7 +214,9 @@ impl Session {
             Keep::Token(pointer) => format!("its answer has no token at {}", pointer.text()),
         };
         let kept = kept.ok_or_else(|| Error::refused(missing(), Refusal::Credential))?;
-        Ok(Secret::new(kept))
+        let kept = Secret::new(kept);
+        self.client.masks.add(&kept);
+        Ok(kept)
     }
 }
 

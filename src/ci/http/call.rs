@@ -1,5 +1,7 @@
 //! One call, as it is configured: a request by templates, and what its answer means.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use reqwest::header::HeaderName;
 use serde_json::{Map, Value, json};
@@ -25,6 +27,8 @@ pub struct Request {
     pub body: Option<Body>,
     /// What `_secrets` stands for.
     pub secrets: Vec<Secret>,
+    /// How long the call may take, where that is not `call_timeout`.
+    pub timeout: Option<Duration>,
 }
 
 /// What a request carries.
@@ -120,6 +124,7 @@ impl Request {
         let context = &self.with_secrets(context);
         let url = self.url.render_in_url(context).map_err(|why| unfit(format!("url: {why}")))?;
         let mut call = client::Call::new(self.method.clone(), called(&url).map_err(unfit)?);
+        call.timeout = self.timeout;
         for (name, template) in &self.headers {
             let value = template.render(context);
             let value = value.map_err(|why| unfit(format!("header {name}: {why}")))?;
@@ -197,6 +202,7 @@ mod tests {
             headers: Vec::new(),
             body: Some(Body::Json(json!({ "run": "{{ run }}", "token": "{{ _secrets[0] }}" }))),
             secrets: vec![Secret::new("hidden".to_owned())],
+            timeout: None,
         }
     }
 

@@ -24,6 +24,7 @@ pub mod sign;
 mod trigger;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
@@ -32,6 +33,7 @@ use serde_json::{Value, json};
 
 use super::callback::{Callback, CallbackError, Mentioned, Scheme};
 use super::client::{self, Answer, Client};
+use super::client_identity::ClientIdentity;
 use super::error::{Error, Refusal};
 use super::options::Kind;
 use super::system::{Cancelled, Finding, Observed, System};
@@ -66,6 +68,9 @@ pub struct Options {
     /// Whether results come from `poll`; otherwise they are reported.
     pub polls: bool,
     pub callback: Option<CallbackOptions>,
+    /// How long a 429 locks the account out.
+    pub lockout: Option<Duration>,
+    pub client_identity: Option<ClientIdentity>,
 }
 
 /// Callbacks that the CI sends.
@@ -121,6 +126,14 @@ impl Kind for Options {
 
     fn takes_callbacks(&self) -> bool {
         self.callback.is_some()
+    }
+
+    fn lockout(&self) -> Option<Duration> {
+        self.lockout
+    }
+
+    fn client_identity(&self) -> Option<&ClientIdentity> {
+        self.client_identity.as_ref()
     }
 
     fn render_for(&self, trigger: &Trigger<'_>) -> Result<(), String> {

@@ -101,7 +101,7 @@ fn credential(section: &mut Section<'_>) -> Option<Credential> {
 
 fn key(value: &Value<'_>) -> Option<PrivateKey> {
     const TO: &str = " to the private key of the App, as GitHub hands it out";
-    let secrets::Loaded { secret, source } = secrets::load(value, TO)?;
+    let secrets::Loaded { secret, source, .. } = secrets::load(value, TO)?;
     match PrivateKey::parse(&secret) {
         Ok(key) => Some(key),
         Err(why) => {

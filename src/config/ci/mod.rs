@@ -119,6 +119,9 @@ fn url_or(section: &mut Section<'_>, example: &'static str) -> Option<Url> {
     }
 }
 
+/// How long one call may take.
+const CALL_TIMEOUT: Range = Range { least: "3s", greatest: "60s", because: "" };
+
 /// The keys of every kind.
 fn common(section: &mut Section<'_>) -> Common {
     let count = |section: &mut Section<'_>, key, example| {
@@ -126,8 +129,7 @@ fn common(section: &mut Section<'_>) -> Common {
     };
     let concurrency = count(section, "concurrency", "10");
     let requests_per_minute = count(section, "requests_per_minute", "300");
-    let call = Range { least: "3s", greatest: "60s", because: "" };
-    let call_timeout = section.duration("call_timeout", "15s", call).min(CALL_TIMEOUT_MAX);
+    let call_timeout = section.duration("call_timeout", "15s", CALL_TIMEOUT).min(CALL_TIMEOUT_MAX);
     let poll = Range { least: "1s", greatest: "1h", because: "" };
     let poll_interval = section.duration("poll_interval", "10s", poll);
     let poll_interval_max = section.duration("poll_interval_max", "60s", poll);

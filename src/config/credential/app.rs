@@ -79,7 +79,7 @@ pub(super) fn client_secrets(section: &mut Section<'_>) -> Option<Vec<Secret>> {
 fn client_secret(value: &Value<'_>) -> Option<Secret> {
     let to = " to the value of a client secret: Entra admin center → App registrations → the app \
               → Certificates & secrets";
-    let secrets::Loaded { secret, source } = secrets::load(value, to)?;
+    let secrets::Loaded { secret, source, .. } = secrets::load(value, to)?;
     if is_guid(secret.expose()) {
         let what = format!("client_secret: {source} looks like the id of a client secret");
         value.reader.warn(value.offset, what, format!("set it{to}, column Value"));
@@ -123,7 +123,7 @@ const PRIVATE_KEYS: [&str; 2] = ["-----BEGIN PRIVATE KEY-----", "-----BEGIN RSA 
 /// A certificate and its private key in one PEM text.
 fn client_certificate(value: &Value<'_>) -> Option<Secret> {
     let to = " to the certificate and its private key, both PEM";
-    let secrets::Loaded { secret, source } = secrets::load(value, to)?;
+    let secrets::Loaded { secret, source, .. } = secrets::load(value, to)?;
     let text = secret.expose();
     let has_key = PRIVATE_KEYS.iter().any(|begin| text.contains(begin));
     let error = if !text.contains("-----BEGIN CERTIFICATE-----") {

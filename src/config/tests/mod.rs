@@ -26,6 +26,11 @@ pub(super) const CI_WEBHOOK_SECRET: &str = "ci-webhook-secret-that-nobody-sees";
 pub(super) const PEM: &str = "-----BEGIN CERTIFICATE-----\npem-body\n-----END CERTIFICATE-----\n\
                               -----BEGIN PRIVATE KEY-----\npem-body\n-----END PRIVATE KEY-----\n";
 
+/// A certificate of nobody and its key, and the key of another one.
+pub(super) const CLIENT_CERTIFICATE: &str = include_str!("client.crt");
+pub(super) const CLIENT_KEY: &str = include_str!("client.key");
+pub(super) const OTHER_KEY: &str = include_str!("other.key");
+
 /// Not a real key: one number, in the form of a key.
 pub(super) const APP_PEM: &str =
     "-----BEGIN RSA PRIVATE KEY-----\nMAMCAQA=\n-----END RSA PRIVATE KEY-----\n";
@@ -76,6 +81,9 @@ pub(super) fn given() -> Given {
         ("/run/empty", "\n"),
         ("/run/secrets/entra.pem", PEM),
         ("/run/secrets/github.pem", APP_PEM),
+        ("/run/secrets/ci.crt", CLIENT_CERTIFICATE),
+        ("/run/secrets/ci.key", CLIENT_KEY),
+        ("/run/other.key", OTHER_KEY),
         ("/run/rsa.pem", "-----BEGIN RSA PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n"),
         ("/run/certificate.pem", "-----BEGIN CERTIFICATE-----\npem-body\n"),
         ("/run/key.pem", "-----BEGIN PRIVATE KEY-----\npem-body\n"),

@@ -10,13 +10,13 @@ use crate::config::{Known, parse, read};
 
 const GATEWAY: &str = include_str!("../../../config/gateway.toml");
 const DEMO: &str = include_str!("../../../config/demo.toml");
-const SCHEMA: &str = include_str!("../../../config/gateway.schema.json");
+pub(super) const SCHEMA: &str = include_str!("../../../config/gateway.schema.json");
 const DOCUMENT: &str = include_str!("../../../docs/configuration.md");
 
 const KINDS: [&str; 5] =
     ["service_user", "service_principal", "managed_identity", "workload_identity", "pat"];
 
-type Keys = BTreeMap<String, BTreeSet<String>>;
+pub(super) type Keys = BTreeMap<String, BTreeSet<String>>;
 
 /// The keys that the reader reads from `gateway.toml` with any kind of CI.
 fn keys_of_reader() -> Keys {
@@ -30,7 +30,7 @@ fn keys_of_reader() -> Keys {
 }
 
 /// The keys that the reader reads from a valid text.
-fn keys_of_text(text: &str) -> Keys {
+pub(super) fn keys_of_text(text: &str) -> Keys {
     let (outcome, known): (_, Known) = read("gateway.toml", text, &given());
     outcome.unwrap_or_else(|errors| panic!("{errors}\n{text}"));
     known
@@ -68,7 +68,7 @@ fn keys_of_reference() -> Keys {
         }
         let Some((key, _)) = line.split_once(" = ") else { continue };
         let key = key.strip_prefix('#').unwrap_or(key);
-        if key.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_') {
+        if key.chars().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_') {
             keys.entry(table.clone()).or_default().insert(key.to_owned());
         }
     }
@@ -111,7 +111,10 @@ fn resolve<'s>(schema: &'s Value, node: &'s Value) -> &'s Value {
 fn collect(schema: &Value, node: &Value, name: &str, keys: &mut Keys) {
     let node = resolve(schema, node);
     let node = node.get("items").map_or(node, |items| resolve(schema, items));
-    let Some(properties) = node.get("properties").and_then(Value::as_object) else {
+    // What is below the calls of kind `http` is compared by `http_keys`.
+    let is_composed = node.get("allOf").is_some();
+    let properties = node.get("properties").filter(|_| !is_composed);
+    let Some(properties) = properties.and_then(Value::as_object) else {
         if let Some(any) = node.get("additionalProperties").filter(|any| any.is_object()) {
             collect(schema, any, &format!("{name}.NAME"), keys);
         }

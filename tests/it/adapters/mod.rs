@@ -24,7 +24,9 @@ use crate::storage::make;
 mod dbt_cloud;
 mod github_actions;
 mod gitlab;
+mod http;
 mod jenkins;
+mod mutual_tls;
 
 /// The name of the CI, in the configuration and at the shell.
 const NAME: &str = "builder";
@@ -38,6 +40,17 @@ struct Adapter {
     clock: Clock,
 }
 
+fn common() -> Common {
+    Common {
+        concurrency: None,
+        requests_per_minute: None,
+        call_timeout: Duration::from_secs(15),
+        poll_interval: Duration::from_secs(10),
+        poll_interval_max: Duration::from_secs(60),
+        ca_file: None,
+    }
+}
+
 impl Adapter {
     /// `options` are the keys of the kind for the fake at this address.
     fn new<W: System>(world: W, options: impl FnOnce(&W, &str) -> Arc<dyn Kind>) -> Self {
@@ -46,14 +59,7 @@ impl Adapter {
         let url = format!("{}/{NAME}", shell.url());
         let kind = options(&world, &url);
         shell.add_system(NAME, Box::new(world));
-        let common = Common {
-            concurrency: None,
-            requests_per_minute: None,
-            call_timeout: Duration::from_secs(15),
-            poll_interval: Duration::from_secs(10),
-            poll_interval_max: Duration::from_secs(60),
-            ca_file: None,
-        };
+        let common = common();
         let http = |_| {
             let builder = reqwest::Client::builder().no_proxy().user_agent("azdo-gateway/test");
             let builder = builder.redirect(reqwest::redirect::Policy::none());

@@ -10,6 +10,8 @@ mod actions;
 mod api;
 mod balancer;
 mod binary;
+/// Certificates for TLS.
+pub(crate) mod certificates;
 mod cut;
 mod env;
 mod gateway;

@@ -140,7 +140,7 @@ fn keys_of_the_reference() -> BTreeSet<String> {
             table = line.trim_matches(['[', ']']).replace("ci.builder", "ci.NAME");
         } else if let Some((key, _)) = line.split_once(" = ") {
             let key = key.strip_prefix('#').unwrap_or(key);
-            if key.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+            if key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') {
                 keys.insert(format!("{table}.{key}"));
             }
         }

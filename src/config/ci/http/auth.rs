@@ -5,6 +5,7 @@ use reqwest::header::HeaderName;
 use super::call::{below, request};
 use super::context::Context;
 use super::rules::pointer;
+use crate::ci::Token;
 use crate::ci::http::auth::{Auth, Basic, Keep, Login};
 use crate::ci::http::scope::Scope;
 use crate::config::secrets;
@@ -29,9 +30,7 @@ pub(super) fn read(value: &Value<'_>) -> Option<Auth> {
         return None;
     }
     if let Some(bearer) = bearer {
-        let file = bearer.as_table().and_then(|table| table.get("file")?.get_ref().as_str());
-        let token = secrets::load(&bearer, "")?.secret;
-        return Some(Auth::Bearer { token, file: file.map(Into::into) });
+        return token(&bearer).map(Auth::Bearer);
     }
     if let Some(basic) = basic {
         return self::basic(&basic).map(Auth::Basic);
@@ -42,13 +41,18 @@ pub(super) fn read(value: &Value<'_>) -> Option<Auth> {
     login.and_then(|login| self::login(&login)).map(|login| Auth::Login(Box::new(login)))
 }
 
+fn token(value: &Value<'_>) -> Option<Token> {
+    let loaded = secrets::load(value, "")?;
+    Some(Token::new(loaded.secret, loaded.file))
+}
+
 fn basic(value: &Value<'_>) -> Option<Basic> {
     let mut section = below(value, "ci.NAME.basic", "basic")?;
     let user = section.required("user", "\"gateway\"").and_then(|value| value.text_of(1, 200));
     let password = section.required("password", "{ env = \"CI_PASSWORD\" }");
-    let password = password.and_then(|value| secrets::load(&value, ""));
+    let password = password.and_then(|value| token(&value));
     section.finish();
-    Some(Basic { user: user?.to_owned(), password: password?.secret })
+    Some(Basic { user: user?.to_owned(), password: password? })
 }
 
 fn header(value: &Value<'_>) -> Option<Auth> {
@@ -61,9 +65,9 @@ fn header(value: &Value<'_>) -> Option<Auth> {
         name
     });
     let secret = section.required("value", "{ env = \"CI_TOKEN\" }");
-    let secret = secret.and_then(|value| secrets::load(&value, ""));
+    let secret = secret.and_then(|value| token(&value));
     section.finish();
-    Some(Auth::Header { name: name?, value: secret?.secret })
+    Some(Auth::Header { name: name?, value: secret? })
 }
 
 fn login(value: &Value<'_>) -> Option<Login> {

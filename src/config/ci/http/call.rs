@@ -10,6 +10,7 @@ use crate::ci::Template;
 use crate::ci::http::call::{Body, Call, ForEach, Request, Statuses, TextFrom, Then};
 use crate::ci::http::scope::Scope;
 use crate::config::address;
+use crate::config::ci::CALL_TIMEOUT;
 use crate::config::section::Section;
 use crate::config::value::Value;
 
@@ -63,7 +64,7 @@ pub(super) fn call(
     let for_each = for_each.filter(|value| only_in(value, scope == Scope::Cancel, "cancel"));
     let own = if for_each.is_some() { context.with_value() } else { context };
     let request = request(&mut section, own, default_url);
-    let statuses = statuses(&mut section);
+    let statuses = statuses(&mut section, scope);
     let error = section.value("error", "[\"/message\"]").map_or(Some(Vec::new()), |value| {
         let pointers: Vec<_> = value.items()?.iter().map(pointer).collect();
         pointers.into_iter().collect()
@@ -145,13 +146,14 @@ fn rules_of(
     }
 }
 
-/// `method`, `url`, `headers` and the body.
+/// `timeout`, `method`, `url`, `headers` and the body.
 pub(super) fn request(
     section: &mut Section<'_>,
     context: Context,
     default_url: Option<&Template>,
 ) -> Option<Request> {
     let mut secrets = Vec::new();
+    let timeout = section.value("timeout", "30s").map(|value| value.duration(CALL_TIMEOUT));
     let method = section.value("method", "\"POST\"").map(|value| value.word(&METHODS));
     let given = match default_url {
         None => section.required("url", "\"https://ci.example.com/api\""),
@@ -193,6 +195,7 @@ pub(super) fn request(
         headers: headers?,
         body: body.map_or(Some(None), |body| body.map(Some))?,
         secrets,
+        timeout: timeout.map_or(Some(None), |it| it.map(Some))?,
     })
 }
 
@@ -248,19 +251,26 @@ fn form_fields(
     is_whole.then_some(Body::Form(fields))
 }
 
-fn statuses(section: &mut Section<'_>) -> Option<Statuses> {
-    let mut list = |key, example| match section.value(key, example) {
+fn statuses(section: &mut Section<'_>, scope: Scope) -> Option<Statuses> {
+    let mut list = |key, example, only: Option<(Scope, &str)>| match section.value(key, example) {
         None => Some(None),
         Some(value) => {
+            if let Some((applies_to, name)) = only
+                && !only_in(&value, scope == applies_to, name)
+            {
+                return None;
+            }
             let items = value.items()?;
             let numbers: Vec<_> = items.iter().map(|item| item.integer(100, 599)).collect();
             let numbers = numbers.into_iter().collect::<Option<Vec<_>>>()?;
             Some(Some(numbers.into_iter().filter_map(|it| u16::try_from(it).ok()).collect()))
         }
     };
-    let ok = list("ok", "[200]");
-    let (exists, refused) = (list("exists", "[409]"), list("refused", "[204]"));
-    let (gone, retry) = (list("gone", "[404]"), list("retry", "[503]"));
+    let ok = list("ok", "[200]", None);
+    let exists = list("exists", "[409]", Some((Scope::Start, "start")));
+    let refused = list("refused", "[204]", None);
+    let gone = list("gone", "[404]", Some((Scope::Cancel, "cancel")));
+    let retry = list("retry", "[503]", None);
     Some(Statuses {
         ok: ok?,
         exists: exists?.unwrap_or_default(),

@@ -4,6 +4,8 @@
 mod auth;
 /// One call.
 mod call;
+/// The certificate that the CI is shown.
+mod client_identity;
 /// Templates, each tried where it stands.
 mod context;
 /// Conditions on answers.
@@ -22,7 +24,7 @@ use crate::ci::http::{CallbackOptions, Names, Options};
 use crate::ci::{Kind, Scheme};
 use crate::config::secrets;
 use crate::config::section::Section;
-use crate::config::value::Value;
+use crate::config::value::{Range, Value};
 use crate::secret::Secret;
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Arc<dyn Kind>> {
@@ -54,6 +56,9 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Arc<dyn Kind>> {
         Some((_, given)) => given.unwrap_or(true),
         None => poll_value.is_some(),
     };
+    let lockout = section.value("on_429", "300s");
+    let lockout = lockout.map(|value| value.duration(LOCKOUT));
+    let client_identity = client_identity::read(&mut section);
     let sign = sign(&mut section);
     let callback = callback(&mut section, &title);
     let knows_id = |start: &Call| start.id.is_some() || start.then.is_some() || find.is_some();
@@ -74,8 +79,13 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Arc<dyn Kind>> {
         cancel: cancel?,
         polls,
         callback: callback?,
+        lockout: lockout.map_or(Some(None), |it| it.map(Some))?,
+        client_identity: client_identity?,
     }))
 }
+
+/// A pause of an account is never longer than an hour.
+const LOCKOUT: Range = Range { least: "1s", greatest: "1h", because: "" };
 
 const RESULTS: [(&str, bool); 2] = [("poll", true), ("report", false)];
 
