@@ -10,6 +10,7 @@ mod credentials;
 mod examples;
 mod fuzz;
 mod golden;
+mod http_keys;
 mod reference;
 mod rules;
 
