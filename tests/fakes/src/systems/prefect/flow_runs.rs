@@ -106,11 +106,9 @@ impl World {
         if build.state.is_final() {
             let details = json!({"type": "abort_details",
                 "reason": "This run has already terminated."});
-            return Ok(Response::json(
-                200,
-                &json!({"state": null, "status": "ABORT",
-                "details": details}),
-            ));
+            let state = self.rendered(&build).get("state").cloned();
+            let answer = json!({"state": state, "status": "ABORT", "details": details});
+            return Ok(Response::json(200, &answer));
         }
         let status = match kind {
             // Nothing runs yet that could be told: it has ended at once.

@@ -87,6 +87,7 @@ fn a_state_is_proposed() {
     );
     let late = set_state(&mut world, "r-1");
     assert_eq!((late.status, &late.body_json()["status"]), (200, &json!("ABORT")));
+    assert_eq!(late.body_json()["state"]["type"], "CANCELLED", "it stays what it is");
     world.builds().initial = State::Running;
     world.builds().cancels_at_once = false;
     let running = set_state(&mut world, "r-2").body_json();
