@@ -6,6 +6,21 @@ use crate::faults::{Action, Faults};
 use crate::http::{Request, Response};
 use crate::journal::Journal;
 
+/// The faults and the journal of a world that has fields of these names.
+macro_rules! kept_in_fields {
+    () => {
+        fn faults(&mut self) -> &mut $crate::faults::Faults {
+            &mut self.faults
+        }
+
+        fn journal(&mut self) -> &mut $crate::journal::Journal {
+            &mut self.journal
+        }
+    };
+}
+
+pub(crate) use kept_in_fields;
+
 /// A world that answers HTTP requests.
 pub trait Neighbour {
     /// The rules by which it misbehaves.

@@ -41,6 +41,21 @@ pub use build::{Build, Builds, State};
 use crate::http::Request;
 use crate::neighbour::Neighbour;
 
+/// The base URL and the builds of a system that has fields of these names.
+macro_rules! kept_in_fields {
+    () => {
+        fn set_base_url(&mut self, base_url: &str) {
+            base_url.clone_into(&mut self.base_url);
+        }
+
+        fn builds(&mut self) -> &mut $crate::systems::Builds {
+            &mut self.builds
+        }
+    };
+}
+
+pub(crate) use kept_in_fields;
+
 /// A CI system. Requests reach it without the path below which the shell serves it.
 pub trait System: Neighbour + std::any::Any + std::fmt::Debug + Send {
     /// Sets the URL below which it is served, without a slash at the end.
@@ -51,5 +66,7 @@ pub trait System: Neighbour + std::any::Any + std::fmt::Debug + Send {
 
     /// The callback that the system sends about a build, signed at that moment: a POST with an
     /// empty path. None where the system has no callbacks.
-    fn callback(&self, number: u64, now_ms: i64) -> Option<Request>;
+    fn callback(&self, _number: u64, _now_ms: i64) -> Option<Request> {
+        None
+    }
 }

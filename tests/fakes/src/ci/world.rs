@@ -190,13 +190,7 @@ impl World {
 }
 
 impl Neighbour for World {
-    fn faults(&mut self) -> &mut Faults {
-        &mut self.faults
-    }
-
-    fn journal(&mut self) -> &mut Journal {
-        &mut self.journal
-    }
+    crate::neighbour::kept_in_fields!();
 
     fn answer(&mut self, request: &Request, now_ms: i64) -> Response {
         self.try_answer(request, now_ms).unwrap_or_else(|refusal| refusal)

@@ -9,19 +9,11 @@ use serde_json::json;
 use super::keys;
 use super::refusal::OAuthError;
 use super::world::World;
-use crate::faults::Faults;
 use crate::http::{Request, Response};
-use crate::journal::Journal;
 use crate::neighbour::Neighbour;
 
 impl Neighbour for World {
-    fn faults(&mut self) -> &mut Faults {
-        &mut self.faults
-    }
-
-    fn journal(&mut self) -> &mut Journal {
-        &mut self.journal
-    }
+    crate::neighbour::kept_in_fields!();
 
     fn answer(&mut self, request: &Request, now_ms: i64) -> Response {
         self.set_now(now_ms);

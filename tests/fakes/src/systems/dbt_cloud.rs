@@ -259,13 +259,7 @@ impl World {
 }
 
 impl Neighbour for World {
-    fn faults(&mut self) -> &mut Faults {
-        &mut self.faults
-    }
-
-    fn journal(&mut self) -> &mut Journal {
-        &mut self.journal
-    }
+    crate::neighbour::kept_in_fields!();
 
     fn answer(&mut self, request: &Request, now_ms: i64) -> Response {
         self.try_answer(request, now_ms).unwrap_or_else(|refusal| refusal)
@@ -273,13 +267,7 @@ impl Neighbour for World {
 }
 
 impl System for World {
-    fn set_base_url(&mut self, base_url: &str) {
-        base_url.clone_into(&mut self.base_url);
-    }
-
-    fn builds(&mut self) -> &mut Builds {
-        &mut self.builds
-    }
+    crate::systems::kept_in_fields!();
 
     fn callback(&self, number: u64, now_ms: i64) -> Option<Request> {
         callbacks::all(self, number, now_ms).pop()

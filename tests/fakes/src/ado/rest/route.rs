@@ -15,9 +15,7 @@ use crate::ado::security::identity::{AuthenticationError, Caller};
 use crate::ado::security::permission::Permission;
 use crate::ado::security::scope::Scope;
 use crate::ado::world::World;
-use crate::faults::Faults;
 use crate::http::{Request, Response};
-use crate::journal::Journal;
 use crate::neighbour::Neighbour;
 
 /// An answer or a refusal; both are responses.
@@ -79,13 +77,7 @@ pub(crate) fn json_body(request: &Request, types: &[&str]) -> Result<Value, Resp
 }
 
 impl Neighbour for World {
-    fn faults(&mut self) -> &mut Faults {
-        &mut self.faults
-    }
-
-    fn journal(&mut self) -> &mut Journal {
-        &mut self.journal
-    }
+    crate::neighbour::kept_in_fields!();
 
     fn answer(&mut self, request: &Request, now_ms: i64) -> Response {
         self.set_now(now_ms);

@@ -117,13 +117,7 @@ impl World {
 }
 
 impl Neighbour for World {
-    fn faults(&mut self) -> &mut Faults {
-        &mut self.faults
-    }
-
-    fn journal(&mut self) -> &mut Journal {
-        &mut self.journal
-    }
+    crate::neighbour::kept_in_fields!();
 
     fn answer(&mut self, request: &Request, now_ms: i64) -> Response {
         let response = self.route(request, now_ms).unwrap_or_else(|refusal| refusal);
@@ -132,13 +126,7 @@ impl Neighbour for World {
 }
 
 impl System for World {
-    fn set_base_url(&mut self, base_url: &str) {
-        base_url.clone_into(&mut self.base_url);
-    }
-
-    fn builds(&mut self) -> &mut Builds {
-        &mut self.builds
-    }
+    crate::systems::kept_in_fields!();
 
     /// None about a build in the queue. A cancelled one is interrupted, and not finished.
     fn callback(&self, number: u64, _now_ms: i64) -> Option<Request> {
