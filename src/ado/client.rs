@@ -27,7 +27,7 @@ const API_VERSION: &str = "7.1";
 /// One call, from connecting to the last byte.
 pub(crate) const CALL_MAX: Duration = Duration::from_secs(7);
 /// The same for a list without pages, which takes long in a large organization.
-const LONG_CALL_MAX: Duration = Duration::from_secs(30);
+pub(super) const LONG_CALL_MAX: Duration = Duration::from_secs(30);
 const CONNECT_MAX: Duration = Duration::from_secs(4);
 /// A longer answer is refused; lists without pages have limits of their own.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -95,8 +95,11 @@ pub(super) struct Call<'a> {
     pub(super) body: Option<Value>,
     pub(super) api_version: &'static str,
     pub(super) answer_bytes_max: usize,
-    /// A list without pages: [`LONG_CALL_MAX`] instead of [`CALL_MAX`].
-    pub(super) is_long: bool,
+    /// From connecting to the last byte.
+    pub(super) timeout: Duration,
+    /// What it asks for must not be done twice: an answer that may be that of a proxy leaves in
+    /// doubt whether it was done.
+    pub(super) is_once: bool,
 }
 
 impl<'a> Call<'a> {
@@ -112,7 +115,8 @@ impl<'a> Call<'a> {
             body: None,
             api_version,
             answer_bytes_max,
-            is_long: false,
+            timeout: CALL_MAX,
+            is_once: false,
         }
     }
 }
@@ -134,7 +138,7 @@ impl Client {
     }
 
     /// Makes a call about pipelines and builds, whose JSON the CI kind `azure_pipelines` knows: the
-    /// path is below the organization.
+    /// path is below the organization, and the call takes `timeout` at most.
     ///
     /// # Errors
     /// See [`Error`].
@@ -145,8 +149,11 @@ impl Client {
         segments: &[&str],
         query: &[(&str, &str)],
         body: Option<Value>,
+        timeout: Duration,
     ) -> Result<Value, Error> {
-        self.call(credential, Call { query, body, ..Call::new(method, segments) }).await
+        let is_once = method != Method::GET;
+        let call = Call { query, body, timeout, is_once, ..Call::new(method, segments) };
+        self.call(credential, call).await
     }
 
     /// Makes the call and returns the JSON of its answer. Reports the outcome to the receipt of the
@@ -213,15 +220,13 @@ impl Client {
         let mut request = self
             .http
             .request(call.method, url)
+            .timeout(call.timeout)
             .header(AUTHORIZATION, authorization(secret)?)
             .header(ACCEPT, "application/json")
             // Makes Azure DevOps answer 401 instead of redirecting to its sign-in page.
             .header("X-TFS-FedAuthRedirect", "Suppress");
         if let Some(body) = &call.body {
             request = request.json(body);
-        }
-        if call.is_long {
-            request = request.timeout(LONG_CALL_MAX);
         }
         let mut response = request.send().await.map_err(|error| self.connection_error(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
@@ -241,7 +246,8 @@ impl Client {
             }
             body.extend_from_slice(&chunk);
         }
-        result_of(status, &headers, &body)
+        let result = result_of(status, &headers, &body);
+        if call.is_once { result.map_err(|error| in_doubt(status, error)) } else { result }
     }
 
     /// Counts a dropped connection: Azure DevOps may drop connections as a rate limit
@@ -315,6 +321,19 @@ fn result_of(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Val
         });
     }
     Err(error_of(status, headers, body, is_json))
+}
+
+/// 503 and a page with 200 may be answered by a proxy, after the request was passed on.
+fn in_doubt(status: StatusCode, error: Error) -> Error {
+    match error {
+        Error::Unauthorized { reason } if status == StatusCode::OK => {
+            Error::Unavailable { reason, doubtful: true, retry_after: None }
+        }
+        Error::Unavailable { reason, retry_after, .. } => {
+            Error::Unavailable { reason, doubtful: true, retry_after }
+        }
+        other => other,
+    }
 }
 
 /// The error document of Azure DevOps (docs/azure-devops.md §8).

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::client::Call;
+use super::client::{Call, LONG_CALL_MAX};
 use super::{Client, Credential, Error};
 use crate::domain::event::Repository;
 
@@ -87,7 +87,7 @@ impl Client {
     ) -> Result<Vec<(Repository, Option<String>)>, Error> {
         let call = Call {
             answer_bytes_max: REPOSITORIES_BYTES_MAX,
-            is_long: true,
+            timeout: LONG_CALL_MAX,
             ..Call::new(Method::GET, &["_apis", "git", "repositories"])
         };
         let answer = self.call(credential, call).await?;

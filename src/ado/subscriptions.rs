@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::client::Call;
+use super::client::{Call, LONG_CALL_MAX};
 use super::options::under;
 use super::{Client, Credential, Error, Scope};
 use crate::domain::subscription::{Desired, Found, HookScope, Settings, State, Topic};
@@ -170,7 +170,7 @@ impl Client {
         let call = Call {
             body: Some(query),
             answer_bytes_max: LIST_BYTES_MAX,
-            is_long: true,
+            timeout: LONG_CALL_MAX,
             ..Call::new(Method::POST, &["_apis", "hooks", "subscriptionsquery"])
         };
         let answer = self.call(credential, call).await?;

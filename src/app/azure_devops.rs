@@ -1,13 +1,15 @@
 //! Calls of the CI kind `azure_pipelines`: as the identity of an organization, each with a
 //! credential of its own.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::Value;
 
 use crate::ado::{self, Scope};
 use crate::ci::azure_pipelines::{AzureDevOps, Permission};
-use crate::ci::{Error, Refusal};
+use crate::ci::{Error, PAUSE, Refusal};
 use crate::credentials::{CallError, Identity, Purpose, call};
 
 const PURPOSE: Purpose = Purpose::new("pipelines");
@@ -25,14 +27,17 @@ impl AzureDevOps for AsIdentity {
         segments: &[&str],
         query: &[(&str, &str)],
         body: Option<Value>,
+        timeout: Duration,
     ) -> Result<Value, Error> {
         let Identity { client, source, .. } = &self.0;
         let scope = match permission {
+            Permission::Code => Scope::Code,
             Permission::Read => Scope::Build,
             Permission::Execute => Scope::BuildExecute,
         };
         let make = |credential| {
-            client.call_pipelines(credential, method.clone(), segments, query, body.clone())
+            let (method, body) = (method.clone(), body.clone());
+            client.call_pipelines(credential, method, segments, query, body, timeout)
         };
         let answer = call(source.as_ref(), scope, PURPOSE, make).await;
         answer.map_err(|error| match error {
@@ -48,7 +53,9 @@ impl AzureDevOps for AsIdentity {
 fn of_ado(error: ado::Error) -> Error {
     let reason = error.to_string();
     match error {
-        ado::Error::RateLimited { retry_after, .. } => Error::Unavailable { reason, retry_after },
+        ado::Error::RateLimited { retry_after, .. } => {
+            Error::Unavailable { reason, retry_after: Some(retry_after.unwrap_or(PAUSE)) }
+        }
         ado::Error::Unavailable { doubtful: true, retry_after, .. } => {
             Error::Ambiguous { reason, retry_after }
         }

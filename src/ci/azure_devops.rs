@@ -2,6 +2,7 @@
 //! gateway's organizations, each call with a credential of its own.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::Method;
@@ -12,6 +13,8 @@ use super::error::Error;
 /// What a call needs to be permitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {
+    /// `vso.code`
+    Code,
     /// `vso.build`
     Read,
     /// `vso.build_execute`
@@ -22,7 +25,7 @@ pub enum Permission {
 #[async_trait]
 pub trait AzureDevOps: Debug + Send + Sync {
     /// Makes one call with a credential of its own, and returns the JSON of the answer. The path is
-    /// below the organization.
+    /// below the organization. Each attempt takes `timeout` at most.
     ///
     /// # Errors
     /// See [`Error`].
@@ -33,5 +36,6 @@ pub trait AzureDevOps: Debug + Send + Sync {
         segments: &[&str],
         query: &[(&str, &str)],
         body: Option<Value>,
+        timeout: Duration,
     ) -> Result<Value, Error>;
 }

@@ -25,7 +25,7 @@ use crate::secret::Secret;
 /// More of an answer is not read.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// How long an account is left alone that limits the rate and does not say for how long.
-const PAUSE: Duration = Duration::from_secs(60);
+pub const PAUSE: Duration = Duration::from_secs(60);
 
 /// Azure DevOps as the identity of each organization, by name.
 pub type Organizations = Arc<BTreeMap<String, Arc<dyn AzureDevOps>>>;

@@ -50,7 +50,7 @@ use std::time::Duration;
 pub const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
 pub use callback::{Callback, CallbackError, Mentioned, Scheme};
-pub use client::{Call, Client, Organizations};
+pub use client::{Call, Client, Organizations, PAUSE};
 pub use client_identity::{ClientIdentity, Unfit};
 pub use error::{Error, Refusal};
 pub use options::{Common, Kind, Options};

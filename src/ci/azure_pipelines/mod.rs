@@ -8,6 +8,7 @@
 mod cancel;
 mod check;
 mod find;
+mod merge;
 mod poll;
 mod trigger;
 
@@ -92,15 +93,33 @@ impl AzurePipelines {
         query: &[(&str, &str)],
         body: Option<Value>,
     ) -> Result<Value, Error> {
-        self.client.account.admit(self.client.clock.now())?;
+        let path = [&[self.options.project.as_str(), "_apis"], segments].concat();
+        self.call_below(permission, method, &path, query, body).await
+    }
+
+    /// A call with the whole path below the organization. One that limits the rate pauses the
+    /// account.
+    async fn call_below(
+        &self,
+        permission: Permission,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Result<Value, Error> {
+        let Client { account, clock, timeout, .. } = &self.client;
+        account.admit(clock.now())?;
         let organization = self.client.azure_devops.get(&self.options.organization);
         let Some(organization) = organization else {
             let name = &self.options.organization;
             let reason = format!("the organization {name} is called by a running gateway only");
             return Err(Error::Unavailable { reason, retry_after: None });
         };
-        let path = [&[self.options.project.as_str(), "_apis"], segments].concat();
-        organization.call(permission, method, &path, query, body).await
+        let answer = organization.call(permission, method, path, query, body, *timeout).await;
+        if let Err(Error::Unavailable { reason, retry_after: Some(wait) }) = &answer {
+            account.pause(*wait, reason, clock.now());
+        }
+        answer
     }
 
     async fn get(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Value, Error> {
@@ -120,7 +139,7 @@ impl System for AzurePipelines {
         let pipeline = self.options.pipeline.to_string();
         let path = [&self.options.project, "_apis", "pipelines", &pipeline, "runs"];
         let url = below_with(&self.options.url, &path, &[("api-version", "7.1")]);
-        Ok(Call::post(url).header("authorization", "one token").json(&self.body(trigger)?))
+        Ok(Call::post(url).header("authorization", "one token").json(&self.body(trigger, None)?))
     }
 
     async fn start(&self, trigger: &Trigger<'_>) -> Result<Started, Error> {

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{AzurePipelines, Permission, Ref};
-use crate::ci::error::{Error, Refusal};
+use crate::ci::error::Error;
 use crate::ci::trigger::Trigger;
 use crate::domain::run::{Run, Started};
 
@@ -15,8 +15,15 @@ use crate::domain::run::{Run, Started};
 const TAG: &str = "azdo-gateway";
 
 impl AzurePipelines {
-    pub(super) fn body(&self, trigger: &Trigger<'_>) -> Result<Value, Error> {
+    /// The request to run the pipeline. `merge` is the merge commit of the pull request, where it
+    /// is not known from the run.
+    pub(super) fn body(
+        &self,
+        trigger: &Trigger<'_>,
+        merge: Option<String>,
+    ) -> Result<Value, Error> {
         let (git_ref, version) = self.built(trigger.run);
+        let version = version.or(merge);
         let mut repository = json!({ "refName": git_ref });
         if let (Some(version), Some(fields)) = (version, repository.as_object_mut()) {
             fields.insert("version".into(), json!(version));
@@ -44,9 +51,9 @@ impl AzurePipelines {
     pub(super) async fn run_pipeline(&self, trigger: &Trigger<'_>) -> Result<Started, Error> {
         let pipeline = self.options.pipeline.to_string();
         let path = ["pipelines", &pipeline, "runs"];
-        let body = Some(self.body(trigger)?);
-        let answer = self.call(Permission::Execute, Method::POST, &path, &[], body).await;
-        let run = answer.map_err(|error| self.explained(trigger.run, error))?;
+        let merge = self.merge_of(trigger.run).await?;
+        let body = Some(self.body(trigger, merge)?);
+        let run = self.call(Permission::Execute, Method::POST, &path, &[], body).await?;
         let Some(id) = run.get("id").and_then(Value::as_i64) else {
             return Err(Error::ambiguous("its answer has no run"));
         };
@@ -54,21 +61,6 @@ impl AzurePipelines {
         self.tag(&id, trigger.run).await;
         let url = Some(self.web_url(&id));
         Ok(Started::Accepted { ci_id: Some(id), url })
-    }
-
-    /// A merge that is not there is the usual reason why a pull request cannot be built.
-    fn explained(&self, run: &Run, error: Error) -> Error {
-        let is_merge = self.options.git_ref == Ref::Merge;
-        let has_no_merge =
-            |run: &Run| run.pull_request.as_ref().is_some_and(|of| of.merge_commit.is_none());
-        match error {
-            Error::Refused { reason, .. } if is_merge && has_no_merge(run) => {
-                let reason =
-                    format!("the pull request has no merge commit, as with conflicts: {reason}");
-                Error::refused(reason, Refusal::Configuration)
-            }
-            other => other,
-        }
     }
 
     /// Tags are for people, so a build without its tag is no problem.

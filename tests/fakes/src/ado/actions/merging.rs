@@ -28,6 +28,13 @@ impl World {
         self.finish_due_merges();
     }
 
+    /// Finishes the merge attempts that are queued, before their time.
+    pub fn finish_merges(&mut self) {
+        let now_ms = self.now_ms;
+        self.queued_merges.iter_mut().for_each(|(due_ms, _)| *due_ms = now_ms);
+        self.finish_due_merges();
+    }
+
     /// Finishes the merge attempts whose time has come.
     pub(crate) fn finish_due_merges(&mut self) {
         let now_ms = self.now_ms;
