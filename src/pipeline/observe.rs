@@ -150,7 +150,8 @@ impl Observe {
         result
     }
 
-    /// Polls at once the runs that a verified callback of a CI mentions. Returns how many.
+    /// Polls at once the runs that a verified callback of a CI mentions. One that mentions none
+    /// that is known here changes nothing.
     ///
     /// # Errors
     /// It is not from that CI; or the store is not available.
@@ -159,7 +160,7 @@ impl Observe {
         ci: &str,
         headers: &[(String, String)],
         body: &[u8],
-    ) -> Result<Result<usize, CallbackError>, Error> {
+    ) -> Result<Result<(), CallbackError>, Error> {
         let callback = Callback { headers, body, now: self.clock.now() };
         let mentioned = match self.systems.read_callback(ci, &callback) {
             Ok(mentioned) => mentioned,
@@ -175,30 +176,29 @@ impl Observe {
             let runs: Vec<Run> = runs;
             found.extend(runs.into_iter().filter(|run| run.ci == ci).map(|run| (run.number, run)));
         }
-        let mut polled = 0;
         for run in found.into_values() {
-            polled += usize::from(self.poll_now(run).await?);
+            self.poll_now(run).await?;
         }
         self.notifiers.follow.notify();
-        Ok(Ok(polled))
+        Ok(Ok(()))
     }
 
-    async fn poll_now(&self, mut run: Run) -> Result<bool, Error> {
+    async fn poll_now(&self, mut run: Run) -> Result<(), Error> {
         for _ in 0..CONFLICTS_MAX {
             if !obeys_hints(&run) {
-                return Ok(false);
+                return Ok(());
             }
             let (id, due_at) = (run.id, Some(self.clock.now()));
             match self.runs.commit_run(RunCommit { run, lease: None, due_at }).await? {
-                Commit::Committed => return Ok(true),
+                Commit::Committed => return Ok(()),
                 Commit::Conflict | Commit::LeaseLost => {}
             }
             run = match self.runs.run(id).await? {
                 Some(changed) => changed,
-                None => return Ok(false),
+                None => return Ok(()),
             };
         }
-        Ok(false)
+        Ok(())
     }
 
     /// Cancels a run for the operator `who`.

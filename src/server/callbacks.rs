@@ -4,7 +4,6 @@
 
 use actix_web::web::{self, Data, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::json;
 
 use super::Components;
 use super::json_body::JsonBodies;
@@ -34,7 +33,7 @@ async fn callback(
     });
     let headers: Vec<_> = headers.collect();
     match observe.callback(&path, &headers, &body).await? {
-        Ok(runs) => Ok(HttpResponse::Accepted().json(json!({ "runs": runs }))),
+        Ok(()) => Ok(HttpResponse::NoContent().finish()),
         Err(why) => Err(Problem::unproved(why.to_string())),
     }
 }
