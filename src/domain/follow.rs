@@ -15,7 +15,7 @@ const LOOK_UPS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)]
 /// How often a CI is told to cancel a run, at most.
 pub const CANCEL_ATTEMPTS_MAX: u32 = 4;
 /// A run that the CI does not know so soon after its start may not be listed yet.
-pub const LISTED_WITHIN: Duration = Duration::from_secs(60);
+const LISTED_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a CI can be asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,6 +133,11 @@ pub fn is_followed(run: &Run) -> bool {
 /// Whether its CI is asked about a run at once when something is said to have happened to it there.
 pub fn obeys_hints(run: &Run) -> bool {
     matches!(run.state, State::Dispatched | State::Running)
+}
+
+/// Whether a run is lost that its CI says it does not know: it was listed long ago.
+pub fn is_lost(run: &Run, now: Timestamp) -> bool {
+    now.since(run.updated_at) >= LISTED_WITHIN
 }
 
 /// The run after the CI was asked about it in vain: why, for people; the state stays.

@@ -209,3 +209,12 @@ proptest! {
         prop_assert_eq!(from_offset_ms % step_ms, 0, "on the grid");
     }
 }
+
+#[test]
+fn a_run_is_lost_when_its_ci_does_not_know_it_for_a_minute_after_its_last_news() {
+    for state in AT_CI {
+        let told = Run { updated_at: NOW, ..run(state) };
+        assert!(!is_lost(&told, later(59)), "it may not be listed yet");
+        assert!(is_lost(&told, later(60)));
+    }
+}

@@ -15,7 +15,7 @@ use super::dispatch::LEASE;
 use crate::ci::{self, Cancelled, Observed, Systems};
 use crate::deps::Deps;
 use crate::domain::follow::{
-    self, CANCEL_ATTEMPTS_MAX, LISTED_WITHIN, Question, cancelled, not_found, with_problem,
+    self, CANCEL_ATTEMPTS_MAX, Question, cancelled, is_lost, not_found, with_problem,
 };
 use crate::domain::run::{self, Advance, Report, Run, Sender, Started, State};
 use crate::domain::time::Timestamp;
@@ -178,7 +178,7 @@ impl Asker {
         let due_at = match error {
             ci::Error::Paused { until, .. } => return Next::Postpone(*until),
             // It may not be listed yet.
-            error if error.is_gone() && now.since(run.updated_at) >= LISTED_WITHIN => {
+            error if error.is_gone() && is_lost(run, now) => {
                 let reason = format!("{} does not know the run any more: {error}", run.ci);
                 return match run::end(run, State::Errored, reason, now) {
                     Advance::To(next) => Next::Change(next, None),
