@@ -2,6 +2,7 @@
 //!
 //! All sections of the configuration with the same account share its budget.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,18 @@ use crate::secret::Secret;
 const PAUSE_MAX: Duration = Duration::from_secs(3_600);
 /// So many calls may be made at once by an account that was not called for long.
 const BURST_SECONDS: u32 = 6;
+
+tokio::task_local! {
+    /// Whether a call of the operation under way was made already.
+    static HAS_BEGUN: Cell<bool>;
+}
+
+/// Makes the calls of an operation as one, as far as `requests_per_minute` is concerned: they all
+/// count, and only the first waits for its turn. Otherwise operations that begin at the same time
+/// would use up each other's turns, and none would end.
+pub(in crate::ci) async fn as_one<T>(operation: impl Future<Output = T>) -> T {
+    HAS_BEGUN.scope(Cell::new(false), operation).await
+}
 
 /// Pauses of accounts, to be stored.
 pub(in crate::ci) type Pauses = BTreeMap<String, (Timestamp, String)>;
@@ -117,11 +130,14 @@ impl Account {
         };
         let burst = Duration::from_secs(BURST_SECONDS.into());
         let next_at = state.next_at.max(now.minus(burst));
-        if next_at > now {
+        let has_begun = HAS_BEGUN.try_with(Cell::get).unwrap_or(false);
+        if next_at > now && !has_begun {
             let reason = format!("requests_per_minute = {} is reached", state.per_minute);
             return Err(Error::Paused { reason, until: next_at });
         }
         state.next_at = next_at.plus(each);
+        // Outside of an operation each call waits for its turn.
+        let _ = HAS_BEGUN.try_with(|has_begun| has_begun.set(true));
         Ok(())
     }
 
@@ -157,6 +173,24 @@ mod tests {
         let refused = account.admit(at(1)).unwrap_err();
         assert!(refused.to_string().contains("requests_per_minute = 60"), "{refused}");
         assert!((0..1_000).all(|_| accounts.get("other", None).admit(NOW).is_ok()));
+    }
+
+    #[tokio::test]
+    async fn an_operation_that_has_begun_is_not_put_off_and_counts() {
+        let accounts = Accounts::default();
+        let account = accounts.get("jenkins ci.example", Some(10));
+        let calls = async { [account.admit(NOW), account.admit(NOW), account.admit(NOW)] };
+        assert_eq!(as_one(calls).await, [Ok(()), Ok(()), Ok(())]);
+        // Two calls could be made at once, and the third is due after twelve seconds.
+        let refused = as_one(async { [account.admit(at(11)), account.admit(at(11))] }).await;
+        assert!(refused.iter().all(Result::is_err));
+        let paused = as_one(async {
+            let first = account.admit(at(12));
+            account.pause(Duration::from_secs(60), "429", at(12));
+            [first, account.admit(at(13))]
+        });
+        let [first, second] = paused.await;
+        assert!(first.is_ok() && second.is_err(), "what the CI asks for holds for every call");
     }
 
     #[test]

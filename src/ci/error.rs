@@ -58,6 +58,22 @@ impl Error {
         }
     }
 
+    /// The error with a reason that is made of its own.
+    #[must_use]
+    pub fn reworded(self, words: impl FnOnce(&str) -> String) -> Self {
+        match self {
+            Self::Unavailable { reason, retry_after } => {
+                Self::Unavailable { reason: words(&reason), retry_after }
+            }
+            Self::Ambiguous { reason, retry_after } => {
+                Self::Ambiguous { reason: words(&reason), retry_after }
+            }
+            Self::Paused { reason, until } => Self::Paused { reason: words(&reason), until },
+            Self::Refused { reason, refusal } => Self::Refused { reason: words(&reason), refusal },
+            unknown @ Self::Unknown { .. } => unknown,
+        }
+    }
+
     /// Whether the CI does not know the run.
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::Refused { refusal: Refusal::Gone, .. })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::account::{Accounts, Pauses};
+use super::account::{Accounts, Pauses, as_one};
 use super::callback::{Callback, CallbackError, Mentioned};
 use super::client::{Client, Organizations};
 use super::client_identity::ClientIdentity;
@@ -144,8 +144,8 @@ impl Systems {
     /// # Errors
     /// See [`Error`]. A refusal is no error.
     pub async fn start(&self, name: &str, trigger: &Trigger<'_>) -> Result<Started, Error> {
-        let system = &self.get(name)?.system;
-        match system.start(trigger).await {
+        let configured = self.get(name)?;
+        match configured.in_words(as_one(configured.system.start(trigger)).await) {
             Err(Error::Refused { reason, .. }) => Ok(Started::Refused(reason)),
             answer => answer,
         }
@@ -156,7 +156,8 @@ impl Systems {
     /// # Errors
     /// See [`Error`].
     pub async fn find(&self, name: &str, run: &Run) -> Result<Option<Started>, Error> {
-        self.get(name)?.system.find(run).await
+        let configured = self.get(name)?;
+        configured.in_words(as_one(configured.system.find(run)).await)
     }
 
     /// Asks the CI of this name how runs are: an answer for each, in the same order.
@@ -164,7 +165,9 @@ impl Systems {
         match self.get(name) {
             Ok(configured) => {
                 let answers = configured.system.poll(runs).await.into_iter();
-                answers.map(|answer| answer.map(|it| configured.for_people(it))).collect()
+                answers
+                    .map(|answer| configured.in_words(answer).map(|it| configured.for_people(it)))
+                    .collect()
             }
             Err(error) => runs.iter().map(|_| Err(error.clone())).collect(),
         }
@@ -175,7 +178,8 @@ impl Systems {
     /// # Errors
     /// See [`Error`].
     pub async fn cancel(&self, name: &str, run: &Run) -> Result<Cancelled, Error> {
-        self.get(name)?.system.cancel(run, &run.reason).await
+        let configured = self.get(name)?;
+        configured.in_words(as_one(configured.system.cancel(run, &run.reason)).await)
     }
 
     /// The runs that a callback of the CI of this name mentions.
@@ -197,7 +201,7 @@ impl Systems {
     /// There is none of this name.
     pub async fn check(&self, name: &str) -> Result<Vec<Finding>, Error> {
         let configured = self.get(name)?;
-        let mut findings = configured.system.check().await;
+        let mut findings = as_one(configured.system.check()).await;
         for finding in &mut findings {
             finding.what = configured.masks.mask(&finding.what);
         }
@@ -245,13 +249,21 @@ impl Systems {
 impl Configured {
     /// What a CI says, as a status may show it: plain words, no secret, and a link that is safe.
     fn for_people(&self, observed: Observed) -> Observed {
-        let words =
-            observed.description.map(|text| plain(&self.masks.mask(&text), WORDS_CHARS_MAX));
+        let words = observed.description.map(|text| self.plain(&text));
         Observed {
             description: words.filter(|text| !text.is_empty()),
             url: observed.url.as_deref().and_then(web_link),
             ..observed
         }
+    }
+
+    /// The same for why a CI did not do what it was asked to.
+    fn in_words<T>(&self, answer: Result<T, Error>) -> Result<T, Error> {
+        answer.map_err(|error| error.reworded(|reason| self.plain(reason)))
+    }
+
+    fn plain(&self, text: &str) -> String {
+        plain(&self.masks.mask(text), WORDS_CHARS_MAX)
     }
 }
 

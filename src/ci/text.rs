@@ -13,11 +13,12 @@ use crate::secret::Secret;
 /// Characters of the CI's words that go into a status.
 const TEXT_CHARS_MAX: usize = 400;
 /// Where the systems put the text of an error, the most telling first.
-const POINTERS: [&str; 12] = [
+const POINTERS: [&str; 13] = [
     "/status/user_message",
     "/error/message",
     "/message/base/0",
     "/message",
+    "/errors/0/additionalMessage",
     "/errors/0/message",
     "/errorMessages/0",
     "/detail/0/msg",

@@ -31,6 +31,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde_json::{Value, json};
 
+use super::account::as_one;
 use super::callback::{Callback, CallbackError, Mentioned, Scheme};
 use super::client::{self, Answer, Client};
 use super::client_identity::ClientIdentity;
@@ -335,7 +336,7 @@ impl System for Http {
     async fn poll(&self, runs: &[&Run]) -> Vec<Result<Observed, Error>> {
         let mut polls = Vec::with_capacity(runs.len());
         for run in runs {
-            polls.push(self.poll_run(run));
+            polls.push(as_one(self.poll_run(run)));
         }
         stream::iter(polls).buffered(POLLS_AT_ONCE).collect().await
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::answers::{self, BUILD, ITEM, Item, item_id, list};
 use super::find::PAGE;
 use super::{Jenkins, item_of};
+use crate::ci::account::as_one;
 use crate::ci::error::{Error, Refusal};
 use crate::ci::system::Observed;
 use crate::ci::urls;
@@ -19,7 +20,7 @@ impl Jenkins {
     pub(super) async fn poll_runs(&self, runs: &[&Run]) -> Vec<Result<Observed, Error>> {
         if let [] | [_] = runs {
             return match runs.first() {
-                Some(run) => vec![self.poll_run(run).await],
+                Some(run) => vec![as_one(self.poll_run(run)).await],
                 None => Vec::new(),
             };
         }
@@ -31,7 +32,7 @@ impl Jenkins {
         for run in runs {
             answers.push(match run.ci_id.as_ref().and_then(|item| known.get(item)) {
                 Some(observed) => Ok(observed.clone()),
-                None => self.poll_run(run).await,
+                None => as_one(self.poll_run(run)).await,
             });
         }
         answers
