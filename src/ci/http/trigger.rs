@@ -1,5 +1,6 @@
 //! Starts a run.
 
+use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
 
 use super::Http;
@@ -22,9 +23,15 @@ impl Http {
         if !exists && !is_ok(call, &answer) {
             return Err(self.failure(call, &answer));
         }
+        let is_chosen = matches!(call.id, Some(TextFrom::Value(_)));
+        if is_chosen && is_page(&answer) {
+            // Nothing in it says that the CI has the run, and under its id it is started once.
+            return Err(Error::ambiguous("a page in place of an answer"));
+        }
         let body = serde_json::from_slice::<Value>(&answer.body).ok();
         let known = body.as_ref().unwrap_or(&Value::Null);
-        let mut ci_id = self.id(call, &answer, known, &context).await?;
+        let ci_id = self.id(call, &answer, known, &context).await;
+        let mut ci_id = ci_id.map_err(|error| self.started_without_id(error))?;
         if let (None, true, Some(TextFrom::Body(pointer)), Some(sent)) =
             (&ci_id, exists, &call.id, &sent)
         {
@@ -40,6 +47,19 @@ impl Http {
         };
         let url = self.web_url(call, Some(&answer), known, &context);
         Ok(Started::Accepted { ci_id, url })
+    }
+
+    /// The run was started, whatever became of the second request, for its id. A refusal would only
+    /// be repeated, with another run each time, where the run cannot be looked up.
+    fn started_without_id(&self, error: Error) -> Error {
+        match error {
+            Error::Unavailable { reason, retry_after } => Error::Ambiguous { reason, retry_after },
+            Error::Paused { reason, .. } => Error::ambiguous(reason),
+            Error::Refused { reason, .. } if self.options.find.is_some() => {
+                Error::ambiguous(reason)
+            }
+            other => other,
+        }
     }
 
     /// What a success without an id means: the CI may answer so where it refuses, or where it is
@@ -77,4 +97,9 @@ impl Http {
             )),
         }
     }
+}
+
+/// Whether it is for a browser, as a proxy or a sign-in sends it.
+fn is_page(answer: &Answer) -> bool {
+    answer.header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html"))
 }
