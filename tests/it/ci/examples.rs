@@ -3,9 +3,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fakes::systems::{airflow, argo, prefect, teamcity, tekton, woodpecker};
+use fakes::faults::Action;
+use fakes::http::Response;
+use fakes::systems::{State, airflow, argo, prefect, teamcity, tekton, woodpecker};
 
-use super::world::{Configured, Kind, NAME};
+use super::world::{Configured, Kind, NAME, World};
+use crate::harness::Settings;
 
 const TEKTON_FILE: &str = include_str!("../../../config/examples/tekton.toml");
 
@@ -38,7 +41,11 @@ pub(super) const TEAMCITY: Kind = Kind {
     start: ("POST", "/buildQueue"),
     cancel: ("POST", "/builds/"),
     poll: ("GET", "/builds/"),
-    has_callbacks: true,
+    list: None,
+    refusals: &[(|it| it.change_ci("Proj_Build", "Proj_None"), "Proj_None", false)],
+    tries_when_redirected: 1,
+    finds: true,
+    signs_time: false,
     locks_out: false,
     state_of_errored: "error",
     state_of_cancelled: "error",
@@ -57,7 +64,11 @@ pub(super) const AIRFLOW: Kind = Kind {
     start: ("POST", "/dagRuns"),
     cancel: ("PATCH", "/dagRuns/"),
     poll: ("GET", "/dagRuns/"),
-    has_callbacks: false,
+    list: None,
+    refusals: &[(|it| it.change_ci("/dags/ci_build/", "/dags/ci_none/"), "ci_none", false)],
+    tries_when_redirected: 1,
+    finds: false,
+    signs_time: false,
     locks_out: false,
     // Airflow has one word for both, and for what was cancelled.
     state_of_errored: "failed",
@@ -77,7 +88,11 @@ pub(super) const WOODPECKER: Kind = Kind {
     start: ("POST", "/pipelines"),
     cancel: ("POST", "/cancel"),
     poll: ("GET", "/pipelines/"),
-    has_callbacks: false,
+    list: None,
+    refusals: &[(|it| it.change_ci("/repos/7/", "/repos/8/"), "404", false)],
+    tries_when_redirected: 1,
+    finds: true,
+    signs_time: false,
     locks_out: false,
     state_of_errored: "error",
     state_of_cancelled: "error",
@@ -93,6 +108,7 @@ pub(super) const TEKTON: Kind = Kind {
         let token = "{ file = \"/var/run/secrets/kubernetes.io/serviceaccount/token\" }";
         let keys = keys(TEKTON_FILE, "kubernetes", &url)
             .replace("https://kubernetes.default.svc", &url)
+            .replace("https://tekton.example.com", &url)
             .replace(token, "{ env = \"CI_TOKEN\" }");
         let keys = keys.lines().filter(|line| !line.starts_with("ca_file = "));
         Configured { keys: keys.collect::<Vec<_>>().join("\n"), variables, pipeline: None }
@@ -100,7 +116,11 @@ pub(super) const TEKTON: Kind = Kind {
     start: ("POST", "/pipelineruns"),
     cancel: ("PATCH", "/pipelineruns/"),
     poll: ("GET", "/pipelineruns/"),
-    has_callbacks: false,
+    list: None,
+    refusals: &[(|it| it.change_ci("/namespaces/ci/", "/namespaces/none/"), "none", true)],
+    tries_when_redirected: 1,
+    finds: false,
+    signs_time: false,
     locks_out: false,
     state_of_errored: "error",
     state_of_cancelled: "error",
@@ -132,7 +152,15 @@ pub(super) const ARGO: Kind = Kind {
     start: ("POST", "/submit"),
     cancel: ("PUT", "/terminate"),
     poll: ("GET", "/workflows/"),
-    has_callbacks: false,
+    list: None,
+    refusals: &[(
+        |it| it.change_ci("resourceName = \"build\"", "resourceName = \"none\""),
+        "none",
+        false,
+    )],
+    tries_when_redirected: 1,
+    finds: false,
+    signs_time: false,
     locks_out: false,
     state_of_errored: "error",
     state_of_cancelled: "error",
@@ -154,8 +182,32 @@ pub(super) const PREFECT: Kind = Kind {
     start: ("POST", "/create_flow_run"),
     cancel: ("POST", "/set_state"),
     poll: ("GET", "/flow_runs/"),
-    has_callbacks: false,
+    list: None,
+    refusals: &[(|it| it.change_ci("/api/deployments/", "/api/deployments/0"), "404", false)],
+    tries_when_redirected: 1,
+    finds: true,
+    signs_time: false,
     locks_out: false,
     state_of_errored: "error",
     state_of_cancelled: "error",
 };
+
+/// The id of a run that was started is asked for with a second request.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_whose_id_is_asked_for_in_vain_is_looked_up() {
+    let world = World::new(&WOODPECKER);
+    let asked = |settings: &mut Settings| {
+        let url = format!("{}/{NAME}/api/repos/7/pipelines/{{{{ value }}}}", world.env.shell.url());
+        let then = format!("then = {{ from = \"/number\", url = \"{url}\", id = \"/number\" }}");
+        settings.change_ci("id = \"/number\"\nweb_url", &format!("{then}\nweb_url"));
+    };
+    let broken = Action::Respond(Response::text(500, "try again"));
+    world.next_fails(WOODPECKER.poll, 1, broken);
+    let gateway = world.gateway_with("1s", asked).await;
+    let (id, commit) = world.env.open("topic");
+    let build = world.until_builds(1).await;
+    world.set(&build, State::Succeeded);
+    world.env.until_status(id, &commit, "build", "succeeded").await;
+    assert_eq!(world.builds().len(), 1, "it was started once");
+    gateway.stop().await;
+}

@@ -4,6 +4,7 @@
 mod call;
 /// `check-config`.
 mod check_config;
+mod ci;
 /// `explain`.
 mod explain;
 /// `hooks`.

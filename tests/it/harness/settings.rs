@@ -147,6 +147,18 @@ azure_devops_url = "{organization_url}"
         )
     }
 
+    /// Adds a key to `[ci.builder]`, before its tables.
+    pub(crate) fn add_to_ci(&mut self, key: &str) {
+        self.ci = Some(format!("{key}\n{}", self.ci.as_deref().expect("it has keys")));
+    }
+
+    /// Replaces a part of the keys of `[ci.builder]`, which has to be there.
+    pub(crate) fn change_ci(&mut self, from: &str, to: &str) {
+        let keys = self.ci.take().expect("it has keys");
+        assert!(keys.contains(from), "{keys} has {from}");
+        self.ci = Some(keys.replace(from, to));
+    }
+
     fn storage(&self) -> String {
         let sqlite = || format!("url = \"sqlite:{}\"", self.database().display());
         self.storage.clone().unwrap_or_else(sqlite)

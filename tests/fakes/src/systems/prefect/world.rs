@@ -54,13 +54,7 @@ impl World {
 }
 
 impl Neighbour for World {
-    fn faults(&mut self) -> &mut Faults {
-        &mut self.faults
-    }
-
-    fn journal(&mut self) -> &mut Journal {
-        &mut self.journal
-    }
+    crate::neighbour::kept_in_fields!();
 
     fn answer(&mut self, request: &Request, now_ms: i64) -> Response {
         self.route(request, now_ms).unwrap_or_else(|refusal| refusal)
@@ -72,9 +66,5 @@ impl System for World {
 
     fn builds(&mut self) -> &mut Builds {
         &mut self.builds
-    }
-
-    fn callback(&self, _number: u64, _now_ms: i64) -> Option<Request> {
-        None
     }
 }
