@@ -137,9 +137,19 @@ impl Asker {
                 }
                 Err(_) => {}
             }
-            let stored = self.at_ci.commit(leased, |run, now| match &answer {
-                Ok(observed) => self.observed(run, observed, now),
-                Err(error) => self.not_polled(run, error, now),
+            let asked = leased.run.revision;
+            let stored = self.at_ci.commit(leased, |run, now| {
+                let next = match &answer {
+                    Ok(observed) => self.observed(run, observed, now),
+                    Err(error) => self.not_polled(run, error, now),
+                };
+                match next {
+                    // What changed the run meanwhile may be a hint about something newer.
+                    Next::Change(run_then, Some(_)) if run.revision != asked => {
+                        Next::Change(run_then, Some(now))
+                    }
+                    next => next,
+                }
             });
             if let Some(run) = stored.await {
                 tracing::info!(run = %run.id, check = run.check, state = run.state.as_str(),

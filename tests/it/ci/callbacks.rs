@@ -1,10 +1,11 @@
 //! Callbacks of the CIs that have them: hints, which change nothing by themselves.
 
+use fakes::faults::Action;
 use fakes::systems::State;
 use reqwest::StatusCode;
 
 use super::world::{Kind, World, is, run, send};
-use crate::harness::{InProcess, Settings};
+use crate::harness::{InProcess, Settings, WAIT_MAX};
 
 pub(super) async fn a_callback_is_a_hint(kind: &Kind) {
     let world = World::new(kind);
@@ -35,6 +36,24 @@ pub(super) async fn a_callback_is_a_hint(kind: &Kind) {
     world.set(&other_build, State::Failed);
     assert_eq!(send(&gateway.url, &world.callback(&other_build)).await, StatusCode::NO_CONTENT);
     world.env.until_status(other, &other_commit, "build", "failed").await;
+    world.env.until_status(id, &commit, "build", "succeeded").await;
+    gateway.stop().await;
+}
+
+/// The CI answers, ends the build, and says so before its answer arrives.
+pub(super) async fn a_callback_during_a_poll_is_not_lost(kind: &Kind) {
+    let world = World::new(kind);
+    let gateway = world.gateway_with("1h", |_| {}).await;
+    let (id, commit) = world.env.open("topic");
+    let build = world.until_builds(1).await;
+    gateway.api.until("/v1/runs", is("dispatched")).await;
+    world.set(&build, State::Running);
+    world.next_fails(kind.poll, 1, Action::Hold { before: false });
+    assert_eq!(send(&gateway.url, &world.callback(&build)).await, StatusCode::NO_CONTENT);
+    world.env.shell.wait_for_held(WAIT_MAX, 1).await.expect("it is polled");
+    world.set(&build, State::Succeeded);
+    assert_eq!(send(&gateway.url, &world.callback(&build)).await, StatusCode::NO_CONTENT);
+    world.env.shell.release();
     world.env.until_status(id, &commit, "build", "succeeded").await;
     gateway.stop().await;
 }

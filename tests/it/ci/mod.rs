@@ -93,6 +93,7 @@ for_each_kind! { cancelling:
 
 table! { callbacks:
     a_callback_is_a_hint
+    a_callback_during_a_poll_is_not_lost
     a_callback_that_is_not_proved_is_refused
     a_callback_about_an_unknown_run_changes_nothing
 ; for [
