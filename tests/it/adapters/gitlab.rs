@@ -85,18 +85,7 @@ async fn a_project_may_be_named_by_its_id() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_is_found_by_the_exact_id_only() {
-    let adapter = adapter();
-    let run = adapter.run(OUR_ID);
-    adapter.started(OTHER_ID).await;
-    assert_eq!(adapter.find(&run).await, Ok(None));
-    adapter.fail_next("POST", "/pipeline", Action::DropAfter);
-    let lost = adapter.start(&run).await;
-    assert!(matches!(lost, Err(Error::Ambiguous { .. })), "{lost:?}");
-    let number = adapter.system(|system| system.builds().all()[1].number.to_string());
-    adapter.started(OTHER_ID).await;
-    assert_eq!(adapter.find(&run).await, Ok(Some(number)));
-    let older = Run { created_at: adapter.clock.now().plus(Duration::from_secs(120)), ..run };
-    assert_eq!(adapter.find(&older).await, Ok(None));
+    adapter().assert_lost_start_is_found("/pipeline").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,45 +121,32 @@ async fn an_unreadable_success_is_ambiguous() {
     let adapter = adapter();
     for body in [Response::json(201, &json!({})), Response::html(200, "<html>")] {
         adapter.fail_next("POST", "/pipeline", Action::Respond(body));
-        let answer = adapter.start(&adapter.run(OUR_ID)).await;
-        assert!(matches!(answer, Err(Error::Ambiguous { .. })), "{answer:?}");
+        adapter.assert_ambiguous(&adapter.run(OUR_ID)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_state_is_polled_alone_and_in_one_list() {
     let adapter = adapter();
-    let (first, number) = adapter.started(OUR_ID).await;
-    let (second, other) = adapter.started(OTHER_ID).await;
-    for (state, expected, requests) in [
-        (State::Queued, Reported::Running, 1),
-        (State::Running, Reported::Running, 1),
-        (State::Succeeded, Reported::Succeeded, 1),
-        // A list does not tell why a pipeline failed.
-        (State::Failed, Reported::Failed, 2),
-        (State::Errored, Reported::Errored, 2),
-        (State::Cancelled, Reported::Cancelled, 1),
-    ] {
-        adapter.set_state(number, state);
-        let observed = adapter.poll(&first).await.unwrap();
-        assert_eq!((observed.state, observed.url), (expected, first.url.clone()), "{state:?}");
-        let before = adapter.requests();
-        let both = adapter.systems.poll(NAME, &[&second, &first]).await;
-        assert_eq!(adapter.requests(), before + requests, "{state:?}");
-        let states: Vec<_> = both.into_iter().map(|one| one.unwrap().state).collect();
-        assert_eq!(states, [Reported::Running, expected]);
-    }
+    let both = adapter
+        .assert_states([
+            (State::Queued, Reported::Running, 1),
+            (State::Running, Reported::Running, 1),
+            (State::Succeeded, Reported::Succeeded, 1),
+            // A list does not tell why a pipeline failed.
+            (State::Failed, Reported::Failed, 2),
+            (State::Errored, Reported::Errored, 2),
+            (State::Cancelled, Reported::Cancelled, 1),
+        ])
+        .await;
+    let (first, number) = both[0].clone();
     let shown = adapter.poll(&Run { ci_id: Some(number.to_string()), ..first.clone() }).await;
     assert_eq!(shown.unwrap().state, Reported::Cancelled);
     adapter.world::<World, _>(|world| world.show(number, "failed", Some("no <visible> job")));
     let told = adapter.poll(&first).await.unwrap();
     assert_eq!(told.state, Reported::Errored);
     assert!(told.description.unwrap().ends_with("no visible job"));
-    // One that the list lacks is asked for by itself.
-    adapter.system(|system| system.builds().delete(other));
-    let both = adapter.systems.poll(NAME, &[&second, &first]).await;
-    assert!(both[0].as_ref().is_err_and(Error::is_gone), "{both:?}");
-    assert!(both[1].is_ok());
+    adapter.assert_unlisted_is_asked_for(both).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

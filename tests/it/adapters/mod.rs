@@ -11,7 +11,7 @@ use azdo_gateway::ci::{
 };
 use azdo_gateway::clock::Clock;
 use azdo_gateway::domain::id::RunId;
-use azdo_gateway::domain::run::{Run, Started};
+use azdo_gateway::domain::run::{Reported, Run, Started};
 use azdo_gateway::domain::time::Timestamp;
 use azdo_gateway::secret::Secret;
 use fakes::faults::{Action, Rule};
@@ -124,6 +124,51 @@ impl Adapter {
 
     async fn poll(&self, run: &Run) -> Result<Observed, Error> {
         self.systems.poll(NAME, &[run]).await.remove(0)
+    }
+
+    /// A start whose answer is lost is found by its id, and no other run is taken for it.
+    async fn assert_lost_start_is_found(&self, path_part: &str) {
+        let run = self.run(OUR_ID);
+        self.started(OTHER_ID).await;
+        assert_eq!(self.find(&run).await, Ok(None));
+        self.fail_next("POST", path_part, Action::DropAfter);
+        self.assert_ambiguous(&run).await;
+        let number = self.system(|system| system.builds().all()[1].number.to_string());
+        self.started(OTHER_ID).await;
+        assert_eq!(self.find(&run).await, Ok(Some(number)));
+        let older = Run { created_at: self.clock.now().plus(Duration::from_secs(120)), ..run };
+        assert_eq!(self.find(&older).await, Ok(None), "it is not looked for in older runs");
+    }
+
+    /// The next start leaves in doubt whether it happened.
+    async fn assert_ambiguous(&self, run: &Run) {
+        let answer = self.start(run).await;
+        assert!(matches!(answer, Err(Error::Ambiguous { .. })), "{answer:?}");
+    }
+
+    /// Each state is told alone and in a list with another run, which costs so many requests.
+    async fn assert_states(&self, states: [(State, Reported, usize); 6]) -> [(Run, u64); 2] {
+        let (first, number) = self.started(OUR_ID).await;
+        let (second, other) = self.started(OTHER_ID).await;
+        for (state, expected, requests) in states {
+            self.set_state(number, state);
+            let observed = self.poll(&first).await.unwrap();
+            assert_eq!((observed.state, observed.url), (expected, first.url.clone()), "{state:?}");
+            let before = self.requests();
+            let both = self.systems.poll(NAME, &[&second, &first]).await;
+            assert_eq!(self.requests(), before + requests, "{state:?}");
+            let states: Vec<_> = both.into_iter().map(|one| one.unwrap().state).collect();
+            assert_eq!(states, [Reported::Running, expected]);
+        }
+        [(first, number), (second, other)]
+    }
+
+    /// A run that the list lacks is asked for by itself.
+    async fn assert_unlisted_is_asked_for(&self, [(first, _), (second, other)]: [(Run, u64); 2]) {
+        self.system(|system| system.builds().delete(other));
+        let both = self.systems.poll(NAME, &[&second, &first]).await;
+        assert!(both[0].as_ref().is_err_and(Error::is_gone), "{both:?}");
+        assert!(both[1].is_ok());
     }
 
     /// What `ci check` finds wrong, and what it only notes.

@@ -6,10 +6,21 @@ use fakes::systems::{Build, State};
 use serde_json::Value;
 
 use super::world::{Kind, World, cancel, is, run};
-use crate::harness::{Settings, WAIT_MAX};
+use crate::harness::{InProcess, Settings, WAIT_MAX};
 
 fn first_is_cancelled(builds: &[Build]) -> bool {
     builds[0].state == State::Cancelled
+}
+
+/// A gateway with a run that is shown as running: with its pull request and its build.
+async fn running(kind: &Kind) -> (World, InProcess, u64, Build) {
+    let world = World::new(kind);
+    let gateway = world.gateway().await;
+    let (id, _) = world.env.open("topic");
+    let build = world.until_builds(1).await;
+    world.set(&build, State::Running);
+    gateway.api.until("/v1/runs", is("running")).await;
+    (world, gateway, id, build)
 }
 
 pub(super) async fn a_run_is_cancelled_before_and_during_its_start(kind: &Kind) {
@@ -83,12 +94,7 @@ pub(super) async fn a_cancel_that_comes_too_late_changes_nothing(kind: &Kind) {
 }
 
 pub(super) async fn a_newer_commit_cancels_the_older_run(kind: &Kind) {
-    let world = World::new(kind);
-    let gateway = world.gateway().await;
-    let (id, _) = world.env.open("topic");
-    let older = world.until_builds(1).await;
-    world.set(&older, State::Running);
-    gateway.api.until("/v1/runs", is("running")).await;
+    let (world, gateway, id, older) = running(kind).await;
     let newest = world.env.push("topic");
     let newer = world.until_builds(2).await;
     let is_cancelled = |builds: &[Build]| {
@@ -102,24 +108,14 @@ pub(super) async fn a_newer_commit_cancels_the_older_run(kind: &Kind) {
 }
 
 pub(super) async fn a_closed_pull_request_cancels_its_run(kind: &Kind) {
-    let world = World::new(kind);
-    let gateway = world.gateway().await;
-    let (id, _) = world.env.open("topic");
-    let build = world.until_builds(1).await;
-    world.set(&build, State::Running);
-    gateway.api.until("/v1/runs", is("running")).await;
+    let (world, gateway, id, _) = running(kind).await;
     world.env.shell.ado(|ado| ado.abandon(id));
     world.until("the build is cancelled", first_is_cancelled).await;
     gateway.stop().await;
 }
 
 pub(super) async fn a_cancel_is_repeated(kind: &Kind) {
-    let world = World::new(kind);
-    let gateway = world.gateway().await;
-    let (id, _) = world.env.open("topic");
-    let build = world.until_builds(1).await;
-    world.set(&build, State::Running);
-    gateway.api.until("/v1/runs", is("running")).await;
+    let (world, gateway, id, _) = running(kind).await;
     let unavailable = Action::Respond(Response::text(503, "try later"));
     world.next_fails(kind.cancel, 1, unavailable);
     world.env.shell.ado(|ado| ado.abandon(id));

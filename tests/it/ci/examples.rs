@@ -36,19 +36,13 @@ pub(super) const TEAMCITY: Kind = Kind {
         let keys = keys(text, "teamcity", &url).replace("TEAMCITY_TOKEN", "CI_TOKEN");
         let callback = "callback = { scheme = \"token\", header = \"Authorization\", \
                         id = \"/payload/id\" }\nwebhook_secret = { env = \"CI_WEBHOOK\" }";
-        Configured { keys: format!("{callback}\n{keys}"), variables, pipeline: None }
+        Configured { keys: format!("{callback}\n{keys}"), variables, ..Configured::default() }
     },
     start: ("POST", "/buildQueue"),
     cancel: ("POST", "/builds/"),
     poll: ("GET", "/builds/"),
-    list: None,
     refusals: &[(|it| it.change_ci("Proj_Build", "Proj_None"), "Proj_None", false)],
-    tries_when_redirected: 1,
-    finds: true,
-    signs_time: false,
-    locks_out: false,
-    state_of_errored: "error",
-    state_of_cancelled: "error",
+    ..Kind::USUAL
 };
 
 pub(super) const AIRFLOW: Kind = Kind {
@@ -59,20 +53,17 @@ pub(super) const AIRFLOW: Kind = Kind {
         let url = env.shell.add_system(NAME, Box::new(world));
         let text = include_str!("../../../config/examples/airflow.toml");
         let keys = keys(text, "airflow", &url).replace("AIRFLOW_PASSWORD", "CI_TOKEN");
-        Configured { keys, variables, pipeline: None }
+        Configured { keys, variables, ..Configured::default() }
     },
     start: ("POST", "/dagRuns"),
     cancel: ("PATCH", "/dagRuns/"),
     poll: ("GET", "/dagRuns/"),
-    list: None,
     refusals: &[(|it| it.change_ci("/dags/ci_build/", "/dags/ci_none/"), "ci_none", false)],
-    tries_when_redirected: 1,
     finds: false,
-    signs_time: false,
-    locks_out: false,
     // Airflow has one word for both, and for what was cancelled.
     state_of_errored: "failed",
     state_of_cancelled: "failed",
+    ..Kind::USUAL
 };
 
 pub(super) const WOODPECKER: Kind = Kind {
@@ -83,19 +74,13 @@ pub(super) const WOODPECKER: Kind = Kind {
         let url = env.shell.add_system(NAME, Box::new(world));
         let text = include_str!("../../../config/examples/woodpecker.toml");
         let keys = keys(text, "woodpecker", &url).replace("WOODPECKER_TOKEN", "CI_TOKEN");
-        Configured { keys, variables, pipeline: None }
+        Configured { keys, variables, ..Configured::default() }
     },
     start: ("POST", "/pipelines"),
     cancel: ("POST", "/cancel"),
     poll: ("GET", "/pipelines/"),
-    list: None,
     refusals: &[(|it| it.change_ci("/repos/7/", "/repos/8/"), "404", false)],
-    tries_when_redirected: 1,
-    finds: true,
-    signs_time: false,
-    locks_out: false,
-    state_of_errored: "error",
-    state_of_cancelled: "error",
+    ..Kind::USUAL
 };
 
 pub(super) const TEKTON: Kind = Kind {
@@ -111,19 +96,14 @@ pub(super) const TEKTON: Kind = Kind {
             .replace("https://tekton.example.com", &url)
             .replace(token, "{ env = \"CI_TOKEN\" }");
         let keys = keys.lines().filter(|line| !line.starts_with("ca_file = "));
-        Configured { keys: keys.collect::<Vec<_>>().join("\n"), variables, pipeline: None }
+        Configured { keys: keys.collect::<Vec<_>>().join("\n"), variables, ..Configured::default() }
     },
     start: ("POST", "/pipelineruns"),
     cancel: ("PATCH", "/pipelineruns/"),
     poll: ("GET", "/pipelineruns/"),
-    list: None,
     refusals: &[(|it| it.change_ci("/namespaces/ci/", "/namespaces/none/"), "none", true)],
-    tries_when_redirected: 1,
     finds: false,
-    signs_time: false,
-    locks_out: false,
-    state_of_errored: "error",
-    state_of_cancelled: "error",
+    ..Kind::USUAL
 };
 
 /// Tekton's EventListener, which cannot be asked: the pipeline reports.
@@ -132,7 +112,7 @@ pub(super) const LISTENER: Kind = Kind {
         let world = tekton::World::new(3507);
         let variables = vec![("TEKTON_SECRET", world.listener_secret().to_owned())];
         let url = env.shell.add_system(NAME, Box::new(world));
-        Configured { keys: keys(TEKTON_FILE, "listener", &url), variables, pipeline: None }
+        Configured { keys: keys(TEKTON_FILE, "listener", &url), variables, ..Configured::default() }
     },
     seed: 3507,
     start: ("POST", "/"),
@@ -147,23 +127,18 @@ pub(super) const ARGO: Kind = Kind {
         let url = env.shell.add_system(NAME, Box::new(world));
         let text = include_str!("../../../config/examples/argo.toml");
         let keys = keys(text, "argo", &url).replace("ARGO_TOKEN", "CI_TOKEN");
-        Configured { keys, variables, pipeline: None }
+        Configured { keys, variables, ..Configured::default() }
     },
     start: ("POST", "/submit"),
     cancel: ("PUT", "/terminate"),
     poll: ("GET", "/workflows/"),
-    list: None,
     refusals: &[(
         |it| it.change_ci("resourceName = \"build\"", "resourceName = \"none\""),
         "none",
         false,
     )],
-    tries_when_redirected: 1,
     finds: false,
-    signs_time: false,
-    locks_out: false,
-    state_of_errored: "error",
-    state_of_cancelled: "error",
+    ..Kind::USUAL
 };
 
 pub(super) const PREFECT: Kind = Kind {
@@ -177,19 +152,13 @@ pub(super) const PREFECT: Kind = Kind {
         let keys = keys(text, "prefect", &url)
             .replace("PREFECT_PASSWORD", "CI_TOKEN")
             .replace("00000000-0000-0000-0000-000000000000", &deployment);
-        Configured { keys, variables, pipeline: None }
+        Configured { keys, variables, ..Configured::default() }
     },
     start: ("POST", "/create_flow_run"),
     cancel: ("POST", "/set_state"),
     poll: ("GET", "/flow_runs/"),
-    list: None,
     refusals: &[(|it| it.change_ci("/api/deployments/", "/api/deployments/0"), "404", false)],
-    tries_when_redirected: 1,
-    finds: true,
-    signs_time: false,
-    locks_out: false,
-    state_of_errored: "error",
-    state_of_cancelled: "error",
+    ..Kind::USUAL
 };
 
 /// The id of a run that was started is asked for with a second request.

@@ -19,19 +19,15 @@ pub(super) const BUILDKITE: Kind = Kind {
             ("CI_WEBHOOK", world.webhook_secret().to_owned()),
         ];
         let url = env.shell.add_system(NAME, Box::new(world));
-        Configured { keys: format!("{keys}\nurl = \"{url}\""), variables, pipeline: None }
+        Configured { keys: format!("{keys}\nurl = \"{url}\""), variables, ..Configured::default() }
     },
     start: ("POST", "/builds"),
     cancel: ("PUT", "/cancel"),
     poll: ("GET", "/builds/"),
     list: Some(("GET", "/builds?")),
     refusals: &[(|it| it.change_ci("pipeline = \"web\"", "pipeline = \"none\""), "404", true)],
-    tries_when_redirected: 1,
-    finds: true,
     signs_time: true,
-    locks_out: false,
-    state_of_errored: "error",
-    state_of_cancelled: "error",
+    ..Kind::USUAL
 };
 
 pub(super) const AZURE_PIPELINES: Kind = Kind {
@@ -53,11 +49,7 @@ pub(super) const AZURE_PIPELINES: Kind = Kind {
         (with_undeclared_input, "undeclared", false),
     ],
     tries_when_redirected: 4,
-    finds: true,
-    signs_time: false,
-    locks_out: false,
-    state_of_errored: "error",
-    state_of_cancelled: "error",
+    ..Kind::USUAL
 };
 
 pub(super) const DBT_CLOUD: Kind = Kind {
@@ -75,19 +67,15 @@ pub(super) const DBT_CLOUD: Kind = Kind {
             ("CI_WEBHOOK", world.webhook_secret().to_owned()),
         ];
         let url = env.shell.add_system(NAME, Box::new(world));
-        Configured { keys: format!("{keys}\nurl = \"{url}\""), variables, pipeline: None }
+        Configured { keys: format!("{keys}\nurl = \"{url}\""), variables, ..Configured::default() }
     },
     start: ("POST", "/run/"),
     cancel: ("POST", "/cancel/"),
     poll: ("GET", "/runs/"),
     list: Some(("GET", "pk__in=")),
     refusals: &[(|it| it.change_ci("job = ", "job = 9"), "was not found", true)],
-    tries_when_redirected: 1,
-    finds: true,
-    signs_time: false,
     locks_out: true,
-    state_of_errored: "error",
-    state_of_cancelled: "error",
+    ..Kind::USUAL
 };
 
 pub(super) const JENKINS: Kind = Kind {
@@ -101,7 +89,11 @@ pub(super) const JENKINS: Kind = Kind {
         let variables = vec![("CI_TOKEN", world.token().to_owned())];
         let path = world.job_path();
         let url = env.shell.add_system(NAME, Box::new(world));
-        Configured { keys: format!("{keys}\nurl = \"{url}{path}\""), variables, pipeline: None }
+        Configured {
+            keys: format!("{keys}\nurl = \"{url}{path}\""),
+            variables,
+            ..Configured::default()
+        }
     },
     start: ("POST", "/buildWithParameters"),
     cancel: ("POST", "/stop"),
@@ -111,12 +103,7 @@ pub(super) const JENKINS: Kind = Kind {
         (|it| it.change_ci("/job/", "/job/none/job/"), "there is no such job", true),
         (with_undeclared_input, "does not declare the parameter undeclared", false),
     ],
-    tries_when_redirected: 1,
-    finds: true,
-    signs_time: false,
-    locks_out: false,
-    state_of_errored: "error",
-    state_of_cancelled: "error",
+    ..Kind::USUAL
 };
 
 pub(super) const GITHUB_ACTIONS: Kind = Kind {
@@ -134,7 +121,7 @@ pub(super) const GITHUB_ACTIONS: Kind = Kind {
             ("CI_WEBHOOK", world.webhook_secret().to_owned()),
         ];
         let url = env.shell.add_system(NAME, Box::new(world));
-        Configured { keys: format!("{keys}\nurl = \"{url}\""), variables, pipeline: None }
+        Configured { keys: format!("{keys}\nurl = \"{url}\""), variables, ..Configured::default() }
     },
     start: ("POST", "/dispatches"),
     cancel: ("POST", "/cancel"),
@@ -145,12 +132,7 @@ pub(super) const GITHUB_ACTIONS: Kind = Kind {
         (|it| it.change_ci("ref = \"main\"", "ref = \"none\""), "No ref found for: none", false),
         (with_undeclared_input, "undeclared", false),
     ],
-    tries_when_redirected: 1,
-    finds: true,
-    signs_time: false,
-    locks_out: false,
-    state_of_errored: "error",
-    state_of_cancelled: "error",
+    ..Kind::USUAL
 };
 
 pub(super) const GITLAB: Kind = Kind {
@@ -167,7 +149,7 @@ pub(super) const GITLAB: Kind = Kind {
             ("CI_WEBHOOK", world.webhook_secret().to_owned()),
         ];
         let url = env.shell.add_system(NAME, Box::new(world));
-        Configured { keys: format!("{keys}\nurl = \"{url}\""), variables, pipeline: None }
+        Configured { keys: format!("{keys}\nurl = \"{url}\""), variables, ..Configured::default() }
     },
     start: ("POST", "/pipeline"),
     cancel: ("POST", "/cancel"),
@@ -182,10 +164,6 @@ pub(super) const GITLAB: Kind = Kind {
         (|it| it.change_ci("ref = \"main\"", "ref = \"none\""), "Reference not found", false),
         (with_undeclared_input, "undeclared", false),
     ],
-    tries_when_redirected: 1,
-    finds: true,
     signs_time: true,
-    locks_out: false,
-    state_of_errored: "error",
-    state_of_cancelled: "error",
+    ..Kind::USUAL
 };

@@ -48,6 +48,25 @@ pub(super) struct Kind {
     pub(super) state_of_cancelled: &'static str,
 }
 
+impl Kind {
+    /// What most kinds have in common. A row sets the rest.
+    pub(super) const USUAL: Kind = Kind {
+        seed: 0,
+        configure: |_| Configured::default(),
+        start: ("", ""),
+        cancel: ("", ""),
+        poll: ("", ""),
+        list: None,
+        refusals: &[],
+        tries_when_redirected: 1,
+        finds: true,
+        signs_time: false,
+        locks_out: false,
+        state_of_errored: "error",
+        state_of_cancelled: "error",
+    };
+}
+
 /// The configuration of a CI.
 #[derive(Default)]
 pub(super) struct Configured {
