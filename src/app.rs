@@ -10,7 +10,7 @@ mod components;
 /// The reconcilers of every organization.
 mod reconcilers;
 
-/// The messages by which replicas wake each other.
+/// The messages by which replicas wake each other, and tell what has changed.
 mod wake_ups;
 
 /// Every stage and reconciler with its timer.

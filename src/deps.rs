@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::ado::Throttle;
+use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::health::Health;
 use crate::secret::Keyring;
@@ -25,6 +26,7 @@ pub struct Deps {
     pub health: Arc<Health>,
     pub retired_hooks: Arc<RetiredHooks>,
     pub notifiers: Notifiers,
+    pub changes: Changes,
     pub clock: Clock,
     pub instance: Instance,
     /// Cancelled when the gateway stops: from then on no call is started.
@@ -53,6 +55,7 @@ impl Deps {
             health: Arc::default(),
             retired_hooks: Arc::default(),
             notifiers: Notifiers::default(),
+            changes: Changes::default(),
             instance,
             stop: CancellationToken::new(),
         }

@@ -43,6 +43,9 @@ pub mod deps;
 /// The loop that drives every stage and reconciler.
 pub mod worker;
 
+/// What has changed, for those who watch.
+pub mod changes;
+
 /// The current problems of each organization, for `/readyz`, the API and metrics.
 pub mod health;
 

@@ -1,50 +1,99 @@
-//! Replicas wake each other: what one has stored, another may do while the first one is busy.
+//! Replicas tell each other which of their workers have work, since one may do it while the first
+//! one is busy, and what has changed, for those who watch.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::select_all;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
+use crate::changes::{Change, Changes};
 use crate::storage::Store;
 use crate::worker::Notifiers;
 
 /// The shortest time between two messages of one replica: with many replicas, most of what they
 /// could be told of is done before they look.
 const ANNOUNCE_EVERY: Duration = Duration::from_millis(50);
+/// Words of one message; each has less than 50 bytes. What is left is in the next one.
+const WORDS_MAX: usize = 100;
+/// The word for changes that the others are not told of.
+const MISSED: &str = "missed";
 
-/// Tells the other replicas which of their workers to wake.
-pub(super) async fn announce(store: Arc<dyn Store>, notifiers: Notifiers) {
+/// Tells the other replicas which of their workers to wake, and what has changed here.
+pub(super) async fn announce(store: Arc<dyn Store>, notifiers: Notifiers, changes: Changes) {
+    let mut here = changes.of_this_process();
+    let mut missed = false;
     loop {
-        let message = next_message(&notifiers).await;
-        if let Err(error) = store.send(&message).await {
-            tracing::debug!("other replicas are not woken: {error}");
+        let mut words = next_words(&notifiers, &mut here).await;
+        if missed {
+            words.insert(MISSED.to_owned());
         }
+        let message = words.into_iter().collect::<Vec<_>>().join(" ");
+        missed = match store.send(&message).await {
+            Ok(()) => false,
+            Err(error) => {
+                tracing::debug!("other replicas are not told of work and changes: {error}");
+                true
+            }
+        };
         tokio::time::sleep(ANNOUNCE_EVERY).await;
     }
 }
 
-/// The names of those to be woken: the first one, and those that came meanwhile.
-async fn next_message(notifiers: &Notifiers) -> String {
+/// The first word that there is, and those that came meanwhile.
+async fn next_words(notifiers: &Notifiers, here: &mut Receiver<Change>) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    tokio::select! {
+        stages = stages(notifiers) => words.extend(stages),
+        first = here.recv() => words.extend(match first {
+            Ok(change) => Some(change.to_string()),
+            Err(RecvError::Lagged(_)) => Some(MISSED.to_owned()),
+            Err(RecvError::Closed) => None,
+        }),
+    }
+    words.extend(stages(notifiers).now_or_never().into_iter().flatten());
+    while words.len() < WORDS_MAX {
+        match here.try_recv() {
+            Ok(change) => words.insert(change.to_string()),
+            Err(TryRecvError::Lagged(_)) => words.insert(MISSED.to_owned()),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+        };
+    }
+    words
+}
+
+/// Waits until there is work elsewhere: the names of the stages that have it.
+async fn stages(notifiers: &Notifiers) -> Vec<String> {
     let named = notifiers.named();
     let waiting = named.map(|(_, notifier)| Box::pin(notifier.to_announce()));
     let ((), first, _) = select_all(waiting).await;
     let mut names = Vec::with_capacity(named.len());
     for (at, (name, notifier)) in named.into_iter().enumerate() {
         if at == first || notifier.to_announce().now_or_never().is_some() {
-            names.push(name);
+            names.push(name.to_owned());
         }
     }
-    names.join(" ")
+    names
 }
 
-/// Wakes the workers that other replicas name.
-pub(super) async fn listen(store: Arc<dyn Store>, notifiers: Notifiers) {
+/// Wakes the workers that other replicas name, and passes on what has changed there.
+pub(super) async fn listen(store: Arc<dyn Store>, notifiers: Notifiers, changes: Changes) {
     loop {
         let message = store.received().await;
-        for (name, notifier) in notifiers.named() {
-            if message.split(' ').any(|wanted| wanted == name) {
+        let Some(message) = message else {
+            changes.from_others(None);
+            continue;
+        };
+        for word in message.split(' ') {
+            if let Some((_, notifier)) = notifiers.named().iter().find(|(name, _)| *name == word) {
                 notifier.notify_here();
+            } else if word == MISSED {
+                changes.from_others(None);
+            } else if let Ok(change) = word.parse() {
+                changes.from_others(Some(change));
             }
         }
     }
@@ -53,15 +102,37 @@ pub(super) async fn listen(store: Arc<dyn Store>, notifiers: Notifiers) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::{DeliveryId, StatusId};
+
+    async fn message(notifiers: &Notifiers, here: &mut Receiver<Change>) -> String {
+        next_words(notifiers, here).await.into_iter().collect::<Vec<_>>().join(" ")
+    }
 
     #[tokio::test]
-    async fn one_message_names_all_that_are_to_be_woken() {
-        let notifiers = Notifiers::default();
+    async fn one_message_names_the_work_and_the_changes_that_there_are() {
+        let (notifiers, changes) = (Notifiers::default(), Changes::default());
+        let mut here = changes.of_this_process();
         notifiers.publish.notify();
         notifiers.decide.notify();
         notifiers.decide.notify();
         notifiers.follow.notify_here();
-        assert_eq!(next_message(&notifiers).await, "decide publish");
-        assert_eq!(next_message(&notifiers).now_or_never(), None, "each is named once");
+        changes.delivery(DeliveryId(3));
+        changes.delivery(DeliveryId(3));
+        changes.from_others("run:1".parse().ok());
+        assert_eq!(message(&notifiers, &mut here).await, "decide delivery:3 publish");
+        let next = message(&notifiers, &mut here).now_or_never();
+        assert_eq!(next, None, "each is told once, and nothing is passed on");
+    }
+
+    #[tokio::test]
+    async fn a_message_is_short_and_what_cannot_be_told_is_said_to_be_missed() {
+        let (notifiers, changes) = (Notifiers::default(), Changes::default());
+        let mut here = changes.of_this_process();
+        (0..150).for_each(|id| changes.status(StatusId(id)));
+        for expected in [WORDS_MAX, 50] {
+            assert_eq!(next_words(&notifiers, &mut here).await.len(), expected);
+        }
+        (0..2_000).for_each(|id| changes.status(StatusId(id)));
+        assert!(next_words(&notifiers, &mut here).await.contains(MISSED));
     }
 }

@@ -74,8 +74,9 @@ pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<
             organizations: config.organizations.iter().map(|one| one.ado.name.clone()).collect(),
         };
         workers.push(start(Arc::new(retired_by_others), never, RETIRED_HOOKS_EVERY));
-        let announcing = wake_ups::announce(Arc::clone(&deps.store), notifiers.clone());
-        let listening = wake_ups::listen(Arc::clone(&deps.store), notifiers.clone());
+        let (store, changes) = (&deps.store, &deps.changes);
+        let announcing = wake_ups::announce(Arc::clone(store), notifiers.clone(), changes.clone());
+        let listening = wake_ups::listen(Arc::clone(store), notifiers.clone(), changes.clone());
         let stop = &deps.stop;
         workers.push(tokio::spawn(until_stopped(stop.child_token(), announcing)));
         workers.push(tokio::spawn(until_stopped(stop.child_token(), listening)));

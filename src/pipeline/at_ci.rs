@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::changes::Changes;
 use crate::ci::{self, Systems};
 use crate::clock::Clock;
 use crate::deps::Deps;
@@ -24,6 +25,7 @@ pub(super) struct AtCi {
     pub(super) runs: Arc<dyn Runs>,
     pub(super) notifiers: Notifiers,
     pub(super) clock: Clock,
+    changes: Changes,
     health: Arc<Health>,
 }
 
@@ -48,6 +50,7 @@ impl AtCi {
             runs: Arc::clone(&deps.store) as Arc<dyn Runs>,
             notifiers: deps.notifiers.clone(),
             clock: deps.clock.clone(),
+            changes: deps.changes.clone(),
             health: Arc::clone(&deps.health),
         }
     }
@@ -76,7 +79,10 @@ impl AtCi {
                 }
             };
             match result {
-                Ok(Commit::Committed) => return next,
+                Ok(Commit::Committed) => {
+                    next.iter().for_each(|run| self.changes.run(run.id));
+                    return next;
+                }
                 Ok(Commit::Conflict) if next.is_none() => return None,
                 Ok(Commit::Conflict) => {}
                 Ok(Commit::LeaseLost) => return None,

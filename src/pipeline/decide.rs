@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::ado::Throttle;
 use crate::ado::hooks::{Delivered, read};
+use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::deps::Deps;
 use crate::domain::check::Check;
@@ -50,6 +51,7 @@ pub struct Decide {
     checks: Arc<[Check]>,
     throttle: Arc<Throttle>,
     notifiers: Notifiers,
+    changes: Changes,
     clock: Clock,
 }
 
@@ -62,6 +64,7 @@ impl Decide {
             checks: checks.into(),
             throttle: Arc::clone(&deps.throttle),
             notifiers: deps.notifiers.clone(),
+            changes: deps.changes.clone(),
             clock: deps.clock.clone(),
         }
     }
@@ -260,7 +263,7 @@ impl Decide {
         Ok(on_build_completed(build, &cis, runs))
     }
 
-    /// Logs and counts a decision, and notifies the stages that it left work for.
+    /// Logs and counts a decision, and notifies watchers and the stages that it left work for.
     fn log(&self, delivery: &LeasedDelivery, decision: &Decision) {
         let Decision { outcome, event, reason, planned, ended, .. } = decision;
         let Decision { shown_again, polled, without_run, .. } = decision;
@@ -279,6 +282,8 @@ impl Decide {
         for run in ended.iter().filter(|run| run.state == State::Superseded) {
             tracing::info!(run = %run.id, check = run.check, "{}", run.reason);
         }
+        self.changes.delivery(delivery.lease.id);
+        planned.iter().chain(ended).for_each(|run| self.changes.run(run.id));
         if !planned.is_empty() {
             self.notifiers.dispatch.notify();
         }

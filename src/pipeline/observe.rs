@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
+use crate::changes::Changes;
 use crate::ci::{Callback, CallbackError, Mentioned, Systems};
 use crate::clock::Clock;
 use crate::deps::Deps;
@@ -39,6 +40,7 @@ pub struct Observe {
     systems: Systems,
     recent: Arc<Mutex<HashMap<RunId, Arc<Locked>>>>,
     notifiers: Notifiers,
+    changes: Changes,
     clock: Clock,
 }
 
@@ -61,6 +63,7 @@ impl Observe {
             systems,
             recent: Arc::default(),
             notifiers: deps.notifiers.clone(),
+            changes: deps.changes.clone(),
             clock: deps.clock.clone(),
         }
     }
@@ -233,6 +236,7 @@ impl Observe {
             };
             if self.runs.commit_rerun(ended, new.clone()).await? == Commit::Committed {
                 tracing::info!(run = %new.id, check = new.check, "planned: {}", new.reason);
+                [old.id, new.id].into_iter().for_each(|id| self.changes.run(id));
                 self.notifiers.dispatch.notify();
                 self.notifiers.follow.notify();
                 self.notifiers.publish.notify();
@@ -268,6 +272,7 @@ impl Observe {
             Changed::To(run) => {
                 tracing::info!(run = %run.id, check = run.check, state = run.state.as_str(),
                     "{what} applied: {}", run.reason);
+                self.changes.run(run.id);
                 self.notifiers.publish.notify();
                 // The end of a run may let a waiting run of its check start, and its CI is told.
                 self.notifiers.dispatch.notify();

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use crate::ado::{self, Credential, Lane, Scope, Throttle};
+use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::credentials::{self, CallError, Identity, Purpose};
 use crate::deps::Deps;
@@ -53,6 +54,7 @@ pub struct Publish {
 struct Poster {
     statuses: Arc<dyn Statuses>,
     replicas: Arc<dyn Replicas>,
+    changes: Changes,
     /// By organization.
     identities: HashMap<String, Identity>,
     throttle: Arc<Throttle>,
@@ -66,6 +68,7 @@ impl Publish {
         let poster = Poster {
             statuses: Arc::clone(&deps.store) as Arc<dyn Statuses>,
             replicas: Arc::clone(&deps.store) as Arc<dyn Replicas>,
+            changes: deps.changes.clone(),
             identities,
             throttle: Arc::clone(&deps.throttle),
             health: Arc::clone(&deps.health),
@@ -284,9 +287,15 @@ impl Poster {
         let now = self.clock.now();
         report(&status, &posting, now.since(slot.queued_at));
         let commit = PostingCommit { lease, status_id, posting, now };
-        if let Err(error) = self.statuses.commit_posting(commit).await {
+        match self.statuses.commit_posting(commit).await {
+            Ok(_) => self.changes.status(status_id),
             // The lease expires, and the next attempt asks what is shown before it posts.
-            tracing::warn!(status = status_id.0, "the outcome of a post is not stored: {error}");
+            Err(error) => {
+                tracing::warn!(
+                    status = status_id.0,
+                    "the outcome of a post is not stored: {error}"
+                );
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::deps::Deps;
 use crate::domain::run::time_out;
@@ -18,6 +19,7 @@ const BATCH_MAX: usize = 100;
 pub struct Reaper {
     runs: Arc<dyn Runs>,
     publish: Notifier,
+    changes: Changes,
     clock: Clock,
 }
 
@@ -25,7 +27,8 @@ impl Reaper {
     /// Ends runs and notifies the stage that publishes their statuses.
     pub fn new(deps: &Deps) -> Self {
         let runs = Arc::clone(&deps.store) as Arc<dyn Runs>;
-        Self { runs, publish: deps.notifiers.publish.clone(), clock: deps.clock.clone() }
+        let (publish, changes) = (deps.notifiers.publish.clone(), deps.changes.clone());
+        Self { runs, publish, changes, clock: deps.clock.clone() }
     }
 }
 
@@ -44,6 +47,7 @@ impl Tick for Reaper {
             let changed = change_run(self.runs.as_ref(), run.id, |run| time_out(run, now));
             if let Changed::To(run) = changed.await? {
                 tracing::warn!(run = %run.id, check = run.check, "timed out: {}", run.reason);
+                self.changes.run(run.id);
                 self.publish.notify();
                 progress = Progress::Worked;
             }

@@ -31,6 +31,8 @@ mod proof;
 mod auth;
 /// `POST /ci/{name}/events`.
 mod callbacks;
+/// What has changed, for those who watch.
+mod changes;
 
 /// The organization that a path names.
 mod organization;
@@ -114,7 +116,7 @@ pub fn serve(
     let (hooks, reports) = (hooks::routes(components), reports::routes(components));
     let (api, connect) = (api::routes(components), connect::routes(components));
     let (probes, proof) = (probes::routes(components), proof::routes(components));
-    let callbacks = callbacks::routes(components);
+    let (callbacks, changes) = (callbacks::routes(components), changes::routes(components));
     let bodies = Data::new(JsonBodies::default());
     let app = move || {
         App::new()
@@ -124,6 +126,7 @@ pub fn serve(
             .configure(&hooks)
             .configure(&reports)
             .configure(&callbacks)
+            .configure(&changes)
             .configure(&api)
             .configure(&connect)
             .configure(&probes)

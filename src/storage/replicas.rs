@@ -28,8 +28,8 @@ pub trait Replicas: Debug + Send + Sync {
     /// Sends a message to the other processes. It may be lost.
     async fn send(&self, message: &str) -> Result<(), Error>;
 
-    /// Waits for the next message of another process.
-    async fn received(&self) -> String;
+    /// Waits for the next message of another process; none where some may be lost.
+    async fn received(&self) -> Option<String>;
 
     /// The time by the clock that all processes share, when this machine's clock shows `local`.
     fn shared_time(&self, local: Timestamp) -> Timestamp;

@@ -44,7 +44,7 @@ impl Replicas for Postgres {
         sent.await
     }
 
-    async fn received(&self) -> String {
+    async fn received(&self) -> Option<String> {
         self.listener.next().await
     }
 

@@ -31,7 +31,7 @@ impl Replicas for Sqlite {
         Ok(())
     }
 
-    async fn received(&self) -> String {
+    async fn received(&self) -> Option<String> {
         std::future::pending().await
     }
 

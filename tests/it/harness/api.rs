@@ -45,10 +45,15 @@ impl Api {
         body
     }
 
+    /// The answer to a GET, whose body is still to be read.
+    pub(crate) async fn open(&self, path: &str) -> reqwest::Response {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        request.send().await.expect("the gateway answers")
+    }
+
     /// The text of the answer to a GET that has to succeed.
     pub(crate) async fn text(&self, path: &str) -> String {
-        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
-        let answer = request.send().await.expect("the gateway answers");
+        let answer = self.open(path).await;
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
         answer.text().await.expect("the answer is whole")
     }

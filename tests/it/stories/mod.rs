@@ -5,6 +5,7 @@ mod accepting;
 mod branches_and_tags;
 mod build_hints;
 mod catch_up;
+mod changes;
 mod check_matching;
 mod disk_damage;
 mod event_sources;

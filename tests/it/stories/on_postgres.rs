@@ -46,6 +46,10 @@ on_postgres! {
         an_event_found_by_a_hook_and_by_catch_up_runs_once,
         failures_of_azure_devops_during_catch_up_lose_and_repeat_nothing,
     }
+    /// Who watches one replica learns what the other has changed.
+    changes {
+        a_watcher_learns_of_each_delivery_run_and_status,
+    }
     /// What a decision knows of earlier events: labels, and names of repositories.
     check_matching {
         a_check_with_labels_starts_when_the_pull_request_gets_one,

@@ -1,5 +1,5 @@
-//! Messages between the processes on one database, by NOTIFY and LISTEN. They only wake a process
-//! before its timer does: a message that is lost delays work until then.
+//! Messages between the processes on one database, by NOTIFY and LISTEN. They may be lost, which
+//! delays work until a timer looks for it.
 //!
 //! A NOTIFY takes a lock of the whole database at its commit, so it never stands in a transaction
 //! that writes. LISTEN belongs to a session, which a pooler in transaction mode does not give:
@@ -28,7 +28,7 @@ const RECONNECT_MAX: Duration = Duration::from_secs(2);
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    messages: Mutex<mpsc::Receiver<String>>,
+    messages: Mutex<mpsc::Receiver<Option<String>>>,
     _stops: DropGuard,
 }
 
@@ -40,9 +40,11 @@ impl Listener {
         if let Some(connector) = connector {
             let (own, stop) = (format!("{instance} "), stop.clone());
             tokio::spawn(stop.run_until_cancelled_owned(async move {
+                let mut has_heard = false;
                 loop {
-                    if let Err(failure) = receive(&connector, &own, &sender).await {
-                        tracing::debug!("wake-ups of other replicas are not heard: {failure}");
+                    let received = receive(&connector, &own, &sender, &mut has_heard);
+                    if let Err(failure) = received.await {
+                        tracing::debug!("messages of other replicas are not heard: {failure}");
                     }
                     tokio::time::sleep(RECONNECT_MAX.mul_f64(jitter::fraction())).await;
                 }
@@ -51,8 +53,8 @@ impl Listener {
         Self { messages: Mutex::new(messages), _stops: stop.drop_guard() }
     }
 
-    /// The next message of another process.
-    pub(crate) async fn next(&self) -> String {
+    /// The next message of another process; none where some may be lost.
+    pub(crate) async fn next(&self) -> Option<String> {
         match self.messages.lock().await.recv().await {
             Some(message) => message,
             None => std::future::pending().await,
@@ -64,7 +66,8 @@ impl Listener {
 async fn receive(
     connector: &Connector,
     own: &str,
-    sender: &mpsc::Sender<String>,
+    sender: &mpsc::Sender<Option<String>>,
+    has_heard: &mut bool,
 ) -> Result<(), Failure> {
     let (client, mut connection) = connector.open().await?;
     let messages = stream::poll_fn(|context| connection.poll_message(context));
@@ -73,14 +76,19 @@ async fn receive(
             && !notification.payload().starts_with(own)
             && let Some((_, message)) = notification.payload().split_once(' ')
         {
-            // When too many wait, the process is awake already.
-            drop(sender.try_send(message.to_owned()));
+            // The last place is for saying that messages are lost.
+            let message = (sender.capacity() > 1).then(|| message.to_owned());
+            drop(sender.try_send(message));
         }
         std::future::ready(Ok(()))
     });
     let listen = format!("LISTEN {CHANNEL}");
     let listening = async {
         client.batch_execute(&listen).await?;
+        if std::mem::replace(has_heard, true) {
+            // What was sent while there was no connection.
+            drop(sender.send(None).await);
+        }
         // The client keeps the connection open.
         poll_fn(|_| std::task::Poll::<Result<(), tokio_postgres::Error>>::Pending).await
     };
