@@ -176,8 +176,9 @@ async fn until(systems: &Systems, run: &Run, wanted: Reported) {
         let mut interval = tokio::time::interval(ASKED_EVERY);
         loop {
             interval.tick().await;
-            let state = poll(systems, run).await.state;
+            let Observed { state, description, url } = poll(systems, run).await;
             if state == wanted {
+                println!("{}: {state:?}, {description:?}, {url:?}", run.inputs["command"]);
                 return;
             }
             assert_eq!(state, Reported::Running, "{wanted:?} is expected");
