@@ -121,7 +121,10 @@ mod tests {
         changes.from_others("run:1".parse().ok());
         assert_eq!(message(&notifiers, &mut here).await, "decide delivery:3 publish");
         let next = message(&notifiers, &mut here).now_or_never();
-        assert_eq!(next, None, "each is told once, and nothing is passed on");
+        assert_eq!(
+            next, None,
+            "each change is sent once, and changes of other replicas are not sent again"
+        );
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! `GET /v1/changes`: what has changed, as server-sent events
 //! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>). Each event names a kind and
-//! an id; whoever watches asks for the rest. The stream ends where something was missed, and the
-//! client, which connects again, has to look at the lists.
+//! an id; the client asks the API for the rest. When an event may be lost the gateway ends the
+//! stream; the client connects again and reads the lists.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ async fn changes(_viewer: Viewer, state: Data<State>) -> Result<HttpResponse, Pr
         draining: state.draining.clone(),
         _permit: permit,
     };
-    // Whoever has received this misses nothing from here on.
+    // A client that has received this comment gets every later event.
     let begun = stream::once(async { Bytes::from_static(b": watching\n\n") });
     let events = stream::unfold(watching, |mut watching| async {
         let event = watching.next().await?;

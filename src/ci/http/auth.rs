@@ -132,7 +132,7 @@ impl Session {
         match &self.auth {
             None => self.client.send(call).await,
             Some(Auth::Login(login)) => self.send_logged_in(login, call).await,
-            // The call has what was known at the start.
+            // The call has the token that was read when the gateway started.
             Some(auth) => match self.replaced(auth.token()).await {
                 Some(token) => self.client.send(auth.apply_token(&token, call)).await,
                 None => self.client.send(call).await,

@@ -86,7 +86,7 @@ async fn receive(
     let listening = async {
         client.batch_execute(&listen).await?;
         if std::mem::replace(has_heard, true) {
-            // What was sent while there was no connection.
+            // Messages that were sent while there was no connection are lost.
             drop(sender.send(None).await);
         }
         // The client keeps the connection open.
