@@ -2,6 +2,8 @@
 //!
 //! They are a pure projection of the run, so that they can be computed again at any time.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::check::Check;
@@ -152,10 +154,10 @@ fn shown(run: &Run) -> (Shown, String) {
     let said = run.description.as_ref().filter(says);
     let words = |otherwise: &str| said.cloned().unwrap_or_else(|| otherwise.to_owned());
     match run.state {
-        State::Planned | State::Dispatched => (Shown::Pending, words("Queued")),
-        State::Running => (Shown::Pending, words("Running")),
-        State::Succeeded => (Shown::Succeeded, words("Succeeded")),
-        State::Failed => (Shown::Failed, words("Failed")),
+        State::Planned | State::Dispatched => (Shown::Pending, words(&waiting(run))),
+        State::Running => (Shown::Pending, words(&format!("Running at {}", run.ci))),
+        State::Succeeded => (Shown::Succeeded, words(&after("Succeeded", run))),
+        State::Failed => (Shown::Failed, words(&after("Failed", run))),
         State::Errored => (Shown::Error, words(&format!("Error: {}", run.reason))),
         State::Cancelled => (Shown::Error, words(&format!("Cancelled: {}", run.reason))),
         State::TimedOut => (Shown::Error, format!("Timed out: {}", run.reason)),
@@ -164,6 +166,31 @@ fn shown(run: &Run) -> (Shown, String) {
             let by = run.reason.strip_prefix("superseded").unwrap_or_default();
             (Shown::Error, format!("Superseded{by}"))
         }
+    }
+}
+
+/// What a run waits for. The same before and after it is started, as long as all goes well: a status
+/// that says no more is not worth a call.
+fn waiting(run: &Run) -> String {
+    let has_started = run.state == State::Dispatched && run.runner.is_empty();
+    let is_first_attempt = run.state == State::Planned && run.attempts == 0;
+    if has_started || is_first_attempt && run.look_ups.is_none() {
+        return format!("Queued for {}", run.ci);
+    }
+    let mut letters = run.reason.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).collect()
+}
+
+/// How a run has ended, and after which time.
+fn after(ended: &str, run: &Run) -> String {
+    let started_at = run.overdue_at.minus(Duration::from_millis(run.timeout_ms));
+    let seconds = run.updated_at.since(started_at).as_secs();
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{ended} after {seconds} s"),
+        (0, _) => format!("{ended} after {minutes} min {seconds} s"),
+        _ => format!("{ended} after {hours} h {minutes} min"),
     }
 }
 

@@ -38,11 +38,11 @@ fn run(state: State) -> Run {
 #[test]
 fn each_state_has_its_status() {
     let table = [
-        (State::Planned, Shown::Pending, "Queued", "3 of 5"),
-        (State::Dispatched, Shown::Pending, "Queued", "3 of 5"),
-        (State::Running, Shown::Pending, "Running", "3 of 5"),
-        (State::Succeeded, Shown::Succeeded, "Succeeded", "3 of 5"),
-        (State::Failed, Shown::Failed, "Failed", "3 of 5"),
+        (State::Planned, Shown::Pending, "Queued for jenkins", "3 of 5"),
+        (State::Dispatched, Shown::Pending, "Queued for jenkins", "3 of 5"),
+        (State::Running, Shown::Pending, "Running at jenkins", "3 of 5"),
+        (State::Succeeded, Shown::Succeeded, "Succeeded after 0 s", "3 of 5"),
+        (State::Failed, Shown::Failed, "Failed after 0 s", "3 of 5"),
         (State::Errored, Shown::Error, "Error: no final report within 2h", "3 of 5"),
         (State::Cancelled, Shown::Error, "Cancelled: no final report within 2h", "3 of 5"),
         (
@@ -64,6 +64,29 @@ fn each_state_has_its_status() {
         }
         let spoken = Run { description: Some("3 of 5".into()), ..run(state) };
         assert_eq!(of(&spoken)[0].description, said);
+    }
+}
+
+#[test]
+fn a_run_that_waits_says_for_what_and_one_that_ended_how_long_it_took() {
+    let text = |run: &Run| of(run)[0].description.clone();
+    let words = "jenkins does not start it yet: it answered 503";
+    let again = Run { attempts: 1, reason: words.into(), ..run(State::Planned) };
+    assert_eq!(text(&again), "Jenkins does not start it yet: it answered 503");
+    let mut offered = Run { attempts: 0, ..run(State::Dispatched) };
+    offered.runner.is_offered = true;
+    offered.reason = "waits for a runner with the label gpu".into();
+    assert_eq!(text(&offered), "Waits for a runner with the label gpu");
+    for (seconds, expected) in [
+        (59, "Failed after 59 s"),
+        (60, "Failed after 1 min 0 s"),
+        (3_599, "Failed after 59 min 59 s"),
+        (93_784, "Failed after 26 h 3 min"),
+    ] {
+        let ended = run(State::Failed);
+        let started_at = ended.overdue_at.minus(Duration::from_millis(ended.timeout_ms));
+        let updated_at = started_at.plus(Duration::from_secs(seconds));
+        assert_eq!(text(&Run { updated_at, ..ended }), expected);
     }
 }
 

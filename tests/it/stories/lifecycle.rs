@@ -37,7 +37,7 @@ pub(super) async fn a_status_is_pending_from_the_start_until_the_final_report() 
     for statuses in [&on_pull_request, &env.commit_statuses(&commit, "unit-tests")] {
         let (last, before) = statuses.split_last().unwrap();
         assert!(!before.is_empty() && before.iter().all(|status| status.state == "pending"));
-        assert_eq!(statuses[0].description.as_deref(), Some("Queued"));
+        assert_eq!(statuses[0].description.as_deref(), Some("Queued for builder"));
         assert_eq!(last.description.as_deref(), Some("build 1 is succeeded"));
         assert_eq!(last.target_url.as_ref(), Some(&build));
         assert!(statuses.iter().all(|status| status.genre == "ci" && status.by == env.identity));

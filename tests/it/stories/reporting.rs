@@ -192,7 +192,9 @@ async fn each_running_report_updates_the_description() {
     }
     let body = json!({ "state": "succeeded" });
     report(&gateway, &token, &run, body).await;
-    env.until_description(id, &commit, "unit-tests", "Succeeded").await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    let ended = env.statuses(id, "unit-tests").pop().unwrap().description.unwrap();
+    assert!(ended.starts_with("Succeeded after "), "step 3 does not describe the end: {ended}");
     env.check_invariants();
     gateway.stop().await;
 }
@@ -235,7 +237,7 @@ async fn thousands_of_reports_make_few_statuses_and_the_last_one_is_shown() {
     }
     let (_, ended) = report(&gateway, &token, &run, json!({ "state": "failed" })).await;
     assert_eq!(ended["applied"], true);
-    env.until_description(id, &commit, "unit-tests", "Failed").await;
+    env.until_status(id, &commit, "unit-tests", "failed").await;
     env.until_idle(&gateway.api).await;
     env.check_invariants();
     gateway.stop().await;
