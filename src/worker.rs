@@ -55,16 +55,18 @@ pub struct Notifiers {
     pub dispatch: Notifier,
     pub follow: Notifier,
     pub publish: Notifier,
+    pub runners: Notifier,
 }
 
 impl Notifiers {
     /// Each with its name in messages to other replicas.
-    pub fn named(&self) -> [(&'static str, &Notifier); 4] {
+    pub fn named(&self) -> [(&'static str, &Notifier); 5] {
         [
             ("decide", &self.decide),
             ("dispatch", &self.dispatch),
             ("follow", &self.follow),
             ("publish", &self.publish),
+            ("runners", &self.runners),
         ]
     }
 }

@@ -14,6 +14,8 @@ use crate::config::Config;
 use crate::credentials::{Identities, Identity};
 use crate::deps::{Deps, Instance};
 use crate::pipeline::observe::Observe;
+use crate::pipeline::runners::Runners;
+use crate::pipeline::triggers::Triggers;
 use crate::reconcile::survey::{SurveyTarget, Surveys};
 use crate::server::{Components, Draining, Organizations};
 use crate::storage::Store;
@@ -44,6 +46,7 @@ pub async fn components(
         reconcilers: Arc::new(reconcilers(config, &identities, &deps)),
         identities: Arc::new(identities),
         draining: Draining::default(),
+        runners: Runners::new(systems.clone(), triggers(config, &deps), &deps),
         observe: Observe::new(systems, &deps),
         deps,
     })
@@ -68,6 +71,12 @@ pub(crate) fn systems(
         client.map_err(|error| error.to_string())
     };
     Ok(Systems::new(&http, clock, &organizations, config.ci.clone())?)
+}
+
+/// What CIs and runners are told.
+pub(super) fn triggers(config: &Config, deps: &Deps) -> Triggers {
+    let addresses = config.organizations.iter().map(|one| (one.ado.name.clone(), one.ado.clone()));
+    Triggers::new(addresses.collect(), deps)
 }
 
 async fn deps(config: &Config, store: Arc<dyn Store>, instance_id: String) -> anyhow::Result<Deps> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::components::triggers;
 use crate::app::wake_ups;
 use crate::config::Config;
 use crate::pipeline::decide::Decide;
@@ -48,9 +49,8 @@ pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<
         tokio::spawn(worker::run(tick, notifier.clone(), every, stop))
     };
     let (notifiers, never) = (&deps.notifiers, &Notifier::default());
-    let addresses = config.organizations.iter().map(|one| (one.ado.name.clone(), one.ado.clone()));
     let decide = Decide::new(&config.checks, deps);
-    let dispatch = Dispatch::new(systems.clone(), addresses.collect(), deps);
+    let dispatch = Dispatch::new(systems.clone(), triggers(config, deps), deps);
     let follow = Follow::new(systems.clone(), deps);
     let publish = Publish::new(identities.by_organization.clone(), deps);
     let identity = Identity { sources: identities.sources() };
@@ -61,6 +61,7 @@ pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<
         start(Arc::new(dispatch), &notifiers.dispatch, STAGE_EVERY),
         start(Arc::new(follow), &notifiers.follow, STAGE_EVERY),
         start(Arc::new(components.observe.clone()), never, STAGE_EVERY),
+        start(Arc::new(components.runners.clone()), &notifiers.runners, STAGE_EVERY),
         start(Arc::new(publish), &notifiers.publish, STAGE_EVERY),
         start(Arc::new(identity), never, IDENTITY_EVERY),
         start(Arc::new(Reaper::new(deps)), never, REAPER_EVERY),

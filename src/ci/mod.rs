@@ -29,6 +29,8 @@ pub mod http;
 pub mod jenkins;
 mod options;
 mod rate_headers;
+/// Kind `runner`: runners ask for runs.
+pub mod runner;
 /// Runs that templates are tried on.
 mod sample;
 mod system;
@@ -53,7 +55,7 @@ pub use callback::{Callback, CallbackError, Mentioned, Scheme};
 pub use client::{Call, Client, Organizations, PAUSE};
 pub use client_identity::{ClientIdentity, Unfit};
 pub use error::{Error, Refusal};
-pub use options::{Common, Kind, Options};
+pub use options::{Common, Kind, LeaseTerms, Options};
 pub use sample::Sample;
 pub use system::{Cancelled, Finding, Observed, System};
 pub use systems::{Listed, SetupError, Systems, Tls};

@@ -37,6 +37,15 @@ pub struct Common {
     pub ca_file: Option<PathBuf>,
 }
 
+/// On which terms runners take the runs of a CI.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseTerms {
+    /// A runner needs all of them.
+    pub labels: Vec<String>,
+    /// How long a runner has a run without a heartbeat.
+    pub lease: Duration,
+}
+
 /// What only one kind has: its keys, and what follows from them.
 pub trait Kind: Debug + Send + Sync {
     /// What a CI of this kind can be asked, with these keys.
@@ -77,6 +86,11 @@ pub trait Kind: Debug + Send + Sync {
 
     /// The certificate that the CI is shown.
     fn client_identity(&self) -> Option<&ClientIdentity> {
+        None
+    }
+
+    /// On which terms runners take its runs; none where it is not for runners.
+    fn lease_terms(&self) -> Option<LeaseTerms> {
         None
     }
 

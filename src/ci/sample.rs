@@ -9,6 +9,7 @@ use super::trigger::Trigger;
 use crate::domain::event::Repository;
 use crate::domain::id::RunId;
 use crate::domain::run::{OfPullRequest, Run, State, Targets, Verdict};
+use crate::domain::runner_lease::RunnerLeases;
 use crate::domain::time::Timestamp;
 use crate::secret::Secret;
 
@@ -95,6 +96,7 @@ impl Sample {
             url: None,
             ci_id: None,
             attempts: 0,
+            runner: RunnerLeases::default(),
             look_ups: None,
             cancel_attempts: None,
             ci_problem: None,

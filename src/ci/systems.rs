@@ -10,7 +10,7 @@ use super::callback::{Callback, CallbackError, Mentioned};
 use super::client::{Client, Organizations};
 use super::client_identity::ClientIdentity;
 use super::error::Error;
-use super::options::Options;
+use super::options::{LeaseTerms, Options};
 use super::system::{Cancelled, Finding, Observed, System};
 use super::text::{Masks, plain};
 use super::trigger::Trigger;
@@ -37,6 +37,7 @@ struct Configured {
     abilities: Abilities,
     masks: Masks,
     intervals: PollIntervals,
+    lease_terms: Option<LeaseTerms>,
 }
 
 /// What the connections to one CI need.
@@ -113,6 +114,7 @@ impl Systems {
                 abilities: kind.abilities(),
                 masks,
                 intervals,
+                lease_terms: kind.lease_terms(),
             };
             by_name.insert(name, configured);
         }
@@ -127,6 +129,11 @@ impl Systems {
     /// How often the CI of this name is polled.
     pub fn intervals(&self, name: &str) -> Option<PollIntervals> {
         self.by_name.get(name).map(|it| it.intervals)
+    }
+
+    /// The CIs whose runs runners take, by name, with the terms.
+    pub fn for_runners(&self) -> impl Iterator<Item = (&str, &LeaseTerms)> {
+        self.by_name.iter().filter_map(|(name, it)| Some((name.as_str(), it.lease_terms.as_ref()?)))
     }
 
     /// What each can do, in the order of their names.

@@ -46,6 +46,21 @@ impl<'a> Trigger<'a> {
     }
 }
 
+impl<'a> Trigger<'a> {
+    /// What the runner is told that has taken a run: its attempt is that of its lease.
+    pub fn leased(
+        run: &'a Run,
+        clone_url: String,
+        public_url: &Url,
+        keys: &Keyring,
+        sent_at: Timestamp,
+    ) -> Self {
+        let report_token = keys.lease_report_token(run.id, run.attempts);
+        let next = Self::new(run, clone_url, public_url, keys, sent_at);
+        Self { attempt: run.attempts, report_token, ..next }
+    }
+}
+
 impl Trigger<'_> {
     /// The JSON that the CI receives. Only `attempt` differs between attempts.
     ///

@@ -170,6 +170,7 @@ impl Gateway {
     async fn start(http: reqwest::Client, mut config: Config) -> anyhow::Result<Self> {
         let token = RootKey::generate().context("no random numbers are available")?.to_base64();
         config.api_tokens.push(ApiToken {
+            labels: None,
             name: "command line".into(),
             role: Role::Operator,
             token: token.clone(),

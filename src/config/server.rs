@@ -9,6 +9,7 @@ use crate::secret::Secret;
 use crate::server::{self, ApiToken, Role};
 
 use super::address;
+use super::ci::runner::read_labels;
 use super::reader::Reader;
 use super::secrets;
 use super::section::Section;
@@ -130,9 +131,14 @@ pub(super) fn api_tokens(sections: Vec<Section<'_>>) -> Vec<ApiToken> {
         let role = section.required("role", "\"operator\"").and_then(|value| value.word(&ROLES));
         let token = section.required("token", "{ env = \"AZDO_GATEWAY_OPERATOR_TOKEN\" }");
         let token = token.and_then(|value| unique_token(&value, &mut tokens));
+        let labels = section.value("labels", "[\"linux\"]");
+        if let Some(value) = labels.filter(|_| role.is_some_and(|role| role != Role::Runner)) {
+            value.warn("only runners have labels", "leave labels out");
+        }
+        let labels = labels.map_or(Some(None), |value| read_labels(&value).map(Some));
         section.finish();
-        if let (Some(name), Some(role), Some(token)) = (name, role, token) {
-            read.push(ApiToken { name, role, token, via: Via::ApiToken });
+        if let (Some(name), Some(role), Some(token), Some(labels)) = (name, role, token, labels) {
+            read.push(ApiToken { name, role, token, labels, via: Via::ApiToken });
         }
     }
     read

@@ -28,6 +28,8 @@ pub struct Abilities {
     pub cancels: bool,
     /// It knows a run by the gateway's id: it has none of its own.
     pub knows_our_id: bool,
+    /// Runners take its runs, and keep them by heartbeats.
+    pub leases: bool,
 }
 
 /// What to ask next about a run that is due.
@@ -41,6 +43,8 @@ pub enum Question {
     Poll,
     /// To cancel it.
     Cancel,
+    /// Nobody is asked: its runner has to have sent a heartbeat by now.
+    Heartbeat,
     /// Nothing that this CI could be asked.
     Nothing,
 }
@@ -51,6 +55,7 @@ pub fn question(run: &Run, can: Abilities) -> Question {
     match run.state {
         State::Planned if run.look_ups.is_some() && can.finds => Question::Find,
         State::Planned => Question::Start,
+        State::Dispatched | State::Running if can.leases => Question::Heartbeat,
         State::Dispatched | State::Running if can.polls && is_known => Question::Poll,
         State::Dispatched | State::Running if can.polls && can.finds => Question::Find,
         State::Dispatched | State::Running => Question::Nothing,

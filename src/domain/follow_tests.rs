@@ -18,10 +18,10 @@ fn seconds(first: u64, last: u64, offset: u64) -> PollIntervals {
 
 /// A CI that can be asked everything, and knows a run by an id of its own.
 const EVERYTHING: Abilities =
-    Abilities { finds: true, polls: true, cancels: true, knows_our_id: false };
+    Abilities { finds: true, polls: true, cancels: true, knows_our_id: false, leases: false };
 /// A CI that can be asked nothing.
 const NOTHING: Abilities =
-    Abilities { finds: false, polls: false, cancels: false, knows_our_id: false };
+    Abilities { finds: false, polls: false, cancels: false, knows_our_id: false, leases: false };
 
 /// Final states.
 fn ends() -> impl Iterator<Item = State> {

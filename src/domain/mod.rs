@@ -47,6 +47,10 @@ pub mod repository_names;
 pub mod run;
 /// The keys by which runs are grouped.
 pub mod run_keys;
+/// Runs that runners take.
+pub mod runner;
+/// For how long a runner has a run.
+pub mod runner_lease;
 /// Which status a slot at Azure DevOps shows, and which are superseded.
 pub mod slot;
 /// The statuses that Azure DevOps should show for a run.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Repository, short};
 use super::id::RunId;
+use super::runner_lease::RunnerLeases;
 use super::time::Timestamp;
 
 /// The state of a run: `planned → dispatched → running →` one of the final states.
@@ -159,8 +160,11 @@ pub struct Run {
     pub url: Option<String>,
     /// The id of the run at the CI.
     pub ci_id: Option<String>,
-    /// Attempts at starting it.
+    /// Attempts at starting it; at a CI of runners, how often one took it.
     pub attempts: u32,
+    /// Of a CI of runners: whose it is.
+    #[serde(default, skip_serializing_if = "RunnerLeases::is_empty")]
+    pub runner: RunnerLeases,
     /// How often the CI was asked whether the last attempt has started it; none unless that is in
     /// doubt.
     #[serde(default)]
@@ -211,6 +215,8 @@ impl Report {
 pub enum Sender {
     /// The run itself, with its own token.
     Runner,
+    /// The runner that has or had the lease with this number, with the token of that lease.
+    Lease(u32),
     /// Somebody with an API token that may report on every run.
     Reporter,
     /// The CI, in its answer to a question of the gateway.
@@ -266,6 +272,11 @@ pub fn advance(run: &Run, report: &Report, now: Timestamp) -> Advance {
             format!("late: the run is {}, which is final ({})", run.state, run.reason)
         });
     }
+    if let Sender::Lease(number) = report.sender
+        && let Some(why) = run.runner.refusal(number)
+    {
+        return Advance::Not(why);
+    }
     if let Some(why) = forbidden(run.verdict, report.sender).filter(|_| report.is_final()) {
         return Advance::Not(format!("the run is {}, and {why}", run.state));
     }
@@ -296,10 +307,10 @@ fn forbidden(verdict: Verdict, sender: Sender) -> Option<&'static str> {
         (Verdict::Report, _)
         | (Verdict::Reporter, Sender::Reporter)
         | (Verdict::Poll, Sender::Ci) => None,
-        (Verdict::Reporter, Sender::Runner | Sender::Ci) => {
+        (Verdict::Reporter, Sender::Runner | Sender::Lease(_) | Sender::Ci) => {
             Some("only an API token with the role reporter ends it (verdict = \"reporter\")")
         }
-        (Verdict::Poll, Sender::Runner | Sender::Reporter) => {
+        (Verdict::Poll, Sender::Runner | Sender::Lease(_) | Sender::Reporter) => {
             Some("only the CI itself ends it, when it is asked (verdict = \"poll\")")
         }
     }
@@ -335,6 +346,7 @@ pub fn rerun(run: &Run, id: RunId, who: &str, now: Timestamp) -> Run {
         url: None,
         ci_id: None,
         attempts: 0,
+        runner: RunnerLeases::default(),
         look_ups: None,
         cancel_attempts: None,
         ci_problem: None,
@@ -351,6 +363,8 @@ pub fn rerun(run: &Run, id: RunId, who: &str, now: Timestamp) -> Run {
 pub enum Started {
     /// The CI accepted it, and may have given it an id.
     Accepted { ci_id: Option<String>, url: Option<String> },
+    /// It is offered to runners; what it waits for, as a clause.
+    Offered(String),
     /// The CI refused it, in its own words; repeating the request is useless.
     Refused(String),
 }
@@ -375,8 +389,15 @@ pub fn started(run: &Run, answer: &Started, now: Timestamp) -> Advance {
                 next.overdue_at = now.plus(Duration::from_millis(run.timeout_ms));
             }
         }
-        Started::Refused(_) if run.state != State::Planned => {
+        Started::Offered(_) | Started::Refused(_) if run.state != State::Planned => {
             return Advance::Not(format!("the run is {} already", run.state));
+        }
+        Started::Offered(words) => {
+            // Only a runner that takes it makes an attempt.
+            next.attempts = run.attempts;
+            next.state = State::Dispatched;
+            next.reason = words.clone();
+            next.runner.is_offered = true;
         }
         Started::Refused(words) => {
             next.state = State::Errored;
@@ -395,6 +416,7 @@ pub fn time_out(run: &Run, now: Timestamp) -> Advance {
     let problem = run.ci_problem.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
     let reason = match run.state {
         State::Planned => format!("{} could not be asked to start it within {waited}", run.ci),
+        _ if run.runner.is_offered => format!("no runner took it within {waited}"),
         _ if run.verdict == Verdict::Poll => format!("no result within {waited}{problem}"),
         _ => format!("no final report within {waited}"),
     };

@@ -39,6 +39,7 @@ pub(in crate::domain) fn run(state: State) -> Run {
         url: None,
         ci_id: None,
         attempts: 0,
+        runner: RunnerLeases::default(),
         look_ups: None,
         cancel_attempts: None,
         ci_problem: None,

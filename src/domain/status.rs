@@ -169,8 +169,8 @@ fn shown(run: &Run) -> (Shown, String) {
     }
 }
 
-/// What a run waits for. The same before and after it is started, as long as all goes well: a status
-/// that says no more is not worth a call.
+/// What a run waits for. The same before and after it is started, as long as all goes well: a
+/// status that says no more is not worth a call.
 fn waiting(run: &Run) -> String {
     let has_started = run.state == State::Dispatched && run.runner.is_empty();
     let is_first_attempt = run.state == State::Planned && run.attempts == 0;

@@ -3,21 +3,18 @@
 //! Every attempt at one run carries the run id. An attempt that failed is repeated later: when is
 //! stored with the run. One that may have started it is looked up first, where the CI can be asked.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use url::Url;
 
 use super::at_ci::{AtCi, Next};
-use crate::ado;
-use crate::ci::{self, Systems, Trigger};
+use super::triggers::Triggers;
+use crate::ci::{self, Systems};
 use crate::deps::Deps;
 use crate::domain::follow::{Question, doubt, not_found, question};
 use crate::domain::run::{self, Advance, Run, Started, State};
 use crate::domain::time::Timestamp;
-use crate::secret::Keyring;
 use crate::storage::{Claim, LeasedRun};
 use crate::worker::{self, InFlight, Progress, Tick};
 
@@ -39,25 +36,13 @@ pub struct Dispatch {
 #[derive(Debug)]
 struct Starter {
     at_ci: AtCi,
-    /// Where repositories are cloned from, by organization.
-    organizations: HashMap<String, ado::Options>,
-    keys: Keyring,
-    public_url: Url,
+    triggers: Triggers,
 }
 
 impl Dispatch {
-    /// `organizations` are the addresses of the organizations, by name.
-    pub fn new(
-        systems: Systems,
-        organizations: HashMap<String, ado::Options>,
-        deps: &Deps,
-    ) -> Self {
-        let starter = Starter {
-            at_ci: AtCi::new(systems, deps),
-            organizations,
-            keys: deps.keys.clone(),
-            public_url: deps.public_url.clone(),
-        };
+    /// `triggers` makes what the CIs are told.
+    pub fn new(systems: Systems, triggers: Triggers, deps: &Deps) -> Self {
+        let starter = Starter { at_ci: AtCi::new(systems, deps), triggers };
         Self { starter: Arc::new(starter), in_flight: InFlight::new(IN_FLIGHT_MAX) }
     }
 }
@@ -106,6 +91,9 @@ impl Starter {
             tracing::info!(run = %run.id, check = run.check, state = run.state.as_str(), attempt,
                 "dispatch: {}", run.reason);
             self.at_ci.notifiers.publish.notify();
+            if run.runner.is_offered {
+                self.at_ci.notifiers.runners.notify();
+            }
             // A run that was ended meanwhile is to be cancelled.
             self.at_ci.notifiers.follow.notify();
         }
@@ -118,10 +106,11 @@ impl Starter {
     }
 
     async fn start(&self, run: &Run) -> Result<Started, ci::Error> {
-        let trigger = self.trigger(run);
+        let trigger = self.triggers.next(run, self.at_ci.clock.now());
         let answer = self.at_ci.systems.start(&run.ci, &trigger).await;
         let result = match &answer {
             Ok(Started::Accepted { .. }) => "accepted",
+            Ok(Started::Offered(_)) => "offered",
             Ok(Started::Refused(_)) => "refused",
             Err(ci::Error::Ambiguous { .. }) => "ambiguous",
             Err(ci::Error::Paused { .. }) => "paused",
@@ -131,15 +120,6 @@ impl Starter {
             "result" => result)
         .increment(1);
         answer
-    }
-
-    fn trigger<'a>(&self, run: &'a Run) -> Trigger<'a> {
-        let clone_url = self
-            .organizations
-            .get(&run.organization)
-            .map(|options| options.clone_url(&run.repository).to_string())
-            .unwrap_or_default();
-        Trigger::new(run, clone_url, &self.public_url, &self.keys, self.at_ci.clock.now())
     }
 
     fn after(&self, run: &Run, answer: &Answer, now: Timestamp) -> Next {

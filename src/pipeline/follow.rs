@@ -18,6 +18,7 @@ use crate::domain::follow::{
     self, CANCEL_ATTEMPTS_MAX, Question, cancelled, is_lost, not_found, with_problem,
 };
 use crate::domain::run::{self, Advance, Report, Run, Sender, Started, State};
+use crate::domain::runner;
 use crate::domain::time::Timestamp;
 use crate::storage::{Claim, LeasedRun};
 use crate::worker::{self, InFlight, Progress, Tick};
@@ -118,6 +119,7 @@ impl Asker {
         match question {
             Question::Find => self.find(leased).await,
             Question::Cancel => self.cancel(leased).await,
+            Question::Heartbeat => self.expire(leased).await,
             Question::Poll | Question::Start | Question::Nothing => self.leave(leased).await,
         }
     }
@@ -257,6 +259,20 @@ impl Asker {
                 Some(problem) => tracing::warn!(run = %run.id, check = run.check, "{problem}"),
                 None => tracing::info!(run = %run.id, check = run.check, "cancelled at {}", run.ci),
             }
+        }
+    }
+
+    /// Takes a run from a runner that sends no heartbeats.
+    async fn expire(&self, leased: LeasedRun) {
+        let stored = self.at_ci.commit(leased, |run, now| match runner::expire(run, now) {
+            Ok(next) => Next::change(next, Some(now)),
+            Err(look_at) => Next::Postpone(look_at),
+        });
+        if let Some(run) = stored.await {
+            tracing::warn!(run = %run.id, check = run.check, state = run.state.as_str(),
+                "{}", run.reason);
+            self.at_ci.notifiers.dispatch.notify();
+            self.at_ci.notifiers.publish.notify();
         }
     }
 

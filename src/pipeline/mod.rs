@@ -17,3 +17,7 @@ pub mod follow;
 pub mod observe;
 /// The newest status of a slot is posted to Azure DevOps.
 pub mod publish;
+/// A run is given to a runner that asks for one.
+pub mod runners;
+/// What CIs and runners are told about a run.
+pub mod triggers;

@@ -77,6 +77,10 @@ pub struct Keyring {
 
 /// The prefix of report tokens, by which secret scanners can recognise them.
 const REPORT_TOKEN_PREFIX: &str = "azgwr_";
+/// The prefix of the ids of leases.
+const LEASE_PREFIX: &str = "azgwl_";
+/// Ends the number in the tokens of leases. Not a character of base64.
+const NUMBER_END: char = '.';
 /// Ends the project in the password of a hook that is made by hand for one project. Not a character
 /// of base64.
 const PROJECT_END: char = '.';
@@ -118,6 +122,34 @@ impl Keyring {
     /// The token with which a CI reports on this run only.
     pub fn report_token(&self, run: RunId) -> Secret {
         report_token(&self.current, run)
+    }
+
+    /// The token with which a runner reports on a run that it has taken, under the lease with this
+    /// number only. It contains the number.
+    pub fn lease_report_token(&self, run: RunId, number: u32) -> Secret {
+        lease_token(&self.current, REPORT_TOKEN_PREFIX, run, number)
+    }
+
+    /// The number of the lease under which `candidate` is a report token of that run; none where it
+    /// is not one.
+    pub fn verified_lease_report(&self, run: RunId, candidate: &str) -> Option<u32> {
+        self.verified_lease(REPORT_TOKEN_PREFIX, run, candidate)
+    }
+
+    /// The id of a lease: whoever has it may renew the lease and end it. It contains the number.
+    pub fn lease_id(&self, run: RunId, number: u32) -> Secret {
+        lease_token(&self.current, LEASE_PREFIX, run, number)
+    }
+
+    /// The number of the lease whose id `candidate` is; none where it is not one of that run.
+    pub fn verified_lease_id(&self, run: RunId, candidate: &str) -> Option<u32> {
+        self.verified_lease(LEASE_PREFIX, run, candidate)
+    }
+
+    fn verified_lease(&self, prefix: &str, run: RunId, candidate: &str) -> Option<u32> {
+        let (number, _) = candidate.strip_prefix(prefix)?.split_once(NUMBER_END)?;
+        let number = number.parse().ok()?;
+        self.verifies(candidate, |key| lease_token(key, prefix, run, number)).then_some(number)
     }
 
     /// Whether `candidate` is the report token of that run, under either key.
@@ -176,6 +208,12 @@ fn report_token(key: &RootKey, run: RunId) -> Secret {
     Secret::new(format!("{REPORT_TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes.as_slice())))
 }
 
+fn lease_token(key: &RootKey, prefix: &str, run: RunId, number: u32) -> Secret {
+    let bytes = key.derive("lease", &[prefix, &run.to_string(), &number.to_string()]);
+    let code = URL_SAFE_NO_PAD.encode(bytes.as_slice());
+    Secret::new(format!("{prefix}{number}{NUMBER_END}{code}"))
+}
+
 fn gateway_proof(key: &RootKey, challenge: &str, address: SocketAddr) -> Secret {
     // One address has two spellings where a socket serves both versions of IP.
     let address = SocketAddr::new(address.ip().to_canonical(), address.port()).to_string();
@@ -215,6 +253,22 @@ mod tests {
         {
             assert!(!keys.verifies_hook(organization, hook, password));
         }
+    }
+
+    #[test]
+    fn the_tokens_of_a_lease_are_for_that_lease_and_for_one_use() {
+        let keys = Keyring { current: key(1), previous: None };
+        let (run, other) = (RunId(uuid::Uuid::from_u128(1)), RunId(uuid::Uuid::from_u128(2)));
+        let (id, token) = (keys.lease_id(run, 3), keys.lease_report_token(run, 3));
+        assert_eq!(keys.verified_lease_id(run, id.expose()), Some(3));
+        assert_eq!(keys.verified_lease_report(run, token.expose()), Some(3));
+        assert_eq!(keys.verified_lease_id(other, id.expose()), None);
+        assert_eq!(keys.verified_lease_id(run, token.expose()), None);
+        assert_eq!(keys.verified_lease_report(run, id.expose()), None);
+        assert_eq!(keys.verified_lease_id(run, &id.expose().replacen('3', "4", 1)), None);
+        assert_eq!(keys.verified_lease_report(run, keys.report_token(run).expose()), None);
+        let rotated = Keyring { current: key(2), previous: Some(key(1)) };
+        assert_eq!(rotated.verified_lease_id(run, id.expose()), Some(3));
     }
 
     #[test]

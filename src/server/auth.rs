@@ -25,11 +25,15 @@ pub(super) type Operator = Caller<Operate>;
 pub(super) type Viewer = Caller<View>;
 /// May report on any run and post statuses.
 pub(super) type Reporter = Caller<Report>;
+/// May take runs and execute them.
+pub(super) type Runner = Caller<Execute>;
 
 /// A caller with one of the roles of `P`.
 #[derive(Debug)]
 pub(super) struct Caller<P> {
     pub(super) actor: Actor,
+    /// The only labels that a runner with this token may have; none where it may have any.
+    pub(super) labels: Option<Vec<String>>,
     permission: PhantomData<P>,
 }
 
@@ -83,6 +87,14 @@ impl Permission for Report {
     const NEEDED: &'static str = "reporter or operator";
 }
 
+#[derive(Debug)]
+pub(super) struct Execute;
+
+impl Permission for Execute {
+    const ROLES: &'static [Role] = &[Role::Runner, Role::Operator];
+    const NEEDED: &'static str = "runner or operator";
+}
+
 impl<P: Permission> FromRequest for Caller<P> {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
@@ -100,7 +112,7 @@ fn authorize<P: Permission>(request: &HttpRequest) -> Result<Caller<P>, Problem>
         return Err(Problem::forbidden(format!("this needs a token with the role {needed}")));
     }
     let actor = Actor { name: token.name.clone(), via: token.via };
-    Ok(Caller { actor, permission: PhantomData })
+    Ok(Caller { actor, labels: token.labels.clone(), permission: PhantomData })
 }
 
 /// The bearer token of a request.

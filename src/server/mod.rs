@@ -15,6 +15,9 @@ mod memory_budget;
 /// Reports of runners.
 mod reports;
 
+/// Runners that ask for runs.
+mod runners;
+
 /// What operators see and do.
 mod api;
 
@@ -66,6 +69,7 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use crate::credentials::Identities;
 use crate::deps::Deps;
 use crate::pipeline::observe::Observe;
+use crate::pipeline::runners::Runners;
 use crate::reconcile::organization::OrganizationReconcilers;
 use crate::reconcile::survey::Surveys;
 
@@ -95,6 +99,7 @@ pub struct Components {
     pub reconcilers: Arc<HashMap<String, OrganizationReconcilers>>,
     pub draining: Draining,
     pub observe: Observe,
+    pub runners: Runners,
 }
 
 /// Serves on `listener` until the returned server is stopped. Each of the `workers` accepts up to
@@ -117,6 +122,7 @@ pub fn serve(
     let (api, connect) = (api::routes(components), connect::routes(components));
     let (probes, proof) = (probes::routes(components), proof::routes(components));
     let (callbacks, changes) = (callbacks::routes(components), changes::routes(components));
+    let runners = runners::routes(components);
     let bodies = Data::new(JsonBodies::default());
     let app = move || {
         App::new()
@@ -127,6 +133,7 @@ pub fn serve(
             .configure(&reports)
             .configure(&callbacks)
             .configure(&changes)
+            .configure(&runners)
             .configure(&api)
             .configure(&connect)
             .configure(&probes)

@@ -29,6 +29,8 @@ pub struct ApiToken {
     pub name: String,
     pub role: Role,
     pub token: Secret,
+    /// Of a runner: the only labels that it may have; none where it may have any.
+    pub labels: Option<Vec<String>>,
     /// How its use is named in the audit log.
     pub via: Via,
 }

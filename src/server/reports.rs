@@ -45,8 +45,13 @@ async fn report(
 ) -> Result<impl Responder, Problem> {
     let path = path.into_inner();
     let id: RunId = path.parse().map_err(|_| Problem::not_found("run", &path))?;
-    // A run has a token of its own; a reporter may report on every run.
-    let sender = if bearer(&request).is_some_and(|token| state.keys.verifies_report(id, token)) {
+    // A run has a token of its own, and so has the lease of a runner; a reporter may report on
+    // every run.
+    let token = bearer(&request);
+    let lease = token.and_then(|token| state.keys.verified_lease_report(id, token));
+    let sender = if let Some(number) = lease {
+        Sender::Lease(number)
+    } else if token.is_some_and(|token| state.keys.verifies_report(id, token)) {
         Sender::Runner
     } else {
         reporter.map(|_| Sender::Reporter)?

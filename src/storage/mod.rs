@@ -18,6 +18,7 @@ pub mod postgres;
 mod reconciliation;
 mod replicas;
 mod retired_hooks;
+mod runners;
 mod runs;
 pub mod sqlite;
 mod statuses;
@@ -42,17 +43,19 @@ pub use reconciliation::{
 };
 pub use replicas::Replicas;
 pub use retired_hooks::{HookKey, RetiredHooks};
+pub use runners::{RunnerQueue, RunnerRow, Runners, SeenRunner};
 pub use runs::{CiPause, LeasedRun, Postponed, RunCommit, RunFilter, Runs};
 pub use statuses::{LeasedSlot, PostingCommit, StatusFilter, StatusRow, Statuses};
 
 /// What every engine does. A module that needs one part takes that part: `&dyn Runs`, not
 /// `&dyn Store`.
 pub trait Store:
-    Deliveries + Runs + Statuses + Links + Audit + Reconciliation + Replicas + Admin
+    Deliveries + Runs + Runners + Statuses + Links + Audit + Reconciliation + Replicas + Admin
 {
 }
 
 impl<Engine> Store for Engine where
-    Engine: Deliveries + Runs + Statuses + Links + Audit + Reconciliation + Replicas + Admin
+    Engine:
+        Deliveries + Runs + Runners + Statuses + Links + Audit + Reconciliation + Replicas + Admin
 {
 }

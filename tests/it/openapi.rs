@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use reqwest::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::harness::{Api, Env, InProcess, Settings};
+use crate::harness::{Api, Env, InProcess, RUNNER, Settings};
 
 const OUTCOMES: &str = "/v1/organizations/fabrikam/reconcile";
 
@@ -23,6 +23,8 @@ async fn answers_have_the_documented_properties() {
     gateway.api.until(OUTCOMES, are_done).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    let runner = Api::new(&gateway.url, RUNNER);
+    runner.post("/v1/runners/lease", Some(&json!({ "name": "a" }))).await;
     let document = gateway.api.get("/openapi.json").await;
     let schemas = &document["components"]["schemas"];
     for (schema, path) in [
@@ -32,6 +34,7 @@ async fn answers_have_the_documented_properties() {
         ("Organization", "/v1/organizations"),
         ("Permission", "/v1/permissions"),
         ("Entry", "/v1/audit"),
+        ("Runner", "/v1/runners"),
     ] {
         let documented = names(&schemas[schema]["properties"]);
         let items = gateway.api.items(path).await;

@@ -59,7 +59,7 @@ pub struct Options {
 impl Kind for Options {
     fn abilities(&self) -> Abilities {
         let finds = self.parameter.is_some();
-        Abilities { finds, polls: true, cancels: true, knows_our_id: false }
+        Abilities { finds, polls: true, cancels: true, ..Abilities::default() }
     }
 
     fn account(&self, _name: &str) -> String {

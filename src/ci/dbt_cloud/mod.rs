@@ -50,7 +50,7 @@ pub struct Options {
 
 impl Kind for Options {
     fn abilities(&self) -> Abilities {
-        Abilities { finds: true, polls: true, cancels: true, knows_our_id: false }
+        Abilities { finds: true, polls: true, cancels: true, ..Abilities::default() }
     }
 
     fn secrets(&self) -> Vec<Secret> {

@@ -96,7 +96,7 @@ impl fmt::Debug for PrivateKey {
 impl Kind for Options {
     fn abilities(&self) -> Abilities {
         let finds = self.input.is_some();
-        Abilities { finds, polls: true, cancels: true, knows_our_id: false }
+        Abilities { finds, polls: true, cancels: true, ..Abilities::default() }
     }
 
     fn secrets(&self) -> Vec<Secret> {

@@ -55,7 +55,7 @@ pub struct Options {
 
 impl Kind for Options {
     fn abilities(&self) -> Abilities {
-        Abilities { finds: true, polls: true, cancels: true, knows_our_id: false }
+        Abilities { finds: true, polls: true, cancels: true, ..Abilities::default() }
     }
 
     fn secrets(&self) -> Vec<Secret> {

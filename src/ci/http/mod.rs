@@ -106,6 +106,7 @@ impl Kind for Options {
             polls: self.polls,
             cancels: !self.cancel.is_empty(),
             knows_our_id: self.knows_id(),
+            ..Abilities::default()
         }
     }
 

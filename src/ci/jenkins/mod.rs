@@ -64,7 +64,7 @@ impl Options {
 impl Kind for Options {
     fn abilities(&self) -> Abilities {
         let finds = !self.parameter.is_empty();
-        Abilities { finds, polls: true, cancels: true, knows_our_id: false }
+        Abilities { finds, polls: true, cancels: true, ..Abilities::default() }
     }
 
     fn secrets(&self) -> Vec<Secret> {

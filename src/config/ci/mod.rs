@@ -14,6 +14,8 @@ mod gitlab;
 mod http;
 /// Kind `jenkins`.
 mod jenkins;
+/// Kind `runner`.
+pub(super) mod runner;
 /// Kind `webhook`.
 mod webhook;
 
@@ -63,8 +65,9 @@ type Organizations<'o> = [(&'o str, &'o Url)];
 /// Reads the keys of one kind.
 type ReadKind = fn(Section<'_>, &Organizations<'_>) -> Option<Arc<dyn Kind>>;
 
-const KINDS: [(&str, ReadKind); 8] = [
+const KINDS: [(&str, ReadKind); 9] = [
     ("webhook", |section, _| webhook::read(section)),
+    ("runner", |section, _| runner::read(section)),
     ("azure_pipelines", azure_pipelines::read),
     ("dbt_cloud", |section, _| dbt_cloud::read(section)),
     ("jenkins", |section, _| jenkins::read(section)),
@@ -73,12 +76,10 @@ const KINDS: [(&str, ReadKind); 8] = [
     ("buildkite", |section, _| buildkite::read(section)),
     ("http", |section, _| http::read(section)),
 ];
-/// Kinds that later versions will have.
-const PLANNED: [&str; 1] = ["runner"];
 
 fn system(mut section: Section<'_>, organizations: &Organizations<'_>) -> Option<Options> {
     let kinds = KINDS.map(|(name, read)| (name, (name, read)));
-    let ((kind_name, read), _) = kind::read(&mut section, "\"webhook\"", &kinds, &PLANNED)?;
+    let ((kind_name, read), _) = kind::read(&mut section, "\"webhook\"", &kinds)?;
     let common = common(&mut section);
     Some(Options { kind_name, common, kind: read(section, organizations)? })
 }

@@ -42,7 +42,7 @@ const KINDS: [(&str, Kind); 5] = [
 pub(super) fn read(above: &mut Section<'_>, is_server: bool) -> Option<Options> {
     let needed = "kind = \"pat\" and token = { env = \"AZDO_GATEWAY_PAT\" }";
     let mut section = above.required_table("credential", "organization.credential", needed)?;
-    let Some((kind, offset)) = kind::read(&mut section, "\"service_user\"", &KINDS, &[]) else {
+    let Some((kind, offset)) = kind::read(&mut section, "\"service_user\"", &KINDS) else {
         keys::accept_all(&mut section);
         section.finish();
         return None;

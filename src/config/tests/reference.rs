@@ -258,12 +258,13 @@ fn the_reader_has_the_defaults_of_the_schema() {
 }
 
 /// The keys of the reference that are accepted and change nothing there: one is not evaluated yet,
-/// the others are for PostgreSQL.
-const WITHOUT_EFFECT: [&str; 8] = [
+/// one is for runners, the others are for PostgreSQL.
+const WITHOUT_EFFECT: [&str; 9] = [
     "ca_file",
     "commands",
     "connections",
     "idle_in_transaction_session_timeout",
+    "labels",
     "listen_url",
     "password",
     "pooler",

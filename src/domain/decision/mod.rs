@@ -19,6 +19,7 @@ use super::event::{Event, Repository};
 use super::fact::CatchUpMeta;
 use super::id::RunId;
 use super::run::{OfPullRequest, Run, State};
+use super::runner_lease::RunnerLeases;
 use super::status::Status;
 use super::time::Timestamp;
 
@@ -222,6 +223,7 @@ fn plan(check: &Check, plan: Plan<'_>, id: RunId, now: Timestamp) -> Run {
         url: None,
         ci_id: None,
         attempts: 0,
+        runner: RunnerLeases::default(),
         look_ups: None,
         cancel_attempts: None,
         ci_problem: None,

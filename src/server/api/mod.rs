@@ -10,6 +10,7 @@ mod paging;
 mod ci;
 
 mod deliveries;
+mod runners;
 mod runs;
 mod statuses;
 
@@ -93,6 +94,7 @@ fn actions(config: &mut ServiceConfig) {
         .route("/v1/runs/{id}/cancel", web::post().to(runs::cancel))
         .route("/v1/runs/{id}/rerun", web::post().to(runs::rerun))
         .route("/v1/statuses", web::post().to(statuses::post))
+        .route("/v1/runners", web::get().to(runners::list))
         .route("/v1/ci", web::get().to(ci::list))
         .route("/v1/ci/{name}/check", web::post().to(ci::check))
         .route("/v1/permissions", web::get().to(organizations::permissions))

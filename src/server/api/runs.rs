@@ -107,6 +107,7 @@ fn render(run: &Run) -> Value {
         "description": run.description,
         "ci": run.ci,
         "ci_id": run.ci_id,
+        "runner": run.runner.held.as_ref().map(|held| &held.runner),
         "attempts": run.attempts,
         "is_cancelling": run.cancel_attempts.is_some(),
         "ci_problem": run.ci_problem,

@@ -11,6 +11,7 @@ mod engine;
 mod links;
 mod reconciliation;
 mod replicas;
+mod runners;
 mod runs;
 mod statuses;
 pub mod transfer;

@@ -12,6 +12,7 @@ mod links;
 mod list_tests;
 mod reconciliation;
 mod replicas;
+mod runners;
 mod runs;
 mod statuses;
 mod transfer;

@@ -80,7 +80,7 @@ const NUMBERED: Table = Table { key: "id", is_numbered: true, ..EMPTY };
 const BY_ORGANIZATION: Table = Table { key: "organization", ignores_case: true, ..EMPTY };
 
 /// In the order in which they are moved.
-pub const TABLES: [Table; 24] = [
+pub const TABLES: [Table; 25] = [
     Table { name: "subscription", integers: "id", texts: "organization scope guid", ..NUMBERED },
     // PostgreSQL has the bodies in a table of their own.
     Table {
@@ -230,5 +230,12 @@ pub const TABLES: [Table; 24] = [
         integers: "id",
         texts: "organization project_id",
         ..BY_ORGANIZATION
+    },
+    Table {
+        name: "runner",
+        integers: "id since seen_at",
+        texts: "token name",
+        json: "labels",
+        ..NUMBERED
     },
 ];

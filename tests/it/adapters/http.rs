@@ -110,7 +110,7 @@ async fn each_status_of_a_start_means_what_the_call_says() {
             Ok(Started::Refused(why)) => format!("refused {why}"),
             Err(Error::Unavailable { reason, .. }) => format!("unavailable {reason}"),
             Err(Error::Ambiguous { reason, .. }) => format!("ambiguous {reason}"),
-            Err(other) => panic!("{status}: {other}"),
+            other => panic!("{status}: {other:?}"),
         };
         assert_eq!(outcome, expected, "{status}");
         assert_eq!(adapter.requests(), 1, "{status}: no redirect is followed");

@@ -118,7 +118,7 @@ impl Adapter {
         let found = self.systems.find(NAME, run).await?;
         Ok(found.map(|found| match found {
             Started::Accepted { ci_id, .. } => ci_id.unwrap(),
-            Started::Refused(words) => panic!("nothing is refused: {words}"),
+            other => panic!("it is not known there: {other:?}"),
         }))
     }
 

@@ -100,6 +100,7 @@ impl Env {
             signing: r#"{ env = "BUILDER_SECRET" }"#.to_owned(),
             ci: None,
             ci_more: "",
+            runner_labels: "",
             storage: None,
             database: "gateway.db".into(),
             environment: Default::default(),

@@ -43,7 +43,7 @@ pub(crate) use ports::free_port;
 pub(crate) use postgres::{Cluster, Database, PgBouncer, Server, Stop};
 pub(crate) use replicas::Replicas;
 pub(crate) use settings::{
-    CLIENT_SECRET, OPERATOR, PAT, REPORTER, ROOT_KEY, STATIC_PAT, Settings, VIEWER, check,
+    CLIENT_SECRET, OPERATOR, PAT, REPORTER, ROOT_KEY, RUNNER, STATIC_PAT, Settings, VIEWER, check,
 };
 
 use std::time::Duration;

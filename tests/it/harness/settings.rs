@@ -18,6 +18,7 @@ pub(crate) const MANUAL_HOOKS: &str = "hooks = false\ncatch_up = \"off\"";
 pub(crate) const OPERATOR: &str = "operator-token-of-the-tests";
 pub(crate) const VIEWER: &str = "viewer-token-of-the-tests";
 pub(crate) const REPORTER: &str = "reporter-token-of-the-tests";
+pub(crate) const RUNNER: &str = "runner-token-of-the-tests";
 pub(crate) const ROOT_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
 /// The variable with the password of PostgreSQL.
@@ -53,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) ci: Option<String>,
     /// Further keys of `[ci.builder]`.
     pub(crate) ci_more: &'static str,
+    /// Further keys of the token of runners.
+    pub(crate) runner_labels: &'static str,
     /// The keys of `[storage]`; none keeps the state in SQLite, in `database`.
     pub(crate) storage: Option<String>,
     /// The file of SQLite's database, below `folder`.
@@ -118,6 +121,11 @@ token = {{ env = "VIEWER_TOKEN" }}
 name = "builders"
 role = "reporter"
 token = {{ env = "REPORTER_TOKEN" }}
+[[api_token]]
+name = "agents"
+role = "runner"
+token = {{ env = "RUNNER_TOKEN" }}
+{runner_labels}
 [[organization]]
 name = "fabrikam"
 azure_devops_url = "{organization_url}"
@@ -144,6 +152,7 @@ azure_devops_url = "{organization_url}"
             credential = self.credential,
             checks = self.checks,
             ci_more = self.ci_more,
+            runner_labels = self.runner_labels,
         )
     }
 
@@ -182,6 +191,7 @@ azure_devops_url = "{organization_url}"
             ("OPERATOR_TOKEN", OPERATOR),
             ("VIEWER_TOKEN", VIEWER),
             ("REPORTER_TOKEN", REPORTER),
+            ("RUNNER_TOKEN", RUNNER),
             ("PAT", PAT),
             ("CLIENT_SECRET", CLIENT_SECRET),
             ("BUILDER_SECRET", &self.ci_secret),

@@ -71,6 +71,7 @@ pub(super) enum Operation {
         ends: bool,
     },
     Overdue,
+    RunnerQueue,
     Queue {
         name: u8,
         state: usize,
@@ -141,6 +142,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (0..3_u8, -5..60_i64).prop_map(|(account, seconds)| PauseCi { account, seconds }),
         1 => (which(), any::<bool>()).prop_map(|(which, ends)| Rerun { which, ends }),
         1 => Just(Overdue),
+        2 => Just(RunnerQueue),
         2 => (0..4_u8, 0..4_usize).prop_map(|(name, state)| Queue { name, state }),
         5 => (1..5_usize).prop_map(|limit| ClaimSlots { limit }),
         6 => (which(), 0..8_u8, 0..40_i64)

@@ -7,10 +7,13 @@ use azdo_gateway::domain::fact::CatchUpMeta;
 use azdo_gateway::domain::id::RunId;
 use azdo_gateway::domain::pull_request::PullRequest;
 use azdo_gateway::domain::run::{OfPullRequest, Run, State, Targets, Verdict};
+use azdo_gateway::domain::runner_lease::RunnerLeases;
 use azdo_gateway::domain::status::{Context, Shown, Status, Target};
 use azdo_gateway::domain::time::Timestamp;
 use azdo_gateway::secret::Sealed;
-use azdo_gateway::storage::{CatchUpDelivery, DecisionCommit, LeasedDelivery, Link, Login};
+use azdo_gateway::storage::{
+    CatchUpDelivery, DecisionCommit, LeasedDelivery, Link, Login, SeenRunner,
+};
 use uuid::Uuid;
 
 use super::at;
@@ -141,6 +144,7 @@ pub(crate) fn run(number: u128, check: &str, commit: char) -> Run {
         url: None,
         ci_id: None,
         attempts: 0,
+        runner: RunnerLeases::default(),
         look_ups: None,
         cancel_attempts: None,
         ci_problem: None,
@@ -281,4 +285,15 @@ pub(super) fn digest(number: u32) -> [u8; 32] {
     let mut digest = [7; 32];
     digest[..4].copy_from_slice(&number.to_be_bytes());
     digest
+}
+
+/// A runner that was seen at that second.
+pub(super) fn seen_runner(name: &str, labels: Option<&[&str]>, second: i64) -> SeenRunner {
+    SeenRunner {
+        token: "agents".into(),
+        name: name.into(),
+        labels: labels.map(|labels| labels.iter().map(|label| (*label).to_owned()).collect()),
+        seen_at: at(second),
+        gone_before: at(second - 60),
+    }
 }

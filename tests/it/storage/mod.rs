@@ -50,6 +50,8 @@ mod reconcilers;
 mod reopening;
 /// Old and finished rows are deleted, unfinished ones stay.
 mod retention;
+/// Runners: as last seen, and the runs that they may take.
+mod runners;
 /// Runs: in order, leased, within their limits of concurrency.
 mod runs;
 /// Tokens are not readable on disk.

@@ -37,6 +37,7 @@ mod request_bodies;
 mod requiring;
 mod rotating;
 mod run_endings;
+mod runners;
 mod secrecy;
 mod silence;
 mod starting_runs;

@@ -172,6 +172,17 @@ on_postgres! {
         hooks_with_passwords_of_the_previous_root_key_still_deliver,
         while_a_ci_secret_is_replaced_a_ci_with_either_secret_is_started,
     }
+    /// A lease that one replica gives, and another renews, takes back and ends.
+    runners {
+        a_runner_that_waits_gets_the_run_and_reports_how_it_ends,
+        a_runner_without_the_labels_gets_nothing_and_the_status_says_what_is_missing,
+        a_run_whose_runner_is_lost_goes_to_another_one_and_ends_the_second_time,
+        a_run_that_is_given_back_goes_to_the_next_runner_and_is_no_loss,
+        the_heartbeat_of_a_run_that_is_over_says_so_and_why,
+        runners_are_shared_fairly_between_checks_in_the_order_of_planning,
+        many_runners_that_ask_at_once_get_one_run_each_and_nobody_gets_two,
+        a_run_that_no_runner_takes_is_timed_out_and_the_status_says_so,
+    }
     /// Time-outs, cancellations and runs that are started again.
     run_endings {
         a_run_without_a_final_report_is_timed_out_and_the_status_says_so,

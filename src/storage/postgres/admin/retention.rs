@@ -3,7 +3,7 @@
 //! Rows that another transaction has locked are left for the next time, so that replicas that
 //! delete at the same time neither wait for each other nor delete a row that is just used.
 
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::{try_join, try_join_all, try_join3};
 
 use crate::domain::time::Timestamp;
 use crate::storage::postgres::engine::db::{Db, params};
@@ -57,6 +57,10 @@ const HOOKS: &str = "WITH old AS (
     DELETE FROM hook_activity AS active USING old
     WHERE lower(active.organization) = old.organization AND active.hook = old.hook";
 
+const RUNNERS: &str = "WITH old AS (
+        SELECT id FROM runner WHERE seen_at < $1 FOR UPDATE SKIP LOCKED)
+    DELETE FROM runner USING old WHERE runner.id = old.id";
+
 pub(super) async fn delete_older(
     db: &Db,
     before: Timestamp,
@@ -65,9 +69,10 @@ pub(super) async fn delete_older(
 ) -> Result<usize, Failure> {
     let (before, audit_before, count) = (before.micros(), audit_before.micros(), limit(count));
     let (old, entries) = (params![before, count], params![audit_before, count]);
-    let hooks = params![before];
+    let unused = params![before];
     // All statements travel together, in this order.
-    let uncounted = try_join(db.execute(SLOTS, old), db.execute(HOOKS, hooks));
+    let uncounted =
+        try_join3(db.execute(SLOTS, old), db.execute(HOOKS, unused), db.execute(RUNNERS, unused));
     let counted = [(DELIVERIES, old), (RUNS, old), (STATUSES, old), (ENTRIES, entries)];
     let counted = try_join_all(counted.map(|(sql, of)| db.execute(sql, of)));
     let (_, counted) = try_join(uncounted, counted).await?;

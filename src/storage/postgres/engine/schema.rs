@@ -9,10 +9,11 @@ use super::rows::get;
 use crate::storage::{Migrate, SchemaState, transfer};
 
 /// In order. A later version adds a file.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../schema/1.sql"),
     include_str!("../schema/2.sql"),
     include_str!("../schema/3.sql"),
+    include_str!("../schema/4.sql"),
 ];
 
 /// The key of the advisory lock under which migrations run; its bytes are `azdo-gw` and 1.

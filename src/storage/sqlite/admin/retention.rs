@@ -58,5 +58,6 @@ pub(super) fn delete_older(
     // Of the few hooks that have not delivered for that long most no longer exist.
     db.prepare_cached("DELETE FROM hook_activity WHERE last_at < ?1")?
         .execute([before.micros()])?;
+    db.prepare_cached("DELETE FROM runner WHERE seen_at < ?1")?.execute([before.micros()])?;
     Ok(deliveries + runs + statuses + entries)
 }

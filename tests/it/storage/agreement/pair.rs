@@ -218,6 +218,12 @@ impl Pair {
                 expected.sort();
                 assert_eq!(overdue, expected);
             }
+            RunnerQueue => {
+                let queue = self.store().runner_queue(vec!["builder".into()]).await.unwrap();
+                let ids = |runs: Vec<Run>| runs.iter().map(|run| run.id).collect::<Vec<_>>();
+                let expected = self.model.runner_queue("builder");
+                assert_eq!((ids(queue.offered), ids(queue.leased)), expected);
+            }
             Queue { name, state } => {
                 let states = [Shown::Pending, Shown::Succeeded, Shown::Failed, Shown::Error];
                 let mut status = make::status(&format!("scan-{name}"), 'a', states[state]);

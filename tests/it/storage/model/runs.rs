@@ -1,11 +1,12 @@
 //! Runs in the model: numbered, leased in order, limited in the concurrency of their check and CI,
 //! followed while they are at their CIs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use azdo_gateway::domain::follow::{due_after_change, is_followed};
 use azdo_gateway::domain::id::{DeliveryId, RunId};
 use azdo_gateway::domain::run::{Run, State};
+use azdo_gateway::domain::run_keys::check_key;
 use azdo_gateway::domain::slot::Request;
 use azdo_gateway::domain::status::{self, Target};
 use azdo_gateway::domain::time::Timestamp;
@@ -187,6 +188,18 @@ impl Model {
     pub(in super::super) fn overdue_runs(&self, now: Timestamp) -> Vec<RunId> {
         let overdue = |row: &&RunRow| row.is_live() && row.run.overdue_at <= now;
         self.runs.values().filter(overdue).map(|row| row.run.id).collect()
+    }
+
+    /// Of each check the first run that no runner has, and the runs that one has.
+    pub(in super::super) fn runner_queue(&self, ci: &str) -> (Vec<RunId>, Vec<RunId>) {
+        let begun = |state| matches!(state, State::Dispatched | State::Running);
+        let at_ci = self.runs.values().filter(|row| row.run.ci == ci && begun(row.run.state));
+        let (leased, rest): (Vec<&RunRow>, Vec<&RunRow>) =
+            at_ci.partition(|row| row.follow_at.is_some());
+        let mut checks = BTreeSet::new();
+        let offered = rest.into_iter().filter(|row| row.run.state == State::Dispatched);
+        let first = offered.filter(|row| checks.insert(check_key(&row.run)));
+        (first.map(|row| row.run.id).collect(), leased.iter().map(|row| row.run.id).collect())
     }
 
     pub(super) fn delete_older_runs(&mut self, before: Timestamp, limit: usize) -> usize {

@@ -46,6 +46,7 @@ async fn flow(bench: &Bench) {
     assert_eq!(bench.store.commit_run(followed).await.unwrap(), Commit::Committed);
     let (account, until, reason) = ("gitlab.example".into(), at(600), "429".into());
     bench.store.pause_ci(CiPause { account, until, reason }).await.unwrap();
+    bench.store.see_runner(make::seen_runner("a", Some(&["linux"]), 7)).await.unwrap();
     bench.accept(make::delivery(2)).await.unwrap();
     bench.accept(make::not_json(make::ORGANIZATION, "3")).await.unwrap();
     bench.accept(make::long_delivery(4, 300_000)).await.unwrap();
