@@ -8,7 +8,7 @@ use crate::domain::check::{Check, Forks, Patterns, Trigger};
 use crate::domain::follow::{Abilities, default_verdict};
 use crate::domain::run::{Targets, Verdict};
 
-use super::references::{branch_patterns, path_patterns, reference, repository_patterns};
+use super::references::{branch_patterns, file_patterns, reference, repository_patterns};
 use super::section::Section;
 use super::value::{Range, Value};
 
@@ -129,6 +129,8 @@ struct Conditions {
     on: Vec<Trigger>,
     target_branches: Patterns,
     branches: Patterns,
+    paths: Patterns,
+    paths_ignore: Patterns,
     labels: Vec<String>,
     drafts: bool,
     skip_ci: bool,
@@ -149,13 +151,26 @@ fn conditions(section: &mut Section<'_>) -> Option<Conditions> {
     let target_branches = section.value("target_branches", "[\"**\"]");
     let branches = section.value("branches", "[\"**\"]");
     let (target_branches, branches) = (branch_patterns(target_branches), branch_patterns(branches));
+    let paths = file_patterns(section.value("paths", "[\"src/**\"]"));
+    let paths_ignore = file_patterns(section.value("paths_ignore", "[\"docs/**\"]"));
     let labels = section.value("labels", "[]").and_then(|value| value.texts());
     let labels = labels.unwrap_or_default().into_iter().map(|(_, text)| text.to_owned()).collect();
     let drafts = section.flag("drafts", false);
     let skip_ci = section.flag("skip_ci", true);
     let (repositories, on) = (repositories?, on?);
     let (target_branches, branches) = (target_branches?, branches?);
-    Some(Conditions { repositories, on, target_branches, branches, labels, drafts, skip_ci })
+    let (paths, paths_ignore) = (paths?, paths_ignore?);
+    Some(Conditions {
+        repositories,
+        on,
+        target_branches,
+        branches,
+        paths,
+        paths_ignore,
+        labels,
+        drafts,
+        skip_ci,
+    })
 }
 
 /// What merging waits for, and what code that nobody has reviewed may do about it.
@@ -287,7 +302,7 @@ fn limits(section: &mut Section<'_>) -> Limits {
 fn assemble(status: Status, conditions: Conditions, limits: Limits, ci: String) -> Check {
     let Status { name, genre, organization, targets } = status;
     let Conditions { repositories, on, target_branches, branches, .. } = conditions;
-    let Conditions { labels, drafts, skip_ci, .. } = conditions;
+    let Conditions { paths, paths_ignore, labels, drafts, skip_ci, .. } = conditions;
     let Limits { supersede, concurrency, timeout } = limits;
     Check {
         name,
@@ -297,6 +312,8 @@ fn assemble(status: Status, conditions: Conditions, limits: Limits, ci: String) 
         on,
         target_branches,
         branches,
+        paths,
+        paths_ignore,
         drafts,
         forks: Forks::Approve,
         labels,
@@ -316,17 +333,9 @@ fn assemble(status: Status, conditions: Conditions, limits: Limits, ci: String) 
     }
 }
 
-/// Reads the keys that this version accepts and does not evaluate, with warnings. Returns
+/// Reads the key that this version accepts and does not evaluate, with a warning. Returns
 /// `commands`, which decides whether the gateway subscribes to comments.
 fn unevaluated(section: &mut Section<'_>) -> bool {
-    for key in ["paths", "paths_ignore"] {
-        if let Some(value) = section.value(key, "[\"src/**\"]") {
-            let patterns = path_patterns(&value);
-            if patterns.is_some_and(|patterns| !patterns.texts().is_empty()) {
-                value.warn_unused("the check runs whatever files change");
-            }
-        }
-    }
     let given = section.value("commands", "true");
     let commands = given.map_or(Some(true), |value| value.flag()).unwrap_or(false);
     if let Some(value) = given.filter(|_| commands) {

@@ -68,19 +68,45 @@ pub(super) fn branch_patterns(value: Option<Value<'_>>) -> Option<Patterns> {
         let what = format!("{} is empty, so no branch matches", value.key);
         value.refuse(what, value.remedy());
     }
-    path_patterns(&value)
+    patterns(&value, Patterns::of_branches, |_, _| true)
 }
 
-/// Globs of paths. Branches are matched in the same way, since their names have slashes, too.
-pub(super) fn path_patterns(value: &Value<'_>) -> Option<Patterns> {
+/// Globs of files; none where the key is missing.
+pub(super) fn file_patterns(value: Option<Value<'_>>) -> Option<Patterns> {
+    let Some(value) = value else { return Some(Patterns::default()) };
+    patterns(&value, Patterns::of_paths, |item, text| {
+        if text.ends_with('/') {
+            let what = format!("{text:?} in {} matches no file", item.key);
+            item.refuse(what, format!("write \"{text}**\" for every file below it"));
+        } else if let Some(excluded) = text.strip_prefix('!') {
+            let what = format!("{text:?} in {} excludes no file", item.key);
+            item.refuse(what, format!("write paths_ignore = [{excluded:?}]"));
+        } else {
+            return true;
+        }
+        false
+    })
+}
+
+type Compile = fn(&[String]) -> Result<Patterns, (usize, String)>;
+
+/// The patterns of a list that `is_meant` does not refuse and that compile.
+fn patterns(
+    value: &Value<'_>,
+    compile: Compile,
+    is_meant: impl Fn(&Value<'_>, &str) -> bool,
+) -> Option<Patterns> {
     let mut valid = Vec::new();
     for (item, text) in value.texts()? {
-        match Patterns::of_branches(&[text.to_owned()]) {
+        if !is_meant(&item, text) {
+            continue;
+        }
+        match compile(&[text.to_owned()]) {
             Ok(_) => valid.push(text.to_owned()),
             Err((_, error)) => refuse_pattern(&item, text, &error),
         }
     }
-    compile_all(value, Patterns::of_branches(&valid))
+    compile_all(value, compile(&valid))
 }
 
 /// Refuses patterns that are valid one by one and too large together.

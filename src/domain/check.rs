@@ -44,6 +44,10 @@ pub struct Check {
     pub on: Vec<Trigger>,
     pub target_branches: Patterns,
     pub branches: Patterns,
+    /// Runs only where one of these files changes; an empty list means any file.
+    pub paths: Patterns,
+    /// Files that do not count.
+    pub paths_ignore: Patterns,
     pub drafts: bool,
     pub forks: Forks,
     /// A pull request needs one of these labels; an empty list means any pull request.
@@ -73,7 +77,7 @@ pub struct Check {
 }
 
 /// Globs, any of which may match. `*` stays within one path segment, `**` does not.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Patterns {
     texts: Vec<String>,
     set: GlobSet,
@@ -105,6 +109,15 @@ impl Patterns {
             .map(|text| text.strip_prefix("refs/heads/").unwrap_or(text).to_owned())
             .collect();
         Self::build(&short, false)
+    }
+
+    /// Compared with case; a leading `/` may be written or left out.
+    ///
+    /// # Errors
+    /// The first pattern that is not a glob, and what is wrong with it.
+    pub fn of_paths(texts: &[String]) -> Result<Self, (usize, String)> {
+        let stripped = texts.iter().map(|text| text.strip_prefix('/').unwrap_or(text).to_owned());
+        Self::build(&stripped.collect::<Vec<_>>(), false)
     }
 
     fn build(texts: &[String], any_case: bool) -> Result<Self, (usize, String)> {
@@ -185,6 +198,11 @@ impl Check {
             || self.repositories.matches_ids(&format!("{project_id}/{name}"), &[project_id])
             || self.repositories.matches_ids(&format!("{project}/{id}"), &[id])
             || former.iter().any(|name| self.repositories.matches(name))
+    }
+
+    /// Whether it matters which files change.
+    pub fn has_path_rules(&self) -> bool {
+        !self.paths.texts().is_empty() || !self.paths_ignore.texts().is_empty()
     }
 
     /// Whether `trigger` starts it.

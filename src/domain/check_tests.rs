@@ -19,6 +19,8 @@ pub(in crate::domain) fn check() -> Check {
         on: vec![Trigger::PullRequest],
         target_branches: Patterns::of_branches(&texts(&["main", "release/*"])).unwrap(),
         branches: Patterns::of_branches(&texts(&["main"])).unwrap(),
+        paths: Patterns::default(),
+        paths_ignore: Patterns::default(),
         drafts: false,
         forks: Forks::Run,
         labels: vec![],

@@ -9,6 +9,8 @@ pub mod audit;
 pub mod backoff;
 /// What hooks did not deliver: the stored state compared with that at Azure DevOps.
 pub mod catch_up;
+/// The files that a pull request or a push changes, and whether a check watches them.
+pub mod changed_files;
 /// A configured check, and what matches it.
 pub mod check;
 /// How many runs may be at a CI at the same time.
@@ -37,6 +39,8 @@ pub mod pipeline_project;
 pub mod policy;
 /// The state of a pull request, and the changes between two states.
 pub mod pull_request;
+/// What Azure DevOps has to be asked before a decision.
+pub mod question;
 /// The schedule of one reconciler, and who runs its next pass.
 pub mod reconciler;
 /// How fast the reports of one run are applied.

@@ -1,9 +1,11 @@
 //! Stage 2: every delivery is decided once, in the order in which the deliveries about one pull
 //! request or repository were received.
 //!
-//! Deliveries about different subjects are decided concurrently.
+//! Deliveries about different subjects are decided concurrently. Where a decision has to ask Azure
+//! DevOps something first, a task of its own asks and decides, so that the others do not wait.
+//! Later deliveries about its subject join the task.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +13,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use uuid::Uuid;
 
+use super::look_up::{ASK_MAX, LookUp};
 use crate::ado::Throttle;
 use crate::ado::hooks::{Delivered, read};
 use crate::changes::Changes;
@@ -27,6 +31,7 @@ use crate::domain::event::{Event, Repository};
 use crate::domain::fact::{CompletedBuild, Fact, Push};
 use crate::domain::id::RunId;
 use crate::domain::pull_request::PullRequest;
+use crate::domain::question::{Answers, Question};
 use crate::domain::repository_names::in_project;
 use crate::domain::run::State;
 use crate::domain::subscription::{KnownProject, PasswordScope};
@@ -35,17 +40,31 @@ use crate::storage::{
     CONFLICTS_MAX, Claim, Commit, DecisionCommit, Deliveries, Error, LeasedDelivery, Runs,
 };
 use crate::worker::Notifiers;
-use crate::worker::{self, Progress, Tick};
+use crate::worker::{self, InFlight, Progress, Tick};
 
 /// Deliveries that one tick decides.
 const BATCH_MAX: usize = 128;
 const LEASE: Duration = Duration::from_secs(15);
+const _: () = assert!(LEASE.as_secs() > ASK_MAX.as_secs());
+/// Subjects about which Azure DevOps is asked at the same time.
+const IN_FLIGHT_MAX: usize = 256;
+/// Rounds of questions about one delivery.
+const QUESTIONS_MAX: usize = 4;
 /// The reason of a delivery whose decision panicked.
 const DECIDING_FAILED: &str = "deciding it failed: please report this delivery as a bug";
 
 /// See the module.
 #[derive(Debug)]
 pub struct Decide {
+    decider: Arc<Decider>,
+    in_flight: InFlight,
+    asking: Asking,
+}
+
+/// Decides one delivery.
+#[derive(Debug)]
+struct Decider {
+    look_up: LookUp,
     deliveries: Arc<dyn Deliveries>,
     runs: Arc<dyn Runs>,
     checks: Arc<[Check]>,
@@ -57,8 +76,9 @@ pub struct Decide {
 
 impl Decide {
     /// Decides by the checks of all organizations.
-    pub fn new(checks: &[Check], deps: &Deps) -> Self {
-        Self {
+    pub fn new(checks: &[Check], look_up: LookUp, deps: &Deps) -> Self {
+        let decider = Decider {
+            look_up,
             deliveries: Arc::clone(&deps.store) as Arc<dyn Deliveries>,
             runs: Arc::clone(&deps.store) as Arc<dyn Runs>,
             checks: checks.into(),
@@ -66,8 +86,73 @@ impl Decide {
             notifiers: deps.notifiers.clone(),
             changes: deps.changes.clone(),
             clock: deps.clock.clone(),
+        };
+        Self {
+            decider: Arc::new(decider),
+            in_flight: InFlight::new(IN_FLIGHT_MAX),
+            asking: Asking::default(),
         }
     }
+}
+
+/// A delivery and its content.
+type Read = (LeasedDelivery, Delivered);
+
+/// The subjects that a task asks about, each with the deliveries that came meanwhile.
+#[derive(Clone, Debug, Default)]
+struct Asking(Arc<Mutex<HashMap<String, VecDeque<Read>>>>);
+
+impl Asking {
+    /// Leaves deliveries to the task that asks about their subject; gives them back if there is
+    /// none.
+    fn leave(&self, subject: &str, same: VecDeque<Read>) -> Option<VecDeque<Read>> {
+        let mut asking = self.0.lock();
+        let Some(waiting) = asking.get_mut(subject) else { return Some(same) };
+        for read in same {
+            // Its lease has ended, and it was claimed again.
+            waiting.retain(|(delivery, _)| delivery.lease.id != read.0.lease.id);
+            waiting.push_back(read);
+        }
+        None
+    }
+
+    fn begin(&self, subject: String) -> Subject {
+        self.0.lock().insert(subject.clone(), VecDeque::new());
+        Subject { name: subject, asking: self.clone() }
+    }
+}
+
+/// A subject that a task asks about, until this is dropped. What waits then is claimed again when
+/// its lease has ended.
+struct Subject {
+    name: String,
+    asking: Asking,
+}
+
+impl Subject {
+    /// What came meanwhile. The task ends where nothing did.
+    fn next(&self) -> Option<VecDeque<Read>> {
+        let mut asking = self.asking.0.lock();
+        let waiting = asking.get_mut(&self.name).map(std::mem::take).unwrap_or_default();
+        if waiting.is_empty() {
+            asking.remove(&self.name);
+            return None;
+        }
+        Some(waiting)
+    }
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        self.asking.0.lock().remove(&self.name);
+    }
+}
+
+/// What became of the attempt to decide a delivery.
+enum Attempt {
+    Decided,
+    /// Azure DevOps has to be asked first.
+    Asks(Vec<Question>),
 }
 
 #[async_trait]
@@ -77,49 +162,108 @@ impl Tick for Decide {
     }
 
     async fn tick(&self) -> Result<Progress, worker::Error> {
-        let claim = Claim { now: self.clock.now(), limit: BATCH_MAX, lease: LEASE };
-        let claimed = self.deliveries.claim_deliveries(claim).await?;
+        let claim = Claim { now: self.decider.clock.now(), limit: BATCH_MAX, lease: LEASE };
+        let claimed = self.decider.deliveries.claim_deliveries(claim).await?;
         if claimed.is_empty() {
             return Ok(Progress::Idle);
         }
-        let mut subjects: BTreeMap<String, Vec<(LeasedDelivery, Delivered)>> = BTreeMap::new();
+        let mut subjects: BTreeMap<String, VecDeque<Read>> = BTreeMap::new();
         for delivery in claimed {
             let delivered = read_body(&delivery.body);
             let key = subject(&delivery.organization, &delivered.fact);
-            subjects.entry(key).or_default().push((delivery, delivered));
+            subjects.entry(key).or_default().push_back((delivery, delivered));
         }
-        let decided = join_all(subjects.into_values().map(|same| self.decide_in_order(same))).await;
+        let subjects = subjects.into_iter();
+        let decided = join_all(subjects.map(|(subject, same)| self.decide_all(subject, same)));
+        let decided = decided.await;
         decided.into_iter().collect::<Result<(), Error>>()?;
         Ok(Progress::Worked)
+    }
+
+    async fn drain(&self) {
+        self.in_flight.drain().await;
     }
 }
 
 impl Decide {
-    async fn decide_in_order(&self, same: Vec<(LeasedDelivery, Delivered)>) -> Result<(), Error> {
-        for (delivery, delivered) in same {
-            self.decide(&delivery, &delivered).await?;
+    /// Decides the deliveries about one subject, in order. From the first one that has to ask on,
+    /// a task does so.
+    async fn decide_all(&self, subject: String, same: VecDeque<Read>) -> Result<(), Error> {
+        let Some(mut same) = self.asking.leave(&subject, same) else { return Ok(()) };
+        while let Some((delivery, delivered)) = same.front() {
+            let attempt = self.decider.decide(delivery, delivered, Answers::none()).await?;
+            if let Attempt::Asks(_) = attempt {
+                let (decider, subject) = (Arc::clone(&self.decider), self.asking.begin(subject));
+                let task = async move { decider.ask_and_decide_all(&subject, same).await };
+                self.in_flight.spawn(task).await;
+                return Ok(());
+            }
+            same.pop_front();
         }
         Ok(())
     }
+}
+
+impl Decider {
+    /// Decides the deliveries about one subject, in order, and those that come meanwhile.
+    async fn ask_and_decide_all(&self, subject: &Subject, same: VecDeque<Read>) {
+        let mut next = Some(same);
+        while let Some(same) = next {
+            for (delivery, delivered) in same {
+                if let Err(error) = self.ask_and_decide(&delivery, &delivered).await {
+                    // It is decided after its lease has ended.
+                    tracing::warn!(delivery = delivery.lease.id.0, "not decided yet: {error}");
+                }
+            }
+            next = subject.next();
+        }
+    }
+
+    /// Asks what the decision needs to know, and decides. An answer may lead to another question.
+    async fn ask_and_decide(
+        &self,
+        delivery: &LeasedDelivery,
+        delivered: &Delivered,
+    ) -> Result<(), Error> {
+        let mut answers = Answers::default();
+        for _ in 0..QUESTIONS_MAX {
+            match self.decide(delivery, delivered, &answers).await? {
+                Attempt::Decided => return Ok(()),
+                Attempt::Asks(questions) => {
+                    self.look_up.ask(&delivery.organization, &questions, &mut answers).await;
+                }
+            }
+        }
+        Err(Error::unavailable(format!("delivery {} asks too much", delivery.lease.id)))
+    }
 
     /// Loads, decides and commits one delivery, and again when the loaded state changed meanwhile.
-    async fn decide(&self, delivery: &LeasedDelivery, delivered: &Delivered) -> Result<(), Error> {
+    async fn decide(
+        &self,
+        delivery: &LeasedDelivery,
+        delivered: &Delivered,
+        answers: &Answers,
+    ) -> Result<Attempt, Error> {
         for _ in 0..CONFLICTS_MAX {
             let now = self.clock.now();
-            let deciding = AssertUnwindSafe(self.load_and_decide(delivery, delivered, now));
+            let deciding =
+                AssertUnwindSafe(self.load_and_decide(delivery, delivered, answers, now));
             let commit = match deciding.catch_unwind().await {
                 Ok(commit) => commit?,
                 // A delivery that stayed in the inbox would make each of its batches fail.
                 Err(_) => quarantine(delivery, DECIDING_FAILED, now),
             };
+            if !commit.decision.questions.is_empty() {
+                return Ok(Attempt::Asks(commit.decision.questions));
+            }
             let decision = commit.decision.clone();
             match self.deliveries.commit_decision(commit).await? {
                 Commit::Committed => {
                     self.log(delivery, &decision);
-                    return Ok(());
+                    return Ok(Attempt::Decided);
                 }
                 Commit::Conflict => {}
-                Commit::LeaseLost => return Ok(()),
+                Commit::LeaseLost => return Ok(Attempt::Decided),
             }
         }
         // The delivery is decided after its lease has ended.
@@ -131,6 +275,7 @@ impl Decide {
         &self,
         delivery: &LeasedDelivery,
         delivered: &Delivered,
+        answers: &Answers,
         now: Timestamp,
     ) -> Result<DecisionCommit, Error> {
         let organization = &delivery.organization;
@@ -153,6 +298,7 @@ impl Decide {
             at: happened_at(delivery.source, delivered.created_at, arrived_at),
             former_names: &former_names,
             caught_up: self.caught_up(delivery, &delivered).await?,
+            answers,
         };
         let mut commit = DecisionCommit {
             repository: delivered.repository.clone(),
@@ -297,11 +443,29 @@ impl Decide {
     }
 }
 
-/// The decision about a delivery if nothing were known of its subject; for `explain`.
+/// The decision about a delivery if nothing were known of its subject, and nobody could be asked;
+/// for `explain`.
 pub fn explain(
     checks: &[Check],
     organization: &str,
     delivered: &Delivered,
+    now: Timestamp,
+) -> Decision {
+    let mut answers = Answers::default();
+    loop {
+        let decision = explain_with(checks, organization, delivered, &answers, now);
+        if decision.questions.is_empty() {
+            return decision;
+        }
+        answers.add_unknown(&decision.questions, "nobody is asked here");
+    }
+}
+
+fn explain_with(
+    checks: &[Check],
+    organization: &str,
+    delivered: &Delivered,
+    answers: &Answers,
     now: Timestamp,
 ) -> Decision {
     let observation = Observation {
@@ -310,6 +474,7 @@ pub fn explain(
         at: delivered.created_at.unwrap_or(now),
         former_names: delivered.former_name.as_slice(),
         caught_up: None,
+        answers,
     };
     match &delivered.fact {
         Fact::PullRequest(seen) => {

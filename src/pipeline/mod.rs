@@ -13,6 +13,8 @@ pub mod decide;
 pub mod dispatch;
 /// A run at its CI is polled, or cancelled.
 pub mod follow;
+/// What a decision asks Azure DevOps.
+pub mod look_up;
 /// A report advances its run.
 pub mod observe;
 /// The newest status of a slot is posted to Azure DevOps.

@@ -18,6 +18,7 @@ use super::check::Check;
 use super::event::{Event, Repository};
 use super::fact::CatchUpMeta;
 use super::id::RunId;
+use super::question::{Answers, Question};
 use super::run::{OfPullRequest, Run, State};
 use super::runner_lease::RunnerLeases;
 use super::status::Status;
@@ -120,6 +121,8 @@ pub struct Observation<'a> {
     pub former_names: &'a [String],
     /// For facts that catch-up found.
     pub caught_up: Option<CaughtUp<'a>>,
+    /// What Azure DevOps was asked for this decision.
+    pub answers: &'a Answers,
 }
 
 /// What is known about a fact that catch-up found.
@@ -150,6 +153,9 @@ impl Observation<'_> {
 /// What to do about one delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
+    /// What has to be asked first. The rest then says what is decided if nobody answers, and must
+    /// not be committed.
+    pub questions: Vec<Question>,
     pub outcome: Outcome,
     pub event: Event,
     /// One sentence for an operator.
@@ -173,6 +179,7 @@ impl Decision {
     /// Starts nothing and stores no state.
     pub fn nothing(outcome: Outcome, event: Event, reason: impl Into<String>) -> Self {
         Self {
+            questions: Vec::new(),
             outcome,
             event,
             reason: reason.into(),

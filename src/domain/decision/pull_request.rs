@@ -3,10 +3,12 @@
 //!
 //! Level-triggered where possible: a fact that is delivered twice changes nothing the second time.
 
+use super::super::changed_files::{Base, ChangedFiles, Comparison};
 use super::super::check::{Check, Trigger};
 use super::super::event::{Event, Repository, short};
 use super::super::id::RunId;
 use super::super::pull_request::{PullRequest, Status, changes};
+use super::super::question::Question;
 use super::super::run::{self, Advance, OfPullRequest, Run, State};
 use super::super::status;
 use super::super::time::{CLOCKS_DIFFER, Timestamp};
@@ -77,6 +79,7 @@ pub fn on_pull_request(
         now,
         shown_again: vec![],
         without_run: vec![],
+        questions: vec![],
         found: vec![],
     };
     let past = observation.is_past();
@@ -90,8 +93,9 @@ pub fn on_pull_request(
         Some(since) => was_there_before(seen, since),
         None => step.reason(event),
     };
-    let Step { shown_again, without_run, .. } = step;
+    let Step { shown_again, without_run, questions, .. } = step;
     Decision {
+        questions,
         outcome: if planned.is_empty() { Outcome::Ignored } else { Outcome::Started },
         event,
         reason,
@@ -141,6 +145,7 @@ pub(super) struct Step<'a> {
     now: Timestamp,
     pub(super) shown_again: Vec<Run>,
     pub(super) without_run: Vec<status::Status>,
+    questions: Vec<Question>,
     /// One finding per check, for the reason.
     found: Vec<String>,
 }
@@ -165,9 +170,10 @@ impl Step<'_> {
                     self.found.push(format!("{} started{}", check.name, self.although(check)));
                     planned.push(run);
                 }
-                Err(why) => {
-                    let cancelled = self.cancelled(check, &why);
-                    let shown = self.show_without_run(check, &cancelled);
+                Err(obstacle) => {
+                    let why = &obstacle.why;
+                    let cancelled = self.cancelled(check, why);
+                    let shown = self.show_without_run(check, &obstacle, &cancelled);
                     ended.extend(cancelled);
                     self.found.push(format!("{} not started{shown}: {why}", check.name));
                 }
@@ -198,10 +204,11 @@ impl Step<'_> {
 
     /// The addition to a reason where a required check ignores `[skip ci]`.
     fn although(&self, check: &Check) -> String {
-        match check.skips(self.next).filter(|_| check.required) {
+        let ignored = match check.skips(self.next).filter(|_| check.required) {
             Some(spelling) => format!(" (it is required, so {spelling} is ignored)"),
             None => String::new(),
-        }
+        };
+        ignored + &although_unknown(check, self.changed_files())
     }
 
     fn closed(&mut self, checks: &[Check]) -> (Vec<Run>, Vec<Run>) {
@@ -228,7 +235,9 @@ impl Step<'_> {
                     self.found.push(format!("{} started", check.name));
                     planned.push(run);
                 }
-                Err(why) => self.found.push(format!("{} not started: {why}", check.name)),
+                Err(Obstacle { why, .. }) => {
+                    self.found.push(format!("{} not started: {why}", check.name));
+                }
             }
         }
         (planned, ended)
@@ -272,10 +281,10 @@ impl Step<'_> {
         }
     }
 
-    fn start(&mut self, check: &Check, occasion: Occasion) -> Result<Run, String> {
-        check.admits(self.next)?;
+    fn start(&mut self, check: &Check, occasion: Occasion) -> Result<Run, Obstacle> {
+        check.admits(self.next).map_err(Obstacle::other)?;
         let Some(commit) = &self.next.source_commit else {
-            return Err("the delivery does not name its source commit".into());
+            return Err(Obstacle::other("the delivery does not name its source commit".into()));
         };
         let known = match occasion {
             Occasion::New => None,
@@ -288,7 +297,10 @@ impl Step<'_> {
         if let Some(run) = known {
             let why = format!("it has already run on {}", short(commit));
             self.shown_again.push(run.clone());
-            return Err(why);
+            return Err(Obstacle::other(why));
+        }
+        if let Some(why) = self.path_mismatch(check) {
+            return Err(Obstacle { why, is_by_path: true });
         }
         let work = Plan {
             organization: self.observation.organization,
@@ -299,6 +311,38 @@ impl Step<'_> {
             reason: self.headline(self.events.first().copied()) + &self.although(check),
         };
         Ok(plan(check, work, (self.new_id)(), self.now))
+    }
+
+    /// Why the rules of a check about paths keep it from running: a clause. Where it is not known
+    /// which files change, that is to be asked.
+    pub(super) fn path_mismatch(&mut self, check: &Check) -> Option<String> {
+        if !check.has_path_rules() {
+            return None;
+        }
+        if let Some(files) = self.changed_files() {
+            return files.mismatch(check);
+        }
+        let question = Question::ChangedFiles(self.comparison()?);
+        if !self.questions.contains(&question) {
+            self.questions.push(question);
+        }
+        None
+    }
+
+    fn changed_files(&self) -> Option<&ChangedFiles> {
+        self.observation.answers.changed_files(&self.comparison()?)
+    }
+
+    /// The whole pull request: from the merge base to the head.
+    fn comparison(&self) -> Option<Comparison> {
+        let head = self.next.source_commit.as_ref()?;
+        let is_retargeted = self.events.contains(&Event::PullRequestRetargeted);
+        let base = match &self.next.target_commit {
+            Some(commit) if !is_retargeted => Base::Commit(commit.clone()),
+            // The delivery may name the head of the former target.
+            _ => Base::Branch(self.next.target_branch().to_owned()),
+        };
+        Some(Comparison::new(&self.next.repository, base, head, true))
     }
 
     /// The run that makes another one needless: the newest of this commit, if it is live, or
@@ -347,6 +391,28 @@ impl Step<'_> {
             _ => format!("no check watches {}/{} for this", repository.project, repository.name),
         };
         sentence(&self.headline(Some(event)), &self.found, &otherwise)
+    }
+}
+
+/// Why a check does not start.
+pub(super) struct Obstacle {
+    /// A clause.
+    pub(super) why: String,
+    /// None of the changed files matches.
+    pub(super) is_by_path: bool,
+}
+
+impl Obstacle {
+    fn other(why: String) -> Self {
+        Self { why, is_by_path: false }
+    }
+}
+
+/// The addition to a reason where a check runs because the changed files are not known.
+pub(super) fn although_unknown(check: &Check, files: Option<&ChangedFiles>) -> String {
+    match files.filter(|_| check.has_path_rules()).and_then(ChangedFiles::unknown) {
+        Some(why) => format!(" (which files change is not known: {why})"),
+        None => String::new(),
     }
 }
 

@@ -5,12 +5,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::changed_files::{Base, ChangedFiles, Comparison};
 use super::super::check::{Check, Trigger};
 use super::super::event::{Event, Repository, short};
 use super::super::fact::{Push, RefUpdate};
 use super::super::id::RunId;
+use super::super::question::Question;
 use super::super::run::{self, Advance, Run, State};
 use super::super::time::Timestamp;
+use super::pull_request::although_unknown;
 use super::{Decision, Observation, Outcome, Plan, Source, answers, is_of, plan, sentence};
 
 /// The stored state of a ref.
@@ -181,6 +184,35 @@ impl At<'_> {
     }
 }
 
+impl At<'_> {
+    /// The files that the push changes, where they matter to the check. What is not known yet is
+    /// asked for.
+    fn changed_files(
+        &self,
+        check: &Check,
+        commit: &str,
+        questions: &mut Vec<Question>,
+    ) -> Option<ChangedFiles> {
+        // A tag has no commits of its own.
+        if !check.has_path_rules() || self.update.branch().is_none() {
+            return None;
+        }
+        let Some(old) = &self.update.old else {
+            return Some(ChangedFiles::Unknown("the branch is new".into()));
+        };
+        let base = Base::Commit(old.clone());
+        let comparison = Comparison::new(&self.push.repository, base, commit, false);
+        if let Some(files) = self.observation.answers.changed_files(&comparison) {
+            return Some(files.clone());
+        }
+        let question = Question::ChangedFiles(comparison);
+        if !questions.contains(&question) {
+            questions.push(question);
+        }
+        None
+    }
+}
+
 /// The working set for one ref of the push.
 struct Step<'a, 'n> {
     checks: &'a [Check],
@@ -216,10 +248,11 @@ impl Step<'_, '_> {
             if !check.watches(organization, &push.repository, former_names) {
                 continue;
             }
-            match self.start(check, commit) {
+            let questions = &mut decision.questions;
+            match self.start(check, commit, questions) {
                 None => {}
-                Some(Ok(run)) => {
-                    found.push(format!("{} started", check.name));
+                Some(Ok((run, although))) => {
+                    found.push(format!("{} started{although}", check.name));
                     decision.planned.push(run);
                 }
                 Some(Err(why)) => found.push(format!("{} not started: {why}", check.name)),
@@ -228,7 +261,14 @@ impl Step<'_, '_> {
         found
     }
 
-    fn start(&mut self, check: &Check, commit: &str) -> Option<Result<Run, String>> {
+    /// The run of a check that the push starts, and the addition to a reason; none where the push
+    /// is of no concern to the check.
+    fn start(
+        &mut self,
+        check: &Check,
+        commit: &str,
+        questions: &mut Vec<Question>,
+    ) -> Option<Result<(Run, String), String>> {
         let At { observation, push, update, known } = self.at;
         let admitted = match update.branch() {
             Some(branch) if check.is_on(Trigger::Push) => {
@@ -256,15 +296,20 @@ impl Step<'_, '_> {
         if has_run {
             return Some(Err(format!("it has already run on {}", short(commit))));
         }
+        let files = self.at.changed_files(check, commit, questions);
+        if let Some(why) = files.as_ref().and_then(|files| files.mismatch(check)) {
+            return Some(Err(why));
+        }
+        let although = although_unknown(check, files.as_ref());
         let work = Plan {
             organization: observation.organization,
             repository: &push.repository,
             commit,
             git_ref: &update.name,
             pull_request: None,
-            reason: headline(update),
+            reason: headline(update) + &although,
         };
-        Some(Ok(plan(check, work, (self.new_id)(), self.now)))
+        Some(Ok((plan(check, work, (self.new_id)(), self.now), although)))
     }
 
     fn otherwise(&self) -> String {

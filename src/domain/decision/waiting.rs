@@ -8,7 +8,7 @@ use super::super::event::Event;
 use super::super::run::Run;
 use super::super::status::{self, Shown};
 use super::is_of;
-use super::pull_request::Step;
+use super::pull_request::{Obstacle, Step};
 
 /// Addition to a reason: the status not applicable is posted.
 const EXEMPT: &str = " (shown as not applicable)";
@@ -38,7 +38,9 @@ impl Step<'_> {
             self.shown_again.push(run);
             return;
         }
-        let (state, why) = match (check.exempts(self.next), check.admits(self.next)) {
+        let admitted = check.admits(self.next);
+        let by_path = if admitted.is_ok() { self.path_mismatch(check) } else { None };
+        let (state, why) = match (check.exempts(self.next).or(by_path), admitted) {
             (Some(why), _) => (Shown::NotApplicable, format!("Not applicable: {why}")),
             (None, Err(why)) => (Shown::Pending, format!("Waits: {why}")),
             (None, Ok(())) => (Shown::Pending, WAITS_FOR_A_PUSH.to_owned()),
@@ -50,7 +52,12 @@ impl Step<'_> {
 
     /// Posts whether merging waits for a required check that was not started. Returns the addition
     /// to the reason.
-    pub(super) fn show_without_run(&mut self, check: &Check, cancelled: &[Run]) -> &'static str {
+    pub(super) fn show_without_run(
+        &mut self,
+        check: &Check,
+        obstacle: &Obstacle,
+        cancelled: &[Run],
+    ) -> &'static str {
         let (true, Some(commit)) = (check.required && check.targets.pull_request, self.commit())
         else {
             return "";
@@ -60,7 +67,9 @@ impl Step<'_> {
         if self.known.runs.iter().any(|run| goes_on(&run) && !is_cancelled(&run)) {
             return "";
         }
-        let (state, why, addition) = match (check.exempts(self.next), check.admits(self.next)) {
+        let by_path = obstacle.is_by_path.then(|| obstacle.why.clone());
+        let exempted = check.exempts(self.next).or(by_path);
+        let (state, why, addition) = match (exempted, check.admits(self.next)) {
             (Some(why), _) => (Shown::NotApplicable, format!("Not applicable: {why}"), EXEMPT),
             // A status not applicable from before must not remain when the pull request is
             // published or approved.

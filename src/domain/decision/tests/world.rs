@@ -64,7 +64,14 @@ pub(super) fn observation(
     at: Timestamp,
     caught_up: Option<CaughtUp<'_>>,
 ) -> Observation<'_> {
-    Observation { organization: ORGANIZATION, source, at, former_names: &[], caught_up }
+    Observation {
+        organization: ORGANIZATION,
+        source,
+        at,
+        former_names: &[],
+        caught_up,
+        answers: Answers::none(),
+    }
 }
 
 /// What is known, and what was planned and ended so far.

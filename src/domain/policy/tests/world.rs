@@ -28,6 +28,8 @@ pub(super) fn check(name: &str, targets: &[&str]) -> Check {
         on: vec![Trigger::PullRequest],
         target_branches: Patterns::of_branches(&texts(targets)).unwrap(),
         branches: Patterns::of_branches(&texts(&["**"])).unwrap(),
+        paths: Patterns::default(),
+        paths_ignore: Patterns::default(),
         drafts: false,
         forks: Forks::Run,
         labels: vec![],
