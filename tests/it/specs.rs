@@ -12,6 +12,7 @@ use azdo_gateway::ado::{
     Client, Credential, Options, Throttle, Which, hook_url, http_client, settings,
 };
 use azdo_gateway::clock::Clock;
+use azdo_gateway::domain::changed_files::{Base, Comparison};
 use azdo_gateway::domain::event::Repository;
 use azdo_gateway::domain::permission::Grant;
 use azdo_gateway::domain::policy::Settings;
@@ -57,6 +58,23 @@ async fn what_catch_up_reads_is_in_the_specs() {
     client.refs(credential(), &repository, "heads/", Some("after")).await.unwrap();
     client.pushes(credential(), &repository, at, 0).await.unwrap();
     client.commits_of_push(credential(), &repository, 3).await.unwrap();
+    let sent = recorded.join().unwrap();
+    check_queries_in_spec(&git, &sent);
+    check_in_spec(&git, sent);
+}
+
+#[tokio::test]
+async fn our_question_about_changed_files_is_in_the_specs() {
+    let Some(git) = spec("git-7.1.git.json") else { return };
+    let (client, recorded) = recorded_client(2);
+    let repository =
+        Repository { id: "web".into(), project_id: "fiber".into(), ..Repository::default() };
+    for base in [Base::Commit("a".repeat(40)), Base::Branch("main".into())] {
+        let comparison = Comparison::new(&repository, base, &"b".repeat(40), true);
+        let credential = Credential::from_pat(&Secret::new("pat".into()));
+        // The answer that it gets is no list of changes: only what was asked counts here.
+        client.diff(credential, &comparison, 2_000).await.unwrap_err();
+    }
     let sent = recorded.join().unwrap();
     check_queries_in_spec(&git, &sent);
     check_in_spec(&git, sent);

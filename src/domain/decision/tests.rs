@@ -4,6 +4,7 @@
 mod catch_up;
 mod catch_up_properties;
 mod exemptions;
+mod paths;
 mod pull_request_properties;
 mod pull_requests;
 mod pushes;

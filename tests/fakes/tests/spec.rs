@@ -50,6 +50,13 @@ fn git_answers_have_only_known_properties() {
             format!("/repositories/{repository}/commits/{commit}/changes"),
         ),
         (
+            format!("{one}/diffs/commits"),
+            format!(
+                "/repositories/{repository}/diffs/commits?baseVersionType=commit\
+                 &baseVersion={commit}&targetVersionType=branch&targetVersion=main"
+            ),
+        ),
+        (
             format!("{one}/commits/{{commitId}}/statuses"),
             format!("/repositories/{repository}/commits/{commit}/statuses"),
         ),

@@ -23,6 +23,7 @@ mod minting;
 mod on_postgres;
 mod operators;
 mod outages;
+mod path_rules;
 mod permissions;
 mod policies;
 mod probes;

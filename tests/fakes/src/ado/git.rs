@@ -3,6 +3,8 @@
 //! This file finds the repository and passes the call on. Paths are compared without case, as ADO
 //! does (`pullrequests` and `pullRequests` are one).
 
+/// What differs between two commits.
+mod diffs;
 /// Pull requests, iterations, threads.
 mod pull_requests;
 /// Repositories, refs, pushes and commits.
@@ -67,6 +69,7 @@ impl World {
             ("GET", ["pushes", push]) => self.get_push(call, self.repository(id), push),
             ("GET", ["commits", sha]) => self.get_commit(self.repository(id), sha),
             ("GET", ["commits", sha, "changes"]) => self.commit_changes(self.repository(id), sha),
+            ("GET", ["diffs", "commits"]) => self.commit_diffs(call, self.repository(id)),
             (_, ["commits", sha, "statuses"]) => self.commit_statuses_call(call, id, sha),
             ("GET", ["pullrequests"]) => self.list_pull_requests(call, Some(id)),
             (_, ["pullrequests", number, rest @ ..]) => {
@@ -75,7 +78,7 @@ impl World {
                 let found = found.ok_or_else(|| pull_request_unknown(number))?;
                 self.pull_request_call(call, found, rest)
             }
-            (method, ["refs" | "pushes" | "commits" | "pullrequests", ..] | []) => {
+            (method, ["refs" | "pushes" | "commits" | "diffs" | "pullrequests", ..] | []) => {
                 Err(method_not_allowed(method))
             }
             _ => Err(page_not_found()),

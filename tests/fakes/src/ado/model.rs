@@ -87,6 +87,8 @@ pub struct Commit {
     pub at_ms: i64,
     /// Paths of the files it changed.
     pub paths: Vec<String>,
+    /// Paths before and after, of the files that it renamed.
+    pub renames: Vec<(String, String)>,
     /// Statuses, oldest first.
     pub statuses: Vec<Status>,
 }

@@ -29,6 +29,8 @@ pub struct Options {
     pub duplicate_percent: u8,
     /// The newest released api-version. The minor version after it exists in preview.
     pub newest_api_version: (u32, u32),
+    /// The most changes that a page of a difference has. That of ADO is not documented.
+    pub changes_per_page: usize,
     /// The most policies that a page has.
     pub policies_per_page: usize,
     /// With more subscriptions than this, a look-up that names no event type fails.
@@ -57,6 +59,7 @@ impl Default for Options {
             delivery_jitter_ms: 0,
             duplicate_percent: 0,
             newest_api_version: (7, 1),
+            changes_per_page: 2_000,
             policies_per_page: 100,
             unfiltered_lookup_limit: 100,
             unfiltered_lookup: UnfilteredLookup::NeverAnswered,

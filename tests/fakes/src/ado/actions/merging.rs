@@ -81,6 +81,7 @@ impl World {
             author: pull_request.by.clone(),
             at_ms: self.now_ms,
             paths: Vec::new(),
+            renames: Vec::new(),
             statuses: Vec::new(),
         }
     }
@@ -153,7 +154,7 @@ impl World {
 }
 
 /// The newest common ancestor; the target when none is found.
-fn merge_base(repository: &Repository, source: &str, target: &str) -> String {
+pub(crate) fn merge_base(repository: &Repository, source: &str, target: &str) -> String {
     let of_target: HashSet<_> = ancestors(repository, target).into_iter().collect();
     let mut of_source = ancestors(repository, source).into_iter();
     of_source.find(|sha| of_target.contains(sha)).unwrap_or_else(|| target.to_owned())

@@ -32,6 +32,23 @@ impl World {
         sha
     }
 
+    /// Pushes one commit that renames a file.
+    pub fn push_rename(
+        &mut self,
+        repository: &str,
+        branch: &str,
+        (old, new): (&str, &str),
+    ) -> String {
+        let parent = self.parent_for(repository, branch);
+        let sha = self.add_commit(repository, parent, "Rename a file", &[]);
+        if let Some(commit) = self.repository_mut(repository).commits.get_mut(&sha) {
+            commit.renames.push((old.to_owned(), new.to_owned()));
+        }
+        let update = self.update_to(repository, branch, &sha);
+        self.push_updates(repository, vec![update], vec![sha.clone()]);
+        sha
+    }
+
     /// Pushes several commits at once; returns the last object id.
     pub fn push_commits(&mut self, repository: &str, branch: &str, comments: &[&str]) -> String {
         let mut parent = self.parent_for(repository, branch);
@@ -135,6 +152,7 @@ impl World {
             author: self.actor.clone(),
             at_ms: self.now_ms,
             paths: paths.iter().map(|&path| path.to_owned()).collect(),
+            renames: Vec::new(),
             statuses: Vec::new(),
         };
         let id = commit.id.clone();
