@@ -60,5 +60,7 @@ pub use sample::Sample;
 pub use system::{Cancelled, Finding, Observed, System};
 pub use systems::{Listed, SetupError, Systems, Tls};
 pub use template::Template;
+pub(crate) use template::short_ref;
 pub use token::Token;
 pub use trigger::Trigger;
+pub(crate) use urls::web_link;

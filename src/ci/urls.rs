@@ -31,7 +31,7 @@ pub(in crate::ci) fn web_url(answered: Option<&Value>) -> Option<String> {
 }
 
 /// A link, where it is safe to click on.
-pub(in crate::ci) fn web_link(text: &str) -> Option<String> {
+pub(crate) fn web_link(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
     let is_safe = matches!(url.scheme(), "http" | "https")
         && url.has_host()

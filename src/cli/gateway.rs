@@ -146,7 +146,7 @@ impl Gateway {
     async fn connect(common: &Common) -> anyhow::Result<Self> {
         let given = std::env::var("AZDO_GATEWAY_TOKEN").ok().map(Secret::new);
         if let Some(url) = &common.url {
-            let (url, http) = trusted(url)?;
+            let (url, http) = trusted("--url", url)?;
             let token = match given {
                 Some(token) => token,
                 None => operator_token(&common.load()?)?,
@@ -214,13 +214,14 @@ fn client(builder: ClientBuilder) -> reqwest::Result<reqwest::Client> {
     builder.redirect(reqwest::redirect::Policy::none()).timeout(ANSWER_MAX).build()
 }
 
-/// The address that `--url` gives, if a token may be sent there, and a client for it.
-fn trusted(given: &str) -> anyhow::Result<(String, reqwest::Client)> {
-    let url = Url::parse(given).with_context(|| format!("--url {given} is not an address"))?;
+/// The address that `name` gives, such as `--url`, if a token may be sent there, and a client for
+/// it.
+pub(super) fn trusted(name: &str, given: &str) -> anyhow::Result<(String, reqwest::Client)> {
+    let url = Url::parse(given).with_context(|| format!("{name} {given} is not an address"))?;
     let is_trusted = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
     if !is_trusted {
         bail!(
-            "--url {given} would carry a token unencrypted over the network: give the https \
+            "{name} {given} would carry a token unencrypted over the network: give the https \
              address of the gateway, or http on this machine; the token was not sent"
         );
     }

@@ -17,6 +17,8 @@ mod migrate;
 mod notify;
 mod output;
 mod permissions;
+mod report;
+mod runner;
 mod runs;
 mod serve;
 mod table;
@@ -85,6 +87,13 @@ enum Command {
     /// Check and grant the permissions that the checks need in Azure DevOps.
     #[command(subcommand)]
     Permissions(permissions::Permissions),
+    /// Report on a run: for scripts that a CI executes.
+    Report(report::Report),
+    /// Fetch runs from a gateway and have a command execute them.
+    Runner(runner::Runner),
+    /// Run a command so that nothing it starts outlives it.
+    #[command(hide = true)]
+    Supervise(runner::Supervise),
     /// Check that the gateway is running: for container health checks.
     Healthcheck,
 }
@@ -106,6 +115,9 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Hooks(hooks) => hooks.run(&common).await,
         Command::Ci(ci) => ci.run(&common).await,
         Command::Permissions(permissions) => permissions.run(&common).await,
+        Command::Report(report) => report.run(&common).await,
+        Command::Runner(runner) => runner.run(&common).await,
+        Command::Supervise(supervise) => supervise.run(),
         Command::Healthcheck => healthcheck::run(&common).await,
     };
     match done {
