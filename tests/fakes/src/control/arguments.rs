@@ -6,7 +6,7 @@ use crate::ado;
 
 /// The calls there are, one line each.
 pub(super) const HELP: &str = "\
-POST /_fake/push {repository, branch, comment?}
+POST /_fake/push {repository, branch, comment?, commit?}  (commit: of a real repository)
 POST /_fake/pull-requests {repository, source, target?, title?, draft?, conflicts?}
 POST /_fake/pull-requests/many {repository, count, prefix}
 POST /_fake/pull-requests/{id}/{push|force-push|abandon|reactivate|complete|draft|publish} {}

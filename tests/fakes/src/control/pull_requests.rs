@@ -9,7 +9,16 @@ use crate::ado::NewPullRequest;
 pub(super) fn push(ado: &mut ado::World, body: &Value) -> Reply {
     let repository = repository(ado, body)?;
     let comment = text(body, "comment").unwrap_or("Change something");
-    Ok(json!({"commit": ado.push(&repository, text(body, "branch")?, comment)}))
+    let branch = text(body, "branch")?;
+    let Ok(sha) = text(body, "commit") else {
+        return Ok(json!({"commit": ado.push(&repository, branch, comment)}));
+    };
+    let is_object = sha.len() == 40 && sha.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if !is_object || ado.repository(&repository).commits.contains_key(sha) {
+        return Err(format!("{sha} is no object id, or one that is there already"));
+    }
+    ado.push_object(&repository, branch, comment, sha);
+    Ok(json!({"commit": sha}))
 }
 
 pub(super) fn open(ado: &mut ado::World, body: &Value) -> Reply {

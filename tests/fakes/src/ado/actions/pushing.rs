@@ -49,6 +49,14 @@ impl World {
         sha
     }
 
+    /// Pushes one commit whose object id is that of a commit in a real repository.
+    pub fn push_object(&mut self, repository: &str, branch: &str, comment: &str, sha: &str) {
+        let parent = self.parent_for(repository, branch);
+        self.add_object(repository, sha.to_owned(), parent, comment, &["/README.md"]);
+        let update = self.update_to(repository, branch, sha);
+        self.push_updates(repository, vec![update], vec![sha.to_owned()]);
+    }
+
     /// Pushes several commits at once; returns the last object id.
     pub fn push_commits(&mut self, repository: &str, branch: &str, comments: &[&str]) -> String {
         let mut parent = self.parent_for(repository, branch);
@@ -145,8 +153,21 @@ impl World {
         comment: &str,
         paths: &[&str],
     ) -> String {
+        let id = self.random.sha();
+        self.add_object(repository, id.clone(), parent, comment, paths);
+        id
+    }
+
+    fn add_object(
+        &mut self,
+        repository: &str,
+        id: String,
+        parent: Option<String>,
+        comment: &str,
+        paths: &[&str],
+    ) {
         let commit = Commit {
-            id: self.random.sha(),
+            id: id.clone(),
             comment: comment.to_owned(),
             parents: parent.into_iter().collect(),
             author: self.actor.clone(),
@@ -155,9 +176,7 @@ impl World {
             renames: Vec::new(),
             statuses: Vec::new(),
         };
-        let id = commit.id.clone();
-        self.repository_mut(repository).commits.insert(id.clone(), commit);
-        id
+        self.repository_mut(repository).commits.insert(id, commit);
     }
 
     pub(crate) fn update_to(&self, repository: &str, name: &str, new: &str) -> RefUpdate {
