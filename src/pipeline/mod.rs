@@ -15,6 +15,8 @@ pub mod dispatch;
 pub mod follow;
 /// What a decision asks Azure DevOps.
 pub mod look_up;
+/// Which iteration of a pull request shows a commit.
+mod iterations;
 /// A report advances its run.
 pub mod observe;
 /// The newest status of a slot is posted to Azure DevOps.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
+use super::iterations::{Iterations, Wanted};
 use crate::ado::{self, Credential, Lane, Scope, Throttle};
 use crate::changes::Changes;
 use crate::clock::Clock;
@@ -60,6 +61,7 @@ struct Poster {
     throttle: Arc<Throttle>,
     health: Arc<Health>,
     clock: Clock,
+    iterations: Iterations,
 }
 
 impl Publish {
@@ -73,6 +75,7 @@ impl Publish {
             throttle: Arc::clone(&deps.throttle),
             health: Arc::clone(&deps.health),
             clock: deps.clock.clone(),
+            iterations: Iterations::default(),
         };
         Self { poster: Arc::new(poster), in_flight: InFlight::new(IN_FLIGHT_MAX) }
     }
@@ -165,15 +168,21 @@ impl Poster {
             (Target::Commit { .. }, _) => None,
             (_, Some(known)) => Some(known),
             (Target::PullRequest { id, commit }, None) => {
-                let iterations = call(identity, Scope::Code, "iterations", status, |credential| {
-                    client.iterations(credential, status, *id)
-                });
-                let iterations = iterations.await?;
-                let newest = iterations
-                    .iter()
-                    .rev()
-                    .find(|found| commit.is_none() || found.source_commit == *commit);
-                Some(newest.ok_or(Failure::NoIteration)?.id)
+                let wanted = Wanted {
+                    status,
+                    id: *id,
+                    commit: commit.as_deref(),
+                    queued_at: slot.queued_at,
+                    is_repeated: slot.attempts > 0,
+                };
+                let ask = async || {
+                    call(identity, Scope::Code, "iterations", status, |credential| {
+                        client.iterations(credential, status, *id)
+                    })
+                    .await
+                };
+                let newest = self.iterations.newest(wanted, &self.clock, ask).await?;
+                Some(newest.ok_or(Failure::NoIteration)?)
             }
         };
         if is_posted(slot.posted.as_ref(), status, iteration) && !slot.doubtful {

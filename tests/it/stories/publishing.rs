@@ -143,6 +143,79 @@ async fn a_failed_lookup_of_the_iteration_is_repeated() {
     gateway.stop().await;
 }
 
+/// How often the iterations of a pull request were asked for.
+fn look_ups(env: &Env) -> usize {
+    env.shell.ado(|ado| {
+        let asks = |entry: &&fakes::journal::Entry| {
+            entry.method == "GET" && entry.target.to_lowercase().contains("/iterations")
+        };
+        ado.journal.entries().filter(asks).count()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+pub(super) async fn the_checks_of_one_push_look_its_iteration_up_once() {
+    let env = Env::new(1310);
+    env.disable_ci_reports();
+    let names = ["a", "b", "c", "d", "e"];
+    let gateway = Gateway::start_with(&env, |settings| {
+        settings.checks = names.map(|name| check(name, "statuses = [\"pull_request\"]")).concat();
+    })
+    .await;
+    let (id, first) = env.open("topic");
+    for name in names {
+        env.until_status(id, &first, name, "pending").await;
+    }
+    let second = env.push("topic");
+    for name in names {
+        env.until_status(id, &second, name, "pending").await;
+    }
+    // Each replica that posts asks for itself.
+    let replicas = gateway.each().len();
+    assert!((2..=2 * replicas).contains(&look_ups(&env)), "{} look-ups", look_ups(&env));
+    env.check_invariants();
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+pub(super) async fn a_status_of_a_commit_is_shown_on_its_pull_request() {
+    let env = Env::new(1311);
+    env.disable_ci_reports();
+    let gateway = Gateway::start(&env).await;
+    let (id, commit) = env.open("topic");
+    env.until_status(id, &commit, "unit-tests", "pending").await;
+    let before = look_ups(&env);
+    let reporter = Api::new(&gateway.url, REPORTER);
+    for (name, project, repository) in [
+        ("one", "Fabrikam", "WEB"),
+        ("two", &env.project, &env.repository),
+        ("three", "fabrikam", "web"),
+    ] {
+        let status = json!({
+            "organization": "fabrikam", "project": project, "repository": repository,
+            "commit": commit, "context": { "name": name }, "state": "succeeded",
+        });
+        let (answered, body) = reporter.post("/v1/statuses", Some(&status)).await;
+        assert_eq!(answered, StatusCode::ACCEPTED, "{body}");
+        assert_eq!(body["pull_requests"][0]["pull_request"], id, "{body}");
+        env.until_status(id, &commit, name, "succeeded").await;
+        env.until_commit_status(&commit, name, "succeeded").await;
+    }
+    let asked = look_ups(&env) - before;
+    assert!(asked <= gateway.each().len(), "{asked} look-ups for three statuses");
+    // Nobody has this commit as a head.
+    let other = env.push("main");
+    for (repository, commit) in [("web", &other), ("another", &commit)] {
+        let status = json!({
+            "organization": "fabrikam", "project": "Fabrikam", "repository": repository,
+            "commit": commit, "context": { "name": "four" }, "state": "succeeded",
+        });
+        let (_, body) = reporter.post("/v1/statuses", Some(&status)).await;
+        assert_eq!(body["pull_requests"], json!([]), "{repository} {commit}");
+    }
+    gateway.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn after_completion_the_status_is_posted_on_the_commit_only() {
     let env = Env::new(1311);
