@@ -15,6 +15,16 @@ pub struct Repository {
     pub project: String,
 }
 
+impl Repository {
+    /// Whether these are its project and itself, each by its GUID or its name.
+    pub fn is_called(&self, project: &str, repository: &str) -> bool {
+        let is = |names: [&String; 2], name: &str| {
+            names.into_iter().any(|one| one.to_lowercase() == name.to_lowercase())
+        };
+        is([&self.project_id, &self.project], project) && is([&self.id, &self.name], repository)
+    }
+}
+
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
         /// What happened, found by comparing a delivery with the stored state.

@@ -12,8 +12,13 @@ use crate::domain::decision::{Decision, KnownPullRequest, KnownRef, Outcome, Sou
 use crate::domain::event::Repository;
 use crate::domain::fact::CatchUpMeta;
 use crate::domain::id::{DeliveryId, RunId};
+use crate::domain::pull_request::PullRequest;
 use crate::domain::subscription::KnownProject;
 use crate::domain::time::Timestamp;
+
+/// Pull requests of one head that are looked up: a commit is the head of few branches, and a branch
+/// the source of few pull requests.
+pub const PULL_REQUESTS_AT_MAX: usize = 20;
 
 /// The outermost fields of a hook call, by which it is stored and found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -124,6 +129,14 @@ pub trait Deliveries: Debug + Send + Sync {
         repository: &str,
         id: i64,
     ) -> Result<Versioned<KnownPullRequest>, Error>;
+
+    /// The active pull requests of an organization whose source head is this commit, as far as is
+    /// known: the first [`PULL_REQUESTS_AT_MAX`], by repository and number.
+    async fn pull_requests_at(
+        &self,
+        organization: &str,
+        commit: &str,
+    ) -> Result<Vec<PullRequest>, Error>;
 
     /// What is known of some refs, in the order of `names`.
     async fn known_refs(

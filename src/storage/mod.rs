@@ -29,6 +29,7 @@ pub use audit::{Audit, AuditFilter, AuditRow};
 pub use change::{CONFLICTS_MAX, Changed, change_run};
 pub use deliveries::{
     DecisionCommit, Deliveries, Delivery, DeliveryFilter, Envelope, EnvelopeReader, LeasedDelivery,
+    PULL_REQUESTS_AT_MAX,
 };
 pub use error::Error;
 pub use lease::{Claim, Commit, Lease, Versioned};

@@ -10,6 +10,8 @@ use super::paging::{Parameters, rendered};
 use super::resource::{ItemResult, ListResult, Resource};
 use crate::deps::Deps;
 use crate::domain::audit::Action;
+use crate::domain::id::StatusId;
+use crate::domain::pull_request::PullRequest;
 use crate::domain::status::{Context, DESCRIPTION_CHARS_MAX, Shown, Status, Target, cut};
 use crate::server::Organizations;
 use crate::server::auth::Reporter;
@@ -53,13 +55,39 @@ pub(super) async fn post(
 ) -> Result<HttpResponse, Problem> {
     let status = parse(&bodies.object(payload).await?, &organizations)?;
     finish(async move {
-        let (organization, detail) = (status.organization.clone(), described(&status));
-        let id = deps.store.queue_status(status, deps.clock.now()).await?;
-        reporter.record(&deps, &organization, Action::Status, None, detail).await;
+        let mut of_pull_requests = Vec::new();
+        for found in with_head(&status, &deps).await? {
+            let of_pull_request = Status {
+                project: found.repository.project_id,
+                repository: found.repository.id,
+                target: Target::PullRequest { id: found.id, commit: found.source_commit },
+                ..status.clone()
+            };
+            let id = queue(of_pull_request, &reporter, &deps).await?;
+            of_pull_requests.push(json!({ "pull_request": found.id, "status": id }));
+        }
+        let id = queue(status, &reporter, &deps).await?;
         deps.notifiers.publish.notify();
-        Ok(HttpResponse::Accepted().json(json!({ "status": id })))
+        let answer = json!({ "status": id, "pull_requests": of_pull_requests });
+        Ok(HttpResponse::Accepted().json(answer))
     })
     .await
+}
+
+/// The pull requests that a status of a commit belongs to: a CI that started by itself knows the
+/// commit that it has built, and often nothing else.
+async fn with_head(status: &Status, deps: &Deps) -> Result<Vec<PullRequest>, Problem> {
+    let Target::Commit { commit } = &status.target else { return Ok(Vec::new()) };
+    let mut found = deps.store.pull_requests_at(&status.organization, commit).await?;
+    found.retain(|found| found.repository.is_called(&status.project, &status.repository));
+    Ok(found)
+}
+
+async fn queue(status: Status, reporter: &Reporter, deps: &Deps) -> Result<StatusId, Problem> {
+    let (organization, detail) = (status.organization.clone(), described(&status));
+    let id = deps.store.queue_status(status, deps.clock.now()).await?;
+    reporter.record(deps, &organization, Action::Status, None, detail).await;
+    Ok(id)
 }
 
 /// `succeeded ci/scan on pull request 7 of Fabrikam/web`.

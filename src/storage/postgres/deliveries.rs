@@ -16,6 +16,7 @@ use super::Postgres;
 use crate::domain::decision::{KnownPullRequest, KnownRef};
 use crate::domain::event::Repository;
 use crate::domain::id::DeliveryId;
+use crate::domain::pull_request::PullRequest;
 use crate::domain::subscription::KnownProject;
 use crate::domain::time::Timestamp;
 use crate::storage::{
@@ -64,6 +65,18 @@ impl Deliveries for Postgres {
             decision::known_pull_request(&db, &of.0, &of.1, of.2).await
         });
         known.await
+    }
+
+    async fn pull_requests_at(
+        &self,
+        organization: &str,
+        commit: &str,
+    ) -> Result<Vec<PullRequest>, Error> {
+        let of = (organization.to_owned(), commit.to_owned());
+        let found = self
+            .pool
+            .read(of, |db, of| async move { decision::pull_requests_at(&db, &of.0, &of.1).await });
+        found.await
     }
 
     async fn known_refs(

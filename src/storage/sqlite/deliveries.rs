@@ -20,6 +20,7 @@ use super::reconciliation::hooks;
 use crate::domain::decision::{KnownPullRequest, KnownRef};
 use crate::domain::event::Repository;
 use crate::domain::id::DeliveryId;
+use crate::domain::pull_request::PullRequest;
 use crate::domain::subscription::{KnownProject, name_in_url};
 use crate::domain::time::Timestamp;
 use crate::storage::{
@@ -166,6 +167,14 @@ impl Deliveries for Sqlite {
         id: i64,
     ) -> Result<Versioned<KnownPullRequest>, Error> {
         self.readers.look_up(|db| decision::known_pull_request(db, organization, repository, id))
+    }
+
+    async fn pull_requests_at(
+        &self,
+        organization: &str,
+        commit: &str,
+    ) -> Result<Vec<PullRequest>, Error> {
+        self.readers.look_up(|db| decision::pull_requests_at(db, organization, commit))
     }
 
     async fn known_refs(

@@ -260,6 +260,14 @@ async fn active_pull_requests_and_existing_refs_are_known() {
             commit.decision.refs = if number == 1 { refs.to_vec() } else { Vec::new() };
             assert_eq!(bench.store.commit_decision(commit).await.unwrap(), Commit::Committed);
         }
+        let at_head = async |organization: &str, commit: &str| {
+            let found = bench.store.pull_requests_at(organization, commit).await.unwrap();
+            found.iter().map(|found| found.id).collect::<Vec<_>>()
+        };
+        let head = notes[0].pull_request.source_commit.clone().expect("it has a head");
+        assert_eq!(at_head(ORGANIZATION, &head).await, [7, 9], "the active ones");
+        assert_eq!(at_head("contoso", &head).await, [0; 0]);
+        assert_eq!(at_head(ORGANIZATION, &make::sha('f')).await, [0; 0]);
         let id = repository().id;
         let known = bench.store.known_repository(ORGANIZATION, &id).await.unwrap();
         assert_eq!(known.pull_requests, [notes.remove(1), notes.remove(0)], "by number");

@@ -7,6 +7,7 @@ use tokio_postgres::Row;
 
 use super::names;
 use crate::domain::decision::{Decision, KnownPullRequest, KnownRef, Remembered};
+use crate::domain::pull_request::PullRequest;
 use crate::domain::run::Run;
 use crate::domain::run_keys::{pull_request_subject, ref_subject};
 use crate::domain::time::Timestamp;
@@ -14,7 +15,7 @@ use crate::storage::postgres::engine::db::{Db, params, text};
 use crate::storage::postgres::engine::failure::Failure;
 use crate::storage::postgres::engine::rows::{count, from_json, get, run, time_maybe, to_json};
 use crate::storage::postgres::runs::{self, RunChanges};
-use crate::storage::{Commit, DecisionCommit, Versioned};
+use crate::storage::{Commit, DecisionCommit, PULL_REQUESTS_AT_MAX, Versioned};
 
 /// Runs of one pull request or ref that a decision is based on, newest first.
 const RUNS_MAX: i64 = 200;
@@ -43,6 +44,21 @@ pub(super) async fn known_pull_request(
     let as_of = time_maybe(&row, 0)?.unwrap_or(Timestamp::ZERO);
     let remembered = Some(Remembered { pull_request: from_json(get(&row, 3)?)?, as_of });
     Ok(Versioned { value: KnownPullRequest { remembered, runs }, revision: get(&row, 2)? })
+}
+
+pub(super) async fn pull_requests_at(
+    db: &Db,
+    organization: &str,
+    commit: &str,
+) -> Result<Vec<PullRequest>, Failure> {
+    // The condition is that of the index `pull_request_active` to the letter.
+    let sql = "SELECT body FROM pull_request
+         WHERE organization = $1 AND body::json ->> 'status' = 'active'
+            AND body::json ->> 'source_commit' = $2 ORDER BY repository, id LIMIT $3";
+    let (organization, commit) = (text(organization), text(commit));
+    let limit = i64::try_from(PULL_REQUESTS_AT_MAX).unwrap_or(i64::MAX);
+    let rows = db.rows(sql, params![organization, commit, limit]).await?;
+    rows.iter().map(|row| from_json(get(row, 0)?)).collect()
 }
 
 /// The row without a number, and the runs in the others. The columns are `…, number, revision,

@@ -4,14 +4,15 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::{inbox, names};
 use crate::domain::decision::{Decision, KnownPullRequest, KnownRef, Remembered, RememberedRef};
+use crate::domain::pull_request::PullRequest;
 use crate::domain::run::Run;
 use crate::domain::run_keys::{pull_request_subject, ref_subject};
 use crate::domain::slot::Request;
 use crate::domain::time::Timestamp;
-use crate::storage::sqlite::engine::rows::{from_json, run, time, time_maybe, to_json};
+use crate::storage::sqlite::engine::rows::{from_json, limit, run, time, time_maybe, to_json};
 use crate::storage::sqlite::runs;
 use crate::storage::sqlite::statuses::slots;
-use crate::storage::{Commit, DecisionCommit, Versioned};
+use crate::storage::{Commit, DecisionCommit, PULL_REQUESTS_AT_MAX, Versioned};
 
 /// Runs of one pull request or ref that a decision is based on, newest first.
 const RUNS_MAX: i64 = 200;
@@ -37,6 +38,24 @@ pub(super) fn known_pull_request(
     let (revision, remembered) =
         found.map_or((0, None), |(revision, known)| (revision, Some(known)));
     Ok(Versioned { value: KnownPullRequest { remembered, runs }, revision })
+}
+
+pub(super) fn pull_requests_at(
+    db: &Connection,
+    organization: &str,
+    commit: &str,
+) -> rusqlite::Result<Vec<PullRequest>> {
+    db.prepare_cached(
+        // The condition is that of the index to the letter (see `repositories::known`).
+        "SELECT body FROM pull_request INDEXED BY pull_request_active
+         WHERE organization = ?1 AND json_extract(body, '$.status') = 'active'
+            AND json_extract(body, '$.source_commit') = ?2 ORDER BY repository, id LIMIT ?3",
+    )?
+    .query_map(params![organization, commit, limit(PULL_REQUESTS_AT_MAX)], |row| {
+        let body: String = row.get(0)?;
+        from_json(0, &body)
+    })?
+    .collect()
 }
 
 pub(super) fn known_refs(
