@@ -13,10 +13,10 @@ pub mod decide;
 pub mod dispatch;
 /// A run at its CI is polled, or cancelled.
 pub mod follow;
-/// What a decision asks Azure DevOps.
-pub mod look_up;
 /// Which iteration of a pull request shows a commit.
 mod iterations;
+/// What a decision asks Azure DevOps.
+pub mod look_up;
 /// A report advances its run.
 pub mod observe;
 /// The newest status of a slot is posted to Azure DevOps.

@@ -28,6 +28,8 @@ mod crash;
 mod harness;
 /// `/openapi.json`, compared with the answers.
 mod openapi;
+/// The runner of this program, and what it executes.
+mod runner;
 /// The gateway's requests to Azure DevOps, compared with its OpenAPI documents.
 mod specs;
 /// The conformance suite of the storage engines.

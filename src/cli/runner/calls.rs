@@ -171,7 +171,8 @@ fn expires_in(answer: &Value) -> Duration {
 fn refusal(status: StatusCode, detail: &str) -> String {
     let help = match status.as_u16() {
         401 | 403 => {
-            "set AZDO_GATEWAY_TOKEN to the token of an [[api_token]] with role = \"runner\""
+            "set AZDO_GATEWAY_TOKEN to the token of an [[api_token]] with role = \"runner\", and \
+             --labels to those that it may have"
         }
         404 => "look whether --url is the address of the gateway, and whether it knows runners",
         300..=399 => "give the address that it leads to with --url: redirects are not followed",
@@ -190,9 +191,9 @@ mod tests {
             "lease": "l1", "expires_in_s": 60,
             "run": { "run": "r-1", "report": { "url": "https://gw/v1", "token": "t" } },
         });
-        let leased = super::leased(good.clone()).unwrap();
-        assert_eq!((leased.id.as_str(), leased.lease.as_str()), ("r-1", "l1"));
-        assert_eq!(leased.expires_in, Duration::from_secs(60));
+        let read = leased(good.clone()).unwrap();
+        assert_eq!((read.id.as_str(), read.lease.as_str()), ("r-1", "l1"));
+        assert_eq!(read.expires_in, Duration::from_secs(60));
         for (pointer, value) in [
             ("/run/run", json!("../x")),
             ("/run/run", json!("")),
@@ -202,7 +203,7 @@ mod tests {
         ] {
             let mut bad = good.clone();
             *bad.pointer_mut(pointer).unwrap() = value;
-            assert!(super::leased(bad).is_none(), "{pointer}");
+            assert!(leased(bad).is_none(), "{pointer}");
         }
     }
 

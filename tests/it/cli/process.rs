@@ -72,6 +72,8 @@ fn help_describes_every_command() {
         ("permissions check", "are missing"),
         ("permissions grant", "Grant missing permissions"),
         ("migrate", "into another database"),
+        ("report", "for scripts"),
+        ("runner", "have a command execute them"),
         ("healthcheck", "is running"),
     ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();

@@ -42,6 +42,16 @@ fn the_service_runs_an_existing_command() {
 }
 
 #[test]
+fn the_runner_has_every_argument_that_it_needs() {
+    let runner = settings("azdo-gateway-runner.service");
+    let command = runner["ExecStart"][0].strip_prefix(INSTALLED).expect("it runs the binary");
+    let words: Vec<&str> = command.split_whitespace().collect();
+    // Without a token it does not begin.
+    run(&BTreeMap::new(), &words, b"").refused(2, &["AZDO_GATEWAY_TOKEN"]);
+    assert_eq!(runner["KillMode"], ["mixed"], "commands would get SIGTERM before the runner");
+}
+
+#[test]
 fn the_examples_agree_with_the_reference_configuration() {
     let (socket, service) = (settings("azdo-gateway.socket"), settings("azdo-gateway.service"));
     let config = text("../gateway.toml");
@@ -84,7 +94,7 @@ fn systemd_accepts_the_examples() {
     let folder = tempfile::tempdir().expect("there is a temporary folder");
     let mut verify = Command::new("systemd-analyze");
     verify.arg("verify");
-    for name in ["azdo-gateway.socket", "azdo-gateway.service"] {
+    for name in ["azdo-gateway.socket", "azdo-gateway.service", "azdo-gateway-runner.service"] {
         // systemd-analyze checks that the binary exists.
         let text = text(name).replace(INSTALLED, binary_path().to_str().expect("the path is text"));
         let path = folder.path().join(name);
