@@ -43,11 +43,12 @@ pub(super) fn read(sections: Vec<Section<'_>>, defined: &Defined<'_>) -> Read {
         let ci = ci_value.and_then(|value| reference(&value, &defined.ci, "[ci.NAME]", true));
         read.ci_used.extend(ci.clone());
         let conditions = conditions(&mut section);
-        let limits = limits(&mut section);
+        let on = conditions.as_ref().map_or(&[][..], |it| it.on.as_slice());
+        let limits = limits(&mut section, on);
         let commands = unevaluated(&mut section);
         let abilities = ci.as_deref().and_then(|ci| defined.abilities.get(ci)).copied();
         let guard = guard(&mut section, abilities);
-        let samples = samples(conditions.as_ref().map_or(&[], |it| it.on.as_slice()));
+        let samples = samples(on);
         let inputs = inputs(&mut section, &samples);
         if let (Some(value), Some(ci)) = (&ci_value, &ci) {
             let kind = defined.kinds.get(ci.as_str()).copied();
@@ -287,23 +288,34 @@ fn inputs(section: &mut Section<'_>, samples: &[Sample]) -> BTreeMap<String, Str
 /// The limits of the runs of a check.
 struct Limits {
     supersede: bool,
+    reuse_results: bool,
     concurrency: Option<u32>,
     timeout: Duration,
 }
 
-fn limits(section: &mut Section<'_>) -> Limits {
+fn limits(section: &mut Section<'_>, on: &[Trigger]) -> Limits {
     let supersede = section.flag("supersede", true);
+    let given = section.value("reuse_results", "false");
+    let reuse_results = given.and_then(|value| value.flag()).unwrap_or(false);
+    if let Some(value) = given.filter(|_| reuse_results && on.contains(&Trigger::PullRequestClosed))
+    {
+        value.refuse(
+            "reuse_results cannot be true where on has \"pull_request_closed\": a result from \
+             before would stand for the clean-up",
+            "write a [[check]] of its own for \"pull_request_closed\"",
+        );
+    }
     let concurrency = section.value("concurrency", "10").map(|value| value.count());
     let range = Range { least: "1s", greatest: "30d", because: "" };
     let timeout = section.duration("timeout", "2h", range);
-    Limits { supersede, concurrency: concurrency.flatten(), timeout }
+    Limits { supersede, reuse_results, concurrency: concurrency.flatten(), timeout }
 }
 
 fn assemble(status: Status, conditions: Conditions, limits: Limits, ci: String) -> Check {
     let Status { name, genre, organization, targets } = status;
     let Conditions { repositories, on, target_branches, branches, .. } = conditions;
     let Conditions { paths, paths_ignore, labels, drafts, skip_ci, .. } = conditions;
-    let Limits { supersede, concurrency, timeout } = limits;
+    let Limits { supersede, reuse_results, concurrency, timeout } = limits;
     Check {
         name,
         genre,
@@ -321,6 +333,7 @@ fn assemble(status: Status, conditions: Conditions, limits: Limits, ci: String) 
         commands: false,
         required: false,
         supersede,
+        reuse_results,
         concurrency,
         timeout,
         targets,

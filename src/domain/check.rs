@@ -58,6 +58,8 @@ pub struct Check {
     /// Merging waits for it: a blocking status policy is kept.
     pub required: bool,
     pub supersede: bool,
+    /// A result for a commit and a target branch is shown again instead of another run.
+    pub reuse_results: bool,
     /// Runs at the CI at the same time, at most.
     pub concurrency: Option<u32>,
     pub timeout: Duration,

@@ -28,6 +28,7 @@ pub(in crate::domain) fn check() -> Check {
         commands: false,
         required: false,
         supersede: true,
+        reuse_results: false,
         concurrency: None,
         timeout: Duration::from_secs(3_600),
         targets: Targets { pull_request: true, commit: false },

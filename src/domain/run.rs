@@ -81,7 +81,7 @@ impl fmt::Display for State {
 }
 
 /// The pull request of a run, as it was when the run was planned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OfPullRequest {
     pub id: i64,
     pub title: String,

@@ -33,11 +33,12 @@ use crate::domain::id::RunId;
 use crate::domain::pull_request::PullRequest;
 use crate::domain::question::{Answers, Question};
 use crate::domain::repository_names::in_project;
-use crate::domain::run::State;
+use crate::domain::run::{Run, State};
 use crate::domain::subscription::{KnownProject, PasswordScope};
 use crate::domain::time::Timestamp;
 use crate::storage::{
-    CONFLICTS_MAX, Claim, Commit, DecisionCommit, Deliveries, Error, LeasedDelivery, Runs,
+    CONFLICTS_MAX, Claim, Commit, DecisionCommit, Deliveries, Error, LeasedDelivery, Page,
+    RunFilter, Runs,
 };
 use crate::worker::Notifiers;
 use crate::worker::{self, InFlight, Progress, Tick};
@@ -48,6 +49,8 @@ const LEASE: Duration = Duration::from_secs(15);
 const _: () = assert!(LEASE.as_secs() > ASK_MAX.as_secs());
 /// Subjects about which Azure DevOps is asked at the same time.
 const IN_FLIGHT_MAX: usize = 256;
+/// Runs of one commit, newest first.
+const RUNS_MAX: usize = 200;
 /// Rounds of questions about one delivery.
 const QUESTIONS_MAX: usize = 4;
 /// The reason of a delivery whose decision panicked.
@@ -371,14 +374,37 @@ impl Decider {
         seen: &PullRequest,
     ) -> Result<(), Error> {
         let repository = &seen.repository.id;
-        let known = self
+        let mut known = self
             .deliveries
             .known_pull_request(observation.organization, repository, seen.id)
             .await?;
         commit.pull_request_revision = known.revision;
+        known.value.elsewhere = self.elsewhere(observation.organization, seen).await?;
         commit.decision =
             on_pull_request(&self.checks, observation, seen, &known.value, &mut new_id, commit.now);
         Ok(())
+    }
+
+    /// The latest runs of the repository on the commit of a pull request, where a check reuses
+    /// results. They are read at another moment than what is known: a result never changes.
+    async fn elsewhere(&self, organization: &str, seen: &PullRequest) -> Result<Vec<Run>, Error> {
+        let reuses = |check: &Check| {
+            check.reuse_results && check.organization.eq_ignore_ascii_case(organization)
+        };
+        let (true, Some(commit)) = (self.checks.iter().any(reuses), &seen.source_commit) else {
+            return Ok(Vec::new());
+        };
+        let filter = RunFilter {
+            organization: Some(organization.to_owned()),
+            repository: Some(seen.repository.id.clone()),
+            commit: Some(commit.clone()),
+            ..RunFilter::default()
+        };
+        let page = Page { limit: RUNS_MAX, before: None };
+        let mut runs = self.runs.runs(filter, page).await?.items;
+        let is_own = |run: &Run| run.pull_request.as_ref().is_some_and(|of| of.id == seen.id);
+        runs.retain(|run| !is_own(run));
+        Ok(runs)
     }
 
     async fn push(

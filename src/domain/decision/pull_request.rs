@@ -35,6 +35,9 @@ pub struct KnownPullRequest {
     pub remembered: Option<Remembered>,
     /// The runs of this pull request: live ones, and the latest final ones.
     pub runs: Vec<Run>,
+    /// The latest runs of other pull requests of the repository on the same commit, where a check
+    /// reuses results.
+    pub elsewhere: Vec<Run>,
 }
 
 /// Why a check may start now.
@@ -172,7 +175,12 @@ impl Step<'_> {
                 }
                 Err(obstacle) => {
                     let why = &obstacle.why;
-                    let cancelled = self.cancelled(check, why);
+                    let cancelled = match obstacle.reused.as_ref().filter(|_| check.supersede) {
+                        Some(result) => {
+                            self.end_live(check, |old| run::supersede(old, result, self.now))
+                        }
+                        None => self.cancelled(check, why),
+                    };
                     let shown = self.show_without_run(check, &obstacle, &cancelled);
                     ended.extend(cancelled);
                     self.found.push(format!("{} not started{shown}: {why}", check.name));
@@ -299,8 +307,13 @@ impl Step<'_> {
             self.shown_again.push(run.clone());
             return Err(Obstacle::other(why));
         }
+        if let Some(result) = self.reusable(check, commit).cloned() {
+            let why = already(&result, self.next.id);
+            self.show_result(&result);
+            return Err(Obstacle { reused: Some(result), ..Obstacle::other(why) });
+        }
         if let Some(why) = self.path_mismatch(check) {
-            return Err(Obstacle { why, is_by_path: true });
+            return Err(Obstacle { is_by_path: true, ..Obstacle::other(why) });
         }
         let work = Plan {
             organization: self.observation.organization,
@@ -311,6 +324,37 @@ impl Step<'_> {
             reason: self.headline(self.events.first().copied()) + &self.although(check),
         };
         Ok(plan(check, work, (self.new_id)(), self.now))
+    }
+
+    /// The run whose result stands for another run: the newest of this commit and target branch, on
+    /// whichever pull request, if the check reuses results and that run has one. What a fork's code
+    /// has reported stands for forks only.
+    pub(super) fn reusable(&self, check: &Check, commit: &str) -> Option<&Run> {
+        if !check.reuse_results {
+            return None;
+        }
+        let counts = |run: &&Run| {
+            is_of(run, check)
+                && run.commit == commit
+                && run.pull_request.as_ref().is_some_and(|of| {
+                    of.target_ref == self.next.target_ref && (!of.is_fork || self.next.is_fork)
+                })
+        };
+        let runs = self.known.runs.iter().chain(&self.known.elsewhere);
+        runs.filter(counts).max_by_key(|run| run.id).filter(|newest| newest.state.is_verdict())
+    }
+
+    /// Has this pull request show the result of a run, which may be that of another one.
+    pub(super) fn show_result(&mut self, result: &Run) {
+        let of_result = result.pull_request.as_ref();
+        if of_result.is_some_and(|of| of.id == self.next.id) {
+            self.shown_again.push(result.clone());
+            return;
+        }
+        let of_this = OfPullRequest { id: self.next.id, ..of_result.cloned().unwrap_or_default() };
+        let run = Run { pull_request: Some(of_this), ..result.clone() };
+        let is_here = |shown: &status::Status| matches!(shown.target, status::Target::PullRequest { id, .. } if id == self.next.id);
+        self.without_run.extend(status::of(&run).into_iter().filter(is_here));
     }
 
     /// Why the rules of a check about paths keep it from running: a clause. Where it is not known
@@ -400,11 +444,22 @@ pub(super) struct Obstacle {
     pub(super) why: String,
     /// None of the changed files matches.
     pub(super) is_by_path: bool,
+    /// The run whose result is shown instead.
+    reused: Option<Run>,
 }
 
 impl Obstacle {
     fn other(why: String) -> Self {
-        Self { why, is_by_path: false }
+        Self { why, is_by_path: false, reused: None }
+    }
+}
+
+/// Why a result is shown again: a clause. `id` is the pull request that shows it.
+fn already(result: &Run, id: i64) -> String {
+    let (state, commit) = (result.state, short(&result.commit));
+    match result.pull_request.as_ref().filter(|of| of.id != id) {
+        Some(of) => format!("it has {state} on {commit} already, for pull request {}", of.id),
+        None => format!("it has {state} on {commit} already"),
     }
 }
 

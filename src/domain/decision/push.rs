@@ -285,14 +285,19 @@ impl Step<'_, '_> {
         let ran = |run: &Run| is_of(run, check) && run.commit == commit;
         let is_answered = || known.runs.iter().any(|run| answers(run, check, commit));
         let late = self.at.is_overtaken() && known.runs.iter().any(ran);
-        let has_run = match observation.source {
-            // A replay repeats runs that were cancelled or errored.
-            Source::Replay => is_answered(),
-            Source::CatchUp if push.push_id.is_some() => late || is_answered(),
-            // Catch-up may have read the head before the stored push.
-            Source::CatchUp => known.runs.iter().any(ran),
-            Source::Hook => late,
+        let has_result = || {
+            let newest = known.runs.iter().filter(|run| ran(run)).max_by_key(|run| run.id);
+            check.reuse_results && newest.is_some_and(|newest| newest.state.is_verdict())
         };
+        let has_run = has_result()
+            || match observation.source {
+                // A replay repeats runs that were cancelled or errored.
+                Source::Replay => is_answered(),
+                Source::CatchUp if push.push_id.is_some() => late || is_answered(),
+                // Catch-up may have read the head before the stored push.
+                Source::CatchUp => known.runs.iter().any(ran),
+                Source::Hook => late,
+            };
         if has_run {
             return Some(Err(format!("it has already run on {}", short(commit))));
         }

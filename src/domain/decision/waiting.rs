@@ -38,6 +38,10 @@ impl Step<'_> {
             self.shown_again.push(run);
             return;
         }
+        if let Some(result) = self.reusable(check, &commit).cloned() {
+            self.show_result(&result);
+            return;
+        }
         let admitted = check.admits(self.next);
         let by_path = if admitted.is_ok() { self.path_mismatch(check) } else { None };
         let (state, why) = match (check.exempts(self.next).or(by_path), admitted) {

@@ -2,6 +2,7 @@
 
 use super::super::super::check::{Forks, Patterns, Trigger};
 use super::super::super::pull_request::{PullRequest, Status};
+use super::super::super::status::{Shown, Target};
 use super::super::*;
 use super::world::*;
 
@@ -371,4 +372,36 @@ fn a_time_of_the_future_is_not_believed() {
         assert_eq!(happened_at(source, Some(at(created_ms)), at(5_000)), at(expected_ms));
     }
     assert_eq!(happened_at(Source::Hook, None, at(5_000)), at(5_000));
+}
+
+#[test]
+fn a_result_of_another_pull_request_stands_where_the_check_reuses_results() {
+    let reusing = Check { reuse_results: true, ..unit() };
+    let world = World::of([reusing]);
+    let mut elsewhere = world.decide(Source::Hook, at(0), &pull_request()).planned;
+    elsewhere[0].state = State::Failed;
+    let of = elsewhere[0].pull_request.as_mut().unwrap();
+    of.id = 6;
+    let world = World { elsewhere, ..world };
+    let decision = world.decide(Source::Hook, at(1), &pull_request());
+    assert!(decision.planned.is_empty());
+    let shown = &decision.without_run[0];
+    assert_eq!(shown.target, Target::PullRequest { id: 7, commit: Some(sha('a')) });
+    assert_eq!(shown.state, Shown::Failed);
+    let why = "unit not started: it has failed on aaaaaaaa already, for pull request 6";
+    assert!(decision.reason.ends_with(why), "{}", decision.reason);
+    type Change = fn(&mut World);
+    let changes: [Change; 4] = [
+        |world| world.checks[0].reuse_results = false,
+        |world| world.elsewhere[0].state = State::Errored,
+        |world| world.elsewhere[0].pull_request.as_mut().unwrap().target_ref = "x".into(),
+        // Code of a fork may have reported it.
+        |world| world.elsewhere[0].pull_request.as_mut().unwrap().is_fork = true,
+    ];
+    for change in changes {
+        let mut world = world.clone();
+        change(&mut world);
+        let decision = world.decide(Source::Hook, at(1), &pull_request());
+        assert_eq!(named(&decision.planned), ["unit@a"], "{decision:?}");
+    }
 }

@@ -81,6 +81,8 @@ pub(super) struct World {
     pub(super) remembered: Option<Remembered>,
     pub(super) refs: Vec<RememberedRef>,
     pub(super) runs: Vec<Run>,
+    /// Runs of other pull requests.
+    pub(super) elsewhere: Vec<Run>,
 }
 
 impl World {
@@ -100,7 +102,11 @@ impl World {
         seen: &PullRequest,
     ) -> Decision {
         let runs = self.runs.iter().filter(|run| run.pull_request.is_some()).cloned().collect();
-        let known = KnownPullRequest { remembered: self.remembered.clone(), runs };
+        let known = KnownPullRequest {
+            remembered: self.remembered.clone(),
+            runs,
+            elsewhere: self.elsewhere.clone(),
+        };
         on_pull_request(
             &self.checks,
             observation,

@@ -37,6 +37,7 @@ pub(super) fn check(name: &str, targets: &[&str]) -> Check {
         commands: false,
         required: true,
         supersede: true,
+        reuse_results: false,
         concurrency: None,
         timeout: Duration::from_secs(3_600),
         targets: Targets { pull_request: true, commit: false },

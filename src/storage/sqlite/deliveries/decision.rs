@@ -37,7 +37,7 @@ pub(super) fn known_pull_request(
     let runs = runs_of(db, organization, &pull_request_subject(repository, id))?;
     let (revision, remembered) =
         found.map_or((0, None), |(revision, known)| (revision, Some(known)));
-    Ok(Versioned { value: KnownPullRequest { remembered, runs }, revision })
+    Ok(Versioned { value: KnownPullRequest { remembered, runs, ..Default::default() }, revision })
 }
 
 pub(super) fn pull_requests_at(
