@@ -13,6 +13,10 @@ pub mod catch_up;
 pub mod changed_files;
 /// A configured check, and what matches it.
 pub mod check;
+/// Commands in comments, such as `/retest`.
+pub mod command;
+/// Comments on pull requests.
+pub mod comment;
 /// How many runs may be at a CI at the same time.
 pub mod concurrency;
 /// What to do about one delivery, and why.
