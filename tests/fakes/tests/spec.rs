@@ -88,6 +88,23 @@ fn pull_request_answers_have_only_known_properties() {
 }
 
 #[test]
+fn comments_have_only_known_properties() {
+    let Some(spec) = Spec::load("git-7.1.git.json") else { return };
+    let fixture = Fixture::new();
+    let (repository, number) = (&fixture.repository, fixture.pull_request);
+    let of = format!("git/repositories/{repository}/pullRequests/{number}/threads/1/comments");
+    let path = format!(
+        "{GIT}/repositories/{{repositoryId}}/pullRequests/{{pullRequestId}}/threads/{{threadId}}\
+         /comments"
+    );
+    spec.check("get", &path, fixture.get(&of));
+    spec.check("get", &format!("{path}/{{commentId}}"), fixture.get(&format!("{of}/1")));
+    let body = json!({"content": "seen", "parentCommentId": 1, "commentType": "text"});
+    spec.check_request("post", &path, &body);
+    spec.check("post", &path, fixture.send("POST", &of, &body));
+}
+
+#[test]
 fn posted_statuses_have_only_known_properties() {
     let Some(spec) = Spec::load("git-7.1.git.json") else { return };
     let fixture = Fixture::new();
@@ -227,6 +244,14 @@ fn security_answers_have_only_known_properties() {
         "identities?searchFilter=General&filterValue=svc@fabrikam.example",
         None,
     );
+    let descriptor = found["value"][0]["descriptor"].as_str().unwrap();
+    let query = format!("token={token}&descriptors={descriptor}&includeExtendedInfo=true");
+    let query = query.replace('\\', "%5C");
+    let lists =
+        fixture.at_organization("GET", &format!("accesscontrollists/{namespace}?{query}"), None);
+    let entry = &lists["value"][0]["acesDictionary"][descriptor];
+    assert_eq!(entry["extendedInfo"]["effectiveAllow"].as_u64().map(|bits| bits & 4), Some(4));
+    spec.expect_operation("get", "/{organization}/_apis/accesscontrollists/{securityNamespaceId}");
     let entry = json!({"descriptor": found["value"][0]["descriptor"], "allow": 2, "deny": 0});
     let body = json!({"token": token, "merge": true, "accessControlEntries": [entry]});
     let target = format!("accesscontrolentries/{namespace}");

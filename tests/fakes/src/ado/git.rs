@@ -13,6 +13,8 @@ mod repositories;
 mod status_json;
 /// Statuses of commits and pull requests.
 mod statuses;
+/// Threads of comments.
+mod threads;
 
 use crate::ado::model::Repository;
 use crate::ado::rest::refusal::{
@@ -32,6 +34,11 @@ impl World {
             match call.method() {
                 "GET" => call.needs(&[Scope::Code, Scope::CodeStatus])?,
                 _ => call.needs(&[Scope::CodeWrite, Scope::CodeStatus])?,
+            }
+        } else if tail.contains(&"threads") {
+            match call.method() {
+                "GET" => call.needs(&[Scope::Code, Scope::Threads])?,
+                _ => call.needs(&[Scope::CodeWrite, Scope::Threads])?,
             }
         } else {
             call.needs(&[Scope::Code])?;

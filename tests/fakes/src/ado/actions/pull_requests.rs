@@ -164,6 +164,7 @@ impl World {
         let thread = threads.len() as u64 + 1;
         let comment = Comment {
             id: 1,
+            parent: 0,
             by,
             content: content.to_owned(),
             published_ms: at_ms,
@@ -173,6 +174,42 @@ impl World {
         threads.push(Thread { id: thread, comments: vec![comment] });
         self.announce_comment(id, thread, 1, "commented on");
         (thread, 1)
+    }
+
+    /// Adds a comment to a thread; returns its number.
+    pub fn reply(&mut self, id: u64, thread: u64, content: &str) -> u64 {
+        let by = self.actor.clone();
+        self.reply_as(&by, id, thread, 1, content)
+    }
+
+    pub(crate) fn reply_as(
+        &mut self,
+        by: &str,
+        id: u64,
+        thread: u64,
+        parent: u64,
+        content: &str,
+    ) -> u64 {
+        let at_ms = self.now_ms;
+        let threads = &mut self.pull_request_mut(id).threads;
+        let Some(found) = threads.iter_mut().find(|one| one.id == thread) else { return 0 };
+        let number = found.comments.len() as u64 + 1;
+        found.comments.push(Comment {
+            id: number,
+            parent,
+            by: by.to_owned(),
+            content: content.to_owned(),
+            published_ms: at_ms,
+            updated_ms: at_ms,
+            is_deleted: false,
+        });
+        self.announce_comment(id, thread, number, "commented on");
+        number
+    }
+
+    /// Delivers a comment once more, as if it had just been written.
+    pub fn announce_comment_again(&mut self, id: u64, thread: u64) {
+        self.announce_comment(id, thread, 1, "commented on");
     }
 
     /// Changes the text of a comment.

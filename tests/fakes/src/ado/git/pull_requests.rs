@@ -61,6 +61,9 @@ impl World {
         if tail.contains(&"statuses") {
             return self.pull_request_statuses_call(call, id, tail);
         }
+        if let ["threads", thread, rest @ ..] = tail {
+            return self.thread_call(call, id, thread, rest);
+        }
         let one = self.pull_request(id);
         match (call.method(), tail) {
             ("GET", []) => self.get_pull_request(call, one),

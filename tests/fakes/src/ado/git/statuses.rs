@@ -147,7 +147,7 @@ impl World {
         Ok(())
     }
 
-    fn check_permission(
+    pub(super) fn check_permission(
         &self,
         call: &Call<'_>,
         permission: Permission,

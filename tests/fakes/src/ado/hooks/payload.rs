@@ -186,7 +186,7 @@ impl World {
         let threads = format!("{url}/threads/{thread}");
         let mut value = json!({
             "id": comment.id,
-            "parentCommentId": 0,
+            "parentCommentId": comment.parent,
             "author": self.identity_json(&comment.by, &repository.organization),
             "content": comment.content,
             "publishedDate": rfc3339(comment.published_ms),

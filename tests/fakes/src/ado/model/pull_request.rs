@@ -124,6 +124,8 @@ pub struct Thread {
 pub struct Comment {
     /// Number, from one.
     pub id: u64,
+    /// Number of the comment that it answers; zero where it begins the thread.
+    pub parent: u64,
     /// GUID of its author.
     pub by: String,
     /// Text.

@@ -146,6 +146,9 @@ impl World {
             ["accesscontrolentries", namespace] if call.method() == "POST" => {
                 self.change_entries(call, namespace)
             }
+            ["accesscontrollists", namespace] if call.method() == "GET" => {
+                self.access_control_lists(call, namespace)
+            }
             ["identities"] if call.method() == "GET" => self.find_identities(call),
             _ => Err(page_not_found()),
         }

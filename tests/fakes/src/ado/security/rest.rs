@@ -96,12 +96,44 @@ impl World {
         Ok(Response::json(200, &list(values)))
     }
 
+    /// `GET _apis/accesscontrollists/{namespace}`: what identities may do under a token, their
+    /// groups and what is inherited included. Numbers that are zero are left out.
+    pub(crate) fn access_control_lists(&self, call: &Call<'_>, namespace: &str) -> Reply {
+        call.needs(&[])?;
+        known_namespace(namespace)?;
+        let given = |name: &str| call.request.query(name).unwrap_or_default();
+        let resource = self.resource_of_token(&call.organization, namespace, given("token"));
+        let Some(resource) = resource else { return Ok(Response::json(200, &list(Vec::new()))) };
+        let has_more = given("includeExtendedInfo").eq_ignore_ascii_case("true");
+        let mut entries = serde_json::Map::new();
+        for descriptor in given("descriptors").split(',').filter(|one| !one.is_empty()) {
+            let identity = self.identity_described(descriptor)?.id.clone();
+            let allowed = self.bits_at(&identity, namespace, &resource);
+            let mut entry = json!({"descriptor": descriptor, "allow": 0, "deny": 0});
+            let mut extended = json!({});
+            if allowed != 0 {
+                put(&mut extended, "effectiveAllow", json!(allowed));
+            }
+            put(&mut entry, "extendedInfo", if has_more { extended } else { json!({}) });
+            entries.insert(descriptor.to_owned(), entry);
+        }
+        let found = json!({
+            "inheritPermissions": true,
+            "token": given("token"),
+            "acesDictionary": entries,
+            "includeExtendedInfo": has_more,
+        });
+        Ok(Response::json(200, &list(vec![found])))
+    }
+
     /// `GET _apis/identities`, which ADO serves on the host of the PAT API.
     pub(crate) fn find_identities(&self, call: &Call<'_>) -> Reply {
         call.needs(&[Scope::Identity])?;
         let given = |name: &str| call.request.query(name);
         let found: Vec<_> = if let Some(wanted) = given("descriptors") {
             self.identities.values().filter(|one| self.descriptor(one) == wanted).collect()
+        } else if let Some(wanted) = given("identityIds") {
+            self.identities.values().filter(|one| one.id.eq_ignore_ascii_case(wanted)).collect()
         } else if let Some(wanted) = given("subjectDescriptors") {
             self.identities.values().filter(|one| subject_descriptor(one) == wanted).collect()
         } else {
