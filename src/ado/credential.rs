@@ -22,12 +22,23 @@ pub enum Scope {
     Build,
     /// Queue and cancel builds.
     BuildExecute,
+    /// Find identities and groups.
+    Identity,
+    /// Read and write the comments of pull requests, and nothing else.
+    Threads,
 }
 
 impl Scope {
     /// Every scope that the gateway asks for.
-    pub const ALL: [Scope; 5] =
-        [Scope::Code, Scope::CodeStatus, Scope::CodeWrite, Scope::Build, Scope::BuildExecute];
+    pub const ALL: [Scope; 7] = [
+        Scope::Code,
+        Scope::CodeStatus,
+        Scope::CodeWrite,
+        Scope::Build,
+        Scope::BuildExecute,
+        Scope::Identity,
+        Scope::Threads,
+    ];
 }
 
 impl Scope {
@@ -39,6 +50,8 @@ impl Scope {
             Scope::CodeWrite => "vso.code_write",
             Scope::Build => "vso.build",
             Scope::BuildExecute => "vso.build_execute",
+            Scope::Identity => "vso.identity",
+            Scope::Threads => "vso.threads_full",
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod hooks;
 
 mod budget;
 mod client;
+mod comments;
 mod credential;
 mod diffs;
 mod error;

@@ -144,7 +144,7 @@ impl Client {
     }
 }
 
-fn text(value: &Value, pointer: &str) -> Option<String> {
+pub(super) fn text(value: &Value, pointer: &str) -> Option<String> {
     let text = value.pointer(pointer)?.as_str()?;
     Some(text.to_owned()).filter(|text| !text.is_empty())
 }

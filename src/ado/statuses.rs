@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::client::Call;
 use super::{Client, Credential, Error};
 use crate::domain::status::{Status, Target};
+use crate::domain::time::Timestamp;
 
 /// An iteration of a pull request: one push to its source branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,7 @@ pub struct Iteration {
     pub id: i64,
     /// Head of the source branch.
     pub source_commit: Option<String>,
+    pub made_at: Option<Timestamp>,
 }
 
 /// A status that Azure DevOps has.
@@ -55,11 +57,12 @@ impl Client {
     pub async fn iterations(
         &self,
         credential: Credential,
-        status: &Status,
+        (project, repository): (&str, &str),
         pull_request: i64,
     ) -> Result<Vec<Iteration>, Error> {
         let id = pull_request.to_string();
-        let segments = [&repository(status)[..], &["pullRequests", &id, "iterations"]].concat();
+        let git = [project, "_apis", "git", "repositories", repository];
+        let segments = [&git[..], &["pullRequests", &id, "iterations"]].concat();
         let call = Call::new(Method::GET, &segments);
         let answer = self.call(credential, call).await?;
         let mut iterations: Vec<Iteration> = list(&answer)
@@ -68,6 +71,7 @@ impl Client {
                 Some(Iteration {
                     id: item.get("id")?.as_i64()?,
                     source_commit: source_commit.and_then(Value::as_str).map(str::to_lowercase),
+                    made_at: made_at(item),
                 })
             })
             .collect();
@@ -114,7 +118,7 @@ impl Client {
         let segments = [&repository(status)[..], &[kind, &id, "statuses"]].concat();
         let query: &[_] = match status.target {
             Target::Commit { .. } => &[("latestOnly", "true")],
-            Target::PullRequest { .. } => &[],
+            Target::PullRequest { .. } | Target::Comment { .. } => &[],
         };
         let call = Call { query, ..Call::new(Method::GET, &segments) };
         let answer = self.call(credential, call).await?;
@@ -131,7 +135,7 @@ impl Client {
     }
 }
 
-fn repository(status: &Status) -> [&str; 5] {
+pub(super) fn repository(status: &Status) -> [&str; 5] {
     [&status.project, "_apis", "git", "repositories", &status.repository]
 }
 
@@ -139,7 +143,12 @@ fn target_segments(target: &Target) -> (&'static str, String) {
     match target {
         Target::PullRequest { id, .. } => ("pullRequests", id.to_string()),
         Target::Commit { commit } => ("commits", commit.clone()),
+        Target::Comment { pull_request, .. } => ("pullRequests", pull_request.to_string()),
     }
+}
+
+fn made_at(item: &Value) -> Option<Timestamp> {
+    Timestamp::parse(item.get("createdDate")?.as_str()?)
 }
 
 fn list(answer: &Value) -> impl Iterator<Item = &Value> {

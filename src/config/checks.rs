@@ -45,7 +45,8 @@ pub(super) fn read(sections: Vec<Section<'_>>, defined: &Defined<'_>) -> Read {
         let conditions = conditions(&mut section);
         let on = conditions.as_ref().map_or(&[][..], |it| it.on.as_slice());
         let limits = limits(&mut section, on);
-        let commands = unevaluated(&mut section);
+        let commands = section.flag("commands", true);
+        let replies = section.flag("replies", false);
         let abilities = ci.as_deref().and_then(|ci| defined.abilities.get(ci)).copied();
         let guard = guard(&mut section, abilities);
         let samples = samples(on);
@@ -62,7 +63,7 @@ pub(super) fn read(sections: Vec<Section<'_>>, defined: &Defined<'_>) -> Read {
             let kind = defined.kinds.get(ci.as_str());
             let pipeline_project = kind.and_then(|kind| kind.pipeline_project());
             let check = assemble(status, conditions, limits, ci);
-            let check = Check { commands, required, forks, verdict, ..check };
+            let check = Check { commands, replies, required, forks, verdict, ..check };
             let check = Check { inputs, is_cancellable, ci_concurrency, ..check };
             read.checks.push(Check { pipeline_project, ..check });
         }
@@ -331,6 +332,7 @@ fn assemble(status: Status, conditions: Conditions, limits: Limits, ci: String) 
         labels,
         skip_ci,
         commands: false,
+        replies: false,
         required: false,
         supersede,
         reuse_results,
@@ -344,15 +346,4 @@ fn assemble(status: Status, conditions: Conditions, limits: Limits, ci: String) 
         ci_concurrency: None,
         pipeline_project: None,
     }
-}
-
-/// Reads the key that this version accepts and does not evaluate, with a warning. Returns
-/// `commands`, which decides whether the gateway subscribes to comments.
-fn unevaluated(section: &mut Section<'_>) -> bool {
-    let given = section.value("commands", "true");
-    let commands = given.map_or(Some(true), |value| value.flag()).unwrap_or(false);
-    if let Some(value) = given.filter(|_| commands) {
-        value.warn_unused("comments such as /retest are received and do nothing");
-    }
-    commands
 }

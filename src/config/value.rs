@@ -62,12 +62,6 @@ impl<'r> Value<'r> {
         self.refuse(format!("{} must be {wanted}, not {found}", self.key), help);
     }
 
-    /// Warns that this version does not evaluate this key; `instead` says what happens.
-    pub(super) fn warn_unused(&self, instead: &str) {
-        let what = format!("{} is not evaluated in this version: {instead}", self.key);
-        self.reader.warn(self.offset, what, "leave it out until a version evaluates it");
-    }
-
     /// Warns about an accepted value; `help` says what to write instead.
     pub(super) fn warn(&self, what: &str, help: &str) {
         self.reader.warn(self.offset, format!("{}: {what}", self.key), help);

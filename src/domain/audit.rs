@@ -64,6 +64,8 @@ words! {
         Rerun = "rerun",
         /// A status was posted that belongs to no run.
         Status = "status",
+        /// A person gave a command in a comment on a pull request.
+        Command = "command",
     }
 }
 
@@ -90,6 +92,8 @@ words! {
         OneTimeLink = "one_time_link",
         /// Somebody who proved nothing.
         Nobody = "nobody",
+        /// A comment on a pull request, whose author Azure DevOps names.
+        Comment = "comment",
         /// A command that opened the store, while no gateway ran.
         CommandLine = "command_line",
     }

@@ -55,6 +55,8 @@ pub struct Check {
     pub skip_ci: bool,
     /// Commands in comments of a pull request are obeyed.
     pub commands: bool,
+    /// They are also answered by a comment.
+    pub replies: bool,
     /// Merging waits for it: a blocking status policy is kept.
     pub required: bool,
     pub supersede: bool,
@@ -234,6 +236,30 @@ impl Check {
         (mismatch.is_permanent && !may_be_published).then_some(mismatch.why)
     }
 
+    /// Whether the check waits for a command that approves the head of a pull request from a fork.
+    pub fn awaits_approval(&self, pull_request: &PullRequest) -> bool {
+        self.commands && self.forks == Forks::Approve && !pull_request.is_trusted()
+    }
+
+    fn waits_for_approval(&self) -> &'static str {
+        if self.commands {
+            "it comes from a fork and waits for approval: somebody who may contribute comments \
+             /ok-to-test (forks = \"approve\")"
+        } else {
+            "it comes from a fork and waits for approval, which commands = false rules out \
+             (forks = \"approve\")"
+        }
+    }
+
+    /// Who may end a run for this pull request. Code from a fork that nobody has approved can read
+    /// the token of its run, so that token ends nothing.
+    pub fn verdict_on(&self, pull_request: &PullRequest) -> Verdict {
+        match self.verdict {
+            Verdict::Report if !pull_request.is_trusted() => Verdict::Reporter,
+            verdict => verdict,
+        }
+    }
+
     /// The spelling of `[skip ci]` in the title or the newest commit message, if the check honours
     /// `skip_ci`.
     pub fn skips(&self, pull_request: &PullRequest) -> Option<&'static str> {
@@ -258,9 +284,8 @@ impl Check {
             Forks::Ignore if pull_request.is_fork => {
                 return Mismatch::temporary("it comes from a fork (forks = \"ignore\")");
             }
-            Forks::Approve if pull_request.is_fork => {
-                let why = "it comes from a fork and waits for approval (forks = \"approve\")";
-                return Mismatch::temporary(why);
+            Forks::Approve if !pull_request.is_trusted() => {
+                return Mismatch::temporary(self.waits_for_approval());
             }
             _ => {}
         }

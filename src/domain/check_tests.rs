@@ -26,6 +26,7 @@ pub(in crate::domain) fn check() -> Check {
         labels: vec![],
         skip_ci: true,
         commands: false,
+        replies: false,
         required: false,
         supersede: true,
         reuse_results: false,
@@ -185,7 +186,8 @@ fn mismatches_have_a_reason() {
                 check.forks = Forks::Approve;
                 seen.is_fork = true;
             },
-            Err("it comes from a fork and waits for approval (forks = \"approve\")"),
+            Err("it comes from a fork and waits for approval, which commands = false rules out \
+                 (forks = \"approve\")"),
         ),
         (|check, _| check.forks = Forks::Ignore, Ok(())),
         (

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::comment::Comment;
 use super::event::{Event, Repository};
 use super::pull_request::PullRequest;
 use super::time::Timestamp;
@@ -18,6 +19,8 @@ pub enum Fact {
     /// request was not completed by it.
     MergeAttempted(PullRequest),
     Push(Push),
+    /// Somebody commented on a pull request, or changed or deleted a comment.
+    Comment(Comment),
     /// A build has completed in Azure Pipelines.
     BuildCompleted(CompletedBuild),
     /// A known event that starts no check.
@@ -38,6 +41,7 @@ impl Fact {
         }
         if let Fact::PullRequest(PullRequest { repository, .. })
         | Fact::MergeAttempted(PullRequest { repository, .. })
+        | Fact::Comment(Comment { repository, .. })
         | Fact::Push(Push { repository, .. }) = self
         {
             name.clone_into(&mut repository.project);

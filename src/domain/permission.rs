@@ -49,7 +49,8 @@ static DELETE_HOOKS: Permission = Permission {
     ..of("DeleteSubscriptions", HOOKS, 4).for_("delete service hooks, where editing is not enough")
 };
 static READ: Permission = of("GenericRead", GIT, 2).for_("read pull requests, branches and pushes");
-static CONTRIBUTE: Permission =
+/// Whoever has it may also give commands in comments.
+pub static CONTRIBUTE: Permission =
     of("GenericContribute", GIT, 4).for_("post statuses of commits (statuses = [\"commit\"])");
 static PULL_REQUESTS: Permission = of("PullRequestContribute", GIT, 16_384)
     .for_("post statuses of pull requests (statuses = [\"pull_request\"])");

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::comment::ActedOn;
 use super::event::{Event, Repository};
 use super::time::Timestamp;
 
@@ -52,6 +53,13 @@ pub struct PullRequest {
     /// delivered, even if other changes were.
     #[serde(default)]
     pub head_as_of: Option<Timestamp>,
+    /// The source commit of a fork that somebody permitted has approved; set in the stored state
+    /// only.
+    #[serde(default)]
+    pub approved_commit: Option<String>,
+    /// The comments whose commands were decided about; set in the stored state only.
+    #[serde(default)]
+    pub acted_on: ActedOn,
     /// Messages of the listed commits, newest first: often none.
     #[serde(default)]
     pub messages: Vec<String>,
@@ -68,6 +76,12 @@ impl PullRequest {
         format!("refs/pull/{}/merge", self.id)
     }
 
+    /// Whether its code may run as if it came from the repository itself.
+    pub fn is_trusted(&self) -> bool {
+        let is_approved = self.approved_commit.is_some();
+        !self.is_fork || (is_approved && self.approved_commit == self.source_commit)
+    }
+
     /// Whether the labels are known here and differ from `known`, or were not known there.
     pub fn has_new_labels(&self, known: &PullRequest) -> bool {
         self.labels_known && (!known.labels_known || self.labels != known.labels)
@@ -78,6 +92,13 @@ impl PullRequest {
         let mut next = seen.clone();
         if next.source_commit.is_none() {
             next.source_commit = known.and_then(|known| known.source_commit.clone());
+        }
+        if let Some(known) = known {
+            next.acted_on = known.acted_on.clone();
+            // A push that was not approved takes the approval back, whatever is pushed later.
+            let is_kept = next.source_commit == known.source_commit
+                || next.source_commit == known.approved_commit;
+            next.approved_commit = known.approved_commit.clone().filter(|_| is_kept);
         }
         if let Some(known) = known.filter(|_| !next.labels_known) {
             next.labels = known.labels.clone();

@@ -60,6 +60,12 @@ pub enum Target {
     Commit {
         commit: String,
     },
+    /// No status but a comment: the answer to this comment, in its thread.
+    Comment {
+        pull_request: i64,
+        thread: i64,
+        comment: i64,
+    },
 }
 
 /// The status context: Azure DevOps shows the newest status of each.
@@ -94,6 +100,9 @@ impl Status {
                 ("pull_request", format!("{id}/{}", commit.as_deref().unwrap_or("newest")))
             }
             Target::Commit { commit } => ("commit", commit.clone()),
+            Target::Comment { pull_request, thread, comment } => {
+                ("comment", format!("{pull_request}/{thread}/{comment}"))
+            }
         };
         let Context { genre, name } = &self.context;
         // Genre and name are quoted and come last, since they may contain any character.

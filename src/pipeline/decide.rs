@@ -23,9 +23,10 @@ use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::deps::Deps;
 use crate::domain::check::Check;
+use crate::domain::comment::Comment;
 use crate::domain::decision::{
     CaughtUp, Decision, KnownPullRequest, KnownRef, Observation, Outcome, Source, cis_of_build,
-    happened_at, on_build_completed, on_pull_request, on_push,
+    happened_at, on_build_completed, on_comment, on_pull_request, on_push,
 };
 use crate::domain::event::{Event, Repository};
 use crate::domain::fact::{CompletedBuild, Fact, Push};
@@ -53,6 +54,8 @@ const IN_FLIGHT_MAX: usize = 256;
 const RUNS_MAX: usize = 200;
 /// Rounds of questions about one delivery.
 const QUESTIONS_MAX: usize = 4;
+/// How often a delivery is claimed that it is too early to decide about: for a minute and a half.
+const EARLY_MAX: u32 = 6;
 /// The reason of a delivery whose decision panicked.
 const DECIDING_FAILED: &str = "deciding it failed: please report this delivery as a bug";
 
@@ -259,6 +262,12 @@ impl Decider {
             if !commit.decision.questions.is_empty() {
                 return Ok(Attempt::Asks(commit.decision.questions));
             }
+            if commit.decision.is_early && delivery.attempts < EARLY_MAX {
+                // It is claimed again when its lease has ended.
+                let (id, reason) = (delivery.lease.id.0, &commit.decision.reason);
+                tracing::info!(delivery = id, "decided later: {reason}");
+                return Ok(Attempt::Decided);
+            }
             let decision = commit.decision.clone();
             match self.deliveries.commit_decision(commit).await? {
                 Commit::Committed => {
@@ -311,6 +320,7 @@ impl Decider {
         match &delivered.fact {
             Fact::PullRequest(seen) => self.pull_request(&mut commit, &observation, seen).await?,
             Fact::Push(push) => self.push(&mut commit, &observation, push).await?,
+            Fact::Comment(comment) => self.comment(&mut commit, &observation, comment).await?,
             Fact::BuildCompleted(build) => {
                 commit.decision = self.build(organization, build).await?
             }
@@ -405,6 +415,23 @@ impl Decider {
         let is_own = |run: &Run| run.pull_request.as_ref().is_some_and(|of| of.id == seen.id);
         runs.retain(|run| !is_own(run));
         Ok(runs)
+    }
+
+    async fn comment(
+        &self,
+        commit: &mut DecisionCommit,
+        observation: &Observation<'_>,
+        told: &Comment,
+    ) -> Result<(), Error> {
+        let repository = &told.repository.id;
+        let known = self
+            .deliveries
+            .known_pull_request(observation.organization, repository, told.pull_request)
+            .await?;
+        commit.pull_request_revision = known.revision;
+        commit.decision =
+            on_comment(&self.checks, observation, told, &known.value, &mut new_id, commit.now);
+        Ok(())
     }
 
     async fn push(
@@ -511,6 +538,10 @@ fn explain_with(
             let known = vec![KnownRef::default(); push.updates.len()];
             on_push(checks, &observation, push, &known, &mut new_id, now)
         }
+        Fact::Comment(comment) => {
+            let known = KnownPullRequest::default();
+            on_comment(checks, &observation, comment, &known, &mut new_id, now)
+        }
         Fact::BuildCompleted(build) => {
             let cis = cis_of_build(checks, organization, build);
             on_build_completed(build, &cis, Vec::new())
@@ -560,6 +591,7 @@ fn subject(organization: &str, fact: &Fact) -> String {
     let of = |repository: &Repository| format!("{organization}/{}", repository.id);
     match fact {
         Fact::PullRequest(seen) => format!("{}/{}", of(&seen.repository), seen.id),
+        Fact::Comment(comment) => format!("{}/{}", of(&comment.repository), comment.pull_request),
         Fact::Push(push) => of(&push.repository),
         _ => organization.to_owned(),
     }
@@ -586,7 +618,7 @@ fn without_runs(fact: &Fact, delivered: &Delivered) -> Decision {
         Fact::Unreadable(why) => {
             Decision::nothing(Outcome::Quarantined, Event::Unknown, why.clone())
         }
-        Fact::PullRequest(_) | Fact::Push(_) | Fact::BuildCompleted(_) => {
+        Fact::PullRequest(_) | Fact::Push(_) | Fact::Comment(_) | Fact::BuildCompleted(_) => {
             ignored(Event::Unknown, String::new())
         }
     }

@@ -10,12 +10,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 
+use super::commenters::Commenters;
 use crate::ado::{DiffPage, Lane, Scope, Throttle};
 use crate::clock::Clock;
 use crate::credentials::{self, CallError, Identity, Purpose};
 use crate::deps::Deps;
 use crate::domain::changed_files::{Base, ChangedFiles, Comparison};
-use crate::domain::question::{Answers, Question};
+use crate::domain::comment::Comment;
+use crate::domain::question::{AboutComment, Answers, Question};
 
 /// The questions of one decision, from the first call to the last answer.
 pub(super) const ASK_MAX: Duration = Duration::from_secs(10);
@@ -34,6 +36,7 @@ pub struct LookUp {
     throttle: Arc<Throttle>,
     clock: Clock,
     cache: Mutex<Cache>,
+    commenters: Commenters,
 }
 
 impl LookUp {
@@ -44,6 +47,7 @@ impl LookUp {
             throttle: Arc::clone(&deps.throttle),
             clock: deps.clock.clone(),
             cache: Mutex::default(),
+            commenters: Commenters::default(),
         }
     }
 
@@ -59,8 +63,40 @@ impl LookUp {
                     }
                     answers.add_changed_files(comparison.clone(), files);
                 }
+                Question::Comment { comment, needs_iterations } => {
+                    let asking = self.about_comment(organization, comment, *needs_iterations);
+                    let answer = match timeout_at(until, asking).await {
+                        Ok(answer) => answer,
+                        Err(_) => Err("Azure DevOps did not answer in time".to_owned()),
+                    };
+                    if let Err(why) = &answer {
+                        tracing::warn!(organization, "a command is not obeyed yet: {why}");
+                    }
+                    answers.add_comment(answer);
+                }
             }
         }
+    }
+
+    async fn about_comment(
+        &self,
+        organization: &str,
+        comment: &Comment,
+        needs_iterations: bool,
+    ) -> Result<AboutComment, String> {
+        let identity = self
+            .identities
+            .get(organization)
+            .ok_or_else(|| format!("{organization} is not configured any more"))?;
+        let pause = self.throttle.pause(organization, Lane::Triggers, self.clock.now());
+        if let Some(pause) = pause {
+            return Err(format!(
+                "no calls to Azure DevOps until {}: {}",
+                pause.until, pause.reason
+            ));
+        }
+        let asking = self.commenters.about(identity, comment, needs_iterations);
+        asking.await.map_err(|error| error.to_string())
     }
 
     async fn changed_files(

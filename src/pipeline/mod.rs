@@ -7,6 +7,8 @@
 pub mod accept;
 /// What asking CI systems needs.
 mod at_ci;
+/// Who may give commands in comments.
+mod commenters;
 /// A delivery is decided.
 pub mod decide;
 /// A planned run is started at its CI.

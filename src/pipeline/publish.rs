@@ -164,8 +164,13 @@ impl Poster {
         claimed_at: Instant,
     ) -> Result<Posting, Failure> {
         let (client, status) = (&identity.client, &slot.status);
+        if let Target::Comment { pull_request, thread, comment } = &status.target {
+            return self
+                .answer(identity, slot, claimed_at, (*pull_request, *thread, *comment))
+                .await;
+        }
         let iteration = match (&status.target, slot.iteration) {
-            (Target::Commit { .. }, _) => None,
+            (Target::Commit { .. } | Target::Comment { .. }, _) => None,
             (_, Some(known)) => Some(known),
             (Target::PullRequest { id, commit }, None) => {
                 let wanted = Wanted {
@@ -177,7 +182,8 @@ impl Poster {
                 };
                 let ask = async || {
                     call(identity, Scope::Code, "iterations", status, |credential| {
-                        client.iterations(credential, status, *id)
+                        let repository = (status.project.as_str(), status.repository.as_str());
+                        client.iterations(credential, repository, *id)
                     })
                     .await
                 };
@@ -207,6 +213,32 @@ impl Poster {
         }
         self.health.clear(&status.organization, ProblemKind::Calls);
         Ok(Posting::Posted { iteration })
+    }
+
+    /// The same for an answer to a comment.
+    async fn answer(
+        &self,
+        identity: &Identity,
+        slot: &LeasedSlot,
+        claimed_at: Instant,
+        comment: (i64, i64, i64),
+    ) -> Result<Posting, Failure> {
+        let (client, status) = (&identity.client, &slot.status);
+        if slot.doubtful {
+            let look = call(identity, Scope::Threads, "look", status, |credential| {
+                client.has_answer(credential, status, comment)
+            });
+            if look.await? {
+                return Ok(Posting::Unchanged { iteration: None });
+            }
+        }
+        let post = call(identity, Scope::Threads, "answer", status, |credential| async move {
+            if !self.may_post(claimed_at) {
+                return Ok(false);
+            }
+            client.answer_comment(credential, status, comment).await.map(|()| true)
+        });
+        if post.await? { Ok(Posting::Posted { iteration: None }) } else { Err(Failure::StoodStill) }
     }
 
     /// Whether no other attempt can have begun since the lease was claimed. Asked immediately
@@ -361,6 +393,7 @@ fn report(status: &Status, posting: &Posting, since_queued: Duration) {
     let target = match &status.target {
         Target::PullRequest { id, .. } => format!("pull request {id}"),
         Target::Commit { commit } => format!("commit {}", short(commit)),
+        Target::Comment { pull_request, .. } => format!("a comment on pull request {pull_request}"),
     };
     let run = status.run.map(|run| run.to_string()).unwrap_or_default();
     let (name, state) = (&status.context.name, status.state.as_str());

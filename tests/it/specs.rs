@@ -13,6 +13,7 @@ use azdo_gateway::ado::{
 };
 use azdo_gateway::clock::Clock;
 use azdo_gateway::domain::changed_files::{Base, Comparison};
+use azdo_gateway::domain::comment::Comment;
 use azdo_gateway::domain::event::Repository;
 use azdo_gateway::domain::permission::Grant;
 use azdo_gateway::domain::policy::Settings;
@@ -33,7 +34,7 @@ async fn our_requests_are_in_the_specs() {
     let on_pull_request = status(Target::PullRequest { id: 7, commit: None });
     let on_commit = status(Target::Commit { commit: "a".repeat(40) });
 
-    client.iterations(credential(), &on_pull_request, 7).await.unwrap();
+    client.iterations(credential(), ("fiber", "web"), 7).await.unwrap();
     client.post_status(credential(), &on_pull_request, Some(3)).await.unwrap();
     client.shown_status(credential(), &on_pull_request, Some(3)).await.unwrap();
     client.post_status(credential(), &on_commit, None).await.unwrap();
@@ -106,6 +107,28 @@ async fn our_questions_about_permissions_are_in_the_specs() {
     let repository =
         Repository { id: "web".into(), project_id: "fiber".into(), ..Repository::default() };
     client.probe_statuses(credential(), &repository).await.unwrap();
+    check_in_spec(&git, recorded.join().unwrap());
+}
+
+#[tokio::test]
+async fn what_a_command_asks_and_its_answer_are_in_the_specs() {
+    let Some(security) = spec("security-7.1.security.json") else { return };
+    let Some(git) = spec("git-7.1.git.json") else { return };
+    let credential = || Credential::from_pat(&Secret::new("pat".into()));
+    let repository =
+        Repository { id: "web".into(), project_id: "fiber".into(), ..Repository::default() };
+    let (client, recorded) = recorded_client(1);
+    assert!(!client.may_contribute(credential(), &repository, "descriptor").await.unwrap());
+    let sent = recorded.join().unwrap();
+    check_queries_in_spec(&security, &sent);
+    check_in_spec(&security, sent);
+    let comment = Comment { repository, pull_request: 7, thread: 3, id: 1, ..Comment::default() };
+    let answer = status(Target::Comment { pull_request: 7, thread: 3, comment: 1 });
+    let (client, recorded) = recorded_client(3);
+    // The answer that it gets is none: only what was asked counts here.
+    client.comment(credential(), &comment).await.unwrap_err();
+    client.answer_comment(credential(), &answer, (7, 3, 1)).await.unwrap();
+    assert!(!client.has_answer(credential(), &answer, (7, 3, 1)).await.unwrap());
     check_in_spec(&git, recorded.join().unwrap());
 }
 

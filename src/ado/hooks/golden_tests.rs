@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use super::*;
+use crate::domain::comment::{Author, Comment};
 use crate::domain::fact::CompletedBuild;
 use crate::domain::pull_request::PullRequest;
 
@@ -138,6 +139,17 @@ fn print_fact(out: &mut String, fact: Fact) {
         }
         Fact::BuildCompleted(CompletedBuild { id, project_id, project }) => {
             writeln!(out, "build {id} completed in {project} = {project_id}").unwrap();
+        }
+        Fact::Comment(comment) => {
+            let Comment { pull_request, thread, id, author, content, published_at, .. } = comment;
+            let at = published_at.map(|at| at.to_string());
+            writeln!(out, "comment {id} in thread {thread} of {pull_request} at {at:?}").unwrap();
+            let Author { id, display_name, account } = author;
+            writeln!(out, "  by {display_name} {account} {id}: {content:?}").unwrap();
+            let Comment { is_edited, is_deleted, is_system, .. } = comment;
+            let flags = [(is_edited, "edited"), (is_deleted, "deleted"), (is_system, "system")];
+            let flags: Vec<_> = flags.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
+            writeln!(out, "  flags {flags:?}").unwrap();
         }
         Fact::Other(event) => writeln!(out, "other: {event}").unwrap(),
         Fact::Test => writeln!(out, "test").unwrap(),

@@ -9,10 +9,12 @@
 mod build;
 /// The bodies of what catch-up found.
 pub mod catch_up_payload;
+/// Comments on pull requests.
+pub(in crate::ado) mod comment;
 /// The few fields that accepting needs.
 mod envelope;
 /// JSON values that may have an unexpected type.
-mod lenient;
+pub(in crate::ado) mod lenient;
 /// Pull requests.
 mod pull_request;
 /// Pushes.

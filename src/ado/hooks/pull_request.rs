@@ -34,6 +34,8 @@ pub(super) fn pull_request(
         labels_known: labels.is_some(),
         labels: labels.unwrap_or_default(),
         head_as_of: None,
+        approved_commit: None,
+        acted_on: Default::default(),
         messages: messages(wire.commits),
     })
 }

@@ -2,6 +2,7 @@
 //! operator can act upon.
 
 use super::build::build;
+use super::comment::comment_event;
 use super::envelope::outermost;
 use super::lenient::{filled, text};
 use super::pull_request::pull_request;
@@ -18,6 +19,9 @@ use crate::domain::time::Timestamp;
 
 /// Event types of Azure DevOps have at most 50 characters. They appear in answers and logs.
 const EVENT_TYPE_CHARS_MAX: usize = 100;
+
+/// The type of the events about comments.
+const COMMENT: &str = "ms.vss-code.git-pullrequest-comment-event";
 
 /// Reads a delivery.
 pub fn read(body: &[u8]) -> Delivered {
@@ -59,13 +63,14 @@ fn fact(event_type: &str, body: &Body<'_>) -> Found {
         "git.pullrequest.created" | "git.pullrequest.updated" => {
             pull_request(body.resource, project).map(Fact::PullRequest)
         }
+        COMMENT => comment_event(body.resource, project).map(Fact::Comment),
         "build.complete" => build(body.resource, project).map(Fact::BuildCompleted),
         "git.pullrequest.merged" => pull_request(body.resource, project).map(Fact::MergeAttempted),
         _ => Ok(other(event_type)),
     };
     match read {
         Ok(fact) => located(fact, body),
-        Err(lacking) => (Fact::Incomplete(without(lacking)), None, None),
+        Err(lacking) => (Fact::Incomplete(without(event_type, lacking)), None, None),
     }
 }
 
@@ -75,6 +80,7 @@ fn located(fact: Fact, body: &Body<'_>) -> Found {
         Fact::PullRequest(seen) | Fact::MergeAttempted(seen) => {
             (Some(seen.repository.clone()), None)
         }
+        Fact::Comment(comment) => (Some(comment.repository.clone()), None),
         Fact::BuildCompleted(_) => (None, None),
         _ => {
             let (repository, former_name) = elsewhere(body);
@@ -90,7 +96,6 @@ fn located(fact: Fact, body: &Body<'_>) -> Found {
 
 fn other(event_type: &str) -> Fact {
     Fact::Other(match event_type {
-        "ms.vss-code.git-pullrequest-comment-event" => Event::PullRequestCommented,
         "git.repo.created" => Event::RepositoryCreated,
         "git.repo.renamed" => Event::RepositoryRenamed,
         "git.repo.deleted" => Event::RepositoryDeleted,
@@ -103,9 +108,10 @@ fn other(event_type: &str) -> Fact {
 
 /// The settings of a subscription may cut the resource down, and so does a resource version that
 /// Azure DevOps accepts and does not deliver (docs/azure-devops.md §1.1 and §1.2).
-fn without(lacking: &str) -> String {
+fn without(event_type: &str, lacking: &str) -> String {
+    let version = if event_type == COMMENT { "2.0" } else { "1.0" };
     format!(
         "came without {lacking}; the subscription must have \
-         resourceDetailsToSend = all and resourceVersion = 1.0"
+         resourceDetailsToSend = all and resourceVersion = {version}"
     )
 }

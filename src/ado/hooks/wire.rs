@@ -8,13 +8,13 @@ use serde::Deserialize;
 use super::lenient::Raw;
 
 macro_rules! objects {
-    ($($(#[$doc:meta])* $name:ident { $($field:ident),* $(,)? })*) => {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $field:ident),* $(,)? })*) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug, Default, Deserialize)]
             #[serde(rename_all = "camelCase")]
             pub(super) struct $name<'a> {
-                $(#[serde(borrow)] pub(super) $field: Raw<'a>,)*
+                $(#[serde(borrow)] $(#[$of])* pub(super) $field: Raw<'a>,)*
             }
         )*
     };
@@ -63,6 +63,35 @@ objects! {
         labels,
         commits,
     }
+
+    /// Of the comment event in version 2.0.
+    CommentEvent { comment, pull_request }
+
+    /// A comment, also as listed.
+    Comment {
+        id,
+        author,
+        content,
+        published_date,
+        last_content_updated_date,
+        comment_type,
+        is_deleted,
+        #[serde(rename = "_links")]
+        links,
+    }
+
+    /// A person.
+    Identity { id, display_name, unique_name }
+
+    /// Of a comment.
+    Links {
+        threads,
+        #[serde(rename = "self")]
+        own,
+    }
+
+    /// One link.
+    Link { href }
 
     /// A reviewer (person or group) and the vote.
     Reviewer { id, vote }

@@ -257,11 +257,10 @@ fn the_reader_has_the_defaults_of_the_schema() {
     assert!(tried > 15, "only {tried} defaults in the schema");
 }
 
-/// The keys of the reference that are accepted and change nothing there: one is not evaluated yet,
-/// one is for runners, the others are for PostgreSQL.
-const WITHOUT_EFFECT: [&str; 9] = [
+/// The keys of the reference that are accepted and change nothing there: one is for runners, the
+/// others are for PostgreSQL.
+const WITHOUT_EFFECT: [&str; 8] = [
     "ca_file",
-    "commands",
     "connections",
     "idle_in_transaction_session_timeout",
     "labels",

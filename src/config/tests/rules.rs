@@ -202,8 +202,6 @@ pub(super) fn warnings(replacements: &[(&str, &str)]) -> Vec<String> {
 fn warns_about_keys_without_effect() {
     let organization = ORGANIZATION.to_owned() + "catch_up = \"off\"\n";
     let credential = CREDENTIAL.to_owned() + "pat_use = \"window\"\npat_lifetime = \"1m\"\n";
-    let check = CHECK.to_owned() + "commands = true\n";
-    let later = "leave it out until a version evaluates it";
     let no_pat = "leave it out: no PAT is minted";
     let expected = [
         (
@@ -212,14 +210,9 @@ fn warns_about_keys_without_effect() {
         ),
         ("11:11: pat_use has no effect with kind = \"pat\"", no_pat),
         ("12:16: pat_lifetime has no effect with kind = \"pat\"", no_pat),
-        (
-            "18:12: commands is not evaluated in this version: comments such as /retest are \
-          received and do nothing",
-            later,
-        ),
     ]
     .map(|(what, help)| format!("gateway.toml:{what}\n  help: {help}"));
-    let parts = [(ORGANIZATION, &*organization), (CREDENTIAL, &credential), (CHECK, &check)];
+    let parts = [(ORGANIZATION, &*organization), (CREDENTIAL, &credential)];
     assert_eq!(warnings(&parts), expected);
 }
 

@@ -4,16 +4,19 @@
 //! store, so that committing it makes no choice.
 
 mod build;
+mod comment;
 mod pull_request;
 mod push;
 mod waiting;
 
 pub use build::{cis_of_build, on_build_completed};
+pub use comment::on_comment;
 pub use pull_request::{KnownPullRequest, Remembered, on_pull_request};
 pub use push::{KnownRef, RememberedRef, on_push};
 
 use std::time::Duration;
 
+use super::audit;
 use super::check::Check;
 use super::event::{Event, Repository};
 use super::fact::CatchUpMeta;
@@ -156,6 +159,8 @@ pub struct Decision {
     /// What has to be asked first. The rest then says what is decided if nobody answers, and must
     /// not be committed.
     pub questions: Vec<Question>,
+    /// It is too early to decide: this is committed only where that was tried often enough.
+    pub is_early: bool,
     pub outcome: Outcome,
     pub event: Event,
     /// One sentence for an operator.
@@ -173,6 +178,8 @@ pub struct Decision {
     /// Statuses of required checks that do not run: not applicable, or pending. A live run in the
     /// same slot takes precedence.
     pub without_run: Vec<Status>,
+    /// What people did, for the audit log.
+    pub audit: Vec<audit::Entry>,
 }
 
 impl Decision {
@@ -180,6 +187,7 @@ impl Decision {
     pub fn nothing(outcome: Outcome, event: Event, reason: impl Into<String>) -> Self {
         Self {
             questions: Vec::new(),
+            is_early: false,
             outcome,
             event,
             reason: reason.into(),
@@ -190,6 +198,7 @@ impl Decision {
             shown_again: Vec::new(),
             polled: Vec::new(),
             without_run: Vec::new(),
+            audit: Vec::new(),
         }
     }
 }

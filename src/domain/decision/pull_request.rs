@@ -42,7 +42,7 @@ pub struct KnownPullRequest {
 
 /// Why a check may start now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Occasion {
+pub(super) enum Occasion {
     /// There is something new to build: earlier runs do not count.
     New,
     /// An obstacle is gone: starts a run unless one already has the result.
@@ -73,18 +73,7 @@ pub fn on_pull_request(
     let mut next = PullRequest::merged(seen, before.map(|before| &before.pull_request));
     next.head_as_of = Some(head_as_of(observation, &next, before));
     let as_of = before.map_or(observation.as_of(), |before| before.as_of.max(observation.as_of()));
-    let mut step = Step {
-        observation,
-        next: &next,
-        known,
-        events: &events,
-        new_id,
-        now,
-        shown_again: vec![],
-        without_run: vec![],
-        questions: vec![],
-        found: vec![],
-    };
+    let mut step = Step::new(observation, &next, known, &events, (new_id, now));
     let past = observation.is_past();
     let (planned, ended) = match (next.status, past) {
         (Status::Active, Some(_)) => step.past(checks),
@@ -97,18 +86,15 @@ pub fn on_pull_request(
         None => step.reason(event),
     };
     let Step { shown_again, without_run, questions, .. } = step;
+    let outcome = if planned.is_empty() { Outcome::Ignored } else { Outcome::Started };
     Decision {
         questions,
-        outcome: if planned.is_empty() { Outcome::Ignored } else { Outcome::Started },
-        event,
-        reason,
         pull_request: Some(Remembered { pull_request: next, as_of }),
-        refs: Vec::new(),
         planned,
         ended,
         shown_again,
-        polled: Vec::new(),
         without_run,
+        ..Decision::nothing(outcome, event, reason)
     }
 }
 
@@ -148,9 +134,32 @@ pub(super) struct Step<'a> {
     now: Timestamp,
     pub(super) shown_again: Vec<Run>,
     pub(super) without_run: Vec<status::Status>,
-    questions: Vec<Question>,
+    pub(super) questions: Vec<Question>,
     /// One finding per check, for the reason.
     found: Vec<String>,
+}
+
+impl<'a> Step<'a> {
+    pub(super) fn new(
+        observation: &'a Observation<'a>,
+        next: &'a PullRequest,
+        known: &'a KnownPullRequest,
+        events: &'a [Event],
+        (new_id, now): (&'a mut dyn FnMut() -> RunId, Timestamp),
+    ) -> Self {
+        Self {
+            observation,
+            next,
+            known,
+            events,
+            new_id,
+            now,
+            shown_again: vec![],
+            without_run: vec![],
+            questions: vec![],
+            found: vec![],
+        }
+    }
 }
 
 impl Step<'_> {
@@ -289,7 +298,7 @@ impl Step<'_> {
         }
     }
 
-    fn start(&mut self, check: &Check, occasion: Occasion) -> Result<Run, Obstacle> {
+    pub(super) fn start(&mut self, check: &Check, occasion: Occasion) -> Result<Run, Obstacle> {
         check.admits(self.next).map_err(Obstacle::other)?;
         let Some(commit) = &self.next.source_commit else {
             return Err(Obstacle::other("the delivery does not name its source commit".into()));
@@ -323,7 +332,8 @@ impl Step<'_> {
             pull_request: Some(of(self.next, commit)),
             reason: self.headline(self.events.first().copied()) + &self.although(check),
         };
-        Ok(plan(check, work, (self.new_id)(), self.now))
+        let run = plan(check, work, (self.new_id)(), self.now);
+        Ok(Run { verdict: check.verdict_on(self.next), ..run })
     }
 
     /// The run whose result stands for another run: the newest of this commit and target branch, on

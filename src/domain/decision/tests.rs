@@ -3,6 +3,7 @@
 
 mod catch_up;
 mod catch_up_properties;
+mod comments;
 mod exemptions;
 mod paths;
 mod pull_request_properties;

@@ -62,10 +62,9 @@ impl Step<'_> {
         obstacle: &Obstacle,
         cancelled: &[Run],
     ) -> &'static str {
-        let (true, Some(commit)) = (check.required && check.targets.pull_request, self.commit())
-        else {
-            return "";
-        };
+        let awaits_approval = check.awaits_approval(self.next);
+        let is_shown = (check.required || awaits_approval) && check.targets.pull_request;
+        let (true, Some(commit)) = (is_shown, self.commit()) else { return "" };
         let goes_on = |run: &&Run| is_of(run, check) && run.commit == commit && is_live(run);
         let is_cancelled = |run: &&Run| cancelled.iter().any(|ended| ended.id == run.id);
         if self.known.runs.iter().any(|run| goes_on(&run) && !is_cancelled(&run)) {
@@ -74,10 +73,12 @@ impl Step<'_> {
         let by_path = obstacle.is_by_path.then(|| obstacle.why.clone());
         let exempted = check.exempts(self.next).or(by_path);
         let (state, why, addition) = match (exempted, check.admits(self.next)) {
-            (Some(why), _) => (Shown::NotApplicable, format!("Not applicable: {why}"), EXEMPT),
+            (Some(why), _) if check.required => {
+                (Shown::NotApplicable, format!("Not applicable: {why}"), EXEMPT)
+            }
             // A status not applicable from before must not remain when the pull request is
             // published or approved.
-            (None, Err(why)) if self.may_be_shown_as_exempt() => {
+            (None, Err(why)) if awaits_approval || self.may_be_shown_as_exempt() => {
                 if let Some(run) = self.answer(check, &commit).cloned() {
                     self.shown_again.push(run);
                     return "";

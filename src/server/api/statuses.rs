@@ -95,6 +95,7 @@ fn described(status: &Status) -> String {
     let target = match &status.target {
         Target::PullRequest { id, .. } => format!("pull request {id}"),
         Target::Commit { commit } => format!("commit {commit}"),
+        Target::Comment { pull_request, .. } => format!("a comment on pull request {pull_request}"),
     };
     let Context { genre, name } = &status.context;
     let (state, project, repository) = (status.state.as_str(), &status.project, &status.repository);

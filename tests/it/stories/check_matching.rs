@@ -3,7 +3,7 @@
 use fakes::ado::NewPullRequest;
 use serde_json::json;
 
-use crate::harness::{Env, Gateway, check, payloads};
+use crate::harness::{Api, Env, Gateway, REPORTER, check, payloads};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pull_request_starts_only_the_checks_that_match_its_target_branch() {
@@ -61,8 +61,18 @@ async fn open_from_fork(forks: &str, seed: u64) -> (Env, Gateway, u64, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pull_request_from_a_trusted_fork_runs_and_its_status_is_on_the_target_repository() {
+async fn a_fork_that_runs_cannot_end_its_run_and_its_status_is_on_the_target_repository() {
     let (env, gateway, id, commit) = open_from_fork("run", 303).await;
+    // Nobody has approved its code, which can read the token of the run and report with it.
+    let run = env.until_started("build", &commit).await;
+    env.report(&run, "succeeded");
+    env.until_idle(&gateway.api).await;
+    let state = gateway.api.items("/v1/runs").await[0]["state"].clone();
+    assert_ne!(state, "succeeded");
+    let report = format!("/v1/runs/{run}/reports");
+    let reporter = Api::new(&gateway.url, REPORTER);
+    let answer = reporter.post(&report, Some(&json!({ "state": "succeeded" }))).await;
+    assert_eq!(answer.1["applied"], true, "{answer:?}");
     env.until_status(id, &commit, "build", "succeeded").await;
     env.until_commit_status(&commit, "build", "succeeded").await;
     let trigger = env.shell.ci(|ci| ci.started().next().map(|start| start.trigger.clone()));
@@ -81,7 +91,10 @@ async fn a_pull_request_from_a_fork_waits_for_approval_or_is_ignored() {
         let (env, gateway, id, _) = open_from_fork(forks, seed).await;
         env.until_idle(&gateway.api).await;
         assert_eq!(env.starts(), 0);
-        assert!(env.statuses(id, "build").is_empty());
+        let states: Vec<_> =
+            env.statuses(id, "build").iter().map(|status| status.state.to_string()).collect();
+        let shown: &[&str] = if forks == "approve" { &["pending"] } else { &[] };
+        assert_eq!(states, shown);
         let deliveries = gateway.api.items("/v1/deliveries").await;
         let mut reasons = deliveries.iter().map(|delivery| delivery["reason"].as_str().unwrap());
         assert!(reasons.any(|reason| reason.contains(expected)), "{deliveries:?}");

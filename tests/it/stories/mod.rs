@@ -7,6 +7,7 @@ mod build_hints;
 mod catch_up;
 mod changes;
 mod check_matching;
+mod commanding;
 mod disk_damage;
 mod event_sources;
 mod foreign;

@@ -50,6 +50,15 @@ on_postgres! {
     changes {
         a_watcher_learns_of_each_delivery_run_and_status,
     }
+    /// A comment is acted on once, whichever replica hears of it; approvals are part of what is
+    /// known of a pull request, and answers of what waits to be posted.
+    commanding {
+        a_comment_repeats_a_failed_check_once_and_its_status_says_who_asked,
+        strangers_and_the_gateway_itself_are_not_obeyed,
+        a_cancelled_run_names_who_cancelled_it,
+        answers_are_posted_once_in_the_thread_of_the_comment,
+        a_fork_waits_for_its_approval_and_a_push_for_another_one,
+    }
     /// What a decision knows of earlier events: labels, and names of repositories.
     check_matching {
         a_check_with_labels_starts_when_the_pull_request_gets_one,

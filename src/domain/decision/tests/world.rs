@@ -140,7 +140,7 @@ impl World {
         }
     }
 
-    fn next_id(&self) -> impl FnMut() -> RunId + use<> {
+    pub(super) fn next_id(&self) -> impl FnMut() -> RunId + use<> {
         let mut count = self.runs.len();
         move || {
             count += 1;

@@ -35,6 +35,7 @@ pub(super) fn check(name: &str, targets: &[&str]) -> Check {
         labels: vec![],
         skip_ci: true,
         commands: false,
+        replies: false,
         required: true,
         supersede: true,
         reuse_results: false,

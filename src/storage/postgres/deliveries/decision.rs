@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::{try_join3, try_join4};
+use futures_util::future::try_join4;
 use tokio_postgres::Row;
 
 use super::names;
@@ -11,6 +11,7 @@ use crate::domain::pull_request::PullRequest;
 use crate::domain::run::Run;
 use crate::domain::run_keys::{pull_request_subject, ref_subject};
 use crate::domain::time::Timestamp;
+use crate::storage::postgres::audit;
 use crate::storage::postgres::engine::db::{Db, params, text};
 use crate::storage::postgres::engine::failure::Failure;
 use crate::storage::postgres::engine::rows::{count, from_json, get, run, time_maybe, to_json};
@@ -159,7 +160,8 @@ pub(super) async fn commit(db: &Db, commit: &DecisionCommit) -> Result<Commit, F
             None => Ok(()),
         }
     };
-    try_join3(decide(db, commit), name, runs::store(db, &changes)).await?;
+    let audited = audit::insert(db, &decision.audit);
+    try_join4(decide(db, commit), name, runs::store(db, &changes), audited).await?;
     Ok(Commit::Committed)
 }
 

@@ -10,8 +10,8 @@ use crate::domain::run_keys::{pull_request_subject, ref_subject};
 use crate::domain::slot::Request;
 use crate::domain::time::Timestamp;
 use crate::storage::sqlite::engine::rows::{from_json, limit, run, time, time_maybe, to_json};
-use crate::storage::sqlite::runs;
 use crate::storage::sqlite::statuses::slots;
+use crate::storage::sqlite::{audit, runs};
 use crate::storage::{Commit, DecisionCommit, PULL_REQUESTS_AT_MAX, Versioned};
 
 /// Runs of one pull request or ref that a decision is based on, newest first.
@@ -150,6 +150,9 @@ pub(super) fn commit(db: &Connection, commit: &DecisionCommit) -> rusqlite::Resu
     }
     for status in &decision.without_run {
         slots::queue(db, status, Request::UnlessRunning, commit.now)?;
+    }
+    for entry in &decision.audit {
+        audit::insert(db, entry)?;
     }
     Ok(Commit::Committed)
 }
