@@ -53,7 +53,7 @@ static READ: Permission = of("GenericRead", GIT, 2).for_("read pull requests, br
 pub static CONTRIBUTE: Permission =
     of("GenericContribute", GIT, 4).for_("post statuses of commits (statuses = [\"commit\"])");
 static PULL_REQUESTS: Permission = of("PullRequestContribute", GIT, 16_384)
-    .for_("post statuses of pull requests (statuses = [\"pull_request\"])");
+    .for_("post statuses of pull requests, and answers to commands in comments");
 static POLICIES: Permission =
     of("EditPolicies", GIT, 2_048).for_("keep the policies of required checks (required = true)");
 
@@ -341,7 +341,8 @@ fn in_repository(repository: &Repository, checks: &[&Check]) -> Vec<Needed> {
     let on_pull_requests = |check: &&Check| {
         let is_about_one =
             check.is_on(Trigger::PullRequest) || check.is_on(Trigger::PullRequestClosed);
-        check.targets.pull_request && is_about_one
+        let answers = check.commands && check.replies;
+        (check.targets.pull_request || answers) && is_about_one
     };
     let mut permissions = vec![&READ];
     permissions.extend(checks.iter().any(on_commits).then_some(&CONTRIBUTE));
