@@ -54,7 +54,9 @@ pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<
     let decide = Decide::new(&config.checks, look_up, deps);
     let dispatch = Dispatch::new(systems.clone(), triggers(config, deps), deps);
     let follow = Follow::new(systems.clone(), deps);
-    let publish = Publish::new(identities.by_organization.clone(), deps);
+    let summaries = config.organizations.iter().filter(|one| one.summary);
+    let summaries = summaries.map(|one| one.ado.name.clone()).collect();
+    let publish = Publish::new(identities.by_organization.clone(), summaries, deps);
     let identity = Identity { sources: identities.sources() };
     let retention = Retention::new(config.storage.retention, config.storage.audit_retention, deps);
     let catch_up = reconcilers.values().map(|one| Arc::clone(&one.catch_up)).collect();

@@ -7,6 +7,7 @@ use crate::ci::{Kind, Sample, Template};
 use crate::domain::check::{Check, Forks, Patterns, Trigger};
 use crate::domain::follow::{Abilities, default_verdict};
 use crate::domain::run::{Targets, Verdict};
+use crate::domain::summary;
 
 use super::references::{branch_patterns, file_patterns, reference, repository_patterns};
 use super::section::Section;
@@ -22,8 +23,16 @@ pub(super) struct Defined<'d> {
     pub(super) concurrency: BTreeMap<&'d str, u32>,
     /// What each CI is.
     pub(super) kinds: BTreeMap<&'d str, &'d dyn Kind>,
+    /// The organizations whose pull requests have a summary.
+    pub(super) summaries: Vec<&'d str>,
     /// False where an organization has no readable name: a check may mean that one.
     pub(super) has_all_organizations: bool,
+}
+
+impl Defined<'_> {
+    fn has_summary(&self, organization: &str) -> bool {
+        self.summaries.iter().any(|name| name.eq_ignore_ascii_case(organization))
+    }
 }
 
 /// The valid checks, and the CI systems that any check names.
@@ -58,12 +67,13 @@ pub(super) fn read(sections: Vec<Section<'_>>, defined: &Defined<'_>) -> Read {
         section.finish();
         if let (Some(status), Some(conditions), Some(ci)) = (status, conditions, ci) {
             let Guard { required, forks, verdict } = guard;
+            let has_summary = defined.has_summary(&status.organization);
             let is_cancellable = abilities.is_some_and(|can| can.cancels);
             let ci_concurrency = defined.concurrency.get(ci.as_str()).copied();
             let kind = defined.kinds.get(ci.as_str());
             let pipeline_project = kind.and_then(|kind| kind.pipeline_project());
             let check = assemble(status, conditions, limits, ci);
-            let check = Check { commands, replies, required, forks, verdict, ..check };
+            let check = Check { commands, replies, has_summary, required, forks, verdict, ..check };
             let check = Check { inputs, is_cancellable, ci_concurrency, ..check };
             read.checks.push(Check { pipeline_project, ..check });
         }
@@ -104,6 +114,12 @@ fn status(
             format!("check {genre}/{name} has the status context of the check in line {first}");
         let offset = name_value.map_or(section.offset, |value| value.offset);
         section.reader.refuse(offset, what, "give one of them another name or genre");
+        return None;
+    }
+    if defined.has_summary(&organization) && summary::is_context(genre, name) {
+        let what = format!("check {genre}/{name} has the status context of the summary");
+        let offset = name_value.map_or(section.offset, |value| value.offset);
+        section.reader.refuse(offset, what, "give it another name or genre");
         return None;
     }
     contexts.push((context, line));
@@ -333,6 +349,7 @@ fn assemble(status: Status, conditions: Conditions, limits: Limits, ci: String) 
         skip_ci,
         commands: false,
         replies: false,
+        has_summary: false,
         required: false,
         supersede,
         reuse_results,

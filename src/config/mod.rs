@@ -154,6 +154,7 @@ fn read_root(mut root: Section<'_>) -> Option<Config> {
             .filter_map(|(name, it)| Some((name.as_str(), it.common.concurrency?)))
             .collect(),
         kinds: ci.options.iter().map(|(name, it)| (name.as_str(), &*it.kind)).collect(),
+        summaries: known_summaries(&organizations),
         has_all_organizations: organizations.iter().all(|read| read.name.is_some()),
     };
     let check_sections = root.tables("check");
@@ -178,6 +179,12 @@ fn read_root(mut root: Section<'_>) -> Option<Config> {
         ci: ci.options,
         warnings: Vec::new(),
     })
+}
+
+/// The names of the organizations whose pull requests have a summary.
+fn known_summaries(organizations: &[organizations::Read]) -> Vec<&str> {
+    let valid = organizations.iter().filter_map(|read| read.organization.as_ref());
+    valid.filter(|one| one.summary).map(|one| one.ado.name.as_str()).collect()
 }
 
 /// Warns where no delivery can be accepted, or none can start a run.

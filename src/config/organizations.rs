@@ -23,6 +23,8 @@ pub struct Organization {
     pub credential: credentials::Options,
     /// Whether the gateway creates, repairs and rotates its service-hook subscriptions.
     pub hooks: bool,
+    /// Whether pull requests have a status that is green when all others are.
+    pub summary: bool,
     /// How often subscriptions and policies are reconciled with the desired state.
     pub reconcile: Duration,
     /// How often the gateway looks for events that no delivery reported; none turns this off.
@@ -60,6 +62,7 @@ fn organization(mut section: Section<'_>, names: &mut Vec<(String, usize)>) -> R
         .value("identity_url", "\"https://vssps.dev.azure.com/my-devops-org\"")
         .map(|value| address::base(&value));
     let hooks = section.flag("hooks", true);
+    let summary = section.flag("summary", false);
     let reconcile = section.duration("reconcile", "5m", INTERVAL);
     let catch_up = catch_up(&mut section);
     let is_server = url.iter().flatten().any(is_server);
@@ -69,7 +72,7 @@ fn organization(mut section: Section<'_>, names: &mut Vec<(String, usize)>) -> R
     let is_remote = ado.as_ref().is_some_and(|ado| !address::is_loopback(&ado.azure_devops_url));
     let organization = match (is_valid, ado, credential) {
         (true, Some(ado), Some(credential)) => {
-            Some(Organization { ado, credential, hooks, reconcile, catch_up })
+            Some(Organization { ado, credential, hooks, summary, reconcile, catch_up })
         }
         _ => None,
     };

@@ -27,6 +27,7 @@ pub(in crate::domain) fn check() -> Check {
         skip_ci: true,
         commands: false,
         replies: false,
+        has_summary: false,
         required: false,
         supersede: true,
         reuse_results: false,

@@ -65,5 +65,7 @@ pub mod slot;
 pub mod status;
 /// Service-hook subscriptions: desired, found, and the plan.
 pub mod subscription;
+/// One status for all of a pull request.
+pub mod summary;
 /// Points in time.
 pub mod time;

@@ -95,6 +95,13 @@ pub struct Status {
 impl Status {
     /// The key of the slot, in which only the newest status counts.
     pub fn slot(&self) -> String {
+        let Context { genre, name } = &self.context;
+        // Genre and name are quoted and come last, since they may contain any character.
+        format!("{}{genre:?}/{name:?}", self.slots())
+    }
+
+    /// What the keys of the slots begin with that have the same target.
+    pub fn slots(&self) -> String {
         let (kind, id) = match &self.target {
             Target::PullRequest { id, commit } => {
                 ("pull_request", format!("{id}/{}", commit.as_deref().unwrap_or("newest")))
@@ -104,9 +111,7 @@ impl Status {
                 ("comment", format!("{pull_request}/{thread}/{comment}"))
             }
         };
-        let Context { genre, name } = &self.context;
-        // Genre and name are quoted and come last, since they may contain any character.
-        format!("{}/{}/{kind}/{id}/{genre:?}/{name:?}", self.organization, self.repository)
+        format!("{}/{}/{kind}/{id}/", self.organization, self.repository)
     }
 }
 

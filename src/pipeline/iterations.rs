@@ -163,6 +163,7 @@ mod tests {
                 let of = |(id, commit): (i64, &str)| Iteration {
                     id,
                     source_commit: Some(commit.to_owned()),
+                    made_at: None,
                 };
                 Ok::<_, ()>([(1, "a"), (2, "a"), (3, "b")].map(of).to_vec())
             };

@@ -4,7 +4,7 @@
 //! Azure DevOps shows already is not posted again; after a post without an answer, Azure DevOps is
 //! asked what it shows before the next one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,10 +20,11 @@ use crate::domain::backoff::Backoff;
 use crate::domain::event::short;
 use crate::domain::slot::{Posted, Posting};
 use crate::domain::status::{Status, Target};
+use crate::domain::summary;
 use crate::domain::time::Timestamp;
 use crate::health::{Health, ProblemKind};
 use crate::jitter;
-use crate::storage::{Claim, LeasedSlot, PostingCommit, Replicas, Statuses};
+use crate::storage::{self, CONFLICTS_MAX, Claim, LeasedSlot, PostingCommit, Replicas, Statuses};
 use crate::worker::{self, InFlight, Progress, Tick};
 
 const IN_FLIGHT_MAX: usize = 64;
@@ -58,6 +59,8 @@ struct Poster {
     changes: Changes,
     /// By organization.
     identities: HashMap<String, Identity>,
+    /// The organizations whose pull requests have a summary.
+    summaries: HashSet<String>,
     throttle: Arc<Throttle>,
     health: Arc<Health>,
     clock: Clock,
@@ -65,13 +68,19 @@ struct Poster {
 }
 
 impl Publish {
-    /// `identities` are those of all organizations, by name.
-    pub fn new(identities: HashMap<String, Identity>, deps: &Deps) -> Self {
+    /// `identities` are those of all organizations, by name; the pull requests of those in
+    /// `summaries` have a summary.
+    pub fn new(
+        identities: HashMap<String, Identity>,
+        summaries: HashSet<String>,
+        deps: &Deps,
+    ) -> Self {
         let poster = Poster {
             statuses: Arc::clone(&deps.store) as Arc<dyn Statuses>,
             replicas: Arc::clone(&deps.store) as Arc<dyn Replicas>,
             changes: deps.changes.clone(),
             identities,
+            summaries,
             throttle: Arc::clone(&deps.throttle),
             health: Arc::clone(&deps.health),
             clock: deps.clock.clone(),
@@ -323,7 +332,29 @@ impl Poster {
         tracing::error!(organization, "{reason} The statuses of the organization wait.");
     }
 
+    /// Queues the summary of the pull request that a status is about. Before the outcome of the post
+    /// is stored: where this process ends in between, the post is repeated, and so is this.
+    async fn summarize(&self, status: &Status) -> Result<(), storage::Error> {
+        let has_summary = self.summaries.contains(&status.organization);
+        if !has_summary || summary::summarized(status).is_none() {
+            return Ok(());
+        }
+        // Another status may be queued, and summarized, at the same time: whoever queues the
+        // summary last looks at all of them once more.
+        for _ in 0..CONFLICTS_MAX {
+            let beside = self.statuses.statuses_beside(status).await?;
+            let Some(summary) = summary::summarize(&beside) else { return Ok(()) };
+            self.statuses.queue_status(summary, self.clock.now()).await?;
+        }
+        Ok(())
+    }
+
     async fn commit(&self, slot: LeasedSlot, posting: Posting) {
+        if let Err(error) = self.summarize(&slot.status).await {
+            // The lease expires, and the next attempt summarizes it.
+            tracing::warn!(status = slot.status_id.0, "the summary is not queued: {error}");
+            return;
+        }
         let LeasedSlot { lease, status_id, status, .. } = slot;
         let now = self.clock.now();
         report(&status, &posting, now.since(slot.queued_at));

@@ -75,6 +75,9 @@ pub trait Statuses: Debug + Send + Sync {
     /// Makes all unleased slots of an organization that wait due now. Returns how many.
     async fn make_slots_due(&self, organization: &str, now: Timestamp) -> Result<usize, Error>;
 
+    /// The statuses to show in each slot with the target of this one, by their slots.
+    async fn statuses_beside(&self, status: &Status) -> Result<Vec<Status>, Error>;
+
     /// One status.
     async fn status(&self, id: StatusId) -> Result<Option<StatusRow>, Error>;
 

@@ -78,7 +78,11 @@ pub fn on_pull_request(
     let (planned, ended) = match (next.status, past) {
         (Status::Active, Some(_)) => step.past(checks),
         (_, Some(_)) => Default::default(),
-        (Status::Active, None) => step.active(checks),
+        (Status::Active, None) => {
+            let (planned, ended) = step.active(checks);
+            step.summarize_nothing(checks, &planned);
+            (planned, ended)
+        }
         (Status::Abandoned | Status::Completed, None) => step.closed(checks),
     };
     let reason = match past {

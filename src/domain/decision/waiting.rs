@@ -7,6 +7,7 @@ use super::super::check::{Check, Trigger};
 use super::super::event::Event;
 use super::super::run::Run;
 use super::super::status::{self, Shown};
+use super::super::summary;
 use super::is_of;
 use super::pull_request::{Obstacle, Step};
 
@@ -91,6 +92,23 @@ impl Step<'_> {
         let shown = status::without_run(organization, check, self.next, &commit, (state, &why));
         self.without_run.push(shown);
         addition
+    }
+
+    /// Posts the summary of a pull request on whose commit nothing else is posted: merging may wait
+    /// for it.
+    pub(super) fn summarize_nothing(&mut self, checks: &[Check], planned: &[Run]) {
+        let has_moved = [Event::PullRequestOpened, Event::PullRequestPushed]
+            .iter()
+            .any(|event| self.events.contains(event));
+        let is_shown = !self.shown_again.is_empty() || !self.without_run.is_empty();
+        if !has_moved || is_shown || !planned.is_empty() || !self.questions.is_empty() {
+            return;
+        }
+        let watching = self.watching(checks, Trigger::PullRequest);
+        let summarized = watching.into_iter().find(|check| check.has_summary);
+        let (Some(check), Some(commit)) = (summarized, self.commit()) else { return };
+        let organization = self.observation.organization;
+        self.without_run.push(summary::of_nothing(organization, check, self.next, &commit));
     }
 
     /// Labels or the target branch changed and the commit did not: an earlier status not applicable

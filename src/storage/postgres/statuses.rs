@@ -48,6 +48,11 @@ impl Statuses for Postgres {
         due.await
     }
 
+    async fn statuses_beside(&self, status: &Status) -> Result<Vec<Status>, Error> {
+        let slots = status.slots();
+        self.pool.read(slots, |db, slots| async move { slots::beside(&db, &slots).await }).await
+    }
+
     async fn status(&self, id: StatusId) -> Result<Option<StatusRow>, Error> {
         self.pool.read(id, |db, id| async move { list::status(&db, *id).await }).await
     }

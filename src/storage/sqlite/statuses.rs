@@ -33,6 +33,11 @@ impl Statuses for Sqlite {
         self.writer.write(512, move |db| slots::make_due(db, &organization, now)).await
     }
 
+    async fn statuses_beside(&self, status: &Status) -> Result<Vec<Status>, Error> {
+        let slots = status.slots();
+        self.readers.read(move |db| slots::beside(db, &slots)).await
+    }
+
     async fn status(&self, id: StatusId) -> Result<Option<StatusRow>, Error> {
         self.readers.read(move |db| list::status(db, id)).await
     }

@@ -20,6 +20,21 @@ async fn one(bench: &Bench, second: i64) -> LeasedSlot {
 }
 
 #[tokio::test]
+async fn the_statuses_of_one_target_are_those_to_show_in_its_slots() {
+    for bench in Bench::all().await {
+        let queue = |status| bench.store.queue_status(status, at(0));
+        let first = make::status("a", 'a', Shown::Pending);
+        queue(make::status("b", 'a', Shown::Failed)).await.unwrap();
+        queue(make::status("a", 'b', Shown::Failed)).await.unwrap();
+        queue(first.clone()).await.unwrap();
+        let newest = make::status("a", 'a', Shown::Succeeded);
+        queue(newest.clone()).await.unwrap();
+        let found = bench.store.statuses_beside(&first).await.unwrap();
+        assert_eq!(found, [newest, make::status("b", 'a', Shown::Failed)]);
+    }
+}
+
+#[tokio::test]
 async fn after_an_abandoned_attempt_the_slot_is_doubtful_and_due_again() {
     for bench in Bench::all().await {
         let run = bench.plan(1, &[make::run(1, "a", 'a')]).await.remove(0);

@@ -45,5 +45,6 @@ mod running_again;
 mod secrecy;
 mod silence;
 mod starting_runs;
+mod summaries;
 mod superseding;
 mod throttling;

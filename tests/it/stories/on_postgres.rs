@@ -209,6 +209,10 @@ on_postgres! {
         with_concurrency_1_a_run_starts_when_the_one_before_has_ended,
         with_concurrency_1_a_ci_has_one_run_of_all_checks,
     }
+    /// Statuses of one pull request that different replicas post.
+    summaries {
+        the_summary_is_pending_until_every_check_is_green,
+    }
     /// The order within one pull request, whichever replica decides.
     superseding {
         a_newer_commit_supersedes_the_run_of_the_older,

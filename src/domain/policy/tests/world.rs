@@ -36,6 +36,7 @@ pub(super) fn check(name: &str, targets: &[&str]) -> Check {
         skip_ci: true,
         commands: false,
         replies: false,
+        has_summary: false,
         required: true,
         supersede: true,
         reuse_results: false,

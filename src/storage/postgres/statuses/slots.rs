@@ -52,6 +52,15 @@ fn slot_row(row: &Row) -> Result<Stored, Failure> {
     Ok(Stored { id: get(row, 0)?, lease: get(row, 11)?, slot })
 }
 
+/// The statuses to show in the slots whose keys begin with `prefix`.
+pub(super) async fn beside(db: &Db, prefix: &str) -> Result<Vec<Status>, Failure> {
+    // No text is greater than one that ends in the last character.
+    let sql = "SELECT status.body FROM slot JOIN status ON status.id = slot.newest
+        WHERE slot.key >= $1 AND slot.key < $1 || chr(1114111) ORDER BY slot.key";
+    let rows = db.rows(sql, params![text(prefix)]).await?;
+    rows.iter().map(|row| json(row, 0)).collect()
+}
+
 /// Ends the statuses of slots that wait and are older than one: each pair is a slot and that one.
 async fn supersede_before(db: &Db, newer: &[(i64, StatusId)]) -> Result<(), Failure> {
     if newer.is_empty() {

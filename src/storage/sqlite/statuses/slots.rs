@@ -106,6 +106,17 @@ pub(in crate::storage::sqlite) fn queue(
     }
 }
 
+/// The statuses to show in the slots whose keys begin with `prefix`.
+pub(super) fn beside(db: &Connection, prefix: &str) -> rusqlite::Result<Vec<Status>> {
+    // No text is greater than one that ends in the last character.
+    db.prepare_cached(
+        "SELECT status.body FROM slot JOIN status ON status.id = slot.newest
+         WHERE slot.key >= ?1 AND slot.key < ?1 || char(1114111) ORDER BY slot.key",
+    )?
+    .query_map([prefix], |row| from_json(0, &row.get::<_, String>(0)?))?
+    .collect()
+}
+
 /// Whether a run has not ended.
 fn is_live(db: &Connection, number: i64) -> rusqlite::Result<bool> {
     db.prepare_cached("SELECT 1 FROM run WHERE number = ?1 AND overdue_at IS NOT NULL")?

@@ -150,6 +150,7 @@ PREPARE statement (text) AS SELECT pg_advisory_xact_lock(hashtextextended(lower(
 PREPARE statement (text) AS SELECT pg_notify('azdo_gateway', $1);
 PREPARE statement (text) AS SELECT project_id, id FROM policy WHERE lower(organization) = lower($1) ORDER BY project_id, id;
 PREPARE statement (text) AS SELECT relname::text, relispartition FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND starts_with(relname::text, $1);
+PREPARE statement (text) AS SELECT status.body FROM slot JOIN status ON status.id = slot.newest WHERE slot.key >= $1 AND slot.key < $1 || chr(1114111) ORDER BY slot.key;
 PREPARE statement (text) AS SELECT value FROM meta WHERE key = $1;
 PREPARE statement (text, _text) AS DELETE FROM seen_subscription WHERE lower(organization) = lower($1) AND lower(guid) <> ALL (SELECT lower(one) FROM unnest($2::text[]) AS one);
 PREPARE statement (text, _text, _text) AS SELECT watched.since, watched.read_until, repository.name, repository.former, repository.project, project.name FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS listed (id, project, position) LEFT JOIN LATERAL (SELECT since, read_until FROM watched_repository WHERE lower(organization) = lower($1) AND repository = listed.id LIMIT 1) AS watched ON true LEFT JOIN LATERAL (SELECT name, former, project FROM repository WHERE organization = $1 AND id = listed.id LIMIT 1) AS repository ON true LEFT JOIN LATERAL (SELECT name FROM project WHERE organization = $1 AND id = listed.project LIMIT 1) AS project ON true ORDER BY listed.position;
