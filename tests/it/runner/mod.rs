@@ -8,8 +8,8 @@ mod restarts;
 
 use serde_json::Value;
 
-use crate::harness::{Env, Gateway};
-use process::{Files, Runner, TOKEN, for_runners, until};
+use crate::harness::{Env, Gateway, RUNNER};
+use process::{Files, Runner, for_runners, until};
 
 /// A gateway with these checks, and a runner for them.
 async fn start(env: &Env, files: &Files, checks: &[(&str, &str)]) -> (Gateway, Runner) {
@@ -61,7 +61,7 @@ async fn a_command_that_cannot_be_started_says_why() {
     let files = Files::new();
     let mut command = std::process::Command::new(crate::harness::binary_path());
     command.args(["runner", "--labels", "linux", "--name", "n", "--url", &gateway.url, "--dir"]);
-    command.arg(files.path()).args(["--", "/no/such/program"]).env("AZDO_GATEWAY_TOKEN", TOKEN);
+    command.arg(files.path()).args(["--", "/no/such/program"]).env("AZDO_GATEWAY_TOKEN", RUNNER);
     let mut runner = command.spawn().expect("the binary starts");
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "any", "error").await;
@@ -108,7 +108,7 @@ async fn a_command_knows_its_run_and_no_secret_of_the_gateway() {
     assert_eq!((&file["commit"], &file["check"]), (&commit.into(), &"shows".into()));
     assert_eq!(file["report"].as_object().map(|report| report.len()), Some(1), "{file}");
     let everything = format!("{output}{}", runner.log());
-    for secret in [TOKEN, "AZDO_GATEWAY_", "\"token\""] {
+    for secret in [RUNNER, "AZDO_GATEWAY_", "\"token\""] {
         assert!(!everything.contains(secret), "{secret} is in {everything}");
     }
     gateway.stop().await;

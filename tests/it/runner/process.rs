@@ -5,10 +5,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use tempfile::TempDir;
 
-use crate::harness::{POLL_INTERVAL, Settings, WAIT_MAX, binary_path, check};
-
-/// The token of runners.
-pub(super) const TOKEN: &str = "runner-token-of-the-tests";
+use crate::harness::{POLL_INTERVAL, RUNNER, Settings, WAIT_MAX, binary_path, check};
 
 /// A running runner, which is killed when the test drops it.
 pub(super) struct Runner {
@@ -29,7 +26,7 @@ impl Runner {
             .args(["--", "sh", "-c", "eval \"$INPUT_RUN\""])
             .env_clear()
             .env("PATH", std::env::var_os("PATH").expect("it is set"))
-            .env("AZDO_GATEWAY_TOKEN", TOKEN)
+            .env("AZDO_GATEWAY_TOKEN", RUNNER)
             .env("AZDO_PULL_REQUEST", "of another time")
             .env("FILES", files)
             .stdin(Stdio::null())
@@ -104,10 +101,7 @@ pub(super) fn for_runners(settings: &mut Settings, checks: &[(&str, &str)]) {
         let run = run.replace('\\', "\\\\").replace('"', "\\\"");
         check(name, &format!("statuses = [\"pull_request\"]\ninputs = {{ run = \"{run}\" }}"))
     });
-    let token = "\n[[api_token]]\nname = \"runners\"\nrole = \"runner\"\n\
-                 token = { env = \"RUNNER_TOKEN\" }\n";
-    settings.checks = checks.collect::<String>() + token;
-    settings.environment.insert("RUNNER_TOKEN".to_owned(), TOKEN.to_owned());
+    settings.checks = checks.collect();
     settings.ci = Some("kind = \"runner\"\nlabels = [\"linux\"]\nlease = \"2s\"".to_owned());
 }
 
