@@ -141,6 +141,8 @@ on_postgres! {
         a_status_that_changes_nothing_is_not_posted,
         of_the_statuses_that_wait_for_a_slow_post_only_the_newest_is_posted,
         a_post_without_an_answer_is_looked_up_and_not_repeated_if_it_was_applied,
+        the_checks_of_one_push_look_its_iteration_up_once,
+        a_status_of_a_commit_is_shown_on_its_pull_request,
     }
     /// Events of one pull request, decided in their order.
     pull_requests {
