@@ -13,6 +13,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::{Identities, Identity};
 use crate::deps::{Deps, Instance};
+use crate::pipeline::examine::Examine;
+use crate::pipeline::look_up::LookUp;
 use crate::pipeline::observe::Observe;
 use crate::pipeline::runners::Runners;
 use crate::pipeline::triggers::Triggers;
@@ -37,6 +39,9 @@ pub async fn components(
     let pauses = deps.store.ci_pauses(deps.clock.now()).await?;
     let pauses = pauses.into_iter().map(|it| (it.account, (it.until, it.reason)));
     systems.apply_pauses(pauses.collect());
+    let by_organization = &identities.by_organization;
+    let look_up = Arc::new(LookUp::new(by_organization.clone(), &deps));
+    let examine = Examine::new(&config.checks, by_organization.clone(), look_up, &deps);
     let names = config.organizations.iter().map(|one| one.ado.name.clone());
     Ok(Components {
         options: config.server.clone(),
@@ -45,6 +50,7 @@ pub async fn components(
         surveys: Arc::new(surveys(config, &identities, &deps)),
         reconcilers: Arc::new(reconcilers(config, &identities, &deps)),
         identities: Arc::new(identities),
+        examine: Arc::new(examine),
         draining: Draining::default(),
         runners: Runners::new(systems.clone(), triggers(config, &deps), &deps),
         observe: Observe::new(systems, &deps),

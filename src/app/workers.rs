@@ -12,7 +12,6 @@ use crate::config::Config;
 use crate::pipeline::decide::Decide;
 use crate::pipeline::dispatch::Dispatch;
 use crate::pipeline::follow::Follow;
-use crate::pipeline::look_up::LookUp;
 use crate::pipeline::publish::Publish;
 use crate::reconcile::damage::Damage;
 use crate::reconcile::identity::Identity;
@@ -50,7 +49,7 @@ pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<
         tokio::spawn(worker::run(tick, notifier.clone(), every, stop))
     };
     let (notifiers, never) = (&deps.notifiers, &Notifier::default());
-    let look_up = LookUp::new(identities.by_organization.clone(), deps);
+    let look_up = Arc::clone(components.examine.look_up());
     let decide = Decide::new(&config.checks, look_up, deps);
     let dispatch = Dispatch::new(systems.clone(), triggers(config, deps), deps);
     let follow = Follow::new(systems.clone(), deps);

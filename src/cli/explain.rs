@@ -1,4 +1,5 @@
-//! `azdo-gateway explain`: explains, without a running gateway, what a payload would start.
+//! `azdo-gateway explain`: explains, without a running gateway, what a payload would start; with
+//! `--against`, why each check runs on a pull request, as the running gateway sees it.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -6,9 +7,12 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::against::Against;
 use super::gateway::Gateway;
+use super::table;
 use super::{Common, usage};
 use crate::ado::hooks::{Delivered, read};
 use crate::app;
@@ -26,11 +30,16 @@ use crate::printable::printable;
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     /// A payload of Azure DevOps as JSON; `-` is standard input.
-    #[arg(required_unless_present = "delivery")]
+    #[arg(required_unless_present_any = ["delivery", "against"])]
     file: Option<PathBuf>,
     /// The number of a stored delivery, instead of a file.
     #[arg(long, value_name = "ID", conflicts_with = "file")]
     delivery: Option<String>,
+    /// Instead of a payload, a pull request: its address, or ORGANIZATION/PROJECT/REPOSITORY/ID. The
+    /// running gateway asks Azure DevOps and says for each check why it runs or does not; nothing is
+    /// started.
+    #[arg(long, value_name = "PULL_REQUEST", conflicts_with_all = ["file", "delivery", "organization"])]
+    against: Option<String>,
     /// The organization that sent it; needed where several are configured.
     #[arg(long)]
     organization: Option<String>,
@@ -39,6 +48,15 @@ pub(super) struct Explain {
 impl Explain {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<ExitCode> {
         let config = common.load()?;
+        if let Some(text) = &self.against {
+            let configured: Vec<_> = config.organizations.iter().map(|one| &one.ado).collect();
+            return match Against::parse(text, &configured) {
+                Ok(against) => {
+                    Gateway::print(common, Method::GET, &against.path(), print_findings).await
+                }
+                Err(reason) => Ok(usage(&reason)),
+            };
+        }
         let (body, organization) = match (&self.file, &self.delivery) {
             (_, Some(id)) => {
                 let path = format!("/v1/deliveries/{id}");
@@ -146,6 +164,21 @@ fn as_json(
         "sample": is_sample,
         "runs": runs,
     })
+}
+
+/// What was found about each check of a pull request.
+fn print_findings(answer: &Value) {
+    let of = |field: &str| table::text(answer, field);
+    say!("pull request {}: {}", of("pull_request"), of("title"));
+    say!("commit {} into {}", table::short(answer, "commit"), of("target"));
+    let items = answer.get("items").and_then(Value::as_array);
+    let row = |item: &Value| {
+        let name = format!("{}/{}", table::text(item, "genre"), table::text(item, "check"));
+        let outcome = table::text(item, "outcome").replace('_', " ");
+        vec![name, outcome, table::text(item, "reason"), table::text(item, "run")]
+    };
+    let rows: Vec<_> = items.into_iter().flatten().map(row).collect();
+    table::print(&["check", "outcome", "reason", "run"], &rows);
 }
 
 fn print(delivered: &Delivered, decision: &Decision, requests: &[String], is_sample: bool) {

@@ -1,6 +1,7 @@
 //! EDGE: the command line, one file per subcommand. Exit codes: 0 done, 1 refused or failed,
 //! 2 wrong usage or configuration.
 
+mod against;
 mod check_config;
 mod ci;
 mod deliveries;

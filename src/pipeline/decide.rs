@@ -70,7 +70,7 @@ pub struct Decide {
 /// Decides one delivery.
 #[derive(Debug)]
 struct Decider {
-    look_up: LookUp,
+    look_up: Arc<LookUp>,
     deliveries: Arc<dyn Deliveries>,
     runs: Arc<dyn Runs>,
     checks: Arc<[Check]>,
@@ -82,7 +82,7 @@ struct Decider {
 
 impl Decide {
     /// Decides by the checks of all organizations.
-    pub fn new(checks: &[Check], look_up: LookUp, deps: &Deps) -> Self {
+    pub fn new(checks: &[Check], look_up: Arc<LookUp>, deps: &Deps) -> Self {
         let decider = Decider {
             look_up,
             deliveries: Arc::clone(&deps.store) as Arc<dyn Deliveries>,
@@ -389,32 +389,12 @@ impl Decider {
             .known_pull_request(observation.organization, repository, seen.id)
             .await?;
         commit.pull_request_revision = known.revision;
-        known.value.elsewhere = self.elsewhere(observation.organization, seen).await?;
+        let runs = self.runs.as_ref();
+        known.value.elsewhere =
+            runs_elsewhere(runs, &self.checks, observation.organization, seen).await?;
         commit.decision =
             on_pull_request(&self.checks, observation, seen, &known.value, &mut new_id, commit.now);
         Ok(())
-    }
-
-    /// The latest runs of the repository on the commit of a pull request, where a check reuses
-    /// results. They are read at another moment than what is known: a result never changes.
-    async fn elsewhere(&self, organization: &str, seen: &PullRequest) -> Result<Vec<Run>, Error> {
-        let reuses = |check: &Check| {
-            check.reuse_results && check.organization.eq_ignore_ascii_case(organization)
-        };
-        let (true, Some(commit)) = (self.checks.iter().any(reuses), &seen.source_commit) else {
-            return Ok(Vec::new());
-        };
-        let filter = RunFilter {
-            organization: Some(organization.to_owned()),
-            repository: Some(seen.repository.id.clone()),
-            commit: Some(commit.clone()),
-            ..RunFilter::default()
-        };
-        let page = Page { limit: RUNS_MAX, before: None };
-        let mut runs = self.runs.runs(filter, page).await?.items;
-        let is_own = |run: &Run| run.pull_request.as_ref().is_some_and(|of| of.id == seen.id);
-        runs.retain(|run| !is_own(run));
-        Ok(runs)
     }
 
     async fn comment(
@@ -494,6 +474,32 @@ impl Decider {
             self.notifiers.publish.notify();
         }
     }
+}
+
+/// The latest runs of other pull requests on the commit of this one, where a check reuses results.
+/// They are read at another moment than what is known: a result never changes.
+pub(super) async fn runs_elsewhere(
+    runs: &dyn Runs,
+    checks: &[Check],
+    organization: &str,
+    seen: &PullRequest,
+) -> Result<Vec<Run>, Error> {
+    let reuses = |check: &Check| {
+        check.reuse_results && check.organization.eq_ignore_ascii_case(organization)
+    };
+    let (true, Some(commit)) = (checks.iter().any(reuses), &seen.source_commit) else {
+        return Ok(Vec::new());
+    };
+    let filter = RunFilter {
+        organization: Some(organization.to_owned()),
+        repository: Some(seen.repository.id.clone()),
+        commit: Some(commit.clone()),
+        ..RunFilter::default()
+    };
+    let mut found = runs.runs(filter, Page { limit: RUNS_MAX, before: None }).await?.items;
+    let is_own = |run: &Run| run.pull_request.as_ref().is_some_and(|of| of.id == seen.id);
+    found.retain(|run| !is_own(run));
+    Ok(found)
 }
 
 /// The decision about a delivery if nothing were known of its subject, and nobody could be asked;

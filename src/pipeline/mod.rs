@@ -13,6 +13,8 @@ mod commenters;
 pub mod decide;
 /// A planned run is started at its CI.
 pub mod dispatch;
+/// Which checks run on a pull request, and why, is said.
+pub mod examine;
 /// A run at its CI is polled, or cancelled.
 pub mod follow;
 /// Which iteration of a pull request shows a commit.

@@ -68,6 +68,7 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 
 use crate::credentials::Identities;
 use crate::deps::Deps;
+use crate::pipeline::examine::Examine;
 use crate::pipeline::observe::Observe;
 use crate::pipeline::runners::Runners;
 use crate::reconcile::organization::OrganizationReconcilers;
@@ -97,6 +98,7 @@ pub struct Components {
     pub surveys: Arc<Surveys>,
     /// By the name of the organization as configured.
     pub reconcilers: Arc<HashMap<String, OrganizationReconcilers>>,
+    pub examine: Arc<Examine>,
     pub draining: Draining,
     pub observe: Observe,
     pub runners: Runners,

@@ -43,6 +43,9 @@ async fn answers_have_the_documented_properties() {
             assert_eq!(names(&item), documented, "{schema}");
         }
     }
+    let path = "/v1/organizations/fabrikam/explain?project=Fabrikam&repository=web&pull_request=";
+    let explained = gateway.api.get(&format!("{path}{id}")).await;
+    assert_eq!(names(&explained["items"][0]), names(&schemas["Finding"]["properties"]));
     let permissions = gateway.api.get("/v1/permissions").await;
     for (list, schema) in [("probes", "Probe"), ("policies", "RequiredCheck")] {
         assert_eq!(names(&permissions[list][0]), names(&schemas[schema]["properties"]), "{schema}");

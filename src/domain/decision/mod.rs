@@ -5,12 +5,14 @@
 
 mod build;
 mod comment;
+mod examine;
 mod pull_request;
 mod push;
 mod waiting;
 
 pub use build::{cis_of_build, on_build_completed};
 pub use comment::on_comment;
+pub use examine::{Expectation, Finding, examine};
 pub use pull_request::{KnownPullRequest, Remembered, on_pull_request};
 pub use push::{KnownRef, RememberedRef, on_push};
 

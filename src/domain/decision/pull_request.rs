@@ -144,6 +144,7 @@ pub(super) struct Step<'a> {
 }
 
 impl<'a> Step<'a> {
+    /// Nothing decided yet.
     pub(super) fn new(
         observation: &'a Observation<'a>,
         next: &'a PullRequest,
@@ -387,7 +388,7 @@ impl Step<'_> {
         None
     }
 
-    fn changed_files(&self) -> Option<&ChangedFiles> {
+    pub(super) fn changed_files(&self) -> Option<&ChangedFiles> {
         self.observation.answers.changed_files(&self.comparison()?)
     }
 

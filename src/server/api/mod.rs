@@ -9,6 +9,9 @@ mod paging;
 /// CI systems.
 mod ci;
 
+/// Why a check runs on a pull request, or does not.
+mod explain;
+
 mod deliveries;
 mod runners;
 mod runs;
@@ -51,6 +54,7 @@ pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + C
         health: Arc::clone(&deps.health),
         surveys: Arc::clone(&components.surveys),
     });
+    let examine = Data::from(Arc::clone(&components.examine));
     let reconcilers = Data::new(reconcilers::Reconcilers {
         deps: components.deps.clone(),
         by_organization: Arc::clone(&components.reconcilers),
@@ -66,6 +70,7 @@ pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + C
             .app_data(observe.clone())
             .app_data(identities.clone())
             .app_data(directory.clone())
+            .app_data(examine.clone())
             .app_data(reconcilers.clone())
             .configure(resource::routes::<deliveries::Deliveries>)
             .configure(resource::routes::<runs::Runs>)
@@ -100,6 +105,7 @@ fn actions(config: &mut ServiceConfig) {
         .route("/v1/permissions", web::get().to(organizations::permissions))
         .route("/v1/organizations/{name}/link", web::post().to(link::create))
         .route("/v1/organizations/{name}/link", web::delete().to(link::unlink))
+        .route("/v1/organizations/{name}/explain", web::get().to(explain::explain))
         .route("/v1/organizations/{name}/plan", web::get().to(reconcilers::plan))
         .route("/v1/organizations/{name}/reconcile", web::get().to(reconcilers::outcomes))
         .route("/v1/organizations/{name}/reconcile", web::post().to(reconcilers::reconcile))

@@ -1,8 +1,12 @@
-//! `explain`: explains, without a running gateway, what a payload would start.
+//! `explain`: explains, without a running gateway, what a payload would start; and with one, which
+//! checks run on a pull request.
 
 use std::path::Path;
 
-use super::call::ReferenceConfig;
+use fakes::ado::NewPullRequest;
+
+use super::call::{ReferenceConfig, ask};
+use crate::harness::{Binary, Env, ORGANIZATION, check};
 
 const ANOTHER: &str = "[[organization]]\nname = \"another\"\n[organization.credential]\n\
     kind = \"pat\"\ntoken = { env = \"AZDO_GATEWAY_PAT\" }\n[[check]]";
@@ -98,4 +102,41 @@ fn needs_the_organization_where_there_are_several() {
 fn refuses_wrong_usage() {
     config().run(&["explain"]).refused(2, &["Usage: azdo-gateway"]);
     config().run(&["explain", "nowhere.json"]).refused(1, &["cannot read nowhere.json"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_is_explained_check_by_check_and_nothing_is_started() {
+    let env = Env::new(9_501);
+    let gateway = Binary::without_hooks(&env, |settings| {
+        settings.checks = check("source", "paths = [\"src/**\"]")
+            + &check("docs", "paths = [\"docs/**\"]\nrequired = true")
+            + &check("release", "target_branches = [\"release\"]")
+            + &check("pushes", "on = [\"push\"]");
+    })
+    .await;
+    let settings = gateway.settings.clone();
+    let id = env.shell.ado(|ado| {
+        ado.push_files(&env.repository, "topic", "Work", &["/src/a.rs", "/src/b.rs"]);
+        ado.open_pull_request(&NewPullRequest::new(&env.repository, "topic", "main"))
+    });
+    let address = env.shell.ado(|ado| ado.organization_url(ORGANIZATION));
+    let address = format!("{address}/Fabrikam/_git/web/pullrequest/{id}");
+    let names = format!("{ORGANIZATION}/fabrikam/web/{id}");
+    for text in [&names, &address] {
+        let out = ask(&settings, &["explain", "--against", text]).done();
+        for words in [
+            "ci/source   runs            it matches",
+            "ci/docs     not applicable  none of its 2 changed files matches paths [docs/**]",
+            "ci/release  does not run    target branch main does not match",
+            "ci/pushes   does not run    on does not have \"pull_request\"",
+        ] {
+            assert!(out.contains(words), "{words:?} is not in {out}");
+        }
+    }
+    // The second question needed no second call.
+    assert_eq!(env.shell.ado(|ado| ado.journal.count("GET", "/diffs/commits")), 1);
+    assert_eq!(env.starts(), 0);
+    let unknown = format!("{ORGANIZATION}/fabrikam/web/999");
+    ask(&settings, &["explain", "--against", &unknown]).refused(1, &["no pull request 999"]);
+    ask(&settings, &["explain", "--against", "7"]).refused(2, &["ORGANIZATION/PROJECT"]);
 }
