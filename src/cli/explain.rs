@@ -35,10 +35,11 @@ pub(super) struct Explain {
     /// The number of a stored delivery, instead of a file.
     #[arg(long, value_name = "ID", conflicts_with = "file")]
     delivery: Option<String>,
-    /// Instead of a payload, a pull request: its address, or ORGANIZATION/PROJECT/REPOSITORY/ID. The
-    /// running gateway asks Azure DevOps and says for each check why it runs or does not; nothing is
-    /// started.
-    #[arg(long, value_name = "PULL_REQUEST", conflicts_with_all = ["file", "delivery", "organization"])]
+    /// A pull request instead of a payload: its address, or ORGANIZATION/PROJECT/REPOSITORY/ID.
+    /// The running gateway asks Azure DevOps and says for each check why it runs or does not;
+    /// nothing is started.
+    #[arg(long, value_name = "PULL_REQUEST")]
+    #[arg(conflicts_with_all = ["file", "delivery", "organization"])]
     against: Option<String>,
     /// The organization that sent it; needed where several are configured.
     #[arg(long)]

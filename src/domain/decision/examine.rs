@@ -49,8 +49,8 @@ pub struct Finding {
     pub run: Option<RunId>,
 }
 
-/// Looks at every check of the organization, in the order of the configuration. What has to be asked
-/// first comes back, too.
+/// Looks at every check of the organization, in the order of the configuration. What has to be
+/// asked first comes back, too.
 pub fn examine(
     checks: &[Check],
     observation: &Observation<'_>,

@@ -368,8 +368,9 @@ impl Step<'_> {
         }
         let of_this = OfPullRequest { id: self.next.id, ..of_result.cloned().unwrap_or_default() };
         let run = Run { pull_request: Some(of_this), ..result.clone() };
-        let is_here = |shown: &status::Status| matches!(shown.target, status::Target::PullRequest { id, .. } if id == self.next.id);
-        self.without_run.extend(status::of(&run).into_iter().filter(is_here));
+        let shown = status::of(&run).into_iter();
+        self.without_run
+            .extend(shown.filter(|one| matches!(one.target, status::Target::PullRequest { .. })));
     }
 
     /// Why the rules of a check about paths keep it from running: a clause. Where it is not known

@@ -82,8 +82,8 @@ async fn of_500_pull_requests_with_10_places_none_is_overtaken_by_more_than_thos
     let longest = order.iter().map(|waited| waited.ms).max().unwrap();
     let last = order.last().unwrap().ms;
     println!(
-        "500 runs, {PLACES} places: started at most {most} places out of turn; the longest wait was \
-         {longest} ms, that of the last one {last} ms"
+        "500 runs, {PLACES} places: started at most {most} places out of turn; the longest wait \
+         was {longest} ms, that of the last one {last} ms"
     );
     assert!(most < PLACES, "{most}");
     gateway.stop().await;

@@ -1,7 +1,7 @@
 //! What differs between two commits.
 //!
-//! A commit only knows which files it changes, so a difference has the files of all commits that one
-//! side has and the other has not.
+//! A commit only knows which files it changes, so a difference has the files of all commits that
+//! one side has and the other has not.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
