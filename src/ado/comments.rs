@@ -15,7 +15,51 @@ use crate::domain::event::Repository;
 use crate::domain::permission::CONTRIBUTE;
 use crate::domain::status::Status;
 
+/// A list of all comments may be long.
+const LIST_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A comment, and the JSON that it was read from, with the link that says in which thread it is.
+#[derive(Clone, Debug)]
+pub struct ListedComment {
+    pub comment: Comment,
+    pub resource: Value,
+}
+
 impl Client {
+    /// The comments on a pull request.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn comments(
+        &self,
+        credential: Credential,
+        of: &Repository,
+        pull_request: i64,
+    ) -> Result<Vec<ListedComment>, Error> {
+        let number = pull_request.to_string();
+        let git = [&of.project_id, "_apis", "git", "repositories", &of.id];
+        let segments = [&git[..], &["pullRequests", &number, "threads"]].concat();
+        let call = Call { answer_bytes_max: LIST_BYTES_MAX, ..Call::new(Method::GET, &segments) };
+        let answer = self.call(credential, call).await?;
+        let threads = answer.get("value").and_then(Value::as_array);
+        let threads = threads.ok_or_else(|| unreadable("which threads there are"))?;
+        let mut found = Vec::new();
+        for thread in threads {
+            let Some(id) = thread.get("id").and_then(Value::as_i64) else { continue };
+            let comments = thread.get("comments").and_then(Value::as_array);
+            for one in comments.into_iter().flatten() {
+                let Some(comment) = read(one, of, pull_request, id) else { continue };
+                let mut resource = one.clone();
+                if let Some(fields) = resource.as_object_mut() {
+                    let href = format!("/threads/{id}");
+                    fields.insert("_links".into(), json!({ "threads": { "href": href } }));
+                }
+                found.push(ListedComment { comment, resource });
+            }
+        }
+        Ok(found)
+    }
+
     /// A comment as it is now; none where it is gone.
     ///
     /// # Errors

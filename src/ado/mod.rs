@@ -27,6 +27,7 @@ mod throttle;
 
 pub(crate) use client::CALL_MAX;
 pub use client::{Client, http_client, http_client_with};
+pub use comments::ListedComment;
 pub use credential::{Credential, Receipt, Scope, Usage};
 pub use diffs::{CHANGES_PER_PAGE, DiffPage};
 pub use error::Error;

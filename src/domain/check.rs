@@ -206,6 +206,12 @@ impl Check {
             || former.iter().any(|name| self.repositories.matches(name))
     }
 
+    /// Whether commands in comments on pull requests are about it.
+    pub fn obeys_commands(&self) -> bool {
+        let is_on = |trigger| self.is_on(trigger);
+        self.commands && (is_on(Trigger::PullRequest) || is_on(Trigger::PullRequestClosed))
+    }
+
     /// Whether it matters which files change.
     pub fn has_path_rules(&self) -> bool {
         !self.paths.texts().is_empty() || !self.paths_ignore.texts().is_empty()

@@ -46,7 +46,7 @@ async fn our_requests_are_in_the_specs() {
 #[tokio::test]
 async fn what_catch_up_reads_is_in_the_specs() {
     let Some(git) = spec("git-7.1.git.json") else { return };
-    let (client, recorded) = recorded_client(8);
+    let (client, recorded) = recorded_client(9);
     let credential = || Credential::from_pat(&Secret::new("pat".into()));
     let repository =
         Repository { id: "web".into(), project_id: "fiber".into(), ..Repository::default() };
@@ -59,6 +59,7 @@ async fn what_catch_up_reads_is_in_the_specs() {
     client.refs(credential(), &repository, "heads/", Some("after")).await.unwrap();
     client.pushes(credential(), &repository, at, 0).await.unwrap();
     client.commits_of_push(credential(), &repository, 3).await.unwrap();
+    client.comments(credential(), &repository, 7).await.unwrap();
     let sent = recorded.join().unwrap();
     check_queries_in_spec(&git, &sent);
     check_in_spec(&git, sent);

@@ -17,6 +17,7 @@ use crate::domain::time::Timestamp;
 /// Event types as hooks name them (docs/azure-devops.md §2.2).
 pub const PULL_REQUEST: &str = "git.pullrequest.updated";
 pub const PUSH: &str = "git.push";
+pub const COMMENT: &str = super::read::COMMENT;
 /// The object id that means none (Microsoft Learn: "Pushes - Create").
 const NO_OBJECT: &str = "0000000000000000000000000000000000000000";
 

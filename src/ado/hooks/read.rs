@@ -21,7 +21,7 @@ use crate::domain::time::Timestamp;
 const EVENT_TYPE_CHARS_MAX: usize = 100;
 
 /// The type of the events about comments.
-const COMMENT: &str = "ms.vss-code.git-pullrequest-comment-event";
+pub(super) const COMMENT: &str = "ms.vss-code.git-pullrequest-comment-event";
 
 /// Reads a delivery.
 pub fn read(body: &[u8]) -> Delivered {

@@ -3,12 +3,14 @@
 //! Each difference gets the time at which it happened, as far as Azure DevOps tells. The decision
 //! needs it to recognize what is past or stale.
 
+mod comments;
 mod criteria;
 mod pull_requests;
 mod pushes;
 mod refs;
 mod schedule;
 
+pub use comments::is_missed_command;
 pub use criteria::Criteria;
 pub use pull_requests::{Missed, SeenPullRequest, Urgency, missed, wants_labels};
 pub use pushes::Pushes;

@@ -48,7 +48,7 @@ pub fn on_comment(
 ) -> Decision {
     let watching: Vec<&Check> = checks
         .iter()
-        .filter(|check| check.commands && is_about_pull_requests(check))
+        .filter(|check| check.obeys_commands())
         .filter(|check| {
             let Observation { organization, former_names, .. } = observation;
             check.watches(organization, &told.repository, former_names)
@@ -84,8 +84,9 @@ pub fn on_comment(
         Ok(read) => read,
     };
     if *is_own {
-        let why = "the gateway does not obey its own account".to_owned();
-        return reader.nothing(Outcome::Ignored, headline(comment, &why));
+        let why = "the gateway does not obey its own account";
+        let refused = reader.refuse(comment, &read, Ended::Refused, why);
+        return Decision { audit: Vec::new(), ..refused };
     }
     if !may {
         let why = format!(
@@ -107,10 +108,6 @@ pub fn on_comment(
         started: Vec::new(),
     };
     work.obey(&read, iterations, new_id)
-}
-
-fn is_about_pull_requests(check: &Check) -> bool {
-    check.is_on(Trigger::PullRequest) || check.is_on(Trigger::PullRequestClosed)
 }
 
 /// `pull request 7: a comment by Jo Doe: why`.

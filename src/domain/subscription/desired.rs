@@ -39,7 +39,7 @@ impl Check {
         if on_pull_requests {
             topics.extend([Topic::PullRequestsCreated, Topic::PullRequestsUpdated]);
         }
-        if on_pull_requests && self.commands {
+        if self.obeys_commands() {
             topics.push(Topic::Comments);
         }
         topics

@@ -1,6 +1,8 @@
 //! Builds the deliveries that catch-up stores: bodies in the shape of hook calls, and what catch-up
 //! found out beside them.
 
+use serde_json::json;
+
 use crate::ado::hooks::catch_up_payload;
 use crate::domain::event::Repository;
 use crate::domain::fact::{CatchUpMeta, RefUpdate};
@@ -28,6 +30,18 @@ impl Found<'_> {
         let event_type = catch_up_payload::PULL_REQUEST;
         let body = catch_up_payload::body(event_type, resource, Some(at));
         self.delivery(event_type, at, body, meta)
+    }
+
+    /// A comment and its pull request as Azure DevOps lists them.
+    pub(super) fn comment(
+        &self,
+        comment: serde_json::Value,
+        pull_request: &serde_json::Value,
+        at: Timestamp,
+    ) -> CatchUpDelivery {
+        let resource = json!({ "comment": comment, "pullRequest": pull_request });
+        let body = catch_up_payload::body(catch_up_payload::COMMENT, &resource, Some(at));
+        self.delivery(catch_up_payload::COMMENT, at, body, CatchUpMeta::default())
     }
 
     /// A push as Azure DevOps lists it.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::super::pass::{Pass, Stop};
-use crate::ado::{Client, Error, ListedPullRequest, ListedPush, Scope, Which};
+use crate::ado::{Client, Error, ListedComment, ListedPullRequest, ListedPush, Scope, Which};
 use crate::credentials::CallError;
 use crate::domain::catch_up::Heads;
 use crate::domain::event::Repository;
@@ -75,6 +75,19 @@ impl Lists<'_> {
         match self.pass.call(Scope::Code, PURPOSE, list).await {
             Err(stop) if is_refused(&stop) => Ok(None),
             labels => labels.map(Some),
+        }
+    }
+
+    /// The comments on a pull request; none where Azure DevOps refuses to list them.
+    pub(super) async fn comments(
+        &self,
+        repository: &Repository,
+        id: i64,
+    ) -> Result<Vec<ListedComment>, Stop> {
+        let list = |credential| self.client.comments(credential, repository, id);
+        match self.pass.call(Scope::Code, PURPOSE, list).await {
+            Err(stop) if is_refused(&stop) => Ok(Vec::new()),
+            comments => comments,
         }
     }
 

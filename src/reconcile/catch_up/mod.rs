@@ -5,6 +5,7 @@
 //! were read longest ago. Each repository is committed by itself, so a scan that is interrupted
 //! goes on where it stopped.
 
+mod comments;
 mod deliveries;
 mod lists;
 mod project;

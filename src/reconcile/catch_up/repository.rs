@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::pass::Stop;
+use super::comments::{MissedComment, missed_comments};
 use super::deliveries::Found;
 use super::lists::{Listed, Lists};
 use super::scan::Scan;
@@ -68,6 +69,7 @@ pub(super) async fn read_repository(
     } else {
         None
     };
+    let comments = commands(scan, lists, &of, &candidates).await?;
     let (listed, pushes) = pushes.unzip();
     let refs = missed_refs(&of.known.refs, &heads, pushes.as_ref(), &criteria);
     let (mut found, pushes) = (Vec::new(), pushes.unwrap_or_default());
@@ -80,6 +82,7 @@ pub(super) async fn read_repository(
         found.push(pull_request(scan, lists, &of, listed, (missed, known_as_of)).await?);
     }
     found.extend(refs_found(scan, lists, &of, refs, listed.unwrap_or_default()).await?);
+    found.extend(comments);
     Ok(found)
 }
 
@@ -239,6 +242,37 @@ async fn pushes(
     let reaches_back = oldest.is_some_and(|oldest| oldest < until);
     let list = items.iter().map(|listed| listed.push.clone()).collect();
     Ok(Some((items, Pushes::new(list, is_complete || reaches_back))))
+}
+
+/// Comments with commands. They are listed only where hooks may have failed: by a thorough scan,
+/// and by every one where there are no hooks.
+async fn commands(
+    scan: &mut Scan,
+    lists: &Lists<'_>,
+    of: &Comparison<'_>,
+    candidates: &[Candidate],
+) -> Result<Vec<CatchUpDelivery>, Stop> {
+    let is_due = scan.is_thorough || !of.target.has_hooks;
+    if !is_due || !of.checks.iter().any(|check| check.obeys_commands()) {
+        return Ok(Vec::new());
+    }
+    // Which scans have listed comments is not stored, so an hour is read again each time.
+    let look_back = of.asked_at.minus(LOOK_BACK);
+    let read_until = of.row.read_until.map_or(look_back, |until| until.minus(OVERLAP));
+    let since = look_back.min(read_until).max(of.row.since);
+    let is_active = |one: &&Candidate| one.listed.seen.pull_request.status == Status::Active;
+    let active = candidates.iter().filter(is_active);
+    let active = active.map(|Candidate { known, listed }| {
+        (known.as_ref().map(|known| &known.pull_request), listed)
+    });
+    let repository = &of.row.repository;
+    let missed = missed_comments(scan, lists, repository, since, active.collect()).await?;
+    let mut found = Vec::new();
+    for MissedComment { comment, listed, at } in missed {
+        of.note_missed(scan, Topic::Comments, at);
+        found.push(of.found().comment(comment.resource, &listed.resource, at));
+    }
+    Ok(found)
 }
 
 async fn pull_request(

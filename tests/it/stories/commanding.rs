@@ -268,3 +268,33 @@ async fn a_look_up_that_fails_permits_nobody_and_is_made_again() {
     assert_eq!(audited(&gateway).await.len(), 1);
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+pub(super) async fn catch_up_finds_commands_that_no_hook_told_of_and_obeys_them_once() {
+    let env = Env::new(2709);
+    env.disable_ci_reports();
+    // Comments are not delivered, and everything else is.
+    let gateway = env
+        .linked(|settings| {
+            settings.checks = unit_tests("");
+            settings.organization = "hooks = false\ncatch_up = \"1s\"".to_owned();
+        })
+        .await;
+    // What was there before the repository was watched starts nothing.
+    env.until("the repository is watched", |ado, _| {
+        ado.journal.count("GET", "/git/pullrequests?") > 1
+    })
+    .await;
+    let (id, commit) = failed(&env).await;
+    env.shell.ado(|ado| ado.comment(id, "Flaky again.\n\n/retest"));
+    env.until_started_times("unit-tests", &commit, 2).await;
+    // The hook tells of it as well, and later scans find it again.
+    env.subscribe_to(&gateway.url, COMMENT, "2.0").await;
+    env.shell.ado(|ado| ado.announce_comment_again(id, 1));
+    env.until_delivered().await;
+    let told = reasons(&env, &gateway).await;
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[1].contains("acted on already"), "{told:?}");
+    assert_eq!(env.starts(), 2);
+    gateway.stop().await;
+}

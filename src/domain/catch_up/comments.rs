@@ -1,0 +1,51 @@
+//! Which comments hold commands that no hook told of.
+
+use super::super::command::commands;
+use super::super::comment::Comment;
+use super::super::pull_request::PullRequest;
+use super::super::time::Timestamp;
+
+/// Whether the commands of a comment were missed: it was published after `since`, may be obeyed as
+/// far as it says itself, and was not acted on. `known` is what is stored of its pull request.
+pub fn is_missed_command(
+    comment: &Comment,
+    known: Option<&PullRequest>,
+    since: Timestamp,
+) -> Option<Timestamp> {
+    let published_at = comment.published_at.filter(|at| *at > since)?;
+    let is_told = known.is_some_and(|known| known.acted_on.has(comment, published_at));
+    let counts = !(comment.is_deleted || comment.is_edited || comment.is_system || is_told);
+    (counts && !commands(&comment.content).is_empty()).then_some(published_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_that_were_not_acted_on_are_missed() {
+        let at = |seconds: i64| Timestamp::from_ms(seconds * 1_000);
+        let comment = Comment {
+            content: "/retest".into(),
+            published_at: Some(at(100)),
+            ..Comment::default()
+        };
+        let mut known = PullRequest::default();
+        assert_eq!(is_missed_command(&comment, None, at(0)), Some(at(100)));
+        assert_eq!(is_missed_command(&comment, Some(&known), at(0)), Some(at(100)));
+        assert_eq!(is_missed_command(&comment, None, at(100)), None, "too old");
+        known.acted_on.add(&comment, at(100));
+        assert_eq!(is_missed_command(&comment, Some(&known), at(0)), None);
+        for change in [
+            (|it| it.is_edited = true) as fn(&mut Comment),
+            |it| it.is_deleted = true,
+            |it| it.is_system = true,
+            |it| it.published_at = None,
+            |it| it.content = "Looks good".into(),
+        ] {
+            let mut other = comment.clone();
+            change(&mut other);
+            assert_eq!(is_missed_command(&other, None, at(0)), None, "{other:?}");
+        }
+    }
+}
