@@ -62,7 +62,7 @@ pub fn examine(
     let events: Vec<Event> = changes(before, seen);
     let next = PullRequest::merged(seen, before);
     let mut no_id = || RunId(Uuid::nil());
-    let mut step = Step::new(observation, &next, known, &events, &mut no_id, now);
+    let mut step = Step::new(observation, &next, known, &events, (&mut no_id, now));
     let of_organization = checks
         .iter()
         .filter(|check| check.organization.eq_ignore_ascii_case(observation.organization));
