@@ -93,6 +93,7 @@ const COUNTERS: [(&str, &str); 18] = [
     ("azdo_gateway_dispatches_total", "Attempts at starting a run, by answer"),
     ("azdo_gateway_ci_questions_total", "Questions to a CI about runs that it has, by answer"),
     ("azdo_gateway_reports_total", "Reports of runners, by whether they were applied"),
+    ("azdo_gateway_runner_leases_total", "Leases of runners, by what becomes of them"),
     ("azdo_gateway_statuses_total", "Attempts at posting a status, by outcome"),
     ("azdo_gateway_ado_requests_total", "Calls to Azure DevOps, by outcome"),
     ("azdo_gateway_rows_deleted_total", "Rows deleted by retention"),

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use super::at_ci::{AtCi, Next};
 use super::dispatch::LEASE;
+use super::runners::count_lease;
 use crate::ci::{self, Cancelled, Observed, Systems};
 use crate::deps::Deps;
 use crate::domain::follow::{
@@ -269,6 +270,7 @@ impl Asker {
             Err(look_at) => Next::Postpone(look_at),
         });
         if let Some(run) = stored.await {
+            count_lease(&run, "lost");
             tracing::warn!(run = %run.id, check = run.check, state = run.state.as_str(),
                 "{}", run.reason);
             self.at_ci.notifiers.dispatch.notify();

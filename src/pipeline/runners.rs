@@ -141,6 +141,7 @@ impl Runners {
             let due_at = Some(now.plus(lease));
             let commit = RunCommit { run: taken.clone(), lease: None, due_at };
             if self.store.commit_run(commit).await? == Commit::Committed {
+                count_lease(&taken, "taken");
                 self.announce(&taken);
                 let id = self.keys.lease_id(taken.id, taken.attempts);
                 let lease_id = format!("{}{RUN_END}{}", taken.id, id.expose());
@@ -189,6 +190,7 @@ impl Runners {
             let Advance::To(next) = next else { return Ok(false) };
             let commit = RunCommit { run: *next.clone(), lease: None, due_at };
             if self.store.commit_run(commit).await? == Commit::Committed {
+                count_lease(&next, "given_back");
                 self.announce(&next);
                 return Ok(true);
             }
@@ -255,6 +257,13 @@ impl Runners {
         self.notifiers.publish.notify();
         self.notifiers.dispatch.notify();
     }
+}
+
+/// Counts what becomes of a lease.
+pub(super) fn count_lease(run: &Run, outcome: &'static str) {
+    metrics::counter!("azdo_gateway_runner_leases_total", "ci" => run.ci.clone(),
+        "outcome" => outcome)
+    .increment(1);
 }
 
 #[async_trait]
