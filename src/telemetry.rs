@@ -85,7 +85,7 @@ fn describe() {
     );
 }
 
-const COUNTERS: [(&str, &str); 18] = [
+const COUNTERS: [(&str, &str); 19] = [
     ("azdo_gateway_deliveries_total", "Deliveries answered with 202"),
     ("azdo_gateway_deliveries_refused_total", "Deliveries refused, by cause"),
     ("azdo_gateway_damaged_places_total", "Places on disk where deliveries were damaged"),

@@ -40,7 +40,7 @@ impl World {
             let kind = if *is_folder { "tree" } else { "blob" };
             let url = format!("{url}/items{path}?versionType=Commit&version={target}");
             let mut item = json!({"gitObjectType": kind, "path": path, "url": url});
-            item["commitId"] = json!(target);
+            put(&mut item, "commitId", json!(target));
             if *is_folder {
                 put(&mut item, "isFolder", json!(true));
             }
