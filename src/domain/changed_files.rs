@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn a_check_runs_where_any_changed_file_matches() {
-        let table: [(&[&str], &[&str], &[&str], bool); 14] = [
+        type Texts = &'static [&'static str];
+        let table: [(Texts, Texts, Texts, bool); 14] = [
             (&[], &[], &["/a.txt"], true),
             (&["src/**"], &[], &["/src/a.rs"], true),
             (&["src/**"], &[], &["/src/deep/a.rs", "/docs/a.md"], true),

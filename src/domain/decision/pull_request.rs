@@ -189,7 +189,7 @@ impl Step<'_> {
                 }
                 Err(obstacle) => {
                     let why = &obstacle.why;
-                    let cancelled = match obstacle.reused.as_ref().filter(|_| check.supersede) {
+                    let cancelled = match obstacle.reused.as_deref().filter(|_| check.supersede) {
                         Some(result) => {
                             self.end_live(check, |old| run::supersede(old, result, self.now))
                         }
@@ -324,7 +324,7 @@ impl Step<'_> {
         if let Some(result) = self.reusable(check, commit).cloned() {
             let why = already(&result, self.next.id);
             self.show_result(&result);
-            return Err(Obstacle { reused: Some(result), ..Obstacle::other(why) });
+            return Err(Obstacle { reused: Some(Box::new(result)), ..Obstacle::other(why) });
         }
         if let Some(why) = self.path_mismatch(check) {
             return Err(Obstacle { is_by_path: true, ..Obstacle::other(why) });
@@ -461,7 +461,7 @@ pub(super) struct Obstacle {
     /// None of the changed files matches.
     pub(super) is_by_path: bool,
     /// The run whose result is shown instead.
-    reused: Option<Run>,
+    reused: Option<Box<Run>>,
 }
 
 impl Obstacle {
