@@ -20,7 +20,7 @@ const ANSWER_AGE_MAX: Duration = Duration::from_secs(60);
 /// How much older than a status of no run an answer may be in which its commit is found. Such
 /// statuses come one by one; those of runs are queued together, and wait for an answer that is
 /// newer, since they may be queued because there is a new iteration with the same commit.
-const BEFORE_QUEUED_MAX: Duration = Duration::from_secs(20);
+const BEFORE_QUEUED_MAX: Duration = Duration::from_secs(3);
 /// Pull requests whose answers are remembered.
 const PULL_REQUESTS_MAX: usize = 1_000;
 
@@ -148,11 +148,11 @@ mod tests {
         for (wanted, found, times) in [
             (wanted(&of_run, Some("a"), 90, false), Some(2), 1),
             (wanted(&of_run, Some("b"), 100, false), Some(3), 1),
-            (wanted(&alone, Some("a"), 119, false), Some(2), 1),
+            (wanted(&alone, Some("a"), 103, false), Some(2), 1),
             (wanted(&alone, None, 99, false), Some(3), 1),
             // The answer is too old, or did not do.
             (wanted(&of_run, Some("a"), 101, false), Some(2), 2),
-            (wanted(&alone, Some("a"), 121, false), Some(2), 3),
+            (wanted(&alone, Some("a"), 104, false), Some(2), 3),
             (wanted(&alone, None, 101, false), Some(3), 4),
             (wanted(&of_run, Some("a"), 90, true), Some(2), 5),
             (wanted(&alone, Some("c"), 90, false), None, 6),
