@@ -359,18 +359,22 @@ impl Step<'_> {
         runs.filter(counts).max_by_key(|run| run.id).filter(|newest| newest.state.is_verdict())
     }
 
-    /// Has this pull request show the result of a run, which may be that of another one.
+    /// Has this pull request show the result of a run, which may be that of another one. A run that
+    /// is not the newest here does not own the slot any more: its status is shown without it.
     pub(super) fn show_result(&mut self, result: &Run) {
-        let of_result = result.pull_request.as_ref();
-        if of_result.is_some_and(|of| of.id == self.next.id) {
+        let of_slot = |run: &&Run| run.commit == result.commit && same_context(run, result);
+        let owner = self.known.runs.iter().filter(of_slot).max_by_key(|run| run.id);
+        if owner.is_some_and(|owner| owner.id == result.id) {
             self.shown_again.push(result.clone());
             return;
         }
-        let of_this = OfPullRequest { id: self.next.id, ..of_result.cloned().unwrap_or_default() };
+        let of_result = result.pull_request.clone().unwrap_or_default();
+        let of_this = OfPullRequest { id: self.next.id, ..of_result };
         let run = Run { pull_request: Some(of_this), ..result.clone() };
-        let shown = status::of(&run).into_iter();
-        self.without_run
-            .extend(shown.filter(|one| matches!(one.target, status::Target::PullRequest { .. })));
+        let is_here =
+            |one: &status::Status| matches!(one.target, status::Target::PullRequest { .. });
+        let shown = status::of(&run).into_iter().filter(is_here);
+        self.without_run.extend(shown.map(|one| status::Status { run: None, ..one }));
     }
 
     /// Why the rules of a check about paths keep it from running: a clause. Where it is not known
@@ -468,6 +472,10 @@ impl Obstacle {
     fn other(why: String) -> Self {
         Self { why, is_by_path: false, reused: None }
     }
+}
+
+fn same_context(one: &Run, other: &Run) -> bool {
+    (&one.check, &one.genre) == (&other.check, &other.genre)
 }
 
 /// Why a result is shown again: a clause. `id` is the pull request that shows it.
