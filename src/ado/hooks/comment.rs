@@ -6,7 +6,11 @@ use super::repository::repository;
 use super::wire;
 use crate::domain::comment::{Author, Comment};
 use crate::domain::event::Repository;
+use crate::domain::status::cut;
 use crate::domain::time::Timestamp;
+
+/// Characters of the name of an author.
+const NAME_CHARS_MAX: usize = 100;
 
 /// Reads the comment of a delivery; the error is the name of the required field that is missing.
 pub(super) fn comment_event(resource: Raw<'_>, project: Raw<'_>) -> Result<Comment, &'static str> {
@@ -38,8 +42,8 @@ pub(in crate::ado) fn comment(
         id: number(wire.id).ok_or("comment.id")?,
         author: Author {
             id: id(author.id).ok_or("comment.author.id")?,
-            display_name: filled(author.display_name).unwrap_or_default(),
-            account: filled(author.unique_name).unwrap_or_default(),
+            display_name: name(author.display_name),
+            account: name(author.unique_name),
         },
         content: text(wire.content).unwrap_or_default().into_owned(),
         published_at,
@@ -47,6 +51,11 @@ pub(in crate::ado) fn comment(
         is_deleted: flag(wire.is_deleted),
         is_system,
     })
+}
+
+/// A name, in one line: it appears in statuses and in the audit log.
+fn name(raw: Raw<'_>) -> String {
+    cut(&filled(raw).unwrap_or_default(), NAME_CHARS_MAX)
 }
 
 /// The number of the thread in the links of a comment; no link is ever called.

@@ -353,6 +353,10 @@ impl Work<'_> {
         for check in checks {
             let newest = self.newest(&check, &commit).map(|run| (run.id, run.state));
             let word = &check.name;
+            if !check.is_on(Trigger::PullRequest) {
+                said.push(format!("{word} starts when the pull request is closed"));
+                continue;
+            }
             match newest {
                 Some((id, _)) if self.started.contains(&id) => {
                     said.push(format!("{word} was started by this comment"));
