@@ -1,7 +1,7 @@
 //! The summary of a pull request: one status that is green when all others of the gateway are.
 //!
-//! It is computed again whenever one of them is posted, from all that the gateway wants shown on the
-//! same commit.
+//! It is computed again whenever one of them is posted, from all that the gateway wants shown on
+//! the same commit.
 
 use super::check::Check;
 use super::pull_request::PullRequest;

@@ -332,8 +332,8 @@ impl Poster {
         tracing::error!(organization, "{reason} The statuses of the organization wait.");
     }
 
-    /// Queues the summary of the pull request that a status is about. Before the outcome of the post
-    /// is stored: where this process ends in between, the post is repeated, and so is this.
+    /// Queues the summary of the pull request that a status is about. Before the outcome of the
+    /// post is stored: where this process ends in between, the post is repeated, and so is this.
     async fn summarize(&self, status: &Status) -> Result<(), storage::Error> {
         let has_summary = self.summaries.contains(&status.organization);
         if !has_summary || summary::summarized(status).is_none() {
@@ -342,8 +342,8 @@ impl Poster {
         // Another status may be queued, and summarized, at the same time: whoever queues the
         // summary last looks at all of them once more.
         for _ in 0..CONFLICTS_MAX {
-            let beside = self.statuses.statuses_beside(status).await?;
-            let Some(summary) = summary::summarize(&beside) else { return Ok(()) };
+            let shown = self.statuses.statuses_of_target(status).await?;
+            let Some(summary) = summary::summarize(&shown) else { return Ok(()) };
             self.statuses.queue_status(summary, self.clock.now()).await?;
         }
         Ok(())

@@ -76,7 +76,7 @@ pub trait Statuses: Debug + Send + Sync {
     async fn make_slots_due(&self, organization: &str, now: Timestamp) -> Result<usize, Error>;
 
     /// The statuses to show in each slot with the target of this one, by their slots.
-    async fn statuses_beside(&self, status: &Status) -> Result<Vec<Status>, Error>;
+    async fn statuses_of_target(&self, status: &Status) -> Result<Vec<Status>, Error>;
 
     /// One status.
     async fn status(&self, id: StatusId) -> Result<Option<StatusRow>, Error>;

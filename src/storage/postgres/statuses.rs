@@ -48,9 +48,9 @@ impl Statuses for Postgres {
         due.await
     }
 
-    async fn statuses_beside(&self, status: &Status) -> Result<Vec<Status>, Error> {
+    async fn statuses_of_target(&self, status: &Status) -> Result<Vec<Status>, Error> {
         let slots = status.slots();
-        self.pool.read(slots, |db, slots| async move { slots::beside(&db, &slots).await }).await
+        self.pool.read(slots, |db, slots| async move { slots::of_target(&db, &slots).await }).await
     }
 
     async fn status(&self, id: StatusId) -> Result<Option<StatusRow>, Error> {

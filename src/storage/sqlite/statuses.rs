@@ -33,9 +33,9 @@ impl Statuses for Sqlite {
         self.writer.write(512, move |db| slots::make_due(db, &organization, now)).await
     }
 
-    async fn statuses_beside(&self, status: &Status) -> Result<Vec<Status>, Error> {
+    async fn statuses_of_target(&self, status: &Status) -> Result<Vec<Status>, Error> {
         let slots = status.slots();
-        self.readers.read(move |db| slots::beside(db, &slots)).await
+        self.readers.read(move |db| slots::of_target(db, &slots)).await
     }
 
     async fn status(&self, id: StatusId) -> Result<Option<StatusRow>, Error> {

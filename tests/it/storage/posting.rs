@@ -29,7 +29,7 @@ async fn the_statuses_of_one_target_are_those_to_show_in_its_slots() {
         queue(first.clone()).await.unwrap();
         let newest = make::status("a", 'a', Shown::Succeeded);
         queue(newest.clone()).await.unwrap();
-        let found = bench.store.statuses_beside(&first).await.unwrap();
+        let found = bench.store.statuses_of_target(&first).await.unwrap();
         assert_eq!(found, [newest, make::status("b", 'a', Shown::Failed)]);
     }
 }

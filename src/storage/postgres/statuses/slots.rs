@@ -53,7 +53,7 @@ fn slot_row(row: &Row) -> Result<Stored, Failure> {
 }
 
 /// The statuses to show in the slots whose keys begin with `prefix`.
-pub(super) async fn beside(db: &Db, prefix: &str) -> Result<Vec<Status>, Failure> {
+pub(super) async fn of_target(db: &Db, prefix: &str) -> Result<Vec<Status>, Failure> {
     // No text is greater than one that ends in the last character.
     let sql = "SELECT status.body FROM slot JOIN status ON status.id = slot.newest
         WHERE slot.key >= $1 AND slot.key < $1 || chr(1114111) ORDER BY slot.key";

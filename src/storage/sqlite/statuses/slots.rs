@@ -107,7 +107,7 @@ pub(in crate::storage::sqlite) fn queue(
 }
 
 /// The statuses to show in the slots whose keys begin with `prefix`.
-pub(super) fn beside(db: &Connection, prefix: &str) -> rusqlite::Result<Vec<Status>> {
+pub(super) fn of_target(db: &Connection, prefix: &str) -> rusqlite::Result<Vec<Status>> {
     // No text is greater than one that ends in the last character.
     db.prepare_cached(
         "SELECT status.body FROM slot JOIN status ON status.id = slot.newest
