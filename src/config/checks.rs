@@ -210,16 +210,16 @@ fn guard(section: &mut Section<'_>, can: Option<Abilities>) -> Guard {
     let given = section.value("forks", "\"approve\"");
     let forks = given.and_then(|value| value.word(&FORKS)).unwrap_or(Forks::Approve);
     let verdict = verdict(section.value("verdict", "\"report\""), can);
-    if let Some(value) = given.filter(|_| required) {
+    if let Some(value) = given {
         match forks {
-            Forks::Ignore => value.refuse(
+            Forks::Ignore if required => value.refuse(
                 "forks cannot be \"ignore\" where required is true: a pull request from a fork \
                  could be merged without the check",
                 "write forks = \"run\", or forks = \"approve\", which waits for a person",
             ),
             Forks::Run if verdict == Verdict::Report => value.warn(
-                "code from a fork can read the token of its run, and report that this required \
-                 check succeeded",
+                "code from a fork can read the token of its run, so that token cannot end the run \
+                 unless somebody has approved the code",
                 "write verdict = \"reporter\", and have your CI report the end with an API token \
                  of the role reporter",
             ),

@@ -241,19 +241,19 @@ fn warns_about_unused_tables_and_unencrypted_report_tokens() {
 }
 
 #[test]
-fn a_required_check_that_runs_code_of_forks_should_not_be_ended_by_that_code() {
+fn a_check_that_runs_code_of_forks_should_not_be_ended_by_that_code() {
     let guarded = |keys: &str| warnings(&[(CHECK, &format!("{CHECK}{keys}"))]);
     assert_eq!(
         guarded("required = true\nforks = \"run\"\n"),
-        ["gateway.toml:16:9: forks: code from a fork can read the token of its run, and report \
-          that this required check succeeded\n  \
+        ["gateway.toml:16:9: forks: code from a fork can read the token of its run, so that \
+             token cannot end the run unless somebody has approved the code\n  \
           help: write verdict = \"reporter\", and have your CI report the end with an API token \
           of the role reporter"]
     );
     for keys in [
         "required = true\nforks = \"run\"\nverdict = \"reporter\"\n",
         "required = true\n",
-        "forks = \"run\"\n",
+        "forks = \"run\"\nverdict = \"reporter\"\n",
         "forks = \"ignore\"\n",
     ] {
         assert!(guarded(keys).is_empty(), "{keys}");
