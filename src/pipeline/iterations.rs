@@ -1,7 +1,7 @@
 //! Which iteration of a pull request shows the statuses of a commit.
 //!
 //! Azure DevOps is asked once for all statuses that were queued before it was asked: the checks of
-//! one push want their statuses shown at the same moment, and a CI posts one after the other.
+//! one push want their statuses shown at the same moment.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,10 +17,6 @@ use crate::domain::time::Timestamp;
 
 /// An answer is forgotten after this, whatever the clock says.
 const ANSWER_AGE_MAX: Duration = Duration::from_secs(60);
-/// How much older than a status of no run an answer may be in which its commit is found. Such
-/// statuses come one by one; those of runs are queued together, and wait for an answer that is
-/// newer, since they may be queued because there is a new iteration with the same commit.
-const BEFORE_QUEUED_MAX: Duration = Duration::from_secs(3);
 /// Pull requests whose answers are remembered.
 const PULL_REQUESTS_MAX: usize = 1_000;
 
@@ -91,9 +87,8 @@ impl Answer {
     /// The iteration, where this answer is new enough to say it.
     fn find(&self, wanted: Wanted<'_>) -> Option<i64> {
         let (asked_at, since) = self.asked_at;
-        let comes_alone = wanted.status.run.is_none() && wanted.commit.is_some();
-        let before = if comes_alone { BEFORE_QUEUED_MAX } else { Duration::ZERO };
-        let is_new_enough = wanted.queued_at.since(asked_at) <= before
+        // A status may be queued because there is a new iteration with the same commit.
+        let is_new_enough = wanted.queued_at <= asked_at
             && since.elapsed() <= ANSWER_AGE_MAX
             && !wanted.is_repeated;
         newest(&self.iterations, wanted.commit).filter(|_| is_new_enough)
@@ -148,11 +143,11 @@ mod tests {
         for (wanted, found, times) in [
             (wanted(&of_run, Some("a"), 90, false), Some(2), 1),
             (wanted(&of_run, Some("b"), 100, false), Some(3), 1),
-            (wanted(&alone, Some("a"), 103, false), Some(2), 1),
+            (wanted(&alone, Some("a"), 100, false), Some(2), 1),
             (wanted(&alone, None, 99, false), Some(3), 1),
             // The answer is too old, or did not do.
             (wanted(&of_run, Some("a"), 101, false), Some(2), 2),
-            (wanted(&alone, Some("a"), 104, false), Some(2), 3),
+            (wanted(&alone, Some("a"), 101, false), Some(2), 3),
             (wanted(&alone, None, 101, false), Some(3), 4),
             (wanted(&of_run, Some("a"), 90, true), Some(2), 5),
             (wanted(&alone, Some("c"), 90, false), None, 6),
