@@ -291,6 +291,8 @@ fn assert_cost(env: &Env, asked_before: usize, healed: usize) {
         ("repositories", 20),
         ("pull request lists", 8),
         ("single pull requests", 10),
+        // Two scans look for commands on each active pull request.
+        ("comments", 2 * 80),
         ("refs", 4),
         ("pushes", 12),
         ("single pushes", 4),
@@ -313,6 +315,7 @@ fn kind(entry: &Entry) -> &'static str {
         ("GET", ["git", "repositories"]) => "repositories",
         ("GET", ["git", "pullrequests"]) => "pull request lists",
         ("GET", ["git", "pullrequests", _]) => "single pull requests",
+        ("GET", ["git", "repositories", _, "pullrequests", _, "threads"]) => "comments",
         ("GET", ["git", "repositories", _, "refs"]) => "refs",
         ("GET", ["git", "repositories", _, "pushes"]) => "pushes",
         ("GET", ["git", "repositories", _, "pushes", ..]) => "single pushes",
