@@ -10,7 +10,6 @@ use super::paging::{Parameters, rendered};
 use super::resource::{ItemResult, ListResult, Resource};
 use crate::deps::Deps;
 use crate::domain::audit::Action;
-use crate::domain::id::StatusId;
 use crate::domain::pull_request::PullRequest;
 use crate::domain::status::{Context, DESCRIPTION_CHARS_MAX, Shown, Status, Target, cut};
 use crate::server::Organizations;
@@ -55,7 +54,8 @@ pub(super) async fn post(
 ) -> Result<HttpResponse, Problem> {
     let status = parse(&bodies.object(payload).await?, &organizations)?;
     finish(async move {
-        let mut of_pull_requests = Vec::new();
+        let (mut of_pull_requests, mut detail) = (Vec::new(), described(&status));
+        let queue = |status| deps.store.queue_status(status, deps.clock.now());
         for found in with_head(&status, &deps).await? {
             let of_pull_request = Status {
                 project: found.repository.project_id,
@@ -63,10 +63,13 @@ pub(super) async fn post(
                 target: Target::PullRequest { id: found.id, commit: found.source_commit },
                 ..status.clone()
             };
-            let id = queue(of_pull_request, &reporter, &deps).await?;
+            let id = queue(of_pull_request).await?;
+            detail += &format!(", shown on pull request {}", found.id);
             of_pull_requests.push(json!({ "pull_request": found.id, "status": id }));
         }
-        let id = queue(status, &reporter, &deps).await?;
+        let organization = status.organization.clone();
+        let id = queue(status).await?;
+        reporter.record(&deps, &organization, Action::Status, None, detail).await;
         deps.notifiers.publish.notify();
         let answer = json!({ "status": id, "pull_requests": of_pull_requests });
         Ok(HttpResponse::Accepted().json(answer))
@@ -81,13 +84,6 @@ async fn with_head(status: &Status, deps: &Deps) -> Result<Vec<PullRequest>, Pro
     let mut found = deps.store.pull_requests_at(&status.organization, commit).await?;
     found.retain(|found| found.repository.is_called(&status.project, &status.repository));
     Ok(found)
-}
-
-async fn queue(status: Status, reporter: &Reporter, deps: &Deps) -> Result<StatusId, Problem> {
-    let (organization, detail) = (status.organization.clone(), described(&status));
-    let id = deps.store.queue_status(status, deps.clock.now()).await?;
-    reporter.record(deps, &organization, Action::Status, None, detail).await;
-    Ok(id)
 }
 
 /// `succeeded ci/scan on pull request 7 of Fabrikam/web`.
