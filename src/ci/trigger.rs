@@ -44,9 +44,7 @@ impl<'a> Trigger<'a> {
             sent_at,
         }
     }
-}
 
-impl<'a> Trigger<'a> {
     /// What the runner is told that has taken a run: its attempt is that of its lease.
     pub fn leased(
         run: &'a Run,
