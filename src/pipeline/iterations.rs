@@ -1,7 +1,9 @@
 //! Which iteration of a pull request shows the statuses of a commit.
 //!
 //! Azure DevOps is asked once for all statuses that were queued before it was asked: the checks of
-//! one push want their statuses shown at the same moment.
+//! one push want their statuses shown at the same moment. A status without a run, of which a CI may
+//! report many one after the other, uses an earlier answer too, unless the pull request has changed
+//! since.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,6 +33,8 @@ type Key = (String, String, i64);
 struct Answer {
     /// By the clock of the gateway, and by one that is never set.
     asked_at: (Timestamp, Instant),
+    /// As in [`Wanted`].
+    revision: Option<i64>,
     iterations: Vec<Iteration>,
 }
 
@@ -43,6 +47,8 @@ pub(super) struct Wanted<'a> {
     /// The newest iteration where none is given.
     pub(super) commit: Option<&'a str>,
     pub(super) queued_at: Timestamp,
+    /// Of the stored state of the pull request, where an answer holds until that changes.
+    pub(super) revision: Option<i64>,
     /// An earlier answer did not do.
     pub(super) is_repeated: bool,
 }
@@ -70,7 +76,7 @@ impl Iterations {
         *answer = None;
         let iterations = ask().await?;
         let found = newest(&iterations, wanted.commit);
-        *answer = Some(Answer { asked_at, iterations });
+        *answer = Some(Answer { asked_at, revision: wanted.revision, iterations });
         Ok(found)
     }
 
@@ -88,7 +94,8 @@ impl Answer {
     fn find(&self, wanted: Wanted<'_>) -> Option<i64> {
         let (asked_at, since) = self.asked_at;
         // A status may be queued because there is a new iteration with the same commit.
-        let is_new_enough = wanted.queued_at <= asked_at
+        let is_known_to_hold = wanted.revision.is_some() && wanted.revision == self.revision;
+        let is_new_enough = (wanted.queued_at <= asked_at || is_known_to_hold)
             && since.elapsed() <= ANSWER_AGE_MAX
             && !wanted.is_repeated;
         newest(&self.iterations, wanted.commit).filter(|_| is_new_enough)
@@ -136,7 +143,12 @@ mod tests {
             id: 7,
             commit,
             queued_at: at(second),
+            revision: None,
             is_repeated,
+        };
+        let reported = |second, revision| Wanted {
+            revision: Some(revision),
+            ..wanted(&alone, Some("a"), second, false)
         };
         let (asked, iterations) = (Cell::new(0), Iterations::default());
         let clock = Clock::new(|| at(100));
@@ -152,6 +164,13 @@ mod tests {
             (wanted(&of_run, Some("a"), 90, true), Some(2), 5),
             (wanted(&alone, Some("c"), 90, false), None, 6),
             (wanted(&alone, Some("c"), 90, false), None, 7),
+            // The pull request was not known when the answer was asked for; then it has changed.
+            (reported(101, 5), Some(2), 8),
+            (reported(102, 5), Some(2), 8),
+            (wanted(&alone, Some("a"), 102, false), Some(2), 9),
+            (reported(102, 6), Some(2), 10),
+            (reported(103, 6), Some(2), 10),
+            (reported(103, 7), Some(2), 11),
         ] {
             let ask = async || {
                 asked.set(asked.get() + 1);

@@ -24,7 +24,9 @@ use crate::domain::summary;
 use crate::domain::time::Timestamp;
 use crate::health::{Health, ProblemKind};
 use crate::jitter;
-use crate::storage::{self, CONFLICTS_MAX, Claim, LeasedSlot, PostingCommit, Replicas, Statuses};
+use crate::storage::{
+    self, CONFLICTS_MAX, Claim, Deliveries, LeasedSlot, PostingCommit, Replicas, Statuses,
+};
 use crate::worker::{self, InFlight, Progress, Tick};
 
 const IN_FLIGHT_MAX: usize = 64;
@@ -55,6 +57,7 @@ pub struct Publish {
 #[derive(Debug)]
 struct Poster {
     statuses: Arc<dyn Statuses>,
+    deliveries: Arc<dyn Deliveries>,
     replicas: Arc<dyn Replicas>,
     changes: Changes,
     /// By organization.
@@ -77,6 +80,7 @@ impl Publish {
     ) -> Self {
         let poster = Poster {
             statuses: Arc::clone(&deps.store) as Arc<dyn Statuses>,
+            deliveries: Arc::clone(&deps.store) as Arc<dyn Deliveries>,
             replicas: Arc::clone(&deps.store) as Arc<dyn Replicas>,
             changes: deps.changes.clone(),
             identities,
@@ -119,6 +123,7 @@ impl Tick for Publish {
 /// Why an attempt ended without a post.
 enum Failure {
     Call(CallError),
+    Storage(storage::Error),
     /// No iteration of the pull request has the commit.
     NoIteration,
     /// The attempt took longer than [`ATTEMPT_MAX`].
@@ -130,6 +135,12 @@ enum Failure {
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
         Failure::Call(error)
+    }
+}
+
+impl From<storage::Error> for Failure {
+    fn from(error: storage::Error) -> Self {
+        Failure::Storage(error)
     }
 }
 
@@ -187,6 +198,7 @@ impl Poster {
                     id: *id,
                     commit: commit.as_deref(),
                     queued_at: slot.queued_at,
+                    revision: self.revision(status, *id).await?,
                     is_repeated: slot.attempts > 0,
                 };
                 let ask = async || {
@@ -222,6 +234,18 @@ impl Poster {
         }
         self.health.clear(&status.organization, ProblemKind::Calls);
         Ok(Posting::Posted { iteration })
+    }
+
+    /// The revision of what is known of the pull request of a status without a run. For those of a
+    /// run it is not needed: they are queued as soon as the pull request has changed, and the slot
+    /// keeps the iteration of the first.
+    async fn revision(&self, status: &Status, id: i64) -> Result<Option<i64>, Failure> {
+        if status.run.is_some() {
+            return Ok(None);
+        }
+        let (organization, repository) = (&status.organization, &status.repository);
+        let known = self.deliveries.known_pull_request(organization, repository, id).await?;
+        Ok(known.value.remembered.map(|_| known.revision))
     }
 
     /// The same for an answer to a comment.
@@ -278,6 +302,7 @@ impl Poster {
             Failure::StoodStill => {
                 later(None, false, false, "this process did not run for seconds".into())
             }
+            Failure::Storage(error) => later(None, false, false, error.to_string()),
             Failure::TimedOut => later(None, true, true, "the attempt took too long".into()),
             // A status does not expire while credentials are missing.
             Failure::Call(CallError::Credential(error)) => Posting::Later {

@@ -7,7 +7,7 @@ use fakes::faults::{Action, Rule, server_error_500, unavailable_503};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Env, Gateway, REPORTER, WAIT_MAX, check};
+use crate::harness::{Api, Env, Gateway, REPORTER, WAIT_MAX, check, newest_status};
 
 /// Checks that no status repeats the one before it.
 fn check_none_repeats(statuses: &[Status]) {
@@ -184,6 +184,7 @@ pub(super) async fn a_status_of_a_commit_is_shown_on_its_pull_request() {
     let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "pending").await;
+    let before = look_ups(&env);
     let reporter = Api::new(&gateway.url, REPORTER);
     for (name, project, repository) in [
         ("one", "Fabrikam", "WEB"),
@@ -200,6 +201,9 @@ pub(super) async fn a_status_of_a_commit_is_shown_on_its_pull_request() {
         env.until_status(id, &commit, name, "succeeded").await;
         env.until_commit_status(&commit, name, "succeeded").await;
     }
+    // Each replica that posts asks for itself.
+    let asked = look_ups(&env) - before;
+    assert!(asked <= gateway.each().len(), "{asked} look-ups for three statuses");
     // Nobody has this commit as a head.
     let other = env.push("main");
     for (repository, commit) in [("web", &other), ("another", &commit)] {
@@ -209,6 +213,35 @@ pub(super) async fn a_status_of_a_commit_is_shown_on_its_pull_request() {
         });
         let (_, body) = reporter.post("/v1/statuses", Some(&status)).await;
         assert_eq!(body["pull_requests"], json!([]), "{repository} {commit}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reported_status_is_shown_on_the_iteration_of_a_force_push_back() {
+    let env = Env::new(1319);
+    env.disable_ci_reports();
+    let gateway = Gateway::start(&env).await;
+    let (id, commit) = env.open("topic");
+    env.until_status(id, &commit, "unit-tests", "pending").await;
+    let reporter = Api::new(&gateway.url, REPORTER);
+    for (state, iteration) in [("pending", 1), ("succeeded", 3)] {
+        if iteration == 3 {
+            env.shell.ado(|ado| {
+                ado.force_push(&env.repository, "topic", "Other work");
+                ado.force_push_to(&env.repository, "topic", &commit);
+            });
+            env.until_delivered().await;
+            env.until_decided(&gateway.api).await;
+        }
+        let status = json!({
+            "organization": "fabrikam", "project": "Fabrikam", "repository": "web",
+            "commit": commit, "context": { "name": "scan" }, "state": state,
+        });
+        reporter.post("/v1/statuses", Some(&status)).await;
+        env.until_status(id, &commit, "scan", state).await;
+        let shown = env.shell.ado(|ado| newest_status(ado, id, &commit, "scan").unwrap().iteration);
+        assert_eq!(shown, Some(iteration), "{state}");
     }
     gateway.stop().await;
 }
