@@ -1,9 +1,24 @@
 //! Which comments hold commands that no hook told of.
 
+use std::time::Duration;
+
 use super::super::command::commands;
 use super::super::comment::Comment;
 use super::super::pull_request::PullRequest;
 use super::super::time::Timestamp;
+
+/// How long it takes until the comments of each active pull request were listed. Commands count for
+/// an hour.
+const ALL_LISTED_EVERY: Duration = Duration::from_secs(1_800);
+
+/// Whether a scan at `at`, one of those that take place every so often, lists the comments of this
+/// pull request: each takes its turn, since a list takes a call.
+pub fn lists_comments_of(id: i64, at: Timestamp, every: Duration) -> bool {
+    let every = every.as_millis().max(1);
+    let turns = (ALL_LISTED_EVERY.as_millis() / every).max(1);
+    let turn = u128::from(at.ms().unsigned_abs()) / every;
+    turn % turns == u128::from(id.unsigned_abs()) % turns
+}
 
 /// Whether the commands of a comment were missed: it was published after `since`, may be obeyed as
 /// far as it says itself, and was not acted on. `known` is what is stored of its pull request.
@@ -21,6 +36,19 @@ pub fn is_missed_command(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_comments_of_each_pull_request_are_listed_within_half_an_hour() {
+        let start = 1_790_000_000;
+        for (every, scans) in [(1, 1_800), (300, 6), (420, 4), (1_200, 1), (7_200, 1)] {
+            for id in 1..=20 {
+                let at = |scan: i64| Timestamp::from_ms((start + scan * every) * 1_000);
+                let period = Duration::from_secs(every.unsigned_abs());
+                let lists = (0..scans).filter(|scan| lists_comments_of(id, at(*scan), period));
+                assert_eq!(lists.count(), 1, "pull request {id}, a scan every {every} s");
+            }
+        }
+    }
 
     #[test]
     fn commands_that_were_not_acted_on_are_missed() {

@@ -10,7 +10,7 @@ mod pushes;
 mod refs;
 mod schedule;
 
-pub use comments::is_missed_command;
+pub use comments::{is_missed_command, lists_comments_of};
 pub use criteria::Criteria;
 pub use pull_requests::{Missed, SeenPullRequest, Urgency, missed, wants_labels};
 pub use pushes::Pushes;

@@ -51,8 +51,6 @@ const RETRY_SOON: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct CatchUp {
     target: Target,
-    /// None where a scan runs only when somebody asks for it.
-    every: Option<Duration>,
     state: Mutex<State>,
 }
 
@@ -96,8 +94,8 @@ impl CatchUp {
             oldest: None,
             pushes_read: BTreeMap::new(),
         };
-        let target = Target { context, checks, has_hooks };
-        Self { target, every, state: Mutex::new(state) }
+        let target = Target { context, checks, has_hooks, every };
+        Self { target, state: Mutex::new(state) }
     }
 
     /// The report of the last scan that this process ended.
@@ -175,7 +173,7 @@ impl CatchUp {
         state.oldest = scan.oldest();
         let asked = state.asked(scan.rechecks_required);
         state.interrupted = Some(scan);
-        let retry = self.every.map_or(RETRY, |every| RETRY.min(every));
+        let retry = self.target.every.map_or(RETRY, |every| RETRY.min(every));
         let wait = match &stop {
             Stop::Store(_) | Stop::Stopping | Stop::LeaseLost => return Err(stop),
             Stop::Paused(pause) => pause.until.since(context.now()),
@@ -224,7 +222,7 @@ impl CatchUp {
         let due_at = if state.is_asked {
             Timestamp::ZERO
         } else {
-            next_scan_at(deps.clock.now(), self.every, is_complete)
+            next_scan_at(deps.clock.now(), self.target.every, is_complete)
         };
         let changes = u32::try_from(found).unwrap_or(u32::MAX);
         let outcome = Outcome { at, changes, has_more: false, problem };
@@ -255,7 +253,7 @@ impl Reconcile for CatchUp {
     }
 
     fn every(&self) -> Option<Duration> {
-        self.every
+        self.target.every
     }
 
     async fn reconcile(&self, pass: &Pass<'_>) -> Result<Ended, Stop> {
@@ -286,7 +284,7 @@ impl Driver<CatchUp> {
     /// # Errors
     /// The store does not answer.
     pub(super) async fn after_lost_events(&self) -> Result<(), storage::Error> {
-        match self.reconciler.every {
+        match self.reconciler.target.every {
             Some(_) => self.ask(Asked::Pass).await,
             None => Ok(()),
         }
@@ -298,7 +296,7 @@ impl Driver<CatchUp> {
     /// # Errors
     /// The store does not answer.
     pub(super) async fn recheck_required(&self) -> Result<(), storage::Error> {
-        match self.reconciler.every {
+        match self.reconciler.target.every {
             Some(_) => self.ask(Asked::Recheck).await,
             None => Ok(()),
         }

@@ -12,12 +12,13 @@ use super::scan::Scan;
 use super::target::Target;
 use crate::ado::{ListedPullRequest, ListedPush};
 use crate::domain::catch_up::{
-    Criteria, FoundRefs, Heads, Missed, Pushes, differs, missed, missed_refs, wants_labels,
+    Criteria, FoundRefs, Heads, Missed, Pushes, differs, lists_comments_of, missed, missed_refs,
+    wants_labels,
 };
 use crate::domain::check::{Check, Trigger};
 use crate::domain::decision::Remembered;
 use crate::domain::fact::{CatchUpMeta, RefUpdate};
-use crate::domain::pull_request::Status;
+use crate::domain::pull_request::{PullRequest, Status};
 use crate::domain::subscription::Topic;
 use crate::domain::time::{CLOCKS_DIFFER, Timestamp};
 use crate::storage::{CatchUpDelivery, KnownRepository, WatchRow};
@@ -244,29 +245,33 @@ async fn pushes(
     Ok(Some((items, Pushes::new(list, is_complete || reaches_back))))
 }
 
-/// Comments with commands. They are listed only where hooks may have failed: by a thorough scan,
-/// and by every one where there are no hooks.
+/// Comments with commands. Those of all pull requests are listed only where hooks may have failed:
+/// by a thorough scan, and by every one where there are no hooks.
 async fn commands(
     scan: &mut Scan,
     lists: &Lists<'_>,
     of: &Comparison<'_>,
     candidates: &[Candidate],
 ) -> Result<Vec<CatchUpDelivery>, Stop> {
-    let is_due = scan.is_thorough || !of.target.has_hooks;
-    if !is_due || !of.checks.iter().any(|check| check.obeys_commands()) {
+    if !of.checks.iter().any(|check| check.obeys_commands()) {
         return Ok(Vec::new());
     }
+    let lists_all = scan.is_thorough || !of.target.has_hooks;
+    let lists_those_of = |one: &&Candidate| {
+        let PullRequest { id, status, .. } = one.listed.seen.pull_request;
+        let is_turn = |every| lists_comments_of(id, of.asked_at, every);
+        status == Status::Active && (lists_all || of.target.every.is_some_and(is_turn))
+    };
     // Which scans have listed comments is not stored, so an hour is read again each time.
     let look_back = of.asked_at.minus(LOOK_BACK);
     let read_until = of.row.read_until.map_or(look_back, |until| until.minus(OVERLAP));
     let since = look_back.min(read_until).max(of.row.since);
-    let is_active = |one: &&Candidate| one.listed.seen.pull_request.status == Status::Active;
-    let active = candidates.iter().filter(is_active);
-    let active = active.map(|Candidate { known, listed }| {
+    let chosen = candidates.iter().filter(lists_those_of);
+    let chosen = chosen.map(|Candidate { known, listed }| {
         (known.as_ref().map(|known| &known.pull_request), listed)
     });
     let repository = &of.row.repository;
-    let missed = missed_comments(scan, lists, repository, since, active.collect()).await?;
+    let missed = missed_comments(scan, lists, repository, since, chosen.collect()).await?;
     let mut found = Vec::new();
     for MissedComment { comment, listed, at } in missed {
         of.note_missed(scan, Topic::Comments, at);

@@ -1,6 +1,7 @@
 //! The organization that is scanned.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::check::Check;
 use crate::domain::time::Timestamp;
@@ -14,6 +15,8 @@ pub(super) struct Target {
     pub(super) checks: Arc<[Check]>,
     /// Hooks deliver the same events, a little after they happen.
     pub(super) has_hooks: bool,
+    /// None where it is only scanned on request.
+    pub(super) every: Option<Duration>,
 }
 
 impl Target {

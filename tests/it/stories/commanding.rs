@@ -1,6 +1,6 @@
 //! Commands in comments on pull requests: who is obeyed, what is done, and what starts nothing.
 
-use fakes::ado::{NewPullRequest, Permission};
+use fakes::ado::{NewPullRequest, Permission, SubscriptionStatus, World};
 use fakes::faults::{Action, Rule};
 use fakes::http::Response;
 use reqwest::StatusCode;
@@ -188,7 +188,7 @@ pub(super) async fn answers_are_posted_once_in_the_thread_of_the_comment() {
     let lost = Rule::new("POST", "/comments", Action::DropAfter).next(1);
     env.shell.ado(|ado| ado.faults.add(lost));
     let (thread, _) = env.shell.ado(|ado| ado.comment(id, "/status\n/help"));
-    let answers = |ado: &fakes::ado::World| {
+    let answers = |ado: &World| {
         let threads = &ado.pull_request(id).threads;
         let found = threads.iter().find(|one| one.id == thread);
         found.map_or(0, |found| found.comments.iter().filter(|one| one.by == env.identity).count())
@@ -296,5 +296,39 @@ pub(super) async fn catch_up_finds_commands_that_no_hook_told_of_and_obeys_them_
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[1].contains("acted on already"), "{told:?}");
     assert_eq!(env.starts(), 2);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn catch_up_finds_a_command_that_one_hook_of_many_lost() {
+    let env = Env::new(2713);
+    env.disable_ci_reports();
+    let gateway = env
+        .linked(|settings| {
+            settings.checks = unit_tests("");
+            settings.organization =
+                "hooks = true\nreconcile = \"1h\"\ncatch_up = \"1s\"".to_owned();
+        })
+        .await;
+    let hooks = env.until_hooks(&gateway.url, 4).await;
+    let of_comments = hooks.iter().find(|hook| hook.event_type == COMMENT).unwrap();
+    let lists = |ado: &World| ado.journal.count("GET", "/git/pullrequests?");
+    env.until("the thorough scans are over", |ado, _| lists(ado) > 2).await;
+    env.shell.ado(|ado| {
+        ado.set_subscription_status(&of_comments.id, SubscriptionStatus::DisabledByUser);
+        // With a scan each second, the comments of one pull request in 1,800 are listed by each.
+        ado.options.next_pull_request = u64::try_from(ado.now_ms()).unwrap() / 1_000 % 1_800;
+    });
+    for number in 0..60 {
+        let (id, _) = env.open(&format!("topic-{number}"));
+        env.shell.ado(|ado| ado.comment(id, "/help"));
+    }
+    let of_commands = "/v1/audit?action=command&limit=500";
+    let found = gateway
+        .api
+        .until(of_commands, |found| !found["items"].as_array().unwrap().is_empty())
+        .await;
+    let detail = found["items"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("/help"), "{found}");
     gateway.stop().await;
 }

@@ -29,6 +29,8 @@ pub struct Options {
     pub duplicate_percent: u8,
     /// The newest released api-version. The minor version after it exists in preview.
     pub newest_api_version: (u32, u32),
+    /// The least number of the next pull request: they are numbered across an organization.
+    pub next_pull_request: u64,
     /// The most changes that a page of a difference has. That of ADO is not documented.
     pub changes_per_page: usize,
     /// The most policies that a page has.
@@ -59,6 +61,7 @@ impl Default for Options {
             delivery_jitter_ms: 0,
             duplicate_percent: 0,
             newest_api_version: (7, 1),
+            next_pull_request: 1,
             changes_per_page: 2_000,
             policies_per_page: 100,
             unfiltered_lookup_limit: 100,

@@ -12,7 +12,8 @@ use crate::ado::world::World;
 impl World {
     /// Opens a pull request and returns its number.
     pub fn open_pull_request(&mut self, new: &NewPullRequest) -> u64 {
-        let id = self.pull_requests.keys().last().copied().unwrap_or(0) + 1;
+        let last = self.pull_requests.keys().last().copied().unwrap_or(0);
+        let id = self.options.next_pull_request.max(last + 1);
         let (source_ref, target_ref) = (full_name(&new.source), full_name(&new.target));
         let origin = new.fork.as_ref().unwrap_or(&new.repository);
         assert!(self.head(origin, &source_ref).is_some(), "there is no branch {source_ref}");
