@@ -164,13 +164,13 @@ fn overdue(db: &Connection, now: Timestamp, count: usize) -> rusqlite::Result<Ve
 fn claim_due(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<LeasedRun>> {
     let now = claim.now.micros();
     let mut free = Free::default();
-    let (mut leased, mut last) = (Vec::new(), (i64::MIN, 0));
+    let (mut leased, mut last) = (Vec::new(), 0);
     loop {
         let wanted = claim.limit.saturating_sub(leased.len());
         let due = due_after(db, now, last, &free, wanted)?;
         let is_end = due.len() < wanted;
-        for (due_at, is_interrupted, run) in due {
-            last = (due_at, run.number);
+        for (is_interrupted, run) in due {
+            last = run.number;
             for (group, limit) in free.uncounted(&run) {
                 let at_ci = at_ci(db, &group, now)?;
                 free.set(group, i64::from(limit) - at_ci);
@@ -185,26 +185,26 @@ fn claim_due(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<LeasedRun>> 
     }
 }
 
-/// The runs behind a due time and number in the queue, without those of checks and CIs that are
-/// full.
+/// The runs that were planned after that of a number and are due, without those of checks and CIs
+/// that are full.
 fn due_after(
     db: &Connection,
     now: i64,
-    (due_at, number): (i64, i64),
+    number: i64,
     free: &Free,
     count: usize,
-) -> rusqlite::Result<Vec<(i64, bool, Run)>> {
+) -> rusqlite::Result<Vec<(bool, Run)>> {
     let (checks, cis) = free.full();
     let (checks, cis) = (to_json(&checks)?, to_json(&cis)?);
     db.prepare_cached(
-        "SELECT number, revision, body, due_at, leased_until FROM run
-         WHERE due_at <= ?1 AND due_at >= ?2 AND (due_at > ?2 OR number > ?3)
-         AND check_key NOT IN (SELECT value FROM json_each(?4))
-         AND coalesce(ci, '') NOT IN (SELECT value FROM json_each(?5)) AND leased_until <= ?1
-         ORDER BY due_at, number LIMIT ?6",
+        "SELECT number, revision, body, leased_until FROM run INDEXED BY run_by_number
+         WHERE due_at <= ?1 AND number > ?2
+         AND check_key NOT IN (SELECT value FROM json_each(?3))
+         AND coalesce(ci, '') NOT IN (SELECT value FROM json_each(?4)) AND leased_until <= ?1
+         ORDER BY number LIMIT ?5",
     )?
-    .query_map(params![now, due_at, number, checks, cis, limit(count)], |row| {
-        Ok((row.get(3)?, row.get::<_, i64>(4)? > 0, run(row)?))
+    .query_map(params![now, number, checks, cis, limit(count)], |row| {
+        Ok((row.get::<_, i64>(3)? > 0, run(row)?))
     })?
     .collect()
 }

@@ -69,15 +69,16 @@ async fn a_change_of_an_old_revision_is_a_conflict() {
 }
 
 #[tokio::test]
-async fn a_failed_attempt_says_when_its_run_is_due() {
+async fn a_failed_attempt_says_when_its_run_is_due_and_it_keeps_its_place_in_the_queue() {
     for bench in Bench::all().await {
         bench.plan(1, &[make::run(1, "a", 'a')]).await;
+        bench.plan(2, &[make::run(2, "b", 'a')]).await;
         let leased = claimed(&bench, 0, 1).await.remove(0);
         let failed = Run { attempts: 1, ..make::moved(&leased.run, State::Planned, 1) };
         assert_eq!(attempted(&bench, &leased, failed, Some(10)).await, Commit::Committed);
-        assert!(claimed(&bench, 9, 1).await.is_empty());
-        let again = claimed(&bench, 10, 1).await.remove(0);
-        assert_eq!((again.run.attempts, again.lease.number), (1, 2));
+        assert_eq!(checks(&claimed(&bench, 9, 9).await), ["b"]);
+        let again = claimed(&bench, 39, 1).await.remove(0);
+        assert_eq!((again.run.check.as_str(), again.run.attempts, again.lease.number), ("a", 1, 2));
     }
 }
 

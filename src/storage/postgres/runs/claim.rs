@@ -29,14 +29,14 @@ pub(super) async fn claim_due(
 ) -> Result<Vec<LeasedRun>, Failure> {
     let now = claim.now.micros();
     let mut free = Free::default();
-    let (mut leased, mut last) = (Vec::new(), (i64::MIN, 0));
+    let (mut leased, mut last) = (Vec::new(), 0);
     loop {
         let wanted = claim.limit.saturating_sub(leased.len());
         let due = due_after(db, now, last, &free, wanted).await?;
         let is_end = due.len() < wanted;
-        last = due.last().map_or(last, |(due_at, due)| (*due_at, due.run.number));
+        last = due.last().map_or(last, |due| due.run.number);
         count_free(db, &due, now, &mut free).await?;
-        let chosen = due.into_iter().map(|(_, due)| due).filter(|due| free.take(&due.run));
+        let chosen = due.into_iter().filter(|due| free.take(&due.run));
         let chosen = chosen.collect();
         leased.extend(lease(db, chosen, "due_at", claim, holder).await?);
         if is_end || leased.len() >= claim.limit {
@@ -69,30 +69,30 @@ fn due(row: &Row, leased_until: usize) -> Result<Due, Failure> {
     Ok(Due { run: run(row, 0)?, is_interrupted })
 }
 
-/// The runs behind a due time and number in the queue, without those of checks and CIs that are
-/// full.
+/// The runs that were planned after that of a number and are due, without those of checks and CIs
+/// that are full.
 async fn due_after(
     db: &Db,
     now: i64,
-    (due_at, number): (i64, i64),
+    number: i64,
     free: &Free,
     count: usize,
-) -> Result<Vec<(i64, Due)>, Failure> {
+) -> Result<Vec<Due>, Failure> {
     let (checks, cis) = free.full();
     let checks: Vec<_> = checks.into_iter().map(text).collect();
     let cis: Vec<_> = cis.into_iter().map(text).collect();
-    let sql = "SELECT number, revision, body, due_at, leased_until FROM run
-        WHERE due_at <= $1 AND (due_at, number) > ($2, $3)
-        AND leased_until <= $1 AND check_key <> ALL($4) AND coalesce(ci, '') <> ALL($5)
-        ORDER BY due_at, number LIMIT $6";
-    let rows = db.rows(sql, params![now, due_at, number, checks, cis, limit(count)]).await?;
-    rows.iter().map(|row| Ok((get(row, 3)?, due(row, 4)?))).collect()
+    let sql = "SELECT number, revision, body, leased_until FROM run
+        WHERE due_at <= $1 AND number > $2
+        AND leased_until <= $1 AND check_key <> ALL($3) AND coalesce(ci, '') <> ALL($4)
+        ORDER BY number LIMIT $5";
+    let rows = db.rows(sql, params![now, number, checks, cis, limit(count)]).await?;
+    rows.iter().map(|row| due(row, 3)).collect()
 }
 
 /// Adds the groups of these runs to `free`.
-async fn count_free(db: &Db, due: &[(i64, Due)], now: i64, free: &mut Free) -> Result<(), Failure> {
+async fn count_free(db: &Db, due: &[Due], now: i64, free: &mut Free) -> Result<(), Failure> {
     let mut groups: BTreeMap<Group, u32> = BTreeMap::new();
-    for (group, limit) in due.iter().flat_map(|(_, due)| free.uncounted(&due.run)) {
+    for (group, limit) in due.iter().flat_map(|due| free.uncounted(&due.run)) {
         groups.entry(group).or_insert(limit);
     }
     if groups.is_empty() {

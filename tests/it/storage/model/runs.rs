@@ -157,7 +157,9 @@ impl Model {
             *of_ci.entry(row.run.ci.clone()).or_default() += 1;
         }
         let mut leased = Vec::new();
-        for number in self.due(claim, |row| row.due_at) {
+        let mut due = self.due(claim, |row| row.due_at);
+        due.sort();
+        for number in due {
             let row = self.runs.get_mut(&number).expect("it was found");
             let of_check = of_check.entry(row.run.check.clone()).or_default();
             let of_ci = of_ci.entry(row.run.ci.clone()).or_default();
