@@ -19,7 +19,7 @@ use super::proxies::{SetupError, use_proxies};
 use super::rate_headers::{RateHeaders, retry_after};
 use super::{Credential, Error, Options, Throttle};
 use crate::clock::Clock;
-use crate::domain::status::cut;
+use crate::domain::text::cut;
 use crate::secret::Secret;
 
 /// The REST version in which every documented call here is generally available.

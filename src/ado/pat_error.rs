@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::domain::status::cut;
+use crate::domain::text::cut;
 
 /// Who can resolve it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use crate::domain::event::Repository;
 use crate::domain::id::RunId;
 use crate::domain::run::{OfPullRequest, Run, State, Targets, Verdict};
 use crate::domain::runner_lease::RunnerLeases;
+use crate::domain::steps::Steps;
 use crate::domain::time::Timestamp;
 use crate::secret::Secret;
 
@@ -101,6 +102,7 @@ impl Sample {
             cancel_attempts: None,
             ci_problem: None,
             reports: 0,
+            steps: Steps::default(),
             created_at: Timestamp::ZERO,
             updated_at: Timestamp::ZERO,
             overdue_at: Timestamp::ZERO,

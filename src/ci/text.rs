@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::domain::status::cut;
+use crate::domain::text::cut;
 use crate::secret::Secret;
 
 /// Characters of the CI's words that go into a status.

@@ -55,6 +55,8 @@ pub mod repository_names;
 pub mod run;
 /// The keys by which runs are grouped.
 pub mod run_keys;
+/// The states of a run, and who may report what.
+pub mod run_state;
 /// Runs that runners take.
 pub mod runner;
 /// For how long a runner has a run.
@@ -63,9 +65,13 @@ pub mod runner_lease;
 pub mod slot;
 /// The statuses that Azure DevOps should show for a run.
 pub mod status;
+/// What happened to a run.
+pub mod steps;
 /// Service-hook subscriptions: desired, found, and the plan.
 pub mod subscription;
 /// One status for all of a pull request.
 pub mod summary;
+/// Text of others as one line.
+pub mod text;
 /// Points in time.
 pub mod time;

@@ -4,81 +4,17 @@
 //! back, whatever is reported and when.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::event::{Repository, short};
 use super::id::RunId;
+pub use super::run_state::{Reported, Sender, State};
 use super::runner_lease::RunnerLeases;
+use super::steps::{Step, Steps, What};
+use super::text::cut;
 use super::time::Timestamp;
-
-/// The state of a run: `planned → dispatched → running →` one of the final states.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    Planned,
-    Dispatched,
-    Running,
-    Succeeded,
-    Failed,
-    Errored,
-    Cancelled,
-    TimedOut,
-    Superseded,
-}
-
-impl State {
-    /// Every state, in the usual order.
-    pub const ALL: [State; 9] = [
-        State::Planned,
-        State::Dispatched,
-        State::Running,
-        State::Succeeded,
-        State::Failed,
-        State::Errored,
-        State::Cancelled,
-        State::TimedOut,
-        State::Superseded,
-    ];
-
-    /// Whether the run has ended; a final state never changes.
-    pub fn is_final(self) -> bool {
-        !matches!(self, State::Planned | State::Dispatched | State::Running)
-    }
-
-    /// Whether the CI gave a result, which may be shown again for the same commit.
-    pub fn is_verdict(self) -> bool {
-        matches!(self, State::Succeeded | State::Failed)
-    }
-
-    /// The name in answers, logs and the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            State::Planned => "planned",
-            State::Dispatched => "dispatched",
-            State::Running => "running",
-            State::Succeeded => "succeeded",
-            State::Failed => "failed",
-            State::Errored => "errored",
-            State::Cancelled => "cancelled",
-            State::TimedOut => "timed_out",
-            State::Superseded => "superseded",
-        }
-    }
-
-    /// The state of that name.
-    pub fn parse(text: &str) -> Option<State> {
-        State::ALL.into_iter().find(|state| state.as_str() == text)
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
-    }
-}
 
 /// The pull request of a run, as it was when the run was planned.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,6 +114,8 @@ pub struct Run {
     /// Reports that changed it.
     #[serde(default)]
     pub reports: u32,
+    #[serde(default)]
+    pub steps: Steps,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     /// Without a final report by then, the run is timed out.
@@ -186,6 +124,33 @@ pub struct Run {
 
 /// After so many reports that changed a run only a final one is applied.
 const REPORTS_MAX: u32 = 1_000;
+/// Of the reports that did not count so many are remembered: each is written for its own sake.
+const REFUSED_MAX: usize = 8;
+/// The most characters of what is remembered of a step.
+const WORDS_CHARS_MAX: usize = 200;
+
+impl Run {
+    /// This run with one more step, which has led to its state and its reason.
+    pub fn with_step(mut self, what: What, at: Timestamp) -> Run {
+        let words = cut(&self.reason, WORDS_CHARS_MAX);
+        self.steps.push(Step { at, what, state: self.state, words, skipped: 0 });
+        self
+    }
+
+    /// This run with a report that did not count, for this reason; nothing else changes. None where
+    /// enough of these are remembered.
+    pub fn with_refused(&self, report: &Report, why: &str, at: Timestamp) -> Option<Run> {
+        let is_refused = |step: &&Step| matches!(step.what, What::RefusedReport { .. });
+        if self.steps.iter().filter(is_refused).count() >= REFUSED_MAX {
+            return None;
+        }
+        let what = What::RefusedReport { by: report.sender, reported: report.state };
+        let words = cut(why, WORDS_CHARS_MAX);
+        let mut next = self.clone();
+        next.steps.push(Step { at, what, state: self.state, words, skipped: 0 });
+        Some(next)
+    }
+}
 
 /// What a CI runner reports about a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,46 +175,10 @@ impl Report {
     }
 }
 
-/// Who sent a report, as its token proves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sender {
-    /// The run itself, with its own token.
-    Runner,
-    /// The runner that has or had the lease with this number, with the token of that lease.
-    Lease(u32),
-    /// Somebody with an API token that may report on every run.
-    Reporter,
-    /// The CI, in its answer to a question of the gateway.
-    Ci,
-}
-
-/// The states that a CI may report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reported {
-    Running,
-    Succeeded,
-    Failed,
-    Errored,
-    Cancelled,
-}
-
 impl Report {
     /// Whether it would end the run.
     pub fn is_final(&self) -> bool {
         State::from(self.state).is_final()
-    }
-}
-
-impl From<Reported> for State {
-    fn from(reported: Reported) -> State {
-        match reported {
-            Reported::Running => State::Running,
-            Reported::Succeeded => State::Succeeded,
-            Reported::Failed => State::Failed,
-            Reported::Errored => State::Errored,
-            Reported::Cancelled => State::Cancelled,
-        }
     }
 }
 
@@ -298,7 +227,7 @@ pub fn advance(run: &Run, report: &Report, now: Timestamp) -> Advance {
     }
     next.reports = run.reports.saturating_add(1);
     next.updated_at = now;
-    Advance::To(Box::new(next))
+    Advance::To(Box::new(next.with_step(What::Report { by: report.sender }, now)))
 }
 
 /// Why this sender may not end a run; none where it may.
@@ -331,12 +260,12 @@ pub fn end(run: &Run, state: State, reason: String, now: Timestamp) -> Advance {
         updated_at: now,
         ..run.clone()
     };
-    Advance::To(Box::new(ended))
+    Advance::To(Box::new(ended.with_step(What::Ended, now)))
 }
 
 /// The rerun of a run: a new run, with a new idempotency key.
 pub fn rerun(run: &Run, id: RunId, who: &str, now: Timestamp) -> Run {
-    Run {
+    let rerun = Run {
         id,
         number: 0,
         revision: 0,
@@ -351,11 +280,13 @@ pub fn rerun(run: &Run, id: RunId, who: &str, now: Timestamp) -> Run {
         cancel_attempts: None,
         ci_problem: None,
         reports: 0,
+        steps: Steps::default(),
         created_at: now,
         updated_at: now,
         overdue_at: now.plus(Duration::from_millis(run.timeout_ms)),
         ..run.clone()
-    }
+    };
+    rerun.with_step(What::Planned, now)
 }
 
 /// The answer of a CI to the request to start a run.

@@ -44,6 +44,7 @@ pub(in crate::domain) fn run(state: State) -> Run {
         cancel_attempts: None,
         ci_problem: None,
         reports: 0,
+        steps: Steps::default(),
         created_at: NOW,
         updated_at: NOW,
         overdue_at: later(7_200),
@@ -447,4 +448,23 @@ fn a_report_keeps_what_an_earlier_one_says_that_was_not_applied() {
     let expected = report(Reported::Failed, None, Some("https://ci.example/11"));
     assert_eq!(ended.after(Some(&held)), expected);
     assert_eq!(bare.clone().after(None), bare);
+}
+
+#[test]
+fn a_run_remembers_its_steps_and_eight_reports_that_did_not_count() {
+    let planned = run(State::Planned);
+    let mut refused = to(advance(&planned, &report(Reported::Failed), NOW));
+    let late = Report { sender: Sender::Lease(2), ..report(Reported::Succeeded) };
+    let why = not(advance(&refused, &late, NOW));
+    for _ in 0..8 {
+        refused = refused.with_refused(&late, &why, NOW).unwrap();
+    }
+    assert_eq!(refused.with_refused(&late, &why, NOW), None);
+    let what: Vec<_> = refused.steps.iter().map(|step| step.what.as_str()).collect();
+    assert_eq!(what, [&["report"][..], &["refused_report"; 8]].concat());
+    let stored = serde_json::to_string(&refused.steps).unwrap();
+    assert_eq!(serde_json::from_str::<Steps>(&stored).unwrap(), refused.steps);
+    let again = rerun(&refused, RunId(Uuid::from_u128(2)), "jo", NOW);
+    let words: Vec<_> = again.steps.iter().map(|step| step.words.as_str()).collect();
+    assert_eq!(words, [again.reason.as_str()]);
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::run::{self, Advance, Run, State};
 use super::run_keys::check_key;
 use super::runner_lease::{RunnerLease, RunnerLeases};
+use super::steps::What;
 use super::time::Timestamp;
 
 /// So many leases a run has at most. Runners that give a run back again and again would else keep
@@ -56,14 +57,15 @@ pub fn waiting_words(labels: &[String]) -> String {
 pub fn take(run: &Run, runner: &str, lease: Duration, now: Timestamp) -> Run {
     let number = run.attempts.saturating_add(1);
     let held = RunnerLease { runner: runner.to_owned(), number, expires_at: now.plus(lease) };
-    Run {
+    let taken = Run {
         runner: RunnerLeases { is_offered: false, held: Some(held), lost: run.runner.lost },
         attempts: number,
         reason: format!("taken by runner {runner}"),
         updated_at: now,
         overdue_at: now.plus(Duration::from_millis(run.timeout_ms)),
         ..run.clone()
-    }
+    };
+    taken.with_step(What::Lease, now)
 }
 
 /// What a heartbeat does.
@@ -137,7 +139,7 @@ pub fn expire(run: &Run, now: Timestamp) -> Result<Run, Timestamp> {
 
 /// Its runner has not ended it: it is dispatched again.
 fn planned_again(run: &Run, reason: String, lost: u32, now: Timestamp) -> Run {
-    Run {
+    let planned = Run {
         state: State::Planned,
         reason,
         description: None,
@@ -145,7 +147,8 @@ fn planned_again(run: &Run, reason: String, lost: u32, now: Timestamp) -> Run {
         runner: RunnerLeases { lost, ..RunnerLeases::default() },
         updated_at: now,
         ..run.clone()
-    }
+    };
+    planned.with_step(What::Lease, now)
 }
 
 #[cfg(test)]

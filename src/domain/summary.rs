@@ -6,6 +6,7 @@
 use super::check::Check;
 use super::pull_request::PullRequest;
 use super::status::{self, Context, Shown, Status, Target};
+use super::text::cut;
 
 const GENRE: &str = "azdo-gateway";
 const NAME: &str = "summary";
@@ -54,7 +55,7 @@ pub fn summarize(statuses: &[Status]) -> Option<Status> {
     let summary = Status {
         context: context(),
         state,
-        description: status::cut(&description, status::DESCRIPTION_CHARS_MAX),
+        description: cut(&description, status::DESCRIPTION_CHARS_MAX),
         url: wrong.first().and_then(|status| status.url.clone()),
         run: None,
         ..(*first).clone()

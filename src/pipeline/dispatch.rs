@@ -4,7 +4,7 @@
 //! stored with the run. One that may have started it is looked up first, where the CI can be asked.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
@@ -14,6 +14,7 @@ use crate::ci::{self, Systems};
 use crate::deps::Deps;
 use crate::domain::follow::{Question, doubt, not_found, question};
 use crate::domain::run::{self, Advance, Run, Started, State};
+use crate::domain::steps::What;
 use crate::domain::time::Timestamp;
 use crate::storage::{Claim, LeasedRun};
 use crate::worker::{self, InFlight, Progress, Tick};
@@ -77,6 +78,7 @@ impl Starter {
     /// Starts a run, or finds out whether an attempt before has started it.
     async fn proceed(&self, leased: LeasedRun) {
         let (run, can) = (leased.run.clone(), self.at_ci.systems.abilities(&leased.run.ci));
+        let asked_at = Instant::now();
         let answer = if leased.is_interrupted && can.finds && run.look_ups.is_none() {
             let reason = "the gateway stopped while it asked".to_owned();
             Answer::Started(Err(ci::Error::Ambiguous { reason, retry_after: None }))
@@ -85,7 +87,14 @@ impl Starter {
         } else {
             Answer::Started(self.start(&run).await)
         };
-        let stored = self.at_ci.commit(leased, |run, now| self.after(run, &answer, now)).await;
+        let ms = u32::try_from(asked_at.elapsed().as_millis()).unwrap_or(u32::MAX);
+        let decide = |run: &Run, now| match self.after(run, &answer, now) {
+            Next::Change(next, due_at) => {
+                Next::change(next.with_step(What::Attempt { ms }, now), due_at)
+            }
+            postponed => postponed,
+        };
+        let stored = self.at_ci.commit(leased, decide).await;
         if let Some(run) = stored {
             let attempt = run.attempts;
             tracing::info!(run = %run.id, check = run.check, state = run.state.as_str(), attempt,

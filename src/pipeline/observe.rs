@@ -20,7 +20,7 @@ use crate::domain::follow::obeys_hints;
 use crate::domain::id::RunId;
 use crate::domain::report_rate::ReportRate;
 use crate::domain::run::{self, Advance, Report, Run, State};
-use crate::domain::status::cut;
+use crate::domain::text::cut;
 use crate::domain::time::Timestamp;
 use crate::storage::{CONFLICTS_MAX, Changed, Commit, Error, RunCommit, Runs, change_run};
 use crate::worker::{self, Notifiers, Progress, Tick};
@@ -109,6 +109,9 @@ impl Observe {
         let decide = |run: &Run| run::advance(run, report, now);
         let changed = change_run(self.runs.as_ref(), id, decide).await;
         let is_applied = matches!(changed, Ok(Changed::To(_)));
+        if let Ok(Changed::Not(run, why)) = &changed {
+            self.remember_refused(run, report, why, now).await;
+        }
         if !is_applied {
             recent.rate = before;
         }
@@ -117,6 +120,18 @@ impl Observe {
             recent.held = held;
         }
         changed
+    }
+
+    /// Notes in the run that a report did not count. Where that cannot be stored nothing but the
+    /// note is lost.
+    async fn remember_refused(&self, run: &Run, report: &Report, why: &str, now: Timestamp) {
+        let Some(run) = run.with_refused(report, why, now) else { return };
+        let id = run.id;
+        match self.runs.commit_run(RunCommit { run, lease: None, due_at: None }).await {
+            Ok(Commit::Committed) => self.changes.run(id),
+            Ok(Commit::Conflict | Commit::LeaseLost) => {}
+            Err(error) => tracing::warn!(run = %id, "a refused report is not noted: {error}"),
+        }
     }
 
     /// Keeps a report that would change the run, in place of an older one.

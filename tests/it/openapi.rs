@@ -43,6 +43,9 @@ async fn answers_have_the_documented_properties() {
             assert_eq!(names(&item), documented, "{schema}");
         }
     }
+    let run = gateway.api.items("/v1/runs").await[0]["id"].as_str().unwrap().to_owned();
+    let run = gateway.api.get(&format!("/v1/runs/{run}")).await;
+    assert_eq!(names(&run["steps"][0]), names(&schemas["RunStep"]["properties"]));
     let path = "/v1/organizations/fabrikam/explain?project=Fabrikam&repository=web&pull_request=";
     let explained = gateway.api.get(&format!("{path}{id}")).await;
     assert_eq!(names(&explained["items"][0]), names(&schemas["Finding"]["properties"]));

@@ -6,7 +6,7 @@ use super::repository::repository;
 use super::wire;
 use crate::domain::comment::{Author, Comment};
 use crate::domain::event::Repository;
-use crate::domain::status::cut;
+use crate::domain::text::cut;
 use crate::domain::time::Timestamp;
 
 /// Characters of the name of an author.

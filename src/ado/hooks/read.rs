@@ -14,7 +14,7 @@ use super::{Delivered, NotUnderstood};
 use crate::ado::subscriptions::topic_of;
 use crate::domain::event::{Event, Repository};
 use crate::domain::fact::Fact;
-use crate::domain::status::cut;
+use crate::domain::text::cut;
 use crate::domain::time::Timestamp;
 
 /// Event types of Azure DevOps have at most 50 characters. They appear in answers and logs.

@@ -1,6 +1,6 @@
 //! The last line of a command's output, as the text of a status.
 
-use crate::domain::status::cut;
+use crate::domain::text::cut;
 use crate::printable::is_harmful;
 
 /// Descriptions of reports are cut at this many characters.

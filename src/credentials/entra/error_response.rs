@@ -7,7 +7,7 @@ use url::form_urlencoded;
 
 use super::advice::{Context, Remedy, advise, is_known};
 use super::error::{Error, Refusal};
-use crate::domain::status::cut;
+use crate::domain::text::cut;
 use crate::secret::Secret;
 
 const DESCRIPTION_CHARS_MAX: usize = 300;

@@ -27,6 +27,7 @@ use super::question::{Answers, Question};
 use super::run::{OfPullRequest, Run, State};
 use super::runner_lease::RunnerLeases;
 use super::status::Status;
+use super::steps::{Steps, What};
 use super::time::Timestamp;
 
 /// What became of a delivery.
@@ -216,7 +217,7 @@ struct Plan<'a> {
 }
 
 fn plan(check: &Check, plan: Plan<'_>, id: RunId, now: Timestamp) -> Run {
-    Run {
+    let run = Run {
         id,
         number: 0,
         revision: 0,
@@ -246,12 +247,14 @@ fn plan(check: &Check, plan: Plan<'_>, id: RunId, now: Timestamp) -> Run {
         cancel_attempts: None,
         ci_problem: None,
         reports: 0,
+        steps: Steps::default(),
         created_at: now,
         updated_at: now,
         overdue_at: now.plus(Duration::from_millis(
             u64::try_from(check.timeout.as_millis()).unwrap_or(u64::MAX),
         )),
-    }
+    };
+    run.with_step(What::Planned, now)
 }
 
 /// Whether `run` is one of `check`.

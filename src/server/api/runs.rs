@@ -10,7 +10,8 @@ use super::resource::{ItemResult, ListResult, Resource};
 use crate::deps::Deps;
 use crate::domain::audit::Action;
 use crate::domain::id::RunId;
-use crate::domain::run::{Run, State};
+use crate::domain::run::{Run, Sender, State};
+use crate::domain::steps::{Step, What};
 use crate::pipeline::observe::Observe;
 use crate::server::auth::Operator;
 use crate::server::problem::Problem;
@@ -40,7 +41,7 @@ impl Resource for Runs {
 
     async fn show(runs: &Self::Source, id: &str) -> ItemResult {
         let Ok(id) = id.parse() else { return Ok(None) };
-        Ok(runs.run(id).await?.as_ref().map(render))
+        Ok(runs.run(id).await?.as_ref().map(with_steps))
     }
 }
 
@@ -115,5 +116,41 @@ fn render(run: &Run) -> Value {
         "updated_at": run.updated_at,
         "overdue_at": run.overdue_at,
         "url": run.url,
+    })
+}
+
+fn with_steps(run: &Run) -> Value {
+    let mut rendered = render(run);
+    if let Some(fields) = rendered.as_object_mut() {
+        fields.insert("steps".to_owned(), run.steps.iter().map(step).collect());
+    }
+    rendered
+}
+
+/// A step of a run. `by` is who sent a report: `run`, `lease 2`, `reporter` or `ci`.
+fn step(step: &Step) -> Value {
+    let by = |sender| match sender {
+        Sender::Runner => "run".to_owned(),
+        Sender::Lease(number) => format!("lease {number}"),
+        Sender::Reporter => "reporter".to_owned(),
+        Sender::Ci => "ci".to_owned(),
+    };
+    let (ms, by, reported) = match step.what {
+        What::Attempt { ms } => (Some(ms), None, None),
+        What::Report { by: sender } => (None, Some(by(sender)), Some(step.state)),
+        What::RefusedReport { by: sender, reported } => {
+            (None, Some(by(sender)), Some(State::from(reported)))
+        }
+        What::Planned | What::Lease | What::Ended => (None, None, None),
+    };
+    json!({
+        "at": step.at,
+        "what": step.what.as_str(),
+        "state": step.state,
+        "words": step.words,
+        "ms": ms,
+        "by": by,
+        "reported": reported,
+        "skipped": step.skipped,
     })
 }

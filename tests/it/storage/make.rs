@@ -9,6 +9,7 @@ use azdo_gateway::domain::pull_request::PullRequest;
 use azdo_gateway::domain::run::{OfPullRequest, Run, State, Targets, Verdict};
 use azdo_gateway::domain::runner_lease::RunnerLeases;
 use azdo_gateway::domain::status::{Context, Shown, Status, Target};
+use azdo_gateway::domain::steps::Steps;
 use azdo_gateway::domain::time::Timestamp;
 use azdo_gateway::secret::Sealed;
 use azdo_gateway::storage::{
@@ -149,6 +150,7 @@ pub(crate) fn run(number: u128, check: &str, commit: char) -> Run {
         cancel_attempts: None,
         ci_problem: None,
         reports: 0,
+        steps: Steps::default(),
         created_at: at(0),
         updated_at: at(0),
         overdue_at: at(3_600),

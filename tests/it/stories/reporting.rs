@@ -153,6 +153,14 @@ pub(super) async fn reports_after_the_final_one_are_answered_200_and_not_applied
         assert_eq!((last.status, &last.body["applied"]), (Some(200), &json!(false)));
         assert!(last.body["reason"].as_str().unwrap().starts_with(expected), "{}", last.body);
         env.until_status(id, &commit, "unit-tests", "succeeded").await;
+        let run = gateway.api.get(&format!("/v1/runs/{run}")).await;
+        let steps = run["steps"].as_array().unwrap();
+        let what: Vec<_> = steps.iter().map(|step| step["what"].as_str().unwrap()).collect();
+        // A report may be faster than the answer to the attempt.
+        assert_eq!((what[0], what.last()), ("planned", Some(&"refused_report")), "{run}");
+        assert_eq!(what.iter().filter(|what| **what == "attempt").count(), 1, "{run}");
+        let words = steps.last().unwrap()["words"].as_str().unwrap();
+        assert!(words.starts_with(expected), "{run}");
     }
     env.check_invariants();
     gateway.stop().await;
