@@ -172,22 +172,31 @@ impl Patterns {
     }
 }
 
-/// Why an active pull request does not match a check.
-struct Mismatch {
-    /// A clause, without capital letter and full stop.
-    why: String,
+/// Why a check does not run on a pull request or a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The key of the configuration that it does not match, if it is one.
+    pub key: Option<&'static str>,
+    /// A clause, without capital letter and full stop, such as `it is a draft (drafts = false)`.
+    pub why: String,
     /// Nothing but a change of the pull request by a person makes it match; otherwise it may match
     /// later.
-    is_permanent: bool,
+    pub is_permanent: bool,
 }
 
 impl Mismatch {
-    fn permanent(why: impl Into<String>) -> Result<(), Self> {
-        Err(Self { why: why.into(), is_permanent: true })
+    /// That of a key of the configuration.
+    pub fn of(key: &'static str, why: impl Into<String>) -> Self {
+        Self { key: Some(key), why: why.into(), is_permanent: false }
     }
 
-    fn temporary(why: impl Into<String>) -> Result<(), Self> {
-        Err(Self { why: why.into(), is_permanent: false })
+    /// That of no key.
+    pub fn other(why: impl Into<String>) -> Self {
+        Self { key: None, why: why.into(), is_permanent: false }
+    }
+
+    fn permanent(self) -> Self {
+        Self { is_permanent: true, ..self }
     }
 }
 
@@ -225,12 +234,12 @@ impl Check {
     /// Whether a watched, active pull request matches.
     ///
     /// # Errors
-    /// Why it does not match: a clause, such as `it is a draft (drafts = false)`.
-    pub fn admits(&self, pull_request: &PullRequest) -> Result<(), String> {
-        self.match_pull_request(pull_request).map_err(|mismatch| mismatch.why)?;
+    /// Why it does not match.
+    pub fn admits(&self, pull_request: &PullRequest) -> Result<(), Mismatch> {
+        self.match_pull_request(pull_request)?;
         // A required check ignores `[skip ci]`: otherwise a commit message could open the merge.
         match self.skips(pull_request).filter(|_| !self.required) {
-            Some(spelling) => Err(format!("its text contains {spelling} (skip_ci = true)")),
+            Some(spelling) => Err(contains(spelling)),
             None => Ok(()),
         }
     }
@@ -280,20 +289,19 @@ impl Check {
         let branch = pull_request.target_branch();
         if !self.target_branches.matches(branch) {
             let wanted = self.target_branches.listed();
-            return Mismatch::permanent(format!(
-                "target branch {branch} does not match target_branches [{wanted}]"
-            ));
+            let why = format!("target branch {branch} does not match target_branches [{wanted}]");
+            return Err(Mismatch::of("target_branches", why).permanent());
         }
         if pull_request.is_draft && !self.drafts {
-            return Mismatch::temporary("it is a draft (drafts = false)");
+            return Err(Mismatch::of("drafts", "it is a draft (drafts = false)"));
         }
         match self.forks {
             // Never permanent: otherwise a pull request from a fork could be merged unchecked.
             Forks::Ignore if pull_request.is_fork => {
-                return Mismatch::temporary("it comes from a fork (forks = \"ignore\")");
+                return Err(Mismatch::of("forks", "it comes from a fork (forks = \"ignore\")"));
             }
             Forks::Approve if !pull_request.is_trusted() => {
-                return Mismatch::temporary(self.waits_for_approval());
+                return Err(Mismatch::of("forks", self.waits_for_approval()));
             }
             _ => {}
         }
@@ -304,10 +312,10 @@ impl Check {
             // Unknown labels must not open the merge.
             if self.required && !pull_request.labels_known {
                 let why = "its labels are not known yet: catch-up reads them";
-                return Mismatch::temporary(why);
+                return Err(Mismatch::of("labels", why));
             }
-            let wanted = self.labels.join(", ");
-            return Mismatch::permanent(format!("it has none of the labels [{wanted}]"));
+            let why = format!("it has none of the labels [{}]", self.labels.join(", "));
+            return Err(Mismatch::of("labels", why).permanent());
         }
         Ok(())
     }
@@ -315,11 +323,12 @@ impl Check {
     /// Whether a push to a branch of a watched repository matches.
     ///
     /// # Errors
-    /// Why it does not match: a clause, such as `it is a draft (drafts = false)`.
-    pub fn admits_branch(&self, branch: &str, messages: &[String]) -> Result<(), String> {
+    /// Why it does not match.
+    pub fn admits_branch(&self, branch: &str, messages: &[String]) -> Result<(), Mismatch> {
         if !self.branches.matches(branch) {
             let wanted = self.branches.listed();
-            return Err(format!("branch {branch} does not match branches [{wanted}]"));
+            let why = format!("branch {branch} does not match branches [{wanted}]");
+            return Err(Mismatch::of("branches", why));
         }
         self.admits_messages(messages.iter())
     }
@@ -327,16 +336,16 @@ impl Check {
     /// Whether no commit message contains `[skip ci]`, or the check does not honour it.
     ///
     /// # Errors
-    /// The spelling that was found, as a clause.
+    /// The spelling that was found.
     pub fn admits_messages<'a>(
         &self,
         mut messages: impl Iterator<Item = &'a String>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Mismatch> {
         if !self.skip_ci {
             return Ok(());
         }
         match messages.find_map(|message| skips_ci(message)) {
-            Some(spelling) => Err(format!("its text contains {spelling} (skip_ci = true)")),
+            Some(spelling) => Err(contains(spelling)),
             None => Ok(()),
         }
     }
@@ -369,6 +378,10 @@ const SKIP_CI: [&str; 13] = [
     "skip-checks:true",
     "***no_ci***",
 ];
+
+fn contains(spelling: &str) -> Mismatch {
+    Mismatch::of("skip_ci", format!("its text contains {spelling} (skip_ci = true)"))
+}
 
 fn skips_ci(message: &str) -> Option<&'static str> {
     let message = message.to_lowercase();

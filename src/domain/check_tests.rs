@@ -220,7 +220,12 @@ fn mismatches_have_a_reason() {
     for (change, expected) in table {
         let (mut check, mut seen) = (check(), pull_request());
         change(&mut check, &mut seen);
-        assert_eq!(check.admits(&seen), expected.map_err(str::to_owned), "{seen:?}");
+        let found = check.admits(&seen);
+        if let Err(Mismatch { key: Some(key), why, .. }) = &found {
+            assert!(why.contains(key), "{why} names {key}");
+        }
+        let found = found.map_err(|mismatch| mismatch.why);
+        assert_eq!(found, expected.map_err(str::to_owned), "{seen:?}");
     }
 }
 
@@ -230,10 +235,12 @@ fn unknown_labels_do_not_exempt_a_pull_request_from_a_required_check() {
     let required = Check { labels: labels.clone(), required: true, ..check() };
     let without_labels = PullRequest { labels_known: false, ..pull_request() };
     let why = "its labels are not known yet: catch-up reads them".to_owned();
-    assert_eq!(required.admits(&without_labels), Err(why));
+    let admits =
+        |check: &Check, seen: &PullRequest| check.admits(seen).map_err(|mismatch| mismatch.why);
+    assert_eq!(admits(&required, &without_labels), Err(why));
     assert_eq!(required.exempts(&without_labels), None);
     let none = "it has none of the labels [e2e]".to_owned();
-    assert_eq!(required.admits(&pull_request()), Err(none.clone()));
+    assert_eq!(admits(&required, &pull_request()), Err(none.clone()));
     assert_eq!(required.exempts(&pull_request()), Some(none.clone()));
     // Whatever its labels are, it is not the branch that is waited for.
     let elsewhere = PullRequest { target_ref: "refs/heads/topic".into(), ..without_labels.clone() };
@@ -242,7 +249,7 @@ fn unknown_labels_do_not_exempt_a_pull_request_from_a_required_check() {
     assert_eq!(required.admits(&labelled), Ok(()));
     // Nobody waits for a check that is not required.
     let other = Check { required: false, ..required };
-    assert_eq!(other.admits(&without_labels), Err(none));
+    assert_eq!(admits(&other, &without_labels), Err(none));
 }
 
 #[test]
@@ -250,7 +257,7 @@ fn every_spelling_that_skips_ci_is_found_in_any_case() {
     for spelling in SKIP_CI {
         for message in [spelling.to_owned(), format!("Fix\n\n{} now", spelling.to_uppercase())] {
             let refusal = check().admits_branch("main", &[message]).unwrap_err();
-            assert_eq!(refusal, format!("its text contains {spelling} (skip_ci = true)"));
+            assert_eq!(refusal.why, format!("its text contains {spelling} (skip_ci = true)"));
         }
     }
     for message in ["skip ci", "[skipci]", "[ skip ci ]", "NO_CI", ""] {
@@ -270,7 +277,8 @@ fn skip_ci_counts_in_the_newest_commit_only() {
 #[test]
 fn a_branch_that_does_not_match_is_named() {
     let refusal = check().admits_branch("topic", &[]).unwrap_err();
-    assert_eq!(refusal, "branch topic does not match branches [main]");
+    let why = "branch topic does not match branches [main]";
+    assert_eq!(refusal, Mismatch::of("branches", why));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! They stand apart so that every branch can be read, and tested in microseconds: no async, I/O,
 //! HTTP, SQL, clock or randomness in here; `now` and new ids are arguments.
 
+/// What deliveries are about.
+pub mod about;
 /// Entries of the audit log.
 pub mod audit;
 /// How long to wait before the next attempt.
@@ -13,6 +15,8 @@ pub mod catch_up;
 pub mod changed_files;
 /// A configured check, and what matches it.
 pub mod check;
+/// What a decision came to about one check.
+pub mod check_outcome;
 /// Commands in comments, such as `/retest`.
 pub mod command;
 /// Comments on pull requests.

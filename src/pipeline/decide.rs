@@ -268,6 +268,7 @@ fn quarantine(delivery: &LeasedDelivery, why: &str, now: Timestamp) -> DecisionC
         former_name: None,
         pull_request_revision: 0,
         ref_revisions: Vec::new(),
+        about: Vec::new(),
         now,
     }
 }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use super::error::Error;
 use super::lease::{Claim, Commit, Lease, Versioned};
 use super::page::{Page, Paged};
+use crate::domain::check_outcome::CheckOutcome;
 use crate::domain::decision::{Decision, KnownPullRequest, KnownRef, Outcome, Source};
 use crate::domain::event::Repository;
 use crate::domain::fact::CatchUpMeta;
@@ -69,6 +70,8 @@ pub struct DecisionCommit {
     pub pull_request_revision: i64,
     /// Of the refs that the decision remembers, by name.
     pub ref_revisions: Vec<(String, i64)>,
+    /// The keys of what the delivery is about (`domain::about`).
+    pub about: Vec<i64>,
     pub now: Timestamp,
 }
 
@@ -90,6 +93,8 @@ pub struct Delivery {
     pub outcome: Outcome,
     pub reason: String,
     pub decided_at: Option<Timestamp>,
+    /// What was decided about each check that it concerns.
+    pub checks: Vec<CheckOutcome>,
     pub runs: Vec<RunId>,
 }
 
@@ -100,6 +105,9 @@ pub struct DeliveryFilter {
     pub event_type: Option<String>,
     pub outcome: Option<Outcome>,
     pub source: Option<Source>,
+    /// The key of what they are about (`domain::about`); those that wait for a decision are not
+    /// found by it.
+    pub about: Option<i64>,
 }
 
 /// Deliveries and the decisions about them.

@@ -43,6 +43,8 @@ async fn answers_have_the_documented_properties() {
             assert_eq!(names(&item), documented, "{schema}");
         }
     }
+    let started = gateway.api.items("/v1/deliveries?outcome=started").await;
+    assert_eq!(names(&started[0]["checks"][0]), names(&schemas["CheckOutcome"]["properties"]));
     let run = gateway.api.items("/v1/runs").await[0]["id"].as_str().unwrap().to_owned();
     let run = gateway.api.get(&format!("/v1/runs/{run}")).await;
     assert_eq!(names(&run["steps"][0]), names(&schemas["RunStep"]["properties"]));

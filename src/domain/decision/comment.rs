@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::super::audit::{Action, Actor, Entry, Outcome as Ended, Via};
 use super::super::check::{Check, Forks, Trigger};
+use super::super::check_outcome::CheckOutcome;
 use super::super::command::{COMMANDS_MAX, Command, commands};
 use super::super::comment::Comment;
 use super::super::event::{Event, short};
@@ -414,7 +415,7 @@ impl Work<'_> {
         let (questions, shown_again) = (step.questions, step.shown_again);
         self.decision.questions.extend(questions);
         self.decision.shown_again.extend(shown_again);
-        let mut run = started.map_err(|obstacle| obstacle.why)?;
+        let mut run = started.map_err(|obstacle| obstacle.mismatch.why)?;
         let who = self.comment.author.name();
         run.reason = format!("{word} by {who} at {}", short(&run.commit));
         run.description = Some(format!("Queued: {word} by {who}"));
@@ -425,6 +426,7 @@ impl Work<'_> {
         };
         self.end_where(is_replaced, |old, now| run::supersede(old, &run, now));
         self.started.push(run.id);
+        self.decision.checks.push(CheckOutcome::started(&run, ""));
         self.known.runs.push(run.clone());
         self.decision.planned.push(run);
         Ok(())
@@ -533,7 +535,7 @@ impl Work<'_> {
             Some(run) => format!("{} is {} ({})", check.name, run.state, run.reason),
             None => match check.admits(&self.next) {
                 Ok(()) => format!("{} has not run", check.name),
-                Err(why) => format!("{} has not run: {why}", check.name),
+                Err(mismatch) => format!("{} has not run: {}", check.name, mismatch.why),
             },
         };
         let all: Vec<_> = self.checks.iter().map(of).collect();

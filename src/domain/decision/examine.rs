@@ -98,10 +98,10 @@ impl Step<'_> {
             Status::Abandoned => return not("the pull request is abandoned".into()),
             Status::Completed => return not("the pull request is completed".into()),
         }
-        if let Err(why) = check.admits(self.next) {
+        if let Err(mismatch) = check.admits(self.next) {
             return match check.exempts(self.next) {
                 Some(why) => exempt(why),
-                None => not(why),
+                None => not(mismatch.why),
             };
         }
         let Some(commit) = self.commit() else {

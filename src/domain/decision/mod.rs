@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use super::audit;
 use super::check::Check;
+use super::check_outcome::CheckOutcome;
 use super::event::{Event, Repository};
 use super::fact::CatchUpMeta;
 use super::id::RunId;
@@ -181,6 +182,8 @@ pub struct Decision {
     /// Statuses of required checks that do not run: not applicable, or pending. A live run in the
     /// same slot takes precedence.
     pub without_run: Vec<Status>,
+    /// What it comes to for each check that it concerns.
+    pub checks: Vec<CheckOutcome>,
     /// What people did, for the audit log.
     pub audit: Vec<audit::Entry>,
 }
@@ -201,6 +204,7 @@ impl Decision {
             shown_again: Vec::new(),
             polled: Vec::new(),
             without_run: Vec::new(),
+            checks: Vec::new(),
             audit: Vec::new(),
         }
     }

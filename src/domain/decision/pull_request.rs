@@ -4,7 +4,8 @@
 //! Level-triggered where possible: a fact that is delivered twice changes nothing the second time.
 
 use super::super::changed_files::{Base, ChangedFiles, Comparison};
-use super::super::check::{Check, Trigger};
+use super::super::check::{Check, Mismatch, Trigger};
+use super::super::check_outcome::CheckOutcome;
 use super::super::event::{Event, Repository, short};
 use super::super::id::RunId;
 use super::super::pull_request::{PullRequest, Status, changes};
@@ -89,7 +90,7 @@ pub fn on_pull_request(
         Some(since) => was_there_before(seen, since),
         None => step.reason(event),
     };
-    let Step { shown_again, without_run, questions, .. } = step;
+    let Step { shown_again, without_run, questions, checks, .. } = step;
     let outcome = if planned.is_empty() { Outcome::Ignored } else { Outcome::Started };
     Decision {
         questions,
@@ -98,6 +99,7 @@ pub fn on_pull_request(
         ended,
         shown_again,
         without_run,
+        checks,
         ..Decision::nothing(outcome, event, reason)
     }
 }
@@ -141,6 +143,8 @@ pub(super) struct Step<'a> {
     pub(super) questions: Vec<Question>,
     /// One finding per check, for the reason.
     found: Vec<String>,
+    /// The same as data.
+    checks: Vec<CheckOutcome>,
 }
 
 impl<'a> Step<'a> {
@@ -163,6 +167,7 @@ impl<'a> Step<'a> {
             without_run: vec![],
             questions: vec![],
             found: vec![],
+            checks: vec![],
         }
     }
 }
@@ -184,11 +189,12 @@ impl Step<'_> {
                             self.end_live(check, |old| run::supersede(old, &run, self.now)),
                         );
                     }
-                    self.found.push(format!("{} started{}", check.name, self.although(check)));
+                    let although = self.although(check);
+                    self.note_started(&run, &although);
                     planned.push(run);
                 }
                 Err(obstacle) => {
-                    let why = &obstacle.why;
+                    let why = &obstacle.mismatch.why;
                     let cancelled = match obstacle.reused.as_deref().filter(|_| check.supersede) {
                         Some(result) => {
                             self.end_live(check, |old| run::supersede(old, result, self.now))
@@ -197,7 +203,7 @@ impl Step<'_> {
                     };
                     let shown = self.show_without_run(check, &obstacle, &cancelled);
                     ended.extend(cancelled);
-                    self.found.push(format!("{} not started{shown}: {why}", check.name));
+                    self.note_not_started(check, shown, &obstacle.mismatch);
                 }
             }
         }
@@ -224,6 +230,17 @@ impl Step<'_> {
         self.next.source_commit.clone()
     }
 
+    fn note_started(&mut self, run: &Run, although: &str) {
+        self.found.push(format!("{} started{although}", run.check));
+        self.checks.push(CheckOutcome::started(run, although));
+    }
+
+    /// `shown` is the addition to the reason that says what Azure DevOps shows instead.
+    fn note_not_started(&mut self, check: &Check, shown: &str, mismatch: &Mismatch) {
+        self.found.push(format!("{} not started{shown}: {}", check.name, mismatch.why));
+        self.checks.push(CheckOutcome::not_started(&check.name, mismatch));
+    }
+
     /// The addition to a reason where a required check ignores `[skip ci]`.
     fn although(&self, check: &Check) -> String {
         let ignored = match check.skips(self.next).filter(|_| check.required) {
@@ -244,6 +261,7 @@ impl Step<'_> {
                 let why = "the pull request was abandoned".to_owned();
                 if let Advance::To(run) = run::end(run, State::Cancelled, why, self.now) {
                     self.found.push(format!("{} cancelled", run.check));
+                    self.checks.push(CheckOutcome::cancelled(&run));
                     ended.push(*run);
                 }
             }
@@ -254,12 +272,10 @@ impl Step<'_> {
             }
             match self.start(check, Occasion::New) {
                 Ok(run) => {
-                    self.found.push(format!("{} started", check.name));
+                    self.note_started(&run, "");
                     planned.push(run);
                 }
-                Err(Obstacle { why, .. }) => {
-                    self.found.push(format!("{} not started: {why}", check.name));
-                }
+                Err(Obstacle { mismatch, .. }) => self.note_not_started(check, "", &mismatch),
             }
         }
         (planned, ended)
@@ -304,9 +320,9 @@ impl Step<'_> {
     }
 
     pub(super) fn start(&mut self, check: &Check, occasion: Occasion) -> Result<Run, Obstacle> {
-        check.admits(self.next).map_err(Obstacle::other)?;
+        check.admits(self.next).map_err(Obstacle::of)?;
         let Some(commit) = &self.next.source_commit else {
-            return Err(Obstacle::other("the delivery does not name its source commit".into()));
+            return Err(Obstacle::other("the delivery does not name its source commit"));
         };
         let known = match occasion {
             Occasion::New => None,
@@ -324,10 +340,11 @@ impl Step<'_> {
         if let Some(result) = self.reusable(check, commit).cloned() {
             let why = already(&result, self.next.id);
             self.show_result(&result);
-            return Err(Obstacle { reused: Some(Box::new(result)), ..Obstacle::other(why) });
+            let obstacle = Obstacle::of(Mismatch::of("reuse_results", why));
+            return Err(Obstacle { reused: Some(Box::new(result)), ..obstacle });
         }
         if let Some(why) = self.path_mismatch(check) {
-            return Err(Obstacle { is_by_path: true, ..Obstacle::other(why) });
+            return Err(Obstacle { is_by_path: true, ..Obstacle::of(Mismatch::of("paths", why)) });
         }
         let work = Plan {
             organization: self.observation.organization,
@@ -460,8 +477,7 @@ impl Step<'_> {
 
 /// Why a check does not start.
 pub(super) struct Obstacle {
-    /// A clause.
-    pub(super) why: String,
+    pub(super) mismatch: Mismatch,
     /// None of the changed files matches.
     pub(super) is_by_path: bool,
     /// The run whose result is shown instead.
@@ -469,8 +485,12 @@ pub(super) struct Obstacle {
 }
 
 impl Obstacle {
-    fn other(why: String) -> Self {
-        Self { why, is_by_path: false, reused: None }
+    fn of(mismatch: Mismatch) -> Self {
+        Self { mismatch, is_by_path: false, reused: None }
+    }
+
+    fn other(why: impl Into<String>) -> Self {
+        Self::of(Mismatch::other(why))
     }
 }
 

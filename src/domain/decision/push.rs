@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::changed_files::{Base, ChangedFiles, Comparison};
-use super::super::check::{Check, Trigger};
+use super::super::check::{Check, Mismatch, Trigger};
+use super::super::check_outcome::CheckOutcome;
 use super::super::event::{Event, Repository, short};
 use super::super::fact::{Push, RefUpdate};
 use super::super::id::RunId;
@@ -233,6 +234,7 @@ impl Step<'_, '_> {
                 let why = format!("{} was deleted", update.name);
                 if let Advance::To(run) = run::end(run, State::Cancelled, why, self.now) {
                     found.push(format!("{} cancelled", run.check));
+                    decision.checks.push(CheckOutcome::cancelled(&run));
                     decision.ended.push(*run);
                 }
             }
@@ -253,9 +255,13 @@ impl Step<'_, '_> {
                 None => {}
                 Some(Ok((run, although))) => {
                     found.push(format!("{} started{although}", check.name));
+                    decision.checks.push(CheckOutcome::started(&run, &although));
                     decision.planned.push(run);
                 }
-                Some(Err(why)) => found.push(format!("{} not started: {why}", check.name)),
+                Some(Err(mismatch)) => {
+                    found.push(format!("{} not started: {}", check.name, mismatch.why));
+                    decision.checks.push(CheckOutcome::not_started(&check.name, &mismatch));
+                }
             }
         }
         found
@@ -268,7 +274,7 @@ impl Step<'_, '_> {
         check: &Check,
         commit: &str,
         questions: &mut Vec<Question>,
-    ) -> Option<Result<(Run, String), String>> {
+    ) -> Option<Result<(Run, String), Mismatch>> {
         let At { observation, push, update, known } = self.at;
         let admitted = match update.branch() {
             Some(branch) if check.is_on(Trigger::Push) => {
@@ -279,8 +285,8 @@ impl Step<'_, '_> {
             }
             _ => return None,
         };
-        if let Err(why) = admitted {
-            return Some(Err(why));
+        if let Err(mismatch) = admitted {
+            return Some(Err(mismatch));
         }
         let ran = |run: &Run| is_of(run, check) && run.commit == commit;
         let is_answered = || known.runs.iter().any(|run| answers(run, check, commit));
@@ -299,11 +305,12 @@ impl Step<'_, '_> {
                 Source::Hook => late,
             };
         if has_run {
-            return Some(Err(format!("it has already run on {}", short(commit))));
+            let why = format!("it has already run on {}", short(commit));
+            return Some(Err(Mismatch::other(why)));
         }
         let files = self.at.changed_files(check, commit, questions);
         if let Some(why) = files.as_ref().and_then(|files| files.mismatch(check)) {
-            return Some(Err(why));
+            return Some(Err(Mismatch::of("paths", why)));
         }
         let although = although_unknown(check, files.as_ref());
         let work = Plan {

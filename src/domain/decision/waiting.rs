@@ -47,7 +47,7 @@ impl Step<'_> {
         let by_path = if admitted.is_ok() { self.path_mismatch(check) } else { None };
         let (state, why) = match (check.exempts(self.next).or(by_path), admitted) {
             (Some(why), _) => (Shown::NotApplicable, format!("Not applicable: {why}")),
-            (None, Err(why)) => (Shown::Pending, format!("Waits: {why}")),
+            (None, Err(mismatch)) => (Shown::Pending, format!("Waits: {}", mismatch.why)),
             (None, Ok(())) => (Shown::Pending, WAITS_FOR_A_PUSH.to_owned()),
         };
         let organization = self.observation.organization;
@@ -71,7 +71,7 @@ impl Step<'_> {
         if self.known.runs.iter().any(|run| goes_on(&run) && !is_cancelled(&run)) {
             return "";
         }
-        let by_path = obstacle.is_by_path.then(|| obstacle.why.clone());
+        let by_path = obstacle.is_by_path.then(|| obstacle.mismatch.why.clone());
         let exempted = check.exempts(self.next).or(by_path);
         let (state, why, addition) = match (exempted, check.admits(self.next)) {
             (Some(why), _) if check.required => {
@@ -79,12 +79,12 @@ impl Step<'_> {
             }
             // A status not applicable from before must not remain when the pull request is
             // published or approved.
-            (None, Err(why)) if awaits_approval || self.may_be_shown_as_exempt() => {
+            (None, Err(mismatch)) if awaits_approval || self.may_be_shown_as_exempt() => {
                 if let Some(run) = self.answer(check, &commit).cloned() {
                     self.shown_again.push(run);
                     return "";
                 }
-                (Shown::Pending, format!("Waits: {why}"), "")
+                (Shown::Pending, format!("Waits: {}", mismatch.why), "")
             }
             _ => return "",
         };

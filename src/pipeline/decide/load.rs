@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::{Decider, quarantine};
 use crate::ado::hooks::Delivered;
+use crate::domain::about;
 use crate::domain::check::Check;
 use crate::domain::comment::Comment;
 use crate::domain::decision::{
@@ -59,6 +60,7 @@ impl Decider {
         let mut commit = DecisionCommit {
             repository: delivered.repository.clone(),
             former_name: delivered.former_name.clone(),
+            about: about::keys(organization, &delivered.fact),
             ..quarantine(delivery, "", now)
         };
         match &delivered.fact {

@@ -8,9 +8,12 @@ use super::finish;
 use super::paging::{Parameters, rendered};
 use super::resource::{ItemResult, ListResult, Resource};
 use crate::deps::Deps;
+use crate::domain::about::{commit_subject, key};
 use crate::domain::audit::Action;
+use crate::domain::check_outcome::CheckOutcome;
 use crate::domain::decision::{Outcome, Source};
 use crate::domain::id::DeliveryId;
+use crate::domain::run_keys::{pull_request_subject, ref_subject};
 use crate::server::auth::Operator;
 use crate::server::problem::Problem;
 use crate::storage::{self, Delivery, DeliveryFilter, Page};
@@ -20,7 +23,16 @@ pub(super) struct Deliveries;
 impl Resource for Deliveries {
     const PATH: &'static str = "/v1/deliveries";
     const NAME: &'static str = "delivery";
-    const FILTERS: &'static [&'static str] = &["organization", "event_type", "outcome", "source"];
+    const FILTERS: &'static [&'static str] = &[
+        "organization",
+        "event_type",
+        "outcome",
+        "source",
+        "repository_id",
+        "pull_request",
+        "ref",
+        "commit",
+    ];
     type Source = dyn storage::Deliveries;
 
     async fn list(deliveries: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
@@ -31,6 +43,7 @@ impl Resource for Deliveries {
             event_type: parameters.get("event_type"),
             outcome: parameters.parse_with("outcome", outcomes, Outcome::parse)?,
             source: parameters.parse_with("source", sources, Source::parse)?,
+            about: about(parameters)?,
         };
         Ok(rendered(deliveries.deliveries(filter, page).await?, render))
     }
@@ -77,6 +90,40 @@ pub(super) async fn replay(
     .await
 }
 
+/// The key of what the deliveries are about: one pull request, ref or commit.
+fn about(parameters: &Parameters) -> Result<Option<i64>, Problem> {
+    let all = ["pull_request", "ref", "commit"];
+    let mut named = all.into_iter().filter_map(|name| Some((name, parameters.get(name)?)));
+    let needed = |name: &str, with: &str| {
+        let missing = || Problem::field(name, format!("it is needed where {with} is given"));
+        parameters.get(name).ok_or_else(missing)
+    };
+    let Some((name, value)) = named.next() else {
+        return match parameters.get("repository_id") {
+            Some(_) => Err(Problem::field("repository_id", "pull_request or ref is needed, too")),
+            None => Ok(None),
+        };
+    };
+    if let Some((other, _)) = named.next() {
+        return Err(Problem::field(other, format!("only one of {} may be given", all.join(", "))));
+    }
+    let organization = needed("organization", name)?;
+    let subject = match name {
+        "commit" => commit_subject(&value.to_lowercase()),
+        "ref" => ref_subject(&needed("repository_id", name)?, &value),
+        _ => {
+            let id = parameters.parse(name, "the number of a pull request")?.unwrap_or_default();
+            pull_request_subject(&needed("repository_id", name)?, id)
+        }
+    };
+    Ok(Some(key(&organization, &subject)))
+}
+
+fn check(outcome: &CheckOutcome) -> Value {
+    let CheckOutcome { check, started, run, why, key } = outcome;
+    json!({ "check": check, "started": started, "run": run, "why": why, "key": key })
+}
+
 fn render(delivery: &Delivery) -> Value {
     json!({
         "id": delivery.id,
@@ -88,6 +135,7 @@ fn render(delivery: &Delivery) -> Value {
         "event": delivery.event,
         "outcome": delivery.outcome.as_str(),
         "reason": delivery.reason,
+        "checks": delivery.checks.iter().map(check).collect::<Vec<_>>(),
         "runs": delivery.runs,
         "subscription": delivery.subscription,
         "notification": delivery.notification,

@@ -80,7 +80,7 @@ const NUMBERED: Table = Table { key: "id", is_numbered: true, ..EMPTY };
 const BY_ORGANIZATION: Table = Table { key: "organization", ignores_case: true, ..EMPTY };
 
 /// In the order in which they are moved.
-pub const TABLES: [Table; 25] = [
+pub const TABLES: [Table; 26] = [
     Table { name: "subscription", integers: "id", texts: "organization scope guid", ..NUMBERED },
     // PostgreSQL has the bodies in a table of their own.
     Table {
@@ -97,8 +97,10 @@ pub const TABLES: [Table; 25] = [
         key: "delivery",
         integers: "delivery decided_at",
         texts: "outcome event reason",
+        json: "checks",
         ..EMPTY
     },
+    Table { name: "about", key: "delivery subject", integers: "delivery subject", ..EMPTY },
     Table {
         name: "repository",
         key: "organization id",

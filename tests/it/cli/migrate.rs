@@ -52,13 +52,13 @@ fn the_schema_of_a_file_is_migrated_when_asked() {
     let config = config(&format!("sqlite:{}", file.display()), "");
     config.run(&["migrate", "--check"]).with(1);
     assert!(!file.exists(), "a check creates nothing");
-    check_schema(&config, 6);
+    check_schema(&config, 7);
 }
 
 #[test]
 fn the_schema_of_a_postgres_is_migrated_when_asked() {
     let database = Database::create();
-    check_schema(&config(&database.url(), database.password()), 5);
+    check_schema(&config(&database.url(), database.password()), 6);
 }
 
 #[test]

@@ -80,6 +80,7 @@ async fn a_decision_on_changed_state_is_a_conflict_and_can_be_repeated() {
                 decision,
                 repository: None,
                 former_name: None,
+                about: Vec::new(),
                 pull_request_revision: revision,
                 ref_revisions: vec![("refs/heads/main".into(), revision)],
                 now: at(1),

@@ -65,6 +65,13 @@ async fn deliveries_are_found_by_every_filter() {
         assert_eq!(found(DeliveryFilter { outcome, ..all() }).await, [3, 2]);
         let source = Some(Source::Replay);
         assert!(found(DeliveryFilter { source, ..all() }).await.is_empty());
+        let decided = bench.store.deliveries(all(), Page { limit: 9, before: None }).await.unwrap();
+        let received_at = decided.items[2].received_at;
+        let about = Some(received_at.micros() % make::SUBJECTS);
+        assert_eq!(found(DeliveryFilter { about, ..all() }).await, [1]);
+        let outcome = Some(Outcome::Pending);
+        assert!(found(DeliveryFilter { about, outcome, ..all() }).await.is_empty());
+        assert!(found(DeliveryFilter { about: Some(-1), ..all() }).await.is_empty());
     }
 }
 

@@ -1,6 +1,7 @@
 //! Values to store: small, numbered, and equal when made from equal numbers.
 
 use azdo_gateway::domain::audit::{Action, Actor, Entry, Outcome as Ended, Via};
+use azdo_gateway::domain::check_outcome::CheckOutcome;
 use azdo_gateway::domain::decision::{Decision, Outcome, Remembered, RememberedRef};
 use azdo_gateway::domain::event::{Event, Repository};
 use azdo_gateway::domain::fact::CatchUpMeta;
@@ -172,12 +173,16 @@ pub(super) fn moved(run: &Run, state: State, second: i64) -> Run {
     Run { state, reason: format!("moved to {state}"), updated_at: at(second), ..run.clone() }
 }
 
+/// How many things the deliveries are about that [`decision`] decides.
+pub(super) const SUBJECTS: i64 = 3;
+
 /// A decision that plans and ends runs, and nothing else.
 pub(super) fn decision(of: &LeasedDelivery, planned: &[Run], ended: &[Run]) -> DecisionCommit {
     let outcome = if planned.is_empty() { Outcome::Ignored } else { Outcome::Started };
     let decision = Decision {
         planned: planned.to_vec(),
         ended: ended.to_vec(),
+        checks: planned.iter().map(|run| CheckOutcome::started(run, "")).collect(),
         ..Decision::nothing(outcome, Event::PullRequestPushed, "decided by a test")
     };
     DecisionCommit {
@@ -188,6 +193,7 @@ pub(super) fn decision(of: &LeasedDelivery, planned: &[Run], ended: &[Run]) -> D
         former_name: None,
         pull_request_revision: 0,
         ref_revisions: Vec::new(),
+        about: vec![of.received_at.micros() % SUBJECTS],
         now: at(1),
     }
 }

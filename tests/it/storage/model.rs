@@ -9,6 +9,7 @@ mod runs;
 use std::collections::BTreeMap;
 
 use azdo_gateway::domain::audit::Entry;
+use azdo_gateway::domain::check_outcome::CheckOutcome;
 use azdo_gateway::domain::decision::{Outcome, Remembered, Source};
 use azdo_gateway::domain::delivery;
 use azdo_gateway::domain::id::{DeliveryId, RunId};
@@ -54,6 +55,8 @@ pub(super) struct Row {
     /// Of a body that is JSON.
     event: Option<String>,
     pub(super) outcome: Outcome,
+    pub(super) checks: Vec<CheckOutcome>,
+    pub(super) about: Vec<i64>,
     /// While it waits for a decision.
     pub(super) work: Option<Work>,
 }
@@ -97,6 +100,8 @@ impl Model {
             key,
             event: call.is_json.then(|| call.event.clone()),
             outcome: ended.map_or(Outcome::Pending, |(outcome, _)| outcome),
+            checks: Vec::new(),
+            about: Vec::new(),
             work: None,
         });
     }
@@ -112,7 +117,9 @@ impl Model {
     pub(super) fn replay(&mut self, id: DeliveryId, now: Timestamp) -> Option<DeliveryId> {
         let row = self.deliveries.get(&id.0)?.clone();
         let (source, outcome) = (Source::Replay, Outcome::Pending);
-        Some(self.insert(Row { source, received_at: now, key: None, outcome, ..row }))
+        let (checks, about) = (Vec::new(), Vec::new());
+        let row = Row { source, received_at: now, key: None, outcome, checks, about, ..row };
+        Some(self.insert(row))
     }
 
     /// Leases and attempts, in the order of ids.
@@ -168,6 +175,7 @@ impl Model {
         }
         let row = self.deliveries.get_mut(&commit.lease.id.0).expect("its lease is held");
         (row.outcome, row.work) = (decision.outcome, None);
+        (row.checks, row.about) = (decision.checks.clone(), commit.about.clone());
         if let Some(remembered) = remembered {
             let id = remembered.pull_request.id;
             let revision = self.revision(id) + 1;

@@ -1,6 +1,7 @@
 //! Which checks an event matches: by branch, label, fork and skip_ci.
 
 use fakes::ado::NewPullRequest;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::harness::{Api, Env, Gateway, REPORTER, check, payloads};
@@ -20,7 +21,58 @@ async fn a_pull_request_starts_only_the_checks_that_match_its_target_branch() {
     let started = gateway.api.items("/v1/deliveries?outcome=started").await;
     let reason = started[0]["reason"].as_str().unwrap();
     assert!(reason.contains("on-main started; on-release not started:"), "{reason}");
+    let run = &started[0]["runs"][0];
+    assert_eq!(
+        started[0]["checks"],
+        json!([
+            { "check": "on-main", "started": true, "run": run, "why": "", "key": null },
+            {
+                "check": "on-release", "started": false, "run": null,
+                "why": "target branch main does not match target_branches [release/*]",
+                "key": "target_branches",
+            },
+        ])
+    );
     env.check_invariants();
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+pub(super) async fn deliveries_are_found_by_what_they_are_about_also_those_that_started_nothing() {
+    let env = Env::new(312);
+    let gateway = Gateway::start(&env).await;
+    let (id, commit) = env.open("topic");
+    let (_, other) = env.open("other");
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    env.shell.ado(|ado| ado.vote(id, &env.identity, 10));
+    env.until_delivered().await;
+    env.until_idle(&gateway.api).await;
+    let found = async |query: String| -> Vec<String> {
+        let items = gateway.api.items(&format!("/v1/deliveries?{query}")).await;
+        items.iter().map(|item| item["event"].as_str().unwrap().to_owned()).collect()
+    };
+    let of = format!("organization=Fabrikam&repository_id={}", env.repository);
+    let about = found(format!("{of}&pull_request={id}")).await;
+    assert!(about.contains(&"pull_request_opened".to_owned()), "{about:?}");
+    assert!(about.contains(&"pull_request_voted".to_owned()), "{about:?}");
+    assert_eq!(found(format!("{of}&ref=refs/heads/topic")).await, ["branch_created"]);
+    let of_commit = found(format!("organization=fabrikam&commit={}", commit.to_uppercase())).await;
+    assert_eq!(of_commit.len(), about.len() + 1, "{of_commit:?} and the push");
+    assert!(!found(format!("organization=fabrikam&commit={other}")).await.is_empty());
+    assert!(found(format!("{of}&pull_request=999")).await.is_empty());
+    assert!(found(format!("organization=contoso&commit={commit}")).await.is_empty());
+    for (query, field) in [
+        ("pull_request=7".to_owned(), "organization"),
+        ("organization=fabrikam&pull_request=7".to_owned(), "repository_id"),
+        (format!("{of}&pull_request=seven"), "pull_request"),
+        (format!("{of}&pull_request=7&commit={commit}"), "commit"),
+        (of.clone(), "repository_id"),
+    ] {
+        let path = format!("/v1/deliveries?{query}");
+        let (status, problem) = gateway.api.call(Method::GET, &path, None).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{query}");
+        assert_eq!(problem["errors"][0]["field"], field, "{query}: {problem}");
+    }
     gateway.stop().await;
 }
 

@@ -61,6 +61,7 @@ on_postgres! {
     }
     /// What a decision knows of earlier events: labels, and names of repositories.
     check_matching {
+        deliveries_are_found_by_what_they_are_about_also_those_that_started_nothing,
         a_check_with_labels_starts_when_the_pull_request_gets_one,
         a_check_applies_to_its_repository_after_a_rename,
     }

@@ -18,6 +18,7 @@ const DELIVERIES: &str = "WITH old AS (
             AND NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.delivery = delivery.id)
             AND id < (SELECT max(id) FROM delivery)
         ORDER BY id FOR UPDATE SKIP LOCKED),
+    subjects AS (DELETE FROM about USING old WHERE about.delivery = old.id),
     decisions AS (DELETE FROM decision USING old WHERE decision.delivery = old.id),
     bodies AS (DELETE FROM body_of_other_days AS body USING old WHERE body.delivery = old.id)
     DELETE FROM delivery USING old WHERE delivery.id = old.id";

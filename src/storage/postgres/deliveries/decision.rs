@@ -167,11 +167,21 @@ pub(super) async fn commit(db: &Db, commit: &DecisionCommit) -> Result<Commit, F
 
 async fn decide(db: &Db, commit: &DecisionCommit) -> Result<(), Failure> {
     let Decision { outcome, event, reason, .. } = &commit.decision;
-    let sql = "INSERT INTO decision (delivery, outcome, event, reason, decided_at)
-        VALUES ($1, $2, $3, $4, $5)";
+    // The ids of what it is about are a part of the statement, so that they cost no other one.
+    let sql = "WITH about AS (
+            INSERT INTO about (delivery, subject) SELECT $1, subject FROM unnest($7) AS subject)
+        INSERT INTO decision (delivery, outcome, event, reason, decided_at, checks)
+        VALUES ($1, $2, $3, $4, $5, $6)";
+    let checks = match commit.decision.checks.as_slice() {
+        [] => None,
+        checks => Some(to_json(&checks)?),
+    };
+    let checks = checks.as_deref().map(text);
     let (id, now) = (commit.lease.id.0, commit.now.micros());
     let (outcome, event) = (text(outcome.as_str()), text(event.as_str()));
-    db.execute(sql, params![id, outcome, event, text(reason), now]).await?;
+    let reason = text(reason);
+    let row = params![id, outcome, event, reason, now, checks, commit.about];
+    db.execute(sql, row).await?;
     Ok(())
 }
 

@@ -8,13 +8,13 @@ use crate::domain::delivery::PENDING_REASON;
 use crate::domain::id::{DeliveryId, RunId};
 use crate::storage::postgres::engine::db::{Db, params};
 use crate::storage::postgres::engine::failure::Failure;
-use crate::storage::postgres::engine::rows::{get, parsed, time, time_maybe};
+use crate::storage::postgres::engine::rows::{from_json, get, parsed, time, time_maybe};
 use crate::storage::postgres::engine::search::{Keys, Search, Where};
 use crate::storage::{Delivery, DeliveryFilter, Page, Paged};
 
 const DELIVERY: &str = "SELECT delivery.id, delivery.organization, hook, source, received_at,
         subscription.guid, notification, event_type, created_at, body_bytes, decision.event,
-        decision.outcome, decision.reason, decision.decided_at,
+        decision.outcome, decision.reason, decision.decided_at, decision.checks,
         ARRAY(SELECT run.id FROM run WHERE run.delivery = delivery.id ORDER BY run.number)
     FROM delivery LEFT JOIN decision ON decision.delivery = delivery.id
     LEFT JOIN subscription ON subscription.id = delivery.subscription";
@@ -23,7 +23,8 @@ fn delivery_row(row: &Row) -> Result<Delivery, Failure> {
     let (source, outcome): (&str, Option<&str>) = (get(row, 3)?, get(row, 11)?);
     let outcome = outcome.unwrap_or(Outcome::Pending.as_str());
     let reason: Option<String> = get(row, 12)?;
-    let runs: Vec<&[u8]> = get(row, 14)?;
+    let checks: Option<&str> = get(row, 14)?;
+    let runs: Vec<&[u8]> = get(row, 15)?;
     let run = |id: &[u8]| {
         Uuid::from_slice(id).map(RunId).map_err(|error| Failure::Value(error.to_string()))
     };
@@ -42,6 +43,7 @@ fn delivery_row(row: &Row) -> Result<Delivery, Failure> {
         outcome: parsed(outcome, Outcome::parse(outcome))?,
         reason: reason.unwrap_or_else(|| PENDING_REASON.into()),
         decided_at: time_maybe(row, 13)?,
+        checks: checks.map_or_else(|| Ok(Vec::new()), from_json)?,
         runs: runs.into_iter().map(run).collect::<Result<_, _>>()?,
     })
 }
@@ -74,21 +76,24 @@ const USUAL_TYPES: [&str; 5] = [
 ];
 
 fn delivery_search(filter: &DeliveryFilter) -> Search {
-    let DeliveryFilter { organization, event_type, outcome, source } = filter.clone();
+    let DeliveryFilter { organization, event_type, outcome, source, about } = filter.clone();
     let all = Keys::all("delivery", "id");
     let is_pending = outcome == Some(Outcome::Pending);
     let rare_source = source.filter(|source| *source != Source::Hook);
     let rare_type = event_type.clone().filter(|name| !USUAL_TYPES.contains(&name.as_str()));
-    let keys = match (outcome, rare_source, rare_type) {
-        (Some(Outcome::Pending), _, _) => Keys::all("inbox", "delivery"),
-        (_, Some(source), _) => all.by("source = ? AND source <> 'hook'", source.as_str()),
-        (_, _, Some(event_type)) => all.by(IS_RARE_TYPE, event_type),
-        (Some(outcome), _, _) => {
+    let keys = match (about, outcome, rare_source, rare_type) {
+        (Some(about), _, _, _) => Keys::all("about", "delivery").by("subject = ?", about),
+        (_, Some(Outcome::Pending), _, _) => Keys::all("inbox", "delivery"),
+        (_, _, Some(source), _) => all.by("source = ? AND source <> 'hook'", source.as_str()),
+        (_, _, _, Some(event_type)) => all.by(IS_RARE_TYPE, event_type),
+        (_, Some(outcome), _, _) => {
             Keys::all("decision", "delivery").by("outcome = ?", outcome.as_str())
         }
-        (None, None, None) => all,
+        (None, None, None, None) => all,
     };
-    let decided = outcome.filter(|_| !is_pending).map(|outcome| outcome.as_str());
+    // What a delivery is about is known once it is decided.
+    let decided =
+        outcome.filter(|_| !is_pending || about.is_some()).map(|outcome| outcome.as_str());
     let wanted = Where::default()
         .and("lower(delivery.organization) = lower(?)", organization)
         .and("event_type = ?", event_type)

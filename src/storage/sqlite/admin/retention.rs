@@ -42,7 +42,11 @@ pub(super) fn delete_older(
         Ok(ids.len())
     };
     let deliveries = delete(
-        &["DELETE FROM decision WHERE delivery = ?1", "DELETE FROM delivery WHERE id = ?1"],
+        &[
+            "DELETE FROM about WHERE delivery = ?1",
+            "DELETE FROM decision WHERE delivery = ?1",
+            "DELETE FROM delivery WHERE id = ?1",
+        ],
         old(OLD_DELIVERIES)?,
     )?;
     let runs = delete(&["DELETE FROM run WHERE number = ?1"], old(OLD_RUNS)?)?;

@@ -118,14 +118,23 @@ pub(super) fn commit(db: &Connection, commit: &DecisionCommit) -> rusqlite::Resu
     }
     let decision = &commit.decision;
     db.prepare_cached("DELETE FROM inbox WHERE delivery = ?1")?.execute([commit.lease.id.0])?;
+    let checks = match decision.checks.as_slice() {
+        [] => None,
+        checks => Some(to_json(&checks)?),
+    };
     inbox::decide(
         db,
         commit.lease.id,
         decision.outcome,
         Some(decision.event.as_str()),
         &decision.reason,
+        checks.as_deref(),
         commit.now,
     )?;
+    for subject in &commit.about {
+        db.prepare_cached("INSERT INTO about (delivery, subject) VALUES (?1, ?2)")?
+            .execute([commit.lease.id.0, *subject])?;
+    }
     if let Some(repository) = &commit.repository {
         let before = commit.former_name.as_deref();
         names::store(db, &commit.organization, repository, before)?;

@@ -122,7 +122,7 @@ pub(in crate::storage::sqlite) fn insert(
     }
     let id = DeliveryId(db.last_insert_rowid());
     match delivery::on_arrival(quarantined.as_deref(), subscription.as_deref(), earlier) {
-        Some((outcome, reason)) => decide(db, id, outcome, None, &reason, new.received_at)?,
+        Some((outcome, reason)) => decide(db, id, outcome, None, &reason, None, new.received_at)?,
         None => enqueue(db, id)?,
     }
     Ok(Inserted::New(id))
@@ -179,13 +179,14 @@ pub(super) fn decide(
     outcome: Outcome,
     event: Option<&str>,
     reason: &str,
+    checks: Option<&str>,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     db.prepare_cached(
-        "INSERT INTO decision (delivery, outcome, event, reason, decided_at)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO decision (delivery, outcome, event, reason, checks, decided_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
-    .execute(params![id.0, outcome.as_str(), event, reason, now.micros()])?;
+    .execute(params![id.0, outcome.as_str(), event, reason, checks, now.micros()])?;
     Ok(())
 }
 

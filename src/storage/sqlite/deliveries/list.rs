@@ -5,13 +5,13 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use crate::domain::decision::{Outcome, Source};
 use crate::domain::delivery::PENDING_REASON;
 use crate::domain::id::{DeliveryId, RunId};
-use crate::storage::sqlite::engine::rows::{parsed, time, time_maybe};
+use crate::storage::sqlite::engine::rows::{from_json, parsed, time, time_maybe};
 use crate::storage::sqlite::engine::search::{Keys, Search, Where};
 use crate::storage::{Delivery, DeliveryFilter, Page, Paged};
 
 const DELIVERY: &str = "SELECT delivery.id, delivery.organization, hook, source, received_at,
         subscription.guid, notification, event_type, created_at, body_bytes, decision.event,
-        decision.outcome, decision.reason, decision.decided_at,
+        decision.outcome, decision.reason, decision.decided_at, decision.checks,
         (SELECT group_concat(hex(run.id)) FROM run WHERE run.delivery = delivery.id)
     FROM delivery LEFT JOIN decision ON decision.delivery = delivery.id
     LEFT JOIN subscription ON subscription.id = delivery.subscription";
@@ -20,7 +20,8 @@ fn delivery_row(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     let source: String = row.get(3)?;
     let outcome: Option<String> = row.get(11)?;
     let outcome = outcome.unwrap_or_else(|| Outcome::Pending.as_str().into());
-    let runs: Option<String> = row.get(14)?;
+    let checks: Option<String> = row.get(14)?;
+    let runs: Option<String> = row.get(15)?;
     let runs = runs.unwrap_or_default();
     let runs = runs.split(',').filter(|id| !id.is_empty());
     let reason: Option<String> = row.get(12)?;
@@ -39,7 +40,8 @@ fn delivery_row(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         outcome: parsed(11, &outcome, Outcome::parse(&outcome))?,
         reason: reason.unwrap_or_else(|| PENDING_REASON.into()),
         decided_at: time_maybe(row, 13)?,
-        runs: runs.map(|id| parsed(14, id, id.parse::<RunId>().ok())).collect::<Result<_, _>>()?,
+        checks: checks.map_or_else(|| Ok(Vec::new()), |checks| from_json(14, &checks))?,
+        runs: runs.map(|id| parsed(15, id, id.parse::<RunId>().ok())).collect::<Result<_, _>>()?,
     })
 }
 
@@ -72,23 +74,27 @@ const USUAL_TYPES: [&str; 5] = [
 ];
 
 pub(in crate::storage::sqlite) fn delivery_search(filter: &DeliveryFilter) -> Search {
-    let DeliveryFilter { organization, event_type, outcome, source } = filter.clone();
+    let DeliveryFilter { organization, event_type, outcome, source, about } = filter.clone();
     let all = Keys::all("delivery", "id");
     let is_pending = outcome == Some(Outcome::Pending);
     let rare_source = source.filter(|source| *source != Source::Hook);
     let rare_type = event_type.clone().filter(|name| !USUAL_TYPES.contains(&name.as_str()));
-    let keys = match (outcome, rare_source, rare_type) {
-        (Some(Outcome::Pending), _, _) => Keys::all("inbox", "delivery"),
-        (_, Some(source), _) => {
+    let keys = match (about, outcome, rare_source, rare_type) {
+        (Some(about), _, _, _) => Keys::all("about", "delivery").by("subject = ?", about),
+        (_, Some(Outcome::Pending), _, _) => Keys::all("inbox", "delivery"),
+        (_, _, Some(source), _) => {
             all.by("source = ? AND source <> 'hook'", source.as_str().to_owned())
         }
-        (_, _, Some(event_type)) => all.by(IS_RARE_TYPE, event_type),
-        (Some(outcome), _, _) => {
+        (_, _, _, Some(event_type)) => all.by(IS_RARE_TYPE, event_type),
+        (_, Some(outcome), _, _) => {
             Keys::all("decision", "delivery").by("outcome = ?", outcome.as_str().to_owned())
         }
-        (None, None, None) => all,
+        (None, None, None, None) => all,
     };
-    let decided = outcome.filter(|_| !is_pending).map(|outcome| outcome.as_str().to_owned());
+    // What a delivery is about is known once it is decided.
+    let decided = outcome
+        .filter(|_| !is_pending || about.is_some())
+        .map(|outcome| outcome.as_str().to_owned());
     let wanted = Where::default()
         .and("organization = ? COLLATE NOCASE", organization)
         .and("event_type = ?", event_type)

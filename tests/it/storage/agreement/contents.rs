@@ -23,7 +23,7 @@ impl Pair {
             .map(|mut row| {
                 row.runs.sort();
                 ids.push(row.id.0);
-                (row.organization, row.source, row.received_at, row.outcome, row.runs)
+                (row.organization, row.source, row.received_at, row.outcome, row.checks, row.runs)
             })
             .collect();
         let expected: Vec<_> = model
@@ -32,10 +32,17 @@ impl Pair {
             .map(|(id, row)| {
                 let mut runs = model.runs_of(*id);
                 runs.sort();
-                (row.organization.clone(), row.source, row.received_at, row.outcome, runs)
+                let (organization, checks) = (row.organization.clone(), row.checks.clone());
+                (organization, row.source, row.received_at, row.outcome, checks, runs)
             })
             .collect();
         assert_eq!(found, expected);
+        for subject in 0..make::SUBJECTS {
+            let filter = DeliveryFilter { about: Some(subject), ..DeliveryFilter::default() };
+            let found = store.deliveries(filter, page).await.unwrap().items;
+            let about = model.deliveries.values().filter(|row| row.about.contains(&subject));
+            assert_eq!(found.len(), about.count(), "deliveries about {subject}");
+        }
         for (engine, model) in ids.into_iter().zip(model.deliveries.keys()) {
             self.numbers.deliveries.are_same(engine, *model);
         }

@@ -1,6 +1,7 @@
 //! A store with something in every table.
 
 use azdo_gateway::domain::audit::Action;
+use azdo_gateway::domain::check_outcome::CheckOutcome;
 use azdo_gateway::domain::event::Repository;
 use azdo_gateway::domain::reconciler::{Asked, LastPass, Outcome, PassClaim, Release, Repeats};
 use azdo_gateway::domain::run::State;
@@ -33,6 +34,8 @@ async fn flow(bench: &Bench) {
     let mut commit = make::decision(&leased, &runs, &[]);
     commit.decision.pull_request = Some(make::remembered(7, "Add search", at(3)));
     commit.decision.refs = vec![make::remembered_ref("main", 'b'), make::remembered_ref("é", 'c')];
+    commit.about = vec![-7, i64::MAX];
+    commit.decision.checks = vec![CheckOutcome::started(&runs[0], "")];
     assert_eq!(bench.store.commit_decision(commit).await.unwrap(), Commit::Committed);
     let run = bench.run(runs[0].id).await;
     assert_eq!(bench.change(make::moved(&run, State::Succeeded, 4)).await, Commit::Committed);

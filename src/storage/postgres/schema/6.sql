@@ -1,0 +1,11 @@
+-- What a decision came to for each check: a JSON list, none where it concerns no check.
+ALTER TABLE decision ADD COLUMN checks text;
+
+-- Which deliveries are about which pull request, ref or commit. `subject` is a number that is
+-- derived from its name.
+CREATE TABLE about (
+    delivery bigint NOT NULL,
+    subject bigint NOT NULL,
+    PRIMARY KEY (delivery, subject)
+) WITH (autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0.02);
+CREATE INDEX about_by_subject ON about (subject, delivery);
