@@ -58,24 +58,44 @@ pub(super) fn read(sections: Vec<Section<'_>>, defined: &Defined<'_>) -> Read {
         let replies = section.flag("replies", false);
         let abilities = ci.as_deref().and_then(|ci| defined.abilities.get(ci)).copied();
         let guard = guard(&mut section, abilities);
+        let kind = ci.as_deref().and_then(|ci| defined.kinds.get(ci)).copied();
         let samples = samples(on);
         let inputs = inputs(&mut section, &samples);
         if let (Some(value), Some(ci)) = (&ci_value, &ci) {
-            let kind = defined.kinds.get(ci.as_str()).copied();
             try_templates(value, ci, kind, &samples, &inputs);
         }
         section.finish();
         if let (Some(status), Some(conditions), Some(ci)) = (status, conditions, ci) {
-            let Guard { required, forks, verdict } = guard;
-            let has_summary = defined.has_summary(&status.organization);
-            let is_cancellable = abilities.is_some_and(|can| can.cancels);
-            let ci_concurrency = defined.concurrency.get(ci.as_str()).copied();
-            let kind = defined.kinds.get(ci.as_str());
-            let pipeline_project = kind.and_then(|kind| kind.pipeline_project());
-            let check = assemble(status, conditions, limits, ci);
-            let check = Check { commands, replies, has_summary, required, forks, verdict, ..check };
-            let check = Check { inputs, is_cancellable, ci_concurrency, ..check };
-            read.checks.push(Check { pipeline_project, ..check });
+            read.checks.push(Check {
+                has_summary: defined.has_summary(&status.organization),
+                name: status.name,
+                genre: status.genre,
+                organization: status.organization,
+                targets: status.targets,
+                repositories: conditions.repositories,
+                on: conditions.on,
+                target_branches: conditions.target_branches,
+                branches: conditions.branches,
+                paths: conditions.paths,
+                paths_ignore: conditions.paths_ignore,
+                labels: conditions.labels,
+                drafts: conditions.drafts,
+                skip_ci: conditions.skip_ci,
+                supersede: limits.supersede,
+                reuse_results: limits.reuse_results,
+                concurrency: limits.concurrency,
+                timeout: limits.timeout,
+                required: guard.required,
+                forks: guard.forks,
+                verdict: guard.verdict,
+                commands,
+                replies,
+                inputs,
+                is_cancellable: abilities.is_some_and(|can| can.cancels),
+                ci_concurrency: defined.concurrency.get(ci.as_str()).copied(),
+                pipeline_project: kind.and_then(|kind| kind.pipeline_project()),
+                ci,
+            });
         }
     }
     read
@@ -326,41 +346,4 @@ fn limits(section: &mut Section<'_>, on: &[Trigger]) -> Limits {
     let range = Range { least: "1s", greatest: "30d", because: "" };
     let timeout = section.duration("timeout", "2h", range);
     Limits { supersede, reuse_results, concurrency: concurrency.flatten(), timeout }
-}
-
-fn assemble(status: Status, conditions: Conditions, limits: Limits, ci: String) -> Check {
-    let Status { name, genre, organization, targets } = status;
-    let Conditions { repositories, on, target_branches, branches, .. } = conditions;
-    let Conditions { paths, paths_ignore, labels, drafts, skip_ci, .. } = conditions;
-    let Limits { supersede, reuse_results, concurrency, timeout } = limits;
-    Check {
-        name,
-        genre,
-        organization,
-        repositories,
-        on,
-        target_branches,
-        branches,
-        paths,
-        paths_ignore,
-        drafts,
-        forks: Forks::Approve,
-        labels,
-        skip_ci,
-        commands: false,
-        replies: false,
-        has_summary: false,
-        required: false,
-        supersede,
-        reuse_results,
-        concurrency,
-        timeout,
-        targets,
-        verdict: Verdict::Report,
-        ci,
-        inputs: BTreeMap::new(),
-        is_cancellable: false,
-        ci_concurrency: None,
-        pipeline_project: None,
-    }
 }

@@ -57,9 +57,9 @@ pub struct Check {
     pub commands: bool,
     /// They are also answered by a comment.
     pub replies: bool,
-    /// Merging waits for it: a blocking status policy is kept.
     /// Whether the pull requests of its organization have a summary.
     pub has_summary: bool,
+    /// Merging waits for it: a blocking status policy is kept.
     pub required: bool,
     pub supersede: bool,
     /// A result for a commit and a target branch is shown again instead of another run.
