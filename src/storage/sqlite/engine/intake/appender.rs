@@ -14,8 +14,9 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
+use super::head::FIRST_AT;
 use super::record;
-use super::segments::{FIRST_AT, SEGMENT_BYTES, Segment, Segments};
+use super::segments::{SEGMENT_BYTES, Segment, Segments};
 use crate::domain::time::Timestamp;
 use crate::storage::Error;
 use crate::storage::sqlite::engine::disk_faults::{DiskFaults, DiskUse};

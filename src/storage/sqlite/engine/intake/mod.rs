@@ -11,6 +11,9 @@
 //! and the file is kept.
 
 mod appender;
+mod head;
+mod measure;
+mod names;
 mod reading;
 mod record;
 mod recovery;

@@ -10,14 +10,16 @@
 //! the files for later use.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::record::{self, HEAD_BYTES, SegmentKey};
+use super::head::{FIRST_AT, Head, head, read_head};
+use super::measure::{Measured, measure};
+use super::names::{FileName, file_names, folder_of, path_of};
+use super::record::SegmentKey;
 use super::recovery;
 use crate::storage::sqlite::engine::file_access::FILE_MODE;
 
@@ -27,14 +29,6 @@ pub(super) const SEGMENT_BYTES: u64 = 32 * 1024 * 1024;
 const SEGMENTS_MAX: usize = 128;
 /// Unused files that are kept for later segments; more are deleted.
 const UNUSED_FILES_MAX: usize = 4;
-/// The head of a file: this, the installation, the number of the segment, and the CRC-32 of all
-/// three.
-const MAGIC: [u8; 8] = *b"AZGWIN02";
-const FILE_HEAD_BYTES: usize = 28;
-/// The offset of the first record.
-pub(super) const FIRST_AT: u64 = 28;
-/// What the name of a damaged file has before its number.
-const DAMAGED: &str = "damaged-";
 /// Segment numbers that every start leaves out. An earlier process may have written records of a
 /// segment whose head never reached the disk; they must not be read as records of ours.
 const NUMBERS_SKIPPED: u64 = 1 << 32;
@@ -58,14 +52,6 @@ pub(super) struct Segment {
     /// have been written only in part, and was not acknowledged then.
     pub(super) acknowledged: u64,
     name: FileName,
-}
-
-/// What follows the path that all files have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum FileName {
-    Number(u32),
-    /// Something in the file is damaged.
-    Damaged(u32),
 }
 
 /// All segments and files.
@@ -121,7 +107,7 @@ impl Segments {
             }
         }
         for name in names {
-            let path = found.path_of(name);
+            let path = path_of(&found.path, name);
             let named = |error: io::Error| {
                 io::Error::new(error.kind(), format!("{}: {error}", path.display()))
             };
@@ -133,7 +119,7 @@ impl Segments {
     }
 
     fn look_into(&mut self, mut name: FileName, position: Position) -> io::Result<()> {
-        let path = self.path_of(name);
+        let path = path_of(&self.path, name);
         let file = File::options().read(true).write(true).open(&path)?;
         let number = match read_head(&file)? {
             Head::Whole { installation, number } if installation == self.installation => {
@@ -240,7 +226,7 @@ impl Segments {
     /// A new file survives a power failure only if its folder was synced. Whether the folder of the
     /// files that were found was synced is not known, so it is synced once after every start.
     fn open_or_create(&mut self, name: FileName) -> io::Result<File> {
-        let path = self.path_of(name);
+        let path = path_of(&self.path, name);
         let mut options = File::options();
         options.read(true).write(true).mode(FILE_MODE);
         let file = match options.open(&path) {
@@ -299,7 +285,7 @@ impl Segments {
             live.name = name;
         }
         self.sync_folder()?;
-        Ok(Some(self.path_of(name)))
+        Ok(Some(path_of(&self.path, name)))
     }
 
     /// Gives a file the name of a damaged one, unless it has one.
@@ -308,7 +294,8 @@ impl Segments {
             return Ok(name);
         }
         let number = self.damaged.iter().max().map_or(0, |last| last.saturating_add(1));
-        let (from, to) = (self.path_of(name), self.path_of(FileName::Damaged(number)));
+        let (from, to) =
+            (path_of(&self.path, name), path_of(&self.path, FileName::Damaged(number)));
         std::fs::rename(&from, &to)?;
         self.damaged.push(number);
         self.is_folder_synced = false;
@@ -322,7 +309,7 @@ impl Segments {
         let needed = self.from(moved);
         let file = |number: &u32| {
             let name = FileName::Damaged(*number);
-            (self.path_of(name), needed.iter().any(|segment| segment.name == name))
+            (path_of(&self.path, name), needed.iter().any(|segment| segment.name == name))
         };
         self.damaged.iter().map(file).collect()
     }
@@ -339,7 +326,7 @@ impl Segments {
         while self.unused.len() > UNUSED_FILES_MAX && !self.is_closed {
             let Some(last) = self.unused.iter().copied().max() else { return };
             self.unused.retain(|unused| *unused != last);
-            let path = self.path_of(FileName::Number(last));
+            let path = path_of(&self.path, FileName::Number(last));
             if let Err(error) = std::fs::remove_file(&path) {
                 tracing::debug!(%error, "{} is no longer needed and stays", path.display());
             }
@@ -357,81 +344,6 @@ impl Segments {
     pub(super) fn close(&mut self) {
         self.is_closed = true;
     }
-
-    fn path_of(&self, name: FileName) -> PathBuf {
-        let mut path: OsString = self.path.clone().into();
-        match name {
-            FileName::Number(number) => path.push(number.to_string()),
-            FileName::Damaged(number) => path.push(format!("{DAMAGED}{number}")),
-        }
-        path.into()
-    }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
-}
-
-/// The names of the files that exist.
-fn file_names(path: &Path) -> io::Result<Vec<FileName>> {
-    let common = path.file_name().unwrap_or_default().as_encoded_bytes();
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder_of(path))? {
-        let entry = entry?.file_name();
-        let name = entry.as_encoded_bytes().strip_prefix(common);
-        names.extend(name.and_then(|name| file_name(str::from_utf8(name).ok()?)));
-    }
-    Ok(names)
-}
-
-fn file_name(name: &str) -> Option<FileName> {
-    let damaged = name.strip_prefix(DAMAGED);
-    let digits = damaged.unwrap_or(name);
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let number = digits.parse().ok().filter(|_| is_number)?;
-    Some(if damaged.is_some() { FileName::Damaged(number) } else { FileName::Number(number) })
-}
-
-/// The installation in the head keeps a new database from reading the files of an older one that
-/// lay at the same path.
-fn head(installation: [u8; 8], number: u64) -> Vec<u8> {
-    let mut head = [MAGIC, installation, number.to_le_bytes()].concat();
-    head.extend_from_slice(&crc32fast::hash(&head).to_le_bytes());
-    head
-}
-
-/// What stands at the beginning of a file.
-enum Head {
-    Whole {
-        installation: [u8; 8],
-        number: u64,
-    },
-    /// The file is too short to hold a record.
-    Empty,
-    Zeros,
-    Damaged,
-}
-
-fn read_head(file: &File) -> io::Result<Head> {
-    let mut bytes = [0; FILE_HEAD_BYTES];
-    match file.read_exact_at(&mut bytes, 0) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Head::Empty),
-        Err(error) => return Err(error),
-    }
-    if bytes == [0; FILE_HEAD_BYTES] {
-        return Ok(Head::Zeros);
-    }
-    Ok(parse_head(&bytes).unwrap_or(Head::Damaged))
-}
-
-fn parse_head(bytes: &[u8; FILE_HEAD_BYTES]) -> Option<Head> {
-    let (_, rest) = bytes.split_first_chunk::<8>()?;
-    let (installation, rest) = rest.split_first_chunk()?;
-    let number = u64::from_le_bytes(*rest.first_chunk()?);
-    let is_right = head(*installation, number) == bytes;
-    is_right.then_some(Head::Whole { installation: *installation, number })
 }
 
 impl Segment {
@@ -443,49 +355,4 @@ impl Segment {
 
 fn start(number: u64, position: Position) -> u64 {
     if number == position.segment { position.offset.max(FIRST_AT) } else { FIRST_AT }
-}
-
-/// The records of a segment behind an offset, found by their heads alone.
-struct Measured {
-    count: u64,
-    end: u64,
-    acknowledged: u64,
-}
-
-fn measure(file: &File, key: SegmentKey, from: u64) -> io::Result<Measured> {
-    let bytes = file.metadata()?.len();
-    let (mut count, mut end, mut acknowledged) = (0, from, from);
-    let mut at = from;
-    loop {
-        match record_at(file, key, at, bytes)? {
-            // A mark. Where it does not follow the last record, something between is damaged.
-            Some(record_end) if record_end - at == HEAD_BYTES as u64 => {
-                (end, acknowledged) = (at, at);
-                at = record_end;
-            }
-            Some(record_end) => {
-                count += 1;
-                (at, end) = (record_end, record_end);
-            }
-            // Behind damage the next record is looked for. A record that was written only in part
-            // was never acknowledged, and has none behind it.
-            None => match recovery::next_record(file, key, at.saturating_add(1), bytes)? {
-                Some(next) => at = next,
-                None => return Ok(Measured { count, end, acknowledged }),
-            },
-        }
-    }
-}
-
-/// Where the record ends that begins at this offset. None where none begins, or not all of it is
-/// there.
-fn record_at(file: &File, key: SegmentKey, at: u64, bytes: u64) -> io::Result<Option<u64>> {
-    let mut head = [0; HEAD_BYTES];
-    let head_end = at.saturating_add(HEAD_BYTES as u64);
-    if head_end > bytes {
-        return Ok(None);
-    }
-    file.read_exact_at(&mut head, at)?;
-    let length = record::length_in(&head, key).and_then(|length| u64::try_from(length).ok());
-    Ok(length.and_then(|length| at.checked_add(length)).filter(|end| *end <= bytes))
 }

@@ -4,9 +4,10 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::head::FIRST_AT;
 use super::reading::Damage;
 use super::record::{HEAD_BYTES, Received, SegmentKey};
-use super::segments::{FIRST_AT, Position, Segment, Segments};
+use super::segments::{Position, Segment, Segments};
 use super::{Intake, reading, record};
 use crate::domain::time::Timestamp;
 use crate::storage::sqlite::engine::disk_faults::DiskFaults;
