@@ -33,7 +33,7 @@ pub fn pick(offered: Vec<Run>, leased: &[Run]) -> Option<Run> {
         *of_checks.entry(check_key(run)).or_insert(0_u32) += 1;
     }
     offered.into_iter().filter(|run| run.runner.is_offered).min_by_key(|run| {
-        let of_organization = of_organizations.get(&run.organization.clone());
+        let of_organization = of_organizations.get(&run.organization);
         let of_check = of_checks.get(&check_key(run));
         (of_organization.copied(), of_check.copied(), run.number)
     })

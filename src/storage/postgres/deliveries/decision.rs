@@ -39,18 +39,15 @@ pub(super) async fn known_pull_request(
     let (organization, repository) = (text(organization), text(repository));
     let of = params![organization, repository, id, subject, RUNS_MAX];
     let (known, runs) = known_and_runs(db.rows(sql, of).await?)?;
-    let Some(row) = known else {
-        return Ok(Versioned {
-            value: KnownPullRequest { runs, ..Default::default() },
-            revision: 0,
-        });
+    let (remembered, revision) = match known {
+        Some(row) => {
+            let as_of = time_maybe(&row, 0)?.unwrap_or(Timestamp::ZERO);
+            let pull_request = from_json(get(&row, 3)?)?;
+            (Some(Remembered { pull_request, as_of }), get(&row, 2)?)
+        }
+        None => (None, 0),
     };
-    let as_of = time_maybe(&row, 0)?.unwrap_or(Timestamp::ZERO);
-    let remembered = Some(Remembered { pull_request: from_json(get(&row, 3)?)?, as_of });
-    Ok(Versioned {
-        value: KnownPullRequest { remembered, runs, ..Default::default() },
-        revision: get(&row, 2)?,
-    })
+    Ok(Versioned { value: KnownPullRequest { remembered, runs, ..Default::default() }, revision })
 }
 
 pub(super) async fn pull_requests_at(
