@@ -4,7 +4,6 @@ use azdo_gateway::ci::dbt_cloud::Options;
 use azdo_gateway::ci::{CallbackError, Cancelled, Error, Mentioned, Template};
 use azdo_gateway::domain::run::{OfPullRequest, Reported, Run};
 use fakes::faults::page_200;
-use fakes::http::Response;
 use fakes::systems::dbt_cloud::World;
 use serde_json::{Value, json};
 use url::Url;

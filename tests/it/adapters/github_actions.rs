@@ -3,7 +3,6 @@
 use azdo_gateway::ci::github_actions::{App, Credential, Options, PrivateKey};
 use azdo_gateway::ci::{CallbackError, Cancelled, Error, Mentioned, Template};
 use azdo_gateway::domain::run::{Reported, Run, Started};
-use fakes::http::Response;
 use fakes::systems::github_actions::{Input, RunDetails, World, secondary_limit};
 use serde_json::json;
 use url::Url;
@@ -102,11 +101,7 @@ async fn servers_that_do_not_name_the_run_are_asked_for_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreadable_success_is_ambiguous() {
-    let adapter = adapter();
-    for body in [Response::json(200, &json!({})), Response::html(200, "<html>")] {
-        adapter.fail_next("POST", "dispatches", Action::Respond(body));
-        adapter.assert_ambiguous(&adapter.run(OUR_ID)).await;
-    }
+    adapter().assert_unreadable_success_is_ambiguous("dispatches", 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

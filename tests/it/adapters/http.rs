@@ -1,15 +1,18 @@
 //! Kind `http`: what each key does with the answers that a CI may give.
 
+/// Which callbacks are believed.
+mod callbacks;
+/// Tokens and logins.
+mod secrets;
+
 use std::io;
 use std::path::Path;
 
-use azdo_gateway::ci::{Cancelled, Mentioned};
+use azdo_gateway::ci::Cancelled;
 use azdo_gateway::config::{Environment, parse};
 use azdo_gateway::domain::run::Reported;
-use fakes::http::Response;
-use fakes::systems::{airflow, tekton, woodpecker};
+use fakes::systems::woodpecker;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::*;
 use crate::harness::WAIT_MAX;
@@ -225,7 +228,8 @@ async fn every_item_is_cancelled_and_what_has_ended_is_fine() {
     assert_eq!(adapter.systems.cancel(NAME, &run).await, Ok(Cancelled::Done));
     let count = |part: &str| adapter.system(|system| system.journal().count("DELETE", part));
     assert_eq!((count("/builds/1"), count("/builds/b%2F2"), count("/")), (1, 1, 2));
-    // One that is refused in so many words is told, since the run has not ended.
+    // A cancel that the CI refuses with a reason is an error that names the reason, since the run
+    // goes on.
     adapter.system(|system| system.faults().clear());
     answer_json(&adapter, "GET", "/runs/5", &json!({ "state": "running" }));
     answer_json(&adapter, "GET", "/list/5", &items);
@@ -244,136 +248,6 @@ async fn a_run_that_has_ended_is_not_told_to_cancel() {
     assert_eq!((done, adapter.requests()), (Ok(Cancelled::Done), 1));
 }
 
-/// A folder with a file `token`, and the value that names it.
-fn token_file(token: &str) -> (TempDir, std::path::PathBuf, String) {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("token");
-    std::fs::write(&path, format!("{token}\n")).unwrap();
-    let value = format!("{{ file = \"{}\" }}", path.display());
-    (folder, path, value)
-}
-
-const RUNS: &str = "/apis/tekton.dev/v1/namespaces/ci/pipelineruns";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_its_file_replaces_is_used_at_once() {
-    let world = tekton::World::new(9);
-    let older = world.token().to_owned();
-    let (_folder, path, file) = token_file(&older);
-    let keys = format!(
-        "auth = {{ bearer = {file} }}\n{START}[ci.builder.poll]\nurl = \"URL{RUNS}\"\n{RULES}"
-    );
-    let adapter = Adapter::new(world, |_, url| kind(&keys, url, &[]));
-    let run = at_ci(&adapter, "5");
-    assert!(adapter.poll(&run).await.is_ok());
-    let newer = adapter.world::<tekton::World, _>(|world| {
-        world.revoke(&older);
-        world.replace_token()
-    });
-    let refused = adapter.poll(&run).await.unwrap_err();
-    assert!(refused.to_string().contains("Unauthorized (401)"), "{refused}");
-    // As Kubernetes does: another file takes its place.
-    let next = path.with_file_name("next");
-    std::fs::write(&next, &newer).unwrap();
-    std::fs::rename(&next, &path).unwrap();
-    assert!(adapter.poll(&run).await.is_ok());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn no_text_shows_what_a_file_has_now_or_a_login_has_answered() {
-    let login = "{ login = { url = \"URL/login\", keep = \"/token\", json = { user = \"a\" } } }";
-    for (auth, replacement) in [
-        ("{ bearer = FILE }", "replacement-0123456789"),
-        ("{ basic = { user = \"a\", password = FILE } }", "replacement-0123456789"),
-        ("{ header = { name = \"X-Token\", value = FILE } }", "replacement-0123456789"),
-        (login, "session-0123456789"),
-    ] {
-        let (_folder, path, file) = token_file("first-0123456789");
-        let auth = auth.replace("FILE", &file);
-        let adapter = adapter(&format!("auth = {auth}\n{STARTED}{POLL}{RULES}"));
-        std::fs::write(&path, "replacement-0123456789\n").unwrap();
-        answer_json(&adapter, "POST", "/login", &json!({ "token": "session-0123456789" }));
-        let echo = json!({ "message": format!("{replacement} may not do this") });
-        answer(&adapter, "GET", "/runs/5", Response::json(400, &echo));
-        let refused = adapter.poll(&at_ci(&adapter, "5")).await.unwrap_err().to_string();
-        assert!(refused.contains("[secret] may not do this (400)"), "{auth}: {refused}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_login_is_repeated_once_when_it_does_not_hold_any_more() {
-    let keys = "auth = { login = { url = \"URL/auth/token\", keep = \"/access_token\", \
-                ttl = \"12h\", \
-                json = { username = \"USER\", password = { env = \"PASSWORD\" } } } }\n\
-                [ci.builder.start]\nurl = \"URL/api/v2/dags/ci_build/dagRuns\"\n\
-                json_text = '{\"dag_run_id\": \"{{ run }}\", \"logical_date\": null}'\n\
-                id = { value = \"{{ run }}\" }\n[ci.builder.poll]\n\
-                url = \"URL/api/v2/dags/ci_build/dagRuns/{{ id }}\"\n\
-                rules = [{ is = \"running\" }]\n";
-    let adapter_of = |is_read_only: bool| {
-        Adapter::new(airflow::World::new(9), |world, url| {
-            let credential = match is_read_only {
-                true => world.read_only_credential(),
-                false => world.credential(),
-            };
-            kind(&keys.replace("USER", credential.0), url, &[("PASSWORD", credential.1)])
-        })
-    };
-    let logins = |adapter: &Adapter| adapter.world::<airflow::World, _>(|world| world.logins());
-    let adapter = adapter_of(false);
-    let run = at_ci(&adapter, OUR_ID);
-    assert!(adapter.start(&run).await.is_ok());
-    assert!(adapter.poll(&run).await.is_ok());
-    assert_eq!(logins(&adapter), 1);
-    adapter.world::<airflow::World, _>(|world| world.revoke_tokens());
-    assert!(adapter.poll(&run).await.is_ok());
-    assert_eq!(logins(&adapter), 2, "401: a new login");
-    // It is refused with a new login as well: that is the answer.
-    let adapter = adapter_of(true);
-    assert!(adapter.refusal(&adapter.run(OUR_ID)).await.contains("(403)"));
-    assert_eq!(logins(&adapter), 1, "the login was new");
-    assert!(adapter.refusal(&adapter.run(OUR_ID)).await.contains("(403)"));
-    assert_eq!(logins(&adapter), 2, "once more, and not again");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn explain_shows_the_request_and_no_secret() {
-    for auth in [
-        "{ bearer = { env = \"CI_TOKEN\" } }",
-        "{ basic = { user = \"a\", password = { env = \"CI_TOKEN\" } } }",
-        "{ header = { name = \"X-Token\", value = { env = \"CI_TOKEN\" } } }",
-        "{ login = { url = \"URL/login\", keep = \"cookie\", \
-         form = { p = { env = \"CI_TOKEN\" } } } }",
-    ] {
-        let adapter = adapter(&format!(
-            "auth = {auth}\nsign = [\"standard_webhooks\", \"x_hub_signature_256\"]\n\
-             secret = {{ env = \"SIGNING\" }}\n[ci.builder.start]\n\
-             url = \"URL/x/{{{{ branch }}}}\"\n\
-             headers = {{ X-Job = \"{{{{ check }}}}\", X-Key = {{ env = \"CI_TOKEN\" }} }}\n\
-             json = {{ run = \"{{{{ run }}}}\", token = {{ env = \"CI_TOKEN\" }}, \
-             report = \"{{{{ report.token }}}}\", pr = \"{{{{ pull_request.id }}}}\" }}\n"
-        ));
-        let run = adapter.run(OUR_ID);
-        let explained = adapter.systems.explain(NAME, &adapter.trigger(&run)).unwrap();
-        assert!(explained.starts_with("POST http"), "{explained}");
-        for shown in [
-            OUR_ID,
-            "\"pr\":7",
-            "\"token\":\"[secret]\"",
-            "\"report\":\"[secret]\"",
-            "webhook-signature: [secret]",
-            "x-hub-signature-256: [secret]",
-            "x-key: [secret]",
-        ] {
-            assert!(explained.contains(shown), "{shown} is not in {explained}");
-        }
-        for secret in [TOKEN, SIGNING, "azgwr_report-token"] {
-            assert!(!explained.contains(secret), "{explained}");
-        }
-        assert_eq!(adapter.requests(), 0, "nothing is called");
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fixed_lockout_holds_whatever_the_answer_says() {
     let adapter = adapter(&format!("on_429 = \"300s\"\n{STARTED}{POLL}{RULES}"));
@@ -386,92 +260,4 @@ async fn a_fixed_lockout_holds_whatever_the_answer_says() {
     let Err(Error::Paused { until, .. }) = adapter.poll(&run).await else { panic!("it is asked") };
     assert!(until.since(before) >= Duration::from_secs(300));
     adapter.assert_paused(&run).await;
-}
-
-/// HMAC-SHA-256 in hex, by openssl's library and not by the gateway.
-fn hex_hmac(key: &[u8], body: &[u8]) -> String {
-    use aws_lc_rs::hmac;
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), body);
-    tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn each_scheme_of_a_callback_is_verified() {
-    let body = format!("{{\"run\": \"{OUR_ID}\", \"workflow\": {{\"id\": \"w-1\"}}}}");
-    let at_ci = vec![Mentioned::AtCi("w-1".to_owned())];
-    let ours = vec![Mentioned::Run(OUR_ID.parse().unwrap())];
-    let hex = hex_hmac(TOKEN.as_bytes(), body.as_bytes());
-    let hub = format!("sha256={hex}");
-    let versions = format!("v1={hex},v2=0000");
-    for (scheme, name, value, pointer, expected) in [
-        ("x_hub_signature_256\"", "x-hub-signature-256", hub.as_str(), "run = \"/run\"", &ours),
-        // As CircleCI sends it.
-        (
-            "hmac_sha256\", header = \"circleci-signature\"",
-            "circleci-signature",
-            &versions,
-            "id = \"/workflow/id\"",
-            &at_ci,
-        ),
-        (
-            "hmac_sha256\", header = \"Authorization\"",
-            "authorization",
-            &hex,
-            "id = \"/workflow/id\"",
-            &at_ci,
-        ),
-        ("token\", header = \"X-Token\"", "x-token", TOKEN, "run = \"/run\"", &ours),
-    ] {
-        let adapter = adapter(&format!(
-            "callback = {{ scheme = \"{scheme}, {pointer} }}\n\
-             webhook_secret = [{{ env = \"SIGNING\" }}, {{ env = \"CI_TOKEN\" }}]\n\
-             {STARTED}{POLL}{RULES}"
-        ));
-        let read = |headers: &[(String, String)], body: &str| {
-            let callback = Callback { headers, body: body.as_bytes(), now: adapter.clock.now() };
-            adapter.systems.read_callback(NAME, &callback)
-        };
-        let header = |value: &str| [(name.to_owned(), value.to_owned())];
-        assert_eq!(read(&header(value), &body).as_ref(), Ok(expected), "{scheme}");
-        let forged = match value.contains(&hex) {
-            true => value.replace(&hex, &format!("{hex}0")),
-            false => format!("{value}0"),
-        };
-        assert!(read(&header(&forged), &body).is_err(), "{scheme}");
-        assert!(read(&[], &body).is_err(), "{scheme}");
-        // A token proves nothing about the body.
-        assert!(scheme.starts_with("token") || read(&header(value), &format!("{body} ")).is_err());
-        assert_eq!(adapter.requests(), 0);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_standard_webhook_is_verified_with_its_time() {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-    let adapter = adapter(&format!(
-        "callback = {{ scheme = \"standard_webhooks\", run = \"/run\" }}\n\
-         webhook_secret = {{ env = \"SIGNING\" }}\n{STARTED}{POLL}{RULES}"
-    ));
-    let body = format!("{{\"run\": \"{OUR_ID}\"}}");
-    let key = STANDARD.decode(SIGNING.trim_start_matches("whsec_")).unwrap();
-    let read = |age_s: i64| {
-        let now = adapter.clock.now();
-        let at = (now.ms() / 1_000 - age_s).to_string();
-        let hex = hex_hmac(&key, format!("m-1.{at}.{body}").as_bytes());
-        let bytes: Vec<_> = (0..hex.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
-            .collect();
-        let headers = [
-            ("webhook-id", "m-1".to_owned()),
-            ("webhook-timestamp", at),
-            ("webhook-signature", format!("v1,{}", STANDARD.encode(bytes))),
-        ]
-        .map(|(name, value)| (name.to_owned(), value));
-        let callback = Callback { headers: &headers, body: body.as_bytes(), now };
-        adapter.systems.read_callback(NAME, &callback)
-    };
-    assert_eq!(read(10), Ok(vec![Mentioned::Run(OUR_ID.parse().unwrap())]));
-    assert_eq!(read(600), Err(CallbackError::TooOld));
 }

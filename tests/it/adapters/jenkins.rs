@@ -3,7 +3,6 @@
 use azdo_gateway::ci::jenkins::Options;
 use azdo_gateway::ci::{Cancelled, Error};
 use azdo_gateway::domain::run::{Reported, Run, Started};
-use fakes::http::Response;
 use fakes::systems::jenkins::{Parameter, World};
 use url::Url;
 

@@ -15,7 +15,7 @@ use azdo_gateway::domain::run::{Reported, Run, Started};
 use azdo_gateway::domain::time::Timestamp;
 use azdo_gateway::secret::Secret;
 use fakes::faults::{Action, Rule};
-use fakes::http::Request;
+use fakes::http::{Request, Response};
 use fakes::shell::Shell;
 use fakes::systems::{State, System};
 
@@ -146,7 +146,18 @@ impl Adapter {
         assert!(matches!(answer, Err(Error::Ambiguous { .. })), "{answer:?}");
     }
 
-    /// Each state is told alone and in a list with another run, which costs so many requests.
+    /// A success whose body does not say what was started leaves the start in doubt.
+    async fn assert_unreadable_success_is_ambiguous(&self, path_part: &str, status: u16) {
+        let empty = Response::json(status, &serde_json::json!({}));
+        for body in [empty, Response::html(200, "<html>")] {
+            self.fail_next("POST", path_part, Action::Respond(body));
+            self.assert_ambiguous(&self.run(OUR_ID)).await;
+        }
+    }
+
+    /// Puts a run into each state, and expects a poll of it alone, and a poll of it together with a
+    /// second run that goes on, to say `Reported` for it. The number is how many requests the poll
+    /// of both makes.
     async fn assert_states(&self, states: [(State, Reported, usize); 6]) -> [(Run, u64); 2] {
         let (first, number) = self.started(OUR_ID).await;
         let (second, other) = self.started(OTHER_ID).await;
