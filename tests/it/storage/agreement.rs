@@ -1,10 +1,14 @@
 //! Random sequences of operations: engine and model answer each operation alike and hold the same
 //! contents afterwards. A failure is shrunk to the shortest sequence that shows it.
 
+/// Carries an operation out on both.
+mod apply;
 /// Compares what both hold.
 mod contents;
-/// Carries an operation out on both.
+/// Both, and what operations choose from.
 mod pair;
+/// The operations on runs.
+mod runs;
 
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
