@@ -8,7 +8,7 @@ use reqwest::{StatusCode, header};
 use url::Url;
 
 use super::settings::OPERATOR;
-use super::{Env, Gateway, SERVICE_USER, Settings};
+use super::{Env, Gateway, InProcess, SERVICE_USER, Settings};
 
 /// A browser: it keeps cookies by name and follows redirects one at a time.
 pub(crate) struct Browser {
@@ -107,6 +107,15 @@ expected_user = "{SERVICE_USER}"
     /// A gateway whose service user is linked, with the usual hooks.
     pub(crate) async fn linked(&self, change: impl FnOnce(&mut Settings)) -> Gateway {
         let gateway = self.unlinked(change).await;
+        self.link(&gateway.url).await;
+        gateway
+    }
+
+    /// A gateway in this process whose service user is linked, with the usual hooks: other parts
+    /// can share its store.
+    pub(crate) async fn linked_in_process(&self) -> InProcess {
+        let change = |settings: &mut Settings| settings.credential = self.service_user("");
+        let gateway = InProcess::start_with(self, change).await;
         self.link(&gateway.url).await;
         gateway
     }

@@ -11,7 +11,7 @@ use fakes::faults::{Action, Rule, unavailable_503};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Env, Gateway, InProcess, SERVICE_USER, Settings, WAIT_MAX, parts};
+use crate::harness::{Env, Gateway, SERVICE_USER, Settings, WAIT_MAX, parts};
 
 const PATS: &str = "/_apis/tokens/pats";
 
@@ -166,18 +166,10 @@ pub(super) async fn a_pat_whose_mint_answer_was_lost_is_found_and_revoked() {
     gateway.stop().await;
 }
 
-/// A linked gateway in this process, whose store other parts can share.
-async fn linked_in_process(env: &Env) -> InProcess {
-    let change = |settings: &mut Settings| settings.credential = env.service_user("");
-    let gateway = InProcess::start_with(env, change).await;
-    env.link(&gateway.url).await;
-    gateway
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pat_is_revoked_although_its_caller_has_given_up() {
     let env = Env::new(1614);
-    let gateway = linked_in_process(&env).await;
+    let gateway = env.linked_in_process().await;
     let mut settings = env.settings("127.0.0.1:1");
     settings.credential = env.service_user("mint_ahead = false");
     let config = settings.config();

@@ -6,7 +6,7 @@ use azdo_gateway::credentials::{Identities, Purpose};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Env, Gateway, InProcess, SERVICE_USER, Settings, parts};
+use crate::harness::{Env, Gateway, SERVICE_USER, Settings, parts};
 
 /// Queues a status of this context for a new commit, and returns the commit.
 async fn queue_status(env: &Env, gateway: &Gateway, context: &str) -> String {
@@ -54,18 +54,10 @@ pub(super) async fn concurrent_calls_renew_the_token_once() {
     gateway.stop().await;
 }
 
-/// A linked gateway in this process, whose store other parts can share.
-async fn linked_in_process(env: &Env) -> InProcess {
-    let change = |settings: &mut Settings| settings.credential = env.service_user("");
-    let gateway = InProcess::start_with(env, change).await;
-    env.link(&gateway.url).await;
-    gateway
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn several_processes_on_one_store_renew_the_token_once() {
     let env = Env::new(1709);
-    let gateway = linked_in_process(&env).await;
+    let gateway = env.linked_in_process().await;
     let mut settings = env.settings("127.0.0.1:1");
     settings.credential = env.service_user("mint_ahead = false");
     let config = settings.config();

@@ -8,12 +8,20 @@ use fakes::ado::{Permission, SubscriptionStatus, World};
 use fakes::faults::{Action, Rule};
 use reqwest::{Method, StatusCode};
 
-use crate::harness::{Env, InProcess, WAIT_MAX};
+use crate::harness::{Env, InProcess, Settings, WAIT_MAX};
 
 /// Catch-up runs only when it is asked for, so that hooks had the time to deliver what it finds.
 const MANAGED: &str = "hooks = true\nreconcile = \"1s\"\ncatch_up = \"1h\"";
 /// Longer than hooks take to deliver an event.
 const LONG: Duration = Duration::from_secs(180);
+
+/// A gateway that has made its four hooks.
+async fn managed(env: &Env) -> InProcess {
+    let change = |settings: &mut Settings| settings.organization = MANAGED.into();
+    let gateway = InProcess::without_hooks(env, change).await;
+    env.until_hooks(&gateway.url, 4).await;
+    gateway
+}
 
 /// Makes this identity the owner of the subscriptions.
 fn owned_by(env: &Env, identity: &str) {
@@ -38,9 +46,7 @@ fn shows_silence(ready: &serde_json::Value) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_hooks_are_a_problem_until_they_deliver() {
     let env = Env::new(4401);
-    let gateway =
-        InProcess::without_hooks(&env, |settings| settings.organization = MANAGED.into()).await;
-    env.until_hooks(&gateway.url, 4).await;
+    let gateway = managed(&env).await;
     let (known, first) = env.open("known");
     env.until_status(known, &first, "unit-tests", "succeeded").await;
     env.until_idle(&gateway.api).await;
@@ -74,9 +80,7 @@ async fn silent_hooks_are_a_problem_until_they_deliver() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hooks_that_deliver_are_not_called_silent() {
     let env = Env::new(4402);
-    let gateway =
-        InProcess::without_hooks(&env, |settings| settings.organization = MANAGED.into()).await;
-    env.until_hooks(&gateway.url, 4).await;
+    let gateway = managed(&env).await;
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     env.until_idle(&gateway.api).await;
@@ -95,9 +99,7 @@ async fn hooks_that_deliver_are_not_called_silent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn new_hooks_are_not_called_silent_for_earlier_events() {
     let env = Env::new(4403);
-    let gateway =
-        InProcess::without_hooks(&env, |settings| settings.organization = MANAGED.into()).await;
-    env.until_hooks(&gateway.url, 4).await;
+    let gateway = managed(&env).await;
     let (known, first) = env.open("known");
     env.until_status(known, &first, "unit-tests", "succeeded").await;
     env.until_idle(&gateway.api).await;
