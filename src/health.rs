@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use dashmap::DashMap;
+use dashmap::mapref::multiple::RefMulti;
 
 /// What a problem is about. An organization has at most one problem of each kind; of `Ci` one for
 /// each CI.
@@ -35,10 +36,36 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
+    /// The name in answers and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ProblemKind::Link => "link",
+            ProblemKind::Mint => "mint",
+            ProblemKind::Calls => "calls",
+            ProblemKind::Hooks => "hooks",
+            ProblemKind::CatchUp => "catch_up",
+            ProblemKind::Policies => "policies",
+            ProblemKind::Damage => "damage",
+            ProblemKind::Ci => "ci",
+            ProblemKind::ClientSecret => "client_secret",
+            ProblemKind::SignIn => "sign_in",
+        }
+    }
+
     /// Nothing fails yet, but will unless somebody acts.
     fn is_warning(self) -> bool {
         matches!(self, ProblemKind::ClientSecret | ProblemKind::SignIn)
     }
+}
+
+/// A problem that there is.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    pub organization: String,
+    pub kind: ProblemKind,
+    /// What it is about, where there may be several of its kind.
+    pub about: String,
+    pub reason: String,
 }
 
 /// See the module. Keyed by organization, kind, and what it is about where there may be several of
@@ -73,6 +100,15 @@ impl Health {
     pub fn clear_of(&self, organization: &str, kind: ProblemKind, of: &str) {
         self.problems.remove(&(organization.to_owned(), kind, of.to_owned()));
         self.set_metric(organization);
+    }
+
+    /// All problems and warnings.
+    pub fn list(&self) -> Vec<Problem> {
+        let problem = |entry: RefMulti<'_, (String, ProblemKind, String), String>| {
+            let (organization, kind, about) = entry.key().clone();
+            Problem { organization, kind, about, reason: entry.value().clone() }
+        };
+        self.problems.iter().map(problem).collect()
     }
 
     /// The reasons of all problems, joined by organization; only organizations that have one.

@@ -19,6 +19,8 @@ pub mod organization;
 pub mod pass;
 /// Branch policies of required checks.
 pub mod policies;
+/// Which problems this process sees.
+pub mod problems;
 /// Runs whose time is over.
 pub mod reaper;
 /// Rows that are older than the operator wants to keep.

@@ -15,6 +15,7 @@ mod links;
 mod options;
 mod page;
 pub mod postgres;
+mod problems;
 mod reconciliation;
 mod replicas;
 mod retired_hooks;
@@ -38,6 +39,7 @@ pub use links::{
 };
 pub use options::{Engine, Migrate, Options, PostgresOptions, TlsMode};
 pub use page::{Page, Paged};
+pub use problems::{PROBLEM_SHOWN_FOR, ProblemKey, ProblemRow, Problems, SeenProblems};
 pub use reconciliation::{
     ActiveHook, CATCH_UP_HOOK, CatchUpDelivery, HookRow, HookState, KnownRepository, PolicyRow,
     Reconciler, Reconciliation, SubscriptionFilter, SubscriptionRow, WatchRow, Watermark,
@@ -51,12 +53,29 @@ pub use statuses::{LeasedSlot, PostingCommit, StatusFilter, StatusRow, Statuses}
 /// What every engine does. A module that needs one part takes that part: `&dyn Runs`, not
 /// `&dyn Store`.
 pub trait Store:
-    Deliveries + Runs + Runners + Statuses + Links + Audit + Reconciliation + Replicas + Admin
+    Deliveries
+    + Runs
+    + Runners
+    + Statuses
+    + Links
+    + Audit
+    + Problems
+    + Reconciliation
+    + Replicas
+    + Admin
 {
 }
 
 impl<Engine> Store for Engine where
-    Engine:
-        Deliveries + Runs + Runners + Statuses + Links + Audit + Reconciliation + Replicas + Admin
+    Engine: Deliveries
+        + Runs
+        + Runners
+        + Statuses
+        + Links
+        + Audit
+        + Problems
+        + Reconciliation
+        + Replicas
+        + Admin
 {
 }

@@ -51,7 +51,7 @@ pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + C
     let directory = Data::new(organizations::Directory {
         organizations: Arc::clone(&components.organizations),
         identities: Arc::clone(&components.identities),
-        health: Arc::clone(&deps.health),
+        deps: components.deps.clone(),
         surveys: Arc::clone(&components.surveys),
     });
     let examine = Data::from(Arc::clone(&components.examine));

@@ -11,21 +11,21 @@ use super::link;
 use super::paging::Parameters;
 use super::resource::{ItemResult, ListResult, Resource};
 use crate::credentials::Identities;
+use crate::deps::Deps;
 use crate::domain::permission::{Findings, Identity, Probe, Project, Row, Seen};
 use crate::domain::policy::Verdict;
-use crate::health::Health;
 use crate::reconcile::survey::Surveys;
 use crate::server::auth::Viewer;
 use crate::server::organization::{Organization, Organizations};
 use crate::server::problem::Problem;
-use crate::storage::{Page, Paged};
+use crate::storage::{PROBLEM_SHOWN_FOR, Page, Paged, ProblemRow};
 
 /// The organizations, and what is known of each.
 #[derive(Debug)]
 pub(super) struct Directory {
     pub(super) organizations: Arc<Organizations>,
     pub(super) identities: Arc<Identities>,
-    pub(super) health: Arc<Health>,
+    pub(super) deps: Deps,
     pub(super) surveys: Arc<Surveys>,
 }
 
@@ -67,7 +67,7 @@ impl Directory {
         let linking = &self.identities.linking;
         let link = if linking.is_linkable(name) { linking.linked_user(name).await? } else { None };
         let identity = self.identities.by_organization.get(name);
-        let (problems, warnings) = (self.health.problems(), self.health.warnings());
+        let (problems, warnings) = (self.deps.health.problems(), self.deps.health.warnings());
         let problems: Vec<&String> =
             [problems.get(name), warnings.get(name)].into_iter().flatten().collect();
         Ok(json!({
@@ -75,7 +75,20 @@ impl Directory {
             "kind": identity.map(|identity| identity.kind),
             "link": link.as_ref().map(link::render),
             "problems": problems,
+            "open_problems": self.open_problems(name).await?,
         }))
+    }
+
+    /// The problems that some process sees, each with what it is about and since when.
+    async fn open_problems(&self, organization: &str) -> Result<Vec<Value>, Problem> {
+        let seen_after = self.deps.clock.now().minus(PROBLEM_SHOWN_FOR);
+        let mut rows = self.deps.store.problems(seen_after).await?;
+        rows.retain(|row| row.key.0 == organization);
+        let render = |row: &ProblemRow| {
+            let ProblemRow { key: (_, kind, about), reason, since } = row;
+            json!({ "kind": kind, "about": about, "reason": reason, "since": since })
+        };
+        Ok(rows.iter().map(render).collect())
     }
 }
 

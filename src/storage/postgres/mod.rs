@@ -9,6 +9,7 @@ mod audit;
 mod deliveries;
 mod engine;
 mod links;
+mod problems;
 mod reconciliation;
 mod replicas;
 mod runners;

@@ -80,7 +80,7 @@ const NUMBERED: Table = Table { key: "id", is_numbered: true, ..EMPTY };
 const BY_ORGANIZATION: Table = Table { key: "organization", ignores_case: true, ..EMPTY };
 
 /// In the order in which they are moved.
-pub const TABLES: [Table; 26] = [
+pub const TABLES: [Table; 27] = [
     Table { name: "subscription", integers: "id", texts: "organization scope guid", ..NUMBERED },
     // PostgreSQL has the bodies in a table of their own.
     Table {
@@ -232,6 +232,13 @@ pub const TABLES: [Table; 26] = [
         integers: "id",
         texts: "organization project_id",
         ..BY_ORGANIZATION
+    },
+    Table {
+        name: "problem",
+        key: "organization kind about",
+        integers: "since seen_at",
+        texts: "organization kind about reason",
+        ..EMPTY
     },
     Table {
         name: "runner",

@@ -42,6 +42,8 @@ mod partitions;
 mod policies;
 /// Attempts at posting: doubts, counts, order.
 mod posting;
+/// Which problems there are, and since when.
+mod problems;
 /// Several processes at once on one database.
 mod racing;
 /// Passes of reconcilers: claimed by one process, due at their time.

@@ -4,7 +4,9 @@ use fakes::entra::Forgery;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Browser, Env, Gateway, OPERATOR, SERVICE_USER, VIEWER};
+use crate::harness::{
+    Api, Binary, Browser, Env, Gateway, OPERATOR, SERVICE_USER, Settings, VIEWER,
+};
 
 fn connect(gateway: &Gateway) -> String {
     format!("{}/connect/fabrikam", gateway.url)
@@ -369,8 +371,24 @@ pub(super) async fn statuses_wait_until_a_user_is_linked() {
     // Linking makes the statuses due before their next retry.
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     gateway.api.until("/readyz", |ready| ready["problems"] == serde_json::json!({})).await;
+    let is_over = |list: &Value| list["items"][0]["open_problems"] == serde_json::json!([]);
+    gateway.api.until("/v1/organizations", is_over).await;
     gateway.stop().await;
     env.until_all_revoked().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_does_not_make_an_old_problem_a_new_one() {
+    let env = Env::new(1519);
+    let unlinked = |settings: &mut Settings| settings.credential = env.service_user("");
+    let mut gateway = Binary::without_hooks(&env, unlinked).await;
+    let is_open = |list: &Value| list["items"][0]["open_problems"][0]["kind"] == "link";
+    let before = gateway.api.until("/v1/organizations", is_open).await;
+    gateway.kill();
+    gateway.restart().await;
+    let after = gateway.api.until("/v1/organizations", is_open).await;
+    let open = |list: &Value| list["items"][0]["open_problems"][0].clone();
+    assert_eq!(open(&after), open(&before));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,3 +9,14 @@ CREATE TABLE about (
     PRIMARY KEY (delivery, subject)
 ) WITH (autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX about_by_subject ON about (subject, delivery);
+
+-- The problems that there are, and since when. One that nobody has seen for long is over.
+CREATE TABLE problem (
+    organization text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    about text COLLATE "C" NOT NULL,
+    reason text NOT NULL,
+    since bigint NOT NULL,
+    seen_at bigint NOT NULL,
+    PRIMARY KEY (organization, kind, about)
+);

@@ -9,3 +9,14 @@ CREATE TABLE about (
     PRIMARY KEY (delivery, subject)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX about_by_subject ON about (subject, delivery);
+
+-- The problems that there are, and since when. One that nobody has seen for long is over.
+CREATE TABLE problem (
+    organization TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    about TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    seen_at INTEGER NOT NULL,
+    PRIMARY KEY (organization, kind, about)
+) STRICT, WITHOUT ROWID;

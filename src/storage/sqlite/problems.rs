@@ -1,0 +1,60 @@
+//! Which problems there are, and since when.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, params};
+
+use super::Sqlite;
+use super::engine::rows::time;
+use crate::domain::time::Timestamp;
+use crate::storage::{Error, ProblemRow, Problems, SeenProblems};
+
+#[async_trait]
+impl Problems for Sqlite {
+    async fn see_problems(&self, seen: SeenProblems) -> Result<(), Error> {
+        self.writer.write_without_sync(1024, move |db| see(db, &seen)).await
+    }
+
+    async fn problems(&self, seen_after: Timestamp) -> Result<Vec<ProblemRow>, Error> {
+        self.readers.read(move |db| list(db, seen_after)).await
+    }
+}
+
+fn see(db: &Connection, seen: &SeenProblems) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM problem WHERE seen_at < ?1")?
+        .execute([seen.over_before.micros()])?;
+    for (organization, kind, about) in &seen.over {
+        db.prepare_cached(
+            "DELETE FROM problem WHERE organization = ?1 AND kind = ?2 AND about = ?3",
+        )?
+        .execute([organization, kind, about])?;
+    }
+    for ProblemRow { key: (organization, kind, about), reason, since } in &seen.all {
+        db.prepare_cached(
+            "INSERT INTO problem (organization, kind, about, reason, since, seen_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE
+             SET reason = excluded.reason, since = min(since, excluded.since),
+                 seen_at = max(seen_at, excluded.seen_at)",
+        )?
+        .execute(params![
+            organization,
+            kind,
+            about,
+            reason,
+            since.micros(),
+            seen.seen_at.micros()
+        ])?;
+    }
+    Ok(())
+}
+
+fn list(db: &Connection, seen_after: Timestamp) -> rusqlite::Result<Vec<ProblemRow>> {
+    db.prepare_cached(
+        "SELECT organization, kind, about, reason, since FROM problem WHERE seen_at > ?1
+         ORDER BY organization, kind, about",
+    )?
+    .query_map([seen_after.micros()], |row| {
+        let key = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(ProblemRow { key, reason: row.get(3)?, since: time(row, 4)? })
+    })?
+    .collect()
+}
