@@ -11,6 +11,7 @@ RUN mkdir -p src tests/it tests/fakes/src loadtest/src \
     && echo 'fn main() {}' > src/main.rs \
     && cp src/main.rs tests/fakes/src/ && cp src/main.rs loadtest/src/ \
     && cargo build --locked --profile dist --no-default-features
+COPY templates templates
 COPY src src
 RUN touch src/lib.rs src/main.rs \
     && cargo build --locked --profile dist --no-default-features

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use dashmap::DashMap;
-use dashmap::mapref::multiple::RefMulti;
 
 /// What a problem is about. An organization has at most one problem of each kind; of `Ci` one for
 /// each CI.
@@ -53,18 +52,19 @@ impl ProblemKind {
     }
 
     /// Nothing fails yet, but will unless somebody acts.
-    fn is_warning(self) -> bool {
+    pub fn is_warning(self) -> bool {
         matches!(self, ProblemKind::ClientSecret | ProblemKind::SignIn)
     }
 }
 
-/// A problem that there is.
+/// A problem or warning of an organization.
 #[derive(Clone, Debug)]
 pub struct Problem {
     pub organization: String,
     pub kind: ProblemKind,
     /// What it is about, where there may be several of its kind.
     pub about: String,
+    /// For an operator: what does not work, and what to do.
     pub reason: String,
 }
 
@@ -102,15 +102,6 @@ impl Health {
         self.set_metric(organization);
     }
 
-    /// All problems and warnings.
-    pub fn list(&self) -> Vec<Problem> {
-        let problem = |entry: RefMulti<'_, (String, ProblemKind, String), String>| {
-            let (organization, kind, about) = entry.key().clone();
-            Problem { organization, kind, about, reason: entry.value().clone() }
-        };
-        self.problems.iter().map(problem).collect()
-    }
-
     /// The reasons of all problems, joined by organization; only organizations that have one.
     pub fn problems(&self) -> BTreeMap<String, String> {
         self.reasons(|kind| !kind.is_warning())
@@ -121,16 +112,28 @@ impl Health {
         self.reasons(ProblemKind::is_warning)
     }
 
-    fn reasons(&self, is_wanted: impl Fn(ProblemKind) -> bool) -> BTreeMap<String, String> {
+    /// Every problem and warning, by organization and kind.
+    pub fn list(&self) -> Vec<Problem> {
         let mut rows: Vec<_> = self
             .problems
             .iter()
-            .filter(|entry| is_wanted(entry.key().1))
             .map(|entry| (entry.key().clone(), entry.value().clone()))
             .collect();
         rows.sort();
+        let problem = |((organization, kind, about), reason)| Problem {
+            organization,
+            kind,
+            about,
+            reason,
+        };
+        rows.into_iter().map(problem).collect()
+    }
+
+    fn reasons(&self, is_wanted: impl Fn(ProblemKind) -> bool) -> BTreeMap<String, String> {
         let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for ((organization, ..), reason) in rows {
+        for Problem { organization, reason, .. } in
+            self.list().into_iter().filter(|problem| is_wanted(problem.kind))
+        {
             reasons.entry(organization).or_default().push(reason);
         }
         reasons.into_iter().map(|(organization, all)| (organization, all.join("; "))).collect()

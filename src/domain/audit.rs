@@ -66,6 +66,12 @@ words! {
         Status = "status",
         /// A person gave a command in a comment on a pull request.
         Command = "command",
+        /// A person signed in to the pages.
+        SignIn = "sign_in",
+        /// Somebody was refused when signing in.
+        SignInRefused = "sign_in_refused",
+        /// A person signed out.
+        SignOut = "sign_out",
     }
 }
 
@@ -88,6 +94,8 @@ words! {
         Gateway = "gateway",
         /// An API token.
         ApiToken = "api_token",
+        /// A sign-in to the pages.
+        Session = "session",
         /// The link that works once.
         OneTimeLink = "one_time_link",
         /// Somebody who proved nothing.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
@@ -18,6 +20,11 @@ impl Secret {
     /// The text itself, for the place that has to send or hash it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// Changes with the text, and does not tell it where it is too long to be guessed.
+    pub fn fingerprint(&self) -> String {
+        URL_SAFE_NO_PAD.encode(Sha256::digest(self.0.as_bytes()))
     }
 
     /// Compares in constant time, whatever the lengths.

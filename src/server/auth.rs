@@ -105,7 +105,10 @@ impl<P: Permission> FromRequest for Caller<P> {
 }
 
 fn authorize<P: Permission>(request: &HttpRequest) -> Result<Caller<P>, Problem> {
-    let token = bearer(request).and_then(|token| find(request, token));
+    let token = bearer(request).and_then(|token| {
+        let tokens: &Data<Vec<ApiToken>> = request.app_data()?;
+        find(tokens, token)
+    });
     let token = token.ok_or_else(Problem::unauthorized)?;
     if !P::ROLES.contains(&token.role) {
         let needed = P::NEEDED;
@@ -124,8 +127,7 @@ pub(super) fn bearer(request: &HttpRequest) -> Option<&str> {
 
 /// The configured token that is equal to this one. It goes on after a match, so that the time
 /// taken does not tell which one matched.
-fn find<'r>(request: &'r HttpRequest, token: &str) -> Option<&'r ApiToken> {
-    let tokens: &Data<Vec<ApiToken>> = request.app_data()?;
+pub(super) fn find<'t>(tokens: &'t [ApiToken], token: &str) -> Option<&'t ApiToken> {
     let mut found = None;
     for known in tokens.iter() {
         if known.token.is(token).into() {

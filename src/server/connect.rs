@@ -12,15 +12,18 @@ use url::Url;
 
 use super::Components;
 use super::auth::Operator;
-use super::html::{self, Page};
+use super::html::{Frame, Message};
 use super::problem::Problem;
+use super::session::Sessions;
+use super::{Role, cookie, same_origin};
 use crate::credentials::{Identities, LinkError, LinkedUser, SignInCallback, StartedSignIn};
+use crate::domain::audit::Actor;
 use crate::secret::Secret;
 use crate::worker::Notifier;
 
 const COOKIE: &str = "azdo_gateway_link";
 /// As long as a sign-in may take.
-const COOKIE_AGE_S: u32 = 600;
+const COOKIE_AGE_S: u64 = 600;
 
 /// What a service user is linked with.
 #[derive(Debug)]
@@ -28,13 +31,18 @@ struct State {
     identities: Arc<Identities>,
     public_url: Url,
     publish: Notifier,
+    sessions: Arc<Sessions>,
 }
 
-pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
+pub(super) fn routes(
+    components: &Components,
+    sessions: &Arc<Sessions>,
+) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
     let state = Data::new(State {
         identities: Arc::clone(&components.identities),
         public_url: components.deps.public_url.clone(),
         publish: components.deps.notifiers.publish.clone(),
+        sessions: Arc::clone(sessions),
     });
     move |config| {
         config
@@ -50,29 +58,32 @@ struct Ticket {
 }
 
 /// `GET /connect/{organization}`: sends an operator's browser to Entra. The operator proves the
-/// role by a one-time ticket or an API token.
+/// role by a one-time ticket, an API token, or a session.
 async fn begin(
+    request: HttpRequest,
     operator: Result<Operator, Problem>,
     path: Path<String>,
     query: Query<Ticket>,
     state: Data<State>,
 ) -> HttpResponse {
     let linking = &state.identities.linking;
+    let operator = operator.ok().map(|operator| operator.actor);
+    let operator = operator.or_else(|| state.signed_in(&request));
     let started = match (query.into_inner().ticket, operator) {
         (Some(ticket), _) => linking.start_with_ticket(&path, &Secret::new(ticket)).await,
-        (None, Ok(operator)) => linking.start(&path, operator.actor).await,
-        (None, Err(_)) => {
+        (None, Some(operator)) => linking.start(&path, operator).await,
+        (None, None) => {
             let remedy = "Open the link that `azdo-gateway link` prints: it proves that you are \
                           an operator, and works once.";
-            let page = Page { title: "This needs an operator", paragraphs: &[remedy] };
-            return html::page(StatusCode::UNAUTHORIZED, &page);
+            let paragraphs = vec![remedy.to_owned()];
+            return state.page(StatusCode::UNAUTHORIZED, "This needs an operator", paragraphs);
         }
     };
     match started {
-        Err(error) => refusal(&error),
+        Err(error) => state.refusal(&error),
         Ok(StartedSignIn { authorize_url, browser }) => HttpResponse::Found()
             .insert_header((header::LOCATION, authorize_url.as_str()))
-            .insert_header((header::SET_COOKIE, state.cookie(browser.expose(), COOKIE_AGE_S)))
+            .insert_header((header::SET_COOKIE, state.cookie(&browser, COOKIE_AGE_S)))
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .insert_header((header::REFERRER_POLICY, "no-referrer"))
             .finish(),
@@ -96,77 +107,71 @@ async fn complete(request: HttpRequest, query: Query<Answer>, state: Data<State>
         code: code.map(Secret::new),
         error,
         error_description,
-        browser: browser(&request),
+        browser: cookie::read(request.headers(), COOKIE),
     };
     let mut response = match state.identities.linking.complete(answer).await {
         Ok((organization, linked)) => {
             // Statuses that waited for a credential are due now.
             state.publish.notify();
-            success(&organization, &linked)
+            state.success(&organization, &linked)
         }
-        Err(error) => refusal(&error),
+        Err(error) => state.refusal(&error),
     };
-    if let Ok(value) = state.cookie("", 0).parse() {
+    if let Ok(value) = state.cookie(&Secret::new(String::new()), 0).parse() {
         response.headers_mut().insert(header::SET_COOKIE, value);
     }
     response
 }
 
-fn success(organization: &str, linked: &LinkedUser) -> HttpResponse {
-    let email = linked.email.as_ref().filter(|email| **email != linked.user_name);
-    let who = match email {
-        Some(email) => format!("{} ({email})", linked.user_name),
-        None => linked.user_name.clone(),
-    };
-    let lines = [
-        format!(
-            "Everything that the gateway does in {organization} is now done as {who}, with the \
-             permissions of that account."
-        ),
-        format!(
-            "If that is not the account you meant, run `azdo-gateway link {organization}` again \
-             and choose another one."
-        ),
-        format!("`azdo-gateway permissions check {organization}` shows what it may do."),
-        "You can close this page.".to_owned(),
-    ];
-    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    let title = format!("{who} is linked");
-    html::page(StatusCode::OK, &Page { title: &title, paragraphs: &lines })
-}
-
-fn refusal(error: &LinkError) -> HttpResponse {
-    let (status, title) = match error {
-        LinkError::NotLinkable(_) => (StatusCode::NOT_FOUND, "No service user to link"),
-        LinkError::NotAllowed(_) => (StatusCode::FORBIDDEN, "This link is not valid"),
-        LinkError::Refused(_) => (StatusCode::BAD_REQUEST, "No account was linked"),
-        LinkError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment"),
-    };
-    let reason = error.to_string();
-    html::page(status, &Page { title, paragraphs: &[&reason] })
-}
-
 impl State {
-    /// `SameSite=Lax`, because the redirect from Entra has to carry the cookie, while requests that
-    /// other sites make must not.
-    fn cookie(&self, value: &str, age_s: u32) -> String {
-        let secure = if self.public_url.scheme() == "https" { "; Secure" } else { "" };
-        let base = self.public_url.path().trim_end_matches('/');
-        format!(
-            "{COOKIE}={value}; Path={base}/complete; Max-Age={age_s}; HttpOnly; \
-             SameSite=Lax{secure}"
-        )
+    /// Who has signed in as an operator. Only a page of the gateway may use the session for this:
+    /// another site could have the browser link an account that the operator does not mean.
+    fn signed_in(&self, request: &HttpRequest) -> Option<Actor> {
+        let headers = request.headers();
+        let session = self.sessions.of(headers)?;
+        let may_link =
+            session.role == Role::Operator && same_origin::is_proved(headers, &self.public_url);
+        may_link.then_some(session.actor)
     }
-}
 
-/// The value of the cookie.
-fn browser(request: &HttpRequest) -> Option<Secret> {
-    let pairs = request
-        .headers()
-        .get_all(header::COOKIE)
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'));
-    let mut values = pairs.filter_map(|pair| pair.trim().split_once('='));
-    let found = values.find(|(name, _)| *name == COOKIE);
-    found.map(|(_, value)| Secret::new(value.to_owned()))
+    fn success(&self, organization: &str, linked: &LinkedUser) -> HttpResponse {
+        let email = linked.email.as_ref().filter(|email| **email != linked.user_name);
+        let who = match email {
+            Some(email) => format!("{} ({email})", linked.user_name),
+            None => linked.user_name.clone(),
+        };
+        let lines = vec![
+            format!(
+                "Everything that the gateway does in {organization} is now done as {who}, with the \
+                 permissions of that account."
+            ),
+            format!(
+                "If that is not the account you meant, run `azdo-gateway link {organization}` \
+                 again and choose another one."
+            ),
+            format!("`azdo-gateway permissions check {organization}` shows what it may do."),
+            "You can close this page.".to_owned(),
+        ];
+        let title = format!("{who} is linked");
+        self.page(StatusCode::OK, &title, lines)
+    }
+
+    fn refusal(&self, error: &LinkError) -> HttpResponse {
+        let (status, title) = match error {
+            LinkError::NotLinkable(_) => (StatusCode::NOT_FOUND, "No service user to link"),
+            LinkError::NotAllowed(_) => (StatusCode::FORBIDDEN, "This link is not valid"),
+            LinkError::Refused(_) => (StatusCode::BAD_REQUEST, "No account was linked"),
+            LinkError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment"),
+        };
+        self.page(status, title, vec![error.to_string()])
+    }
+
+    fn page(&self, status: StatusCode, title: &str, paragraphs: Vec<String>) -> HttpResponse {
+        let frame = Frame::bare(&self.public_url, title);
+        Message { frame, is_good: status.is_success(), paragraphs, link: None }.answer(status)
+    }
+
+    fn cookie(&self, value: &Secret, age_s: u64) -> String {
+        cookie::written(&self.public_url, "/complete", COOKIE, value, age_s)
+    }
 }

@@ -1,86 +1,189 @@
-//! A page of HTML with a title and paragraphs. All text is escaped, and the policy lets the page
-//! neither load anything nor run a script.
+//! Pages of HTML: the frame that all have, the answer that carries one, and the page that only says
+//! something.
+//!
+//! Templates escape all text. The policy lets a page load only what this gateway serves, and run no
+//! script that stands in it.
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
+use askama::Template;
+use url::Url;
 
-/// The text of a page.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Page<'a> {
-    pub(super) title: &'a str,
-    pub(super) paragraphs: &'a [&'a str],
+use super::assets;
+use crate::printable::printable_lines;
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
+
+/// What people can go to from every page: the path below `/ui`, and the word for it.
+const AREAS: [(&str, &str); 8] = [
+    ("", "Overview"),
+    ("/deliveries", "Deliveries"),
+    ("/runs", "Runs"),
+    ("/statuses", "Statuses"),
+    ("/subscriptions", "Subscriptions"),
+    ("/connections", "Connections"),
+    ("/ci", "CI systems"),
+    ("/audit", "Audit"),
+];
+/// So many of them fit into the bar of a phone; the others are in its menu.
+const AREAS_IN_BAR: usize = 4;
+
+/// What is around the content of a page.
+#[derive(Debug, Default)]
+pub(super) struct Frame {
+    pub(super) title: String,
+    /// The path of the gateway's address, without a slash at its end.
+    pub(super) base: String,
+    /// Who looks at it; none where nobody has signed in.
+    pub(super) account: Option<Account>,
+    pub(super) twins: Twins,
 }
 
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; \
-                      base-uri 'none'; form-action 'none'";
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:38rem;margin:12vh auto;\
-    padding:0 1.5rem;color:#1b1f24;background:#fff;overflow-wrap:anywhere}\
-    h1{font-size:1.5rem;line-height:1.25}p{margin:.75rem 0}code{white-space:nowrap}\
-    .mark{display:inline-block;width:.75rem;height:.75rem;border-radius:50%;margin-right:.6rem}\
-    .good{background:#1a7f37}.bad{background:#cf222e}small{color:#57606a}\
-    @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}small{color:#8b949e}}";
+/// Who looks at a page, and at what.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) name: String,
+    pub(super) role: &'static str,
+    pub(super) organizations: Vec<String>,
+    /// The area that the page is in, as `AREAS` has it.
+    pub(super) area: &'static str,
+    /// What was looked for last.
+    pub(super) find: String,
+}
 
-/// The answer with the page. No cache keeps it and no other page may embed it.
-pub(super) fn page(status: StatusCode, page: &Page<'_>) -> HttpResponse {
-    let title = escaped(page.title);
-    let mark = if status.is_success() { "good" } else { "bad" };
-    let paragraphs: String = page.paragraphs.iter().map(|text| paragraph(text)).collect();
-    let body = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <title>{title} · azdo-gateway</title><style>{STYLE}</style></head><body><main>\
-         <h1><span class=\"mark {mark}\"></span>{title}</h1>{paragraphs}\
-         <small>azdo-gateway</small></main></body></html>\n"
-    );
-    HttpResponse::build(status)
-        .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
+/// Where programs get what a page shows.
+#[derive(Debug, Default)]
+pub(super) struct Twins {
+    /// The path and query in the API.
+    pub(super) api: Option<String>,
+    pub(super) command: Option<String>,
+}
+
+/// One of the areas.
+#[derive(Debug)]
+pub(super) struct Area {
+    pub(super) href: String,
+    pub(super) word: &'static str,
+    pub(super) is_current: bool,
+}
+
+impl Frame {
+    /// Of a page that needs nobody to have signed in.
+    pub(super) fn bare(public_url: &Url, title: impl Into<String>) -> Self {
+        Self { title: title.into(), base: base(public_url), ..Self::default() }
+    }
+
+    pub(super) fn asset(&self, name: &str) -> String {
+        format!("{}{}", self.base, assets::path(name))
+    }
+
+    pub(super) fn areas(&self, current: &str) -> Vec<Area> {
+        let area = |(path, word): (&'static str, &'static str)| Area {
+            href: format!("{}/ui{path}", self.base),
+            word,
+            is_current: path == current,
+        };
+        AREAS.map(area).into()
+    }
+
+    pub(super) fn areas_in_bar(&self, current: &str) -> Vec<Area> {
+        self.areas(current).into_iter().take(AREAS_IN_BAR).collect()
+    }
+
+    pub(super) fn areas_in_menu(&self, current: &str) -> Vec<Area> {
+        self.areas(current).into_iter().skip(AREAS_IN_BAR).collect()
+    }
+}
+
+/// The path of the gateway's address, without a slash at its end.
+pub(super) fn base(public_url: &Url) -> String {
+    public_url.path().trim_end_matches('/').to_owned()
+}
+
+/// The answer with a page. No cache keeps it, and no other page may embed it.
+pub(super) fn answer(status: StatusCode, page: &impl Template) -> HttpResponse {
+    // Rendering only fails where writing fails.
+    let html = page.render().unwrap_or_default();
+    // Characters that are obeyed instead of shown are never part of a template.
+    let html = printable_lines(&html).into_owned();
+    let mut response = HttpResponse::build(status);
+    response.insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"));
+    protect(response).body(html)
+}
+
+/// Adds the headers of every page.
+pub(super) fn protect(
+    mut response: actix_web::HttpResponseBuilder,
+) -> actix_web::HttpResponseBuilder {
+    response
         .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .body(body)
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    response
 }
 
-/// A paragraph from a capital to a full stop. Text between backticks is shown as code.
-fn paragraph(text: &str) -> String {
+/// A page that only says something.
+#[derive(Debug, Template)]
+#[template(path = "message.html")]
+pub(super) struct Message {
+    pub(super) frame: Frame,
+    pub(super) is_good: bool,
+    /// Text between backticks is shown as code.
+    pub(super) paragraphs: Vec<String>,
+    /// One way on: its address below the gateway's, and the words.
+    pub(super) link: Option<(String, &'static str)>,
+}
+
+impl Message {
+    fn sentences(&self) -> Vec<Vec<Piece>> {
+        self.paragraphs.iter().map(|text| pieces(text)).collect()
+    }
+
+    /// The answer with it.
+    pub(super) fn answer(self, status: StatusCode) -> HttpResponse {
+        answer(status, &self)
+    }
+}
+
+/// A piece of a paragraph.
+struct Piece {
+    text: String,
+    is_code: bool,
+}
+
+/// The text as a sentence, from a capital to a full stop.
+fn pieces(text: &str) -> Vec<Piece> {
     let mut letters = text.chars();
     let first = letters.next().map(char::to_uppercase).into_iter().flatten();
-    let sentence: String = first.chain(letters).collect();
-    let end = if sentence.ends_with(['.', '?', '!']) { "" } else { "." };
-    let words = escaped(&sentence);
-    let parts = words.split('`').enumerate().map(|(number, part)| match number % 2 {
-        0 => part.to_owned(),
-        _ => format!("<code>{part}</code>"),
-    });
-    format!("<p>{}{end}</p>", parts.collect::<String>())
-}
-
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            letter => escaped.push(letter),
-        }
-    }
-    escaped
+    let end = if text.ends_with(['.', '?', '!']) { "" } else { "." };
+    let sentence: String = first.chain(letters).chain(end.chars()).collect();
+    let piece =
+        |(number, text): (usize, &str)| Piece { text: text.to_owned(), is_code: number % 2 == 1 };
+    sentence.split('`').enumerate().map(piece).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_paragraph_is_a_sentence_with_code() {
-        assert_eq!(paragraph("run `a b` & wait"), "<p>Run <code>a b</code> &amp; wait.</p>");
+    fn message(text: &str) -> String {
+        let frame = Frame { title: "A title".into(), ..Frame::default() };
+        let paragraphs = vec![text.to_owned()];
+        Message { frame, is_good: true, paragraphs, link: None }.render().unwrap()
     }
 
     #[test]
-    fn escapes_html() {
-        assert_eq!(escaped("<b onclick='x'>&\""), "&lt;b onclick=&#39;x&#39;&gt;&amp;&quot;");
+    fn a_paragraph_is_a_sentence_with_code() {
+        let shown = message("run `a b` & wait");
+        assert!(shown.contains("<p>Run <code>a b</code> &#38; wait.</p>"), "{shown}");
+    }
+
+    #[test]
+    fn text_is_escaped() {
+        let shown = message("<b onclick='x'>&\"");
+        assert!(shown.contains("&#60;b onclick=&#39;x&#39;&#62;&#38;&#34;"), "{shown}");
     }
 }

@@ -46,8 +46,26 @@ mod json_body;
 /// Error answers.
 mod problem;
 
-/// Pages for people.
+/// The frame of pages for people.
 mod html;
+
+/// What pages load.
+mod assets;
+
+/// Pages for people who have signed in.
+mod ui;
+
+/// People who have signed in.
+mod session;
+
+/// Cookies.
+mod cookie;
+
+/// Whether a page of the gateway made a request.
+mod same_origin;
+
+/// How many rows wait.
+mod backlog;
 
 /// Whether the gateway is stopping.
 mod draining;
@@ -75,6 +93,7 @@ use crate::reconcile::organization::OrganizationReconcilers;
 use crate::reconcile::survey::Surveys;
 
 use json_body::JsonBodies;
+use session::Sessions;
 
 pub use draining::Draining;
 pub use options::{ApiToken, Options, Role};
@@ -121,7 +140,9 @@ pub fn serve(
     let tokens = Data::from(Arc::clone(&components.tokens));
     let organizations = Data::from(Arc::clone(&components.organizations));
     let (hooks, reports) = (hooks::routes(components), reports::routes(components));
-    let (api, connect) = (api::routes(components), connect::routes(components));
+    let sessions = Arc::new(Sessions::new(Arc::clone(&components.tokens), &components.deps));
+    let (api, connect) = (api::routes(components), connect::routes(components, &sessions));
+    let ui = ui::routes(components, &sessions);
     let (probes, proof) = (probes::routes(components), proof::routes(components));
     let (callbacks, changes) = (callbacks::routes(components), changes::routes(components));
     let runners = runners::routes(components);
@@ -138,6 +159,8 @@ pub fn serve(
             .configure(&runners)
             .configure(&api)
             .configure(&connect)
+            .configure(assets::routes)
+            .configure(&ui)
             .configure(&probes)
             .configure(&proof)
             .route("/openapi.json", web::get().to(openapi))

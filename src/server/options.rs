@@ -47,3 +47,15 @@ pub enum Role {
     /// See everything.
     Viewer,
 }
+
+impl Role {
+    /// The word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Operator => "operator",
+            Role::Reporter => "reporter",
+            Role::Runner => "runner",
+            Role::Viewer => "viewer",
+        }
+    }
+}

@@ -4,24 +4,20 @@
 //! body of `/readyz`, because a load balancer must not turn deliveries away for it. Anybody learns
 //! the bare state; what names organizations, accounts or paths needs a viewer.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
-use tokio::sync::Mutex;
 
 use super::auth::Viewer;
+use super::backlog::Counts;
 use super::problem::Problem;
 use super::{Components, Draining};
 use crate::deps::Deps;
 use crate::storage::Availability;
 use crate::telemetry;
-
-/// How long the counts of rows serve further requests: counting takes the readers of the database
-/// from everybody else.
-const COUNTS_AGE_MAX: Duration = Duration::from_secs(1);
 
 /// What the probes show.
 #[derive(Debug)]
@@ -29,8 +25,7 @@ struct State {
     deps: Deps,
     draining: Draining,
     metrics: PrometheusHandle,
-    /// When the rows were last counted.
-    counted_at: Mutex<Option<Instant>>,
+    counts: Counts,
 }
 
 impl State {
@@ -39,7 +34,7 @@ impl State {
             deps: components.deps.clone(),
             draining: components.draining.clone(),
             metrics: telemetry::metrics(),
-            counted_at: Mutex::default(),
+            counts: Counts::new(Arc::clone(&components.deps.store)),
         }
     }
 }
@@ -111,15 +106,9 @@ async fn metrics(state: Data<State>) -> HttpResponse {
 
 impl State {
     /// Sets the gauges that count rows. Here and not on a timer: it costs nothing where nobody
-    /// reads the metrics. Requests at the same time wait for one count.
+    /// reads the metrics.
     async fn count(&self) {
-        let mut counted_at = self.counted_at.lock().await;
-        if !is_due(*counted_at, Instant::now()) {
-            return;
-        }
-        let backlog = self.deps.store.backlog().await;
-        *counted_at = Some(Instant::now());
-        let Ok(backlog) = backlog else { return };
+        let Ok(backlog) = self.counts.get().await else { return };
         let rows = [
             ("undecided", backlog.undecided),
             ("planned", backlog.planned),
@@ -133,24 +122,5 @@ impl State {
         let age = backlog.oldest_undecided.map(|oldest| self.deps.clock.now().since(oldest));
         metrics::gauge!("azdo_gateway_oldest_undecided_seconds")
             .set(age.unwrap_or_default().as_secs_f64());
-    }
-}
-
-/// Whether rows that were counted then are counted again.
-fn is_due(counted_at: Option<Instant>, now: Instant) -> bool {
-    counted_at.is_none_or(|at| now.duration_since(at) >= COUNTS_AGE_MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_are_counted_once_a_second() {
-        let now = Instant::now();
-        assert!(is_due(None, now));
-        assert!(!is_due(Some(now), now));
-        assert!(!is_due(Some(now), now + Duration::from_millis(999)));
-        assert!(is_due(Some(now), now + Duration::from_secs(1)));
     }
 }

@@ -24,6 +24,11 @@ impl Problem {
         Self { status, detail: detail.into(), field: None }
     }
 
+    /// What is wrong, for people.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// 400 about one field or parameter.
     pub(super) fn field(field: &str, detail: impl Into<String>) -> Self {
         Self {

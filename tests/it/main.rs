@@ -38,3 +38,5 @@ mod storage;
 mod stories;
 /// The source itself: imports, cycles, names, headers, documents.
 mod tidy;
+/// Pages, as a browser gets them.
+mod ui;

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use super::paging::{Parameters, rendered};
 use super::resource::{ItemResult, ListResult, Resource};
 use crate::domain::audit::{Action, Outcome};
+use crate::server::problem::Problem;
 use crate::storage::{self, AuditFilter, AuditRow, Page};
 
-pub(super) struct Audit;
+pub(in crate::server) struct Audit;
 
 impl Resource for Audit {
     const PATH: &'static str = "/v1/audit";
@@ -16,22 +17,26 @@ impl Resource for Audit {
     type Source = dyn storage::Audit;
 
     async fn list(audit: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
-        let actions = words(Action::ALL, Action::as_str);
-        let outcomes = words(Outcome::ALL, Outcome::as_str);
-        let filter = AuditFilter {
-            organization: parameters.get("organization"),
-            action: parameters.parse_with("action", &actions, Action::parse)?,
-            outcome: parameters.parse_with("outcome", &outcomes, Outcome::parse)?,
-            run: parameters.parse("run", "the id of a run")?,
-            pat: parameters.get("pat"),
-        };
-        Ok(rendered(audit.audit(filter, page).await?, render))
+        Ok(rendered(audit.audit(filter(parameters)?, page).await?, render))
     }
 
     async fn show(audit: &Self::Source, id: &str) -> ItemResult {
         let Ok(id) = id.parse() else { return Ok(None) };
         Ok(audit.audit_entry(id).await?.as_ref().map(render))
     }
+}
+
+/// The items that the parameters select.
+pub(in crate::server) fn filter(parameters: &Parameters) -> Result<AuditFilter, Problem> {
+    let actions = words(Action::ALL, Action::as_str);
+    let outcomes = words(Outcome::ALL, Outcome::as_str);
+    Ok(AuditFilter {
+        organization: parameters.get("organization"),
+        action: parameters.parse_with("action", &actions, Action::parse)?,
+        outcome: parameters.parse_with("outcome", &outcomes, Outcome::parse)?,
+        run: parameters.parse("run", "the id of a run")?,
+        pat: parameters.get("pat"),
+    })
 }
 
 fn words<T: Copy>(all: &[T], word: impl Fn(T) -> &'static str) -> String {

@@ -18,7 +18,13 @@ use crate::server::auth::Operator;
 use crate::server::problem::Problem;
 use crate::storage::{self, Delivery, DeliveryFilter, Page};
 
-pub(super) struct Deliveries;
+/// The words of `outcome`.
+pub(in crate::server) const OUTCOMES: [&str; 6] =
+    ["started", "ignored", "stale", "duplicate", "quarantined", "pending"];
+/// The words of `source`.
+pub(in crate::server) const SOURCES: [&str; 3] = ["hook", "catch_up", "replay"];
+
+pub(in crate::server) struct Deliveries;
 
 impl Resource for Deliveries {
     const PATH: &'static str = "/v1/deliveries";
@@ -36,16 +42,7 @@ impl Resource for Deliveries {
     type Source = dyn storage::Deliveries;
 
     async fn list(deliveries: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
-        let outcomes = "started, ignored, stale, duplicate, quarantined or pending";
-        let sources = "hook, catch_up or replay";
-        let filter = DeliveryFilter {
-            organization: parameters.get("organization"),
-            event_type: parameters.get("event_type"),
-            outcome: parameters.parse_with("outcome", outcomes, Outcome::parse)?,
-            source: parameters.parse_with("source", sources, Source::parse)?,
-            about: about(parameters)?,
-        };
-        Ok(rendered(deliveries.deliveries(filter, page).await?, render))
+        Ok(rendered(deliveries.deliveries(filter(parameters)?, page).await?, render))
     }
 
     /// The delivery with its body.
@@ -64,6 +61,18 @@ impl Resource for Deliveries {
         }
         Ok(Some(shown))
     }
+}
+
+/// The items that the parameters select.
+pub(in crate::server) fn filter(parameters: &Parameters) -> Result<DeliveryFilter, Problem> {
+    let (outcomes, sources) = (OUTCOMES.join(", "), SOURCES.join(", "));
+    Ok(DeliveryFilter {
+        organization: parameters.get("organization"),
+        event_type: parameters.get("event_type"),
+        outcome: parameters.parse_with("outcome", &outcomes, Outcome::parse)?,
+        source: parameters.parse_with("source", &sources, Source::parse)?,
+        about: about(parameters)?,
+    })
 }
 
 /// `POST /v1/deliveries/{id}/replay`: decides a stored delivery again.

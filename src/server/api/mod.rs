@@ -1,10 +1,10 @@
 //! The API for operators: what the gateway did and why, and what operators ask it to do.
 
 /// The list and the items of every resource.
-mod resource;
+pub(super) mod resource;
 
 /// Parameters and pages of lists.
-mod paging;
+pub(super) mod paging;
 
 /// CI systems.
 mod ci;
@@ -12,10 +12,10 @@ mod ci;
 /// Why a check runs on a pull request, or does not.
 mod explain;
 
-mod deliveries;
+pub(super) mod deliveries;
 mod runners;
-mod runs;
-mod statuses;
+pub(super) mod runs;
+pub(super) mod statuses;
 
 /// Organizations as the gateway's identity sees them.
 mod organizations;
@@ -23,12 +23,12 @@ mod organizations;
 /// The service user of an organization.
 mod link;
 
-mod subscriptions;
+pub(super) mod subscriptions;
 
 /// Plans, results and requests of the reconcilers.
 mod reconcilers;
 
-mod audit;
+pub(super) mod audit;
 
 use std::sync::Arc;
 

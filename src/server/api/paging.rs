@@ -19,12 +19,12 @@ const LIMIT_MAX: usize = 500;
 
 /// The parameters of a request.
 #[derive(Debug)]
-pub(super) struct Parameters(HashMap<String, String>);
+pub(in crate::server) struct Parameters(HashMap<String, String>);
 
 impl Parameters {
     /// Refuses a parameter that is not among `known` or those of every list: with a misspelt filter
     /// the list would show everything.
-    pub(super) fn only(&self, known: &[&str]) -> Result<(), Problem> {
+    pub(in crate::server) fn only(&self, known: &[&str]) -> Result<(), Problem> {
         let known = [&["limit", "cursor"], known].concat();
         match self.0.keys().find(|name| !known.contains(&name.as_str())) {
             None => Ok(()),
@@ -35,13 +35,25 @@ impl Parameters {
         }
     }
 
+    /// Without those that are empty: a form sends every field.
+    pub(in crate::server) fn filled(mut self) -> Self {
+        self.0.retain(|_, value| !value.trim().is_empty());
+        self
+    }
+
+    /// Those of these names, in their order.
+    pub(in crate::server) fn among(&self, names: &[&'static str]) -> Vec<(&'static str, String)> {
+        let named = names.iter().filter_map(|name| Some((*name, self.get(name)?)));
+        named.collect()
+    }
+
     /// A parameter as it was sent.
-    pub(super) fn get(&self, name: &str) -> Option<String> {
+    pub(in crate::server) fn get(&self, name: &str) -> Option<String> {
         self.0.get(name).cloned()
     }
 
     /// A parameter of another type. `expected` says what it has to be.
-    pub(super) fn parse<T: FromStr>(
+    pub(in crate::server) fn parse<T: FromStr>(
         &self,
         name: &str,
         expected: &str,
@@ -50,7 +62,7 @@ impl Parameters {
     }
 
     /// Like [`Parameters::parse`], with another parser.
-    pub(super) fn parse_with<T>(
+    pub(in crate::server) fn parse_with<T>(
         &self,
         name: &str,
         expected: &str,
@@ -107,6 +119,11 @@ pub(super) fn rendered<T>(page: Paged<T>, render: impl Fn(&T) -> Value) -> Paged
 
 /// `{items, next}`.
 pub(super) fn listed(page: Paged<Value>) -> Value {
-    let next = page.next.map(|number| URL_SAFE_NO_PAD.encode(number.to_string()));
+    let next = page.next.map(cursor);
     json!({ "items": page.items, "next": next })
+}
+
+/// The value of `cursor` for the page that begins before this number.
+pub(in crate::server) fn cursor(number: i64) -> String {
+    URL_SAFE_NO_PAD.encode(number.to_string())
 }

@@ -9,12 +9,12 @@ use crate::server::problem::Problem;
 use crate::storage::{Page, Paged};
 
 /// A page of rendered items.
-pub(super) type ListResult = Result<Paged<Value>, Problem>;
+pub(in crate::server) type ListResult = Result<Paged<Value>, Problem>;
 /// A rendered item; none where there is no such item.
-pub(super) type ItemResult = Result<Option<Value>, Problem>;
+pub(in crate::server) type ItemResult = Result<Option<Value>, Problem>;
 
 /// A kind of resource.
-pub(super) trait Resource: 'static {
+pub(in crate::server) trait Resource: 'static {
     /// The path of the list; an item is one segment below it.
     const PATH: &'static str;
     /// The name of an item, as a 404 has it.

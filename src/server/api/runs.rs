@@ -17,7 +17,7 @@ use crate::server::auth::Operator;
 use crate::server::problem::Problem;
 use crate::storage::{self, Changed, Page, RunFilter};
 
-pub(super) struct Runs;
+pub(in crate::server) struct Runs;
 
 impl Resource for Runs {
     const PATH: &'static str = "/v1/runs";
@@ -27,22 +27,26 @@ impl Resource for Runs {
     type Source = dyn storage::Runs;
 
     async fn list(runs: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
-        let state = |text: &str| State::parse(text).map(|_| text.to_owned());
-        let filter = RunFilter {
-            organization: parameters.get("organization"),
-            check: parameters.get("check"),
-            repository: parameters.get("repository_id"),
-            commit: parameters.get("commit"),
-            pull_request: parameters.parse("pull_request", "the number of a pull request")?,
-            state: parameters.parse_with("state", "a state of a run", state)?,
-        };
-        Ok(rendered(runs.runs(filter, page).await?, render))
+        Ok(rendered(runs.runs(filter(parameters)?, page).await?, render))
     }
 
     async fn show(runs: &Self::Source, id: &str) -> ItemResult {
         let Ok(id) = id.parse() else { return Ok(None) };
         Ok(runs.run(id).await?.as_ref().map(with_steps))
     }
+}
+
+/// The items that the parameters select.
+pub(in crate::server) fn filter(parameters: &Parameters) -> Result<RunFilter, Problem> {
+    let state = |text: &str| State::parse(text).map(|_| text.to_owned());
+    Ok(RunFilter {
+        organization: parameters.get("organization"),
+        check: parameters.get("check"),
+        repository: parameters.get("repository_id"),
+        commit: parameters.get("commit"),
+        pull_request: parameters.parse("pull_request", "the number of a pull request")?,
+        state: parameters.parse_with("state", "a state of a run", state)?,
+    })
 }
 
 /// `POST /v1/runs/{id}/cancel`.

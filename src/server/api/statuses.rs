@@ -19,9 +19,11 @@ use crate::server::json_body::{JsonBodies, optional_text, optional_url, text};
 use crate::server::problem::Problem;
 use crate::storage::{self, Page, StatusFilter, StatusRow};
 
-const OUTCOMES: [&str; 5] = ["queued", "posted", "unchanged", "superseded", "refused"];
+/// The words of `outcome`.
+pub(in crate::server) const OUTCOMES: [&str; 5] =
+    ["queued", "posted", "unchanged", "superseded", "refused"];
 
-pub(super) struct Statuses;
+pub(in crate::server) struct Statuses;
 
 impl Resource for Statuses {
     const PATH: &'static str = "/v1/statuses";
@@ -30,19 +32,23 @@ impl Resource for Statuses {
     type Source = dyn storage::Statuses;
 
     async fn list(statuses: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
-        let outcome = |text: &str| OUTCOMES.contains(&text).then(|| text.to_owned());
-        let filter = StatusFilter {
-            organization: parameters.get("organization"),
-            run: parameters.parse("run", "the id of a run")?,
-            outcome: parameters.parse_with("outcome", &OUTCOMES.join(", "), outcome)?,
-        };
-        Ok(rendered(statuses.statuses(filter, page).await?, render))
+        Ok(rendered(statuses.statuses(filter(parameters)?, page).await?, render))
     }
 
     async fn show(statuses: &Self::Source, id: &str) -> ItemResult {
         let Ok(id) = id.parse() else { return Ok(None) };
         Ok(statuses.status(id).await?.as_ref().map(render))
     }
+}
+
+/// The items that the parameters select.
+pub(in crate::server) fn filter(parameters: &Parameters) -> Result<StatusFilter, Problem> {
+    let outcome = |text: &str| OUTCOMES.contains(&text).then(|| text.to_owned());
+    Ok(StatusFilter {
+        organization: parameters.get("organization"),
+        run: parameters.parse("run", "the id of a run")?,
+        outcome: parameters.parse_with("outcome", &OUTCOMES.join(", "), outcome)?,
+    })
 }
 
 /// `POST /v1/statuses`.

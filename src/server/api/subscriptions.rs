@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use super::paging::{Parameters, rendered};
 use super::resource::{ItemResult, ListResult, Resource};
+use crate::server::problem::Problem;
 use crate::storage::{Page, Reconciliation, SubscriptionFilter, SubscriptionRow};
 
-pub(super) struct Subscriptions;
+pub(in crate::server) struct Subscriptions;
 
 impl Resource for Subscriptions {
     const PATH: &'static str = "/v1/subscriptions";
@@ -15,13 +16,17 @@ impl Resource for Subscriptions {
     type Source = dyn Reconciliation;
 
     async fn list(store: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
-        let filter = SubscriptionFilter { organization: parameters.get("organization") };
-        Ok(rendered(store.subscriptions(filter, page).await?, render))
+        Ok(rendered(store.subscriptions(filter(parameters)?, page).await?, render))
     }
 
     async fn show(store: &Self::Source, id: &str) -> ItemResult {
         Ok(store.subscription(&id.to_ascii_lowercase()).await?.as_ref().map(render))
     }
+}
+
+/// The items that the parameters select.
+pub(in crate::server) fn filter(parameters: &Parameters) -> Result<SubscriptionFilter, Problem> {
+    Ok(SubscriptionFilter { organization: parameters.get("organization") })
 }
 
 fn render(row: &SubscriptionRow) -> Value {

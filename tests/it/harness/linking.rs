@@ -39,14 +39,46 @@ impl Browser {
 
     /// One request. `token` is what a program sends instead of a cookie.
     pub(crate) async fn open(&self, url: &str, token: Option<&str>) -> PageResponse {
+        let request = self.http.get(url);
+        self.send(match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
+        .await
+    }
+
+    /// Follows a link of a page of the same site.
+    pub(crate) async fn follow(&self, url: &str) -> PageResponse {
+        self.send(self.http.get(url).header("sec-fetch-site", "same-origin")).await
+    }
+
+    /// Sends a form from a page of that site, as `Sec-Fetch-Site` names it.
+    pub(crate) async fn submit(
+        &self,
+        url: &str,
+        fields: &[(&str, &str)],
+        site: &str,
+    ) -> PageResponse {
+        let form =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let form_type = "application/x-www-form-urlencoded";
+        let request = self.http.post(url).header(header::CONTENT_TYPE, form_type).body(form);
+        self.send(request.header("sec-fetch-site", site)).await
+    }
+
+    /// Has this cookie from now on.
+    pub(crate) fn set_cookie(&self, name: &str, value: &str) {
+        let mut cookies = self.cookies.lock().expect("nobody panicked");
+        cookies.insert(name.to_owned(), value.to_owned());
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> PageResponse {
         let cookies = self.cookies.lock().expect("nobody panicked").clone();
         let cookies: Vec<_> =
             cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut request = self.http.get(url).header(header::COOKIE, cookies.join("; "));
-        if let Some(token) = token {
-            request = request.bearer_auth(token);
-        }
+        let request = request.header(header::COOKIE, cookies.join("; "));
         let answer = request.send().await.expect("it answers");
+        let at = answer.url().clone();
         let (status, headers) = (answer.status(), answer.headers().clone());
         for set in headers.get_all(header::SET_COOKIE) {
             let pair = set.to_str().expect("it is text").split(';').next().unwrap_or_default();
@@ -55,7 +87,7 @@ impl Browser {
             cookies.insert(name.to_owned(), value.to_owned());
         }
         let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-        let location = location.map(|url| Url::parse(url).expect("it is absolute"));
+        let location = location.map(|to| at.join(to).expect("it is an address"));
         let text = answer.text().await.expect("the page is whole");
         PageResponse { status, location, headers, text }
     }

@@ -37,7 +37,7 @@ pub(crate) use env::{Env, ORGANIZATION, SERVICE_USER};
 pub(crate) use gateway::{Gateway, on_postgres};
 pub(crate) use in_process::InProcess;
 pub(crate) use invariants::{check_invariants, check_invariants_with_rebuilds, newest_status};
-pub(crate) use linking::Browser;
+pub(crate) use linking::{Browser, PageResponse};
 pub(crate) use native::compile_c;
 pub(crate) use ports::free_port;
 pub(crate) use postgres::{Cluster, Database, PgBouncer, Server, Stop};

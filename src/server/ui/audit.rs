@@ -1,0 +1,109 @@
+//! The audit log, and the page of one entry.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::Path;
+use askama::Template;
+
+use super::badge::Badge;
+use super::cell::{Cell, Facts, Row};
+use super::list::List;
+use super::visit::Visit;
+use crate::domain::audit::{Action, Entry, Outcome};
+use crate::server::api::audit::{Audit, filter};
+use crate::server::api::resource::Resource;
+use crate::server::html::{Frame, Twins, answer};
+use crate::server::problem::Problem;
+use crate::storage::{AuditRow, Page};
+
+/// `GET /ui/audit`.
+pub(super) async fn list(visit: Visit, page: Page) -> Result<HttpResponse, Problem> {
+    visit.check::<Audit>()?;
+    let found = visit.state.deps.store.audit(filter(&visit.parameters)?, page).await?;
+    let words = |action: &Action| action.as_str();
+    Ok(visit.list::<Audit>(List {
+        title: "Audit",
+        path: "/audit",
+        command: None,
+        fields: vec![
+            visit.organization_field(),
+            visit.choice("action", "Action", Action::ALL.iter().map(words)),
+            visit.choice("outcome", "Outcome", Outcome::ALL.iter().map(|it| it.as_str())),
+            visit.field("run", "Run"),
+            visit.field("pat", "Token"),
+        ],
+        columns: vec!["Outcome", "Action", "At", "Who", "Organization", "Run", "What"],
+        rows: found.items.iter().map(|entry| row(&visit, entry)).collect(),
+        next: found.next,
+        empty: "Nothing was done yet, neither by the gateway at Azure DevOps nor by people here.",
+    }))
+}
+
+fn row(visit: &Visit, row: &AuditRow) -> Row {
+    let entry = &row.entry;
+    let cells = vec![
+        Cell::Badge(entry.outcome.into()).at(visit.href(&format!("/audit/{}", row.id))),
+        Cell::text(entry.action.as_str().replace('_', " ")),
+        visit.moment(entry.at).into(),
+        Cell::cut(&who(entry)),
+        Cell::text(&entry.organization),
+        run(visit, entry),
+        Cell::cut(&entry.detail),
+    ];
+    Row { id: format!("entry-{}", row.id), cells }
+}
+
+/// `ops by api token`.
+fn who(entry: &Entry) -> String {
+    let via = entry.via.as_str().replace('_', " ");
+    if entry.actor == via { via } else { format!("{} by {via}", entry.actor) }
+}
+
+fn run(visit: &Visit, entry: &Entry) -> Cell {
+    let run = entry.run.map(|run| {
+        let id = run.to_string();
+        Cell::text("run").at(visit.href(&format!("/runs/{id}")))
+    });
+    run.unwrap_or(Cell::Nothing)
+}
+
+#[derive(Template)]
+#[template(path = "entry.html")]
+struct EntryPage {
+    frame: Frame,
+    badge: Badge,
+    facts: Facts,
+}
+
+/// `GET /ui/audit/{id}`.
+pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpResponse, Problem> {
+    visit.parameters.only(&[])?;
+    let missing = || visit.missing(Audit::NAME, &path);
+    let id = path.parse().map_err(|_| missing())?;
+    let entry = visit.state.deps.store.audit_entry(id).await?.ok_or_else(missing)?.entry;
+    let twins = Twins { api: Some(format!("{}/{id}", Audit::PATH)), command: None };
+    let code = |text: &Option<String>| text.clone().map_or(Cell::Nothing, Cell::Code);
+    let pat = entry
+        .pat
+        .as_ref()
+        .map(|pat| Cell::Code(pat.clone()).at(visit.filtered("/audit", &[("pat", pat.as_str())])));
+    let lifetime = entry.lifetime_s.map(|seconds| format!("{seconds} s"));
+    let title = format!("Audit entry {id}: {}", entry.action.as_str().replace('_', " "));
+    let page = EntryPage {
+        frame: visit.frame(title, "/audit", twins),
+        badge: entry.outcome.into(),
+        facts: Facts::new(vec![
+            ("At", visit.moment(entry.at).full().into()),
+            ("Who", Cell::text(who(&entry))),
+            ("What", Cell::text(&entry.detail)),
+            ("Organization", Cell::text(&entry.organization)),
+            ("With the rights of", Cell::optional(entry.identity.as_ref())),
+            ("Scope", code(&entry.scope)),
+            ("Lifetime", Cell::optional(lifetime.as_ref())),
+            ("Token", pat.unwrap_or(Cell::Nothing)),
+            ("Run", run(&visit, &entry)),
+            ("Request at Azure DevOps", code(&entry.activity_id)),
+        ]),
+    };
+    Ok(answer(StatusCode::OK, &page))
+}

@@ -1,0 +1,183 @@
+//! The list of deliveries, the page of one, and its body.
+
+use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::Path;
+use askama::Template;
+use serde_json::Value;
+
+use super::badge::Badge;
+use super::cell::{Cell, Facts, Row, Table};
+use super::list::List;
+use super::moment::{bytes, span};
+use super::runs;
+use super::visit::Visit;
+use crate::domain::id::{DeliveryId, RunId};
+use crate::server::api::deliveries::{Deliveries, OUTCOMES, SOURCES, filter};
+use crate::server::api::resource::Resource;
+use crate::server::html::{self, Frame, Twins, answer};
+use crate::server::problem::Problem;
+use crate::storage::{Delivery, Page};
+
+/// As much of a body as a page shows.
+const BODY_BYTES_MAX: usize = 200_000;
+/// Runs that the page of a delivery shows with their state. There are as many as checks match.
+const RUNS_MAX: usize = 20;
+
+/// `GET /ui/deliveries`.
+pub(super) async fn list(visit: Visit, page: Page) -> Result<HttpResponse, Problem> {
+    visit.check::<Deliveries>()?;
+    let found = visit.state.deps.store.deliveries(filter(&visit.parameters)?, page).await?;
+    Ok(visit.list::<Deliveries>(List {
+        title: "Deliveries",
+        path: "/deliveries",
+        command: Some(("deliveries list", &["organization", "outcome"])),
+        fields: vec![
+            visit.organization_field(),
+            visit.choice("outcome", "Outcome", OUTCOMES),
+            visit.choice("source", "Told by", SOURCES),
+            visit.field("event_type", "Type of event"),
+        ],
+        columns: vec!["Outcome", "Event", "Received", "Told by", "Runs", "Decided in", "Reason"],
+        rows: found.items.iter().map(|delivery| row(&visit, delivery)).collect(),
+        next: found.next,
+        empty: "Nothing was delivered yet. Azure DevOps delivers to hooks, and catch-up looks for \
+                what it did not deliver.",
+    }))
+}
+
+fn row(visit: &Visit, delivery: &Delivery) -> Row {
+    let href = visit.href(&format!("/deliveries/{}", delivery.id));
+    let run = |run: &RunId| Cell::text("run").at(visit.href(&format!("/runs/{run}")));
+    let started = match delivery.runs.as_slice() {
+        [] => Cell::Nothing,
+        [only] => run(only),
+        several => Cell::text(several.len().to_string()).at(href.clone()),
+    };
+    let cells = vec![
+        Cell::Badge(delivery.outcome.into()).at(href),
+        Cell::cut(&event(delivery)),
+        visit.moment(delivery.received_at).into(),
+        Cell::cut(&sender(delivery)),
+        started,
+        Cell::optional(decided_in(delivery).as_ref()),
+        Cell::cut(&delivery.reason),
+    ];
+    Row { id: format!("delivery-{}", delivery.id), cells }
+}
+
+/// In our words; in those of Azure DevOps before the decision.
+fn event(delivery: &Delivery) -> String {
+    let event = delivery.event.as_deref().map(|event| event.replace('_', " "));
+    event.or_else(|| delivery.event_type.clone()).unwrap_or_else(|| "not read".to_owned())
+}
+
+/// `hook updated`.
+fn sender(delivery: &Delivery) -> String {
+    let source = delivery.source.as_str();
+    if source == "hook" { format!("hook {}", delivery.hook) } else { source.replace('_', "-") }
+}
+
+fn decided_in(delivery: &Delivery) -> Option<String> {
+    delivery.decided_at.map(|at| span(at.since(delivery.received_at)))
+}
+
+#[derive(Template)]
+#[template(path = "delivery.html")]
+struct DeliveryPage {
+    frame: Frame,
+    badge: Badge,
+    reason: String,
+    runs: Table,
+    facts: Facts,
+    size: String,
+    is_cut: bool,
+    body: String,
+    raw: String,
+}
+
+/// `GET /ui/deliveries/{id}`.
+pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpResponse, Problem> {
+    visit.parameters.only(&[])?;
+    let (delivery, body) = load(&visit, &path).await?;
+    let mut rows = Vec::new();
+    for id in delivery.runs.iter().take(RUNS_MAX) {
+        if let Some(run) = visit.state.deps.store.run(*id).await? {
+            rows.push(runs::row(&visit, &run));
+        }
+    }
+    let id = delivery.id;
+    let twins = Twins {
+        api: Some(format!("{}/{id}", Deliveries::PATH)),
+        command: Some(format!("azdo-gateway deliveries show {id}")),
+    };
+    let (body, is_cut) = shown(&body);
+    let page = DeliveryPage {
+        frame: visit.frame(format!("Delivery {id}: {}", event(&delivery)), "/deliveries", twins),
+        badge: delivery.outcome.into(),
+        reason: delivery.reason.clone(),
+        runs: Table { caption: "Runs that it started", columns: runs::COLUMNS.to_vec(), rows },
+        facts: facts(&visit, &delivery),
+        size: bytes(delivery.body_bytes.unsigned_abs()),
+        is_cut,
+        body,
+        raw: visit.href(&format!("/deliveries/{id}/body")),
+    };
+    Ok(answer(StatusCode::OK, &page))
+}
+
+/// `GET /ui/deliveries/{id}/body`: as it was received, never as HTML.
+pub(super) async fn body(visit: Visit, path: Path<String>) -> Result<HttpResponse, Problem> {
+    visit.parameters.only(&[])?;
+    let (_, body) = load(&visit, &path).await?;
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"));
+    Ok(html::protect(response).body(body))
+}
+
+async fn load(visit: &Visit, path: &str) -> Result<(Delivery, Vec<u8>), Problem> {
+    let missing = || visit.missing(Deliveries::NAME, path);
+    let id: DeliveryId = path.parse().map_err(|_| missing())?;
+    let store = &visit.state.deps.store;
+    let delivery = store.delivery(id).await?.ok_or_else(missing)?;
+    let body = store.delivery_body(id).await?.ok_or_else(missing)?;
+    Ok((delivery, body))
+}
+
+fn facts(visit: &Visit, delivery: &Delivery) -> Facts {
+    let moment = |at| Cell::from(visit.moment(at).full());
+    let notification = delivery.notification.map(|number| number.to_string());
+    Facts::new(vec![
+        ("Received", moment(delivery.received_at)),
+        ("Created at Azure DevOps", delivery.created_at.map_or(Cell::Nothing, moment)),
+        ("Decided", delivery.decided_at.map_or(Cell::Nothing, moment)),
+        ("Decided in", Cell::optional(decided_in(delivery).as_ref())),
+        ("Told by", Cell::text(sender(delivery))),
+        ("Type of event", delivery.event_type.clone().map_or(Cell::Nothing, Cell::Code)),
+        ("Organization", Cell::text(&delivery.organization)),
+        ("Subscription", delivery.subscription.clone().map_or(Cell::Nothing, Cell::Code)),
+        ("Notification", Cell::optional(notification.as_ref())),
+    ])
+}
+
+/// The body, indented where it is JSON, as far as a page shows it; and whether that is a part.
+fn shown(body: &[u8]) -> (String, bool) {
+    let indented = serde_json::from_slice::<Value>(body).map(|value| format!("{value:#}"));
+    let mut text = indented.unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned());
+    let is_cut = text.len() > BODY_BYTES_MAX;
+    text.truncate(text.floor_char_boundary(BODY_BYTES_MAX));
+    (text, is_cut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_indented_and_cut_at_a_character() {
+        assert_eq!(shown(br#"{"a":[1]}"#).0, "{\n  \"a\": [\n    1\n  ]\n}");
+        assert_eq!(shown(b"<b>\xff"), ("<b>\u{fffd}".to_owned(), false));
+        let (text, is_cut) = shown("é".repeat(150_000).as_bytes());
+        assert!(is_cut && text.len() <= BODY_BYTES_MAX);
+    }
+}

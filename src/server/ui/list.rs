@@ -1,0 +1,127 @@
+//! The page of a list: filters, rows, a link to older ones.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use askama::Template;
+
+use super::cell::{Row, Table};
+use super::visit::{Visit, query};
+use crate::server::api::paging::cursor;
+use crate::server::api::resource::Resource;
+use crate::server::html::{Frame, Twins, answer};
+use crate::server::problem::Problem;
+
+/// A list, before it is a page.
+#[derive(Debug)]
+pub(super) struct List {
+    pub(super) title: &'static str,
+    /// The path below `/ui`.
+    pub(super) path: &'static str,
+    /// The command that prints it, and the filters that the command has.
+    pub(super) command: Option<(&'static str, &'static [&'static str])>,
+    pub(super) fields: Vec<Field>,
+    pub(super) columns: Vec<&'static str>,
+    pub(super) rows: Vec<Row>,
+    pub(super) next: Option<i64>,
+    /// What would fill it.
+    pub(super) empty: &'static str,
+}
+
+/// A filter that people set.
+#[derive(Debug)]
+pub(super) struct Field {
+    /// In the query, as in the API.
+    name: &'static str,
+    label: &'static str,
+    value: String,
+    /// The only values that it may have; any where there are none.
+    options: Vec<String>,
+}
+
+#[derive(Template)]
+#[template(path = "list.html")]
+struct ListPage {
+    frame: Frame,
+    fields: Vec<Field>,
+    /// The address of the list without filters, where there are some.
+    all: Option<String>,
+    table: Table,
+    empty: &'static str,
+    older: Option<String>,
+}
+
+impl Visit {
+    /// A filter with any value.
+    pub(super) fn field(&self, name: &'static str, label: &'static str) -> Field {
+        self.choice(name, label, Vec::<String>::new())
+    }
+
+    /// A filter with one of these values.
+    pub(super) fn choice(
+        &self,
+        name: &'static str,
+        label: &'static str,
+        options: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Field {
+        let options = options.into_iter().map(Into::into).collect();
+        Field { name, label, value: self.parameters.get(name).unwrap_or_default(), options }
+    }
+
+    /// The filter by organization.
+    pub(super) fn organization_field(&self) -> Field {
+        self.choice("organization", "Organization", self.state.organizations.names())
+    }
+
+    /// Refuses parameters that lists of `R` do not have.
+    pub(super) fn check<R: Resource>(&self) -> Result<(), Problem> {
+        self.parameters.only(R::FILTERS)
+    }
+
+    /// The page of a list of `R`.
+    pub(super) fn list<R: Resource>(&self, list: List) -> HttpResponse {
+        let set = self.parameters.among(R::FILTERS);
+        let pairs = || set.iter().map(|(name, value)| (*name, value.as_str()));
+        let command = list.command.map(|(command, known)| {
+            let known = pairs().filter(|(name, _)| known.contains(name));
+            let flags = known.map(|(name, value)| format!(" --{name} {}", quoted(value)));
+            format!("azdo-gateway {command}{}", flags.collect::<String>())
+        });
+        let api = Some(format!("{}{}", R::PATH, query(pairs())));
+        let limit = self.parameters.get("limit");
+        let cursor = list.next.map(cursor);
+        let older = cursor.as_deref().map(|cursor| {
+            let limit = limit.iter().map(|limit| ("limit", limit.as_str()));
+            let pairs = pairs().chain(limit).chain([("cursor", cursor)]);
+            self.href(&format!("{}{}", list.path, query(pairs)))
+        });
+        let page = ListPage {
+            frame: self.frame(list.title, list.path, Twins { api, command }),
+            fields: list.fields,
+            all: (!set.is_empty()).then(|| self.href(list.path)),
+            table: Table { caption: list.title, columns: list.columns, rows: list.rows },
+            empty: if set.is_empty() { list.empty } else { "Nothing matches the filters." },
+            older,
+        };
+        answer(StatusCode::OK, &page)
+    }
+}
+
+/// An argument as a shell takes it.
+fn quoted(argument: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:".contains(letter);
+    if argument.chars().all(is_plain) {
+        return argument.to_owned();
+    }
+    format!("'{}'", argument.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_quoted_for_a_shell() {
+        assert_eq!(quoted("timed_out"), "timed_out");
+        assert_eq!(quoted("a; rm 'x'"), r"'a; rm '\''x'\'''");
+    }
+}

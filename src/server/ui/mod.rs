@@ -1,0 +1,153 @@
+//! The pages: what the gateway did and why, for people who have signed in.
+//!
+//! Templates are in `templates/`. Each page is one address, works without a script, and names the
+//! address of the API and the command that give the same.
+
+/// `/login` and `/logout`.
+mod sign_in;
+
+/// Wrong tokens, counted by address.
+mod tries;
+
+/// Who looks, and what pages are made of.
+mod visit;
+
+/// Pages of lists.
+mod list;
+
+/// States as shapes, words and colours.
+mod badge;
+/// Cells, tables and facts.
+mod cell;
+/// Points in time and spans.
+mod moment;
+
+mod audit;
+mod ci;
+mod connections;
+mod deliveries;
+mod find;
+mod overview;
+mod runs;
+mod statuses;
+mod subscriptions;
+
+use std::sync::Arc;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
+
+use super::backlog::Counts;
+use super::html::{Account, Frame, Message};
+use super::problem::Problem;
+use super::session::{Session, Sessions};
+use super::{Components, same_origin};
+use visit::State;
+
+pub(super) fn routes(
+    components: &Components,
+    sessions: &Arc<Sessions>,
+) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
+    let state = Data::new(State {
+        deps: components.deps.clone(),
+        sessions: Arc::clone(sessions),
+        organizations: Arc::clone(&components.organizations),
+        identities: Arc::clone(&components.identities),
+        reconcilers: Arc::clone(&components.reconcilers),
+        observe: components.observe.clone(),
+        counts: Counts::new(Arc::clone(&components.deps.store)),
+    });
+    let sign_in = sign_in::routes(&components.deps);
+    move |config| {
+        let pages = web::scope("/ui").wrap(from_fn(guard)).configure(pages);
+        config.app_data(state.clone()).configure(&sign_in).service(pages);
+    }
+}
+
+fn pages(config: &mut ServiceConfig) {
+    config
+        .route("", web::get().to(overview::show))
+        .route("/", web::get().to(overview::show))
+        .route("/find", web::get().to(find::find))
+        .route("/runs", web::get().to(runs::list))
+        .route("/runs/{id}", web::get().to(runs::show))
+        .route("/deliveries", web::get().to(deliveries::list))
+        .route("/deliveries/{id}", web::get().to(deliveries::show))
+        .route("/deliveries/{id}/body", web::get().to(deliveries::body))
+        .route("/statuses", web::get().to(statuses::list))
+        .route("/subscriptions", web::get().to(subscriptions::grid))
+        .route("/connections", web::get().to(connections::show))
+        .route("/ci", web::get().to(ci::show))
+        .route("/audit", web::get().to(audit::list))
+        .route("/audit/{id}", web::get().to(audit::show))
+        .default_service(web::to(nothing_here));
+}
+
+async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    Err(Problem::missing(format!("there is no page {}", request.path())))
+}
+
+/// Only who has signed in gets beyond this. What others get does not depend on what they ask for,
+/// and nothing is looked up for them.
+async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let state: Option<&Data<State>> = request.app_data();
+    let Some(state) = state.cloned() else {
+        return Ok(request.into_response(Problem::unauthorized().error_response()));
+    };
+    let headers = request.headers();
+    let Some(session) = state.sessions.of(headers) else {
+        let answer = sign_in::asked_for(&state, request.request());
+        return Ok(request.into_response(answer));
+    };
+    let is_reading = [Method::GET, Method::HEAD].contains(request.method());
+    if !is_reading && let Err(problem) = same_origin::check(headers, &state.deps.public_url) {
+        return Ok(request.into_response(error_page(&state, &session, &problem)));
+    }
+    request.extensions_mut().insert(session.clone());
+    let response = next.call(request).await?.map_into_boxed_body();
+    let error = response.response().error();
+    let page = error.and_then(|error| error.as_error::<Problem>());
+    match page.map(|problem| error_page(&state, &session, problem)) {
+        Some(page) => Ok(response.into_response(page)),
+        None => Ok(response),
+    }
+}
+
+/// What is wrong, why, and what to do.
+fn error_page(state: &State, session: &Session, problem: &Problem) -> HttpResponse {
+    let status = problem.status_code();
+    let (title, remedy) = match status {
+        StatusCode::BAD_REQUEST => (
+            "This address cannot be understood",
+            "Filters are named as in the API. Nothing is shown, since a list without the filter \
+             would show everything.",
+        ),
+        StatusCode::NOT_FOUND => (
+            "Nothing is here",
+            "What is old is deleted, as `retention` in the configuration says. Find takes pull \
+             requests, commits, runs and deliveries.",
+        ),
+        StatusCode::SERVICE_UNAVAILABLE => {
+            ("This cannot be shown now", "Deliveries are accepted as long as `/readyz` says so.")
+        }
+        _ => ("This was not done", "Nothing has changed."),
+    };
+    let account = Account {
+        name: session.actor.name.clone(),
+        role: session.role.as_str(),
+        organizations: Vec::new(),
+        area: "-",
+        find: String::new(),
+    };
+    let frame = Frame { account: Some(account), ..Frame::bare(&state.deps.public_url, title) };
+    let paragraphs = vec![problem.detail().to_owned(), remedy.to_owned()];
+    let link = Some(("/ui".to_owned(), "Overview"));
+    Message { frame, is_good: false, paragraphs, link }.answer(status)
+}

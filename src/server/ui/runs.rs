@@ -1,0 +1,170 @@
+//! The list of runs, and the page of one.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::Path;
+use askama::Template;
+
+use super::badge::Badge;
+use super::cell::{Cell, Facts, Row, Table};
+use super::list::List;
+use super::moment::{Moment, span};
+use super::statuses;
+use super::visit::Visit;
+use crate::domain::event::short;
+use crate::domain::run::{Run, State};
+use crate::server::api::resource::Resource;
+use crate::server::api::runs::{Runs, filter};
+use crate::server::html::{Frame, Twins, answer};
+use crate::server::problem::Problem;
+use crate::storage::{Page, StatusFilter};
+
+/// Statuses that the page of a run shows: a run has a few for each target.
+const STATUSES_MAX: usize = 50;
+
+pub(super) const COLUMNS: [&str; 8] =
+    ["State", "Check", "Of", "Commit", "CI", "Planned", "Took", "Reason"];
+
+/// `GET /ui/runs`.
+pub(super) async fn list(visit: Visit, page: Page) -> Result<HttpResponse, Problem> {
+    visit.check::<Runs>()?;
+    let found = visit.state.deps.store.runs(filter(&visit.parameters)?, page).await?;
+    Ok(visit.list::<Runs>(List {
+        title: "Runs",
+        path: "/runs",
+        command: Some(("runs list", &["organization", "state", "check"])),
+        fields: vec![
+            visit.organization_field(),
+            visit.choice("state", "State", State::ALL.map(State::as_str)),
+            visit.field("check", "Check"),
+            visit.field("pull_request", "Pull request"),
+            visit.field("commit", "Commit"),
+            visit.field("repository_id", "Repository (GUID)"),
+        ],
+        columns: COLUMNS.to_vec(),
+        rows: found.items.iter().map(|run| row(&visit, run)).collect(),
+        next: found.next,
+        empty: "There is no run yet. The first one appears when a pull request or a push matches a \
+                check.",
+    }))
+}
+
+/// A run under [`COLUMNS`].
+pub(super) fn row(visit: &Visit, run: &Run) -> Row {
+    let href = visit.href(&format!("/runs/{}", run.id));
+    let cells = vec![
+        Cell::Badge(run.state.into()).at(href),
+        Cell::cut(&run.check),
+        Cell::cut(&subject(run)),
+        Cell::Code(short(&run.commit).to_owned()),
+        Cell::cut(&run.ci),
+        visit.moment(run.created_at).into(),
+        Cell::text(took(visit, run)),
+        Cell::cut(run.description.as_deref().unwrap_or(&run.reason)),
+    ];
+    Row { id: format!("run-{}", run.id), cells }
+}
+
+/// `Fabrikam/shop !123`, or the branch where it is of none.
+pub(super) fn subject(run: &Run) -> String {
+    let of = match &run.pull_request {
+        Some(of) => format!("!{}", of.id),
+        None => branch(&run.git_ref).to_owned(),
+    };
+    format!("{}/{} {of}", run.repository.project, run.repository.name)
+}
+
+fn branch(git_ref: &str) -> &str {
+    git_ref.strip_prefix("refs/heads/").unwrap_or(git_ref)
+}
+
+/// From planning to the end, or until now.
+fn took(visit: &Visit, run: &Run) -> String {
+    let until = if run.state.is_final() { run.updated_at } else { visit.now };
+    span(until.since(run.created_at))
+}
+
+#[derive(Template)]
+#[template(path = "run.html")]
+struct RunPage {
+    frame: Frame,
+    badge: Badge,
+    is_final: bool,
+    took: String,
+    /// Of the pull request, as it was when the run was planned.
+    title: Option<String>,
+    planned: Moment,
+    changed: Moment,
+    overdue: Moment,
+    facts: Facts,
+    statuses: Table,
+    audit: String,
+}
+
+/// `GET /ui/runs/{id}`.
+pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpResponse, Problem> {
+    let missing = || visit.missing(Runs::NAME, &path);
+    visit.parameters.only(&[])?;
+    let id = path.parse().map_err(|_| missing())?;
+    let store = &visit.state.deps.store;
+    let run = store.run(id).await?.ok_or_else(missing)?;
+    let of_run = StatusFilter { run: Some(id), ..StatusFilter::default() };
+    let page = Page { limit: STATUSES_MAX, before: None };
+    let statuses = store.statuses(of_run, page).await?.items;
+    let twins = Twins {
+        api: Some(format!("{}/{id}", Runs::PATH)),
+        command: Some(format!("azdo-gateway runs show {id}")),
+    };
+    let page = RunPage {
+        frame: visit.frame(format!("{} on {}", run.check, subject(&run)), "/runs", twins),
+        badge: run.state.into(),
+        is_final: run.state.is_final(),
+        took: took(&visit, &run),
+        title: run.pull_request.as_ref().map(|of| of.title.clone()),
+        planned: visit.moment(run.created_at),
+        changed: visit.moment(run.updated_at),
+        overdue: visit.moment(run.overdue_at),
+        facts: facts(&visit, &run),
+        statuses: Table {
+            caption: "Statuses of the run",
+            columns: statuses::COLUMNS.to_vec(),
+            rows: statuses.iter().map(|status| statuses::row(&visit, status)).collect(),
+        },
+        audit: visit.filtered("/audit", &[("run", &id.to_string())]),
+    };
+    Ok(answer(StatusCode::OK, &page))
+}
+
+fn facts(visit: &Visit, run: &Run) -> Facts {
+    let repository = [("repository_id", run.repository.id.as_str())];
+    let same_repository =
+        |filters: &[(&str, &str)]| visit.filtered("/runs", &[&repository[..], filters].concat());
+    let commit = Cell::Code(run.commit.clone()).at(same_repository(&[("commit", &run.commit)]));
+    let pull_request = run.pull_request.as_ref().map(|of| {
+        let target = branch(&of.target_ref);
+        let words = Cell::text(format!("!{} to {target}", of.id));
+        words.at(same_repository(&[("pull_request", &of.id.to_string())]))
+    });
+    let attempts = match run.attempts {
+        0 => "none yet".to_owned(),
+        count => count.to_string(),
+    };
+    let cancelling = run.cancel_attempts.map(|_| "The CI is being told to cancel it".to_owned());
+    Facts::new(vec![
+        ("Because", Cell::text(&run.reason)),
+        ("The CI says", Cell::optional(run.description.as_ref())),
+        ("CI", Cell::text(&run.ci)),
+        ("Page at the CI", Cell::away(run.url.as_ref(), "Open")),
+        ("Id at the CI", run.ci_id.clone().map_or(Cell::Nothing, Cell::Code)),
+        ("Problem at the CI", Cell::optional(run.ci_problem.as_ref())),
+        ("Cancelling", Cell::optional(cancelling.as_ref())),
+        ("Runner", Cell::optional(run.runner.held.as_ref().map(|held| &held.runner))),
+        ("Starts tried", Cell::text(attempts)),
+        ("Commit", commit),
+        ("Branch", Cell::text(branch(&run.git_ref))),
+        ("Pull request", pull_request.unwrap_or(Cell::Nothing)),
+        ("Organization", Cell::text(&run.organization)),
+        ("Shown as", Cell::text(format!("{}/{}", run.genre, run.check))),
+        ("Run", Cell::Code(run.id.to_string())),
+    ])
+}

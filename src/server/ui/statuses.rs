@@ -1,0 +1,69 @@
+//! The list of statuses: what Azure DevOps is to show, and whether it does.
+
+use actix_web::HttpResponse;
+
+use super::cell::{Cell, Row};
+use super::list::List;
+use super::moment::span;
+use super::visit::Visit;
+use crate::domain::event::short;
+use crate::domain::status::{Context, Target};
+use crate::server::api::statuses::{OUTCOMES, Statuses, filter};
+use crate::server::problem::Problem;
+use crate::storage::{Page, StatusRow};
+
+pub(super) const COLUMNS: [&str; 7] =
+    ["Outcome", "Shows", "Status", "On", "Queued", "Posted after", "Says"];
+
+/// `GET /ui/statuses`.
+pub(super) async fn list(visit: Visit, page: Page) -> Result<HttpResponse, Problem> {
+    visit.check::<Statuses>()?;
+    let found = visit.state.deps.store.statuses(filter(&visit.parameters)?, page).await?;
+    Ok(visit.list::<Statuses>(List {
+        title: "Statuses",
+        path: "/statuses",
+        command: None,
+        fields: vec![
+            visit.organization_field(),
+            visit.choice("outcome", "Outcome", OUTCOMES),
+            visit.field("run", "Run"),
+        ],
+        columns: COLUMNS.to_vec(),
+        rows: found.items.iter().map(|status| row(&visit, status)).collect(),
+        next: found.next,
+        empty: "There is no status yet. Each run has one for each place where it is shown.",
+    }))
+}
+
+/// A status under [`COLUMNS`].
+pub(super) fn row(visit: &Visit, row: &StatusRow) -> Row {
+    let status = &row.status;
+    let Context { genre, name } = &status.context;
+    let context = Cell::cut(&format!("{genre}/{name}"));
+    let context = match status.run {
+        Some(run) => context.at(visit.href(&format!("/runs/{run}"))),
+        None => context,
+    };
+    let posted = row.posted_at.map(|at| span(at.since(row.queued_at)));
+    // A refusal says why; otherwise what is shown matters.
+    let says = if row.reason.is_empty() { &status.description } else { &row.reason };
+    let cells = vec![
+        Cell::Badge(row.outcome.into()),
+        Cell::Badge(status.state.into()),
+        context,
+        Cell::text(on(&status.target)),
+        visit.moment(row.queued_at).into(),
+        Cell::optional(posted.as_ref()),
+        Cell::cut(says),
+    ];
+    Row { id: format!("status-{}", row.id), cells }
+}
+
+fn on(target: &Target) -> String {
+    match target {
+        Target::PullRequest { id, commit: Some(commit) } => format!("!{id} at {}", short(commit)),
+        Target::PullRequest { id, commit: None } => format!("!{id}, newest iteration"),
+        Target::Commit { commit } => format!("commit {}", short(commit)),
+        Target::Comment { pull_request, .. } => format!("comment on !{pull_request}"),
+    }
+}

@@ -1,0 +1,115 @@
+//! What the handlers of pages know: who looks, with which parameters, and the parts of the gateway
+//! that the pages are made of.
+
+use std::collections::HashMap;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+
+use super::moment::Moment;
+use crate::credentials::Identities;
+use crate::deps::Deps;
+use crate::domain::time::Timestamp;
+use crate::pipeline::observe::Observe;
+use crate::reconcile::organization::OrganizationReconcilers;
+use crate::server::Organizations;
+use crate::server::api::paging::Parameters;
+use crate::server::backlog::Counts;
+use crate::server::html::{self, Account, Frame, Twins};
+use crate::server::problem::Problem;
+use crate::server::session::{Session, Sessions};
+
+/// What all pages share.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) deps: Deps,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) organizations: Arc<Organizations>,
+    pub(super) identities: Arc<Identities>,
+    /// By the name of the organization as configured.
+    pub(super) reconcilers: Arc<HashMap<String, OrganizationReconcilers>>,
+    pub(super) observe: Observe,
+    pub(super) counts: Counts,
+}
+
+/// One request for a page, of somebody who may see it.
+#[derive(Debug)]
+pub(super) struct Visit {
+    pub(super) state: Data<State>,
+    pub(super) session: Session,
+    pub(super) parameters: Parameters,
+    pub(super) now: Timestamp,
+}
+
+impl Visit {
+    /// The frame of a page in an area, as `html` names it by its path.
+    pub(super) fn frame(
+        &self,
+        title: impl Into<String>,
+        area: &'static str,
+        twins: Twins,
+    ) -> Frame {
+        let organizations = self.state.organizations.names();
+        let account = Account {
+            name: self.session.actor.name.clone(),
+            role: self.session.role.as_str(),
+            organizations: organizations.into_iter().map(str::to_owned).collect(),
+            area,
+            find: self.parameters.get("q").unwrap_or_default(),
+        };
+        let base = html::base(&self.state.deps.public_url);
+        Frame { title: title.into(), base, account: Some(account), twins }
+    }
+
+    /// The address of a page, from its path below `/ui`.
+    pub(super) fn href(&self, path: &str) -> String {
+        format!("{}/ui{path}", html::base(&self.state.deps.public_url))
+    }
+
+    /// The address of a list with these filters.
+    pub(super) fn filtered(&self, path: &str, filters: &[(&str, &str)]) -> String {
+        self.href(&format!("{path}{}", query(filters.iter().copied())))
+    }
+
+    /// A point in time, seen from now.
+    pub(super) fn moment(&self, at: Timestamp) -> Moment {
+        Moment::new(at, self.now)
+    }
+
+    /// 404, alike for what does not exist and for what one may not see.
+    pub(super) fn missing(&self, what: &str, id: &str) -> Problem {
+        let account = &self.session.actor.name;
+        Problem::missing(format!("there is no {what} {id}, or {account} may not see it"))
+    }
+}
+
+impl FromRequest for Visit {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let state: Option<&Data<State>> = request.app_data();
+        let session = request.extensions().get::<Session>().cloned();
+        let parameters = Parameters::from_request(request, payload).into_inner();
+        let visit = match (state, session, parameters) {
+            (Some(state), Some(session), Ok(parameters)) => Ok(Self {
+                now: state.deps.clock.now(),
+                state: state.clone(),
+                session,
+                parameters: parameters.filled(),
+            }),
+            _ => Err(Problem::unauthorized()),
+        };
+        ready(visit)
+    }
+}
+
+/// `?name=value&…`; empty without pairs.
+pub(super) fn query<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)>) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    let query = query.extend_pairs(pairs).finish();
+    if query.is_empty() { query } else { format!("?{query}") }
+}

@@ -1,0 +1,77 @@
+//! Pages over HTTP, as a browser without scripts gets them.
+
+mod hostile;
+mod pages;
+mod sign_in;
+
+use azdo_gateway::secret::{Keyring, Secret};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use reqwest::StatusCode;
+use serde_json::json;
+
+use crate::harness::{Browser, Gateway, PageResponse};
+
+/// The cookie of a session.
+const COOKIE: &str = "azdo_gateway_session";
+
+/// A browser in which whoever has this token has signed in.
+async fn signed_in(gateway: &Gateway, token: &str) -> Browser {
+    let browser = Browser::new();
+    let seen = sign_in(&browser, gateway, token).await;
+    assert_eq!(seen.status, StatusCode::SEE_OTHER, "{}", seen.text);
+    browser
+}
+
+/// Sends the form of `/login`.
+async fn sign_in(browser: &Browser, gateway: &Gateway, token: &str) -> PageResponse {
+    let url = format!("{}/login", gateway.url);
+    browser.submit(&url, &[("token", token), ("to", "/ui/runs")], "same-origin").await
+}
+
+/// A page that has to be there.
+async fn page(browser: &Browser, gateway: &Gateway, path: &str) -> PageResponse {
+    let shown = browser.open(&format!("{}{path}", gateway.url), None).await;
+    assert_eq!(shown.status, StatusCode::OK, "{path}: {}", shown.text);
+    check_page(&shown, path);
+    shown
+}
+
+/// What holds for every page, whatever it shows.
+fn check_page(shown: &PageResponse, path: &str) {
+    let header = |name: &str| {
+        let value = shown.headers.get(name).unwrap_or_else(|| panic!("{path} has no {name}"));
+        value.to_str().expect("it is text").to_owned()
+    };
+    let policy = header("content-security-policy");
+    assert_eq!(
+        policy,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src \
+         'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
+    assert_eq!(header("cache-control"), "no-store", "{path}");
+    assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
+    assert_eq!(header("referrer-policy"), "no-referrer", "{path}");
+    if header("content-type").starts_with("text/html") {
+        for inline in ["<script", "<style", " style=", " onclick=", "javascript:\""] {
+            assert!(!shown.text.contains(inline), "{path} has {inline}: {}", shown.text);
+        }
+        assert!(shown.text.trim_end().ends_with("</html>"), "{path} is whole: {}", shown.text);
+    }
+}
+
+/// The addresses that a page leads to, without those of other sites.
+fn links(shown: &PageResponse) -> Vec<String> {
+    let hrefs = shown.text.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let own = hrefs.filter(|href| href.starts_with('/'));
+    own.map(|href| href.replace("&#38;", "&")).collect()
+}
+
+/// The value of a session's cookie, as the gateway with these keys seals it.
+fn sealed(keys: &Keyring, context: &str, name: &str, token: &str, until: &str) -> String {
+    let fingerprint = Secret::new(token.to_owned()).fingerprint();
+    let who = json!({ "via": "api_token", "name": name, "fingerprint": fingerprint });
+    let content = json!({ "id": "one", "until": until, "who": who }).to_string();
+    let sealed = keys.seal(context, &Secret::new(content)).expect("there is randomness");
+    URL_SAFE_NO_PAD.encode(sealed.0)
+}
