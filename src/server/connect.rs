@@ -168,7 +168,8 @@ impl State {
 
     fn page(&self, status: StatusCode, title: &str, paragraphs: Vec<String>) -> HttpResponse {
         let frame = Frame::bare(&self.public_url, title);
-        Message { frame, is_good: status.is_success(), paragraphs, link: None }.answer(status)
+        Message { frame, went_well: Some(status.is_success()), paragraphs, link: None }
+            .answer(status)
     }
 
     fn cookie(&self, value: &Secret, age_s: u64) -> String {

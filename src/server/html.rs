@@ -130,7 +130,8 @@ pub(super) fn protect(
 #[template(path = "message.html")]
 pub(super) struct Message {
     pub(super) frame: Frame,
-    pub(super) is_good: bool,
+    /// Whether something has succeeded; none where nothing was to be done.
+    pub(super) went_well: Option<bool>,
     /// Text between backticks is shown as code.
     pub(super) paragraphs: Vec<String>,
     /// One way on: its address below the gateway's, and the words.
@@ -172,7 +173,7 @@ mod tests {
     fn message(text: &str) -> String {
         let frame = Frame { title: "A title".into(), ..Frame::default() };
         let paragraphs = vec![text.to_owned()];
-        Message { frame, is_good: true, paragraphs, link: None }.render().unwrap()
+        Message { frame, went_well: Some(true), paragraphs, link: None }.render().unwrap()
     }
 
     #[test]

@@ -23,16 +23,16 @@ struct CiPage {
 /// `GET /ui/ci`.
 pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
     visit.parameters.only(&[])?;
-    let can = |ability: bool, word| if ability { Badge::good(word) } else { Badge::none("no") };
+    let can = |ability| if ability { Badge::good("yes") } else { Badge::none("no") };
     let systems = visit.state.observe.systems().listed().enumerate();
     let rows = systems.map(|(number, one)| {
         let cells = vec![
             Cell::cut(one.name),
             Cell::text(one.kind),
-            Cell::Badge(can(one.abilities.finds, "found again")),
-            Cell::Badge(can(one.abilities.polls, "asked")),
-            Cell::Badge(can(one.abilities.cancels, "cancelled")),
-            Cell::Badge(can(one.takes_callbacks, "taken")),
+            Cell::Badge(can(one.abilities.finds)),
+            Cell::Badge(can(one.abilities.polls)),
+            Cell::Badge(can(one.abilities.cancels)),
+            Cell::Badge(can(one.takes_callbacks)),
         ];
         Row { id: format!("ci-{number}"), cells }
     });
@@ -52,7 +52,14 @@ pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
         frame: visit.frame("CI systems", "/ci", twins),
         systems: Table {
             caption: "CI systems",
-            columns: vec!["Name", "Kind", "Starts in doubt", "Runs", "Cancelling", "Callbacks"],
+            columns: vec![
+                "Name",
+                "Kind",
+                "Starts in doubt are looked up",
+                "Asked how runs are",
+                "Told to cancel",
+                "Calls back",
+            ],
             rows,
         },
         pauses: Table {

@@ -12,7 +12,9 @@ use super::list::List;
 use super::moment::{bytes, span};
 use super::runs;
 use super::visit::Visit;
+use crate::domain::decision::Source;
 use crate::domain::id::{DeliveryId, RunId};
+use crate::domain::subscription::HookName;
 use crate::server::api::deliveries::{Deliveries, OUTCOMES, SOURCES, filter};
 use crate::server::api::resource::Resource;
 use crate::server::html::{self, Frame, Twins, answer};
@@ -72,10 +74,13 @@ fn event(delivery: &Delivery) -> String {
     event.or_else(|| delivery.event_type.clone()).unwrap_or_else(|| "not read".to_owned())
 }
 
-/// `hook updated`.
+/// `hook updated`, `catch-up`.
 fn sender(delivery: &Delivery) -> String {
-    let source = delivery.source.as_str();
-    if source == "hook" { format!("hook {}", delivery.hook) } else { source.replace('_', "-") }
+    match (delivery.source, HookName::parse(&delivery.hook)) {
+        (Source::Hook, Some(name)) => format!("hook {}", name.hook_scope.topic),
+        (Source::Hook, None) => format!("hook {}", delivery.hook),
+        (source, _) => source.as_str().replace('_', "-"),
+    }
 }
 
 fn decided_in(delivery: &Delivery) -> Option<String> {
@@ -147,12 +152,14 @@ async fn load(visit: &Visit, path: &str) -> Result<(Delivery, Vec<u8>), Problem>
 fn facts(visit: &Visit, delivery: &Delivery) -> Facts {
     let moment = |at| Cell::from(visit.moment(at).full());
     let notification = delivery.notification.map(|number| number.to_string());
+    let generation = HookName::parse(&delivery.hook).map(|name| name.generation.to_string());
     Facts::new(vec![
         ("Received", moment(delivery.received_at)),
         ("Created at Azure DevOps", delivery.created_at.map_or(Cell::Nothing, moment)),
         ("Decided", delivery.decided_at.map_or(Cell::Nothing, moment)),
         ("Decided in", Cell::optional(decided_in(delivery).as_ref())),
         ("Told by", Cell::text(sender(delivery))),
+        ("Secret of the hook", Cell::optional(generation.as_ref())),
         ("Type of event", delivery.event_type.clone().map_or(Cell::Nothing, Cell::Code)),
         ("Organization", Cell::text(&delivery.organization)),
         ("Subscription", delivery.subscription.clone().map_or(Cell::Nothing, Cell::Code)),
@@ -165,7 +172,10 @@ fn shown(body: &[u8]) -> (String, bool) {
     let indented = serde_json::from_slice::<Value>(body).map(|value| format!("{value:#}"));
     let mut text = indented.unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned());
     let is_cut = text.len() > BODY_BYTES_MAX;
-    text.truncate(text.floor_char_boundary(BODY_BYTES_MAX));
+    let end = (0..=BODY_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end));
+    if is_cut {
+        text.truncate(end.unwrap_or_default());
+    }
     (text, is_cut)
 }
 

@@ -11,12 +11,16 @@ use url::Url;
 use super::visit::Visit;
 use crate::domain::event::{Repository, short};
 use crate::domain::id::{DeliveryId, RunId};
+use crate::domain::status::cut;
 use crate::server::html::{self, Frame, Twins, answer};
 use crate::server::problem::Problem;
 use crate::storage::{Page, RunFilter};
 
 /// Runs that are looked at for the repositories that they are of.
 const RUNS_MAX: usize = 200;
+
+/// As much as a page shows of what was sought.
+const SHOWN_CHARS_MAX: usize = 200;
 
 /// What somebody may mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +98,7 @@ pub(super) async fn find(visit: Visit) -> Result<HttpResponse, Problem> {
         response.insert_header((header::LOCATION, only.href.as_str()));
         return Ok(html::protect(response).finish());
     }
+    let sought = cut(&sought, SHOWN_CHARS_MAX);
     let frame = visit.frame("Find", "-", Twins::default());
     Ok(answer(StatusCode::OK, &FindPage { frame, sought, hits }))
 }

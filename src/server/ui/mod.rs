@@ -149,5 +149,5 @@ fn error_page(state: &State, session: &Session, problem: &Problem) -> HttpRespon
     let frame = Frame { account: Some(account), ..Frame::bare(&state.deps.public_url, title) };
     let paragraphs = vec![problem.detail().to_owned(), remedy.to_owned()];
     let link = Some(("/ui".to_owned(), "Overview"));
-    Message { frame, is_good: false, paragraphs, link }.answer(status)
+    Message { frame, went_well: Some(false), paragraphs, link }.answer(status)
 }

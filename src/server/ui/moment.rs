@@ -48,7 +48,10 @@ impl Moment {
 
     /// `2026-11-28 14:00:58.210 UTC`.
     fn absolute(&self) -> String {
-        self.at.to_string().replace('T', " ").replace('Z', " UTC")
+        let text = self.at.to_string();
+        let Some((day, time)) = text.trim_end_matches('Z').split_once('T') else { return text };
+        let (time, ms) = time.split_once('.').unwrap_or((time, ""));
+        format!("{day} {time}.{ms:0<3} UTC")
     }
 }
 
@@ -104,7 +107,7 @@ mod tests {
         );
         assert_eq!(Moment::new(Timestamp::NEVER, now).relative(), "never");
         let shown = Moment::new(now, now).full().to_string();
-        assert!(shown.contains("2026-09-21 14:13:20 UTC"), "{shown}");
+        assert!(shown.contains("2026-09-21 14:13:20.000 UTC"), "{shown}");
     }
 
     #[test]

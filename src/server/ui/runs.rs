@@ -151,7 +151,7 @@ fn facts(visit: &Visit, run: &Run) -> Facts {
     };
     let cancelling = run.cancel_attempts.map(|_| "The CI is being told to cancel it".to_owned());
     Facts::new(vec![
-        ("Because", Cell::text(&run.reason)),
+        ("Why", Cell::text(&run.reason)),
         ("The CI says", Cell::optional(run.description.as_ref())),
         ("CI", Cell::text(&run.ci)),
         ("Page at the CI", Cell::away(run.url.as_ref(), "Open")),

