@@ -113,11 +113,16 @@ async fn guard(
     request.extensions_mut().insert(session.clone());
     let response = next.call(request).await?.map_into_boxed_body();
     let error = response.response().error();
-    let page = error.and_then(|error| error.as_error::<Problem>());
-    match page.map(|problem| error_page(&state, &session, problem)) {
-        Some(page) => Ok(response.into_response(page)),
-        None => Ok(response),
-    }
+    let page = match error.and_then(|error| error.as_error::<Problem>()) {
+        Some(problem) => error_page(&state, &session, problem),
+        None if response.status() == StatusCode::METHOD_NOT_ALLOWED => {
+            let method = response.request().method();
+            let problem = Problem::missing(format!("this page takes no {method}"));
+            error_page(&state, &session, &problem)
+        }
+        None => return Ok(response),
+    };
+    Ok(response.into_response(page))
 }
 
 /// What is wrong, why, and what to do.

@@ -10,10 +10,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::harness::{Browser, Gateway, PageResponse};
+use crate::harness::{Browser, Gateway, PageResponse, on_postgres};
 
 /// The cookie of a session.
 const COOKIE: &str = "azdo_gateway_session";
+
+/// Both replicas read the session, and their pages are the same.
+#[test]
+fn every_link_of_every_page_leads_to_a_page_on_postgres() {
+    on_postgres(pages::every_link_of_every_page_leads_to_a_page);
+}
 
 /// A browser in which whoever has this token has signed in.
 async fn signed_in(gateway: &Gateway, token: &str) -> Browser {

@@ -8,7 +8,7 @@ use super::{check_page, links, page, signed_in};
 use crate::harness::{Browser, Env, Gateway, OPERATOR, VIEWER};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_link_of_every_page_leads_to_a_page() {
+pub(super) async fn every_link_of_every_page_leads_to_a_page() {
     let env = Env::new(4201);
     let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");

@@ -168,6 +168,10 @@ async fn what_other_sites_send_is_refused() {
         }
     }
     page(&browser, &gateway, "/ui").await;
+    let url = format!("{}/ui/runs", gateway.url);
+    let untaken = browser.submit(&url, &fields, "same-origin").await;
+    assert_eq!(untaken.status, StatusCode::NOT_FOUND);
+    check_page(&untaken, "/ui/runs");
     // Browsers that do not send Sec-Fetch-Site send the origin.
     let post = async |origin: Option<&str>| {
         let request = reqwest::Client::new().post(format!("{}/logout", gateway.url));
