@@ -69,7 +69,8 @@ impl Demo {
         let are_statuses_right = expected::print_statuses(&systems, &expected);
         let are_hooks_right = expected::print_hooks(&systems);
         if self.keep {
-            say!("\nOperator token: {}", secrets.operator.expose());
+            say!("\nPages: {url}/ui");
+            say!("Operator token, with which to sign in there: {}", secrets.operator.expose());
             say!("Try: curl -H 'Authorization: Bearer …' {url}/v1/runs");
             say!("and: curl {}/_fake", systems.shell.url());
             say!("Everything is left running; press Ctrl-C to stop it.");
