@@ -35,6 +35,19 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
+    const ALL: [ProblemKind; 10] = [
+        ProblemKind::Link,
+        ProblemKind::Mint,
+        ProblemKind::Calls,
+        ProblemKind::Hooks,
+        ProblemKind::CatchUp,
+        ProblemKind::Policies,
+        ProblemKind::Damage,
+        ProblemKind::Ci,
+        ProblemKind::ClientSecret,
+        ProblemKind::SignIn,
+    ];
+
     /// The name in answers and in the store.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -49,6 +62,11 @@ impl ProblemKind {
             ProblemKind::ClientSecret => "client_secret",
             ProblemKind::SignIn => "sign_in",
         }
+    }
+
+    /// The kind of that name.
+    pub fn parse(text: &str) -> Option<ProblemKind> {
+        ProblemKind::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
     /// Nothing fails yet, but will unless somebody acts.
@@ -120,12 +138,8 @@ impl Health {
             .map(|entry| (entry.key().clone(), entry.value().clone()))
             .collect();
         rows.sort();
-        let problem = |((organization, kind, about), reason)| Problem {
-            organization,
-            kind,
-            about,
-            reason,
-        };
+        let problem =
+            |((organization, kind, about), reason)| Problem { organization, kind, about, reason };
         rows.into_iter().map(problem).collect()
     }
 

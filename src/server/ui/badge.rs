@@ -4,10 +4,12 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 
 use crate::domain::audit;
+use crate::domain::check_outcome::CheckOutcome;
 use crate::domain::decision;
 use crate::domain::run;
 use crate::domain::slot::StatusOutcome;
 use crate::domain::status::Shown;
+use crate::domain::steps::What;
 use crate::domain::subscription;
 
 /// See the module.
@@ -80,6 +82,29 @@ impl From<decision::Outcome> for Badge {
             Outcome::Stale => Self::new("clock-back", "neutral", "Stale"),
             Outcome::Duplicate => Self::new("two", "neutral", "Duplicate"),
             Outcome::Quarantined => Self::new("box", "warn", "Quarantined"),
+        }
+    }
+}
+
+impl From<&CheckOutcome> for Badge {
+    fn from(outcome: &CheckOutcome) -> Self {
+        match (outcome.started, outcome.run) {
+            (true, _) => Self::new("arrow", "info", "Started"),
+            (false, Some(_)) => Self::new("slash", "neutral", "Cancelled"),
+            (false, None) => Self::none("Not started"),
+        }
+    }
+}
+
+impl From<What> for Badge {
+    fn from(what: What) -> Self {
+        match what {
+            What::Planned => Self::new("ring", "info", "Planned"),
+            What::Attempt { .. } => Self::new("arrow", "info", "Attempt"),
+            What::Report { .. } => Self::new("half", "info", "Report"),
+            What::RefusedReport { .. } => Self::none("Report, not applied"),
+            What::Lease => Self::new("ring-dot", "info", "Runner"),
+            What::Ended => Self::new("box", "neutral", "Ended"),
         }
     }
 }

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::badge::Badge;
 use super::moment::Moment;
-use crate::domain::status::cut;
+use crate::domain::text::cut;
 
 /// As much of a text as a list shows.
 const TEXT_CHARS_MAX: usize = 240;

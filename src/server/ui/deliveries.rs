@@ -12,6 +12,7 @@ use super::list::List;
 use super::moment::{bytes, span};
 use super::runs;
 use super::visit::Visit;
+use crate::domain::check_outcome::CheckOutcome;
 use crate::domain::decision::Source;
 use crate::domain::id::{DeliveryId, RunId};
 use crate::domain::subscription::HookName;
@@ -93,6 +94,8 @@ struct DeliveryPage {
     frame: Frame,
     badge: Badge,
     reason: String,
+    /// What was decided about each check.
+    checks: Table,
     runs: Table,
     facts: Facts,
     size: String,
@@ -121,6 +124,11 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
         frame: visit.frame(format!("Delivery {id}: {}", event(&delivery)), "/deliveries", twins),
         badge: delivery.outcome.into(),
         reason: delivery.reason.clone(),
+        checks: Table {
+            caption: "What was decided about each check",
+            columns: vec!["Check", "Decision", "Why", "Key"],
+            rows: delivery.checks.iter().enumerate().map(|one| check_row(&visit, one)).collect(),
+        },
         runs: Table { caption: "Runs that it started", columns: runs::COLUMNS.to_vec(), rows },
         facts: facts(&visit, &delivery),
         size: bytes(delivery.body_bytes.unsigned_abs()),
@@ -147,6 +155,21 @@ async fn load(visit: &Visit, path: &str) -> Result<(Delivery, Vec<u8>), Problem>
     let delivery = store.delivery(id).await?.ok_or_else(missing)?;
     let body = store.delivery_body(id).await?.ok_or_else(missing)?;
     Ok((delivery, body))
+}
+
+fn check_row(visit: &Visit, (number, outcome): (usize, &CheckOutcome)) -> Row {
+    let CheckOutcome { check, run, why, key, .. } = outcome;
+    let badge = Cell::Badge(outcome.into());
+    let cells = vec![
+        Cell::cut(check),
+        match run {
+            Some(run) => badge.at(visit.href(&format!("/runs/{run}"))),
+            None => badge,
+        },
+        Cell::text(why),
+        key.as_deref().map_or(Cell::Nothing, |key| Cell::Code(key.to_owned())),
+    ];
+    Row { id: format!("check-{number}"), cells }
 }
 
 fn facts(visit: &Visit, delivery: &Delivery) -> Facts {

@@ -11,7 +11,7 @@ use url::Url;
 use super::visit::Visit;
 use crate::domain::event::{Repository, short};
 use crate::domain::id::{DeliveryId, RunId};
-use crate::domain::status::cut;
+use crate::domain::text::cut;
 use crate::server::html::{self, Frame, Twins, answer};
 use crate::server::problem::Problem;
 use crate::storage::{Page, RunFilter};

@@ -8,10 +8,12 @@ use super::badge::Badge;
 use super::cell::{Cell, Table};
 use super::runs;
 use super::visit::Visit;
-use crate::health::{self, ProblemKind};
+use crate::health::ProblemKind;
 use crate::server::html::{Frame, Twins, answer};
 use crate::server::problem::Problem;
-use crate::storage::{Availability, DeliveryFilter, Page, RunFilter};
+use crate::storage::{
+    Availability, DeliveryFilter, PROBLEM_SHOWN_FOR, Page, ProblemRow, RunFilter,
+};
 
 /// The newest runs that are shown.
 const RUNS_MAX: usize = 8;
@@ -34,6 +36,7 @@ struct KnownProblem {
     badge: Badge,
     organization: String,
     reason: String,
+    since: Cell,
     href: String,
     area: &'static str,
 }
@@ -50,8 +53,9 @@ struct Queue {
 pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
     visit.parameters.only(&[])?;
     let deps = &visit.state.deps;
-    let problems: Vec<KnownProblem> =
-        deps.health.list().into_iter().map(|raised| known(&visit, raised)).collect();
+    let seen_after = visit.now.minus(PROBLEM_SHOWN_FOR);
+    let problems = deps.store.problems(seen_after).await?;
+    let problems: Vec<KnownProblem> = problems.into_iter().map(|row| known(&visit, row)).collect();
     let unwritable = match deps.store.health() {
         Availability::Writable => None,
         Availability::Unwritable(reason) => Some(reason),
@@ -89,13 +93,14 @@ fn twins() -> Twins {
     Twins { api: Some("/v1/organizations".to_owned()), command: None }
 }
 
-fn known(visit: &Visit, raised: health::Problem) -> KnownProblem {
-    let health::Problem { organization, kind, reason, .. } = raised;
+fn known(visit: &Visit, row: ProblemRow) -> KnownProblem {
+    let ProblemRow { key: (organization, kind, _), reason, since } = row;
+    let kind = ProblemKind::parse(&kind);
     let (path, area) = match kind {
-        ProblemKind::Hooks => ("/subscriptions", "Subscriptions"),
-        ProblemKind::Ci => ("/ci", "CI systems"),
-        ProblemKind::Damage | ProblemKind::CatchUp => ("/deliveries", "Deliveries"),
-        ProblemKind::Policies => ("/statuses", "Statuses"),
+        Some(ProblemKind::Hooks) => ("/subscriptions", "Subscriptions"),
+        Some(ProblemKind::Ci) => ("/ci", "CI systems"),
+        Some(ProblemKind::Damage | ProblemKind::CatchUp) => ("/deliveries", "Deliveries"),
+        Some(ProblemKind::Policies) => ("/statuses", "Statuses"),
         _ => ("/connections", "Connections"),
     };
     // A list of all CIs has no filter.
@@ -103,8 +108,12 @@ fn known(visit: &Visit, raised: health::Problem) -> KnownProblem {
         "/ci" => visit.href(path),
         path => visit.filtered(path, &[("organization", &organization)]),
     };
-    let badge = if kind.is_warning() { Badge::warn("Will fail") } else { Badge::bad("Problem") };
-    KnownProblem { badge, organization, reason, href, area }
+    let badge = match kind.is_some_and(ProblemKind::is_warning) {
+        true => Badge::warn("Will fail"),
+        false => Badge::bad("Problem"),
+    };
+    let since = Cell::from(visit.moment(since));
+    KnownProblem { badge, organization, reason, since, href, area }
 }
 
 async fn queues(visit: &Visit) -> Result<Vec<Queue>, Problem> {

@@ -1,5 +1,7 @@
 //! The list of runs, and the page of one.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Path;
@@ -13,6 +15,7 @@ use super::statuses;
 use super::visit::Visit;
 use crate::domain::event::short;
 use crate::domain::run::{Run, State};
+use crate::domain::steps::{Step, What};
 use crate::server::api::resource::Resource;
 use crate::server::api::runs::{Runs, filter};
 use crate::server::html::{Frame, Twins, answer};
@@ -97,7 +100,10 @@ struct RunPage {
     changed: Moment,
     overdue: Moment,
     facts: Facts,
+    steps: Table,
     statuses: Table,
+    /// All deliveries about its pull request or its ref.
+    deliveries: String,
     audit: String,
 }
 
@@ -125,14 +131,52 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
         changed: visit.moment(run.updated_at),
         overdue: visit.moment(run.overdue_at),
         facts: facts(&visit, &run),
+        steps: Table {
+            caption: "What happened to the run, oldest first",
+            columns: vec!["When", "What", "State", "Words", "Answered in"],
+            rows: run.steps.iter().enumerate().map(|one| step_row(&visit, one)).collect(),
+        },
         statuses: Table {
             caption: "Statuses of the run",
             columns: statuses::COLUMNS.to_vec(),
             rows: statuses.iter().map(|status| statuses::row(&visit, status)).collect(),
         },
+        deliveries: deliveries(&visit, &run),
         audit: visit.filtered("/audit", &[("run", &id.to_string())]),
     };
     Ok(answer(StatusCode::OK, &page))
+}
+
+fn deliveries(visit: &Visit, run: &Run) -> String {
+    let subject = match &run.pull_request {
+        Some(of) => ("pull_request", of.id.to_string()),
+        None => ("ref", run.git_ref.clone()),
+    };
+    let filters = [
+        ("organization", run.organization.as_str()),
+        ("repository_id", run.repository.id.as_str()),
+        (subject.0, subject.1.as_str()),
+    ];
+    visit.filtered("/deliveries", &filters)
+}
+
+fn step_row(visit: &Visit, (number, step): (usize, &Step)) -> Row {
+    let answered_in = match step.what {
+        What::Attempt { ms } => Cell::text(span(Duration::from_millis(ms.into()))),
+        _ => Cell::Nothing,
+    };
+    let words = match step.skipped {
+        0 => step.words.clone(),
+        count => format!("(after {count} steps that are not kept) {}", step.words),
+    };
+    let cells = vec![
+        visit.moment(step.at).into(),
+        Cell::Badge(step.what.into()),
+        Cell::Badge(step.state.into()),
+        Cell::text(words),
+        answered_in,
+    ];
+    Row { id: format!("step-{number}"), cells }
 }
 
 fn facts(visit: &Visit, run: &Run) -> Facts {

@@ -78,6 +78,9 @@ async fn a_run_and_its_delivery_say_what_happened_and_why() {
         "Merge topic into main".to_owned(),
         commit.clone(),
         "ci/unit-tests".to_owned(),
+        "What happened to the run, oldest first".to_owned(),
+        "Attempt".to_owned(),
+        "also what started nothing".to_owned(),
         format!("<code>azdo-gateway runs show {run}</code>"),
         format!("<code>GET /v1/runs/{run}</code>"),
     ] {
@@ -86,7 +89,8 @@ async fn a_run_and_its_delivery_say_what_happened_and_why() {
     let started = &gateway.api.items("/v1/deliveries?outcome=started").await[0];
     let path = format!("/ui/deliveries/{}", started["id"]);
     let shown = page(&browser, &gateway, &path).await;
-    for text in ["Started", started["reason"].as_str().unwrap(), &format!("/ui/runs/{run}")] {
+    let (run_link, checks) = (format!("/ui/runs/{run}"), "What was decided about each check");
+    for text in ["Started", started["reason"].as_str().unwrap(), &run_link, checks] {
         assert!(shown.text.contains(text), "{text}: {}", shown.text);
     }
     let raw = page(&browser, &gateway, &format!("{path}/body")).await;
