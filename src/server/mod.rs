@@ -171,6 +171,8 @@ pub fn serve(
         .client_request_timeout(HEAD_WAIT_MAX)
         .keep_alive(KEEP_ALIVE)
         .max_connections(connections_max)
+        // A runner that died while it waited must not get a run.
+        .h1_allow_half_closed(false)
         .on_connect(proof::note_address)
         .shutdown_timeout(drain_s)
         .disable_signals()

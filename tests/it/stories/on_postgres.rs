@@ -187,6 +187,7 @@ on_postgres! {
     /// A lease that one replica gives, and another renews, takes back and ends.
     runners {
         a_runner_that_waits_gets_the_run_and_reports_how_it_ends,
+        runners_that_died_while_they_waited_get_no_run,
         a_runner_without_the_labels_gets_nothing_and_the_status_says_what_is_missing,
         a_run_whose_runner_is_lost_goes_to_another_one_and_ends_the_second_time,
         a_run_that_is_given_back_goes_to_the_next_runner_and_is_no_loss,

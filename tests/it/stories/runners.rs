@@ -78,6 +78,28 @@ impl Runner {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+pub(super) async fn runners_that_died_while_they_waited_get_no_run() {
+    let env = Env::new(1519);
+    env.disable_ci_reports();
+    let gateway = gateway(&env, "60s").await;
+    // Each connection is closed before there is a run.
+    for name in ["a", "b", "c", "d"] {
+        let dead = Runner::new(&gateway, name, &["linux"]);
+        let waiting = tokio::spawn(async move { dead.ask(60).await });
+        let is_there = |list: &Value| {
+            list["items"].as_array().unwrap().iter().any(|runner| runner["name"] == name)
+        };
+        gateway.api.until("/v1/runners", is_there).await;
+        waiting.abort();
+        assert!(waiting.await.is_err());
+    }
+    env.open("topic");
+    let taken = Runner::new(&gateway, "living", &["linux"]).ask(20).await.expect("it is there");
+    assert_eq!(taken.run["attempt"], 1);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 pub(super) async fn a_runner_that_waits_gets_the_run_and_reports_how_it_ends() {
     let env = Env::new(1501);
     let gateway = gateway(&env, "60s").await;
