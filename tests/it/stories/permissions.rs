@@ -116,7 +116,9 @@ async fn an_organization_lists_the_projects_and_repositories_that_the_identity_s
         (empty, ado.create_repository(&env.project, "api"))
     });
     let list = gateway.api.items("/v1/organizations").await;
-    let summary = json!({ "name": "fabrikam", "kind": "pat", "link": null, "problems": [] });
+    let summary = json!({
+        "name": "fabrikam", "kind": "pat", "link": null, "problems": [], "open_problems": [],
+    });
     assert_eq!(list, [summary]);
     let organization = gateway.api.get("/v1/organizations/FABRIKAM").await;
     assert_eq!(organization["identity"]["account"], "svc-ci@fabrikam.example");
