@@ -95,11 +95,13 @@ impl App {
         let instance_id = instance_id()?;
         let store = open(&config.storage, &instance_id).await?;
         let components = components(&config, store, instance_id).await?;
-        // Retired secrets have to be known before the first delivery arrives.
+        // Retired secrets have to be known before the first delivery arrives, and ended sessions
+        // before the first page is asked for.
         let Components { deps, organizations, reconcilers, .. } = &components;
         for organization in organizations.names() {
             deps.retired_hooks.refresh(deps.store.as_ref(), organization).await?;
         }
+        deps.ended_sessions.refresh(deps.store.as_ref(), deps.clock.now()).await?;
         for reconcilers in reconcilers.values() {
             reconcilers.begin().await?;
         }

@@ -10,7 +10,8 @@ use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::health::Health;
 use crate::secret::Keyring;
-use crate::storage::{RetiredHooks, Store};
+use crate::series::Series;
+use crate::storage::{EndedSessions, RetiredHooks, Store};
 use crate::worker::Notifiers;
 
 /// See the module. All clones share one state.
@@ -25,8 +26,10 @@ pub struct Deps {
     pub throttle: Arc<Throttle>,
     pub health: Arc<Health>,
     pub retired_hooks: Arc<RetiredHooks>,
+    pub ended_sessions: Arc<EndedSessions>,
     pub notifiers: Notifiers,
     pub changes: Changes,
+    pub series: Arc<Series>,
     pub clock: Clock,
     pub instance: Instance,
     /// Cancelled when the gateway stops: from then on no call is started.
@@ -54,8 +57,10 @@ impl Deps {
             throttle: Arc::default(),
             health: Arc::default(),
             retired_hooks: Arc::default(),
+            ended_sessions: Arc::default(),
             notifiers: Notifiers::default(),
             changes: Changes::default(),
+            series: Arc::default(),
             instance,
             stop: CancellationToken::new(),
         }

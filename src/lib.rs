@@ -46,6 +46,9 @@ pub mod worker;
 /// What has changed, for those who watch.
 pub mod changes;
 
+/// How much happened in each minute.
+pub mod series;
+
 /// The current problems of each organization, for `/readyz`, the API and metrics.
 pub mod health;
 

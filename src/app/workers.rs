@@ -14,7 +14,9 @@ use crate::pipeline::dispatch::Dispatch;
 use crate::pipeline::follow::Follow;
 use crate::pipeline::publish::Publish;
 use crate::reconcile::damage::Damage;
+use crate::reconcile::ended_sessions::EndedByOthers;
 use crate::reconcile::identity::Identity;
+use crate::reconcile::minutes::StoreMinutes;
 use crate::reconcile::organization::OrganizationReconcilers;
 use crate::reconcile::problems::NoteProblems;
 use crate::reconcile::reaper::Reaper;
@@ -28,8 +30,12 @@ use crate::worker::{self, Notifier, Tick};
 const STAGE_EVERY: Duration = Duration::from_millis(250);
 const REAPER_EVERY: Duration = Duration::from_millis(500);
 const DAMAGE_EVERY: Duration = Duration::from_secs(1);
+/// How often a process looks which sessions others have ended: it learns of each within a second.
+const ENDED_SESSIONS_EVERY: Duration = Duration::from_millis(500);
 /// How often a process looks which problems it sees.
 const PROBLEMS_EVERY: Duration = Duration::from_secs(1);
+/// How often a process looks whether a minute is over.
+const MINUTES_EVERY: Duration = Duration::from_secs(1);
 const IDENTITY_EVERY: Duration = Duration::from_secs(1);
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
 /// How often a replica looks which secrets of hooks others have retired: it learns of each within a
@@ -73,7 +79,9 @@ pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<
         start(Arc::new(Reaper::new(deps)), never, REAPER_EVERY),
         start(Arc::new(retention), never, RETENTION_EVERY),
         start(Arc::new(Damage::new(catch_up, deps)), never, DAMAGE_EVERY),
+        start(Arc::new(EndedByOthers { deps: deps.clone() }), never, ENDED_SESSIONS_EVERY),
         start(Arc::new(NoteProblems::new(deps)), never, PROBLEMS_EVERY),
+        start(Arc::new(StoreMinutes::new(deps)), never, MINUTES_EVERY),
     ];
     if deps.store.is_shared() {
         let retired_by_others = RetiredByOthers {

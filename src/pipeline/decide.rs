@@ -34,6 +34,7 @@ use crate::domain::fact::Fact;
 use crate::domain::question::{Answers, Question};
 use crate::domain::run::State;
 use crate::domain::time::Timestamp;
+use crate::series::Series;
 use crate::storage::{
     CONFLICTS_MAX, Claim, Commit, DecisionCommit, Deliveries, Error, LeasedDelivery, Runs,
 };
@@ -71,6 +72,7 @@ struct Decider {
     throttle: Arc<Throttle>,
     notifiers: Notifiers,
     changes: Changes,
+    series: Arc<Series>,
     clock: Clock,
 }
 
@@ -85,6 +87,7 @@ impl Decide {
             throttle: Arc::clone(&deps.throttle),
             notifiers: deps.notifiers.clone(),
             changes: deps.changes.clone(),
+            series: Arc::clone(&deps.series),
             clock: deps.clock.clone(),
         };
         Self {
@@ -230,6 +233,8 @@ impl Decider {
         let Decision { shown_again, polled, without_run, .. } = decision;
         metrics::counter!("azdo_gateway_decisions_total", "outcome" => outcome.as_str())
             .increment(1);
+        let now = self.clock.now();
+        self.series.took("decided", "", now.since(delivery.received_at), now);
         tracing::info!(
             delivery = delivery.lease.id.0,
             organization = delivery.organization,

@@ -16,6 +16,7 @@ use crate::domain::follow::{Question, doubt, not_found, question};
 use crate::domain::run::{self, Advance, Run, Started, State};
 use crate::domain::steps::What;
 use crate::domain::time::Timestamp;
+use crate::series::Series;
 use crate::storage::{Claim, LeasedRun};
 use crate::worker::{self, InFlight, Progress, Tick};
 
@@ -38,12 +39,14 @@ pub struct Dispatch {
 struct Starter {
     at_ci: AtCi,
     triggers: Triggers,
+    series: Arc<Series>,
 }
 
 impl Dispatch {
     /// `triggers` makes what the CIs are told.
     pub fn new(systems: Systems, triggers: Triggers, deps: &Deps) -> Self {
-        let starter = Starter { at_ci: AtCi::new(systems, deps), triggers };
+        let series = Arc::clone(&deps.series);
+        let starter = Starter { at_ci: AtCi::new(systems, deps), triggers, series };
         Self { starter: Arc::new(starter), in_flight: InFlight::new(IN_FLIGHT_MAX) }
     }
 }
@@ -96,7 +99,16 @@ impl Starter {
         };
         let stored = self.at_ci.commit(leased, decide).await;
         if let Some(run) = stored {
-            let attempt = run.attempts;
+            let (attempt, now) = (run.attempts, self.at_ci.clock.now());
+            match &answer {
+                Answer::Started(Ok(Started::Accepted { .. })) => {
+                    self.series.took("started", "", now.since(run.created_at), now);
+                }
+                Answer::Started(Err(_) | Ok(Started::Refused(_))) => {
+                    self.series.count("not_started", "", now);
+                }
+                _ => {}
+            }
             tracing::info!(run = %run.id, check = run.check, state = run.state.as_str(), attempt,
                 "dispatch: {}", run.reason);
             self.at_ci.notifiers.publish.notify();

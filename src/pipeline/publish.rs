@@ -24,6 +24,7 @@ use crate::domain::slot::{Posted, Posting};
 use crate::domain::status::{Status, Target};
 use crate::domain::summary;
 use crate::health::{Health, ProblemKind};
+use crate::series::Series;
 use crate::storage::{
     self, CONFLICTS_MAX, Claim, Deliveries, LeasedSlot, PostingCommit, Replicas, Statuses,
 };
@@ -52,6 +53,7 @@ struct Poster {
     deliveries: Arc<dyn Deliveries>,
     replicas: Arc<dyn Replicas>,
     changes: Changes,
+    series: Arc<Series>,
     /// By organization.
     identities: HashMap<String, Identity>,
     /// The organizations whose pull requests have a summary.
@@ -75,6 +77,7 @@ impl Publish {
             deliveries: Arc::clone(&deps.store) as Arc<dyn Deliveries>,
             replicas: Arc::clone(&deps.store) as Arc<dyn Replicas>,
             changes: deps.changes.clone(),
+            series: Arc::clone(&deps.series),
             identities,
             summaries,
             throttle: Arc::clone(&deps.throttle),
@@ -273,7 +276,13 @@ impl Poster {
         }
         let LeasedSlot { lease, status_id, status, .. } = slot;
         let now = self.clock.now();
-        report(&status, &posting, now.since(slot.queued_at));
+        let since_queued = now.since(slot.queued_at);
+        report(&status, &posting, since_queued);
+        match posting {
+            Posting::Posted { .. } => self.series.took("shown", "", since_queued, now),
+            Posting::Refused(_) => self.series.count("refused", "", now),
+            Posting::Unchanged { .. } | Posting::Later { .. } => {}
+        }
         let commit = PostingCommit { lease, status_id, posting, now };
         match self.statuses.commit_posting(commit).await {
             Ok(_) => self.changes.status(status_id),

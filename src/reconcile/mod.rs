@@ -11,8 +11,12 @@ pub mod context;
 pub mod damage;
 /// When a pass runs, and what becomes of its result.
 pub mod driver;
+/// Sessions of people that were ended at other replicas.
+pub mod ended_sessions;
 /// Access tokens and unused personal access tokens.
 pub mod identity;
+/// How much happened in each minute.
+pub mod minutes;
 /// The reconcilers of one organization.
 pub mod organization;
 /// One run of a reconciler, and its calls to Azure DevOps.

@@ -24,7 +24,7 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(900);
 /// See the module.
 #[derive(Debug)]
 pub struct NoteProblems {
-    store: Arc<dyn storage::Problems>,
+    store: Arc<dyn storage::Monitoring>,
     health: Arc<Health>,
     clock: Clock,
     noted: Mutex<Noted>,
@@ -40,7 +40,7 @@ impl NoteProblems {
     /// Notes those of the health of `deps`.
     pub fn new(deps: &Deps) -> Self {
         Self {
-            store: Arc::clone(&deps.store) as Arc<dyn storage::Problems>,
+            store: Arc::clone(&deps.store) as Arc<dyn storage::Monitoring>,
             health: Arc::clone(&deps.health),
             clock: deps.clock.clone(),
             noted: Mutex::default(),

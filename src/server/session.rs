@@ -10,7 +10,6 @@ use std::time::Duration;
 use actix_web::http::header::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use dashmap::DashMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -31,9 +30,6 @@ const SESSION_AGE_MAX: Duration = Duration::from_secs(12 * 60 * 60);
 pub(super) struct Sessions {
     tokens: Arc<Vec<ApiToken>>,
     deps: Deps,
-    /// Sessions that were ended here, until their time would have been over. A copy of the cookie
-    /// of one of them is good for nothing.
-    ended: DashMap<String, Timestamp>,
 }
 
 /// A person who has signed in.
@@ -63,7 +59,7 @@ enum Who {
 impl Sessions {
     /// Sessions of those who have one of the tokens.
     pub(super) fn new(tokens: Arc<Vec<ApiToken>>, deps: &Deps) -> Self {
-        Self { tokens, deps: deps.clone(), ended: DashMap::new() }
+        Self { tokens, deps: deps.clone() }
     }
 
     /// The token of that value.
@@ -94,7 +90,7 @@ impl Sessions {
         let sealed = Sealed(URL_SAFE_NO_PAD.decode(value.expose()).ok()?);
         let opened = self.deps.keys.open(CONTEXT, &sealed).ok()?;
         let Content { id, until, who } = serde_json::from_str(opened.secret.expose()).ok()?;
-        if until <= self.deps.clock.now() || self.ended.contains_key(&id) {
+        if until <= self.deps.clock.now() || self.deps.ended_sessions.contains(&id) {
             return None;
         }
         let Who::ApiToken { name, fingerprint } = who;
@@ -105,11 +101,15 @@ impl Sessions {
         is_admitted.then_some(Session { actor, role: token.role, id, until })
     }
 
-    /// Ends a session, also for copies of its cookie.
-    pub(super) fn end(&self, session: &Session) {
-        let now = self.deps.clock.now();
-        self.ended.retain(|_, until| *until > now);
-        self.ended.insert(session.id.clone(), session.until);
+    /// Ends a session, also for copies of its cookie: here at once, at other replicas within a
+    /// second, as soon as the store answers.
+    pub(super) async fn end(&self, session: &Session) {
+        let Deps { store, ended_sessions, clock, .. } = &self.deps;
+        let of = (session.id.clone(), session.until);
+        if let Err(error) = ended_sessions.end(store.as_ref(), of, clock.now()).await {
+            let name = &session.actor.name;
+            tracing::warn!("the session of {name} is ended at this replica only: {error}");
+        }
     }
 
     /// The header that removes the cookie.

@@ -153,6 +153,13 @@ pub trait Links: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<Option<Login>, Error>;
 
+    /// Ends the session of a person that would have been good until `until`, and deletes those
+    /// whose time is over.
+    async fn end_session(&self, id: String, until: Timestamp, now: Timestamp) -> Result<(), Error>;
+
+    /// The sessions that were ended before their time, and until when each would have been good.
+    async fn ended_sessions(&self, now: Timestamp) -> Result<Vec<(String, Timestamp)>, Error>;
+
     /// The service user of an organization.
     async fn link(&self, organization: &str) -> Result<Option<Link>, Error>;
 

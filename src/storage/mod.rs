@@ -9,13 +9,14 @@ mod audit;
 mod change;
 mod codec;
 mod deliveries;
+mod ended_sessions;
 mod error;
 mod lease;
 mod links;
+mod monitoring;
 mod options;
 mod page;
 pub mod postgres;
-mod problems;
 mod reconciliation;
 mod replicas;
 mod retired_hooks;
@@ -32,14 +33,17 @@ pub use deliveries::{
     DecisionCommit, Deliveries, Delivery, DeliveryFilter, Envelope, EnvelopeReader, LeasedDelivery,
     PULL_REQUESTS_AT_MAX,
 };
+pub use ended_sessions::EndedSessions;
 pub use error::Error;
 pub use lease::{Claim, Commit, Lease, Versioned};
 pub use links::{
     Link, LinkChange, LinkTo, Links, Login, Refresh, RefreshCommit, Refreshed, Ticket,
 };
+pub use monitoring::{
+    MinuteRow, Monitoring, PROBLEM_SHOWN_FOR, ProblemKey, ProblemRow, SeenProblems,
+};
 pub use options::{Engine, Migrate, Options, PostgresOptions, TlsMode};
 pub use page::{Page, Paged};
-pub use problems::{PROBLEM_SHOWN_FOR, ProblemKey, ProblemRow, Problems, SeenProblems};
 pub use reconciliation::{
     ActiveHook, CATCH_UP_HOOK, CatchUpDelivery, HookRow, HookState, KnownRepository, PolicyRow,
     Reconciler, Reconciliation, SubscriptionFilter, SubscriptionRow, WatchRow, Watermark,
@@ -59,7 +63,7 @@ pub trait Store:
     + Statuses
     + Links
     + Audit
-    + Problems
+    + Monitoring
     + Reconciliation
     + Replicas
     + Admin
@@ -73,7 +77,7 @@ impl<Engine> Store for Engine where
         + Statuses
         + Links
         + Audit
-        + Problems
+        + Monitoring
         + Reconciliation
         + Replicas
         + Admin

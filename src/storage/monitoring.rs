@@ -1,4 +1,5 @@
-//! Which problems there are in all processes, and since when.
+//! What people see of the state of the gateway: which problems there are in all processes and since
+//! when, and how much happened in each minute.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -35,13 +36,35 @@ pub struct SeenProblems {
     pub over_before: Timestamp,
 }
 
+/// A value of a series in the minute that begins at `at`, counted by one process (`series`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MinuteRow {
+    pub at: Timestamp,
+    pub series: String,
+    pub value: i64,
+}
+
 /// See the module.
 #[async_trait]
-pub trait Problems: Debug + Send + Sync {
+pub trait Monitoring: Debug + Send + Sync {
     /// Notes what a process sees. Of each problem the earliest time counts that any process has
     /// noted, also one that has ended since.
     async fn see_problems(&self, seen: SeenProblems) -> Result<(), Error>;
 
     /// The problems that a process has seen after `seen_after`, by their keys.
     async fn problems(&self, seen_after: Timestamp) -> Result<Vec<ProblemRow>, Error>;
+
+    /// Stores what a process has counted, in place of what it has stored of the same minutes, and
+    /// deletes minutes before `forget_before`.
+    async fn add_minutes(
+        &self,
+        process: String,
+        rows: Vec<MinuteRow>,
+        forget_before: Timestamp,
+    ) -> Result<(), Error>;
+
+    /// The values of some series from `since` on, by series and minute: one for each process that
+    /// has counted in that minute.
+    async fn minutes(&self, series: Vec<String>, since: Timestamp)
+    -> Result<Vec<MinuteRow>, Error>;
 }

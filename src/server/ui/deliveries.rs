@@ -126,7 +126,7 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
         reason: delivery.reason.clone(),
         checks: Table {
             caption: "What was decided about each check",
-            columns: vec!["Check", "Decision", "Why", "Key"],
+            columns: vec!["Check", "Decision", "Key", "Why"],
             rows: delivery.checks.iter().enumerate().map(|one| check_row(&visit, one)).collect(),
         },
         runs: Table { caption: "Runs that it started", columns: runs::COLUMNS.to_vec(), rows },
@@ -166,8 +166,8 @@ fn check_row(visit: &Visit, (number, outcome): (usize, &CheckOutcome)) -> Row {
             Some(run) => badge.at(visit.href(&format!("/runs/{run}"))),
             None => badge,
         },
-        Cell::text(why),
         key.as_deref().map_or(Cell::Nothing, |key| Cell::Code(key.to_owned())),
+        Cell::text(why),
     ];
     Row { id: format!("check-{number}"), cells }
 }

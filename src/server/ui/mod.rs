@@ -22,6 +22,9 @@ mod cell;
 /// Points in time and spans.
 mod moment;
 
+/// The last hour, minute by minute.
+mod plots;
+
 mod audit;
 mod ci;
 mod connections;

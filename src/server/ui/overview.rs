@@ -6,6 +6,7 @@ use askama::Template;
 
 use super::badge::Badge;
 use super::cell::{Cell, Table};
+use super::plots::{Plot, last_hour};
 use super::runs;
 use super::visit::Visit;
 use crate::health::ProblemKind;
@@ -28,6 +29,7 @@ struct OverviewPage {
     last_delivery: Option<Cell>,
     problems: Vec<KnownProblem>,
     queues: Vec<Queue>,
+    plots: Vec<Plot>,
     newest: Table,
 }
 
@@ -80,6 +82,7 @@ pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
         last_delivery: last,
         problems,
         queues: queues(&visit).await?,
+        plots: last_hour(&visit).await?,
         newest: Table {
             caption: "The newest runs",
             columns: runs::COLUMNS.to_vec(),

@@ -133,8 +133,8 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
         facts: facts(&visit, &run),
         steps: Table {
             caption: "What happened to the run, oldest first",
-            columns: vec!["When", "What", "State", "Words", "Answered in"],
-            rows: run.steps.iter().enumerate().map(|one| step_row(&visit, one)).collect(),
+            columns: vec!["When", "After", "What", "State", "Answered in", "Words"],
+            rows: steps(&visit, &run),
         },
         statuses: Table {
             caption: "Statuses of the run",
@@ -160,7 +160,14 @@ fn deliveries(visit: &Visit, run: &Run) -> String {
     visit.filtered("/deliveries", &filters)
 }
 
-fn step_row(visit: &Visit, (number, step): (usize, &Step)) -> Row {
+fn steps(visit: &Visit, run: &Run) -> Vec<Row> {
+    let before = [None].into_iter().chain(run.steps.iter().map(Some));
+    let steps = run.steps.iter().zip(before).enumerate();
+    steps.map(|(number, (step, before))| step_row(visit, number, step, before)).collect()
+}
+
+fn step_row(visit: &Visit, number: usize, step: &Step, before: Option<&Step>) -> Row {
+    let after = before.map(|before| format!("+{}", span(step.at.since(before.at))));
     let answered_in = match step.what {
         What::Attempt { ms } => Cell::text(span(Duration::from_millis(ms.into()))),
         _ => Cell::Nothing,
@@ -170,11 +177,12 @@ fn step_row(visit: &Visit, (number, step): (usize, &Step)) -> Row {
         count => format!("(after {count} steps that are not kept) {}", step.words),
     };
     let cells = vec![
-        visit.moment(step.at).into(),
+        visit.moment(step.at).full().into(),
+        Cell::optional(after.as_ref()),
         Cell::Badge(step.what.into()),
         Cell::Badge(step.state.into()),
-        Cell::text(words),
         answered_in,
+        Cell::text(words),
     ];
     Row { id: format!("step-{number}"), cells }
 }

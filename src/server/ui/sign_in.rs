@@ -135,7 +135,7 @@ async fn sign_out(
         return refused(&state, &problem);
     }
     if let Some(session) = state.sessions.of(headers) {
-        state.sessions.end(&session);
+        state.sessions.end(&session).await;
         let (action, outcome) = (Action::SignOut, Outcome::Done);
         record(&audit_log, action, outcome, session.actor, String::new()).await;
     }

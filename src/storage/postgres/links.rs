@@ -61,6 +61,19 @@ impl Links for Postgres {
         begun.await
     }
 
+    async fn end_session(&self, id: String, until: Timestamp, now: Timestamp) -> Result<(), Error> {
+        let ended = self.pool.write((id, until, now), |db, of| async move {
+            sign_ins::end_session(&db, &of.0, of.1, of.2).await
+        });
+        ended.await
+    }
+
+    async fn ended_sessions(&self, now: Timestamp) -> Result<Vec<(String, Timestamp)>, Error> {
+        let ended =
+            self.pool.read(now, |db, now| async move { sign_ins::ended_sessions(&db, *now).await });
+        ended.await
+    }
+
     async fn take_login(
         &self,
         state: [u8; 32],

@@ -9,7 +9,7 @@ mod audit;
 mod deliveries;
 mod engine;
 mod links;
-mod problems;
+mod monitoring;
 mod reconciliation;
 mod replicas;
 mod runners;

@@ -1,4 +1,4 @@
-//! Which problems there are, and since when.
+//! Problems, and how much happened in each minute.
 
 use async_trait::async_trait;
 
@@ -7,16 +7,37 @@ use super::engine::db::{Db, params, text};
 use super::engine::failure::Failure;
 use super::engine::rows::{get, time};
 use crate::domain::time::Timestamp;
-use crate::storage::{Error, ProblemKey, ProblemRow, Problems, SeenProblems};
+use crate::storage::{Error, MinuteRow, Monitoring, ProblemKey, ProblemRow, SeenProblems};
 
 #[async_trait]
-impl Problems for Postgres {
+impl Monitoring for Postgres {
     async fn see_problems(&self, seen: SeenProblems) -> Result<(), Error> {
         self.pool.write(seen, |db, seen| async move { see(&db, &seen).await }).await
     }
 
     async fn problems(&self, seen_after: Timestamp) -> Result<Vec<ProblemRow>, Error> {
         self.pool.read(seen_after, |db, after| async move { list(&db, *after).await }).await
+    }
+
+    async fn add_minutes(
+        &self,
+        process: String,
+        rows: Vec<MinuteRow>,
+        forget_before: Timestamp,
+    ) -> Result<(), Error> {
+        let of = (process, rows, forget_before);
+        let added =
+            self.pool.write(of, |db, of| async move { add_minutes(&db, &of.0, &of.1, of.2).await });
+        added.await
+    }
+
+    async fn minutes(
+        &self,
+        series: Vec<String>,
+        since: Timestamp,
+    ) -> Result<Vec<MinuteRow>, Error> {
+        let of = (series, since);
+        self.pool.read(of, |db, of| async move { minutes(&db, &of.0, of.1).await }).await
     }
 }
 
@@ -59,5 +80,32 @@ async fn list(db: &Db, seen_after: Timestamp) -> Result<Vec<ProblemRow>, Failure
         let key = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
         Ok(ProblemRow { key, reason: get(row, 3)?, since: time(row, 4)? })
     };
+    rows.iter().map(row).collect()
+}
+
+async fn add_minutes(
+    db: &Db,
+    process: &str,
+    rows: &[MinuteRow],
+    forget_before: Timestamp,
+) -> Result<(), Failure> {
+    let forget = "DELETE FROM minute WHERE at < $1";
+    db.execute(forget, params![forget_before.micros()]).await?;
+    let sql = "INSERT INTO minute (series, at, process, value)
+        SELECT series, at, $4, value FROM unnest($1, $2, $3) AS counted (series, at, value)
+        ON CONFLICT (series, at, process) DO UPDATE SET value = excluded.value";
+    let series: Vec<_> = rows.iter().map(|row| text(&row.series)).collect();
+    let at: Vec<i64> = rows.iter().map(|row| row.at.micros()).collect();
+    let values: Vec<i64> = rows.iter().map(|row| row.value).collect();
+    db.execute(sql, params![series, at, values, text(process)]).await?;
+    Ok(())
+}
+
+async fn minutes(db: &Db, series: &[String], since: Timestamp) -> Result<Vec<MinuteRow>, Failure> {
+    let sql = "SELECT series, at, value FROM minute WHERE series = ANY($1) AND at >= $2
+        ORDER BY series, at, process";
+    let series: Vec<_> = series.iter().map(|one| text(one)).collect();
+    let rows = db.rows(sql, params![series, since.micros()]).await?;
+    let row = |row| Ok(MinuteRow { series: get(row, 0)?, at: time(row, 1)?, value: get(row, 2)? });
     rows.iter().map(row).collect()
 }

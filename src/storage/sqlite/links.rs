@@ -46,6 +46,14 @@ impl Links for Sqlite {
         self.writer.write(1024, move |db| sign_ins::begin(db, &login, now)).await
     }
 
+    async fn end_session(&self, id: String, until: Timestamp, now: Timestamp) -> Result<(), Error> {
+        self.writer.write(256, move |db| sign_ins::end_session(db, &id, until, now)).await
+    }
+
+    async fn ended_sessions(&self, now: Timestamp) -> Result<Vec<(String, Timestamp)>, Error> {
+        self.readers.read(move |db| sign_ins::ended_sessions(db, now)).await
+    }
+
     async fn take_login(
         &self,
         state: [u8; 32],

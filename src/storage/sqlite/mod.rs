@@ -10,7 +10,7 @@ mod engine;
 mod links;
 #[cfg(test)]
 mod list_tests;
-mod problems;
+mod monitoring;
 mod reconciliation;
 mod replicas;
 mod runners;

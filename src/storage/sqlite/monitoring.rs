@@ -1,21 +1,39 @@
-//! Which problems there are, and since when.
+//! Problems, and how much happened in each minute.
 
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
 
 use super::Sqlite;
-use super::engine::rows::time;
+use super::engine::rows::{time, to_json};
 use crate::domain::time::Timestamp;
-use crate::storage::{Error, ProblemRow, Problems, SeenProblems};
+use crate::storage::{Error, MinuteRow, Monitoring, ProblemRow, SeenProblems};
 
 #[async_trait]
-impl Problems for Sqlite {
+impl Monitoring for Sqlite {
     async fn see_problems(&self, seen: SeenProblems) -> Result<(), Error> {
         self.writer.write_without_sync(1024, move |db| see(db, &seen)).await
     }
 
     async fn problems(&self, seen_after: Timestamp) -> Result<Vec<ProblemRow>, Error> {
         self.readers.read(move |db| list(db, seen_after)).await
+    }
+
+    async fn add_minutes(
+        &self,
+        process: String,
+        rows: Vec<MinuteRow>,
+        forget_before: Timestamp,
+    ) -> Result<(), Error> {
+        let add = move |db: &Connection| add_minutes(db, &process, &rows, forget_before);
+        self.writer.write_without_sync(4096, add).await
+    }
+
+    async fn minutes(
+        &self,
+        series: Vec<String>,
+        since: Timestamp,
+    ) -> Result<Vec<MinuteRow>, Error> {
+        self.readers.read(move |db| minutes(db, &series, since)).await
     }
 }
 
@@ -55,6 +73,39 @@ fn list(db: &Connection, seen_after: Timestamp) -> rusqlite::Result<Vec<ProblemR
     .query_map([seen_after.micros()], |row| {
         let key = (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok(ProblemRow { key, reason: row.get(3)?, since: time(row, 4)? })
+    })?
+    .collect()
+}
+
+fn add_minutes(
+    db: &Connection,
+    process: &str,
+    rows: &[MinuteRow],
+    forget_before: Timestamp,
+) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM minute WHERE at < ?1")?.execute([forget_before.micros()])?;
+    for MinuteRow { at, series, value } in rows {
+        db.prepare_cached(
+            "INSERT INTO minute (series, at, process, value) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET value = excluded.value",
+        )?
+        .execute(params![series, at.micros(), process, value])?;
+    }
+    Ok(())
+}
+
+fn minutes(
+    db: &Connection,
+    series: &[String],
+    since: Timestamp,
+) -> rusqlite::Result<Vec<MinuteRow>> {
+    db.prepare_cached(
+        "SELECT series, at, value FROM minute
+         WHERE series IN (SELECT value FROM json_each(?1)) AND at >= ?2
+         ORDER BY series, at, process",
+    )?
+    .query_map(params![to_json(&series)?, since.micros()], |row| {
+        Ok(MinuteRow { series: row.get(0)?, at: time(row, 1)?, value: row.get(2)? })
     })?
     .collect()
 }

@@ -80,7 +80,7 @@ const NUMBERED: Table = Table { key: "id", is_numbered: true, ..EMPTY };
 const BY_ORGANIZATION: Table = Table { key: "organization", ignores_case: true, ..EMPTY };
 
 /// In the order in which they are moved.
-pub const TABLES: [Table; 27] = [
+pub const TABLES: [Table; 29] = [
     Table { name: "subscription", integers: "id", texts: "organization scope guid", ..NUMBERED },
     // PostgreSQL has the bodies in a table of their own.
     Table {
@@ -232,6 +232,14 @@ pub const TABLES: [Table; 27] = [
         integers: "id",
         texts: "organization project_id",
         ..BY_ORGANIZATION
+    },
+    Table { name: "ended_session", key: "id", integers: "until", texts: "id", ..EMPTY },
+    Table {
+        name: "minute",
+        key: "series at process",
+        integers: "at value",
+        texts: "series process",
+        ..EMPTY
     },
     Table {
         name: "problem",

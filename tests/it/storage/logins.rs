@@ -144,3 +144,21 @@ async fn a_sign_in_survives_a_restart() {
         assert_eq!(taken, Some(login(1, 5, 60)));
     }
 }
+
+#[tokio::test]
+async fn an_ended_session_is_known_until_its_time_is_over() {
+    for bench in Bench::all().await {
+        let end = async |id: &str, until, now| {
+            bench.store.end_session(id.into(), at(until), at(now)).await.unwrap();
+        };
+        end("a", 100, 0).await;
+        end("b", 200, 0).await;
+        end("a", 100, 1).await;
+        let bench = bench.reopened().await;
+        let ended = async |now| bench.store.ended_sessions(at(now)).await.unwrap();
+        assert_eq!(ended(1).await, [("a".to_owned(), at(100)), ("b".to_owned(), at(200))]);
+        assert_eq!(ended(100).await, [("b".to_owned(), at(200))]);
+        bench.store.end_session("c".into(), at(900), at(500)).await.unwrap();
+        assert_eq!(ended(0).await, [("c".to_owned(), at(900))], "the others were deleted");
+    }
+}

@@ -30,6 +30,8 @@ pub(crate) mod make;
 mod migrations;
 /// The model.
 mod model;
+/// Problems since when, and how much happened in each minute.
+mod monitoring;
 /// Moving a store into another one.
 mod moving;
 /// Texts that PostgreSQL cannot store as they are.
@@ -42,8 +44,6 @@ mod partitions;
 mod policies;
 /// Attempts at posting: doubts, counts, order.
 mod posting;
-/// Which problems there are, and since when.
-mod problems;
 /// Several processes at once on one database.
 mod racing;
 /// Passes of reconcilers: claimed by one process, due at their time.

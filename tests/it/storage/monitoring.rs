@@ -1,6 +1,6 @@
-//! Which problems there are in all processes, and since when.
+//! Which problems there are in all processes and since when, and how much happened in each minute.
 
-use azdo_gateway::storage::{ProblemKey, ProblemRow, SeenProblems};
+use azdo_gateway::storage::{MinuteRow, ProblemKey, ProblemRow, SeenProblems};
 
 use super::{Bench, at};
 
@@ -41,5 +41,31 @@ async fn a_problem_is_there_since_any_process_has_seen_it() {
         assert_eq!(list(0).await, [row(ci, "401", 5_000)]);
         see(seen(vec![], vec![], 9_000)).await;
         assert!(list(0).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn minutes_are_kept_for_each_process_until_they_are_old() {
+    for bench in Bench::all().await {
+        let row = |series: &str, minute: i64, value| MinuteRow {
+            at: at(60 * minute),
+            series: series.into(),
+            value,
+        };
+        let add = async |process: &str, rows: Vec<MinuteRow>, forget_before: i64| {
+            bench.store.add_minutes(process.into(), rows, at(60 * forget_before)).await.unwrap();
+        };
+        add("a", vec![row("runs", 1, 5), row("shown.p50", 1, 300)], 0).await;
+        add("b", vec![row("runs", 1, 7), row("runs", 2, 8), row("other", 1, 1)], 0).await;
+        // The answer was lost, and it is stored again.
+        add("a", vec![row("runs", 1, 6), row("runs", 2, 9)], 0).await;
+        let wanted = || vec!["shown.p50".to_owned(), "runs".to_owned(), "none".to_owned()];
+        let list = async |since: i64| bench.store.minutes(wanted(), at(60 * since)).await.unwrap();
+        let of_second = [row("runs", 2, 9), row("runs", 2, 8)];
+        let all = [&[row("runs", 1, 6), row("runs", 1, 7)], &of_second[..]].concat();
+        assert_eq!(list(0).await, [&all[..], &[row("shown.p50", 1, 300)]].concat());
+        assert_eq!(list(2).await, of_second);
+        add("a", vec![row("runs", 3, 1)], 2).await;
+        assert_eq!(list(0).await, [&of_second[..], &[row("runs", 3, 1)]].concat());
     }
 }

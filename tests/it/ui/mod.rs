@@ -21,6 +21,11 @@ fn every_link_of_every_page_leads_to_a_page_on_postgres() {
     on_postgres(pages::every_link_of_every_page_leads_to_a_page);
 }
 
+#[test]
+fn a_sign_out_ends_copies_of_the_cookie_at_every_replica_on_postgres() {
+    on_postgres(sign_in::a_sign_out_ends_copies_of_the_cookie_at_every_replica);
+}
+
 /// A browser in which whoever has this token has signed in.
 async fn signed_in(gateway: &Gateway, token: &str) -> Browser {
     let browser = Browser::new();

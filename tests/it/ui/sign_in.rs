@@ -4,7 +4,10 @@ use azdo_gateway::secret::{Keyring, RootKey};
 use reqwest::{StatusCode, header};
 
 use super::{COOKIE, check_page, page, sealed, sign_in, signed_in};
-use crate::harness::{Api, Browser, Env, Gateway, InProcess, OPERATOR, REPORTER, RUNNER, VIEWER};
+use crate::harness::{
+    Api, Binary, Browser, Env, Gateway, InProcess, OPERATOR, POLL_INTERVAL, REPORTER, RUNNER,
+    VIEWER, WAIT_MAX,
+};
 
 const LATER: &str = "2999-01-01T00:00:00Z";
 
@@ -53,6 +56,48 @@ async fn a_viewer_signs_in_with_a_token_and_out_again() {
         assert_eq!(entries[0]["outcome"], "done");
     }
     gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+pub(super) async fn a_sign_out_ends_copies_of_the_cookie_at_every_replica() {
+    let env = Env::new(4109);
+    let gateway = Gateway::start(&env).await;
+    let (browser, copy) = (signed_in(&gateway, VIEWER).await, Browser::new());
+    copy.set_cookie(COOKIE, &browser.cookies()[0]);
+    page(&copy, &gateway, "/ui/runs").await;
+    browser.submit(&format!("{}/logout", gateway.url), &[], "same-origin").await;
+    // The replicas answer in turns: each has to refuse it.
+    let refused = async {
+        let mut interval = tokio::time::interval(POLL_INTERVAL);
+        let mut in_a_row = 0;
+        while in_a_row < 2 * gateway.each().len() {
+            interval.tick().await;
+            let asked = copy.open(&format!("{}/ui/runs", gateway.url), None).await;
+            let is_refused = asked.status == StatusCode::UNAUTHORIZED;
+            in_a_row = if is_refused { in_a_row + 1 } else { 0 };
+        }
+    };
+    tokio::time::timeout(WAIT_MAX, refused).await.expect("the copy is refused");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_does_not_bring_a_session_back_that_was_ended() {
+    let env = Env::new(4110);
+    let mut gateway = Binary::start(&env).await;
+    let (login, logout) = (format!("{}/login", gateway.url), format!("{}/logout", gateway.url));
+    let runs = format!("{}/ui/runs", gateway.url);
+    let (browser, copy) = (Browser::new(), Browser::new());
+    for _ in 0..2 {
+        browser.submit(&login, &[("token", VIEWER)], "same-origin").await;
+        copy.set_cookie(COOKIE, &browser.cookies()[0]);
+    }
+    browser.submit(&logout, &[], "same-origin").await;
+    browser.submit(&login, &[("token", VIEWER)], "same-origin").await;
+    gateway.kill();
+    gateway.restart().await;
+    assert_eq!(copy.open(&runs, None).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(browser.open(&runs, None).await.status, StatusCode::OK, "the other session goes on");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -142,3 +142,25 @@ fn digest(row: &Row, column: usize) -> Result<[u8; 32], Failure> {
     let bytes: &[u8] = get(row, column)?;
     bytes.try_into().map_err(|_| Failure::Value("a digest has another length".into()))
 }
+
+pub(super) async fn end_session(
+    db: &Db,
+    id: &str,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let over = "DELETE FROM ended_session WHERE until <= $1";
+    db.execute(over, params![now.micros()]).await?;
+    let sql = "INSERT INTO ended_session (id, until) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    db.execute(sql, params![text(id), until.micros()]).await?;
+    Ok(())
+}
+
+pub(super) async fn ended_sessions(
+    db: &Db,
+    now: Timestamp,
+) -> Result<Vec<(String, Timestamp)>, Failure> {
+    let sql = "SELECT id, until FROM ended_session WHERE until > $1 ORDER BY id";
+    let rows = db.rows(sql, params![now.micros()]).await?;
+    rows.iter().map(|row| Ok((get(row, 0)?, time(row, 1)?))).collect()
+}

@@ -20,3 +20,16 @@ CREATE TABLE problem (
     seen_at bigint NOT NULL,
     PRIMARY KEY (organization, kind, about)
 );
+
+-- How much happened in each minute, by series and by the process that has counted.
+CREATE TABLE minute (
+    series text COLLATE "C" NOT NULL,
+    at bigint NOT NULL,
+    process text COLLATE "C" NOT NULL,
+    value bigint NOT NULL,
+    PRIMARY KEY (series, at, process)
+);
+CREATE INDEX minute_by_at ON minute (at);
+
+-- Sessions of people that were ended before their time.
+CREATE TABLE ended_session (id text COLLATE "C" PRIMARY KEY, until bigint NOT NULL);

@@ -106,3 +106,24 @@ fn login(row: &Row<'_>) -> rusqlite::Result<Login> {
         expires_at: time(row, 6)?,
     })
 }
+
+pub(super) fn end_session(
+    db: &Connection,
+    id: &str,
+    until: Timestamp,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM ended_session WHERE until <= ?1")?.execute([now.micros()])?;
+    db.prepare_cached("INSERT OR IGNORE INTO ended_session (id, until) VALUES (?1, ?2)")?
+        .execute(params![id, until.micros()])?;
+    Ok(())
+}
+
+pub(super) fn ended_sessions(
+    db: &Connection,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<(String, Timestamp)>> {
+    db.prepare_cached("SELECT id, until FROM ended_session WHERE until > ?1 ORDER BY id")?
+        .query_map([now.micros()], |row| Ok((row.get(0)?, time(row, 1)?)))?
+        .collect()
+}

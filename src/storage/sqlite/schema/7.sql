@@ -20,3 +20,16 @@ CREATE TABLE problem (
     seen_at INTEGER NOT NULL,
     PRIMARY KEY (organization, kind, about)
 ) STRICT, WITHOUT ROWID;
+
+-- How much happened in each minute, by series and by the process that has counted.
+CREATE TABLE minute (
+    series TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    process TEXT NOT NULL,
+    value INTEGER NOT NULL,
+    PRIMARY KEY (series, at, process)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX minute_by_at ON minute (at);
+
+-- Sessions of people that were ended before their time.
+CREATE TABLE ended_session (id TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;

@@ -9,8 +9,8 @@ use azdo_gateway::domain::slot::Posting;
 use azdo_gateway::domain::status::Shown;
 use azdo_gateway::domain::subscription::{Found, HookScope, Settings, State as Enabled, Topic};
 use azdo_gateway::storage::{
-    CiPause, Commit, LinkChange, LinkTo, PolicyRow, ProblemRow, Reconciler, Refresh, RunCommit,
-    SeenProblems, SubscriptionRow, Ticket, Watermark,
+    CiPause, Commit, LinkChange, LinkTo, MinuteRow, PolicyRow, ProblemRow, Reconciler, Refresh,
+    RunCommit, SeenProblems, SubscriptionRow, Ticket, Watermark,
 };
 
 use crate::storage::{Bench, LEASE, at, claim, make, receive};
@@ -53,6 +53,9 @@ async fn flow(bench: &Bench) {
     let problem = ProblemRow { key, reason: "refused".into(), since: at(2) };
     let (all, over, seen_at, over_before) = (vec![problem], vec![], at(3), at(0));
     bench.store.see_problems(SeenProblems { all, over, seen_at, over_before }).await.unwrap();
+    bench.store.end_session("session".into(), at(9_000), at(0)).await.unwrap();
+    let minute = MinuteRow { at: at(60), series: "runs".into(), value: 5 };
+    bench.store.add_minutes("a".into(), vec![minute], at(0)).await.unwrap();
     bench.store.see_runner(make::seen_runner("a", Some(&["linux"]), 7)).await.unwrap();
     bench.accept(make::delivery(2)).await.unwrap();
     bench.accept(make::not_json(make::ORGANIZATION, "3")).await.unwrap();

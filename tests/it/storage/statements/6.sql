@@ -16,6 +16,7 @@ PREPARE statement (_text) AS SELECT number, revision, body FROM run WHERE ci = A
 PREPARE statement (_text) AS SELECT number, revision, body FROM run WHERE number IN ( SELECT min(number) FROM run WHERE ci = ANY($1) AND overdue_at IS NOT NULL AND state = 'dispatched' AND follow_at IS NULL GROUP BY check_key) ORDER BY number;
 PREPARE statement (_text) AS SELECT slot.id, owner, newest, due_at, leased_until, attempts, doubtful, posted, iteration, iteration_of, renewed, lease, key, status.body, status.outcome FROM slot LEFT JOIN status ON status.id = slot.newest WHERE slot.key = ANY($1);
 PREPARE statement (_text, _int8) AS SELECT number FROM run WHERE overdue_at IS NOT NULL AND number = ANY($2 || ARRAY(SELECT owner FROM slot WHERE key = ANY($1)));
+PREPARE statement (_text, _int8, _int8, text) AS INSERT INTO minute (series, at, process, value) SELECT series, at, $4, value FROM unnest($1, $2, $3) AS counted (series, at, value) ON CONFLICT (series, at, process) DO UPDATE SET value = excluded.value;
 PREPARE statement (_text, _text) AS INSERT INTO slot (key, organization, owner, newest) SELECT key, organization, 0, 0 FROM unnest($1, $2) AS missing (key, organization) ORDER BY key COLLATE "C" ON CONFLICT (key) DO NOTHING;
 PREPARE statement (_text, _text) AS SELECT 'check_key', key FROM unnest($1) AS key WHERE pg_try_advisory_xact_lock(hashtextextended(key, 13)) UNION ALL SELECT 'ci', key FROM unnest($2) AS key WHERE pg_try_advisory_xact_lock(hashtextextended(key, 14));
 PREPARE statement (_text, _text, _int8) AS INSERT INTO watched_repository (organization, repository, read_until) SELECT max(organization), repository, max(read_until) FROM unnest($1::text[], $2::text[], $3::bigint[]) AS mark (organization, repository, read_until) GROUP BY lower(organization), repository ORDER BY lower(organization), repository ON CONFLICT (lower(organization), repository) DO UPDATE SET read_until = excluded.read_until WHERE watched_repository.read_until IS NULL OR watched_repository.read_until < excluded.read_until;
@@ -26,6 +27,7 @@ PREPARE statement (_text, _text, _text, _int8, _int8, _int8, _bytea, _text, _int
 PREPARE statement (_text, _text, _text, _text, _int8, int8) AS INSERT INTO problem (organization, kind, about, reason, since, seen_at) SELECT seen.*, $6 FROM unnest($1, $2, $3, $4, $5) AS seen ON CONFLICT (organization, kind, about) DO UPDATE SET reason = excluded.reason, since = least(problem.since, excluded.since), seen_at = greatest(problem.seen_at, excluded.seen_at);
 PREPARE statement (_text, int8) AS SELECT 'check_key', key, at_ci.count FROM unnest($1) AS key CROSS JOIN LATERAL ( SELECT count(*) FROM run WHERE check_key = key AND overdue_at IS NOT NULL AND (state IN ('dispatched', 'running') OR leased_until > $2)) AS at_ci;
 PREPARE statement (_text, int8) AS SELECT 'ci', key, at_ci.count FROM unnest($1) AS key CROSS JOIN LATERAL ( SELECT count(*) FROM run WHERE ci = key AND overdue_at IS NOT NULL AND (state IN ('dispatched', 'running') OR leased_until > $2)) AS at_ci;
+PREPARE statement (_text, int8) AS SELECT series, at, value FROM minute WHERE series = ANY($1) AND at >= $2 ORDER BY series, at, process;
 PREPARE statement (bytea) AS SELECT "expires_at", "organization", "actor", "digest" FROM "ticket" WHERE ("digest") > ($1) ORDER BY "digest" LIMIT 1000;
 PREPARE statement (bytea) AS SELECT "expires_at", "organization", "nonce", "actor", "via", "state", "browser", "verifier" FROM "login" WHERE ("state") > ($1) ORDER BY "state" LIMIT 1000;
 PREPARE statement (bytea) AS SELECT 1 FROM ticket WHERE digest = $1 UNION ALL SELECT 1 FROM login WHERE state = $1;
@@ -36,8 +38,10 @@ PREPARE statement (bytea, int8) AS SELECT 1 FROM run WHERE id = $1 AND lease = $
 PREPARE statement (bytea, int8, int8, int8) AS UPDATE run SET leased_until = 0, due_at = CASE WHEN due_at IS NULL OR revision <> $3 THEN due_at ELSE $4 END, follow_at = CASE WHEN follow_at IS NULL OR revision <> $3 THEN follow_at ELSE $4 END WHERE id = $1 AND lease = $2 RETURNING revision = $3;
 PREPARE statement (bytea, text, int8) AS DELETE FROM ticket WHERE digest = $1 AND lower(organization) = lower($2) AND expires_at > $3 RETURNING actor;
 PREPARE statement (bytea, text, text, int8) AS INSERT INTO ticket (digest, organization, actor, expires_at) VALUES ($1, $2, $3, $4) ON CONFLICT (digest) DO UPDATE SET organization = excluded.organization, actor = excluded.actor, expires_at = excluded.expires_at;
+PREPARE statement (int8) AS DELETE FROM ended_session WHERE until <= $1;
 PREPARE statement (int8) AS DELETE FROM instance WHERE seen_at < $1 RETURNING id;
 PREPARE statement (int8) AS DELETE FROM login WHERE state = ANY(ARRAY( SELECT state FROM login ORDER BY expires_at LIMIT greatest(0, (SELECT count(*) FROM login) - $1) FOR UPDATE SKIP LOCKED));
+PREPARE statement (int8) AS DELETE FROM minute WHERE at < $1;
 PREPARE statement (int8) AS DELETE FROM ticket WHERE digest = ANY(ARRAY( SELECT digest FROM ticket ORDER BY expires_at LIMIT greatest(0, (SELECT count(*) FROM ticket) - $1) FOR UPDATE SKIP LOCKED));
 PREPARE statement (int8) AS SELECT "delivery", "decided_at", "outcome", "event", "reason", "checks" FROM "decision" WHERE ("delivery") > ($1) ORDER BY "delivery" LIMIT 1000;
 PREPARE statement (int8) AS SELECT "delivery", "due_at", "lease", "attempts" FROM "inbox" WHERE ("delivery") > ($1) ORDER BY "delivery" LIMIT 1000;
@@ -59,6 +63,7 @@ PREPARE statement (int8) AS SELECT id AS key FROM status WHERE id < $1 ORDER BY 
 PREPARE statement (int8) AS SELECT id FROM instance WHERE seen_at < $1;
 PREPARE statement (int8) AS SELECT id FROM instance WHERE seen_at >= $1 ORDER BY id;
 PREPARE statement (int8) AS SELECT id, at, organization, action, outcome, identity, actor, via, run, pat, scope, lifetime_s, activity_id, detail FROM audit WHERE id = $1;
+PREPARE statement (int8) AS SELECT id, until FROM ended_session WHERE until > $1 ORDER BY id;
 PREPARE statement (int8) AS SELECT nextval('status_id_seq') FROM generate_series(1, $1);
 PREPARE statement (int8) AS SELECT number AS key FROM run WHERE number < $1 ORDER BY number DESC OFFSET 19999 LIMIT 1;
 PREPARE statement (int8) AS SELECT organization, kind, about, reason, since FROM problem WHERE seen_at > $1 ORDER BY organization, kind, about;
@@ -145,6 +150,7 @@ PREPARE statement (text) AS SELECT "linked_at", "signed_in_at", "access_expires_
 PREPARE statement (text) AS SELECT "organization" FROM "hook_hold" WHERE (lower("organization")) > ($1) ORDER BY lower("organization") LIMIT 1000;
 PREPARE statement (text) AS SELECT "revision", "lease", "leased_until", "organization" FROM "link_fence" WHERE (lower("organization")) > ($1) ORDER BY lower("organization") LIMIT 1000;
 PREPARE statement (text) AS SELECT "until", "account", "reason" FROM "ci_pause" WHERE ("account") > ($1) ORDER BY "account" LIMIT 1000;
+PREPARE statement (text) AS SELECT "until", "id" FROM "ended_session" WHERE ("id") > ($1) ORDER BY "id" LIMIT 1000;
 PREPARE statement (text) AS SELECT 1 FROM hook_hold WHERE lower(organization) = lower($1);
 PREPARE statement (text) AS SELECT generation, live_from, renewed_at, healings, older_seen_at, project_id, topic FROM hook_scope WHERE lower(organization) = lower($1) ORDER BY project_id, topic FOR UPDATE;
 PREPARE statement (text) AS SELECT generation, live_from, renewed_at, healings, older_seen_at, project_id, topic FROM hook_scope WHERE lower(organization) = lower($1) ORDER BY project_id, topic;
@@ -166,10 +172,12 @@ PREPARE statement (text, _text, _text, _text, _int8, _int8, _text) AS INSERT INT
 PREPARE statement (text, _text, _text, _text, _text, _text, _text, _text, _int8) AS INSERT INTO seen_subscription (organization, guid, project, found, hook, action, reason, checks, seen_at) SELECT $1, guid, project, found, hook, action, reason, checks, seen_at FROM (SELECT DISTINCT ON (lower(guid)) * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[]) WITH ORDINALITY AS seen (guid, project, found, hook, action, reason, checks, seen_at, position) ORDER BY lower(guid), position DESC) AS seen ORDER BY position ON CONFLICT (lower(guid), lower(organization)) DO UPDATE SET organization = excluded.organization, project = excluded.project, found = excluded.found, hook = excluded.hook, action = excluded.action, reason = excluded.reason, checks = excluded.checks, seen_at = excluded.seen_at;
 PREPARE statement (text, _text, int8) AS INSERT INTO watched_repository (organization, repository, since) SELECT $1, id, $3 FROM unnest($2::text[]) AS id ON CONFLICT (lower(organization), repository) DO UPDATE SET since = excluded.since WHERE watched_repository.since IS NULL;
 PREPARE statement (text, bytea, bytea, int8, int8) AS UPDATE link SET refresh_token = $2, access_token = $3, access_expires_at = $4, refreshed_at = $5, retry_at = 0, failures = 0, problem = NULL WHERE lower(organization) = lower($1);
+PREPARE statement (text, int8) AS INSERT INTO ended_session (id, until) VALUES ($1, $2) ON CONFLICT DO NOTHING;
 PREPARE statement (text, int8) AS WITH waiting AS ( SELECT id FROM slot WHERE due_at > $2 AND leased_until <= $2 AND lower(organization) = lower($1) ORDER BY key FOR UPDATE) UPDATE slot SET due_at = $2 FROM waiting WHERE slot.id = waiting.id;
 PREPARE statement (text, int8, int8) AS SELECT to_regclass($1) IS NOT NULL OR EXISTS (SELECT 1 FROM body_of_other_days WHERE received_at >= $2 AND received_at < $3);
 PREPARE statement (text, int8, int8) AS UPDATE link_fence SET leased_until = 0, revision = revision + $3 WHERE lower(organization) = lower($1) AND lease = $2 AND leased_until > 0;
 PREPARE statement (text, int8, text) AS INSERT INTO ci_pause (account, until, reason) VALUES ($1, $2, $3) ON CONFLICT (account) DO UPDATE SET until = excluded.until, reason = excluded.reason WHERE ci_pause.until < excluded.until;
+PREPARE statement (text, int8, text) AS SELECT "at", "value", "series", "process" FROM "minute" WHERE ("series", "at", "process") > ($1, $2, $3) ORDER BY "series", "at", "process" LIMIT 1000;
 PREPARE statement (text, int8, text) AS UPDATE link_fence SET lease = lease + 1, leased_until = $2, holder = $3 WHERE lower(organization) = lower($1) RETURNING lease;
 PREPARE statement (text, text) AS INSERT INTO instance (id, version, started_at, seen_at) SELECT $1, $2, now, now FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now) AS clock ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at RETURNING seen_at, started_at = seen_at;
 PREPARE statement (text, text) AS INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING;
@@ -216,6 +224,7 @@ PREPARE statement (text, text, text, int8, int8, int8, int8, int8) AS INSERT INT
 PREPARE statement (text, text, text, text) AS INSERT INTO repository (organization, id, name, former) VALUES ($1, $2, $3, $4) ON CONFLICT (organization, id) DO UPDATE SET name = excluded.name, former = excluded.former;
 PREPARE statement (text, text, text, text) AS SELECT (SELECT project FROM repository WHERE organization = $1 AND id = $2), (SELECT name FROM project WHERE organization = $1 AND id = $3), (SELECT id FROM project WHERE organization = $1 AND lower(name) = lower($4) LIMIT 1);
 PREPARE statement (text, text, text, text, text, int8, text, int8, bytea, bytea, int8, int8, int8, int8, text) AS INSERT INTO link (organization, tenant_id, object_id, user_name, email, linked_at, linked_by, signed_in_at, refresh_token, access_token, access_expires_at, refreshed_at, retry_at, failures, problem) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
+PREPARE statement AS SELECT "at", "value", "series", "process" FROM "minute" ORDER BY "series", "at", "process" LIMIT 1000;
 PREPARE statement AS SELECT "delivery", "decided_at", "outcome", "event", "reason", "checks" FROM "decision" ORDER BY "delivery" LIMIT 1000;
 PREPARE statement AS SELECT "delivery", "due_at", "lease", "attempts" FROM "inbox" ORDER BY "delivery" LIMIT 1000;
 PREPARE statement AS SELECT "delivery", "subject" FROM "about" ORDER BY "delivery", "subject" LIMIT 1000;
@@ -242,6 +251,7 @@ PREPARE statement AS SELECT "revision", "lease", "leased_until", "organization" 
 PREPARE statement AS SELECT "since", "read_until", "organization", "repository" FROM "watched_repository" ORDER BY lower("organization"), "repository" LIMIT 1000;
 PREPARE statement AS SELECT "since", "seen_at", "organization", "kind", "about", "reason" FROM "problem" ORDER BY "organization", "kind", "about" LIMIT 1000;
 PREPARE statement AS SELECT "until", "account", "reason" FROM "ci_pause" ORDER BY "account" LIMIT 1000;
+PREPARE statement AS SELECT "until", "id" FROM "ended_session" ORDER BY "id" LIMIT 1000;
 PREPARE statement AS SELECT (SELECT count(*) FROM inbox), (SELECT count(*) FROM run WHERE due_at IS NOT NULL), (SELECT count(*) FROM run WHERE overdue_at IS NOT NULL AND due_at IS NULL), (SELECT count(*) FROM slot WHERE due_at IS NOT NULL), (SELECT received_at FROM delivery WHERE id = (SELECT min(delivery) FROM inbox));
 PREPARE statement AS SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'body'::regclass;
 PREPARE statement AS SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;

@@ -1,0 +1,126 @@
+//! The last hour, minute by minute: how much happened, and how long it took.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+
+use super::moment::span;
+use super::visit::Visit;
+use crate::domain::time::Timestamp;
+use crate::series::minute;
+use crate::server::problem::Problem;
+use crate::storage::MinuteRow;
+
+const MINUTES: usize = 60;
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// What is plotted: its heading, the series, and what took the time.
+const PLOTTED: [(&str, &str, &str); 3] = [
+    ("Deliveries", "decided", "until the decision"),
+    ("Runs", "started", "until the CI has it"),
+    ("Statuses", "shown", "until it is shown"),
+];
+
+/// One series in the last hour.
+#[derive(Debug, Template)]
+#[template(
+    ext = "html",
+    source = "<li><h3>{{ heading }}</h3>\
+              <svg class=\"plot\" viewBox=\"0 0 59 20\" preserveAspectRatio=\"none\" \
+              aria-hidden=\"true\"><polyline points=\"{{ points }}\"/></svg>\
+              <p><b>{{ total }}</b> in the last hour, at most {{ most }} a minute</p>\
+              {% if let Some(spans) = spans %}<p class=\"muted\">{{ spans }}</p>{% endif %}</li>"
+)]
+pub(super) struct Plot {
+    heading: &'static str,
+    points: String,
+    total: i64,
+    most: i64,
+    /// How long it took.
+    spans: Option<String>,
+}
+
+impl HtmlSafe for Plot {}
+
+/// The plots of the overview. A process stores a minute when it is over.
+///
+/// # Errors
+/// The store does not answer.
+pub(super) async fn last_hour(visit: &Visit) -> Result<Vec<Plot>, Problem> {
+    let since = minute(visit.now).minus(HOUR);
+    let of = |series: &str| ["", ".p50", ".p95"].map(|suffix| format!("{series}{suffix}"));
+    let series = PLOTTED.iter().flat_map(|(_, series, _)| of(series)).collect();
+    let rows = visit.state.deps.store.minutes(series, since).await?;
+    Ok(PLOTTED.into_iter().map(|plotted| plot(plotted, &rows, since)).collect())
+}
+
+fn plot(
+    (heading, series, until): (&'static str, &str, &str),
+    rows: &[MinuteRow],
+    since: Timestamp,
+) -> Plot {
+    // Of several processes the numbers add up, and the longest span counts.
+    let mut counts = [0_i64; MINUTES];
+    let mut spans: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+    for row in rows {
+        let Some(suffix) = row.series.strip_prefix(series) else { continue };
+        let number = row.at.since(since).as_secs() / 60;
+        let count = usize::try_from(number).ok().and_then(|number| counts.get_mut(number));
+        match (suffix, count) {
+            ("", Some(count)) => *count += row.value,
+            (".p50" | ".p95", Some(_)) => spans.entry(suffix).or_default().push(row.value),
+            _ => {}
+        }
+    }
+    let most = counts.iter().copied().max().unwrap_or_default();
+    // From 1 to 19, so that the line is not cut at the edges.
+    let height = |count: i64| 19 - count * 18 / most.max(1);
+    let points = counts.iter().enumerate();
+    let points = points.map(|(number, count)| format!("{number},{}", height(*count)));
+    let us = |us: i64| span(Duration::from_micros(us.unsigned_abs()));
+    let median = spans.get_mut(".p50").and_then(|all| {
+        all.sort_unstable();
+        all.get(all.len() / 2).copied()
+    });
+    let slow = spans.get(".p95").and_then(|all| all.iter().copied().max());
+    Plot {
+        heading,
+        points: points.collect::<Vec<_>>().join(" "),
+        total: counts.iter().sum(),
+        most,
+        spans: median.zip(slow).map(|(median, slow)| {
+            format!("{} {until} (median), {} in the slowest minute (p95)", us(median), us(slow))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_add_up_and_the_line_stays_inside() {
+        let since = Timestamp::from_ms(1_790_000_040_000);
+        let row = |series: &str, number: u64, value| MinuteRow {
+            at: since.plus(Duration::from_secs(60 * number)),
+            series: series.into(),
+            value,
+        };
+        let rows = [
+            row("shown", 0, 4),
+            row("shown", 59, 4),
+            row("shown", 59, 6),
+            row("shown", 60, 100),
+            row("shown.p50", 59, 300_000),
+            row("shown.p95", 59, 900_000),
+            row("other", 3, 50),
+        ];
+        let plot = plot(PLOTTED[2], &rows, since);
+        assert_eq!((plot.total, plot.most), (14, 10));
+        assert!(plot.points.starts_with("0,12 1,19 ") && plot.points.ends_with(" 59,1"));
+        let spans = plot.spans.unwrap();
+        assert!(spans.starts_with("300 ms until it is shown (median), 900 ms"), "{spans}");
+    }
+}
