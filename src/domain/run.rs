@@ -131,8 +131,14 @@ const WORDS_CHARS_MAX: usize = 200;
 
 impl Run {
     /// This run with one more step, which has led to its state and its reason.
-    pub fn with_step(mut self, what: What, at: Timestamp) -> Run {
-        let words = cut(&self.reason, WORDS_CHARS_MAX);
+    pub fn with_step(self, what: What, at: Timestamp) -> Run {
+        let words = self.reason.clone();
+        self.with_words(what, &words, at)
+    }
+
+    /// The same, with other words than its reason.
+    pub fn with_words(mut self, what: What, words: &str, at: Timestamp) -> Run {
+        let words = cut(words, WORDS_CHARS_MAX);
         self.steps.push(Step { at, what, state: self.state, words, skipped: 0 });
         self
     }
@@ -145,10 +151,7 @@ impl Run {
             return None;
         }
         let what = What::RefusedReport { by: report.sender, reported: report.state };
-        let words = cut(why, WORDS_CHARS_MAX);
-        let mut next = self.clone();
-        next.steps.push(Step { at, what, state: self.state, words, skipped: 0 });
-        Some(next)
+        Some(self.clone().with_words(what, why, at))
     }
 }
 

@@ -93,7 +93,8 @@ impl Starter {
         let ms = u32::try_from(asked_at.elapsed().as_millis()).unwrap_or(u32::MAX);
         let decide = |run: &Run, now| match self.after(run, &answer, now) {
             Next::Change(next, due_at) => {
-                Next::change(next.with_step(What::Attempt { ms }, now), due_at)
+                let words = answer.words(&next);
+                Next::change(next.with_words(What::Attempt { ms }, &words, now), due_at)
             }
             postponed => postponed,
         };
@@ -218,6 +219,19 @@ enum Answer {
     Started(Result<Started, ci::Error>),
     /// To the question whether it has it.
     Found(Result<Option<Started>, ci::Error>),
+}
+
+impl Answer {
+    /// What it came to, for the run as it is afterwards: a report may have been faster than the
+    /// answer.
+    fn words(&self, next: &Run) -> String {
+        match self {
+            Answer::Started(Ok(Started::Accepted { .. })) => format!("{} accepted it", next.ci),
+            Answer::Found(Ok(Some(_))) => format!("{} has it", next.ci),
+            Answer::Found(Ok(None)) => format!("{} does not have it", next.ci),
+            _ => next.reason.clone(),
+        }
+    }
 }
 
 fn ended(run: &Run, reason: String, now: Timestamp) -> Next {

@@ -47,7 +47,7 @@ impl Moment {
     }
 
     /// `2026-11-28 14:00:58.210 UTC`.
-    fn absolute(&self) -> String {
+    pub(super) fn absolute(&self) -> String {
         let text = self.at.to_string();
         let Some((day, time)) = text.trim_end_matches('Z').split_once('T') else { return text };
         let (time, ms) = time.split_once('.').unwrap_or((time, ""));

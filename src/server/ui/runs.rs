@@ -177,7 +177,7 @@ fn step_row(visit: &Visit, number: usize, step: &Step, before: Option<&Step>) ->
         count => format!("(after {count} steps that are not kept) {}", step.words),
     };
     let cells = vec![
-        visit.moment(step.at).full().into(),
+        Cell::Code(visit.moment(step.at).absolute()),
         Cell::optional(after.as_ref()),
         Cell::Badge(step.what.into()),
         Cell::Badge(step.state.into()),
