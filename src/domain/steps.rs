@@ -22,7 +22,8 @@ pub struct Step {
     pub what: What,
     /// The state of the run after it.
     pub state: State,
-    /// Why, or what was said.
+    /// The reason of the run after it; of an attempt, what the CI answered; of a report that did
+    /// not count, why not.
     pub words: String,
     /// How many steps before this one were not kept.
     #[serde(default, skip_serializing_if = "is_zero")]

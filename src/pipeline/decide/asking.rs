@@ -1,4 +1,5 @@
-//! Which subjects Azure DevOps is asked about now, and what came about them meanwhile.
+//! Deliveries about a pull request or repository for which Azure DevOps is being asked something:
+//! they are left to the task that asks, which decides them in their order.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -36,15 +37,17 @@ impl Asking {
     }
 }
 
-/// A subject that a task asks about, until this is dropped. What waits then is claimed again when
-/// its lease has ended.
+/// A pull request or repository for which a task asks Azure DevOps. While this exists, deliveries
+/// about it are left to the task. Those that it has not decided when this is dropped are claimed
+/// again when their leases have ended.
 pub(super) struct Subject {
     name: String,
     asking: Asking,
 }
 
 impl Subject {
-    /// What came meanwhile. The task ends where nothing did.
+    /// The deliveries that were left to the task since the last call. None where there are none:
+    /// then the task ends, and later deliveries are decided as usual.
     pub(super) fn next(&self) -> Option<VecDeque<Read>> {
         let mut asking = self.asking.0.lock();
         let waiting = asking.get_mut(&self.name).map(std::mem::take).unwrap_or_default();
