@@ -7,9 +7,9 @@ use super::super::comment::Comment;
 use super::super::pull_request::PullRequest;
 use super::super::time::Timestamp;
 
-/// How long it takes until the comments of each active pull request were listed. Commands count for
-/// an hour.
-const ALL_LISTED_EVERY: Duration = Duration::from_secs(1_800);
+/// How long it takes until the comments of each active pull request were listed. A list goes back
+/// an hour, and a scan that is late may skip a turn.
+const ALL_LISTED_EVERY: Duration = Duration::from_secs(1_200);
 
 /// Whether a scan at `at`, one of those that take place every so often, lists the comments of this
 /// pull request: each takes its turn, since a list takes a call.
@@ -38,9 +38,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_comments_of_each_pull_request_are_listed_within_half_an_hour() {
+    fn the_comments_of_each_pull_request_are_listed_within_20_minutes() {
         let start = 1_790_000_000;
-        for (every, scans) in [(1, 1_800), (300, 6), (420, 4), (1_200, 1), (7_200, 1)] {
+        for (every, scans) in [(1, 1_200), (300, 4), (420, 2), (1_200, 1), (7_200, 1)] {
             for id in 1..=20 {
                 let at = |scan: i64| Timestamp::from_ms((start + scan * every) * 1_000);
                 let period = Duration::from_secs(every.unsigned_abs());

@@ -316,8 +316,8 @@ async fn catch_up_finds_a_command_that_one_hook_of_many_lost() {
     env.until("the thorough scans are over", |ado, _| lists(ado) > 2).await;
     env.shell.ado(|ado| {
         ado.set_subscription_status(&of_comments.id, SubscriptionStatus::DisabledByUser);
-        // With a scan each second, the comments of one pull request in 1,800 are listed by each.
-        ado.options.next_pull_request = u64::try_from(ado.now_ms()).unwrap() / 1_000 % 1_800;
+        // With a scan each second, the comments of one pull request in 1,200 are listed by each.
+        ado.options.next_pull_request = u64::try_from(ado.now_ms()).unwrap() / 1_000 % 1_200;
     });
     for number in 0..60 {
         let (id, _) = env.open(&format!("topic-{number}"));
