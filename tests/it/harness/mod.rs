@@ -48,9 +48,9 @@ pub(crate) use settings::{
 
 use std::time::Duration;
 
-/// How long a test waits for something that has to happen before the test fails. Generous, because
-/// only a failing test waits this long.
-pub(crate) const WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long a test waits for something that has to happen before the test fails. Longer than the
+/// lease of a slot, which is waited out after an outage; only a failing test waits this long.
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// How often a condition is polled that cannot be waited for otherwise.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(10);
