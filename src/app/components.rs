@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::{Identities, Identity};
 use crate::deps::{Deps, Instance};
+use crate::pipeline::decide::Decide;
 use crate::pipeline::examine::Examine;
 use crate::pipeline::look_up::LookUp;
 use crate::pipeline::observe::Observe;
@@ -41,6 +42,7 @@ pub async fn components(
     systems.apply_pauses(pauses.collect());
     let by_organization = &identities.by_organization;
     let look_up = Arc::new(LookUp::new(by_organization.clone(), &deps));
+    let decide = Decide::new(&config.checks, Arc::clone(&look_up), &deps);
     let examine = Examine::new(&config.checks, by_organization.clone(), look_up, &deps);
     let names = config.organizations.iter().map(|one| one.ado.name.clone());
     Ok(Components {
@@ -51,6 +53,7 @@ pub async fn components(
         reconcilers: Arc::new(reconcilers(config, &identities, &deps)),
         identities: Arc::new(identities),
         examine: Arc::new(examine),
+        decide: Arc::new(decide),
         draining: Draining::default(),
         runners: Runners::new(systems.clone(), triggers(config, &deps), &deps),
         observe: Observe::new(systems, &deps),

@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 use crate::app::components::triggers;
 use crate::app::wake_ups;
 use crate::config::Config;
-use crate::pipeline::decide::Decide;
 use crate::pipeline::dispatch::Dispatch;
 use crate::pipeline::follow::Follow;
 use crate::pipeline::publish::Publish;
@@ -58,8 +57,6 @@ pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<
         tokio::spawn(worker::run(tick, notifier.clone(), every, stop))
     };
     let (notifiers, never) = (&deps.notifiers, &Notifier::default());
-    let look_up = Arc::clone(components.examine.look_up());
-    let decide = Decide::new(&config.checks, look_up, deps);
     let dispatch = Dispatch::new(systems.clone(), triggers(config, deps), deps);
     let follow = Follow::new(systems.clone(), deps);
     let summaries = config.organizations.iter().filter(|one| one.summary);
@@ -69,7 +66,7 @@ pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<
     let retention = Retention::new(config.storage.retention, config.storage.audit_retention, deps);
     let catch_up = reconcilers.values().map(|one| Arc::clone(&one.catch_up)).collect();
     let mut workers = vec![
-        start(Arc::new(decide), &notifiers.decide, STAGE_EVERY),
+        start(Arc::clone(&components.decide) as Arc<dyn Tick>, &notifiers.decide, STAGE_EVERY),
         start(Arc::new(dispatch), &notifiers.dispatch, STAGE_EVERY),
         start(Arc::new(follow), &notifiers.follow, STAGE_EVERY),
         start(Arc::new(components.observe.clone()), never, STAGE_EVERY),

@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::fact::Fact;
+use super::id::DeliveryId;
 use super::run_keys::{pull_request_subject, ref_subject};
 
 /// Of a push so many refs count.
@@ -22,6 +24,11 @@ pub fn key(organization: &str, subject: &str) -> i64 {
 /// The subject of a commit, in any repository of the organization.
 pub fn commit_subject(commit: &str) -> String {
     format!("commit/{commit}")
+}
+
+/// The number under which the copy of a delivery is found that a request to replay it has made.
+pub fn replay_key(organization: &str, id: DeliveryId, request: Uuid) -> i64 {
+    key(organization, &format!("replay/{id}/{request}"))
 }
 
 /// The keys of all that a fact is about.

@@ -273,7 +273,7 @@ pub fn rerun(run: &Run, id: RunId, who: &str, now: Timestamp) -> Run {
         number: 0,
         revision: 0,
         state: State::Planned,
-        reason: format!("rerun of {} by {who}", run.id),
+        reason: format!("{}{who}", rerun_of(run.id)),
         description: None,
         url: None,
         ci_id: None,
@@ -290,6 +290,16 @@ pub fn rerun(run: &Run, id: RunId, who: &str, now: Timestamp) -> Run {
         ..run.clone()
     };
     rerun.with_step(What::Planned, now)
+}
+
+/// Whether somebody asked for this run, as one like the run `id`.
+pub fn is_rerun_of(run: &Run, id: RunId) -> bool {
+    let planned = run.steps.iter().next();
+    planned.is_some_and(|step| step.words.starts_with(&rerun_of(id)))
+}
+
+fn rerun_of(id: RunId) -> String {
+    format!("rerun of {id} by ")
 }
 
 /// The answer of a CI to the request to start a run.

@@ -28,15 +28,16 @@ use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::deps::Deps;
 use crate::domain::check::Check;
-use crate::domain::decision::{Decision, Outcome};
+use crate::domain::decision::{Decision, Outcome, Source};
 use crate::domain::event::{Event, Repository};
 use crate::domain::fact::Fact;
+use crate::domain::id::DeliveryId;
 use crate::domain::question::{Answers, Question};
 use crate::domain::run::State;
 use crate::domain::time::Timestamp;
 use crate::series::Series;
 use crate::storage::{
-    CONFLICTS_MAX, Claim, Commit, DecisionCommit, Deliveries, Error, LeasedDelivery, Runs,
+    CONFLICTS_MAX, Claim, Commit, DecisionCommit, Deliveries, Error, Lease, LeasedDelivery, Runs,
 };
 use crate::worker::Notifiers;
 use crate::worker::{self, InFlight, Progress, Tick};
@@ -95,6 +96,42 @@ impl Decide {
             in_flight: InFlight::new(IN_FLIGHT_MAX),
             asking: Asking::default(),
         }
+    }
+}
+
+impl Decide {
+    /// What would be decided now about a copy of a stored delivery. Azure DevOps is asked what the
+    /// decision needs to know; nothing is stored.
+    ///
+    /// # Errors
+    /// The store is not available, or the decision asks too much.
+    pub async fn rehearse(
+        &self,
+        organization: &str,
+        hook: &str,
+        body: Vec<u8>,
+    ) -> Result<Decision, Error> {
+        let now = self.decider.clock.now();
+        let delivery = LeasedDelivery {
+            lease: Lease { id: DeliveryId(0), number: 0 },
+            attempts: 0,
+            organization: organization.to_owned(),
+            hook: hook.to_owned(),
+            source: Source::Replay,
+            received_at: now,
+            catch_up: None,
+            body,
+        };
+        let (delivered, mut answers) = (read_body(&delivery.body), Answers::default());
+        for _ in 0..QUESTIONS_MAX {
+            let deciding = self.decider.load_and_decide(&delivery, &delivered, &answers, now);
+            let decision = deciding.await?.decision;
+            if decision.questions.is_empty() {
+                return Ok(decision);
+            }
+            self.decider.look_up.ask(organization, &decision.questions, &mut answers).await;
+        }
+        Err(Error::unavailable("the decision asks too much"))
     }
 }
 

@@ -83,11 +83,6 @@ impl Examine {
         }
     }
 
-    /// What questions are asked through, and answers remembered by.
-    pub fn look_up(&self) -> &Arc<LookUp> {
-        &self.look_up
-    }
-
     /// Looks at every check of the organization.
     ///
     /// # Errors

@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use uuid::Uuid;
 
 use crate::changes::Changes;
 use crate::ci::{Callback, CallbackError, Mentioned, Systems};
@@ -53,6 +52,14 @@ struct Recent {
     rate: ReportRate,
     /// The newest report, where it came too fast.
     held: Option<Report>,
+}
+
+/// A run that was planned because somebody asked for it.
+#[derive(Clone, Debug)]
+pub struct Rerun {
+    pub run: Run,
+    /// False where it was planned before.
+    pub is_new: bool,
 }
 
 impl Observe {
@@ -233,18 +240,40 @@ impl Observe {
         Ok(changed)
     }
 
-    /// Plans a new run like this one for the operator `who`, and supersedes this one if it has not
-    /// ended. None when there is no such run.
+    /// Plans a run like this one for the operator `who` under the id `new`, and supersedes this one
+    /// if it has not ended. Where that was done before, the run that was planned. None when there
+    /// is no such run.
     ///
     /// # Errors
     /// The store is not available, or the run keeps changing.
-    pub async fn rerun(&self, id: RunId, who: &str) -> Result<Option<Run>, Error> {
+    pub async fn rerun(&self, id: RunId, new: RunId, who: &str) -> Result<Option<Rerun>, Error> {
         let recent = self.recent(id);
         let _locked = recent.lock().await;
+        let planned = self.plan_rerun(id, new, who).await;
+        if let Err(error) = &planned {
+            // Another replica may have planned it at the same time.
+            tracing::debug!(run = %new, "not planned: {error}");
+            if let Ok(Some(run)) = self.planned_rerun(id, new).await {
+                return Ok(Some(Rerun { run, is_new: false }));
+            }
+        }
+        planned
+    }
+
+    /// The run under the id `new`, where it was planned as a rerun of this one.
+    async fn planned_rerun(&self, id: RunId, new: RunId) -> Result<Option<Run>, Error> {
+        let planned = self.runs.run(new).await?;
+        Ok(planned.filter(|planned| run::is_rerun_of(planned, id)))
+    }
+
+    async fn plan_rerun(&self, id: RunId, new: RunId, who: &str) -> Result<Option<Rerun>, Error> {
         for _ in 0..CONFLICTS_MAX {
             let now = self.clock.now();
             let Some(old) = self.runs.run(id).await? else { return Ok(None) };
-            let new = run::rerun(&old, RunId(Uuid::now_v7()), who, now);
+            if let Some(run) = self.planned_rerun(id, new).await? {
+                return Ok(Some(Rerun { run, is_new: false }));
+            }
+            let new = run::rerun(&old, new, who, now);
             let ended = match run::supersede(&old, &new, now) {
                 Advance::To(run) => Some(RunCommit { run: *run, lease: None, due_at: None }),
                 Advance::Not(_) => None,
@@ -255,7 +284,7 @@ impl Observe {
                 self.notifiers.dispatch.notify();
                 self.notifiers.follow.notify();
                 self.notifiers.publish.notify();
-                return Ok(Some(new));
+                return Ok(Some(Rerun { run: new, is_new: true }));
             }
         }
         Err(Error::Contended(id))

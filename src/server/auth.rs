@@ -4,7 +4,6 @@
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
@@ -13,11 +12,7 @@ use actix_web::{FromRequest, HttpRequest};
 
 use super::problem::Problem;
 use super::{ApiToken, Role};
-use crate::credentials::AuditLog;
-use crate::deps::Deps;
-use crate::domain::audit::{Action, Actor, Entry, Outcome};
-use crate::domain::id::RunId;
-use crate::storage::Audit;
+use crate::domain::audit::Actor;
 
 /// May replay, cancel, rerun, link and change hooks.
 pub(super) type Operator = Caller<Operate>;
@@ -35,24 +30,6 @@ pub(super) struct Caller<P> {
     /// The only labels that a runner with this token may have; none where it may have any.
     pub(super) labels: Option<Vec<String>>,
     permission: PhantomData<P>,
-}
-
-impl<P> Caller<P> {
-    /// Records in the audit log what the caller did: for a run, if there is one, and with what
-    /// `detail` says.
-    pub(super) async fn record(
-        &self,
-        deps: &Deps,
-        organization: &str,
-        action: Action,
-        run: Option<RunId>,
-        detail: String,
-    ) {
-        let store = Arc::clone(&deps.store) as Arc<dyn Audit>;
-        let audit_log = AuditLog::new(organization, store, deps.clock.clone());
-        let entry = audit_log.entry(action, Outcome::Done).by(self.actor.clone());
-        audit_log.record(vec![Entry { run, detail, ..entry }]).await;
-    }
 }
 
 /// What a call needs.

@@ -17,13 +17,14 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       frame-ancestors 'none'";
 
 /// What people can go to from every page: the path below `/ui`, and the word for it.
-const AREAS: [(&str, &str); 8] = [
+const AREAS: [(&str, &str); 9] = [
     ("", "Overview"),
     ("/deliveries", "Deliveries"),
     ("/runs", "Runs"),
     ("/statuses", "Statuses"),
     ("/subscriptions", "Subscriptions"),
     ("/connections", "Connections"),
+    ("/permissions", "Permissions"),
     ("/ci", "CI systems"),
     ("/audit", "Audit"),
 ];

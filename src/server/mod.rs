@@ -18,6 +18,9 @@ mod reports;
 /// Runners that ask for runs.
 mod runners;
 
+/// What people have done.
+mod actions;
+
 /// What operators see and do.
 mod api;
 
@@ -86,12 +89,14 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 
 use crate::credentials::Identities;
 use crate::deps::Deps;
+use crate::pipeline::decide::Decide;
 use crate::pipeline::examine::Examine;
 use crate::pipeline::observe::Observe;
 use crate::pipeline::runners::Runners;
 use crate::reconcile::organization::OrganizationReconcilers;
 use crate::reconcile::survey::Surveys;
 
+use actions::Actions;
 use json_body::JsonBodies;
 use session::Sessions;
 
@@ -118,6 +123,7 @@ pub struct Components {
     /// By the name of the organization as configured.
     pub reconcilers: Arc<HashMap<String, OrganizationReconcilers>>,
     pub examine: Arc<Examine>,
+    pub decide: Arc<Decide>,
     pub draining: Draining,
     pub observe: Observe,
     pub runners: Runners,
@@ -141,8 +147,15 @@ pub fn serve(
     let organizations = Data::from(Arc::clone(&components.organizations));
     let (hooks, reports) = (hooks::routes(components), reports::routes(components));
     let sessions = Arc::new(Sessions::new(Arc::clone(&components.tokens), &components.deps));
-    let (api, connect) = (api::routes(components), connect::routes(components, &sessions));
-    let ui = ui::routes(components, &sessions);
+    let actions = Arc::new(Actions {
+        deps: components.deps.clone(),
+        observe: components.observe.clone(),
+        identities: Arc::clone(&components.identities),
+        reconcilers: Arc::clone(&components.reconcilers),
+    });
+    let connect = connect::routes(components, &sessions);
+    let (api, ui) =
+        (api::routes(components, &actions), ui::routes(components, &sessions, &actions));
     let (probes, proof) = (probes::routes(components), proof::routes(components));
     let (callbacks, changes) = (callbacks::routes(components), changes::routes(components));
     let runners = runners::routes(components);

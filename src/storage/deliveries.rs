@@ -98,6 +98,14 @@ pub struct Delivery {
     pub runs: Vec<RunId>,
 }
 
+/// The copy of a delivery that is decided again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    pub id: DeliveryId,
+    /// False where the request was made before.
+    pub is_new: bool,
+}
+
 /// Selects deliveries; an absent field selects all.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryFilter {
@@ -178,8 +186,15 @@ pub trait Deliveries: Debug + Send + Sync {
     /// Marks a delivery as decided and stores everything that the decision says, all or nothing.
     async fn commit_decision(&self, decision: DecisionCommit) -> Result<Commit, Error>;
 
-    /// Stores a copy of a delivery, to be decided again. None when there is no such delivery.
-    async fn replay(&self, id: DeliveryId, now: Timestamp) -> Result<Option<DeliveryId>, Error>;
+    /// Stores a copy of a delivery, to be decided again. A repeated `request`, which is a
+    /// [`replay_key`](crate::domain::about::replay_key), gives the copy that there is. None when
+    /// there is no such delivery.
+    async fn replay(
+        &self,
+        id: DeliveryId,
+        request: i64,
+        now: Timestamp,
+    ) -> Result<Option<Replayed>, Error>;
 
     /// One delivery.
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Error>;

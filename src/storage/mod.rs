@@ -31,7 +31,7 @@ pub use audit::{Audit, AuditFilter, AuditRow};
 pub use change::{CONFLICTS_MAX, Changed, change_run};
 pub use deliveries::{
     DecisionCommit, Deliveries, Delivery, DeliveryFilter, Envelope, EnvelopeReader, LeasedDelivery,
-    PULL_REQUESTS_AT_MAX,
+    PULL_REQUESTS_AT_MAX, Replayed,
 };
 pub use ended_sessions::EndedSessions;
 pub use error::Error;

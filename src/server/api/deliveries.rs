@@ -3,17 +3,15 @@
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::finish;
 use super::paging::{Parameters, rendered};
 use super::resource::{ItemResult, ListResult, Resource};
-use crate::deps::Deps;
 use crate::domain::about::{commit_subject, key};
-use crate::domain::audit::Action;
 use crate::domain::check_outcome::CheckOutcome;
 use crate::domain::decision::{Outcome, Source};
-use crate::domain::id::DeliveryId;
 use crate::domain::run_keys::{pull_request_subject, ref_subject};
+use crate::server::actions::Actions;
 use crate::server::auth::Operator;
 use crate::server::problem::Problem;
 use crate::storage::{self, Delivery, DeliveryFilter, Page};
@@ -79,24 +77,11 @@ pub(in crate::server) fn filter(parameters: &Parameters) -> Result<DeliveryFilte
 pub(super) async fn replay(
     operator: Operator,
     path: Path<String>,
-    deps: Data<Deps>,
+    actions: Data<Actions>,
 ) -> Result<HttpResponse, Problem> {
-    finish(async move {
-        let missing = || Problem::not_found(Deliveries::NAME, &path);
-        let id: DeliveryId = path.parse().map_err(|_| missing())?;
-        let organization = deps.store.delivery(id).await?.ok_or_else(missing)?.organization;
-        let replayed = deps.store.replay(id, deps.clock.now()).await?.ok_or_else(missing)?;
-        let detail = format!("delivery {id} as delivery {replayed}");
-        operator.record(&deps, &organization, Action::Replay, None, detail).await;
-        tracing::info!(
-            delivery = id.0,
-            "replayed as delivery {replayed} by {}",
-            operator.actor.name
-        );
-        deps.notifiers.decide.notify();
-        Ok(HttpResponse::Accepted().json(json!({ "delivery": replayed })))
-    })
-    .await
+    let id = path.parse().map_err(|_| Problem::not_found(Deliveries::NAME, &path))?;
+    let replayed = actions.replay(&operator.actor, id, Uuid::now_v7()).await?;
+    Ok(HttpResponse::Accepted().json(json!({ "delivery": replayed })))
 }
 
 /// The key of what the deliveries are about: one pull request, ref or commit.

@@ -4,8 +4,8 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 use serde_json::{Value, json};
 
-use super::finish;
 use crate::credentials::{Identities, LinkError, LinkedUser};
+use crate::server::actions::Actions;
 use crate::server::auth::Operator;
 use crate::server::problem::Problem;
 use crate::storage;
@@ -39,13 +39,10 @@ pub(super) async fn create(
 pub(super) async fn unlink(
     operator: Operator,
     path: Path<String>,
-    identities: Data<Identities>,
+    actions: Data<Actions>,
 ) -> Result<HttpResponse, Problem> {
-    finish(async move {
-        identities.linking.unlink(&path, operator.actor).await?;
-        Ok(HttpResponse::NoContent().finish())
-    })
-    .await
+    actions.unlink(&operator.actor, &path).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// The account that is linked.

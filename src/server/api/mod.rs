@@ -35,11 +35,14 @@ use std::sync::Arc;
 use actix_web::web::{self, Data, ServiceConfig};
 
 use super::Components;
-use super::problem::Problem;
+use super::actions::Actions;
 use crate::credentials::Identities;
-use crate::storage::{Audit, Deliveries, Error, Reconciliation, Runs, Statuses};
+use crate::storage::{Audit, Deliveries, Reconciliation, Runs, Statuses};
 
-pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
+pub(super) fn routes(
+    components: &Components,
+    actions: &Arc<Actions>,
+) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
     let deps = Data::new(components.deps.clone());
     let deliveries = Data::from(Arc::clone(&deps.store) as Arc<dyn Deliveries>);
     let runs = Data::from(Arc::clone(&deps.store) as Arc<dyn Runs>);
@@ -55,10 +58,7 @@ pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + C
         surveys: Arc::clone(&components.surveys),
     });
     let examine = Data::from(Arc::clone(&components.examine));
-    let reconcilers = Data::new(reconcilers::Reconcilers {
-        deps: components.deps.clone(),
-        by_organization: Arc::clone(&components.reconcilers),
-    });
+    let actions = Data::from(Arc::clone(actions));
     move |config| {
         config
             .app_data(deps.clone())
@@ -71,29 +71,18 @@ pub(super) fn routes(components: &Components) -> impl Fn(&mut ServiceConfig) + C
             .app_data(identities.clone())
             .app_data(directory.clone())
             .app_data(examine.clone())
-            .app_data(reconcilers.clone())
+            .app_data(actions.clone())
             .configure(resource::routes::<deliveries::Deliveries>)
             .configure(resource::routes::<runs::Runs>)
             .configure(resource::routes::<statuses::Statuses>)
             .configure(resource::routes::<organizations::Directory>)
             .configure(resource::routes::<subscriptions::Subscriptions>)
             .configure(resource::routes::<audit::Audit>)
-            .configure(actions);
+            .configure(others);
     }
 }
 
-/// Does what an operator asks for to its end, also where the operator goes away meanwhile: it is
-/// not left half done, and the audit log says who asked for it.
-async fn finish<T: 'static>(
-    work: impl Future<Output = Result<T, Problem>> + 'static,
-) -> Result<T, Problem> {
-    match actix_web::rt::spawn(work).await {
-        Ok(result) => result,
-        Err(_) => Err(Problem::from(Error::unavailable("it ended early"))),
-    }
-}
-
-fn actions(config: &mut ServiceConfig) {
+fn others(config: &mut ServiceConfig) {
     config
         .route("/v1/deliveries/{id}/replay", web::post().to(deliveries::replay))
         .route("/v1/runs/{id}/cancel", web::post().to(runs::cancel))

@@ -3,19 +3,17 @@
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::finish;
 use super::paging::{Parameters, rendered};
 use super::resource::{ItemResult, ListResult, Resource};
-use crate::deps::Deps;
-use crate::domain::audit::Action;
 use crate::domain::id::RunId;
 use crate::domain::run::{Run, Sender, State};
 use crate::domain::steps::{Step, What};
-use crate::pipeline::observe::Observe;
+use crate::server::actions::Actions;
 use crate::server::auth::Operator;
 use crate::server::problem::Problem;
-use crate::storage::{self, Changed, Page, RunFilter};
+use crate::storage::{self, Page, RunFilter};
 
 pub(in crate::server) struct Runs;
 
@@ -53,46 +51,25 @@ pub(in crate::server) fn filter(parameters: &Parameters) -> Result<RunFilter, Pr
 pub(super) async fn cancel(
     operator: Operator,
     path: Path<String>,
-    observe: Data<Observe>,
-    deps: Data<Deps>,
+    actions: Data<Actions>,
 ) -> Result<HttpResponse, Problem> {
-    finish(async move {
-        match observe.cancel(id(&path)?, &operator.actor.name).await? {
-            Changed::To(run) => {
-                let (of, detail) = (Some(run.id), run.check.clone());
-                operator.record(&deps, &run.organization, Action::Cancel, of, detail).await;
-                Ok(HttpResponse::Accepted().json(render(&run)))
-            }
-            Changed::Not(_, reason) => Err(Problem::conflict(reason)),
-            Changed::Unknown => Err(missing(&path)),
-        }
-    })
-    .await
+    let run = actions.cancel(&operator.actor, id(&path)?).await?;
+    Ok(HttpResponse::Accepted().json(render(&run)))
 }
 
 /// `POST /v1/runs/{id}/rerun`.
 pub(super) async fn rerun(
     operator: Operator,
     path: Path<String>,
-    observe: Data<Observe>,
-    deps: Data<Deps>,
+    actions: Data<Actions>,
 ) -> Result<HttpResponse, Problem> {
-    finish(async move {
-        let id = id(&path)?;
-        let run = observe.rerun(id, &operator.actor.name).await?.ok_or_else(|| missing(&path))?;
-        let detail = format!("{} as run {}", run.check, run.id);
-        operator.record(&deps, &run.organization, Action::Rerun, Some(id), detail).await;
-        Ok(HttpResponse::Accepted().json(render(&run)))
-    })
-    .await
+    let new = RunId(Uuid::now_v7());
+    let run = actions.rerun(&operator.actor, id(&path)?, new).await?;
+    Ok(HttpResponse::Accepted().json(render(&run)))
 }
 
 fn id(path: &str) -> Result<RunId, Problem> {
-    path.parse().map_err(|_| missing(path))
-}
-
-fn missing(path: &str) -> Problem {
-    Problem::not_found(Runs::NAME, path)
+    path.parse().map_err(|_| Problem::not_found(Runs::NAME, path))
 }
 
 fn render(run: &Run) -> Value {

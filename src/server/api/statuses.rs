@@ -5,7 +5,6 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Payload};
 use serde_json::{Map, Value, json};
 
-use super::finish;
 use super::paging::{Parameters, rendered};
 use super::resource::{ItemResult, ListResult, Resource};
 use crate::deps::Deps;
@@ -14,6 +13,7 @@ use crate::domain::pull_request::PullRequest;
 use crate::domain::status::{Context, DESCRIPTION_CHARS_MAX, Shown, Status, Target};
 use crate::domain::text::cut;
 use crate::server::Organizations;
+use crate::server::actions::{finish, record};
 use crate::server::auth::Reporter;
 use crate::server::json_body::{JsonBodies, optional_text, optional_url, text};
 use crate::server::problem::Problem;
@@ -76,7 +76,7 @@ pub(super) async fn post(
         }
         let organization = status.organization.clone();
         let id = queue(status).await?;
-        reporter.record(&deps, &organization, Action::Status, None, detail).await;
+        record(&deps, &reporter.actor, &organization, Action::Status, (None, detail)).await;
         deps.notifiers.publish.notify();
         let answer = json!({ "status": id, "pull_requests": of_pull_requests });
         Ok(HttpResponse::Accepted().json(answer))

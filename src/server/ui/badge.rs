@@ -6,6 +6,7 @@ use askama::filters::HtmlSafe;
 use crate::domain::audit;
 use crate::domain::check_outcome::CheckOutcome;
 use crate::domain::decision;
+use crate::domain::policy;
 use crate::domain::run;
 use crate::domain::slot::StatusOutcome;
 use crate::domain::status::Shown;
@@ -48,6 +49,11 @@ impl Badge {
     /// Something that there is not.
     pub(super) const fn none(word: &'static str) -> Self {
         Self { shape: "dash", tone: "neutral", word }
+    }
+
+    /// Something that is still to come.
+    pub(super) const fn waits(word: &'static str) -> Self {
+        Self { shape: "ring", tone: "info", word }
     }
 
     const fn new(shape: &'static str, tone: &'static str, word: &'static str) -> Self {
@@ -145,6 +151,32 @@ impl From<subscription::State> for Badge {
                 Self::new("barred", "bad", "Disabled: its account is inactive")
             }
             State::Unknown => Self::new("question", "neutral", "Unknown"),
+        }
+    }
+}
+
+impl From<subscription::Kind> for Badge {
+    fn from(kind: subscription::Kind) -> Self {
+        use subscription::Kind;
+        match kind {
+            Kind::Addition => Self::new("plus", "good", "Add"),
+            Kind::Change => Self::new("wave", "warn", "Change"),
+            Kind::Healing => Self::new("shield", "warn", "Heal"),
+            Kind::Removal => Self::new("cross", "bad", "Remove"),
+            Kind::Wait => Self::new("ring", "info", "Wait"),
+            Kind::Report => Self::new("question", "neutral", "Leave"),
+        }
+    }
+}
+
+impl From<policy::Kind> for Badge {
+    fn from(kind: policy::Kind) -> Self {
+        use policy::Kind;
+        match kind {
+            Kind::Addition => Self::new("plus", "good", "Add"),
+            Kind::Change => Self::new("wave", "warn", "Change"),
+            Kind::Removal => Self::new("cross", "bad", "Remove"),
+            Kind::Report => Self::new("question", "neutral", "Leave"),
         }
     }
 }

@@ -1,15 +1,18 @@
-//! CI systems: what the gateway can ask of each.
+//! CI systems: what the gateway can ask of each, and how it goes with one.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::web::Path;
 use askama::Template;
 
 use super::badge::Badge;
-use super::cell::{Cell, Row, Table};
-use super::visit::Visit;
+use super::cell::{Cell, Facts, Row, Table};
+use super::runs;
+use super::visit::{Visit, path_segment};
+use crate::health::ProblemKind;
 use crate::server::html::{Frame, Twins, answer};
 use crate::server::problem::Problem;
-use crate::storage::CiPause;
+use crate::storage::{CiPause, PROBLEM_SHOWN_FOR, Page, ProblemRow, RunFilter};
 
 #[derive(Template)]
 #[template(path = "ci.html")]
@@ -21,13 +24,13 @@ struct CiPage {
 }
 
 /// `GET /ui/ci`.
-pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
+pub(super) async fn list(visit: Visit) -> Result<HttpResponse, Problem> {
     visit.parameters.only(&[])?;
     let can = |ability| if ability { Badge::good("yes") } else { Badge::none("no") };
     let systems = visit.state.observe.systems().listed().enumerate();
     let rows = systems.map(|(number, one)| {
         let cells = vec![
-            Cell::cut(one.name),
+            Cell::cut(one.name).at(visit.href(&format!("/ci/{}", path_segment(one.name)))),
             Cell::text(one.kind),
             Cell::Badge(can(one.abilities.finds)),
             Cell::Badge(can(one.abilities.polls)),
@@ -69,4 +72,98 @@ pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
         },
     };
     Ok(answer(StatusCode::OK, &page))
+}
+
+/// Runs of the CI that are shown.
+const RUNS_MAX: usize = 20;
+
+/// What the CI answers when it is asked.
+struct Finding {
+    badge: Badge,
+    what: String,
+    help: String,
+}
+
+#[derive(Template)]
+#[template(path = "ci_system.html")]
+struct SystemPage {
+    frame: Frame,
+    badge: Badge,
+    problem: Option<(String, Cell)>,
+    facts: Facts,
+    /// Where one asks it, and runs again what it did not start.
+    ask: Option<String>,
+    rerun: Option<String>,
+    findings: Option<Vec<Finding>>,
+    newest: Table,
+}
+
+/// `GET /ui/ci/{name}`. With `look=now` the CI is asked, which starts nothing.
+pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpResponse, Problem> {
+    visit.parameters.only(&["look"])?;
+    let systems = visit.state.observe.systems();
+    let found = systems.listed().find(|one| one.name == path.as_str());
+    let one = found.ok_or_else(|| visit.missing("CI", &path))?;
+    let looks = visit.parameters.parse_with("look", "now", |text| (text == "now").then_some(()))?;
+    let findings = match looks {
+        Some(()) => Some(ask(&visit, one.name).await?),
+        None => None,
+    };
+    let seen_after = visit.now.minus(PROBLEM_SHOWN_FOR);
+    let problems = visit.state.deps.store.problems(seen_after).await?;
+    let is_of_it = |row: &ProblemRow| {
+        ProblemKind::parse(&row.key.1) == Some(ProblemKind::Ci) && row.key.2 == one.name
+    };
+    let problem = problems.into_iter().find(is_of_it);
+    let page = Page { limit: 200, before: None };
+    let mut newest = visit.state.deps.store.runs(RunFilter::default(), page).await?.items;
+    newest.retain(|run| run.ci == one.name);
+    newest.truncate(RUNS_MAX);
+    let name = one.name.to_owned();
+    let can = |ability| if ability { "yes" } else { "no" };
+    let errored = [("ci", name.as_str()), ("state", "errored")];
+    let rerun = problem.is_some() && visit.may_act().is_ok();
+    let twins = Twins {
+        api: Some("/v1/ci".to_owned()),
+        command: Some(format!("azdo-gateway ci check {name}")),
+    };
+    let page = SystemPage {
+        frame: visit.frame(format!("CI {name}"), "/ci", twins),
+        badge: match &problem {
+            Some(_) => Badge::bad("Refuses"),
+            None => Badge::good("No problem is known"),
+        },
+        problem: problem.map(|row| (row.reason, visit.moment(row.since).into())),
+        facts: Facts::new(vec![
+            ("Kind", Cell::text(one.kind)),
+            ("Starts in doubt are looked up", Cell::text(can(one.abilities.finds))),
+            ("Asked how runs are", Cell::text(can(one.abilities.polls))),
+            ("Told to cancel", Cell::text(can(one.abilities.cancels))),
+            ("Calls back", Cell::text(can(one.takes_callbacks))),
+        ]),
+        ask: visit
+            .may_act()
+            .is_ok()
+            .then(|| visit.filtered(&format!("/ci/{}", path_segment(&name)), &[("look", "now")])),
+        rerun: rerun.then(|| visit.filtered("/runs/rerun", &errored)),
+        findings,
+        newest: Table {
+            caption: "The newest runs at this CI",
+            columns: runs::COLUMNS.to_vec(),
+            rows: newest.iter().map(|run| runs::row(&visit, run)).collect(),
+        },
+    };
+    Ok(answer(StatusCode::OK, &page))
+}
+
+async fn ask(visit: &Visit, name: &str) -> Result<Vec<Finding>, Problem> {
+    visit.may_act()?;
+    let findings = visit.state.observe.systems().check(name).await;
+    let findings = findings.map_err(|_| visit.missing("CI", name))?;
+    let findings = findings.into_iter().map(|it| Finding {
+        badge: if it.help.is_some() { Badge::bad("problem") } else { Badge::good("right") },
+        what: it.what,
+        help: it.help.unwrap_or_default(),
+    });
+    Ok(findings.collect())
 }

@@ -6,7 +6,7 @@ use askama::Template;
 
 use super::badge::Badge;
 use super::cell::{Cell, Facts};
-use super::visit::Visit;
+use super::visit::{Visit, path_segment};
 use crate::credentials::LinkedUser;
 use crate::server::Role;
 use crate::server::html::{Frame, Twins, answer};
@@ -28,6 +28,8 @@ struct Connection {
     problems: Vec<String>,
     /// Where an operator signs the service user in, and the words.
     link: Option<(String, &'static str)>,
+    /// Where an operator unlinks it.
+    unlink: Option<String>,
 }
 
 /// `GET /ui/connections`.
@@ -65,7 +67,10 @@ async fn connection(visit: &Visit, name: &str) -> Result<Connection, Problem> {
         let words = if linked.is_some() { "Link again" } else { "Link a service user" };
         (format!("/connect/{}", path_segment(name)), words)
     });
+    let unlink = (may_link && linked.is_some())
+        .then(|| visit.href(&format!("/organizations/{}/unlink", path_segment(name))));
     Ok(Connection {
+        unlink,
         organization: name.to_owned(),
         badge,
         kind: identities.by_organization.get(name).map_or("", |identity| identity.kind),
@@ -87,8 +92,4 @@ fn facts(visit: &Visit, linked: &LinkedUser) -> Facts {
         ("Tenant", Cell::Code(linked.tenant_id.clone())),
         ("Problem", Cell::optional(linked.problem.as_ref())),
     ])
-}
-
-fn path_segment(name: &str) -> String {
-    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

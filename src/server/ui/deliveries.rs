@@ -10,11 +10,12 @@ use super::badge::Badge;
 use super::cell::{Cell, Facts, Row, Table};
 use super::list::List;
 use super::moment::{bytes, span};
+use super::replay::{Explained, explain, load};
 use super::runs;
 use super::visit::Visit;
 use crate::domain::check_outcome::CheckOutcome;
 use crate::domain::decision::Source;
-use crate::domain::id::{DeliveryId, RunId};
+use crate::domain::id::RunId;
 use crate::domain::subscription::HookName;
 use crate::server::api::deliveries::{Deliveries, OUTCOMES, SOURCES, filter};
 use crate::server::api::resource::Resource;
@@ -102,12 +103,21 @@ struct DeliveryPage {
     is_cut: bool,
     body: String,
     raw: String,
+    /// What would be decided today.
+    explained: Option<Explained>,
+    explain: String,
+    replay: Option<String>,
 }
 
 /// `GET /ui/deliveries/{id}`.
 pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpResponse, Problem> {
-    visit.parameters.only(&[])?;
+    visit.parameters.only(&["part"])?;
     let (delivery, body) = load(&visit, &path).await?;
+    let is_explain = |text: &str| (text == "explain").then_some(());
+    let explained = match visit.parameters.parse_with("part", "explain", is_explain)? {
+        Some(()) => Some(explain(&visit, &delivery, body.clone()).await?),
+        None => None,
+    };
     let mut rows = Vec::new();
     for id in delivery.runs.iter().take(RUNS_MAX) {
         if let Some(run) = visit.state.deps.store.run(*id).await? {
@@ -134,6 +144,9 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
         size: bytes(delivery.body_bytes.unsigned_abs()),
         is_cut,
         body,
+        explained,
+        explain: visit.filtered(&format!("/deliveries/{id}"), &[("part", "explain")]),
+        replay: visit.may_act().is_ok().then(|| visit.href(&format!("/deliveries/{id}/replay"))),
         raw: visit.href(&format!("/deliveries/{id}/body")),
     };
     Ok(answer(StatusCode::OK, &page))
@@ -146,15 +159,6 @@ pub(super) async fn body(visit: Visit, path: Path<String>) -> Result<HttpRespons
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"));
     Ok(html::protect(response).body(body))
-}
-
-async fn load(visit: &Visit, path: &str) -> Result<(Delivery, Vec<u8>), Problem> {
-    let missing = || visit.missing(Deliveries::NAME, path);
-    let id: DeliveryId = path.parse().map_err(|_| missing())?;
-    let store = &visit.state.deps.store;
-    let delivery = store.delivery(id).await?.ok_or_else(missing)?;
-    let body = store.delivery_body(id).await?.ok_or_else(missing)?;
-    Ok((delivery, body))
 }
 
 fn check_row(visit: &Visit, (number, outcome): (usize, &CheckOutcome)) -> Row {

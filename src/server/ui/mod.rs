@@ -25,13 +25,23 @@ mod moment;
 /// The last hour, minute by minute.
 mod plots;
 
+/// The page before an action.
+mod confirm;
+
 mod audit;
 mod ci;
 mod connections;
 mod deliveries;
 mod find;
+mod organization_actions;
 mod overview;
+mod permissions;
+mod plan;
+mod replay;
+mod run_actions;
 mod runs;
+/// How far each organization is set up.
+mod setup;
 mod statuses;
 mod subscriptions;
 
@@ -41,9 +51,11 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::web::{self, Data, FormConfig, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
+use dashmap::DashSet;
 
+use super::actions::Actions;
 use super::backlog::Counts;
 use super::html::{Account, Frame, Message};
 use super::problem::Problem;
@@ -51,9 +63,12 @@ use super::session::{Session, Sessions};
 use super::{Components, same_origin};
 use visit::State;
 
+const FORM_BYTES_MAX: usize = 65_536;
+
 pub(super) fn routes(
     components: &Components,
     sessions: &Arc<Sessions>,
+    actions: &Arc<Actions>,
 ) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
     let state = Data::new(State {
         deps: components.deps.clone(),
@@ -63,6 +78,11 @@ pub(super) fn routes(
         reconcilers: Arc::clone(&components.reconcilers),
         observe: components.observe.clone(),
         counts: Counts::new(Arc::clone(&components.deps.store)),
+        actions: Arc::clone(actions),
+        decide: Arc::clone(&components.decide),
+        surveys: Arc::clone(&components.surveys),
+        set_up: DashSet::new(),
+        acting: tokio::sync::Mutex::default(),
     });
     let sign_in = sign_in::routes(&components.deps);
     move |config| {
@@ -75,19 +95,55 @@ fn pages(config: &mut ServiceConfig) {
     config
         .route("", web::get().to(overview::show))
         .route("/", web::get().to(overview::show))
+        .route("/setup", web::get().to(setup::show))
         .route("/find", web::get().to(find::find))
+        .app_data(form())
         .route("/runs", web::get().to(runs::list))
+        .route("/runs/rerun", web::get().to(run_actions::confirm_rerun_all))
+        .route("/runs/rerun", web::post().to(run_actions::rerun_all))
         .route("/runs/{id}", web::get().to(runs::show))
+        .route("/runs/{id}/cancel", web::get().to(run_actions::confirm_cancel))
+        .route("/runs/{id}/cancel", web::post().to(run_actions::cancel))
+        .route("/runs/{id}/rerun", web::get().to(run_actions::confirm_rerun))
+        .route("/runs/{id}/rerun", web::post().to(run_actions::rerun))
         .route("/deliveries", web::get().to(deliveries::list))
         .route("/deliveries/{id}", web::get().to(deliveries::show))
         .route("/deliveries/{id}/body", web::get().to(deliveries::body))
+        .route("/deliveries/{id}/replay", web::get().to(replay::confirm))
+        .route("/deliveries/{id}/replay", web::post().to(replay::replay))
         .route("/statuses", web::get().to(statuses::list))
         .route("/subscriptions", web::get().to(subscriptions::grid))
+        .route("/subscriptions/plan", web::get().to(plan::show))
+        .route("/subscriptions/plan", web::post().to(plan::apply))
+        .configure(of_organization)
+        .route("/permissions", web::get().to(permissions::show))
         .route("/connections", web::get().to(connections::show))
-        .route("/ci", web::get().to(ci::show))
+        .route("/ci", web::get().to(ci::list))
+        .route("/ci/{name}", web::get().to(ci::show))
         .route("/audit", web::get().to(audit::list))
         .route("/audit/{id}", web::get().to(audit::show))
         .default_service(web::to(nothing_here));
+}
+
+/// What people have done for an organization, beside its plan.
+fn of_organization(config: &mut ServiceConfig) {
+    use organization_actions as actions;
+    config
+        .route("/organizations/{name}/catch-up", web::get().to(actions::confirm_catch_up))
+        .route("/organizations/{name}/catch-up", web::post().to(actions::catch_up))
+        .route("/organizations/{name}/rotate", web::get().to(actions::confirm_rotate))
+        .route("/organizations/{name}/rotate", web::post().to(actions::rotate))
+        .route("/organizations/{name}/remove", web::get().to(actions::confirm_remove))
+        .route("/organizations/{name}/remove", web::post().to(actions::remove))
+        .route("/organizations/{name}/unlink", web::get().to(actions::confirm_unlink))
+        .route("/organizations/{name}/unlink", web::post().to(actions::unlink));
+}
+
+/// A form that plans many runs again is the longest.
+fn form() -> FormConfig {
+    FormConfig::default().limit(FORM_BYTES_MAX).error_handler(|error, _| {
+        Problem::bad_request(format!("the form cannot be read: {error}")).into()
+    })
 }
 
 async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {

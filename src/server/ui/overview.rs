@@ -8,6 +8,7 @@ use super::badge::Badge;
 use super::cell::{Cell, Table};
 use super::plots::{Plot, last_hour};
 use super::runs;
+use super::setup::{self, Progress};
 use super::visit::Visit;
 use crate::health::ProblemKind;
 use crate::server::html::{Frame, Twins, answer};
@@ -31,6 +32,8 @@ struct OverviewPage {
     queues: Vec<Queue>,
     plots: Vec<Plot>,
     newest: Table,
+    /// Organizations that have shown no green check yet.
+    unfinished: Vec<Progress>,
 }
 
 /// A problem, and where more is about it.
@@ -54,6 +57,10 @@ struct Queue {
 /// `GET /ui`.
 pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
     visit.parameters.only(&[])?;
+    let unfinished = setup::unfinished(&visit).await?;
+    if unfinished.len() == visit.state.organizations.names().len() {
+        return Ok(setup::page(&visit, unfinished));
+    }
     let deps = &visit.state.deps;
     let seen_after = visit.now.minus(PROBLEM_SHOWN_FOR);
     let problems = deps.store.problems(seen_after).await?;
@@ -83,6 +90,7 @@ pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
         problems,
         queues: queues(&visit).await?,
         plots: last_hour(&visit).await?,
+        unfinished,
         newest: Table {
             caption: "The newest runs",
             columns: runs::COLUMNS.to_vec(),

@@ -105,6 +105,8 @@ struct RunPage {
     /// All deliveries about its pull request or its ref.
     deliveries: String,
     audit: String,
+    /// What people can do: addresses and words.
+    actions: Vec<(String, &'static str)>,
 }
 
 /// `GET /ui/runs/{id}`.
@@ -142,9 +144,21 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
             rows: statuses.iter().map(|status| statuses::row(&visit, status)).collect(),
         },
         deliveries: deliveries(&visit, &run),
+        actions: actions(&visit, &run),
         audit: visit.filtered("/audit", &[("run", &id.to_string())]),
     };
     Ok(answer(StatusCode::OK, &page))
+}
+
+fn actions(visit: &Visit, run: &Run) -> Vec<(String, &'static str)> {
+    let mut actions = Vec::new();
+    if visit.may_act().is_ok() {
+        actions.push((visit.href(&format!("/runs/{}/rerun", run.id)), "Run again…"));
+        if !run.state.is_final() {
+            actions.push((visit.href(&format!("/runs/{}/cancel", run.id)), "Cancel…"));
+        }
+    }
+    actions
 }
 
 fn deliveries(visit: &Visit, run: &Run) -> String {

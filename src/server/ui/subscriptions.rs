@@ -8,9 +8,10 @@ use askama::Template;
 
 use super::badge::Badge;
 use super::cell::{Cell, Row, Table};
-use super::visit::{Visit, query};
+use super::visit::{Visit, path_segment, query};
 use crate::domain::subscription::Topic;
 use crate::reconcile::organization::OrganizationReconcilers;
+use crate::server::Role;
 use crate::server::api::paging::cursor;
 use crate::server::api::resource::Resource;
 use crate::server::api::subscriptions::{Subscriptions, filter};
@@ -35,6 +36,8 @@ struct Pass {
     goes_on: bool,
     problem: Option<String>,
     is_managed: bool,
+    /// What people can do: addresses and words.
+    actions: Vec<(String, &'static str)>,
 }
 
 /// `GET /ui/subscriptions`.
@@ -75,6 +78,7 @@ pub(super) async fn grid(visit: Visit, page: Page) -> Result<HttpResponse, Probl
 async fn pass(visit: &Visit, reconcilers: &OrganizationReconcilers) -> Result<Pass, Problem> {
     let last = reconcilers.subscriptions.last().await?;
     Ok(Pass {
+        actions: actions(visit, &reconcilers.organization),
         organization: reconcilers.organization.clone(),
         at: last.as_ref().map_or(Cell::text("not yet"), |last| visit.moment(last.at).into()),
         changes: last.as_ref().map_or(0, |last| last.changes),
@@ -82,6 +86,18 @@ async fn pass(visit: &Visit, reconcilers: &OrganizationReconcilers) -> Result<Pa
         problem: last.and_then(|last| last.problem),
         is_managed: reconcilers.subscriptions.reconciler.is_managed(),
     })
+}
+
+fn actions(visit: &Visit, name: &str) -> Vec<(String, &'static str)> {
+    let plan = visit.filtered("/subscriptions/plan", &[("organization", name)]);
+    let of = |what: &str| visit.href(&format!("/organizations/{}/{what}", path_segment(name)));
+    let mut actions = vec![(plan, "Make a plan")];
+    if visit.session.role == Role::Operator {
+        actions.push((of("catch-up"), "Look for missed events…"));
+        actions.push((of("rotate"), "Give new secrets…"));
+        actions.push((of("remove"), "Remove the hooks…"));
+    }
+    actions
 }
 
 fn table(visit: &Visit, found: &[SubscriptionRow]) -> Table {

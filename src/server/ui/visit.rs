@@ -8,14 +8,18 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use dashmap::DashSet;
 
 use super::moment::Moment;
 use crate::credentials::Identities;
 use crate::deps::Deps;
 use crate::domain::time::Timestamp;
+use crate::pipeline::decide::Decide;
 use crate::pipeline::observe::Observe;
 use crate::reconcile::organization::OrganizationReconcilers;
+use crate::reconcile::survey::Surveys;
 use crate::server::Organizations;
+use crate::server::actions::Actions;
 use crate::server::api::paging::Parameters;
 use crate::server::backlog::Counts;
 use crate::server::html::{self, Account, Frame, Twins};
@@ -33,6 +37,13 @@ pub(super) struct State {
     pub(super) reconcilers: Arc<HashMap<String, OrganizationReconcilers>>,
     pub(super) observe: Observe,
     pub(super) counts: Counts,
+    pub(super) actions: Arc<Actions>,
+    pub(super) decide: Arc<Decide>,
+    pub(super) surveys: Arc<Surveys>,
+    /// Organizations that are known to have shown a green check.
+    pub(super) set_up: DashSet<String>,
+    /// Held by whoever does what must not be done twice.
+    pub(super) acting: tokio::sync::Mutex<()>,
 }
 
 /// One request for a page, of somebody who may see it.
@@ -112,4 +123,9 @@ pub(super) fn query<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)>) -> Stri
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     let query = query.extend_pairs(pairs).finish();
     if query.is_empty() { query } else { format!("?{query}") }
+}
+
+/// A name as a part of a path.
+pub(super) fn path_segment(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

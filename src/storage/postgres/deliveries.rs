@@ -21,7 +21,7 @@ use crate::domain::subscription::KnownProject;
 use crate::domain::time::Timestamp;
 use crate::storage::{
     Claim, Commit, DecisionCommit, Deliveries, Delivery, DeliveryFilter, Error, LeasedDelivery,
-    Page, Paged, Versioned,
+    Page, Paged, Replayed, Versioned,
 };
 
 /// Accepting goes first: while deliveries wait to be stored, so few are claimed at a time. One that
@@ -134,10 +134,15 @@ impl Deliveries for Postgres {
         Ok(committed.await?.unwrap_or(Commit::Conflict))
     }
 
-    async fn replay(&self, id: DeliveryId, now: Timestamp) -> Result<Option<DeliveryId>, Error> {
-        let replayed = self
-            .pool
-            .write((id, now), |db, of| async move { inbox::replay(&db, of.0, of.1).await });
+    async fn replay(
+        &self,
+        id: DeliveryId,
+        request: i64,
+        now: Timestamp,
+    ) -> Result<Option<Replayed>, Error> {
+        let replayed = self.pool.write((id, request, now), |db, of| async move {
+            inbox::replay(&db, of.0, of.1, of.2).await
+        });
         replayed.await
     }
 

@@ -25,7 +25,7 @@ use crate::domain::subscription::{KnownProject, name_in_url};
 use crate::domain::time::Timestamp;
 use crate::storage::{
     ActiveHook, Claim, Commit, DecisionCommit, Deliveries, Delivery, DeliveryFilter, Error,
-    LeasedDelivery, Page, Paged, Versioned,
+    LeasedDelivery, Page, Paged, Replayed, Versioned,
 };
 use inbox::{Inserted, NewRow};
 
@@ -214,8 +214,13 @@ impl Deliveries for Sqlite {
         self.writer.write(4096, move |db| decision::commit(db, &commit)).await
     }
 
-    async fn replay(&self, id: DeliveryId, now: Timestamp) -> Result<Option<DeliveryId>, Error> {
-        self.writer.write(4096, move |db| inbox::replay(db, id, now)).await
+    async fn replay(
+        &self,
+        id: DeliveryId,
+        request: i64,
+        now: Timestamp,
+    ) -> Result<Option<Replayed>, Error> {
+        self.writer.write(4096, move |db| inbox::replay(db, id, request, now)).await
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Error> {

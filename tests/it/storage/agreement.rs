@@ -29,6 +29,7 @@ pub(super) enum Operation {
     },
     Replay {
         which: usize,
+        request: i64,
     },
     ClaimDeliveries {
         limit: usize,
@@ -111,7 +112,7 @@ fn operation() -> impl Strategy<Value = Operation> {
             any::<bool>(),
             0..3_usize,
             any::<bool>(),
-            0..8_i64,
+            100..108_i64,
             0..12_u8,
             prop::bool::weighted(0.9),
         ).prop_map(
@@ -119,7 +120,7 @@ fn operation() -> impl Strategy<Value = Operation> {
                 Accept { organization, hook, subscription, notification, event, is_json }
             }
         ),
-        1 => which().prop_map(|which| Replay { which }),
+        1 => (which(), 100..108_i64).prop_map(|(which, request)| Replay { which, request }),
         4 => (1..5_usize).prop_map(|limit| ClaimDeliveries { limit }),
         8 => (
             which(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use azdo_gateway::domain::decision::{Outcome, Source};
 use azdo_gateway::domain::id::DeliveryId;
-use azdo_gateway::storage::{Commit, DeliveryFilter, Page, Store};
+use azdo_gateway::storage::{Commit, DeliveryFilter, Page, Replayed, Store};
 use futures_util::future::join_all;
 
 use super::make::HookCall;
@@ -172,7 +172,10 @@ async fn a_replay_is_decided_although_its_event_is_known() {
         let first = bench.delivered(1).await;
         let commit = make::decision(&first, &[], &[]);
         assert_eq!(bench.store.commit_decision(commit).await.unwrap(), Commit::Committed);
-        let again = bench.store.replay(first.lease.id, at(5)).await.unwrap().unwrap();
+        let replay = async |id, request| bench.store.replay(id, request, at(5)).await.unwrap();
+        let Replayed { id: again, is_new } = replay(first.lease.id, 100).await.unwrap();
+        let repeated = replay(first.lease.id, 100).await;
+        assert_eq!((is_new, repeated), (true, Some(Replayed { id: again, is_new: false })));
         assert!(again > first.lease.id);
         let found = bench.store.delivery(again).await.unwrap().unwrap();
         assert_eq!((found.source, found.outcome), (Source::Replay, Outcome::Pending));
@@ -182,7 +185,7 @@ async fn a_replay_is_decided_although_its_event_is_known() {
         assert_eq!(claimed[0].body, first.body);
         // The replay changes nothing for the notification itself.
         assert_eq!(bench.accept(make::delivery(1)).await, None);
-        assert_eq!(bench.store.replay(DeliveryId(99), at(5)).await.unwrap(), None);
+        assert_eq!(replay(DeliveryId(99), 101).await, None);
     }
 }
 

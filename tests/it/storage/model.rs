@@ -16,7 +16,7 @@ use azdo_gateway::domain::id::{DeliveryId, RunId};
 use azdo_gateway::domain::run::Run;
 use azdo_gateway::domain::slot::Request;
 use azdo_gateway::domain::time::Timestamp;
-use azdo_gateway::storage::{Backlog, CiPause, Claim, Commit, DecisionCommit, Lease};
+use azdo_gateway::storage::{Backlog, CiPause, Claim, Commit, DecisionCommit, Lease, Replayed};
 
 use super::make::HookCall;
 use outbox::{SlotRow, StatusRow};
@@ -57,6 +57,8 @@ pub(super) struct Row {
     pub(super) outcome: Outcome,
     pub(super) checks: Vec<CheckOutcome>,
     pub(super) about: Vec<i64>,
+    /// What it was copied for.
+    pub(super) request: Option<i64>,
     /// While it waits for a decision.
     pub(super) work: Option<Work>,
 }
@@ -102,6 +104,7 @@ impl Model {
             outcome: ended.map_or(Outcome::Pending, |(outcome, _)| outcome),
             checks: Vec::new(),
             about: Vec::new(),
+            request: None,
             work: None,
         });
     }
@@ -114,12 +117,22 @@ impl Model {
         DeliveryId(id)
     }
 
-    pub(super) fn replay(&mut self, id: DeliveryId, now: Timestamp) -> Option<DeliveryId> {
+    pub(super) fn replay(
+        &mut self,
+        id: DeliveryId,
+        request: i64,
+        now: Timestamp,
+    ) -> Option<Replayed> {
+        let mut copies = self.deliveries.iter();
+        if let Some((before, _)) = copies.find(|(_, row)| row.request == Some(request)) {
+            return Some(Replayed { id: DeliveryId(*before), is_new: false });
+        }
         let row = self.deliveries.get(&id.0)?.clone();
         let (source, outcome) = (Source::Replay, Outcome::Pending);
-        let (checks, about) = (Vec::new(), Vec::new());
-        let row = Row { source, received_at: now, key: None, outcome, checks, about, ..row };
-        Some(self.insert(row))
+        let (checks, about, request) = (Vec::new(), Vec::new(), Some(request));
+        let row =
+            Row { source, received_at: now, key: None, outcome, checks, about, request, ..row };
+        Some(Replayed { id: self.insert(row), is_new: true })
     }
 
     /// Leases and attempts, in the order of ids.

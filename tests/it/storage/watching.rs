@@ -139,7 +139,7 @@ async fn deliveries_of_catch_up_are_claimed_in_order_with_what_was_found_beside_
         }
         assert_eq!(claimed.len(), ids.len());
         // A replay is decided like a hook call.
-        let replay = bench.store.replay(ids[0], at(3)).await.unwrap().unwrap();
+        let replay = bench.store.replay(ids[0], 1, at(3)).await.unwrap().unwrap().id;
         let claimed = bench.store.claim_deliveries(claim(3, 10)).await.unwrap();
         assert_eq!((claimed[0].lease.id, &claimed[0].catch_up), (replay, &None));
         let rows = bench.watched(&[web.clone(), api.clone()], 60).await;

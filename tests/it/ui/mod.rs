@@ -1,5 +1,6 @@
 //! Pages over HTTP, as a browser without scripts gets them.
 
+mod actions;
 mod hostile;
 mod pages;
 mod sign_in;
@@ -24,6 +25,16 @@ fn every_link_of_every_page_leads_to_a_page_on_postgres() {
 #[test]
 fn a_sign_out_ends_copies_of_the_cookie_at_every_replica_on_postgres() {
     on_postgres(sign_in::a_sign_out_ends_copies_of_the_cookie_at_every_replica);
+}
+
+#[test]
+fn a_run_is_run_again_once_however_often_the_form_is_sent_on_postgres() {
+    on_postgres(actions::a_run_is_run_again_once_however_often_the_form_is_sent);
+}
+
+#[test]
+fn a_delivery_is_replayed_once_after_it_was_explained_on_postgres() {
+    on_postgres(actions::a_delivery_is_replayed_once_after_it_was_explained);
 }
 
 /// A browser in which whoever has this token has signed in.

@@ -15,7 +15,9 @@ use crate::storage::postgres::engine::failure::Failure;
 use crate::storage::postgres::engine::rows::{
     count, decompress, from_json, get, limit, parsed, time, to_json,
 };
-use crate::storage::{CATCH_UP_HOOK, CatchUpDelivery, Claim, Envelope, Lease, LeasedDelivery};
+use crate::storage::{
+    CATCH_UP_HOOK, CatchUpDelivery, Claim, Envelope, Lease, LeasedDelivery, Replayed,
+};
 
 /// A delivery to be inserted.
 #[derive(Debug)]
@@ -321,8 +323,15 @@ fn leased(row: &Row) -> Result<LeasedDelivery, Failure> {
 pub(super) async fn replay(
     db: &Db,
     id: DeliveryId,
+    request: i64,
     now: Timestamp,
-) -> Result<Option<DeliveryId>, Failure> {
+) -> Result<Option<Replayed>, Failure> {
+    // Whoever makes the same request at the same time waits, and finds this copy.
+    db.row("SELECT id FROM delivery WHERE id = $1 FOR UPDATE", params![id.0]).await?;
+    let before = "SELECT delivery FROM about WHERE subject = $1";
+    if let Some(row) = db.row(before, params![request]).await? {
+        return Ok(Some(Replayed { id: DeliveryId(get(&row, 0)?), is_new: false }));
+    }
     let sql = "WITH original AS (
             SELECT delivery.*, body FROM delivery JOIN body
                 ON body.delivery = delivery.id AND body.received_at = delivery.received_at
@@ -337,11 +346,13 @@ pub(super) async fn replay(
             SELECT copied.id, $3, body FROM copied, original
         ), waiting AS (
             INSERT INTO inbox (delivery, due_at) SELECT id, 0 FROM copied
+        ), asked AS (
+            INSERT INTO about (delivery, subject) SELECT id, $4 FROM copied
         )
         SELECT id FROM copied";
     let source = text(Source::Replay.as_str());
-    let row = db.row(sql, params![id.0, source, now.micros()]).await?;
-    row.map(|row| get(&row, 0).map(DeliveryId)).transpose()
+    let row = db.row(sql, params![id.0, source, now.micros(), request]).await?;
+    row.map(|row| Ok(Replayed { id: DeliveryId(get(&row, 0)?), is_new: true })).transpose()
 }
 
 pub(super) async fn body(db: &Db, id: DeliveryId) -> Result<Option<Vec<u8>>, Failure> {

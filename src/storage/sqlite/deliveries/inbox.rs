@@ -9,7 +9,9 @@ use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
 use crate::storage::codec::{compress, event_key};
 use crate::storage::sqlite::engine::rows::{decompress, from_json, limit, parsed, time, to_json};
-use crate::storage::{CATCH_UP_HOOK, CatchUpDelivery, Claim, Envelope, Lease, LeasedDelivery};
+use crate::storage::{
+    CATCH_UP_HOOK, CatchUpDelivery, Claim, Envelope, Lease, LeasedDelivery, Replayed,
+};
 
 /// Deliveries of one event that are compared with a new one. A duplicate that is not recognized
 /// here is decided, and starts nothing.
@@ -237,8 +239,16 @@ pub(super) fn claim(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<Lease
 pub(super) fn replay(
     db: &Connection,
     id: DeliveryId,
+    request: i64,
     now: Timestamp,
-) -> rusqlite::Result<Option<DeliveryId>> {
+) -> rusqlite::Result<Option<Replayed>> {
+    let before: Option<i64> = db
+        .prepare_cached("SELECT delivery FROM about WHERE subject = ?1")?
+        .query_row([request], |row| row.get(0))
+        .optional()?;
+    if let Some(before) = before {
+        return Ok(Some(Replayed { id: DeliveryId(before), is_new: false }));
+    }
     let copied = db
         .prepare_cached(
             "INSERT INTO delivery (organization, hook, source, received_at, event_id, event_type,
@@ -252,7 +262,9 @@ pub(super) fn replay(
     }
     let id = DeliveryId(db.last_insert_rowid());
     enqueue(db, id)?;
-    Ok(Some(id))
+    db.prepare_cached("INSERT INTO about (delivery, subject) VALUES (?1, ?2)")?
+        .execute([id.0, request])?;
+    Ok(Some(Replayed { id, is_new: true }))
 }
 
 pub(super) fn body(db: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Vec<u8>>> {

@@ -6,7 +6,9 @@ use azdo_gateway::domain::id::{DeliveryId, StatusId};
 use azdo_gateway::domain::run::{Run, State};
 use azdo_gateway::domain::slot::{Posting, Request};
 use azdo_gateway::domain::status::{self, Shown, Status};
-use azdo_gateway::storage::{CiPause, Lease, LeasedRun, PostingCommit, Postponed, RunCommit};
+use azdo_gateway::storage::{
+    CiPause, Lease, LeasedRun, PostingCommit, Postponed, Replayed, RunCommit,
+};
 
 use super::super::make::HookCall;
 use super::super::model::Claimed;
@@ -36,14 +38,15 @@ impl Pair {
                 // From now on the list that is compared with the model shows it.
                 self.store().claim_deliveries(claim(self.second, 0)).await.unwrap();
             }
-            Replay { which } => {
+            Replay { which, request } => {
                 let id = i64::try_from(which).unwrap();
-                let expected = self.model.replay(DeliveryId(id), now);
+                let expected = self.model.replay(DeliveryId(id), request, now);
                 let id = DeliveryId(self.numbers.deliveries.of_engine(id));
-                let replayed = self.store().replay(id, now).await.unwrap();
-                assert_eq!(replayed.is_some(), expected.is_some());
+                let replayed = self.store().replay(id, request, now).await.unwrap();
+                let is_new = |one: Option<Replayed>| one.map(|one| one.is_new);
+                assert_eq!(is_new(replayed), is_new(expected));
                 if let (Some(replayed), Some(expected)) = (replayed, expected) {
-                    self.numbers.deliveries.are_same(replayed.0, expected.0);
+                    self.numbers.deliveries.are_same(replayed.id.0, expected.id.0);
                 }
             }
             ClaimDeliveries { limit } => {
