@@ -79,3 +79,5 @@ pub mod summary;
 pub mod text;
 /// Points in time.
 pub mod time;
+/// What happened to a pull request, commit or branch, and whose time passed.
+pub mod timeline;
