@@ -24,6 +24,7 @@ mod runners;
 mod runs;
 pub mod sqlite;
 mod statuses;
+mod subjects;
 pub mod transfer;
 
 pub use admin::{Admin, Availability, Backlog, SchemaState};
@@ -53,6 +54,7 @@ pub use retired_hooks::{HookKey, RetiredHooks};
 pub use runners::{RunnerQueue, RunnerRow, Runners, SeenRunner};
 pub use runs::{CiPause, LeasedRun, Postponed, RunCommit, RunFilter, Runs};
 pub use statuses::{LeasedSlot, PostingCommit, StatusFilter, StatusRow, Statuses};
+pub use subjects::{FOUND_MAX, Named, RepositoryRow, STATUSES_MAX, Subjects};
 
 /// What every engine does. A module that needs one part takes that part: `&dyn Runs`, not
 /// `&dyn Store`.
@@ -61,6 +63,7 @@ pub trait Store:
     + Runs
     + Runners
     + Statuses
+    + Subjects
     + Links
     + Audit
     + Monitoring
@@ -75,6 +78,7 @@ impl<Engine> Store for Engine where
         + Runs
         + Runners
         + Statuses
+        + Subjects
         + Links
         + Audit
         + Monitoring

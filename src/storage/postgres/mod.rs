@@ -15,6 +15,7 @@ mod replicas;
 mod runners;
 mod runs;
 mod statuses;
+mod subjects;
 pub mod transfer;
 
 use std::sync::Arc;

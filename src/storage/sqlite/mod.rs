@@ -16,6 +16,7 @@ mod replicas;
 mod runners;
 mod runs;
 mod statuses;
+mod subjects;
 mod transfer;
 
 use std::path::Path;

@@ -61,6 +61,8 @@ mod secrets;
 /// SQLite: full queues, foreign locks, copies of a file that is being written.
 mod sqlite;
 mod statements;
+/// What people look for.
+mod subjects;
 /// Subscriptions as last seen.
 mod subscriptions;
 /// Repositories: watched, read, known.

@@ -12,7 +12,7 @@ use crate::storage::{Page, Paged, StatusFilter, StatusRow};
 
 const STATUS: &str = "SELECT status.id, body, queued_at, posted_at, outcome, reason FROM status";
 
-fn status_row(row: &Row) -> Result<StatusRow, Failure> {
+pub(in crate::storage::postgres) fn status_row(row: &Row) -> Result<StatusRow, Failure> {
     let outcome: &str = get(row, 4)?;
     Ok(StatusRow {
         id: StatusId(get(row, 0)?),

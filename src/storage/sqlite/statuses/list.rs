@@ -10,7 +10,7 @@ use crate::storage::{Page, Paged, StatusFilter, StatusRow};
 
 const STATUS: &str = "SELECT id, body, queued_at, posted_at, outcome, reason FROM status";
 
-fn status_row(row: &Row<'_>) -> rusqlite::Result<StatusRow> {
+pub(in crate::storage::sqlite) fn status_row(row: &Row<'_>) -> rusqlite::Result<StatusRow> {
     let (body, outcome): (String, String) = (row.get(1)?, row.get(4)?);
     Ok(StatusRow {
         id: StatusId(row.get(0)?),
