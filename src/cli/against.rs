@@ -1,10 +1,10 @@
 //! Which pull request `explain --against` means: an address of Azure DevOps, or
 //! `ORGANIZATION/PROJECT/REPOSITORY/ID`.
 
-use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::ado;
+use crate::domain::address::{Address, Subject, parse};
 
 /// A pull request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,59 +51,12 @@ impl Against {
     }
 }
 
-/// `…/PROJECT/_git/REPOSITORY/pullrequest/ID`, where a project that has the name of its repository
-/// may be left out.
 fn of_url(url: &Url, configured: &[&ado::Options]) -> Option<Against> {
-    let all = segments(url)?;
-    let at = all.iter().position(|segment| segment == "_git")?;
-    let (before, after) = (all.get(..at)?, all.get(at + 1..)?);
-    let [repository, word, id, ..] = after else { return None };
-    if !word.eq_ignore_ascii_case("pullrequest") {
-        return None;
-    }
-    let (organization, rest) = organization(url, before, configured)?;
-    let project = match rest {
-        [] => repository.clone(),
-        [project] => project.clone(),
-        _ => return None,
-    };
-    Some(Against { organization, project, repository: repository.clone(), id: id.parse().ok()? })
-}
-
-/// The organization of an address, and what of its path follows.
-fn organization<'p>(
-    url: &Url,
-    path: &'p [String],
-    configured: &[&ado::Options],
-) -> Option<(String, &'p [String])> {
-    let of_base = |options: &&ado::Options| {
-        let base = &options.azure_devops_url;
-        let of_organization = segments(base)?;
-        let is_same = base.host() == url.host()
-            && base.port_or_known_default() == url.port_or_known_default();
-        let begins = path.get(..of_organization.len())?;
-        let is_it = begins.iter().zip(&of_organization).all(|(a, b)| a.eq_ignore_ascii_case(b));
-        let rest = path.get(of_organization.len()..)?;
-        (is_same && is_it).then(|| (options.name.clone(), rest))
-    };
-    if let Some(found) = configured.iter().find_map(of_base) {
-        return Some(found);
-    }
-    match url.host_str()?.strip_suffix(".visualstudio.com") {
-        Some(name) => {
-            let is_default = |first: &String| first.eq_ignore_ascii_case("DefaultCollection");
-            let skipped = usize::from(path.first().is_some_and(is_default));
-            Some((name.to_owned(), path.get(skipped..)?))
-        }
-        None => path.split_first().map(|(first, rest)| (first.clone(), rest)),
-    }
-}
-
-/// The segments of a path without percent-encoding.
-fn segments(url: &Url) -> Option<Vec<String>> {
-    let all = url.path_segments()?.filter(|segment| !segment.is_empty());
-    let decoded = |segment| percent_decode_str(segment).decode_utf8().ok();
-    all.map(|segment| decoded(segment).map(String::from)).collect()
+    let configured: Vec<_> =
+        configured.iter().map(|one| (one.name.as_str(), &one.azure_devops_url)).collect();
+    let Address { organization, project, repository, subject } = parse(url, &configured)?;
+    let Subject::PullRequest(id) = subject else { return None };
+    Some(Against { organization, project, repository, id: id.try_into().ok()? })
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 
 /// What deliveries are about.
 pub mod about;
+/// Addresses of pull requests, commits and branches, as Azure DevOps writes them.
+pub mod address;
 /// Entries of the audit log.
 pub mod audit;
 /// How long to wait before the next attempt.
@@ -37,6 +39,8 @@ pub mod fact;
 pub mod follow;
 /// Identifiers of deliveries, statuses and runs.
 pub mod id;
+/// What merging a pull request waits for.
+pub mod merging;
 /// Names of personal access tokens, and which tokens are left over.
 pub mod pat;
 /// The permissions that the identity needs.

@@ -83,6 +83,11 @@ impl Examine {
         }
     }
 
+    /// The checks of all organizations.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
     /// Looks at every check of the organization.
     ///
     /// # Errors

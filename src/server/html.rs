@@ -17,8 +17,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       frame-ancestors 'none'";
 
 /// What people can go to from every page: the path below `/ui`, and the word for it.
-const AREAS: [(&str, &str); 9] = [
+const AREAS: [(&str, &str); 10] = [
     ("", "Overview"),
+    ("/pull-requests", "Pull requests"),
     ("/deliveries", "Deliveries"),
     ("/runs", "Runs"),
     ("/statuses", "Statuses"),

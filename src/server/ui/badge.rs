@@ -46,6 +46,11 @@ impl Badge {
         Self { shape: "triangle", tone: "warn", word }
     }
 
+    /// Something that goes on.
+    pub(super) const fn active(word: &'static str) -> Self {
+        Self { shape: "arrow", tone: "info", word }
+    }
+
     /// Something that there is not.
     pub(super) const fn none(word: &'static str) -> Self {
         Self { shape: "dash", tone: "neutral", word }

@@ -27,6 +27,8 @@ pub(super) enum Cell {
     Link(String, Box<Cell>),
     /// Another site.
     Away(String, &'static str),
+    /// Two beside each other.
+    Pair(Box<Cell>, Box<Cell>),
     /// Several, each on a line.
     Lines(Vec<Cell>),
 }

@@ -9,66 +9,67 @@ use askama::Template;
 use url::Url;
 
 use super::visit::Visit;
+use crate::domain::address::{self, Address, Subject};
 use crate::domain::event::{Repository, short};
 use crate::domain::id::{DeliveryId, RunId};
+use crate::domain::run::Run;
 use crate::domain::text::cut;
 use crate::server::html::{self, Frame, Twins, answer};
 use crate::server::problem::Problem;
-use crate::storage::{Page, RunFilter};
-
-/// Runs that are looked at for the repositories that they are of.
-const RUNS_MAX: usize = 200;
+use crate::storage::{DeliveryFilter, Named, Page};
 
 /// As much as a page shows of what was sought.
 const SHOWN_CHARS_MAX: usize = 200;
+/// Digits of a commit: fewer mean too many commits, and all of them are 40.
+const COMMIT_CHARS_MIN: usize = 7;
+const COMMIT_CHARS: usize = 40;
+/// The beginning of a commit that the store has an index of.
+const INDEXED_CHARS: usize = 16;
+/// No ref of Azure DevOps has a longer name.
+const REF_CHARS_MAX: usize = 250;
 
 /// What somebody may mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Meaning {
-    /// Without a repository: a pull request of any.
-    PullRequest {
-        id: i64,
-        repository: Option<(String, String)>,
-    },
+    At(Address),
+    /// In any repository.
+    PullRequest(i64),
     Delivery(DeliveryId),
     Run(RunId),
+    /// The beginning of its id, or all of it.
     Commit(String),
+    /// Full names of a branch and a tag.
+    Refs([String; 2]),
 }
 
-/// Everything that the text may mean.
-fn meanings(text: &str) -> Vec<Meaning> {
-    if let Ok(url) = Url::parse(text) {
-        return pull_request_at(&url).into_iter().collect();
+/// Everything that the text may mean. The `configured` organizations say where they are.
+fn meanings(text: &str, configured: &[(&str, &Url)]) -> Vec<Meaning> {
+    if text.contains("://") {
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let at = url.and_then(|url| address::parse(&url, configured));
+        return at.map(Meaning::At).into_iter().collect();
     }
-    let any = |id| Meaning::PullRequest { id, repository: None };
     if let Some(number) = text.strip_prefix(['!', '#']) {
-        return number.parse().map(any).into_iter().collect();
-    }
-    if let Ok(number) = text.parse() {
-        return vec![any(number), Meaning::Delivery(DeliveryId(number))];
+        return number.parse().map(Meaning::PullRequest).into_iter().collect();
     }
     if let Ok(run) = text.parse() {
         return vec![Meaning::Run(run)];
     }
-    let is_commit = text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_commit.then(|| Meaning::Commit(text.to_ascii_lowercase())).into_iter().collect()
-}
-
-/// `…/{project}/_git/{repository}/pullrequest/{id}`. The project is left out where it has the name
-/// of the repository.
-fn pull_request_at(url: &Url) -> Option<Meaning> {
-    let decoded =
-        |part: &str| percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned();
-    let parts: Vec<String> = url.path_segments()?.map(decoded).collect();
-    let at = parts.iter().position(|part| part.eq_ignore_ascii_case("pullrequest"))?;
-    let id = parts.get(at + 1)?.parse().ok()?;
-    let git = at.checked_sub(2).filter(|git| parts.get(*git).is_some_and(|it| it == "_git"));
-    let repository = git.and_then(|git| {
-        let repository = parts.get(git + 1)?.clone();
-        let project = git.checked_sub(1).and_then(|before| parts.get(before));
-        Some((project.unwrap_or(&repository).clone(), repository))
-    });
-    Some(Meaning::PullRequest { id, repository })
+    let mut found = Vec::new();
+    if let Ok(number) = text.parse() {
+        found.extend([Meaning::PullRequest(number), Meaning::Delivery(DeliveryId(number))]);
+    }
+    let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_hex && (COMMIT_CHARS_MIN..=COMMIT_CHARS).contains(&text.len()) {
+        found.push(Meaning::Commit(text.to_ascii_lowercase()));
+    }
+    let is_name = !text.is_empty() && text.len() <= REF_CHARS_MAX;
+    if is_name && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
+        let name = text.strip_prefix("refs/heads/").unwrap_or(text);
+        let tag = text.strip_prefix("refs/tags/").unwrap_or(text);
+        found.push(Meaning::Refs([format!("refs/heads/{name}"), format!("refs/tags/{tag}")]));
+    }
+    found
 }
 
 /// Something that fits.
@@ -90,7 +91,7 @@ pub(super) async fn find(visit: Visit) -> Result<HttpResponse, Problem> {
     visit.parameters.only(&["q"])?;
     let sought = visit.parameters.get("q").unwrap_or_default().trim().to_owned();
     let mut hits = Vec::new();
-    for meaning in meanings(&sought) {
+    for meaning in meanings(&sought, &visit.addresses()) {
         hits.extend(look_up(&visit, meaning).await?);
     }
     if let [only] = hits.as_slice() {
@@ -106,6 +107,7 @@ pub(super) async fn find(visit: Visit) -> Result<HttpResponse, Problem> {
 async fn look_up(visit: &Visit, meaning: Meaning) -> Result<Vec<Hit>, Problem> {
     let store = &visit.state.deps.store;
     match meaning {
+        Meaning::At(address) => Ok(at(visit, address).into_iter().collect()),
         Meaning::Delivery(id) => {
             let found = store.delivery(id).await?;
             let hit = |_| Hit {
@@ -119,82 +121,139 @@ async fn look_up(visit: &Visit, meaning: Meaning) -> Result<Vec<Hit>, Problem> {
                 |_| Hit { href: visit.href(&format!("/runs/{id}")), words: format!("Run {id}") };
             Ok(store.run(id).await?.map(hit).into_iter().collect())
         }
-        Meaning::Commit(commit) => {
-            let filter = RunFilter { commit: Some(commit.clone()), ..RunFilter::default() };
-            let words = format!("commit {}", short(&commit));
-            by_repository(visit, filter, ("commit", &commit), &words, None).await
+        Meaning::PullRequest(id) => {
+            let found = store.pull_requests_numbered(id).await?;
+            let hit = |one: &Named<i64>| {
+                named(visit, one, &Subject::PullRequest(one.value), &format!("!{}", one.value))
+            };
+            Ok(found.iter().map(hit).collect())
         }
-        Meaning::PullRequest { id, repository } => {
-            let filter = RunFilter { pull_request: Some(id), ..RunFilter::default() };
-            let (number, words) = (id.to_string(), format!("!{id}"));
-            by_repository(visit, filter, ("pull_request", &number), &words, repository).await
+        Meaning::Refs(names) => {
+            let mut hits = Vec::new();
+            for name in &names {
+                let found = store.refs_named(name).await?;
+                let subject = Subject::Ref(name.clone());
+                hits.extend(found.iter().map(|one| named(visit, one, &subject, name)));
+            }
+            Ok(hits)
         }
+        Meaning::Commit(commit) => commits(visit, &commit).await,
     }
 }
 
-/// A hit for each repository that has runs which match, of `only` one where it is given.
-async fn by_repository(
+/// The page of an address exists also where nothing is known of it: it says why.
+fn at(visit: &Visit, address: Address) -> Option<Hit> {
+    let Address { organization, project, repository, subject } = address;
+    let organization = visit.state.organizations.find(&organization)?;
+    let words = format!("{organization}: {project}/{repository}");
+    let repository = Repository { project, name: repository, ..Repository::default() };
+    Some(Hit { href: visit.subject(organization, &repository, &subject), words })
+}
+
+fn named<T>(visit: &Visit, found: &Named<T>, subject: &Subject, called: &str) -> Hit {
+    let Named { organization, repository, .. } = found;
+    hit(visit, organization, repository, subject, called)
+}
+
+fn hit(
     visit: &Visit,
-    filter: RunFilter,
-    (name, value): (&str, &str),
-    words: &str,
-    only: Option<(String, String)>,
-) -> Result<Vec<Hit>, Problem> {
-    let page = Page { limit: RUNS_MAX, before: None };
-    let runs = visit.state.deps.store.runs(filter, page).await?.items;
-    let mut found = BTreeMap::new();
-    for run in runs {
-        let repository = run.repository;
-        let is_meant =
-            only.as_ref().is_none_or(|(project, name)| repository.is_called(project, name));
-        if is_meant {
-            found.entry((run.organization, repository.id.clone())).or_insert(repository);
+    organization: &str,
+    repository: &Repository,
+    subject: &Subject,
+    called: &str,
+) -> Hit {
+    let Repository { project, name, .. } = repository;
+    Hit {
+        href: visit.subject(organization, repository, subject),
+        words: format!("{organization}: {project}/{name} {called}"),
+    }
+}
+
+/// The commits that have runs, in each of their repositories; a commit that started nothing leads to
+/// the deliveries about it, since those do not name its repository.
+async fn commits(visit: &Visit, beginning: &str) -> Result<Vec<Hit>, Problem> {
+    let store = &visit.state.deps.store;
+    let indexed = beginning.get(..INDEXED_CHARS).unwrap_or(beginning);
+    let mut found: BTreeMap<(String, String, String), Run> = BTreeMap::new();
+    for run in store.runs_of_commits(indexed).await? {
+        if run.commit.starts_with(beginning) {
+            let of = (run.organization.clone(), run.repository.id.clone(), run.commit.clone());
+            found.entry(of).or_insert(run);
         }
     }
-    let hit = |((organization, id), repository): ((String, String), Repository)| {
-        let Repository { project, name: called, .. } = repository;
-        let filters = [
-            ("organization", organization.as_str()),
-            ("repository_id", id.as_str()),
-            (name, value),
-        ];
-        Hit {
-            href: visit.filtered("/runs", &filters),
-            words: format!("{organization}: {project}/{called} {words}"),
-        }
+    let hit = |run: &Run| {
+        let subject = Subject::Commit(run.commit.clone());
+        let words = format!("commit {}", short(&run.commit));
+        hit(visit, &run.organization, &run.repository, &subject, &words)
     };
-    Ok(found.into_iter().map(hit).collect())
+    if !found.is_empty() || beginning.len() < COMMIT_CHARS {
+        return Ok(found.values().map(hit).collect());
+    }
+    let mut hits = Vec::new();
+    for organization in visit.state.organizations.names() {
+        let subject = crate::domain::about::commit_subject(beginning);
+        let about = Some(crate::domain::about::key(organization, &subject));
+        let filter = DeliveryFilter { about, ..DeliveryFilter::default() };
+        let deliveries = store.deliveries(filter, Page { limit: 1, before: None }).await?;
+        if !deliveries.items.is_empty() {
+            let filters = [("organization", organization), ("commit", beginning)];
+            let words = format!("{organization}: deliveries about commit {}", short(beginning));
+            hits.push(Hit { href: visit.filtered("/deliveries", &filters), words });
+        }
+    }
+    Ok(hits)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn found(text: &str) -> Vec<Meaning> {
+        let base = Url::parse("https://dev.azure.com/fabrikam").unwrap();
+        meanings(text, &[("fabrikam", &base)])
+    }
+
     #[test]
     fn what_people_have_at_hand_is_understood() {
-        let of = |id, project: &str, repository: &str| Meaning::PullRequest {
-            id,
-            repository: Some((project.to_owned(), repository.to_owned())),
+        let address = |subject| {
+            let (organization, project) = ("fabrikam".into(), "My Shop".into());
+            vec![Meaning::At(Address { organization, project, repository: "shop".into(), subject })]
         };
-        let any = |id| Meaning::PullRequest { id, repository: None };
+        let refs =
+            |name: &str| Meaning::Refs(["heads", "tags"].map(|it| format!("refs/{it}/{name}")));
+        let of_number = |number| {
+            vec![
+                Meaning::PullRequest(number),
+                Meaning::Delivery(DeliveryId(number)),
+                refs(&number.to_string()),
+            ]
+        };
         let commit = "9A79DA292222222222222222222222222222beef";
         let run: RunId = "0193a000-0000-7000-8000-000000000001".parse().unwrap();
         for (text, expected) in [
             (
                 "https://dev.azure.com/fabrikam/My%20Shop/_git/shop/pullrequest/12?_a=files",
-                vec![of(12, "My Shop", "shop")],
+                address(Subject::PullRequest(12)),
             ),
-            ("https://dev.azure.com/_git/shop/pullrequest/12", vec![of(12, "shop", "shop")]),
+            (
+                "https://dev.azure.com/fabrikam/My%20Shop/_git/shop?version=GBmain",
+                address(Subject::Ref("refs/heads/main".into())),
+            ),
             ("https://example.com/else", vec![]),
-            ("javascript:alert(1)", vec![]),
-            ("!12", vec![any(12)]),
-            ("12", vec![any(12), Meaning::Delivery(DeliveryId(12))]),
+            ("javascript://%0aalert(1)", vec![]),
+            ("!12", vec![Meaning::PullRequest(12)]),
+            ("#12", vec![Meaning::PullRequest(12)]),
+            ("12", of_number(12)),
             ("0193a000-0000-7000-8000-000000000001", vec![Meaning::Run(run)]),
-            (commit, vec![Meaning::Commit(commit.to_lowercase())]),
+            (commit, vec![Meaning::Commit(commit.to_lowercase()), refs(commit)]),
+            ("9a79da2", vec![Meaning::Commit("9a79da2".into()), refs("9a79da2")]),
+            ("9a79da", vec![refs("9a79da")]),
+            ("feature/search", vec![refs("feature/search")]),
             ("a branch", vec![]),
+            (&"x".repeat(4_000), vec![]),
             ("", vec![]),
         ] {
-            assert_eq!(meanings(text), expected, "{text}");
+            assert_eq!(found(text), expected, "{text}");
         }
     }
 }

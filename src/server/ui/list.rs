@@ -79,14 +79,24 @@ impl Visit {
 
     /// The page of a list of `R`.
     pub(super) fn list<R: Resource>(&self, list: List) -> HttpResponse {
-        let set = self.parameters.among(R::FILTERS);
+        self.list_of(R::FILTERS, Some(R::PATH), list)
+    }
+
+    /// The page of a list with these filters, and the path that the API has the same at.
+    pub(super) fn list_of(
+        &self,
+        filters: &[&'static str],
+        api: Option<&str>,
+        list: List,
+    ) -> HttpResponse {
+        let set = self.parameters.among(filters);
         let pairs = || set.iter().map(|(name, value)| (*name, value.as_str()));
         let command = list.command.map(|(command, known)| {
             let known = pairs().filter(|(name, _)| known.contains(name));
             let flags = known.map(|(name, value)| format!(" --{name} {}", quoted(value)));
             format!("azdo-gateway {command}{}", flags.collect::<String>())
         });
-        let api = Some(format!("{}{}", R::PATH, query(pairs())));
+        let api = api.map(|path| format!("{path}{}", query(pairs())));
         let limit = self.parameters.get("limit");
         let cursor = list.next.map(cursor);
         let older = cursor.as_deref().map(|cursor| {
@@ -107,7 +117,7 @@ impl Visit {
 }
 
 /// An argument as a shell takes it.
-fn quoted(argument: &str) -> String {
+pub(super) fn quoted(argument: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:".contains(letter);
     if argument.chars().all(is_plain) {
         return argument.to_owned();

@@ -37,12 +37,14 @@ mod organization_actions;
 mod overview;
 mod permissions;
 mod plan;
+mod pull_requests;
 mod replay;
 mod run_actions;
 mod runs;
 /// How far each organization is set up.
 mod setup;
 mod statuses;
+mod subject;
 mod subscriptions;
 
 use std::sync::Arc;
@@ -64,6 +66,8 @@ use super::{Components, same_origin};
 use visit::State;
 
 const FORM_BYTES_MAX: usize = 65_536;
+/// The page of a repository, as Azure DevOps writes its path.
+const REPOSITORY: &str = "/{organization}/{project}/_git/{repository}";
 
 pub(super) fn routes(
     components: &Components,
@@ -77,6 +81,7 @@ pub(super) fn routes(
         identities: Arc::clone(&components.identities),
         reconcilers: Arc::clone(&components.reconcilers),
         observe: components.observe.clone(),
+        examine: Arc::clone(&components.examine),
         counts: Counts::new(Arc::clone(&components.deps.store)),
         actions: Arc::clone(actions),
         decide: Arc::clone(&components.decide),
@@ -122,6 +127,14 @@ fn pages(config: &mut ServiceConfig) {
         .route("/ci/{name}", web::get().to(ci::show))
         .route("/audit", web::get().to(audit::list))
         .route("/audit/{id}", web::get().to(audit::show))
+        .route("/pull-requests", web::get().to(pull_requests::list))
+        .route(
+            "/{organization}/_git/{repository}{rest:.*}",
+            web::get().to(subject::without_project),
+        )
+        .route(REPOSITORY, web::get().to(subject::repository))
+        .route(&format!("{REPOSITORY}/commit/{{id}}"), web::get().to(subject::commit))
+        .route(&format!("{REPOSITORY}/pullrequest/{{id}}"), web::get().to(subject::pull_request))
         .default_service(web::to(nothing_here));
 }
 

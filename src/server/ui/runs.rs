@@ -12,8 +12,10 @@ use super::cell::{Cell, Facts, Row, Table};
 use super::list::List;
 use super::moment::{Moment, span};
 use super::statuses;
+use super::subject::branch;
 use super::visit::Visit;
-use crate::domain::event::short;
+use crate::domain::address::Subject;
+use crate::domain::event::{Repository, short};
 use crate::domain::run::{Run, State};
 use crate::domain::steps::{Step, What};
 use crate::server::api::resource::Resource;
@@ -58,7 +60,7 @@ pub(super) fn row(visit: &Visit, run: &Run) -> Row {
     let cells = vec![
         Cell::Badge(run.state.into()).at(href),
         Cell::cut(&run.check),
-        Cell::cut(&subject(run)),
+        Cell::cut(&subject(run)).at(of(visit, run)),
         Cell::Code(short(&run.commit).to_owned()),
         Cell::cut(&run.ci),
         visit.moment(run.created_at).into(),
@@ -68,6 +70,15 @@ pub(super) fn row(visit: &Visit, run: &Run) -> Row {
     Row { id: format!("run-{}", run.id), cells }
 }
 
+/// The page of its pull request, or of its branch or tag.
+pub(super) fn of(visit: &Visit, run: &Run) -> String {
+    let of = match &run.pull_request {
+        Some(of) => Subject::PullRequest(of.id),
+        None => Subject::Ref(run.git_ref.clone()),
+    };
+    visit.subject(&run.organization, &run.repository, &of)
+}
+
 /// `Fabrikam/shop !123`, or the branch where it is of none.
 pub(super) fn subject(run: &Run) -> String {
     let of = match &run.pull_request {
@@ -75,10 +86,6 @@ pub(super) fn subject(run: &Run) -> String {
         None => branch(&run.git_ref).to_owned(),
     };
     format!("{}/{} {of}", run.repository.project, run.repository.name)
-}
-
-fn branch(git_ref: &str) -> &str {
-    git_ref.strip_prefix("refs/heads/").unwrap_or(git_ref)
 }
 
 /// From planning to the end, or until now.
@@ -116,6 +123,8 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
     let id = path.parse().map_err(|_| missing())?;
     let store = &visit.state.deps.store;
     let run = store.run(id).await?.ok_or_else(missing)?;
+    let Repository { project_id, id: repository, .. } = &run.repository;
+    visit.may_read(&run.organization, project_id, repository).await.map_err(|_| missing())?;
     let of_run = StatusFilter { run: Some(id), ..StatusFilter::default() };
     let page = Page { limit: STATUSES_MAX, before: None };
     let statuses = store.statuses(of_run, page).await?.items;
@@ -202,15 +211,14 @@ fn step_row(visit: &Visit, number: usize, step: &Step, before: Option<&Step>) ->
 }
 
 fn facts(visit: &Visit, run: &Run) -> Facts {
-    let repository = [("repository_id", run.repository.id.as_str())];
-    let same_repository =
-        |filters: &[(&str, &str)]| visit.filtered("/runs", &[&repository[..], filters].concat());
-    let commit = Cell::Code(run.commit.clone()).at(same_repository(&[("commit", &run.commit)]));
+    let page = |subject: &Subject| visit.subject(&run.organization, &run.repository, subject);
+    let commit = Cell::Code(run.commit.clone()).at(page(&Subject::Commit(run.commit.clone())));
     let pull_request = run.pull_request.as_ref().map(|of| {
         let target = branch(&of.target_ref);
         let words = Cell::text(format!("!{} to {target}", of.id));
-        words.at(same_repository(&[("pull_request", &of.id.to_string())]))
+        words.at(page(&Subject::PullRequest(of.id)))
     });
+    let git_ref = page(&Subject::Ref(run.git_ref.clone()));
     let attempts = match run.attempts {
         0 => "none yet".to_owned(),
         count => count.to_string(),
@@ -227,7 +235,7 @@ fn facts(visit: &Visit, run: &Run) -> Facts {
         ("Runner", Cell::optional(run.runner.held.as_ref().map(|held| &held.runner))),
         ("Starts tried", Cell::text(attempts)),
         ("Commit", commit),
-        ("Branch", Cell::text(branch(&run.git_ref))),
+        ("Branch", Cell::text(branch(&run.git_ref)).at(git_ref)),
         ("Pull request", pull_request.unwrap_or(Cell::Nothing)),
         ("Organization", Cell::text(&run.organization)),
         ("Shown as", Cell::text(format!("{}/{}", run.genre, run.check))),

@@ -9,22 +9,24 @@ use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use dashmap::DashSet;
+use url::Url;
 
 use super::moment::Moment;
 use crate::credentials::Identities;
 use crate::deps::Deps;
 use crate::domain::time::Timestamp;
 use crate::pipeline::decide::Decide;
+use crate::pipeline::examine::Examine;
 use crate::pipeline::observe::Observe;
 use crate::reconcile::organization::OrganizationReconcilers;
 use crate::reconcile::survey::Surveys;
-use crate::server::Organizations;
 use crate::server::actions::Actions;
 use crate::server::api::paging::Parameters;
 use crate::server::backlog::Counts;
 use crate::server::html::{self, Account, Frame, Twins};
 use crate::server::problem::Problem;
 use crate::server::session::{Session, Sessions};
+use crate::server::{Organizations, Role};
 
 /// What all pages share.
 #[derive(Debug)]
@@ -36,6 +38,7 @@ pub(super) struct State {
     /// By the name of the organization as configured.
     pub(super) reconcilers: Arc<HashMap<String, OrganizationReconcilers>>,
     pub(super) observe: Observe,
+    pub(super) examine: Arc<Examine>,
     pub(super) counts: Counts,
     pub(super) actions: Arc<Actions>,
     pub(super) decide: Arc<Decide>,
@@ -88,6 +91,29 @@ impl Visit {
     /// A point in time, seen from now.
     pub(super) fn moment(&self, at: Timestamp) -> Moment {
         Moment::new(at, self.now)
+    }
+
+    /// Where each organization is, by its name as configured.
+    pub(super) fn addresses(&self) -> Vec<(&str, &Url)> {
+        let mut addresses = Vec::new();
+        for (name, identity) in &self.state.identities.by_organization {
+            addresses.push((name.as_str(), &identity.client.options().azure_devops_url));
+        }
+        addresses
+    }
+
+    /// Refuses who may not see what belongs to this repository, named by names or GUIDs. Viewers
+    /// and operators see everything.
+    pub(super) async fn may_read(
+        &self,
+        _organization: &str,
+        project: &str,
+        repository: &str,
+    ) -> Result<(), Problem> {
+        match self.session.role {
+            Role::Viewer | Role::Operator => Ok(()),
+            _ => Err(self.missing("repository", &format!("{project}/{repository}"))),
+        }
     }
 
     /// 404, alike for what does not exist and for what one may not see.

@@ -16,11 +16,10 @@ async fn titles_branches_and_words_of_a_ci_are_never_markup() {
     env.disable_ci_reports();
     let gateway = Gateway::start(&env).await;
     let title = format!("{HOSTILE}{}", "long ".repeat(800));
-    let commit = env.shell.ado(|ado| {
+    let (id, commit) = env.shell.ado(|ado| {
         let commit = ado.push(&env.repository, "<b>topic", "Work");
         let new = NewPullRequest::new(&env.repository, "<b>topic", "main").titled(&title);
-        ado.open_pull_request(&new);
-        commit
+        (ado.open_pull_request(&new), commit)
     });
     let run = env.until_started("unit-tests", &commit).await;
     let report = json!({ "state": "running", "description": HOSTILE,
@@ -38,12 +37,18 @@ async fn titles_branches_and_words_of_a_ci_are_never_markup() {
         "/ui/deliveries".to_owned(),
         format!("/ui/deliveries/{delivery}"),
         "/ui/audit".to_owned(),
+        "/ui/pull-requests".to_owned(),
+        format!("/ui/fabrikam/Fabrikam/_git/web/pullrequest/{id}"),
+        format!("/ui/fabrikam/Fabrikam/_git/web/pullrequest/{id}?look=ado"),
+        format!("/ui/fabrikam/Fabrikam/_git/web/commit/{commit}"),
+        "/ui/fabrikam/Fabrikam/_git/web?version=GB%3Cb%3Etopic".to_owned(),
     ] {
         let shown = page(&browser, &gateway, &path).await;
         for harmful in ["<img src=x", "<b>topic", "\u{202e}", "\u{2066}"] {
             assert!(!shown.text.contains(harmful), "{path} has {harmful:?}: {}", shown.text);
         }
-        let is_item = path.starts_with("/ui/runs/") || path.starts_with("/ui/deliveries/");
+        let is_item =
+            ["/ui/runs/", "/ui/deliveries/", "/ui/fabrikam/"].iter().any(|it| path.starts_with(it));
         assert!(is_item || shown.text.len() < 60_000, "{path}: {} bytes", shown.text.len());
     }
     let shown = page(&browser, &gateway, &format!("/ui/runs/{run}")).await;
@@ -68,6 +73,11 @@ async fn what_an_address_says_is_never_markup() {
         format!("/ui/runs?state={hostile}"),
         format!("/ui/runs/{hostile}"),
         format!("/ui/{hostile}"),
+        format!("/ui/fabrikam/{hostile}/_git/{hostile}/pullrequest/1"),
+        format!("/ui/fabrikam/{long}/_git/{long}/pullrequest/1"),
+        format!("/ui/fabrikam/Fabrikam/_git/web?version=GB{hostile}"),
+        format!("/ui/fabrikam/Fabrikam/_git/web/commit/{hostile}"),
+        format!("/ui/pull-requests?repository_id={hostile}"),
         format!("/login?to={hostile}"),
         format!("/connect/{hostile}"),
     ] {

@@ -4,6 +4,7 @@ mod actions;
 mod hostile;
 mod pages;
 mod sign_in;
+mod subjects;
 
 use azdo_gateway::secret::{Keyring, Secret};
 use base64::Engine as _;
@@ -35,6 +36,16 @@ fn a_run_is_run_again_once_however_often_the_form_is_sent_on_postgres() {
 #[test]
 fn a_delivery_is_replayed_once_after_it_was_explained_on_postgres() {
     on_postgres(actions::a_delivery_is_replayed_once_after_it_was_explained);
+}
+
+#[test]
+fn a_pull_request_shows_its_checks_what_happened_and_whose_time_it_was_on_postgres() {
+    on_postgres(subjects::a_pull_request_shows_its_checks_what_happened_and_whose_time_it_was);
+}
+
+#[test]
+fn pull_requests_are_listed_with_their_checks_page_by_page_on_postgres() {
+    on_postgres(subjects::pull_requests_are_listed_with_their_checks_page_by_page);
 }
 
 /// A browser in which whoever has this token has signed in.

@@ -26,10 +26,12 @@ pub(super) async fn every_link_of_every_page_leads_to_a_page() {
     for area in ["/ui/deliveries", "/ui/runs", "/ui/statuses", "/ui/subscriptions"] {
         assert!(seen.contains(area), "{seen:?}");
     }
-    for area in ["/ui/connections", "/ui/ci", "/ui/audit"] {
+    for area in ["/ui/connections", "/ui/ci", "/ui/audit", "/ui/pull-requests"] {
         assert!(seen.contains(area), "{seen:?}");
     }
-    for part in ["/ui/runs/", "/ui/deliveries/", "/body", "/ui/audit/", "?run=", "commit="] {
+    for part in
+        ["/ui/runs/", "/ui/deliveries/", "/body", "/ui/audit/", "?run=", "/_git/web/commit/"]
+    {
         assert!(seen.iter().any(|path| path.contains(part)), "{part}: {seen:?}");
     }
     gateway.stop().await;
@@ -185,13 +187,17 @@ async fn find_leads_to_the_one_thing_that_fits() {
         browser.open(&format!("{}/ui/find?q={q}", gateway.url), None).await
     };
     let web = format!("https://dev.azure.com/fabrikam/Fabrikam/_git/web/pullrequest/{id}");
-    let list = format!("&pull_request={id}");
+    let at_ado = format!("/ui/fabrikam/Fabrikam/_git/web/pullrequest/{id}");
+    let of_commit = format!("/_git/web/commit/{commit}");
     for (sought, expected) in [
         (run.as_str(), format!("/ui/runs/{run}")),
-        (&commit, format!("&commit={commit}")),
-        (&commit.to_uppercase(), format!("&commit={commit}")),
-        (&format!("!{id}"), list.clone()),
-        (&format!(" {web}?_a=files "), list.clone()),
+        (&commit, of_commit.clone()),
+        (&commit.to_uppercase(), of_commit.clone()),
+        (&commit[..7], of_commit),
+        (&format!("!{id}"), at_ado.clone()),
+        (&format!(" {web}?_a=files "), at_ado.clone()),
+        // The page says why nothing is known.
+        (&web.replace("web", "x"), at_ado.replace("web", "x")),
     ] {
         let led = find(sought).await;
         assert_eq!(led.status, StatusCode::SEE_OTHER, "{sought}: {}", led.text);
@@ -199,7 +205,7 @@ async fn find_leads_to_the_one_thing_that_fits() {
         assert!(to.as_str().ends_with(&expected), "{sought}: {to}");
         assert_eq!(browser.open(to.as_str(), None).await.status, StatusCode::OK);
     }
-    for sought in ["!999999", "no such branch", "https://example.com/", &web.replace("web", "x")] {
+    for sought in ["!999999", "no such branch", "https://example.com/"] {
         let shown = find(sought).await;
         assert_eq!(shown.status, StatusCode::OK);
         assert!(shown.text.contains("Nothing is known of"), "{sought}: {}", shown.text);
