@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::TryRecvError;
 
 use crate::domain::id::{DeliveryId, RunId, StatusId};
 
@@ -12,7 +13,7 @@ use crate::domain::id::{DeliveryId, RunId, StatusId};
 const BEHIND_MAX: usize = 1_024;
 
 /// What kind of thing has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     Delivery,
@@ -21,7 +22,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 3] = [Kind::Delivery, Kind::Run, Kind::Status];
+    pub const ALL: [Kind; 3] = [Kind::Delivery, Kind::Run, Kind::Status];
 
     /// The word in the API and in messages of replicas.
     pub fn as_str(self) -> &'static str {
@@ -126,6 +127,15 @@ impl Watch {
     /// Something was missed.
     pub async fn next(&mut self) -> Result<Change, Missed> {
         self.0.recv().await.ok().flatten().ok_or(Missed)
+    }
+
+    /// The next change, where it has happened already.
+    pub fn next_now(&mut self) -> Option<Result<Change, Missed>> {
+        match self.0.try_recv() {
+            Ok(change) => Some(change.ok_or(Missed)),
+            Err(TryRecvError::Lagged(_)) => Some(Err(Missed)),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => None,
+        }
     }
 }
 

@@ -41,6 +41,10 @@ pub(super) struct Frame {
     /// Who looks at it; none where nobody has signed in.
     pub(super) account: Option<Account>,
     pub(super) twins: Twins,
+    /// The path and query of the page, to return to it; empty where that is not wanted.
+    pub(super) here: String,
+    /// `light`, `dark`, or anything else for what the system has.
+    pub(super) theme: &'static str,
 }
 
 /// Who looks at a page, and at what.
@@ -68,6 +72,8 @@ pub(super) struct Twins {
 pub(super) struct Area {
     pub(super) href: String,
     pub(super) word: &'static str,
+    /// The key that leads there, after `g`; empty where there is none.
+    pub(super) key: &'static str,
     pub(super) is_current: bool,
 }
 
@@ -81,10 +87,25 @@ impl Frame {
         format!("{}{}", self.base, assets::path(name))
     }
 
+    /// The theme that is chosen, where it is not that of the system.
+    pub(super) fn chosen_theme(&self) -> Option<&'static str> {
+        ["light", "dark"].into_iter().find(|theme| *theme == self.theme)
+    }
+
+    /// The theme that the button leads to.
+    pub(super) fn next_theme(&self) -> &'static str {
+        match self.theme {
+            "light" => "dark",
+            "dark" => "system",
+            _ => "light",
+        }
+    }
+
     pub(super) fn areas(&self, current: &str) -> Vec<Area> {
         let area = |(path, word): (&'static str, &'static str)| Area {
             href: format!("{}/ui{path}", self.base),
             word,
+            key: key(path),
             is_current: path == current,
         };
         AREAS.map(area).into()
@@ -96,6 +117,17 @@ impl Frame {
 
     pub(super) fn areas_in_menu(&self, current: &str) -> Vec<Area> {
         self.areas(current).into_iter().skip(AREAS_IN_BAR).collect()
+    }
+}
+
+fn key(area: &str) -> &'static str {
+    match area {
+        "" => "o",
+        "/deliveries" => "d",
+        "/runs" => "r",
+        "/pull-requests" => "p",
+        "/statuses" => "s",
+        _ => "",
     }
 }
 
@@ -113,6 +145,13 @@ pub(super) fn answer(status: StatusCode, page: &impl Template) -> HttpResponse {
     let mut response = HttpResponse::build(status);
     response.insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"));
     protect(response).body(html)
+}
+
+/// The answer with a part of a page.
+pub(super) fn fragment(html: &str) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"));
+    protect(response).body(printable_lines(html).into_owned())
 }
 
 /// Adds the headers of every page.

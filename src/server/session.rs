@@ -101,6 +101,12 @@ impl Sessions {
         is_admitted.then_some(Session { actor, role: token.role, id, until })
     }
 
+    /// Whether a session that began a while ago is still one.
+    pub(super) fn goes_on(&self, session: &Session) -> bool {
+        let is_ended = self.deps.ended_sessions.contains(&session.id);
+        session.until > self.deps.clock.now() && !is_ended
+    }
+
     /// Ends a session, also for copies of its cookie: here at once, at other replicas within a
     /// second, as soon as the store answers.
     pub(super) async fn end(&self, session: &Session) {

@@ -1,16 +1,15 @@
 //! CI systems: what the gateway can ask of each, and how it goes with one.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use actix_web::web::Path;
 use askama::Template;
 
 use super::badge::Badge;
 use super::cell::{Cell, Facts, Row, Table};
 use super::runs;
-use super::visit::{Visit, path_segment};
+use super::visit::{Visit, part, path_segment};
 use crate::health::ProblemKind;
-use crate::server::html::{Frame, Twins, answer};
+use crate::server::html::{Frame, Twins};
 use crate::server::problem::Problem;
 use crate::storage::{CiPause, PROBLEM_SHOWN_FOR, Page, ProblemRow, RunFilter};
 
@@ -23,9 +22,11 @@ struct CiPage {
     pauses: Table,
 }
 
+part!(Cards of CiPage: "ci.html", "cards");
+
 /// `GET /ui/ci`.
 pub(super) async fn list(visit: Visit) -> Result<HttpResponse, Problem> {
-    visit.parameters.only(&[])?;
+    visit.parameters.only(&["part"])?;
     let can = |ability| if ability { Badge::good("yes") } else { Badge::none("no") };
     let systems = visit.state.observe.systems().listed().enumerate();
     let rows = systems.map(|(number, one)| {
@@ -71,7 +72,7 @@ pub(super) async fn list(visit: Visit) -> Result<HttpResponse, Problem> {
             rows: pauses.into_iter().enumerate().map(pause).collect(),
         },
     };
-    Ok(answer(StatusCode::OK, &page))
+    Ok(visit.answer(&page, &[("cards", &Cards(&page))]))
 }
 
 /// Runs of the CI that are shown.
@@ -153,7 +154,7 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
             rows: newest.iter().map(|run| runs::row(&visit, run)).collect(),
         },
     };
-    Ok(answer(StatusCode::OK, &page))
+    Ok(visit.answer(&page, &[]))
 }
 
 async fn ask(visit: &Visit, name: &str) -> Result<Vec<Finding>, Problem> {

@@ -1,15 +1,14 @@
 //! Connections: who the gateway is at each organization.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use askama::Template;
 
 use super::badge::Badge;
 use super::cell::{Cell, Facts};
-use super::visit::{Visit, path_segment};
+use super::visit::{Visit, part, path_segment};
 use crate::credentials::LinkedUser;
 use crate::server::Role;
-use crate::server::html::{Frame, Twins, answer};
+use crate::server::html::{Frame, Twins};
 use crate::server::problem::Problem;
 
 #[derive(Template)]
@@ -18,6 +17,8 @@ struct ConnectionsPage {
     frame: Frame,
     connections: Vec<Connection>,
 }
+
+part!(Cards of ConnectionsPage: "connections.html", "cards");
 
 /// One organization.
 struct Connection {
@@ -34,7 +35,7 @@ struct Connection {
 
 /// `GET /ui/connections`.
 pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
-    visit.parameters.only(&["organization"])?;
+    visit.parameters.only(&["organization", "part"])?;
     let wanted = visit.parameters.get("organization");
     let mut connections = Vec::new();
     for name in visit.state.organizations.names() {
@@ -47,7 +48,8 @@ pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
         command: Some("azdo-gateway permissions check".to_owned()),
     };
     let frame = visit.frame("Connections", "/connections", twins);
-    Ok(answer(StatusCode::OK, &ConnectionsPage { frame, connections }))
+    let page = ConnectionsPage { frame, connections };
+    Ok(visit.answer(&page, &[("cards", &Cards(&page))]))
 }
 
 async fn connection(visit: &Visit, name: &str) -> Result<Connection, Problem> {

@@ -1,7 +1,7 @@
 //! The list of deliveries, the page of one, and its body.
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::header;
 use actix_web::web::Path;
 use askama::Template;
 use serde_json::Value;
@@ -12,14 +12,14 @@ use super::list::List;
 use super::moment::{bytes, span};
 use super::replay::{Explained, explain, load};
 use super::runs;
-use super::visit::Visit;
+use super::visit::{Visit, part};
 use crate::domain::check_outcome::CheckOutcome;
 use crate::domain::decision::Source;
-use crate::domain::id::RunId;
+use crate::domain::id::{DeliveryId, RunId};
 use crate::domain::subscription::HookName;
 use crate::server::api::deliveries::{Deliveries, OUTCOMES, SOURCES, filter};
 use crate::server::api::resource::Resource;
-use crate::server::html::{self, Frame, Twins, answer};
+use crate::server::html::{self, Frame, Twins};
 use crate::server::problem::Problem;
 use crate::storage::{Delivery, Page};
 
@@ -93,6 +93,7 @@ fn decided_in(delivery: &Delivery) -> Option<String> {
 #[template(path = "delivery.html")]
 struct DeliveryPage {
     frame: Frame,
+    id: DeliveryId,
     badge: Badge,
     reason: String,
     /// What was decided about each check.
@@ -109,19 +110,31 @@ struct DeliveryPage {
     replay: Option<String>,
 }
 
+part!(DeliveryDecision of DeliveryPage: "delivery.html", "decision");
+part!(DeliveryExplained of DeliveryPage: "delivery.html", "explain");
+
 /// `GET /ui/deliveries/{id}`.
 pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpResponse, Problem> {
+    let is_explained = visit.parameters.get("part").is_some_and(|part| part == "explain");
+    page(&visit, &path, is_explained).await
+}
+
+/// `GET /ui/deliveries/{id}/explain`: the same, with what would be decided now.
+pub(super) async fn explained(visit: Visit, path: Path<String>) -> Result<HttpResponse, Problem> {
+    page(&visit, &path, true).await
+}
+
+async fn page(visit: &Visit, path: &str, is_explained: bool) -> Result<HttpResponse, Problem> {
     visit.parameters.only(&["part"])?;
-    let (delivery, body) = load(&visit, &path).await?;
-    let is_explain = |text: &str| (text == "explain").then_some(());
-    let explained = match visit.parameters.parse_with("part", "explain", is_explain)? {
-        Some(()) => Some(explain(&visit, &delivery, body.clone()).await?),
-        None => None,
+    let (delivery, body) = load(visit, path).await?;
+    let explained = match is_explained {
+        true => Some(explain(visit, &delivery, body.clone()).await?),
+        false => None,
     };
     let mut rows = Vec::new();
     for id in delivery.runs.iter().take(RUNS_MAX) {
         if let Some(run) = visit.state.deps.store.run(*id).await? {
-            rows.push(runs::row(&visit, &run));
+            rows.push(runs::row(visit, &run));
         }
     }
     let id = delivery.id;
@@ -132,24 +145,26 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
     let (body, is_cut) = shown(&body);
     let page = DeliveryPage {
         frame: visit.frame(format!("Delivery {id}: {}", event(&delivery)), "/deliveries", twins),
+        id,
         badge: delivery.outcome.into(),
         reason: delivery.reason.clone(),
         checks: Table {
             caption: "What was decided about each check",
             columns: vec!["Check", "Decision", "Key", "Why"],
-            rows: delivery.checks.iter().enumerate().map(|one| check_row(&visit, one)).collect(),
+            rows: delivery.checks.iter().enumerate().map(|one| check_row(visit, one)).collect(),
         },
         runs: Table { caption: "Runs that it started", columns: runs::COLUMNS.to_vec(), rows },
-        facts: facts(&visit, &delivery),
+        facts: facts(visit, &delivery),
         size: bytes(delivery.body_bytes.unsigned_abs()),
         is_cut,
         body,
         explained,
-        explain: visit.filtered(&format!("/deliveries/{id}"), &[("part", "explain")]),
+        explain: visit.href(&format!("/deliveries/{id}/explain")),
         replay: visit.may_act().is_ok().then(|| visit.href(&format!("/deliveries/{id}/replay"))),
         raw: visit.href(&format!("/deliveries/{id}/body")),
     };
-    Ok(answer(StatusCode::OK, &page))
+    let (decision, explained) = (DeliveryDecision(&page), DeliveryExplained(&page));
+    Ok(visit.answer(&page, &[("decision", &decision), ("explain", &explained)]))
 }
 
 /// `GET /ui/deliveries/{id}/body`: as it was received, never as HTML.

@@ -1,14 +1,13 @@
 //! The page of a list: filters, rows, a link to older ones.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use askama::Template;
 
 use super::cell::{Row, Table};
-use super::visit::{Visit, query};
+use super::visit::{Visit, part, query};
 use crate::server::api::paging::cursor;
 use crate::server::api::resource::Resource;
-use crate::server::html::{Frame, Twins, answer};
+use crate::server::html::{Frame, Twins};
 use crate::server::problem::Problem;
 
 /// A list, before it is a page.
@@ -45,10 +44,14 @@ struct ListPage {
     fields: Vec<Field>,
     /// The address of the list without filters, where there are some.
     all: Option<String>,
+    /// The kinds of changes after which it is read again.
+    kinds: &'static str,
     table: Table,
     empty: &'static str,
     older: Option<String>,
 }
+
+part!(ListPart of ListPage: "list.html", "list");
 
 impl Visit {
     /// A filter with any value.
@@ -74,7 +77,7 @@ impl Visit {
 
     /// Refuses parameters that lists of `R` do not have.
     pub(super) fn check<R: Resource>(&self) -> Result<(), Problem> {
-        self.parameters.only(R::FILTERS)
+        self.parameters.only(&[R::FILTERS, &["part"]].concat())
     }
 
     /// The page of a list of `R`.
@@ -107,12 +110,25 @@ impl Visit {
         let page = ListPage {
             frame: self.frame(list.title, list.path, Twins { api, command }),
             fields: list.fields,
+            kinds: kinds(list.path),
             all: (!set.is_empty()).then(|| self.href(list.path)),
             table: Table { caption: list.title, columns: list.columns, rows: list.rows },
             empty: if set.is_empty() { list.empty } else { "Nothing matches the filters." },
             older,
         };
-        answer(StatusCode::OK, &page)
+        self.answer(&page, &[("list", &ListPart(&page))])
+    }
+}
+
+/// The changes that the list at this path shows. Where there are none of its own it is read again
+/// from time to time, with each beat.
+fn kinds(path: &str) -> &'static str {
+    match path {
+        "/deliveries" => "delivery",
+        "/runs" => "run",
+        "/statuses" => "status",
+        "/pull-requests" => "delivery run",
+        _ => "beat",
     }
 }
 

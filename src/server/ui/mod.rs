@@ -15,6 +15,12 @@ mod visit;
 /// Pages of lists.
 mod list;
 
+/// What has changed, for open pages.
+mod live;
+
+/// Light or dark.
+mod theme;
+
 /// States as shapes, words and colours.
 mod badge;
 /// Cells, tables and facts.
@@ -52,7 +58,7 @@ use std::sync::Arc;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode};
-use actix_web::middleware::{Next, from_fn};
+use actix_web::middleware::{Compress, Next, from_fn};
 use actix_web::web::{self, Data, FormConfig, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use dashmap::DashSet;
@@ -63,6 +69,7 @@ use super::html::{Account, Frame, Message};
 use super::problem::Problem;
 use super::session::{Session, Sessions};
 use super::{Components, same_origin};
+use live::Live;
 use visit::State;
 
 const FORM_BYTES_MAX: usize = 65_536;
@@ -90,17 +97,26 @@ pub(super) fn routes(
         acting: tokio::sync::Mutex::default(),
     });
     let sign_in = sign_in::routes(&components.deps);
+    let live = Data::new(Live::start(&components.deps.changes, &components.draining));
     move |config| {
-        let pages = web::scope("/ui").wrap(from_fn(guard)).configure(pages);
-        config.app_data(state.clone()).configure(&sign_in).service(pages);
+        // Beside the others, which are compressed: what is sent here is to arrive at once.
+        let stream = web::resource("/ui/live").wrap(from_fn(guard)).get(live::stream);
+        let pages = web::scope("/ui").wrap(from_fn(guard)).wrap(Compress::default());
+        config
+            .app_data(state.clone())
+            .app_data(live.clone())
+            .configure(&sign_in)
+            .service(stream)
+            .service(pages.configure(pages_below));
     }
 }
 
-fn pages(config: &mut ServiceConfig) {
+fn pages_below(config: &mut ServiceConfig) {
     config
         .route("", web::get().to(overview::show))
         .route("/", web::get().to(overview::show))
         .route("/setup", web::get().to(setup::show))
+        .route("/theme", web::post().to(theme::choose))
         .route("/find", web::get().to(find::find))
         .app_data(form())
         .route("/runs", web::get().to(runs::list))
@@ -114,6 +130,7 @@ fn pages(config: &mut ServiceConfig) {
         .route("/deliveries", web::get().to(deliveries::list))
         .route("/deliveries/{id}", web::get().to(deliveries::show))
         .route("/deliveries/{id}/body", web::get().to(deliveries::body))
+        .route("/deliveries/{id}/explain", web::get().to(deliveries::explained))
         .route("/deliveries/{id}/replay", web::get().to(replay::confirm))
         .route("/deliveries/{id}/replay", web::post().to(replay::replay))
         .route("/statuses", web::get().to(statuses::list))
@@ -166,7 +183,7 @@ async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
 /// Only who has signed in gets beyond this. What others get does not depend on what they ask for,
 /// and nothing is looked up for them.
 async fn guard(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let state: Option<&Data<State>> = request.app_data();
@@ -180,17 +197,22 @@ async fn guard(
     };
     let is_reading = [Method::GET, Method::HEAD].contains(request.method());
     if !is_reading && let Err(problem) = same_origin::check(headers, &state.deps.public_url) {
-        return Ok(request.into_response(error_page(&state, &session, &problem)));
+        let page = error_page(&state, &session, &problem, request.request());
+        return Ok(request.into_response(page));
     }
     request.extensions_mut().insert(session.clone());
+    // What is asked for its head only is answered like any other request; the server sends no body.
+    if request.method() == Method::HEAD && !request.path().ends_with("/live") {
+        request.head_mut().method = Method::GET;
+    }
     let response = next.call(request).await?.map_into_boxed_body();
     let error = response.response().error();
     let page = match error.and_then(|error| error.as_error::<Problem>()) {
-        Some(problem) => error_page(&state, &session, problem),
+        Some(problem) => error_page(&state, &session, problem, response.request()),
         None if response.status() == StatusCode::METHOD_NOT_ALLOWED => {
             let method = response.request().method();
             let problem = Problem::missing(format!("this page takes no {method}"));
-            error_page(&state, &session, &problem)
+            error_page(&state, &session, &problem, response.request())
         }
         None => return Ok(response),
     };
@@ -198,7 +220,12 @@ async fn guard(
 }
 
 /// What is wrong, why, and what to do.
-fn error_page(state: &State, session: &Session, problem: &Problem) -> HttpResponse {
+fn error_page(
+    state: &State,
+    session: &Session,
+    problem: &Problem,
+    request: &HttpRequest,
+) -> HttpResponse {
     let status = problem.status_code();
     let (title, remedy) = match status {
         StatusCode::BAD_REQUEST => (
@@ -223,7 +250,11 @@ fn error_page(state: &State, session: &Session, problem: &Problem) -> HttpRespon
         area: "-",
         find: String::new(),
     };
-    let frame = Frame { account: Some(account), ..Frame::bare(&state.deps.public_url, title) };
+    let frame = Frame {
+        account: Some(account),
+        theme: visit::theme(request.headers()),
+        ..Frame::bare(&state.deps.public_url, title)
+    };
     let paragraphs = vec![problem.detail().to_owned(), remedy.to_owned()];
     let link = Some(("/ui".to_owned(), "Overview"));
     Message { frame, went_well: Some(false), paragraphs, link }.answer(status)

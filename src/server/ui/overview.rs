@@ -1,7 +1,6 @@
 //! The overview: what does not work, what waits, and what happened last.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use askama::Template;
 
 use super::badge::Badge;
@@ -9,9 +8,9 @@ use super::cell::{Cell, Table};
 use super::plots::{Plot, last_hour};
 use super::runs;
 use super::setup::{self, Progress};
-use super::visit::Visit;
+use super::visit::{Visit, part};
 use crate::health::ProblemKind;
-use crate::server::html::{Frame, Twins, answer};
+use crate::server::html::{Frame, Twins};
 use crate::server::problem::Problem;
 use crate::storage::{
     Availability, DeliveryFilter, PROBLEM_SHOWN_FOR, Page, ProblemRow, RunFilter,
@@ -36,6 +35,11 @@ struct OverviewPage {
     unfinished: Vec<Progress>,
 }
 
+part!(Problems of OverviewPage: "overview.html", "problems");
+part!(Late of OverviewPage: "overview.html", "late");
+part!(Plots of OverviewPage: "overview.html", "plots");
+part!(Newest of OverviewPage: "overview.html", "runs");
+
 /// A problem, and where more is about it.
 struct KnownProblem {
     badge: Badge,
@@ -56,48 +60,69 @@ struct Queue {
 
 /// `GET /ui`.
 pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
-    visit.parameters.only(&[])?;
+    visit.parameters.only(&["part"])?;
     let unfinished = setup::unfinished(&visit).await?;
-    if unfinished.len() == visit.state.organizations.names().len() {
+    let is_setup = visit.parameters.get("part").is_some_and(|part| part == "setup");
+    if is_setup || unfinished.len() == visit.state.organizations.names().len() {
         return Ok(setup::page(&visit, unfinished));
     }
     let deps = &visit.state.deps;
-    let seen_after = visit.now.minus(PROBLEM_SHOWN_FOR);
-    let problems = deps.store.problems(seen_after).await?;
-    let problems: Vec<KnownProblem> = problems.into_iter().map(|row| known(&visit, row)).collect();
     let unwritable = match deps.store.health() {
         Availability::Writable => None,
         Availability::Unwritable(reason) => Some(reason),
     };
-    let newest = |limit| Page { limit, before: None };
-    let deliveries = deps.store.deliveries(DeliveryFilter::default(), newest(1)).await?.items;
-    let last = deliveries.first().map(|delivery| {
+    let mut page = OverviewPage {
+        frame: visit.frame("Overview", "", twins()),
+        verdict: Badge::bad("Nothing can be stored"),
+        unwritable,
+        last_delivery: None,
+        problems: Vec::new(),
+        queues: Vec::new(),
+        plots: Vec::new(),
+        unfinished,
+        newest: Table { caption: "The newest runs", columns: runs::COLUMNS.to_vec(), rows: vec![] },
+    };
+    if visit.wants("problems") {
+        add_problems(&visit, &mut page).await?;
+    }
+    if visit.wants("late") {
+        page.queues = queues(&visit).await?;
+    }
+    if visit.wants("plots") {
+        page.plots = last_hour(&visit).await?;
+    }
+    if visit.wants("runs") {
+        let newest = Page { limit: RUNS_MAX, before: None };
+        let newest = deps.store.runs(RunFilter::default(), newest).await?.items;
+        page.newest.rows = newest.iter().map(|run| runs::row(&visit, run)).collect();
+    }
+    let (problems, late) = (Problems(&page), Late(&page));
+    let (plots, newest) = (Plots(&page), Newest(&page));
+    Ok(visit.answer(
+        &page,
+        &[("problems", &problems), ("late", &late), ("plots", &plots), ("runs", &newest)],
+    ))
+}
+
+/// What does not work, and when the last delivery came.
+async fn add_problems(visit: &Visit, page: &mut OverviewPage) -> Result<(), Problem> {
+    let deps = &visit.state.deps;
+    let problems = deps.store.problems(visit.now.minus(PROBLEM_SHOWN_FOR)).await?;
+    page.problems = problems.into_iter().map(|row| known(visit, row)).collect();
+    let newest = Page { limit: 1, before: None };
+    let deliveries = deps.store.deliveries(DeliveryFilter::default(), newest).await?.items;
+    page.last_delivery = deliveries.first().map(|delivery| {
         let href = visit.href(&format!("/deliveries/{}", delivery.id));
         Cell::from(visit.moment(delivery.received_at)).at(href)
     });
-    let newest = deps.store.runs(RunFilter::default(), newest(RUNS_MAX)).await?.items;
-    let verdict = match problems.len() {
-        _ if unwritable.is_some() => Badge::bad("Nothing can be stored"),
-        0 => Badge::good("No problem is known"),
-        1 => Badge::warn("One problem is known"),
-        _ => Badge::warn("Several problems are known"),
-    };
-    let page = OverviewPage {
-        frame: visit.frame("Overview", "", twins()),
-        unwritable,
-        verdict,
-        last_delivery: last,
-        problems,
-        queues: queues(&visit).await?,
-        plots: last_hour(&visit).await?,
-        unfinished,
-        newest: Table {
-            caption: "The newest runs",
-            columns: runs::COLUMNS.to_vec(),
-            rows: newest.iter().map(|run| runs::row(&visit, run)).collect(),
-        },
-    };
-    Ok(answer(StatusCode::OK, &page))
+    if page.unwritable.is_none() {
+        page.verdict = match page.problems.len() {
+            0 => Badge::good("No problem is known"),
+            1 => Badge::warn("One problem is known"),
+            _ => Badge::warn("Several problems are known"),
+        };
+    }
+    Ok(())
 }
 
 fn twins() -> Twins {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use actix_web::web::Path;
 use askama::Template;
 
@@ -13,14 +12,15 @@ use super::list::List;
 use super::moment::{Moment, span};
 use super::statuses;
 use super::subject::branch;
-use super::visit::Visit;
+use super::visit::{Visit, part};
 use crate::domain::address::Subject;
 use crate::domain::event::{Repository, short};
+use crate::domain::id::RunId;
 use crate::domain::run::{Run, State};
 use crate::domain::steps::{Step, What};
 use crate::server::api::resource::Resource;
 use crate::server::api::runs::{Runs, filter};
-use crate::server::html::{Frame, Twins, answer};
+use crate::server::html::{Frame, Twins};
 use crate::server::problem::Problem;
 use crate::storage::{Page, StatusFilter};
 
@@ -98,6 +98,7 @@ fn took(visit: &Visit, run: &Run) -> String {
 #[template(path = "run.html")]
 struct RunPage {
     frame: Frame,
+    id: RunId,
     badge: Badge,
     is_final: bool,
     took: String,
@@ -116,10 +117,14 @@ struct RunPage {
     actions: Vec<(String, &'static str)>,
 }
 
+part!(RunHead of RunPage: "run.html", "head");
+part!(RunLife of RunPage: "run.html", "life");
+part!(RunStatuses of RunPage: "run.html", "statuses");
+
 /// `GET /ui/runs/{id}`.
 pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpResponse, Problem> {
     let missing = || visit.missing(Runs::NAME, &path);
-    visit.parameters.only(&[])?;
+    visit.parameters.only(&["part"])?;
     let id = path.parse().map_err(|_| missing())?;
     let store = &visit.state.deps.store;
     let run = store.run(id).await?.ok_or_else(missing)?;
@@ -127,13 +132,17 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
     visit.may_read(&run.organization, project_id, repository).await.map_err(|_| missing())?;
     let of_run = StatusFilter { run: Some(id), ..StatusFilter::default() };
     let page = Page { limit: STATUSES_MAX, before: None };
-    let statuses = store.statuses(of_run, page).await?.items;
+    let statuses = match visit.wants("statuses") {
+        true => store.statuses(of_run, page).await?.items,
+        false => Vec::new(),
+    };
     let twins = Twins {
         api: Some(format!("{}/{id}", Runs::PATH)),
         command: Some(format!("azdo-gateway runs show {id}")),
     };
     let page = RunPage {
         frame: visit.frame(format!("{} on {}", run.check, subject(&run)), "/runs", twins),
+        id,
         badge: run.state.into(),
         is_final: run.state.is_final(),
         took: took(&visit, &run),
@@ -156,7 +165,8 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
         actions: actions(&visit, &run),
         audit: visit.filtered("/audit", &[("run", &id.to_string())]),
     };
-    Ok(answer(StatusCode::OK, &page))
+    let (head, life, statuses) = (RunHead(&page), RunLife(&page), RunStatuses(&page));
+    Ok(visit.answer(&page, &[("head", &head), ("life", &life), ("statuses", &statuses)]))
 }
 
 fn actions(visit: &Visit, run: &Run) -> Vec<(String, &'static str)> {

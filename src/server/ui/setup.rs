@@ -2,18 +2,17 @@
 //! step follows from evidence; nobody ticks one.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use askama::Template;
 use askama::filters::HtmlSafe;
 
 use super::badge::Badge;
-use super::visit::Visit;
+use super::visit::{Visit, part};
 use crate::domain::decision::Source;
 use crate::domain::run::{Run, State};
 use crate::domain::slot::StatusOutcome;
 use crate::domain::status::Shown;
 use crate::domain::subscription;
-use crate::server::html::{Frame, Twins, answer};
+use crate::server::html::{Frame, Twins};
 use crate::server::problem::Problem;
 use crate::storage::{
     Availability, DeliveryFilter, Page, RunFilter, StatusFilter, SubscriptionFilter,
@@ -59,9 +58,11 @@ struct SetupPage {
     organizations: Vec<Progress>,
 }
 
+part!(SetupSteps of SetupPage: "setup.html", "setup");
+
 /// `GET /ui/setup`.
 pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
-    visit.parameters.only(&[])?;
+    visit.parameters.only(&["part"])?;
     let mut organizations = Vec::new();
     for name in visit.state.organizations.names() {
         organizations.push(progress(&visit, name).await?);
@@ -73,7 +74,8 @@ pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
 pub(super) fn page(visit: &Visit, organizations: Vec<Progress>) -> HttpResponse {
     let twins = Twins { api: Some("/v1/organizations".to_owned()), command: None };
     let frame = visit.frame("Setting up", "", twins);
-    answer(StatusCode::OK, &SetupPage { frame, organizations })
+    let page = SetupPage { frame, organizations };
+    visit.answer(&page, &[("setup", &SetupSteps(&page))])
 }
 
 /// How far the organizations are that have shown no green check yet. One that has is not looked at

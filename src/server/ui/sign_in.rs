@@ -12,7 +12,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::tries::Tries;
-use super::visit::{State, query};
+use super::visit::{State, query, return_path};
 use crate::credentials::AuditLog;
 use crate::deps::Deps;
 use crate::domain::audit::{Action, Actor, Entry, Outcome, Via};
@@ -60,7 +60,7 @@ struct Return {
 /// What anonymous callers get at every address of a page.
 pub(super) fn asked_for(state: &State, request: &HttpRequest) -> HttpResponse {
     let wanted = request.uri().path_and_query().map_or("/ui", |wanted| wanted.as_str());
-    let to = return_path(state, Some(wanted));
+    let to = return_path(&state.deps.public_url, Some(wanted));
     let paragraphs = vec![
         "Whoever has an API token with the role `viewer` or `operator` may sign in. An operator \
          of this gateway has them"
@@ -73,7 +73,7 @@ pub(super) fn asked_for(state: &State, request: &HttpRequest) -> HttpResponse {
 
 /// `GET /login`.
 async fn form(wanted: Query<Return>, state: Data<State>) -> HttpResponse {
-    let to = return_path(&state, wanted.to.as_deref());
+    let to = return_path(&state.deps.public_url, wanted.to.as_deref());
     login(&state, StatusCode::OK, to, None)
 }
 
@@ -157,21 +157,8 @@ async fn fields(
         fields.find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
     };
     let token = field("token").ok_or_else(|| Problem::field("token", "it is needed"))?;
-    let to = return_path(state, field("to").as_deref());
+    let to = return_path(&state.deps.public_url, field("to").as_deref());
     Ok((Secret::new(token.trim().to_owned()), to))
-}
-
-/// A path of a page of this gateway, below the gateway's address: the wanted one, where it is one.
-fn return_path(state: &State, wanted: Option<&str>) -> String {
-    let public_url = &state.deps.public_url;
-    let found = wanted.and_then(|wanted| {
-        let url = public_url.join(wanted).ok()?;
-        let path = url.path();
-        let is_page = path == "/ui" || path.starts_with("/ui/");
-        let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-        (is_page && url.origin() == public_url.origin()).then(|| format!("{path}{query}"))
-    });
-    found.unwrap_or_else(|| "/ui".to_owned())
 }
 
 /// Whose tries are counted. Behind a proxy it is the address of that.

@@ -3,19 +3,18 @@
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use askama::Template;
 
 use super::badge::Badge;
 use super::cell::{Cell, Row, Table};
-use super::visit::{Visit, path_segment, query};
+use super::visit::{Visit, part, path_segment, query};
 use crate::domain::subscription::Topic;
 use crate::reconcile::organization::OrganizationReconcilers;
 use crate::server::Role;
 use crate::server::api::paging::cursor;
 use crate::server::api::resource::Resource;
 use crate::server::api::subscriptions::{Subscriptions, filter};
-use crate::server::html::{Frame, Twins, answer};
+use crate::server::html::{Frame, Twins};
 use crate::server::problem::Problem;
 use crate::storage::{Page, SubscriptionRow};
 
@@ -27,6 +26,9 @@ struct SubscriptionsPage {
     grid: Table,
     older: Option<String>,
 }
+
+part!(Reconciles of SubscriptionsPage: "subscriptions.html", "reconciles");
+part!(Matrix of SubscriptionsPage: "subscriptions.html", "matrix");
 
 /// What the last pass over the hooks of an organization came to.
 struct Pass {
@@ -72,7 +74,7 @@ pub(super) async fn grid(visit: Visit, page: Page) -> Result<HttpResponse, Probl
         grid: table(&visit, &found.items),
         older,
     };
-    Ok(answer(StatusCode::OK, &page))
+    Ok(visit.answer(&page, &[("reconciles", &Reconciles(&page)), ("matrix", &Matrix(&page))]))
 }
 
 async fn pass(visit: &Visit, reconcilers: &OrganizationReconcilers) -> Result<Pass, Problem> {

@@ -1,13 +1,20 @@
 //! What the handlers of pages know: who looks, with which parameters, and the parts of the gateway
 //! that the pages are made of.
+//!
+//! A page can be asked for by part: with `part=NAME` its address gives one region of it, from the
+//! same template. That is how an open page reads again what has changed.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderMap;
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
+use askama::Template;
 use dashmap::DashSet;
 use url::Url;
 
@@ -23,10 +30,16 @@ use crate::reconcile::survey::Surveys;
 use crate::server::actions::Actions;
 use crate::server::api::paging::Parameters;
 use crate::server::backlog::Counts;
+use crate::server::cookie;
 use crate::server::html::{self, Account, Frame, Twins};
 use crate::server::problem::Problem;
 use crate::server::session::{Session, Sessions};
 use crate::server::{Organizations, Role};
+
+/// Holds whether pages are light or dark.
+pub(super) const THEME_COOKIE: &str = "azdo_gateway_theme";
+/// What a person can choose; the first one where nothing is chosen.
+pub(super) const THEMES: [&str; 3] = ["system", "light", "dark"];
 
 /// What all pages share.
 #[derive(Debug)]
@@ -56,6 +69,9 @@ pub(super) struct Visit {
     pub(super) session: Session,
     pub(super) parameters: Parameters,
     pub(super) now: Timestamp,
+    /// The path and query of the page.
+    here: String,
+    theme: &'static str,
 }
 
 impl Visit {
@@ -75,7 +91,37 @@ impl Visit {
             find: self.parameters.get("q").unwrap_or_default(),
         };
         let base = html::base(&self.state.deps.public_url);
-        Frame { title: title.into(), base, account: Some(account), twins }
+        let (here, theme) = (self.here.clone(), self.theme);
+        Frame { title: title.into(), base, account: Some(account), twins, here, theme }
+    }
+
+    /// Whether this part of the page is shown: all are, unless one was asked for.
+    pub(super) fn wants(&self, part: &str) -> bool {
+        self.parameters.get("part").is_none_or(|wanted| wanted == part)
+    }
+
+    /// Whether who looks is still signed in.
+    pub(super) fn goes_on(&self) -> bool {
+        self.state.sessions.goes_on(&self.session)
+    }
+
+    /// The answer with a page, or with the one of its parts that was asked for.
+    pub(super) fn answer(
+        &self,
+        page: &impl Template,
+        parts: &[(&str, &dyn Display)],
+    ) -> HttpResponse {
+        let Some(wanted) = self.parameters.get("part") else {
+            return html::answer(StatusCode::OK, page);
+        };
+        match parts.iter().find(|(name, _)| *name == wanted) {
+            Some((_, part)) => html::fragment(&part.to_string()),
+            None => {
+                let names: Vec<&str> = parts.iter().map(|(name, _)| *name).collect();
+                let expected = format!("one of {} is needed", names.join(", "));
+                HttpResponse::from_error(Problem::field("part", expected))
+            }
+        }
     }
 
     /// The address of a page, from its path below `/ui`.
@@ -136,12 +182,39 @@ impl FromRequest for Visit {
                 now: state.deps.clock.now(),
                 state: state.clone(),
                 session,
+                here: here(request),
+                theme: theme(request.headers()),
                 parameters: parameters.filled(),
             }),
             _ => Err(Problem::unauthorized()),
         };
         ready(visit)
     }
+}
+
+/// The theme that the browser of a request has chosen.
+pub(super) fn theme(headers: &HeaderMap) -> &'static str {
+    let chosen = cookie::read(headers, THEME_COOKIE);
+    let is_chosen = |theme: &&str| chosen.as_ref().is_some_and(|it| it.expose() == *theme);
+    THEMES.into_iter().find(is_chosen).unwrap_or("system")
+}
+
+/// The path and query of a request, as [`return_path`] takes it.
+fn here(request: &HttpRequest) -> String {
+    let uri = request.uri();
+    uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string)
+}
+
+/// A path of a page of this gateway, below the gateway's address: the wanted one, where it is one.
+pub(super) fn return_path(public_url: &Url, wanted: Option<&str>) -> String {
+    let found = wanted.and_then(|wanted| {
+        let url = public_url.join(wanted).ok()?;
+        let path = url.path();
+        let is_page = path == "/ui" || path.starts_with("/ui/");
+        let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+        (is_page && url.origin() == public_url.origin()).then(|| format!("{path}{query}"))
+    });
+    found.unwrap_or_else(|| "/ui".to_owned())
 }
 
 /// `?name=value&…`; empty without pairs.
@@ -155,3 +228,21 @@ pub(super) fn query<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)>) -> Stri
 pub(super) fn path_segment(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
+
+/// A part of a page: a block of its template, with the fields of the page.
+macro_rules! part {
+    ($part:ident of $page:ident: $path:tt, $block:tt) => {
+        #[derive(askama::Template)]
+        #[template(path = $path, block = $block)]
+        struct $part<'p>(&'p $page);
+
+        impl std::ops::Deref for $part<'_> {
+            type Target = $page;
+
+            fn deref(&self) -> &$page {
+                self.0
+            }
+        }
+    };
+}
+pub(super) use part;

@@ -149,7 +149,7 @@ pub(super) async fn a_delivery_is_replayed_once_after_it_was_explained() {
     let path = format!("/ui/deliveries/{started}/replay");
     check_refusals(&gateway, &path).await;
     let viewer = signed_in(&gateway, VIEWER).await;
-    let explain = format!("/ui/deliveries/{started}?part=explain");
+    let explain = format!("/ui/deliveries/{started}/explain");
     let explained = page(&viewer, &gateway, &explain).await;
     for words in ["What would be decided now", "Nothing was changed", "unit-tests"] {
         assert!(explained.text.contains(words), "{words}: {}", explained.text);

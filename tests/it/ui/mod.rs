@@ -2,6 +2,7 @@
 
 mod actions;
 mod hostile;
+mod live;
 mod pages;
 mod sign_in;
 mod subjects;
@@ -48,6 +49,11 @@ fn pull_requests_are_listed_with_their_checks_page_by_page_on_postgres() {
     on_postgres(subjects::pull_requests_are_listed_with_their_checks_page_by_page);
 }
 
+#[test]
+fn open_pages_learn_what_has_changed_at_whichever_replica_on_postgres() {
+    on_postgres(live::open_pages_learn_what_has_changed_at_whichever_replica);
+}
+
 /// A browser in which whoever has this token has signed in.
 async fn signed_in(gateway: &Gateway, token: &str) -> Browser {
     let browser = Browser::new();
@@ -86,7 +92,15 @@ fn check_page(shown: &PageResponse, path: &str) {
     assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
     assert_eq!(header("referrer-policy"), "no-referrer", "{path}");
     if header("content-type").starts_with("text/html") {
-        for inline in ["<script", "<style", " style=", " onclick=", "javascript:\""] {
+        // A script is a file of the gateway; none stands in a page.
+        let scripts = shown.text.matches("<script").count();
+        assert_eq!(
+            scripts,
+            shown.text.matches("<script defer src=\"/ui/assets/").count(),
+            "{path}"
+        );
+        assert_eq!(scripts, shown.text.matches("\"></script>").count(), "{path}");
+        for inline in ["<style", " style=", " onclick=", "javascript:\""] {
             assert!(!shown.text.contains(inline), "{path} has {inline}: {}", shown.text);
         }
         assert!(shown.text.trim_end().ends_with("</html>"), "{path} is whole: {}", shown.text);
