@@ -14,6 +14,8 @@
 
 /// Each kind of CI against its fake: start, look up, poll, cancel, callback, refusals.
 mod adapters;
+/// The pages in a real browser.
+mod browser;
 /// A real Buildbot, through kind `http`.
 mod buildbot;
 /// Seeded faults at every neighbour, and afterwards no lost event, no run twice, all states final.

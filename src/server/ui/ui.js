@@ -95,8 +95,8 @@
   const concerns = ({ kinds }, kind, id) =>
     kinds.some((it) => it === kind || it === `${kind}:${id}` || (id === null && it.startsWith(`${kind}:`)));
 
-  const read = async (region) => {
-    if (region.isBusy || !source) { region.isDue = true; return; }
+  const read = async (region, isAsked = false) => {
+    if (region.isBusy || !(source || isAsked)) { region.isDue = true; return; }
     region.isBusy = true;
     region.isDue = false;
     const begun = performance.now();
@@ -148,6 +148,8 @@
     clearTimeout(again);
   };
   const lost = () => {
+    // Refused: who looks may not be signed in any more, which reading tells.
+    if (source?.readyState === EventSource.CLOSED) read(regions[0], true);
     stop();
     const text = `Not live since ${clock(heardAt + ahead)}`;
     if (label.textContent !== text) { show(text, "warn"); say(text); }
