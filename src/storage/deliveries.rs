@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::error::Error;
 use super::lease::{Claim, Commit, Lease, Versioned};
-use super::page::{Page, Paged};
+use super::page::{Between, Page, Paged};
 use crate::domain::check_outcome::CheckOutcome;
 use crate::domain::decision::{Decision, KnownPullRequest, KnownRef, Outcome, Source};
 use crate::domain::event::Repository;
@@ -116,6 +116,8 @@ pub struct DeliveryFilter {
     /// The key of what they are about (`domain::about`); those that wait for a decision are not
     /// found by it.
     pub about: Option<i64>,
+    /// When it was received.
+    pub between: Between,
 }
 
 /// Deliveries and the decisions about them.

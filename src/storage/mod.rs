@@ -44,7 +44,7 @@ pub use monitoring::{
     MinuteRow, Monitoring, PROBLEM_SHOWN_FOR, ProblemKey, ProblemRow, SeenProblems,
 };
 pub use options::{Engine, Migrate, Options, PostgresOptions, TlsMode};
-pub use page::{Page, Paged};
+pub use page::{Between, Page, Paged};
 pub use reconciliation::{
     ActiveHook, CATCH_UP_HOOK, CatchUpDelivery, HookRow, HookState, KnownRepository, PolicyRow,
     Reconciler, Reconciliation, SubscriptionFilter, SubscriptionRow, WatchRow, Watermark,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::error::Error;
 use super::lease::{Claim, Commit, Lease};
-use super::page::{Page, Paged};
+use super::page::{Between, Page, Paged};
 use crate::domain::id::RunId;
 use crate::domain::run::Run;
 use crate::domain::time::Timestamp;
@@ -61,6 +61,9 @@ pub struct RunFilter {
     pub commit: Option<String>,
     pub pull_request: Option<i64>,
     pub state: Option<String>,
+    pub ci: Option<String>,
+    /// When it was planned.
+    pub between: Between,
 }
 
 /// Runs. The statuses of a run are queued in the transaction that changes the run.

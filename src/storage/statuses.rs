@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::error::Error;
 use super::lease::{Claim, Commit, Lease};
-use super::page::{Page, Paged};
+use super::page::{Between, Page, Paged};
 use crate::domain::id::{RunId, StatusId};
 use crate::domain::slot::{Posted, Posting, StatusOutcome};
 use crate::domain::status::Status;
@@ -56,6 +56,8 @@ pub struct StatusFilter {
     pub organization: Option<String>,
     pub run: Option<RunId>,
     pub outcome: Option<String>,
+    /// When it was queued.
+    pub between: Between,
 }
 
 /// Statuses, and the slots that show them.

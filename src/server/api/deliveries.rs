@@ -36,6 +36,8 @@ impl Resource for Deliveries {
         "pull_request",
         "ref",
         "commit",
+        "since",
+        "until",
     ];
     type Source = dyn storage::Deliveries;
 
@@ -70,6 +72,7 @@ pub(in crate::server) fn filter(parameters: &Parameters) -> Result<DeliveryFilte
         outcome: parameters.parse_with("outcome", &outcomes, Outcome::parse)?,
         source: parameters.parse_with("source", &sources, Source::parse)?,
         about: about(parameters)?,
+        between: parameters.between()?,
     })
 }
 

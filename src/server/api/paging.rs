@@ -11,10 +11,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use crate::domain::time::Timestamp;
 use crate::server::problem::Problem;
-use crate::storage::{Page, Paged};
+use crate::storage::{Between, Page, Paged};
 
-const LIMIT: usize = 50;
+/// Rows of a page, where no other number is asked for.
+pub(in crate::server) const LIMIT: usize = 50;
 const LIMIT_MAX: usize = 500;
 
 /// The parameters of a request.
@@ -61,6 +63,13 @@ impl Parameters {
         self.parse_with(name, expected, |text| text.parse().ok())
     }
 
+    /// The times that `since` and `until` name.
+    pub(in crate::server) fn between(&self) -> Result<Between, Problem> {
+        let expected = "a time such as 2026-11-28T14:00:00Z, or a day";
+        let time = |name| self.parse_with(name, expected, time);
+        Ok(Between { since: time("since")?, until: time("until")? })
+    }
+
     /// Like [`Parameters::parse`], with another parser.
     pub(in crate::server) fn parse_with<T>(
         &self,
@@ -96,6 +105,14 @@ impl FromRequest for Page {
 fn parameters(request: &HttpRequest) -> Parameters {
     let pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
     Parameters(pairs.into_owned().collect())
+}
+
+/// A time, also as forms of browsers send it, without seconds; or the beginning of a day. All are
+/// in UTC where nothing else is said.
+fn time(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    let read = |end: &str| Timestamp::parse(&format!("{text}{end}"));
+    ["", ":00Z", "T00:00:00Z"].into_iter().find_map(read)
 }
 
 fn page(parameters: &Parameters) -> Result<Page, Problem> {

@@ -20,8 +20,17 @@ pub(in crate::server) struct Runs;
 impl Resource for Runs {
     const PATH: &'static str = "/v1/runs";
     const NAME: &'static str = "run";
-    const FILTERS: &'static [&'static str] =
-        &["organization", "check", "repository_id", "commit", "pull_request", "state"];
+    const FILTERS: &'static [&'static str] = &[
+        "organization",
+        "check",
+        "repository_id",
+        "commit",
+        "pull_request",
+        "state",
+        "ci",
+        "since",
+        "until",
+    ];
     type Source = dyn storage::Runs;
 
     async fn list(runs: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
@@ -44,6 +53,8 @@ pub(in crate::server) fn filter(parameters: &Parameters) -> Result<RunFilter, Pr
         commit: parameters.get("commit"),
         pull_request: parameters.parse("pull_request", "the number of a pull request")?,
         state: parameters.parse_with("state", "a state of a run", state)?,
+        ci: parameters.get("ci"),
+        between: parameters.between()?,
     })
 }
 

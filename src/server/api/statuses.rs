@@ -28,7 +28,7 @@ pub(in crate::server) struct Statuses;
 impl Resource for Statuses {
     const PATH: &'static str = "/v1/statuses";
     const NAME: &'static str = "status";
-    const FILTERS: &'static [&'static str] = &["organization", "run", "outcome"];
+    const FILTERS: &'static [&'static str] = &["organization", "run", "outcome", "since", "until"];
     type Source = dyn storage::Statuses;
 
     async fn list(statuses: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
@@ -48,6 +48,7 @@ pub(in crate::server) fn filter(parameters: &Parameters) -> Result<StatusFilter,
         organization: parameters.get("organization"),
         run: parameters.parse("run", "the id of a run")?,
         outcome: parameters.parse_with("outcome", &OUTCOMES.join(", "), outcome)?,
+        between: parameters.between()?,
     })
 }
 

@@ -97,6 +97,7 @@ struct SystemPage {
     rerun: Option<String>,
     findings: Option<Vec<Finding>>,
     newest: Table,
+    runs: String,
 }
 
 /// `GET /ui/ci/{name}`. With `look=now` the CI is asked, which starts nothing.
@@ -116,10 +117,9 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
         ProblemKind::parse(&row.key.1) == Some(ProblemKind::Ci) && row.key.2 == one.name
     };
     let problem = problems.into_iter().find(is_of_it);
-    let page = Page { limit: 200, before: None };
-    let mut newest = visit.state.deps.store.runs(RunFilter::default(), page).await?.items;
-    newest.retain(|run| run.ci == one.name);
-    newest.truncate(RUNS_MAX);
+    let filter = RunFilter { ci: Some(one.name.to_owned()), ..RunFilter::default() };
+    let page = Page { limit: RUNS_MAX, before: None };
+    let newest = visit.state.deps.store.runs(filter, page).await?.items;
     let name = one.name.to_owned();
     let can = |ability| if ability { "yes" } else { "no" };
     let errored = [("ci", name.as_str()), ("state", "errored")];
@@ -148,6 +148,7 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
             .then(|| visit.filtered(&format!("/ci/{}", path_segment(&name)), &[("look", "now")])),
         rerun: rerun.then(|| visit.filtered("/runs/rerun", &errored)),
         findings,
+        runs: visit.filtered("/runs", &[("ci", &name)]),
         newest: Table {
             caption: "The newest runs at this CI",
             columns: runs::COLUMNS.to_vec(),

@@ -32,16 +32,18 @@ const RUNS_MAX: usize = 20;
 pub(super) async fn list(visit: Visit, page: Page) -> Result<HttpResponse, Problem> {
     visit.check::<Deliveries>()?;
     let found = visit.state.deps.store.deliveries(filter(&visit.parameters)?, page).await?;
+    let mut fields = vec![
+        visit.organization_field(),
+        visit.choice("outcome", "Outcome", OUTCOMES),
+        visit.choice("source", "Told by", SOURCES),
+        visit.field("event_type", "Type of event"),
+    ];
+    fields.extend(visit.time_fields());
     Ok(visit.list::<Deliveries>(List {
         title: "Deliveries",
         path: "/deliveries",
         command: Some(("deliveries list", &["organization", "outcome"])),
-        fields: vec![
-            visit.organization_field(),
-            visit.choice("outcome", "Outcome", OUTCOMES),
-            visit.choice("source", "Told by", SOURCES),
-            visit.field("event_type", "Type of event"),
-        ],
+        fields,
         columns: vec!["Outcome", "Event", "Received", "Told by", "Runs", "Decided in", "Reason"],
         rows: found.items.iter().map(|delivery| row(&visit, delivery)).collect(),
         next: found.next,

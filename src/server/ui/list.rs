@@ -5,7 +5,7 @@ use askama::Template;
 
 use super::cell::{Row, Table};
 use super::visit::{Visit, part, query};
-use crate::server::api::paging::cursor;
+use crate::server::api::paging::{LIMIT, cursor};
 use crate::server::api::resource::Resource;
 use crate::server::html::{Frame, Twins};
 use crate::server::problem::Problem;
@@ -33,6 +33,8 @@ pub(super) struct Field {
     name: &'static str,
     label: &'static str,
     value: String,
+    /// Of the field in HTML.
+    kind: &'static str,
     /// The only values that it may have; any where there are none.
     options: Vec<String>,
 }
@@ -49,6 +51,8 @@ struct ListPage {
     table: Table,
     empty: &'static str,
     older: Option<String>,
+    /// Whether as many rows were looked at as are for one page, before it was full.
+    is_cut: bool,
 }
 
 part!(ListPart of ListPage: "list.html", "list");
@@ -67,7 +71,18 @@ impl Visit {
         options: impl IntoIterator<Item = impl Into<String>>,
     ) -> Field {
         let options = options.into_iter().map(Into::into).collect();
-        Field { name, label, value: self.parameters.get(name).unwrap_or_default(), options }
+        let value = self.parameters.get(name).unwrap_or_default();
+        Field { name, label, value, kind: "text", options }
+    }
+
+    /// The filters by time.
+    pub(super) fn time_fields(&self) -> [Field; 2] {
+        [("since", "From (UTC)"), ("until", "Before (UTC)")].map(|(name, label)| {
+            let field = self.field(name, label);
+            // Browsers show nothing in a field for times that holds one in another form.
+            let is_short = field.value.is_empty() || field.value.len() == "2026-11-28T14:00".len();
+            Field { kind: if is_short { "datetime-local" } else { "text" }, ..field }
+        })
     }
 
     /// The filter by organization.
@@ -107,6 +122,8 @@ impl Visit {
             let pairs = pairs().chain(limit).chain([("cursor", cursor)]);
             self.href(&format!("{}{}", list.path, query(pairs)))
         });
+        let limit = limit.as_ref().and_then(|limit| limit.parse().ok()).unwrap_or(LIMIT);
+        let is_cut = older.is_some() && list.rows.len() < limit;
         let page = ListPage {
             frame: self.frame(list.title, list.path, Twins { api, command }),
             fields: list.fields,
@@ -115,6 +132,7 @@ impl Visit {
             table: Table { caption: list.title, columns: list.columns, rows: list.rows },
             empty: if set.is_empty() { list.empty } else { "Nothing matches the filters." },
             older,
+            is_cut,
         };
         self.answer(&page, &[("list", &ListPart(&page))])
     }

@@ -34,18 +34,21 @@ pub(super) const COLUMNS: [&str; 8] =
 pub(super) async fn list(visit: Visit, page: Page) -> Result<HttpResponse, Problem> {
     visit.check::<Runs>()?;
     let found = visit.state.deps.store.runs(filter(&visit.parameters)?, page).await?;
+    let mut fields = vec![
+        visit.organization_field(),
+        visit.choice("state", "State", State::ALL.map(State::as_str)),
+        visit.field("check", "Check"),
+        visit.field("pull_request", "Pull request"),
+        visit.field("commit", "Commit"),
+        visit.field("repository_id", "Repository (GUID)"),
+        visit.field("ci", "CI"),
+    ];
+    fields.extend(visit.time_fields());
     Ok(visit.list::<Runs>(List {
         title: "Runs",
         path: "/runs",
         command: Some(("runs list", &["organization", "state", "check"])),
-        fields: vec![
-            visit.organization_field(),
-            visit.choice("state", "State", State::ALL.map(State::as_str)),
-            visit.field("check", "Check"),
-            visit.field("pull_request", "Pull request"),
-            visit.field("commit", "Commit"),
-            visit.field("repository_id", "Repository (GUID)"),
-        ],
+        fields,
         columns: COLUMNS.to_vec(),
         rows: found.items.iter().map(|run| row(&visit, run)).collect(),
         next: found.next,

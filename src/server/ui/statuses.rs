@@ -19,15 +19,17 @@ pub(super) const COLUMNS: [&str; 7] =
 pub(super) async fn list(visit: Visit, page: Page) -> Result<HttpResponse, Problem> {
     visit.check::<Statuses>()?;
     let found = visit.state.deps.store.statuses(filter(&visit.parameters)?, page).await?;
+    let mut fields = vec![
+        visit.organization_field(),
+        visit.choice("outcome", "Outcome", OUTCOMES),
+        visit.field("run", "Run"),
+    ];
+    fields.extend(visit.time_fields());
     Ok(visit.list::<Statuses>(List {
         title: "Statuses",
         path: "/statuses",
         command: None,
-        fields: vec![
-            visit.organization_field(),
-            visit.choice("outcome", "Outcome", OUTCOMES),
-            visit.field("run", "Run"),
-        ],
+        fields,
         columns: COLUMNS.to_vec(),
         rows: found.items.iter().map(|status| row(&visit, status)).collect(),
         next: found.next,

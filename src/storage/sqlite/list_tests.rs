@@ -12,7 +12,8 @@ use super::runs::list::run_search;
 use super::statuses::list::status_search;
 use crate::domain::decision::{Outcome, Source};
 use crate::domain::id::RunId;
-use crate::storage::{DeliveryFilter, Migrate, Page, RunFilter, StatusFilter};
+use crate::domain::time::Timestamp;
+use crate::storage::{Between, DeliveryFilter, Migrate, Page, RunFilter, StatusFilter};
 
 fn database() -> Connection {
     let db = Connection::open_in_memory().unwrap();
@@ -22,7 +23,7 @@ fn database() -> Connection {
 
 /// The query plan for the keys.
 fn plan(db: &Connection, keys: &Keys) -> String {
-    let sql = format!("EXPLAIN QUERY PLAN {}", keys.sql());
+    let sql = format!("EXPLAIN QUERY PLAN {}", keys.sql(false));
     let mut statement = db.prepare(&sql).unwrap();
     let lines = statement.raw_query();
     let lines: Vec<String> = lines.mapped(|row| row.get(3)).collect::<Result<_, _>>().unwrap();
@@ -199,4 +200,29 @@ fn a_run_that_is_not_among_the_newest_is_found_by_an_index() {
     assert_eq!(numbers(quiet), (vec![3, 2], Some(2)));
     let contoso = RunFilter { organization: has("CONTOSO"), ..Default::default() };
     assert_eq!(numbers(contoso), (vec![5, 4], None));
+}
+
+#[test]
+fn rows_of_other_times_are_not_read() {
+    let db = database();
+    let count = 3 * MISSES_MAX;
+    insert(&db, "busy", count);
+    // A minute apart.
+    db.execute("UPDATE delivery SET received_at = id * 60000000", []).unwrap();
+    let minute =
+        |number: usize| Some(Timestamp::from_micros(i64::try_from(number).unwrap() * 60_000_000));
+    let found = |organization: &str, since: Option<Timestamp>, until: Option<Timestamp>| {
+        let between = Between { since, until };
+        let filter =
+            DeliveryFilter { organization: has(organization), between, ..Default::default() };
+        let found = deliveries(&db, &filter, Page { limit: 3, before: None }).unwrap();
+        (found.items.iter().map(|one| one.id.0).collect::<Vec<_>>(), found.next)
+    };
+    assert_eq!(found("busy", None, minute(100)), (vec![99, 98, 97], Some(97)));
+    assert_eq!(found("busy", minute(98), minute(100)), (vec![99, 98], None));
+    let newest = i64::try_from(count).unwrap();
+    assert_eq!(found("busy", minute(count), None), (vec![newest], None));
+    // Nothing is left to look at, so there is no next page.
+    assert_eq!(found("quiet", minute(count - 100), None), (vec![], None));
+    assert_eq!(found("quiet", None, None).1, Some(newest - 1_999));
 }

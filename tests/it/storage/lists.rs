@@ -3,7 +3,9 @@
 use azdo_gateway::domain::decision::{Outcome, Source};
 use azdo_gateway::domain::run::{Run, State};
 use azdo_gateway::domain::status::Shown;
-use azdo_gateway::storage::{Backlog, Commit, DeliveryFilter, Page, RunFilter, StatusFilter};
+use azdo_gateway::storage::{
+    Backlog, Between, Commit, DeliveryFilter, Page, RunFilter, StatusFilter,
+};
 
 use super::{Bench, at, claim, make};
 use make::HookCall;
@@ -119,6 +121,81 @@ async fn statuses_are_found_by_every_filter() {
         assert_eq!(bench.store.status(other).await.unwrap().unwrap().queued_at, at(1));
         let unknown = azdo_gateway::domain::id::StatusId(99);
         assert!(bench.store.status(unknown).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn rows_are_found_by_their_time_from_one_moment_on_and_before_another() {
+    // Seconds of ten rows, two hours apart.
+    let hours = |number: i64| number * 7_200;
+    let between = |since: Option<i64>, until: Option<i64>| Between {
+        since: since.map(at),
+        until: until.map(at),
+    };
+    for bench in Bench::all().await {
+        let run = |number: i64| {
+            let created_at = at(hours(number));
+            let id = u128::try_from(number + 1).unwrap();
+            let ci = if number < 5 { "builder" } else { "other" };
+            Run { created_at, ci: ci.into(), ..make::push_run(id, &number.to_string(), 'b') }
+        };
+        // One more delivery, before the others.
+        bench.plan(99, &(0..10).map(run).collect::<Vec<_>>()).await;
+        for number in 0..10 {
+            let received_at = at(hours(number));
+            let call = HookCall { received_at, ..make::delivery(number) };
+            bench.accept(call).await.unwrap();
+            let status = make::status(&format!("scan-{number}"), 'a', Shown::Pending);
+            bench.store.queue_status(status, received_at).await.unwrap();
+        }
+        let all = Page { limit: 99, before: None };
+        for (since, until, expected) in [
+            (None, None, 0..10),
+            (Some(hours(3)), None, 3..10),
+            (Some(hours(3) + 1), None, 4..10),
+            (None, Some(hours(3)), 0..3),
+            (None, Some(hours(3) + 1), 0..4),
+            (Some(hours(3)), Some(hours(7)), 3..7),
+            (Some(hours(7)), Some(hours(3)), 0..0),
+            (Some(hours(10)), None, 0..0),
+            (None, Some(hours(0)), 0..0),
+            (Some(hours(0)), Some(hours(10)), 0..10),
+        ] {
+            let between = between(since, until);
+            let moments: Vec<_> = expected.rev().map(|number| at(hours(number))).collect();
+            let filter = DeliveryFilter { between, ..Default::default() };
+            let found = bench.store.deliveries(filter, all).await.unwrap();
+            assert_eq!(found.next, None);
+            let mut found: Vec<_> = found.items.into_iter().map(|one| one.received_at).collect();
+            if moments.last() == Some(&at(0)) {
+                assert_eq!(found.pop(), Some(at(0)), "the one that planned the runs");
+            }
+            assert_eq!(found, moments, "deliveries {between:?}");
+            let filter = StatusFilter { between, ..Default::default() };
+            let found = bench.store.statuses(filter, all).await.unwrap().items;
+            let found: Vec<_> = found.into_iter().filter(|one| one.status.run.is_none()).collect();
+            let found: Vec<_> = found.into_iter().map(|one| one.queued_at).collect();
+            assert_eq!(found, moments, "statuses {between:?}");
+            let filter = RunFilter { between, ..Default::default() };
+            let found = bench.store.runs(filter, all).await.unwrap().items;
+            let found: Vec<_> = found.into_iter().map(|one| one.created_at).collect();
+            assert_eq!(found, moments, "runs {between:?}");
+        }
+        // With another filter, and page by page.
+        let between = between(Some(hours(2)), Some(hours(8)));
+        let mut page = Page { limit: 2, before: None };
+        let mut checks = Vec::new();
+        loop {
+            let ci = Some("builder".to_owned());
+            let filter = RunFilter { between, ci, ..Default::default() };
+            let found = bench.store.runs(filter, page).await.unwrap();
+            checks.extend(found.items.into_iter().map(|one| one.check));
+            page.before = found.next;
+            if found.next.is_none() {
+                break;
+            }
+        }
+        assert_eq!(checks, ["4", "3", "2"]);
     }
 }
 

@@ -118,6 +118,11 @@ async fn what_cannot_be_understood_or_is_not_there_is_said_alike() {
         ("/ui/runs?colour=red", "there are limit, cursor, organization, check"),
         ("/ui/runs?state=green", "a state of a run is needed"),
         ("/ui/runs?pull_request=x", "the number of a pull request is needed"),
+        ("/ui/runs?since=yesterday", "a time such as 2026-11-28T14:00:00Z, or a day is needed"),
+        ("/ui/deliveries?until=2026-13-01", "a time such as"),
+        ("/ui/statuses?since=2026-11-28T25:00", "a time such as"),
+        ("/ui/audit?since=2026-11-28", "unknown parameter"),
+        ("/ui/deliveries?ci=builder", "unknown parameter"),
         ("/ui/runs?limit=0", "a number from 1 to 500"),
         ("/ui/runs?limit=100000", "a number from 1 to 500"),
         ("/ui/runs?cursor=%F0", "what an earlier answer gave"),
@@ -172,6 +177,36 @@ async fn lists_lead_to_what_is_older_with_their_filters() {
     let runs = |text: &str| text.matches("<tr id=\"run-").count();
     assert_eq!((runs(&first.text), runs(&second.text)), (1, 1));
     assert_ne!(first.text, second.text);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_limited_to_a_time_and_a_ci() {
+    let env = Env::new(4207);
+    let gateway = Gateway::start(&env).await;
+    let (id, commit) = env.open("topic");
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    let browser = signed_in(&gateway, VIEWER).await;
+    let rows = |text: &str| text.matches("<tr id=\"").count();
+    for list in ["runs", "deliveries", "statuses"] {
+        for (filter, is_shown) in [
+            ("since=2000-01-01", true),
+            ("since=2000-01-01T00:00&until=2999-12-31T23:59", true),
+            ("since=2999-01-01T00:00:00%2B01:00", false),
+            ("until=2000-01-01T00:00:00Z", false),
+        ] {
+            let path = format!("/ui/{list}?{filter}");
+            let shown = page(&browser, &gateway, &path).await;
+            assert_eq!(rows(&shown.text) > 0, is_shown, "{path}: {}", shown.text);
+            let items = gateway.api.items(&format!("/v1/{list}?{filter}")).await;
+            assert_eq!(!items.is_empty(), is_shown, "{path}");
+        }
+        let shown = page(&browser, &gateway, &format!("/ui/{list}?since=2000-01-01T00:00")).await;
+        let field = "<input name=\"since\" type=\"datetime-local\" value=\"2000-01-01T00:00\"";
+        assert!(shown.text.contains(field), "{}", shown.text);
+    }
+    assert_eq!(gateway.api.items("/v1/runs?ci=builder").await.len(), 1);
+    assert_eq!(gateway.api.items("/v1/runs?ci=other").await.len(), 0);
     gateway.stop().await;
 }
 

@@ -10,6 +10,7 @@ use crate::storage::postgres::engine::db::{Db, params};
 use crate::storage::postgres::engine::failure::Failure;
 use crate::storage::postgres::engine::rows::{from_json, get, parsed, time, time_maybe};
 use crate::storage::postgres::engine::search::{Keys, Search, Where};
+use crate::storage::postgres::engine::times::Times;
 use crate::storage::{Delivery, DeliveryFilter, Page, Paged};
 
 const DELIVERY: &str = "SELECT delivery.id, delivery.organization, hook, source, received_at,
@@ -75,8 +76,11 @@ const USUAL_TYPES: [&str; 5] = [
     "ms.vss-code.git-pullrequest-comment-event",
 ];
 
+const TIMES: Times = Times { table: "delivery", key: "id", at: "received_at" };
+
 fn delivery_search(filter: &DeliveryFilter) -> Search {
-    let DeliveryFilter { organization, event_type, outcome, source, about } = filter.clone();
+    let DeliveryFilter { organization, event_type, outcome, source, about, between } =
+        filter.clone();
     let all = Keys::all("delivery", "id");
     let is_pending = outcome == Some(Outcome::Pending);
     let rare_source = source.filter(|source| *source != Source::Hook);
@@ -98,6 +102,16 @@ fn delivery_search(filter: &DeliveryFilter) -> Search {
         .and("lower(delivery.organization) = lower(?)", organization)
         .and("event_type = ?", event_type)
         .and("decision.outcome = ?", decided)
-        .and("source = ?", source.map(|source| source.as_str()));
-    Search { select: DELIVERY, key: "delivery.id", keys, fallback: None, wanted }
+        .and("source = ?", source.map(|source| source.as_str()))
+        .and("received_at >= ?", between.since_us())
+        .and("received_at < ?", between.until_us());
+    Search {
+        select: DELIVERY,
+        key: "delivery.id",
+        keys,
+        fallback: None,
+        wanted,
+        times: TIMES,
+        between,
+    }
 }

@@ -10,4 +10,5 @@ pub(super) mod pool;
 pub(super) mod rows;
 pub(super) mod schema;
 pub(super) mod search;
+pub(super) mod times;
 pub(super) mod tls;

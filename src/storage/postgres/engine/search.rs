@@ -16,10 +16,11 @@ use tokio_postgres::Row;
 use super::db::{Db, Param, param, text};
 use super::failure::Failure;
 use super::rows::{get, limit};
-use crate::storage::{Page, Paged};
+use super::times::Times;
+use crate::storage::{Between, Page, Paged};
 
 /// Rows that are read for one page.
-pub(crate) const ROWS_MAX: usize = 20_000;
+pub(crate) const ROWS_MAX: usize = 2_000;
 
 /// A value that a column is compared with.
 #[derive(Clone, Debug)]
@@ -121,11 +122,15 @@ impl Keys {
         self
     }
 
-    /// Adds the statement that selects the keys after `page.before`, without a limit.
-    fn push_to(&self, statement: &mut Statement, page: Page) {
+    /// Adds the statement that selects the keys after `page.before`, down to the first one that is
+    /// wanted, without a limit.
+    fn push_to(&self, statement: &mut Statement, page: Page, first: Option<i64>) {
         let Self { from, key, found } = self;
         let select = format!("SELECT {key} AS key FROM {from} WHERE {key} < ?");
         statement.push(&select, &[before(page)]);
+        if let Some(first) = first {
+            statement.push(&format!(" AND {key} >= ?"), &[first.into()]);
+        }
         statement.push_conditions(found);
         statement.push(&format!(" ORDER BY {key} DESC"), &[]);
     }
@@ -143,6 +148,9 @@ pub(crate) struct Search {
     pub(crate) fallback: Option<Keys>,
     /// The conditions that every row has to meet.
     pub(crate) wanted: Where,
+    pub(crate) times: Times,
+    /// The times that are wanted, which `wanted` has as well: keys of others are not read.
+    pub(crate) between: Between,
 }
 
 impl Search {
@@ -153,10 +161,21 @@ impl Search {
         page: Page,
         read: fn(&Row) -> Result<T, Failure>,
     ) -> Result<Paged<T>, Failure> {
-        let (found, is_cut) = self.find(db, &self.keys, page, read).await?;
+        let first = self.key_of(db, self.between.first_us()).await?;
+        let end = self.key_of(db, self.between.end_us()).await?;
+        let before = [page.before, end].into_iter().flatten().min();
+        let page = Page { before, ..page };
+        let (found, is_cut) = self.find(db, &self.keys, page, first, read).await?;
         match &self.fallback {
-            Some(fallback) if is_cut => Ok(self.find(db, fallback, page, read).await?.0),
+            Some(fallback) if is_cut => Ok(self.find(db, fallback, page, first, read).await?.0),
             _ => Ok(found),
+        }
+    }
+
+    async fn key_of(&self, db: &Db, at_us: Option<i64>) -> Result<Option<i64>, Failure> {
+        match at_us {
+            Some(at_us) => self.times.first_key(db, at_us).await.map(Some),
+            None => Ok(None),
         }
     }
 
@@ -166,15 +185,16 @@ impl Search {
         db: &Db,
         keys: &Keys,
         page: Page,
+        first: Option<i64>,
         read: fn(&Row) -> Result<T, Failure>,
     ) -> Result<(Paged<T>, bool), Failure> {
-        let rows = self.statement(keys, page).rows(db).await?;
+        let rows = self.statement(keys, page, first).rows(db).await?;
         let (items, next) = items(&rows, page, read)?;
         if next.is_some() {
             return Ok((Paged { items, next }, false));
         }
         let mut of_last = Statement::default();
-        keys.push_to(&mut of_last, page);
+        keys.push_to(&mut of_last, page, first);
         of_last.push(&format!(" OFFSET {} LIMIT 1", ROWS_MAX - 1), &[]);
         let last = of_last.rows(db).await?;
         let next = last.first().map(|row| get(row, 0)).transpose()?;
@@ -183,11 +203,11 @@ impl Search {
 
     /// Reads keys until the page is full. The inner `LIMIT 1` makes the database look up one row
     /// after the other; joined in another way, all keys would be read for each page.
-    fn statement(&self, keys: &Keys, page: Page) -> Statement {
+    fn statement(&self, keys: &Keys, page: Page, first: Option<i64>) -> Statement {
         let Self { select, key, wanted, .. } = self;
         let mut statement = Statement::default();
         statement.push("SELECT item.* FROM (", &[]);
-        keys.push_to(&mut statement, page);
+        keys.push_to(&mut statement, page, first);
         statement.push(&format!(" LIMIT {ROWS_MAX}) AS found CROSS JOIN LATERAL ({select}"), &[]);
         statement.push(&format!(" WHERE {key} = found.key"), &[]);
         statement.push_conditions(wanted);
@@ -263,13 +283,15 @@ mod tests {
             wanted: Where::default()
                 .and("check_key = ?", None::<i64>)
                 .and("lower(organization) = lower(?)", Some("fabrikam\0")),
+            times: Times { table: "run", key: "number", at: "updated_at" },
+            between: Between::default(),
         };
         let page = Page { limit: 2, before: None };
-        let statement = search.statement(&search.keys, page);
+        let statement = search.statement(&search.keys, page, None);
         assert_eq!(
             statement.sql,
             "SELECT item.* FROM (SELECT number AS key FROM run WHERE number < $1 \
-             AND state = $2 ORDER BY number DESC LIMIT 20000) AS found \
+             AND state = $2 ORDER BY number DESC LIMIT 2000) AS found \
              CROSS JOIN LATERAL (SELECT run.number FROM run WHERE run.number = found.key \
              AND lower(organization) = lower($3) LIMIT 1) AS item ORDER BY found.key DESC LIMIT $4"
         );

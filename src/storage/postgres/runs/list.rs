@@ -5,6 +5,7 @@ use crate::storage::postgres::engine::db::Db;
 use crate::storage::postgres::engine::failure::Failure;
 use crate::storage::postgres::engine::rows::run;
 use crate::storage::postgres::engine::search::{Keys, Search, Where};
+use crate::storage::postgres::engine::times::Times;
 use crate::storage::{Page, Paged, RunFilter};
 
 pub(super) async fn runs(db: &Db, filter: &RunFilter, page: Page) -> Result<Paged<Run>, Failure> {
@@ -35,8 +36,18 @@ const OF_ORGANIZATION: &str = "(SELECT DISTINCT organization AS name FROM reposi
     CROSS JOIN LATERAL
         (SELECT number FROM run WHERE run.organization = known.name OFFSET 0) AS run";
 
+/// When a run was planned, in microseconds.
+macro_rules! planned_at {
+    () => {
+        "(extract(epoch FROM (body::json ->> 'created_at')::timestamptz) * 1000000)::bigint"
+    };
+}
+
+const TIMES: Times = Times { table: "run", key: "number", at: planned_at!() };
+
 fn run_search(filter: &RunFilter) -> Search {
-    let RunFilter { organization, check, repository, commit, pull_request, state } = filter.clone();
+    let RunFilter { organization, check, repository, commit, pull_request, state, ci, between } =
+        filter.clone();
     let all = || Keys::all("run", "number");
     let of = |state: &str| State::parse(state);
     let mut fallback = None;
@@ -69,7 +80,10 @@ fn run_search(filter: &RunFilter) -> Search {
         .and("body::json #>> '{repository,id}' = ?", repository)
         .and("body::json ->> 'commit' = ?", commit)
         .and("(body::json #>> '{pull_request,id}')::bigint = ?", pull_request)
-        .and("state = ?", state);
+        .and("state = ?", state)
+        .and("body::json ->> 'ci' = ?", ci)
+        .and(concat!(planned_at!(), " >= ?"), between.since_us())
+        .and(concat!(planned_at!(), " < ?"), between.until_us());
     let select = "SELECT run.number, revision, body FROM run";
-    Search { select, key: "run.number", keys, fallback, wanted }
+    Search { select, key: "run.number", keys, fallback, wanted, times: TIMES, between }
 }

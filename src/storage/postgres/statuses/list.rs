@@ -8,6 +8,7 @@ use crate::storage::postgres::engine::db::{Db, params};
 use crate::storage::postgres::engine::failure::Failure;
 use crate::storage::postgres::engine::rows::{get, json, parsed, time, time_maybe};
 use crate::storage::postgres::engine::search::{Keys, Search, Where};
+use crate::storage::postgres::engine::times::Times;
 use crate::storage::{Page, Paged, StatusFilter, StatusRow};
 
 const STATUS: &str = "SELECT status.id, body, queued_at, posted_at, outcome, reason FROM status";
@@ -43,8 +44,10 @@ const WAITING: &str = "(SELECT id FROM status WHERE outcome = 'queued' OFFSET 0)
 
 const IS_RARE_OUTCOME: &str = "outcome = ? AND outcome IN ('refused', 'unchanged')";
 
+const TIMES: Times = Times { table: "status", key: "id", at: "queued_at" };
+
 fn status_search(filter: &StatusFilter) -> Search {
-    let StatusFilter { organization, run, outcome } = filter.clone();
+    let StatusFilter { organization, run, outcome, between } = filter.clone();
     let run = run.map(|run| run.0.as_bytes().to_vec());
     let all = Keys::all("status", "id");
     let keys = match (&run, outcome.as_deref()) {
@@ -56,6 +59,8 @@ fn status_search(filter: &StatusFilter) -> Search {
     let wanted = Where::default()
         .and("lower(organization) = lower(?)", organization)
         .and("run = ?", run)
-        .and("outcome = ?", outcome);
-    Search { select: STATUS, key: "status.id", keys, fallback: None, wanted }
+        .and("outcome = ?", outcome)
+        .and("queued_at >= ?", between.since_us())
+        .and("queued_at < ?", between.until_us());
+    Search { select: STATUS, key: "status.id", keys, fallback: None, wanted, times: TIMES, between }
 }

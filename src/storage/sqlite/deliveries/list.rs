@@ -7,6 +7,7 @@ use crate::domain::delivery::PENDING_REASON;
 use crate::domain::id::{DeliveryId, RunId};
 use crate::storage::sqlite::engine::rows::{from_json, parsed, time, time_maybe};
 use crate::storage::sqlite::engine::search::{Keys, Search, Where};
+use crate::storage::sqlite::engine::times::Times;
 use crate::storage::{Delivery, DeliveryFilter, Page, Paged};
 
 const DELIVERY: &str = "SELECT delivery.id, delivery.organization, hook, source, received_at,
@@ -73,8 +74,11 @@ const USUAL_TYPES: [&str; 5] = [
     "ms.vss-code.git-pullrequest-comment-event",
 ];
 
+const TIMES: Times = Times { table: "delivery", key: "id", at: "received_at" };
+
 pub(in crate::storage::sqlite) fn delivery_search(filter: &DeliveryFilter) -> Search {
-    let DeliveryFilter { organization, event_type, outcome, source, about } = filter.clone();
+    let DeliveryFilter { organization, event_type, outcome, source, about, between } =
+        filter.clone();
     let all = Keys::all("delivery", "id");
     let is_pending = outcome == Some(Outcome::Pending);
     let rare_source = source.filter(|source| *source != Source::Hook);
@@ -99,7 +103,9 @@ pub(in crate::storage::sqlite) fn delivery_search(filter: &DeliveryFilter) -> Se
         .and("organization = ? COLLATE NOCASE", organization)
         .and("event_type = ?", event_type)
         .and("(SELECT outcome FROM decision WHERE decision.delivery = delivery.id) = ?", decided)
-        .and("source = ?", source.map(|source| source.as_str().to_owned()));
+        .and("source = ?", source.map(|source| source.as_str().to_owned()))
+        .and("received_at >= ?", between.since_us())
+        .and("received_at < ?", between.until_us());
     let matches = "SELECT 1 FROM delivery WHERE id = ?";
-    Search { matches, keys, fallback: None, wanted }
+    Search { matches, keys, fallback: None, wanted, times: TIMES, between }
 }

@@ -11,4 +11,5 @@ pub(super) mod readers;
 pub(super) mod rows;
 pub(super) mod schema;
 pub(super) mod search;
+pub(super) mod times;
 pub(super) mod writer;

@@ -8,10 +8,11 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, ToSql, params_from_iter};
 
 use super::rows::limit;
-use crate::storage::{Page, Paged};
+use super::times::Times;
+use crate::storage::{Between, Page, Paged};
 
 /// Rows that are read for one page and do not match.
-pub(crate) const MISSES_MAX: usize = 20_000;
+pub(crate) const MISSES_MAX: usize = 2_000;
 
 /// Conditions joined by AND, with their values.
 #[derive(Clone, Debug, Default)]
@@ -85,11 +86,13 @@ impl Keys {
         self
     }
 
-    pub(crate) fn sql(&self) -> String {
+    /// With `has_first` the last parameter is the first key that is wanted.
+    pub(crate) fn sql(&self, has_first: bool) -> String {
         let Self { from, key, found } = self;
-        let before = format!("{key} < ?");
-        let conditions: Vec<&str> =
-            found.conditions.iter().copied().chain([before.as_str()]).collect();
+        let (before, first) = (format!("{key} < ?"), format!("{key} >= ?"));
+        let first = has_first.then_some(first.as_str());
+        let conditions = found.conditions.iter().copied();
+        let conditions: Vec<&str> = conditions.chain([before.as_str()]).chain(first).collect();
         let conditions = conditions.join(" AND ");
         format!("SELECT {key} FROM {from} WHERE {conditions} ORDER BY {key} DESC")
     }
@@ -112,6 +115,9 @@ pub(crate) struct Search {
     pub(crate) fallback: Option<Keys>,
     /// The conditions that every row has to meet.
     pub(crate) wanted: Where,
+    pub(crate) times: Times,
+    /// The times that are wanted, which `wanted` has as well: keys of others are not read.
+    pub(crate) between: Between,
 }
 
 impl Search {
@@ -122,18 +128,30 @@ impl Search {
         page: Page,
         read: impl Fn(i64) -> rusqlite::Result<Option<T>>,
     ) -> rusqlite::Result<Paged<T>> {
-        let mut found = self.find(db, &self.keys, page)?;
+        let key_of = |at_us: Option<i64>| at_us.map(|at_us| self.times.first_key(db, at_us));
+        let first = key_of(self.between.first_us()).transpose()?;
+        let end = key_of(self.between.end_us()).transpose()?;
+        let before = [page.before, end].into_iter().flatten().min();
+        let page = Page { before, ..page };
+        let mut found = self.find(db, &self.keys, page, first)?;
         if let Some(fallback) = self.fallback.as_ref().filter(|_| found.is_cut) {
-            found = self.find(db, fallback, page)?;
+            found = self.find(db, fallback, page, first)?;
         }
         let items = found.keys.into_iter().map(read).filter_map(Result::transpose);
         Ok(Paged { items: items.collect::<Result<_, _>>()?, next: found.next })
     }
 
-    fn find(&self, db: &Connection, keys: &Keys, page: Page) -> rusqlite::Result<Found> {
+    fn find(
+        &self,
+        db: &Connection,
+        keys: &Keys,
+        page: Page,
+        first: Option<i64>,
+    ) -> rusqlite::Result<Found> {
         let before = page.before.unwrap_or(i64::MAX);
-        let values = keys.found.values.iter().cloned().chain([before.into()]);
-        let mut of_keys = db.prepare_cached(&keys.sql())?;
+        let ends = [before.into()].into_iter().chain(first.map(Value::from));
+        let values = keys.found.values.iter().cloned().chain(ends);
+        let mut of_keys = db.prepare_cached(&keys.sql(first.is_some()))?;
         let mut rows = of_keys.query(params_from_iter(values))?;
         let conditions: String =
             self.wanted.conditions.iter().map(|one| format!(" AND {one}")).collect();

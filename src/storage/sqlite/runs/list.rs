@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::domain::run::{Run, State};
 use crate::storage::sqlite::engine::rows::run;
 use crate::storage::sqlite::engine::search::{Keys, Search, Where};
+use crate::storage::sqlite::engine::times::Times;
 use crate::storage::{Page, Paged, RunFilter};
 
 pub(super) fn runs(
@@ -38,8 +39,19 @@ const IS_WITHOUT_SUCCESS: &str = "state = ?
 const OF_ORGANIZATION: &str = "(SELECT DISTINCT organization AS name FROM repository) AS known
     CROSS JOIN run ON run.organization = known.name";
 
+/// When a run was planned, in microseconds.
+macro_rules! planned_at {
+    () => {
+        "CAST(round(unixepoch(json_extract(body, '$.created_at'), 'subsec') * 1000) \
+         AS INTEGER) * 1000"
+    };
+}
+
+const TIMES: Times = Times { table: "run", key: "number", at: planned_at!() };
+
 pub(in crate::storage::sqlite) fn run_search(filter: &RunFilter) -> Search {
-    let RunFilter { organization, check, repository, commit, pull_request, state } = filter.clone();
+    let RunFilter { organization, check, repository, commit, pull_request, state, ci, between } =
+        filter.clone();
     let all = || Keys::all("run", "number");
     let of = |state: &str| State::parse(state);
     let mut fallback = None;
@@ -73,6 +85,16 @@ pub(in crate::storage::sqlite) fn run_search(filter: &RunFilter) -> Search {
         .and("json_extract(body, '$.repository.id') = ?", repository)
         .and("json_extract(body, '$.commit') = ?", commit)
         .and("json_extract(body, '$.pull_request.id') = ?", pull_request)
-        .and("state = ?", state);
-    Search { matches: "SELECT 1 FROM run WHERE number = ?", keys, fallback, wanted }
+        .and("state = ?", state)
+        .and("json_extract(body, '$.ci') = ?", ci)
+        .and(concat!(planned_at!(), " >= ?"), between.since_us())
+        .and(concat!(planned_at!(), " < ?"), between.until_us());
+    Search {
+        matches: "SELECT 1 FROM run WHERE number = ?",
+        keys,
+        fallback,
+        wanted,
+        times: TIMES,
+        between,
+    }
 }

@@ -6,6 +6,7 @@ use crate::domain::id::StatusId;
 use crate::domain::slot::StatusOutcome;
 use crate::storage::sqlite::engine::rows::{from_json, parsed, time, time_maybe};
 use crate::storage::sqlite::engine::search::{Keys, Search, Where};
+use crate::storage::sqlite::engine::times::Times;
 use crate::storage::{Page, Paged, StatusFilter, StatusRow};
 
 const STATUS: &str = "SELECT id, body, queued_at, posted_at, outcome, reason FROM status";
@@ -36,8 +37,10 @@ pub(super) fn statuses(
 
 const IS_RARE_OUTCOME: &str = "outcome = ? AND outcome IN ('refused', 'unchanged')";
 
+const TIMES: Times = Times { table: "status", key: "id", at: "queued_at" };
+
 pub(in crate::storage::sqlite) fn status_search(filter: &StatusFilter) -> Search {
-    let StatusFilter { organization, run, outcome } = filter.clone();
+    let StatusFilter { organization, run, outcome, between } = filter.clone();
     let run = run.map(|run| run.0.as_bytes().to_vec());
     let all = Keys::all("status", "id");
     let keys = match (&run, outcome.as_deref()) {
@@ -51,6 +54,15 @@ pub(in crate::storage::sqlite) fn status_search(filter: &StatusFilter) -> Search
     let wanted = Where::default()
         .and("organization = ? COLLATE NOCASE", organization)
         .and("run = ?", run)
-        .and("outcome = ?", outcome);
-    Search { matches: "SELECT 1 FROM status WHERE id = ?", keys, fallback: None, wanted }
+        .and("outcome = ?", outcome)
+        .and("queued_at >= ?", between.since_us())
+        .and("queued_at < ?", between.until_us());
+    Search {
+        matches: "SELECT 1 FROM status WHERE id = ?",
+        keys,
+        fallback: None,
+        wanted,
+        times: TIMES,
+        between,
+    }
 }
