@@ -88,6 +88,7 @@ impl Sample {
             is_cancellable: true,
             ci_concurrency: None,
             targets: Targets { pull_request: true, commit: true },
+            status_link: Default::default(),
             concurrency: None,
             timeout_ms: 0,
             verdict: Verdict::default(),

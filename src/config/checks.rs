@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::ci::{Kind, Sample, Template};
 use crate::domain::check::{Check, Forks, Patterns, Trigger};
 use crate::domain::follow::{Abilities, default_verdict};
-use crate::domain::run::{Targets, Verdict};
+use crate::domain::run::{StatusLink, Targets, Verdict};
 use crate::domain::summary;
 
 use super::references::{branch_patterns, file_patterns, reference, repository_patterns};
@@ -72,6 +72,7 @@ pub(super) fn read(sections: Vec<Section<'_>>, defined: &Defined<'_>) -> Read {
                 genre: status.genre,
                 organization: status.organization,
                 targets: status.targets,
+                status_link: status.link,
                 repositories: conditions.repositories,
                 on: conditions.on,
                 target_branches: conditions.target_branches,
@@ -110,6 +111,7 @@ struct Status {
     genre: String,
     organization: String,
     targets: Targets,
+    link: StatusLink,
 }
 
 fn status(
@@ -126,6 +128,7 @@ fn status(
         reference(&value, &defined.organizations, "[[organization]]", defined.has_all_organizations)
     });
     let targets = targets(section.value("statuses", "[\"pull_request\", \"commit\"]"));
+    let link = section.value("status_link", "\"ci\"").and_then(|value| value.word(&LINKS));
     let (name, genre, organization) = (name?, genre?, organization?);
     let context = (organization.to_lowercase(), genre.to_lowercase(), name.to_lowercase());
     let line = section.reader.line(section.offset);
@@ -143,8 +146,11 @@ fn status(
         return None;
     }
     contexts.push((context, line));
-    Some(Status { name: name.to_owned(), genre: genre.to_owned(), organization, targets })
+    let (name, genre) = (name.to_owned(), genre.to_owned());
+    Some(Status { name, genre, organization, targets, link: link.unwrap_or_default() })
 }
+
+const LINKS: [(&str, StatusLink); 2] = [("ci", StatusLink::Ci), ("run", StatusLink::Run)];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Target {

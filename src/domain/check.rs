@@ -13,7 +13,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use super::event::Repository;
 use super::pipeline_project::PipelineProject;
 use super::pull_request::PullRequest;
-use super::run::{Targets, Verdict};
+use super::run::{StatusLink, Targets, Verdict};
 
 /// The kind of event that starts a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,7 @@ pub struct Check {
     pub concurrency: Option<u32>,
     pub timeout: Duration,
     pub targets: Targets,
+    pub status_link: StatusLink,
     /// Who may end its runs by a report.
     pub verdict: Verdict,
     /// Name of the `[ci.…]` section that runs it.

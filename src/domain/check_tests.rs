@@ -34,6 +34,7 @@ pub(in crate::domain) fn check() -> Check {
         concurrency: None,
         timeout: Duration::from_secs(3_600),
         targets: Targets { pull_request: true, commit: false },
+        status_link: Default::default(),
         verdict: Verdict::Report,
         ci: "jenkins".into(),
         inputs: Default::default(),

@@ -44,6 +44,25 @@ pub enum Verdict {
     Poll,
 }
 
+/// Where the link of a status leads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusLink {
+    /// To the page at the CI while the run is there and after its result, where it gave one; to the
+    /// gateway's page otherwise.
+    #[default]
+    Ci,
+    /// Always to the gateway's page.
+    Run,
+}
+
+impl StatusLink {
+    /// Whether it is what runs were without it.
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Where the statuses of a run are posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Targets {
@@ -82,6 +101,8 @@ pub struct Run {
     #[serde(default)]
     pub ci_concurrency: Option<u32>,
     pub targets: Targets,
+    #[serde(default, skip_serializing_if = "StatusLink::is_default")]
+    pub status_link: StatusLink,
     /// Runs of the check that may be at the CI at the same time.
     pub concurrency: Option<u32>,
     pub timeout_ms: u64,
@@ -266,6 +287,14 @@ pub fn end(run: &Run, state: State, reason: String, now: Timestamp) -> Advance {
     Advance::To(Box::new(ended.with_step(What::Ended, now)))
 }
 
+/// The beginning of the reason of a rerun.
+const RERUN: &str = "rerun of ";
+
+/// Whether a person asked for this run, and no delivery.
+pub fn is_rerun(planned: &Step) -> bool {
+    planned.what == What::Planned && planned.words.starts_with(RERUN)
+}
+
 /// The rerun of a run: a new run, with a new idempotency key.
 pub fn rerun(run: &Run, id: RunId, who: &str, now: Timestamp) -> Run {
     let rerun = Run {
@@ -299,7 +328,7 @@ pub fn is_rerun_of(run: &Run, id: RunId) -> bool {
 }
 
 fn rerun_of(id: RunId) -> String {
-    format!("rerun of {id} by ")
+    format!("{RERUN}{id} by ")
 }
 
 /// The answer of a CI to the request to start a run.

@@ -30,6 +30,7 @@ pub(in crate::domain) fn run(state: State) -> Run {
         is_cancellable: false,
         ci_concurrency: None,
         targets: Targets { pull_request: true, commit: true },
+        status_link: Default::default(),
         concurrency: None,
         timeout_ms: 7_200_000,
         verdict: Verdict::Report,

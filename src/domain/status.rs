@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::check::Check;
 use super::id::RunId;
 use super::pull_request::PullRequest;
-use super::run::{Run, State};
+use super::run::{Run, State, StatusLink};
 use super::text::cut;
 
 /// Descriptions are cut at this many characters. Azure DevOps does not document its limit; 250 is
@@ -88,6 +88,7 @@ pub struct Status {
     pub context: Context,
     pub state: Shown,
     pub description: String,
+    /// None for the gateway's page of the run that it is about, if it is about one.
     pub url: Option<String>,
     /// The run that it is about; none for statuses without a run.
     pub run: Option<RunId>,
@@ -134,7 +135,7 @@ pub fn of(run: &Run) -> Vec<Status> {
             context: Context { genre: run.genre.clone(), name: run.check.clone() },
             state,
             description: cut(&description, DESCRIPTION_CHARS_MAX),
-            url: run.url.clone(),
+            url: url(run),
             run: Some(run.id),
         })
         .collect()
@@ -160,6 +161,13 @@ pub fn without_run(
         url: None,
         run: None,
     }
+}
+
+/// The page at the CI, while the CI has the word. What became of other runs is on the page of the
+/// gateway.
+fn url(run: &Run) -> Option<String> {
+    let has_word = matches!(run.state, State::Running | State::Succeeded | State::Failed);
+    run.url.clone().filter(|_| has_word && run.status_link == StatusLink::Ci)
 }
 
 /// State and description for a run. Never `notApplicable`: that would satisfy a policy without a

@@ -56,8 +56,11 @@ fn each_state_has_its_status() {
     for (state, expected, silent, said) in table {
         for status in of(&run(state)) {
             assert_eq!((status.state, status.description.as_str()), (expected, silent));
-            assert_eq!(status.url.as_deref(), Some("https://ci/9"));
+            let has_word = matches!(state, State::Running | State::Succeeded | State::Failed);
+            assert_eq!(status.url.as_deref(), has_word.then_some("https://ci/9"), "{state}");
         }
+        let elsewhere = Run { status_link: StatusLink::Run, ..run(state) };
+        assert!(of(&elsewhere).iter().all(|status| status.url.is_none()));
         for words in ["", " \n"] {
             let blank = Run { description: Some(words.into()), ..run(state) };
             assert_eq!(of(&blank)[0].description, silent, "blank words say nothing");

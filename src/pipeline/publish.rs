@@ -5,14 +5,17 @@
 //! asked what it shows before the next one.
 
 mod failure;
+mod shown;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use url::Url;
 
 use self::failure::{Failure, shortly_after};
+use self::shown::{is_posted, is_shown, linked};
 use super::iterations::{Iterations, Wanted};
 use crate::ado::{self, Credential, Lane, Scope, Throttle};
 use crate::changes::Changes;
@@ -20,7 +23,7 @@ use crate::clock::Clock;
 use crate::credentials::{self, CallError, Identity, Purpose};
 use crate::deps::Deps;
 use crate::domain::event::short;
-use crate::domain::slot::{Posted, Posting};
+use crate::domain::slot::Posting;
 use crate::domain::status::{Status, Target};
 use crate::domain::summary;
 use crate::health::{Health, ProblemKind};
@@ -62,6 +65,8 @@ struct Poster {
     health: Arc<Health>,
     clock: Clock,
     iterations: Iterations,
+    /// Where the pages of the gateway are.
+    public_url: Url,
 }
 
 impl Publish {
@@ -84,6 +89,7 @@ impl Publish {
             health: Arc::clone(&deps.health),
             clock: deps.clock.clone(),
             iterations: Iterations::default(),
+            public_url: deps.public_url.clone(),
         };
         Self { poster: Arc::new(poster), in_flight: InFlight::new(IN_FLIGHT_MAX) }
     }
@@ -186,6 +192,7 @@ impl Poster {
         if is_posted(slot.posted.as_ref(), status, iteration) && !slot.doubtful {
             return Ok(Posting::Unchanged { iteration });
         }
+        let status = &linked(status, &self.public_url);
         if slot.doubtful {
             let shown = call(identity, Scope::CodeStatus, "look", status, |credential| {
                 client.shown_status(credential, status, iteration)
@@ -310,23 +317,6 @@ where
 {
     let purpose = Purpose::new(what).of_run(status.run);
     credentials::call(identity.source.as_ref(), scope, purpose, make).await
-}
-
-/// Whether the last post of the slot was the same.
-fn is_posted(posted: Option<&Posted>, status: &Status, iteration: Option<i64>) -> bool {
-    posted.is_some_and(|posted| {
-        posted.state == status.state
-            && posted.description == status.description
-            && posted.url == status.url
-            && posted.iteration == iteration
-    })
-}
-
-/// Whether Azure DevOps shows the same.
-fn is_shown(shown: &ado::ShownStatus, status: &Status) -> bool {
-    shown.state == status.state.as_str()
-        && shown.description == status.description
-        && shown.url == status.url
 }
 
 /// Logs and counts an outcome.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::check::{Forks, Trigger};
-use crate::domain::run::Verdict;
+use crate::domain::run::{StatusLink, Verdict};
 use crate::storage::Engine;
 
 const REFUSALS: [(&str, &str); 11] = [
@@ -261,6 +261,17 @@ fn a_check_that_runs_code_of_forks_should_not_be_ended_by_that_code() {
     let verdict = |keys: &str| accepted(&[(CHECK, &format!("{CHECK}{keys}"))]).checks[0].verdict;
     assert_eq!(verdict(""), Verdict::Report);
     assert_eq!(verdict("verdict = \"reporter\"\n"), Verdict::Reporter);
+}
+
+#[test]
+fn a_status_links_to_the_ci_or_to_the_page_of_the_run() {
+    let link = |keys: &str| {
+        let check = format!("{CHECK}{keys}");
+        accepted(&[(CHECK, &check)]).checks[0].status_link
+    };
+    assert_eq!(link(""), StatusLink::Ci);
+    assert_eq!(link("status_link = \"ci\"\n"), StatusLink::Ci);
+    assert_eq!(link("status_link = \"run\"\n"), StatusLink::Run);
 }
 
 #[test]

@@ -237,6 +237,7 @@ fn plan(check: &Check, plan: Plan<'_>, id: RunId, now: Timestamp) -> Run {
         is_cancellable: check.is_cancellable,
         ci_concurrency: check.ci_concurrency,
         targets: check.targets,
+        status_link: check.status_link,
         concurrency: check.concurrency,
         timeout_ms: u64::try_from(check.timeout.as_millis()).unwrap_or(u64::MAX),
         verdict: check.verdict,

@@ -8,12 +8,13 @@ use super::engine::db::{Db, Param, param, params, text};
 use super::engine::failure::Failure;
 use super::engine::rows::{get, json, limit, run, time_maybe};
 use super::engine::search::{Keys, Search, Where};
+use super::runs::list::TIMES;
 use super::statuses::list::status_row;
 use crate::domain::event::Repository;
 use crate::domain::id::RunId;
 use crate::domain::run::Run;
 use crate::storage::{
-    Error, FOUND_MAX, Named, Page, Paged, RepositoryRow, STATUSES_MAX, StatusRow, Subjects,
+    Between, Error, FOUND_MAX, Named, Page, Paged, RepositoryRow, STATUSES_MAX, StatusRow, Subjects,
 };
 
 #[async_trait]
@@ -59,7 +60,9 @@ impl Subjects for Postgres {
             .and(IS_NEWEST, Some(SUBJECTS_END));
         let (select, keys) =
             ("SELECT run.number, revision, body FROM run", Keys::all("run", "number"));
-        let search = Search { select, key: "run.number", keys, fallback: None, wanted };
+        let (times, between) = (TIMES, Between::default());
+        let search =
+            Search { select, key: "run.number", keys, fallback: None, wanted, times, between };
         let found = self.pool.read_snapshot((search, page), |db, of| async move {
             of.0.page(&db, of.1, |row| run(row, 0)).await
         });

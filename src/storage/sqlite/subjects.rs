@@ -6,12 +6,13 @@ use rusqlite::{Connection, Row, ToSql, params};
 use super::Sqlite;
 use super::engine::rows::{from_json, limit, run, time_maybe};
 use super::engine::search::{Keys, Search, Where};
+use super::runs::list::TIMES;
 use super::statuses::list::status_row;
 use crate::domain::event::Repository;
 use crate::domain::id::RunId;
 use crate::domain::run::Run;
 use crate::storage::{
-    Error, FOUND_MAX, Named, Page, Paged, RepositoryRow, STATUSES_MAX, StatusRow, Subjects,
+    Between, Error, FOUND_MAX, Named, Page, Paged, RepositoryRow, STATUSES_MAX, StatusRow, Subjects,
 };
 
 #[async_trait]
@@ -168,7 +169,8 @@ fn newest_runs(
             .query_row([key], run)
             .optional()
     };
-    Search { matches, keys, fallback: None, wanted }.page(db, page, read)
+    let (times, between) = (TIMES, Between::default());
+    Search { matches, keys, fallback: None, wanted, times, between }.page(db, page, read)
 }
 
 fn runs_of_subjects(

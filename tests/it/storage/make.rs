@@ -137,6 +137,7 @@ pub(crate) fn run(number: u128, check: &str, commit: char) -> Run {
         is_cancellable: false,
         ci_concurrency: None,
         targets: Targets { pull_request: true, commit: false },
+        status_link: Default::default(),
         concurrency: None,
         timeout_ms: 3_600_000,
         verdict: Verdict::Report,

@@ -132,3 +132,40 @@ pub(super) async fn ten_pull_requests_at_once_all_show_their_result() {
     env.check_invariants();
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_links_to_the_ci_while_it_has_the_word_and_else_to_the_page_of_the_run() {
+    let env = Env::new(5);
+    env.disable_ci_reports();
+    let gateway = Gateway::start_with(&env, |settings| {
+        settings.checks += &check("here", "status_link = \"run\"");
+    })
+    .await;
+    let (id, commit) = env.open("feature/search");
+    let mut pages = Vec::new();
+    for name in ["unit-tests", "here"] {
+        let run = env.until_started(name, &commit).await;
+        env.until_status(id, &commit, name, "pending").await;
+        env.report(&run, "running");
+        pages.push(format!("{}/ui/runs/{run}", gateway.url));
+    }
+    env.until_idle(&gateway.api).await;
+    let cancelled = env.push("feature/search");
+    env.until_started("here", &cancelled).await;
+    env.until_status(id, &commit, "unit-tests", "error").await;
+    env.until_status(id, &commit, "here", "error").await;
+    let links = |name: &str| {
+        let of_commit = |status: &&fakes::ado::model::Status| status.iteration == Some(1);
+        let statuses = env.statuses(id, name);
+        let links = statuses.iter().filter(of_commit).map(|status| status.target_url.clone());
+        links.map(Option::unwrap).collect::<Vec<_>>()
+    };
+    let at_ci = links("unit-tests");
+    let (first, last) = (at_ci.first().unwrap(), at_ci.last().unwrap());
+    assert_eq!((first, last), (&pages[0], &pages[0]), "queued, and superseded");
+    let builds = format!("{}/ci/builds/", env.shell.url());
+    assert!(at_ci.iter().any(|link| link.starts_with(&builds)), "{at_ci:?}");
+    assert!(links("here").iter().all(|link| *link == pages[1]), "{:?}", links("here"));
+    env.check_invariants();
+    gateway.stop().await;
+}

@@ -43,6 +43,7 @@ pub(super) fn check(name: &str, targets: &[&str]) -> Check {
         concurrency: None,
         timeout: Duration::from_secs(3_600),
         targets: Targets { pull_request: true, commit: false },
+        status_link: Default::default(),
         verdict: Verdict::Report,
         ci: "jenkins".into(),
         inputs: Default::default(),

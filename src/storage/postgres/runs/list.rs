@@ -43,7 +43,8 @@ macro_rules! planned_at {
     };
 }
 
-const TIMES: Times = Times { table: "run", key: "number", at: planned_at!() };
+pub(in crate::storage::postgres) const TIMES: Times =
+    Times { table: "run", key: "number", at: planned_at!() };
 
 fn run_search(filter: &RunFilter) -> Search {
     let RunFilter { organization, check, repository, commit, pull_request, state, ci, between } =
