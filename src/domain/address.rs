@@ -174,8 +174,8 @@ mod tests {
                 address("main", "Shop", Subject::Commit(commit.to_lowercase())),
             ),
             (
-                "https://dev.azure.com/fabrikam/Shop/_git/web?path=/a&version=GBfeature%2Fone%20two",
-                address("fabrikam", "Shop", Subject::Ref("refs/heads/feature/one two".into())),
+                "https://dev.azure.com/fabrikam/Shop/_git/web?path=/a&version=GBfeature%2Fa%20b",
+                address("fabrikam", "Shop", Subject::Ref("refs/heads/feature/a b".into())),
             ),
             (
                 "https://dev.azure.com/fabrikam/Shop/_git/web?version=GTv1",

@@ -23,6 +23,18 @@ impl Repository {
         };
         is([&self.project_id, &self.project], project) && is([&self.id, &self.name], repository)
     }
+
+    /// Its project: the GUID, or the name while that is not known.
+    pub fn project_key(&self) -> &str {
+        if self.project_id.is_empty() { &self.project } else { &self.project_id }
+    }
+
+    /// Whether an address with these means it: its own GUID is enough while that of its project is
+    /// not known.
+    pub fn is_meant_by(&self, project: &str, repository: &str) -> bool {
+        let is_alone = self.project_id.is_empty() && self.id.eq_ignore_ascii_case(repository);
+        is_alone || self.is_called(project, repository)
+    }
 }
 
 macro_rules! events {

@@ -24,8 +24,8 @@ impl Merging {
     }
 }
 
-/// What merging waits for. Nothing where the pull request is closed. `of_check` gives the newest run
-/// on the head, and why there is none.
+/// What merging waits for. Nothing where the pull request is closed. `of_check` gives the newest
+/// run on the head, and why there is none.
 pub fn merging<'k>(
     checks: &[Check],
     organization: &str,
@@ -71,6 +71,8 @@ fn so_far(run: &Run) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::super::check::tests::{check, storefront};
     use super::super::run::tests::run;
     use super::*;
@@ -88,7 +90,7 @@ mod tests {
         let check = Check { required, ..check() };
         let (pull_request, run) = (pull_request(), state.map(run));
         let of_check = |_: &str| (run.as_ref(), outcome.as_ref());
-        merging(&[check.clone()], &check.organization, &[], &pull_request, of_check)
+        merging(from_ref(&check), &check.organization, &[], &pull_request, of_check)
     }
 
     #[test]
@@ -113,7 +115,7 @@ mod tests {
             [(check.organization.as_str(), Status::Completed), ("other", Status::Active)]
         {
             let pull_request = PullRequest { status, ..pull_request() };
-            let found = merging(&[check.clone()], organization, &[], &pull_request, of_check);
+            let found = merging(from_ref(&check), organization, &[], &pull_request, of_check);
             assert!(found.is_empty(), "{found:?}");
         }
     }

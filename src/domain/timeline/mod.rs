@@ -14,7 +14,7 @@ use super::check_outcome::CheckOutcome;
 use super::decision::{Outcome, Source};
 use super::event::Event;
 use super::id::{DeliveryId, RunId};
-use super::run::{Run, State};
+use super::run::{Run, State, is_rerun};
 use super::slot::StatusOutcome;
 use super::status::Shown;
 use super::steps::What;
@@ -46,6 +46,8 @@ pub struct Reported {
     pub run: RunId,
     /// `genre/name`.
     pub context: String,
+    /// What shows it.
+    pub on: &'static str,
     pub state: Shown,
     pub outcome: StatusOutcome,
     pub reason: String,
@@ -70,7 +72,7 @@ pub enum Kind {
     AzureDevOps,
     Delivery(Source),
     Decision(Outcome),
-    /// A run that no delivery has started.
+    /// A run that a person asked for.
     Planned,
     Attempt,
     Report,
@@ -152,10 +154,8 @@ pub fn compose(known: &Known, now: Timestamp) -> Vec<Iteration> {
             part.runs.push(run);
         }
     }
-    let is_started = |id: RunId| known.deliveries.iter().any(|one| one.runs.contains(&id));
-    let iteration = |(part, begun_at): (Part<'_>, &Timestamp)| {
-        part.iteration(&known.statuses, &is_started, *begun_at, now)
-    };
+    let iteration =
+        |(part, begun_at): (Part<'_>, &Timestamp)| part.iteration(&known.statuses, *begun_at, now);
     parts.into_iter().zip(&begins).map(iteration).collect()
 }
 
@@ -193,17 +193,11 @@ struct Part<'k> {
 }
 
 impl Part<'_> {
-    fn iteration(
-        &self,
-        statuses: &[Reported],
-        is_started: &dyn Fn(RunId) -> bool,
-        begun_at: Timestamp,
-        now: Timestamp,
-    ) -> Iteration {
+    fn iteration(&self, statuses: &[Reported], begun_at: Timestamp, now: Timestamp) -> Iteration {
         let mut entries: Vec<Entry> =
             self.deliveries.iter().copied().flat_map(of_delivery).collect();
         for run in &self.runs {
-            entries.extend(of_run(run, is_started(run.id)));
+            entries.extend(of_run(run));
         }
         let is_here = |one: &&Reported| self.runs.iter().any(|run| run.id == one.run);
         entries.extend(statuses.iter().filter(is_here).filter_map(of_status));
@@ -297,12 +291,12 @@ fn of_delivery(delivered: &Delivered) -> impl Iterator<Item = Entry> {
     all.map(|entry| Entry { delivery: Some(*id), ..entry })
 }
 
-/// The decision says what it has started: the first step of such a run is no entry.
-fn of_run(run: &Run, is_started: bool) -> impl Iterator<Item = Entry> {
-    run.steps.iter().filter_map(move |step| {
+/// A decision says what it has started: the first step of such a run is no entry.
+fn of_run(run: &Run) -> impl Iterator<Item = Entry> {
+    run.steps.iter().filter_map(|step| {
         let kind = match step.what {
-            What::Planned if is_started => return None,
-            What::Planned => Kind::Planned,
+            What::Planned if is_rerun(step) => Kind::Planned,
+            What::Planned => return None,
             What::Attempt { .. } => Kind::Attempt,
             What::Report { .. } => Kind::Report,
             What::RefusedReport { .. } => Kind::RefusedReport,
@@ -318,14 +312,14 @@ fn of_run(run: &Run, is_started: bool) -> impl Iterator<Item = Entry> {
 
 /// None for what nobody was to see: a newer status came first, or the same is shown already.
 fn of_status(status: &Reported) -> Option<Entry> {
-    let Reported { context, state, outcome, reason, .. } = status;
+    let Reported { context, on, state, outcome, reason, .. } = status;
     if matches!(outcome, StatusOutcome::Unchanged | StatusOutcome::Superseded) {
         return None;
     }
     let at = status.posted_at.unwrap_or(status.queued_at);
     let words = match outcome {
-        StatusOutcome::Posted => format!("{context} {} shown", state.as_str()),
-        _ => format!("{context} {} {}: {reason}", state.as_str(), outcome.as_str()),
+        StatusOutcome::Posted => format!("{context} {} shown on {on}", state.as_str()),
+        _ => format!("{context} {} on {on} {}: {reason}", state.as_str(), outcome.as_str()),
     };
     let words = words.trim_end_matches([':', ' ']);
     Some(Entry { run: Some(status.run), ..entry(at, Kind::Status(*state, *outcome), words) })

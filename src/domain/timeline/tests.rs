@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::super::run::rerun;
 use super::super::run::tests::run as run_in;
 use super::super::run_state::Sender;
 use super::super::steps::Step;
@@ -56,6 +57,7 @@ fn status(run: u128, posted_ms: i64, state: Shown) -> Reported {
     Reported {
         run: id(run),
         context: "ci/unit".into(),
+        on: "the commit",
         state,
         outcome: StatusOutcome::Posted,
         reason: String::new(),
@@ -157,8 +159,7 @@ fn a_gap_names_whom_it_waited_for() {
         let ended = run(1, 7, &[(9_007, What::Ended, state)]);
         assert_eq!(gap(vec![opened()], vec![ended]), format!("~ 9000 ms {expected}"));
     }
-    // Somebody ran it again: the new run waits for nobody before.
-    let again = run(2, 60_007, &[(60_010, ATTEMPT, State::Dispatched)]);
+    let again = rerun(&run(1, 7, &[]), id(2), "jo", at(60_007));
     assert_eq!(gap(vec![opened()], vec![again]), "~ 60000 ms Person");
 }
 

@@ -9,6 +9,7 @@ use askama::Template;
 use url::Url;
 
 use super::visit::Visit;
+use crate::domain::about::{commit_subject, key};
 use crate::domain::address::{self, Address, Subject};
 use crate::domain::event::{Repository, short};
 use crate::domain::id::{DeliveryId, RunId};
@@ -117,23 +118,20 @@ async fn look_up(visit: &Visit, meaning: Meaning) -> Result<Vec<Hit>, Problem> {
             Ok(found.map(hit).into_iter().collect())
         }
         Meaning::Run(id) => {
-            let hit =
-                |_| Hit { href: visit.href(&format!("/runs/{id}")), words: format!("Run {id}") };
-            Ok(store.run(id).await?.map(hit).into_iter().collect())
+            let Some(run) = store.run(id).await? else { return Ok(Vec::new()) };
+            let hit = Hit { href: visit.href(&format!("/runs/{id}")), words: format!("Run {id}") };
+            let may = may_see(visit, &run.organization, &run.repository).await;
+            Ok(may.then_some(hit).into_iter().collect())
         }
         Meaning::PullRequest(id) => {
             let found = store.pull_requests_numbered(id).await?;
-            let hit = |one: &Named<i64>| {
-                named(visit, one, &Subject::PullRequest(one.value), &format!("!{}", one.value))
-            };
-            Ok(found.iter().map(hit).collect())
+            Ok(named(visit, found, &Subject::PullRequest(id), &format!("!{id}")).await)
         }
         Meaning::Refs(names) => {
             let mut hits = Vec::new();
             for name in &names {
                 let found = store.refs_named(name).await?;
-                let subject = Subject::Ref(name.clone());
-                hits.extend(found.iter().map(|one| named(visit, one, &subject, name)));
+                hits.extend(named(visit, found, &Subject::Ref(name.clone()), name).await);
             }
             Ok(hits)
         }
@@ -150,9 +148,24 @@ fn at(visit: &Visit, address: Address) -> Option<Hit> {
     Some(Hit { href: visit.subject(organization, &repository, &subject), words })
 }
 
-fn named<T>(visit: &Visit, found: &Named<T>, subject: &Subject, called: &str) -> Hit {
-    let Named { organization, repository, .. } = found;
-    hit(visit, organization, repository, subject, called)
+/// Whether the page of something of this repository would show it.
+async fn may_see(visit: &Visit, organization: &str, repository: &Repository) -> bool {
+    visit.may_read(organization, repository.project_key(), &repository.id).await.is_ok()
+}
+
+async fn named<T>(
+    visit: &Visit,
+    found: Vec<Named<T>>,
+    subject: &Subject,
+    called: &str,
+) -> Vec<Hit> {
+    let mut hits = Vec::new();
+    for Named { organization, repository, .. } in found {
+        if may_see(visit, &organization, &repository).await {
+            hits.push(hit(visit, &organization, &repository, subject, called));
+        }
+    }
+    hits
 }
 
 fn hit(
@@ -169,16 +182,17 @@ fn hit(
     }
 }
 
-/// The commits that have runs, in each of their repositories; a commit that started nothing leads to
-/// the deliveries about it, since those do not name its repository.
+/// The commits that have runs, in each of their repositories; a commit that started nothing leads
+/// to the deliveries about it, since those do not name its repository.
 async fn commits(visit: &Visit, beginning: &str) -> Result<Vec<Hit>, Problem> {
     let store = &visit.state.deps.store;
     let indexed = beginning.get(..INDEXED_CHARS).unwrap_or(beginning);
     let mut found: BTreeMap<(String, String, String), Run> = BTreeMap::new();
     for run in store.runs_of_commits(indexed).await? {
-        if run.commit.starts_with(beginning) {
-            let of = (run.organization.clone(), run.repository.id.clone(), run.commit.clone());
-            found.entry(of).or_insert(run);
+        let of = (run.organization.clone(), run.repository.id.clone(), run.commit.clone());
+        let is_new = run.commit.starts_with(beginning) && !found.contains_key(&of);
+        if is_new && may_see(visit, &run.organization, &run.repository).await {
+            found.insert(of, run);
         }
     }
     let hit = |run: &Run| {
@@ -191,8 +205,8 @@ async fn commits(visit: &Visit, beginning: &str) -> Result<Vec<Hit>, Problem> {
     }
     let mut hits = Vec::new();
     for organization in visit.state.organizations.names() {
-        let subject = crate::domain::about::commit_subject(beginning);
-        let about = Some(crate::domain::about::key(organization, &subject));
+        let subject = commit_subject(beginning);
+        let about = Some(key(organization, &subject));
         let filter = DeliveryFilter { about, ..DeliveryFilter::default() };
         let deliveries = store.deliveries(filter, Page { limit: 1, before: None }).await?;
         if !deliveries.items.is_empty() {

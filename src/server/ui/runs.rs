@@ -14,10 +14,11 @@ use super::statuses;
 use super::subject::branch;
 use super::visit::{Visit, part};
 use crate::domain::address::Subject;
-use crate::domain::event::{Repository, short};
+use crate::domain::event::short;
 use crate::domain::id::RunId;
 use crate::domain::run::{Run, State};
 use crate::domain::steps::{Step, What};
+use crate::domain::time::Timestamp;
 use crate::server::api::resource::Resource;
 use crate::server::api::runs::{Runs, filter};
 use crate::server::html::{Frame, Twins};
@@ -107,8 +108,9 @@ struct RunPage {
     took: String,
     /// Of the pull request, as it was when the run was planned.
     title: Option<String>,
-    planned: Moment,
-    changed: Moment,
+    /// Its pull request or branch, and its page at the CI.
+    pages: Vec<Cell>,
+    life: Vec<Stage>,
     overdue: Moment,
     facts: Facts,
     steps: Table,
@@ -124,6 +126,39 @@ part!(RunHead of RunPage: "run.html", "head");
 part!(RunLife of RunPage: "run.html", "life");
 part!(RunStatuses of RunPage: "run.html", "statuses");
 
+/// A state that the run came to.
+struct Stage {
+    badge: Badge,
+    at: Moment,
+    /// After the one before.
+    after: Option<String>,
+}
+
+/// The states of a run in their order.
+fn life(visit: &Visit, run: &Run) -> Vec<Stage> {
+    let planned = (State::Planned, run.created_at);
+    let mut states = vec![planned];
+    let steps = run.steps.iter().map(|step| (step.state, step.at));
+    for (state, at) in steps.chain([(run.state, run.updated_at)]) {
+        if states.last().is_none_or(|(last, _)| *last != state) {
+            states.push((state, at));
+        }
+    }
+    let before = [None].into_iter().chain(states.iter().map(|(_, at)| Some(*at)));
+    let stage = |((state, at), before): (&(State, Timestamp), Option<Timestamp>)| Stage {
+        badge: (*state).into(),
+        at: visit.moment(*at).full(),
+        after: before.map(|before| format!("+{}", span(at.since(before)))),
+    };
+    states.iter().zip(before).map(stage).collect()
+}
+
+fn pages(visit: &Visit, run: &Run) -> Vec<Cell> {
+    let ci = Cell::away(run.url.as_ref(), "Open at the CI");
+    let ci = Some(ci).filter(|cell| matches!(cell, Cell::Away(..)));
+    [Some(Cell::cut(&subject(run)).at(of(visit, run))), ci].into_iter().flatten().collect()
+}
+
 /// `GET /ui/runs/{id}`.
 pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpResponse, Problem> {
     let missing = || visit.missing(Runs::NAME, &path);
@@ -131,8 +166,8 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
     let id = path.parse().map_err(|_| missing())?;
     let store = &visit.state.deps.store;
     let run = store.run(id).await?.ok_or_else(missing)?;
-    let Repository { project_id, id: repository, .. } = &run.repository;
-    visit.may_read(&run.organization, project_id, repository).await.map_err(|_| missing())?;
+    let (project, repository) = (run.repository.project_key(), &run.repository.id);
+    visit.may_read(&run.organization, project, repository).await.map_err(|_| missing())?;
     let of_run = StatusFilter { run: Some(id), ..StatusFilter::default() };
     let page = Page { limit: STATUSES_MAX, before: None };
     let statuses = match visit.wants("statuses") {
@@ -150,8 +185,8 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
         is_final: run.state.is_final(),
         took: took(&visit, &run),
         title: run.pull_request.as_ref().map(|of| of.title.clone()),
-        planned: visit.moment(run.created_at),
-        changed: visit.moment(run.updated_at),
+        pages: pages(&visit, &run),
+        life: life(&visit, &run),
         overdue: visit.moment(run.overdue_at),
         facts: facts(&visit, &run),
         steps: Table {

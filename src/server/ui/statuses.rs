@@ -6,8 +6,9 @@ use super::cell::{Cell, Row};
 use super::list::List;
 use super::moment::span;
 use super::visit::Visit;
-use crate::domain::event::short;
-use crate::domain::status::{Context, Target};
+use crate::domain::address::Subject;
+use crate::domain::event::{Repository, short};
+use crate::domain::status::{Context, Status, Target};
 use crate::server::api::statuses::{OUTCOMES, Statuses, filter};
 use crate::server::problem::Problem;
 use crate::storage::{Page, StatusRow};
@@ -53,7 +54,7 @@ pub(super) fn row(visit: &Visit, row: &StatusRow) -> Row {
         Cell::Badge(row.outcome.into()),
         Cell::Badge(status.state.into()),
         context,
-        Cell::text(on(&status.target)),
+        on(visit, status),
         visit.moment(row.queued_at).into(),
         Cell::optional(posted.as_ref()),
         Cell::cut(says),
@@ -61,11 +62,30 @@ pub(super) fn row(visit: &Visit, row: &StatusRow) -> Row {
     Row { id: format!("status-{}", row.id), cells }
 }
 
-fn on(target: &Target) -> String {
-    match target {
-        Target::PullRequest { id, commit: Some(commit) } => format!("!{id} at {}", short(commit)),
-        Target::PullRequest { id, commit: None } => format!("!{id}, newest iteration"),
-        Target::Commit { commit } => format!("commit {}", short(commit)),
-        Target::Comment { pull_request, .. } => format!("comment on !{pull_request}"),
+/// What it is shown on, with the page of that.
+fn on(visit: &Visit, status: &Status) -> Cell {
+    let (words, subject) = match &status.target {
+        Target::PullRequest { id, commit: Some(commit) } => {
+            (format!("!{id} at {}", short(commit)), Subject::PullRequest(*id))
+        }
+        Target::PullRequest { id, commit: None } => {
+            (format!("!{id}, newest iteration"), Subject::PullRequest(*id))
+        }
+        Target::Commit { commit } => {
+            (format!("commit {}", short(commit)), Subject::Commit(commit.clone()))
+        }
+        Target::Comment { pull_request, .. } => {
+            (format!("comment on !{pull_request}"), Subject::PullRequest(*pull_request))
+        }
+    };
+    if status.project.is_empty() {
+        return Cell::text(words);
     }
+    // By names or by GUIDs, as they are known.
+    let repository = Repository {
+        project: status.project.clone(),
+        name: status.repository.clone(),
+        ..Repository::default()
+    };
+    Cell::text(words).at(visit.subject(&status.organization, &repository, &subject))
 }

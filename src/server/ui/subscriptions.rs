@@ -126,7 +126,7 @@ fn table(visit: &Visit, found: &[SubscriptionRow]) -> Table {
     }
 }
 
-fn column(topic: Topic) -> &'static str {
+pub(super) fn column(topic: Topic) -> &'static str {
     match topic {
         Topic::Pushes => "Pushes",
         Topic::PullRequestsCreated => "PRs created",

@@ -118,7 +118,7 @@ async fn repository_called(
     );
     for row in db.rows(&sql, params![text(organization), text(name)]).await? {
         let repository = repository(&row)?;
-        if repository.is_called(project, name) {
+        if repository.is_meant_by(project, name) {
             return Ok(Some(RepositoryRow {
                 repository,
                 former_names: json(&row, 5)?,
@@ -130,7 +130,7 @@ async fn repository_called(
     Ok(None)
 }
 
-/// `OFFSET 0` and `LIMIT` have each repository looked up by its key, instead of all rows read.
+/// `LIMIT 1` has each repository looked up by its key, instead of all rows read.
 const PULL_REQUESTS: &str = "found.id FROM repository CROSS JOIN LATERAL
         (SELECT id FROM pull_request WHERE pull_request.organization = repository.organization
             AND pull_request.repository = repository.id AND pull_request.id = $1 LIMIT 1) AS found";

@@ -98,7 +98,7 @@ fn repository_called(
     let mut rows = statement.query(params![organization, name])?;
     while let Some(row) = rows.next()? {
         let repository = repository(row)?;
-        if repository.is_called(project, name) {
+        if repository.is_meant_by(project, name) {
             let former: String = row.get(5)?;
             return Ok(Some(RepositoryRow {
                 repository,
@@ -138,8 +138,8 @@ fn named<T>(
 
 fn runs_of_commits(db: &Connection, beginning: &str) -> rusqlite::Result<Vec<Run>> {
     db.prepare_cached(
-        "SELECT number, revision, body FROM run WHERE commit_start >= ?1 AND commit_start < ?1 || 'g'
-         ORDER BY number DESC LIMIT ?2",
+        "SELECT number, revision, body FROM run
+         WHERE commit_start >= ?1 AND commit_start < ?1 || 'g' ORDER BY number DESC LIMIT ?2",
     )?
     .query_map(params![beginning, limit(FOUND_MAX)], run)?
     .collect()

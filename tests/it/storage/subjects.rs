@@ -39,6 +39,8 @@ async fn a_repository_is_found_by_its_names_and_by_its_guids() {
         let found = bench.called("fabrikam", "WEB").await.expect("it is known");
         assert_eq!((found.since, found.read_until), (None, None));
         let listed = repository();
+        assert!(bench.called(&listed.project_id, &listed.id).await.is_some());
+        assert_eq!(bench.called(&listed.project_id, "web").await, None);
         bench.store.watch(ORGANIZATION, vec![listed.clone()], at(5)).await.unwrap();
         let mark = Watermark {
             organization: ORGANIZATION.into(),

@@ -3,6 +3,7 @@
 
 use super::super::badge::Badge;
 use super::super::cell::{Cell, Facts, Row, Table};
+use super::super::subscriptions::column;
 use super::super::visit::Visit;
 use super::called;
 use super::load::Loaded;
@@ -57,7 +58,7 @@ fn hook(visit: &Visit, row: &SubscriptionRow) -> Row {
     let delivered = row.last_delivery_at.map(|at| Cell::from(visit.moment(at)));
     let cells = vec![
         Cell::Badge(row.found.state.into()),
-        Cell::text(row.found.topic.as_str().replace('_', " ")),
+        Cell::text(column(row.found.topic)),
         delivered.unwrap_or_else(|| Cell::text("none yet")),
         Cell::cut(&row.reason),
     ];

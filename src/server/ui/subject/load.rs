@@ -8,7 +8,7 @@ use crate::domain::event::{Event, Repository};
 use crate::domain::id::RunId;
 use crate::domain::run::Run;
 use crate::domain::run_keys::{pull_request_subject, ref_subject};
-use crate::domain::status::Context;
+use crate::domain::status::{Context, Target};
 use crate::domain::timeline::{Delivered, Known, Reported};
 use crate::server::problem::Problem;
 use crate::storage::{Delivery, DeliveryFilter, Page, RepositoryRow, RunFilter, StatusRow};
@@ -155,6 +155,11 @@ fn reported(row: &StatusRow) -> Option<Reported> {
     Some(Reported {
         run: row.status.run?,
         context: format!("{genre}/{name}"),
+        on: match row.status.target {
+            Target::PullRequest { .. } => "the pull request",
+            Target::Commit { .. } => "the commit",
+            Target::Comment { .. } => "a comment",
+        },
         state: row.status.state,
         outcome: row.outcome,
         reason: row.reason.clone(),

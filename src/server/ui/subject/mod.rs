@@ -26,11 +26,13 @@ use crate::domain::decision::Remembered;
 use crate::domain::event::{Repository, short};
 use crate::domain::merging::{Merging, merging};
 use crate::domain::pull_request::{PullRequest, Status};
+use crate::domain::run::Run;
 use crate::domain::timeline::{Iteration, compose};
 use crate::server::api::deliveries::Deliveries;
 use crate::server::api::resource::Resource;
 use crate::server::html::{self, Frame, Twins, answer};
 use crate::server::problem::Problem;
+use crate::storage::RepositoryRow;
 use absence::Absence;
 use load::Loaded;
 use look::Looked;
@@ -117,8 +119,8 @@ pub(super) async fn without_project(
 ) -> HttpResponse {
     let (organization, repository, rest) = path.into_inner();
     let [organization, name] = [organization, repository].map(|name| address::segment(&name));
-    let rest: String = rest.split('/').map(|part| format!("/{}", address::segment(part))).collect();
-    let rest = rest.trim_end_matches('/');
+    let parts = rest.split('/').filter(|part| !part.is_empty());
+    let rest: String = parts.map(|part| format!("/{}", address::segment(part))).collect();
     let query = match request.query_string() {
         "" => String::new(),
         query => format!("?{query}"),
@@ -154,8 +156,15 @@ async fn show(
     let organizations = &visit.state.organizations;
     let configured = organizations.find(&organization).map(str::to_owned);
     let organization = configured.ok_or_else(|| visit.missing("organization", &organization))?;
-    visit.may_read(&organization, &project, &name).await?;
     let row = visit.state.deps.store.repository_called(&organization, &project, &name).await?;
+    match &row {
+        // As it is known, whatever the address calls it.
+        Some(RepositoryRow { repository, .. }) => {
+            let project = repository.project_key();
+            visit.may_read(&organization, project, &repository.id).await?;
+        }
+        None => visit.may_read(&organization, &project, &name).await?,
+    }
     if let (Subject::Repository, Some(row)) = (&subject, &row) {
         let filters =
             [("organization", organization.as_str()), ("repository_id", &row.repository.id)];
@@ -280,7 +289,7 @@ fn waits(
         let found = newest.and_then(|iteration| iteration.checks.get(name));
         let run = found.and_then(|found| found.run).and_then(|id| loaded.run(id));
         // A run of an older head says nothing about this one.
-        let of_head = |run: &&_| loaded.head.as_ref().is_none_or(|head| is_on(run, head));
+        let of_head = |run: &&Run| loaded.head.as_ref().is_none_or(|head| run.commit == *head);
         (run.filter(of_head), found.and_then(|found| found.outcome.as_ref()))
     };
     let checks = visit.state.examine.checks();
@@ -290,23 +299,22 @@ fn waits(
         return Vec::new();
     }
     let Merging { waits_for, fulfilled, not_required } = merging;
-    let first = match (waits_for.as_slice(), fulfilled.as_slice()) {
-        ([], []) => "No check of this gateway is required for merging.".to_owned(),
-        ([], fulfilled) => {
-            format!("Merging waits for no check: {} is fulfilled.", fulfilled.join(", "))
-        }
-        (waits_for, _) => format!("Merging waits for {}.", waits_for.join(", ")),
+    let first = match waits_for.as_slice() {
+        [] if fulfilled.is_empty() => "No check of this gateway is required.".to_owned(),
+        [] => "Merging waits for no check of this gateway.".to_owned(),
+        waits_for => format!("Merging waits for {}.", waits_for.join(", ")),
     };
-    let second = match not_required.as_slice() {
+    let second = match fulfilled.as_slice() {
+        [] => None,
+        [only] => Some(format!("{only} has succeeded or need not run.")),
+        several => Some(format!("{} have succeeded or need not run.", several.join(", "))),
+    };
+    let third = match not_required.as_slice() {
         [] => None,
         [only] => Some(format!("{only} is not required.")),
         several => Some(format!("{} are not required.", several.join(", "))),
     };
-    [Some(first), second].into_iter().flatten().collect()
-}
-
-fn is_on(run: &crate::domain::run::Run, head: &str) -> bool {
-    run.commit == head
+    [Some(first), second, third].into_iter().flatten().collect()
 }
 
 fn twins(loaded: &Loaded) -> Twins {

@@ -66,24 +66,24 @@ pub(super) fn parts(visit: &Visit, loaded: &Loaded, iterations: &[Iteration]) ->
 }
 
 fn shares(shares: &Shares) -> Vec<Share> {
-    let all_ms = shares.sum().as_millis();
-    let scaled = |ms: u128| (ms * BAR_WIDTH).checked_div(all_ms).unwrap_or_default();
+    let all_us = shares.sum().as_micros();
+    let scaled = |us: u128| (us * BAR_WIDTH).checked_div(all_us).unwrap_or_default();
     let parties = [
         ("ado", "Azure DevOps", shares.azure_devops),
         ("gateway", "gateway", shares.gateway),
         ("ci", "CI", shares.ci),
         ("limits", "limits of concurrency", shares.concurrency),
     ];
-    let mut before_ms = 0;
+    let mut before_us = 0;
     let mut found = Vec::new();
     for (class, word, lasted) in parties {
         if lasted == Duration::ZERO {
             continue;
         }
-        let (x, end_ms) = (scaled(before_ms), before_ms + lasted.as_millis());
-        let width = scaled(end_ms).saturating_sub(x);
+        let (x, end_us) = (scaled(before_us), before_us + lasted.as_micros());
+        let width = scaled(end_us).saturating_sub(x);
         found.push(Share { class, word, lasted: span(lasted), x, width });
-        before_ms = end_ms;
+        before_us = end_us;
     }
     found
 }
