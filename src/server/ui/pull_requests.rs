@@ -12,6 +12,8 @@ use crate::domain::address::Subject;
 use crate::domain::event::short;
 use crate::domain::run::{OfPullRequest, Run};
 use crate::domain::run_keys::subject;
+use crate::server::api::resource::Resource;
+use crate::server::api::runs::Runs;
 use crate::server::problem::Problem;
 use crate::storage::Page;
 
@@ -40,7 +42,7 @@ pub(super) async fn list(visit: Visit, page: Page) -> Result<HttpResponse, Probl
     let list = List {
         title: "Pull requests",
         path: "/pull-requests",
-        command: None,
+        command: Some(("runs list", &["organization"])),
         fields: vec![visit.organization_field(), visit.field("repository_id", "Repository (GUID)")],
         columns: vec!["Pull request", "Checks on the newest head", "Head", "Newest run", "Title"],
         rows,
@@ -48,7 +50,7 @@ pub(super) async fn list(visit: Visit, page: Page) -> Result<HttpResponse, Probl
         empty: "No pull request has started a run yet. One that started nothing is found by its \
                 number or its address.",
     };
-    Ok(visit.list_of(FILTERS, None, list))
+    Ok(visit.list_of(FILTERS, Some(Runs::PATH), list))
 }
 
 /// A pull request by its newest run, with its other runs, newest first.

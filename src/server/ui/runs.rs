@@ -272,8 +272,11 @@ fn facts(visit: &Visit, run: &Run) -> Facts {
         count => count.to_string(),
     };
     let cancelling = run.cancel_attempts.map(|_| "The CI is being told to cancel it".to_owned());
+    let planned = run.steps.iter().find(|step| step.what == What::Planned);
+    let because = planned.map(|step| &step.words).filter(|words| **words != run.reason);
     Facts::new(vec![
-        ("Why", Cell::text(&run.reason)),
+        ("Planned because", Cell::optional(because)),
+        ("Why it is so", Cell::text(&run.reason)),
         ("The CI says", Cell::optional(run.description.as_ref())),
         ("CI", Cell::text(&run.ci)),
         ("Page at the CI", Cell::away(run.url.as_ref(), "Open")),

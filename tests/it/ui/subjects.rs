@@ -60,6 +60,10 @@ pub(super) async fn a_pull_request_shows_its_checks_what_happened_and_whose_time
     assert!(shown.text.contains("Merging waits for e2e"), "{}", shown.text);
     // The page of the run leads back to it.
     let shown = page(&browser, &gateway, &format!("/ui/runs/{run}")).await;
+    let why = format!("pull request {id} pushed at");
+    for text in ["Planned because", &why, "Dispatched", "Times out"] {
+        assert!(shown.text.contains(text), "{text}: {}", shown.text);
+    }
     assert!(links(&shown).contains(&address(id)), "{}", shown.text);
     gateway.stop().await;
 }
