@@ -11,6 +11,9 @@ use crate::domain::event::short;
 use crate::domain::run::Run;
 use crate::domain::timeline::{Iteration, OfCheck};
 
+/// So many columns.
+const COLUMNS_MAX: usize = 5;
+
 /// See the module.
 pub(super) struct Matrix {
     /// The heads, oldest first.
@@ -30,19 +33,25 @@ pub(super) struct Line {
     pub(super) cells: Vec<Cell>,
 }
 
+/// The newest iterations about which anything was decided.
 pub(super) fn matrix(visit: &Visit, loaded: &Loaded, iterations: &[Iteration]) -> Matrix {
     let last = iterations.len().saturating_sub(1);
-    let column = |(number, iteration): (usize, &Iteration)| Column {
-        commit: commit(loaded, iteration, number == last),
-        is_head: number == last,
+    let is_head = |number: usize| number == last;
+    let all = iterations.iter().enumerate();
+    let mut shown: Vec<(usize, &Iteration)> =
+        all.filter(|(number, one)| is_head(*number) || !one.checks.is_empty()).collect();
+    shown.drain(..shown.len().saturating_sub(COLUMNS_MAX));
+    let column = |(number, iteration): &(usize, &Iteration)| Column {
+        commit: commit(loaded, iteration, is_head(*number)),
+        is_head: is_head(*number),
     };
-    let checks: BTreeSet<&String> = iterations.iter().flat_map(|one| one.checks.keys()).collect();
+    let checks: BTreeSet<&String> = shown.iter().flat_map(|(_, one)| one.checks.keys()).collect();
     let line = |check: &String| {
-        let of = |iteration: &Iteration| cell(visit, loaded, iteration.checks.get(check));
-        Line { check: check.clone(), cells: iterations.iter().map(of).collect() }
+        let of = |(_, one): &(usize, &Iteration)| cell(visit, loaded, one.checks.get(check));
+        Line { check: check.clone(), cells: shown.iter().map(of).collect() }
     };
     Matrix {
-        columns: iterations.iter().enumerate().map(column).collect(),
+        columns: shown.iter().map(column).collect(),
         rows: checks.into_iter().map(line).collect(),
     }
 }

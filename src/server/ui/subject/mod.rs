@@ -39,8 +39,6 @@ use look::Looked;
 use matrix::Matrix;
 use timeline::Part;
 
-/// Columns of the matrix: the newest iterations.
-const COLUMNS_MAX: usize = 5;
 /// Parameters that Azure DevOps has in such addresses. They change nothing here.
 const FOREIGN: [&str; 9] = [
     "_a",
@@ -191,7 +189,6 @@ async fn page(
         false => None,
     };
     let seen = loaded.pull_request.as_ref().map(|known| &known.pull_request);
-    let newest = iterations.len().saturating_sub(COLUMNS_MAX);
     let page = SubjectPage {
         frame: visit.frame(heading(&loaded), area(&loaded.subject), twins(&loaded)),
         title: seen.map(|seen| seen.title.clone()),
@@ -202,7 +199,7 @@ async fn page(
             .map(|seen| waits(visit, &loaded, seen, iterations.last()))
             .unwrap_or_default(),
         looked,
-        matrix: matrix::matrix(visit, &loaded, iterations.get(newest..).unwrap_or_default()),
+        matrix: matrix::matrix(visit, &loaded, &iterations),
         parts: timeline::parts(visit, &loaded, &iterations),
         deliveries: loaded.filters().map(|filters| {
             let filters: Vec<_> =
