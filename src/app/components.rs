@@ -11,7 +11,7 @@ use crate::ci::azure_pipelines::AzureDevOps;
 use crate::ci::{self, Systems};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::credentials::{Identities, Identity};
+use crate::credentials::{Identities, Identity, SignIn};
 use crate::deps::{Deps, Instance};
 use crate::pipeline::decide::Decide;
 use crate::pipeline::examine::Examine;
@@ -48,6 +48,7 @@ pub async fn components(
     Ok(Components {
         options: config.server.clone(),
         tokens: Arc::new(config.api_tokens.clone()),
+        sign_in: config.sign_in.clone().map(|options| Arc::new(SignIn::new(options, &deps))),
         organizations: Arc::new(Organizations::new(names)),
         surveys: Arc::new(surveys(config, &identities, &deps)),
         reconcilers: Arc::new(reconcilers(config, &identities, &deps)),

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::credentials::SignInOptions;
 use crate::domain::check::Check;
 use crate::{ci as ci_systems, secret, server as http, storage as store};
 
@@ -38,6 +39,8 @@ mod secrets;
 mod section;
 /// `[server]`, `[[api_token]]`.
 mod server;
+/// `[sign_in]`.
+mod sign_in;
 /// `[storage]`.
 mod storage;
 /// The nearest known word to an unknown one.
@@ -67,6 +70,8 @@ pub struct Config {
     pub secrets: secret::Keyring,
     /// `[[api_token]]`.
     pub api_tokens: Vec<http::ApiToken>,
+    /// `[sign_in]`.
+    pub sign_in: Option<SignInOptions>,
     /// `[[organization]]`.
     pub organizations: Vec<Organization>,
     /// `[[check]]`.
@@ -135,6 +140,7 @@ fn read_root(mut root: Section<'_>) -> Option<Config> {
     let storage = storage::options(root.table("storage", "storage"), reader);
     let secrets = secrets::keyring(root.required_table("secrets", "secrets", ROOT_KEY));
     let api_tokens = server::api_tokens(root.tables("api_token"));
+    let sign_in = sign_in::options(root.table("sign_in", "sign_in"));
     let organizations = organizations::read(root.tables("organization"));
     let known = organizations.iter().filter_map(|read| read.organization.as_ref());
     let known: Vec<_> =
@@ -174,6 +180,7 @@ fn read_root(mut root: Section<'_>) -> Option<Config> {
         storage,
         secrets: secrets?,
         api_tokens,
+        sign_in,
         organizations: organizations.into_iter().filter_map(|read| read.organization).collect(),
         checks: checks.checks,
         ci: ci.options,

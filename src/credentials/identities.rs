@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::audit_log::AuditLog;
 use super::bearer_token::{BearerToken, Issuer};
-use super::entra::{self, Certificate, ClientAuthentication, Entra};
+use super::entra::{Certificate, ClientAuthentication, Entra};
 use super::options::{App, AppCredential, Options, PatUse};
 use super::pat::{Minter, SingleUsePats, StaticPat, WindowPats};
 use super::service_user::{LinkableOrganization, Linking, Session};
@@ -114,8 +114,6 @@ fn client_authentication(credential: &AppCredential) -> Result<ClientAuthenticat
 }
 
 fn entra(app: &App, by: ClientAuthentication, organization: &str, deps: &Deps) -> Entra {
-    let authority =
-        entra::Authority { url: app.authority_url.clone(), tenant_id: app.tenant_id.clone() };
-    let app = entra::App { authority, client_id: app.client_id.clone() };
+    let app = app.clone().into();
     Entra::new(deps.http.clone(), app, by, deps.clock.clone()).for_organization(organization)
 }

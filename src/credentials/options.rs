@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::entra;
+use crate::domain::access::Access;
 use crate::domain::time::Timestamp;
 use crate::secret::Secret;
 
@@ -52,6 +54,12 @@ pub struct App {
     pub client_id: String,
 }
 
+impl From<App> for entra::App {
+    fn from(App { authority_url: url, tenant_id, client_id }: App) -> Self {
+        Self { authority: entra::Authority { url, tenant_id }, client_id }
+    }
+}
+
 /// With what an app authenticates itself.
 #[derive(Clone, Debug)]
 pub enum AppCredential {
@@ -59,6 +67,17 @@ pub enum AppCredential {
     Secrets(Vec<Secret>),
     /// A certificate and its private key, both PEM, in one text.
     Certificate(Secret),
+}
+
+/// `[sign_in]`: how people sign in to the pages.
+#[derive(Clone, Debug)]
+pub struct SignInOptions {
+    pub app: App,
+    /// One, or two while it is rotated.
+    pub client_secrets: Vec<Secret>,
+    pub access: Access,
+    /// How long a session lasts.
+    pub session: Duration,
 }
 
 /// `kind = "service_user"`.

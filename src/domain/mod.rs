@@ -5,6 +5,8 @@
 
 /// What deliveries are about.
 pub mod about;
+/// Who has which role.
+pub mod access;
 /// Addresses of pull requests, commits and branches, as Azure DevOps writes them.
 pub mod address;
 /// Entries of the audit log.

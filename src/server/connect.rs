@@ -12,11 +12,12 @@ use url::Url;
 
 use super::Components;
 use super::auth::Operator;
+use super::entra_answer::EntraAnswer;
 use super::html::{Frame, Message};
 use super::problem::Problem;
 use super::session::Sessions;
 use super::{Role, cookie, same_origin};
-use crate::credentials::{Identities, LinkError, LinkedUser, SignInCallback, StartedSignIn};
+use crate::credentials::{Identities, LinkError, LinkedUser, StartedSignIn};
 use crate::domain::audit::Actor;
 use crate::secret::Secret;
 use crate::worker::Notifier;
@@ -90,25 +91,13 @@ async fn begin(
     }
 }
 
-/// The parameters with which Entra redirects the browser back.
-#[derive(Deserialize)]
-struct Answer {
-    state: Option<String>,
-    code: Option<String>,
-    error: Option<String>,
-    error_description: Option<String>,
-}
-
 /// `GET /complete/azure_active_directory_service_user`.
-async fn complete(request: HttpRequest, query: Query<Answer>, state: Data<State>) -> HttpResponse {
-    let Answer { state: login, code, error, error_description } = query.into_inner();
-    let answer = SignInCallback {
-        state: login.map(Secret::new),
-        code: code.map(Secret::new),
-        error,
-        error_description,
-        browser: cookie::read(request.headers(), COOKIE),
-    };
+async fn complete(
+    request: HttpRequest,
+    query: Query<EntraAnswer>,
+    state: Data<State>,
+) -> HttpResponse {
+    let answer = query.into_inner().of(&request, COOKIE);
     let mut response = match state.identities.linking.complete(answer).await {
         Ok((organization, linked)) => {
             // Statuses that waited for a credential are due now.

@@ -27,6 +27,9 @@ mod api;
 /// Linking a service user in a browser.
 mod connect;
 
+/// What Entra sends a browser back with.
+mod entra_answer;
+
 /// Liveness, readiness, metrics.
 mod probes;
 
@@ -87,7 +90,7 @@ use actix_web::dev::Server;
 use actix_web::web::Data;
 use actix_web::{App, HttpResponse, HttpServer, web};
 
-use crate::credentials::Identities;
+use crate::credentials::{Identities, SignIn};
 use crate::deps::Deps;
 use crate::pipeline::decide::Decide;
 use crate::pipeline::examine::Examine;
@@ -117,6 +120,8 @@ pub struct Components {
     pub deps: Deps,
     pub options: Options,
     pub tokens: Arc<Vec<ApiToken>>,
+    /// How people sign in with Entra; none where they sign in with API tokens.
+    pub sign_in: Option<Arc<SignIn>>,
     pub organizations: Arc<Organizations>,
     pub identities: Arc<Identities>,
     pub surveys: Arc<Surveys>,
@@ -146,7 +151,11 @@ pub fn serve(
     let tokens = Data::from(Arc::clone(&components.tokens));
     let organizations = Data::from(Arc::clone(&components.organizations));
     let (hooks, reports) = (hooks::routes(components), reports::routes(components));
-    let sessions = Arc::new(Sessions::new(Arc::clone(&components.tokens), &components.deps));
+    let sessions = Arc::new(Sessions::new(
+        Arc::clone(&components.tokens),
+        components.sign_in.clone(),
+        &components.deps,
+    ));
     let actions = Arc::new(Actions {
         deps: components.deps.clone(),
         observe: components.observe.clone(),

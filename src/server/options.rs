@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
+pub use crate::domain::access::Role;
 use crate::domain::audit::Via;
 use crate::secret::Secret;
 
@@ -33,29 +34,4 @@ pub struct ApiToken {
     pub labels: Option<Vec<String>>,
     /// How its use is named in the audit log.
     pub via: Via,
-}
-
-/// What a caller with an API token may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Everything.
-    Operator,
-    /// Report on runs and post statuses.
-    Reporter,
-    /// Take runs to execute.
-    Runner,
-    /// See everything.
-    Viewer,
-}
-
-impl Role {
-    /// The word in the configuration.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Operator => "operator",
-            Role::Reporter => "reporter",
-            Role::Runner => "runner",
-            Role::Viewer => "viewer",
-        }
-    }
 }

@@ -22,7 +22,7 @@ const CLIENT_ID: &str =
     "the client id is a GUID: Entra admin center → App registrations → the app → Overview";
 
 /// The keys that every app registration has.
-pub(super) fn read(section: &mut Section<'_>) -> Option<App> {
+pub(in crate::config) fn read(section: &mut Section<'_>) -> Option<App> {
     let tenant_id = section.required_with("tenant_id", GUID, TENANT_ID);
     let tenant_id = tenant_id.and_then(|value| guid(&value, TENANT_ID));
     let client_id = section.required_with("client_id", GUID, CLIENT_ID);
@@ -50,8 +50,17 @@ fn guid(value: &Value<'_>, help: &str) -> Option<String> {
     None
 }
 
-pub(super) fn is_guid(text: &str) -> bool {
+pub(in crate::config) fn is_guid(text: &str) -> bool {
     text.len() == 36 && Uuid::try_parse(text).is_ok()
+}
+
+/// Whether it is a name that people sign in with: `name@domain`.
+pub(in crate::config) fn is_sign_in_name(text: &str) -> bool {
+    (3..=254).contains(&text.chars().count())
+        && text.split_once('@').is_some_and(|(user, domain)| {
+            let has_more = domain.contains('@') || text.contains(char::is_whitespace);
+            !user.is_empty() && !domain.is_empty() && !has_more
+        })
 }
 
 /// `authority_url`. A path is refused, since the tenant is appended to the URL, except on this
@@ -72,7 +81,15 @@ fn authority_url(section: &mut Section<'_>) -> Option<Url> {
 
 /// One client secret, or two during a rotation.
 pub(super) fn client_secrets(section: &mut Section<'_>) -> Option<Vec<Secret>> {
-    let value = section.required("client_secret", CLIENT_SECRET)?;
+    client_secrets_like(section, CLIENT_SECRET)
+}
+
+/// The same, where remedies suggest `example`.
+pub(in crate::config) fn client_secrets_like(
+    section: &mut Section<'_>,
+    example: &'static str,
+) -> Option<Vec<Secret>> {
+    let value = section.required("client_secret", example)?;
     Some(secrets::one_or_two(&value, client_secret))
 }
 

@@ -9,7 +9,7 @@ use super::kind;
 use super::section::Section;
 
 /// An app registration in Entra: ids, client secrets, certificate.
-mod app;
+pub(super) mod app;
 /// The keys of each kind.
 mod keys;
 /// Identities whose tokens the platform issues.

@@ -37,11 +37,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<Options> {
 /// The name that a user signs in with, such as `name@domain`, or the object id of the account.
 fn account(value: &Value<'_>) -> Option<String> {
     let text = value.text_of(3, 254)?;
-    let is_account = text.split_once('@').is_some_and(|(user, domain)| {
-        let has_more = domain.contains('@') || text.contains(char::is_whitespace);
-        !user.is_empty() && !domain.is_empty() && !has_more
-    });
-    if !is_account && !app::is_guid(text) {
+    if !app::is_sign_in_name(text) && !app::is_guid(text) {
         let what = "expected_user must be the name that the user signs in with, such as \
                     name@domain, or the object id of the account";
         value.refuse(what, value.remedy());

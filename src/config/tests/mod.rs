@@ -62,6 +62,7 @@ pub(super) fn given() -> Given {
         ("ENTRA_CLIENT_SECRET", CLIENT_SECRET),
         ("ENTRA_CLIENT_SECRET_NEXT", NEXT_CLIENT_SECRET),
         ("ENTRA_CLIENT_SECRET_ID", CLIENT_SECRET_ID),
+        ("SIGN_IN_SECRET", CLIENT_SECRET),
         ("AZDO_GATEWAY_DB_PASSWORD", "database-password-nobody-sees"),
         ("DBT_TOKEN", CI_TOKEN),
         ("BUILDKITE_TOKEN", CI_TOKEN),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::given;
 use crate::config::{Known, parse, read};
 
-const GATEWAY: &str = include_str!("../../../config/gateway.toml");
+const REFERENCE: &str = include_str!("../../../config/gateway.toml");
 const DEMO: &str = include_str!("../../../config/demo.toml");
 pub(super) const SCHEMA: &str = include_str!("../../../config/gateway.schema.json");
 const DOCUMENT: &str = include_str!("../../../docs/configuration.md");
@@ -17,6 +17,21 @@ const KINDS: [&str; 5] =
     ["service_user", "service_principal", "managed_identity", "workload_identity", "pat"];
 
 pub(super) type Keys = BTreeMap<String, BTreeSet<String>>;
+
+/// `gateway.toml` with its only optional table in use.
+fn gateway() -> String {
+    let (before, rest) = REFERENCE.split_once("#[sign_in]\n").unwrap();
+    let (keys, after) = rest.split_once("[[organization]]\n").unwrap();
+    let required = ["tenant_id", "client_id", "client_secret"];
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(key) if required.iter().any(|one| key.starts_with(&format!("{one} = "))) => {
+            format!("{key}\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    let keys: String = keys.lines().map(line).collect();
+    format!("{before}[sign_in]\n{keys}[[organization]]\n{after}")
+}
 
 /// The keys that the reader reads from `gateway.toml` with any kind of CI.
 fn keys_of_reader() -> Keys {
@@ -41,7 +56,8 @@ pub(super) fn keys_of_text(text: &str) -> Keys {
 
 /// Each kind of CI, and `gateway.toml` with a CI of that kind, all of whose keys are in use.
 fn with_each_ci() -> Vec<(String, String)> {
-    let (before, ci) = GATEWAY.split_once("[ci.builder]\n").unwrap();
+    let gateway = gateway();
+    let (before, ci) = gateway.split_once("[ci.builder]\n").unwrap();
     let blocks = ci.split("\n# --- ").enumerate().map(|(at, block)| {
         let block = if at == 0 { block.to_owned() } else { format!("# {block}") };
         let block = uncommented(&block);
@@ -56,7 +72,7 @@ fn with_each_ci() -> Vec<(String, String)> {
 fn keys_of_reference() -> Keys {
     let mut keys = Keys::new();
     let mut table = String::new();
-    for line in GATEWAY.lines() {
+    for line in gateway().lines() {
         if line.starts_with('[') {
             table = line.trim_matches(['[', ']']).replace("ci.builder", "ci.NAME");
             if let Some((above, key)) = table.split_once('.')
@@ -86,7 +102,8 @@ fn uncommented(text: &str) -> String {
 
 /// `gateway.toml` with the credential of one kind, and all of its keys in use.
 fn with_kind(kind: &str) -> String {
-    let (before, rest) = GATEWAY.split_once("[organization.credential]\n").unwrap();
+    let gateway = gateway();
+    let (before, rest) = gateway.split_once("[organization.credential]\n").unwrap();
     let (kinds, after) = rest.split_once("[[check]]\n").unwrap();
     let line = format!("kind = \"{kind}\"\n");
     let block = kinds.split("\n# --- ").find(|block| block.contains(&line)).unwrap();
@@ -98,6 +115,13 @@ fn with_kind(kind: &str) -> String {
 fn without_key(text: &str, key: &str) -> String {
     let others = text.lines().filter(|line| !line.starts_with(&format!("{key} = ")));
     others.map(|line| format!("{line}\n")).collect()
+}
+
+/// Without a key of the credential, and of what comes after it.
+fn without_credential_key(text: &str, key: &str) -> String {
+    let header = "[organization.credential]\n";
+    let (before, after) = text.split_once(header).unwrap();
+    format!("{before}{header}{}", without_key(after, key))
 }
 
 fn resolve<'s>(schema: &'s Value, node: &'s Value) -> &'s Value {
@@ -170,8 +194,9 @@ fn keys_of_document() -> Keys {
 
 #[test]
 fn reference_and_demo_are_valid_without_warnings() {
-    let config = parse("gateway.toml", GATEWAY, &given()).unwrap();
+    let config = parse("gateway.toml", REFERENCE, &given()).unwrap();
     assert_eq!(config.warnings, []);
+    assert!(config.sign_in.is_none());
     assert!(config.secrets.previous.is_none());
     let config = parse("demo.toml", DEMO, &given()).unwrap();
     assert_eq!(config.warnings, []);
@@ -229,14 +254,16 @@ fn the_reader_has_the_defaults_of_the_schema() {
         format!("{config:?}")
     };
     let mut tried = 0;
-    for header in ["server", "storage", "organization", "organization.credential", "check"] {
+    for header in
+        ["server", "storage", "sign_in", "organization", "organization.credential", "check"]
+    {
         let pointer = format!("/$defs/{}/properties", header.rsplit('.').next().unwrap());
         for (key, property) in schema.pointer(&pointer).unwrap().as_object().unwrap() {
             let Some(default) = property.get("default") else { continue };
             let text = match (header, key.as_str()) {
                 ("organization.credential", "endpoint_url") => with_kind("managed_identity"),
                 ("organization.credential", _) => with_kind("service_user"),
-                _ => GATEWAY.to_owned(),
+                _ => gateway(),
             };
             let used = text.lines().filter(|line| !line.starts_with('#'));
             let bare: String = used.map(|line| format!("{line}\n")).collect();
@@ -275,9 +302,9 @@ fn the_commented_out_keys_of_the_reference_are_valid() {
     for kind in KINDS {
         let text = uncommented(&with_kind(kind));
         let texts = match kind {
-            "service_principal" => {
-                ["client_secret", "client_certificate"].map(|key| without_key(&text, key)).to_vec()
-            }
+            "service_principal" => ["client_secret", "client_certificate"]
+                .map(|key| without_credential_key(&text, key))
+                .to_vec(),
             _ => vec![text],
         };
         for text in texts {
@@ -300,7 +327,7 @@ fn the_schema_refuses_the_same_keys_for_each_kind() {
         let keys = credential["properties"].as_object().unwrap().keys();
         for key in keys.filter(|key| *key != "kind") {
             let header = "[organization.credential]\n";
-            let text = without_key(&with_kind(name), key);
+            let text = without_credential_key(&with_kind(name), key);
             let text = text.replace(header, &format!("{header}{key} = 1\n"));
             let errors = parse("gateway.toml", &text, &given()).unwrap_err().to_string();
             let is_refused = errors.contains(&format!("{key} does not apply to"));
@@ -308,7 +335,7 @@ fn the_schema_refuses_the_same_keys_for_each_kind() {
         }
         for key in kind["required"].as_array().into_iter().flatten() {
             let key = key.as_str().unwrap();
-            let text = without_key(&with_kind(name), key);
+            let text = without_credential_key(&with_kind(name), key);
             let errors = parse("gateway.toml", &text, &given()).unwrap_err().to_string();
             assert!(errors.contains(&format!("{key} is missing")), "{key} of {name}: {errors}");
         }

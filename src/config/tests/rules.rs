@@ -10,11 +10,12 @@ use crate::domain::check::{Forks, Trigger};
 use crate::domain::run::{StatusLink, Verdict};
 use crate::storage::Engine;
 
-const REFUSALS: [(&str, &str); 11] = [
+const REFUSALS: [(&str, &str); 12] = [
     ("server", include_str!("refusals/server.txt")),
     ("storage", include_str!("refusals/storage.txt")),
     ("secrets", include_str!("refusals/secrets.txt")),
     ("tokens", include_str!("refusals/tokens.txt")),
+    ("sign_in", include_str!("refusals/sign_in.txt")),
     ("organizations", include_str!("refusals/organizations.txt")),
     ("service_user", include_str!("refusals/service_user.txt")),
     ("service_principal", include_str!("refusals/service_principal.txt")),

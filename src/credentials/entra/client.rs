@@ -8,8 +8,8 @@ use super::client_authentication::ClientAuthentication;
 use super::error::Error;
 use super::error_response;
 use super::id_token::{self, Account};
-use super::login::Login;
-use super::scopes::{APP_SCOPE, PAT_SCOPES};
+use super::login::{Login, Who};
+use super::scopes::{APP_SCOPE, PAT_SCOPES, PEOPLE_SCOPES};
 use super::signing_keys::SigningKeys;
 use super::token_endpoint::{TokenEndpoint, Tokens};
 use crate::clock::Clock;
@@ -24,6 +24,8 @@ pub struct Entra {
     clock: Clock,
     signing_keys: SigningKeys,
     organization: Option<String>,
+    /// What a person who signs in grants.
+    scopes: &'static str,
 }
 
 impl Entra {
@@ -35,7 +37,8 @@ impl Entra {
         clock: Clock,
     ) -> Self {
         let signing_keys = SigningKeys::default();
-        Self { http, app, authentication, clock, signing_keys, organization: None }
+        let (organization, scopes) = (None, PAT_SCOPES);
+        Self { http, app, authentication, clock, signing_keys, organization, scopes }
     }
 
     /// Lets advice name the page on which this organization is linked.
@@ -44,14 +47,15 @@ impl Entra {
         self
     }
 
-    /// Where the browser is sent to sign in; `login_hint` fills in the name of the account.
-    pub fn authorize_url(
-        &self,
-        login: &Login,
-        redirect_uri: &Url,
-        login_hint: Option<&str>,
-    ) -> Url {
-        login.url(&self.app, redirect_uri, login_hint)
+    /// Asks people who sign in for what the pages need, and not for the right to mint tokens.
+    pub fn for_people(mut self) -> Self {
+        self.scopes = PEOPLE_SCOPES;
+        self
+    }
+
+    /// Where the browser is sent to sign in as `who`.
+    pub fn authorize_url(&self, login: &Login, redirect_uri: &Url, who: Who<'_>) -> Url {
+        login.url(&self.app, redirect_uri, self.scopes, who)
     }
 
     /// The error that the browser brought back instead of a code (RFC 6749 §4.1.2.1). Both texts
@@ -72,7 +76,7 @@ impl Entra {
     ) -> Result<Tokens, Error> {
         let fields = [
             ("grant_type", "authorization_code"),
-            ("scope", PAT_SCOPES),
+            ("scope", self.scopes),
             ("redirect_uri", redirect_uri.as_str()),
         ];
         let code = Secret::new(code.to_owned());
@@ -85,7 +89,7 @@ impl Entra {
     /// # Errors
     /// See [`Error`].
     pub async fn refresh(&self, refresh_token: &Secret) -> Result<Tokens, Error> {
-        let fields = [("grant_type", "refresh_token"), ("scope", PAT_SCOPES)];
+        let fields = [("grant_type", "refresh_token"), ("scope", self.scopes)];
         let secrets = [("refresh_token", refresh_token.clone())];
         self.token_endpoint().request(&fields, &secrets).await
     }

@@ -1,5 +1,9 @@
 //! Verifies an ID token, and reads from it who signed in.
 //!
+//! The signature is checked although §3.1.3.7 (6) allows to leave that out for a token that comes
+//! from the token endpoint itself: then a wrong address of Entra or a broken proxy cannot sign
+//! anybody in.
+//!
 //! Sources: OpenID Connect Core §3.1.3.7; RFC 8725 (the verifier chooses the algorithm, not the
 //! token); Microsoft Learn, "ID token claims".
 
@@ -8,6 +12,7 @@ use std::time::Duration;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::app::App;
 use super::error::Error;
@@ -29,6 +34,12 @@ pub struct Account {
     /// For people to read: it can be changed to any address.
     pub email: Option<String>,
     pub name: Option<String>,
+    /// The object ids of the groups of the account, where the app registration has Entra name them.
+    /// None where Entra leaves them out, since there are more than 200
+    /// (docs/azure-devops.md §4.4).
+    pub groups: Option<Vec<String>>,
+    /// The app roles that the account has been given.
+    pub app_roles: Vec<String>,
     /// When the person signed in; if the token does not say, when it was issued.
     pub signed_in_at: Option<Timestamp>,
 }
@@ -75,7 +86,10 @@ pub(super) fn verify(
     if !claims.tid.eq_ignore_ascii_case(&app.authority.tenant_id) {
         return Err(Error::invalid_id_token("the account belongs to another tenant"));
     }
+    let has_all_groups = !claims.hasgroups && !claims.claim_names.contains_key("groups");
     Ok(Account {
+        groups: has_all_groups.then_some(claims.groups),
+        app_roles: claims.roles,
         tenant_id: claims.tid,
         object_id: claims.oid,
         user_name: claims.preferred_username,
@@ -100,6 +114,15 @@ struct Claims {
     preferred_username: String,
     email: Option<String>,
     name: Option<String>,
+    #[serde(default)]
+    groups: Vec<String>,
+    #[serde(default)]
+    roles: Vec<String>,
+    /// Claims that are elsewhere, and where.
+    #[serde(default, rename = "_claim_names")]
+    claim_names: Map<String, Value>,
+    #[serde(default)]
+    hasgroups: bool,
 }
 
 fn at(seconds: i64) -> Timestamp {

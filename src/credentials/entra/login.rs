@@ -10,7 +10,6 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::app::App;
-use super::scopes::PAT_SCOPES;
 use crate::secret::Secret;
 
 /// The values of one sign-in. Each is 32 random bytes in base64url.
@@ -24,6 +23,15 @@ pub struct Login {
     pub verifier: Secret,
     /// The value of a cookie: shows that the browser that returns is the one that was sent.
     pub browser: Secret,
+}
+
+/// Which account is to sign in.
+#[derive(Clone, Copy, Debug)]
+pub enum Who<'a> {
+    /// The one that is signed in at Entra already, where there is just one.
+    Current,
+    /// Entra asks which one, also where there is just one. A name is filled in.
+    Asked(Option<&'a str>),
 }
 
 impl Login {
@@ -45,9 +53,8 @@ impl Login {
         URL_SAFE_NO_PAD.encode(Sha256::digest(self.verifier.expose().as_bytes()))
     }
 
-    /// Where the browser signs in. Entra always asks which account to use: the operator who links
-    /// is seldom the service user.
-    pub(super) fn url(&self, app: &App, redirect_uri: &Url, login_hint: Option<&str>) -> Url {
+    /// Where the browser signs in as `who`, and grants these scopes.
+    pub(super) fn url(&self, app: &App, redirect_uri: &Url, scopes: &str, who: Who<'_>) -> Url {
         let mut url = app.authority.at(&["oauth2", "v2.0", "authorize"]);
         let challenge = self.challenge();
         url.query_pairs_mut().extend_pairs([
@@ -55,15 +62,16 @@ impl Login {
             ("response_type", "code"),
             ("response_mode", "query"),
             ("redirect_uri", redirect_uri.as_str()),
-            ("scope", PAT_SCOPES),
+            ("scope", scopes),
             ("state", self.state.expose()),
             ("nonce", self.nonce.expose()),
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
-            ("prompt", "select_account"),
         ]);
-        if let Some(hint) = login_hint {
-            url.query_pairs_mut().append_pair("login_hint", hint);
+        if let Who::Asked(hint) = who {
+            url.query_pairs_mut().append_pair("prompt", "select_account");
+            let hint = hint.map(|hint| ("login_hint", hint));
+            url.query_pairs_mut().extend_pairs(hint);
         }
         url
     }

@@ -27,7 +27,7 @@ pub use client::Entra;
 pub use client_authentication::ClientAuthentication;
 pub use error::{Error, Refusal};
 pub use id_token::Account;
-pub use login::{Login, random_text};
+pub use login::{Login, Who, random_text};
 pub use managed_identity::managed_identity;
 pub use token_endpoint::Tokens;
 

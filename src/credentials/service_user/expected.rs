@@ -66,6 +66,8 @@ mod tests {
             // Whatever it says, it changes nothing.
             email: Some("svc@contoso.com".into()),
             name: None,
+            groups: Some(Vec::new()),
+            app_roles: Vec::new(),
             signed_in_at: None,
         }
     }

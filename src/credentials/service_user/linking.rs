@@ -15,8 +15,9 @@ use super::expected;
 use super::linkable_organization::LinkableOrganization;
 use super::refusals::{Attempt, Refusals};
 use super::session::Session;
-use super::sign_in::{LinkError, LinkedUser, SignInCallback, StartedSignIn};
+use super::sign_in::{LinkError, LinkedUser};
 use crate::credentials::audit_log::count;
+use crate::credentials::callback::{self, Begun, SignInCallback, StartedSignIn, below};
 use crate::credentials::entra::{self, Account, Tokens};
 use crate::deps::Deps;
 use crate::domain::audit::{Action, Actor, Entry, Outcome, Via};
@@ -141,7 +142,9 @@ impl Linking {
         // Entra takes a sign-in name as a hint, and no object id.
         let expected_user = session.user.expected_user.as_deref();
         let login_hint = expected_user.filter(|expected| expected.contains('@'));
-        let authorize_url = session.entra.authorize_url(&login, &self.redirect_uri(), login_hint);
+        // Entra always asks: the operator who links is seldom the service user.
+        let who = entra::Who::Asked(login_hint);
+        let authorize_url = session.entra.authorize_url(&login, &self.redirect_uri(), who);
         let stored = Login {
             state: digest(&login.state),
             browser: digest(&login.browser),
@@ -208,25 +211,11 @@ impl Linking {
         callback: &SignInCallback,
     ) -> Result<LinkedUser, LinkError> {
         let session = &organization.session;
-        if let Some(error) = &callback.error {
-            let description = callback.error_description.as_deref().unwrap_or_default();
-            return Err(LinkError::Refused(session.entra.explain(error, description).to_string()));
-        }
-        let Some(code) = &callback.code else {
-            return Err(LinkError::Refused("the answer of Entra has no code".into()));
-        };
         let verifier = session.open("verifier", &login.verifier);
         let verifier = verifier.map_err(|error| LinkError::Refused(error.to_string()))?.secret;
-        let tokens = session
-            .entra
-            .redeem_code(code.expose(), &verifier, &self.redirect_uri())
-            .await
-            .map_err(entra_error)?;
-        let id_token = tokens.id_token.as_ref();
-        let id_token = id_token
-            .ok_or_else(|| LinkError::Refused("the answer of Entra has no ID token".into()))?;
-        let verified = session.entra.verify_id_token(id_token, &login.nonce).await;
-        let account = verified.map_err(entra_error)?;
+        let (nonce, redirect_uri) = (login.nonce.as_str(), &self.redirect_uri());
+        let begun = Begun { nonce, verifier: &verifier, redirect_uri };
+        let (account, tokens) = callback::redeem(&session.entra, callback, begun).await?;
         // One after the other, so that each is compared with the account that is linked by then.
         let _change = organization.change.lock().await;
         let linked = session.links.link(session.organization()).await?;
@@ -334,27 +323,10 @@ async fn commit(session: &Arc<Session>, to: LinkTo, entry: Entry) -> Result<Comm
     Ok(committed?)
 }
 
-fn entra_error(error: entra::Error) -> LinkError {
-    match error.is_transient() {
-        true => LinkError::Unavailable(error.to_string()),
-        false => LinkError::Refused(error.to_string()),
-    }
-}
-
 fn unavailable(error: &impl ToString) -> LinkError {
     LinkError::Unavailable(error.to_string())
 }
 
 fn digest(secret: &Secret) -> [u8; 32] {
     Sha256::digest(secret.expose().as_bytes()).into()
-}
-
-/// `base` with further path segments.
-fn below(base: &Url, segments: &[&str]) -> Url {
-    let mut url = base.clone();
-    // Only URLs like `data:` have no path segments; the configuration takes http and https only.
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(segments);
-    }
-    url
 }

@@ -14,4 +14,4 @@ mod sign_in;
 pub(super) use linkable_organization::LinkableOrganization;
 pub use linking::Linking;
 pub(super) use session::{AccessToken, Session};
-pub use sign_in::{LinkError, LinkedUser, SignInCallback, StartedSignIn};
+pub use sign_in::{LinkError, LinkedUser};

@@ -1,31 +1,8 @@
-//! What linking takes and returns: a started sign-in, the browser's return from it, the linked
-//! user, and why linking failed.
+//! What linking returns: the linked user, or why linking failed.
 
-use url::Url;
-
+use crate::credentials::callback::SignInError;
 use crate::domain::time::Timestamp;
-use crate::secret::Secret;
 use crate::storage::{self, Link};
-
-/// A sign-in at Entra that a browser is sent to.
-#[derive(Debug)]
-pub struct StartedSignIn {
-    /// Where the browser signs in.
-    pub authorize_url: Url,
-    /// The value of the cookie that the browser has to bring back.
-    pub browser: Secret,
-}
-
-/// What a browser brings back from Entra: the query of the redirect, and the cookie.
-#[derive(Clone, Debug, Default)]
-pub struct SignInCallback {
-    pub state: Option<Secret>,
-    pub code: Option<Secret>,
-    pub error: Option<String>,
-    pub error_description: Option<String>,
-    /// The value of the cookie.
-    pub browser: Option<Secret>,
-}
 
 /// The service user that is linked to an organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +39,15 @@ pub enum LinkError {
 impl From<storage::Error> for LinkError {
     fn from(error: storage::Error) -> Self {
         LinkError::Unavailable(error.to_string())
+    }
+}
+
+impl From<SignInError> for LinkError {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Refused(reason) => LinkError::Refused(reason),
+            SignInError::Unavailable(reason) => LinkError::Unavailable(reason),
+        }
     }
 }
 

@@ -6,6 +6,9 @@
 /// `/login` and `/logout`.
 mod sign_in;
 
+/// Signing in with Entra.
+mod entra;
+
 /// Wrong tokens, counted by address.
 mod tries;
 
@@ -68,9 +71,9 @@ use super::backlog::Counts;
 use super::html::{Account, Frame, Message};
 use super::problem::Problem;
 use super::session::{Session, Sessions};
-use super::{Components, same_origin};
+use super::{Components, Role, same_origin};
 use live::Live;
-use visit::State;
+use visit::{State, Visit, missing};
 
 const FORM_BYTES_MAX: usize = 65_536;
 /// The page of a repository, as Azure DevOps writes its path.
@@ -106,6 +109,7 @@ pub(super) fn routes(
             .app_data(state.clone())
             .app_data(live.clone())
             .configure(&sign_in)
+            .configure(entra::routes)
             .service(stream)
             .service(pages.configure(pages_below));
     }
@@ -176,8 +180,18 @@ fn form() -> FormConfig {
     })
 }
 
-async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    Err(Problem::missing(format!("there is no page {}", request.path())))
+async fn nothing_here(request: HttpRequest, visit: Visit) -> Result<HttpResponse, Problem> {
+    Err(visit.missing("page", request.path()))
+}
+
+/// Pages that developers may see. Every other page is for viewers.
+const FOR_DEVELOPERS: [&str; 0] = [];
+
+/// Whether a person with this role may ask for the page.
+fn may_ask(role: Role, request: &ServiceRequest) -> bool {
+    let pattern = request.match_pattern();
+    let is_for_all = pattern.is_some_and(|pattern| FOR_DEVELOPERS.contains(&pattern.as_str()));
+    role != Role::Developer || is_for_all
 }
 
 /// Only who has signed in gets beyond this. What others get does not depend on what they ask for,
@@ -197,6 +211,11 @@ async fn guard(
     };
     let is_reading = [Method::GET, Method::HEAD].contains(request.method());
     if !is_reading && let Err(problem) = same_origin::check(headers, &state.deps.public_url) {
+        let page = error_page(&state, &session, &problem, request.request());
+        return Ok(request.into_response(page));
+    }
+    if !may_ask(session.role, &request) {
+        let problem = missing(&session, "page", request.path());
         let page = error_page(&state, &session, &problem, request.request());
         return Ok(request.into_response(page));
     }
@@ -255,7 +274,19 @@ fn error_page(
         theme: visit::theme(request.headers()),
         ..Frame::bare(&state.deps.public_url, title)
     };
-    let paragraphs = vec![problem.detail().to_owned(), remedy.to_owned()];
-    let link = Some(("/ui".to_owned(), "Overview"));
+    let is_developer = session.role == Role::Developer;
+    let detail = match status {
+        // Whatever is missing, and whatever one may not see: nobody learns which.
+        StatusCode::NOT_FOUND if is_developer => {
+            missing(session, "page", request.path()).detail().to_owned()
+        }
+        _ => problem.detail().to_owned(),
+    };
+    let paragraphs = vec![detail, remedy.to_owned()];
+    let link = match is_developer {
+        true => ("/login/entra?account=choose".to_owned(), "Sign in with another account"),
+        false => ("/ui".to_owned(), "Overview"),
+    };
+    let link = Some(link);
     Message { frame, went_well: Some(false), paragraphs, link }.answer(status)
 }

@@ -1,6 +1,7 @@
 //! Signing in and out.
 //!
-//! The way in is an API token with the role viewer or operator.
+//! The way in is Entra where `[sign_in]` is configured (`entra`), and otherwise an API token with
+//! the role viewer or operator.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -48,6 +49,8 @@ pub(super) fn routes(deps: &Deps) -> impl Fn(&mut ServiceConfig) + Clone + use<>
 struct Login {
     frame: Frame,
     to: String,
+    /// The address that leads to Entra; none where people sign in with API tokens.
+    entra: Option<String>,
     /// Why the last try did not succeed.
     problem: Option<String>,
 }
@@ -61,11 +64,17 @@ struct Return {
 pub(super) fn asked_for(state: &State, request: &HttpRequest) -> HttpResponse {
     let wanted = request.uri().path_and_query().map_or("/ui", |wanted| wanted.as_str());
     let to = return_path(&state.deps.public_url, Some(wanted));
-    let paragraphs = vec![
-        "Whoever has an API token with the role `viewer` or `operator` may sign in. An operator \
-         of this gateway has them"
-            .to_owned(),
-    ];
+    let who = match state.sessions.sign_in() {
+        Some(_) => {
+            "Everybody of the organization may sign in, and sees the runs of the repositories that \
+             Azure DevOps lets them read"
+        }
+        None => {
+            "Whoever has an API token with the role `viewer` or `operator` may sign in. An \
+             operator of this gateway has them"
+        }
+    };
+    let paragraphs = vec![who.to_owned()];
     let frame = Frame::bare(&state.deps.public_url, "Sign in to see this");
     let link = Some((format!("/login{}", query([("to", to.as_str())].into_iter())), "Sign in"));
     Message { frame, went_well: None, paragraphs, link }.answer(StatusCode::UNAUTHORIZED)
@@ -86,6 +95,10 @@ async fn sign_in(
     tries: Data<Tries>,
     audit_log: Data<AuditLog>,
 ) -> HttpResponse {
+    if state.sessions.sign_in().is_some() {
+        let problem = "people sign in with Microsoft here, and not with API tokens";
+        return refused(&state, &Problem::forbidden(problem));
+    }
     let (token, to) = match fields(&request, payload, &bodies, &state).await {
         Ok(fields) => fields,
         Err(problem) => return refused(&state, &problem),
@@ -105,7 +118,7 @@ async fn sign_in(
                 return refused(&state, &Problem::busy("there is no randomness now: try again"));
             };
             record(&audit_log, Action::SignIn, Outcome::Done, actor, String::new()).await;
-            return seen(&state, &to, cookie);
+            return redirect(&format!("{}{to}", html::base(&state.deps.public_url)), vec![cookie]);
         }
         Some(known) => format!(
             "This token has the role {}. Pages are for the roles viewer and operator.",
@@ -162,12 +175,12 @@ async fn fields(
 }
 
 /// Whose tries are counted. Behind a proxy it is the address of that.
-fn address(request: &HttpRequest) -> IpAddr {
+pub(super) fn address(request: &HttpRequest) -> IpAddr {
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
     peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
-async fn record(
+pub(super) async fn record(
     audit_log: &AuditLog,
     action: Action,
     outcome: Outcome,
@@ -178,22 +191,26 @@ async fn record(
     audit_log.record(vec![entry]).await;
 }
 
-fn seen(state: &State, to: &str, cookie: String) -> HttpResponse {
-    redirect(&format!("{}{to}", html::base(&state.deps.public_url)), cookie)
-}
-
-fn redirect(to: &str, cookie: String) -> HttpResponse {
+/// Leads to an address, and sets cookies.
+pub(super) fn redirect(to: &str, cookies: Vec<String>) -> HttpResponse {
     let mut response = HttpResponse::SeeOther();
-    response.insert_header((header::LOCATION, to)).insert_header((header::SET_COOKIE, cookie));
+    response.insert_header((header::LOCATION, to));
+    for cookie in cookies {
+        response.append_header((header::SET_COOKIE, cookie));
+    }
     html::protect(response).finish()
 }
 
 fn login(state: &State, status: StatusCode, to: String, problem: Option<String>) -> HttpResponse {
     let frame = Frame::bare(&state.deps.public_url, "Sign in");
-    answer(status, &Login { frame, to, problem })
+    let entra = state.sessions.sign_in().map(|_| {
+        let query = query([("to", to.as_str())].into_iter());
+        format!("{}/login/entra{query}", frame.base)
+    });
+    answer(status, &Login { frame, to, entra, problem })
 }
 
-fn refused(state: &State, problem: &Problem) -> HttpResponse {
+pub(super) fn refused(state: &State, problem: &Problem) -> HttpResponse {
     let frame = Frame::bare(&state.deps.public_url, "You were not signed in");
     let paragraphs = vec![problem.detail().to_owned()];
     let link = Some(("/login".to_owned(), "Sign in"));

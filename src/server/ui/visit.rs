@@ -165,9 +165,14 @@ impl Visit {
 
     /// 404, alike for what does not exist and for what one may not see.
     pub(super) fn missing(&self, what: &str, id: &str) -> Problem {
-        let account = &self.session.actor.name;
-        Problem::missing(format!("there is no {what} {id}, or {account} may not see it"))
+        missing(&self.session, what, id)
     }
+}
+
+/// 404, alike for what does not exist and for what one may not see.
+pub(super) fn missing(session: &Session, what: &str, id: &str) -> Problem {
+    let account = &session.actor.name;
+    Problem::missing(format!("there is no {what} {id}, or {account} may not see it"))
 }
 
 impl FromRequest for Visit {

@@ -96,6 +96,7 @@ impl Env {
             checks: CHECKS.to_owned(),
             drain: "400ms",
             server: String::new(),
+            sign_in: String::new(),
             secrets: String::new(),
             signing: r#"{ env = "BUILDER_SECRET" }"#.to_owned(),
             ci: None,

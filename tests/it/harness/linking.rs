@@ -37,6 +37,11 @@ impl Browser {
         self.cookies.lock().expect("nobody panicked").values().cloned().collect()
     }
 
+    /// The value of one of its cookies.
+    pub(crate) fn cookie(&self, name: &str) -> Option<String> {
+        self.cookies.lock().expect("nobody panicked").get(name).cloned()
+    }
+
     /// One request. `token` is what a program sends instead of a cookie.
     pub(crate) async fn open(&self, url: &str, token: Option<&str>) -> PageResponse {
         let request = self.http.get(url);
@@ -123,6 +128,27 @@ expected_user = "{SERVICE_USER}"
     /// Registers this gateway as a redirect URI at Entra.
     pub(crate) fn register(&self, gateway: &str) {
         let uri = format!("{gateway}/complete/azure_active_directory_service_user");
+        self.shell.entra(|entra| entra.add_redirect_uri(&self.client_id, &uri));
+    }
+
+    /// `[sign_in]` with these further keys, such as `operators`.
+    pub(crate) fn sign_in(&self, keys: &str) -> String {
+        let tenant = self.shell.entra(|entra| entra.tenant().to_owned());
+        format!(
+            r#"[sign_in]
+tenant_id = "{tenant}"
+client_id = "{client_id}"
+client_secret = {{ env = "CLIENT_SECRET" }}
+authority_url = "{authority}"
+{keys}"#,
+            client_id = self.client_id,
+            authority = self.shell.url(),
+        )
+    }
+
+    /// Registers the address at which people return to this gateway.
+    pub(crate) fn register_pages(&self, gateway: &str) {
+        let uri = format!("{gateway}/complete/azure_active_directory");
         self.shell.entra(|entra| entra.add_redirect_uri(&self.client_id, &uri));
     }
 

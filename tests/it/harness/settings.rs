@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) drain: &'static str,
     /// Further keys of `[server]`.
     pub(crate) server: String,
+    /// The table `[sign_in]`; empty where people sign in with API tokens.
+    pub(crate) sign_in: String,
     /// Further keys of `[secrets]`.
     pub(crate) secrets: String,
     /// The value of the CI's `secret`.
@@ -126,6 +128,7 @@ name = "agents"
 role = "runner"
 token = {{ env = "RUNNER_TOKEN" }}
 {runner_labels}
+{sign_in}
 [[organization]]
 name = "fabrikam"
 azure_devops_url = "{organization_url}"
@@ -140,6 +143,7 @@ azure_devops_url = "{organization_url}"
             listen = self.listen,
             drain = self.drain,
             server = self.server,
+            sign_in = self.sign_in,
             secrets = self.secrets,
             ci = self.ci.clone().unwrap_or_else(|| format!(
                 "kind = \"webhook\"\nurl = \"{}\"\nsecret = {}",

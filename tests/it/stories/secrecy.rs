@@ -294,3 +294,52 @@ async fn no_secret_of_the_service_user_is_shown_logged_or_stored() {
     let found = [secrets(&env), linked_secrets(&env, &linker)].concat();
     check_no_secret_anywhere(&mut gateway, &found, &linker.pages).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_of_a_person_who_signs_in_is_shown_logged_or_stored() {
+    let env = Env::new(1903);
+    let mut gateway = Binary::start_with(&env, |settings| {
+        settings.sign_in = env.sign_in("");
+        settings.environment.insert("AZDO_GATEWAY_LOG".into(), "trace".into());
+    })
+    .await;
+    env.register_pages(&gateway.url);
+    env.shell.entra(|entra| {
+        entra.add_user("Jo Doe", "jo@fabrikam.example");
+        entra.sign_in("jo@fabrikam.example");
+    });
+    let (id, commit) = env.open("one");
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    let run = env.until_started("unit-tests", &commit).await;
+    let mut person = Linker::default();
+    for forgery in [Some(Forgery::WrongNonce), None] {
+        let browser = Browser::new();
+        let begun = browser.open(&format!("{}/login/entra", gateway.url), None).await;
+        let at_entra = begun.location.expect("it leads to Entra");
+        let back = browser.open(at_entra.as_str(), None).await.location.expect("it leads back");
+        env.shell.entra(|entra| forgery.map(|forgery| entra.forge_next_id_token(forgery)));
+        for cookie in browser.cookies() {
+            person.holds("cookie", &cookie);
+        }
+        person.open(&browser, back.as_str()).await;
+        for cookie in browser.cookies().iter().filter(|cookie| !cookie.is_empty()) {
+            person.holds("cookie", cookie);
+        }
+        let shown = person.open(&browser, &format!("{}/ui/runs/{run}", gateway.url)).await;
+        let expected = if forgery.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
+        assert_eq!(shown, expected, "{}", person.pages);
+    }
+    let issued = env.shell.entra(|entra| entra.issued_secrets().to_vec());
+    for name in ["code", "state", "verifier", "ID token", "access token", "refresh token"] {
+        assert!(issued.iter().any(|(one, _)| *one == name), "there was no {name}");
+    }
+    for (name, secret) in &issued {
+        person.holds(name, secret);
+        person.holds(name, STANDARD.encode(secret).trim_end_matches('='));
+    }
+    person.holds("client secret", CLIENT_SECRET);
+    let log = std::fs::read_to_string(gateway.settings.folder.join("gateway.log")).unwrap();
+    assert!(log.contains("TRACE"), "the log has every level");
+    let Linker { held, pages } = person;
+    check_no_secret_anywhere(&mut gateway, &held, &pages).await;
+}

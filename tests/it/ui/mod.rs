@@ -1,6 +1,7 @@
 //! Pages over HTTP, as a browser without scripts gets them.
 
 mod actions;
+mod entra;
 mod hostile;
 mod live;
 mod pages;
@@ -52,6 +53,16 @@ fn pull_requests_are_listed_with_their_checks_page_by_page_on_postgres() {
 #[test]
 fn open_pages_learn_what_has_changed_at_whichever_replica_on_postgres() {
     on_postgres(live::open_pages_learn_what_has_changed_at_whichever_replica);
+}
+
+#[test]
+fn a_person_signs_in_with_entra_and_out_again_on_postgres() {
+    on_postgres(entra::a_person_signs_in_with_entra_and_out_again);
+}
+
+#[test]
+fn a_sign_in_is_completed_once_in_the_browser_that_began_it_on_postgres() {
+    on_postgres(entra::a_sign_in_is_completed_once_in_the_browser_that_began_it);
 }
 
 /// A browser in which whoever has this token has signed in.
@@ -118,7 +129,9 @@ fn links(shown: &PageResponse) -> Vec<String> {
 fn sealed(keys: &Keyring, context: &str, name: &str, token: &str, until: &str) -> String {
     let fingerprint = Secret::new(token.to_owned()).fingerprint();
     let who = json!({ "via": "api_token", "name": name, "fingerprint": fingerprint });
-    let content = json!({ "id": "one", "until": until, "who": who }).to_string();
+    let content =
+        json!({ "id": "one", "begun": "2020-01-01T00:00:00Z", "until": until, "who": who })
+            .to_string();
     let sealed = keys.seal(context, &Secret::new(content)).expect("there is randomness");
     URL_SAFE_NO_PAD.encode(sealed.0)
 }

@@ -29,6 +29,7 @@ impl fmt::Display for Advice {
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     pub app: &'a App,
+    /// Whose service user signs in; none where people sign in to the pages.
     pub organization: Option<&'a str>,
 }
 
@@ -39,7 +40,7 @@ pub fn advise(code: Option<u32>, error: &str, context: &Context<'_>) -> Advice {
         authority,
         tenant: &context.app.authority.tenant_id,
         client: &context.app.client_id,
-        organization: context.organization.unwrap_or("{organization}"),
+        organization: context.organization,
     };
     if let Some(row) = code.and_then(by_code) {
         return names.advice(row);
@@ -59,7 +60,7 @@ pub fn table() -> impl Iterator<Item = (u32, Advice)> {
         authority: "https://login.microsoftonline.com",
         tenant: "{tenant}",
         client: "{client_id}",
-        organization: "{organization}",
+        organization: Some("{organization}"),
     };
     BY_CODE.iter().map(move |(code, row)| (*code, names.advice(row)))
 }
@@ -78,7 +79,7 @@ struct Names<'a> {
     authority: &'a str,
     tenant: &'a str,
     client: &'a str,
-    organization: &'a str,
+    organization: Option<&'a str>,
 }
 
 impl Names<'_> {
@@ -89,11 +90,19 @@ impl Names<'_> {
 
     /// `<consent>` and `<connect>` come first: their values contain other placeholders.
     fn fill(&self, text: &str) -> String {
-        text.replace("<consent>", "<authority>/<tenant>/adminconsent?client_id=<client>")
-            .replace("<connect>", "/connect/<organization>")
-            .replace("<authority>", self.authority)
+        let text =
+            text.replace("<consent>", "<authority>/<tenant>/adminconsent?client_id=<client>");
+        let text = match self.organization {
+            Some(name) => {
+                text.replace("<connect>", "/connect/<organization>").replace("<organization>", name)
+            }
+            None => text
+                .replace("<connect>", "/login")
+                .replace(" as the service user", "")
+                .replace("the service user", "the account"),
+        };
+        text.replace("<authority>", self.authority)
             .replace("<tenant>", self.tenant)
             .replace("<client>", self.client)
-            .replace("<organization>", self.organization)
     }
 }

@@ -21,7 +21,7 @@ fn the_authorize_url_has_state_nonce_and_challenge_but_no_secret() {
     let entra = Entra::new(http(), app, ClientAuthentication::Secrets(vec![]), Clock::new(|| NOW));
     let login = Login::begin().expect("there is randomness");
     let back = Url::parse("https://gateway.example/connect/callback?a=b").expect("an address");
-    let url = entra.authorize_url(&login, &back, Some("build@fabrikam.example"));
+    let url = entra.authorize_url(&login, &back, Who::Asked(Some("build@fabrikam.example")));
     assert_eq!(url.path(), format!("/{TENANT}/oauth2/v2.0/authorize"));
     let query: BTreeMap<_, _> = url.query_pairs().into_owned().collect();
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(login.verifier.expose()));
@@ -44,7 +44,7 @@ fn the_authorize_url_has_state_nonce_and_challenge_but_no_secret() {
     assert!(!url.as_str().contains(login.verifier.expose()), "the verifier is not sent");
     assert!(!url.as_str().contains(login.browser.expose()), "the cookie is not sent");
     assert!(PAT_SCOPES.split(' ').all(|scope| !scope.is_empty()), "{PAT_SCOPES:?}");
-    let plain = entra.authorize_url(&login, &back, None);
+    let plain = entra.authorize_url(&login, &back, Who::Asked(None));
     assert!(!plain.as_str().contains("login_hint"));
 }
 

@@ -7,7 +7,11 @@
 use super::model::{Code, Consent};
 use super::refusal::{page, sentence};
 use super::world::World;
+use crate::ado::Scope;
 use crate::http::{Request, Response};
+
+/// The scopes that are of no resource.
+const OPENID_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
 /// A sign-in request whose redirect URI is registered.
 struct AuthorizationRequest {
@@ -71,10 +75,15 @@ impl World {
             return Err(("invalid_request", 90014));
         }
         let scopes: Vec<_> = given("scope").split_whitespace().map(str::to_owned).collect();
-        let needed = ["vso.pats", "vso.pats_manage"];
-        let resource = &self.options.resource;
-        let has = |name: &&str| scopes.contains(&format!("{resource}/{name}"));
-        if needed.iter().all(has) { Ok(scopes) } else { Err(("invalid_scope", 70011)) }
+        let prefix = format!("{}/", self.options.resource);
+        let of_resource = |scope: &String| scope.strip_prefix(&prefix).map(Scope::parse);
+        let is_known = |scope: &String| match of_resource(scope) {
+            Some(found) => found.is_some(),
+            None => OPENID_SCOPES.contains(&scope.as_str()),
+        };
+        let is_for_resource = scopes.iter().any(|scope| of_resource(scope).is_some());
+        let is_valid = is_for_resource && scopes.iter().all(is_known);
+        if is_valid { Ok(scopes) } else { Err(("invalid_scope", 70011)) }
     }
 
     /// The person at the browser. A hint chooses among the people who are signed in.

@@ -9,6 +9,9 @@ use super::keys;
 use super::model::User;
 use super::world::World;
 
+/// The most groups in a token (Microsoft Learn, "Configure group claims for applications").
+const GROUPS_MAX: usize = 200;
+
 type Claims = Map<String, Value>;
 
 impl World {
@@ -61,6 +64,18 @@ impl World {
             "email": user.email,
         });
         let mut claims = claims.as_object().cloned().unwrap_or_default();
+        // Entra leaves empty lists out, and a list of groups that would be too long for a token.
+        if user.groups.len() > GROUPS_MAX {
+            claims.insert("_claim_names".to_owned(), json!({"groups": "src1"}));
+            let endpoint = format!("https://graph.microsoft.com/v1.0/users/{}", user.object_id);
+            let sources = json!({"src1": {"endpoint": format!("{endpoint}/getMemberObjects")}});
+            claims.insert("_claim_sources".to_owned(), sources);
+        } else if !user.groups.is_empty() {
+            claims.insert("groups".to_owned(), json!(user.groups));
+        }
+        if !user.app_roles.is_empty() {
+            claims.insert("roles".to_owned(), json!(user.app_roles));
+        }
         claims.extend(nonce.map(|nonce| ("nonce".to_owned(), json!(nonce))));
         claims
     }

@@ -47,6 +47,10 @@ pub(crate) struct User {
     pub(crate) display_name: String,
     pub(crate) principal_name: String,
     pub(crate) email: String,
+    /// Object ids of groups.
+    pub(crate) groups: Vec<String>,
+    /// Values of app roles, of every application.
+    pub(crate) app_roles: Vec<String>,
     pub(crate) consent: Consent,
     /// The AADSTS number with which sign-ins and refreshes of this person are refused: 50057
     /// disabled, 50076 MFA required.

@@ -181,6 +181,8 @@ impl World {
             display_name: display_name.to_owned(),
             principal_name: principal_name.to_owned(),
             email: principal_name.to_owned(),
+            groups: Vec::new(),
+            app_roles: Vec::new(),
             consent: Consent::Given,
             account_error: None,
         };
@@ -191,6 +193,13 @@ impl World {
     /// Changes a person's mail address, which the person or an administrator may do.
     pub fn set_email(&mut self, principal_name: &str, email: &str) {
         email.clone_into(&mut self.user_mut(principal_name).email);
+    }
+
+    /// Sets the groups that a person is in, by object id, and the app roles.
+    pub fn set_roles(&mut self, principal_name: &str, groups: &[&str], app_roles: &[&str]) {
+        let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let user = self.user_mut(principal_name);
+        (user.groups, user.app_roles) = (all(groups), all(app_roles));
     }
 
     /// Signs a person in to the browser, beside other people, and uses this session from now on.

@@ -43,6 +43,8 @@ fn an_invalid_sign_in_request_redirects_with_an_error() {
         (("code_challenge_method", Some("plain")), "invalid_request"),
         (("state", None), "invalid_request"),
         (("scope", Some("openid")), "invalid_scope"),
+        (("scope", Some("openid vso.code")), "invalid_scope"),
+        (("scope", Some("499b84ac-1321-427f-aa17-267ca6975798/vso.nothing")), "invalid_scope"),
     ] {
         let answer = fixture.sign_in(&[change]);
         assert_eq!(query_of(&answer, "error").as_deref(), Some(error), "{change:?}");
@@ -160,6 +162,27 @@ fn an_id_token_is_signed_by_the_published_key_unless_forged() {
     fixture.world.rotate_signing_key();
     let body = fixture.signed_in();
     assert!(opened(&mut fixture, body["id_token"].as_str().unwrap()).2);
+}
+
+#[test]
+fn an_id_token_names_groups_and_app_roles_unless_there_are_too_many_groups() {
+    let mut fixture = Fixture::new();
+    let groups: Vec<String> = (0..201).map(|number| format!("group-{number}")).collect();
+    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+    let mut claims = |groups: &[&str], app_roles: &[&str]| {
+        fixture.world.set_roles(USER, groups, app_roles);
+        let body = fixture.signed_in();
+        opened(&mut fixture, body["id_token"].as_str().unwrap()).1
+    };
+    let none = claims(&[], &[]);
+    assert_eq!((&none["groups"], &none["roles"]), (&Value::Null, &Value::Null));
+    let few = claims(&groups[..200], &["Operator"]);
+    assert_eq!(few["groups"].as_array().unwrap().len(), 200);
+    assert_eq!(few["roles"], json!(["Operator"]));
+    assert_eq!(few["_claim_names"], Value::Null);
+    let many = claims(&groups, &[]);
+    assert_eq!(many["groups"], Value::Null);
+    assert_eq!(many["_claim_names"], json!({"groups": "src1"}));
 }
 
 /// Header, claims, and whether the published key verifies the signature as RS256.
