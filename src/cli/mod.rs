@@ -22,6 +22,7 @@ mod report;
 mod runner;
 mod runs;
 mod serve;
+mod sessions;
 mod table;
 
 use std::path::PathBuf;
@@ -88,6 +89,9 @@ enum Command {
     /// Check and grant the permissions that the checks need in Azure DevOps.
     #[command(subcommand)]
     Permissions(permissions::Permissions),
+    /// End sessions of people at the pages.
+    #[command(subcommand)]
+    Sessions(sessions::Sessions),
     /// Report on a run: for scripts that a CI executes.
     Report(report::Report),
     /// Fetch runs from a gateway and have a command execute them.
@@ -116,6 +120,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Hooks(hooks) => hooks.run(&common).await,
         Command::Ci(ci) => ci.run(&common).await,
         Command::Permissions(permissions) => permissions.run(&common).await,
+        Command::Sessions(sessions) => sessions.run(&common).await,
         Command::Report(report) => report.run(&common).await,
         Command::Runner(runner) => runner.run(&common).await,
         Command::Supervise(supervise) => supervise.run(),

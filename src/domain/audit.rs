@@ -72,6 +72,8 @@ words! {
         SignInRefused = "sign_in_refused",
         /// A person signed out.
         SignOut = "sign_out",
+        /// A person ended sessions of people at the pages.
+        RevokeSessions = "revoke_sessions",
     }
 }
 

@@ -15,6 +15,7 @@ mod explain;
 pub(super) mod deliveries;
 mod runners;
 pub(super) mod runs;
+mod sessions;
 pub(super) mod statuses;
 
 /// Organizations as the gateway's identity sees them.
@@ -92,6 +93,7 @@ fn others(config: &mut ServiceConfig) {
         .route("/v1/ci", web::get().to(ci::list))
         .route("/v1/ci/{name}/check", web::post().to(ci::check))
         .route("/v1/permissions", web::get().to(organizations::permissions))
+        .route("/v1/sessions", web::delete().to(sessions::revoke))
         .route("/v1/organizations/{name}/link", web::post().to(link::create))
         .route("/v1/organizations/{name}/link", web::delete().to(link::unlink))
         .route("/v1/organizations/{name}/explain", web::get().to(explain::explain))

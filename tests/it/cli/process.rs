@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 
+use reqwest::StatusCode;
+
 use super::call::{ReferenceConfig, ask, run};
-use crate::harness::{Binary, Env};
+use crate::harness::{Binary, Browser, Env, VIEWER};
 
 #[test]
 fn serve_refuses_a_wrong_configuration() {
@@ -48,6 +50,29 @@ fn demo_shows_the_expected_statuses() {
     assert!(last.ends_with("0 are still alive."), "{last}");
     assert!(out.contains("statuses are as expected."), "{out}");
     assert!(!out.contains("WRONG"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_revoke_ends_sessions_of_a_person_or_of_all() {
+    let env = Env::new(4);
+    let gateway = Binary::start(&env).await;
+    let (login, runs) = (format!("{}/login", gateway.url), format!("{}/ui/runs", gateway.url));
+    let browser = Browser::new();
+    let sign_in = async || {
+        browser.submit(&login, &[("token", VIEWER)], "same-origin").await;
+        browser.open(&runs, None).await.status
+    };
+    for (arguments, said, after) in [
+        (&["sessions", "revoke", "ops"][..], "ops has to sign in again.", StatusCode::OK),
+        (&["sessions", "revoke", "eyes"], "eyes has to sign in again.", StatusCode::UNAUTHORIZED),
+        (&["sessions", "revoke"], "Everybody has to sign in again.", StatusCode::UNAUTHORIZED),
+        (&["sessions", "revoke", "--json"], "{}", StatusCode::UNAUTHORIZED),
+    ] {
+        assert_eq!(sign_in().await, StatusCode::OK);
+        assert_eq!(ask(&gateway.settings, arguments).done().trim(), said);
+        assert_eq!(browser.open(&runs, None).await.status, after, "{arguments:?}");
+    }
+    ask(&gateway.settings, &["sessions", "revoke", ""]).refused(1, &["1 to 254 characters"]);
 }
 
 #[test]

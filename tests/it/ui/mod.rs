@@ -5,6 +5,7 @@ mod entra;
 mod hostile;
 mod live;
 mod pages;
+mod revoking;
 mod sign_in;
 mod subjects;
 
@@ -53,6 +54,11 @@ fn pull_requests_are_listed_with_their_checks_page_by_page_on_postgres() {
 #[test]
 fn open_pages_learn_what_has_changed_at_whichever_replica_on_postgres() {
     on_postgres(live::open_pages_learn_what_has_changed_at_whichever_replica);
+}
+
+#[test]
+fn revoked_sessions_end_at_every_replica_on_postgres() {
+    on_postgres(revoking::revoked_sessions_end_at_every_replica);
 }
 
 #[test]

@@ -128,7 +128,7 @@ async fn what_cannot_be_understood_or_is_not_there_is_said_alike() {
         ("/ui/runs?cursor=%F0", "what an earlier answer gave"),
         ("/ui/deliveries?outcome=lost", "quarantined, pending is needed"),
         ("/ui/statuses?run=1", "the id of a run is needed"),
-        ("/ui/audit?action=win", "sign_in_refused, sign_out is needed"),
+        ("/ui/audit?action=win", "sign_out, revoke_sessions is needed"),
         ("/ui/subscriptions?project=1", "there are limit, cursor, organization"),
         ("/ui/ci?organization=1", "unknown parameter"),
         ("/ui?state=1", "unknown parameter"),
