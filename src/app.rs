@@ -137,6 +137,16 @@ impl App {
         &self.components.deps.store
     }
 
+    /// An address at which this process signs an operator in once, for the demo.
+    ///
+    /// # Errors
+    /// The operating system gives no randomness.
+    pub fn one_time_sign_in(&self) -> anyhow::Result<String> {
+        let secret = self.components.one_time.issue().context("no random numbers are available")?;
+        let url = self.components.deps.public_url.as_str().trim_end_matches('/');
+        Ok(format!("{url}/login/once?ticket={}", secret.expose()))
+    }
+
     /// Stops the gateway: it becomes unready, accepts nothing more, finishes the work in progress,
     /// and closes the store.
     ///

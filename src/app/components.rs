@@ -20,7 +20,7 @@ use crate::pipeline::observe::Observe;
 use crate::pipeline::runners::Runners;
 use crate::pipeline::triggers::Triggers;
 use crate::reconcile::survey::{SurveyTarget, Surveys};
-use crate::server::{Components, Draining, Organizations};
+use crate::server::{Components, Draining, OneTimeSignIn, Organizations};
 use crate::storage::Store;
 
 /// The parts of a gateway on this store, for the process of that id.
@@ -48,6 +48,7 @@ pub async fn components(
     Ok(Components {
         options: config.server.clone(),
         tokens: Arc::new(config.api_tokens.clone()),
+        one_time: OneTimeSignIn::default(),
         sign_in: config.sign_in.clone().map(|options| Arc::new(SignIn::new(options, &deps))),
         organizations: Arc::new(Organizations::new(names)),
         surveys: Arc::new(surveys(config, &identities, &deps)),

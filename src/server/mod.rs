@@ -64,6 +64,9 @@ mod ui;
 /// People who have signed in.
 mod session;
 
+/// The sign-in of the demo.
+mod one_time;
+
 /// Cookies.
 mod cookie;
 
@@ -104,6 +107,7 @@ use json_body::JsonBodies;
 use session::Sessions;
 
 pub use draining::Draining;
+pub use one_time::OneTimeSignIn;
 pub use options::{ApiToken, Options, Role};
 pub use organization::Organizations;
 
@@ -122,6 +126,7 @@ pub struct Components {
     pub tokens: Arc<Vec<ApiToken>>,
     /// How people sign in with Entra; none where they sign in with API tokens.
     pub sign_in: Option<Arc<SignIn>>,
+    pub one_time: OneTimeSignIn,
     pub organizations: Arc<Organizations>,
     pub identities: Arc<Identities>,
     pub surveys: Arc<Surveys>,

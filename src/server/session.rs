@@ -96,6 +96,11 @@ impl Sessions {
         super::auth::find(&self.tokens, value)
     }
 
+    /// The first token of an operator.
+    pub(super) fn operator(&self) -> Option<&ApiToken> {
+        self.tokens.iter().find(|token| token.role == Role::Operator)
+    }
+
     /// The header that begins a session of whoever has this token.
     ///
     /// # Errors

@@ -69,8 +69,9 @@ impl Demo {
         let are_statuses_right = expected::print_statuses(&systems, &expected);
         let are_hooks_right = expected::print_hooks(&systems);
         if self.keep {
-            say!("\nPages: {url}/ui");
-            say!("Operator token, with which to sign in there: {}", secrets.operator.expose());
+            say!("\nOpen this in a browser: it signs you in as operator, once.");
+            say!("\n  {}\n", app.one_time_sign_in()?);
+            say!("Operator token, to sign in again and for the API: {}", secrets.operator.expose());
             say!("Try: curl -H 'Authorization: Bearer …' {url}/v1/runs");
             say!("and: curl {}/_fake", systems.shell.url());
             say!("Everything is left running; press Ctrl-C to stop it.");

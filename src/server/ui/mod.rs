@@ -87,6 +87,7 @@ pub(super) fn routes(
     let state = Data::new(State {
         deps: components.deps.clone(),
         sessions: Arc::clone(sessions),
+        one_time: components.one_time.clone(),
         organizations: Arc::clone(&components.organizations),
         identities: Arc::clone(&components.identities),
         reconcilers: Arc::clone(&components.reconcilers),

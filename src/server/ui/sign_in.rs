@@ -40,6 +40,7 @@ pub(super) fn routes(deps: &Deps) -> impl Fn(&mut ServiceConfig) + Clone + use<>
             .app_data(audit_log.clone())
             .route("/login", web::get().to(form))
             .route("/login", web::post().to(sign_in))
+            .route("/login/once", web::get().to(once))
             .route("/logout", web::post().to(sign_out));
     }
 }
@@ -135,6 +136,26 @@ async fn sign_in(
     let (action, outcome) = (Action::SignInRefused, Outcome::Refused);
     record(&audit_log, action, outcome, actor, problem.clone()).await;
     login(&state, StatusCode::UNAUTHORIZED, to, Some(problem))
+}
+
+#[derive(Debug, Deserialize)]
+struct Ticket {
+    ticket: Option<String>,
+}
+
+/// `GET /login/once`: the address that the demo prints.
+async fn once(given: Query<Ticket>, state: Data<State>, audit_log: Data<AuditLog>) -> HttpResponse {
+    let is_known = given.ticket.as_deref().is_some_and(|ticket| state.one_time.take(ticket));
+    let Some(token) = state.sessions.operator().filter(|_| is_known) else {
+        let problem = "this address signs nobody in: it works once, and only in the demo";
+        return refused(&state, &Problem::forbidden(problem));
+    };
+    let Ok(cookie) = state.sessions.begin(token) else {
+        return refused(&state, &Problem::busy("there is no randomness now: try again"));
+    };
+    let actor = Actor { name: token.name.clone(), via: Via::OneTimeLink };
+    record(&audit_log, Action::SignIn, Outcome::Done, actor, String::new()).await;
+    redirect(&format!("{}/ui", html::base(&state.deps.public_url)), vec![cookie])
 }
 
 /// `POST /logout`.

@@ -34,7 +34,7 @@ use crate::server::cookie;
 use crate::server::html::{self, Account, Frame, Twins};
 use crate::server::problem::Problem;
 use crate::server::session::{Session, Sessions};
-use crate::server::{Organizations, Role};
+use crate::server::{OneTimeSignIn, Organizations, Role};
 
 /// Holds whether pages are light or dark.
 pub(super) const THEME_COOKIE: &str = "azdo_gateway_theme";
@@ -46,6 +46,7 @@ pub(super) const THEMES: [&str; 3] = ["system", "light", "dark"];
 pub(super) struct State {
     pub(super) deps: Deps,
     pub(super) sessions: Arc<Sessions>,
+    pub(super) one_time: OneTimeSignIn,
     pub(super) organizations: Arc<Organizations>,
     pub(super) identities: Arc<Identities>,
     /// By the name of the organization as configured.

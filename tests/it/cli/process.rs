@@ -1,12 +1,14 @@
 //! `serve`, `healthcheck`, `demo`, and help.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 
 use reqwest::StatusCode;
 
 use super::call::{ReferenceConfig, ask, run};
-use crate::harness::{Binary, Browser, Env, VIEWER};
+use crate::harness::{Binary, Browser, Env, VIEWER, binary_path};
 
 #[test]
 fn serve_refuses_a_wrong_configuration() {
@@ -50,6 +52,34 @@ fn demo_shows_the_expected_statuses() {
     assert!(last.ends_with("0 are still alive."), "{last}");
     assert!(out.contains("statuses are as expected."), "{out}");
     assert!(!out.contains("WRONG"), "{out}");
+}
+
+/// The address that the demo prints signs an operator in, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_signs_an_operator_in_once() {
+    let mut child = Command::new(binary_path())
+        .args(["demo", "--keep"])
+        .env_clear()
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let out = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut lines = out.lines().map(|line| line.expect("it prints text"));
+    let url = lines.find(|line| line.contains("/login/once?ticket=")).expect("it prints one");
+    let (url, browser) = (url.trim(), Browser::new());
+    let wrong = Browser::new().open(&format!("{url}x"), None).await;
+    assert_eq!(wrong.status, StatusCode::FORBIDDEN, "{}", wrong.text);
+    let seen = browser.open(url, None).await;
+    assert_eq!(seen.status, StatusCode::SEE_OTHER, "{}", seen.text);
+    let overview = seen.location.expect("it leads on");
+    assert_eq!(overview.path(), "/ui");
+    let shown = browser.open(overview.as_str(), None).await;
+    assert_eq!(shown.status, StatusCode::OK, "{}", shown.text);
+    assert!(shown.text.contains("</b> operator"), "{}", shown.text);
+    let again = Browser::new().open(url, None).await;
+    assert_eq!(again.status, StatusCode::FORBIDDEN, "{}", again.text);
+    child.kill().expect("it runs");
+    child.wait().expect("it is a child of this process");
 }
 
 #[tokio::test(flavor = "multi_thread")]

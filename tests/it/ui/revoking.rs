@@ -92,3 +92,17 @@ async fn only_operators_revoke_sessions() {
     assert_eq!(other.submit(&url, &[], "same-origin").await.status, StatusCode::NOT_FOUND);
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sign_in_of_the_demo_signs_nobody_in_elsewhere() {
+    let env = Env::new(4304);
+    let gateway = Gateway::start(&env).await;
+    for query in ["", "?ticket=", "?ticket=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        let browser = Browser::new();
+        let shown = browser.open(&format!("{}/login/once{query}", gateway.url), None).await;
+        assert_eq!(shown.status, StatusCode::FORBIDDEN, "{query}");
+        super::check_page(&shown, "/login/once");
+        assert!(browser.cookies().is_empty());
+    }
+    gateway.stop().await;
+}
