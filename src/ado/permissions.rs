@@ -1,7 +1,7 @@
 //! Connection data, permission evaluation and granting of permissions (docs/azure-devops.md §7).
 //!
-//! Permissions are evaluated without the implicit rights of administrators, so that the answer
-//! shows what was granted to this identity itself.
+//! Permissions of the gateway are evaluated without the implicit rights of administrators, so that
+//! the answer shows what was granted to this identity itself.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::client::{Call, Host};
 use super::{Client, Credential, Error};
 use crate::domain::event::Repository;
-use crate::domain::permission::{Grant, Identity, Needed};
+use crate::domain::permission::{CONTRIBUTE, Grant, Identity, Needed};
 
 /// `connectionData` exists as a preview version only.
 const CONNECTION_VERSION: &str = "7.1-preview";
@@ -56,6 +56,29 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn has(&self, credential: Credential, needed: &[Needed]) -> Result<Vec<bool>, Error> {
+        self.evaluate(credential, needed, false).await
+    }
+
+    /// Whether the caller may contribute to a repository, as an administrator or otherwise.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn caller_may_contribute(
+        &self,
+        credential: Credential,
+        repository: &Repository,
+    ) -> Result<bool, Error> {
+        let needed = [Needed::in_repository(&CONTRIBUTE, repository)];
+        let answers = self.evaluate(credential, &needed, true).await?;
+        Ok(answers.first().is_some_and(|may| *may))
+    }
+
+    async fn evaluate(
+        &self,
+        credential: Credential,
+        needed: &[Needed],
+        administrators_may: bool,
+    ) -> Result<Vec<bool>, Error> {
         let evaluation = |one: &Needed| {
             json!({
                 "securityNamespaceId": one.permission.namespace,
@@ -64,7 +87,9 @@ impl Client {
             })
         };
         let evaluations: Vec<Value> = needed.iter().map(evaluation).collect();
-        let body = json!({ "alwaysAllowAdministrators": false, "evaluations": evaluations });
+        let body = json!({
+            "alwaysAllowAdministrators": administrators_may, "evaluations": evaluations,
+        });
         let segments = ["_apis", "security", "permissionevaluationbatch"];
         let call = Call { body: Some(body), ..Call::new(Method::POST, &segments) };
         let answer = self.call(credential, call).await?;

@@ -67,6 +67,22 @@ impl Client {
         Ok(project.map_err(|error| unreadable("projects", &error))?.id.to_lowercase())
     }
 
+    /// The repository of a project; both are named by their names or ids.
+    ///
+    /// # Errors
+    /// `NotFound` also where the caller may not read it; see [`Error`].
+    pub async fn repository(
+        &self,
+        credential: Credential,
+        project: &str,
+        repository: &str,
+    ) -> Result<Repository, Error> {
+        let segments = [project, "_apis", "git", "repositories", repository];
+        let answer = self.call(credential, Call::new(Method::GET, &segments)).await?;
+        let found = WireRepository::deserialize(answer);
+        Ok(found.map_err(|error| unreadable("repositories", &error))?.into())
+    }
+
     /// The repositories of the organization that are not disabled.
     ///
     /// # Errors
@@ -94,16 +110,22 @@ impl Client {
         let list = List::<WireRepository>::deserialize(answer);
         let list = list.map_err(|error| unreadable("repositories", &error))?;
         let in_use = list.value.into_iter().filter(|repository| !repository.is_disabled);
-        let repository = |wire: WireRepository| {
-            let repository = Repository {
-                id: wire.id.to_lowercase(),
-                name: wire.name,
-                project_id: wire.project.id.to_lowercase(),
-                project: wire.project.name,
-            };
-            (repository, wire.default_branch.filter(|name| !name.is_empty()))
+        let repository = |mut wire: WireRepository| {
+            let default_branch = wire.default_branch.take().filter(|name| !name.is_empty());
+            (wire.into(), default_branch)
         };
         Ok(in_use.map(repository).collect())
+    }
+}
+
+impl From<WireRepository> for Repository {
+    fn from(wire: WireRepository) -> Self {
+        Self {
+            id: wire.id.to_lowercase(),
+            name: wire.name,
+            project_id: wire.project.id.to_lowercase(),
+            project: wire.project.name,
+        }
     }
 }
 

@@ -69,6 +69,18 @@ pub struct Needed {
     pub repository: Option<String>,
 }
 
+impl Needed {
+    /// A permission for a repository.
+    pub fn in_repository(permission: &'static Permission, repository: &Repository) -> Self {
+        Self {
+            permission,
+            token: format!("repoV2/{}/{}", repository.project_id, repository.id),
+            project: repository.project.clone(),
+            repository: Some(repository.name.clone()),
+        }
+    }
+}
+
 /// A needed permission, and whether the identity has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -348,12 +360,7 @@ fn in_repository(repository: &Repository, checks: &[&Check]) -> Vec<Needed> {
     permissions.extend(checks.iter().any(on_commits).then_some(&CONTRIBUTE));
     permissions.extend(checks.iter().any(on_pull_requests).then_some(&PULL_REQUESTS));
     permissions.extend(checks.iter().any(|check| check.required).then_some(&POLICIES));
-    let needed = |permission| Needed {
-        permission,
-        token: format!("repoV2/{}/{}", repository.project_id, repository.id),
-        project: repository.project.clone(),
-        repository: Some(repository.name.clone()),
-    };
+    let needed = |permission| Needed::in_repository(permission, repository);
     permissions.into_iter().map(needed).collect()
 }
 

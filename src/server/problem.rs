@@ -24,6 +24,11 @@ impl Problem {
         Self { status, detail: detail.into(), field: None }
     }
 
+    /// Whether it is a 404.
+    pub(super) fn is_missing(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+
     /// What is wrong, for people.
     pub(super) fn detail(&self) -> &str {
         &self.detail

@@ -53,7 +53,6 @@ pub(super) struct Session {
     pub(super) role: Role,
     pub(super) id: String,
     /// With which Azure DevOps is asked what the person may see; none without Entra.
-    #[expect(dead_code, reason = "nothing is asked of Azure DevOps yet")]
     pub(super) refresh_token: Option<Secret>,
     begun: Timestamp,
     pub(super) until: Timestamp,

@@ -9,6 +9,7 @@ use actix_web::web::Data;
 use super::paging::Parameters;
 use crate::deps::Deps;
 use crate::domain::audit::Action;
+use crate::server::actions::record;
 use crate::server::auth::Operator;
 use crate::server::problem::Problem;
 
@@ -33,6 +34,6 @@ pub(super) async fn revoke(
     let (store, of) = (deps.store.as_ref(), actor.as_deref());
     deps.ended_sessions.end_all(store, of, now.plus(SESSION_MAX), now).await?;
     let whose = format!("of {}", of.unwrap_or("everybody"));
-    operator.record(&deps, "", Action::RevokeSessions, None, whose).await;
+    record(&deps, &operator.actor, "", Action::RevokeSessions, (None, whose)).await;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -12,7 +12,7 @@ use actix_web::web::Form;
 use askama::Template;
 
 use super::cell::{Facts, Table};
-use super::visit::Visit;
+use super::visit::{Visit, needs_operator};
 use crate::domain::audit::{Action, Outcome};
 use crate::domain::time::Timestamp;
 use crate::server::Role;
@@ -100,8 +100,7 @@ impl Visit {
         if self.session.role == Role::Operator {
             return Ok(());
         }
-        let (name, role) = (&self.session.actor.name, self.session.role.as_str());
-        Err(Problem::forbidden(format!("this needs an operator, and {name} is a {role}")))
+        Err(needs_operator(&self.session))
     }
 
     /// What a form carries that is answered alike when it is sent twice.

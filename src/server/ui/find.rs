@@ -83,6 +83,7 @@ struct Hit {
 #[template(path = "find.html")]
 struct FindPage {
     frame: Frame,
+    sees_all: bool,
     sought: String,
     hits: Vec<Hit>,
 }
@@ -102,13 +103,15 @@ pub(super) async fn find(visit: Visit) -> Result<HttpResponse, Problem> {
     }
     let sought = cut(&sought, SHOWN_CHARS_MAX);
     let frame = visit.frame("Find", "-", Twins::default());
-    Ok(answer(StatusCode::OK, &FindPage { frame, sought, hits }))
+    Ok(answer(StatusCode::OK, &FindPage { frame, sees_all: visit.sees_all(), sought, hits }))
 }
 
 async fn look_up(visit: &Visit, meaning: Meaning) -> Result<Vec<Hit>, Problem> {
     let store = &visit.state.deps.store;
     match meaning {
         Meaning::At(address) => Ok(at(visit, address).into_iter().collect()),
+        // Deliveries are for viewers.
+        Meaning::Delivery(_) if !visit.sees_all() => Ok(Vec::new()),
         Meaning::Delivery(id) => {
             let found = store.delivery(id).await?;
             let hit = |_| Hit {
@@ -200,7 +203,8 @@ async fn commits(visit: &Visit, beginning: &str) -> Result<Vec<Hit>, Problem> {
         let words = format!("commit {}", short(&run.commit));
         hit(visit, &run.organization, &run.repository, &subject, &words)
     };
-    if !found.is_empty() || beginning.len() < COMMIT_CHARS {
+    // Deliveries are for viewers.
+    if !found.is_empty() || beginning.len() < COMMIT_CHARS || !visit.sees_all() {
         return Ok(found.values().map(hit).collect());
     }
     let mut hits = Vec::new();

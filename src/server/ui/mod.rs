@@ -72,6 +72,7 @@ use super::html::{Account, Frame, Message};
 use super::problem::Problem;
 use super::session::{Session, Sessions};
 use super::{Components, Role, same_origin};
+use crate::credentials::Rights;
 use live::Live;
 use visit::{State, Visit, missing};
 
@@ -88,6 +89,7 @@ pub(super) fn routes(
         deps: components.deps.clone(),
         sessions: Arc::clone(sessions),
         one_time: components.one_time.clone(),
+        rights: Rights::new(&components.identities, components.sign_in.clone(), &components.deps),
         organizations: Arc::clone(&components.organizations),
         identities: Arc::clone(&components.identities),
         reconcilers: Arc::clone(&components.reconcilers),
@@ -185,8 +187,20 @@ async fn nothing_here(request: HttpRequest, visit: Visit) -> Result<HttpResponse
     Err(visit.missing("page", request.path()))
 }
 
-/// Pages that developers may see. Every other page is for viewers.
-const FOR_DEVELOPERS: [&str; 0] = [];
+/// Pages that developers may see, of what Azure DevOps lets them read: their handlers ask
+/// [`Visit::may_read`]. Every other page is for viewers.
+const FOR_DEVELOPERS: [&str; 10] = [
+    "/ui/find",
+    "/ui/live",
+    "/ui/theme",
+    "/ui/runs/{id}",
+    "/ui/runs/{id}/cancel",
+    "/ui/runs/{id}/rerun",
+    "/ui/{organization}/_git/{repository}{rest:.*}",
+    "/ui/{organization}/{project}/_git/{repository}",
+    "/ui/{organization}/{project}/_git/{repository}/commit/{id}",
+    "/ui/{organization}/{project}/_git/{repository}/pullrequest/{id}",
+];
 
 /// Whether a person with this role may ask for the page.
 fn may_ask(role: Role, request: &ServiceRequest) -> bool {

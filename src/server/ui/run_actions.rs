@@ -176,7 +176,7 @@ async fn load(visit: &Visit, path: &str) -> Result<Run, Problem> {
     let missing = || visit.missing(Runs::NAME, path);
     let id = path.parse().map_err(|_| missing())?;
     let run = visit.state.deps.store.run(id).await?.ok_or_else(missing)?;
-    visit.may_act()?;
+    visit.may_act_on(&run).await?;
     Ok(run)
 }
 

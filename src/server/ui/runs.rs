@@ -103,6 +103,8 @@ fn took(visit: &Visit, run: &Run) -> String {
 struct RunPage {
     frame: Frame,
     id: RunId,
+    /// Whether the lists are for the person.
+    sees_all: bool,
     badge: Badge,
     is_final: bool,
     took: String,
@@ -167,7 +169,7 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
     let store = &visit.state.deps.store;
     let run = store.run(id).await?.ok_or_else(missing)?;
     let (project, repository) = (run.repository.project_key(), &run.repository.id);
-    visit.may_read(&run.organization, project, repository).await.map_err(|_| missing())?;
+    visit.may_read(&run.organization, project, repository).await?;
     let of_run = StatusFilter { run: Some(id), ..StatusFilter::default() };
     let page = Page { limit: STATUSES_MAX, before: None };
     let statuses = match visit.wants("statuses") {
@@ -181,6 +183,7 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
     let page = RunPage {
         frame: visit.frame(format!("{} on {}", run.check, subject(&run)), "/runs", twins),
         id,
+        sees_all: visit.sees_all(),
         badge: run.state.into(),
         is_final: run.state.is_final(),
         took: took(&visit, &run),
@@ -200,16 +203,16 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
             rows: statuses.iter().map(|status| statuses::row(&visit, status)).collect(),
         },
         deliveries: deliveries(&visit, &run),
-        actions: actions(&visit, &run),
+        actions: actions(&visit, &run).await,
         audit: visit.filtered("/audit", &[("run", &id.to_string())]),
     };
     let (head, life, statuses) = (RunHead(&page), RunLife(&page), RunStatuses(&page));
     Ok(visit.answer(&page, &[("head", &head), ("life", &life), ("statuses", &statuses)]))
 }
 
-fn actions(visit: &Visit, run: &Run) -> Vec<(String, &'static str)> {
+async fn actions(visit: &Visit, run: &Run) -> Vec<(String, &'static str)> {
     let mut actions = Vec::new();
-    if visit.may_act().is_ok() {
+    if visit.may_act_on(run).await.is_ok() {
         actions.push((visit.href(&format!("/runs/{}/rerun", run.id)), "Run again…"));
         if !run.state.is_final() {
             actions.push((visit.href(&format!("/runs/{}/cancel", run.id)), "Cancel…"));

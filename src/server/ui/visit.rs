@@ -19,8 +19,9 @@ use dashmap::DashSet;
 use url::Url;
 
 use super::moment::Moment;
-use crate::credentials::Identities;
+use crate::credentials::{Identities, Person, Right, Rights};
 use crate::deps::Deps;
+use crate::domain::run::Run;
 use crate::domain::time::Timestamp;
 use crate::pipeline::decide::Decide;
 use crate::pipeline::examine::Examine;
@@ -47,6 +48,7 @@ pub(super) struct State {
     pub(super) deps: Deps,
     pub(super) sessions: Arc<Sessions>,
     pub(super) one_time: OneTimeSignIn,
+    pub(super) rights: Rights,
     pub(super) organizations: Arc<Organizations>,
     pub(super) identities: Arc<Identities>,
     /// By the name of the organization as configured.
@@ -149,19 +151,70 @@ impl Visit {
         addresses
     }
 
-    /// Refuses who may not see what belongs to this repository, named by names or GUIDs. Viewers
-    /// and operators see everything.
-    #[expect(clippy::unused_async, reason = "for others Azure DevOps is to be asked")]
+    /// Whether the person sees everything. Developers see what Azure DevOps lets them read.
+    pub(super) fn sees_all(&self) -> bool {
+        self.session.role != Role::Developer
+    }
+
+    /// Refuses a person who may not read a repository at Azure DevOps, as if what is shown did not
+    /// exist. The project and the repository are named by their names or ids.
     pub(super) async fn may_read(
         &self,
-        _organization: &str,
+        organization: &str,
+        project: &str,
+        repository: &str,
+    ) -> Result<(), Problem> {
+        if self.sees_all() {
+            return Ok(());
+        }
+        self.has(Right::Read, (organization, project, repository)).await
+    }
+
+    /// Refuses a person who may neither act here nor contribute to a repository at Azure DevOps.
+    pub(super) async fn may_contribute(
+        &self,
+        organization: &str,
         project: &str,
         repository: &str,
     ) -> Result<(), Problem> {
         match self.session.role {
-            Role::Viewer | Role::Operator => Ok(()),
-            _ => Err(self.missing("repository", &format!("{project}/{repository}"))),
+            Role::Operator => Ok(()),
+            Role::Developer => {
+                self.may_read(organization, project, repository).await?;
+                let has = self.has(Right::Contribute, (organization, project, repository)).await;
+                has.map_err(|problem| match problem.is_missing() {
+                    true => Problem::forbidden(format!(
+                        "{} may not contribute to {repository} at Azure DevOps",
+                        self.session.actor.name
+                    )),
+                    false => problem,
+                })
+            }
+            _ => Err(needs_operator(&self.session)),
         }
+    }
+
+    /// The same for the repository of a run.
+    pub(super) async fn may_act_on(&self, run: &Run) -> Result<(), Problem> {
+        let (project, repository) = (run.repository.project_key(), &run.repository.id);
+        self.may_contribute(&run.organization, project, repository).await
+    }
+
+    async fn has(&self, right: Right, repository: (&str, &str, &str)) -> Result<(), Problem> {
+        let Session { id, actor, refresh_token, until, .. } = &self.session;
+        let person = Person {
+            session: id,
+            name: &actor.name,
+            refresh_token: refresh_token.as_ref(),
+            until: *until,
+        };
+        let has = self.state.rights.has(person, right, repository, self.now).await;
+        let has = has.map_err(|error| {
+            tracing::warn!("what {} may see is not known: {error}", actor.name);
+            Problem::busy("Azure DevOps does not say now what you may see: try again in a moment")
+        })?;
+        // The page of a developer says the same wherever something is missing.
+        if has { Ok(()) } else { Err(self.missing("repository", repository.2)) }
     }
 
     /// 404, alike for what does not exist and for what one may not see.
@@ -174,6 +227,12 @@ impl Visit {
 pub(super) fn missing(session: &Session, what: &str, id: &str) -> Problem {
     let account = &session.actor.name;
     Problem::missing(format!("there is no {what} {id}, or {account} may not see it"))
+}
+
+/// 403 for who is no operator.
+pub(super) fn needs_operator(session: &Session) -> Problem {
+    let (name, role) = (&session.actor.name, session.role.as_str());
+    Problem::forbidden(format!("this needs an operator, and {name} is a {role}"))
 }
 
 impl FromRequest for Visit {

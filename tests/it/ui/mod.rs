@@ -1,6 +1,7 @@
 //! Pages over HTTP, as a browser without scripts gets them.
 
 mod actions;
+mod developers;
 mod entra;
 mod hostile;
 mod live;

@@ -117,7 +117,7 @@ impl World {
     }
 
     /// The GUID of the identity that has this GUID or this unique name.
-    pub(crate) fn identity_named(&self, name: &str) -> Option<String> {
+    pub fn identity_named(&self, name: &str) -> Option<String> {
         if self.identities.contains_key(name) {
             return Some(name.to_owned());
         }

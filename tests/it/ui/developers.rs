@@ -1,0 +1,148 @@
+//! Developers: they see what Azure DevOps lets them read, and learn nothing of the rest.
+
+use fakes::ado::Permission;
+use reqwest::StatusCode;
+
+use super::entra::{JO, entered, gateway};
+use super::{check_page, links, page};
+use crate::harness::{Browser, Env, Gateway, PageResponse};
+
+const NO_RUN: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+async fn open(browser: &Browser, gateway: &Gateway, path: &str) -> PageResponse {
+    let shown = browser.open(&format!("{}{path}", gateway.url), None).await;
+    check_page(&shown, path);
+    shown
+}
+
+/// The identity of the person at Azure DevOps.
+fn jo(env: &Env) -> String {
+    env.shell.ado(|ado| ado.identity_named(JO).expect("there is Jo"))
+}
+
+/// How often Azure DevOps was asked for a repository, and for permissions.
+fn asked(env: &Env) -> usize {
+    let part = format!("/_apis/git/repositories/{}?", env.repository);
+    env.shell.ado(|ado| ado.journal.count("GET", &part))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_developer_sees_the_runs_of_repositories_that_azure_devops_shows() {
+    let env = Env::new(4401);
+    let gateway = gateway(&env, "").await;
+    let (id, commit) = env.open("topic");
+    let run = env.until_started("unit-tests", &commit).await;
+    let browser = entered(&gateway).await;
+    assert_eq!(asked(&env), 0);
+    let path = format!("/ui/runs/{run}");
+    let shown = page(&browser, &gateway, &path).await;
+    assert!(shown.text.contains("unit-tests on Fabrikam/web"), "{}", shown.text);
+    assert!(shown.text.contains(&format!("<b>{JO}</b> developer")), "{}", shown.text);
+    for _ in 0..3 {
+        page(&browser, &gateway, &path).await;
+    }
+    assert_eq!(asked(&env), 1, "the answer is kept");
+    // Every link of the page leads to something that a developer may see.
+    for link in links(&shown).into_iter().filter(|link| !link.starts_with("/assets/")) {
+        let led = browser.open(&format!("{}{link}", gateway.url), None).await;
+        assert!(led.status != StatusCode::NOT_FOUND || link == "/ui", "{link}: {}", led.text);
+    }
+    for sought in [run.clone(), commit.clone()] {
+        let found = browser.open(&format!("{}/ui/find?q={sought}", gateway.url), None).await;
+        let to_run = found.location.is_some_and(|to| to.path() == path)
+            || found.text.contains(&format!("href=\"{path}\""));
+        assert!(to_run, "{sought}: {}", found.text);
+    }
+    let found = browser.open(&format!("{}/ui/find?q=!{id}", gateway.url), None).await;
+    assert!(found.status == StatusCode::SEE_OTHER || found.text.contains(&path), "{}", found.text);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_developer_may_not_see_is_answered_like_what_does_not_exist() {
+    let env = Env::new(4402);
+    let gateway = gateway(&env, "").await;
+    let (_, commit) = env.open("topic");
+    let run = env.until_started("unit-tests", &commit).await;
+    let (identity, repository) = (jo(&env), env.repository.clone());
+    env.shell.ado(|ado| ado.deny(&identity, Permission::GenericRead, Some(&repository)));
+    let browser = entered(&gateway).await;
+    let mut answers = Vec::new();
+    for path in [
+        format!("/ui/runs/{run}"),
+        format!("/ui/runs/{NO_RUN}"),
+        "/ui/runs/1".to_owned(),
+        "/ui/nothing".to_owned(),
+        "/ui".to_owned(),
+        "/ui/runs".to_owned(),
+        "/ui/runs?unknown=filter".to_owned(),
+        "/ui/deliveries".to_owned(),
+        "/ui/deliveries/1".to_owned(),
+        "/ui/deliveries/1/body".to_owned(),
+        "/ui/statuses".to_owned(),
+        "/ui/subscriptions".to_owned(),
+        "/ui/connections".to_owned(),
+        "/ui/ci".to_owned(),
+        "/ui/audit".to_owned(),
+        "/ui/audit/1".to_owned(),
+    ] {
+        let shown = open(&browser, &gateway, &path).await;
+        let bare = path.split('?').next().unwrap();
+        let told = format!("There is no page {bare}, or {JO} may not see it.");
+        assert!(shown.text.contains(&told), "{path}: {}", shown.text);
+        answers.push((shown.status, shown.text.replace(&told, "TOLD")));
+    }
+    assert_eq!(answers[0].0, StatusCode::NOT_FOUND);
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    for sought in [run, commit, "1".to_owned()] {
+        let found = open(&browser, &gateway, &format!("/ui/find?q={sought}")).await;
+        assert!(found.text.contains("Nothing is known of"), "{}", found.text);
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_session_is_asked_for_again_and_viewers_are_not() {
+    let env = Env::new(4403);
+    let group = "0a1b2c3d-0000-4000-8000-00000000aaaa";
+    let gateway = gateway(&env, &format!("viewers = [\"group:{group}\"]")).await;
+    let (_, commit) = env.open("topic");
+    let run = env.until_started("unit-tests", &commit).await;
+    let path = format!("/ui/runs/{run}");
+    let first = entered(&gateway).await;
+    page(&first, &gateway, &path).await;
+    let (identity, repository) = (jo(&env), env.repository.clone());
+    env.shell.ado(|ado| ado.deny(&identity, Permission::GenericRead, Some(&repository)));
+    page(&first, &gateway, &path).await;
+    let second = entered(&gateway).await;
+    assert_eq!(open(&second, &gateway, &path).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(asked(&env), 2);
+    env.shell.entra(|entra| entra.set_roles(JO, &[group], &[]));
+    let viewer = entered(&gateway).await;
+    page(&viewer, &gateway, &path).await;
+    assert_eq!(asked(&env), 2, "viewers pass without a question");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_sign_in_at_azure_devops_any_more_sees_nothing() {
+    let env = Env::new(4404);
+    let gateway = gateway(&env, "").await;
+    let (_, commit) = env.open("topic");
+    let run = env.until_started("unit-tests", &commit).await;
+    let path = format!("/ui/runs/{run}");
+    // The cookie with the refresh token of another session, none at all, and a disabled account.
+    let (one, other) = (entered(&gateway).await, entered(&gateway).await);
+    let name = "azdo_gateway_refresh";
+    let foreign = other.cookie(name).expect("it has one");
+    for value in [foreign.as_str(), "", "%%"] {
+        one.set_cookie(name, value);
+        assert_eq!(open(&one, &gateway, &path).await.status, StatusCode::NOT_FOUND, "{value}");
+    }
+    env.shell.entra(|entra| entra.set_account_error(JO, Some(50057)));
+    assert_eq!(open(&other, &gateway, &path).await.status, StatusCode::NOT_FOUND);
+    env.shell.entra(|entra| entra.set_account_error(JO, None));
+    page(&entered(&gateway).await, &gateway, &path).await;
+    gateway.stop().await;
+}
