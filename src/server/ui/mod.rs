@@ -74,7 +74,7 @@ use super::session::{Session, Sessions};
 use super::{Components, Role, same_origin};
 use crate::credentials::Rights;
 use live::Live;
-use visit::{State, Visit, missing};
+use visit::{State, Visit, missing, query};
 
 const FORM_BYTES_MAX: usize = 65_536;
 /// The page of a repository, as Azure DevOps writes its path.
@@ -299,7 +299,10 @@ fn error_page(
     };
     let paragraphs = vec![detail, remedy.to_owned()];
     let link = match is_developer {
-        true => ("/login/entra?account=choose".to_owned(), "Sign in with another account"),
+        true => {
+            let parameters = query([("account", "choose"), ("to", path)].into_iter());
+            (format!("/login/entra{parameters}"), "Sign in with another account")
+        }
         false => ("/ui".to_owned(), "Overview"),
     };
     let link = Some(link);

@@ -90,7 +90,10 @@ async fn what_a_developer_may_not_see_is_answered_like_what_does_not_exist() {
         let bare = path.split('?').next().unwrap();
         let told = format!("There is no page {bare}, or {JO} may not see it.");
         assert!(shown.text.contains(&told), "{path}: {}", shown.text);
-        answers.push((shown.status, shown.text.replace(&told, "TOLD")));
+        let back: String = url::form_urlencoded::byte_serialize(bare.as_bytes()).collect();
+        let text = shown.text.replace(&told, "TOLD").replace(&format!("to={back}\""), "BACK");
+        assert!(text.contains("BACK"), "another account leads back here: {text}");
+        answers.push((shown.status, text));
     }
     assert_eq!(answers[0].0, StatusCode::NOT_FOUND);
     answers.dedup();
