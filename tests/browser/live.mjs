@@ -41,12 +41,27 @@ await test("a list says how many are newer, and shows them when asked", async ()
   await page.context().close();
 });
 
+await test("a row that matches the filters no more is struck out where it is", async () => {
+  const runs = [await pullRequest("leaves", "never_report"), await pullRequest("stays", "never_report")];
+  for (const run of runs) await report(run.id, { state: "running" });
+  const page = await signedIn();
+  await goLive(page, "/ui/runs?state=running");
+  await report(runs[0].id, { state: "succeeded" });
+  await until("it is struck out", () => page.locator(`#run-${runs[0].id}.gone`).count());
+  equal(await page.locator(`#run-${runs[1].id}.gone`).count(), 0, "the other one");
+  await report(runs[1].id, { state: "succeeded" });
+  await until("the last one is, too", () => page.locator(`#run-${runs[1].id}.gone`).count());
+  await page.context().close();
+});
+
 await test("the page of a run follows it", async () => {
   const run = await pullRequest("followed", "never_report");
   const page = await signedIn();
   await goLive(page, `/ui/runs/${run.id}`);
+  await page.evaluate(() => { document.querySelector(".state").isSame = true; });
   await report(run.id, { state: "running" });
   await until("it runs", async () => (await text(page, ".state .badge")).includes("Running"));
+  check(await page.evaluate(() => document.querySelector(".state").isSame), "it is the same element");
   const steps = await page.locator("tr[id^=step-]").count();
   await report(run.id, { state: "failed", description: "2 of 12 tests" });
   await until("it has failed", async () => (await text(page, ".state .badge")).includes("Failed"));

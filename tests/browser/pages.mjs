@@ -92,6 +92,18 @@ async function wireBytes(page, path) {
   return Number(answer.headers.get("content-length"));
 }
 
+await test("axe finds what is wrong", async () => {
+  const page = await signedIn();
+  await page.evaluate(() => {
+    document.querySelector("h1").style.color = "#eeeeee";
+    document.querySelector(".theme button").removeAttribute("aria-label");
+    document.querySelector(".theme button").removeAttribute("title");
+  });
+  const found = (await findings(page)).map((one) => one.split(":")[0]);
+  equal(found.sort(), ["button-name", "color-contrast"], "what it finds");
+  await page.context().close();
+});
+
 await test("targets are large enough for fingers", async () => {
   const page = await signedIn({ viewport: { width: 320, height: 700 }, hasTouch: true });
   for (const path of ["/ui", "/ui/runs", "/ui/connections"]) {
@@ -109,7 +121,7 @@ await test("targets are large enough for fingers", async () => {
 await test("the pictures of the README are made, and small", async () => {
   const blank = await (await open()).newPage();
   for (const colorScheme of ["light", "dark"]) {
-    const page = await signedIn({ viewport: { width: 1000, height: 760 }, colorScheme });
+    const page = await signedIn({ viewport: { width: 1200, height: 760 }, colorScheme });
     await goLive(page, "/ui");
     const picture = await small(blank, await page.screenshot());
     check(picture.length <= 60_000, `it has ${picture.length} bytes`);

@@ -116,8 +116,8 @@ await test("what is printed has no controls, and everything in it", async () => 
 await test("colours of the system and less motion are respected", async () => {
   const page = await signedIn({ forcedColors: "active", reducedMotion: "reduce" });
   await goLive(page, "/ui");
-  const border = await page.locator(".state > .badge").first().evaluate((badge) => getComputedStyle(badge).borderTopStyle);
-  equal(border, "solid", "the edge of a state");
+  const border = () => page.locator(".state > .badge").first().evaluate((badge) => getComputedStyle(badge).borderTopStyle);
+  await until("a state has an edge", async () => (await border()) === "solid");
   equal(await findings(page), [], "what axe finds");
   await page.screenshot({ path: kept("overview-forced-colours.png") });
   await page.evaluate(() => { Element.prototype.animate = () => { window.hasMoved = true; }; });

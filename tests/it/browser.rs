@@ -1,5 +1,5 @@
-//! The pages in a real browser: `tests/browser` drives the Chromium of Debian against the binary and
-//! the fakes.
+//! The pages in a real browser: `tests/browser` drives the Chromium of Debian against the binary
+//! and the fakes.
 
 use std::process::{Command, Stdio};
 

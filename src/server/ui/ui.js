@@ -38,6 +38,12 @@
     }
     let at = old.firstChild;
     for (const next of [...fresh.childNodes]) {
+      // Parsers leave space out at the beginning.
+      while (at?.nodeType === 3 && next.nodeType === 1 && !at.data.trim()) {
+        const space = at;
+        at = at.nextSibling;
+        space.remove();
+      }
       const same = next.id && [...old.children].find((child) => child.id === next.id);
       if (same) {
         if (same === at) at = at.nextSibling; else old.insertBefore(same, at);
@@ -72,7 +78,15 @@
     const newer = first < 0 ? now.length : first;
     const isLater = new URLSearchParams(location.search).has("cursor");
     now.forEach((row) => known.has(row.id) && change(known.get(row.id), row));
-    const note = find(`[data-newer="${region.part}"]`);
+    // A row that is not there any more does not match the filters any more, or was deleted; unless
+    // the newer ones have only pushed it to the next page.
+    const here = new Set(now.map((row) => row.id));
+    let isAbove = region.part === "list" && !find("a[rel=next]", fresh);
+    [...known.values()].reverse().forEach((row) => {
+      isAbove ||= here.has(row.id);
+      row.classList.toggle("gone", isAbove && !here.has(row.id));
+    });
+    const note = find(`[data-newer="${region.part}"]`) ?? make("p");
     if (isLater || !newer) return note.replaceChildren();
     const text = `${newer}${first < 0 ? " or more" : ""} newer `;
     if (note.textContent.startsWith(text)) { region.fresh = fresh; return; }
