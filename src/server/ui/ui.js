@@ -58,8 +58,8 @@
     }
     while (at) { const gone = at; at = at.nextSibling; gone.remove(); }
   };
-  const words = (element) => all("time", element).reduce((text, time) => text.replace(time.textContent, ""), element.textContent);
-  // A row that says something else is seen to change.
+  const words = (element) => all(".badge", element).map((badge) => badge.textContent).join();
+  // A row with another state is seen to change.
   const change = (old, fresh) => {
     const before = words(old);
     morph(old, fresh);
