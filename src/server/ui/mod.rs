@@ -300,7 +300,7 @@ fn error_page(
     let paragraphs = vec![detail, remedy.to_owned()];
     let link = match is_developer {
         true => {
-            let parameters = query([("account", "choose"), ("to", path)].into_iter());
+            let parameters = query([("account", "choose"), ("to", request.path())].into_iter());
             (format!("/login/entra{parameters}"), "Sign in with another account")
         }
         false => ("/ui".to_owned(), "Overview"),
