@@ -10,7 +10,10 @@ const MANAGED: &str = "hooks = true\nreconcile = \"1h\"\ncatch_up = \"1h\"";
 
 /// The fields that a form carries.
 fn carried(shown: &PageResponse) -> Vec<(String, String)> {
-    let inputs = shown.text.split("<input type=\"hidden\" ").skip(1);
+    let Some((_, form)) = shown.text.split_once("<form class=\"confirm\"") else {
+        return Vec::new();
+    };
+    let inputs = form.split("<input type=\"hidden\" ").skip(1);
     let attribute = |input: &str, name: &str| {
         let rest = input.split_once(&format!("{name}=\"")).expect("it is there").1;
         rest.split_once('"').expect("it ends").0.to_owned()

@@ -41,20 +41,24 @@ async fn a_developer_sees_the_runs_of_repositories_that_azure_devops_shows() {
     for _ in 0..3 {
         page(&browser, &gateway, &path).await;
     }
-    assert_eq!(asked(&env), 1, "the answer is kept");
+    // Once whether they may read it, and once whether they may run it again.
+    assert_eq!(asked(&env), 2, "the answers are kept");
     // Every link of the page leads to something that a developer may see.
     for link in links(&shown).into_iter().filter(|link| !link.starts_with("/assets/")) {
         let led = browser.open(&format!("{}{link}", gateway.url), None).await;
         assert!(led.status != StatusCode::NOT_FOUND || link == "/ui", "{link}: {}", led.text);
     }
-    for sought in [run.clone(), commit.clone()] {
+    let of_repository = "/ui/fabrikam/Fabrikam/_git/web";
+    for (sought, expected) in [
+        (run.clone(), path),
+        (commit.clone(), format!("{of_repository}/commit/{commit}")),
+        (format!("!{id}"), format!("{of_repository}/pullrequest/{id}")),
+    ] {
         let found = browser.open(&format!("{}/ui/find?q={sought}", gateway.url), None).await;
-        let to_run = found.location.is_some_and(|to| to.path() == path)
-            || found.text.contains(&format!("href=\"{path}\""));
-        assert!(to_run, "{sought}: {}", found.text);
+        let to = found.location.unwrap_or_else(|| panic!("{sought}: {}", found.text));
+        assert_eq!(to.path(), expected, "{sought}");
+        page(&browser, &gateway, &expected).await;
     }
-    let found = browser.open(&format!("{}/ui/find?q=!{id}", gateway.url), None).await;
-    assert!(found.status == StatusCode::SEE_OTHER || found.text.contains(&path), "{}", found.text);
     gateway.stop().await;
 }
 
@@ -106,6 +110,41 @@ async fn what_a_developer_may_not_see_is_answered_like_what_does_not_exist() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_developer_runs_again_what_azure_devops_lets_them_contribute_to() {
+    let env = Env::new(4406);
+    let gateway = gateway(&env, "").await;
+    let (id, commit) = env.open("topic");
+    let run = env.until_started("unit-tests", &commit).await;
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    let (identity, repository) = (jo(&env), env.repository.clone());
+    let path = format!("/ui/runs/{run}/rerun");
+    let browser = entered(&gateway).await;
+    page(&browser, &gateway, &path).await;
+    let new = "01890a5d-ac96-774b-bcce-b302099a8058";
+    let url = format!("{}{path}", gateway.url);
+    let sent = browser.submit(&url, &[("new", new)], "same-origin").await;
+    assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text);
+    page(&browser, &gateway, &format!("/ui/runs/{new}")).await;
+    let entry = &gateway.api.items("/v1/audit?action=rerun").await[0];
+    assert_eq!((&entry["actor"], &entry["via"]), (&JO.into(), &"session".into()));
+    // What serves operators only stays closed, and so does what they may only read.
+    let delivery = open(&browser, &gateway, "/ui/deliveries/1/replay").await;
+    assert_eq!(delivery.status, StatusCode::NOT_FOUND);
+    env.shell.ado(|ado| ado.deny(&identity, Permission::GenericContribute, Some(&repository)));
+    let reader = entered(&gateway).await;
+    let shown = page(&reader, &gateway, &format!("/ui/runs/{run}")).await;
+    assert!(!shown.text.contains(&path), "{}", shown.text);
+    for refused in
+        [open(&reader, &gateway, &path).await, reader.submit(&url, &[], "same-origin").await]
+    {
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+        assert!(refused.text.contains("may not contribute"), "{}", refused.text);
+    }
+    env.until_idle(&gateway.api).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_session_is_asked_for_again_and_viewers_are_not() {
     let env = Env::new(4403);
     let group = "0a1b2c3d-0000-4000-8000-00000000aaaa";
@@ -120,11 +159,11 @@ async fn another_session_is_asked_for_again_and_viewers_are_not() {
     page(&first, &gateway, &path).await;
     let second = entered(&gateway).await;
     assert_eq!(open(&second, &gateway, &path).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(asked(&env), 2);
+    assert_eq!(asked(&env), 3);
     env.shell.entra(|entra| entra.set_roles(JO, &[group], &[]));
     let viewer = entered(&gateway).await;
     page(&viewer, &gateway, &path).await;
-    assert_eq!(asked(&env), 2, "viewers pass without a question");
+    assert_eq!(asked(&env), 3, "viewers pass without a question");
     gateway.stop().await;
 }
 

@@ -61,7 +61,7 @@ pub(super) async fn a_pull_request_shows_its_checks_what_happened_and_whose_time
     // The page of the run leads back to it.
     let shown = page(&browser, &gateway, &format!("/ui/runs/{run}")).await;
     let why = format!("pull request {id} pushed at");
-    for text in ["Planned because", &why, "Dispatched", "Times out"] {
+    for text in ["Planned because", &why, "Running", "Times out"] {
         assert!(shown.text.contains(text), "{text}: {}", shown.text);
     }
     assert!(links(&shown).contains(&address(id)), "{}", shown.text);
