@@ -202,14 +202,17 @@ struct Piece {
 }
 
 /// The text as a sentence, from a capital to a full stop.
-fn pieces(text: &str) -> Vec<Piece> {
+pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(char::to_uppercase).into_iter().flatten();
     let end = if text.ends_with(['.', '?', '!']) { "" } else { "." };
-    let sentence: String = first.chain(letters).chain(end.chars()).collect();
+    first.chain(letters).chain(end.chars()).collect()
+}
+
+fn pieces(text: &str) -> Vec<Piece> {
     let piece =
         |(number, text): (usize, &str)| Piece { text: text.to_owned(), is_code: number % 2 == 1 };
-    sentence.split('`').enumerate().map(piece).collect()
+    sentence(text).split('`').enumerate().map(piece).collect()
 }
 
 #[cfg(test)]

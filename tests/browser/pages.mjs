@@ -13,6 +13,8 @@ const PAGE_BYTES_MAX = 60_000;
 // What pages look alike: addresses that differ in ids and the values of filters only.
 const shape = (path) => path
   .replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, "{id}")
+  .replace(/[0-9a-f]{40}/g, "{commit}")
+  .replace(/\/ui\/[^/]+\/[^/]+\/_git\/[^/?]+/, "/ui/{repository}")
   .replace(/\/\d+/g, "/{number}")
   .replace(/\?.*/, (query) => `?${[...new URLSearchParams(query).keys()].sort().join("&")}`);
 const isPage = (path) => path.startsWith("/ui") && !/^\/ui\/(assets|live)/.test(path) && !path.endsWith("/body");

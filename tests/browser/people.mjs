@@ -32,7 +32,7 @@ await test("everything works without scripts", async () => {
   equal(await page.locator("tbody tr").count(), 1, "the older rows");
   await page.getByRole("searchbox").fill(run.commit);
   await page.getByRole("searchbox").press("Enter");
-  check(page.url().includes(`commit=${run.commit}`), "find leads there");
+  check(page.url().includes(`commit/${run.commit}`), "find leads there");
 
   for (const [theme, colour] of [["light", "rgb(255, 255, 255)"], ["dark", "rgb(13, 17, 23)"]]) {
     await page.getByRole("button", { name: /Theme/ }).click();

@@ -16,7 +16,7 @@ use super::visit::{Visit, needs_operator};
 use crate::domain::audit::{Action, Outcome};
 use crate::domain::time::Timestamp;
 use crate::server::Role;
-use crate::server::html::{Frame, Message, Twins, answer};
+use crate::server::html::{Frame, Message, Twins, answer, sentence};
 use crate::server::problem::Problem;
 use crate::storage::{AuditFilter, Page};
 
@@ -90,7 +90,8 @@ impl Confirm {
 
     /// The answer with it.
     pub(super) fn show(self) -> HttpResponse {
-        answer(StatusCode::OK, &self)
+        let refused = self.refused.map(|why| sentence(&why));
+        answer(StatusCode::OK, &Self { refused, ..self })
     }
 }
 

@@ -14,13 +14,13 @@ mod absence;
 mod look;
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::header;
 use actix_web::web::Path;
 use askama::Template;
 
 use super::badge::Badge;
 use super::cell::Cell;
-use super::visit::Visit;
+use super::visit::{Visit, part};
 use crate::domain::address::{self, Subject};
 use crate::domain::decision::Remembered;
 use crate::domain::event::{Repository, short};
@@ -30,7 +30,7 @@ use crate::domain::run::Run;
 use crate::domain::timeline::{Iteration, compose};
 use crate::server::api::deliveries::Deliveries;
 use crate::server::api::resource::Resource;
-use crate::server::html::{self, Frame, Twins, answer};
+use crate::server::html::{self, Frame, Twins};
 use crate::server::problem::Problem;
 use crate::storage::RepositoryRow;
 use absence::Absence;
@@ -71,6 +71,10 @@ struct SubjectPage {
     deliveries: Option<String>,
     absence: Option<Absence>,
 }
+
+part!(SubjectMatrix of SubjectPage: "subject.html", "matrix");
+part!(SubjectAbsence of SubjectPage: "subject.html", "absence");
+part!(SubjectTimeline of SubjectPage: "subject.html", "timeline");
 
 /// `GET /ui/{organization}/{project}/_git/{repository}/pullrequest/{id}`.
 pub(super) async fn pull_request(
@@ -150,7 +154,7 @@ async fn show(
     [organization, project, name]: [String; 3],
     subject: Subject,
 ) -> Result<HttpResponse, Problem> {
-    visit.parameters.only(&[&["version", "look"], &FOREIGN[..]].concat())?;
+    visit.parameters.only(&[&["version", "look", "part"], &FOREIGN[..]].concat())?;
     let organizations = &visit.state.organizations;
     let configured = organizations.find(&organization).map(str::to_owned);
     let organization = configured.ok_or_else(|| visit.missing("organization", &organization))?;
@@ -171,6 +175,8 @@ async fn show(
     let unknown = Repository { name, project, ..Repository::default() };
     let loaded = load::load(visit, organization, unknown, row, subject).await?;
     let looked = match visit.parameters.get("look").as_deref() {
+        // A part that is read again asks nobody.
+        Some("ado") if visit.parameters.get("part").is_some() => None,
         None => None,
         Some("ado") => look::look(visit, &loaded).await?,
         Some(_) => return Err(Problem::field("look", "ado is needed")),
@@ -208,7 +214,9 @@ async fn page(
         }),
         absence,
     };
-    Ok(answer(StatusCode::OK, &page))
+    let (matrix, timeline) = (SubjectMatrix(&page), SubjectTimeline(&page));
+    let absence = SubjectAbsence(&page);
+    Ok(visit.answer(&page, &[("matrix", &matrix), ("timeline", &timeline), ("absence", &absence)]))
 }
 
 fn area(subject: &Subject) -> &'static str {
@@ -273,7 +281,15 @@ fn actions(visit: &Visit, loaded: &Loaded) -> Vec<Cell> {
         let here = visit.subject(&loaded.organization, &loaded.repository, &loaded.subject);
         Cell::text("Look at Azure DevOps now").at(format!("{here}?look=ado"))
     });
-    open.into_iter().chain(look).collect()
+    let rerun = match (&loaded.subject, loaded.filters()) {
+        (Subject::PullRequest(_), Some(filters)) if visit.may_act().is_ok() => {
+            let filters: Vec<_> =
+                filters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            Some(Cell::text("Run again…").at(visit.filtered("/runs/rerun", &filters)))
+        }
+        _ => None,
+    };
+    open.into_iter().chain(look).chain(rerun).collect()
 }
 
 fn waits(
@@ -297,7 +313,9 @@ fn waits(
     }
     let Merging { waits_for, fulfilled, not_required } = merging;
     let first = match waits_for.as_slice() {
-        [] if fulfilled.is_empty() => "No check of this gateway is required.".to_owned(),
+        [] if fulfilled.is_empty() => {
+            return vec!["No check of this gateway is required.".to_owned()];
+        }
         [] => "Merging waits for no check of this gateway.".to_owned(),
         waits_for => format!("Merging waits for {}.", waits_for.join(", ")),
     };
