@@ -32,7 +32,7 @@ pub struct Value {
     /// When the minute began.
     pub at: Timestamp,
     /// `started`; `started.p50` and `started.p95` for how long it took, in microseconds; with `of`
-    /// behind a slash: `ci_started/builder`.
+    /// behind a slash: `ci_started/builder`, `ci_started.p50/builder`.
     pub series: String,
     pub value: i64,
 }

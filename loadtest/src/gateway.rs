@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::cores;
 use crate::deliveries::Hook;
-use crate::http::Client;
+use crate::http::{Client, Connection};
 use crate::options::Common;
 use crate::proxy::Proxy;
 use crate::replicas::Replicas;
@@ -62,6 +62,19 @@ impl Settings {
 /// Asks a running gateway as an operator.
 pub(crate) fn operator(address: SocketAddr) -> Client {
     Client::with_header(address, &format!("authorization: Bearer {OPERATOR_TOKEN}"))
+}
+
+/// A browser in which the operator has signed in to the pages.
+pub(crate) async fn signed_in(address: SocketAddr) -> anyhow::Result<Client> {
+    let form = format!("token={OPERATOR_TOKEN}");
+    let length = form.len();
+    let request = format!(
+        "POST /login HTTP/1.1\r\nhost: loadtest\r\nsec-fetch-site: same-origin\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {length}\r\n\r\n{form}"
+    );
+    let answer = Connection::open(address).await?.send(request.as_bytes()).await?;
+    let cookie = answer.cookie.with_context(|| format!("/login answers {}", answer.status))?;
+    Ok(Client::with_header(address, &format!("cookie: {cookie}")))
 }
 
 /// A configured gateway with a folder of its own, which is removed with it.

@@ -19,9 +19,15 @@ use crate::jitter;
 #[derive(Debug, Default)]
 pub struct Throttle {
     budgets: DashMap<String, Budget>,
+    is_of_people: bool,
 }
 
 impl Throttle {
+    /// For calls as people, whose budgets are not those that the metrics of organizations show.
+    pub fn of_people() -> Self {
+        Self { is_of_people: true, ..Self::default() }
+    }
+
     /// Stops all calls to the organization for `wait`: the credential is refused.
     pub fn lock_out(&self, organization: &str, wait: Duration, reason: &str, now: Timestamp) {
         self.of(organization, |budget| budget.lock_out(wait, reason, now));
@@ -45,6 +51,9 @@ impl Throttle {
         let (causes, left) =
             self.of(organization, |budget| (budget.apply(headers, now, random), budget.left(now)));
         causes.into_iter().for_each(|cause| count(organization, cause));
+        if self.is_of_people {
+            return;
+        }
         // NaN means unknown: a report that is too old does not mean that the whole budget is left.
         let (remaining, share) = left.map_or((f64::NAN, f64::NAN), |it| (it.remaining, it.share));
         let name = || organization.to_owned();

@@ -72,7 +72,7 @@ struct Cached<T> {
 
 impl Rights {
     pub fn new(identities: &Identities, sign_in: Option<Arc<SignIn>>, deps: &Deps) -> Self {
-        let throttle = Arc::new(Throttle::default());
+        let throttle = Arc::new(Throttle::of_people());
         let client = |(name, identity): (&String, &Identity)| {
             let options = identity.client.options().clone();
             let (http, throttle) = (deps.http.clone(), Arc::clone(&throttle));
@@ -109,14 +109,32 @@ impl Rights {
         Ok(value)
     }
 
+    /// An access token that was revoked is renewed, and the question is asked once more.
     async fn ask(
         &self,
         person: Person<'_>,
         question: &Question,
         now: Timestamp,
     ) -> Result<bool, SignInError> {
+        let had_token = cached(&self.access_tokens, person.session, now).is_some();
+        let answer = self.ask_once(person, question, now).await;
+        match answer {
+            Err(Unanswered::Unauthorized) if had_token => {
+                self.ask_once(person, question, now).await.or_else(Unanswered::or_no)
+            }
+            answer => answer.or_else(Unanswered::or_no),
+        }
+    }
+
+    async fn ask_once(
+        &self,
+        person: Person<'_>,
+        question: &Question,
+        now: Timestamp,
+    ) -> Result<bool, Unanswered> {
         let Some(client) = self.clients.get(&question.organization) else { return Ok(false) };
-        let Some(token) = self.access_token(person, now).await? else { return Ok(false) };
+        let token = self.access_token(person, now).await.map_err(Unanswered::Failed)?;
+        let Some(token) = token else { return Ok(false) };
         let credential = || Credential::from_bearer(&token);
         let (project, repository) = (&question.project, &question.repository);
         let answer = match client.repository(credential(), project, repository).await {
@@ -125,10 +143,10 @@ impl Rights {
             Err(error) => Err(error),
         };
         if let Err(ado::Error::Unauthorized { .. }) = answer {
-            // It was revoked: the next question is asked with a new one.
             self.access_tokens.remove(person.session);
+            return Err(Unanswered::Unauthorized);
         }
-        answer.or_else(|error| refusal(&error))
+        answer.or_else(|error| refusal(&error).map_err(Unanswered::Failed))
     }
 
     /// An access token of the person; none where Entra gives none any more.
@@ -161,6 +179,23 @@ impl Rights {
     }
 }
 
+/// Why a question has no answer.
+enum Unanswered {
+    /// Azure DevOps does not take the access token.
+    Unauthorized,
+    Failed(SignInError),
+}
+
+impl Unanswered {
+    /// Whose token is not taken may do nothing.
+    fn or_no(self) -> Result<bool, SignInError> {
+        match self {
+            Unanswered::Unauthorized => Ok(false),
+            Unanswered::Failed(error) => Err(error),
+        }
+    }
+}
+
 fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
@@ -168,9 +203,7 @@ fn micros(span: Duration) -> i64 {
 /// What an error of Azure DevOps means: the person may not, or nobody knows.
 fn refusal(error: &ado::Error) -> Result<bool, SignInError> {
     match error {
-        ado::Error::Unauthorized { .. }
-        | ado::Error::Forbidden { .. }
-        | ado::Error::NotFound { .. } => Ok(false),
+        ado::Error::Forbidden { .. } | ado::Error::NotFound { .. } => Ok(false),
         error => Err(SignInError::Unavailable(error.to_string())),
     }
 }

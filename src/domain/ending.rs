@@ -10,7 +10,14 @@ const DAY_S: u64 = 86_400;
 const CLIENT_SECRET_WARNING: Duration = Duration::from_secs(30 * DAY_S);
 /// Azure DevOps refuses the tokens of an account 30 days after its last interactive sign-in
 /// (docs/azure-devops.md §4.1).
+const SIGN_IN_LASTS: Duration = Duration::from_secs(30 * DAY_S);
 const SIGN_IN_WARNING: Duration = Duration::from_secs(25 * DAY_S);
+
+/// When Azure DevOps begins to refuse the tokens of an account that last signed in then, as far as
+/// the gateway knows.
+pub fn sign_in_ends(signed_in_at: Timestamp) -> Timestamp {
+    signed_in_at.plus(SIGN_IN_LASTS)
+}
 
 /// The warning about a client secret that ends within 30 days, or has ended.
 pub fn client_secret(ends: Timestamp, now: Timestamp) -> Option<String> {
@@ -37,9 +44,10 @@ pub fn sign_in(
     (idle >= SIGN_IN_WARNING).then(|| {
         format!(
             "as far as the gateway knows, {user_name} last signed in through a browser {} days \
-             ago, and Azure DevOps refuses its personal access tokens after 30: run \
+             ago, and Azure DevOps refuses its personal access tokens after {}: run \
              `azdo-gateway link {organization}` and sign in again",
-            idle.as_secs() / DAY_S
+            idle.as_secs() / DAY_S,
+            SIGN_IN_LASTS.as_secs() / DAY_S
         )
     })
 }

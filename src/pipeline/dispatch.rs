@@ -103,10 +103,13 @@ impl Starter {
             let (attempt, now) = (run.attempts, self.at_ci.clock.now());
             match &answer {
                 Answer::Started(Ok(Started::Accepted { .. })) => {
-                    self.series.took("started", "", now.since(run.created_at), now);
+                    let waited = now.since(run.created_at);
+                    self.series.took("started", "", waited, now);
+                    self.series.took("ci_started", &run.ci, waited, now);
                 }
                 Answer::Started(Err(_) | Ok(Started::Refused(_))) => {
                     self.series.count("not_started", "", now);
+                    self.series.count("ci_not_started", &run.ci, now);
                 }
                 _ => {}
             }

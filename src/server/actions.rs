@@ -33,6 +33,19 @@ pub(super) struct Actions {
     pub(super) reconcilers: Arc<HashMap<String, OrganizationReconcilers>>,
 }
 
+/// What the audit log says of a pass that somebody asked for.
+pub(super) const RECONCILED: &str = "hooks and policies";
+/// What the audit log says of removed hooks.
+pub(super) const REMOVED: &str = "all hooks";
+
+/// What the audit log says of new secrets.
+pub(super) fn rotation(project: Option<&str>, at_once: bool) -> String {
+    let of =
+        project.map_or("all hooks".to_owned(), |project| format!("hooks of project {project}"));
+    let when = if at_once { ": the old secrets have ended" } else { "" };
+    format!("{of}{when}")
+}
+
 /// Runs `work` to its end, also where the caller goes away: nothing is left half done.
 pub(super) async fn finish<T: 'static>(
     work: impl Future<Output = Result<T, Problem>> + 'static,
@@ -131,8 +144,7 @@ impl Actions {
             reconcilers.policies.ask(Asked::Pass).await?;
             Ok(reconcilers.subscriptions.hold(false).await?)
         };
-        self.ask(actor, organization, (Action::Reconcile, "hooks and policies".into()), asking)
-            .await
+        self.ask(actor, organization, (Action::Reconcile, RECONCILED.into()), asking).await
     }
 
     /// Asks for a look for events that no hook delivered.
@@ -157,9 +169,7 @@ impl Actions {
     ) -> Result<Timestamp, Problem> {
         let reconcilers = self.of(organization)?.clone();
         let (deps, name) = (self.deps.clone(), organization.0.clone());
-        let of = project.as_ref();
-        let of = of.map_or("all hooks".to_owned(), |project| format!("hooks of project {project}"));
-        let when = if at_once { ": the old secrets have ended" } else { "" };
+        let detail = rotation(project.as_deref(), at_once);
         let asking = async move {
             if !reconcilers.subscriptions.reconciler.is_managed() {
                 return Err(Problem::conflict(
@@ -178,7 +188,7 @@ impl Actions {
             }
             Ok(())
         };
-        self.ask(actor, organization, (Action::Rotate, format!("{of}{when}")), asking).await
+        self.ask(actor, organization, (Action::Rotate, detail), asking).await
     }
 
     /// Removes the hooks. None is made until a pass is asked for.
@@ -189,7 +199,7 @@ impl Actions {
     ) -> Result<Timestamp, Problem> {
         let reconcilers = self.of(organization)?.clone();
         let asking = async move { Ok(reconcilers.subscriptions.hold(true).await?) };
-        self.ask(actor, organization, (Action::Remove, "all hooks".into()), asking).await
+        self.ask(actor, organization, (Action::Remove, REMOVED.into()), asking).await
     }
 
     /// Unlinks the service user.
@@ -203,13 +213,16 @@ impl Actions {
         .await
     }
 
-    /// What the next pass over hooks and policies would do. Asks Azure DevOps.
+    /// What the next pass over hooks and policies would do; with `is_asked_for`, what one that a
+    /// person asks for would do, which also makes hooks that were removed. Asks Azure DevOps.
     pub(super) async fn plan(
         &self,
         organization: &Organization,
+        is_asked_for: bool,
     ) -> Result<(Preview, Vec<policy::Step>), Problem> {
         let reconcilers = self.of(organization)?;
-        let hooks = reconcilers.subscriptions.reconciler.plan().await.map_err(no_plan)?;
+        let hooks = reconcilers.subscriptions.reconciler.plan(is_asked_for).await;
+        let hooks = hooks.map_err(no_plan)?;
         let policies = reconcilers.policies.reconciler.plan().await.map_err(no_plan)?;
         Ok((hooks, policies.steps))
     }

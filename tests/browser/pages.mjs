@@ -17,7 +17,7 @@ const shape = (path) => path
   .replace(/\/ui\/[^/]+\/[^/]+\/_git\/[^/?]+/, "/ui/{repository}")
   .replace(/\/\d+/g, "/{number}")
   .replace(/\?.*/, (query) => `?${[...new URLSearchParams(query).keys()].sort().join("&")}`);
-const isPage = (path) => path.startsWith("/ui") && !/^\/ui\/(assets|live)/.test(path) && !path.endsWith("/body");
+const isPage = (path) => path.startsWith("/ui") && !/^\/ui\/(assets|live)|\/body$|\.csv/.test(path);
 const fileName = (path) => shape(path).slice(4).replace(/[^a-z]+/g, "-").replace(/^-|-$/g, "") || "overview";
 
 // One address of each shape, from the overview on.

@@ -12,7 +12,7 @@ use clap::Args;
 use crate::bodies::Bodies;
 use crate::deliveries::Sending;
 use crate::filling::fill;
-use crate::gateway::{Gateway, Settings, operator};
+use crate::gateway::{Gateway, Settings, operator, signed_in};
 use crate::http::Client;
 use crate::loaded_gateway::LoadedGateway;
 use crate::metrics;
@@ -28,6 +28,8 @@ const RATIO_MIN: f64 = 0.9;
 const RESIDENT_MIB_MAX: f64 = 150.0;
 /// The budget of memory is about so many stored deliveries.
 const MILLION: u64 = 1_000_000;
+/// The budget of a page.
+const PAGE_MS_MAX: f64 = 50.0;
 const MIB: f64 = 1024.0 * 1024.0;
 const WARM_UP: Duration = Duration::from_secs(1);
 /// How long a gateway is loaded with one request in flight.
@@ -48,6 +50,22 @@ const LISTS: [(&str, &str); 4] = [
     ("of_an_organization_ms", "/v1/deliveries?limit=50&organization=contoso"),
     ("quarantined_ms", "/v1/deliveries?limit=50&outcome=quarantined"),
     ("runs_ms", "/v1/runs?limit=50"),
+];
+
+/// Pages for people, which ask Azure DevOps nothing. There is no such pull request and commit.
+const PAGES: [(&str, &str); 12] = [
+    ("ui_overview_ms", "/ui"),
+    ("ui_setup_ms", "/ui/setup"),
+    ("ui_deliveries_ms", "/ui/deliveries"),
+    ("ui_quarantined_ms", "/ui/deliveries?outcome=quarantined"),
+    ("ui_yesterday_ms", "/ui/deliveries?until=2026-01-01"),
+    ("ui_delivery_ms", "/ui/deliveries/1"),
+    ("ui_runs_ms", "/ui/runs"),
+    ("ui_pull_requests_ms", "/ui/pull-requests"),
+    ("ui_statuses_ms", "/ui/statuses"),
+    ("ui_audit_ms", "/ui/audit"),
+    ("ui_find_ms", "/ui/find?q=%21999999"),
+    ("ui_absence_ms", "/ui/contoso/Fabrikam/_git/web/pullrequest/999999"),
 ];
 
 #[derive(Debug, Args)]
@@ -156,16 +174,21 @@ async fn measure(
     for (list, path) in LISTS {
         rest.add(list, look(&operator(loaded.replicas.address), path).await?);
     }
+    let browser = signed_in(loaded.replicas.address).await?;
+    for (page, path) in PAGES {
+        rest.add(page, look(&browser, path).await?);
+    }
     loaded.rest().await?;
     Ok([busy, alone, rest])
 }
 
-/// The median time of a few looks at a list, in milliseconds.
+/// The median time of a few looks at a list or page, in milliseconds.
 async fn look(client: &Client, path: &str) -> anyhow::Result<f64> {
     let (mut took_ms, first) = (Vec::new(), Instant::now());
     while took_ms.len() < LOOKS && (took_ms.is_empty() || first.elapsed() < LOOKS_TIME_MAX) {
         let begun = Instant::now();
-        client.get(path).await?;
+        let answer = client.open(path).await?;
+        ensure!(answer.status == 200, "{path} answered {}", answer.status);
         took_ms.push(begun.elapsed().as_secs_f64() * 1e3);
     }
     Ok(Spread::of(took_ms).median)
@@ -219,6 +242,10 @@ fn verdicts(options: &Options, system: System, rounds: &Rounds) -> Vec<Verdict> 
         for (list, _) in LISTS {
             let what = format!("a page with {name}, {list}");
             verdicts.push(rounds.figure(what, &name, list, Limit::None));
+        }
+        for (page, _) in PAGES {
+            let what = format!("{page} with {name}");
+            verdicts.push(rounds.figure(what, &name, page, Limit::AtMost(PAGE_MS_MAX)));
         }
     }
     verdicts

@@ -308,6 +308,11 @@ impl Linking {
         Ok(link.as_ref().map(LinkedUser::from))
     }
 
+    /// When the client secret of an organization's app ends, where the configuration says so.
+    pub fn client_secret_expires(&self, organization: &str) -> Option<Timestamp> {
+        self.find(organization).ok().and_then(|found| found.session.client_secret_expires())
+    }
+
     fn redirect_uri(&self) -> Url {
         below(&self.public_url, &REDIRECT_PATH)
     }

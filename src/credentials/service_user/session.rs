@@ -324,9 +324,14 @@ impl Session {
         }
     }
 
+    /// When the client secret ends, where the configuration says so.
+    pub(super) fn client_secret_expires(&self) -> Option<Timestamp> {
+        self.user.client_secret_expires
+    }
+
     async fn warn(&self) {
         let (now, organization) = (self.clock.now(), self.organization());
-        let expires = self.user.client_secret_expires;
+        let expires = self.client_secret_expires();
         let client_secret = expires.and_then(|expires| ending::client_secret(expires, now));
         self.set_warning(ProblemKind::ClientSecret, client_secret);
         let link = self.links.link(organization).await.ok().flatten();

@@ -203,7 +203,7 @@ impl Part<'_> {
         entries.extend(statuses.iter().filter(is_here).filter_map(of_status));
         entries.sort_by_key(|entry| entry.at);
         let (rows, shares) = self.rows(entries, now);
-        let newest = self.runs.iter().max_by_key(|run| run.id);
+        let newest = self.runs.iter().max_by_key(|run| run.number);
         Iteration {
             commit: newest.map(|run| run.commit.clone()),
             begun_at,
@@ -224,7 +224,7 @@ impl Part<'_> {
             }
         }
         let mut runs = self.runs.clone();
-        runs.sort_by_key(|run| run.id);
+        runs.sort_by_key(|run| run.number);
         for run in runs {
             checks.entry(run.check.clone()).or_default().run = Some(run.id);
         }

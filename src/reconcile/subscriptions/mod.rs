@@ -52,17 +52,20 @@ impl Subscriptions {
         self.is_managed
     }
 
-    /// What would be done now; changes nothing.
+    /// What would be done now; with `is_asked_for`, what a pass would do that a person asks for,
+    /// which also makes hooks that were removed. Changes nothing.
     ///
     /// # Errors
     /// The state could not be read.
-    pub async fn plan(&self) -> Result<Preview, Stop> {
+    pub async fn plan(&self, is_asked_for: bool) -> Result<Preview, Stop> {
         let OrganizationContext { deps, .. } = &self.context;
         let pass = Pass::look(&self.context, Reconciler::Subscriptions);
-        let snapshot = snapshot(&pass, &self.context, &self.checks).await?;
+        let mut snapshot = snapshot(&pass, &self.context, &self.checks).await?;
+        let is_held = snapshot.hook_state.is_held;
+        snapshot.hook_state.is_held = is_held && !is_asked_for;
         let is_managed = self.is_managed || snapshot.hook_state.is_held;
         let steps = if is_managed { snapshot.plan(deps.clock.now()) } else { Vec::new() };
-        Ok(Preview::new(&snapshot, steps, is_managed))
+        Ok(Preview { is_held, ..Preview::new(&snapshot, steps, is_managed) })
     }
 
     async fn outcome(&self, pass: &Pass<'_>) -> Result<Outcome, Stop> {

@@ -26,7 +26,7 @@ pub(super) async fn plan(
     organization: Organization,
     actions: Data<Actions>,
 ) -> Result<Json<Value>, Problem> {
-    let (plan, policies) = actions.plan(&organization).await?;
+    let (plan, policies) = actions.plan(&organization, false).await?;
     let organization = &organization.0;
     let mut items: Vec<Value> = plan.steps.iter().map(|step| planned(organization, step)).collect();
     items.extend(policies.iter().map(|step| planned_policy(organization, step)));

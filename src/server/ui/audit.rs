@@ -1,7 +1,7 @@
 //! The audit log, and the page of one entry.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
 use actix_web::web::Path;
 use askama::Template;
 
@@ -12,7 +12,7 @@ use super::visit::Visit;
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::server::api::audit::{Audit, filter};
 use crate::server::api::resource::Resource;
-use crate::server::html::{Frame, Twins, answer};
+use crate::server::html::{self, Frame, Twins, answer};
 use crate::server::problem::Problem;
 use crate::storage::{AuditRow, Page};
 
@@ -36,7 +36,47 @@ pub(super) async fn list(visit: Visit, page: Page) -> Result<HttpResponse, Probl
         rows: found.items.iter().map(|entry| row(&visit, entry)).collect(),
         next: found.next,
         empty: "Nothing was done yet, neither by the gateway at Azure DevOps nor by people here.",
+        csv: Some("/audit.csv"),
     }))
+}
+
+/// `GET /ui/audit.csv`: the same rows, for a spreadsheet (RFC 4180).
+pub(super) async fn csv(visit: Visit, page: Page) -> Result<HttpResponse, Problem> {
+    visit.check::<Audit>()?;
+    let found = visit.state.deps.store.audit(filter(&visit.parameters)?, page).await?;
+    let names = "id,at,outcome,action,actor,via,organization,identity,run,pat,scope,detail\r\n";
+    let body = found.items.iter().fold(names.to_owned(), |body, row| body + &line(row));
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CONTENT_TYPE, "text/csv; charset=utf-8"));
+    let to_file = "attachment; filename=\"audit.csv\"";
+    response.insert_header((header::CONTENT_DISPOSITION, to_file));
+    Ok(html::protect(response).body(body))
+}
+
+fn line(row: &AuditRow) -> String {
+    let entry = &row.entry;
+    let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+    let values = [
+        row.id.to_string(),
+        entry.at.to_string(),
+        entry.outcome.as_str().to_owned(),
+        entry.action.as_str().to_owned(),
+        entry.actor.clone(),
+        entry.via.as_str().to_owned(),
+        entry.organization.clone(),
+        optional(&entry.identity),
+        entry.run.map(|run| run.to_string()).unwrap_or_default(),
+        optional(&entry.pat),
+        optional(&entry.scope),
+        entry.detail.clone(),
+    ];
+    values.map(|value| quoted(&value)).join(",") + "\r\n"
+}
+
+/// A spreadsheet must not take for a formula what somebody has written.
+fn quoted(value: &str) -> String {
+    let guard = if value.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+    format!("\"{guard}{}\"", value.replace('"', "\"\""))
 }
 
 fn row(visit: &Visit, row: &AuditRow) -> Row {
@@ -106,4 +146,15 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
         ]),
     };
     Ok(answer(StatusCode::OK, &page))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_value_is_a_formula_or_ends_its_cell() {
+        assert_eq!(quoted("a \"b\", c"), "\"a \"\"b\"\", c\"");
+        assert_eq!(quoted("=1+1"), "\"'=1+1\"");
+    }
 }

@@ -6,6 +6,7 @@ use askama::Template;
 
 use super::badge::Badge;
 use super::cell::{Cell, Facts, Row, Table};
+use super::plots::{Plot, of_ci};
 use super::runs;
 use super::visit::{Visit, part, path_segment};
 use crate::health::ProblemKind;
@@ -96,6 +97,7 @@ struct SystemPage {
     ask: Option<String>,
     rerun: Option<String>,
     findings: Option<Vec<Finding>>,
+    plots: Vec<Plot>,
     newest: Table,
     runs: String,
 }
@@ -148,6 +150,7 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
             .then(|| visit.filtered(&format!("/ci/{}", path_segment(&name)), &[("look", "now")])),
         rerun: rerun.then(|| visit.filtered("/runs/rerun", &errored)),
         findings,
+        plots: of_ci(&visit, &name).await?,
         runs: visit.filtered("/runs", &[("ci", &name)]),
         newest: Table {
             caption: "The newest runs at this CI",

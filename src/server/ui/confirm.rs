@@ -109,11 +109,12 @@ impl Visit {
         (SHOWN_AT.to_owned(), self.now.micros().to_string())
     }
 
-    /// Whether this person has done this since the form was shown.
+    /// Whether this person has done this, with the same detail in the audit log, since the form was
+    /// shown.
     pub(super) async fn was_done(
         &self,
         sent: &HashMap<String, String>,
-        action: Action,
+        (action, detail): (Action, &str),
         organization: &str,
     ) -> Result<bool, Problem> {
         let shown_at: Option<i64> = sent.get(SHOWN_AT).and_then(|text| text.parse().ok());
@@ -127,7 +128,8 @@ impl Visit {
         let page = Page { limit: ENTRIES_MAX, before: None };
         let done = self.state.deps.store.audit(filter, page).await?.items;
         let is_it = |entry: &crate::domain::audit::Entry| {
-            entry.actor == self.session.actor.name && entry.at >= shown_at
+            let is_mine = entry.actor == self.session.actor.name && entry.detail == detail;
+            is_mine && entry.at >= shown_at
         };
         Ok(done.iter().any(|row| is_it(&row.entry)))
     }

@@ -4,9 +4,10 @@ use actix_web::HttpResponse;
 use askama::Template;
 
 use super::badge::Badge;
-use super::cell::{Cell, Facts};
+use super::cell::{Cell, Facts, Row, Table};
 use super::visit::{Visit, part, path_segment};
 use crate::credentials::LinkedUser;
+use crate::domain::ending::sign_in_ends;
 use crate::server::Role;
 use crate::server::html::{Frame, Twins};
 use crate::server::problem::Problem;
@@ -29,6 +30,8 @@ struct Connection {
     problems: Vec<String>,
     /// Where an operator signs the service user in, and the words.
     link: Option<(String, &'static str)>,
+    /// What ends, and when.
+    endings: Table,
     /// Where an operator unlinks it.
     unlink: Option<String>,
 }
@@ -71,8 +74,17 @@ async fn connection(visit: &Visit, name: &str) -> Result<Connection, Problem> {
     });
     let unlink = (may_link && linked.is_some())
         .then(|| visit.href(&format!("/organizations/{}/unlink", path_segment(name))));
+    let endings = match &linked {
+        Some(linked) => endings(visit, name, linked),
+        None => Vec::new(),
+    };
     Ok(Connection {
         unlink,
+        endings: Table {
+            caption: "What ends, and what to do",
+            columns: vec!["Ends", "When", "Then", "To do"],
+            rows: endings,
+        },
         organization: name.to_owned(),
         badge,
         kind: identities.by_organization.get(name).map_or("", |identity| identity.kind),
@@ -80,6 +92,32 @@ async fn connection(visit: &Visit, name: &str) -> Result<Connection, Problem> {
         problems: raised.into_iter().map(|it| it.reason).collect(),
         link,
     })
+}
+
+fn endings(visit: &Visit, name: &str, linked: &LinkedUser) -> Vec<Row> {
+    let moment = |at| Cell::from(visit.moment(at).full());
+    let secret = visit.state.identities.linking.client_secret_expires(name);
+    let unknown = "not known: client_secret_expires is not set";
+    let all = [
+        (
+            "Sign-in",
+            moment(sign_in_ends(linked.signed_in_at)),
+            "Azure DevOps refuses the tokens of the account",
+            "link again: a person signs in",
+        ),
+        (
+            "Client secret",
+            secret.map_or(Cell::text(unknown), moment),
+            "tokens cannot be renewed, and statuses wait",
+            "make a new one in Entra; two may be set at the same time",
+        ),
+        ("Refresh token", Cell::text("renews itself"), "", ""),
+    ];
+    let row = |(number, (what, when, then, remedy)): (usize, (&str, Cell, &str, &str))| {
+        let cells = vec![Cell::text(what), when, Cell::text(then), Cell::text(remedy)];
+        Row { id: format!("ending-{name}-{number}"), cells }
+    };
+    all.into_iter().enumerate().map(row).collect()
 }
 
 fn facts(visit: &Visit, linked: &LinkedUser) -> Facts {

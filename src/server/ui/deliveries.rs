@@ -49,6 +49,7 @@ pub(super) async fn list(visit: Visit, page: Page) -> Result<HttpResponse, Probl
         next: found.next,
         empty: "Nothing was delivered yet. Azure DevOps delivers to hooks, and catch-up looks for \
                 what it did not deliver.",
+        csv: None,
     }))
 }
 

@@ -151,6 +151,9 @@ fn at(visit: &Visit, address: Address) -> Option<Hit> {
     Some(Hit { href: visit.subject(organization, &repository, &subject), words })
 }
 
+/// Of so many things Azure DevOps is asked whether a developer may see them.
+const ASKED_MAX: usize = 10;
+
 /// Whether the page of something of this repository would show it.
 async fn may_see(visit: &Visit, organization: &str, repository: &Repository) -> bool {
     visit.may_read(organization, repository.project_key(), &repository.id).await.is_ok()
@@ -163,7 +166,8 @@ async fn named<T>(
     called: &str,
 ) -> Vec<Hit> {
     let mut hits = Vec::new();
-    for Named { organization, repository, .. } in found {
+    let limit = if visit.sees_all() { usize::MAX } else { ASKED_MAX };
+    for Named { organization, repository, .. } in found.into_iter().take(limit) {
         if may_see(visit, &organization, &repository).await {
             hits.push(hit(visit, &organization, &repository, subject, called));
         }

@@ -24,6 +24,8 @@ pub(super) struct List {
     pub(super) next: Option<i64>,
     /// What would fill it.
     pub(super) empty: &'static str,
+    /// The path below `/ui` of the same rows as CSV.
+    pub(super) csv: Option<&'static str>,
 }
 
 /// A filter that people set.
@@ -51,6 +53,7 @@ struct ListPage {
     table: Table,
     empty: &'static str,
     older: Option<String>,
+    csv: Option<String>,
     /// Whether as many rows were looked at as are for one page, before it was full.
     is_cut: bool,
 }
@@ -132,6 +135,7 @@ impl Visit {
             table: Table { caption: list.title, columns: list.columns, rows: list.rows },
             empty: if set.is_empty() { list.empty } else { "Nothing matches the filters." },
             older,
+            csv: list.csv.map(|path| self.href(&format!("{path}{}", query(pairs())))),
             is_cut,
         };
         self.answer(&page, &[("list", &ListPart(&page))])

@@ -150,6 +150,7 @@ fn pages_below(config: &mut ServiceConfig) {
         .route("/ci", web::get().to(ci::list))
         .route("/ci/{name}", web::get().to(ci::show))
         .route("/audit", web::get().to(audit::list))
+        .route("/audit.csv", web::get().to(audit::csv))
         .route("/audit/{id}", web::get().to(audit::show))
         .route("/pull-requests", web::get().to(pull_requests::list))
         .route(

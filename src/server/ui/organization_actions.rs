@@ -7,6 +7,7 @@ use super::cell::{Cell, Facts};
 use super::confirm::{Choice, ChoiceKind, Confirm, Sent};
 use super::visit::Visit;
 use crate::domain::audit::Action;
+use crate::server::actions::{REMOVED, rotation};
 use crate::server::organization::Organization;
 use crate::server::problem::Problem;
 use crate::storage::HookRow;
@@ -43,7 +44,8 @@ pub(super) async fn catch_up(
 ) -> Result<HttpResponse, Problem> {
     let actor = visit.session.actor.clone();
     let doing = visit.state.actions.catch_up(&actor, &organization);
-    once(&visit, &sent, (Action::CatchUp, &organization), async { doing.await.map(drop) }).await?;
+    once(&visit, &sent, (Action::CatchUp, "", &organization), async { doing.await.map(drop) })
+        .await?;
     let next = "the next pass looks for events that no hook delivered; what it finds is under \
                 Deliveries, told by catch-up";
     Ok(visit.asked("Looking for missed events", next, ("/deliveries", "Deliveries")))
@@ -124,8 +126,10 @@ pub(super) async fn rotate(
     let actor = visit.session.actor.clone();
     let project = sent.get(PROJECT).filter(|id| !id.is_empty()).cloned();
     let at_once = sent.get(AT_ONCE).is_some_and(|value| value == "true");
+    let detail = rotation(project.as_deref(), at_once);
     let doing = visit.state.actions.rotate(&actor, &organization, project, at_once);
-    once(&visit, &sent, (Action::Rotate, &organization), async { doing.await.map(drop) }).await?;
+    once(&visit, &sent, (Action::Rotate, &detail, &organization), async { doing.await.map(drop) })
+        .await?;
     let next = "the next pass gives the hooks their new secrets";
     Ok(visit.asked("Hooks get new secrets", next, ("/subscriptions", "Subscriptions")))
 }
@@ -173,7 +177,8 @@ pub(super) async fn remove(
     }
     let actor = visit.session.actor.clone();
     let doing = visit.state.actions.remove_hooks(&actor, &organization);
-    once(&visit, &sent, (Action::Remove, &organization), async { doing.await.map(drop) }).await?;
+    once(&visit, &sent, (Action::Remove, REMOVED, &organization), async { doing.await.map(drop) })
+        .await?;
     let next = "the next pass deletes the hooks";
     Ok(visit.asked("The hooks are being removed", next, ("/subscriptions", "Subscriptions")))
 }
@@ -211,7 +216,7 @@ pub(super) async fn unlink(
 ) -> Result<HttpResponse, Problem> {
     let actor = visit.session.actor.clone();
     let doing = visit.state.actions.unlink(&actor, &organization.0);
-    once(&visit, &sent, (Action::Unlink, &organization), doing).await?;
+    once(&visit, &sent, (Action::Unlink, "", &organization), doing).await?;
     Ok(visit.see("/connections"))
 }
 
@@ -219,13 +224,17 @@ pub(super) async fn unlink(
 pub(super) async fn once(
     visit: &Visit,
     sent: &Sent,
-    (action, organization): (Action, &Organization),
+    (action, detail, organization): (Action, &str, &Organization),
     doing: impl Future<Output = Result<(), Problem>>,
 ) -> Result<(), Problem> {
     visit.may_act()?;
     // Two clicks arrive at the same time.
     let _turn = visit.state.acting.lock().await;
-    if visit.was_done(sent, action, &organization.0).await? { Ok(()) } else { doing.await }
+    if visit.was_done(sent, (action, detail), &organization.0).await? {
+        Ok(())
+    } else {
+        doing.await
+    }
 }
 
 fn confirm(visit: &Visit, what: &str, organization: &Organization, area: &'static str) -> Confirm {

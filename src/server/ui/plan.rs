@@ -1,7 +1,5 @@
 //! The plan of the next pass over hooks and policies, and having it done.
 
-use std::collections::HashSet;
-
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
@@ -15,6 +13,7 @@ use super::visit::Visit;
 use crate::domain::audit::Action;
 use crate::domain::{policy, subscription};
 use crate::server::Role;
+use crate::server::actions::RECONCILED;
 use crate::server::html::{Frame, Twins, answer};
 use crate::server::organization::Organization;
 use crate::server::problem::Problem;
@@ -29,6 +28,8 @@ struct Step {
     badge: Badge,
     is_due: bool,
     kind: &'static str,
+    /// Of what it changes; empty where it adds something.
+    id: String,
     project: String,
     what: String,
     reason: String,
@@ -91,19 +92,23 @@ pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
 pub(super) async fn apply(visit: Visit, sent: Sent) -> Result<HttpResponse, Problem> {
     visit.may_act()?;
     let organization = chosen(&visit)?.ok_or_else(incomplete)?;
-    let shown: HashSet<&str> =
+    let shown: Vec<&str> =
         sent.get(STEPS).ok_or_else(incomplete)?.split_ascii_whitespace().collect();
-    let applying = async {
+    let is_same = async || {
         let plan = plan(&visit, &organization).await?;
-        if digests(&plan.steps).iter().any(|step| !shown.contains(step.as_str())) {
-            return Err(Problem::conflict(
-                "the plan has changed since it was shown: nothing was done; make the plan again \
-                 and look at it",
-            ));
-        }
-        visit.state.actions.reconcile(&visit.session.actor, &organization).await.map(drop)
+        Ok::<_, Problem>(digests(&plan.steps) == shown)
     };
-    once(&visit, &sent, (Action::Reconcile, &organization), applying).await?;
+    let of = (Action::Reconcile, RECONCILED);
+    if !visit.was_done(&sent, of, &organization.0).await? && !is_same().await? {
+        return Err(Problem::conflict(
+            "the plan has changed since it was shown: nothing was done; make the plan again and \
+             look at it",
+        ));
+    }
+    let actor = visit.session.actor.clone();
+    let applying = visit.state.actions.reconcile(&actor, &organization);
+    let of = (Action::Reconcile, RECONCILED, &organization);
+    once(&visit, &sent, of, async { applying.await.map(drop) }).await?;
     let next = "the next pass does these steps";
     Ok(visit.asked("The plan is being applied", next, ("/subscriptions", "Subscriptions")))
 }
@@ -130,7 +135,7 @@ pub(super) fn choices(visit: &Visit, path: &str) -> Vec<(String, String)> {
 }
 
 async fn plan(visit: &Visit, organization: &Organization) -> Result<Plan, Problem> {
-    let (preview, policies) = visit.state.actions.plan(organization).await?;
+    let (preview, policies) = visit.state.actions.plan(organization, true).await?;
     let of_hook = |one: &crate::reconcile::subscriptions::StepPreview| {
         let step = &one.step;
         let changes = match &step.action {
@@ -144,6 +149,7 @@ async fn plan(visit: &Visit, organization: &Organization) -> Result<Plan, Proble
             badge: step.kind.into(),
             is_due: is_due(step.kind),
             kind: "hook",
+            id: step.id.clone().unwrap_or_default(),
             project: one.project.clone(),
             what: what.unwrap_or_default().to_owned(),
             reason: step.reason.clone(),
@@ -154,6 +160,7 @@ async fn plan(visit: &Visit, organization: &Organization) -> Result<Plan, Proble
         badge: step.kind.into(),
         is_due: step.kind != policy::Kind::Report,
         kind: "policy",
+        id: step.policy.map(|id| id.to_string()).unwrap_or_default(),
         project: step.project.clone(),
         what: step.what(),
         reason: step.reason.clone(),
@@ -178,15 +185,18 @@ fn is_due(kind: subscription::Kind) -> bool {
     !matches!(kind, subscription::Kind::Wait | subscription::Kind::Report)
 }
 
-/// A digest of each step that is done.
+/// A digest of each step that is done, in an order of their own.
 fn digests(steps: &[Step]) -> Vec<String> {
     let digest = |step: &Step| {
-        let Step { badge, kind, project, what, changes, .. } = step;
-        let text = [badge.word, kind, project, what, &changes.join("\n")].join("\n");
+        let Step { badge, kind, id, project, what, changes, .. } = step;
+        let text = [badge.word, kind, id, project, what, &changes.join("\n")].join("\n");
         let digest = Sha256::digest(text);
         digest.iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect()
     };
-    steps.iter().filter(|step| step.is_due).map(digest).collect()
+    let due = steps.iter().filter(|step| step.is_due);
+    let mut digests: Vec<String> = due.map(digest).collect();
+    digests.sort_unstable();
+    digests
 }
 
 fn table(steps: &[Step]) -> Table {

@@ -1,6 +1,5 @@
 //! The last hour, minute by minute: how much happened, and how long it took.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use askama::Template;
@@ -17,11 +16,16 @@ const MINUTES: usize = 60;
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// What is plotted: its heading, the series, and what took the time.
-const PLOTTED: [(&str, &str, &str); 3] = [
+type Plotted = (&'static str, &'static str, &'static str);
+
+const PLOTTED: [Plotted; 3] = [
     ("Deliveries", "decided", "until the decision"),
     ("Runs", "started", "until the CI has it"),
     ("Statuses", "shown", "until it is shown"),
 ];
+
+const PLOTTED_OF_CI: [Plotted; 2] =
+    [("Started", "ci_started", "until the CI has it"), ("Not started", "ci_not_started", "")];
 
 /// One series in the last hour.
 #[derive(Debug, Template)]
@@ -49,28 +53,43 @@ impl HtmlSafe for Plot {}
 /// # Errors
 /// The store does not answer.
 pub(super) async fn last_hour(visit: &Visit) -> Result<Vec<Plot>, Problem> {
-    let since = minute(visit.now).minus(HOUR);
-    let of = |series: &str| ["", ".p50", ".p95"].map(|suffix| format!("{series}{suffix}"));
-    let series = PLOTTED.iter().flat_map(|(_, series, _)| of(series)).collect();
-    let rows = visit.state.deps.store.minutes(series, since).await?;
-    Ok(PLOTTED.into_iter().map(|plotted| plot(plotted, &rows, since)).collect())
+    plots(visit, &PLOTTED, "").await
 }
 
-fn plot(
-    (heading, series, until): (&'static str, &str, &str),
-    rows: &[MinuteRow],
-    since: Timestamp,
-) -> Plot {
+/// The plots of one CI.
+///
+/// # Errors
+/// The store does not answer.
+pub(super) async fn of_ci(visit: &Visit, name: &str) -> Result<Vec<Plot>, Problem> {
+    plots(visit, &PLOTTED_OF_CI, &format!("/{name}")).await
+}
+
+/// `of` is behind the name of each series.
+async fn plots(visit: &Visit, plotted: &[Plotted], of: &str) -> Result<Vec<Plot>, Problem> {
+    let since = minute(visit.now).minus(HOUR);
+    let series = plotted.iter().flat_map(|(_, name, _)| names(name, of)).collect();
+    let rows = visit.state.deps.store.minutes(series, since).await?;
+    Ok(plotted.iter().map(|plotted| plot(*plotted, of, &rows, since)).collect())
+}
+
+/// The series of a count, of the medians, and of the slow ones.
+fn names(name: &str, of: &str) -> [String; 3] {
+    ["", ".p50", ".p95"].map(|suffix| format!("{name}{suffix}{of}"))
+}
+
+fn plot((heading, name, until): Plotted, of: &str, rows: &[MinuteRow], since: Timestamp) -> Plot {
+    let [count_of, median_of, slow_of] = names(name, of);
     // Of several processes the numbers add up, and the longest span counts.
     let mut counts = [0_i64; MINUTES];
-    let mut spans: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+    let (mut medians, mut slow) = (Vec::new(), Vec::new());
     for row in rows {
-        let Some(suffix) = row.series.strip_prefix(series) else { continue };
         let number = row.at.since(since).as_secs() / 60;
         let count = usize::try_from(number).ok().and_then(|number| counts.get_mut(number));
-        match (suffix, count) {
-            ("", Some(count)) => *count += row.value,
-            (".p50" | ".p95", Some(_)) => spans.entry(suffix).or_default().push(row.value),
+        let Some(count) = count else { continue };
+        match &row.series {
+            series if *series == count_of => *count += row.value,
+            series if *series == median_of => medians.push(row.value),
+            series if *series == slow_of => slow.push(row.value),
             _ => {}
         }
     }
@@ -80,11 +99,9 @@ fn plot(
     let points = counts.iter().enumerate();
     let points = points.map(|(number, count)| format!("{number},{}", height(*count)));
     let us = |us: i64| span(Duration::from_micros(us.unsigned_abs()));
-    let median = spans.get_mut(".p50").and_then(|all| {
-        all.sort_unstable();
-        all.get(all.len() / 2).copied()
-    });
-    let slow = spans.get(".p95").and_then(|all| all.iter().copied().max());
+    medians.sort_unstable();
+    let median = medians.get(medians.len() / 2).copied();
+    let slow = slow.into_iter().max();
     Plot {
         heading,
         points: points.collect::<Vec<_>>().join(" "),
@@ -117,7 +134,7 @@ mod tests {
             row("shown.p95", 59, 900_000),
             row("other", 3, 50),
         ];
-        let plot = plot(PLOTTED[2], &rows, since);
+        let plot = plot(PLOTTED[2], "", &rows, since);
         assert_eq!((plot.total, plot.most), (14, 10));
         assert!(plot.points.starts_with("0,12 1,19 ") && plot.points.ends_with(" 59,1"));
         let spans = plot.spans.unwrap();

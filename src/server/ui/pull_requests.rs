@@ -49,6 +49,7 @@ pub(super) async fn list(visit: Visit, page: Page) -> Result<HttpResponse, Probl
         next: found.next,
         empty: "No pull request has started a run yet. One that started nothing is found by its \
                 number or its address.",
+        csv: None,
     };
     Ok(visit.list_of(FILTERS, Some(Runs::PATH), list))
 }

@@ -1,6 +1,7 @@
 //! Cancelling a run, running one again, and running many again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::web::Path;
@@ -13,7 +14,9 @@ use super::visit::Visit;
 use crate::domain::event::short;
 use crate::domain::id::RunId;
 use crate::domain::run::{self, Advance, Run, State};
+use crate::domain::run_keys;
 use crate::domain::status;
+use crate::server::actions::finish;
 use crate::server::api::resource::Resource;
 use crate::server::api::runs::{Runs, filter};
 use crate::server::problem::Problem;
@@ -23,6 +26,8 @@ use crate::storage::Page;
 const NEW: &str = "new";
 /// Runs that are run again at once.
 const BULK_MAX: usize = 200;
+/// Runs of each pull request or branch among which the newest of each check are.
+const NEWEST_MAX: usize = 20;
 
 /// `GET /ui/runs/{id}/cancel`.
 pub(super) async fn confirm_cancel(
@@ -145,9 +150,18 @@ pub(super) async fn rerun_all(visit: Visit, sent: Sent) -> Result<HttpResponse, 
     if pairs.is_empty() || pairs.len() > BULK_MAX {
         return Err(incomplete());
     }
-    for (id, new) in pairs {
-        visit.state.actions.rerun(&visit.session.actor, id, new).await?;
-    }
+    let (actions, actor) = (Arc::clone(&visit.state.actions), visit.session.actor.clone());
+    let all = async move {
+        for (id, new) in pairs {
+            match actions.rerun(&actor, id, new).await {
+                // It is older than the retention by now.
+                Err(problem) if problem.is_missing() => {}
+                planned => drop(planned?),
+            }
+        }
+        Ok(())
+    };
+    finish(all).await?;
     // The new runs are the first ones there.
     Ok(visit.see("/runs"))
 }
@@ -160,15 +174,17 @@ async fn newest(visit: &Visit) -> Result<Vec<Run>, Problem> {
     }
     let page = Page { limit: BULK_MAX, before: None };
     let found = visit.state.deps.store.runs(filter(&visit.parameters)?, page).await?.items;
-    let (mut seen, mut newest) = (HashSet::new(), Vec::new());
-    for run in found {
-        let of = run.pull_request.as_ref().map(|of| of.id);
-        let subject = (run.repository.id.clone(), of, run.git_ref.clone());
-        if seen.insert((run.check.clone(), subject)) {
-            newest.push(run);
-        }
-    }
-    Ok(newest)
+    let of = |run: &Run| (run.organization.clone(), run_keys::subject(run));
+    let subjects: BTreeSet<_> = found.iter().map(of).collect();
+    let store = &visit.state.deps.store;
+    let newest = store.runs_of_subjects(subjects.into_iter().collect(), NEWEST_MAX).await?;
+    let same = |run: &Run| (run_keys::check_key(run), run_keys::subject(run));
+    let is_newest = |run: &Run| {
+        let mut others = newest.iter().filter(|other| same(other) == same(run));
+        others.all(|other| other.number <= run.number)
+    };
+    let is_known = |run: &Run| newest.iter().any(|other| other.id == run.id);
+    Ok(found.into_iter().filter(|run| is_known(run) && is_newest(run)).collect())
 }
 
 async fn load(visit: &Visit, path: &str) -> Result<Run, Problem> {

@@ -55,6 +55,7 @@ pub(super) async fn list(visit: Visit, page: Page) -> Result<HttpResponse, Probl
         next: found.next,
         empty: "There is no run yet. The first one appears when a pull request or a push matches a \
                 check.",
+        csv: None,
     }))
 }
 

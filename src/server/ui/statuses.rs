@@ -35,6 +35,7 @@ pub(super) async fn list(visit: Visit, page: Page) -> Result<HttpResponse, Probl
         rows: found.items.iter().map(|status| row(&visit, status)).collect(),
         next: found.next,
         empty: "There is no status yet. Each run has one for each place where it is shown.",
+        csv: None,
     }))
 }
 

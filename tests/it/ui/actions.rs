@@ -236,6 +236,14 @@ async fn hooks_get_new_secrets_and_are_removed_by_name() {
         StatusCode::OK
     );
     assert_eq!(done(&gateway, "rotate").await, 1);
+    // Another choice in a form that was shown before is another action.
+    let path = "/ui/organizations/fabrikam/rotate";
+    let (shown, url) = (page(&browser, &gateway, path).await, format!("{}{path}", gateway.url));
+    for choice in [("at_once", "true"), ("project", "")] {
+        let sent = send(&browser, &url, &carried(&shown), &[choice]).await;
+        assert_eq!(sent.status, StatusCode::OK, "{}", sent.text);
+    }
+    assert_eq!(done(&gateway, "rotate").await, 3);
     let wrong = sending("remove", &[("name", "Fabricam")]).await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST, "{}", wrong.text);
     assert_eq!(sending("remove", &[("name", "fabrikam")]).await.status, StatusCode::OK);
@@ -246,6 +254,10 @@ async fn hooks_get_new_secrets_and_are_removed_by_name() {
     assert!(again.text.contains("were removed already"), "{}", again.text);
     let plan = page(&browser, &gateway, "/ui/subscriptions/plan").await;
     assert!(plan.text.contains("The hooks were removed"), "{}", plan.text);
+    // What applying it would do, although the next pass by itself makes none.
+    assert!(plan.text.contains("Apply 4 steps<"), "{}", plan.text);
+    let by_itself = gateway.api.get("/v1/organizations/fabrikam/plan").await;
+    assert_eq!(by_itself["items"].as_array().unwrap().len(), 0, "{by_itself}");
     for unknown in ["contoso", "x%2F..%2Fy"] {
         let url = format!("{}/ui/organizations/{unknown}/rotate", gateway.url);
         assert_eq!(browser.open(&url, None).await.status, StatusCode::NOT_FOUND);

@@ -123,6 +123,8 @@ impl Loaded {
         let subject = match &self.subject {
             Subject::PullRequest(id) => pull_request_subject(repository, *id),
             Subject::Ref(name) => ref_subject(repository, name),
+            // Deliveries about a commit may be of any repository that has it.
+            Subject::Commit(_) if !visit.sees_all() => return Ok(()),
             Subject::Commit(commit) => commit_subject(commit),
             Subject::Repository => return Ok(()),
         };
