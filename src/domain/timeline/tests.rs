@@ -41,6 +41,7 @@ fn run(number: u128, planned_ms: i64, steps: &[(i64, What, State)]) -> Run {
     let planned = [(planned_ms, What::Planned, State::Planned)];
     let mut run = run_in(State::Planned);
     run.id = id(number);
+    run.number = i64::try_from(number).unwrap();
     run.created_at = at(planned_ms);
     for (ms, what, state) in planned.iter().chain(steps) {
         let (at, words) = (at(*ms), format!("{state}"));
