@@ -99,6 +99,8 @@ async fn killed_at(step: Step) -> Killed {
             commit_state(ado, &env.repository, &commit) == "pending"
         };
         env.until("the commit is pending", is_pending).await;
+        // The status may be faster than the request that starts the run.
+        env.until("a run was started", |_, ci| ci.started().next().is_some()).await;
         // All statuses before the report are posted, so that the held request is one after it.
         let queued = "/v1/statuses?outcome=queued";
         gateway.api.until(queued, |left| left["items"].as_array().is_some_and(Vec::is_empty)).await;
