@@ -46,6 +46,12 @@ impl Progress {
         self.steps.iter().position(|step| !step.is_done)
     }
 
+    /// Whether Azure DevOps has shown a green check. A step before that may fail again, which is a
+    /// problem then, and no part of setting up.
+    fn is_green(&self) -> bool {
+        self.steps.last().is_some_and(|step| step.is_done)
+    }
+
     fn is_next(&self, number: &usize) -> bool {
         self.next() == Some(*number)
     }
@@ -87,9 +93,9 @@ pub(super) async fn unfinished(visit: &Visit) -> Result<Vec<Progress>, Problem> 
             continue;
         }
         let progress = progress(visit, name).await?;
-        match progress.next() {
-            None => drop(visit.state.set_up.insert(name.to_owned())),
-            Some(_) => unfinished.push(progress),
+        match progress.is_green() {
+            true => drop(visit.state.set_up.insert(name.to_owned())),
+            false => unfinished.push(progress),
         }
     }
     Ok(unfinished)
