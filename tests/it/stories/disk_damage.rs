@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use azdo_gateway::clock::Clock;
 use azdo_gateway::domain::time::Timestamp;
 use azdo_gateway::pipeline::accept::read_envelope;
 use azdo_gateway::storage::Deliveries;
@@ -15,9 +16,11 @@ const DELIVERIES: usize = 30;
 /// Deliveries that a gateway took and did not decide before it died. The one segment file.
 async fn received(database: &Path) -> Vec<u8> {
     let store = Sqlite::open(database, read_envelope).expect("it is created");
+    // Not older than the retention, which would delete them as soon as they are decided.
+    let now = Clock::system().now();
     for number in 0..DELIVERIES {
         let body = payloads::other("workitem.created").to_string();
-        let at = Timestamp::from_ms(1_790_000_000_000 + number as i64);
+        let at = Timestamp::from_ms(now.ms() + number as i64);
         store.receive(ORGANIZATION, "by-hand", at, body.as_bytes()).await.expect("it is stored");
     }
     drop(store);
