@@ -135,7 +135,8 @@ async fn the_newest_runs_of_a_filter_run_again_together() {
     }
     assert_eq!(gateway.api.items("/v1/runs").await.len(), 4);
     assert_eq!(done(&gateway, "rerun").await, 2);
-    env.until_idle(&gateway.api).await;
+    let all_ended = |shown: &Value| shown["items"].as_array().is_some_and(|all| all.len() == 4);
+    gateway.api.until("/v1/runs?state=succeeded", all_ended).await;
     // Of two runs of one pull request only the newest.
     let shown = page(&browser, &gateway, path).await;
     assert!(shown.text.contains("Run 2 again"), "{}", shown.text);
