@@ -1,5 +1,5 @@
-//! What people have done, through the API and on pages alike. Each action is done to its end, also
-//! where whoever asked goes away meanwhile, and the audit log says who asked.
+//! The actions of people, which the API and the pages share. An action runs to its end also where
+//! the client closes its connection, and the audit log gets an entry with the name of the person.
 
 use std::collections::HashMap;
 use std::sync::Arc;

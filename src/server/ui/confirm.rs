@@ -1,8 +1,9 @@
 //! The page before an action: what will happen, whether it can be undone, and a form that does it.
 //!
-//! Whoever sends a form twice does it once. What makes a run or a delivery carries the id that it
-//! gets; other forms carry the time at which they were shown, and the audit log tells whether the
-//! same person has done it since.
+//! A form that is sent twice does its action once. A form that plans a run or copies a delivery
+//! carries the id of the run or of the request. Other forms carry the time at which they were
+//! shown: where the audit log has the same action by the same person after it, nothing is done
+//! again.
 
 use std::collections::HashMap;
 
