@@ -8,7 +8,6 @@ use super::cell::{Cell, Facts, Row, Table};
 use super::visit::{Visit, part, path_segment};
 use crate::credentials::LinkedUser;
 use crate::domain::ending::sign_in_ends;
-use crate::server::Role;
 use crate::server::html::{Frame, Twins};
 use crate::server::problem::Problem;
 
@@ -67,7 +66,7 @@ async fn connection(visit: &Visit, name: &str) -> Result<Connection, Problem> {
         _ if !raised.is_empty() => Badge::warn("Ends soon"),
         _ => Badge::good("Works, as far as is known"),
     };
-    let may_link = is_linkable && visit.session.role == Role::Operator;
+    let may_link = is_linkable && visit.may_act().is_ok();
     let link = may_link.then(|| {
         let words = if linked.is_some() { "Link again" } else { "Link a service user" };
         (format!("/connect/{}", path_segment(name)), words)

@@ -12,7 +12,6 @@ use super::organization_actions::once;
 use super::visit::Visit;
 use crate::domain::audit::Action;
 use crate::domain::{policy, subscription};
-use crate::server::Role;
 use crate::server::actions::RECONCILED;
 use crate::server::html::{Frame, Twins, answer};
 use crate::server::organization::Organization;
@@ -81,7 +80,7 @@ pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
         steps: table(all),
         due: all.iter().filter(|step| step.is_due).count(),
         carried: vec![visit.shown_now(), (STEPS.to_owned(), digests(all).join(" "))],
-        may_apply: visit.session.role == Role::Operator,
+        may_apply: visit.may_act().is_ok(),
         plan,
         back: visit.href("/subscriptions"),
     };

@@ -10,7 +10,6 @@ use super::cell::{Cell, Row, Table};
 use super::visit::{Visit, part, path_segment, query};
 use crate::domain::subscription::Topic;
 use crate::reconcile::organization::OrganizationReconcilers;
-use crate::server::Role;
 use crate::server::api::paging::cursor;
 use crate::server::api::resource::Resource;
 use crate::server::api::subscriptions::{Subscriptions, filter};
@@ -94,7 +93,7 @@ fn actions(visit: &Visit, name: &str) -> Vec<(String, &'static str)> {
     let plan = visit.filtered("/subscriptions/plan", &[("organization", name)]);
     let of = |what: &str| visit.href(&format!("/organizations/{}/{what}", path_segment(name)));
     let mut actions = vec![(plan, "Make a plan")];
-    if visit.session.role == Role::Operator {
+    if visit.may_act().is_ok() {
         actions.push((of("catch-up"), "Look for missed events…"));
         actions.push((of("rotate"), "Give new secrets…"));
         actions.push((of("remove"), "Remove the hooks…"));
