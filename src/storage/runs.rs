@@ -69,8 +69,10 @@ pub struct RunFilter {
 /// Runs. The statuses of a run are queued in the transaction that changes the run.
 #[async_trait]
 pub trait Runs: Debug + Send + Sync {
-    /// Leases planned runs that are due, in the order in which they were planned, within the
-    /// concurrency limits of their checks and CIs.
+    /// Leases planned runs that are due, within the concurrency limits of their checks and CIs.
+    ///
+    /// Pull requests and refs take turns: a run for which an earlier one of its check has not ended
+    /// comes after all others. Otherwise the order is that in which they were planned.
     async fn claim_runs(&self, claim: Claim) -> Result<Vec<LeasedRun>, Error>;
 
     /// Leases runs that their CIs were asked to start and are to be asked about, longest due first.

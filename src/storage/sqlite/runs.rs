@@ -163,33 +163,35 @@ fn overdue(db: &Connection, now: Timestamp, count: usize) -> rusqlite::Result<Ve
 
 fn claim_due(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<LeasedRun>> {
     let now = claim.now.micros();
-    let mut free = Free::default();
-    let (mut leased, mut last) = (Vec::new(), 0);
-    loop {
-        let wanted = claim.limit.saturating_sub(leased.len());
-        let due = due_after(db, now, last, &free, wanted)?;
-        let is_end = due.len() < wanted;
-        for (is_interrupted, run) in due {
-            last = run.number;
-            for (group, limit) in free.uncounted(&run) {
-                let at_ci = at_ci(db, &group, now)?;
-                free.set(group, i64::from(limit) - at_ci);
+    let (mut free, mut leased) = (Free::default(), Vec::new());
+    for has_earlier in [false, true] {
+        let (mut last, mut is_end) = (0, false);
+        while !is_end && leased.len() < claim.limit {
+            let wanted = claim.limit.saturating_sub(leased.len());
+            let due = due_after(db, now, has_earlier, last, &free, wanted)?;
+            is_end = due.len() < wanted;
+            for (is_interrupted, run) in due {
+                last = run.number;
+                for (group, limit) in free.uncounted(&run) {
+                    let at_ci = at_ci(db, &group, now)?;
+                    free.set(group, i64::from(limit) - at_ci);
+                }
+                if free.take(&run) {
+                    leased.push(lease(db, run, is_interrupted, claim)?);
+                }
             }
-            if free.take(&run) {
-                leased.push(lease(db, run, is_interrupted, claim)?);
-            }
-        }
-        if is_end || leased.len() >= claim.limit {
-            return Ok(leased);
         }
     }
+    Ok(leased)
 }
 
 /// The runs that were planned after that of a number and are due, without those of checks and CIs
-/// that are full.
+/// that are full. Either those whose pull request or ref has an earlier run of their check that has
+/// not ended, or those whose has none.
 fn due_after(
     db: &Connection,
     now: i64,
+    has_earlier: bool,
     number: i64,
     free: &Free,
     count: usize,
@@ -201,9 +203,12 @@ fn due_after(
          WHERE due_at <= ?1 AND number > ?2
          AND check_key NOT IN (SELECT value FROM json_each(?3))
          AND coalesce(ci, '') NOT IN (SELECT value FROM json_each(?4)) AND leased_until <= ?1
-         ORDER BY number LIMIT ?5",
+         AND EXISTS (SELECT 1 FROM run AS earlier
+            WHERE earlier.check_key = run.check_key AND earlier.subject = run.subject
+            AND earlier.number < run.number AND earlier.overdue_at IS NOT NULL) = ?5
+         ORDER BY number LIMIT ?6",
     )?
-    .query_map(params![now, number, checks, cis, limit(count)], |row| {
+    .query_map(params![now, number, checks, cis, has_earlier, limit(count)], |row| {
         Ok((row.get::<_, i64>(3)? > 0, run(row)?))
     })?
     .collect()

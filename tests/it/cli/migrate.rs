@@ -52,7 +52,7 @@ fn the_schema_of_a_file_is_migrated_when_asked() {
     let config = config(&format!("sqlite:{}", file.display()), "");
     config.run(&["migrate", "--check"]).with(1);
     assert!(!file.exists(), "a check creates nothing");
-    check_schema(&config, 7);
+    check_schema(&config, 8);
 }
 
 #[test]

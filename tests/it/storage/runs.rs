@@ -1,7 +1,7 @@
 //! Runs: numbered in the order of their planning, leased to be started, limited in the concurrency
 //! of their check and of their CI.
 
-use azdo_gateway::domain::run::{Run, State};
+use azdo_gateway::domain::run::{OfPullRequest, Run, State};
 use azdo_gateway::storage::{Commit, LeasedRun, RunCommit};
 
 use super::{Bench, at, claim, make};
@@ -93,6 +93,11 @@ async fn a_run_that_ended_while_it_was_leased_is_not_claimed_again() {
     }
 }
 
+fn of_pull_request(id: i64, run: Run) -> Run {
+    let about = run.pull_request.map(|of| OfPullRequest { id, ..of });
+    Run { pull_request: about, ..run }
+}
+
 fn limited(number: u128, check: &str, concurrency: u32) -> Run {
     Run { concurrency: Some(concurrency), ..make::run(number, check, 'a') }
 }
@@ -115,6 +120,30 @@ async fn a_check_has_no_more_runs_at_the_ci_than_its_concurrency() {
         let ended = make::moved(&bench.run(first[0].run.id).await, State::Failed, 31);
         assert_eq!(bench.change(ended).await, Commit::Committed);
         assert_eq!(claimed(&bench, 31, 9).await[0].run.id, runs[2].id);
+    }
+}
+
+#[tokio::test]
+async fn pull_requests_take_turns_at_the_places_of_their_check() {
+    for bench in Bench::all().await {
+        // Three runs of one pull request are planned before the first one of two others.
+        let of = |number, id| of_pull_request(id, limited(number, "slow", 2));
+        let runs = [of(1, 7), of(2, 7), of(3, 7), of(4, 8), of(5, 9)];
+        bench.plan(1, &runs).await;
+        let mut started = Vec::new();
+        for second in 0..5 {
+            let leased = claimed(&bench, second, 9).await;
+            for one in &leased {
+                let ended = make::moved(&one.run, State::Failed, second);
+                started.push((second, one.run.id));
+                // All but the very first one end at once, and free their place.
+                if one.run.id != runs[0].id {
+                    assert_eq!(attempted(&bench, one, ended, None).await, Commit::Committed);
+                }
+            }
+        }
+        let ids = [(0, 0), (0, 3), (1, 4), (2, 1), (3, 2)];
+        assert_eq!(started, ids.map(|(second, at)| (second, runs[at].id)));
     }
 }
 
@@ -176,8 +205,8 @@ async fn a_ci_has_no_more_runs_than_its_concurrency_over_all_checks_and_organiza
 async fn runs_that_wait_for_their_ci_do_not_hide_others() {
     for bench in Bench::all().await {
         let mut runs: Vec<_> = (1..=300).map(|number| narrow(number, "slow", 1)).collect();
-        // The same check, which the configuration has moved to another CI.
-        runs.push(make::run(1_000, "slow", 'a'));
+        // The same check, which the configuration has moved to another CI, on another pull request.
+        runs.push(of_pull_request(8, make::run(1_000, "slow", 'a')));
         runs.push(Run { ci: "other".into(), ..narrow(1_001, "quick", 1) });
         runs.push(Run { ci: "other".into(), ..narrow(1_002, "late", 1) });
         bench.plan(1, &runs).await;

@@ -28,21 +28,21 @@ pub(super) async fn claim_due(
     holder: &str,
 ) -> Result<Vec<LeasedRun>, Failure> {
     let now = claim.now.micros();
-    let mut free = Free::default();
-    let (mut leased, mut last) = (Vec::new(), 0);
-    loop {
-        let wanted = claim.limit.saturating_sub(leased.len());
-        let due = due_after(db, now, last, &free, wanted).await?;
-        let is_end = due.len() < wanted;
-        last = due.last().map_or(last, |due| due.run.number);
-        count_free(db, &due, now, &mut free).await?;
-        let chosen = due.into_iter().filter(|due| free.take(&due.run));
-        let chosen = chosen.collect();
-        leased.extend(lease(db, chosen, "due_at", claim, holder).await?);
-        if is_end || leased.len() >= claim.limit {
-            return Ok(leased);
+    let (mut free, mut leased) = (Free::default(), Vec::new());
+    for has_earlier in [false, true] {
+        let (mut last, mut is_end) = (0, false);
+        while !is_end && leased.len() < claim.limit {
+            let wanted = claim.limit.saturating_sub(leased.len());
+            let due = due_after(db, now, has_earlier, last, &free, wanted).await?;
+            is_end = due.len() < wanted;
+            last = due.last().map_or(last, |due| due.run.number);
+            count_free(db, &due, now, &mut free).await?;
+            let chosen = due.into_iter().filter(|due| free.take(&due.run));
+            let chosen = chosen.collect();
+            leased.extend(lease(db, chosen, "due_at", claim, holder).await?);
         }
     }
+    Ok(leased)
 }
 
 /// A run that is due, and whether its last lease ended without an outcome.
@@ -70,10 +70,12 @@ fn due(row: &Row, leased_until: usize) -> Result<Due, Failure> {
 }
 
 /// The runs that were planned after that of a number and are due, without those of checks and CIs
-/// that are full.
+/// that are full. Either those whose pull request or ref has an earlier run of their check that has
+/// not ended, or those whose has none.
 async fn due_after(
     db: &Db,
     now: i64,
+    has_earlier: bool,
     number: i64,
     free: &Free,
     count: usize,
@@ -84,8 +86,11 @@ async fn due_after(
     let sql = "SELECT number, revision, body, leased_until FROM run
         WHERE due_at <= $1 AND number > $2
         AND leased_until <= $1 AND check_key <> ALL($3) AND coalesce(ci, '') <> ALL($4)
-        ORDER BY number LIMIT $5";
-    let rows = db.rows(sql, params![now, number, checks, cis, limit(count)]).await?;
+        AND EXISTS (SELECT 1 FROM run AS earlier
+            WHERE earlier.check_key = run.check_key AND earlier.subject = run.subject
+            AND earlier.number < run.number AND earlier.overdue_at IS NOT NULL) = $5
+        ORDER BY number LIMIT $6";
+    let rows = db.rows(sql, params![now, number, checks, cis, has_earlier, limit(count)]).await?;
     rows.iter().map(|row| due(row, 3)).collect()
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use azdo_gateway::domain::follow::{due_after_change, is_followed};
 use azdo_gateway::domain::id::{DeliveryId, RunId};
 use azdo_gateway::domain::run::{Run, State};
-use azdo_gateway::domain::run_keys::check_key;
+use azdo_gateway::domain::run_keys::{check_key, subject};
 use azdo_gateway::domain::slot::Request;
 use azdo_gateway::domain::status::{self, Target};
 use azdo_gateway::domain::time::Timestamp;
@@ -157,9 +157,21 @@ impl Model {
             *of_ci.entry(row.run.ci.clone()).or_default() += 1;
         }
         let mut leased = Vec::new();
-        let mut due = self.due(claim, |row| row.due_at);
+        let mut due: Vec<_> = self
+            .due(claim, |row| row.due_at)
+            .into_iter()
+            .map(|number| {
+                let run = &self.runs[&number].run;
+                let same = |(_, row): &(&i64, &RunRow)| {
+                    row.is_live()
+                        && check_key(&row.run) == check_key(run)
+                        && subject(&row.run) == subject(run)
+                };
+                (self.runs.range(..number).any(|row| same(&row)), number)
+            })
+            .collect();
         due.sort();
-        for number in due {
+        for (_, number) in due {
             let row = self.runs.get_mut(&number).expect("it was found");
             let of_check = of_check.entry(row.run.check.clone()).or_default();
             let of_ci = of_ci.entry(row.run.ci.clone()).or_default();

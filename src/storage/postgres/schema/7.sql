@@ -1,0 +1,4 @@
+-- Pull requests and refs take turns at the places of a check: whether an earlier run of one has not
+-- ended is seen in the index by which the runs of a check are found.
+DROP INDEX run_by_check;
+CREATE INDEX run_by_check ON run (check_key, subject, number) WHERE overdue_at IS NOT NULL;
