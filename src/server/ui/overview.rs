@@ -62,9 +62,12 @@ struct Queue {
 pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
     visit.parameters.only(&["part"])?;
     let unfinished = setup::unfinished(&visit).await?;
-    let is_setup = visit.parameters.get("part").is_some_and(|part| part == "setup");
-    if is_setup || unfinished.len() == visit.state.organizations.names().len() {
+    if unfinished.len() == visit.state.organizations.names().len() {
         return Ok(setup::page(&visit, unfinished));
+    }
+    if visit.parameters.get("part").is_some_and(|part| part == "setup") {
+        // The open page shows how to set up, which is over: it has to load the overview instead.
+        return Ok(HttpResponse::ResetContent().finish());
     }
     let deps = &visit.state.deps;
     let unwritable = match deps.store.health() {

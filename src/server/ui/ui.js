@@ -119,7 +119,7 @@
       url.hash = "";
       url.searchParams.set("part", region.part);
       const answer = await fetch(url, { cache: "no-store" });
-      if (answer.status === 401) return location.reload();
+      if ([205, 401].includes(answer.status)) return location.reload();
       if (!answer.ok) throw new Error(answer.status);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = region.element.cloneNode(false);

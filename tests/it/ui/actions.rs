@@ -280,6 +280,9 @@ async fn setup_follows_from_what_happened_until_a_check_is_green() {
     env.until_idle(&gateway.api).await;
     let shown = page(&browser, &gateway, "/ui").await;
     assert!(shown.text.contains("<h1>Overview</h1>"), "{}", shown.text);
+    // A page that was opened before is told to load the overview.
+    let part = browser.open(&format!("{}/ui?part=setup", gateway.url), None).await;
+    assert_eq!((part.status, part.text.as_str()), (StatusCode::RESET_CONTENT, ""));
     let shown = page(&browser, &gateway, "/ui/setup").await;
     assert_eq!(shown.text.matches(">done</span>").count(), 8, "{}", shown.text);
     gateway.stop().await;
