@@ -104,7 +104,8 @@ pub(super) async fn remove_hooks(
     Ok(accepted(&organization, asked_at))
 }
 
-/// 202 with the time of the request. The next pass of the reconciler does what was asked for.
+/// Answers 202 with `asked_at`, the time of the request. The reconciler carries the request out in
+/// its next pass.
 fn accepted(organization: &Organization, asked_at: Timestamp) -> HttpResponse {
     let answer = json!({ "organization": organization.0, "asked_at": asked_at });
     HttpResponse::Accepted().json(answer)
