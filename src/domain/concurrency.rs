@@ -22,6 +22,12 @@ pub fn limits(run: &Run) -> Vec<(Group, u32)> {
     of_check.into_iter().chain(of_ci).collect()
 }
 
+/// Whether a run may have to wait for a place. Then pull requests and refs take turns: a run for
+/// which an earlier one of its check has not ended comes after all others.
+pub fn is_limited(run: &Run) -> bool {
+    run.concurrency.is_some() || run.ci_concurrency.is_some()
+}
+
 /// How many more runs of each group may be at the CI; of the groups that were counted.
 #[derive(Clone, Debug, Default)]
 pub struct Free {

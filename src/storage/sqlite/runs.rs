@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::Sqlite;
 use super::engine::rows::{limit, run, to_json};
 use super::statuses::slots;
-use crate::domain::concurrency::{Free, Group};
+use crate::domain::concurrency::{Free, Group, is_limited};
 use crate::domain::follow::{due_after_change, is_followed};
 use crate::domain::id::{DeliveryId, RunId};
 use crate::domain::run::{Run, State};
@@ -164,34 +164,47 @@ fn overdue(db: &Connection, now: Timestamp, count: usize) -> rusqlite::Result<Ve
 fn claim_due(db: &Connection, claim: Claim) -> rusqlite::Result<Vec<LeasedRun>> {
     let now = claim.now.micros();
     let (mut free, mut leased) = (Free::default(), Vec::new());
-    for has_earlier in [false, true] {
-        let (mut last, mut is_end) = (0, false);
-        while !is_end && leased.len() < claim.limit {
-            let wanted = claim.limit.saturating_sub(leased.len());
-            let due = due_after(db, now, has_earlier, last, &free, wanted)?;
-            is_end = due.len() < wanted;
-            for (is_interrupted, run) in due {
-                last = run.number;
-                for (group, limit) in free.uncounted(&run) {
-                    let at_ci = at_ci(db, &group, now)?;
-                    free.set(group, i64::from(limit) - at_ci);
-                }
-                if free.take(&run) {
-                    leased.push(lease(db, run, is_interrupted, claim)?);
-                }
+    let (mut behind, mut last, mut is_end) = (Vec::new(), 0, false);
+    while !is_end && leased.len() < claim.limit {
+        let wanted = claim.limit.saturating_sub(leased.len());
+        let due = due_after(db, now, last, &free, wanted)?;
+        is_end = due.len() < wanted;
+        for (is_interrupted, run) in due {
+            last = run.number;
+            for (group, limit) in free.uncounted(&run) {
+                let at_ci = at_ci(db, &group, now)?;
+                free.set(group, i64::from(limit) - at_ci);
             }
+            if is_limited(&run) && has_earlier(db, &run)? {
+                behind.push((is_interrupted, run));
+            } else if free.take(&run) {
+                leased.push(lease(db, run, is_interrupted, claim)?);
+            }
+        }
+        behind.truncate(claim.limit);
+    }
+    for (is_interrupted, run) in behind {
+        if leased.len() < claim.limit && free.take(&run) {
+            leased.push(lease(db, run, is_interrupted, claim)?);
         }
     }
     Ok(leased)
 }
 
+/// Whether an earlier run of the check for the same pull request or ref has not ended.
+fn has_earlier(db: &Connection, run: &Run) -> rusqlite::Result<bool> {
+    db.prepare_cached(
+        "SELECT 1 FROM run WHERE check_key = ?1 AND subject = ?2 AND number < ?3
+         AND overdue_at IS NOT NULL",
+    )?
+    .exists(params![check_key(run), subject(run), run.number])
+}
+
 /// The runs that were planned after that of a number and are due, without those of checks and CIs
-/// that are full. Either those whose pull request or ref has an earlier run of their check that has
-/// not ended, or those whose has none.
+/// that are full.
 fn due_after(
     db: &Connection,
     now: i64,
-    has_earlier: bool,
     number: i64,
     free: &Free,
     count: usize,
@@ -203,12 +216,9 @@ fn due_after(
          WHERE due_at <= ?1 AND number > ?2
          AND check_key NOT IN (SELECT value FROM json_each(?3))
          AND coalesce(ci, '') NOT IN (SELECT value FROM json_each(?4)) AND leased_until <= ?1
-         AND EXISTS (SELECT 1 FROM run AS earlier
-            WHERE earlier.check_key = run.check_key AND earlier.subject = run.subject
-            AND earlier.number < run.number AND earlier.overdue_at IS NOT NULL) = ?5
-         ORDER BY number LIMIT ?6",
+         ORDER BY number LIMIT ?5",
     )?
-    .query_map(params![now, number, checks, cis, has_earlier, limit(count)], |row| {
+    .query_map(params![now, number, checks, cis, limit(count)], |row| {
         Ok((row.get::<_, i64>(3)? > 0, run(row)?))
     })?
     .collect()

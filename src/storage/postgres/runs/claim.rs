@@ -10,12 +10,12 @@
 //! lock nor for a row, and so no claims wait for each other in a circle. A check or CI whose lock
 //! another claim has counts as full; that claim leases its runs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use futures_util::future::try_join3;
+use futures_util::future::{try_join, try_join3};
 use tokio_postgres::Row;
 
-use crate::domain::concurrency::{Free, Group};
+use crate::domain::concurrency::{Free, Group, is_limited};
 use crate::domain::run::Run;
 use crate::storage::postgres::engine::db::{Db, params, text};
 use crate::storage::postgres::engine::failure::Failure;
@@ -29,20 +29,41 @@ pub(super) async fn claim_due(
 ) -> Result<Vec<LeasedRun>, Failure> {
     let now = claim.now.micros();
     let (mut free, mut leased) = (Free::default(), Vec::new());
-    for has_earlier in [false, true] {
-        let (mut last, mut is_end) = (0, false);
-        while !is_end && leased.len() < claim.limit {
-            let wanted = claim.limit.saturating_sub(leased.len());
-            let due = due_after(db, now, has_earlier, last, &free, wanted).await?;
-            is_end = due.len() < wanted;
-            last = due.last().map_or(last, |due| due.run.number);
-            count_free(db, &due, now, &mut free).await?;
-            let chosen = due.into_iter().filter(|due| free.take(&due.run));
-            let chosen = chosen.collect();
-            leased.extend(lease(db, chosen, "due_at", claim, holder).await?);
-        }
+    let (mut behind, mut last, mut is_end) = (Vec::new(), 0, false);
+    while !is_end && leased.len() < claim.limit {
+        let wanted = claim.limit.saturating_sub(leased.len());
+        let due = due_after(db, now, last, &free, wanted).await?;
+        is_end = due.len() < wanted;
+        last = due.last().map_or(last, |due| due.run.number);
+        let earlier = try_join(with_earlier(db, &due), count_free(db, &due, now, &mut free));
+        let (earlier, ()) = earlier.await?;
+        let (later, first): (Vec<_>, Vec<_>) =
+            due.into_iter().partition(|due| earlier.contains(&due.run.number));
+        behind.extend(later);
+        behind.truncate(claim.limit);
+        let chosen = first.into_iter().filter(|due| free.take(&due.run)).collect();
+        leased.extend(lease(db, chosen, "due_at", claim, holder).await?);
     }
+    let wanted = claim.limit.saturating_sub(leased.len());
+    let chosen = behind.into_iter().filter(|due| free.take(&due.run)).take(wanted).collect();
+    leased.extend(lease(db, chosen, "due_at", claim, holder).await?);
     Ok(leased)
+}
+
+/// The numbers of those with a limit for whose pull request or ref an earlier run of the check has
+/// not ended.
+async fn with_earlier(db: &Db, due: &[Due]) -> Result<HashSet<i64>, Failure> {
+    let limited = due.iter().filter(|due| is_limited(&due.run));
+    let numbers: Vec<i64> = limited.map(|due| due.run.number).collect();
+    if numbers.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let sql = "SELECT number FROM run WHERE number = ANY($1) AND EXISTS (
+            SELECT 1 FROM run AS earlier
+            WHERE earlier.check_key = run.check_key AND earlier.subject = run.subject
+            AND earlier.number < run.number AND earlier.overdue_at IS NOT NULL)";
+    let rows = db.rows(sql, params![numbers]).await?;
+    rows.iter().map(|row| get(row, 0)).collect()
 }
 
 /// A run that is due, and whether its last lease ended without an outcome.
@@ -70,12 +91,10 @@ fn due(row: &Row, leased_until: usize) -> Result<Due, Failure> {
 }
 
 /// The runs that were planned after that of a number and are due, without those of checks and CIs
-/// that are full. Either those whose pull request or ref has an earlier run of their check that has
-/// not ended, or those whose has none.
+/// that are full.
 async fn due_after(
     db: &Db,
     now: i64,
-    has_earlier: bool,
     number: i64,
     free: &Free,
     count: usize,
@@ -86,11 +105,8 @@ async fn due_after(
     let sql = "SELECT number, revision, body, leased_until FROM run
         WHERE due_at <= $1 AND number > $2
         AND leased_until <= $1 AND check_key <> ALL($3) AND coalesce(ci, '') <> ALL($4)
-        AND EXISTS (SELECT 1 FROM run AS earlier
-            WHERE earlier.check_key = run.check_key AND earlier.subject = run.subject
-            AND earlier.number < run.number AND earlier.overdue_at IS NOT NULL) = $5
-        ORDER BY number LIMIT $6";
-    let rows = db.rows(sql, params![now, number, checks, cis, has_earlier, limit(count)]).await?;
+        ORDER BY number LIMIT $5";
+    let rows = db.rows(sql, params![now, number, checks, cis, limit(count)]).await?;
     rows.iter().map(|row| due(row, 3)).collect()
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use azdo_gateway::domain::concurrency::is_limited;
 use azdo_gateway::domain::follow::{due_after_change, is_followed};
 use azdo_gateway::domain::id::{DeliveryId, RunId};
 use azdo_gateway::domain::run::{Run, State};
@@ -167,7 +168,7 @@ impl Model {
                         && check_key(&row.run) == check_key(run)
                         && subject(&row.run) == subject(run)
                 };
-                (self.runs.range(..number).any(|row| same(&row)), number)
+                (is_limited(run) && self.runs.range(..number).any(|row| same(&row)), number)
             })
             .collect();
         due.sort();
