@@ -71,8 +71,8 @@ pub struct RunFilter {
 pub trait Runs: Debug + Send + Sync {
     /// Leases planned runs that are due, within the concurrency limits of their checks and CIs.
     ///
-    /// Those with a limit take turns: one for whose pull request or ref an earlier run of its check
-    /// has not ended comes after all others. Otherwise the order is that in which they were planned.
+    /// Pull requests and refs take turns at what is limited: a run for which an earlier one of its
+    /// check has not ended comes after all others. Otherwise they start in the order of planning.
     async fn claim_runs(&self, claim: Claim) -> Result<Vec<LeasedRun>, Error>;
 
     /// Leases runs that their CIs were asked to start and are to be asked about, longest due first.
