@@ -6,6 +6,7 @@
 //! (docs/azure-devops.md §8). No credential is logged or returned.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::credential::Usage;
+use super::late_body::{LateBody, MaySend};
 use super::options::under;
 use super::proxies::{SetupError, use_proxies};
 use super::rate_headers::{RateHeaders, retry_after};
@@ -93,6 +95,8 @@ pub(super) struct Call<'a> {
     pub(super) segments: &'a [&'a str],
     pub(super) query: &'a [(&'a str, &'a str)],
     pub(super) body: Option<Value>,
+    /// Asked when the body is written; without an answer yes the request does not count as sent.
+    pub(super) may_send: Option<MaySend>,
     pub(super) api_version: &'static str,
     pub(super) answer_bytes_max: usize,
     /// From connecting to the last byte.
@@ -113,6 +117,7 @@ impl<'a> Call<'a> {
             segments,
             query: &[],
             body: None,
+            may_send: None,
             api_version,
             answer_bytes_max,
             timeout: CALL_MAX,
@@ -225,10 +230,24 @@ impl Client {
             .header(ACCEPT, "application/json")
             // Makes Azure DevOps answer 401 instead of redirecting to its sign-in page.
             .header("X-TFS-FedAuthRedirect", "Suppress");
+        let mut was_withheld = None;
         if let Some(body) = &call.body {
-            request = request.json(body);
+            request = match call.may_send {
+                None => request.json(body),
+                Some(may_send) => {
+                    let (body, withheld) = LateBody::new(body.to_string().into(), may_send);
+                    was_withheld = Some(withheld);
+                    let body = reqwest::Body::wrap(body);
+                    request.header(CONTENT_TYPE, "application/json").body(body)
+                }
+            };
         }
-        let mut response = request.send().await.map_err(|error| self.connection_error(&error))?;
+        let sent = request.send().await;
+        if was_withheld.is_some_and(|withheld| withheld.load(Ordering::Acquire)) {
+            let reason = "the request was not sent: this process did not run for seconds".into();
+            return Err(Error::Unavailable { reason, doubtful: false, retry_after: None });
+        }
+        let mut response = sent.map_err(|error| self.connection_error(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         response_headers.clone_from(&headers);
         self.throttle.apply(

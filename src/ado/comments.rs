@@ -9,7 +9,7 @@ use super::client::{Call, Host};
 use super::hooks::comment::comment;
 use super::permissions::text;
 use super::statuses::repository;
-use super::{Client, Credential, Error};
+use super::{Client, Credential, Error, MaySend};
 use crate::domain::comment::Comment;
 use crate::domain::event::Repository;
 use crate::domain::permission::CONTRIBUTE;
@@ -144,7 +144,8 @@ impl Client {
         Ok(lists.iter().any(|list| allows(list, &token, descriptor)))
     }
 
-    /// Answers a comment in its thread: `status` says which comment, and what.
+    /// Answers a comment in its thread, if that still may be done when the request is written:
+    /// `status` says which comment, and what.
     ///
     /// # Errors
     /// See [`Error`].
@@ -153,6 +154,7 @@ impl Client {
         credential: Credential,
         status: &Status,
         (pull_request, thread, comment): (i64, i64, i64),
+        may_send: MaySend,
     ) -> Result<(), Error> {
         let (number, thread) = (pull_request.to_string(), thread.to_string());
         let body = json!({
@@ -161,7 +163,8 @@ impl Client {
             "commentType": "text",
         });
         let segments = thread_segments(status, &number, &thread);
-        let call = Call { body: Some(body), is_once: true, ..Call::new(Method::POST, &segments) };
+        let (body, may_send, is_once) = (Some(body), Some(may_send), true);
+        let call = Call { body, may_send, is_once, ..Call::new(Method::POST, &segments) };
         self.call(credential, call).await.map(drop)
     }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::Call;
-use super::{Client, Credential, Error};
+use super::{Client, Credential, Error, MaySend};
 use crate::domain::status::{Status, Target};
 use crate::domain::time::Timestamp;
 
@@ -79,7 +79,8 @@ impl Client {
         Ok(iterations)
     }
 
-    /// Posts a status; for a pull request, on this iteration.
+    /// Posts a status, if it still may be posted when the request is written; for a pull request,
+    /// on this iteration.
     ///
     /// # Errors
     /// See [`Error`].
@@ -88,6 +89,7 @@ impl Client {
         credential: Credential,
         status: &Status,
         iteration: Option<i64>,
+        may_send: MaySend,
     ) -> Result<(), Error> {
         let (kind, id) = target_segments(&status.target);
         let segments = [&repository(status)[..], &[kind, &id, "statuses"]].concat();
@@ -100,7 +102,8 @@ impl Client {
             fields.extend(status.url.iter().map(|url| ("targetUrl".into(), json!(url))));
             fields.extend(iteration.map(|id| ("iterationId".into(), json!(id))));
         }
-        let call = Call { body: Some(body), ..Call::new(Method::POST, &segments) };
+        let (body, may_send) = (Some(body), Some(may_send));
+        let call = Call { body, may_send, ..Call::new(Method::POST, &segments) };
         self.call(credential, call).await.map(drop)
     }
 

@@ -17,7 +17,7 @@ use url::Url;
 use self::failure::{Failure, shortly_after};
 use self::shown::{is_posted, is_shown, linked};
 use super::iterations::{Iterations, Wanted};
-use crate::ado::{self, Credential, Lane, Scope, Throttle};
+use crate::ado::{self, Credential, Lane, MaySend, Scope, Throttle};
 use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::credentials::{self, CallError, Identity, Purpose};
@@ -201,15 +201,10 @@ impl Poster {
                 return Ok(Posting::Unchanged { iteration });
             }
         }
-        let post = call(identity, Scope::CodeStatus, "status", status, |credential| async move {
-            if !self.may_post(claimed_at) {
-                return Ok(false);
-            }
-            client.post_status(credential, status, iteration).await.map(|()| true)
+        let post = call(identity, Scope::CodeStatus, "status", status, |credential| {
+            client.post_status(credential, status, iteration, self.may_post(claimed_at))
         });
-        if !post.await? {
-            return Err(Failure::StoodStill);
-        }
+        post.await?;
         self.health.clear(&status.organization, ProblemKind::Calls);
         Ok(Posting::Posted { iteration })
     }
@@ -243,19 +238,18 @@ impl Poster {
                 return Ok(Posting::Unchanged { iteration: None });
             }
         }
-        let post = call(identity, Scope::Threads, "answer", status, |credential| async move {
-            if !self.may_post(claimed_at) {
-                return Ok(false);
-            }
-            client.answer_comment(credential, status, comment).await.map(|()| true)
+        let post = call(identity, Scope::Threads, "answer", status, |credential| {
+            client.answer_comment(credential, status, comment, self.may_post(claimed_at))
         });
-        if post.await? { Ok(Posting::Posted { iteration: None }) } else { Err(Failure::StoodStill) }
+        post.await?;
+        Ok(Posting::Posted { iteration: None })
     }
 
-    /// Whether no other attempt can have begun since the lease was claimed. Asked immediately
-    /// before the post: this process may have been suspended at any time.
-    fn may_post(&self, claimed_at: Instant) -> bool {
-        claimed_at.elapsed() < ATTEMPT_MAX && self.replicas.has_lived_since(claimed_at)
+    /// Says whether no other attempt can have begun since the lease was claimed: this process may
+    /// have been suspended at any time.
+    fn may_post(&self, claimed_at: Instant) -> MaySend {
+        let replicas = Arc::clone(&self.replicas);
+        Arc::new(move || claimed_at.elapsed() < ATTEMPT_MAX && replicas.has_lived_since(claimed_at))
     }
 
     /// Queues the summary of the pull request that a status is about. Before the outcome of the

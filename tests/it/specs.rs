@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use azdo_gateway::ado::{
-    Client, Credential, Options, Throttle, Which, hook_url, http_client, settings,
+    Client, Credential, MaySend, Options, Throttle, Which, hook_url, http_client, settings,
 };
 use azdo_gateway::clock::Clock;
 use azdo_gateway::domain::changed_files::{Base, Comparison};
@@ -26,6 +26,10 @@ use serde_json::Value;
 /// What was sent: verb, path without query, query, body.
 type Sent = (String, String, String, Value);
 
+fn always() -> MaySend {
+    Arc::new(|| true)
+}
+
 #[tokio::test]
 async fn our_requests_are_in_the_specs() {
     let Some(spec) = spec("git-7.1.git.json") else { return };
@@ -35,9 +39,9 @@ async fn our_requests_are_in_the_specs() {
     let on_commit = status(Target::Commit { commit: "a".repeat(40) });
 
     client.iterations(credential(), ("fiber", "web"), 7).await.unwrap();
-    client.post_status(credential(), &on_pull_request, Some(3)).await.unwrap();
+    client.post_status(credential(), &on_pull_request, Some(3), always()).await.unwrap();
     client.shown_status(credential(), &on_pull_request, Some(3)).await.unwrap();
-    client.post_status(credential(), &on_commit, None).await.unwrap();
+    client.post_status(credential(), &on_commit, None, always()).await.unwrap();
     client.shown_status(credential(), &on_commit, None).await.unwrap();
 
     check_in_spec(&spec, recorded.join().unwrap());
@@ -128,7 +132,7 @@ async fn what_a_command_asks_and_its_answer_are_in_the_specs() {
     let (client, recorded) = recorded_client(3);
     // The answer that it gets is none: only what was asked counts here.
     client.comment(credential(), &comment).await.unwrap_err();
-    client.answer_comment(credential(), &answer, (7, 3, 1)).await.unwrap();
+    client.answer_comment(credential(), &answer, (7, 3, 1), always()).await.unwrap();
     assert!(!client.has_answer(credential(), &answer, (7, 3, 1)).await.unwrap());
     check_in_spec(&git, recorded.join().unwrap());
 }

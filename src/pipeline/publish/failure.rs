@@ -29,8 +29,6 @@ pub(super) enum Failure {
     NoIteration,
     /// The attempt took longer than an attempt may.
     TimedOut,
-    /// This process did not run for so long that the lease may have ended; nothing was posted.
-    StoodStill,
 }
 
 impl From<CallError> for Failure {
@@ -66,9 +64,6 @@ impl Poster {
             Failure::NoIteration => Posting::Refused(
                 "no iteration of the pull request has this commit as its source".into(),
             ),
-            Failure::StoodStill => {
-                later(None, false, false, "this process did not run for seconds".into())
-            }
             Failure::Storage(error) => later(None, false, false, error.to_string()),
             Failure::TimedOut => later(None, true, true, "the attempt took too long".into()),
             // A status does not expire while credentials are missing.

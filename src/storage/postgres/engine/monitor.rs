@@ -49,7 +49,8 @@ pub(crate) struct Monitor {
     clock: Clock,
     /// How far the clock of the database is ahead of this machine's, in microseconds.
     ahead_micros: AtomicI64,
-    alive: Mutex<Alive>,
+    /// None before the first heartbeat.
+    alive: Mutex<Option<Alive>>,
     stop: CancellationToken,
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -62,15 +63,6 @@ struct Alive {
     beat_at: Instant,
 }
 
-impl Alive {
-    fn beat(&mut self, at: Instant, was_taken_for_dead: bool) {
-        if was_taken_for_dead || at.duration_since(self.beat_at) >= ALIVE_FOR {
-            self.since = at;
-        }
-        self.beat_at = at;
-    }
-}
-
 impl Monitor {
     /// Announces this process and begins to watch.
     ///
@@ -81,14 +73,13 @@ impl Monitor {
         connector: Connector,
         pool: Arc<Pool>,
     ) -> Result<Arc<Self>, Error> {
-        let now = Instant::now();
         let monitor = Arc::new(Self {
             instance: instance.to_owned(),
             connector,
             pool,
             clock: Clock::system(),
             ahead_micros: AtomicI64::new(0),
-            alive: Mutex::new(Alive { since: now, beat_at: now }),
+            alive: Mutex::default(),
             stop: CancellationToken::new(),
             task: Mutex::default(),
         });
@@ -107,24 +98,35 @@ impl Monitor {
 
     /// Whether no other process can have taken this one for dead since then.
     pub(crate) fn has_lived_since(&self, since: Instant) -> bool {
-        let alive = self.alive.lock();
-        alive.since <= since && alive.beat_at.elapsed() < ALIVE_FOR
+        let lived = |alive: &Alive| alive.since <= since && alive.beat_at.elapsed() < ALIVE_FOR;
+        self.alive.lock().as_ref().is_some_and(lived)
+    }
+
+    /// Notes that the database has answered the heartbeat that was sent at this time, and whether
+    /// it knew this process.
+    fn note(&self, beat_at: Instant, is_known: bool) {
+        let mut alive = self.alive.lock();
+        let goes_on = |one: &Alive| is_known && beat_at.duration_since(one.beat_at) < ALIVE_FOR;
+        let since = match &*alive {
+            Some(before) if goes_on(before) => before.since,
+            Some(_) => {
+                tracing::warn!(
+                    "this process was taken for dead: it was not seen for {} s or more",
+                    ALIVE_FOR.as_secs()
+                );
+                beat_at
+            }
+            None => beat_at,
+        };
+        *alive = Some(Alive { since, beat_at });
     }
 
     async fn watch(&self, mut client: Option<Client>) {
-        let mut is_alive = true;
         while !self.stop.is_cancelled() {
             let (was_connected, began) = (client.is_some(), Instant::now());
             let ended = tokio::time::timeout(BEAT_MAX, self.beat(&mut client)).await;
             let failure = match ended {
-                Ok(Ok(is_new)) => {
-                    if is_new && is_alive {
-                        tracing::warn!(
-                            "this process was taken for dead: it was not seen for {} s or more",
-                            DEAD_AFTER.as_secs()
-                        );
-                    }
-                    is_alive = true;
+                Ok(Ok(())) => {
                     self.pool.report(None);
                     None
                 }
@@ -170,8 +172,8 @@ impl Monitor {
         }
     }
 
-    /// Says that this process lives; returns whether the database did not know it.
-    async fn beat(&self, client: &mut Option<Client>) -> Result<bool, Failure> {
+    /// Says that this process lives.
+    async fn beat(&self, client: &mut Option<Client>) -> Result<(), Failure> {
         let client = match client {
             Some(client) => client,
             None => client.insert(self.connector.connect().await?),
@@ -192,10 +194,9 @@ impl Monitor {
         let row = client.query_typed_one(&sql, &params).await?;
         let seen_at: i64 = get(&row, 0)?;
         self.measure(began.0, began.1.elapsed(), seen_at);
-        let is_new = get(&row, 1)?;
-        self.alive.lock().beat(began.1, is_new);
-        self.end_leases_of_dead(client, seen_at).await?;
-        Ok(is_new)
+        let is_new: bool = get(&row, 1)?;
+        self.note(began.1, !is_new);
+        self.end_leases_of_dead(client, seen_at).await
     }
 
     /// Takes over the time of the database, unless the difference is within what the measurement
