@@ -20,7 +20,7 @@ pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
         }
     };
     let (organizations, checks) = (config.organizations.len(), config.checks.len());
-    let (ci, path) = (config.ci.len(), common.config.display());
+    let (ci, path) = (config.ci.len(), common.config().display());
     if common.json {
         let warnings = as_json(&config.warnings);
         let counts = json!({ "organizations": organizations, "checks": checks, "ci": ci });

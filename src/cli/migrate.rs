@@ -82,7 +82,7 @@ async fn state(engine: &Engine, migrate: bool) -> Result<SchemaState, Error> {
 
 /// Moves everything from one database into the other.
 async fn between(common: &Common, from: &str, to: &str) -> anyhow::Result<ExitCode> {
-    let configured = match common.config.exists() {
+    let configured = match common.config().exists() {
         true => Some(common.load()?.storage.engine),
         false => None,
     };

@@ -11,6 +11,7 @@ mod explain;
 mod gateway;
 mod healthcheck;
 mod hooks;
+mod init;
 mod keygen;
 mod link;
 mod listing;
@@ -25,7 +26,7 @@ mod serve;
 mod sessions;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -46,9 +47,9 @@ pub struct Cli {
 /// The arguments of every subcommand.
 #[derive(Clone, Debug, Args)]
 struct Common {
-    /// The configuration file.
-    #[arg(long, global = true, env = "AZDO_GATEWAY_CONFIG", default_value = "config/gateway.toml")]
-    config: PathBuf,
+    /// The configuration file [default: config/gateway.toml; of `init`: gateway.toml].
+    #[arg(long, global = true, env = "AZDO_GATEWAY_CONFIG")]
+    config: Option<PathBuf>,
     /// Print JSON instead of tables.
     #[arg(long, global = true)]
     json: bool,
@@ -59,6 +60,8 @@ struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Ask what a gateway has to know, and write its configuration with fresh secrets.
+    Init(Box<init::Init>),
     /// Run the gateway.
     Serve,
     /// Show the gateway at work on this machine: no account, no configuration.
@@ -107,6 +110,7 @@ enum Command {
 pub async fn run(cli: Cli) -> ExitCode {
     let common = cli.common;
     let done = match cli.command {
+        Command::Init(init) => init.run(&common).await,
         Command::Serve => serve::run(&common).await,
         #[cfg(feature = "demo")]
         Command::Demo(demo) => demo.run().await,
@@ -144,7 +148,17 @@ pub async fn run(cli: Cli) -> ExitCode {
 impl Common {
     /// The configuration.
     fn load(&self) -> Result<Config, Errors> {
-        config::load(&self.config, &config::Process)
+        config::load(self.config(), &config::Process)
+    }
+
+    /// The path of the configuration file.
+    fn config(&self) -> &Path {
+        self.given().unwrap_or(Path::new("config/gateway.toml"))
+    }
+
+    /// The same, where an option or the environment names it.
+    fn given(&self) -> Option<&Path> {
+        self.config.as_deref()
     }
 }
 

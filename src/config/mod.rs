@@ -51,6 +51,8 @@ mod units;
 mod value;
 
 pub use address::is_loopback;
+pub use ci::kinds as ci_kinds;
+pub use credential::kinds as credential_kinds;
 pub use database::{Refusal, engine};
 pub use environment::{Environment, Process};
 pub use finding::{Errors, Finding};

@@ -77,6 +77,11 @@ const KINDS: [(&str, ReadKind); 9] = [
     ("http", |section, _| http::read(section)),
 ];
 
+/// The words of `kind`.
+pub fn kinds() -> Vec<&'static str> {
+    KINDS.iter().map(|(name, _)| *name).collect()
+}
+
 fn system(mut section: Section<'_>, organizations: &Organizations<'_>) -> Option<Options> {
     let kinds = KINDS.map(|(name, read)| (name, (name, read)));
     let ((kind_name, read), _) = kind::read(&mut section, "\"webhook\"", &kinds)?;

@@ -38,6 +38,11 @@ const KINDS: [(&str, Kind); 5] = [
     ("pat", Pat),
 ];
 
+/// The words of `kind`.
+pub fn kinds() -> Vec<&'static str> {
+    KINDS.iter().map(|(word, _)| *word).collect()
+}
+
 /// The table below one `[[organization]]`; `is_server` says that this is an Azure DevOps Server.
 pub(super) fn read(above: &mut Section<'_>, is_server: bool) -> Option<Options> {
     let needed = "kind = \"pat\" and token = { env = \"AZDO_GATEWAY_PAT\" }";

@@ -9,6 +9,8 @@ mod ci;
 mod explain;
 /// `hooks`.
 mod hooks;
+/// `init`.
+mod init;
 /// `keygen`.
 mod keygen;
 /// `deliveries` and `runs`, with a running gateway and without.

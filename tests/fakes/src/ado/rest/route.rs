@@ -85,7 +85,10 @@ impl Neighbour for World {
         // Outside of an organization no token is looked at.
         let pat = self.organization_of(request).and_then(|_| self.presented_pat(request));
         self.scopes_needed = None;
-        let response = self.routed(request).unwrap_or_else(|refusal| refusal);
+        let mut response = self.routed(request).unwrap_or_else(|refusal| refusal);
+        if self.organization_of(request).is_some() {
+            response = response.with_header("x-vss-resourcetenant", &self.tenant);
+        }
         if let Some(pat) = pat {
             let scopes_needed = self.scopes_needed.take();
             self.record_pat_use(pat, request, &response, scopes_needed.as_deref());
