@@ -34,7 +34,7 @@ use crate::storage::postgres::Postgres;
 use crate::storage::sqlite::Sqlite;
 use crate::storage::{self, Engine, Store};
 use crate::worker::Tick;
-use crate::{priority, process};
+use crate::{priority, process, telemetry};
 
 pub(crate) use components::systems;
 
@@ -89,6 +89,8 @@ impl App {
     }
 
     async fn start_at(config: Config, listening: Listening) -> anyhow::Result<App> {
+        // What is counted before is not seen.
+        telemetry::metrics();
         let Listening { listener, is_inherited } = listening;
         let address = listener.local_addr()?;
         let probes = config.server.admin_listen.map(listen::listen_for_probes).transpose()?;

@@ -67,6 +67,7 @@ pub fn metrics() -> PrometheusHandle {
         // Fails where another recorder is installed already: `/metrics` then stays empty.
         drop(metrics::set_global_recorder(recorder));
         describe();
+        begin();
         handle
     };
     HANDLE.get_or_init(install).clone()
@@ -84,6 +85,43 @@ fn describe() {
         "Time from the change of a run until its status is posted"
     );
 }
+
+/// Sets counters to 0 whose first increase has to be seen: Prometheus sees none where a series
+/// begins with 1. Those of a CI, an organization or a worker begin where these are made.
+fn begin() {
+    metrics::counter!("azdo_gateway_damaged_places_total").increment(0);
+    metrics::counter!("azdo_gateway_pats_left_over_total").increment(0);
+    for (name, label, values) in FROM_ZERO {
+        for value in values {
+            metrics::counter!(name, label => *value).increment(0);
+        }
+    }
+}
+
+/// Counters with one label and all of its values.
+const FROM_ZERO: [(&str, &str, &[&str]); 4] = [
+    ("azdo_gateway_deliveries_total", "result", &["stored", "already_there"]),
+    (
+        "azdo_gateway_deliveries_refused_total",
+        "cause",
+        &[
+            "wrong_secret",
+            "too_large",
+            "busy",
+            "memory",
+            "store",
+            "slow_body",
+            "broken_body",
+            "panic",
+        ],
+    ),
+    (
+        "azdo_gateway_decisions_total",
+        "outcome",
+        &["started", "ignored", "stale", "duplicate", "quarantined"],
+    ),
+    ("azdo_gateway_statuses_total", "outcome", &["posted", "unchanged", "refused", "later"]),
+];
 
 const COUNTERS: [(&str, &str); 19] = [
     ("azdo_gateway_deliveries_total", "Deliveries answered with 202"),

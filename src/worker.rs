@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
+use metrics::Counter;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -104,6 +105,7 @@ pub async fn run(
     every: Duration,
     stop: CancellationToken,
 ) {
+    panics(tick.name()).increment(0);
     // An outage lasts many ticks; each cause is logged once.
     let mut logged = String::new();
     while !stop.is_cancelled() {
@@ -125,7 +127,7 @@ pub async fn run(
                 ERROR_DELAY
             }
             Err(_) => {
-                metrics::counter!("azdo_gateway_panics_total", "where" => tick.name()).increment(1);
+                panics(tick.name()).increment(1);
                 tracing::error!(worker = tick.name(), "the tick panicked and is retried");
                 ERROR_DELAY
             }
@@ -139,6 +141,14 @@ pub async fn run(
     tick.drain().await;
 }
 
+/// Where a panic of a task in a set is said to have been.
+const IN_FLIGHT: &str = "in_flight";
+
+/// The counter of panics that were caught there.
+fn panics(place: &'static str) -> Counter {
+    metrics::counter!("azdo_gateway_panics_total", "where" => place)
+}
+
 /// A bounded set of tasks that make network calls, so that one slow neighbour delays no other work.
 #[derive(Debug)]
 pub struct InFlight {
@@ -149,6 +159,7 @@ pub struct InFlight {
 impl InFlight {
     /// A set of at most `tasks_max` running tasks.
     pub fn new(tasks_max: usize) -> Self {
+        panics(IN_FLIGHT).increment(0);
         Self { permits: Arc::new(Semaphore::new(tasks_max)), tasks: TaskTracker::new() }
     }
 
@@ -165,7 +176,7 @@ impl InFlight {
             Arc::clone(&self.permits).acquire_owned().await.ok();
         self.tasks.spawn(async move {
             if AssertUnwindSafe(task).catch_unwind().await.is_err() {
-                metrics::counter!("azdo_gateway_panics_total", "where" => "in_flight").increment(1);
+                panics(IN_FLIGHT).increment(1);
                 tracing::error!("an attempt panicked; it is retried when its lease ends");
             }
             drop(permit);

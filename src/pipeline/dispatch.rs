@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use metrics::Counter;
 
 use super::at_ci::{AtCi, Next};
 use super::triggers::Triggers;
@@ -42,10 +43,23 @@ struct Starter {
     series: Arc<Series>,
 }
 
+/// What an attempt to start a run may come to, in metrics.
+const RESULTS: [&str; 6] = ["accepted", "offered", "refused", "ambiguous", "paused", "unavailable"];
+
+/// The counter of attempts to start a run that came to this.
+fn attempts(ci: &str, result: &'static str) -> Counter {
+    metrics::counter!("azdo_gateway_dispatches_total", "ci" => ci.to_owned(), "result" => result)
+}
+
 impl Dispatch {
     /// `triggers` makes what the CIs are told.
     pub fn new(systems: Systems, triggers: Triggers, deps: &Deps) -> Self {
         let series = Arc::clone(&deps.series);
+        for ci in systems.listed() {
+            for result in RESULTS {
+                attempts(ci.name, result).increment(0);
+            }
+        }
         let starter = Starter { at_ci: AtCi::new(systems, deps), triggers, series };
         Self { starter: Arc::new(starter), in_flight: InFlight::new(IN_FLIGHT_MAX) }
     }
@@ -141,9 +155,7 @@ impl Starter {
             Err(ci::Error::Paused { .. }) => "paused",
             Err(_) => "unavailable",
         };
-        metrics::counter!("azdo_gateway_dispatches_total", "ci" => run.ci.clone(),
-            "result" => result)
-        .increment(1);
+        attempts(&run.ci, result).increment(1);
         answer
     }
 

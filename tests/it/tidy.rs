@@ -2,6 +2,8 @@
 //! with `syn`, the documents are read as text; what breaks a rule is printed as a compiler prints
 //! it, `path:line: what`.
 
+/// The alerts for Prometheus agree with the metrics and with the documents.
+mod alarms;
 /// No two files of a crate depend on each other.
 mod cycles;
 /// README.md, ARCHITECTURE.md and docs/ agree with the code.

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use metrics::Counter;
 use parking_lot::Mutex;
 
 use super::context::OrganizationContext;
@@ -94,6 +95,7 @@ impl CatchUp {
             oldest: None,
             pushes_read: BTreeMap::new(),
         };
+        found_in(&context.organization).increment(0);
         let target = Target { context, checks, has_hooks, every };
         Self { target, state: Mutex::new(state) }
     }
@@ -206,10 +208,8 @@ impl CatchUp {
         if found > 0 {
             tracing::info!(organization, found, requests, "found events that no hook delivered");
         }
-        let name = organization.clone();
-        metrics::counter!("azdo_gateway_catch_up_found_total", "organization" => name.clone())
-            .increment(u64::try_from(found).unwrap_or(u64::MAX));
-        metrics::gauge!("azdo_gateway_catch_up_requests", "organization" => name)
+        found_in(organization).increment(u64::try_from(found).unwrap_or(u64::MAX));
+        metrics::gauge!("azdo_gateway_catch_up_requests", "organization" => organization.clone())
             .set(f64::from(u32::try_from(requests).unwrap_or(u32::MAX)));
         let is_complete = problem.is_none();
         let mut state = self.state.lock();
@@ -275,6 +275,12 @@ impl Reconcile for CatchUp {
         metrics::gauge!("azdo_gateway_catch_up_age_seconds", "organization" => organization.clone())
             .set(deps.clock.now().since(oldest).as_secs_f64());
     }
+}
+
+/// The counter of events that no hook delivered.
+fn found_in(organization: &str) -> Counter {
+    let organization = organization.to_owned();
+    metrics::counter!("azdo_gateway_catch_up_found_total", "organization" => organization)
 }
 
 impl Driver<CatchUp> {
