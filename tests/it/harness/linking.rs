@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use reqwest::{StatusCode, header};
+use reqwest::{Method, Response, StatusCode, header};
 use url::Url;
 
 use super::settings::OPERATOR;
@@ -77,24 +77,34 @@ impl Browser {
         cookies.insert(name.to_owned(), value.to_owned());
     }
 
+    /// A request that takes this encoding. The body of the answer is still to be read.
+    pub(crate) async fn ask(&self, method: Method, url: &str, encoding: &str) -> Response {
+        let request = self.http.request(method, url);
+        self.answer(request.header(header::ACCEPT_ENCODING, encoding)).await
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> PageResponse {
+        let answer = self.answer(request).await;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+        let location = location.map(|to| answer.url().join(to).expect("it is an address"));
+        let text = answer.text().await.expect("the page is whole");
+        PageResponse { status, location, headers, text }
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Response {
         let cookies = self.cookies.lock().expect("nobody panicked").clone();
         let cookies: Vec<_> =
             cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = request.header(header::COOKIE, cookies.join("; "));
         let answer = request.send().await.expect("it answers");
-        let at = answer.url().clone();
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        for set in headers.get_all(header::SET_COOKIE) {
+        for set in answer.headers().get_all(header::SET_COOKIE) {
             let pair = set.to_str().expect("it is text").split(';').next().unwrap_or_default();
             let (name, value) = pair.split_once('=').expect("it is a pair");
             let mut cookies = self.cookies.lock().expect("nobody panicked");
             cookies.insert(name.to_owned(), value.to_owned());
         }
-        let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-        let location = location.map(|to| at.join(to).expect("it is an address"));
-        let text = answer.text().await.expect("the page is whole");
-        PageResponse { status, location, headers, text }
+        answer
     }
 
     /// Goes from the gateway to Entra. Returns the address that Entra sends the browser back to.

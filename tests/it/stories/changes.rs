@@ -2,59 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use reqwest::{Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::harness::{Api, Binary, Env, Gateway, REPORTER, VIEWER, WAIT_MAX};
+use crate::harness::{Api, Binary, Env, EventStream, Gateway, REPORTER, VIEWER};
 
 const PATH: &str = "/v1/changes";
 
-/// An open stream, and what it has sent.
-struct Stream {
-    response: Response,
-    text: String,
-}
-
-impl Stream {
-    /// Begins to watch.
-    async fn begin(api: &Api) -> Self {
-        let response = api.open(PATH).await;
-        assert_eq!(response.status(), StatusCode::OK);
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let mut stream = Self { response, text: String::new() };
-        stream.until("it begins", |stream| stream.text.contains(": watching\n\n")).await;
-        stream
-    }
-
-    /// Reads on; false at the end of the stream.
-    async fn read(&mut self) -> bool {
-        match self.response.chunk().await.expect("the connection stays open") {
-            Some(chunk) => self.text.push_str(std::str::from_utf8(&chunk).expect("it is text")),
-            None => return false,
-        }
-        true
-    }
-
-    async fn until(&mut self, what: &str, reached: impl Fn(&Self) -> bool) {
-        let reading = async { while !reached(self) && self.read().await {} };
-        let in_time = tokio::time::timeout(WAIT_MAX, reading).await;
-        assert!(in_time.is_ok() && reached(self), "{what} is not told of: {}", self.text);
-    }
-
-    /// Each change, as kind and id. Nothing else is sent.
-    fn changes(&self) -> BTreeSet<(String, String)> {
-        let (whole, _) = self.text.rsplit_once("\n\n").expect("it has begun");
-        let mut changes = BTreeSet::new();
-        for event in whole.split("\n\n").filter(|event| !event.starts_with(':')) {
-            let data = event.strip_prefix("event: changed\ndata: ").expect("it is a change");
-            let data: Value = serde_json::from_str(data).expect("it is JSON");
-            let text = |key: &str| data[key].as_str().expect("it is text").to_owned();
-            let (kind, id) = (text("kind"), text("id"));
-            assert_eq!(data, json!({ "kind": kind, "id": id }));
-            changes.insert((kind, id));
-        }
-        changes
-    }
+/// Begins to watch.
+async fn watch(api: &Api) -> EventStream {
+    let stream = EventStream::begin(api.open(PATH).await, ": watching\n\n").await;
+    assert_eq!(stream.text, ": watching\n\n");
+    stream
 }
 
 /// The ids of a list, of those that are wanted.
@@ -69,7 +27,7 @@ pub(super) async fn a_watcher_learns_of_each_delivery_run_and_status() {
     let gateway = Gateway::start(&env).await;
     let mut streams = Vec::new();
     for api in gateway.each() {
-        streams.push(Stream::begin(api).await);
+        streams.push(watch(api).await);
     }
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
@@ -86,8 +44,12 @@ pub(super) async fn a_watcher_learns_of_each_delivery_run_and_status() {
         expected.extend(ids.into_iter().map(|id| (kind.to_owned(), id)));
     }
     for stream in &mut streams {
-        let has_all = |stream: &Stream| expected.is_subset(&stream.changes());
-        stream.until(&format!("one of {expected:?}"), has_all).await;
+        stream.until_told(&expected).await;
+        assert!(
+            !stream.text.contains("\nid: ") && !stream.text.contains("beat"),
+            "{}",
+            stream.text
+        );
     }
     gateway.stop().await;
 }
@@ -107,8 +69,7 @@ async fn changes_are_for_viewers() {
 async fn a_gateway_that_stops_ends_its_streams() {
     let env = Env::new(1953);
     let gateway = Binary::start(&env).await;
-    let mut stream = Stream::begin(&gateway.api).await;
+    let mut stream = watch(&gateway.api).await;
     gateway.terminate();
-    let ended = tokio::time::timeout(WAIT_MAX, async { while stream.read().await {} }).await;
-    assert!(ended.is_ok(), "the stream goes on: {}", stream.text);
+    stream.until_end().await;
 }

@@ -3,69 +3,23 @@
 use std::collections::BTreeSet;
 
 use reqwest::{Method, Response, StatusCode};
-use serde_json::{Value, json};
 
-use super::{COOKIE, check_page, page, signed_in};
-use crate::harness::{Api, Binary, Browser, Env, Gateway, VIEWER, WAIT_MAX};
+use super::{check_page, page, signed_in};
+use crate::harness::{Api, Binary, Browser, Env, EventStream, Gateway, VIEWER};
 
-/// The answer to a request with the cookie of a browser that has signed in.
-async fn ask(browser: &Browser, method: Method, url: &str, encoding: &str) -> Response {
-    let session = browser.cookies().pop().unwrap_or_default();
-    let request = reqwest::Client::new().request(method, url);
-    let request = request.header("cookie", format!("{COOKIE}={session}"));
-    request.header("accept-encoding", encoding).send().await.expect("it answers")
+/// The answer to who wants to be told of what changes about this.
+pub(super) async fn ask(browser: &Browser, gateway: &str, about: &str) -> Response {
+    let about: String = url::form_urlencoded::byte_serialize(about.as_bytes()).collect();
+    let url = format!("{gateway}/ui/live?about={about}");
+    browser.ask(Method::GET, &url, "gzip").await
 }
 
-/// An open stream, and what it has sent.
-struct Stream {
-    response: Response,
-    text: String,
-}
-
-impl Stream {
-    async fn begin(browser: &Browser, gateway: &str) -> Self {
-        let response = ask(browser, Method::GET, &format!("{gateway}/ui/live"), "gzip").await;
-        assert_eq!(response.status(), StatusCode::OK);
-        for (name, value) in [
-            ("content-type", "text/event-stream"),
-            ("cache-control", "no-store"),
-            ("x-accel-buffering", "no"),
-        ] {
-            assert_eq!(response.headers()[name], value);
-        }
-        assert!(response.headers().get("content-encoding").is_none(), "it arrives at once");
-        let mut stream = Self { response, text: String::new() };
-        stream.until("a beat", |stream| stream.text.contains("event: beat\ndata: {")).await;
-        stream
-    }
-
-    /// Reads on; false at the end of the stream.
-    async fn read(&mut self) -> bool {
-        match self.response.chunk().await.expect("the connection stays open") {
-            Some(chunk) => self.text.push_str(std::str::from_utf8(&chunk).expect("it is text")),
-            None => return false,
-        }
-        true
-    }
-
-    async fn until(&mut self, what: &str, reached: impl Fn(&Self) -> bool) {
-        let reading = async { while !reached(self) && self.read().await {} };
-        let in_time = tokio::time::timeout(WAIT_MAX, reading).await;
-        assert!(in_time.is_ok() && reached(self), "there is no {what}: {}", self.text);
-    }
-
-    /// The number, kind and id of each change.
-    fn changes(&self) -> Vec<(u64, String, String)> {
-        let events = self.text.split("\n\n").filter_map(|event| event.strip_prefix("id: "));
-        let change = |event: &str| {
-            let (number, data) = event.split_once("\nevent: changed\ndata: ")?;
-            let data: Value = serde_json::from_str(data).ok()?;
-            let (kind, id) = (data["kind"].as_str()?, data["id"].as_str()?);
-            assert_eq!(data, json!({ "kind": kind, "id": id }), "and nothing else");
-            Some((number.parse().ok()?, kind.to_owned(), id.to_owned()))
-        };
-        events.filter_map(change).collect()
-    }
+/// The stream about this; about everything where it is empty.
+pub(super) async fn listen(browser: &Browser, gateway: &str, about: &str) -> EventStream {
+    let response = ask(browser, gateway, about).await;
+    assert_eq!(response.headers()["x-accel-buffering"], "no");
+    assert!(response.headers().get("content-encoding").is_none(), "it arrives at once");
+    EventStream::begin(response, "event: beat\ndata: {").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,7 +30,7 @@ pub(super) async fn open_pages_learn_what_has_changed_at_whichever_replica() {
     let mut streams = Vec::new();
     // The load balancer gives each a replica in turn.
     for _ in 0..gateway.each().len() {
-        streams.push(Stream::begin(&browser, &gateway.url).await);
+        streams.push(listen(&browser, &gateway.url, "").await);
     }
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
@@ -86,12 +40,9 @@ pub(super) async fn open_pages_learn_what_has_changed_at_whichever_replica() {
         expected.insert((kind.to_owned(), id));
     }
     for stream in &mut streams {
-        let told = |stream: &Stream| -> BTreeSet<(String, String)> {
-            stream.changes().into_iter().map(|(_, kind, id)| (kind, id)).collect()
-        };
-        let what = format!("word of {expected:?}");
-        stream.until(&what, |stream| expected.is_subset(&told(stream))).await;
-        let numbers: Vec<u64> = stream.changes().into_iter().map(|change| change.0).collect();
+        stream.until_told(&expected).await;
+        let lines = stream.text.lines().filter_map(|line| line.strip_prefix("id: "));
+        let numbers: Vec<u64> = lines.map(|number| number.parse().unwrap()).collect();
         assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
     }
     gateway.stop().await;
@@ -111,11 +62,10 @@ async fn streams_are_for_those_who_have_signed_in_as_long_as_they_have() {
     assert_eq!(with_token.status(), StatusCode::UNAUTHORIZED);
 
     let browser = signed_in(&gateway, VIEWER).await;
-    let mut stream = Stream::begin(&browser, &gateway.url).await;
+    let mut stream = listen(&browser, &gateway.url, "").await;
     browser.submit(&format!("{}/logout", gateway.url), &[], "same-origin").await;
     env.open("topic");
-    let ended = tokio::time::timeout(WAIT_MAX, async { while stream.read().await {} }).await;
-    assert!(ended.is_ok(), "it goes on after the sign-out: {}", stream.text);
+    stream.until_end().await;
     assert!(stream.changes().is_empty(), "and told of nothing: {}", stream.text);
     gateway.stop().await;
 }
@@ -129,15 +79,13 @@ async fn a_gateway_that_stops_ends_its_streams_and_one_beyond_the_most_is_refuse
     browser.submit(&format!("{}/login", gateway.url), &login, "same-origin").await;
     let mut streams = Vec::new();
     for _ in 0..200 {
-        streams.push(Stream::begin(&browser, &gateway.url).await);
+        streams.push(listen(&browser, &gateway.url, "").await);
     }
-    let live = format!("{}/ui/live", gateway.url);
-    let refused = ask(&browser, Method::GET, &live, "identity").await;
+    let refused = ask(&browser, &gateway.url, "beat").await;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     drop(streams.split_off(1));
     gateway.terminate();
-    let ended = tokio::time::timeout(WAIT_MAX, async { while streams[0].read().await {} }).await;
-    assert!(ended.is_ok(), "the stream goes on: {}", streams[0].text);
+    streams[0].until_end().await;
     gateway.wait();
 }
 
@@ -197,27 +145,27 @@ async fn pages_are_compressed_for_browsers_that_say_so_and_have_a_head() {
     let script = script.split('"').next().expect("it has an end").to_owned();
     for path in ["/ui", "/ui/runs", &script] {
         let url = format!("{}{path}", gateway.url);
-        let plain = ask(&browser, Method::GET, &url, "identity").await;
+        let plain = browser.ask(Method::GET, &url, "identity").await;
         assert!(plain.headers().get("content-encoding").is_none(), "{path}");
-        let packed = ask(&browser, Method::GET, &url, "gzip").await;
+        let packed = browser.ask(Method::GET, &url, "gzip").await;
         assert_eq!(packed.headers()["content-encoding"], "gzip", "{path}");
         assert!(packed.headers()["vary"].to_str().unwrap().contains("ccept-"), "{path}");
         let (plain, packed) = (plain.bytes().await.unwrap(), packed.bytes().await.unwrap());
         assert!(packed.starts_with(&[0x1f, 0x8b]), "{path}");
         assert!(packed.len() * 2 < plain.len(), "{path}: {} of {}", packed.len(), plain.len());
-        let head = ask(&browser, Method::HEAD, &url, "identity").await;
+        let head = browser.ask(Method::HEAD, &url, "identity").await;
         assert_eq!(head.status(), StatusCode::OK, "{path}");
         assert!(head.headers().get("content-type").is_some(), "{path}");
         assert!(head.bytes().await.unwrap().is_empty(), "{path}");
     }
     for (path, status) in [("/ui/runs/x", 404), ("/ui/runs?state=green", 400), ("/ui/x", 404)] {
-        let head = ask(&browser, Method::HEAD, &format!("{}{path}", gateway.url), "gzip").await;
+        let head = browser.ask(Method::HEAD, &format!("{}{path}", gateway.url), "gzip").await;
         assert_eq!(head.status().as_u16(), status, "{path}");
     }
-    let anonymous = ask(&Browser::new(), Method::HEAD, &format!("{}/ui", gateway.url), "").await;
+    let anonymous = Browser::new().ask(Method::HEAD, &format!("{}/ui", gateway.url), "").await;
     assert_eq!(anonymous.status(), StatusCode::UNAUTHORIZED);
     // Neither the API nor hooks pay for it.
-    let health = ask(&browser, Method::GET, &format!("{}/openapi.json", gateway.url), "gzip").await;
+    let health = browser.ask(Method::GET, &format!("{}/openapi.json", gateway.url), "gzip").await;
     assert!(health.headers().get("content-encoding").is_none());
     gateway.stop().await;
 }
