@@ -7,10 +7,15 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::TryRecvError;
 
+use crate::domain::about::{delivery_key, keys_of_run, run_key};
 use crate::domain::id::{DeliveryId, RunId, StatusId};
+use crate::domain::run::Run;
 
 /// Changes that a watcher may be behind by.
 const BEHIND_MAX: usize = 1_024;
+/// What is about more, such as a push of many branches, may be about anything: messages of replicas
+/// are short.
+const ABOUT_MAX: usize = 5;
 
 /// What kind of thing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -32,19 +37,38 @@ impl Kind {
             Kind::Status => "status",
         }
     }
+
+    /// The kind of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
 }
 
-/// One thing that has changed: written `run:0199a3c1-…`.
+/// One thing that has changed: written `run:0199a3c1-…/5f0c…,9a7d…`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
     pub kind: Kind,
     /// As in the list of its kind.
     pub id: String,
+    /// The keys of what it is about (`domain::about`); none where it may be about anything. Those
+    /// who watch everything are not told of them.
+    #[serde(skip)]
+    pub about: Option<Vec<i64>>,
+}
+
+impl Change {
+    fn new(kind: Kind, id: impl fmt::Display, about: Vec<i64>) -> Self {
+        let about = Some(about).filter(|keys| keys.len() <= ABOUT_MAX);
+        Self { kind, id: id.to_string(), about }
+    }
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}:{}", self.kind.as_str(), self.id)
+        write!(out, "{}:{}", self.kind.as_str(), self.id)?;
+        let Some(keys) = &self.about else { return Ok(()) };
+        let keys: Vec<String> = keys.iter().map(|key| format!("{key:x}")).collect();
+        write!(out, "/{}", keys.join(","))
     }
 }
 
@@ -52,9 +76,15 @@ impl FromStr for Change {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (kind, id) = text.split_once(':').ok_or(())?;
-        let kind = Kind::ALL.into_iter().find(|known| known.as_str() == kind).ok_or(())?;
-        Ok(Self { kind, id: id.to_owned() })
+        let (kind, rest) = text.split_once(':').ok_or(())?;
+        let kind = Kind::parse(kind).ok_or(())?;
+        let Some((id, keys)) = rest.split_once('/') else {
+            return Ok(Self { kind, id: rest.to_owned(), about: None });
+        };
+        let keys = keys.split(',').filter(|key| !key.is_empty());
+        let key = |key| u64::from_str_radix(key, 16).map(u64::cast_signed).map_err(drop);
+        let about = Some(keys.map(key).collect::<Result<_, _>>()?);
+        Ok(Self { kind, id: id.to_owned(), about })
     }
 }
 
@@ -78,23 +108,24 @@ impl Default for Changes {
 }
 
 impl Changes {
-    /// A delivery was decided.
-    pub fn delivery(&self, id: DeliveryId) {
-        self.happened(Kind::Delivery, id.0);
+    /// A delivery was decided; these are the keys of what it is about.
+    pub fn delivery(&self, id: DeliveryId, mut about: Vec<i64>) {
+        about.push(delivery_key(id));
+        self.happened(Change::new(Kind::Delivery, id, about));
     }
 
     /// A run was planned, or has another state, description or address.
-    pub fn run(&self, id: RunId) {
-        self.happened(Kind::Run, id);
+    pub fn run(&self, run: &Run) {
+        self.happened(Change::new(Kind::Run, run.id, keys_of_run(run)));
     }
 
-    /// An attempt to post a status has ended.
-    pub fn status(&self, id: StatusId) {
-        self.happened(Kind::Status, id.0);
+    /// An attempt to post a status, of this run where it is of one, has ended.
+    pub fn status(&self, id: StatusId, run: Option<RunId>) {
+        let about = run.into_iter().map(run_key).collect();
+        self.happened(Change::new(Kind::Status, id, about));
     }
 
-    fn happened(&self, kind: Kind, id: impl fmt::Display) {
-        let change = Change { kind, id: id.to_string() };
+    fn happened(&self, change: Change) {
         // Nobody may be watching.
         drop(self.here.send(change.clone()));
         self.from_others(Some(change));
@@ -147,24 +178,36 @@ mod tests {
     async fn a_watcher_sees_each_change_or_that_it_has_missed_one() {
         let changes = Changes::default();
         let (mut watch, mut here) = (changes.watch(), changes.of_this_process());
-        changes.delivery(DeliveryId(7));
+        changes.delivery(DeliveryId(7), vec![-1]);
         changes.from_others("status:8".parse().ok());
-        let expected = Change { kind: Kind::Delivery, id: "7".into() };
+        let expected = Change { kind: Kind::Delivery, id: "7".into(), about: Some(vec![-1, 7]) };
         assert_eq!(watch.next().await, Ok(expected.clone()));
         assert_eq!(watch.next().await.map(|change| change.to_string()), Ok("status:8".into()));
         assert_eq!(here.recv().await, Ok(expected), "and not what others have told");
         changes.from_others(None);
         assert_eq!(watch.next().await, Err(Missed));
-        (0..=1_024).for_each(|id| changes.status(StatusId(id)));
+        (0..=1_024).for_each(|id| changes.status(StatusId(id), None));
         assert_eq!(watch.next().await, Err(Missed));
     }
 
     #[test]
     fn a_change_is_read_as_it_is_written() {
-        let run = Change { kind: Kind::Run, id: "0199a3c1-3b5e-7000-8000-000000000001".into() };
-        assert_eq!(run.to_string().parse(), Ok(run));
-        for other in ["decide", "tree:1", ""] {
+        let id = "0199a3c1-3b5e-7000-8000-000000000001";
+        for about in [None, Some(vec![]), Some(vec![i64::MIN, -2, -1, 0, i64::MAX])] {
+            let run = Change { kind: Kind::Run, id: id.into(), about };
+            assert_eq!(run.to_string().parse(), Ok(run.clone()), "{run}");
+            assert!(run.to_string().len() < 130, "{run}");
+        }
+        for other in ["decide", "tree:1", "", "run:1/x", "run:1/-8"] {
             assert_eq!(other.parse::<Change>(), Err(()), "{other}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_about_too_much_may_be_about_anything() {
+        let changes = Changes::default();
+        let mut watch = changes.watch();
+        changes.delivery(DeliveryId(7), (0..5).collect());
+        assert_eq!(watch.next().await.map(|change| change.about), Ok(None));
     }
 }

@@ -17,8 +17,9 @@ use crate::worker::Notifiers;
 /// The shortest time between two messages of one replica: with many replicas, most of what they
 /// could be told of is done before they look.
 const ANNOUNCE_EVERY: Duration = Duration::from_millis(50);
-/// Words of one message; each has less than 50 bytes. What is left is in the next one.
-const WORDS_MAX: usize = 100;
+/// Of the words of one message, which has to be shorter than 8,000 bytes. What is left is in the
+/// next one.
+const BYTES_MAX: usize = 7_000;
 /// The word for changes that the others are not told of.
 const MISSED: &str = "missed";
 
@@ -55,12 +56,15 @@ async fn next_words(notifiers: &Notifiers, here: &mut Receiver<Change>) -> BTree
         }),
     }
     words.extend(stages(notifiers).now_or_never().into_iter().flatten());
-    while words.len() < WORDS_MAX {
-        match here.try_recv() {
-            Ok(change) => words.insert(change.to_string()),
-            Err(TryRecvError::Lagged(_)) => words.insert(MISSED.to_owned()),
+    let mut bytes: usize = words.iter().map(|word| word.len() + 1).sum();
+    while bytes < BYTES_MAX {
+        let word = match here.try_recv() {
+            Ok(change) => change.to_string(),
+            Err(TryRecvError::Lagged(_)) => MISSED.to_owned(),
             Err(TryRecvError::Empty | TryRecvError::Closed) => break,
         };
+        bytes += word.len() + 1;
+        words.insert(word);
     }
     words
 }
@@ -116,10 +120,10 @@ mod tests {
         notifiers.decide.notify();
         notifiers.decide.notify();
         notifiers.follow.notify_here();
-        changes.delivery(DeliveryId(3));
-        changes.delivery(DeliveryId(3));
+        changes.delivery(DeliveryId(3), vec![10]);
+        changes.delivery(DeliveryId(3), vec![10]);
         changes.from_others("run:1".parse().ok());
-        assert_eq!(message(&notifiers, &mut here).await, "decide delivery:3 publish");
+        assert_eq!(message(&notifiers, &mut here).await, "decide delivery:3/a,3 publish");
         let next = message(&notifiers, &mut here).now_or_never();
         assert_eq!(
             next, None,
@@ -131,11 +135,16 @@ mod tests {
     async fn a_message_is_short_and_what_cannot_be_told_is_said_to_be_missed() {
         let (notifiers, changes) = (Notifiers::default(), Changes::default());
         let mut here = changes.of_this_process();
-        (0..150).for_each(|id| changes.status(StatusId(id)));
-        for expected in [WORDS_MAX, 50] {
-            assert_eq!(next_words(&notifiers, &mut here).await.len(), expected);
+        let longest = |id| changes.delivery(DeliveryId(i64::MAX - id), vec![-1; 4]);
+        (0..100).for_each(longest);
+        let mut told = 0;
+        while told < 100 {
+            let words = next_words(&notifiers, &mut here).await;
+            told += words.len();
+            let bytes = words.into_iter().collect::<Vec<_>>().join(" ").len();
+            assert!((1..7_500).contains(&bytes), "{bytes}");
         }
-        (0..2_000).for_each(|id| changes.status(StatusId(id)));
+        (0..2_000).for_each(|id| changes.status(StatusId(id), None));
         assert!(next_words(&notifiers, &mut here).await.contains(MISSED));
     }
 }

@@ -2,13 +2,15 @@
 //! also the ones that started nothing.
 
 use std::collections::BTreeSet;
+use std::iter;
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::fact::Fact;
-use super::id::DeliveryId;
-use super::run_keys::{pull_request_subject, ref_subject};
+use super::id::{DeliveryId, RunId};
+use super::run::Run;
+use super::run_keys::{pull_request_subject, ref_subject, subject};
 
 /// Of a push so many refs count.
 const REFS_MAX: usize = 100;
@@ -24,6 +26,28 @@ pub fn key(organization: &str, subject: &str) -> i64 {
 /// The subject of a commit, in any repository of the organization.
 pub fn commit_subject(commit: &str) -> String {
     format!("commit/{commit}")
+}
+
+/// The subject of a commit, in one repository.
+pub fn commit_in(repository: &str, commit: &str) -> String {
+    format!("commit/{repository}/{commit}")
+}
+
+/// The key of a delivery itself.
+pub fn delivery_key(id: DeliveryId) -> i64 {
+    id.0
+}
+
+/// The key of a run itself. Its id is random there.
+pub fn run_key(id: RunId) -> i64 {
+    id.0.as_u64_pair().1.cast_signed()
+}
+
+/// The keys of what a run is about: itself, its pull request or ref, and its commit.
+pub fn keys_of_run(run: &Run) -> Vec<i64> {
+    let subjects = [subject(run), commit_in(&run.repository.id, &run.commit)];
+    let keys = subjects.iter().map(|subject| key(&run.organization, subject));
+    iter::once(run_key(run.id)).chain(keys).collect()
 }
 
 /// The number under which the copy of a delivery is found that a request to replay it has made.

@@ -5,6 +5,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use url::Url;
 use url::form_urlencoded;
 
+use super::run_keys::{pull_request_subject, ref_subject};
+
 /// Everything else is encoded in a segment of a path.
 const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -29,6 +31,15 @@ pub struct Address {
 }
 
 impl Subject {
+    /// The subject of its runs, in the repository with this id.
+    pub fn of_runs(&self, repository: &str) -> Option<String> {
+        match self {
+            Self::PullRequest(id) => Some(pull_request_subject(repository, *id)),
+            Self::Ref(name) => Some(ref_subject(repository, name)),
+            Self::Commit(_) | Self::Repository => None,
+        }
+    }
+
     /// What the `version` of an address names: `GBmain`, `GTv1`, `GC0a1b…`.
     pub fn of_version(version: &str) -> Option<Self> {
         let (kind, name) = version.split_at_checked(2)?;
@@ -60,6 +71,11 @@ impl Subject {
             Self::Repository => repository,
         }
     }
+}
+
+/// Whether this is the whole id of a commit.
+pub fn is_commit(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// A name as a segment of a path.

@@ -80,7 +80,7 @@ impl AtCi {
             };
             match result {
                 Ok(Commit::Committed) => {
-                    next.iter().for_each(|run| self.changes.run(run.id));
+                    next.iter().for_each(|run| self.changes.run(run));
                     return next;
                 }
                 Ok(Commit::Conflict) if next.is_none() => return None,

@@ -249,9 +249,10 @@ impl Decider {
                 tracing::info!(delivery = id, "decided later: {reason}");
                 return Ok(Attempt::Decided);
             }
-            let decision = commit.decision.clone();
+            let (decision, about) = (commit.decision.clone(), commit.about.clone());
             match self.deliveries.commit_decision(commit).await? {
                 Commit::Committed => {
+                    self.changes.delivery(delivery.lease.id, about);
                     self.log(delivery, &decision);
                     return Ok(Attempt::Decided);
                 }
@@ -285,8 +286,7 @@ impl Decider {
         for run in ended.iter().filter(|run| run.state == State::Superseded) {
             tracing::info!(run = %run.id, check = run.check, "{}", run.reason);
         }
-        self.changes.delivery(delivery.lease.id);
-        planned.iter().chain(ended).for_each(|run| self.changes.run(run.id));
+        planned.iter().chain(ended).for_each(|run| self.changes.run(run));
         if !planned.is_empty() {
             self.notifiers.dispatch.notify();
         }

@@ -134,8 +134,9 @@ impl Observe {
     async fn remember_refused(&self, run: &Run, report: &Report, why: &str, now: Timestamp) {
         let Some(run) = run.with_refused(report, why, now) else { return };
         let id = run.id;
-        match self.runs.commit_run(RunCommit { run, lease: None, due_at: None }).await {
-            Ok(Commit::Committed) => self.changes.run(id),
+        let commit = RunCommit { run: run.clone(), lease: None, due_at: None };
+        match self.runs.commit_run(commit).await {
+            Ok(Commit::Committed) => self.changes.run(&run),
             Ok(Commit::Conflict | Commit::LeaseLost) => {}
             Err(error) => tracing::warn!(run = %id, "a refused report is not noted: {error}"),
         }
@@ -280,7 +281,7 @@ impl Observe {
             };
             if self.runs.commit_rerun(ended, new.clone()).await? == Commit::Committed {
                 tracing::info!(run = %new.id, check = new.check, "planned: {}", new.reason);
-                [old.id, new.id].into_iter().for_each(|id| self.changes.run(id));
+                [&old, &new].into_iter().for_each(|run| self.changes.run(run));
                 self.notifiers.dispatch.notify();
                 self.notifiers.follow.notify();
                 self.notifiers.publish.notify();
@@ -316,7 +317,7 @@ impl Observe {
             Changed::To(run) => {
                 tracing::info!(run = %run.id, check = run.check, state = run.state.as_str(),
                     "{what} applied: {}", run.reason);
-                self.changes.run(run.id);
+                self.changes.run(run);
                 self.notifiers.publish.notify();
                 // The end of a run may let a waiting run of its check start, and its CI is told.
                 self.notifiers.dispatch.notify();

@@ -286,7 +286,7 @@ impl Poster {
         }
         let commit = PostingCommit { lease, status_id, posting, now };
         match self.statuses.commit_posting(commit).await {
-            Ok(_) => self.changes.status(status_id),
+            Ok(_) => self.changes.status(status_id, status.run),
             // The lease expires, and the next attempt asks what is shown before it posts.
             Err(error) => {
                 tracing::warn!(

@@ -253,7 +253,7 @@ impl Runners {
     fn announce(&self, run: &Run) {
         tracing::info!(run = %run.id, check = run.check, state = run.state.as_str(), "{}",
             run.reason);
-        self.changes.run(run.id);
+        self.changes.run(run);
         self.notifiers.publish.notify();
         self.notifiers.dispatch.notify();
     }

@@ -47,7 +47,7 @@ impl Tick for Reaper {
             let changed = change_run(self.runs.as_ref(), run.id, |run| time_out(run, now));
             if let Changed::To(run) = changed.await? {
                 tracing::warn!(run = %run.id, check = run.check, "timed out: {}", run.reason);
-                self.changes.run(run.id);
+                self.changes.run(&run);
                 self.publish.notify();
                 progress = Progress::Worked;
             }

@@ -45,6 +45,8 @@ pub(super) struct Frame {
     pub(super) here: String,
     /// `light`, `dark`, or anything else for what the system has.
     pub(super) theme: &'static str,
+    /// What the page is told of while it is open, as `about` of `/ui/live`.
+    pub(super) about: String,
 }
 
 /// Who looks at a page, and at what.
@@ -81,6 +83,11 @@ impl Frame {
     /// Of a page that needs nobody to have signed in.
     pub(super) fn bare(public_url: &Url, title: impl Into<String>) -> Self {
         Self { title: title.into(), base: base(public_url), ..Self::default() }
+    }
+
+    /// The same page, which is told of changes about this.
+    pub(super) fn about(self, about: impl Into<String>) -> Self {
+        Self { about: about.into(), ..self }
     }
 
     pub(super) fn asset(&self, name: &str) -> String {

@@ -147,7 +147,9 @@ async fn page(visit: &Visit, path: &str, is_explained: bool) -> Result<HttpRespo
     };
     let (body, is_cut) = shown(&body);
     let page = DeliveryPage {
-        frame: visit.frame(format!("Delivery {id}: {}", event(&delivery)), "/deliveries", twins),
+        frame: visit
+            .frame(format!("Delivery {id}: {}", event(&delivery)), "/deliveries", twins)
+            .about(format!("delivery:{id}")),
         id,
         badge: delivery.outcome.into(),
         reason: delivery.reason.clone(),

@@ -128,7 +128,9 @@ impl Visit {
         let limit = limit.as_ref().and_then(|limit| limit.parse().ok()).unwrap_or(LIMIT);
         let is_cut = older.is_some() && list.rows.len() < limit;
         let page = ListPage {
-            frame: self.frame(list.title, list.path, Twins { api, command }),
+            frame: self
+                .frame(list.title, list.path, Twins { api, command })
+                .about(kinds(list.path).replace(' ', ",")),
             fields: list.fields,
             kinds: kinds(list.path),
             all: (!set.is_empty()).then(|| self.href(list.path)),

@@ -2,7 +2,8 @@
 //! what it shows of that; nothing of the content is sent.
 //!
 //! The changes are gathered once for all pages, a few times a second, so that many open pages cost
-//! hardly more than one. Replicas tell each other of their changes, so each page learns of all.
+//! hardly more than one; each page is told of those that are about it. Replicas tell each other of
+//! their changes, so each page learns of all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -18,6 +19,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::about::About;
 use super::visit::Visit;
 use crate::changes::{Change, Changes, Kind, Missed, Watch};
 use crate::server::draining::Draining;
@@ -37,7 +39,7 @@ const BEHIND_MAX: usize = 64;
 /// Gathers changes while somebody looks, and passes them on to all streams.
 #[derive(Debug)]
 pub(super) struct Live {
-    messages: broadcast::Sender<Bytes>,
+    messages: broadcast::Sender<Arc<Gathered>>,
     /// Notified when a stream has begun.
     looks: Arc<Notify>,
     streams: Arc<Semaphore>,
@@ -62,8 +64,7 @@ impl Live {
     }
 }
 
-async fn gather(mut watch: Watch, messages: broadcast::Sender<Bytes>, looks: Arc<Notify>) {
-    let mut sequence = 0;
+async fn gather(mut watch: Watch, messages: broadcast::Sender<Arc<Gathered>>, looks: Arc<Notify>) {
     loop {
         if messages.receiver_count() == 0 {
             looks.notified().await;
@@ -74,41 +75,57 @@ async fn gather(mut watch: Watch, messages: broadcast::Sender<Bytes>, looks: Arc
             gathered.add(next);
         }
         // Nobody may look any more.
-        drop(messages.send(gathered.events(&mut sequence)));
+        drop(messages.send(Arc::new(gathered)));
         sleep(GATHERED_FOR).await;
     }
 }
 
-/// The ids of what has changed, by kind.
+/// What has changed within a short time: at most as much as a watcher may be behind by.
 #[derive(Debug, Default)]
-struct Gathered(BTreeMap<Kind, BTreeSet<String>>);
+struct Gathered {
+    /// Each thing once, by kind and id.
+    changes: BTreeMap<(Kind, String), Change>,
+    /// Anything else may have changed as well.
+    has_missed: bool,
+}
 
 impl Gathered {
     fn add(&mut self, change: Result<Change, Missed>) {
         match change {
-            Ok(Change { kind, id }) => {
-                let ids = self.0.entry(kind).or_default();
-                if ids.len() <= NAMED_MAX {
-                    ids.insert(id);
-                }
+            Ok(change) => {
+                self.changes.insert((change.kind, change.id.clone()), change);
             }
-            // Anything may have changed.
-            Err(Missed) => {
-                let many = || (0..=NAMED_MAX).map(|number| number.to_string()).collect();
-                self.0.extend(Kind::ALL.map(|kind| (kind, many())));
-            }
+            Err(Missed) => self.has_missed = true,
         }
     }
 
-    /// An event for each change; one without an id where there are many of a kind.
-    fn events(&self, sequence: &mut u64) -> Bytes {
+    /// An event for each change that a page is about; one without an id where there are many of a
+    /// kind, or one that may not be named.
+    fn events(&self, about: &mut About, sequence: &mut u64) -> Bytes {
+        let mut named: BTreeMap<Kind, Vec<&str>> = BTreeMap::new();
+        let mut many: BTreeSet<Kind> = BTreeSet::new();
+        if self.has_missed {
+            many.extend(Kind::ALL.into_iter().filter(|kind| about.has_kind(*kind)));
+        }
+        for change in self.changes.values() {
+            if !about.concerns(change) {
+                continue;
+            }
+            if about.may_name(change) {
+                about.remember(change);
+                named.entry(change.kind).or_default().push(&change.id);
+            } else {
+                many.insert(change.kind);
+            }
+        }
         let mut events = String::new();
         let mut event = |data: serde_json::Value| {
             *sequence += 1;
             events.push_str(&format!("id: {sequence}\nevent: changed\ndata: {data}\n\n"));
         };
-        for (kind, ids) in &self.0 {
-            if ids.len() > NAMED_MAX {
+        for kind in Kind::ALL {
+            let ids = named.remove(&kind).unwrap_or_default();
+            if many.contains(&kind) || ids.len() > NAMED_MAX {
                 event(json!({ "kind": kind, "id": null }));
                 continue;
             }
@@ -123,7 +140,10 @@ pub(super) async fn stream(visit: Visit, live: Data<Live>) -> Result<HttpRespons
     let permit = Arc::clone(&live.streams).try_acquire_owned();
     let permit = permit.map_err(|_| Problem::busy("too many pages are live already"))?;
     let watching = Watching {
+        // Before its runs are looked up: none is planned unseen in between.
         messages: live.messages.subscribe(),
+        about: About::asked(&visit).await?,
+        sequence: 0,
         next_beat: Instant::now(),
         visit,
         draining: live.draining.clone(),
@@ -144,7 +164,10 @@ pub(super) async fn stream(visit: Visit, live: Data<Live>) -> Result<HttpRespons
 
 /// One stream.
 struct Watching {
-    messages: Receiver<Bytes>,
+    messages: Receiver<Arc<Gathered>>,
+    about: About,
+    /// The number of the last event.
+    sequence: u64,
     next_beat: Instant,
     visit: Visit,
     draining: Draining,
@@ -155,17 +178,37 @@ impl Watching {
     /// What is sent next; none where the stream ends. The first is a beat: a page that has received
     /// it gets every later event.
     async fn next(&mut self) -> Option<Bytes> {
-        let event = tokio::select! {
-            biased;
-            () = self.draining.begun() => return None,
-            () = sleep_until(self.next_beat) => {
-                self.next_beat = Instant::now() + BEAT_EVERY;
-                let at = self.visit.state.deps.clock.now();
-                Bytes::from(format!("event: beat\ndata: {}\n\n", json!({ "at": at })))
+        loop {
+            let event = tokio::select! {
+                biased;
+                () = self.draining.begun() => return None,
+                () = sleep_until(self.next_beat) => {
+                    self.next_beat = Instant::now() + BEAT_EVERY;
+                    let at = self.visit.state.deps.clock.now();
+                    Bytes::from(format!("event: beat\ndata: {}\n\n", json!({ "at": at })))
+                }
+                message = self.messages.recv() => {
+                    let gathered = message.ok()?;
+                    self.events(&gathered).await?
+                }
+            };
+            if !self.visit.goes_on() {
+                return None;
             }
-            message = self.messages.recv() => message.ok()?,
-        };
-        self.visit.goes_on().then_some(event)
+            if !event.is_empty() {
+                return Some(event);
+            }
+        }
+    }
+
+    /// What the page is told of this. Where that cannot be known the stream ends, and the page reads
+    /// all again.
+    async fn events(&mut self, gathered: &Gathered) -> Option<Bytes> {
+        let has_new_runs = gathered.changes.values().any(|one| self.about.has_new_runs(one));
+        if gathered.has_missed || has_new_runs {
+            self.about.look_up(&self.visit).await.ok()?;
+        }
+        Some(gathered.events(&mut self.about, &mut self.sequence))
     }
 }
 
@@ -174,41 +217,54 @@ mod tests {
     use super::*;
     use crate::domain::id::{DeliveryId, StatusId};
 
+    fn change(kind: Kind, id: i64) -> Change {
+        Change { kind, id: id.to_string(), about: None }
+    }
+
+    fn events(gathered: &Gathered, about: &mut About, sequence: &mut u64) -> String {
+        String::from_utf8(gathered.events(about, sequence).to_vec()).unwrap()
+    }
+
     #[tokio::test]
     async fn changes_at_the_same_time_are_one_message_in_which_each_is_named_once() {
         let changes = Changes::default();
         let live = Live::start(&changes, &Draining::default());
-        let (mut one, mut other) = (live.messages.subscribe(), live.messages.subscribe());
-        changes.delivery(DeliveryId(7));
-        changes.delivery(DeliveryId(7));
-        changes.status(StatusId(8));
+        let mut watcher = live.messages.subscribe();
+        changes.delivery(DeliveryId(7), vec![]);
+        changes.delivery(DeliveryId(7), vec![]);
+        changes.status(StatusId(8), None);
         live.looks.notify_one();
-        let message = one.recv().await.unwrap();
+        let message = watcher.recv().await.unwrap();
+        let mut sequence = 0;
         assert_eq!(
-            std::str::from_utf8(&message).unwrap(),
+            events(&message, &mut About::Kinds(Kind::ALL.into()), &mut sequence),
             "id: 1\nevent: changed\ndata: {\"id\":\"7\",\"kind\":\"delivery\"}\n\n\
              id: 2\nevent: changed\ndata: {\"id\":\"8\",\"kind\":\"status\"}\n\n"
         );
-        assert_eq!(other.recv().await.unwrap(), message);
+        let of_statuses = events(&message, &mut About::Kinds(vec![Kind::Status]), &mut sequence);
+        assert_eq!(
+            of_statuses,
+            "id: 3\nevent: changed\ndata: {\"id\":\"8\",\"kind\":\"status\"}\n\n"
+        );
+        assert_eq!(events(&message, &mut About::Kinds(vec![]), &mut sequence), "");
     }
 
     #[test]
     fn many_changes_and_missed_ones_are_said_without_their_ids() {
         let mut gathered = Gathered::default();
-        (0..100).for_each(|id| {
-            gathered.add(Ok(Change { kind: Kind::Run, id: id.to_string() }));
-        });
-        gathered.add(Ok(Change { kind: Kind::Status, id: "1".into() }));
-        let mut sequence = 5;
-        let events = gathered.events(&mut sequence);
+        (0..100).for_each(|id| gathered.add(Ok(change(Kind::Run, id))));
+        gathered.add(Ok(change(Kind::Status, 1)));
+        let (mut all, mut sequence) = (About::Kinds(Kind::ALL.into()), 5);
         assert_eq!(
-            std::str::from_utf8(&events).unwrap(),
+            events(&gathered, &mut all, &mut sequence),
             "id: 6\nevent: changed\ndata: {\"id\":null,\"kind\":\"run\"}\n\n\
              id: 7\nevent: changed\ndata: {\"id\":\"1\",\"kind\":\"status\"}\n\n"
         );
         gathered.add(Err(Missed));
-        let events = gathered.events(&mut sequence);
-        assert_eq!(std::str::from_utf8(&events).unwrap().matches("null").count(), 3);
+        assert_eq!(events(&gathered, &mut all, &mut sequence).matches("null").count(), 3);
         assert_eq!(sequence, 10);
+        let of_runs = events(&gathered, &mut About::Kinds(vec![Kind::Run]), &mut sequence);
+        assert_eq!(of_runs.matches("null").count(), 1);
+        assert_eq!(events(&gathered, &mut About::Kinds(vec![]), &mut sequence), "");
     }
 }

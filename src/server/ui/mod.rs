@@ -18,6 +18,8 @@ mod visit;
 /// Pages of lists.
 mod list;
 
+/// What an open page is about.
+mod about;
 /// What has changed, for open pages.
 mod live;
 

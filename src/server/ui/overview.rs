@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use askama::Template;
 
+use super::about;
 use super::badge::Badge;
 use super::cell::{Cell, Table};
 use super::plots::{Plot, last_hour};
@@ -75,7 +76,7 @@ pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
         Availability::Unwritable(reason) => Some(reason),
     };
     let mut page = OverviewPage {
-        frame: visit.frame("Overview", "", twins()),
+        frame: visit.frame("Overview", "", twins()).about(about::ALL),
         verdict: Badge::bad("Nothing can be stored"),
         unwritable,
         last_delivery: None,

@@ -182,7 +182,9 @@ pub(super) async fn show(visit: Visit, path: Path<String>) -> Result<HttpRespons
         command: Some(format!("azdo-gateway runs show {id}")),
     };
     let page = RunPage {
-        frame: visit.frame(format!("{} on {}", run.check, subject(&run)), "/runs", twins),
+        frame: visit
+            .frame(format!("{} on {}", run.check, subject(&run)), "/runs", twins)
+            .about(format!("run:{id}")),
         id,
         sees_all: visit.sees_all(),
         badge: run.state.into(),

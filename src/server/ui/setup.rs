@@ -5,6 +5,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 use askama::filters::HtmlSafe;
 
+use super::about;
 use super::badge::Badge;
 use super::visit::{Visit, part};
 use crate::domain::decision::Source;
@@ -79,7 +80,7 @@ pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
 /// The page with the organizations that are not set up yet.
 pub(super) fn page(visit: &Visit, organizations: Vec<Progress>) -> HttpResponse {
     let twins = Twins { api: Some("/v1/organizations".to_owned()), command: None };
-    let frame = visit.frame("Setting up", "", twins);
+    let frame = visit.frame("Setting up", "", twins).about(about::ALL);
     let page = SetupPage { frame, organizations };
     visit.answer(&page, &[("setup", &SetupSteps(&page))])
 }

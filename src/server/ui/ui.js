@@ -145,6 +145,8 @@
   // ---- The stream that says what has changed ----
   const state = find("#live");
   const address = new URL("../../live", script.src);
+  // The gateway tells of nothing else.
+  address.searchParams.set("about", state.dataset.about);
   const SILENCE_MAX_MS = 40000;
   let source = null, silence, again, tries = 0, heardAt = Date.now();
   let isPaused = sessionStorage.getItem("paused") === "yes";

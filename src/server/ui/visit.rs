@@ -42,6 +42,9 @@ pub(super) const THEME_COOKIE: &str = "azdo_gateway_theme";
 /// What a person can choose; the first one where nothing is chosen.
 pub(super) const THEMES: [&str; 3] = ["system", "light", "dark"];
 
+/// `about` of `/ui/live` for a page that is told of nothing, but reads again with each beat.
+pub(super) const BEAT: &str = "beat";
+
 /// What all pages share.
 #[derive(Debug)]
 pub(super) struct State {
@@ -78,7 +81,8 @@ pub(super) struct Visit {
 }
 
 impl Visit {
-    /// The frame of a page in an area, as `html` names it by its path.
+    /// The frame of a page in an area, as `html` names it by its path. While it is open it is told
+    /// of nothing but beats.
     pub(super) fn frame(
         &self,
         title: impl Into<String>,
@@ -95,7 +99,8 @@ impl Visit {
         };
         let base = html::base(&self.state.deps.public_url);
         let (here, theme) = (self.here.clone(), self.theme);
-        Frame { title: title.into(), base, account: Some(account), twins, here, theme }
+        let (title, about) = (title.into(), BEAT.to_owned());
+        Frame { title, base, account: Some(account), twins, here, theme, about }
     }
 
     /// Whether this part of the page is shown: all are, unless one was asked for.

@@ -1,13 +1,15 @@
 //! Developers: they see what Azure DevOps lets them read, and learn nothing of the rest.
 
+use std::collections::BTreeSet;
+
 use fakes::ado::Permission;
 use reqwest::StatusCode;
 
+use super::about::{NO_RUN, about, pull_request};
 use super::entra::{JO, entered, gateway};
+use super::live::listen;
 use super::{check_page, links, page};
 use crate::harness::{Browser, Env, Gateway, PageResponse};
-
-const NO_RUN: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
 async fn open(browser: &Browser, gateway: &Gateway, path: &str) -> PageResponse {
     let shown = browser.open(&format!("{}{path}", gateway.url), None).await;
@@ -29,6 +31,7 @@ fn asked(env: &Env) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_developer_sees_the_runs_of_repositories_that_azure_devops_shows() {
     let env = Env::new(4401);
+    env.disable_ci_reports();
     let gateway = gateway(&env, "").await;
     let (id, commit) = env.open("topic");
     let run = env.until_started("unit-tests", &commit).await;
@@ -49,6 +52,7 @@ async fn a_developer_sees_the_runs_of_repositories_that_azure_devops_shows() {
         assert!(led.status != StatusCode::NOT_FOUND || link == "/ui", "{link}: {}", led.text);
     }
     let of_repository = "/ui/fabrikam/Fabrikam/_git/web";
+    let mut streams = Vec::new();
     for (sought, expected) in [
         (run.clone(), path),
         (commit.clone(), format!("{of_repository}/commit/{commit}")),
@@ -57,8 +61,19 @@ async fn a_developer_sees_the_runs_of_repositories_that_azure_devops_shows() {
         let found = browser.open(&format!("{}/ui/find?q={sought}", gateway.url), None).await;
         let to = found.location.unwrap_or_else(|| panic!("{sought}: {}", found.text));
         assert_eq!(to.path(), expected, "{sought}");
-        page(&browser, &gateway, &expected).await;
+        let shown = page(&browser, &gateway, &expected).await;
+        let about = about(&shown).expect("it has parts");
+        streams.push(listen(&browser, &gateway.url, &about).await);
     }
+    // Of their pages they are told what changes.
+    env.report(&run, "succeeded");
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    let beat = listen(&browser, &gateway.url, "beat").await;
+    let news = BTreeSet::from([("run".to_owned(), run)]);
+    for mut stream in streams {
+        stream.until_told(&news).await;
+    }
+    assert!(!beat.text.contains("changed"), "{}", beat.text);
     gateway.stop().await;
 }
 
@@ -66,7 +81,7 @@ async fn a_developer_sees_the_runs_of_repositories_that_azure_devops_shows() {
 async fn what_a_developer_may_not_see_is_answered_like_what_does_not_exist() {
     let env = Env::new(4402);
     let gateway = gateway(&env, "").await;
-    let (_, commit) = env.open("topic");
+    let (id, commit) = env.open("topic");
     let run = env.until_started("unit-tests", &commit).await;
     let (identity, repository) = (jo(&env), env.repository.clone());
     env.shell.ado(|ado| ado.deny(&identity, Permission::GenericRead, Some(&repository)));
@@ -89,6 +104,16 @@ async fn what_a_developer_may_not_see_is_answered_like_what_does_not_exist() {
         "/ui/ci".to_owned(),
         "/ui/audit".to_owned(),
         "/ui/audit/1".to_owned(),
+        "/ui/live".to_owned(),
+        "/ui/live?about=run".to_owned(),
+        "/ui/live?about=delivery:1".to_owned(),
+        "/ui/live?about=delivery:999999".to_owned(),
+        format!("/ui/live?about=run:{run}"),
+        format!("/ui/live?about=run:{NO_RUN}"),
+        format!("/ui/live?about={}", pull_request(id)),
+        format!("/ui/live?about=/fabrikam/Fabrikam/_git/web/commit/{commit}"),
+        "/ui/live?about=/fabrikam/Fabrikam/_git/nothing/pullrequest/1".to_owned(),
+        "/ui/live?about=/nowhere/Fabrikam/_git/web/pullrequest/1".to_owned(),
     ] {
         let shown = open(&browser, &gateway, &path).await;
         let bare = path.split('?').next().unwrap();

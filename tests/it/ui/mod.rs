@@ -1,5 +1,6 @@
 //! Pages over HTTP, as a browser without scripts gets them.
 
+mod about;
 mod actions;
 mod developers;
 mod entra;
@@ -55,6 +56,11 @@ fn pull_requests_are_listed_with_their_checks_page_by_page_on_postgres() {
 #[test]
 fn open_pages_learn_what_has_changed_at_whichever_replica_on_postgres() {
     on_postgres(live::open_pages_learn_what_has_changed_at_whichever_replica);
+}
+
+#[test]
+fn an_open_page_is_told_of_what_it_is_about_and_of_nothing_else_on_postgres() {
+    on_postgres(about::an_open_page_is_told_of_what_it_is_about_and_of_nothing_else);
 }
 
 #[test]
@@ -122,6 +128,7 @@ fn check_page(shown: &PageResponse, path: &str) {
             assert!(!shown.text.contains(inline), "{path} has {inline}: {}", shown.text);
         }
         assert!(shown.text.trim_end().ends_with("</html>"), "{path} is whole: {}", shown.text);
+        about::check_parts(shown, path);
     }
 }
 

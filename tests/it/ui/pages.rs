@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use reqwest::StatusCode;
 
+use super::about::about;
+use super::live::ask;
 use super::{check_page, links, page, signed_in};
 use crate::harness::{Browser, Env, Gateway, OPERATOR, VIEWER};
 
@@ -14,11 +16,16 @@ pub(super) async fn every_link_of_every_page_leads_to_a_page() {
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let browser = signed_in(&gateway, VIEWER).await;
-    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let (mut seen, mut abouts): (BTreeSet<String>, BTreeSet<String>) = Default::default();
     let mut next = vec!["/ui".to_owned()];
     while let Some(path) = next.pop() {
         if !path.starts_with("/ui/assets/") && seen.insert(path.clone()) && seen.len() < 200 {
             let shown = page(&browser, &gateway, &path).await;
+            if let Some(about) = about(&shown) {
+                let stream = ask(&browser, &gateway.url, &about).await;
+                assert_eq!(stream.status(), StatusCode::OK, "{path} is about {about}");
+                abouts.insert(about);
+            }
             let is_page = |link: &String| link.starts_with("/ui");
             next.extend(links(&shown).into_iter().filter(is_page));
         }
@@ -33,6 +40,9 @@ pub(super) async fn every_link_of_every_page_leads_to_a_page() {
         ["/ui/runs/", "/ui/deliveries/", "/body", "/ui/audit/", "?run=", "/_git/web/commit/"]
     {
         assert!(seen.iter().any(|path| path.contains(part)), "{part}: {seen:?}");
+    }
+    for about in ["beat", "delivery,run,status", "run", "delivery,run", "/fabrikam/", "run:"] {
+        assert!(abouts.iter().any(|one| one.starts_with(about)), "{about}: {abouts:?}");
     }
     gateway.stop().await;
 }

@@ -7,7 +7,6 @@ use crate::domain::decision::Remembered;
 use crate::domain::event::{Event, Repository};
 use crate::domain::id::RunId;
 use crate::domain::run::Run;
-use crate::domain::run_keys::{pull_request_subject, ref_subject};
 use crate::domain::status::{Context, Target};
 use crate::domain::timeline::{Delivered, Known, Reported};
 use crate::server::problem::Problem;
@@ -121,13 +120,11 @@ impl Loaded {
     async fn read_deliveries(&mut self, visit: &Visit) -> Result<(), Problem> {
         let repository = &self.repository.id;
         let subject = match &self.subject {
-            Subject::PullRequest(id) => pull_request_subject(repository, *id),
-            Subject::Ref(name) => ref_subject(repository, name),
             // Deliveries about a commit may be of any repository that has it.
-            Subject::Commit(_) if !visit.sees_all() => return Ok(()),
-            Subject::Commit(commit) => commit_subject(commit),
-            Subject::Repository => return Ok(()),
+            Subject::Commit(commit) => visit.sees_all().then(|| commit_subject(commit)),
+            subject => subject.of_runs(repository),
         };
+        let Some(subject) = subject else { return Ok(()) };
         let about = Some(key(&self.organization, &subject));
         let filter = DeliveryFilter { about, ..DeliveryFilter::default() };
         let page = Page { limit: DELIVERIES_MAX, before: None };

@@ -20,7 +20,7 @@ use askama::Template;
 
 use super::badge::Badge;
 use super::cell::Cell;
-use super::visit::{Visit, part};
+use super::visit::{BEAT, Visit, part};
 use crate::domain::address::{self, Subject};
 use crate::domain::decision::Remembered;
 use crate::domain::event::{Repository, short};
@@ -70,6 +70,8 @@ struct SubjectPage {
     /// All deliveries about it.
     deliveries: Option<String>,
     absence: Option<Absence>,
+    /// What it is read again for.
+    live: &'static str,
 }
 
 part!(SubjectMatrix of SubjectPage: "subject.html", "matrix");
@@ -92,10 +94,6 @@ pub(super) async fn commit(
     path: Path<(String, String, String, String)>,
 ) -> Result<HttpResponse, Problem> {
     let (organization, project, repository, commit) = path.into_inner();
-    let is_commit = commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !is_commit {
-        return Err(visit.missing("commit", &commit));
-    }
     show(&visit, [organization, project, repository], Subject::Commit(commit.to_lowercase())).await
 }
 
@@ -147,6 +145,28 @@ impl Visit {
         let path = subject.path(&repository.project, &repository.name);
         self.href(&format!("/{}{path}", address::segment(organization)))
     }
+
+    /// The organization as configured, and what is known of a repository that an address names so.
+    /// Refuses who may not read it.
+    pub(super) async fn repository(
+        &self,
+        organization: &str,
+        project: &str,
+        name: &str,
+    ) -> Result<(String, Option<RepositoryRow>), Problem> {
+        let configured = self.state.organizations.find(organization).map(str::to_owned);
+        let organization = configured.ok_or_else(|| self.missing("organization", organization))?;
+        let row = self.state.deps.store.repository_called(&organization, project, name).await?;
+        match &row {
+            // As it is known, whatever the address calls it.
+            Some(RepositoryRow { repository, .. }) => {
+                let project = repository.project_key();
+                self.may_read(&organization, project, &repository.id).await?;
+            }
+            None => self.may_read(&organization, project, name).await?,
+        }
+        Ok((organization, row))
+    }
 }
 
 async fn show(
@@ -155,18 +175,12 @@ async fn show(
     subject: Subject,
 ) -> Result<HttpResponse, Problem> {
     visit.parameters.only(&[&["version", "look", "part"], &FOREIGN[..]].concat())?;
-    let organizations = &visit.state.organizations;
-    let configured = organizations.find(&organization).map(str::to_owned);
-    let organization = configured.ok_or_else(|| visit.missing("organization", &organization))?;
-    let row = visit.state.deps.store.repository_called(&organization, &project, &name).await?;
-    match &row {
-        // As it is known, whatever the address calls it.
-        Some(RepositoryRow { repository, .. }) => {
-            let project = repository.project_key();
-            visit.may_read(&organization, project, &repository.id).await?;
-        }
-        None => visit.may_read(&organization, &project, &name).await?,
+    if let Subject::Commit(commit) = &subject
+        && !address::is_commit(commit)
+    {
+        return Err(visit.missing("commit", commit));
     }
+    let (organization, row) = visit.repository(&organization, &project, &name).await?;
     if let (Subject::Repository, Some(row)) = (&subject, &row) {
         let filters =
             [("organization", organization.as_str()), ("repository_id", &row.repository.id)];
@@ -195,8 +209,14 @@ async fn page(
         false => None,
     };
     let seen = loaded.pull_request.as_ref().map(|known| &known.pull_request);
+    // Nobody tells of a repository that nobody has told of.
+    let (told_of, live) = match loaded.row {
+        Some(_) => (path(&loaded), "delivery run status"),
+        None => (BEAT.to_owned(), BEAT),
+    };
     let page = SubjectPage {
-        frame: visit.frame(heading(&loaded), area(&loaded.subject), twins(&loaded)),
+        frame: visit.frame(heading(&loaded), area(&loaded.subject), twins(&loaded)).about(told_of),
+        live,
         title: seen.map(|seen| seen.title.clone()),
         state: seen.map(state),
         about: about(&loaded),
@@ -330,6 +350,14 @@ fn waits(
         several => Some(format!("{} are not required.", several.join(", "))),
     };
     [Some(first), second, third].into_iter().flatten().collect()
+}
+
+/// Its path below `/ui`, with ids: names may change while the page is open.
+fn path(loaded: &Loaded) -> String {
+    let repository = &loaded.repository;
+    let organization = address::segment(&loaded.organization);
+    let path = loaded.subject.path(repository.project_key(), &repository.id);
+    format!("/{organization}{path}")
 }
 
 fn twins(loaded: &Loaded) -> Twins {
