@@ -44,6 +44,9 @@ macro_rules! events {
         pub enum Event { $($(#[$doc])* $name,)* }
 
         impl Event {
+            /// Every one.
+            pub const ALL: &'static [Event] = &[$(Event::$name,)*];
+
             /// The name in answers and logs.
             pub fn as_str(self) -> &'static str {
                 match self { $(Event::$name => $text,)* }
@@ -51,7 +54,7 @@ macro_rules! events {
 
             /// The event of that name.
             pub fn parse(text: &str) -> Option<Event> {
-                match text { $($text => Some(Event::$name),)* _ => None }
+                Self::ALL.iter().copied().find(|event| event.as_str() == text)
             }
         }
     };

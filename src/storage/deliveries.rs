@@ -10,7 +10,7 @@ use super::lease::{Claim, Commit, Lease, Versioned};
 use super::page::{Between, Page, Paged};
 use crate::domain::check_outcome::CheckOutcome;
 use crate::domain::decision::{Decision, KnownPullRequest, KnownRef, Outcome, Source};
-use crate::domain::event::Repository;
+use crate::domain::event::{Event, Repository};
 use crate::domain::fact::CatchUpMeta;
 use crate::domain::id::{DeliveryId, RunId};
 use crate::domain::pull_request::PullRequest;
@@ -111,6 +111,8 @@ pub struct Replayed {
 pub struct DeliveryFilter {
     pub organization: Option<String>,
     pub event_type: Option<String>,
+    /// Those that wait for a decision are not found by it.
+    pub event: Option<Event>,
     pub outcome: Option<Outcome>,
     pub source: Option<Source>,
     /// The key of what they are about (`domain::about`); those that wait for a decision are not

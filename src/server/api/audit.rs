@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::paging::{Parameters, rendered};
+use super::paging::{Parameters, rendered, words};
 use super::resource::{ItemResult, ListResult, Resource};
 use crate::domain::audit::{Action, Outcome};
 use crate::server::problem::Problem;
@@ -37,10 +37,6 @@ pub(in crate::server) fn filter(parameters: &Parameters) -> Result<AuditFilter, 
         run: parameters.parse("run", "the id of a run")?,
         pat: parameters.get("pat"),
     })
-}
-
-fn words<T: Copy>(all: &[T], word: impl Fn(T) -> &'static str) -> String {
-    all.iter().map(|one| word(*one)).collect::<Vec<_>>().join(", ")
 }
 
 fn render(row: &AuditRow) -> Value {

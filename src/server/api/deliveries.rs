@@ -5,11 +5,12 @@ use actix_web::web::{Data, Path};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::paging::{Parameters, rendered};
+use super::paging::{Parameters, rendered, words};
 use super::resource::{ItemResult, ListResult, Resource};
 use crate::domain::about::{commit_subject, key};
 use crate::domain::check_outcome::CheckOutcome;
 use crate::domain::decision::{Outcome, Source};
+use crate::domain::event::Event;
 use crate::domain::run_keys::{pull_request_subject, ref_subject};
 use crate::server::actions::Actions;
 use crate::server::auth::Operator;
@@ -30,6 +31,7 @@ impl Resource for Deliveries {
     const FILTERS: &'static [&'static str] = &[
         "organization",
         "event_type",
+        "event",
         "outcome",
         "source",
         "repository_id",
@@ -66,9 +68,11 @@ impl Resource for Deliveries {
 /// The items that the parameters select.
 pub(in crate::server) fn filter(parameters: &Parameters) -> Result<DeliveryFilter, Problem> {
     let (outcomes, sources) = (OUTCOMES.join(", "), SOURCES.join(", "));
+    let events = words(Event::ALL, Event::as_str);
     Ok(DeliveryFilter {
         organization: parameters.get("organization"),
         event_type: parameters.get("event_type"),
+        event: parameters.parse_with("event", &events, Event::parse)?,
         outcome: parameters.parse_with("outcome", &outcomes, Outcome::parse)?,
         source: parameters.parse_with("source", &sources, Source::parse)?,
         about: about(parameters)?,

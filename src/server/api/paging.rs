@@ -129,6 +129,11 @@ fn page(parameters: &Parameters) -> Result<Page, Problem> {
     Ok(Page { limit, before: parameters.parse_with("cursor", expected, decode)? })
 }
 
+/// The words that a parameter may be, for people.
+pub(super) fn words<T: Copy>(all: &[T], word: impl Fn(T) -> &'static str) -> String {
+    all.iter().map(|one| word(*one)).collect::<Vec<_>>().join(", ")
+}
+
 /// A page with rendered items.
 pub(super) fn rendered<T>(page: Paged<T>, render: impl Fn(&T) -> Value) -> Paged<Value> {
     Paged { items: page.items.iter().map(render).collect(), next: page.next }

@@ -15,6 +15,7 @@ use super::runs;
 use super::visit::{Visit, part};
 use crate::domain::check_outcome::CheckOutcome;
 use crate::domain::decision::Source;
+use crate::domain::event::Event;
 use crate::domain::id::{DeliveryId, RunId};
 use crate::domain::subscription::HookName;
 use crate::server::api::deliveries::{Deliveries, OUTCOMES, SOURCES, filter};
@@ -36,7 +37,8 @@ pub(super) async fn list(visit: Visit, page: Page) -> Result<HttpResponse, Probl
         visit.organization_field(),
         visit.choice("outcome", "Outcome", OUTCOMES),
         visit.choice("source", "Told by", SOURCES),
-        visit.field("event_type", "Type of event"),
+        visit.choice("event", "Event", Event::ALL.iter().map(|event| event.as_str())),
+        visit.field("event_type", "Type at Azure DevOps"),
     ];
     fields.extend(visit.time_fields());
     Ok(visit.list::<Deliveries>(List {

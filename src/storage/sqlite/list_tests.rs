@@ -11,6 +11,7 @@ use super::engine::search::{Keys, MISSES_MAX};
 use super::runs::list::run_search;
 use super::statuses::list::status_search;
 use crate::domain::decision::{Outcome, Source};
+use crate::domain::event::Event;
 use crate::domain::id::RunId;
 use crate::domain::time::Timestamp;
 use crate::storage::{Between, DeliveryFilter, Migrate, Page, RunFilter, StatusFilter};
@@ -50,6 +51,7 @@ fn deliveries_are_found_by_an_index_or_newest_first() {
         (DeliveryFilter { organization: has("fabrikam"), ..none() }, newest),
         (DeliveryFilter { event_type: has("git.push"), ..none() }, newest),
         (DeliveryFilter { event_type: has("git.repo.created"), ..none() }, by_type),
+        (DeliveryFilter { event: Some(Event::PullRequestVoted), ..none() }, newest),
         (DeliveryFilter { source: Some(Source::Hook), ..none() }, newest),
         (DeliveryFilter { source: Some(Source::CatchUp), ..none() }, by_source),
         (DeliveryFilter { source: Some(Source::Replay), ..none() }, by_source),

@@ -1,6 +1,7 @@
 //! Lists: all pages together hold every row once, newest first; filters; and the backlog.
 
 use azdo_gateway::domain::decision::{Outcome, Source};
+use azdo_gateway::domain::event::Event;
 use azdo_gateway::domain::run::{Run, State};
 use azdo_gateway::domain::status::Shown;
 use azdo_gateway::storage::{
@@ -65,6 +66,15 @@ async fn deliveries_are_found_by_every_filter() {
         assert_eq!(found(DeliveryFilter { outcome, ..all() }).await, [1]);
         let outcome = Some(Outcome::Pending);
         assert_eq!(found(DeliveryFilter { outcome, ..all() }).await, [3, 2]);
+        // One that waits for a decision has no event yet.
+        let event = Some(Event::PullRequestPushed);
+        assert_eq!(found(DeliveryFilter { event, ..all() }).await, [1]);
+        let outcome = Some(Outcome::Started);
+        assert_eq!(found(DeliveryFilter { event, outcome, ..all() }).await, [1]);
+        let outcome = Some(Outcome::Pending);
+        assert!(found(DeliveryFilter { event, outcome, ..all() }).await.is_empty());
+        let event = Some(Event::BranchPushed);
+        assert!(found(DeliveryFilter { event, ..all() }).await.is_empty());
         let source = Some(Source::Replay);
         assert!(found(DeliveryFilter { source, ..all() }).await.is_empty());
         let decided = bench.store.deliveries(all(), Page { limit: 9, before: None }).await.unwrap();

@@ -137,6 +137,7 @@ async fn what_cannot_be_understood_or_is_not_there_is_said_alike() {
         ("/ui/runs?limit=100000", "a number from 1 to 500"),
         ("/ui/runs?cursor=%F0", "what an earlier answer gave"),
         ("/ui/deliveries?outcome=lost", "quarantined, pending is needed"),
+        ("/ui/deliveries?event=git.push", "pull_request_opened, pull_request_pushed, "),
         ("/ui/statuses?run=1", "the id of a run is needed"),
         ("/ui/audit?action=win", "sign_out, revoke_sessions is needed"),
         ("/ui/subscriptions?project=1", "there are limit, cursor, organization"),
@@ -191,7 +192,7 @@ async fn lists_lead_to_what_is_older_with_their_filters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lists_are_limited_to_a_time_and_a_ci() {
+async fn lists_are_limited_to_a_time_an_event_and_a_ci() {
     let env = Env::new(4207);
     let gateway = Gateway::start(&env).await;
     let (id, commit) = env.open("topic");
@@ -214,6 +215,15 @@ async fn lists_are_limited_to_a_time_and_a_ci() {
         let shown = page(&browser, &gateway, &format!("/ui/{list}?since=2000-01-01T00:00")).await;
         let field = "<input name=\"since\" type=\"datetime-local\" value=\"2000-01-01T00:00\"";
         assert!(shown.text.contains(field), "{}", shown.text);
+    }
+    for (event, is_shown) in [("pull_request_opened", true), ("branch_deleted", false)] {
+        let path = format!("/ui/deliveries?event={event}");
+        let shown = page(&browser, &gateway, &path).await;
+        assert_eq!(rows(&shown.text) > 0, is_shown, "{path}: {}", shown.text);
+        assert!(shown.text.contains(&format!("<option selected>{event}</option>")), "{path}");
+        let items = gateway.api.items(&format!("/v1/deliveries?event={event}")).await;
+        assert_eq!(!items.is_empty(), is_shown, "{path}");
+        assert!(items.iter().all(|item| item["event"] == event), "{items:?}");
     }
     assert_eq!(gateway.api.items("/v1/runs?ci=builder").await.len(), 1);
     assert_eq!(gateway.api.items("/v1/runs?ci=other").await.len(), 0);

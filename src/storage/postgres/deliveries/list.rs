@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::domain::decision::{Outcome, Source};
 use crate::domain::delivery::PENDING_REASON;
+use crate::domain::event::Event;
 use crate::domain::id::{DeliveryId, RunId};
 use crate::storage::postgres::engine::db::{Db, params};
 use crate::storage::postgres::engine::failure::Failure;
@@ -79,7 +80,7 @@ const USUAL_TYPES: [&str; 5] = [
 const TIMES: Times = Times { table: "delivery", key: "id", at: "received_at" };
 
 fn delivery_search(filter: &DeliveryFilter) -> Search {
-    let DeliveryFilter { organization, event_type, outcome, source, about, between } =
+    let DeliveryFilter { organization, event_type, event, outcome, source, about, between } =
         filter.clone();
     let all = Keys::all("delivery", "id");
     let is_pending = outcome == Some(Outcome::Pending);
@@ -102,6 +103,7 @@ fn delivery_search(filter: &DeliveryFilter) -> Search {
         .and("lower(delivery.organization) = lower(?)", organization)
         .and("event_type = ?", event_type)
         .and("decision.outcome = ?", decided)
+        .and("decision.event = ?", event.map(Event::as_str))
         .and("source = ?", source.map(|source| source.as_str()))
         .and("received_at >= ?", between.since_us())
         .and("received_at < ?", between.until_us());

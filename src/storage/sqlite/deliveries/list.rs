@@ -77,7 +77,7 @@ const USUAL_TYPES: [&str; 5] = [
 const TIMES: Times = Times { table: "delivery", key: "id", at: "received_at" };
 
 pub(in crate::storage::sqlite) fn delivery_search(filter: &DeliveryFilter) -> Search {
-    let DeliveryFilter { organization, event_type, outcome, source, about, between } =
+    let DeliveryFilter { organization, event_type, event, outcome, source, about, between } =
         filter.clone();
     let all = Keys::all("delivery", "id");
     let is_pending = outcome == Some(Outcome::Pending);
@@ -103,6 +103,10 @@ pub(in crate::storage::sqlite) fn delivery_search(filter: &DeliveryFilter) -> Se
         .and("organization = ? COLLATE NOCASE", organization)
         .and("event_type = ?", event_type)
         .and("(SELECT outcome FROM decision WHERE decision.delivery = delivery.id) = ?", decided)
+        .and(
+            "(SELECT event FROM decision WHERE decision.delivery = delivery.id) = ?",
+            event.map(|event| event.as_str().to_owned()),
+        )
         .and("source = ?", source.map(|source| source.as_str().to_owned()))
         .and("received_at >= ?", between.since_us())
         .and("received_at < ?", between.until_us());
