@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 use super::error::Error;
-use super::page::{Page, Paged};
+use super::page::{Between, Page, Paged};
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::id::RunId;
 
@@ -22,9 +22,13 @@ pub struct AuditFilter {
     pub organization: Option<String>,
     pub action: Option<Action>,
     pub outcome: Option<Outcome>,
+    /// Who did it, compared without case, as Entra compares names.
+    pub actor: Option<String>,
     pub run: Option<RunId>,
     /// The authorization id of a personal access token.
     pub pat: Option<String>,
+    /// When it was done.
+    pub between: Between,
 }
 
 /// The audit log.

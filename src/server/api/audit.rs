@@ -6,14 +6,15 @@ use super::paging::{Parameters, rendered, words};
 use super::resource::{ItemResult, ListResult, Resource};
 use crate::domain::audit::{Action, Outcome};
 use crate::server::problem::Problem;
-use crate::storage::{self, AuditFilter, AuditRow, Page};
+use crate::storage::{self, AuditFilter, AuditRow, Between, Page};
 
 pub(in crate::server) struct Audit;
 
 impl Resource for Audit {
     const PATH: &'static str = "/v1/audit";
     const NAME: &'static str = "entry of the audit log";
-    const FILTERS: &'static [&'static str] = &["organization", "action", "outcome", "run", "pat"];
+    const FILTERS: &'static [&'static str] =
+        &["organization", "action", "outcome", "actor", "run", "pat"];
     type Source = dyn storage::Audit;
 
     async fn list(audit: &Self::Source, parameters: &Parameters, page: Page) -> ListResult {
@@ -34,8 +35,10 @@ pub(in crate::server) fn filter(parameters: &Parameters) -> Result<AuditFilter, 
         organization: parameters.get("organization"),
         action: parameters.parse_with("action", &actions, Action::parse)?,
         outcome: parameters.parse_with("outcome", &outcomes, Outcome::parse)?,
+        actor: parameters.get("actor"),
         run: parameters.parse("run", "the id of a run")?,
         pat: parameters.get("pat"),
+        between: Between::default(),
     })
 }
 

@@ -8,9 +8,10 @@ use askama::Template;
 use super::badge::Badge;
 use super::cell::{Cell, Facts, Row};
 use super::list::List;
-use super::visit::Visit;
+use super::visit::{Visit, query};
 use crate::domain::audit::{Action, Entry, Outcome};
 use crate::server::api::audit::{Audit, filter};
+use crate::server::api::paging::cursor;
 use crate::server::api::resource::Resource;
 use crate::server::html::{self, Frame, Twins, answer};
 use crate::server::problem::Problem;
@@ -29,6 +30,7 @@ pub(super) async fn list(visit: Visit, page: Page) -> Result<HttpResponse, Probl
             visit.organization_field(),
             visit.choice("action", "Action", Action::ALL.iter().map(words)),
             visit.choice("outcome", "Outcome", Outcome::ALL.iter().map(|it| it.as_str())),
+            visit.field("actor", "Who"),
             visit.field("run", "Run"),
             visit.field("pat", "Token"),
         ],
@@ -40,12 +42,31 @@ pub(super) async fn list(visit: Visit, page: Page) -> Result<HttpResponse, Probl
     }))
 }
 
-/// `GET /ui/audit.csv`: the same rows, for a spreadsheet (RFC 4180).
+const CSV_COLUMNS: [&str; 12] = [
+    "id",
+    "at",
+    "outcome",
+    "action",
+    "actor",
+    "via",
+    "organization",
+    "identity",
+    "run",
+    "pat",
+    "scope",
+    "detail",
+];
+
+/// `GET /ui/audit.csv`: the same rows, for a spreadsheet (RFC 4180). Where older ones may follow,
+/// the last line says so in its last column, which is the one with text for people.
 pub(super) async fn csv(visit: Visit, page: Page) -> Result<HttpResponse, Problem> {
     visit.check::<Audit>()?;
     let found = visit.state.deps.store.audit(filter(&visit.parameters)?, page).await?;
-    let names = "id,at,outcome,action,actor,via,organization,identity,run,pat,scope,detail\r\n";
-    let body = found.items.iter().fold(names.to_owned(), |body, row| body + &line(row));
+    let names = CSV_COLUMNS.join(",") + "\r\n";
+    let mut body = found.items.iter().fold(names, |body, row| body + &line(row));
+    if let Some(next) = found.next {
+        body += &(",".repeat(CSV_COLUMNS.len() - 1) + &quoted(&older(&visit, next)) + "\r\n");
+    }
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CONTENT_TYPE, "text/csv; charset=utf-8"));
     let to_file = "attachment; filename=\"audit.csv\"";
@@ -53,10 +74,21 @@ pub(super) async fn csv(visit: Visit, page: Page) -> Result<HttpResponse, Proble
     Ok(html::protect(response).body(body))
 }
 
+/// What the last line of a file says that has not all entries.
+fn older(visit: &Visit, next: i64) -> String {
+    let next = cursor(next);
+    let set = visit.parameters.among(&[Audit::FILTERS, &["limit"]].concat());
+    let pairs = set.iter().map(|(name, value)| (*name, value.as_str()));
+    let query = query(pairs.chain([("cursor", next.as_str())]));
+    let path = visit.href(&format!("/audit.csv{query}"));
+    let url = visit.state.deps.public_url.join(&path).map_or(path, String::from);
+    format!("older entries are not in this file: go on with {url}")
+}
+
 fn line(row: &AuditRow) -> String {
     let entry = &row.entry;
     let optional = |text: &Option<String>| text.clone().unwrap_or_default();
-    let values = [
+    let values: [String; CSV_COLUMNS.len()] = [
         row.id.to_string(),
         entry.at.to_string(),
         entry.outcome.as_str().to_owned(),

@@ -14,16 +14,16 @@ use askama::Template;
 
 use super::cell::{Facts, Table};
 use super::visit::{Visit, needs_operator};
-use crate::domain::audit::{Action, Outcome};
+use crate::domain::audit::{Action, Entry, Outcome};
 use crate::domain::time::Timestamp;
 use crate::server::Role;
 use crate::server::html::{Frame, Message, Twins, answer, sentence};
 use crate::server::problem::Problem;
-use crate::storage::{AuditFilter, Page};
+use crate::storage::{AuditFilter, Between, Page};
 
 /// The field with the time at which a form was shown.
 const SHOWN_AT: &str = "shown_at";
-/// Entries of the audit log that are looked through for what was done since.
+/// Entries of the audit log that are read at once to find what was done since.
 const ENTRIES_MAX: usize = 20;
 
 /// The fields of a form that was sent.
@@ -124,15 +124,24 @@ impl Visit {
             organization: Some(organization.to_owned()),
             action: Some(action),
             outcome: Some(Outcome::Done),
+            actor: Some(self.session.actor.name.clone()),
+            between: Between { since: Some(shown_at), until: None },
             ..AuditFilter::default()
         };
-        let page = Page { limit: ENTRIES_MAX, before: None };
-        let done = self.state.deps.store.audit(filter, page).await?.items;
-        let is_it = |entry: &crate::domain::audit::Entry| {
-            let is_mine = entry.actor == self.session.actor.name && entry.detail == detail;
-            is_mine && entry.at >= shown_at
+        let is_it = |Entry { actor, detail: done, .. }: &Entry| {
+            *actor == self.session.actor.name && done == detail
         };
-        Ok(done.iter().any(|row| is_it(&row.entry)))
+        let mut page = Page { limit: ENTRIES_MAX, before: None };
+        loop {
+            let found = self.state.deps.store.audit(filter.clone(), page).await?;
+            if found.items.iter().any(|row| is_it(&row.entry)) {
+                return Ok(true);
+            }
+            if found.next.is_none() {
+                return Ok(false);
+            }
+            page.before = found.next;
+        }
     }
 
     /// To the page with what was done.

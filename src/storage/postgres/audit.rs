@@ -7,7 +7,8 @@ use super::Postgres;
 use super::engine::db::{Db, params, text};
 use super::engine::failure::Failure;
 use super::engine::rows::{get, parsed, run_id, time};
-use super::engine::search::Where;
+use super::engine::search::{Keys, Search, Where};
+use super::engine::times::Times;
 use crate::domain::audit::{Action, Entry, Outcome, Via};
 use crate::storage::{Audit, AuditFilter, AuditRow, Error, Page, Paged};
 
@@ -110,11 +111,32 @@ async fn find(db: &Db, id: i64) -> Result<Option<AuditRow>, Failure> {
 }
 
 async fn list(db: &Db, filter: &AuditFilter, page: Page) -> Result<Paged<AuditRow>, Failure> {
+    audit_search(filter).page(db, page, audit_row).await
+}
+
+const TIMES: Times = Times { table: "audit", key: "id", at: "at" };
+
+/// Names of people are compared like those of organizations, whatever the language of the database.
+const IS_ACTOR: &str = "lower(actor COLLATE \"C\") = lower(? COLLATE \"C\")";
+
+fn audit_search(filter: &AuditFilter) -> Search {
+    let AuditFilter { organization, action, outcome, actor, run, pat, between } = filter.clone();
+    let run = run.map(|run| run.0.as_bytes().to_vec());
+    let all = Keys::all("audit", "id");
+    let keys = match (pat.clone(), run.clone(), organization.clone()) {
+        (Some(pat), _, _) => all.by("pat = ?", pat),
+        (_, Some(run), _) => all.by("run = ?", run),
+        (_, _, Some(organization)) => all.by("lower(organization) = lower(?)", organization),
+        (None, None, None) => all,
+    };
     let wanted = Where::default()
-        .and("lower(organization) = lower(?)", filter.organization.clone())
-        .and("action = ?", filter.action.map(Action::as_str))
-        .and("outcome = ?", filter.outcome.map(Outcome::as_str))
-        .and("run = ?", filter.run.map(|run| run.0.as_bytes().to_vec()))
-        .and("pat = ?", filter.pat.clone());
-    wanted.page(db, AUDIT, "id", page, audit_row).await
+        .and("lower(organization) = lower(?)", organization)
+        .and("action = ?", action.map(Action::as_str))
+        .and("outcome = ?", outcome.map(Outcome::as_str))
+        .and(IS_ACTOR, actor)
+        .and("run = ?", run)
+        .and("pat = ?", pat)
+        .and("at >= ?", between.since_us())
+        .and("at < ?", between.until_us());
+    Search { select: AUDIT, key: "id", keys, fallback: None, wanted, times: TIMES, between }
 }

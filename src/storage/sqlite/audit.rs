@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::Sqlite;
 use super::engine::rows::{parsed, time};
-use super::engine::search::Where;
+use super::engine::search::{Keys, Search, Where};
+use super::engine::times::Times;
 use crate::domain::audit::{Action, Entry, Outcome, Via};
 use crate::domain::id::RunId;
 use crate::storage::{Audit, AuditFilter, AuditRow, Error, Page, Paged};
@@ -98,11 +99,30 @@ pub(super) fn list(
     filter: &AuditFilter,
     page: Page,
 ) -> rusqlite::Result<Paged<AuditRow>> {
-    Where::default()
-        .and("organization = ? COLLATE NOCASE", filter.organization.clone())
-        .and("action = ?", filter.action.map(|action| action.as_str().to_owned()))
-        .and("outcome = ?", filter.outcome.map(|outcome| outcome.as_str().to_owned()))
-        .and("run = ?", filter.run.map(|run| run.0.as_bytes().to_vec()))
-        .and("pat = ?", filter.pat.clone())
-        .page(db, AUDIT, "id", page, audit_row)
+    audit_search(filter).page(db, page, |key| find(db, key))
+}
+
+const TIMES: Times = Times { table: "audit", key: "id", at: "at" };
+
+pub(super) fn audit_search(filter: &AuditFilter) -> Search {
+    let AuditFilter { organization, action, outcome, actor, run, pat, between } = filter.clone();
+    let run = run.map(|run| run.0.as_bytes().to_vec());
+    let all = Keys::all("audit", "id");
+    let keys = match (pat.clone(), run.clone(), organization.clone()) {
+        (Some(pat), _, _) => all.by("pat = ?", pat),
+        (_, Some(run), _) => all.by("run = ?", run),
+        (_, _, Some(organization)) => all.by("organization = ?", organization),
+        (None, None, None) => all,
+    };
+    let wanted = Where::default()
+        .and("organization = ?", organization)
+        .and("action = ?", action.map(|action| action.as_str().to_owned()))
+        .and("outcome = ?", outcome.map(|outcome| outcome.as_str().to_owned()))
+        .and("actor = ? COLLATE NOCASE", actor)
+        .and("run = ?", run)
+        .and("pat = ?", pat)
+        .and("at >= ?", between.since_us())
+        .and("at < ?", between.until_us());
+    let matches = "SELECT 1 FROM audit WHERE id = ?";
+    Search { matches, keys, fallback: None, wanted, times: TIMES, between }
 }

@@ -5,16 +5,20 @@ use uuid::Uuid;
 
 use rusqlite::Connection;
 
+use super::audit::audit_search;
 use super::deliveries::list::{deliveries, delivery_search};
 use super::engine::schema::prepare;
 use super::engine::search::{Keys, MISSES_MAX};
 use super::runs::list::run_search;
 use super::statuses::list::status_search;
+use crate::domain::audit::Action;
 use crate::domain::decision::{Outcome, Source};
 use crate::domain::event::Event;
 use crate::domain::id::RunId;
 use crate::domain::time::Timestamp;
-use crate::storage::{Between, DeliveryFilter, Migrate, Page, RunFilter, StatusFilter};
+use crate::storage::{
+    AuditFilter, Between, DeliveryFilter, Migrate, Page, RunFilter, StatusFilter,
+};
 
 fn database() -> Connection {
     let db = Connection::open_in_memory().unwrap();
@@ -131,6 +135,28 @@ fn statuses_are_found_by_an_index_or_newest_first() {
         ),
     ] {
         assert_eq!(plan(&db, &status_search(&filter).keys), wanted, "{filter:?}");
+    }
+}
+
+#[test]
+fn entries_of_the_audit_log_are_found_by_an_index_or_newest_first() {
+    let db = database();
+    let none = AuditFilter::default;
+    let newest = "SEARCH audit USING INTEGER PRIMARY KEY (rowid<?)";
+    let by_organization = "SEARCH audit USING COVERING INDEX audit_by_organization \
+                           (organization=? AND rowid<?)";
+    let by_run = "SEARCH audit USING COVERING INDEX audit_by_run (run=? AND rowid<?)";
+    let by_pat = "SEARCH audit USING COVERING INDEX audit_by_pat (pat=? AND rowid<?)";
+    let run = Some(RunId(Uuid::nil()));
+    for (filter, wanted) in [
+        (none(), newest),
+        (AuditFilter { action: Some(Action::Rotate), ..none() }, newest),
+        (AuditFilter { actor: has("jo@contoso.com"), ..none() }, newest),
+        (AuditFilter { organization: has("fabrikam"), ..none() }, by_organization),
+        (AuditFilter { organization: has("fabrikam"), run, ..none() }, by_run),
+        (AuditFilter { pat: has("a1b2"), run, ..none() }, by_pat),
+    ] {
+        assert_eq!(plan(&db, &audit_search(&filter).keys), wanted, "{filter:?}");
     }
 }
 

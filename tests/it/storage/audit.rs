@@ -3,7 +3,7 @@
 
 use azdo_gateway::domain::audit::{Action, Entry, Outcome};
 use azdo_gateway::domain::id::RunId;
-use azdo_gateway::storage::{AuditFilter, Page};
+use azdo_gateway::storage::{AuditFilter, Between, Page};
 use uuid::Uuid;
 
 use super::{Bench, at, make};
@@ -66,25 +66,36 @@ async fn filters_select_the_entries_that_match() {
             Entry { run: Some(run), ..make::entry(3, Action::Use) },
             Entry { run: None, pat: Some("other".into()), ..make::entry(4, Action::Use) },
             Entry { outcome: Outcome::Refused, pat: None, ..make::entry(5, Action::Use) },
+            Entry { actor: "Jo.Müller@contoso.com".into(), ..make::entry(6, Action::Rerun) },
         ];
         bench.store.record(entries).await.unwrap();
         let none = AuditFilter::default;
         let organization = |name: &str| Some(name.to_owned());
+        let between = |since: Option<i64>, until: Option<i64>| Between {
+            since: since.map(at),
+            until: until.map(at),
+        };
         for (filter, expected) in [
-            (none(), vec![5, 4, 3, 2, 1]),
-            (AuditFilter { organization: organization("FABRIKAM"), ..none() }, vec![5, 4, 3, 1]),
+            (none(), vec![6, 5, 4, 3, 2, 1]),
+            (AuditFilter { organization: organization("FABRIKAM"), ..none() }, vec![6, 5, 4, 3, 1]),
             (AuditFilter { organization: organization("contoso"), ..none() }, vec![2]),
             (AuditFilter { organization: organization("tailspin"), ..none() }, vec![]),
             (AuditFilter { action: Some(Action::Mint), ..none() }, vec![2, 1]),
             (AuditFilter { outcome: Some(Outcome::Refused), ..none() }, vec![5]),
             (AuditFilter { run: Some(run), ..none() }, vec![3]),
             (AuditFilter { pat: Some("other".into()), ..none() }, vec![4]),
+            (AuditFilter { actor: Some("jo.müller@Contoso.com".into()), ..none() }, vec![6]),
+            (AuditFilter { actor: Some("jo".into()), ..none() }, vec![]),
+            (AuditFilter { between: between(Some(2), Some(5)), ..none() }, vec![4, 3, 2]),
+            (AuditFilter { between: between(Some(5), None), ..none() }, vec![6, 5]),
             (
                 AuditFilter {
                     organization: organization("fabrikam"),
                     action: Some(Action::Use),
                     outcome: Some(Outcome::Done),
+                    actor: Some("STAGE/post".into()),
                     run: Some(run),
+                    between: between(None, Some(4)),
                     pat: make::entry(0, Action::Use).pat,
                 },
                 vec![3],
@@ -117,6 +128,37 @@ async fn pages_are_complete_and_do_not_overlap() {
             }
         }
         assert_eq!(seen, (1..=7).rev().collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn a_rare_actor_is_looked_for_among_a_limited_number_of_entries_at_a_time() {
+    for bench in Bench::all().await {
+        let of_run = RunId(Uuid::from_u128(77));
+        let by_jo = |second, run| {
+            let entry = Entry { actor: "jo".into(), run, ..make::entry(second, Action::Rerun) };
+            vec![entry]
+        };
+        bench.store.record(by_jo(1, Some(of_run))).await.unwrap();
+        let others = (0..2_100).map(|_| make::entry(2, Action::Use)).collect();
+        bench.store.record(others).await.unwrap();
+        bench.store.record(by_jo(3, None)).await.unwrap();
+        let (mut pages, mut before) = (Vec::new(), None);
+        let actor = || Some("jo".to_owned());
+        loop {
+            let filter = AuditFilter { actor: actor(), ..AuditFilter::default() };
+            let found = bench.store.audit(filter, Page { limit: 5, before }).await.unwrap();
+            pages.push(found.items.iter().map(|row| row.id).collect::<Vec<_>>());
+            before = found.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        assert_eq!(pages, [vec![2_102], vec![1]]);
+        // By an index the others are not looked at.
+        let filter = AuditFilter { actor: actor(), run: Some(of_run), ..AuditFilter::default() };
+        let found = bench.store.audit(filter, ALL).await.unwrap();
+        assert_eq!((found.items.len(), found.next), (1, None));
     }
 }
 

@@ -231,6 +231,42 @@ async fn lists_are_limited_to_a_time_an_event_and_a_ci() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_audit_log_is_found_by_who_and_its_file_says_where_older_entries_are() {
+    let env = Env::new(4208);
+    let gateway = Gateway::start(&env).await;
+    let (id, commit) = env.open("topic");
+    env.until_status(id, &commit, "unit-tests", "succeeded").await;
+    let browser = signed_in(&gateway, OPERATOR).await;
+    for (actor, count) in [("OPS", 1), ("op", 0)] {
+        let path = format!("/ui/audit?actor={actor}");
+        let shown = page(&browser, &gateway, &path).await;
+        assert_eq!(shown.text.matches("<tr id=\"entry-").count(), count, "{}", shown.text);
+        let items = gateway.api.items(&format!("/v1/audit?actor={actor}")).await;
+        assert!(items.iter().all(|item| item["actor"] == "ops"), "{items:?}");
+        assert_eq!(items.len(), count);
+    }
+    // The sign-in is the newest entry, and the run was started for nobody.
+    let mut path = "/ui/audit.csv?organization=fabrikam&limit=1".to_owned();
+    let mut entries = Vec::new();
+    loop {
+        let file = page(&browser, &gateway, &path).await.text;
+        let lines: Vec<&str> = file.lines().collect();
+        assert!(lines[0].starts_with("id,at,outcome,"), "{file}");
+        entries.push(lines[1].split_once(',').expect("it has columns").0.replace('"', ""));
+        let Some(last) = lines.get(2) else { break };
+        let (_, rest) = last.split_once(",,,,,,,,,,,\"older entries ").expect("nothing else");
+        let (_, rest) = rest.split_once(&gateway.url).expect("it has the address");
+        path = rest.replace('"', "");
+        assert!(path.contains("organization=fabrikam&limit=1&cursor="), "{path}");
+    }
+    let ids = gateway.api.items("/v1/audit?organization=fabrikam&limit=500").await;
+    let ids: Vec<_> = ids.iter().map(|item| item["id"].to_string()).collect();
+    assert!(ids.len() > 1);
+    assert_eq!(entries, ids);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn find_leads_to_the_one_thing_that_fits() {
     let env = Env::new(4206);
     let gateway = Gateway::start(&env).await;
