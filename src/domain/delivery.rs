@@ -1,8 +1,12 @@
 //! What becomes of a delivery when it is stored, before it is decided.
 
-use super::decision::Outcome;
+use std::time::Duration;
+
+use super::decision::{Outcome, Source};
+use super::event::Event;
 use super::id::DeliveryId;
 use super::subscription::PasswordScope;
+use super::time::Timestamp;
 
 /// The reason that is shown for a delivery without a decision.
 pub const PENDING_REASON: &str = "waits for a decision";
@@ -42,9 +46,39 @@ pub fn on_arrival(
     Some((Outcome::Duplicate, reason))
 }
 
+/// How long after an event Azure DevOps delivered it, by its clock and ours. Not known of what
+/// catch-up and people deliver, of test deliveries and what is not believed, nor while its clock is
+/// ahead of ours.
+pub fn delivered_after(
+    (source, received_at): (Source, Timestamp),
+    created_at: Option<Timestamp>,
+    (outcome, event): (Outcome, Event),
+) -> Option<Duration> {
+    let is_known =
+        source == Source::Hook && outcome != Outcome::Quarantined && event != Event::TestDelivery;
+    let created_at = created_at.filter(|at| is_known && *at <= received_at)?;
+    Some(received_at.since(created_at))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_from_an_event_to_its_delivery_is_not_made_up() {
+        let at = |second: i64| Timestamp::from_ms(1_790_000_000_000 + second * 1_000);
+        let after = |source, created, of| delivered_after((source, at(10)), Some(at(created)), of);
+        let pushed = (Outcome::Ignored, Event::BranchPushed);
+        assert_eq!(after(Source::Hook, 7, pushed), Some(Duration::from_secs(3)));
+        assert_eq!(after(Source::Hook, 10, pushed), Some(Duration::ZERO));
+        assert_eq!(after(Source::Hook, 11, pushed), None, "its clock is ahead");
+        assert_eq!(delivered_after((Source::Hook, at(10)), None, pushed), None);
+        for source in [Source::CatchUp, Source::Replay] {
+            assert_eq!(after(source, 7, pushed), None);
+        }
+        assert_eq!(after(Source::Hook, 7, (Outcome::Ignored, Event::TestDelivery)), None);
+        assert_eq!(after(Source::Hook, 7, (Outcome::Quarantined, Event::Unknown)), None);
+    }
 
     #[test]
     fn a_key_needs_subscription_and_notification() {

@@ -29,6 +29,7 @@ use crate::clock::Clock;
 use crate::deps::Deps;
 use crate::domain::check::Check;
 use crate::domain::decision::{Decision, Outcome, Source};
+use crate::domain::delivery::delivered_after;
 use crate::domain::event::{Event, Repository};
 use crate::domain::fact::Fact;
 use crate::domain::id::DeliveryId;
@@ -253,7 +254,7 @@ impl Decider {
             match self.deliveries.commit_decision(commit).await? {
                 Commit::Committed => {
                     self.changes.delivery(delivery.lease.id, about);
-                    self.log(delivery, &decision);
+                    self.log(delivery, delivered.created_at, &decision);
                     return Ok(Attempt::Decided);
                 }
                 Commit::Conflict => {}
@@ -266,13 +267,17 @@ impl Decider {
     }
 
     /// Logs and counts a decision, and notifies watchers and the stages that it left work for.
-    fn log(&self, delivery: &LeasedDelivery, decision: &Decision) {
+    fn log(&self, delivery: &LeasedDelivery, created_at: Option<Timestamp>, decision: &Decision) {
         let Decision { outcome, event, reason, planned, ended, .. } = decision;
         let Decision { shown_again, polled, without_run, .. } = decision;
         metrics::counter!("azdo_gateway_decisions_total", "outcome" => outcome.as_str())
             .increment(1);
         let now = self.clock.now();
         self.series.took("decided", "", now.since(delivery.received_at), now);
+        let of = (delivery.source, delivery.received_at);
+        if let Some(span) = delivered_after(of, created_at, (*outcome, *event)) {
+            self.series.took("delivered", "", span, now);
+        }
         tracing::info!(
             delivery = delivery.lease.id.0,
             organization = delivery.organization,

@@ -18,6 +18,8 @@ pub struct Backlog {
     pub unposted: u64,
     /// When the oldest undecided delivery was received.
     pub oldest_undecided: Option<Timestamp>,
+    /// When the oldest of the runs was planned that wait for their CI.
+    pub oldest_planned: Option<Timestamp>,
 }
 
 /// Whether deliveries can be stored.

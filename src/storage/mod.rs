@@ -41,7 +41,7 @@ pub use links::{
     Link, LinkChange, LinkTo, Links, Login, Refresh, RefreshCommit, Refreshed, Ticket,
 };
 pub use monitoring::{
-    MinuteRow, Monitoring, PROBLEM_SHOWN_FOR, ProblemKey, ProblemRow, SeenProblems,
+    HourRow, MinuteRow, Monitoring, PROBLEM_SHOWN_FOR, ProblemKey, ProblemRow, SeenProblems,
 };
 pub use options::{Engine, Migrate, Options, PostgresOptions, TlsMode};
 pub use page::{Between, Page, Paged};

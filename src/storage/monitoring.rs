@@ -44,6 +44,17 @@ pub struct MinuteRow {
     pub value: i64,
 }
 
+/// The values of a series in an hour, of all minutes and processes together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HourRow {
+    /// When the hour began.
+    pub at: Timestamp,
+    pub series: String,
+    pub sum: i64,
+    /// How many values were added up.
+    pub values: i64,
+}
+
 /// See the module.
 #[async_trait]
 pub trait Monitoring: Debug + Send + Sync {
@@ -67,4 +78,12 @@ pub trait Monitoring: Debug + Send + Sync {
     /// has counted in that minute.
     async fn minutes(&self, series: Vec<String>, since: Timestamp)
     -> Result<Vec<MinuteRow>, Error>;
+
+    /// The values of some series in the hours that begin at these times, by series and hour;
+    /// nothing of an hour without a value.
+    async fn hours(
+        &self,
+        series: Vec<String>,
+        begins: Vec<Timestamp>,
+    ) -> Result<Vec<HourRow>, Error>;
 }

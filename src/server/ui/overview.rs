@@ -10,6 +10,7 @@ use super::plots::{Plot, last_hour};
 use super::runs;
 use super::setup::{self, Progress};
 use super::visit::{Visit, part};
+use crate::domain::time::Timestamp;
 use crate::health::ProblemKind;
 use crate::server::html::{Frame, Twins};
 use crate::server::problem::Problem;
@@ -158,7 +159,7 @@ fn known(visit: &Visit, row: ProblemRow) -> KnownProblem {
 
 async fn queues(visit: &Visit) -> Result<Vec<Queue>, Problem> {
     let backlog = visit.state.counts.get().await?;
-    let oldest = backlog.oldest_undecided.map(|at| Cell::from(visit.moment(at)));
+    let oldest = |at: Option<Timestamp>| at.map(|at| Cell::from(visit.moment(at)));
     let queue = |words, count, path: &str, filter| Queue {
         words,
         count,
@@ -167,10 +168,13 @@ async fn queues(visit: &Visit) -> Result<Vec<Queue>, Problem> {
     };
     Ok(vec![
         Queue {
-            oldest,
+            oldest: oldest(backlog.oldest_undecided),
             ..queue("Undecided", backlog.undecided, "/deliveries", ("outcome", "pending"))
         },
-        queue("Wait for their CI", backlog.planned, "/runs", ("state", "planned")),
+        Queue {
+            oldest: oldest(backlog.oldest_planned),
+            ..queue("Wait for their CI", backlog.planned, "/runs", ("state", "planned"))
+        },
         queue("At their CI", backlog.at_ci, "/runs", ("state", "running")),
         queue("Not posted yet", backlog.unposted, "/statuses", ("outcome", "queued")),
     ])

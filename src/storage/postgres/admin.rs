@@ -11,6 +11,7 @@ use super::Postgres;
 use super::engine::db::Db;
 use super::engine::failure::Failure;
 use super::engine::rows::{count, time_maybe};
+use super::runs::list::TIMES;
 use crate::domain::time::Timestamp;
 use crate::storage::{Admin, Availability, Backlog, Error};
 
@@ -62,12 +63,17 @@ impl Admin for Postgres {
 }
 
 async fn backlog(db: &Db) -> Result<Backlog, Failure> {
-    let sql = "SELECT (SELECT count(*) FROM inbox),
+    let planned_at = TIMES.at;
+    let sql = format!(
+        "SELECT (SELECT count(*) FROM inbox),
         (SELECT count(*) FROM run WHERE due_at IS NOT NULL),
         (SELECT count(*) FROM run WHERE overdue_at IS NOT NULL AND due_at IS NULL),
         (SELECT count(*) FROM slot WHERE due_at IS NOT NULL),
-        (SELECT received_at FROM delivery WHERE id = (SELECT min(delivery) FROM inbox))";
-    let row = db.row(sql, &[]).await?;
+        (SELECT received_at FROM delivery WHERE id = (SELECT min(delivery) FROM inbox)),
+        (SELECT {planned_at} FROM run
+            WHERE number = (SELECT min(number) FROM run WHERE due_at IS NOT NULL))"
+    );
+    let row = db.row(&sql, &[]).await?;
     let row = row.ok_or_else(|| Failure::Value("the server counts nothing".into()))?;
     Ok(Backlog {
         undecided: count(&row, 0)?,
@@ -75,5 +81,6 @@ async fn backlog(db: &Db) -> Result<Backlog, Failure> {
         at_ci: count(&row, 2)?,
         unposted: count(&row, 3)?,
         oldest_undecided: time_maybe(&row, 4)?,
+        oldest_planned: time_maybe(&row, 5)?,
     })
 }

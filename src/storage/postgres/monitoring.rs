@@ -7,7 +7,7 @@ use super::engine::db::{Db, params, text};
 use super::engine::failure::Failure;
 use super::engine::rows::{get, time};
 use crate::domain::time::Timestamp;
-use crate::storage::{Error, MinuteRow, Monitoring, ProblemKey, ProblemRow, SeenProblems};
+use crate::storage::{Error, HourRow, MinuteRow, Monitoring, ProblemKey, ProblemRow, SeenProblems};
 
 #[async_trait]
 impl Monitoring for Postgres {
@@ -38,6 +38,15 @@ impl Monitoring for Postgres {
     ) -> Result<Vec<MinuteRow>, Error> {
         let of = (series, since);
         self.pool.read(of, |db, of| async move { minutes(&db, &of.0, of.1).await }).await
+    }
+
+    async fn hours(
+        &self,
+        series: Vec<String>,
+        begins: Vec<Timestamp>,
+    ) -> Result<Vec<HourRow>, Error> {
+        let of = (series, begins);
+        self.pool.read(of, |db, of| async move { hours(&db, &of.0, &of.1).await }).await
     }
 }
 
@@ -107,5 +116,20 @@ async fn minutes(db: &Db, series: &[String], since: Timestamp) -> Result<Vec<Min
     let series: Vec<_> = series.iter().map(|one| text(one)).collect();
     let rows = db.rows(sql, params![series, since.micros()]).await?;
     let row = |row| Ok(MinuteRow { series: get(row, 0)?, at: time(row, 1)?, value: get(row, 2)? });
+    rows.iter().map(row).collect()
+}
+
+async fn hours(db: &Db, series: &[String], begins: &[Timestamp]) -> Result<Vec<HourRow>, Failure> {
+    let sql = "SELECT series, hour, sum(value)::bigint, count(*)
+        FROM unnest($1) AS hour CROSS JOIN unnest($2) AS name
+        JOIN minute ON series = name AND at >= hour AND at < hour + 3600000000
+        GROUP BY series, hour ORDER BY series, hour";
+    let begins: Vec<i64> = begins.iter().map(|at| at.micros()).collect();
+    let series: Vec<_> = series.iter().map(|one| text(one)).collect();
+    let rows = db.rows(sql, params![begins, series]).await?;
+    let row = |row| {
+        let (sum, values) = (get(row, 2)?, get(row, 3)?);
+        Ok(HourRow { series: get(row, 0)?, at: time(row, 1)?, sum, values })
+    };
     rows.iter().map(row).collect()
 }

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::Sqlite;
 use super::engine::file_lock;
+use super::engine::rows::parsed;
 use crate::domain::time::Timestamp;
 use crate::storage::{Admin, Availability, Backlog, Error};
 
@@ -77,17 +78,28 @@ fn backlog(db: &Connection) -> rusqlite::Result<Backlog> {
         let count: i64 = db.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
         Ok(count.unsigned_abs())
     };
-    let oldest: Option<i64> = db
+    let received: Option<i64> = db
         .prepare_cached(
             "SELECT received_at FROM delivery WHERE id = (SELECT min(delivery) FROM inbox)",
         )?
         .query_row([], |row| row.get(0))
+        .optional()?;
+    let planned = db
+        .prepare_cached(
+            "SELECT json_extract(body, '$.created_at') FROM run
+             WHERE number = (SELECT min(number) FROM run WHERE due_at IS NOT NULL)",
+        )?
+        .query_row([], |row| {
+            let at: String = row.get(0)?;
+            parsed(0, &at, Timestamp::parse(&at))
+        })
         .optional()?;
     Ok(Backlog {
         undecided: count("SELECT count(*) FROM inbox")?,
         planned: count("SELECT count(*) FROM run WHERE due_at IS NOT NULL")?,
         at_ci: count("SELECT count(*) FROM run WHERE overdue_at IS NOT NULL AND due_at IS NULL")?,
         unposted: count("SELECT count(*) FROM slot WHERE due_at IS NOT NULL")?,
-        oldest_undecided: oldest.map(Timestamp::from_micros),
+        oldest_undecided: received.map(Timestamp::from_micros),
+        oldest_planned: planned,
     })
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use super::Sqlite;
 use super::engine::rows::{time, to_json};
 use crate::domain::time::Timestamp;
-use crate::storage::{Error, MinuteRow, Monitoring, ProblemRow, SeenProblems};
+use crate::storage::{Error, HourRow, MinuteRow, Monitoring, ProblemRow, SeenProblems};
 
 #[async_trait]
 impl Monitoring for Sqlite {
@@ -34,6 +34,14 @@ impl Monitoring for Sqlite {
         since: Timestamp,
     ) -> Result<Vec<MinuteRow>, Error> {
         self.readers.read(move |db| minutes(db, &series, since)).await
+    }
+
+    async fn hours(
+        &self,
+        series: Vec<String>,
+        begins: Vec<Timestamp>,
+    ) -> Result<Vec<HourRow>, Error> {
+        self.readers.read(move |db| hours(db, &series, &begins)).await
     }
 }
 
@@ -106,6 +114,25 @@ fn minutes(
     )?
     .query_map(params![to_json(&series)?, since.micros()], |row| {
         Ok(MinuteRow { series: row.get(0)?, at: time(row, 1)?, value: row.get(2)? })
+    })?
+    .collect()
+}
+
+fn hours(
+    db: &Connection,
+    series: &[String],
+    begins: &[Timestamp],
+) -> rusqlite::Result<Vec<HourRow>> {
+    let begins: Vec<i64> = begins.iter().map(|at| at.micros()).collect();
+    db.prepare_cached(
+        "SELECT series, hour.value, sum(minute.value), count(*)
+         FROM json_each(?1) AS name CROSS JOIN json_each(?2) AS hour CROSS JOIN minute
+         WHERE series = name.value AND at >= hour.value AND at < hour.value + 3600000000
+         GROUP BY series, hour.value ORDER BY series, hour.value",
+    )?
+    .query_map([to_json(&series)?, to_json(&begins)?], |row| {
+        let (sum, values) = (row.get(2)?, row.get(3)?);
+        Ok(HourRow { series: row.get(0)?, at: time(row, 1)?, sum, values })
     })?
     .collect()
 }

@@ -213,7 +213,11 @@ async fn rows_are_found_by_their_time_from_one_moment_on_and_before_another() {
 async fn the_backlog_counts_unfinished_rows_of_each_stage() {
     for bench in Bench::all().await {
         assert_eq!(bench.store.backlog().await.unwrap(), Backlog::default());
-        let runs = [make::run(1, "a", 'a'), make::run(2, "b", 'a'), make::run(3, "c", 'a')];
+        let planned = |number: u128, check: &str, second| {
+            let created_at = at(second);
+            Run { created_at, ..make::run(number, check, 'a') }
+        };
+        let runs = [planned(1, "a", 5), planned(2, "b", 6), planned(3, "c", 7)];
         let runs = bench.plan(1, &runs).await;
         assert_eq!(bench.change(make::moved(&runs[0], State::Running, 1)).await, Commit::Committed);
         assert_eq!(bench.change(make::moved(&runs[1], State::Failed, 1)).await, Commit::Committed);
@@ -227,6 +231,7 @@ async fn the_backlog_counts_unfinished_rows_of_each_stage() {
             at_ci: 1,
             unposted: 3,
             oldest_undecided: Some(at(4)),
+            oldest_planned: Some(at(7)),
         };
         assert_eq!(bench.store.backlog().await.unwrap(), expected);
         // A leased delivery is not decided yet.

@@ -244,6 +244,7 @@ impl Model {
         let mut undecided = self.deliveries.values().filter(|row| row.work.is_some());
         let runs = || self.runs.values();
         Backlog {
+            oldest_planned: runs().find(|row| row.due_at.is_some()).map(|row| row.run.created_at),
             oldest_undecided: undecided.clone().next().map(|row| row.received_at),
             undecided: count(undecided.by_ref().count()),
             planned: count(runs().filter(|row| row.due_at.is_some()).count()),

@@ -1,6 +1,6 @@
 //! Which problems there are in all processes and since when, and how much happened in each minute.
 
-use azdo_gateway::storage::{MinuteRow, ProblemKey, ProblemRow, SeenProblems};
+use azdo_gateway::storage::{HourRow, MinuteRow, ProblemKey, ProblemRow, SeenProblems};
 
 use super::{Bench, at};
 
@@ -67,5 +67,40 @@ async fn minutes_are_kept_for_each_process_until_they_are_old() {
         assert_eq!(list(2).await, of_second);
         add("a", vec![row("runs", 3, 1)], 2).await;
         assert_eq!(list(0).await, [&of_second[..], &[row("runs", 3, 1)]].concat());
+    }
+}
+
+#[tokio::test]
+async fn hours_add_up_the_minutes_of_all_processes() {
+    for bench in Bench::all().await {
+        let row = |series: &str, minute: i64, value| MinuteRow {
+            at: at(60 * minute),
+            series: series.into(),
+            value,
+        };
+        let add = async |process: &str, rows: Vec<MinuteRow>| {
+            bench.store.add_minutes(process.into(), rows, at(0)).await.unwrap();
+        };
+        let minutes = [(59, 1_000), (60, 5), (119, 6), (120, 2_000), (240, 8)];
+        add("a", minutes.map(|(minute, value)| row("runs", minute, value)).to_vec()).await;
+        add("b", vec![row("runs", 60, 7), row("shown.p50", 61, 300), row("other", 61, 1)]).await;
+        let hour = |series: &str, minute: i64, sum, values| HourRow {
+            at: at(60 * minute),
+            series: series.into(),
+            sum,
+            values,
+        };
+        let wanted = || vec!["shown.p50".to_owned(), "runs".to_owned(), "none".to_owned()];
+        let hours = async |begins: &[i64]| {
+            let begins = begins.iter().map(|minute| at(60 * minute)).collect();
+            bench.store.hours(wanted(), begins).await.unwrap()
+        };
+        assert_eq!(
+            hours(&[240, 60, 300]).await,
+            [hour("runs", 60, 18, 3), hour("runs", 240, 8, 1), hour("shown.p50", 60, 300, 1)]
+        );
+        // Hours begin at any minute.
+        assert_eq!(hours(&[59]).await[0], hour("runs", 59, 1_012, 3));
+        assert!(hours(&[]).await.is_empty());
     }
 }

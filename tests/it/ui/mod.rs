@@ -4,6 +4,7 @@ mod about;
 mod actions;
 mod developers;
 mod entra;
+mod figures;
 mod hostile;
 mod live;
 mod pages;
