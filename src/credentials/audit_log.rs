@@ -1,5 +1,5 @@
 //! Writes the audit log of one organization: who used which credential for what, and how it ended.
-//! A metric counts the entries.
+//! A metric counts the entries, and series those of tokens.
 
 use std::sync::Arc;
 
@@ -8,7 +8,9 @@ use tokio_util::task::TaskTracker;
 use super::source::Purpose;
 use crate::ado::{self, Receipt, Scope, Usage};
 use crate::clock::Clock;
+use crate::deps::Deps;
 use crate::domain::audit::{Action, Entry, Outcome};
+use crate::series::Series;
 use crate::storage::Audit;
 
 /// See the module.
@@ -16,15 +18,21 @@ use crate::storage::Audit;
 pub struct AuditLog {
     pub(super) organization: String,
     store: Arc<dyn Audit>,
+    series: Arc<Series>,
     clock: Clock,
     writes: TaskTracker,
 }
 
 impl AuditLog {
-    /// Writes to `store`.
-    pub fn new(organization: &str, store: Arc<dyn Audit>, clock: Clock) -> Self {
-        let organization = organization.to_owned();
-        Self { organization, store, clock, writes: TaskTracker::new() }
+    /// Writes to the store of `deps`.
+    pub fn new(organization: &str, deps: &Deps) -> Self {
+        Self {
+            organization: organization.to_owned(),
+            store: Arc::clone(&deps.store) as Arc<dyn Audit>,
+            series: Arc::clone(&deps.series),
+            clock: deps.clock.clone(),
+            writes: TaskTracker::new(),
+        }
     }
 
     /// A new entry, dated now. Its other fields are empty.
@@ -65,6 +73,13 @@ impl AuditLog {
     /// Stores entries. Those that the store does not take go to the log of the process.
     pub async fn record(&self, entries: Vec<Entry>) {
         entries.iter().for_each(count);
+        for entry in entries.iter().filter(|entry| entry.outcome == Outcome::Done) {
+            match entry.action {
+                Action::Mint => self.series.count("minted", &self.organization, entry.at),
+                Action::Revoke => self.series.count("revoked", &self.organization, entry.at),
+                _ => {}
+            }
+        }
         let copies = entries.clone();
         if let Err(error) = self.store.record(entries).await {
             for entry in copies {

@@ -12,7 +12,6 @@ use super::service_user::{LinkableOrganization, Linking, Session};
 use super::source::Source;
 use crate::ado::{self, Client};
 use crate::deps::Deps;
-use crate::storage::Audit;
 
 /// How one organization is called, and as whom.
 #[derive(Clone, Debug)]
@@ -66,8 +65,7 @@ fn source(
     linkable: &mut Vec<LinkableOrganization>,
 ) -> Result<Arc<dyn Source>, String> {
     let organization = &client.options().name;
-    let store = Arc::clone(&deps.store) as Arc<dyn Audit>;
-    let audit_log = AuditLog::new(organization, store, deps.clock.clone());
+    let audit_log = AuditLog::new(organization, deps);
     Ok(match options {
         Options::ServiceUser(user) => {
             let authentication = ClientAuthentication::Secrets(user.client_secrets.clone());

@@ -21,7 +21,7 @@ use crate::pipeline::observe::Observe;
 use crate::reconcile::organization::OrganizationReconcilers;
 use crate::reconcile::pass::Stop;
 use crate::reconcile::subscriptions::Preview;
-use crate::storage::{Audit, Changed, Error};
+use crate::storage::{Changed, Error};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -65,8 +65,7 @@ pub(super) async fn record(
     action: Action,
     (run, detail): (Option<RunId>, String),
 ) {
-    let store = Arc::clone(&deps.store) as Arc<dyn Audit>;
-    let audit_log = AuditLog::new(organization, store, deps.clock.clone());
+    let audit_log = AuditLog::new(organization, deps);
     let entry = audit_log.entry(action, Outcome::Done).by(actor.clone());
     audit_log.record(vec![Entry { run, detail, ..entry }]).await;
 }

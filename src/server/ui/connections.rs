@@ -1,5 +1,7 @@
 //! Connections: who the gateway is at each organization.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use askama::Template;
 
@@ -8,8 +10,15 @@ use super::cell::{Cell, Facts, Row, Table};
 use super::visit::{Visit, part, path_segment};
 use crate::credentials::LinkedUser;
 use crate::domain::ending::sign_in_ends;
+use crate::domain::subscription::HookName;
+use crate::series::minute;
 use crate::server::html::{Frame, Twins};
 use crate::server::problem::Problem;
+use crate::storage::{Page, SubscriptionFilter, SubscriptionRow};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+/// Subscriptions that are read at once.
+const SUBSCRIPTIONS_MAX: usize = 500;
 
 #[derive(Template)]
 #[template(path = "connections.html")]
@@ -73,10 +82,16 @@ async fn connection(visit: &Visit, name: &str) -> Result<Connection, Problem> {
     });
     let unlink = (may_link && linked.is_some())
         .then(|| visit.href(&format!("/organizations/{}/unlink", path_segment(name))));
-    let endings = match &linked {
+    let mut endings = match &linked {
         Some(linked) => endings(visit, name, linked),
         None => Vec::new(),
     };
+    endings.extend(previous_key(visit, name).await?);
+    let mut facts = linked.map_or(Vec::new(), |linked| facts(visit, &linked));
+    if is_linkable {
+        let tokens = tokens(visit, name).await?;
+        facts.push(("Tokens in the last hour", Cell::optional(tokens.as_ref())));
+    }
     Ok(Connection {
         unlink,
         endings: Table {
@@ -87,7 +102,7 @@ async fn connection(visit: &Visit, name: &str) -> Result<Connection, Problem> {
         organization: name.to_owned(),
         badge,
         kind: identities.by_organization.get(name).map_or("", |identity| identity.kind),
-        facts: linked.map_or(Facts::new(Vec::new()), |linked| facts(visit, &linked)),
+        facts: Facts::new(facts),
         problems: raised.into_iter().map(|it| it.reason).collect(),
         link,
     })
@@ -119,9 +134,63 @@ fn endings(visit: &Visit, name: &str, linked: &LinkedUser) -> Vec<Row> {
     all.into_iter().enumerate().map(row).collect()
 }
 
-fn facts(visit: &Visit, linked: &LinkedUser) -> Facts {
+/// What depends on a root key that is not the current one, or that nothing does.
+async fn previous_key(visit: &Visit, name: &str) -> Result<Option<Row>, Problem> {
+    let keys = &visit.state.deps.keys;
+    let count = hooks_of_other_keys(visit, name).await?;
+    let uses = match count {
+        0 if keys.previous.is_none() => return Ok(None),
+        0 => "no hook uses it".to_owned(),
+        1 => "one hook uses it".to_owned(),
+        count => format!("{count} hooks use it"),
+    };
+    let (then, remedy) = match (count, &keys.previous) {
+        (0, _) => ("", "take it out once the runs have ended that were started with it"),
+        (_, Some(_)) => ("without it their deliveries are refused", "wait until the plan is empty"),
+        (_, None) => ("it is not configured: their deliveries are refused", "apply a plan"),
+    };
+    let cells = [Cell::text("Previous root key"), Cell::text(uses)];
+    let cells = cells.into_iter().chain([Cell::text(then), Cell::text(remedy)]).collect();
+    Ok(Some(Row { id: format!("ending-{name}-key"), cells }))
+}
+
+/// Hooks at Azure DevOps, as last seen, whose secret comes from another root key than the current
+/// one: their names tell.
+async fn hooks_of_other_keys(visit: &Visit, name: &str) -> Result<usize, Problem> {
+    let filter = SubscriptionFilter { organization: Some(name.to_owned()) };
+    let is_of_other_key = |row: &SubscriptionRow| {
+        HookName::parse(&row.hook).is_some_and(|hook| {
+            let untagged = HookName::untagged(&hook.hook_scope, hook.generation);
+            hook.tag != visit.state.deps.keys.hook_tag(name, &untagged)
+        })
+    };
+    let mut page = Page { limit: SUBSCRIPTIONS_MAX, before: None };
+    let mut count = 0;
+    loop {
+        let found = visit.state.deps.store.subscriptions(filter.clone(), page).await?;
+        count += found.items.iter().filter(|row| is_of_other_key(row)).count();
+        page.before = found.next;
+        if found.next.is_none() {
+            return Ok(count);
+        }
+    }
+}
+
+/// How many tokens were minted and revoked. A process stores a minute when it is over.
+async fn tokens(visit: &Visit, name: &str) -> Result<Option<String>, Problem> {
+    let [minted, revoked] = ["minted", "revoked"].map(|series| format!("{series}/{name}"));
+    let hour = minute(visit.now).minus(HOUR);
+    let rows = visit.state.deps.store.hours(vec![minted.clone(), revoked.clone()], vec![hour]);
+    let rows = rows.await?;
+    let sum =
+        |series: &str| rows.iter().filter(|row| row.series == series).map(|row| row.sum).sum();
+    let (minted, revoked): (i64, i64) = (sum(&minted), sum(&revoked));
+    Ok((!rows.is_empty()).then(|| format!("{minted} minted, {revoked} revoked")))
+}
+
+fn facts(visit: &Visit, linked: &LinkedUser) -> Vec<(&'static str, Cell)> {
     let moment = |at| Cell::from(visit.moment(at).full());
-    Facts::new(vec![
+    vec![
         ("Service user", Cell::text(&linked.user_name)),
         ("E-mail", Cell::optional(linked.email.as_ref())),
         ("Linked", moment(linked.linked_at)),
@@ -130,5 +199,5 @@ fn facts(visit: &Visit, linked: &LinkedUser) -> Facts {
         ("Token renewed", moment(linked.refreshed_at)),
         ("Tenant", Cell::Code(linked.tenant_id.clone())),
         ("Problem", Cell::optional(linked.problem.as_ref())),
-    ])
+    ]
 }

@@ -4,7 +4,6 @@
 //! the role viewer or operator.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{self, Data, Payload, Query, ServiceConfig};
@@ -23,7 +22,6 @@ use crate::server::json_body::JsonBodies;
 use crate::server::problem::Problem;
 use crate::server::same_origin;
 use crate::server::session::admits;
-use crate::storage::Audit;
 
 /// The largest form. A token is short.
 const FORM_BYTES_MAX: usize = 16 * 1024;
@@ -31,9 +29,7 @@ const FORM_BYTES_MAX: usize = 16 * 1024;
 pub(super) fn routes(deps: &Deps) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
     let tries = Data::new(Tries::default());
     // Signing in belongs to no organization.
-    let audit_log =
-        AuditLog::new("", Arc::clone(&deps.store) as Arc<dyn Audit>, deps.clock.clone());
-    let audit_log = Data::new(audit_log);
+    let audit_log = Data::new(AuditLog::new("", deps));
     move |config| {
         config
             .app_data(tries.clone())

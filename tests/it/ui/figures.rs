@@ -1,4 +1,4 @@
-//! Times and numbers of the overview: of the last hour, and what is usual.
+//! Times and numbers of the overview and of connections: of the last hour, and what is usual.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use azdo_gateway::storage::{Admin, MinuteRow, Monitoring};
 use serde_json::Value;
 
 use super::{page, signed_in};
-use crate::harness::{Env, Gateway, Settings, VIEWER, WAIT_MAX, check};
+use crate::harness::{Env, Gateway, ROOT_KEY, Settings, VIEWER, WAIT_MAX, check};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -101,5 +101,67 @@ async fn the_overview_says_since_when_the_oldest_run_waits_and_what_is_usual() {
     ] {
         assert!(shown.contains(text), "{text}: {shown}");
     }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_say_how_many_tokens_there_were_and_which_hooks_use_the_previous_key() {
+    let env = Env::new(4210);
+    let mut database = PathBuf::new();
+    let managed = |settings: &mut Settings| {
+        settings.credential = env.service_user("");
+        settings.organization = "reconcile = \"1d\"\ncatch_up = \"off\"".to_owned();
+        database = settings.folder.join(&settings.database);
+    };
+    let gateway = Gateway::without_hooks(&env, managed).await;
+    env.link(&gateway.url).await;
+    gateway.api.until("/v1/subscriptions", |list| count(list) == 4).await;
+    let browser = signed_in(&gateway, VIEWER).await;
+    let shown = page(&browser, &gateway, "/ui/connections").await;
+    for unknown in ["Tokens in the last hour", "Previous root key"] {
+        assert!(!shown.text.contains(unknown), "{}", shown.text);
+    }
+    gateway.stop().await;
+    let series = ["minted/fabrikam", "revoked/fabrikam"];
+    let more = vec![row(series[0], 0, 412), row(series[1], 0, 411), row(series[0], 1, 7)];
+    let counted = stored(&database, &series, more).await;
+    for name in series {
+        assert!(counted.iter().any(|row| row.series == name && row.value > 0), "{counted:?}");
+    }
+    // Nobody makes new hooks.
+    let gateway = Gateway::without_hooks(&env, |settings| {
+        settings.credential = env.service_user("");
+        rotated(settings);
+    })
+    .await;
+    let browser = signed_in(&gateway, VIEWER).await;
+    let shown = page(&browser, &gateway, "/ui/connections").await;
+    assert!(shown.text.contains("4 hooks use it"), "{}", shown.text);
+    assert!(shown.text.contains("Tokens in the last hour"), "{}", shown.text);
+    let minted = shown.text.split_once(" minted, ").expect("it is shown").0;
+    let minted = minted.rsplit(|letter: char| !letter.is_ascii_digit()).next();
+    let minted: i64 = minted.and_then(|digits| digits.parse().ok()).expect("a number is shown");
+    // The minutes of the first gateway count once they are over.
+    let first = counted.iter().filter(|row| row.series == series[0]).map(|row| row.value);
+    assert!((412..=412 + first.sum::<i64>()).contains(&minted), "{minted}");
+    gateway.stop().await;
+}
+
+/// The usual key is the previous one.
+fn rotated(settings: &mut Settings) {
+    settings.secrets = r#"previous_root_key = { env = "PREVIOUS_ROOT_KEY" }"#.into();
+    settings.environment.insert("PREVIOUS_ROOT_KEY".into(), ROOT_KEY.into());
+    let new = "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
+    settings.environment.insert("ROOT_KEY".into(), new.into());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_say_when_no_hook_holds_the_previous_key() {
+    let env = Env::new(4211);
+    let gateway = Gateway::without_hooks(&env, rotated).await;
+    let browser = signed_in(&gateway, VIEWER).await;
+    let shown = page(&browser, &gateway, "/ui/connections").await;
+    assert!(shown.text.contains("no hook uses it"), "{}", shown.text);
+    assert!(!shown.text.contains("Tokens in the last hour"), "{}", shown.text);
     gateway.stop().await;
 }
