@@ -1,7 +1,8 @@
 //! Connection data, permission evaluation and granting of permissions (docs/azure-devops.md §7).
 //!
-//! Permissions of the gateway are evaluated without the implicit rights of administrators, so that
-//! the answer shows what was granted to this identity itself.
+//! An administrator of Azure DevOps may do everything without being granted it. Permissions of the
+//! gateway's identity are evaluated without these rights: what is missing is then reported even
+//! while the identity is an administrator.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -117,7 +117,8 @@ fn without_key(text: &str, key: &str) -> String {
     others.map(|line| format!("{line}\n")).collect()
 }
 
-/// Without a key of the credential, and of what comes after it.
+/// The text without the lines of a key, in the table of the credential and in all tables below it.
+/// The same key above it stays.
 fn without_credential_key(text: &str, key: &str) -> String {
     let header = "[organization.credential]\n";
     let (before, after) = text.split_once(header).unwrap();
