@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use askama::Template;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use url::Url;
 
 use super::visit::Visit;
@@ -123,18 +124,18 @@ async fn look_up(visit: &Visit, meaning: Meaning) -> Result<Vec<Hit>, Problem> {
         Meaning::Run(id) => {
             let Some(run) = store.run(id).await? else { return Ok(Vec::new()) };
             let hit = Hit { href: visit.href(&format!("/runs/{id}")), words: format!("Run {id}") };
-            let may = may_see(visit, &run.organization, &run.repository).await;
+            let may = may_see(visit, &run.organization, &run.repository).await?;
             Ok(may.then_some(hit).into_iter().collect())
         }
         Meaning::PullRequest(id) => {
             let found = store.pull_requests_numbered(id).await?;
-            Ok(named(visit, found, &Subject::PullRequest(id), &format!("!{id}")).await)
+            named(visit, found, &Subject::PullRequest(id), &format!("!{id}")).await
         }
         Meaning::Refs(names) => {
             let mut hits = Vec::new();
             for name in &names {
                 let found = store.refs_named(name).await?;
-                hits.extend(named(visit, found, &Subject::Ref(name.clone()), name).await);
+                hits.extend(named(visit, found, &Subject::Ref(name.clone()), name).await?);
             }
             Ok(hits)
         }
@@ -153,10 +154,37 @@ fn at(visit: &Visit, address: Address) -> Option<Hit> {
 
 /// Of so many things Azure DevOps is asked whether a developer may see them.
 const ASKED_MAX: usize = 10;
+/// Of so many at the same time.
+const ASKED_AT_ONCE: usize = 4;
 
 /// Whether the page of something of this repository would show it.
-async fn may_see(visit: &Visit, organization: &str, repository: &Repository) -> bool {
-    visit.may_read(organization, repository.project_key(), &repository.id).await.is_ok()
+async fn may_see(
+    visit: &Visit,
+    organization: &str,
+    repository: &Repository,
+) -> Result<bool, Problem> {
+    match visit.may_read(organization, repository.project_key(), &repository.id).await {
+        Ok(()) => Ok(true),
+        Err(problem) if problem.is_missing() => Ok(false),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Those of the first ones that may be seen, each with the organization and repository that it is
+/// of.
+async fn visible<T>(
+    visit: &Visit,
+    found: Vec<T>,
+    of: fn(&T) -> (&str, &Repository),
+) -> Result<Vec<T>, Problem> {
+    let limit = if visit.sees_all() { usize::MAX } else { ASKED_MAX };
+    let asked = found.into_iter().take(limit).map(async |one| {
+        let (organization, repository) = of(&one);
+        let may = may_see(visit, organization, repository).await?;
+        Ok::<_, Problem>(may.then_some(one))
+    });
+    let asked: Vec<Option<T>> = stream::iter(asked).buffered(ASKED_AT_ONCE).try_collect().await?;
+    Ok(asked.into_iter().flatten().collect())
 }
 
 async fn named<T>(
@@ -164,15 +192,10 @@ async fn named<T>(
     found: Vec<Named<T>>,
     subject: &Subject,
     called: &str,
-) -> Vec<Hit> {
-    let mut hits = Vec::new();
-    let limit = if visit.sees_all() { usize::MAX } else { ASKED_MAX };
-    for Named { organization, repository, .. } in found.into_iter().take(limit) {
-        if may_see(visit, &organization, &repository).await {
-            hits.push(hit(visit, &organization, &repository, subject, called));
-        }
-    }
-    hits
+) -> Result<Vec<Hit>, Problem> {
+    let found = visible(visit, found, |one| (&one.organization, &one.repository)).await?;
+    let hit = |one: &Named<T>| hit(visit, &one.organization, &one.repository, subject, called);
+    Ok(found.iter().map(hit).collect())
 }
 
 fn hit(
@@ -197,11 +220,12 @@ async fn commits(visit: &Visit, beginning: &str) -> Result<Vec<Hit>, Problem> {
     let mut found: BTreeMap<(String, String, String), Run> = BTreeMap::new();
     for run in store.runs_of_commits(indexed).await? {
         let of = (run.organization.clone(), run.repository.id.clone(), run.commit.clone());
-        let is_new = run.commit.starts_with(beginning) && !found.contains_key(&of);
-        if is_new && may_see(visit, &run.organization, &run.repository).await {
-            found.insert(of, run);
+        if run.commit.starts_with(beginning) {
+            found.entry(of).or_insert(run);
         }
     }
+    let found = found.into_values().collect();
+    let found = visible(visit, found, |run: &Run| (&run.organization, &run.repository)).await?;
     let hit = |run: &Run| {
         let subject = Subject::Commit(run.commit.clone());
         let words = format!("commit {}", short(&run.commit));
@@ -209,7 +233,7 @@ async fn commits(visit: &Visit, beginning: &str) -> Result<Vec<Hit>, Problem> {
     };
     // Deliveries are for viewers.
     if !found.is_empty() || beginning.len() < COMMIT_CHARS || !visit.sees_all() {
-        return Ok(found.values().map(hit).collect());
+        return Ok(found.iter().map(hit).collect());
     }
     let mut hits = Vec::new();
     for organization in visit.state.organizations.names() {

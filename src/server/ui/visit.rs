@@ -216,7 +216,9 @@ impl Visit {
         let has = self.state.rights.has(person, right, repository, self.now).await;
         let has = has.map_err(|error| {
             tracing::warn!("what {} may see is not known: {error}", actor.name);
-            Problem::busy("Azure DevOps does not say now what you may see: try again in a moment")
+            Problem::busy(&format!(
+                "Azure DevOps could not be asked what you may see: {error}. Try again in a moment"
+            ))
         })?;
         // The page of a developer says the same wherever something is missing.
         if has { Ok(()) } else { Err(self.missing("repository", repository.2)) }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use fakes::ado::Permission;
+use fakes::faults::{Action, Rule};
 use reqwest::StatusCode;
 
 use super::about::{NO_RUN, about, pull_request};
@@ -211,5 +212,29 @@ async fn who_has_no_sign_in_at_azure_devops_any_more_sees_nothing() {
     assert_eq!(open(&other, &gateway, &path).await.status, StatusCode::NOT_FOUND);
     env.shell.entra(|entra| entra.set_account_error(JO, None));
     page(&entered(&gateway).await, &gateway, &path).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn find_says_that_azure_devops_could_not_be_asked() {
+    let env = Env::new(4407);
+    let gateway = gateway(&env, "").await;
+    let (id, commit) = env.open("topic");
+    let run = env.until_started("unit-tests", &commit).await;
+    let browser = entered(&gateway).await;
+    let path = format!("/_apis/git/repositories/{}", env.repository);
+    env.shell.ado(|ado| ado.faults.add(Rule::new("GET", &path, Action::DropBefore)));
+    for sought in [run.clone(), commit, format!("!{id}"), "topic".to_owned()] {
+        let found = open(&browser, &gateway, &format!("/ui/find?q={sought}")).await;
+        assert_eq!(found.status, StatusCode::SERVICE_UNAVAILABLE, "{sought}: {}", found.text);
+        let reason =
+            "Azure DevOps could not be asked what you may see: Azure DevOps is unavailable: ";
+        assert!(found.text.contains(reason), "{sought}: {}", found.text);
+    }
+    let unknown = open(&browser, &gateway, "/ui/find?q=unknown").await;
+    assert!(unknown.text.contains("Nothing is known of"), "{}", unknown.text);
+    env.shell.ado(|ado| ado.faults.clear());
+    let found = browser.open(&format!("{}/ui/find?q={run}", gateway.url), None).await;
+    assert_eq!(found.status, StatusCode::SEE_OTHER, "{}", found.text);
     gateway.stop().await;
 }
