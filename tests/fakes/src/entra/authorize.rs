@@ -42,6 +42,11 @@ impl World {
             Ok(scopes) => scopes,
             Err((error, number)) => return asked.redirect_error(error, number),
         };
+        // Only people choose: a program is answered as if it had chosen the account at hand.
+        let is_person = request.header("accept").is_some_and(|it| it.contains("text/html"));
+        if is_person && request.query("prompt") == Some("select_account") {
+            return self.account_page(request);
+        }
         let Some(name) = self.browser_user(request.query("login_hint")) else {
             return match request.query("prompt") {
                 Some("none") => asked.redirect_error("login_required", 50058),
@@ -91,6 +96,21 @@ impl World {
         let hint = hint.map(str::to_lowercase);
         let hinted = hint.and_then(|hint| self.sessions.iter().find(|one| **one == hint));
         hinted.or(self.sessions.last()).cloned()
+    }
+
+    /// The page on which people choose one of the accounts that are signed in.
+    fn account_page(&self, request: &Request) -> Response {
+        let link = |name: &String| {
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            let others = request.query.iter();
+            let others = others.filter(|(key, _)| key != "prompt" && key != "login_hint");
+            query.extend_pairs(others).append_pair("login_hint", name);
+            let query = query.finish().replace('&', "&amp;");
+            format!("<p><a href=\"{}?{query}\">{name}</a></p>", request.path)
+        };
+        let links: String = self.sessions.iter().map(link).collect();
+        let title = "Pick an account";
+        Response::html(200, &format!("<html><title>{title}</title><h1>{title}</h1>{links}</html>"))
     }
 
     fn signed_in(

@@ -46,6 +46,11 @@ impl Fixture {
 
     /// The answer to a sign-in, with these query values changed or left out.
     pub(super) fn sign_in(&mut self, changes: &[(&str, Option<&str>)]) -> Response {
+        let request = self.sign_in_request(changes);
+        self.ask(&request)
+    }
+
+    pub(super) fn sign_in_request(&self, changes: &[(&str, Option<&str>)]) -> Request {
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER));
         let client_id = self.client_id.clone();
         let scope = format!("{RESOURCE}/vso.pats {RESOURCE}/vso.pats_manage offline_access openid");
@@ -65,8 +70,7 @@ impl Fixture {
         }
         let query = query.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let target = format!("/{}/oauth2/v2.0/authorize", self.world.tenant());
-        let request = Request { query: query.collect(), ..Request::new("GET", &target) };
-        self.ask(&request)
+        Request { query: query.collect(), ..Request::new("GET", &target) }
     }
 
     pub(super) fn code(&mut self) -> String {

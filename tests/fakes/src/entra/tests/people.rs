@@ -77,6 +77,32 @@ fn a_login_hint_chooses_among_the_people_who_are_signed_in() {
 }
 
 #[test]
+fn a_person_who_is_asked_chooses_among_the_accounts_that_are_signed_in() {
+    let mut fixture = Fixture::new();
+    let other = "other@fabrikam.example";
+    fixture.world.add_user("Other", other);
+    fixture.world.sign_in(other);
+    let asked = [("prompt", Some("select_account")), ("login_hint", Some(USER))];
+    let request = fixture.sign_in_request(&asked).with_header("accept", "text/html,*/*");
+    let page = fixture.ask(&request);
+    assert_eq!((page.status, page.header("location")), (200, None));
+    let text = String::from_utf8(page.body).unwrap();
+    for name in [USER, other] {
+        assert!(text.contains(&format!(">{name}</a>")), "{text}");
+    }
+    let chosen = text.split("href=\"").find(|link| link.contains(other)).unwrap();
+    let chosen = chosen.split('"').next().unwrap().replace("&amp;", "&");
+    assert!(!chosen.contains("prompt"), "{chosen}");
+    let answer = fixture.ask(&Request::new("GET", &chosen).with_header("accept", "text/html"));
+    let code = query_of(&answer, "code").unwrap();
+    fixture.redeem(&code, VERIFIER);
+    let issued = fixture.world.take_issued();
+    let Subject::User { principal_name, .. } = &issued[0].subject else { panic!("no user") };
+    assert_eq!(principal_name, other);
+    assert_eq!(fixture.sign_in(&asked).status, 302, "a program does not choose");
+}
+
+#[test]
 fn a_code_is_redeemed_once_and_only_with_its_verifier() {
     let mut fixture = Fixture::new();
     let code = fixture.code();
