@@ -20,6 +20,7 @@ POST /_fake/repositories/create {repository}    (project/name, in an existing pr
 POST /_fake/organizations {name, project}
 POST /_fake/repositories/{rename|disable|enable|delete} {repository, name?}
 POST /_fake/identities/{user}/deactivate {}     POST /_fake/policies/{id}/delete {}
+POST /_fake/identities/{user}/{deny|allow} {permission, repository?}  (GenericRead, …)
 POST /_fake/ci {behaviour, check?, next?}
 POST /_fake/entra/{sign-in|revoke} {user}       POST /_fake/entra/sign-out {}
 POST /_fake/entra/users {user, name?}           POST /_fake/entra/users/{user} {trouble?, consent?}

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::arguments::{HELP, Reply, repository, text};
-use crate::ado::{SubscriptionStatus, World};
+use crate::ado::{Permission, SubscriptionStatus, World};
 
 pub(super) fn change(ado: &mut World, path: &[&str], body: &Value) -> Reply {
     match path {
@@ -21,6 +21,7 @@ pub(super) fn change(ado: &mut World, path: &[&str], body: &Value) -> Reply {
             ado.deactivate(&id);
             Ok(json!({"deactivated": user}))
         }
+        ["identities", user, verb] => change_permission(ado, user, verb, body),
         ["policies", id, "delete"] => {
             let known = id.parse().is_ok_and(|id| ado.remove_policy(id));
             if known { Ok(json!({})) } else { Err(format!("there is no policy {id}")) }
@@ -110,6 +111,20 @@ fn change_repository(ado: &mut World, verb: &str, body: &Value) -> Reply {
         _ => return Err(HELP.to_owned()),
     }
     Ok(json!({"repository": id}))
+}
+
+/// Denies a permission everywhere or in one repository, or ends all denials of it.
+fn change_permission(ado: &mut World, user: &str, verb: &str, body: &Value) -> Reply {
+    let (id, wanted) = (identity(ado, user)?, text(body, "permission")?);
+    let found = Permission::ALL.into_iter().find(|one| format!("{one:?}") == wanted);
+    let permission = found.ok_or_else(|| format!("permission is one of {:?}", Permission::ALL))?;
+    match (verb, body.get("repository")) {
+        ("deny", None) => ado.deny(&id, permission, None),
+        ("deny", Some(_)) => ado.deny(&id, permission, Some(&repository(ado, body)?)),
+        ("allow", _) => ado.allow(&id, permission),
+        _ => return Err(HELP.to_owned()),
+    }
+    Ok(json!({verb: wanted}))
 }
 
 /// The GUID and the organization of a project.
