@@ -74,9 +74,12 @@ async fn begin(
         (Some(ticket), _) => linking.start_with_ticket(&path, &Secret::new(ticket)).await,
         (None, Some(operator)) => linking.start(&path, operator).await,
         (None, None) => {
-            let remedy = "Open the link that `azdo-gateway link` prints: it proves that you are \
-                          an operator, and works once.";
-            let paragraphs = vec![remedy.to_owned()];
+            let remedies = [
+                "Operators of the gateway link a service user on the page Connections.",
+                "Or open the link that `azdo-gateway link` prints: it proves that you are an \
+                 operator, and works once.",
+            ];
+            let paragraphs = remedies.map(str::to_owned).into();
             return state.page(StatusCode::UNAUTHORIZED, "This needs an operator", paragraphs);
         }
     };
@@ -157,8 +160,13 @@ impl State {
 
     fn page(&self, status: StatusCode, title: &str, paragraphs: Vec<String>) -> HttpResponse {
         let frame = Frame::bare(&self.public_url, title);
-        Message { frame, went_well: Some(status.is_success()), paragraphs, link: None }
-            .answer(status)
+        // The overview says what is next, and Connections links again.
+        let (path, words) = match status.is_success() {
+            true => ("/ui", "Overview"),
+            false => ("/ui/connections", "Connections"),
+        };
+        let link = Some((path.to_owned(), words));
+        Message { frame, went_well: Some(status.is_success()), paragraphs, link }.answer(status)
     }
 
     fn cookie(&self, value: &Secret, age_s: u64) -> String {

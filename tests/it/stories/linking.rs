@@ -38,6 +38,7 @@ pub(super) async fn an_operator_links_the_service_user_and_sees_who_it_is() {
     let shown = browser.open(back.as_str(), None).await;
     assert_eq!(shown.status, StatusCode::OK, "{}", shown.text);
     assert!(shown.text.contains(SERVICE_USER), "{}", shown.text);
+    assert!(shown.text.contains("href=\"/ui\">Overview</a>"), "{}", shown.text);
     assert_eq!(shown.headers["cache-control"], "no-store");
     assert_eq!(linked_user(&gateway).await, SERVICE_USER);
     let entries = gateway.api.items("/v1/audit?action=link&organization=fabrikam").await;
@@ -76,6 +77,8 @@ async fn a_caller_without_the_operator_role_is_refused_with_advice() {
         let shown = Browser::new().open(&connect(&gateway), token).await;
         assert_eq!(shown.status, StatusCode::UNAUTHORIZED, "{token:?}");
         assert!(shown.text.contains("azdo-gateway link"), "{}", shown.text);
+        let connections = "href=\"/ui/connections\">Connections</a>";
+        assert!(shown.text.contains(connections), "{}", shown.text);
         assert_eq!(shown.location, None);
     }
     let viewer = Api::new(&gateway.url, VIEWER);
