@@ -102,6 +102,11 @@ impl SignIn {
         Ok(StartedSignIn { authorize_url, browser })
     }
 
+    /// The page that a sign-in of this browser leads to; none where it began none.
+    pub fn leads_to(&self, callback: &SignInCallback) -> Option<String> {
+        self.under_way(callback).map(|under_way| under_way.to)
+    }
+
     /// Completes a sign-in that this browser began.
     ///
     /// # Errors

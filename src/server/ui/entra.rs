@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::sign_in::{address, record, redirect, refused};
 use super::tries::Tries;
-use super::visit::{State, return_path};
+use super::visit::{State, query, return_path};
 use crate::credentials::{AuditLog, SignInError, SignedIn, StartedSignIn};
 use crate::domain::access::Role;
 use crate::domain::audit::{Action, Actor, Outcome, Via};
@@ -65,6 +65,7 @@ async fn complete(
     let answer = query.into_inner().of(&request, COOKIE);
     // Whoever has no sign-in under way causes no entry in the audit log.
     let is_under_way = answer.browser.is_some();
+    let wanted = sign_in.leads_to(&answer);
     let signed_in = match sign_in.complete(answer).await {
         Ok(signed_in) => signed_in,
         Err(error) => {
@@ -76,7 +77,7 @@ async fn complete(
                 let (action, outcome) = (Action::SignInRefused, Outcome::Refused);
                 record(&audit_log, action, outcome, actor, error.to_string()).await;
             }
-            return with_cookies(refusal(&state, &error), &[ended(&state)]);
+            return with_cookies(refusal(&state, &error, wanted), &[ended(&state)]);
         }
     };
     let SignedIn { claims, to, .. } = &signed_in;
@@ -98,13 +99,15 @@ fn page_for(role: Role, to: &str) -> String {
     if role == Role::Developer && is_overview { "/ui/find".to_owned() } else { to.to_owned() }
 }
 
-fn refusal(state: &State, error: &SignInError) -> HttpResponse {
+/// The next try leads to the page that this one was to lead to.
+fn refusal(state: &State, error: &SignInError, wanted: Option<String>) -> HttpResponse {
     let status = match error {
         SignInError::Refused(_) => StatusCode::FORBIDDEN,
         SignInError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
     let frame = Frame::bare(&state.deps.public_url, "You were not signed in");
-    let link = Some(("/login".to_owned(), "Sign in"));
+    let to = query(wanted.as_deref().map(|to| ("to", to)).into_iter());
+    let link = Some((format!("/login{to}"), "Sign in"));
     Message { frame, went_well: Some(false), paragraphs: vec![error.to_string()], link }
         .answer(status)
 }

@@ -304,9 +304,11 @@ async fn what_entra_refuses_is_said_on_a_page() {
         [(Consent::Declined, "AADSTS65004"), (Consent::NeedsAdministrator, "AADSTS90094")]
     {
         env.shell.entra(|entra| entra.set_consent(JO, consent));
-        let refused = enter(&Browser::new(), &gateway, "/ui").await;
+        let refused = enter(&Browser::new(), &gateway, "/ui/runs?state=failed").await;
         assert_eq!(refused.status, StatusCode::FORBIDDEN);
         assert!(refused.text.contains(words), "{}", refused.text);
+        let again = "/login?to=%2Fui%2Fruns%3Fstate%3Dfailed\">Sign in</a>";
+        assert!(refused.text.contains(again), "{}", refused.text);
         assert!(!refused.text.contains("service user"), "{}", refused.text);
         check_page(&refused, "/complete");
     }
