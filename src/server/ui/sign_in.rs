@@ -162,7 +162,7 @@ async fn sign_out(
 ) -> HttpResponse {
     let headers = request.headers();
     if let Err(problem) = same_origin::check(headers, &state.deps.public_url) {
-        return refused(&state, &problem);
+        return not_done(&state, "You were not signed out", ("/ui", "Overview"), &problem);
     }
     if let Some(session) = state.sessions.of(headers) {
         state.sessions.end(&session).await;
@@ -228,8 +228,17 @@ fn login(state: &State, status: StatusCode, to: String, problem: Option<String>)
 }
 
 pub(super) fn refused(state: &State, problem: &Problem) -> HttpResponse {
-    let frame = Frame::bare(&state.deps.public_url, "You were not signed in");
+    not_done(state, "You were not signed in", ("/login", "Sign in"), problem)
+}
+
+fn not_done(
+    state: &State,
+    title: &str,
+    (path, words): (&str, &'static str),
+    problem: &Problem,
+) -> HttpResponse {
+    let frame = Frame::bare(&state.deps.public_url, title);
     let paragraphs = vec![problem.detail().to_owned()];
-    let link = Some(("/login".to_owned(), "Sign in"));
+    let link = Some((path.to_owned(), words));
     Message { frame, went_well: Some(false), paragraphs, link }.answer(problem.status_code())
 }
