@@ -29,6 +29,7 @@ const AREAS: [(&str, &str); 10] = [
     ("/ci", "CI systems"),
     ("/audit", "Audit"),
 ];
+const FIND: (&str, &str) = ("/find", "Find");
 /// So many of them fit into the bar of a phone; the others are in its menu.
 const AREAS_IN_BAR: usize = 4;
 
@@ -108,19 +109,26 @@ impl Frame {
         }
     }
 
-    pub(super) fn areas(&self, current: &str) -> Vec<Area> {
-        // Developers have Find, and the pages that it leads to.
+    /// The page that everything begins with.
+    pub(super) fn home(&self) -> String {
+        let path = if self.is_for_developers() { FIND.0 } else { "" };
+        format!("{}/ui{path}", self.base)
+    }
+
+    /// Developers have Find, and the pages that it leads to.
+    fn is_for_developers(&self) -> bool {
         let role = self.account.as_ref().map(|account| account.role);
-        if role == Some(Role::Developer.as_str()) {
-            return Vec::new();
-        }
+        role == Some(Role::Developer.as_str())
+    }
+
+    pub(super) fn areas(&self, current: &str) -> Vec<Area> {
         let area = |(path, word): (&'static str, &'static str)| Area {
             href: format!("{}/ui{path}", self.base),
             word,
             key: key(path),
             is_current: path == current,
         };
-        AREAS.map(area).into()
+        if self.is_for_developers() { vec![area(FIND)] } else { AREAS.map(area).into() }
     }
 
     pub(super) fn areas_in_bar(&self, current: &str) -> Vec<Area> {

@@ -103,7 +103,7 @@ pub(super) async fn find(visit: Visit) -> Result<HttpResponse, Problem> {
         return Ok(html::protect(response).finish());
     }
     let sought = cut(&sought, SHOWN_CHARS_MAX);
-    let frame = visit.frame("Find", "-", Twins::default());
+    let frame = visit.frame("Find", "/find", Twins::default());
     Ok(answer(StatusCode::OK, &FindPage { frame, sees_all: visit.sees_all(), sought, hits }))
 }
 
