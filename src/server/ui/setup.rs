@@ -13,6 +13,7 @@ use crate::domain::run::{Run, State};
 use crate::domain::slot::StatusOutcome;
 use crate::domain::status::Shown;
 use crate::domain::subscription;
+use crate::health::ProblemKind;
 use crate::server::html::{Frame, Twins};
 use crate::server::problem::Problem;
 use crate::storage::{
@@ -65,6 +66,13 @@ struct SetupPage {
     organizations: Vec<Progress>,
 }
 
+impl SetupPage {
+    /// Whether nothing is left to set up.
+    fn is_over(&self) -> bool {
+        self.organizations.iter().all(Progress::is_green)
+    }
+}
+
 part!(SetupSteps of SetupPage: "setup.html", "setup");
 
 /// `GET /ui/setup`.
@@ -115,11 +123,13 @@ async fn progress(visit: &Visit, name: &str) -> Result<Progress, Problem> {
         ..DeliveryFilter::default()
     };
     let is_reached = green || !store.deliveries(delivered, newest(1)).await?.items.is_empty();
+    let identity = identity(visit, name).await?;
+    let permissions = permissions(visit, name, identity.is_done, green);
     let steps = vec![
         step("The store can be written", store.health() == Availability::Writable, None),
         step(format!("{name} is configured"), true, None),
-        identity(visit, name).await?,
-        permissions(visit, name, green),
+        identity,
+        permissions,
         hooks(visit, name).await?,
         step("Azure DevOps reaches the gateway: a hook has delivered", is_reached, None),
         started(&runs),
@@ -131,6 +141,13 @@ async fn progress(visit: &Visit, name: &str) -> Result<Progress, Problem> {
 fn step(words: impl Into<String>, is_done: bool, link: Option<(String, &'static str)>) -> Step {
     let badge = if is_done { Badge::good("done") } else { Badge::waits("to do") };
     Step { badge, is_done, words: words.into(), link }
+}
+
+impl Step {
+    /// The same step where it does not wait but was tried in vain.
+    fn refused(self) -> Self {
+        Self { badge: Badge::bad("refused"), ..self }
+    }
 }
 
 /// Whether Azure DevOps shows a green check, as far as the newest statuses tell.
@@ -160,14 +177,21 @@ async fn identity(visit: &Visit, name: &str) -> Result<Step, Problem> {
 }
 
 /// What Azure DevOps has taken proves them; else only looking does, which asks Azure DevOps.
-fn permissions(visit: &Visit, name: &str, green: bool) -> Step {
-    let refused = visit.state.deps.health.list();
-    let refused = refused.iter().any(|it| it.organization == name && !it.kind.is_warning());
+fn permissions(visit: &Visit, name: &str, is_somebody: bool, green: bool) -> Step {
+    let raised = visit.state.deps.health.list();
+    let mut raised = raised.iter().filter(|it| it.organization == name && !it.kind.is_warning());
+    // Not what Azure DevOps refuses.
+    let is_own = |kind| matches!(kind, ProblemKind::Ci | ProblemKind::Damage);
+    let is_refused = raised.any(|it| !is_own(it.kind));
     let link = Some((visit.filtered("/permissions", &[("organization", name)]), "Look"));
-    match (green, refused) {
-        (true, _) => step("Permissions are there: a status was taken", true, link),
-        (false, true) => step("Permissions: something is refused", false, link),
-        (false, false) => step("Permissions: nothing is refused so far", true, link),
+    match (green, is_somebody, is_refused) {
+        (true, ..) => step("Permissions are there: a status was taken", true, link),
+        (false, false, _) => step("Permissions: they are those of the service user", false, None),
+        (false, true, true) => {
+            let words = "Permissions: something is refused. Grant it, then apply the plan";
+            step(words, false, link).refused()
+        }
+        (false, true, false) => step("Permissions: nothing is refused so far", true, link),
     }
 }
 
@@ -183,8 +207,11 @@ async fn hooks(visit: &Visit, name: &str) -> Result<Step, Problem> {
     let found = visit.state.deps.store.subscriptions(filter, page).await?.items;
     let enabled = found.iter().filter(|row| row.found.state == subscription::State::Enabled);
     let enabled = enabled.count();
-    let is_done = enabled > 0 && enabled == found.len();
-    Ok(step(format!("Hooks are made: {enabled} of {} are enabled", found.len()), is_done, link))
+    if found.is_empty() {
+        return Ok(step("Hooks are made", false, link));
+    }
+    let words = format!("Hooks are made: {enabled} of {} are enabled", found.len());
+    Ok(step(words, enabled == found.len(), link))
 }
 
 fn started(runs: &[Run]) -> Step {
