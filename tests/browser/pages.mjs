@@ -1,11 +1,10 @@
 // Every page there is: found by its links, and looked at in both themes and at every width.
 
 import {
-  GATEWAY, OPERATOR, check, equal, findings, goLive, keep, kept, open, pullRequest, report, signedIn, test,
+  GATEWAY, OPERATOR, check, equal, findings, flaws, goLive, keep, open, pullRequest, report, signedIn, test,
 } from "./tools.mjs";
 import { small } from "./picture.mjs";
 
-const WIDTHS = [320, 768, 1280];
 // Pages that no link leads to. Others are found by following links.
 const MORE = ["/ui/find?q=nothing", "/ui/runs?state=timed_out", "/ui/runs?colour=red", "/ui/nothing", "/ui/runs?limit=2"];
 const PAGE_BYTES_MAX = 60_000;
@@ -63,22 +62,8 @@ await test("every page is read by everybody, fits, and is small", async () => {
         rows.push([path, answer.status(), (responseStart - requestStart).toFixed(1), bytes, bytes + assetBytes].join("\t"));
         if (bytes + assetBytes > PAGE_BYTES_MAX) problems.push(`${path} has ${bytes + assetBytes} bytes`);
       }
-      const name = fileName(path);
-      for (const width of WIDTHS) {
-        await page.setViewportSize({ width, height: width < 500 ? 700 : 900 });
-        const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-        if (over > 0) problems.push(`${path} is ${over} px too wide at ${width} px`);
-        const inside = await page.evaluate(() => {
-          const main = document.querySelector("main");
-          return main.scrollWidth - main.clientWidth;
-        });
-        if (inside > 0) problems.push(`the content of ${path} is ${inside} px too wide at ${width} px`);
-        if (width !== 768) {
-          const found = await findings(page);
-          problems.push(...found.map((one) => `${path}, ${colorScheme}, ${width} px: ${one}`));
-        }
-        await page.screenshot({ path: kept(`${name}-${colorScheme}-${width}.png`), fullPage: width === 320 });
-      }
+      const found = await flaws(page, fileName(path), colorScheme);
+      problems.push(...found.map((one) => `${path}: ${one}`));
     }
     await page.context().close();
   };

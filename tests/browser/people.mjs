@@ -2,10 +2,9 @@
 // of their own.
 
 import {
-  GATEWAY, OPERATOR, VIEWER, check, equal, findings, goLive, kept, open, pullRequest, signIn, signedIn, test, until,
+  GATEWAY, OPERATOR, VIEWER, check, equal, findings, goLive, heading, kept, open, pullRequest, signIn, signedIn, test, until,
 } from "./tools.mjs";
 
-const heading = (page) => page.locator("h1").textContent();
 const focused = (page) => page.evaluate(() => document.activeElement?.id || document.activeElement?.textContent.trim());
 
 await test("everything works without scripts", async () => {

@@ -9,7 +9,7 @@ const require = createRequire(new URL("../../target/tools/browser/", import.meta
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
-const { GATEWAY, FAKES, OPERATOR, VIEWER } = process.env;
+const { GATEWAY, FAKES, NEW_GATEWAY, NEW_FAKES, OPERATOR, VIEWER } = process.env;
 export { GATEWAY, OPERATOR, VIEWER };
 
 // ---- What is kept ----
@@ -95,6 +95,36 @@ export async function findings(page) {
   const isGrave = ({ impact }) => impact === "serious" || impact === "critical";
   return violations.filter(isGrave).map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 200)} (${nodes.length})`);
 }
+const WIDTHS = [320, 768, 1280];
+// What is wrong with a page at every width, in the theme that it has. Keeps pictures.
+export async function flaws(page, name, theme) {
+  const flaws = [];
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: width < 500 ? 700 : 900 });
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    if (over > 0) flaws.push(`it is ${over} px too wide at ${width} px`);
+    const inside = await page.evaluate(() => {
+      const main = document.querySelector("main");
+      return main.scrollWidth - main.clientWidth;
+    });
+    if (inside > 0) flaws.push(`its content is ${inside} px too wide at ${width} px`);
+    if (width !== 768) {
+      const found = await findings(page);
+      flaws.push(...found.map((one) => `${theme}, ${width} px: ${one}`));
+    }
+    await page.screenshot({ path: kept(`${name}-${theme}-${width}.png`), fullPage: width === 320 });
+  }
+  return flaws;
+}
+// The same in both themes, for a page that no link leads to.
+export async function inspect(page, name) {
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    equal(await flaws(page, name, colorScheme), [], `what is wrong with ${name}`);
+  }
+  await page.emulateMedia({ colorScheme: null });
+}
+export const heading = (page) => page.locator("h1").textContent();
 export const isLive = (page) => until("the page is live", () => page.locator("#live.good").count());
 // Goes to a page, and waits until it learns of changes.
 export async function goLive(page, path, gateway = GATEWAY) {
@@ -110,22 +140,30 @@ const call = async (method, url, body, headers) => {
   check(answer.ok, `${method} ${url}: ${answer.status} ${text}`);
   return text && JSON.parse(text);
 };
-export const fake = (path, body) => call("POST", `${FAKES}/_fake/${path}`, body, { "content-type": "application/json" });
 const asOperator = { authorization: `Bearer ${OPERATOR}`, "content-type": "application/json" };
-export const api = (path) => call("GET", `${GATEWAY}${path}`, undefined, asOperator);
-export const report = (run, body) => call("POST", `${GATEWAY}/v1/runs/${run}/reports`, body, asOperator);
-const REPOSITORY = "Fabrikam/web";
-// Opens a pull request whose runs the CI treats like this. Gives the run, once the CI has it.
-export async function pullRequest(branch, behaviour, title = `Work on ${branch}`) {
-  await fake("ci", { behaviour });
-  const { commit } = await fake("push", { repository: REPOSITORY, branch, comment: title });
-  await fake("pull-requests", { repository: REPOSITORY, source: branch, title });
-  const runs = () => api(`/v1/runs?commit=${commit}`);
-  return until("the run has begun", async () => {
-    const [run] = (await runs()).items;
-    return run && run.state !== "planned" && run;
-  });
-}
+// What is done to a gateway and its neighbours other than in the browser.
+const installation = (gateway, fakes) => {
+  const fake = (path, body) => call("POST", `${fakes}/_fake/${path}`, body, { "content-type": "application/json" });
+  const api = (path) => call("GET", `${gateway}${path}`, undefined, asOperator);
+  const report = (run, body) => call("POST", `${gateway}/v1/runs/${run}/reports`, body, asOperator);
+  // Opens a pull request whose runs the CI treats like this. Gives the run, once the CI has it.
+  const pullRequest = async (branch, behaviour, title = `Work on ${branch}`, repository = "Fabrikam/web") => {
+    await fake("ci", { behaviour });
+    const { commit } = await fake("push", { repository, branch, comment: title });
+    await fake("pull-requests", { repository, source: branch, title });
+    const runs = () => api(`/v1/runs?commit=${commit}`);
+    return until("the run has begun", async () => {
+      const [run] = (await runs()).items;
+      return run && run.state !== "planned" && run;
+    });
+  };
+  // An address at another site than the gateway's.
+  const elsewhere = `${fakes.replace("127.0.0.1", "localhost")}/_fake`;
+  return { url: gateway, elsewhere, fake, api, report, pullRequest };
+};
+export const { fake, api, report, pullRequest } = installation(GATEWAY, FAKES);
+// One that nobody has set up, at which people sign in with Entra.
+export const fresh = installation(NEW_GATEWAY, NEW_FAKES);
 
 // ---- A connection that can be cut ----
 
