@@ -80,11 +80,12 @@ async fn begin(
                  operator, and works once.",
             ];
             let paragraphs = remedies.map(str::to_owned).into();
-            return state.page(StatusCode::UNAUTHORIZED, "This needs an operator", paragraphs);
+            let title = "This needs an operator";
+            return state.page(&request, StatusCode::UNAUTHORIZED, title, paragraphs);
         }
     };
     match started {
-        Err(error) => state.refusal(&error),
+        Err(error) => state.refusal(&request, &error),
         Ok(StartedSignIn { authorize_url, browser }) => HttpResponse::Found()
             .insert_header((header::LOCATION, authorize_url.as_str()))
             .insert_header((header::SET_COOKIE, state.cookie(&browser, COOKIE_AGE_S)))
@@ -105,9 +106,9 @@ async fn complete(
         Ok((organization, linked)) => {
             // Statuses that waited for a credential are due now.
             state.publish.notify();
-            state.success(&organization, &linked)
+            state.success(&request, &organization, &linked)
         }
-        Err(error) => state.refusal(&error),
+        Err(error) => state.refusal(&request, &error),
     };
     if let Ok(value) = state.cookie(&Secret::new(String::new()), 0).parse() {
         response.headers_mut().insert(header::SET_COOKIE, value);
@@ -126,7 +127,12 @@ impl State {
         may_link.then_some(session.actor)
     }
 
-    fn success(&self, organization: &str, linked: &LinkedUser) -> HttpResponse {
+    fn success(
+        &self,
+        request: &HttpRequest,
+        organization: &str,
+        linked: &LinkedUser,
+    ) -> HttpResponse {
         let email = linked.email.as_ref().filter(|email| **email != linked.user_name);
         let who = match email {
             Some(email) => format!("{} ({email})", linked.user_name),
@@ -145,21 +151,27 @@ impl State {
             "You can close this page.".to_owned(),
         ];
         let title = format!("{who} is linked");
-        self.page(StatusCode::OK, &title, lines)
+        self.page(request, StatusCode::OK, &title, lines)
     }
 
-    fn refusal(&self, error: &LinkError) -> HttpResponse {
+    fn refusal(&self, request: &HttpRequest, error: &LinkError) -> HttpResponse {
         let (status, title) = match error {
             LinkError::NotLinkable(_) => (StatusCode::NOT_FOUND, "No service user to link"),
             LinkError::NotAllowed(_) => (StatusCode::FORBIDDEN, "This link is not valid"),
             LinkError::Refused(_) => (StatusCode::BAD_REQUEST, "No account was linked"),
             LinkError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment"),
         };
-        self.page(status, title, vec![error.to_string()])
+        self.page(request, status, title, vec![error.to_string()])
     }
 
-    fn page(&self, status: StatusCode, title: &str, paragraphs: Vec<String>) -> HttpResponse {
-        let frame = Frame::bare(&self.public_url, title);
+    fn page(
+        &self,
+        request: &HttpRequest,
+        status: StatusCode,
+        title: &str,
+        paragraphs: Vec<String>,
+    ) -> HttpResponse {
+        let frame = Frame::bare(&self.public_url, request.headers(), title);
         // The overview says what is next, and Connections links again.
         let (path, words) = match status.is_success() {
             true => ("/ui", "Overview"),

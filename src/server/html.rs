@@ -5,16 +5,22 @@
 //! script that stands in it.
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap};
 use askama::Template;
 use url::Url;
 
-use super::{Role, assets};
+use super::{Role, assets, cookie};
 use crate::printable::printable_lines;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
+
+/// Holds whether pages are light or dark.
+pub(super) const THEME_COOKIE: &str = "azdo_gateway_theme";
+/// What a person can choose; the first one where nothing is chosen.
+pub(super) const THEMES: [&str; 3] = ["system", "light", "dark"];
 
 /// What people can go to from every page: the path below `/ui`, and the word for it.
 const AREAS: [(&str, &str); 10] = [
@@ -82,8 +88,9 @@ pub(super) struct Area {
 
 impl Frame {
     /// Of a page that needs nobody to have signed in.
-    pub(super) fn bare(public_url: &Url, title: impl Into<String>) -> Self {
-        Self { title: title.into(), base: base(public_url), ..Self::default() }
+    pub(super) fn bare(public_url: &Url, headers: &HeaderMap, title: impl Into<String>) -> Self {
+        let (title, base, theme) = (title.into(), base(public_url), theme(headers));
+        Self { title, base, theme, ..Self::default() }
     }
 
     /// The same page, which is told of changes about this.
@@ -149,6 +156,13 @@ fn key(area: &str) -> &'static str {
         "/statuses" => "s",
         _ => "",
     }
+}
+
+/// The theme that the browser of a request has chosen.
+pub(super) fn theme(headers: &HeaderMap) -> &'static str {
+    let chosen = cookie::read(headers, THEME_COOKIE);
+    let is_chosen = |theme: &&str| chosen.as_ref().is_some_and(|it| it.expose() == *theme);
+    THEMES.into_iter().find(is_chosen).unwrap_or("system")
 }
 
 /// The path of the gateway's address, without a slash at its end.

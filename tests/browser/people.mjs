@@ -41,6 +41,7 @@ await test("everything works without scripts", async () => {
   }
   await page.getByRole("button", { name: "Sign out" }).click();
   equal(await heading(page), "Sign in", "the heading");
+  equal(await page.locator("html").getAttribute("data-theme"), "dark", "the theme stays");
   await page.context().close();
 });
 

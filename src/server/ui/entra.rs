@@ -38,14 +38,14 @@ struct Wanted {
 }
 
 /// `GET /login/entra`: leads to Entra.
-async fn begin(wanted: Query<Wanted>, state: Data<State>) -> HttpResponse {
+async fn begin(request: HttpRequest, wanted: Query<Wanted>, state: Data<State>) -> HttpResponse {
     let Some(sign_in) = state.sessions.sign_in() else {
-        return refused(&state, &Problem::missing("nobody signs in with Entra here"));
+        return refused(&state, &request, &Problem::missing("nobody signs in with Entra here"));
     };
     let to = return_path(&state.deps.public_url, wanted.to.as_deref());
     let asks = wanted.account.as_deref() == Some("choose");
     let Ok(StartedSignIn { authorize_url, browser }) = sign_in.start(to, asks) else {
-        return refused(&state, &Problem::busy("there is no randomness now: try again"));
+        return refused(&state, &request, &Problem::busy("there is no randomness now: try again"));
     };
     let cookie = under_way(&state, &browser, COOKIE_AGE_S);
     redirect(authorize_url.as_str(), vec![cookie])
@@ -60,7 +60,7 @@ async fn complete(
     audit_log: Data<AuditLog>,
 ) -> HttpResponse {
     let Some(sign_in) = state.sessions.sign_in() else {
-        return refused(&state, &Problem::missing("nobody signs in with Entra here"));
+        return refused(&state, &request, &Problem::missing("nobody signs in with Entra here"));
     };
     let answer = query.into_inner().of(&request, COOKIE);
     // Whoever has no sign-in under way causes no entry in the audit log.
@@ -77,7 +77,7 @@ async fn complete(
                 let (action, outcome) = (Action::SignInRefused, Outcome::Refused);
                 record(&audit_log, action, outcome, actor, error.to_string()).await;
             }
-            return with_cookies(refusal(&state, &error, wanted), &[ended(&state)]);
+            return with_cookies(refusal(&state, &request, &error, wanted), &[ended(&state)]);
         }
     };
     let SignedIn { claims, to, .. } = &signed_in;
@@ -86,7 +86,7 @@ async fn complete(
     let detail = format!("with Entra, as {}", role.as_str());
     let to = page_for(role, to);
     let Ok(mut cookies) = state.sessions.begin_with_entra(sign_in, signed_in) else {
-        return refused(&state, &Problem::busy("there is no randomness now: try again"));
+        return refused(&state, &request, &Problem::busy("there is no randomness now: try again"));
     };
     cookies.push(ended(&state));
     record(&audit_log, Action::SignIn, Outcome::Done, actor, detail).await;
@@ -100,12 +100,18 @@ fn page_for(role: Role, to: &str) -> String {
 }
 
 /// The next try leads to the page that this one was to lead to.
-fn refusal(state: &State, error: &SignInError, wanted: Option<String>) -> HttpResponse {
+fn refusal(
+    state: &State,
+    request: &HttpRequest,
+    error: &SignInError,
+    wanted: Option<String>,
+) -> HttpResponse {
     let status = match error {
         SignInError::Refused(_) => StatusCode::FORBIDDEN,
         SignInError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let frame = Frame::bare(&state.deps.public_url, "You were not signed in");
+    let (public_url, headers) = (&state.deps.public_url, request.headers());
+    let frame = Frame::bare(public_url, headers, "You were not signed in");
     let to = query(wanted.as_deref().map(|to| ("to", to)).into_iter());
     let link = Some((format!("/login{to}"), "Sign in"));
     Message { frame, went_well: Some(false), paragraphs: vec![error.to_string()], link }

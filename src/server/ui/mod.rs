@@ -289,8 +289,7 @@ fn error_page(
     };
     let frame = Frame {
         account: Some(account),
-        theme: visit::theme(request.headers()),
-        ..Frame::bare(&state.deps.public_url, title)
+        ..Frame::bare(&state.deps.public_url, request.headers(), title)
     };
     let is_developer = session.role == Role::Developer;
     let detail = match status {

@@ -72,15 +72,15 @@ pub(super) fn asked_for(state: &State, request: &HttpRequest) -> HttpResponse {
         }
     };
     let paragraphs = vec![who.to_owned()];
-    let frame = Frame::bare(&state.deps.public_url, "Sign in to see this");
+    let frame = Frame::bare(&state.deps.public_url, request.headers(), "Sign in to see this");
     let link = Some((format!("/login{}", query([("to", to.as_str())].into_iter())), "Sign in"));
     Message { frame, went_well: None, paragraphs, link }.answer(StatusCode::UNAUTHORIZED)
 }
 
 /// `GET /login`.
-async fn form(wanted: Query<Return>, state: Data<State>) -> HttpResponse {
+async fn form(request: HttpRequest, wanted: Query<Return>, state: Data<State>) -> HttpResponse {
     let to = return_path(&state.deps.public_url, wanted.to.as_deref());
-    login(&state, StatusCode::OK, to, None)
+    login(&state, &request, StatusCode::OK, to, None)
 }
 
 /// `POST /login`.
@@ -94,17 +94,17 @@ async fn sign_in(
 ) -> HttpResponse {
     if state.sessions.sign_in().is_some() {
         let problem = "people sign in with Microsoft here, and not with API tokens";
-        return refused(&state, &Problem::forbidden(problem));
+        return refused(&state, &request, &Problem::forbidden(problem));
     }
     let (token, to) = match fields(&request, payload, &bodies, &state).await {
         Ok(fields) => fields,
-        Err(problem) => return refused(&state, &problem),
+        Err(problem) => return refused(&state, &request, &problem),
     };
     let (address, now) = (address(&request), state.deps.clock.now());
     if !tries.may(address, now) {
         let problem = "There were too many wrong tokens from your address. Wait a minute.";
         let status = StatusCode::TOO_MANY_REQUESTS;
-        return login(&state, status, to, Some(problem.to_owned()));
+        return login(&state, &request, status, to, Some(problem.to_owned()));
     }
     let known = state.sessions.token(token.expose());
     let problem = match known {
@@ -112,7 +112,11 @@ async fn sign_in(
             let actor = Actor { name: known.name.clone(), via: Via::ApiToken };
             let begun = state.sessions.begin(known);
             let Ok(cookie) = begun else {
-                return refused(&state, &Problem::busy("there is no randomness now: try again"));
+                return refused(
+                    &state,
+                    &request,
+                    &Problem::busy("there is no randomness now: try again"),
+                );
             };
             record(&audit_log, Action::SignIn, Outcome::Done, actor, String::new()).await;
             return redirect(&format!("{}{to}", html::base(&state.deps.public_url)), vec![cookie]);
@@ -131,7 +135,7 @@ async fn sign_in(
     tracing::warn!(%address, "a sign-in to the pages was refused: {problem}");
     let (action, outcome) = (Action::SignInRefused, Outcome::Refused);
     record(&audit_log, action, outcome, actor, problem.clone()).await;
-    login(&state, StatusCode::UNAUTHORIZED, to, Some(problem))
+    login(&state, &request, StatusCode::UNAUTHORIZED, to, Some(problem))
 }
 
 #[derive(Debug, Deserialize)]
@@ -140,14 +144,19 @@ struct Ticket {
 }
 
 /// `GET /login/once`: the address that the demo prints.
-async fn once(given: Query<Ticket>, state: Data<State>, audit_log: Data<AuditLog>) -> HttpResponse {
+async fn once(
+    request: HttpRequest,
+    given: Query<Ticket>,
+    state: Data<State>,
+    audit_log: Data<AuditLog>,
+) -> HttpResponse {
     let is_known = given.ticket.as_deref().is_some_and(|ticket| state.one_time.take(ticket));
     let Some(token) = state.sessions.operator().filter(|_| is_known) else {
         let problem = "this address signs nobody in: it works once, and only in the demo";
-        return refused(&state, &Problem::forbidden(problem));
+        return refused(&state, &request, &Problem::forbidden(problem));
     };
     let Ok(cookie) = state.sessions.begin(token) else {
-        return refused(&state, &Problem::busy("there is no randomness now: try again"));
+        return refused(&state, &request, &Problem::busy("there is no randomness now: try again"));
     };
     let actor = Actor { name: token.name.clone(), via: Via::OneTimeLink };
     record(&audit_log, Action::SignIn, Outcome::Done, actor, String::new()).await;
@@ -162,7 +171,13 @@ async fn sign_out(
 ) -> HttpResponse {
     let headers = request.headers();
     if let Err(problem) = same_origin::check(headers, &state.deps.public_url) {
-        return not_done(&state, "You were not signed out", ("/ui", "Overview"), &problem);
+        return not_done(
+            &state,
+            &request,
+            "You were not signed out",
+            ("/ui", "Overview"),
+            &problem,
+        );
     }
     if let Some(session) = state.sessions.of(headers) {
         state.sessions.end(&session).await;
@@ -218,8 +233,14 @@ pub(super) fn redirect(to: &str, cookies: Vec<String>) -> HttpResponse {
     html::protect(response).finish()
 }
 
-fn login(state: &State, status: StatusCode, to: String, problem: Option<String>) -> HttpResponse {
-    let frame = Frame::bare(&state.deps.public_url, "Sign in");
+fn login(
+    state: &State,
+    request: &HttpRequest,
+    status: StatusCode,
+    to: String,
+    problem: Option<String>,
+) -> HttpResponse {
+    let frame = Frame::bare(&state.deps.public_url, request.headers(), "Sign in");
     let entra = state.sessions.sign_in().map(|_| {
         let query = query([("to", to.as_str())].into_iter());
         format!("{}/login/entra{query}", frame.base)
@@ -227,17 +248,18 @@ fn login(state: &State, status: StatusCode, to: String, problem: Option<String>)
     answer(status, &Login { frame, to, entra, problem })
 }
 
-pub(super) fn refused(state: &State, problem: &Problem) -> HttpResponse {
-    not_done(state, "You were not signed in", ("/login", "Sign in"), problem)
+pub(super) fn refused(state: &State, request: &HttpRequest, problem: &Problem) -> HttpResponse {
+    not_done(state, request, "You were not signed in", ("/login", "Sign in"), problem)
 }
 
 fn not_done(
     state: &State,
+    request: &HttpRequest,
     title: &str,
     (path, words): (&str, &'static str),
     problem: &Problem,
 ) -> HttpResponse {
-    let frame = Frame::bare(&state.deps.public_url, title);
+    let frame = Frame::bare(&state.deps.public_url, request.headers(), title);
     let paragraphs = vec![problem.detail().to_owned()];
     let link = Some((path.to_owned(), words));
     Message { frame, went_well: Some(false), paragraphs, link }.answer(problem.status_code())

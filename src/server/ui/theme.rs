@@ -4,10 +4,10 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{Data, Payload};
 
-use super::visit::{THEME_COOKIE, THEMES, Visit, return_path};
+use super::visit::{Visit, return_path};
 use crate::secret::Secret;
 use crate::server::cookie;
-use crate::server::html;
+use crate::server::html::{self, THEME_COOKIE, THEMES};
 use crate::server::json_body::JsonBodies;
 use crate::server::problem::Problem;
 

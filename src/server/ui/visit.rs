@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::HeaderMap;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
 use askama::Template;
@@ -31,16 +30,10 @@ use crate::reconcile::survey::Surveys;
 use crate::server::actions::Actions;
 use crate::server::api::paging::Parameters;
 use crate::server::backlog::Counts;
-use crate::server::cookie;
 use crate::server::html::{self, Account, Frame, Twins};
 use crate::server::problem::Problem;
 use crate::server::session::{Session, Sessions};
 use crate::server::{OneTimeSignIn, Organizations, Role};
-
-/// Holds whether pages are light or dark.
-pub(super) const THEME_COOKIE: &str = "azdo_gateway_theme";
-/// What a person can choose; the first one where nothing is chosen.
-pub(super) const THEMES: [&str; 3] = ["system", "light", "dark"];
 
 /// `about` of `/ui/live` for a page that is told of nothing, but reads again with each beat.
 pub(super) const BEAT: &str = "beat";
@@ -256,20 +249,13 @@ impl FromRequest for Visit {
                 state: state.clone(),
                 session,
                 here: here(request),
-                theme: theme(request.headers()),
+                theme: html::theme(request.headers()),
                 parameters: parameters.filled(),
             }),
             _ => Err(Problem::unauthorized()),
         };
         ready(visit)
     }
-}
-
-/// The theme that the browser of a request has chosen.
-pub(super) fn theme(headers: &HeaderMap) -> &'static str {
-    let chosen = cookie::read(headers, THEME_COOKIE);
-    let is_chosen = |theme: &&str| chosen.as_ref().is_some_and(|it| it.expose() == *theme);
-    THEMES.into_iter().find(is_chosen).unwrap_or("system")
 }
 
 /// The path and query of a request, as [`return_path`] takes it.
