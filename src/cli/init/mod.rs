@@ -151,7 +151,7 @@ impl Init {
 
     /// The answers that options give, all of them checked.
     async fn given(&self, look: &mut Look) -> anyhow::Result<Ended> {
-        let answers = match self.from_options() {
+        let answers = match self.read_options() {
             Ok(answers) => answers,
             Err(wrong) => return Ok(Err(usage(&wrong))),
         };
@@ -180,7 +180,7 @@ impl Init {
     ///
     /// # Errors
     /// Everything that is missing.
-    fn from_options(&self) -> Result<Answers, String> {
+    fn read_options(&self) -> Result<Answers, String> {
         let mut answers = Answers::examples();
         let mut missing = Vec::new();
         let mut take = |option: &str, given: &Option<String>| {
