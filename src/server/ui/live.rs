@@ -201,8 +201,8 @@ impl Watching {
         }
     }
 
-    /// What the page is told of this. Where that cannot be known the stream ends, and the page reads
-    /// all again.
+    /// What the page is told of this. Where that cannot be known the stream ends, and the page
+    /// reads all again.
     async fn events(&mut self, gathered: &Gathered) -> Option<Bytes> {
         let has_new_runs = gathered.changes.values().any(|one| self.about.has_new_runs(one));
         if gathered.has_missed || has_new_runs {
