@@ -39,6 +39,29 @@ pub(crate) struct Client {
     headers: String,
 }
 
+/// Server-sent events, as they come.
+#[derive(Debug)]
+pub(crate) struct Events(Connection);
+
+impl Events {
+    /// Waits for words, and drops everything up to what has come with them. False where the stream
+    /// ends before.
+    pub(crate) async fn until(&mut self, words: &str) -> std::io::Result<bool> {
+        let Connection { stream, read } = &mut self.0;
+        loop {
+            let has_words = read.windows(words.len()).any(|window| window == words.as_bytes());
+            if has_words {
+                read.clear();
+                return Ok(true);
+            }
+            read.reserve(READ_BYTES);
+            if stream.read_buf(read).await? == 0 || read.len() > RESPONSE_BYTES_MAX {
+                return Ok(false);
+            }
+        }
+    }
+}
+
 /// The head of a request or response.
 #[derive(Debug)]
 pub(crate) struct Head<'a> {
@@ -108,6 +131,18 @@ impl Client {
     /// Whatever is at a path, redirects included.
     pub(crate) async fn open(&self, path: &str) -> anyhow::Result<Response> {
         self.ask("GET", path, "").await
+    }
+
+    /// Begins to listen to the events of a path, of which the first is a beat.
+    pub(crate) async fn listen(&self, path: &str) -> anyhow::Result<Events> {
+        let context = || format!("{} did not answer {path}", self.address);
+        let mut connection = Connection::open(self.address).await.with_context(context)?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: loadtest\r\n{}\r\n", self.headers);
+        connection.stream.write_all(request.as_bytes()).await.with_context(context)?;
+        let mut events = Events(connection);
+        let has_begun = events.until("event: beat").await.with_context(context)?;
+        ensure!(has_begun, "{path} tells of nothing");
+        Ok(events)
     }
 
     async fn ask(&self, method: &str, path: &str, body: &str) -> anyhow::Result<Response> {
@@ -246,6 +281,30 @@ mod tests {
             3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n";
         let (body, location) = (b"hello".to_vec(), Some("/x".to_owned()));
         check(bytes, Response { status: 302, body, location, cookie: None }).await;
+    }
+
+    #[tokio::test]
+    async fn events_are_heard_until_the_stream_ends() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (begun, listens) = tokio::sync::oneshot::channel();
+        let client = Client::with_header(listener.local_addr().unwrap(), "cookie: a=b");
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 64];
+            let length = stream.read(&mut asked).await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nevent: beat\n\n").await.unwrap();
+            listens.await.unwrap();
+            stream.write_all(b"event: changed\n\n").await.unwrap();
+            asked[..length].to_vec()
+        };
+        let listening = async {
+            let mut events = client.listen("/live").await.unwrap();
+            begun.send(()).unwrap();
+            (events.until("changed").await.unwrap(), events.until("changed").await.unwrap())
+        };
+        let (asked, heard) = tokio::join!(server, listening);
+        assert_eq!(asked, b"GET /live HTTP/1.1\r\nhost: loadtest\r\ncookie: a=b\r\n\r\n");
+        assert_eq!(heard, (true, false));
     }
 
     #[tokio::test]

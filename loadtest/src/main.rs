@@ -29,6 +29,7 @@ mod bodies;
 mod deliveries;
 mod http;
 mod load;
+mod open_pages;
 mod pace;
 mod phase;
 

@@ -18,6 +18,7 @@ use crate::gateway::{Gateway, Settings};
 use crate::loaded_gateway::LoadedGateway;
 use crate::machine::fsync_ms;
 use crate::metrics;
+use crate::open_pages::OpenPages;
 use crate::options::{Common, Systems};
 use crate::pace::Pace;
 use crate::postgres::Postgres;
@@ -31,6 +32,8 @@ const RATIO_MIN: f64 = 0.3;
 const POSTGRES_RATIO_MIN: f64 = 0.5;
 /// Of two replicas to one, both behind the proxy.
 const TWO_REPLICAS_RATIO_MIN: f64 = 1.6;
+/// With open pages to none.
+const PAGES_RATIO_MIN: f64 = 0.97;
 const P99_MS_MAX: f64 = 25.0;
 const WARM_UP: Duration = Duration::from_secs(1);
 /// How long each server is loaded with one request in flight.
@@ -51,6 +54,9 @@ pub(crate) struct Options {
     /// Requests in flight.
     #[arg(long, default_value_t = 256)]
     connections: usize,
+    /// Measure each also with so many pages open in browsers, at most 200.
+    #[arg(long, default_value_t = 0)]
+    pages: usize,
     #[command(flatten)]
     systems: Systems,
     #[command(flatten)]
@@ -81,7 +87,7 @@ pub(crate) async fn run(options: &Options, pinned: bool) -> anyhow::Result<Repor
         round.push(bare.measure(BARE, options.connections, time).await?);
         rounds.add(round);
     }
-    let mut verdicts = verdicts(&systems, &rounds, pinned);
+    let mut verdicts = verdicts(&systems, &rounds, options.pages, pinned);
     let (mut verified, mut problems, mut database) = (Vec::new(), Vec::new(), None);
     for (mut loaded, system) in gateways.into_iter().zip(systems) {
         loaded.wake().await?;
@@ -142,6 +148,14 @@ async fn measure(
     let after = metrics::read(&addresses).await?;
     let decided = metrics::wait_until_decided(&addresses, Some(DECIDED_MAX)).await?;
     let decided = decided.map_or(f64::INFINITY, |took| took.as_secs_f64());
+    let mut with_pages = None;
+    if options.pages > 0 {
+        let pages = OpenPages::open(loaded.replicas.address, options.pages).await?;
+        let name = beside_pages(system, options.pages);
+        with_pages = Some(loaded.measure(name, connections, || Pace::closed(time)).await?);
+        pages.close()?;
+        metrics::wait_until_decided(&addresses, Some(DECIDED_MAX)).await?;
+    }
     loaded.rest().await?;
     let decisions = [
         ("fsync_ms", fsync),
@@ -150,6 +164,7 @@ async fn measure(
         ("all_decided_after_seconds", decided),
     ];
     let mut all = vec![measured, alone, Measurement::new(name, decisions)];
+    all.extend(with_pages);
     if options.systems.statements {
         all.append(&mut loaded.statements);
     }
@@ -160,7 +175,11 @@ fn alone(system: System) -> String {
     format!("{system}, one in flight")
 }
 
-fn verdicts(systems: &[System], rounds: &Rounds, pinned: bool) -> Vec<Verdict> {
+fn beside_pages(system: System, pages: usize) -> String {
+    format!("{system}, {pages} open pages")
+}
+
+fn verdicts(systems: &[System], rounds: &Rounds, pages: usize, pinned: bool) -> Vec<Verdict> {
     let accepts = "accepts_per_second";
     let mut verdicts = Vec::new();
     for system in systems.iter().copied() {
@@ -174,6 +193,12 @@ fn verdicts(systems: &[System], rounds: &Rounds, pinned: bool) -> Vec<Verdict> {
         let what = "accepts/s, ratio to the bare handler";
         verdicts.push(ratio(what, [&name, BARE], accepts, limit));
         verdicts.extend(compared_ratio(system, systems, rounds, pinned));
+        if pages > 0 {
+            let beside = beside_pages(system, pages);
+            let (what, limit) =
+                ("accepts/s with open pages, ratio", Limit::AtLeast(PAGES_RATIO_MIN));
+            verdicts.push(ratio(what, [&beside, &name], accepts, limit));
+        }
         let what = "processor time, bare handler to gateway";
         verdicts.push(ratio(what, [BARE, &name], "server_us_per_accept", Limit::None));
         let mut figure = |what: &str, subject: &str, figure, limit| {
