@@ -59,7 +59,7 @@ impl OrganizationReconcilers {
         }
     }
 
-    /// Asks for the first pass of each reconciler in this process.
+    /// Asks for a pass of each reconciler, as the first of this process or of an account.
     ///
     /// # Errors
     /// The store does not answer.

@@ -2,6 +2,7 @@
 //!
 //! A cookie binds the sign-in to the browser that began it: no other browser can complete it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use actix_web::http::{StatusCode, header};
@@ -19,6 +20,7 @@ use super::session::Sessions;
 use super::{Role, cookie, same_origin};
 use crate::credentials::{Identities, LinkError, LinkedUser, StartedSignIn};
 use crate::domain::audit::Actor;
+use crate::reconcile::organization::OrganizationReconcilers;
 use crate::secret::Secret;
 use crate::worker::Notifier;
 
@@ -32,6 +34,8 @@ struct State {
     identities: Arc<Identities>,
     public_url: Url,
     publish: Notifier,
+    /// By the name of the organization as configured.
+    reconcilers: Arc<HashMap<String, OrganizationReconcilers>>,
     sessions: Arc<Sessions>,
 }
 
@@ -43,6 +47,7 @@ pub(super) fn routes(
         identities: Arc::clone(&components.identities),
         public_url: components.deps.public_url.clone(),
         publish: components.deps.notifiers.publish.clone(),
+        reconcilers: Arc::clone(&components.reconcilers),
         sessions: Arc::clone(sessions),
     });
     move |config| {
@@ -104,8 +109,13 @@ async fn complete(
     let answer = query.into_inner().of(&request, COOKIE);
     let mut response = match state.identities.linking.complete(answer).await {
         Ok((organization, linked)) => {
-            // Statuses that waited for a credential are due now.
+            // Statuses that waited for a credential are due now, and so is everything else.
             state.publish.notify();
+            if let Some(reconcilers) = state.reconcilers.get(&organization)
+                && let Err(error) = reconcilers.begin().await
+            {
+                tracing::warn!(organization, "hooks and policies wait for the next pass: {error}");
+            }
             state.success(&request, &organization, &linked)
         }
         Err(error) => state.refusal(&request, &error),

@@ -50,6 +50,29 @@ pub(super) async fn an_operator_links_the_service_user_and_sees_who_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+pub(super) async fn hooks_are_created_as_soon_as_an_account_is_linked() {
+    let env = Env::new(1549);
+    let gateway = Gateway::without_hooks(&env, |settings| {
+        settings.credential = env.service_user("");
+        "hooks = true\nreconcile = \"1h\"\ncatch_up = \"off\""
+            .clone_into(&mut settings.organization);
+    })
+    .await;
+    let has_failed = |outcomes: &Value| {
+        let mut outcomes = outcomes["items"].as_array().expect("a list has items").iter();
+        let is_it = |one: &&Value| one["reconciler"] == "subscriptions";
+        outcomes.find(is_it).is_some_and(|one| one["problem"].is_string())
+    };
+    gateway.api.until("/v1/organizations/fabrikam/reconcile", has_failed).await;
+    env.register(&gateway.url);
+    let browser = Browser::new();
+    let back = browser.sign_in(&connect(&gateway), Some(OPERATOR)).await;
+    assert_eq!(browser.open(back.as_str(), None).await.status, StatusCode::OK);
+    env.until_hooks(&gateway.url, 4).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 pub(super) async fn a_one_time_link_works_once_and_for_its_organization() {
     let env = Env::new(1502);
     let gateway = env.unlinked(|_| {}).await;

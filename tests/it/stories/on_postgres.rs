@@ -105,6 +105,7 @@ on_postgres! {
     /// Sign-ins that begin at one replica and end at the other.
     linking {
         an_operator_links_the_service_user_and_sees_who_it_is,
+        hooks_are_created_as_soon_as_an_account_is_linked,
         a_one_time_link_works_once_and_for_its_organization,
         a_sign_in_can_only_be_completed_in_the_browser_that_started_it,
         a_redirect_that_is_replayed_is_refused,
