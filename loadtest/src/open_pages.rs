@@ -14,7 +14,7 @@ use crate::gateway::signed_in;
 const ONE_OVERVIEW_IN: usize = 20;
 /// What the overview listens to, and the parts of it that show that.
 const OVERVIEW: (&str, &[&str]) = ("delivery,run,status", &["/ui?part=late", "/ui?part=runs"]);
-const PULL_REQUEST: (&str, &[&str]) = ("/contoso/Fabrikam/_git/web/pullrequest/999999", &[]);
+const PULL_REQUEST: (&str, &[&str]) = ("/contoso/Logistics/_git/warehouse/pullrequest/999999", &[]);
 const REST_MIN: Duration = Duration::from_secs(1);
 /// A page rests so many times as long as it has read.
 const REST_SHARE: u32 = 10;

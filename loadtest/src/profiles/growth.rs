@@ -65,7 +65,7 @@ const PAGES: [(&str, &str); 12] = [
     ("ui_statuses_ms", "/ui/statuses"),
     ("ui_audit_ms", "/ui/audit"),
     ("ui_find_ms", "/ui/find?q=%21999999"),
-    ("ui_absence_ms", "/ui/contoso/Fabrikam/_git/web/pullrequest/999999"),
+    ("ui_absence_ms", "/ui/contoso/Logistics/_git/warehouse/pullrequest/999999"),
 ];
 
 #[derive(Debug, Args)]
