@@ -9,7 +9,7 @@ use super::cell::{Cell, Table};
 use super::plots::{Plot, last_hour};
 use super::runs;
 use super::setup::{self, Progress};
-use super::visit::{Visit, part};
+use super::visit::{Visit, part, path_segment};
 use crate::domain::time::Timestamp;
 use crate::health::ProblemKind;
 use crate::server::html::{Frame, Twins};
@@ -135,18 +135,17 @@ fn twins() -> Twins {
 }
 
 fn known(visit: &Visit, row: ProblemRow) -> KnownProblem {
-    let ProblemRow { key: (organization, kind, _), reason, since } = row;
+    let ProblemRow { key: (organization, kind, of), reason, since } = row;
     let kind = ProblemKind::parse(&kind);
     let (path, area) = match kind {
         Some(ProblemKind::Hooks) => ("/subscriptions", "Subscriptions"),
-        Some(ProblemKind::Ci) => ("/ci", "CI systems"),
+        Some(ProblemKind::Ci) => ("/ci", "CI"),
         Some(ProblemKind::Damage | ProblemKind::CatchUp) => ("/deliveries", "Deliveries"),
         Some(ProblemKind::Policies) => ("/statuses", "Statuses"),
         _ => ("/connections", "Connections"),
     };
-    // A list of all CIs has no filter.
     let href = match path {
-        "/ci" => visit.href(path),
+        "/ci" => visit.href(&format!("/ci/{}", path_segment(&of))),
         path => visit.filtered(path, &[("organization", &organization)]),
     };
     let badge = match kind.is_some_and(ProblemKind::is_warning) {
