@@ -7,6 +7,7 @@ import { browser, complaints, equal, finish, test } from "./tools.mjs";
 
 await import("./live.mjs");
 await import("./people.mjs");
+await import("./questions.mjs");
 await import("./setup.mjs");
 await import("./signing_in.mjs");
 await import("./pages.mjs");

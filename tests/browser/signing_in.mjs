@@ -1,7 +1,7 @@
 // People sign in with Entra, and see what their role lets them.
 
 import { DEE, JO, SERVICE_USER, VI, account, asked, at, atEntra, choose, enter } from "./entra.mjs";
-import { check, equal, fresh, heading, inspect, open, test } from "./tools.mjs";
+import { check, equal, fresh, heading, inspect, open, test, until } from "./tools.mjs";
 
 const run = await fresh.pullRequest("signing-in", "never_report");
 await fresh.fake("repositories/create", { repository: "Fabrikam/vault" });
@@ -26,7 +26,7 @@ await test("an operator signs in with Microsoft, is where they wanted to go, and
     equal([httpOnly, sameSite], [true, "Lax"], "who gets them");
   }
   await page.getByRole("link", { name: "Connections" }).first().click();
-  check(await page.getByRole("link", { name: "Link again" }).isVisible(), "operators link");
+  await until("operators may link", () => page.getByRole("link", { name: "Link again" }).isVisible());
   await page.getByRole("button", { name: "Sign out" }).click();
   equal(await heading(page), "Sign in", "where signing out leads");
   equal(await cookies(page), [], "the cookies");

@@ -10,7 +10,7 @@ const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 const { GATEWAY, FAKES, NEW_GATEWAY, NEW_FAKES, OPERATOR, VIEWER } = process.env;
-export { GATEWAY, OPERATOR, VIEWER };
+export { FAKES, GATEWAY, OPERATOR, VIEWER };
 
 // ---- What is kept ----
 
