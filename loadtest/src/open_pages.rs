@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 
 use crate::gateway::signed_in;
 
-/// One of so many shows the overview, where everything changes; the others show a pull request of
-/// which nothing does.
-const ONE_OVERVIEW_IN: usize = 20;
-/// What the overview listens to, and the parts of it that show that.
-const OVERVIEW: (&str, &[&str]) = ("delivery,run,status", &["/ui?part=late", "/ui?part=runs"]);
+/// One of so many shows the deliveries, of which each is a change; the others show a pull request
+/// of which nothing changes.
+const ONE_LIST_IN: usize = 20;
+/// What a page listens to, and the parts of it that show that.
+const LIST: (&str, &[&str]) = ("delivery,run", &["/ui/deliveries?part=list"]);
 const PULL_REQUEST: (&str, &[&str]) = ("/contoso/Logistics/_git/warehouse/pullrequest/999999", &[]);
 const REST_MIN: Duration = Duration::from_secs(1);
 /// A page rests so many times as long as it has read.
@@ -28,7 +28,7 @@ impl OpenPages {
     pub(crate) async fn open(address: SocketAddr, count: usize) -> anyhow::Result<Self> {
         let mut pages = JoinSet::new();
         for number in 0..count {
-            let page = if number % ONE_OVERVIEW_IN == 0 { OVERVIEW } else { PULL_REQUEST };
+            let page = if number % ONE_LIST_IN == 0 { LIST } else { PULL_REQUEST };
             let browser = signed_in(address).await?;
             let mut events = browser.listen(&format!("/ui/live?about={}", page.0)).await?;
             pages.spawn(async move {
