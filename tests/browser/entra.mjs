@@ -15,6 +15,7 @@ export async function atEntra(...users) {
 }
 // Entra asks for the account.
 export async function choose(page, user) {
+  await page.waitForLoadState();
   equal(await page.title(), "Pick an account", "what Entra asks");
   check(new URL(page.url()).hostname !== new URL(fresh.url).hostname, "it is another site");
   await page.getByRole("link", { name: user, exact: true }).click();
@@ -31,5 +32,8 @@ export async function enter(page, path) {
   await asked(page, path);
   await page.getByRole("link", { name: "Sign in with Microsoft" }).click();
 }
-export const account = async (page) => (await page.locator(".account span").textContent()).trim();
+export async function account(page) {
+  await page.waitForLoadState();
+  return (await page.locator(".account span").textContent()).trim();
+}
 export const at = (page) => page.url().slice(fresh.url.length);

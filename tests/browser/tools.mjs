@@ -99,6 +99,7 @@ const WIDTHS = [320, 768, 1280];
 // What is wrong with a page at every width, in the theme that it has. Keeps pictures.
 export async function flaws(page, name, theme) {
   const flaws = [];
+  await page.waitForLoadState();
   for (const width of WIDTHS) {
     await page.setViewportSize({ width, height: width < 500 ? 700 : 900 });
     const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
@@ -124,7 +125,11 @@ export async function inspect(page, name) {
   }
   await page.emulateMedia({ colorScheme: null });
 }
-export const heading = (page) => page.locator("h1").textContent();
+// A click that leads to a page ends before the page is there.
+export async function heading(page) {
+  await page.waitForLoadState();
+  return page.locator("h1").textContent();
+}
 export const isLive = (page) => until("the page is live", () => page.locator("#live.good").count());
 // Goes to a page, and waits until it learns of changes.
 export async function goLive(page, path, gateway = GATEWAY) {
