@@ -54,7 +54,7 @@ pub(super) struct Init {
     /// The organization: its bare name.
     #[arg(long)]
     organization: Option<String>,
-    /// Where the organization is, if not at https://dev.azure.com.
+    /// Where the organization is, if not at `dev.azure.com`.
     #[arg(long, value_name = "URL")]
     azure_devops_url: Option<String>,
     /// The https address at which Azure DevOps and the CI reach the gateway.
@@ -75,7 +75,7 @@ pub(super) struct Init {
     /// The file into which the platform writes the token of a workload identity.
     #[arg(long, value_name = "PATH")]
     token_file: Option<String>,
-    /// Where Entra is, if not at https://login.microsoftonline.com.
+    /// Where Entra is, if not at `login.microsoftonline.com`.
     #[arg(long, value_name = "URL")]
     authority_url: Option<String>,
     /// The metadata service of a managed identity.
@@ -87,7 +87,7 @@ pub(super) struct Init {
     /// The kind of the CI.
     #[arg(long, value_parser = PossibleValuesParser::new(kinds::names(&CIS)))]
     ci: Option<String>,
-    /// A key of the CI, such as url=https://ci.example.com/start. May be given more than once.
+    /// A key of the CI, such as account=70403. May be given more than once.
     #[arg(long = "ci-key", value_name = "KEY=VALUE", value_parser = key_value)]
     ci_keys: Vec<(String, String)>,
     /// Ask nothing: take the default of what is not given.
