@@ -187,7 +187,7 @@ fn credential(answers: &Answers) -> anyhow::Result<crate::credentials::Options> 
     first.map(|it| it.credential).ok_or_else(|| anyhow::anyhow!("there is no organization"))
 }
 
-/// Shows what was seen of an answer.
+/// Prints what Azure DevOps or Entra says about an answer.
 pub(super) fn show(seen: &Seen) {
     match seen {
         Seen::Right(what) => tell(&format!("  ok: {what}")),

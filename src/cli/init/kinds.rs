@@ -6,7 +6,7 @@
 pub(super) struct Kind {
     /// The word of `kind` in the configuration.
     pub(super) name: &'static str,
-    /// For whoever has to choose.
+    /// One line that says what it is, shown where the kind is chosen.
     pub(super) about: &'static str,
     pub(super) keys: &'static [Key],
     pub(super) secret: Option<SecretKey>,

@@ -18,11 +18,12 @@ use crate::domain::check::Check;
 
 /// The tenant that an organization belongs to (docs/azure-devops.md §4.4).
 const TENANT_HEADER: &str = "x-vss-resourcetenant";
-/// What was seen of an answer.
+
+/// What Azure DevOps or Entra says about an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
     Right(String),
-    /// It could not be looked at, or it may still become right.
+    /// They could not be asked, or the answer may become right later.
     Open(String),
     Wrong(String),
 }

@@ -103,7 +103,7 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-/// What ends the command early: the exit code, after the reason was printed.
+/// The answers, or the exit code where the command ends without them and has printed why.
 type Ended = Result<Answers, ExitCode>;
 
 impl Init {
@@ -291,7 +291,7 @@ fn from_environment(variable: &str) -> Option<Secret> {
     std::env::var(variable).ok().filter(|value| !value.is_empty()).map(Secret::new)
 }
 
-/// What was written, and which secrets are not in it yet.
+/// The files that were written.
 struct Written {
     file: PathBuf,
     environment: PathBuf,
