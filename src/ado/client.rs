@@ -95,7 +95,7 @@ pub(super) struct Call<'a> {
     pub(super) segments: &'a [&'a str],
     pub(super) query: &'a [(&'a str, &'a str)],
     pub(super) body: Option<Value>,
-    /// Asked when the body is written; without an answer yes the request does not count as sent.
+    /// Asked when the body is written: where it says no, the body is withheld and the call fails.
     pub(super) may_send: Option<MaySend>,
     pub(super) api_version: &'static str,
     pub(super) answer_bytes_max: usize,

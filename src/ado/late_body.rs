@@ -24,7 +24,7 @@ pub(super) struct LateBody {
 }
 
 impl LateBody {
-    /// Also returns what will say whether the bytes were withheld.
+    /// Also returns a flag, which is set when the bytes are withheld.
     pub(super) fn new(bytes: Vec<u8>, may_send: MaySend) -> (Self, Arc<AtomicBool>) {
         let was_withheld = Arc::new(AtomicBool::new(false));
         let body =
