@@ -79,7 +79,7 @@ pub(crate) async fn run(options: &Options, pinned: bool) -> anyhow::Result<Repor
         // Each is first, second and last in turn.
         let (later, earlier) = gateways.split_at_mut(number % systems.len().max(1));
         for loaded in earlier.iter_mut().chain(later) {
-            let measured = measure(loaded, options).await;
+            let measured = measure(loaded, options, number).await;
             round.extend(measured.with_context(|| loaded.gateway.last_log_line())?);
         }
         let time = Duration::from_secs(options.seconds);
@@ -135,40 +135,51 @@ async fn start(
 async fn measure(
     loaded: &mut LoadedGateway,
     options: &Options,
+    round: usize,
 ) -> anyhow::Result<Vec<Measurement>> {
     let system = loaded.gateway.store.system;
-    let (name, time) = (system.to_string(), Duration::from_secs(options.seconds));
     loaded.wake().await?;
-    let addresses = loaded.replicas.addresses();
     let fsync = fsync_ms(loaded.gateway.folder())?;
-    let alone = loaded.measure(alone(system), 1, || Pace::closed(ALONE)).await?;
-    let before = metrics::read(&addresses).await?;
-    let connections = options.connections;
-    let measured = loaded.measure(name.as_str(), connections, || Pace::closed(time)).await?;
-    let after = metrics::read(&addresses).await?;
-    let decided = metrics::wait_until_decided(&addresses, Some(DECIDED_MAX)).await?;
-    let decided = decided.map_or(f64::INFINITY, |took| took.as_secs_f64());
-    let mut with_pages = None;
-    if options.pages > 0 {
-        let pages = OpenPages::open(loaded.replicas.address, options.pages).await?;
-        let name = beside_pages(system, options.pages);
-        with_pages = Some(loaded.measure(name, connections, || Pace::closed(time)).await?);
-        pages.close()?;
-        metrics::wait_until_decided(&addresses, Some(DECIDED_MAX)).await?;
+    let mut all = vec![loaded.measure(alone(system), 1, || Pace::closed(ALONE)).await?];
+    // What is measured second finds warm files: that is the one without pages as often as with.
+    let in_turns = [round % 2 == 1, round.is_multiple_of(2)];
+    for has_pages in in_turns.into_iter().filter(|has_pages| !has_pages || options.pages > 0) {
+        if has_pages {
+            let pages = OpenPages::open(loaded.replicas.address, options.pages).await?;
+            let name = beside_pages(system, options.pages);
+            all.extend(under_load(loaded, options, name).await?);
+            pages.close()?;
+        } else {
+            all.extend(under_load(loaded, options, system.to_string()).await?);
+        }
     }
     loaded.rest().await?;
-    let decisions = [
-        ("fsync_ms", fsync),
-        ("decisions_per_second", (after.decided - before.decided) / time.as_secs_f64()),
-        ("undecided", after.undecided),
-        ("all_decided_after_seconds", decided),
-    ];
-    let mut all = vec![measured, alone, Measurement::new(name, decisions)];
-    all.extend(with_pages);
+    all.push(Measurement::new(system.to_string(), [("fsync_ms", fsync)]));
     if options.systems.statements {
         all.append(&mut loaded.statements);
     }
     Ok(all)
+}
+
+/// Loads a gateway, and waits until what it accepted is decided.
+async fn under_load(
+    loaded: &mut LoadedGateway,
+    options: &Options,
+    name: String,
+) -> anyhow::Result<[Measurement; 2]> {
+    let addresses = loaded.replicas.addresses();
+    let time = Duration::from_secs(options.seconds);
+    let before = metrics::read(&addresses).await?;
+    let pace = || Pace::closed(time);
+    let measured = loaded.measure(name.as_str(), options.connections, pace).await?;
+    let after = metrics::read(&addresses).await?;
+    let decided = metrics::wait_until_decided(&addresses, Some(DECIDED_MAX)).await?;
+    let decisions = [
+        ("decisions_per_second", (after.decided - before.decided) / time.as_secs_f64()),
+        ("undecided", after.undecided),
+        ("all_decided_after_seconds", decided.map_or(f64::INFINITY, |took| took.as_secs_f64())),
+    ];
+    Ok([measured, Measurement::new(name, decisions)])
 }
 
 fn alone(system: System) -> String {
