@@ -105,7 +105,7 @@ impl Health {
     pub fn raise_of(&self, organization: &str, kind: ProblemKind, of: &str, reason: &str) -> bool {
         let key = (organization.to_owned(), kind, of.to_owned());
         let before = self.problems.insert(key, reason.to_owned());
-        self.set_metric(organization);
+        self.set_metrics(organization, kind);
         before.as_deref() != Some(reason)
     }
 
@@ -117,7 +117,7 @@ impl Health {
     /// Removes the problem of this kind that is about `of`, if there is one.
     pub fn clear_of(&self, organization: &str, kind: ProblemKind, of: &str) {
         self.problems.remove(&(organization.to_owned(), kind, of.to_owned()));
-        self.set_metric(organization);
+        self.set_metrics(organization, kind);
     }
 
     /// The reasons of all problems, joined by organization; only organizations that have one.
@@ -153,14 +153,22 @@ impl Health {
         reasons.into_iter().map(|(organization, all)| (organization, all.join("; "))).collect()
     }
 
-    /// 0 while Azure DevOps or Entra refuses the credential of the organization, otherwise 1.
-    /// Problems with hooks or policies do not count.
-    fn set_metric(&self, organization: &str) {
-        let organization = organization.to_owned();
-        let is_refused = [ProblemKind::Link, ProblemKind::Mint, ProblemKind::Calls]
-            .iter()
-            .any(|kind| self.problems.contains_key(&(organization.clone(), *kind, String::new())));
-        metrics::gauge!("azdo_gateway_credential_accepted", "organization" => organization)
-            .set(if is_refused { 0.0 } else { 1.0 });
+    /// Says whether there is a problem of this kind, and whether Azure DevOps or Entra refuses the
+    /// credential of the organization: problems with hooks or policies do not count there.
+    fn set_metrics(&self, organization: &str, changed: ProblemKind) {
+        let is_there = |kind| {
+            let has =
+                |(of, its, _): &(String, ProblemKind, String)| of == organization && *its == kind;
+            self.problems.iter().any(|entry| has(entry.key()))
+        };
+        let number = |is_so| if is_so { 1.0 } else { 0.0 };
+        let name = || organization.to_owned();
+        metrics::gauge!("azdo_gateway_problems", "organization" => name(),
+            "kind" => changed.as_str())
+        .set(number(is_there(changed)));
+        let credential = [ProblemKind::Link, ProblemKind::Mint, ProblemKind::Calls];
+        let is_refused = credential.into_iter().any(is_there);
+        metrics::gauge!("azdo_gateway_credential_accepted", "organization" => name())
+            .set(number(!is_refused));
     }
 }

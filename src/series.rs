@@ -1,6 +1,7 @@
 //! How much happened in each minute, and how long it took: what the pages plot.
 //!
 //! It is counted in memory. A minute that is over is stored, by one worker for the whole process.
+//! What takes time is also in a histogram for Prometheus.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -45,6 +46,7 @@ impl Series {
 
     /// The same, and it took so long.
     pub fn took(&self, name: &'static str, of: &str, span: Duration, now: Timestamp) {
+        record(name, of, span);
         self.add(name, of, Some(span), now);
     }
 
@@ -74,6 +76,18 @@ impl Series {
     pub fn forget(&self, before: Timestamp) {
         self.0.lock().retain(|(minute, ..), _| begin(*minute) >= before);
     }
+}
+
+/// Records a span in the histogram of its series.
+fn record(name: &str, of: &str, span: Duration) {
+    let histogram = match name {
+        "delivered" => metrics::histogram!("azdo_gateway_delivered_seconds"),
+        "decided" => metrics::histogram!("azdo_gateway_decided_seconds"),
+        "ci_started" => metrics::histogram!("azdo_gateway_started_seconds", "ci" => of.to_owned()),
+        "shown" => metrics::histogram!("azdo_gateway_status_seconds"),
+        _ => return,
+    };
+    histogram.record(span);
 }
 
 /// The beginning of the minute in which `now` is.

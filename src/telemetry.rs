@@ -3,15 +3,19 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
 use crate::printable::{escaped, is_harmful};
 
-/// Upper bounds of the buckets of histograms, in seconds: from a fast local answer to the longest
-/// attempt.
-const BUCKETS_S: [f64; 12] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+/// Upper bounds of the buckets of histograms, in seconds: from a fast local answer to a run that
+/// waited for its CI.
+const BUCKETS_S: [f64; 14] =
+    [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
+/// Samples of histograms are gathered until then; more often where somebody reads the metrics.
+const EMPTIED_EVERY: Duration = Duration::from_secs(5);
 
 /// Sets up logging to standard error: text on a terminal, JSON otherwise. `AZDO_GATEWAY_LOG` sets
 /// the filter, for example `info,azdo_gateway=debug`.
@@ -73,6 +77,16 @@ pub fn metrics() -> PrometheusHandle {
     HANDLE.get_or_init(install).clone()
 }
 
+/// Puts the samples of histograms into their buckets, again and again: they would take up memory
+/// until somebody reads the metrics.
+pub async fn empty_histograms() {
+    let mut every = tokio::time::interval(EMPTIED_EVERY);
+    loop {
+        every.tick().await;
+        metrics().run_upkeep();
+    }
+}
+
 fn describe() {
     for (name, text) in COUNTERS {
         metrics::describe_counter!(name, text);
@@ -80,15 +94,16 @@ fn describe() {
     for (name, text) in GAUGES {
         metrics::describe_gauge!(name, text);
     }
-    metrics::describe_histogram!(
-        "azdo_gateway_status_seconds",
-        "Time from the change of a run until its status is posted"
-    );
+    for (name, text) in HISTOGRAMS {
+        metrics::describe_histogram!(name, text);
+    }
 }
 
 /// Sets counters to 0 whose first increase has to be seen: Prometheus sees none where a series
 /// begins with 1. Those of a CI, an organization or a worker begin where these are made.
 fn begin() {
+    metrics::gauge!("azdo_gateway_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    metrics::gauge!("azdo_gateway_pats_alive").set(0.0);
     metrics::counter!("azdo_gateway_damaged_places_total").increment(0);
     metrics::counter!("azdo_gateway_pats_left_over_total").increment(0);
     for (name, label, values) in FROM_ZERO {
@@ -145,7 +160,29 @@ const COUNTERS: [(&str, &str); 19] = [
     ("azdo_gateway_policy_changes_total", "Changes to policies, by kind and outcome"),
 ];
 
-const GAUGES: [(&str, &str); 12] = [
+const HISTOGRAMS: [(&str, &str); 9] = [
+    ("azdo_gateway_delivered_seconds", "Time from an event at Azure DevOps until its delivery"),
+    ("azdo_gateway_accept_seconds", "Time from the head of a delivery until it is on disk"),
+    ("azdo_gateway_decided_seconds", "Time from a delivery until it is decided"),
+    ("azdo_gateway_started_seconds", "Time from planning a run until its CI has taken it"),
+    ("azdo_gateway_status_seconds", "Time from the change of a run until its status is posted"),
+    (
+        "azdo_gateway_event_to_status_seconds",
+        "Time from an event at Azure DevOps until the first status of its run is posted",
+    ),
+    ("azdo_gateway_ado_request_seconds", "Time that calls to Azure DevOps take, by operation"),
+    ("azdo_gateway_ci_request_seconds", "Time that calls to a CI take"),
+    ("azdo_gateway_commit_seconds", "Time that transactions of the store take"),
+];
+
+const GAUGES: [(&str, &str); 19] = [
+    ("azdo_gateway_build_info", "1; which version this is"),
+    ("azdo_gateway_runs", "Runs that have not ended, by CI and state"),
+    ("azdo_gateway_problems", "1 while there is this problem or warning"),
+    ("azdo_gateway_pats_alive", "Tokens that this process has minted and not yet revoked"),
+    ("azdo_gateway_expires_timestamp_seconds", "When a credential ends, in seconds since 1970"),
+    ("azdo_gateway_oldest_planned_seconds", "Age of the oldest run that waits for its CI"),
+    ("azdo_gateway_store_waiting", "What waits in this process for the database, by queue"),
     ("azdo_gateway_linked", "1 while the service user is linked and its link works"),
     ("azdo_gateway_backlog", "Rows that wait to be processed, by stage"),
     ("azdo_gateway_oldest_undecided_seconds", "Age of the oldest delivery without a decision"),

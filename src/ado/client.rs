@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
@@ -182,7 +182,10 @@ impl Client {
             (operation(call.segments), call.host == Host::AzureDevOps);
         let method = call.method.to_string();
         let mut response_headers = HeaderMap::new();
+        let began_at = Instant::now();
         let result = self.attempt(&authorization, call, &mut response_headers).await;
+        metrics::histogram!("azdo_gateway_ado_request_seconds", "operation" => operation.clone())
+            .record(began_at.elapsed());
         let header = |name: &str| response_headers.get(name).and_then(|value| value.to_str().ok());
         let activity_id = header("activityid").map(short);
         let next = header(CONTINUATION).filter(|token| !token.is_empty());

@@ -23,6 +23,7 @@ use crate::reconcile::retention::Retention;
 use crate::reconcile::retired_hooks::RetiredByOthers;
 use crate::server::Components;
 use crate::storage::Reconciliation;
+use crate::telemetry;
 use crate::worker::{self, Notifier, Tick};
 
 /// How often a stage looks for work that it was not notified of.
@@ -80,6 +81,8 @@ pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<
         start(Arc::new(NoteProblems::new(deps)), never, PROBLEMS_EVERY),
         start(Arc::new(StoreMinutes::new(deps)), never, MINUTES_EVERY),
     ];
+    let emptying = telemetry::empty_histograms();
+    workers.push(tokio::spawn(until_stopped(deps.stop.child_token(), emptying)));
     if deps.store.is_shared() {
         let retired_by_others = RetiredByOthers {
             store: Arc::clone(&deps.store) as Arc<dyn Reconciliation>,

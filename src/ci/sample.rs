@@ -100,6 +100,7 @@ impl Sample {
             attempts: 0,
             runner: RunnerLeases::default(),
             look_ups: None,
+            happened_at: None,
             cancel_attempts: None,
             ci_problem: None,
             reports: 0,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
@@ -47,6 +48,15 @@ pub struct Tls {
     pub authority: Option<reqwest::Certificate>,
     /// What the CI is shown.
     pub identity: Option<reqwest::Identity>,
+}
+
+/// Records how long a call to a CI takes.
+async fn timed<T>(ci: &str, call: impl Future<Output = T>) -> T {
+    let began_at = Instant::now();
+    let answer = call.await;
+    metrics::histogram!("azdo_gateway_ci_request_seconds", "ci" => ci.to_owned())
+        .record(began_at.elapsed());
+    answer
 }
 
 /// What one CI can do.
@@ -152,7 +162,8 @@ impl Systems {
     /// See [`Error`]. A refusal is no error.
     pub async fn start(&self, name: &str, trigger: &Trigger<'_>) -> Result<Started, Error> {
         let configured = self.get(name)?;
-        match configured.in_words(as_one(configured.system.start(trigger)).await) {
+        let answer = timed(name, as_one(configured.system.start(trigger))).await;
+        match configured.in_words(answer) {
             Err(Error::Refused { reason, .. }) => Ok(Started::Refused(reason)),
             answer => answer,
         }
@@ -164,14 +175,14 @@ impl Systems {
     /// See [`Error`].
     pub async fn find(&self, name: &str, run: &Run) -> Result<Option<Started>, Error> {
         let configured = self.get(name)?;
-        configured.in_words(as_one(configured.system.find(run)).await)
+        configured.in_words(timed(name, as_one(configured.system.find(run))).await)
     }
 
     /// Asks the CI of this name how runs are: an answer for each, in the same order.
     pub async fn poll(&self, name: &str, runs: &[&Run]) -> Vec<Result<Observed, Error>> {
         match self.get(name) {
             Ok(configured) => {
-                let answers = configured.system.poll(runs).await.into_iter();
+                let answers = timed(name, configured.system.poll(runs)).await.into_iter();
                 answers
                     .map(|answer| configured.in_words(answer).map(|it| configured.for_people(it)))
                     .collect()
@@ -186,7 +197,8 @@ impl Systems {
     /// See [`Error`].
     pub async fn cancel(&self, name: &str, run: &Run) -> Result<Cancelled, Error> {
         let configured = self.get(name)?;
-        configured.in_words(as_one(configured.system.cancel(run, &run.reason)).await)
+        let cancelled = as_one(configured.system.cancel(run, &run.reason));
+        configured.in_words(timed(name, cancelled).await)
     }
 
     /// The runs that a callback of the CI of this name mentions.

@@ -137,6 +137,10 @@ pub struct Run {
     pub reports: u32,
     #[serde(default)]
     pub steps: Steps,
+    /// When that happened at Azure DevOps which it was planned for; none where somebody asked the
+    /// gateway for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub happened_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     /// Without a final report by then, the run is timed out.
@@ -313,6 +317,7 @@ pub fn rerun(run: &Run, id: RunId, who: &str, now: Timestamp) -> Run {
         ci_problem: None,
         reports: 0,
         steps: Steps::default(),
+        happened_at: None,
         created_at: now,
         updated_at: now,
         overdue_at: now.plus(Duration::from_millis(run.timeout_ms)),

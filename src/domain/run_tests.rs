@@ -42,6 +42,7 @@ pub(in crate::domain) fn run(state: State) -> Run {
         attempts: 0,
         runner: RunnerLeases::default(),
         look_ups: None,
+        happened_at: None,
         cancel_attempts: None,
         ci_problem: None,
         reports: 0,

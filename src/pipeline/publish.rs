@@ -26,10 +26,11 @@ use crate::domain::event::short;
 use crate::domain::slot::Posting;
 use crate::domain::status::{Status, Target};
 use crate::domain::summary;
+use crate::domain::time::Timestamp;
 use crate::health::{Health, ProblemKind};
 use crate::series::Series;
 use crate::storage::{
-    self, CONFLICTS_MAX, Claim, Deliveries, LeasedSlot, PostingCommit, Replicas, Statuses,
+    self, CONFLICTS_MAX, Claim, Deliveries, LeasedSlot, PostingCommit, Replicas, Runs, Statuses,
 };
 use crate::worker::{self, InFlight, Progress, Tick};
 
@@ -53,6 +54,7 @@ pub struct Publish {
 #[derive(Debug)]
 struct Poster {
     statuses: Arc<dyn Statuses>,
+    runs: Arc<dyn Runs>,
     deliveries: Arc<dyn Deliveries>,
     replicas: Arc<dyn Replicas>,
     changes: Changes,
@@ -79,6 +81,7 @@ impl Publish {
     ) -> Self {
         let poster = Poster {
             statuses: Arc::clone(&deps.store) as Arc<dyn Statuses>,
+            runs: Arc::clone(&deps.store) as Arc<dyn Runs>,
             deliveries: Arc::clone(&deps.store) as Arc<dyn Deliveries>,
             replicas: Arc::clone(&deps.store) as Arc<dyn Replicas>,
             changes: deps.changes.clone(),
@@ -269,6 +272,17 @@ impl Poster {
         Ok(())
     }
 
+    /// Records how long after its event a run has its first status.
+    async fn record_first(&self, status: &Status, now: Timestamp) {
+        let Some(run) = status.run else { return };
+        if let Ok(Some(run)) = self.runs.run(run).await
+            && let Some(happened_at) = run.happened_at
+        {
+            let span = now.since(happened_at);
+            metrics::histogram!("azdo_gateway_event_to_status_seconds").record(span);
+        }
+    }
+
     async fn commit(&self, slot: LeasedSlot, posting: Posting) {
         if let Err(error) = self.summarize(&slot.status).await {
             // The lease expires, and the next attempt summarizes it.
@@ -278,9 +292,14 @@ impl Poster {
         let LeasedSlot { lease, status_id, status, .. } = slot;
         let now = self.clock.now();
         let since_queued = now.since(slot.queued_at);
-        report(&status, &posting, since_queued);
+        report(&status, &posting);
         match posting {
-            Posting::Posted { .. } => self.series.took("shown", "", since_queued, now),
+            Posting::Posted { .. } => {
+                self.series.took("shown", "", since_queued, now);
+                if slot.posted.is_none() {
+                    self.record_first(&status, now).await;
+                }
+            }
             Posting::Refused(_) => self.series.count("refused", "", now),
             Posting::Unchanged { .. } | Posting::Later { .. } => {}
         }
@@ -314,7 +333,7 @@ where
 }
 
 /// Logs and counts an outcome.
-fn report(status: &Status, posting: &Posting, since_queued: Duration) {
+fn report(status: &Status, posting: &Posting) {
     let (outcome, reason) = match posting {
         Posting::Posted { .. } => ("posted", ""),
         Posting::Unchanged { .. } => ("unchanged", ""),
@@ -322,9 +341,6 @@ fn report(status: &Status, posting: &Posting, since_queued: Duration) {
         Posting::Later { reason, .. } => ("later", reason.as_str()),
     };
     metrics::counter!("azdo_gateway_statuses_total", "outcome" => outcome).increment(1);
-    if outcome == "posted" {
-        metrics::histogram!("azdo_gateway_status_seconds").record(since_queued.as_secs_f64());
-    }
     let target = match &status.target {
         Target::PullRequest { id, .. } => format!("pull request {id}"),
         Target::Commit { commit } => format!("commit {}", short(commit)),

@@ -27,13 +27,13 @@ impl Counts {
     /// Requests at the same time wait for one count.
     pub(super) async fn get(&self) -> Result<Backlog, Error> {
         let mut counted = self.counted.lock().await;
-        if let Some((at, backlog)) = *counted
-            && !is_due(at, Instant::now())
+        if let Some((at, backlog)) = &*counted
+            && !is_due(*at, Instant::now())
         {
-            return Ok(backlog);
+            return Ok(backlog.clone());
         }
         let backlog = self.store.backlog().await?;
-        *counted = Some((Instant::now(), backlog));
+        *counted = Some((Instant::now(), backlog.clone()));
         Ok(backlog)
     }
 }

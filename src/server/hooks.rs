@@ -7,7 +7,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::{self, Data, Payload, ServiceConfig};
@@ -104,6 +104,7 @@ impl State {
         payload: Payload,
     ) -> Result<(), Refusal> {
         let hook = self.authenticate(request, organization, hook).ok_or(Refusal::WrongSecret)?;
+        let began_at = Instant::now();
         let mut reservation = self.memory_budget.reserve();
         let reading = read(request, payload, self.body_bytes_max, &mut reservation);
         let body = match tokio::time::timeout(BODY_WAIT_MAX, reading).await {
@@ -115,7 +116,9 @@ impl State {
         accepted.map_err(|error| match error {
             storage::Error::Busy { .. } => Refusal::Retry("busy"),
             _ => Refusal::Retry("store"),
-        })
+        })?;
+        metrics::histogram!("azdo_gateway_accept_seconds").record(began_at.elapsed());
+        Ok(())
     }
 
     /// The hook whose password the request carries; none where it is wrong or retired.

@@ -4,11 +4,13 @@
 //! body of `/readyz`, because a load balancer must not turn deliveries away for it. Anybody learns
 //! the bare state; what names organizations, accounts or paths needs a viewer.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
 use metrics_exporter_prometheus::PrometheusHandle;
+use parking_lot::Mutex;
 use serde_json::json;
 
 use super::auth::Viewer;
@@ -16,7 +18,9 @@ use super::backlog::Counts;
 use super::problem::Problem;
 use super::{Components, Draining};
 use crate::deps::Deps;
-use crate::storage::Availability;
+use crate::domain::run;
+use crate::domain::time::Timestamp;
+use crate::storage::{Availability, LiveRuns};
 use crate::telemetry;
 
 /// What the probes show.
@@ -26,15 +30,22 @@ struct State {
     draining: Draining,
     metrics: PrometheusHandle,
     counts: Counts,
+    /// The names of CIs, also of those that have runs and are not configured any more.
+    cis: Mutex<BTreeSet<String>>,
 }
+
+/// The states of runs that have not ended.
+const LIVE: [run::State; 3] = [run::State::Planned, run::State::Dispatched, run::State::Running];
 
 impl State {
     fn new(components: &Components) -> Self {
+        let cis = components.observe.systems().listed();
         Self {
             deps: components.deps.clone(),
             draining: components.draining.clone(),
             metrics: telemetry::metrics(),
             counts: Counts::new(Arc::clone(&components.deps.store)),
+            cis: Mutex::new(cis.map(|ci| ci.name.to_owned()).collect()),
         }
     }
 }
@@ -108,6 +119,9 @@ impl State {
     /// Sets the gauges that count rows. Here and not on a timer: it costs nothing where nobody
     /// reads the metrics.
     async fn count(&self) {
+        for (queue, waiting) in self.deps.store.waiting() {
+            metrics::gauge!("azdo_gateway_store_waiting", "queue" => queue).set(number(waiting));
+        }
         let Ok(backlog) = self.counts.get().await else { return };
         let rows = [
             ("undecided", backlog.undecided),
@@ -116,11 +130,29 @@ impl State {
             ("unposted", backlog.unposted),
         ];
         for (stage, count) in rows {
-            let count = u32::try_from(count).unwrap_or(u32::MAX);
-            metrics::gauge!("azdo_gateway_backlog", "stage" => stage).set(f64::from(count));
+            metrics::gauge!("azdo_gateway_backlog", "stage" => stage).set(number(count));
         }
-        let age = backlog.oldest_undecided.map(|oldest| self.deps.clock.now().since(oldest));
-        metrics::gauge!("azdo_gateway_oldest_undecided_seconds")
-            .set(age.unwrap_or_default().as_secs_f64());
+        let now = self.deps.clock.now();
+        let age = |oldest: Option<Timestamp>| {
+            oldest.map(|oldest| now.since(oldest)).unwrap_or_default().as_secs_f64()
+        };
+        metrics::gauge!("azdo_gateway_oldest_undecided_seconds").set(age(backlog.oldest_undecided));
+        metrics::gauge!("azdo_gateway_oldest_planned_seconds").set(age(backlog.oldest_planned));
+        self.count_runs(&backlog.live_runs);
     }
+
+    /// Also of CIs without a run, so that each number goes back to 0.
+    fn count_runs(&self, live: &[LiveRuns]) {
+        let mut cis = self.cis.lock();
+        cis.extend(live.iter().map(|runs| runs.ci.clone()));
+        for (ci, state) in cis.iter().flat_map(|ci| LIVE.map(|state| (ci, state))) {
+            let runs = live.iter().find(|runs| (&runs.ci, runs.state) == (ci, state));
+            metrics::gauge!("azdo_gateway_runs", "ci" => ci.clone(), "state" => state.as_str())
+                .set(number(runs.map_or(0, |runs| runs.count)));
+        }
+    }
+}
+
+fn number(count: impl TryInto<u32>) -> f64 {
+    f64::from(count.try_into().unwrap_or(u32::MAX))
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::error::Error;
+use crate::domain::run::State;
 use crate::domain::time::Timestamp;
 
 /// How many deliveries, runs and slots wait for each stage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     pub undecided: u64,
     pub planned: u64,
@@ -20,6 +21,16 @@ pub struct Backlog {
     pub oldest_undecided: Option<Timestamp>,
     /// When the oldest of the runs was planned that wait for their CI.
     pub oldest_planned: Option<Timestamp>,
+    /// By CI and state.
+    pub live_runs: Vec<LiveRuns>,
+}
+
+/// So many runs of a CI are in a state that is not final.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveRuns {
+    pub ci: String,
+    pub state: State,
+    pub count: u64,
 }
 
 /// Whether deliveries can be stored.
@@ -57,6 +68,9 @@ pub trait Admin: Debug + Send + Sync {
 
     /// How many deliveries, runs and slots wait for each stage.
     async fn backlog(&self) -> Result<Backlog, Error>;
+
+    /// What waits in this process for the database, each with the name of its queue.
+    fn waiting(&self) -> Vec<(&'static str, usize)>;
 
     /// Whether deliveries can be stored now, and if not, why.
     fn health(&self) -> Availability;

@@ -27,7 +27,7 @@ mod statuses;
 mod subjects;
 pub mod transfer;
 
-pub use admin::{Admin, Availability, Backlog, SchemaState};
+pub use admin::{Admin, Availability, Backlog, LiveRuns, SchemaState};
 pub use audit::{Audit, AuditFilter, AuditRow};
 pub use change::{CONFLICTS_MAX, Changed, change_run};
 pub use deliveries::{

@@ -48,6 +48,7 @@ impl Serials {
         state.last += 1;
         let number = state.last;
         state.registered.insert(number);
+        metrics::gauge!("azdo_gateway_pats_alive").increment(1);
         Some(Serial { number, serials: Arc::clone(self) })
     }
 
@@ -97,6 +98,7 @@ impl Drop for Serial {
     fn drop(&mut self) {
         let mut state = self.serials.state.lock();
         state.registered.remove(&self.number);
+        metrics::gauge!("azdo_gateway_pats_alive").decrement(1);
         if state.registered.is_empty() {
             self.serials.all_released.notify_waiters();
         }

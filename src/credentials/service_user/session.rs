@@ -335,10 +335,22 @@ impl Session {
         let client_secret = expires.and_then(|expires| ending::client_secret(expires, now));
         self.set_warning(ProblemKind::ClientSecret, client_secret);
         let link = self.links.link(organization).await.ok().flatten();
+        let sign_in_ends = link.as_ref().map(|link| ending::sign_in_ends(link.signed_in_at));
+        self.set_ends([("client_secret", expires), ("sign_in", sign_in_ends)]);
         let sign_in = link.and_then(|link| {
             ending::sign_in(&link.user_name, link.signed_in_at, organization, now)
         });
         self.set_warning(ProblemKind::SignIn, sign_in);
+    }
+
+    /// Sets the metric of when credentials end, as far as that is known.
+    fn set_ends(&self, credentials: [(&'static str, Option<Timestamp>); 2]) {
+        for (credential, ends) in credentials {
+            let ends = ends.map_or(f64::NAN, |ends| ends.ms() as f64 / 1_000.0);
+            metrics::gauge!("azdo_gateway_expires_timestamp_seconds",
+                "organization" => self.organization().to_owned(), "credential" => credential)
+            .set(ends);
+        }
     }
 
     fn set_warning(&self, kind: ProblemKind, text: Option<String>) {

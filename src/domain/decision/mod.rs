@@ -152,6 +152,11 @@ impl Observation<'_> {
         seen_at.map_or(self.at, |seen_at| seen_at.max(self.at))
     }
 
+    /// When that happened for which runs are planned; none where somebody repeats a delivery.
+    fn happened_at(&self) -> Option<Timestamp> {
+        (self.source != Source::Replay).then_some(self.at)
+    }
+
     fn is_guarded_anew(&self) -> bool {
         self.caught_up.is_some_and(|found| found.catch_up_meta.is_guarded_anew)
     }
@@ -217,6 +222,7 @@ struct Plan<'a> {
     commit: &'a str,
     git_ref: &'a str,
     pull_request: Option<OfPullRequest>,
+    happened_at: Option<Timestamp>,
     reason: String,
 }
 
@@ -253,6 +259,7 @@ fn plan(check: &Check, plan: Plan<'_>, id: RunId, now: Timestamp) -> Run {
         ci_problem: None,
         reports: 0,
         steps: Steps::default(),
+        happened_at: plan.happened_at,
         created_at: now,
         updated_at: now,
         overdue_at: now.plus(Duration::from_millis(

@@ -352,6 +352,7 @@ impl Step<'_> {
             commit,
             git_ref: &self.next.source_ref,
             pull_request: Some(of(self.next, commit)),
+            happened_at: self.observation.happened_at(),
             reason: self.headline(self.events.first().copied()) + &self.although(check),
         };
         let run = plan(check, work, (self.new_id)(), self.now);

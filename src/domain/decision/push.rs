@@ -319,6 +319,7 @@ impl Step<'_, '_> {
             commit,
             git_ref: &update.name,
             pull_request: None,
+            happened_at: observation.happened_at(),
             reason: headline(update) + &although,
         };
         Some(Ok((plan(check, work, (self.new_id)(), self.now), although)))

@@ -10,10 +10,11 @@ use async_trait::async_trait;
 use super::Postgres;
 use super::engine::db::Db;
 use super::engine::failure::Failure;
-use super::engine::rows::{count, time_maybe};
+use super::engine::rows::{count, get, parsed, time_maybe};
 use super::runs::list::TIMES;
+use crate::domain::run::State;
 use crate::domain::time::Timestamp;
-use crate::storage::{Admin, Availability, Backlog, Error};
+use crate::storage::{Admin, Availability, Backlog, Error, LiveRuns};
 
 #[async_trait]
 impl Admin for Postgres {
@@ -37,6 +38,10 @@ impl Admin for Postgres {
 
     async fn backlog(&self) -> Result<Backlog, Error> {
         self.pool.read((), |db, _| async move { backlog(&db).await }).await
+    }
+
+    fn waiting(&self) -> Vec<(&'static str, usize)> {
+        vec![("deliveries", self.accept.waiting()), ("connections", self.pool.waiting())]
     }
 
     fn health(&self) -> Availability {
@@ -82,5 +87,17 @@ async fn backlog(db: &Db) -> Result<Backlog, Failure> {
         unposted: count(&row, 3)?,
         oldest_undecided: time_maybe(&row, 4)?,
         oldest_planned: time_maybe(&row, 5)?,
+        live_runs: live_runs(db).await?,
     })
+}
+
+async fn live_runs(db: &Db) -> Result<Vec<LiveRuns>, Failure> {
+    let sql = "SELECT ci, state, count(*) FROM run WHERE overdue_at IS NOT NULL
+        GROUP BY ci, state ORDER BY ci, state";
+    let live = |row| {
+        let state = get(row, 1)?;
+        let state = parsed(state, State::parse(state))?;
+        Ok(LiveRuns { ci: get(row, 0)?, state, count: count(row, 2)? })
+    };
+    db.rows(sql, &[]).await?.iter().map(live).collect()
 }

@@ -44,9 +44,9 @@ impl Deliveries for Postgres {
         if claim.limit == 0 {
             return Ok(Vec::new());
         }
-        let limit = match self.accept.is_behind() {
-            true => claim.limit.min(CLAIMED_WHILE_BEHIND_MAX),
-            false => claim.limit,
+        let limit = match self.accept.waiting() {
+            0 => claim.limit,
+            _ => claim.limit.min(CLAIMED_WHILE_BEHIND_MAX),
         };
         let of = (Claim { limit, ..claim }, Arc::clone(&self.instance));
         let claimed =

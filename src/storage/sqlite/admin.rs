@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::Sqlite;
 use super::engine::file_lock;
 use super::engine::rows::parsed;
+use crate::domain::run::State;
 use crate::domain::time::Timestamp;
-use crate::storage::{Admin, Availability, Backlog, Error};
+use crate::storage::{Admin, Availability, Backlog, Error, LiveRuns};
 
 #[async_trait]
 impl Admin for Sqlite {
@@ -31,6 +32,11 @@ impl Admin for Sqlite {
         let waiting = self.intake.waiting();
         let backlog = self.readers.read(backlog).await?;
         Ok(Backlog { undecided: backlog.undecided + waiting, ..backlog })
+    }
+
+    fn waiting(&self) -> Vec<(&'static str, usize)> {
+        let deliveries = usize::try_from(self.intake.waiting()).unwrap_or(usize::MAX);
+        vec![("deliveries", deliveries), ("writes", self.writer.waiting())]
     }
 
     fn health(&self) -> Availability {
@@ -101,5 +107,17 @@ fn backlog(db: &Connection) -> rusqlite::Result<Backlog> {
         unposted: count("SELECT count(*) FROM slot WHERE due_at IS NOT NULL")?,
         oldest_undecided: received.map(Timestamp::from_micros),
         oldest_planned: planned,
+        live_runs: live_runs(db)?,
     })
+}
+
+fn live_runs(db: &Connection) -> rusqlite::Result<Vec<LiveRuns>> {
+    let sql = "SELECT ci, state, count(*) FROM run WHERE overdue_at IS NOT NULL
+        GROUP BY ci, state ORDER BY ci, state";
+    let live = |row: &Row<'_>| {
+        let state: String = row.get(1)?;
+        let state = parsed(1, &state, State::parse(&state))?;
+        Ok(LiveRuns { ci: row.get(0)?, state, count: row.get::<_, i64>(2)?.unsigned_abs() })
+    };
+    db.prepare_cached(sql)?.query_map([], live)?.collect()
 }

@@ -94,7 +94,7 @@ pub(super) async fn a_cancel_that_comes_too_late_changes_nothing(kind: &Kind) {
 }
 
 pub(super) async fn a_newer_commit_cancels_the_older_run(kind: &Kind) {
-    let (world, gateway, id, older) = running(kind).await;
+    let (world, gateway, id, older) = Box::pin(running(kind)).await;
     let newest = world.env.push("topic");
     let newer = world.until_builds(2).await;
     let is_cancelled = |builds: &[Build]| {
@@ -108,14 +108,14 @@ pub(super) async fn a_newer_commit_cancels_the_older_run(kind: &Kind) {
 }
 
 pub(super) async fn a_closed_pull_request_cancels_its_run(kind: &Kind) {
-    let (world, gateway, id, _) = running(kind).await;
+    let (world, gateway, id, _) = Box::pin(running(kind)).await;
     world.env.shell.ado(|ado| ado.abandon(id));
     world.until("the build is cancelled", first_is_cancelled).await;
     gateway.stop().await;
 }
 
 pub(super) async fn a_cancel_is_repeated(kind: &Kind) {
-    let (world, gateway, id, _) = running(kind).await;
+    let (world, gateway, id, _) = Box::pin(running(kind)).await;
     let unavailable = Action::Respond(Response::text(503, "try later"));
     world.next_fails(kind.cancel, 1, unavailable);
     world.env.shell.ado(|ado| ado.abandon(id));

@@ -5,7 +5,7 @@ use azdo_gateway::domain::event::Event;
 use azdo_gateway::domain::run::{Run, State};
 use azdo_gateway::domain::status::Shown;
 use azdo_gateway::storage::{
-    Backlog, Between, Commit, DeliveryFilter, Page, RunFilter, StatusFilter,
+    Backlog, Between, Commit, DeliveryFilter, LiveRuns, Page, RunFilter, StatusFilter,
 };
 
 use super::{Bench, at, claim, make};
@@ -225,6 +225,7 @@ async fn the_backlog_counts_unfinished_rows_of_each_stage() {
             let call = HookCall { received_at: at(second), ..make::delivery(number) };
             bench.accept(call).await.unwrap();
         }
+        let live = |state| LiveRuns { ci: runs[0].ci.clone(), state, count: 1 };
         let expected = Backlog {
             undecided: 2,
             planned: 1,
@@ -232,6 +233,7 @@ async fn the_backlog_counts_unfinished_rows_of_each_stage() {
             unposted: 3,
             oldest_undecided: Some(at(4)),
             oldest_planned: Some(at(7)),
+            live_runs: vec![live(State::Planned), live(State::Running)],
         };
         assert_eq!(bench.store.backlog().await.unwrap(), expected);
         // A leased delivery is not decided yet.

@@ -149,6 +149,7 @@ pub(crate) fn run(number: u128, check: &str, commit: char) -> Run {
         attempts: 0,
         runner: RunnerLeases::default(),
         look_ups: None,
+        happened_at: None,
         cancel_attempts: None,
         ci_problem: None,
         reports: 0,

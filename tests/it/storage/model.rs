@@ -13,10 +13,12 @@ use azdo_gateway::domain::check_outcome::CheckOutcome;
 use azdo_gateway::domain::decision::{Outcome, Remembered, Source};
 use azdo_gateway::domain::delivery;
 use azdo_gateway::domain::id::{DeliveryId, RunId};
-use azdo_gateway::domain::run::Run;
+use azdo_gateway::domain::run::{Run, State};
 use azdo_gateway::domain::slot::Request;
 use azdo_gateway::domain::time::Timestamp;
-use azdo_gateway::storage::{Backlog, CiPause, Claim, Commit, DecisionCommit, Lease, Replayed};
+use azdo_gateway::storage::{
+    Backlog, CiPause, Claim, Commit, DecisionCommit, Lease, LiveRuns, Replayed,
+};
 
 use super::make::HookCall;
 use outbox::{SlotRow, StatusRow};
@@ -243,7 +245,13 @@ impl Model {
         let count = |count: usize| u64::try_from(count).expect("it is small");
         let mut undecided = self.deliveries.values().filter(|row| row.work.is_some());
         let runs = || self.runs.values();
+        let mut live: BTreeMap<(String, &str), (State, u64)> = BTreeMap::new();
+        for Run { ci, state, .. } in runs().filter(|row| row.is_live()).map(|row| &row.run) {
+            live.entry((ci.clone(), state.as_str())).or_insert((*state, 0)).1 += 1;
+        }
+        let live = live.into_iter().map(|((ci, _), (state, count))| LiveRuns { ci, state, count });
         Backlog {
+            live_runs: live.collect(),
             oldest_planned: runs().find(|row| row.due_at.is_some()).map(|row| row.run.created_at),
             oldest_undecided: undecided.clone().next().map(|row| row.received_at),
             undecided: count(undecided.by_ref().count()),

@@ -115,9 +115,9 @@ impl Accept {
         self.batches.pool.unless_outage(stored).await
     }
 
-    /// Whether deliveries arrive faster than the database stores them.
-    pub(super) fn is_behind(&self) -> bool {
-        !self.batches.queue.lock().waiting.is_empty()
+    /// Deliveries that wait for a batch.
+    pub(in crate::storage::postgres) fn waiting(&self) -> usize {
+        self.batches.queue.lock().waiting.len()
     }
 
     /// Refuses further deliveries and stores those that wait.

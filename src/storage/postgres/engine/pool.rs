@@ -111,7 +111,7 @@ impl Pool {
             return Err(closed());
         }
         let (pool, args) = (Arc::clone(self), Arc::new(args));
-        let task = async move { pool.attempt(Mode::Transaction, &args, work).await };
+        let task = async move { timed(pool.attempt(Mode::Transaction, &args, work)).await };
         let task = self.writes.spawn(task);
         let ended = async {
             match task.await.map_err(|_| Error::unavailable("a write panicked"))? {
@@ -132,7 +132,12 @@ impl Pool {
     where
         Fut: Future<Output = Result<T, Failure>>,
     {
-        self.read(args, work).await
+        timed(self.read(args, work)).await
+    }
+
+    /// How many wait for a connection.
+    pub(crate) fn waiting(&self) -> usize {
+        self.connections.status().waiting
     }
 
     /// Runs `work`, which reads, each statement by itself.
@@ -336,4 +341,14 @@ fn no_connection(error: PoolError) -> Failure {
 
 fn closed() -> Error {
     Error::unavailable("the store is closed")
+}
+
+/// Records how long a write takes that succeeds.
+async fn timed<T, E>(write: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let began_at = Instant::now();
+    let written = write.await;
+    if written.is_ok() {
+        metrics::histogram!("azdo_gateway_commit_seconds").record(began_at.elapsed());
+    }
+    written
 }

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use rusqlite::{Connection, ErrorCode};
@@ -135,6 +135,11 @@ impl Writer {
         Ok(Self { state, thread: Mutex::new(Some(thread)) })
     }
 
+    /// Writes that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.state.queue.lock().jobs.len()
+    }
+
     /// Runs `work` in the next transaction and returns once it is on disk. `bytes` is roughly what
     /// `work` holds in memory.
     ///
@@ -212,8 +217,12 @@ fn write_all(state: &State, mut db: Connection) {
         let is_writable = state.faults.is_working(DiskUse::Database);
         // After a fault only a synced commit proves that the disk takes writes again.
         let sync = if is_writable { batch.sync } else { DiskSync::Now };
+        let began_at = Instant::now();
         let committed = set_sync(&db, &mut set, sync)
             .and_then(|()| commit(&db, &mut batch.works, !is_writable));
+        if committed.is_ok() {
+            metrics::histogram!("azdo_gateway_commit_seconds").record(began_at.elapsed());
+        }
         let result = committed.map_err(|error| {
             set = None;
             let failure = Arc::new(Failure { advice: connection::advice(&error, &state.path) });

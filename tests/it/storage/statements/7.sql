@@ -308,5 +308,6 @@ PREPARE statement AS SELECT (SELECT count(*) FROM inbox), (SELECT count(*) FROM 
 PREPARE statement AS SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'body'::regclass;
 PREPARE statement AS SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 PREPARE statement AS SELECT 1 FROM subscription LIMIT 1;
+PREPARE statement AS SELECT ci, state, count(*) FROM run WHERE overdue_at IS NOT NULL GROUP BY ci, state ORDER BY ci, state;
 PREPARE statement AS SELECT to_regclass('schema_migration') IS NOT NULL, EXISTS (SELECT 1 FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm') AND relnamespace = current_schema()::regnamespace AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE pg_depend.objid = pg_class.oid AND deptype = 'e')), current_schema() IS NULL, current_database();
 PREPARE statement AS SELECT version, checksum FROM schema_migration ORDER BY version;
