@@ -67,6 +67,15 @@ impl Deps {
     }
 }
 
+impl Deps {
+    /// For another configuration of the same process: its problems are found anew, and its workers
+    /// are stopped apart.
+    pub fn with(&self, keys: Keyring, public_url: Url) -> Self {
+        let (health, stop) = (Arc::default(), CancellationToken::new());
+        Self { keys, public_url, health, stop, ..self.clone() }
+    }
+}
+
 /// Which gateway process this is, and of which installation. Each id is eight hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {

@@ -20,7 +20,7 @@ use crate::pipeline::observe::Observe;
 use crate::pipeline::runners::Runners;
 use crate::pipeline::triggers::Triggers;
 use crate::reconcile::survey::{SurveyTarget, Surveys};
-use crate::server::{Components, Draining, OneTimeSignIn, Organizations};
+use crate::server::{Components, Draining, OneTimeSignIn, Organizations, Reload};
 use crate::storage::Store;
 
 /// The parts of a gateway on this store, for the process of that id.
@@ -32,7 +32,11 @@ pub async fn components(
     store: Arc<dyn Store>,
     instance_id: String,
 ) -> anyhow::Result<Components> {
-    let deps = deps(config, store, instance_id).await?;
+    components_with(config, deps(config, store, instance_id).await?).await
+}
+
+/// The same with these dependencies.
+pub(super) async fn components_with(config: &Config, deps: Deps) -> anyhow::Result<Components> {
     let organizations = config.organizations.iter().map(|one| (&one.ado, &one.credential));
     let identities = Identities::new(organizations, &deps).map_err(anyhow::Error::msg)?;
     let systems = systems(config, &deps.clock, Some(&identities))?;
@@ -57,6 +61,7 @@ pub async fn components(
         examine: Arc::new(examine),
         decide: Arc::new(decide),
         draining: Draining::default(),
+        reload: Reload::default(),
         runners: Runners::new(systems.clone(), triggers(config, &deps), &deps),
         observe: Observe::new(systems, &deps),
         deps,

@@ -19,6 +19,7 @@ mod migrate;
 mod notify;
 mod output;
 mod permissions;
+mod reload;
 mod report;
 mod runner;
 mod runs;
@@ -67,6 +68,8 @@ enum Command {
     /// Show the gateway at work on this machine: no account, no configuration.
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
+    /// Have the running gateway read its configuration again: it is applied whole, or refused.
+    Reload,
     /// Check the configuration and print everything that is wrong with it.
     CheckConfig,
     /// Print a new root key, a new CI secret, or the address and password of a hook.
@@ -114,6 +117,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Serve => serve::run(&common).await,
         #[cfg(feature = "demo")]
         Command::Demo(demo) => demo.run().await,
+        Command::Reload => reload::run(&common).await,
         Command::CheckConfig => check_config::run(&common),
         Command::Keygen(keygen) => keygen.run(&common),
         Command::Migrate(migrate) => migrate.run(&common).await,

@@ -6,6 +6,8 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 /// The gateway accepts deliveries.
 pub(super) const READY: &str = "READY=1\nSTATUS=accepting deliveries";
+/// The gateway puts another configuration into force.
+pub(super) const RELOADING: &str = "STATUS=reading the configuration again";
 /// The gateway was asked to stop.
 pub(super) const STOPPING: &str = "STOPPING=1\nSTATUS=finishing what was accepted";
 

@@ -17,6 +17,8 @@ mod address;
 mod checks;
 /// `[ci.NAME]`.
 mod ci;
+/// What a file says, to compare it with another one.
+mod content;
 /// `[organization.credential]`.
 mod credential;
 /// URLs of databases.
@@ -52,12 +54,14 @@ mod value;
 
 pub use address::is_loopback;
 pub use ci::kinds as ci_kinds;
+pub use content::{Content, needs_restart};
 pub use credential::kinds as credential_kinds;
 pub use database::{Refusal, engine};
 pub use environment::{Environment, Process};
 pub use finding::{Errors, Finding};
 pub use organizations::Organization;
 
+use content::Remembering;
 use reader::{Known, Reader};
 use section::Section;
 
@@ -82,6 +86,8 @@ pub struct Config {
     pub ci: BTreeMap<String, ci_systems::Options>,
     /// What is accepted but may not do what the operator expects, in the order of the file.
     pub warnings: Vec<Finding>,
+    /// What the file says.
+    pub content: Content,
 }
 
 /// Reads a configuration file.
@@ -111,7 +117,9 @@ pub fn parse(
     text: &str,
     environment: &dyn Environment,
 ) -> Result<Config, Errors> {
-    read(path_shown, text, environment).0
+    let environment = Remembering::new(environment);
+    let (config, _) = read(path_shown, text, &environment);
+    config.map(|config| Config { content: environment.content(text), ..config })
 }
 
 /// Reads the text. Also returns every key that the reader knows, by table.
@@ -187,6 +195,7 @@ fn read_root(mut root: Section<'_>) -> Option<Config> {
         checks: checks.checks,
         ci: ci.options,
         warnings: Vec::new(),
+        content: Content::default(),
     })
 }
 

@@ -74,6 +74,8 @@ words! {
         SignOut = "sign_out",
         /// A person ended sessions of people at the pages.
         RevokeSessions = "revoke_sessions",
+        /// A person had the configuration read again.
+        Reload = "reload",
     }
 }
 

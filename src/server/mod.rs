@@ -79,6 +79,9 @@ mod backlog;
 /// Whether the gateway is stopping.
 mod draining;
 
+/// The configuration is read again.
+mod reload;
+
 /// The socket that the server listens on.
 pub mod listen;
 
@@ -110,6 +113,7 @@ pub use draining::Draining;
 pub use one_time::OneTimeSignIn;
 pub use options::{ApiToken, Options, Role};
 pub use organization::Organizations;
+pub use reload::{Difference, Reload, ReloadRequests, Reloaded};
 
 /// How long a client may take to send the head of a request.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -135,6 +139,7 @@ pub struct Components {
     pub examine: Arc<Examine>,
     pub decide: Arc<Decide>,
     pub draining: Draining,
+    pub reload: Reload,
     pub observe: Observe,
     pub runners: Runners,
 }
@@ -172,7 +177,7 @@ pub fn serve(
         (api::routes(components, &actions), ui::routes(components, &sessions, &actions));
     let (probes, proof) = (probes::routes(components), proof::routes(components));
     let (callbacks, changes) = (callbacks::routes(components), changes::routes(components));
-    let runners = runners::routes(components);
+    let (runners, reload) = (runners::routes(components), reload::routes(components));
     let bodies = Data::new(JsonBodies::default());
     let app = move || {
         App::new()
@@ -184,6 +189,7 @@ pub fn serve(
             .configure(&callbacks)
             .configure(&changes)
             .configure(&runners)
+            .configure(&reload)
             .configure(&api)
             .configure(&connect)
             .configure(assets::routes)

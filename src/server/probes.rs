@@ -79,7 +79,7 @@ async fn live() -> impl Responder {
 
 /// `/readyz`. A caller who is no viewer is a probe, whatever it sends.
 async fn ready(viewer: Result<Viewer, Problem>, state: Data<State>) -> HttpResponse {
-    let unready = if state.draining.has_begun() {
+    let unready = if state.draining.is_unready() {
         Some("stopping".to_owned())
     } else {
         match state.deps.store.health() {

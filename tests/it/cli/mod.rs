@@ -27,6 +27,8 @@ mod process;
 mod proof;
 /// Proxy variables.
 mod proxies;
+/// `reload`, and SIGHUP.
+mod reloading;
 /// `serve` on an inherited socket.
 mod socket;
 /// The examples of systemd units.

@@ -115,6 +115,11 @@ impl Binary {
         self.signal("-TERM");
     }
 
+    /// Sends SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
     /// Stops the process where it is: it answers nothing and closes nothing.
     pub(crate) fn pause(&self) {
         self.signal("-STOP");

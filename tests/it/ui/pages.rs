@@ -139,7 +139,7 @@ async fn what_cannot_be_understood_or_is_not_there_is_said_alike() {
         ("/ui/deliveries?outcome=lost", "quarantined, pending is needed"),
         ("/ui/deliveries?event=git.push", "pull_request_opened, pull_request_pushed, "),
         ("/ui/statuses?run=1", "the id of a run is needed"),
-        ("/ui/audit?action=win", "sign_out, revoke_sessions is needed"),
+        ("/ui/audit?action=win", "sign_out, revoke_sessions, reload is needed"),
         ("/ui/subscriptions?project=1", "there are limit, cursor, organization"),
         ("/ui/ci?organization=1", "unknown parameter"),
         ("/ui?state=1", "unknown parameter"),
