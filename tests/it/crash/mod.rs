@@ -25,6 +25,8 @@ mod load_balancer;
 mod minting;
 /// Several replicas: one dies, stands still, or is replaced.
 mod replicas;
+/// Replicas behind nginx, HAProxy and Caddy.
+mod reverse_proxies;
 /// A restart on an inherited socket.
 mod socket_handover;
 /// Killed at each single step of one pull request's life.

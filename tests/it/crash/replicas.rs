@@ -114,7 +114,7 @@ async fn at_any_step_the_other_replica_takes_over() {
 }
 
 /// People act until there were so many events, with few deliveries under way.
-async fn act_until(env: &Env, team: &mut Team, events: usize) {
+pub(super) async fn act_until(env: &Env, team: &mut Team, events: usize) {
     while env.shell.ado(|ado| ado.all_notifications().count()) < events {
         team.act(env);
         env.until("deliveries are answered", |ado, _| ado.deliveries_pending() < 8).await;

@@ -28,6 +28,7 @@ pub(crate) mod payloads;
 mod ports;
 mod postgres;
 mod replicas;
+mod reverse_proxy;
 mod settings;
 
 pub(crate) use api::Api;
@@ -44,6 +45,7 @@ pub(crate) use native::compile_c;
 pub(crate) use ports::free_port;
 pub(crate) use postgres::{Cluster, Database, PgBouncer, Server, Stop};
 pub(crate) use replicas::Replicas;
+pub(crate) use reverse_proxy::{Program, ReverseProxy};
 pub(crate) use settings::{
     CLIENT_SECRET, OPERATOR, PAT, REPORTER, ROOT_KEY, RUNNER, STATIC_PAT, Settings, VIEWER, check,
 };
