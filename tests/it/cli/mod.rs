@@ -31,5 +31,7 @@ mod proxies;
 mod reloading;
 /// `serve` on an inherited socket.
 mod socket;
+/// The units of systemd, started by it.
+mod under_systemd;
 /// The examples of systemd units.
 mod units;
