@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fakes::ado::Answer;
+use futures_util::future::join_all;
 use reqwest::{Certificate, Client, Response, StatusCode, header};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -70,11 +71,8 @@ impl Installation {
 }
 
 /// Each answer of the gateway arrives as it is, and when it comes.
-async fn answers_pass(program: Program, seed: u64) {
-    if !program.is_there() {
-        return;
-    }
-    let running = Installation::start(program, seed).await;
+async fn answers_pass(program: Program) {
+    let running = Installation::start(program, 81).await;
     let (proxy, env) = (&running.proxy, &running.env);
     // Longer than a delivery may take.
     let runner = Api::new(&proxy.url, RUNNER);
@@ -112,13 +110,10 @@ async fn answers_pass(program: Program, seed: u64) {
 }
 
 /// Replicas are killed, replaced and away.
-async fn nothing_is_lost(program: Program, seed: u64) {
-    if !program.is_there() {
-        return;
-    }
-    let mut running = Installation::start(program, seed).await;
+async fn nothing_is_lost(program: Program) {
+    let mut running = Installation::start(program, 82).await;
     running.env.shell.ado(|ado| ado.options.time_scale = 20);
-    let (mut team, mut events) = (Team::new(seed), 0);
+    let (mut team, mut events) = (Team::new(82), 0);
     for (round, is_kill) in [true, true, false, false].into_iter().enumerate() {
         let one = round % 2;
         events += 10;
@@ -224,9 +219,6 @@ async fn sent(program: Program, path: &str, answer: &'static [u8]) -> (Response,
 
 /// A rerun that is sent twice is two runs. A delivery that is sent twice is one.
 async fn only_what_may_be_is_sent_twice(program: Program) {
-    if !program.is_there() {
-        return;
-    }
     for (path, may_be) in [
         ("/hooks/azure-devops/fabrikam/git-push", true),
         ("/ci/builder/events", true),
@@ -256,31 +248,23 @@ async fn only_what_may_be_is_sent_twice(program: Program) {
     }
 }
 
-macro_rules! behind {
-    ($($name:ident: $program:ident, $seed:expr;)+) => {
-        $(mod $name {
-            use super::Program;
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn each_answer_of_the_gateway_arrives_as_it_is() {
-                super::answers_pass(Program::$program, $seed).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn replicas_that_end_cost_no_delivery() {
-                super::nothing_is_lost(Program::$program, $seed + 1).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn only_what_may_arrive_twice_is_sent_twice() {
-                super::only_what_may_be_is_sent_twice(Program::$program).await;
-            }
-        })+
-    };
+/// All at once, since they mostly wait.
+async fn behind_each<Running: Future<Output = ()>>(story: impl Fn(Program) -> Running) {
+    let programs = [Program::Nginx, Program::HaProxy, Program::Caddy].into_iter();
+    join_all(programs.filter(|program| program.is_there()).map(story)).await;
 }
 
-behind! {
-    nginx: Nginx, 8101;
-    haproxy: HaProxy, 8111;
-    caddy: Caddy, 8121;
+#[tokio::test(flavor = "multi_thread")]
+async fn each_answer_of_the_gateway_arrives_as_it_is() {
+    behind_each(answers_pass).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_that_end_cost_no_delivery() {
+    behind_each(nothing_is_lost).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_may_arrive_twice_is_sent_twice() {
+    behind_each(only_what_may_be_is_sent_twice).await;
 }

@@ -122,6 +122,7 @@ impl Program {
 /// A running reverse proxy; it ends with the test.
 #[derive(Debug)]
 pub(crate) struct ReverseProxy {
+    program: Program,
     process: Child,
     pub(crate) url: String,
     /// The same over TLS, with a certificate that `authority` has signed.
@@ -165,6 +166,7 @@ impl ReverseProxy {
             .spawn()
             .expect("it starts");
         let mut started = Self {
+            program,
             process,
             url: format!("http://127.0.0.1:{port}"),
             tls_url: format!("https://127.0.0.1:{tls_port}"),
@@ -213,7 +215,7 @@ impl Drop for ReverseProxy {
         drop(self.process.kill());
         drop(self.process.wait());
         if std::thread::panicking() {
-            println!("the reverse proxy has logged:\n{}", self.log());
+            println!("{:?} has logged:\n{}", self.program, self.log());
         }
     }
 }
