@@ -165,9 +165,9 @@ impl App {
         Ok((Next(prepared), differences))
     }
 
-    /// Puts another configuration into force. Deliveries are accepted all the while. What the stages
-    /// do under the old one is finished first, and its tokens are revoked: no two of them work at
-    /// the same time in one process.
+    /// Puts another configuration into force. Deliveries are accepted all the while. What the
+    /// stages do under the old one is finished first, and its tokens are revoked: no two of them
+    /// work at the same time in one process.
     ///
     /// # Errors
     /// The threads of its server cannot be started. The gateway does nothing more: restart it.

@@ -28,6 +28,8 @@ pub enum ProblemKind {
     Damage,
     /// A CI refuses what the gateway asks.
     Ci,
+    /// Replicas have different configurations.
+    Configuration,
     /// Warning: the client secret expires soon.
     ClientSecret,
     /// Warning: nobody has signed in as the service user for long.
@@ -35,7 +37,7 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
-    const ALL: [ProblemKind; 10] = [
+    const ALL: [ProblemKind; 11] = [
         ProblemKind::Link,
         ProblemKind::Mint,
         ProblemKind::Calls,
@@ -44,6 +46,7 @@ impl ProblemKind {
         ProblemKind::Policies,
         ProblemKind::Damage,
         ProblemKind::Ci,
+        ProblemKind::Configuration,
         ProblemKind::ClientSecret,
         ProblemKind::SignIn,
     ];
@@ -59,6 +62,7 @@ impl ProblemKind {
             ProblemKind::Policies => "policies",
             ProblemKind::Damage => "damage",
             ProblemKind::Ci => "ci",
+            ProblemKind::Configuration => "configuration",
             ProblemKind::ClientSecret => "client_secret",
             ProblemKind::SignIn => "sign_in",
         }

@@ -21,6 +21,7 @@ use crate::reconcile::problems::NoteProblems;
 use crate::reconcile::reaper::Reaper;
 use crate::reconcile::retention::Retention;
 use crate::reconcile::retired_hooks::RetiredByOthers;
+use crate::reconcile::same_configuration::SameConfiguration;
 use crate::server::Components;
 use crate::storage::Reconciliation;
 use crate::telemetry;
@@ -41,6 +42,8 @@ const RETENTION_EVERY: Duration = Duration::from_secs(60);
 /// How often a replica looks which secrets of hooks others have retired: it learns of each within a
 /// second.
 const RETIRED_HOOKS_EVERY: Duration = Duration::from_millis(500);
+/// How often a replica looks which configurations the others have.
+const SAME_CONFIGURATION_EVERY: Duration = Duration::from_secs(5);
 /// How often a reconciler looks whether a pass is due.
 const RECONCILER_EVERY: Duration = Duration::from_millis(500);
 
@@ -90,6 +93,12 @@ pub(super) fn spawn(config: &Config, components: &Components) -> Vec<JoinHandle<
             organizations: config.organizations.iter().map(|one| one.ado.name.clone()).collect(),
         };
         workers.push(start(Arc::new(retired_by_others), never, RETIRED_HOOKS_EVERY));
+        let same_configuration = SameConfiguration {
+            deps: deps.clone(),
+            organizations: config.organizations.iter().map(|one| one.ado.name.clone()).collect(),
+            fingerprint: config.content.fingerprint(&config.secrets),
+        };
+        workers.push(start(Arc::new(same_configuration), never, SAME_CONFIGURATION_EVERY));
         let (store, changes) = (&deps.store, &deps.changes);
         let announcing = wake_ups::announce(Arc::clone(store), notifiers.clone(), changes.clone());
         let listening = wake_ups::listen(Arc::clone(store), notifiers.clone(), changes.clone());

@@ -9,10 +9,11 @@ use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
 use super::environment::Environment;
+use crate::secret::Keyring;
 use crate::server::Difference;
 
-/// The keys of the file with their values, and digests of the secrets that it refers to. No value is
-/// a secret: the file may not hold any.
+/// The keys of the file with their values, and digests of the secrets that it refers to. No value
+/// is a secret: the file may not hold any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
     /// By key: `server.drain`, `check.build.paths`, `ci.builder.secret.env`. The values are JSON.
@@ -89,6 +90,20 @@ fn flatten(key: String, value: Value, into: &mut BTreeMap<String, String>) {
 }
 
 impl Content {
+    /// The same for all processes with this configuration, whatever their addresses: eight
+    /// hexadecimal digits that tell nothing of a secret to anybody without the root key.
+    pub fn fingerprint(&self, keys: &Keyring) -> String {
+        let own = ["server.listen", "server.admin_listen"];
+        let shared = self.keys.iter().filter(|(key, _)| !own.contains(&key.as_str()));
+        let mut parts: Vec<&str> =
+            shared.flat_map(|(key, value)| [key.as_str(), value.as_str()]).collect();
+        let digest = |bytes: &[u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let secrets = self.secrets.iter().map(|(source, bytes)| (source, digest(bytes)));
+        let secrets: Vec<(&String, String)> = secrets.collect();
+        parts.extend(secrets.iter().flat_map(|(source, digest)| [source.as_str(), digest]));
+        keys.fingerprint(&parts)
+    }
+
     /// What differs in `next`, by key.
     pub fn differences(&self, next: &Content) -> Vec<Difference> {
         let keys: BTreeSet<_> = self.keys.keys().chain(next.keys.keys()).collect();

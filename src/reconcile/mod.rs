@@ -30,6 +30,7 @@ pub mod reaper;
 /// Rows that are older than the operator wants to keep.
 pub mod retention;
 pub mod retired_hooks;
+pub mod same_configuration;
 /// Service-hook subscriptions.
 pub mod subscriptions;
 /// What our identity sees and may do, for people who ask.

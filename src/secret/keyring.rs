@@ -68,6 +68,10 @@ impl fmt::Debug for RootKey {
     }
 }
 
+fn eight_digits(bytes: &[u8; 32]) -> String {
+    bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The root key, and during a rotation the previous one, which still verifies and decrypts.
 #[derive(Clone, Debug)]
 pub struct Keyring {
@@ -106,8 +110,12 @@ impl Keyring {
     /// name shows which key its password is derived from.
     pub fn hook_tag(&self, organization: &str, untagged: &str) -> String {
         let organization = organization.to_ascii_lowercase();
-        let bytes = self.current.derive("hook tag", &[&organization, untagged]);
-        bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+        eight_digits(&self.current.derive("hook tag", &[&organization, untagged]))
+    }
+
+    /// Eight hexadecimal digits that tell these texts from others.
+    pub fn fingerprint(&self, of: &[&str]) -> String {
+        eight_digits(&self.current.derive("fingerprint", of))
     }
 
     /// Whether `candidate` is a password of that hook, under either key.

@@ -25,6 +25,13 @@ pub trait Replicas: Debug + Send + Sync {
     /// anything, and until it has ended or has been dead for a few seconds.
     async fn other_instances(&self) -> Result<Vec<String>, Error>;
 
+    /// Tells the others the fingerprint of this process' configuration. Returns those of the others
+    /// that live and have told theirs, each with the id of its process.
+    async fn compare_configuration(
+        &self,
+        fingerprint: &str,
+    ) -> Result<Vec<(String, String)>, Error>;
+
     /// Sends a message to the other processes. It may be lost.
     async fn send(&self, message: &str) -> Result<(), Error>;
 

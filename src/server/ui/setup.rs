@@ -181,7 +181,8 @@ fn permissions(visit: &Visit, name: &str, is_somebody: bool, green: bool) -> Ste
     let raised = visit.state.deps.health.list();
     let mut raised = raised.iter().filter(|it| it.organization == name && !it.kind.is_warning());
     // Not what Azure DevOps refuses.
-    let is_own = |kind| matches!(kind, ProblemKind::Ci | ProblemKind::Damage);
+    let is_own =
+        |kind| matches!(kind, ProblemKind::Ci | ProblemKind::Configuration | ProblemKind::Damage);
     let is_refused = raised.any(|it| !is_own(it.kind));
     let link = Some((visit.filtered("/permissions", &[("organization", name)]), "Look"));
     match (green, is_somebody, is_refused) {

@@ -36,6 +36,24 @@ impl Replicas for Postgres {
         live.await
     }
 
+    async fn compare_configuration(
+        &self,
+        fingerprint: &str,
+    ) -> Result<Vec<(String, String)>, Error> {
+        let args = (Arc::clone(&self.instance), fingerprint.to_owned());
+        let others = self.pool.write_singly(args, |db, args| async move {
+            let (instance, own) = (text(&args.0), text(&args.1));
+            let sql = "UPDATE instance SET configuration = $2
+                WHERE id = $1 AND configuration IS DISTINCT FROM $2";
+            db.execute(sql, params![instance, own]).await?;
+            let sql = "SELECT id, configuration FROM instance
+                WHERE id <> $1 AND configuration IS NOT NULL ORDER BY id";
+            let rows = db.rows(sql, params![instance]).await?;
+            rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?))).collect()
+        });
+        others.await
+    }
+
     async fn send(&self, message: &str) -> Result<(), Error> {
         let args = (Arc::clone(&self.instance), message.to_owned());
         let sent = self.pool.write_singly(args, |db, args| async move {

@@ -27,6 +27,13 @@ impl Replicas for Sqlite {
         Ok(Vec::new())
     }
 
+    async fn compare_configuration(
+        &self,
+        _fingerprint: &str,
+    ) -> Result<Vec<(String, String)>, Error> {
+        Ok(Vec::new())
+    }
+
     async fn send(&self, _message: &str) -> Result<(), Error> {
         Ok(())
     }

@@ -58,7 +58,7 @@ fn the_schema_of_a_file_is_migrated_when_asked() {
 #[test]
 fn the_schema_of_a_postgres_is_migrated_when_asked() {
     let database = Database::create();
-    check_schema(&config(&database.url(), database.password()), 7);
+    check_schema(&config(&database.url(), database.password()), 8);
 }
 
 #[test]

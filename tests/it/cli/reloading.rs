@@ -3,10 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::call::{ask, run};
-use crate::harness::{Api, Binary, Env, POLL_INTERVAL, VIEWER, WAIT_MAX, check};
+use crate::harness::{
+    Api, Binary, Database, Env, POLL_INTERVAL, Settings, VIEWER, WAIT_MAX, check,
+};
 
 /// A secret of a CI that is not the one that it knows.
 const WRONG: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -31,7 +33,7 @@ async fn another_configuration_counts_at_once_while_deliveries_are_accepted() {
     })
     .await;
     env.link(&gateway.url).await;
-    env.until_hooks(&gateway.url, 6).await;
+    env.until_hooks(&gateway.url, 4).await;
     let (id, commit) = env.open("before");
     env.until_status(id, &commit, "unit-tests", "succeeded").await;
     let is_over = AtomicBool::new(false);
@@ -144,4 +146,35 @@ async fn only_operators_reload_and_only_a_running_gateway() {
     ask(&gateway.settings, &["reload"]).refused(1, &["no gateway runs"]);
     run(&gateway.settings.variables(), &["reload", "--config", "none.toml"], b"")
         .refused(2, &["cannot be read"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_with_different_configurations_say_so_until_both_have_the_same() {
+    let env = Env::new(4706);
+    let database = Database::create();
+    let shared = |name: &str, settings: &mut Settings| {
+        settings.on_postgres(&database.url(), database.password());
+        settings.name = name.to_owned();
+        // What both are reached at.
+        settings.public_url = Some("http://127.0.0.1:1".to_owned());
+    };
+    let one = Binary::without_hooks(&env, |settings| shared("one", settings)).await;
+    let two = Binary::without_hooks(&env, |settings| {
+        shared("two", settings);
+        settings.checks = check("lint", "");
+    })
+    .await;
+    let problem = |answer: &Value| answer["problems"]["fabrikam"].as_str().map(str::to_owned);
+    let differs = |answer: &Value| {
+        problem(answer).is_some_and(|words| words.contains("has another configuration"))
+    };
+    for replica in [&one, &two] {
+        replica.api.until("/readyz", differs).await;
+    }
+    let same = Settings { checks: one.settings.checks.clone(), ..two.settings.clone() };
+    let out = ask(&same, &["reload"]).done();
+    assert!(out.contains("check.lint.name: \"lint\" is gone"), "{out}");
+    for replica in [&one, &two] {
+        replica.api.until("/readyz", |answer| !differs(answer)).await;
+    }
 }
