@@ -22,6 +22,7 @@ pub(crate) async fn fill(gateway: &Gateway, count: u64) -> anyhow::Result<f64> {
     if count > 0 {
         send_seeds(gateway, count.min(SEEDS)).await.context("no deliveries to multiply")?;
         gateway.store.multiply(gateway.folder(), count)?;
+        gateway.store.add_green_check(gateway.folder())?;
     }
     Ok(begun.elapsed().as_secs_f64())
 }

@@ -60,6 +60,11 @@ pub(crate) fn files(folder: &Path) -> anyhow::Result<Files> {
     Ok(files)
 }
 
+/// Carries out a statement in the database of a stopped gateway.
+pub(crate) fn execute(folder: &Path, sql: &str) -> anyhow::Result<()> {
+    Ok(Connection::open(database(folder))?.execute_batch(sql)?)
+}
+
 /// Copies the decided deliveries in the database of a stopped gateway until there are `count`. Only
 /// the keys that must differ are named here; all other columns are copied.
 pub(crate) fn multiply(folder: &Path, count: u64) -> anyhow::Result<()> {

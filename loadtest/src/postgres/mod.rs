@@ -163,6 +163,11 @@ impl Postgres {
         parse(&self.psql.ask_now(sql)?)
     }
 
+    /// Carries out a statement.
+    pub(crate) fn execute(&self, sql: &str) -> anyhow::Result<()> {
+        self.psql.ask_now(sql).map(drop)
+    }
+
     /// Copies the decided deliveries until there are `count`, while no gateway runs.
     pub(crate) fn multiply(&self, count: u64) -> anyhow::Result<()> {
         multiply::multiply(&self.psql, count)

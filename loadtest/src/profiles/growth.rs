@@ -54,7 +54,8 @@ const LISTS: [(&str, &str); 4] = [
 
 /// Pages for people, which ask Azure DevOps nothing. There is no such pull request and commit. The
 /// overview is not among them: before anything is set up, Setup is shown instead.
-const PAGES: [(&str, &str); 11] = [
+const PAGES: [(&str, &str); 12] = [
+    ("ui_overview_ms", "/ui"),
     ("ui_setup_ms", "/ui/setup"),
     ("ui_deliveries_ms", "/ui/deliveries"),
     ("ui_quarantined_ms", "/ui/deliveries?outcome=quarantined"),
