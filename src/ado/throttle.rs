@@ -45,17 +45,23 @@ impl Throttle {
         self.budgets.get(organization).map_or(now, |budget| budget.their_now(now))
     }
 
+    /// What is left of the rate limit, in the units of Azure DevOps and as a share from 0 to 1;
+    /// none where it has not said so lately.
+    pub fn left(&self, organization: &str, now: Timestamp) -> Option<(f64, f64)> {
+        let left = self.budgets.get(organization)?.left(now)?;
+        Some((left.remaining, left.share))
+    }
+
     /// Applies the rate headers of an answer to all later calls.
     pub(super) fn apply(&self, organization: &str, headers: &RateHeaders, now: Timestamp) {
         let random = jitter::random();
-        let (causes, left) =
-            self.of(organization, |budget| (budget.apply(headers, now, random), budget.left(now)));
+        let causes = self.of(organization, |budget| budget.apply(headers, now, random));
         causes.into_iter().for_each(|cause| count(organization, cause));
         if self.is_of_people {
             return;
         }
         // NaN means unknown: a report that is too old does not mean that the whole budget is left.
-        let (remaining, share) = left.map_or((f64::NAN, f64::NAN), |it| (it.remaining, it.share));
+        let (remaining, share) = self.left(organization, now).unwrap_or((f64::NAN, f64::NAN));
         let name = || organization.to_owned();
         metrics::gauge!("azdo_gateway_ado_rate_limit_remaining", "organization" => name())
             .set(remaining);

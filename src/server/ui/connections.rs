@@ -92,6 +92,7 @@ async fn connection(visit: &Visit, name: &str) -> Result<Connection, Problem> {
         let tokens = tokens(visit, name).await?;
         facts.push(("Tokens in the last hour", Cell::optional(tokens.as_ref())));
     }
+    facts.push(("Rate limit left", Cell::text(rate_limit(visit, name))));
     Ok(Connection {
         unlink,
         endings: Table {
@@ -176,7 +177,15 @@ async fn hooks_of_other_keys(visit: &Visit, name: &str) -> Result<usize, Problem
     }
 }
 
-/// How many tokens were minted and revoked. A process stores a minute when it is over.
+/// What is left at Azure DevOps, as far as this replica was told.
+fn rate_limit(visit: &Visit, name: &str) -> String {
+    match visit.state.deps.throttle.left(name, visit.now) {
+        Some((remaining, share)) => format!("{remaining:.0} TSTU, {:.0} %", share * 100.0),
+        None => "Azure DevOps has not said lately: it says so when little is left".to_owned(),
+    }
+}
+
+/// How many tokens were minted, and revoked or not. A process stores a minute when it is over.
 async fn tokens(visit: &Visit, name: &str) -> Result<Option<String>, Problem> {
     let [minted, revoked] = ["minted", "revoked"].map(|series| format!("{series}/{name}"));
     let hour = minute(visit.now).minus(HOUR);
@@ -185,7 +194,10 @@ async fn tokens(visit: &Visit, name: &str) -> Result<Option<String>, Problem> {
     let sum =
         |series: &str| rows.iter().filter(|row| row.series == series).map(|row| row.sum).sum();
     let (minted, revoked): (i64, i64) = (sum(&minted), sum(&revoked));
-    Ok((!rows.is_empty()).then(|| format!("{minted} minted, {revoked} revoked")))
+    Ok((!rows.is_empty()).then(|| {
+        let left = minted.saturating_sub(revoked).max(0);
+        format!("{minted} minted, {revoked} revoked, {left} left")
+    }))
 }
 
 fn facts(visit: &Visit, linked: &LinkedUser) -> Vec<(&'static str, Cell)> {

@@ -9,6 +9,7 @@ use azdo_gateway::pipeline::accept::read_envelope;
 use azdo_gateway::series::minute;
 use azdo_gateway::storage::sqlite::Sqlite;
 use azdo_gateway::storage::{Admin, MinuteRow, Monitoring};
+use fakes::faults::{Rule, budget_left};
 use serde_json::Value;
 
 use super::{page, signed_in};
@@ -163,5 +164,23 @@ async fn connections_say_when_no_hook_holds_the_previous_key() {
     let shown = page(&browser, &gateway, "/ui/connections").await;
     assert!(shown.text.contains("no hook uses it"), "{}", shown.text);
     assert!(!shown.text.contains("Tokens in the last hour"), "{}", shown.text);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_say_what_azure_devops_has_told_of_the_rate_limit() {
+    let env = Env::new(4212);
+    let gateway = Gateway::start(&env).await;
+    let browser = signed_in(&gateway, VIEWER).await;
+    let shown = page(&browser, &gateway, "/ui/connections").await;
+    assert!(shown.text.contains("Azure DevOps has not said lately"), "{}", shown.text);
+    env.shell.ado(|ado| {
+        let reset_s = ado.now_ms() / 1_000 + 60;
+        ado.faults.add(Rule::new("POST", "/statuses", budget_left(200, 140, reset_s)));
+    });
+    let commit = env.push("main");
+    env.until_commit_status(&commit, "unit-tests", "succeeded").await;
+    let shown = page(&browser, &gateway, "/ui/connections").await;
+    assert!(shown.text.contains("140 TSTU, 70 %"), "{}", shown.text);
     gateway.stop().await;
 }
