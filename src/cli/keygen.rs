@@ -39,7 +39,11 @@ impl Keygen {
         } else {
             RootKey::generate().context("no random numbers are available")?.to_base64()
         };
-        say!("{}", secret.expose());
+        if common.json {
+            say!("{}", json!({ "secret": secret.expose() }));
+        } else {
+            say!("{}", secret.expose());
+        }
         Ok(ExitCode::SUCCESS)
     }
 

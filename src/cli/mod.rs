@@ -51,7 +51,7 @@ struct Common {
     /// The configuration file [default: config/gateway.toml; of `init`: gateway.toml].
     #[arg(long, global = true, env = "AZDO_GATEWAY_CONFIG")]
     config: Option<PathBuf>,
-    /// Print JSON instead of tables.
+    /// Print JSON instead of tables and text.
     #[arg(long, global = true)]
     json: bool,
     /// The running gateway to ask, instead of the one at `server.listen`.
@@ -112,6 +112,9 @@ enum Command {
 /// Runs a subcommand. Returns the exit code of the process.
 pub async fn run(cli: Cli) -> ExitCode {
     let common = cli.common;
+    if let Some(why) = cli.command.without_json().filter(|_| common.json) {
+        return usage(&format!("--json: {why}"));
+    }
     let done = match cli.command {
         Command::Init(init) => init.run(&common).await,
         Command::Serve => serve::run(&common).await,
@@ -146,6 +149,22 @@ pub async fn run(cli: Cli) -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+    }
+}
+
+impl Command {
+    /// Why a command has no JSON to print.
+    fn without_json(&self) -> Option<&'static str> {
+        match self {
+            Command::Serve | Command::Runner(_) => {
+                Some("it prints nothing but its log, which is JSON where no terminal shows it")
+            }
+            #[cfg(feature = "demo")]
+            Command::Demo(_) => Some("the demo tells people what happens"),
+            Command::Supervise(_) => Some("only the runner reads what it prints"),
+            Command::Healthcheck => Some("it prints nothing: its exit code is the answer"),
+            _ => None,
+        }
     }
 }
 

@@ -5,6 +5,8 @@ mod call;
 /// `check-config`.
 mod check_config;
 mod ci;
+/// What holds for every command.
+mod commands;
 /// `explain`.
 mod explain;
 /// `hooks`.
