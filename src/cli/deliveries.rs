@@ -9,15 +9,14 @@ use serde_json::Value;
 use super::Common;
 use super::gateway::Gateway;
 use super::listing::{self, Listing};
-use super::output::print_json;
-use super::table::text;
-use crate::cli::output::say;
+use super::table::{self, text};
+use crate::cli::output::{print_json, say};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Deliveries {
     /// List the latest deliveries.
     List(List),
-    /// Show one delivery with its body.
+    /// Show one delivery: what was decided about each check, and its body.
     Show {
         /// Its number.
         id: String,
@@ -46,7 +45,7 @@ impl Deliveries {
             }
             Deliveries::Show { id } => {
                 let path = format!("/v1/deliveries/{id}");
-                Gateway::print(common, Method::GET, &path, print_json).await
+                Gateway::print(common, Method::GET, &path, print_one).await
             }
             Deliveries::Replay { id } => {
                 let path = format!("/v1/deliveries/{id}/replay");
@@ -66,6 +65,55 @@ fn print_list(answer: &Value) {
     let fields = ["id", "received_at", "organization", "event_type", "event", "outcome", "reason"];
     let head = ["id", "received", "organization", "type", "event", "outcome", "reason"];
     listing::print(answer, &head, |item| fields.map(|field| text(item, field)).to_vec());
+}
+
+/// What was decided comes first, since most people ask for that; then the body, as it can be read.
+fn print_one(answer: &Value) {
+    let facts = [
+        ("delivery", "id"),
+        ("outcome", "outcome"),
+        ("reason", "reason"),
+        ("event", "event"),
+        ("type", "event_type"),
+        ("organization", "organization"),
+        ("source", "source"),
+        ("hook", "hook"),
+        ("created", "created_at"),
+        ("received", "received_at"),
+        ("decided", "decided_at"),
+        ("subscription", "subscription"),
+        ("notification", "notification"),
+    ];
+    table::print_facts(&facts.map(|(name, field)| (name, text(answer, field))));
+    let checks = answer.get("checks").and_then(Value::as_array);
+    let checks: Vec<_> = checks.into_iter().flatten().map(decided).collect();
+    if !checks.is_empty() {
+        say!("");
+        table::print(&["check", "decision", "key", "run", "reason"], &checks);
+    }
+    say!("\nbody          {} bytes\n", text(answer, "body_bytes"));
+    match answer.get("body") {
+        Some(Value::String(text)) => say!("{text}"),
+        Some(body) => print_json(body),
+        None => {}
+    }
+}
+
+/// What was decided about one check.
+fn decided(check: &Value) -> Vec<String> {
+    let is_started = check.get("started") == Some(&Value::Bool(true));
+    let has_run = check.get("run").is_some_and(Value::is_string);
+    let decision = match (is_started, has_run) {
+        (true, _) => "started",
+        (false, true) => "cancelled",
+        (false, false) => "not started",
+    };
+    let [name, key, run] = ["check", "key", "run"].map(|field| text(check, field));
+    let why = match text(check, "why") {
+        why if why.is_empty() => "-".to_owned(),
+        why => why,
+    };
+    vec![name, decision.to_owned(), key, run, why]
 }
 
 fn print_replayed(answer: &Value) {

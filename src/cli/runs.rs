@@ -9,15 +9,14 @@ use serde_json::Value;
 use super::Common;
 use super::gateway::Gateway;
 use super::listing::{self, Listing};
-use super::output::print_json;
-use super::table::{short, text};
+use super::table::{self, short, text};
 use crate::cli::output::say;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Runs {
     /// List the latest runs.
     List(List),
-    /// Show one run.
+    /// Show one run: its state, why, and what happened to it.
     Show {
         /// Its id.
         id: String,
@@ -52,7 +51,7 @@ impl Runs {
         match self {
             Runs::List(list) => Gateway::print(common, Method::GET, &list.path(), print_list).await,
             Runs::Show { id } => {
-                Gateway::print(common, Method::GET, &format!("/v1/runs/{id}"), print_json).await
+                Gateway::print(common, Method::GET, &format!("/v1/runs/{id}"), print_one).await
             }
             Runs::Cancel { id } => change(common, &format!("/v1/runs/{id}/cancel")).await,
             Runs::Rerun { id } => change(common, &format!("/v1/runs/{id}/rerun")).await,
@@ -87,4 +86,37 @@ fn print_list(answer: &Value) {
             text(item, "reason"),
         ]
     });
+}
+
+fn print_one(answer: &Value) {
+    let of = |field: &str| text(answer, field);
+    let pair = |one: &str, other: &str| format!("{}/{}", of(one), of(other));
+    table::print_facts(&[
+        ("run", of("id")),
+        ("state", of("state")),
+        ("reason", of("reason")),
+        ("description", of("description")),
+        ("check", pair("genre", "check")),
+        ("repository", pair("project", "repository")),
+        ("organization", of("organization")),
+        ("pull request", of("pull_request")),
+        ("ref", of("ref")),
+        ("commit", of("commit")),
+        ("ci", of("ci")),
+        ("run at ci", of("ci_id")),
+        ("address", of("url")),
+        ("problem of ci", of("ci_problem")),
+        ("runner", of("runner")),
+        ("attempts", of("attempts")),
+        ("created", of("created_at")),
+        ("updated", of("updated_at")),
+        ("overdue", of("overdue_at")),
+    ]);
+    let steps = answer.get("steps").and_then(Value::as_array);
+    let step = |step: &Value| ["at", "what", "state", "words"].map(|field| text(step, field));
+    let steps: Vec<_> = steps.into_iter().flatten().map(|one| step(one).to_vec()).collect();
+    if !steps.is_empty() {
+        say!("");
+        table::print(&["at", "step", "state", "reason"], &steps);
+    }
 }

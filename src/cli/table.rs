@@ -24,6 +24,15 @@ pub(super) fn print(head: &[&str], rows: &[Vec<String>]) {
     }
 }
 
+/// Prints names with their values, without those that have none.
+pub(super) fn print_facts(facts: &[(&str, String)]) {
+    let facts = facts.iter().filter(|(_, value)| !matches!(value.as_str(), "" | "-"));
+    for (name, value) in facts {
+        let value = printable(value);
+        coloured_line(&format!("{name:<14}{}", painted(&value, &value)));
+    }
+}
+
 /// The text in the colour of an outcome such as "failed"; on a terminal only.
 pub(super) fn painted(word: &str, text: &str) -> String {
     if !std::io::stdout().is_terminal() {

@@ -5,7 +5,7 @@ use fakes::ci::Behaviour;
 use serde_json::Value;
 
 use super::call::{CallResult, ask, run};
-use crate::harness::{Binary, Env, OPERATOR, Settings, VIEWER};
+use crate::harness::{Binary, Env, OPERATOR, PAT, ROOT_KEY, Settings, VIEWER};
 
 /// A gateway with one pull request whose check has succeeded.
 async fn with_a_pull_request(seed: u64) -> (Env, Binary) {
@@ -48,12 +48,49 @@ fn check_reading(settings: &Settings) {
     let (_, cursor) = page.split_once("more: --cursor ").expect("there is one more");
     let rest = ["deliveries", "list", "--cursor", cursor.trim(), "--json"];
     assert_eq!(items(&ask(settings, &rest).json()).len(), 1);
-    let shown = ask(settings, &["deliveries", "show", &started(settings)]).json();
+    let id = started(settings);
+    let shown = ask(settings, &["deliveries", "show", &id, "--json"]).json();
     assert_eq!(shown["body"]["eventType"], "git.pullrequest.created");
     let run = only_run(settings);
+    check_delivery(&ask(settings, &["deliveries", "show", &id]).done(), &shown, &run);
+    check_run(&ask(settings, &["runs", "show", &run]).done(), &run);
     let table = ask(settings, &["runs", "list", "--state", "succeeded"]).done();
     assert!(table.contains(&run) && table.contains("Fabrikam/web"), "{table}");
-    assert_eq!(ask(settings, &["runs", "show", &run]).json()["state"], "succeeded");
+    let shown = ask(settings, &["runs", "show", &run, "--json"]).json();
+    assert_eq!(shown["state"], "succeeded");
+}
+
+/// What was decided about each check comes first, then the body, and no secret is in it.
+fn check_delivery(text: &str, shown: &Value, run: &str) {
+    let (decided, body) = text.split_once("\nbody ").expect("the body is announced");
+    for line in ["outcome       started", "event         pull_request_opened"] {
+        assert!(decided.lines().any(|found| found == line), "{line:?} is not in {text}");
+    }
+    let mut rows = decided.lines().skip_while(|line| !line.starts_with("CHECK "));
+    let head: Vec<&str> = rows.next().expect("there is a table").split_whitespace().collect();
+    assert_eq!(head, ["CHECK", "DECISION", "KEY", "RUN", "REASON"]);
+    let row: Vec<&str> = rows.next().expect("it has a row").split_whitespace().collect();
+    assert_eq!(row[..4], ["unit-tests", "started", "-", run], "{text}");
+    let (bytes, body) = body.split_once("\n\n").expect("the body is apart");
+    assert_eq!(bytes.trim(), format!("{} bytes", shown["body_bytes"]));
+    assert!(body.lines().count() > 20, "it is indented: {body}");
+    assert_eq!(serde_json::from_str::<Value>(body).expect("it is JSON"), shown["body"]);
+    for secret in [PAT, OPERATOR, ROOT_KEY] {
+        assert!(!text.contains(secret), "{secret} is in {text}");
+    }
+}
+
+/// The state of a run, and the steps that led to it.
+fn check_run(text: &str, run: &str) {
+    let first = format!("run           {run}");
+    for line in [&first, "state         succeeded", "check         ci/unit-tests"] {
+        assert!(text.lines().any(|found| found == line), "{line:?} is not in {text}");
+    }
+    let steps = text.lines().skip_while(|line| !line.starts_with("AT "));
+    let mut steps: Vec<&str> = steps.filter_map(|line| line.split_whitespace().nth(1)).collect();
+    // The CI may report before it has answered.
+    steps.sort_unstable();
+    assert_eq!(steps, ["STEP", "attempt", "planned", "report", "report"], "{text}");
 }
 
 /// Checks the refusals; called with a running gateway and without.

@@ -116,7 +116,7 @@ fn help_describes_every_command() {
         ("explain", "what a payload would start"),
         ("deliveries", "how it was decided"),
         ("deliveries list", "latest deliveries"),
-        ("deliveries show", "with its body"),
+        ("deliveries show", "its body"),
         ("deliveries replay", "again"),
         ("runs", "executions of checks"),
         ("runs list", "latest runs"),
