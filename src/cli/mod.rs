@@ -4,6 +4,7 @@
 mod against;
 mod check_config;
 mod ci;
+mod completions;
 mod deliveries;
 #[cfg(feature = "demo")]
 mod demo;
@@ -15,6 +16,7 @@ mod init;
 mod keygen;
 mod link;
 mod listing;
+mod man;
 mod migrate;
 mod notify;
 mod output;
@@ -107,6 +109,10 @@ enum Command {
     Supervise(runner::Supervise),
     /// Check that the gateway is running: for container health checks.
     Healthcheck,
+    /// Print the script with which a shell completes commands and options.
+    Completions(completions::Completions),
+    /// Print the manual page, or write those of all commands into a folder.
+    Man(man::Man),
 }
 
 /// Runs a subcommand. Returns the exit code of the process.
@@ -136,6 +142,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Runner(runner) => runner.run(&common).await,
         Command::Supervise(supervise) => supervise.run(),
         Command::Healthcheck => healthcheck::run(&common).await,
+        Command::Completions(completions) => Ok(completions.run()),
+        Command::Man(man) => man.run(),
     };
     match done {
         Ok(code) => code,
@@ -163,6 +171,8 @@ impl Command {
             Command::Demo(_) => Some("the demo tells people what happens"),
             Command::Supervise(_) => Some("only the runner reads what it prints"),
             Command::Healthcheck => Some("it prints nothing: its exit code is the answer"),
+            Command::Completions(_) => Some("a shell reads what it prints"),
+            Command::Man(_) => Some("`man` reads what it prints"),
             _ => None,
         }
     }

@@ -9,6 +9,8 @@ mod ci;
 mod commands;
 /// `explain`.
 mod explain;
+/// `completions` and `man`: files for shells and for `man`.
+mod generated;
 /// `hooks`.
 mod hooks;
 /// `init`.
