@@ -15,8 +15,15 @@ use crate::printable::printable;
 #[derive(Debug, Subcommand)]
 pub(super) enum Ci {
     /// List the CI systems of the configuration and what each can do.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway ci list")]
     List,
     /// Ask each CI whether its token, its job and its settings are right. Starts nothing.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway ci check
+  azdo-gateway ci check builder")]
     Check {
         /// Only this one: the NAME of a [ci.NAME].
         name: Option<String>,

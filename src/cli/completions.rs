@@ -9,6 +9,12 @@ use super::Cli;
 use super::output::coloured_line;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  azdo-gateway completions bash >/etc/bash_completion.d/azdo-gateway
+  azdo-gateway completions zsh >~/.zfunc/_azdo-gateway
+  azdo-gateway completions fish >~/.config/fish/completions/azdo-gateway.fish
+  azdo-gateway completions powershell | Out-String | Invoke-Expression")]
 pub(super) struct Completions {
     /// The shell that reads the script.
     shell: Shell,

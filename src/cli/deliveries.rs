@@ -15,13 +15,23 @@ use crate::cli::output::{print_json, say};
 #[derive(Debug, Subcommand)]
 pub(super) enum Deliveries {
     /// List the latest deliveries.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway deliveries list --outcome ignored
+  azdo-gateway deliveries list --organization my-devops-org --limit 10 --json")]
     List(List),
     /// Show one delivery: what was decided about each check, and its body.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway deliveries show 4711")]
     Show {
         /// Its number.
         id: String,
     },
     /// Decide a stored delivery again.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway deliveries replay 4711")]
     Replay {
         /// Its number.
         id: String,

@@ -28,6 +28,11 @@ use crate::pipeline::decide;
 use crate::printable::printable;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  azdo-gateway explain payload.json
+  azdo-gateway explain --delivery 4711
+  azdo-gateway explain --against my-devops-org/Fabrikam/web/12")]
 pub(super) struct Explain {
     /// A payload of Azure DevOps as JSON; `-` is standard input.
     #[arg(required_unless_present_any = ["delivery", "against"])]

@@ -17,9 +17,10 @@ use reqwest::{ClientBuilder, Method};
 use serde_json::Value;
 use url::Url;
 
-use super::Common;
 use super::output::say;
+use super::progress::while_waiting;
 use super::table::text;
+use super::{Common, Usage};
 use crate::clock::Clock;
 use crate::config::{Config, is_loopback};
 use crate::domain::audit::Via;
@@ -107,16 +108,18 @@ impl Gateway {
             .http
             .request(method, format!("{}{path}", self.url))
             .bearer_auth(self.token.expose());
-        let response = request
-            .send()
-            .await
-            .with_context(|| format!("the gateway at {} does not answer", self.url))?;
-        let status = response.status();
-        if status == reqwest::StatusCode::NO_CONTENT {
-            return Ok(Value::Null);
-        }
-        let answer: Value =
-            response.json().await.context("the answer of the gateway is not JSON")?;
+        let answer = async {
+            let response = request.send().await;
+            let response = response
+                .with_context(|| format!("the gateway at {} does not answer", self.url))?;
+            let status = response.status();
+            if status == reqwest::StatusCode::NO_CONTENT {
+                return anyhow::Ok((status, Value::Null));
+            }
+            let body = response.json().await;
+            Ok((status, body.context("the answer of the gateway is not JSON")?))
+        };
+        let (status, answer) = while_waiting("waiting for the gateway", answer).await?;
         if !status.is_success() {
             let detail = answer.get("detail").and_then(Value::as_str).unwrap_or("no explanation");
             bail!("{detail} ({status})");
@@ -177,7 +180,8 @@ impl Gateway {
             via: Via::CommandLine,
         });
         let instance_id = app::instance_id()?;
-        let store = app::open(&config.storage, &instance_id).await?;
+        let store = app::open(&config.storage, &instance_id);
+        let store = while_waiting("opening the database", store).await?;
         // Makes lists show what a gateway that was killed received last; nothing is leased.
         let none = Claim { now: Clock::system().now(), limit: 0, lease: Duration::ZERO };
         if let Err(error) = store.claim_deliveries(none).await {
@@ -217,13 +221,14 @@ fn client(builder: ClientBuilder) -> reqwest::Result<reqwest::Client> {
 /// The address that `name` gives, such as `--url`, if a token may be sent there, and a client for
 /// it.
 pub(super) fn trusted(name: &str, given: &str) -> anyhow::Result<(String, reqwest::Client)> {
-    let url = Url::parse(given).with_context(|| format!("{name} {given} is not an address"))?;
+    let url = Url::parse(given)
+        .map_err(|error| Usage(format!("{name} {given} is not an address: {error}")))?;
     let is_trusted = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
     if !is_trusted {
-        bail!(
+        bail!(Usage(format!(
             "{name} {given} would carry a token unencrypted over the network: give the https \
              address of the gateway, or http on this machine; the token was not sent"
-        );
+        )));
     }
     let http = client(ado::use_proxies(reqwest::Client::builder())?)?;
     Ok((given.trim_end_matches('/').to_owned(), http))
@@ -232,9 +237,8 @@ pub(super) fn trusted(name: &str, given: &str) -> anyhow::Result<(String, reqwes
 fn operator_token(config: &Config) -> anyhow::Result<Secret> {
     let mut tokens = config.api_tokens.iter();
     let operator = tokens.find(|known| known.role == Role::Operator);
-    operator
-        .map(|known| known.token.clone())
-        .context("set AZDO_GATEWAY_TOKEN, or add an [[api_token]] with role = \"operator\"")
+    let missing = "set AZDO_GATEWAY_TOKEN, or add an [[api_token]] with role = \"operator\"";
+    Ok(operator.map(|known| known.token.clone()).ok_or_else(|| Usage(missing.to_owned()))?)
 }
 
 /// Has what listens at `url` prove that it is the gateway of these keys.

@@ -14,6 +14,11 @@ use crate::domain::subscription::PasswordScope;
 use crate::secret::RootKey;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  azdo-gateway keygen
+  azdo-gateway keygen --webhook
+  azdo-gateway keygen --hook my-devops-org/pushes --project Fabrikam")]
 pub(super) struct Keygen {
     /// Print a secret for a CI of kind "webhook" instead of a root key.
     #[arg(long, conflicts_with = "hook")]

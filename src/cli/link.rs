@@ -13,6 +13,10 @@ use super::table::text;
 use crate::cli::output::say;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  azdo-gateway link my-devops-org
+  azdo-gateway link my-devops-org --remove")]
 pub(super) struct Link {
     /// The organization.
     organization: String,

@@ -10,6 +10,10 @@ use super::Cli;
 use super::output::coloured_line;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  azdo-gateway man | man -l -
+  azdo-gateway man --out /usr/local/share/man/man1")]
 pub(super) struct Man {
     /// Write the pages of all commands into this folder, instead of printing the page of the
     /// program.

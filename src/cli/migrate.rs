@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::output::{print_json, say};
+use super::progress::{Line, while_waiting};
 use super::{Common, table, usage};
 use crate::config::{self, Environment, Refusal};
 use crate::pipeline::accept::read_envelope;
@@ -28,6 +29,10 @@ const CLOSE_MAX: Duration = Duration::from_secs(60);
 /// again. The password of PostgreSQL comes from storage.password of the configuration, if its
 /// storage.url is that database, and otherwise from the variable PGPASSWORD.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  azdo-gateway --config gateway.toml migrate --check
+  azdo-gateway migrate --from sqlite:gateway.db --to postgres://gateway@db.example.com/gateway")]
 pub(super) struct Migrate {
     /// Change nothing; exit with 1 when migrations are missing.
     #[arg(long, conflicts_with_all = ["from", "to"])]
@@ -73,11 +78,17 @@ async fn schema(common: &Common, is_check: bool) -> anyhow::Result<ExitCode> {
     Ok(if is_missing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn state(engine: &Engine, migrate: bool) -> Result<SchemaState, Error> {
-    match engine {
-        Engine::Sqlite { path } => Sqlite::schema(path, migrate),
-        Engine::Postgres(options) => Postgres::schema(options, migrate).await,
-    }
+async fn state(engine: &Engine, migrate: bool) -> anyhow::Result<SchemaState> {
+    Ok(match engine {
+        Engine::Sqlite { path } => {
+            let path = path.clone();
+            let schema = tokio::task::spawn_blocking(move || Sqlite::schema(&path, migrate));
+            while_waiting("migrating the schema", schema).await??
+        }
+        Engine::Postgres(options) => {
+            while_waiting("migrating the schema", Postgres::schema(options, migrate)).await?
+        }
+    })
 }
 
 /// Moves everything from one database into the other.
@@ -111,6 +122,7 @@ async fn between(common: &Common, from: &str, to: &str) -> anyhow::Result<ExitCo
     let mut reporter = Reporter::new();
     let mut report = |progress| reporter.report(progress);
     let moved = transfer::run(source.side(), from, target.side(), &mut report).await;
+    drop(reporter);
     target.close().await;
     source.close().await;
     print(common, &moved?, from, to);
@@ -180,8 +192,9 @@ fn print(common: &Common, moved: &Moved, from: &str, to: &str) {
     }
 }
 
-/// Prints progress on standard error.
+/// Shows progress on a terminal.
 struct Reporter {
+    line: Line,
     printed_at: Instant,
     /// The table and its rows when progress was printed last.
     printed: (Step, &'static str, u64),
@@ -189,7 +202,7 @@ struct Reporter {
 
 impl Reporter {
     fn new() -> Self {
-        Self { printed_at: Instant::now(), printed: (Step::Moving, "", 0) }
+        Self { line: Line::begin(), printed_at: Instant::now(), printed: (Step::Moving, "", 0) }
     }
 
     fn report(&mut self, Progress { step, table, rows }: Progress) {
@@ -209,7 +222,7 @@ impl Reporter {
             Step::Moving => "moving",
             Step::Comparing => "comparing",
         };
-        eprintln!("{what} {table}: {rows} rows, {rate} rows/s");
+        self.line.show(&format!("{what} {table}: {rows} rows, {rate} rows/s"));
         self.printed_at = Instant::now();
         self.printed = (step, table, rows);
     }

@@ -8,6 +8,8 @@ mod completions;
 mod deliveries;
 #[cfg(feature = "demo")]
 mod demo;
+#[cfg(test)]
+mod examples_tests;
 mod explain;
 mod gateway;
 mod healthcheck;
@@ -21,6 +23,7 @@ mod migrate;
 mod notify;
 mod output;
 mod permissions;
+mod progress;
 mod reload;
 mod report;
 mod runner;
@@ -40,6 +43,11 @@ use crate::printable::printable_lines;
 /// Makes any CI a first-class Azure DevOps check.
 #[derive(Debug, Parser)]
 #[command(name = "azdo-gateway", version, about, max_term_width = 100)]
+#[command(after_help = "\
+Examples:
+  azdo-gateway init
+  azdo-gateway --config gateway.toml serve
+  azdo-gateway runs list --state failed")]
 pub struct Cli {
     #[command(flatten)]
     common: Common,
@@ -66,13 +74,25 @@ enum Command {
     /// Ask what a gateway has to know, and write its configuration with fresh secrets.
     Init(Box<init::Init>),
     /// Run the gateway.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway --config /etc/azdo-gateway/gateway.toml serve
+  AZDO_GATEWAY_LOG=info,azdo_gateway=debug azdo-gateway serve")]
     Serve,
     /// Show the gateway at work on this machine: no account, no configuration.
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
     /// Have the running gateway read its configuration again: it is applied whole, or refused.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway --config /etc/azdo-gateway/gateway.toml reload
+  azdo-gateway reload --json")]
     Reload,
     /// Check the configuration and print everything that is wrong with it.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway --config gateway.toml check-config
+  azdo-gateway check-config --json")]
     CheckConfig,
     /// Print a new root key, a new CI secret, or the address and password of a hook.
     Keygen(keygen::Keygen),
@@ -83,21 +103,44 @@ enum Command {
     /// Explain what a payload would start, and why.
     Explain(explain::Explain),
     /// List, show and replay deliveries: what Azure DevOps sent, and how it was decided.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway deliveries list --outcome quarantined
+  azdo-gateway deliveries show 4711")]
     #[command(subcommand)]
     Deliveries(deliveries::Deliveries),
     /// List, show, cancel and rerun runs: the executions of checks at CI systems.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway runs list --check unit-tests
+  azdo-gateway runs rerun 0199a3c1-3b5e-7000-8000-000000000001")]
     #[command(subcommand)]
     Runs(runs::Runs),
     /// List, plan, apply, rotate and remove the service-hook subscriptions of the gateway.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway hooks list
+  azdo-gateway hooks plan --check")]
     #[command(subcommand)]
     Hooks(hooks::Hooks),
     /// List CI systems, and check whether the token, the job and the settings of each are right.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway ci list
+  azdo-gateway ci check builder")]
     #[command(subcommand)]
     Ci(ci::Ci),
     /// Check and grant the permissions that the checks need in Azure DevOps.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway permissions check my-devops-org
+  azdo-gateway permissions grant my-devops-org --pat-env ADMINISTRATOR")]
     #[command(subcommand)]
     Permissions(permissions::Permissions),
     /// End sessions of people at the pages.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway sessions revoke jo@example.com")]
     #[command(subcommand)]
     Sessions(sessions::Sessions),
     /// Report on a run: for scripts that a CI executes.
@@ -108,6 +151,10 @@ enum Command {
     #[command(hide = true)]
     Supervise(runner::Supervise),
     /// Check that the gateway is running: for container health checks.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway healthcheck
+  azdo-gateway healthcheck --url http://127.0.0.1:8080")]
     Healthcheck,
     /// Print the script with which a shell completes commands and options.
     Completions(completions::Completions),
@@ -147,18 +194,21 @@ pub async fn run(cli: Cli) -> ExitCode {
     };
     match done {
         Ok(code) => code,
-        Err(error) => match error.downcast_ref::<Errors>() {
-            Some(errors) => {
+        Err(error) => {
+            if let Some(errors) = error.downcast_ref::<Errors>() {
                 eprintln!("{errors}");
-                ExitCode::from(2)
+                return ExitCode::from(2);
             }
-            None => {
-                eprintln!("error: {}", printable_lines(&format!("{error:#}")));
-                ExitCode::FAILURE
-            }
-        },
+            eprintln!("error: {}", printable_lines(&format!("{error:#}")));
+            if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
     }
 }
+
+/// Something is wrong with the arguments, or a setting is missing that they need: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
 
 impl Command {
     /// Why a command has no JSON to print.

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::gateway::trusted;
 use super::output::{print_json, say};
+use super::progress::while_waiting;
 use super::{Common, usage};
 use crate::domain::backoff::Backoff;
 use crate::jitter;
@@ -23,6 +24,10 @@ const RUNS: &str = "/v1/runs/";
 const REPORTS: &str = "/reports";
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  azdo-gateway report --state running --description \"42 of 99 tests\"
+  azdo-gateway report --state succeeded --url https://ci.example.com/runs/7")]
 pub(super) struct Report {
     /// What the run does: running, succeeded, failed, errored or cancelled.
     #[arg(long, value_parser = ["running", "succeeded", "failed", "errored", "cancelled"])]
@@ -64,7 +69,8 @@ impl Report {
         let body = json!({
             "state": self.state, "description": self.description, "url": self.url,
         });
-        let answer = send_for(REPEATS_MAX, &http, &address, &token, &body).await?;
+        let answer = send_for(REPEATS_MAX, &http, &address, &token, &body);
+        let answer = while_waiting("reporting", answer).await?;
         Ok(self.print(common, &answer))
     }
 

@@ -15,18 +15,31 @@ use crate::cli::output::say;
 #[derive(Debug, Subcommand)]
 pub(super) enum Runs {
     /// List the latest runs.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway runs list --state failed
+  azdo-gateway runs list --check unit-tests --json")]
     List(List),
     /// Show one run: its state, why, and what happened to it.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway runs show 0199a3c1-3b5e-7000-8000-000000000001")]
     Show {
         /// Its id.
         id: String,
     },
     /// Cancel a run.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway runs cancel 0199a3c1-3b5e-7000-8000-000000000001")]
     Cancel {
         /// Its id.
         id: String,
     },
     /// Start the same run again, as a new run.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway runs rerun 0199a3c1-3b5e-7000-8000-000000000001")]
     Rerun {
         /// Its id.
         id: String,

@@ -12,6 +12,10 @@ use crate::cli::output::say;
 #[derive(Debug, Subcommand)]
 pub(super) enum Sessions {
     /// End the sessions of one person, or of everybody: they have to sign in again.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway sessions revoke jo@example.com
+  azdo-gateway sessions revoke")]
     Revoke {
         /// The name that the person signed in with, or the name of an API token.
         person: Option<String>,

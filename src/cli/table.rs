@@ -33,9 +33,17 @@ pub(super) fn print_facts(facts: &[(&str, String)]) {
     }
 }
 
-/// The text in the colour of an outcome such as "failed"; on a terminal only.
+/// Whether standard output is a terminal that shows colours, and nobody has asked for none
+/// (<https://no-color.org>).
+fn has_colours() -> bool {
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let is_refused = !variable("NO_COLOR").is_empty() || variable("TERM") == "dumb";
+    !is_refused && std::io::stdout().is_terminal()
+}
+
+/// The text in the colour of an outcome such as "failed"; where colours are shown.
 pub(super) fn painted(word: &str, text: &str) -> String {
-    if !std::io::stdout().is_terminal() {
+    if !has_colours() {
         return text.to_owned();
     }
     let colour = match word {

@@ -40,6 +40,10 @@ use scenario::Scenario;
 use timeline::Timeline;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  azdo-gateway demo
+  azdo-gateway demo --keep")]
 pub(super) struct Demo {
     /// Leave everything running afterwards, and print the addresses.
     #[arg(long)]

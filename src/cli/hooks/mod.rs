@@ -19,8 +19,15 @@ use crate::cli::output::say;
 #[derive(Debug, Subcommand)]
 pub(super) enum Hooks {
     /// List the subscriptions as last seen, and when each last delivered.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway hooks list --organization my-devops-org")]
     List(Listing),
     /// Show what would be created, changed, replaced and removed; change nothing.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway hooks plan
+  azdo-gateway hooks plan --check --json")]
     Plan {
         #[command(flatten)]
         scope: Scope,
@@ -29,9 +36,16 @@ pub(super) enum Hooks {
         check: bool,
     },
     /// Apply the plan, and wait until it is done.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway hooks apply --organization my-devops-org")]
     Apply(Scope),
     /// Give the hooks new secrets. The old secrets end some minutes after the new ones have
     /// delivered, or at once with --now.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway hooks rotate
+  azdo-gateway hooks rotate --organization my-devops-org --now")]
     Rotate {
         #[command(flatten)]
         scope: Scope,
@@ -44,6 +58,9 @@ pub(super) enum Hooks {
         now: bool,
     },
     /// Remove the hooks of the gateway, end their passwords, and create none until the next apply.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway hooks remove --organization my-devops-org")]
     Remove(Scope),
 }
 

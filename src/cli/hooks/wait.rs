@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Work;
 use crate::cli::gateway::Gateway;
+use crate::cli::progress::while_waiting;
 use crate::cli::table::text;
 use crate::domain::time::Timestamp;
 
@@ -25,29 +26,45 @@ pub(super) async fn until_done(
 ) -> anyhow::Result<Option<String>> {
     let asked_at = Timestamp::parse(asked_at).unwrap_or_default();
     let names: Vec<&str> = works.iter().map(|work| work.reconciler).collect();
-    let (mut problem, mut shown) = (None, Vec::new());
-    for _ in 0..POLLS_MAX {
-        gateway.run_passes(organization, &names).await?;
-        let outcomes = gateway.get(&format!("/v1/organizations/{organization}/reconcile")).await?;
-        let items = outcomes.get("items").and_then(Value::as_array).into_iter().flatten();
-        let asked: Vec<&Value> =
-            items.filter(|outcome| names.contains(&&*text(outcome, "reconciler"))).collect();
-        let has_ended = |outcome: &&Value| {
-            Timestamp::parse(&text(outcome, "at")).is_some_and(|at| at >= asked_at)
-        };
-        for outcome in asked.iter().filter(|outcome| has_ended(outcome)) {
-            if !shown.contains(*outcome) {
-                show(&line(outcome));
-                shown.push((*outcome).clone());
+    let has_ended = |outcome: &Value| {
+        Timestamp::parse(&text(outcome, "at")).is_some_and(|at| at >= asked_at)
+    };
+    let (mut polls, mut shown) = (0, Vec::new());
+    loop {
+        let next = async {
+            loop {
+                let asked = poll(gateway, organization, &names).await?;
+                polls += 1;
+                let is_new = |outcome: &&Value| has_ended(outcome) && !shown.contains(*outcome);
+                let new: Vec<Value> = asked.iter().filter(is_new).cloned().collect();
+                let is_done = asked.iter().all(|outcome| has_ended(outcome) && !goes_on(outcome));
+                let is_last = is_done || polls == POLLS_MAX;
+                if is_last || !new.is_empty() {
+                    return anyhow::Ok((asked, new, is_last));
+                }
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
+        };
+        let (asked, new, is_last) = while_waiting("waiting for passes", next).await?;
+        new.iter().for_each(|outcome| show(&line(outcome)));
+        shown.extend(new);
+        if is_last {
+            return Ok(asked.iter().find_map(problem_of).map(str::to_owned));
         }
-        problem = asked.iter().find_map(|outcome| problem_of(outcome)).map(str::to_owned);
-        if asked.iter().all(|outcome| has_ended(outcome) && !goes_on(outcome)) {
-            return Ok(problem);
-        }
-        tokio::time::sleep(POLL_INTERVAL).await;
     }
-    Ok(problem)
+}
+
+/// The last outcome of each of these reconcilers.
+async fn poll(
+    gateway: &Gateway,
+    organization: &str,
+    names: &[&str],
+) -> anyhow::Result<Vec<Value>> {
+    gateway.run_passes(organization, names).await?;
+    let outcomes = gateway.get(&format!("/v1/organizations/{organization}/reconcile")).await?;
+    let items = outcomes.get("items").and_then(Value::as_array).into_iter().flatten();
+    let asked = items.filter(|outcome| names.contains(&&*text(outcome, "reconciler")));
+    Ok(asked.cloned().collect())
 }
 
 fn problem_of(outcome: &Value) -> Option<&str> {

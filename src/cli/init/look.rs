@@ -10,6 +10,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::ado::{self, Client, Credential};
+use crate::cli::progress::while_waiting;
 use crate::clock::Clock;
 use crate::config::Organization;
 use crate::credentials::entra::{ClientAuthentication, Entra};
@@ -48,7 +49,7 @@ impl Look {
             .http
             .get(format!("{base}/_apis/connectionData?api-version=7.1-preview.1"))
             .header("X-TFS-FedAuthRedirect", "Suppress");
-        let answer = match asked.send().await {
+        let answer = match while_waiting("asking Azure DevOps", asked.send()).await {
             Ok(answer) => answer,
             Err(error) => return unreachable_from_here(base, &error),
         };
@@ -84,7 +85,7 @@ impl Look {
     async fn has_metadata(&self, authority: &Url, tenant: &str) -> Seen {
         let authority = authority.as_str().trim_end_matches('/');
         let url = format!("{authority}/{tenant}/v2.0/.well-known/openid-configuration");
-        match self.http.get(url).send().await {
+        match while_waiting("asking Entra", self.http.get(url).send()).await {
             Ok(answer) if answer.status().is_success() => {
                 Seen::Right(format!("tenant {tenant} is there"))
             }
@@ -117,7 +118,8 @@ impl Look {
             Clock::system(),
         );
         let name = &organization.ado.name;
-        let repositories = match client.repositories(credential).await {
+        let repositories = client.repositories(credential);
+        let repositories = match while_waiting("trying the credential", repositories).await {
             Ok(repositories) => repositories,
             Err(error @ (ado::Error::Unavailable { .. } | ado::Error::RateLimited { .. })) => {
                 return Some(Seen::Open(format!("the credential could not be tried: {error}")));
@@ -153,7 +155,7 @@ impl Look {
             Options::ServicePrincipal { app, credential: AppCredential::Secrets(secrets) } => {
                 let by = ClientAuthentication::Secrets(secrets.clone());
                 let entra = Entra::new(self.http.clone(), app.clone().into(), by, Clock::system());
-                Some(match entra.client_credentials().await {
+                Some(match while_waiting("asking Entra", entra.client_credentials()).await {
                     Ok(tokens) => Ok(Credential::from_bearer(&tokens.access_token)),
                     Err(error) if error.is_transient() => {
                         Err(Seen::Open(format!("the app could not be tried: {error}")))

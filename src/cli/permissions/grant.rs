@@ -15,6 +15,7 @@ use super::check::{exit_code, print};
 use crate::ado::{self, Client, Credential, Throttle};
 use crate::cli::gateway::Gateway;
 use crate::cli::output::say;
+use crate::cli::progress::while_waiting;
 use crate::cli::table::text;
 use crate::cli::{Common, usage};
 use crate::clock::Clock;
@@ -131,7 +132,8 @@ impl Administrator {
         let Some(account) = identity.get("account").and_then(Value::as_str) else {
             bail!("Azure DevOps does not say who the gateway is, so nothing can be granted to it");
         };
-        let found = self.client.descriptor_of(Credential::from_pat(&self.pat), account).await;
+        let found = self.client.descriptor_of(Credential::from_pat(&self.pat), account);
+        let found = while_waiting("searching the identity", found).await;
         let found = found.context("the administrator may not search identities")?;
         found.with_context(|| {
             format!("Azure DevOps has none, or several, with the account name {account}")
@@ -143,7 +145,8 @@ impl Administrator {
         let Some((before, project)) = permission::project_named_in(&grant.token) else {
             return Ok(grant.clone());
         };
-        let id = self.client.project_id(Credential::from_pat(&self.pat), project).await;
+        let id = self.client.project_id(Credential::from_pat(&self.pat), project);
+        let id = while_waiting("looking up the project", id).await;
         let id = id.with_context(|| {
             format!(
                 "cannot read the id of the project {project}; for that the token needs the scope \
@@ -161,7 +164,8 @@ impl Administrator {
     ) -> anyhow::Result<()> {
         let permission::Grant { namespace, token, bits } = grant;
         let what = format!("namespace {namespace}, bits {bits}, token {token}");
-        let done = self.client.allow(Credential::from_pat(&self.pat), grant, descriptor).await;
+        let done = self.client.allow(Credential::from_pat(&self.pat), grant, descriptor);
+        let done = while_waiting("granting", done).await;
         done.with_context(|| format!("cannot grant {what}; {REMEDY}"))?;
         if !as_json {
             say!("granted       {what}");

@@ -16,8 +16,16 @@ use super::gateway::Gateway;
 #[derive(Debug, Subcommand)]
 pub(super) enum Permissions {
     /// Show the gateway's identity, what it sees, and which permissions are missing.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway permissions check
+  azdo-gateway permissions check my-devops-org")]
     Check(check::Check),
     /// Grant missing permissions with an administrator's personal access token.
+    #[command(after_help = "\
+Examples:
+  azdo-gateway permissions grant my-devops-org --pat-env ADMINISTRATOR
+  azdo-gateway permissions grant my-devops-org --pat-file /run/administrator")]
     Grant(grant::Grant),
 }
 

@@ -43,6 +43,10 @@ pub(super) use supervise::Supervise;
 const POLL_INTERVAL_MIN: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  azdo-gateway runner --url https://gateway.example.com --labels linux,dbt -- ./build
+  azdo-gateway runner --url https://gateway.example.com --labels linux --parallel 4 -- make test")]
 pub(super) struct Runner {
     /// What this runner can do: it gets the runs whose labels it has all.
     #[arg(long, required = true, value_delimiter = ',', value_name = "LABEL,…",

@@ -27,6 +27,9 @@ const KILL_MAX: Duration = Duration::from_secs(5);
 const KILL_INTERVAL: Duration = Duration::from_millis(2);
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  azdo-gateway supervise -- make test")]
 pub(in crate::cli) struct Supervise {
     /// The command and its arguments.
     #[arg(last = true, required = true)]

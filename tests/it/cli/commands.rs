@@ -1,12 +1,14 @@
-//! What holds for every command: it prints JSON for programs, or says that it has none.
+//! What holds for every command: it prints JSON for programs, or says that it has none, and its
+//! exit code says what became of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fakes::ado::Permission;
 use fakes::ci::Behaviour;
 use serde_json::Value;
 
 use super::call::{CallResult, ask, run};
-use crate::harness::{Binary, Env, REPORTER, Settings};
+use crate::harness::{Binary, Env, REPORTER, Settings, VIEWER};
 
 /// Every command of the help, as words: those that have subcommands, and those that do something.
 pub(super) fn commands() -> (Vec<String>, Vec<String>) {
@@ -130,4 +132,84 @@ async fn every_command_prints_json_or_says_that_it_has_none() {
     }
     let (_, leaves) = commands();
     assert_eq!(seen, leaves.into_iter().collect(), "add what is missing to this test");
+}
+
+/// For each command a call that is refused or fails, and one that is wrong.
+const EXITS: [(&str, &str, &str); 31] = [
+    ("init", "--yes --print --organization nobody --azure-devops-url {ado}/nobody {rest}", "--yes"),
+    ("serve", "", "--config /nowhere.toml"),
+    ("demo", NEVER, "--quick"),
+    ("reload", "--url http://127.0.0.1:1", "--config /nowhere.toml"),
+    ("check-config", NEVER, "--config /nowhere.toml"),
+    ("keygen", NEVER, "--project Fabrikam"),
+    ("migrate", "--from sqlite:/nowhere/a.db --to sqlite:/nowhere/b.db", "--from a --to b"),
+    ("link", "contoso", ""),
+    ("explain", "/nowhere.json", "--against 7"),
+    ("deliveries list", "--outcome bad", "--limit many"),
+    ("deliveries show", "99999", ""),
+    ("deliveries replay", "99999", ""),
+    ("runs list", "--state bad", "--limit many"),
+    ("runs show", "99999", ""),
+    ("runs cancel", "99999", ""),
+    ("runs rerun", "99999", ""),
+    ("hooks list", "--limit 0", "--url ftp://127.0.0.1"),
+    ("hooks plan", "--organization contoso", "--url gateway"),
+    ("hooks apply", "--organization contoso", "--url http://10.0.0.1"),
+    ("hooks rotate", "--organization contoso", "--quick"),
+    ("hooks remove", "--organization contoso", "--quick"),
+    ("ci list", "--url http://127.0.0.1:1", "--url ftp://127.0.0.1"),
+    ("ci check", "nobody", "--quick"),
+    ("permissions check", "", "--quick"),
+    ("permissions grant", "fabrikam --pat-file {config}", "fabrikam --pat-env NOBODY_SET_IT"),
+    ("sessions revoke", "{empty}", "--quick"),
+    ("report", "--run 99999 --state running", "--run 99999 --state done"),
+    ("runner", "--url {url} --dir {folder}/runner --labels a -- true", "--labels a -- true"),
+    ("healthcheck", "--url http://127.0.0.1:1", "--config /nowhere.toml"),
+    ("completions", NEVER, "tcsh"),
+    ("man", "--out {config}/man", "--quick"),
+];
+
+/// Instead of a call that fails: there is none.
+const NEVER: &str = "never";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exit_codes_tell_a_refusal_from_a_wrong_call() {
+    let env = Env::new(5102);
+    let gateway = Binary::without_hooks(&env, |_| {}).await;
+    let settings = &gateway.settings;
+    env.shell.ado(|ado| ado.deny(&env.identity, Permission::PullRequestContribute, None));
+    let config = settings.write();
+    let config = config.to_str().expect("the path is text");
+    let rest = "--public-url https://gateway.example.com --credential pat --ci runner";
+    let mut variables = settings.variables();
+    // Enough for a runner to be refused, and for everything that only looks.
+    variables.insert("AZDO_GATEWAY_TOKEN".to_owned(), VIEWER.to_owned());
+    let call = |command: &str, arguments: &str| {
+        let arguments = arguments
+            .replace("{rest}", rest)
+            .replace("{ado}", env.shell.url())
+            .replace("{url}", &gateway.url)
+            .replace("{config}", config)
+            .replace("{folder}", settings.folder.to_str().expect("the path is text"));
+        let own = if arguments.contains("--config") { "" } else { "--config" };
+        let own = [own, config].into_iter().take(if own.is_empty() { 0 } else { 2 });
+        let words = own.chain(command.split(' ')).chain(arguments.split(' '));
+        let words = words.filter(|word| !word.is_empty());
+        let words: Vec<&str> = words.map(|it| if it == "{empty}" { "" } else { it }).collect();
+        let CallResult { code, out, err } = run(&variables, &words, b"");
+        assert!(!err.is_empty() || code == Some(1), "{words:?} says nothing; {out}");
+        code
+    };
+    for (command, refused, wrong) in EXITS {
+        assert_eq!(call(command, wrong), Some(2), "{command} {wrong}");
+        if refused != NEVER {
+            assert_eq!(call(command, refused), Some(1), "{command} {refused}");
+        }
+    }
+    let (groups, leaves) = commands();
+    let named: BTreeSet<String> = EXITS.iter().map(|(command, ..)| (*command).to_owned()).collect();
+    assert_eq!(named, leaves.into_iter().collect(), "add what is missing to this test");
+    for group in groups {
+        assert_eq!(call(&group, ""), Some(2), "{group} without a subcommand");
+    }
 }

@@ -74,7 +74,7 @@ fn check_page(name: &str, text: &str) {
     let title = name.replace(' ', "-");
     assert!(text.contains(&format!(".TH {title} 1 ")), "{name}: {text}");
     assert!(text.contains(&format!(".SH NAME\n{}", title.replace('-', "\\-"))), "{name}: {text}");
-    for section in ["SYNOPSIS", "DESCRIPTION", "OPTIONS"] {
+    for section in ["SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLES"] {
         assert!(text.contains(&format!("\n.SH {section}\n")), "{name} has no {section}: {text}");
     }
     for line in text.lines() {

@@ -35,6 +35,8 @@ mod proxies;
 mod reloading;
 /// `serve` on an inherited socket.
 mod socket;
+/// Colours and progress.
+mod terminal;
 /// The units of systemd, started by it.
 mod under_systemd;
 /// The examples of systemd units.

@@ -134,7 +134,7 @@ fn no_token_is_sent_unencrypted_over_the_network() {
     let token = BTreeMap::from([("AZDO_GATEWAY_TOKEN".to_owned(), OPERATOR.to_owned())]);
     for url in ["http://gateway.example.com", "http://10.0.0.1:8080/", "ftp://127.0.0.1"] {
         let list = ["--url", url, "runs", "list"];
-        run(&token, &list, b"").refused(1, &[url, "unencrypted", "https", "was not sent"]);
+        run(&token, &list, b"").refused(2, &[url, "unencrypted", "https", "was not sent"]);
     }
-    run(&token, &["--url", "gateway", "runs", "list"], b"").refused(1, &["not an address"]);
+    run(&token, &["--url", "gateway", "runs", "list"], b"").refused(2, &["not an address"]);
 }
