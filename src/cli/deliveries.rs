@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::Common;
 use super::gateway::Gateway;
-use super::listing::{self, Listing};
+use super::listing::Listing;
+use super::resource::Resource;
 use super::table::{self, text};
 use crate::cli::output::{print_json, say};
 
@@ -50,9 +51,7 @@ pub(super) struct List {
 impl Deliveries {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<ExitCode> {
         match self {
-            Deliveries::List(list) => {
-                Gateway::print(common, Method::GET, &list.path(), print_list).await
-            }
+            Deliveries::List(list) => list.listing.show(common, &list.resource()).await,
             Deliveries::Show { id } => {
                 let path = format!("/v1/deliveries/{id}");
                 Gateway::print(common, Method::GET, &path, print_one).await
@@ -66,15 +65,19 @@ impl Deliveries {
 }
 
 impl List {
-    fn path(&self) -> String {
-        self.listing.path("/v1/deliveries", &[("outcome", &self.outcome)])
+    fn resource(&self) -> Resource {
+        Resource {
+            path: self.listing.path("/v1/deliveries", &[("outcome", &self.outcome)]),
+            head: &["id", "received", "organization", "type", "event", "outcome", "reason"],
+            row,
+            kind: Some("delivery"),
+        }
     }
 }
 
-fn print_list(answer: &Value) {
+fn row(item: &Value) -> Vec<String> {
     let fields = ["id", "received_at", "organization", "event_type", "event", "outcome", "reason"];
-    let head = ["id", "received", "organization", "type", "event", "outcome", "reason"];
-    listing::print(answer, &head, |item| fields.map(|field| text(item, field)).to_vec());
+    fields.map(|field| text(item, field)).to_vec()
 }
 
 /// What was decided comes first, since most people ask for that; then the body, as it can be read.

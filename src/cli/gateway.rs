@@ -13,10 +13,11 @@ use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::join_all;
-use reqwest::{ClientBuilder, Method};
+use reqwest::{ClientBuilder, Method, StatusCode};
 use serde_json::Value;
 use url::Url;
 
+use super::change_stream::ChangeStream;
 use super::output::say;
 use super::progress::while_waiting;
 use super::table::text;
@@ -32,6 +33,8 @@ use crate::{ado, app};
 
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 const CLOSE_MAX: Duration = Duration::from_secs(5);
+/// A stream of changes that is open for so long is begun anew.
+const STREAM_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Connections of the command to the server in its own process.
 const CONNECTIONS_MAX: usize = 100;
 
@@ -44,6 +47,20 @@ pub(super) struct Gateway {
     proves_with: Option<Keyring>,
     /// The server in this process, where no gateway runs.
     local: Option<Local>,
+}
+
+/// What answers the call of a command that the gateway refuses: the same call stays refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{detail} ({status})")]
+pub(super) struct Refused {
+    status: StatusCode,
+    detail: String,
+}
+
+enum Found {
+    Running(Box<Gateway>),
+    /// Nothing listens where it should run.
+    Nothing(reqwest::Client, Box<Config>),
 }
 
 struct Local {
@@ -98,33 +115,54 @@ impl Gateway {
         self.call(Method::GET, path).await
     }
 
+    /// Has it prove itself again, since another process may have taken its address meanwhile.
+    async fn prove(&self) -> anyhow::Result<()> {
+        match &self.proves_with {
+            Some(keys) => prove(&self.http, &self.url, keys).await,
+            None => Ok(()),
+        }
+    }
+
     /// The JSON of the answer; null where it has no body.
     pub(super) async fn call(&self, method: Method, path: &str) -> anyhow::Result<Value> {
-        if let Some(keys) = &self.proves_with {
-            // Before each call, since another process may have taken the address meanwhile.
-            prove(&self.http, &self.url, keys).await?;
-        }
-        let request = self
-            .http
-            .request(method, format!("{}{path}", self.url))
-            .bearer_auth(self.token.expose());
+        self.prove().await?;
         let answer = async {
-            let response = request.send().await;
-            let response = response
-                .with_context(|| format!("the gateway at {} does not answer", self.url))?;
-            let status = response.status();
-            if status == reqwest::StatusCode::NO_CONTENT {
-                return anyhow::Ok((status, Value::Null));
+            let response = self.send(method, path, ANSWER_MAX).await?;
+            if response.status() == StatusCode::NO_CONTENT {
+                return Ok(Value::Null);
             }
-            let body = response.json().await;
-            Ok((status, body.context("the answer of the gateway is not JSON")?))
+            response.json().await.context("the answer of the gateway is not JSON")
         };
-        let (status, answer) = while_waiting("waiting for the gateway", answer).await?;
-        if !status.is_success() {
-            let detail = answer.get("detail").and_then(Value::as_str).unwrap_or("no explanation");
-            bail!("{detail} ({status})");
+        while_waiting("waiting for the gateway", answer).await
+    }
+
+    /// What changes from now on.
+    pub(super) async fn changes(&self) -> anyhow::Result<ChangeStream> {
+        self.prove().await?;
+        Ok(ChangeStream::new(self.send(Method::GET, "/v1/changes", STREAM_MAX).await?))
+    }
+
+    /// The answer to a call that is not refused.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        answer_max: Duration,
+    ) -> anyhow::Result<reqwest::Response> {
+        let request = self.http.request(method, format!("{}{path}", self.url)).timeout(answer_max);
+        let response = request.bearer_auth(self.token.expose()).send().await;
+        let response =
+            response.with_context(|| format!("the gateway at {} does not answer", self.url))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
         }
-        Ok(answer)
+        let answer: Value =
+            response.json().await.context("the answer of the gateway is not JSON")?;
+        let detail = answer.get("detail").and_then(Value::as_str).unwrap_or("no explanation");
+        let refused = Refused { status, detail: detail.to_owned() };
+        // What is wrong on the side of the gateway passes.
+        if status.is_client_error() { bail!(refused) } else { bail!("{refused}") }
     }
 
     /// Runs the passes of these reconcilers of an organization that are due, where no gateway runs.
@@ -147,6 +185,22 @@ impl Gateway {
 
     /// The running gateway that the configuration describes, or a server in this process.
     async fn connect(common: &Common) -> anyhow::Result<Self> {
+        match Self::find(common).await? {
+            Found::Running(gateway) => Ok(*gateway),
+            // It composes a whole gateway, which every command would carry.
+            Found::Nothing(http, config) => Box::pin(Self::start(http, *config)).await,
+        }
+    }
+
+    /// The running gateway, if there is one.
+    pub(super) async fn running(common: &Common) -> anyhow::Result<Option<Self>> {
+        Ok(match Self::find(common).await? {
+            Found::Running(gateway) => Some(*gateway),
+            Found::Nothing(..) => None,
+        })
+    }
+
+    async fn find(common: &Common) -> anyhow::Result<Found> {
         let given = std::env::var("AZDO_GATEWAY_TOKEN").ok().map(Secret::new);
         if let Some(url) = &common.url {
             let (url, http) = trusted("--url", url)?;
@@ -154,7 +208,8 @@ impl Gateway {
                 Some(token) => token,
                 None => operator_token(&common.load()?)?,
             };
-            return Ok(Self { http, url, token, proves_with: None, local: None });
+            let gateway = Self { http, url, token, proves_with: None, local: None };
+            return Ok(Found::Running(Box::new(gateway)));
         }
         let config = common.load()?;
         // What the configuration names is on this machine or beside it: no proxy is asked.
@@ -163,11 +218,14 @@ impl Gateway {
         let keys = config.secrets.clone();
         match prove(&http, &url, &keys).await {
             Ok(()) => {}
-            Err(error) if is_refused_connection(&error) => return Self::start(http, config).await,
+            Err(error) if is_refused_connection(&error) => {
+                return Ok(Found::Nothing(http, Box::new(config)));
+            }
             Err(error) => return Err(error),
         }
         let token = given.map_or_else(|| operator_token(&config), Ok)?;
-        Ok(Self { http, url, token, proves_with: Some(keys), local: None })
+        let gateway = Self { http, url, token, proves_with: Some(keys), local: None };
+        Ok(Found::Running(Box::new(gateway)))
     }
 
     async fn start(http: reqwest::Client, mut config: Config) -> anyhow::Result<Self> {

@@ -1,11 +1,16 @@
-//! The arguments and the output of every list: the size of the page, the cursor and the
-//! organization.
+//! The arguments and the output of every list: the size of the page, the cursor, the organization,
+//! and whether to go on.
+
+use std::process::ExitCode;
 
 use clap::Args;
+use reqwest::Method;
 use serde_json::Value;
 
+use super::gateway::Gateway;
 use super::output::say;
-use super::table;
+use super::resource::{Resource, items};
+use super::{Common, table, watch};
 
 #[derive(Debug, Args)]
 pub(super) struct Listing {
@@ -18,6 +23,10 @@ pub(super) struct Listing {
     /// Only items of this organization.
     #[arg(long)]
     organization: Option<String>,
+    /// Print again whenever something has changed, until Ctrl-C: the list on a terminal, elsewhere
+    /// only what is new or different.
+    #[arg(long, conflicts_with = "cursor")]
+    watch: bool,
 }
 
 impl Listing {
@@ -33,11 +42,20 @@ impl Listing {
     }
 }
 
+impl Listing {
+    /// Prints the list; with `--watch` again and again.
+    pub(super) async fn show(&self, common: &Common, list: &Resource) -> anyhow::Result<ExitCode> {
+        if self.watch {
+            return watch::run(common, list).await;
+        }
+        Gateway::print(common, Method::GET, &list.path, |answer| print(answer, list)).await
+    }
+}
+
 /// Prints the items of an answer as a table, and the argument that continues it.
-pub(super) fn print(answer: &Value, head: &[&str], row: impl Fn(&Value) -> Vec<String>) {
-    let items = answer.get("items").and_then(Value::as_array);
-    let rows: Vec<Vec<String>> = items.into_iter().flatten().map(row).collect();
-    table::print(head, &rows);
+fn print(answer: &Value, list: &Resource) {
+    let rows: Vec<Vec<String>> = items(answer).map(list.row).collect();
+    table::print(list.head, &rows);
     if let Some(next) = answer.get("next").and_then(Value::as_str) {
         say!("more: --cursor {next}");
     }

@@ -2,6 +2,7 @@
 //! 2 wrong usage or configuration.
 
 mod against;
+mod change_stream;
 mod check_config;
 mod ci;
 mod completions;
@@ -26,11 +27,13 @@ mod permissions;
 mod progress;
 mod reload;
 mod report;
+mod resource;
 mod runner;
 mod runs;
 mod serve;
 mod sessions;
 mod table;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

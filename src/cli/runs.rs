@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::Common;
 use super::gateway::Gateway;
-use super::listing::{self, Listing};
+use super::listing::Listing;
+use super::resource::Resource;
 use super::table::{self, short, text};
 use crate::cli::output::say;
 
@@ -62,7 +63,7 @@ pub(super) struct List {
 impl Runs {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<ExitCode> {
         match self {
-            Runs::List(list) => Gateway::print(common, Method::GET, &list.path(), print_list).await,
+            Runs::List(list) => list.listing.show(common, &list.resource()).await,
             Runs::Show { id } => {
                 Gateway::print(common, Method::GET, &format!("/v1/runs/{id}"), print_one).await
             }
@@ -80,25 +81,28 @@ async fn change(common: &Common, path: &str) -> anyhow::Result<ExitCode> {
 }
 
 impl List {
-    fn path(&self) -> String {
-        self.listing.path("/v1/runs", &[("state", &self.state), ("check", &self.check)])
+    fn resource(&self) -> Resource {
+        let filters = [("state", &self.state), ("check", &self.check)];
+        Resource {
+            path: self.listing.path("/v1/runs", &filters),
+            head: &["id", "created", "check", "repository", "pr", "commit", "state", "reason"],
+            row,
+            kind: Some("run"),
+        }
     }
 }
 
-fn print_list(answer: &Value) {
-    let head = ["id", "created", "check", "repository", "pr", "commit", "state", "reason"];
-    listing::print(answer, &head, |item| {
-        vec![
-            text(item, "id"),
-            text(item, "created_at"),
-            text(item, "check"),
-            format!("{}/{}", text(item, "project"), text(item, "repository")),
-            text(item, "pull_request"),
-            short(item, "commit"),
-            text(item, "state"),
-            text(item, "reason"),
-        ]
-    });
+fn row(item: &Value) -> Vec<String> {
+    vec![
+        text(item, "id"),
+        text(item, "created_at"),
+        text(item, "check"),
+        format!("{}/{}", text(item, "project"), text(item, "repository")),
+        text(item, "pull_request"),
+        short(item, "commit"),
+        text(item, "state"),
+        text(item, "reason"),
+    ]
 }
 
 fn print_one(answer: &Value) {

@@ -7,20 +7,34 @@ use crate::printable::printable;
 
 /// Prints a head and rows with aligned columns. Each row is one line, whatever its cells contain.
 pub(super) fn print(head: &[&str], rows: &[Vec<String>]) {
-    let head: Vec<String> = head.iter().map(|name| name.to_uppercase()).collect();
-    let cells = |row: &Vec<String>| row.iter().map(|cell| printable(cell).into_owned()).collect();
-    let rows: Vec<Vec<String>> = rows.iter().map(cells).collect();
-    let width = |column: usize| {
-        let of = |row: &Vec<String>| row.get(column).map_or(0, |cell| cell.chars().count());
-        rows.iter().map(of).chain([of(&head)]).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    for (number, row) in std::iter::once(&head).chain(&rows).enumerate() {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| {
-            let padded = format!("{cell:<width$}");
-            if number > 0 { painted(cell, &padded) } else { padded }
-        });
-        coloured_line(cells.collect::<Vec<_>>().join("  ").trim_end());
+    Columns::default().lines(Some(head), rows).iter().for_each(|line| coloured_line(line));
+}
+
+/// The widths of columns: of every line so far.
+#[derive(Default)]
+pub(super) struct Columns(Vec<usize>);
+
+impl Columns {
+    /// The lines of a table, or of more rows of it, where it has a head already.
+    pub(super) fn lines(&mut self, head: Option<&[&str]>, rows: &[Vec<String>]) -> Vec<String> {
+        let head = head.map(|head| head.iter().map(|name| name.to_uppercase()).collect());
+        let head_lines = usize::from(head.is_some());
+        let printable = |row: &Vec<String>| row.iter().map(|it| printable(it).into()).collect();
+        let rows: Vec<Vec<String>> = head.into_iter().chain(rows.iter().map(printable)).collect();
+        for row in &rows {
+            self.0.resize(self.0.len().max(row.len()), 0);
+            for (width, cell) in self.0.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let line = |(number, row): (usize, &Vec<String>)| {
+            let cells = row.iter().zip(&self.0).map(|(cell, width)| {
+                let padded = format!("{cell:<width$}");
+                if number < head_lines { padded } else { painted(cell, &padded) }
+            });
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        rows.iter().enumerate().map(line).collect()
     }
 }
 

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::Common;
 use super::gateway::Gateway;
-use super::listing::{self, Listing};
+use super::listing::Listing;
+use super::resource::Resource;
 use super::table::text;
 use crate::cli::output::say;
 
@@ -84,52 +85,55 @@ pub(super) struct Scope {
 
 impl Hooks {
     pub(super) async fn run(&self, common: &Common) -> anyhow::Result<ExitCode> {
-        Gateway::with(common, async |gateway| self.run_with(gateway, common.json).await).await
-    }
-
-    async fn run_with(&self, gateway: &Gateway, is_json: bool) -> anyhow::Result<ExitCode> {
         match self {
-            Hooks::List(listing) => {
-                let answer = gateway.get(&listing.path("/v1/subscriptions", &[])).await?;
-                if is_json {
-                    say!("{answer:#}")
-                } else {
-                    print_list(&answer)
-                }
-                Ok(ExitCode::SUCCESS)
-            }
-            Hooks::Plan { scope, check } => {
-                let mut plans = Vec::new();
-                for name in gateway.organizations(scope.organization.as_deref()).await? {
-                    plans.push(gateway.get(&format!("/v1/organizations/{name}/plan")).await?);
-                }
-                if is_json {
-                    say!("{:#}", json!({ "items": plans }));
-                } else {
-                    plans.iter().for_each(plan::print);
-                }
-                let is_due = plans.iter().any(|plan| plan::is_due(plan, ALL));
-                Ok(if *check && is_due { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-            }
-            Hooks::Apply(scope) => {
-                each(gateway, scope, is_json, (Method::POST, "reconcile"), ALL).await
-            }
+            Hooks::List(listing) => listing.show(common, &list(listing)).await,
+            Hooks::Plan { scope, check } => plan(common, scope, *check).await,
+            Hooks::Apply(scope) => each(common, scope, (Method::POST, "reconcile"), ALL).await,
             Hooks::Rotate { scope, project, now } => {
                 let project = project.as_ref().map(|id| format!("project={id}"));
                 let now = now.then(|| "now=true".to_owned());
                 let query: Vec<String> = project.into_iter().chain(now).collect();
                 let rotate = (Method::POST, &*format!("rotate?{}", query.join("&")));
-                each(gateway, scope, is_json, rotate, &[SUBSCRIPTIONS]).await
+                each(common, scope, rotate, &[SUBSCRIPTIONS]).await
             }
             Hooks::Remove(scope) => {
-                each(gateway, scope, is_json, (Method::DELETE, "hooks"), &[SUBSCRIPTIONS]).await
+                each(common, scope, (Method::DELETE, "hooks"), &[SUBSCRIPTIONS]).await
             }
         }
     }
 }
 
+/// Prints the plan of each organization.
+async fn plan(common: &Common, scope: &Scope, is_check: bool) -> anyhow::Result<ExitCode> {
+    let ask = async |gateway: &Gateway| {
+        let mut plans = Vec::new();
+        for name in gateway.organizations(scope.organization.as_deref()).await? {
+            plans.push(gateway.get(&format!("/v1/organizations/{name}/plan")).await?);
+        }
+        Ok(plans)
+    };
+    let plans = Gateway::with(common, ask).await?;
+    if common.json {
+        say!("{:#}", json!({ "items": plans }));
+    } else {
+        plans.iter().for_each(plan::print);
+    }
+    let is_due = plans.iter().any(|plan| plan::is_due(plan, ALL));
+    Ok(if is_check && is_due { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
 /// Sends a request about each organization, and waits until those that it asks have carried it out.
 async fn each(
+    common: &Common,
+    scope: &Scope,
+    request: (Method, &str),
+    works: &[Work],
+) -> anyhow::Result<ExitCode> {
+    let work = async |gateway: &Gateway| each_at(gateway, scope, common.json, request, works).await;
+    Gateway::with(common, work).await
+}
+
+async fn each_at(
     gateway: &Gateway,
     scope: &Scope,
     is_json: bool,
@@ -167,19 +171,13 @@ async fn each(
     Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print_list(answer: &Value) {
+fn list(listing: &Listing) -> Resource {
     let head =
-        ["id", "organization", "project", "topic", "state", "last delivery", "action", "reason"];
-    listing::print(answer, &head, |item| {
-        vec![
-            text(item, "id"),
-            text(item, "organization"),
-            text(item, "project"),
-            text(item, "topic"),
-            text(item, "state"),
-            text(item, "last_delivery_at"),
-            text(item, "action"),
-            text(item, "reason"),
-        ]
-    });
+        &["id", "organization", "project", "topic", "state", "last delivery", "action", "reason"];
+    Resource { path: listing.path("/v1/subscriptions", &[]), head, row, kind: None }
+}
+
+fn row(item: &Value) -> Vec<String> {
+    let fields = ["id", "organization", "project", "topic", "state", "last_delivery_at", "action"];
+    fields.into_iter().chain(["reason"]).map(|field| text(item, field)).collect()
 }

@@ -26,9 +26,8 @@ pub(super) async fn until_done(
 ) -> anyhow::Result<Option<String>> {
     let asked_at = Timestamp::parse(asked_at).unwrap_or_default();
     let names: Vec<&str> = works.iter().map(|work| work.reconciler).collect();
-    let has_ended = |outcome: &Value| {
-        Timestamp::parse(&text(outcome, "at")).is_some_and(|at| at >= asked_at)
-    };
+    let has_ended =
+        |outcome: &Value| Timestamp::parse(&text(outcome, "at")).is_some_and(|at| at >= asked_at);
     let (mut polls, mut shown) = (0, Vec::new());
     loop {
         let next = async {
@@ -55,11 +54,7 @@ pub(super) async fn until_done(
 }
 
 /// The last outcome of each of these reconcilers.
-async fn poll(
-    gateway: &Gateway,
-    organization: &str,
-    names: &[&str],
-) -> anyhow::Result<Vec<Value>> {
+async fn poll(gateway: &Gateway, organization: &str, names: &[&str]) -> anyhow::Result<Vec<Value>> {
     gateway.run_passes(organization, names).await?;
     let outcomes = gateway.get(&format!("/v1/organizations/{organization}/reconcile")).await?;
     let items = outcomes.get("items").and_then(Value::as_array).into_iter().flatten();

@@ -127,7 +127,8 @@ async fn every_command_prints_json_or_says_that_it_has_none() {
     for (command, words) in WITHOUT_JSON {
         let name = command.split(' ').next().expect("it has a first word");
         seen.insert(name.to_owned());
-        let words_of_command: Vec<&str> = ["--json"].into_iter().chain(command.split(' ')).collect();
+        let words_of_command: Vec<&str> =
+            ["--json"].into_iter().chain(command.split(' ')).collect();
         run(&BTreeMap::new(), &words_of_command, b"").refused(2, &["--json", words]);
     }
     let (_, leaves) = commands();

@@ -41,3 +41,5 @@ mod terminal;
 mod under_systemd;
 /// The examples of systemd units.
 mod units;
+/// `--watch`.
+mod watch;

@@ -91,7 +91,7 @@ fn answer_one(mut stream: TcpStream) {
 }
 
 /// Reads until this is shown. A command that does not show it ends, or the test is too slow.
-fn until_shown(out: &mut impl Read, words: &str) -> String {
+pub(super) fn until_shown(out: &mut impl Read, words: &str) -> String {
     let (mut shown, mut bytes) = (String::new(), [0; 1024]);
     while !shown.contains(words) {
         let read = out.read(&mut bytes).expect("it can be read");
