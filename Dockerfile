@@ -6,6 +6,7 @@ COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
 COPY tests/fakes/Cargo.toml tests/fakes/
 COPY loadtest/Cargo.toml loadtest/
+COPY version version
 RUN mkdir -p src tests/it tests/fakes/src loadtest/src \
     && touch src/lib.rs tests/it/main.rs tests/fakes/src/lib.rs \
     && echo 'fn main() {}' > src/main.rs \
@@ -13,6 +14,8 @@ RUN mkdir -p src tests/it tests/fakes/src loadtest/src \
     && cargo build --locked --profile dist --no-default-features
 COPY templates templates
 COPY src src
+# For `azdo-gateway --version`: docker build --build-arg SOURCE_COMMIT="$(git rev-parse HEAD)" .
+ARG SOURCE_COMMIT
 RUN touch src/lib.rs src/main.rs \
     && cargo build --locked --profile dist --no-default-features
 

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use azdo_gateway::cli::{self, Cli};
 use azdo_gateway::{priority, process};
-use clap::Parser;
 use mimalloc::MiMalloc;
 
 /// Every delivery is allocated on one thread and freed on another, which the C library's allocator
@@ -15,7 +14,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> ExitCode {
     process::forbid_dumps();
     process::raise_open_files();
-    let arguments = Cli::parse();
+    let arguments = Cli::read(version::version!());
     // The threads that accept deliveries are started from this thread and keep its priority.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -38,7 +38,7 @@ mod watch;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{self, Config, Errors};
 use crate::printable::printable_lines;
@@ -163,6 +163,15 @@ Examples:
     Completions(completions::Completions),
     /// Print the manual page, or write those of all commands into a folder.
     Man(man::Man),
+}
+
+impl Cli {
+    /// Reads the arguments of the process, of a program of this version. Where they are wrong, or
+    /// ask for help, the process ends.
+    pub fn read(version: &'static str) -> Self {
+        let matches = Self::command().version(version).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
 }
 
 /// Runs a subcommand. Returns the exit code of the process.

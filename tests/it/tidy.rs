@@ -67,7 +67,8 @@ fn files(folder: &str, extension: &str) -> Vec<Source> {
 
 /// Every Rust file of this repository.
 fn sources() -> Vec<Source> {
-    ["src", "tests", "loadtest"].into_iter().flat_map(|folder| files(folder, "rs")).collect()
+    let folders = ["src", "tests", "loadtest", "version"];
+    folders.into_iter().flat_map(|folder| files(folder, "rs")).collect()
 }
 
 /// Every program, library and binary of integration tests.

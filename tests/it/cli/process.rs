@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use reqwest::StatusCode;
@@ -138,7 +139,26 @@ fn help_describes_every_command() {
         let first = command.split(' ').next().expect("it has one");
         assert!(run(&nothing, &["--help"], b"").done().contains(first), "{first} is not listed");
     }
-    assert!(run(&nothing, &["--version"], b"").done().starts_with("azdo-gateway 0."));
+}
+
+/// `azdo-gateway 0.1.0 (3b5e7d2f9a10)` in a repository, without the commit elsewhere.
+#[test]
+fn the_version_names_a_commit_of_the_source_where_git_knows_it() {
+    let out = run(&BTreeMap::new(), &["--version"], b"").done();
+    let version = format!("azdo-gateway {}", env!("CARGO_PKG_VERSION"));
+    let rest = out.trim_end().strip_prefix(&version).expect("it begins with the version");
+    let git = |arguments: &[&str]| {
+        let root = env!("CARGO_MANIFEST_DIR");
+        let done = Command::new("git").current_dir(root).args(arguments).output();
+        done.is_ok_and(|done| done.status.success())
+    };
+    if !Path::new(env!("CARGO_MANIFEST_DIR")).join(".git").exists() {
+        return assert_eq!(rest, "", "where no commit is known");
+    }
+    let commit = rest.strip_prefix(" (").and_then(|rest| rest.strip_suffix(')'));
+    let commit = commit.unwrap_or_else(|| panic!("no commit is in {out}"));
+    assert_eq!(commit.len(), 12, "{out}");
+    assert!(git(&["cat-file", "-e", &format!("{commit}^{{commit}}")]), "git has no {commit}");
 }
 
 #[test]
