@@ -21,6 +21,8 @@ mod keygen;
 mod lists;
 /// `migrate`.
 mod migrate;
+/// The Debian package.
+mod package;
 /// `permissions`.
 mod permissions;
 /// Text from outside in tables and logs.

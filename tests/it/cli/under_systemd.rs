@@ -76,7 +76,7 @@ impl Installed {
             let path = path.join(format!("azdo-gateway.{kind}"));
             let text = std::fs::read_to_string(path).expect("it is part of the repository");
             let text = text
-                .replace("/usr/local/bin/azdo-gateway", &binary.display().to_string())
+                .replace("ExecStart=azdo-gateway", &format!("ExecStart={}", binary.display()))
                 .replace("/etc/azdo-gateway", &at.to_string())
                 .replace("127.0.0.1:8080", &installed.address)
                 .replace("azdo-gateway.socket", &format!("{}.socket", installed.name))

@@ -9,8 +9,8 @@ use std::process::Command;
 use super::call::run;
 use crate::harness::binary_path;
 
-/// The path of the binary in the examples.
-const INSTALLED: &str = "/usr/local/bin/azdo-gateway";
+/// The binary in the examples. systemd looks for it in /usr/local/bin and /usr/bin.
+const INSTALLED: &str = "ExecStart=azdo-gateway";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config/systemd")
@@ -32,10 +32,16 @@ fn settings(name: &str) -> BTreeMap<String, Vec<String>> {
     settings
 }
 
+/// The arguments with which a unit runs the binary.
+fn command(unit: &BTreeMap<String, Vec<String>>) -> &str {
+    let line = unit["ExecStart"][0].as_str();
+    line.strip_prefix("azdo-gateway ").expect("it runs the binary")
+}
+
 #[test]
 fn the_service_runs_an_existing_command() {
     let service = settings("azdo-gateway.service");
-    let command = service["ExecStart"][0].strip_prefix(INSTALLED).expect("it runs the binary");
+    let command = command(&service);
     let words: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
     let help = run(&BTreeMap::new(), &words, b"").done();
     assert!(help.contains("Run the gateway"), "{help}");
@@ -44,8 +50,7 @@ fn the_service_runs_an_existing_command() {
 #[test]
 fn the_runner_has_every_argument_that_it_needs() {
     let runner = settings("azdo-gateway-runner.service");
-    let command = runner["ExecStart"][0].strip_prefix(INSTALLED).expect("it runs the binary");
-    let words: Vec<&str> = command.split_whitespace().collect();
+    let words: Vec<&str> = command(&runner).split_whitespace().collect();
     // Without a token it does not begin.
     run(&BTreeMap::new(), &words, b"").refused(2, &["AZDO_GATEWAY_TOKEN"]);
     assert_eq!(runner["KillMode"], ["mixed"], "commands would get SIGTERM before the runner");
@@ -96,7 +101,8 @@ fn systemd_accepts_the_examples() {
     verify.arg("verify");
     for name in ["azdo-gateway.socket", "azdo-gateway.service", "azdo-gateway-runner.service"] {
         // systemd-analyze checks that the binary exists.
-        let text = text(name).replace(INSTALLED, binary_path().to_str().expect("the path is text"));
+        let command = format!("ExecStart={}", binary_path().display());
+        let text = text(name).replace(INSTALLED, &command);
         let path = folder.path().join(name);
         std::fs::write(&path, text).expect("the folder is writable");
         verify.arg(path);
