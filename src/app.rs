@@ -65,8 +65,8 @@ pub struct App {
     /// What its configuration says.
     content: Content,
     reload: Reload,
-    /// The servers of earlier configurations, which finish their requests.
-    leaving: Vec<JoinHandle<()>>,
+    /// The server of the configuration before, which finishes its requests.
+    leaving: Option<JoinHandle<()>>,
 }
 
 /// What the servers of all configurations share.
@@ -139,7 +139,7 @@ impl App {
         let content = config.content.clone();
         let components = Components { reload: reload.clone(), ..components };
         let running = Prepared::new(config, components, &sockets).await?.run()?;
-        Ok(App { address, sockets, running, content, reload, leaving: Vec::new() })
+        Ok(App { address, sockets, running, content, reload, leaving: None })
     }
 
     /// Prepares another configuration, which [`App::apply`] puts into force. Returns what differs.
@@ -172,13 +172,16 @@ impl App {
     /// # Errors
     /// The threads of its server cannot be started. The gateway does nothing more: restart it.
     pub async fn apply(&mut self, Next(prepared): Next) -> anyhow::Result<()> {
+        if let Some(leaving) = self.leaving.take() {
+            // However often somebody reloads, there are two servers at most.
+            drop(leaving.await);
+        }
         let old = &mut self.running;
         old.components.deps.stop.cancel();
         finish(std::mem::take(&mut old.workers), &old.components).await;
         self.content = prepared.config.content.clone();
         let old = std::mem::replace(&mut self.running, prepared.run()?);
-        self.leaving.retain(|leaving| !leaving.is_finished());
-        self.leaving.push(tokio::spawn(old.leave()));
+        self.leaving = Some(tokio::spawn(old.leave()));
         Ok(())
     }
 
@@ -226,7 +229,9 @@ impl App {
         }
         // Reports that came too fast while the last answers were given.
         components.observe.drain().await;
-        join_all(self.leaving).await;
+        if let Some(leaving) = self.leaving {
+            drop(leaving.await);
+        }
         // Probes are answered until the end.
         if let Some(probes) = probes {
             probes.stop(false).await;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use azdo_gateway::cli::{self, Cli};
-use azdo_gateway::{priority, process};
+use azdo_gateway::{priority, process, telemetry};
 use mimalloc::MiMalloc;
 
 /// Every delivery is allocated on one thread and freed on another, which the C library's allocator
@@ -14,7 +14,9 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> ExitCode {
     process::forbid_dumps();
     process::raise_open_files();
-    let arguments = Cli::read(version::version!());
+    let version = version::version!();
+    telemetry::set_version(version);
+    let arguments = Cli::read(version);
     // The threads that accept deliveries are started from this thread and keep its priority.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

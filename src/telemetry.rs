@@ -59,6 +59,14 @@ impl<W: Write> Write for Escaping<W> {
     }
 }
 
+/// The version of this program with its commit, where the program knows it.
+static VERSION: OnceLock<&str> = OnceLock::new();
+
+/// Says which version this program is, before the metrics are read first.
+pub fn set_version(version: &'static str) {
+    VERSION.get_or_init(|| version);
+}
+
 /// The metrics recorder of this process, installed on first use.
 pub fn metrics() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
@@ -102,7 +110,8 @@ fn describe() {
 /// Sets counters to 0 whose first increase has to be seen: Prometheus sees none where a series
 /// begins with 1. Those of a CI, an organization or a worker begin where these are made.
 fn begin() {
-    metrics::gauge!("azdo_gateway_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    let version = *VERSION.get_or_init(|| env!("CARGO_PKG_VERSION"));
+    metrics::gauge!("azdo_gateway_build_info", "version" => version).set(1.0);
     metrics::gauge!("azdo_gateway_pats_alive").set(0.0);
     metrics::counter!("azdo_gateway_damaged_places_total").increment(0);
     metrics::counter!("azdo_gateway_pats_left_over_total").increment(0);

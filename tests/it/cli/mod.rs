@@ -9,6 +9,8 @@ mod ci;
 mod commands;
 /// `explain`.
 mod explain;
+/// The steps of the README.
+mod first_hour;
 /// `completions` and `man`: files for shells and for `man`.
 mod generated;
 /// `hooks`.
