@@ -109,6 +109,6 @@ async fn a_runner_with_a_wrong_token_or_without_one_ends() {
     let (code, said) = run("any", &[]);
     assert!(code == Some(2) && said.contains("--url"), "{code:?} {said}");
     let (code, said) = run("any", &["--url", "http://gateway.example.com"]);
-    assert!(code == Some(1) && said.contains("was not sent"), "{code:?} {said}");
+    assert!(code == Some(2) && said.contains("was not sent"), "{code:?} {said}");
     gateway.stop().await;
 }
