@@ -21,7 +21,7 @@ Examples:
   azdo-gateway deliveries list --outcome ignored
   azdo-gateway deliveries list --organization my-devops-org --limit 10 --json")]
     List(List),
-    /// Show one delivery: what was decided about each check, and its body.
+    /// Show one delivery: for each check whether it runs and why, and its body.
     #[command(after_help = "\
 Examples:
   azdo-gateway deliveries show 4711")]
@@ -80,7 +80,8 @@ fn row(item: &Value) -> Vec<String> {
     fields.map(|field| text(item, field)).to_vec()
 }
 
-/// What was decided comes first, since most people ask for that; then the body, as it can be read.
+/// The decision for each check comes first, since most people ask for that; then the body of the
+/// delivery, as indented JSON.
 fn print_one(answer: &Value) {
     let facts = [
         ("delivery", "id"),
@@ -112,7 +113,7 @@ fn print_one(answer: &Value) {
     }
 }
 
-/// What was decided about one check.
+/// The line that says whether a check runs, and why.
 fn decided(check: &Value) -> Vec<String> {
     let is_started = check.get("started") == Some(&Value::Bool(true));
     let has_run = check.get("run").is_some_and(Value::is_string);

@@ -70,7 +70,7 @@ async fn again(
             if differences.is_empty() {
                 tracing::info!("reload: the configuration has not changed");
             }
-            // Also where nothing has changed: what was read may have been wrong before.
+            // One without a difference is applied, too: the gateway reads its tokens again.
             (Ok(differences), Some(next))
         }
         Err(refused) => {
@@ -79,7 +79,7 @@ async fn again(
         }
     };
     if let Some(answer) = answer {
-        // Whoever asked may be gone.
+        // The caller may have closed its connection.
         drop(answer.send(told));
     }
     if let Some(next) = next {

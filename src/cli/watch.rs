@@ -21,7 +21,8 @@ use super::{Common, Usage};
 use crate::jitter;
 use crate::printable::printable;
 
-/// How often a list is read that no change is told of, and how often a gateway is looked for.
+/// The pause before a list is read again of whose changes the gateway sends no event, and before
+/// the command tries again to reach a gateway.
 const READ_EVERY: Duration = Duration::from_secs(3);
 /// Changes that come within this time are shown together.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -137,7 +138,7 @@ async fn until_changed(changes: &mut ChangeStream, kind: &str) -> anyhow::Result
     Ok(false)
 }
 
-/// What was printed.
+/// The rows that the command has printed so far.
 struct Shown {
     is_json: bool,
     is_terminal: bool,

@@ -294,18 +294,20 @@ impl Poster {
         let since_queued = now.since(slot.queued_at);
         report(&status, &posting);
         match posting {
-            Posting::Posted { .. } => {
-                self.series.took("shown", "", since_queued, now);
-                if slot.posted.is_none() {
-                    self.record_first(&status, now).await;
-                }
-            }
+            Posting::Posted { .. } => self.series.took("shown", "", since_queued, now),
             Posting::Refused(_) => self.series.count("refused", "", now),
             Posting::Unchanged { .. } | Posting::Later { .. } => {}
         }
+        let is_first = matches!(posting, Posting::Posted { .. }) && slot.posted.is_none();
         let commit = PostingCommit { lease, status_id, posting, now };
         match self.statuses.commit_posting(commit).await {
-            Ok(_) => self.changes.status(status_id, status.run),
+            Ok(_) => {
+                self.changes.status(status_id, status.run);
+                // Nothing waits for this: the outcome is stored.
+                if is_first {
+                    self.record_first(&status, now).await;
+                }
+            }
             // The lease expires, and the next attempt asks what is shown before it posts.
             Err(error) => {
                 tracing::warn!(

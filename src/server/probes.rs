@@ -34,9 +34,6 @@ struct State {
     cis: Mutex<BTreeSet<String>>,
 }
 
-/// The states of runs that have not ended.
-const LIVE: [run::State; 3] = [run::State::Planned, run::State::Dispatched, run::State::Running];
-
 impl State {
     fn new(components: &Components) -> Self {
         let cis = components.observe.systems().listed();
@@ -145,7 +142,8 @@ impl State {
     fn count_runs(&self, live: &[LiveRuns]) {
         let mut cis = self.cis.lock();
         cis.extend(live.iter().map(|runs| runs.ci.clone()));
-        for (ci, state) in cis.iter().flat_map(|ci| LIVE.map(|state| (ci, state))) {
+        let states = || run::State::ALL.into_iter().filter(|state| !state.is_final());
+        for (ci, state) in cis.iter().flat_map(|ci| states().map(move |state| (ci, state))) {
             let runs = live.iter().find(|runs| (&runs.ci, runs.state) == (ci, state));
             metrics::gauge!("azdo_gateway_runs", "ci" => ci.clone(), "state" => state.as_str())
                 .set(number(runs.map_or(0, |runs| runs.count)));

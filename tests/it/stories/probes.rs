@@ -3,7 +3,9 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Binary, Env, Gateway, OPERATOR, REPORTER, VIEWER, check};
+use crate::harness::{
+    Api, Binary, Env, Gateway, OPERATOR, POLL_INTERVAL, REPORTER, VIEWER, WAIT_MAX, check,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn anybody_learns_the_bare_state_and_viewers_the_problems() {
@@ -80,11 +82,22 @@ async fn the_metrics_count_every_stage() {
     let (id, commit) = env.open("topic");
     env.until_status(id, &commit, "build", "succeeded").await;
     env.until_idle(&gateway.api).await;
-    let request = reqwest::Client::new().get(format!("{}/metrics", gateway.url));
-    let answer = request.bearer_auth(VIEWER).send().await.unwrap();
-    let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
-    assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
-    let metrics = answer.text().await.unwrap();
+    let read = async || {
+        let request = reqwest::Client::new().get(format!("{}/metrics", gateway.url));
+        let answer = request.bearer_auth(VIEWER).send().await.unwrap();
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
+        answer.text().await.unwrap()
+    };
+    // The last thing that is measured, after the outcome of the post is stored.
+    let measured = async {
+        let mut interval = tokio::time::interval(POLL_INTERVAL);
+        while !read().await.contains("azdo_gateway_event_to_status_seconds_count 2") {
+            interval.tick().await;
+        }
+    };
+    tokio::time::timeout(WAIT_MAX, measured).await.expect("both statuses are measured");
+    let metrics = read().await;
     for line in [
         "azdo_gateway_deliveries_total{result=\"stored\"} 3",
         "azdo_gateway_deliveries_refused_total{cause=\"wrong_secret\"} 1",
